@@ -1,0 +1,1 @@
+"""How it is said: everything that touches the outside - MQTT, HTTP, files, signals."""
