@@ -1,0 +1,56 @@
+# Nothing to install by hand: make, and Python 3.11 or newer. Another Python: make PYTHON=python3.12 ...
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+TYPED := app.py messages.py plant edge sandbox tests
+RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run check-plant test lint types check clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/.run ## Run the factory against an embedded broker; more flags: ARGS="--duration 60"
+	@$(VENV)/bin/python app.py run --demo $(ARGS)
+
+check-plant: $(VENV)/.run ## Check message_structure.yaml, or another: ARGS=file.yaml
+	@$(VENV)/bin/python app.py check $(ARGS)
+
+test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
+	@sh tests/setup_mosquitto.sh
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Check style and formatting (ruff)
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+
+types: $(VENV)/.dev ## Check types (mypy --strict)
+	@$(VENV)/bin/mypy --strict $(TYPED)
+
+check: lint types test ## All three
+
+clean: ## Remove everything that make has made
+	@rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: each is as new as the set-up it stands for, so nothing is installed twice.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing)." \
+			"Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) comes without venv or ensurepip (on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made $(RUN_REQUIREMENTS)
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PIP_INSTALL) $(RUN_REQUIREMENTS:%=-r %)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made $(RUN_REQUIREMENTS) requirements-dev.txt
+	@echo "Setting up $(VENV) for development (once) ..."
+	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
