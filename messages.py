@@ -1,0 +1,141 @@
+"""The plant, composed: everything the factory says, as a function of structure, seed and time."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
+
+from plant.business import TOPICS, Business
+from plant.cadence import Fleet
+from plant.machine import NEVER
+from plant.spaceship import MACHINE_TYPES
+from plant.structure import Structure, load
+from plant.telemetry import MachineView, Message, Snapshot
+
+START: Final = 1_767_225_600.0
+"""Where plant time begins unless told otherwise: 2026-01-01T00:00:00Z."""
+
+OTHER_TOPIC: Final = "{prefix}/telemetry"
+_TOPICS: Final = {declared.key: declared.topic for declared in MACHINE_TYPES} | TOPICS
+
+
+class FactoryMessageGenerator:
+    """A plant that runs as far as it is told to.
+
+    config_path: the YAML.  seed: the same structure, seed and start say the same bytes; None takes a fresh one,
+    found in `seed`.  start: plant time at the beginning, in seconds since 1970.
+    Raises StructureError with every mistake of the YAML, OSError where it cannot be read.
+    """
+
+    def __init__(
+        self,
+        config_path: str | Path = "message_structure.yaml",
+        seed: int | str | None = None,
+        *,
+        start: float = START,
+    ) -> None:
+        self._begin(load(config_path), seed, start)
+
+    @classmethod
+    def of(cls, structure: Structure, seed: int | str | None = None, *, start: float = START) -> Self:
+        """A plant from a structure that is loaded already."""
+        plant = cls.__new__(cls)
+        cls._begin(plant, structure, seed, start)
+        return plant
+
+    def _begin(self, structure: Structure, seed: int | str | None, start: float) -> None:
+        self.start, self.now = start, start
+        self.seed: int | str = secrets.token_hex(8) if seed is None else seed
+        self._fleets = [Fleet(declared, self.seed) for declared in MACHINE_TYPES]
+        self._business = Business(self.seed, _milliseconds(start))
+        self._parts: Sequence[Fleet | Business] = (*self._fleets, self._business)
+        self.reload(structure)
+
+    def advance(self, now: float) -> list[Message]:
+        """Every message due after the last call's `now` up to this one, in seconds since 1970, in order of time.
+
+        In the same millisecond machines come by type and number, then orders, then dispatches. Time never runs back:
+        an earlier `now` gives nothing.
+        """
+        self.now = max(now, self.now)
+        until_ms = _milliseconds(self.now)
+        rows = [row for part in self._parts for row in part.due(until_ms)]
+        # Each part is in order already, and the sort keeps the order of what is due together.
+        rows.sort(key=attrgetter("time_ms"))
+        return rows
+
+    def generate_messages(self) -> list[dict[str, Any]]:
+        """What is said in the next base interval, as dictionaries."""
+        return [orjson.loads(message.payload) for message in self.advance(self.now + self.get_base_interval())]
+
+    def get_base_interval(self) -> float:
+        """The YAML's base interval in seconds."""
+        return self.structure.global_.base_interval
+
+    def next_due(self) -> float:
+        """The earliest plant time at which something may be due; infinity for a plant that never says anything."""
+        next_ms = min(part.next_ms for part in self._parts)
+        return next_ms / 1000 if next_ms < NEVER else math.inf
+
+    def reload(self, structure: Structure) -> None:
+        """Follow another structure from `now` on.
+
+        Machines that stay keep state, job, ids and counters; types whose period stays keep every deadline. What is
+        drawn from here on is drawn by the new structure. Open orders stay open.
+        """
+        self.structure = structure
+        now_ms = _milliseconds(self.now)
+        for fleet in self._fleets:
+            fleet.tune(structure, now_ms)
+        self._business.tune(structure.message_types, now_ms)
+
+    def topic_template(self, kind: str) -> str:
+        """A kind's topic in the structure that is in force, see the function of that name."""
+        return topic_template(self.structure, kind)
+
+    def machines(self) -> Iterator[MachineView]:
+        """Every machine by type and number, as of its last row or event."""
+        now_ms = _milliseconds(self.now)
+        return (machine.view(now_ms) for fleet in self._fleets for machine in fleet.machines)
+
+    @property
+    def machine_states(self) -> dict[str, dict[str, Any]]:
+        """What each machine is at, by its id."""
+        return {view.machine_id: _state(view) for view in self.machines()}
+
+    def snapshot(self) -> Snapshot:
+        """The plant's counts at `now`."""
+        fleets = {fleet.declared.key: fleet for fleet in self._fleets}
+        states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
+        jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
+        rows = {key: fleet.rows for key, fleet in fleets.items()} | self._business.rows
+        return Snapshot(_milliseconds(self.now), rows, states, jobs, self._business.open_orders)
+
+
+def topic_template(structure: Structure, kind: str) -> str:
+    """The topic of a kind: what the YAML says, else its own default."""
+    declared = getattr(structure.message_types, kind, None)
+    return (declared.topic if declared else None) or _TOPICS.get(kind, OTHER_TOPIC)
+
+
+def _state(view: MachineView) -> dict[str, Any]:
+    return {
+        "type": view.kind,
+        "status": view.status,
+        "station_id": view.station,
+        "current_part": view.job_id,
+        "current_part_type": view.job_kind,
+        "progress": round(view.progress, 2),
+        "part_count": view.jobs_finished,
+    }
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

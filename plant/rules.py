@@ -1,0 +1,150 @@
+"""Rules between the values of a plant's YAML, checked on plain data, so that no other mistake can hide theirs.
+
+Whatever has the wrong type is passed over here: the models of plant.structure say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from plant.fields import SHORTEST_JOB_SECONDS, SHORTEST_PERIOD_SECONDS, YEAR_SECONDS, placeholders
+from plant.mistakes import Fault, Place, cut
+
+_Data = Mapping[str, Any]
+
+
+def broken(data: _Data, producing_states: Mapping[str, str]) -> Iterator[Fault]:
+    """Rules that are broken; `producing_states` has the key of each machine type."""
+    for place, value in _everything(data):
+        if value is None:
+            yield Fault(place, "has no value: give it one or leave it out")
+        if isinstance(value, list) and not _is_range(place):
+            yield from _repeated(place, value)
+    yield from _broken_by_type(data, producing_states)
+
+
+def _everything(data: object) -> Iterator[tuple[Place, Any]]:
+    """All values with their places, those that hold others included."""
+    ahead: list[tuple[Place, Any]] = [((), data)]
+    while ahead:
+        place, value = ahead.pop()
+        yield place, value
+        if isinstance(value, dict | list):
+            steps = value.items() if isinstance(value, dict) else enumerate(value)
+            ahead.extend(((*place, step), each) for step, each in steps)
+
+
+def _is_range(place: Place) -> bool:
+    return any(isinstance(step, str) and step.endswith(("_range", "_ranges")) for step in place)
+
+
+def _repeated(place: Place, values: list[Any]) -> Iterator[Fault]:
+    first: dict[str, int] = {}
+    for index, value in enumerate(values):
+        if isinstance(value, int | str) and first.setdefault(str(value), index) != index:
+            yield Fault((*place, index), f"is there already: {cut(str(value))}")
+
+
+def _broken_by_type(data: _Data, producing_states: Mapping[str, str]) -> Iterator[Fault]:
+    types = _mapping(data, "message_types")
+    interval = _number(_mapping(data, "global").get("base_interval", 1.0))
+    for key, producing in producing_states.items():
+        if isinstance(spec := types.get(key), dict):
+            yield from _under(key, _machine_faults(spec, producing, interval))
+    yield from _under("customer_order", _unordered_products(_mapping(types, "customer_order")))
+
+
+def _under(key: str, faults: Iterator[Fault]) -> Iterator[Fault]:
+    return (fault._replace(place=("message_types", key, *fault.place)) for fault in faults)
+
+
+def _machine_faults(spec: _Data, producing: str, interval: float | None) -> Iterator[Fault]:
+    yield from _unlisted_states(spec)
+    yield from _unknown_dwells(spec)
+    yield from _unknown_producing_state(spec, producing)
+    yield from _two_rates(spec)
+    yield from _missing_lists(spec)
+    yield from _impossible_period(spec, interval)
+    yield from _impossible_print(spec, interval)
+
+
+def _unlisted_states(spec: _Data) -> Iterator[Fault]:
+    return _strangers(spec, "status_distribution", _names(spec, "statuses"), "is not in statuses")
+
+
+def _unknown_dwells(spec: _Data) -> Iterator[Fault]:
+    states = dict.fromkeys(_names(spec, "statuses") + _names(spec, "status_distribution"))
+    return _strangers(spec, "dwell_seconds", list(states), "is no state of this type")
+
+
+def _unordered_products(order: _Data) -> Iterator[Fault]:
+    return _strangers(order, "quantity_ranges", _names(order, "product_types"), "is not in product_types")
+
+
+def _strangers(data: _Data, key: str, known: list[str], rule: str) -> Iterator[Fault]:
+    """Names under a key that are none of the known; nothing where no name is known."""
+    familiar = set(known)
+    return (Fault((key, name), rule, known) for name in _names(data, key) if known and name not in familiar)
+
+
+def _unknown_producing_state(spec: _Data, producing: str) -> Iterator[Fault]:
+    key = "statuses" if _names(spec, "statuses") else "status_distribution"
+    if (known := _names(spec, key)) and producing not in known:
+        yield Fault((key,), f"must have the state {producing}: jobs advance in it")
+
+
+def _two_rates(spec: _Data) -> Iterator[Fault]:
+    if "frequency_weight" in spec and "report_seconds" in spec:
+        yield Fault(("report_seconds",), "replaces frequency_weight: give one of the two")
+
+
+def _missing_lists(spec: _Data) -> Iterator[Fault]:
+    for name in _pattern_names(spec.get("station_pattern")):
+        if name in {"line", "station"} and f"{name}s" not in spec:
+            yield Fault((f"{name}s",), f"is missing: station_pattern has {{{name}}}")
+
+
+def _impossible_period(spec: _Data, interval: float | None) -> Iterator[Fault]:
+    period = _period(spec, interval)
+    if period and "report_seconds" not in spec and not SHORTEST_PERIOD_SECONDS <= period <= YEAR_SECONDS:
+        rule = f"makes a row every {period:g} s (base_interval * 10 / weight): must be 0.001 s to a year"
+        yield Fault(("frequency_weight",), rule)
+
+
+def _impossible_print(spec: _Data, interval: float | None) -> Iterator[Fault]:
+    period, increment = _period(spec, interval), _number(spec.get("progress_increment"))
+    if period and increment and not SHORTEST_JOB_SECONDS <= period / increment <= YEAR_SECONDS:
+        rule = f"makes a print of {period / increment:g} s (row period / increment): must be 0.1 s to a year"
+        yield Fault(("progress_increment",), rule)
+
+
+def _period(spec: _Data, interval: float | None) -> float | None:
+    if "report_seconds" in spec:
+        return _number(spec["report_seconds"])
+    weight = _number(spec.get("frequency_weight", 1.0))
+    return interval * 10 / weight if interval and weight else None
+
+
+def _pattern_names(pattern: object) -> list[str]:
+    try:
+        return list(dict.fromkeys(placeholders(pattern))) if isinstance(pattern, str) else []
+    except ValueError:
+        return []
+
+
+def _mapping(data: _Data, key: str) -> _Data:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _names(data: _Data, key: str) -> list[str]:
+    """The texts of a list, or the keys of a mapping."""
+    value = data.get(key)
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list | dict) else []
+
+
+def _number(value: object) -> float | None:
+    """A positive number that can be reckoned with; the models refuse the others."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 1e-12 <= value <= 1e12
+    return float(value) if usable else None  # type: ignore[arg-type]

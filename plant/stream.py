@@ -1,0 +1,64 @@
+"""Randomness by counting: each draw is a hash of who asks, what for, and the how-manieth time.
+
+Nothing is stored but a key, so 100,000 machines cost 100,000 keys, no machine's draws depend on another's,
+and the same question has the same answer on every machine and in every Python.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from hashlib import blake2b
+from itertools import accumulate
+from math import log1p
+from struct import Struct
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+_WORDS: Final = Struct("<4Q").unpack
+_TO_UNIT: Final = 2.0**-53
+LONGEST: Final = 2**53
+"""The longest mean that is drawn from, in whatever unit."""
+
+
+class Stream:
+    """The draws of one source, keyed by the run's seed and the source's name. Seeds 1 and "1" are the same."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, seed: int | str, name: str) -> None:
+        self._key = blake2b(f"{seed}/{name}".encode(errors="surrogateescape"), digest_size=16).digest()
+
+    def draws(self, purpose: bytes, number: int) -> tuple[float, float, float, float]:
+        """Four uniform numbers in [0, 1) with 53 bits each: a pure function of key, purpose and number."""
+        hashed = blake2b(b"%b%b%d" % (self._key, purpose, number), digest_size=32)
+        a, b, c, d = _WORDS(hashed.digest())
+        return (a >> 11) * _TO_UNIT, (b >> 11) * _TO_UNIT, (c >> 11) * _TO_UNIT, (d >> 11) * _TO_UNIT
+
+
+class Choice(Generic[T]):
+    """Values with weights, drawn in proportion. Weights are finite, not negative, and not all zero."""
+
+    __slots__ = ("_bounds", "_values")
+
+    def __init__(self, weighted: Iterable[tuple[T, float]]) -> None:
+        chosen = [(value, weight) for value, weight in weighted if weight > 0]
+        # Scaled by the greatest, so that huge weights cannot add up to infinity.
+        greatest = max(weight for _, weight in chosen)
+        sums = list(accumulate(weight / greatest for _, weight in chosen))
+        self._values = [value for value, _ in chosen]
+        # One value needs no bound and the last needs none either: whatever is above the others is its.
+        self._bounds = [part / sums[-1] for part in sums[:-1]]
+
+    def pick(self, uniform: float) -> T:
+        """The value that a uniform number in [0, 1) stands for."""
+        return self._values[bisect_right(self._bounds, uniform)]
+
+
+def exponential(mean: float, uniform: float) -> int:
+    """A whole number from the exponential distribution, in the unit of its mean, by inversion.
+
+    Rounding to whole units also hides the last digit of the logarithm, in which C libraries differ.
+    """
+    return round(-log1p(-uniform) * min(mean, LONGEST))

@@ -1,0 +1,343 @@
+"""What plant the YAML describes: strict, frozen models of message_structure.yaml, and load(), the one way to them.
+
+A file is taken as a whole or refused as a whole, with all its mistakes at once. Units are in the names; a
+distribution is a set of weights, which need not add up to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from plant import rules, yamlfile
+from plant.fields import (
+    EventsPerHour,
+    HowManyRange,
+    JobSeconds,
+    JobSecondsRange,
+    Lines,
+    MachineCount,
+    Name,
+    Names,
+    PeriodSeconds,
+    Seconds,
+    StationPattern,
+    Topic,
+    Weight,
+    Weights,
+)
+from plant.mistakes import Fault, Mistake, Place, StructureError, located, sentence, spell
+
+__all__ = [
+    "CncMachine",
+    "CustomerOrder",
+    "Dispatch",
+    "Global",
+    "MachineSpec",
+    "MessageTypes",
+    "Mistake",
+    "Painting",
+    "Printer3d",
+    "Structure",
+    "StructureError",
+    "Testing",
+    "Welding",
+    "load",
+    "parse",
+]
+
+DEFAULT_DWELL_SECONDS: Final = {
+    "running": 600.0,
+    "testing": 600.0,
+    "idle": 120.0,
+    "maintenance": 900.0,
+    "faulted": 300.0,
+    "warming_up": 60.0,
+    "cooling": 60.0,
+    "drying": 90.0,
+    "calibrating": 180.0,
+}
+"""Mean length of a stay in a state, where the YAML names none."""
+
+OTHER_DWELL_SECONDS: Final = 120.0
+"""The same for a state that only the YAML knows."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class MachineSpec(_Model):
+    """What all machine types have in common, and the view of them that the plant reads."""
+
+    producing_state: ClassVar[str] = "running"
+    """The state in which jobs advance."""
+
+    results_key: ClassVar[str] = "quality_distribution"
+    kinds_key: ClassVar[str] = "part_types"
+
+    enabled: bool = True
+    frequency_weight: Weight = 1.0
+    report_seconds: PeriodSeconds | None = None
+    statuses: Names | None = None
+    status_distribution: Weights
+    dwell_seconds: dict[Name, JobSeconds] = {}
+    station_pattern: StationPattern
+    lines: Lines | None = None
+    stations: Lines | None = None
+    topic: Topic | None = None
+
+    @property
+    def results(self) -> Mapping[str, float]:
+        """How jobs end: weight of each result."""
+        weights: Mapping[str, float] = getattr(self, self.results_key)
+        return weights
+
+    @property
+    def job_kinds(self) -> Sequence[str]:
+        """What is made here, each kind as likely as the other."""
+        kinds: Sequence[str] = getattr(self, self.kinds_key)
+        return kinds
+
+    @property
+    def reports(self) -> bool:
+        """Whether a machine of this type says anything: switched on, and not silenced by weight 0."""
+        return self.enabled and (self.report_seconds is not None or self.frequency_weight > 0)
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Long-run share of time in each state; they add up to 1."""
+        total = math.fsum(self.status_distribution.values())
+        return {state: weight / total for state, weight in self.status_distribution.items()}
+
+    def dwell(self, state: str) -> float:
+        """Mean length of a stay in a state, in seconds."""
+        return self.dwell_seconds.get(state, DEFAULT_DWELL_SECONDS.get(state, OTHER_DWELL_SECONDS))
+
+    def station(self, number: int) -> str:
+        """Station of the type's n-th machine, counted from 1: lines and stations are handed out in turn."""
+        names = {"line": self.lines or ("",), "station": self.stations or ("",)}
+        return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
+
+    def job_seconds(self, period_seconds: float) -> tuple[float, float]:
+        """Shortest and longest producing time of a job on a machine that reports with this period."""
+        raise NotImplementedError
+
+
+class _CycleSpec(MachineSpec):
+    cycle_time_range: JobSecondsRange
+    quality_distribution: Weights
+
+    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002
+        return self.cycle_time_range
+
+
+class CncMachine(_CycleSpec):
+    """CNC mills: parts."""
+
+    part_types: Names
+
+
+class Printer3d(MachineSpec):
+    """3D printers: parts that grow by `progress_increment` in each reporting period of running."""
+
+    progress_increment: float = Field(gt=0, le=1)
+    quality_distribution: Weights
+    part_types: Names
+
+    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: D102
+        seconds = period_seconds / self.progress_increment
+        return seconds, seconds
+
+
+class Welding(_CycleSpec):
+    """Welding stations: assemblies."""
+
+    kinds_key: ClassVar[str] = "assembly_types"
+
+    assembly_types: Names
+
+
+class Painting(_CycleSpec):
+    """Painting booths: frames in colours."""
+
+    kinds_key: ClassVar[str] = "colors"
+
+    colors: Names
+
+
+class Testing(MachineSpec):
+    """Test rigs: a test takes `test_seconds_range`; a failed one finds `issues_range` issues."""
+
+    producing_state: ClassVar[str] = "testing"
+    results_key: ClassVar[str] = "test_distribution"
+    kinds_key: ClassVar[str] = "target_types"
+
+    test_seconds_range: JobSecondsRange = (20.0, 40.0)
+    test_distribution: Weights
+    issues_range: HowManyRange = (1, 5)
+    target_types: Names
+
+    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002, D102
+        return self.test_seconds_range
+
+
+class CustomerOrder(_Model):
+    """Orders: Poisson arrivals, one to three products each."""
+
+    enabled: bool = True
+    orders_per_hour: EventsPerHour
+    product_types: Names
+    quantity_ranges: dict[Name, HowManyRange] = {}
+    topic: Topic | None = None
+
+    def quantity_range(self, product_type: str) -> tuple[int, int]:
+        """Fewest and most pieces of a product in one order."""
+        return self.quantity_ranges.get(product_type, (1, 1))
+
+
+class Dispatch(_Model):
+    """Dispatches: Poisson arrivals, each of the oldest order not yet dispatched."""
+
+    enabled: bool = True
+    dispatches_per_hour: EventsPerHour
+    destinations: Names
+    carriers: Names
+    topic: Topic | None = None
+
+
+class MachineCounts(_Model):
+    """How many machines of each type the plant has."""
+
+    cnc: MachineCount = 0
+    printer_3d: MachineCount = 0
+    welding: MachineCount = 0
+    painting: MachineCount = 0
+    testing: MachineCount = 0
+
+
+class Global(_Model):
+    """What holds for the whole plant. `base_interval` is in seconds."""
+
+    base_interval: Seconds = 1.0
+    machine_counts: MachineCounts
+
+
+MACHINE_TYPES: Final[Mapping[str, tuple[str, type[MachineSpec]]]] = {
+    "cnc_machine": ("cnc", CncMachine),
+    "printer_3d": ("printer_3d", Printer3d),
+    "welding": ("welding", Welding),
+    "painting": ("painting", Painting),
+    "testing": ("testing", Testing),
+}
+"""Machine types in their fixed order: key in `message_types` -> key in `machine_counts`, model."""
+
+
+class MessageTypes(_Model):
+    """What the plant talks about; a type that is left out says nothing."""
+
+    cnc_machine: CncMachine | None = None
+    printer_3d: Printer3d | None = None
+    welding: Welding | None = None
+    painting: Painting | None = None
+    testing: Testing | None = None
+    customer_order: CustomerOrder | None = None
+    dispatch: Dispatch | None = None
+
+
+class Structure(_Model):
+    """A whole plant. `global_` is the YAML's `global`."""
+
+    global_: Global = Field(alias="global")
+    message_types: MessageTypes
+
+    def machines(self) -> list[tuple[str, MachineSpec, int]]:
+        """Key, specification and number of machines of each type that reports, in a fixed order."""
+        return [(key, spec, count) for key, spec, count in self.declared() if spec.reports and count]
+
+    def declared(self) -> list[tuple[str, MachineSpec, int]]:
+        """The same for all machine types that the YAML has, silent ones too."""
+        counts = self.global_.machine_counts
+        found = (
+            (key, getattr(self.message_types, key), getattr(counts, name)) for key, (name, _) in MACHINE_TYPES.items()
+        )
+        return [(key, spec, count) for key, spec, count in found if spec is not None]
+
+    def period_seconds(self, spec: MachineSpec) -> float:
+        """Seconds between two regular rows of a machine: ten base intervals by weight; inf at weight 0."""
+        if spec.report_seconds is not None:
+            return spec.report_seconds
+        return self.global_.base_interval * 10 / spec.frequency_weight if spec.frequency_weight else math.inf
+
+    def job_seconds(self, spec: MachineSpec) -> tuple[float, float]:
+        """Shortest and longest producing time of a job, between which it is drawn evenly."""
+        return spec.job_seconds(self.period_seconds(spec))
+
+
+def parse(
+    data: Mapping[str, Any],
+    file: str = "structure",
+    lines: Mapping[Place, int] | None = None,
+    faults: Sequence[Fault] = (),
+) -> Structure:
+    """The plant that plain data describes, or StructureError with every mistake in it.
+
+    `file` and `lines` say where the data came from; `faults` are mistakes already known from reading it.
+    """
+    structure, wrong = _validated(data)
+    producing_states = {key: model.producing_state for key, (_, model) in MACHINE_TYPES.items()}
+    wrong = [*faults, *wrong, *rules.broken(data, producing_states)]
+    if structure is None or wrong:
+        raise StructureError(located(wrong, file, lines or {}))
+    return structure
+
+
+def load(path: str | Path) -> Structure:
+    """The plant that a YAML file describes, or StructureError with every mistake in it."""
+    try:
+        document = yamlfile.read(Path(path))
+    except yamlfile.UnreadableError as error:
+        raise StructureError([Mistake(str(path), error.line, spell(error.place), error.rule)]) from error
+    return parse(document.data, str(path), document.lines, document.faults)
+
+
+def _validated(data: Mapping[str, Any]) -> tuple[Structure | None, list[Fault]]:
+    try:
+        return Structure.model_validate(dict(data)), []
+    except ValidationError as error:
+        return None, [_fault(each) for each in error.errors(include_url=False) if not _told(each)]
+
+
+def _told(error: ErrorDetails) -> bool:
+    """Whether the value is empty or unreadable, of which there is a fault already."""
+    return error["type"] != "extra_forbidden" and (error["input"] is None or error["input"] is yamlfile.UNREAD)
+
+
+def _place(error: ErrorDetails) -> Place:
+    """Where the error is; pydantic marks a faulty key itself by one more step."""
+    return error["loc"][:-1] if error["loc"][-1:] == ("[key]",) else error["loc"]
+
+
+def _fault(error: ErrorDetails) -> Fault:
+    place = _place(error)
+    if error["type"] == "extra_forbidden":
+        return Fault(place, "is an unknown key", _known_keys(place[:-1]))
+    return Fault(place, sentence(error))
+
+
+def _known_keys(place: Place) -> list[str]:
+    model: type[BaseModel] = Structure
+    for step in place:
+        annotation = _fields(model)[str(step)].annotation
+        model = next(each for each in (*get_args(annotation), annotation) if isinstance(each, type))
+    return list(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
