@@ -1,0 +1,191 @@
+"""The sandbox broker: MQTT 5 in the caller's event loop, with K8S-SAT and with faults on demand.
+
+For trying things out and for tests, not for production: nothing is persistent, and it does as it is told by `faults`.
+
+It speaks MQTT 5 only, with QoS 0 and 1, over TCP and TLS: wildcards, retained messages, wills, sessions that outlive
+their connections, keep-alive, and flow control both ways. No QoS 2, topic aliases or shared subscriptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from mqtt5 import ConnectPacket, PublishPacket, TopicFilter
+
+from sandbox.connection import Connection
+from sandbox.faults import Faults, Rule
+from sandbox.hub import Hub
+from sandbox.limits import Limits
+from sandbox.listener import Door, Listener
+from sandbox.observe import Counters, Observations, SeenAuth, SeenConnect
+from sandbox.recorder import Recorder
+from sandbox.session import Session
+from sandbox.wire import Reason
+
+__all__ = ["Limits", "Listener", "SandboxBroker"]
+
+CLOSE_SECONDS = 2.0
+
+
+class SandboxBroker:
+    """A broker on some listeners; without any, on one anonymous plain one on loopback.
+
+    Use it as an async context manager, or `start` and `close` it. After `close` or `kill` it can be started again:
+    on the same ports, with the sessions that were kept.
+    """
+
+    def __init__(self, *listeners: Listener, limits: Limits | None = None, faults: Faults | None = None) -> None:
+        self._listeners = listeners or (Listener(),)
+        self._ports = [listener.port for listener in self._listeners]
+        self._doors: list[Door] = []
+        self._connections: set[Connection] = set()
+        self._seen = Observations()
+        self._hub = Hub(limits or Limits(), self._seen)
+        self._stall: Rule | None = None
+        self.faults = faults or Faults()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports listened on, in the order of the listeners; known once it was started."""
+        return list(self._ports)
+
+    @property
+    def port(self) -> int:
+        """The first listener's port."""
+        return self._ports[0]
+
+    @property
+    def counters(self) -> Counters:
+        """Counts since the broker was made."""
+        return self._seen.counters
+
+    @property
+    def connects(self) -> list[SeenConnect]:
+        """All CONNECT packets so far, in order."""
+        return self._seen.connects
+
+    @property
+    def auths(self) -> list[SeenAuth]:
+        """All AUTH packets so far, in order."""
+        return self._seen.auths
+
+    @property
+    def sessions(self) -> dict[str, Session]:
+        """The sessions there are, by client id, those of absent clients among them."""
+        return self._hub.sessions
+
+    @property
+    def connected(self) -> list[str]:
+        """Client ids with a connection and a session now."""
+        return [client_id for client_id, session in self._hub.sessions.items() if session.link is not None]
+
+    @property
+    def limits(self) -> Limits:
+        """What new connections are told and held to."""
+        return self._hub.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._hub.limits = limits
+
+    async def start(self) -> None:
+        """Listen. Raises OSError if a port is taken."""
+        try:
+            for index, listener in enumerate(self._listeners):
+                make = partial(Connection, self._hub, listener.access, self.faults, self._connections)
+                self._doors.append(Door(listener, self._ports[index], make, self.counters))
+        except OSError:
+            await self._shut_doors()
+            raise
+        # Remembered, so that a restart after `kill` is found where clients look for it.
+        self._ports = [door.port for door in self._doors]
+
+    async def close(self) -> None:
+        """End politely: DISCONNECT 0x8B to all, no wills. Sessions are kept for another `start`."""
+        # The doors first: a client that is told to go may be back at once.
+        await self._shut_doors()
+        for connection in list(self._connections):
+            connection.leave(keep_will=False)
+            connection.disconnect(Reason.SERVER_SHUTTING_DOWN)
+        await self._part()
+
+    async def kill(self, *, lose_sessions: bool = False) -> None:
+        """End as a killed process does: RST to all, no wills; sessions and retained messages are kept or lost."""
+        await self._shut_doors()
+        for connection in list(self._connections):
+            connection.leave(keep_will=False)
+            connection.cut()
+        if lose_sessions:
+            self._hub.forget_all()
+        await self._part()
+
+    def subscribe(self, pattern: str) -> Recorder:
+        """Record messages from now on, retained ones first, as a subscriber inside the process."""
+        recorder = Recorder(self._hub.forget)
+        for delivery in self._hub.subscribe(recorder, TopicFilter(pattern), None):
+            recorder.offer(delivery)
+        return recorder
+
+    def publish(self, packet: PublishPacket) -> bool:
+        """Publish from inside the process. Whether anybody had subscribed. For QoS 1 give any packet id."""
+        return self._hub.route(packet, "")
+
+    def cut(self, client_id: str | None = None) -> int:
+        """Reset a client's connection now, or all; how many."""
+        return self._each(client_id, Connection.cut)
+
+    def disconnect(self, code: int, client_id: str | None = None) -> int:
+        """Send DISCONNECT to a client now, or to all; how many."""
+        return self._each(client_id, lambda connection: connection.disconnect(code))
+
+    def stall(self, seconds: float | None = None) -> None:
+        """Take bytes and answer nothing on all connections, those to come among them, for a time or until `release`."""
+        self._each(None, lambda connection: connection.stall(seconds))
+        # Held at CONNECT: a listening port accepts by itself, so a hanging broker looks alive until then.
+        if self._stall is None:
+            self._stall = self.faults.stall(None, ConnectPacket, times=None)
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self.release)
+
+    def release(self) -> None:
+        """End all stalls."""
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        self._each(None, Connection.release)
+
+    def _each(self, client_id: str | None, action: Callable[[Connection], object]) -> int:
+        chosen = [one for one in self._connections if client_id in {None, one.client_id}]
+        for connection in chosen:
+            action(connection)
+        return len(chosen)
+
+    async def _shut_doors(self) -> None:
+        doors, self._doors = self._doors, []
+        for door in doors:
+            await door.close()
+
+    async def _part(self) -> None:
+        """Wait until all connections are closed; reset those that take long."""
+        await self._all_gone()
+        self._each(None, Connection.cut)
+        await self._all_gone()
+        # A transport closes its socket one turn of the loop after it told its protocol.
+        await asyncio.sleep(0)
+
+    async def _all_gone(self) -> None:
+        if self._connections:
+            await asyncio.wait([connection.gone for connection in self._connections], timeout=CLOSE_SECONDS)

@@ -1,0 +1,100 @@
+"""A broker to try things out with, on loopback: TLS and K8S-SAT for the simulator, a plain port for your own clients.
+
+For trying things out and for tests, not for production: its certificate authority and its tokens are made on the spot
+and thrown away at the end. The simulator logs in as it would in a cluster, and its token is rotated as there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox.access import ServiceAccountTokens
+from sandbox.broker import Listener, SandboxBroker
+from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer
+
+AIO_PORT, PLAIN_PORT, HTTP_PORT = 18883, 1883, 8080
+_TOKEN_SECONDS, _ROTATED_AT = 600.0, 0.8
+
+
+class Demo:
+    """The broker, its credentials in a temporary folder, and what to tell the user. An async context manager."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="edgemqttsim-demo-"))
+        self._issuer = TokenIssuer()
+        self._volume = ProjectedVolume(self._folder)
+        authority = Authority()
+        self._files = {"ca.crt": authority.ca_pem}
+        self._rotate()
+        self.broker = SandboxBroker(
+            Listener(
+                port=free_port(AIO_PORT), tls=authority.server_context(), access=ServiceAccountTokens(self._issuer)
+            ),
+            Listener(port=free_port(PLAIN_PORT)),
+        )
+        self._rotation: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.broker.start()
+        self._rotation = asyncio.create_task(self._keep_rotating(), name="token rotation")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rotation is not None:
+            self._rotation.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._rotation
+        await self.broker.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that lead the simulator here."""
+        return {
+            "MQTT_BROKER": "localhost",
+            "MQTT_PORT": str(self.broker.ports[0]),
+            "MQTT_AUTH_METHOD": "K8S-SAT",
+            "MQTT_TLS": "true",
+            "MQTT_CA_FILE": str(self._folder / "ca.crt"),
+            "SAT_TOKEN_PATH": str(self._folder / "broker-sat"),
+        }
+
+    def how_to_look(self, prefix: str) -> str:
+        """What to type to see the messages."""
+        port = self.broker.ports[1]
+        return (
+            "A broker for trying things out runs on this machine (not for production).\n"
+            f"  the simulator   localhost:{self.broker.ports[0]}, TLS and K8S-SAT, as in a cluster\n"
+            f"  your clients    localhost:{port}, plain: watch the factory from another terminal\n"
+            f"                    mosquitto_sub -h localhost -p {port} -t '{prefix}/#' -v\n"
+            f"                  or MQTTX: host localhost, port {port}, MQTT 5, topic {prefix}/#\n"
+            "  edit message_structure.yaml while it runs and see the load change; Ctrl-C ends it\n"
+        )
+
+    def _rotate(self) -> None:
+        """Write the volume as the kubelet does: a new folder, and one symlink swapped."""
+        token = self._issuer.token(lifetime_seconds=_TOKEN_SECONDS)
+        self._volume.write({**self._files, "broker-sat": token.encode()})
+
+    async def _keep_rotating(self) -> None:
+        while True:
+            await asyncio.sleep(_TOKEN_SECONDS * _ROTATED_AT)
+            self._rotate()
+
+
+def free_port(wanted: int) -> int:
+    """`wanted` where nobody listens on it at loopback, else any free port."""
+    with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", wanted)):
+        return wanted
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,99 @@
+"""What a test can see of the broker: counters and the CONNECT and AUTH packets that came.
+
+For trying things out and for tests, not for production. Tokens and passwords are never kept, only a token's hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mqtt5 import AuthPacket, ConnectPacket
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the broker was made; they survive `kill` and `start`.
+
+    connects, publishes: packets received, by client id.  delivered: PUBLISH packets sent.
+    acknowledged: PUBACKs sent, by reason code.  refused: CONNECTs refused, by reason code.
+    disconnected: DISCONNECTs sent, by reason code.  dropped: messages not delivered, by reason.
+    reauthentications: AUTH answered with success.  expiries: connections closed because their token expired.
+    handshake_failures: connections that never finished their TLS handshake.
+    """
+
+    connects: Counter[str] = field(default_factory=Counter)
+    publishes: Counter[str] = field(default_factory=Counter)
+    delivered: int = 0
+    acknowledged: Counter[int] = field(default_factory=Counter)
+    refused: Counter[int] = field(default_factory=Counter)
+    disconnected: Counter[int] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    reauthentications: int = 0
+    expiries: int = 0
+    handshake_failures: int = 0
+
+
+def fingerprint(secret: bytes | None) -> str | None:
+    """SHA-256 of a token in hexadecimal digits, or None: enough to tell one from another."""
+    return None if secret is None else hashlib.sha256(secret).hexdigest()
+
+
+@dataclass(slots=True)
+class SeenConnect:
+    """One CONNECT. `reason_code` and `session_present` are what CONNACK said, None if none was sent."""
+
+    client_id: str
+    clean_start: bool
+    keep_alive: int
+    session_expiry_interval: int
+    receive_maximum: int
+    user_properties: list[tuple[str, str]]
+    username: str | None
+    authentication_method: str | None
+    token_sha256: str | None
+    will_topic: str | None
+    reason_code: int | None = None
+    session_present: bool | None = None
+
+    @classmethod
+    def of(cls, packet: ConnectPacket) -> SeenConnect:
+        """What may be kept of a CONNECT."""
+        return cls(
+            client_id=packet.client_id,
+            clean_start=packet.clean_start,
+            keep_alive=packet.keep_alive,
+            session_expiry_interval=packet.session_expiry_interval,
+            receive_maximum=packet.receive_max,
+            user_properties=packet.user_properties,
+            username=packet.username,
+            authentication_method=packet.authentication_method,
+            token_sha256=fingerprint(packet.authentication_data),
+            will_topic=None if packet.will is None else packet.will.topic,
+        )
+
+
+@dataclass(slots=True)
+class SeenAuth:
+    """One AUTH from a client."""
+
+    client_id: str
+    reason_code: int
+    authentication_method: str | None
+    token_sha256: str | None
+
+    @classmethod
+    def of(cls, client_id: str, packet: AuthPacket) -> SeenAuth:
+        """What may be kept of an AUTH."""
+        data = fingerprint(packet.authentication_data)
+        return cls(client_id, int(packet.reason_code), packet.authentication_method, data)
+
+
+@dataclass(slots=True)
+class Observations:
+    """All that the broker lets one see: counters, and CONNECT and AUTH packets in order of arrival."""
+
+    counters: Counters = field(default_factory=Counters)
+    connects: list[SeenConnect] = field(default_factory=list)
+    auths: list[SeenAuth] = field(default_factory=list)
