@@ -1,0 +1,349 @@
+"""edgemqttsim: the command line, the wiring, and the run of one daemon.
+
+Exit codes: 0 well; 1 something died, or a bounded run was not all acknowledged; 2 configuration; 3 the broker refuses
+us for good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from edge.broker import Broker
+from edge.commands import parse
+from edge.connection import BrokerRefused
+from edge.delivery import Delivery
+from edge.dryrun import DryRun, StreamClosed
+from edge.facts import ConnectionFacts, ReloadOutcome, why_not_alive, why_not_ready
+from edge.life import Life
+from edge.logs import RateLimited, set_up
+from edge.metrics import Lateness, Statistics, Watched, ledger_fields, make_registry
+from edge.outbox import Ledger, Outbox
+from edge.pacer import Pacer
+from edge.reasons import explain
+from edge.reload import FileWatcher, Reloader
+from edge.settings import Settings, SettingsError, describe, unknown_variables
+from edge.topics import TopicError, Topics
+from edge.web import PortError, Server, create_app
+from edge.wire import CloudEvents, Encoder
+from messages import FactoryMessageGenerator, topic_template
+from plant.forecast import check
+from plant.structure import Mistake, Structure, StructureError, load
+from plant.telemetry import Message
+
+log = logging.getLogger("app")
+
+VERSION = "0.1.0"
+OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
+DEMO_ORDERS_PER_HOUR = 720.0
+"""One each five seconds on average: a demo shows all seven kinds of message in its first half minute."""
+
+
+class Sink(Protocol):
+    """Where messages go: a broker, or a stream."""
+
+    def facts(self) -> ConnectionFacts:
+        """The connection as it is now."""
+
+    async def run(self) -> None:
+        """Deliver until stopped."""
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until all is delivered, for so long at most; say whether it is."""
+
+    async def stop(self) -> None:
+        """Say good-bye."""
+
+    def abandon(self, reason: str) -> None:
+        """Count what is left as dropped."""
+
+
+class Daemon:
+    """One factory with all it needs, from start to exit code. It is also what the HTTP port shows."""
+
+    version = VERSION
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        settings: Settings,
+        structure: Structure,
+        loading: Callable[[Path], Structure],
+    ) -> None:
+        self._settings = settings
+        self._bounded = bool(options.count or options.duration)
+        self._born, started = time.monotonic(), time.time()
+        self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=started)
+        self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
+        self._ledger = Ledger()
+        self._outbox = Outbox(settings.queue_size, settings.queue_policy, self._ledger)
+        self._rare = RateLimited(log, 30.0, time.monotonic)
+        self._outbox.on_overflow = self._on_overflow
+        self._forget = [self._topics.forget]
+        self._sink = self._to_stdout() if options.dry_run else self._to_broker()
+        self._lateness, self._shown = Lateness(), set[str]()
+        self._pacer = Pacer(
+            self._plant,
+            self._outbox,
+            self._plant_time,
+            on_message=_say_nothing if options.dry_run else self._show_first,
+            on_late=self._lateness.observe,
+            end=started + options.duration if options.duration else float("inf"),
+            count=options.count,
+        )
+        self._reloader = Reloader(settings.message_config_path, loading, self._adopt, time.time)
+        self._statistics = Statistics(self._ledger, self._sink.facts, self._lateness)
+        self.registry = make_registry(self._watched())
+        self._life = Life()
+
+    async def live(self) -> int:
+        """Run to the end of a bounded run, a signal, or a death; give the exit code. PortError if HTTP cannot open."""
+        settings, life = self._settings, self._life
+        log.info("plant: %d machines, seed %s", sum(1 for _ in self._plant.machines()), self._plant.seed)
+        life.catch_signals(on_hangup=lambda: self._reload("SIGHUP"))
+        server = self._serve()
+        watcher = FileWatcher(settings.message_config_path, lambda: self._reload("changed"), settings.reload_seconds)
+        life.start("delivery", self._sink.run())
+        life.start("plant", self._pace())
+        life.start("reload", watcher.run())
+        life.start("statistics", self._say_statistics())
+        death = await life.until_over()
+        await self._wind_up(death)
+        if server is not None:
+            server.stop()
+        await life.close()
+        self._statistics.log(self._uptime())
+        return self._exit_code(death)
+
+    # what the HTTP port asks
+
+    @property
+    def http_token_file(self) -> Path | None:
+        """The file with the token for calls that change anything."""
+        return self._settings.http_token_file
+
+    def why_not_alive(self) -> str | None:
+        """Say why the process should be restarted, or None."""
+        patience = max(30.0, 2.0 * self._settings.mqtt_keep_alive)
+        turn_age = self._plant_time() - self._pacer.turned_at
+        return why_not_alive(self._sink.facts(), turn_age_seconds=turn_age, patience_seconds=patience)
+
+    def why_not_ready(self) -> str | None:
+        """Say why messages cannot be delivered, or None."""
+        return why_not_ready(self._sink.facts())
+
+    def health(self) -> Mapping[str, object]:
+        """The figures."""
+        facts, plant = self._sink.facts(), self._plant.snapshot()
+        return {
+            "uptime_seconds": round(self._uptime(), 3),
+            "ledger": ledger_fields(self._ledger),
+            "connection": {name: getattr(facts, name) for name in facts.__slots__},
+            "plant": {"seed": self._plant.seed, "rows": dict(plant.rows), "open_orders": plant.open_orders},
+        }
+
+    async def request_reload(self) -> ReloadOutcome:
+        """Load the plant's file anew."""
+        return self._reload("HTTP")
+
+    # the parts
+
+    def _to_broker(self) -> Sink:
+        settings = self._settings
+        events = CloudEvents(settings.mqtt_cloud_events_source, f"{self._plant.seed}/{self._plant.start}")
+        with_events = events if settings.mqtt_cloud_events else None
+        encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, with_events)
+        self._forget.append(encoder.forget)
+        delivery = Delivery(self._outbox, encoder, time.monotonic, self._on_refused)
+        return Broker(settings, delivery, time.time)
+
+    def _to_stdout(self) -> Sink:
+        return DryRun(self._outbox, self._topics.topic, self._settings.mqtt_qos, sys.stdout.buffer)
+
+    def _watched(self) -> Watched:
+        return Watched(
+            ledger=self._ledger,
+            queue_size=self._settings.queue_size,
+            version=VERSION,
+            snapshot=self._plant.snapshot,
+            connection=self._sink.facts,
+            reloads=self._reloader.facts,
+            lateness=self._lateness,
+        )
+
+    def _serve(self) -> Server | None:
+        settings = self._settings
+        if not settings.http_port:
+            return None
+        server = Server(create_app(self), settings.http_host, settings.http_port)
+        log.info("HTTP on %s: /metrics /livez /readyz /healthz /docs", server.url)
+        self._life.start("http", server.run())
+        return server
+
+    # the tasks
+
+    async def _pace(self) -> None:
+        await self._pacer.run()
+        self._life.end()
+
+    async def _say_statistics(self) -> None:
+        interval = self._settings.stats_interval
+        while interval:
+            await asyncio.sleep(interval)
+            self._rare.flush()
+            self._statistics.log(self._uptime())
+        await asyncio.Event().wait()
+
+    async def _wind_up(self, death: Exception | None) -> None:
+        """Say nothing more, get the rest acknowledged, say good-bye."""
+        self._pacer.stop()
+        if death is None and not await self._sink.drain(self._settings.drain_seconds):
+            log.warning("%d messages not acknowledged within %g s", self._ledger.pending, self._settings.drain_seconds)
+        await self._sink.stop()
+        self._sink.abandon("shutdown")
+
+    def _exit_code(self, death: Exception | None) -> int:
+        if isinstance(death, BrokerRefused):
+            log.error("giving up: %s", death)
+            return REFUSED
+        if death is not None:
+            log.error("ending: %s", death, exc_info=None if isinstance(death, StreamClosed) else death)
+            return DIED
+        complete = self._ledger.acknowledged == self._ledger.generated
+        return OK if complete or not self._bounded else DIED
+
+    # small answers
+
+    def _plant_time(self) -> float:
+        """Seconds since 1970, evenly: from the start on by the monotonic clock, which no one sets."""
+        return self._plant.start + time.monotonic() - self._born
+
+    def _uptime(self) -> float:
+        return time.monotonic() - self._born
+
+    def _reload(self, cause: str) -> ReloadOutcome:
+        return self._reloader.reload(cause)
+
+    def _adopt(self, structure: Structure) -> None:
+        self._plant.reload(structure)
+        for forget in self._forget:
+            forget()
+        self._pacer.wake()
+
+    def _show_first(self, message: Message) -> None:
+        """One row of each kind, once: what a newcomer wants to see, and kubectl logs can."""
+        if message.kind not in self._shown:
+            self._shown.add(message.kind)
+            log.info("first on %s: %s", self._topics.topic(message), message.payload.decode())
+
+    def _on_overflow(self, what: str) -> None:
+        size = self._outbox.size
+        self._rare.log(logging.WARNING, "overflow", "the queue is full (%d messages): dropping the %s", size, what)
+
+    def _on_refused(self, message: Message, code: int) -> None:
+        topic = self._topics.topic(message)
+        self._rare.log(
+            logging.WARNING, (message.kind, code), "the broker refused a message on %s: %s", topic, explain(code)
+        )
+
+
+def _say_nothing(_message: Message) -> None:
+    """In a dry run every row is there to see."""
+
+
+class Loading:
+    """How this process loads a plant's YAML: with its topics checked, and in a demo with orders that do not keep one
+    waiting for half an hour."""
+
+    def __init__(self, settings: Settings, *, demo: bool) -> None:
+        self._settings, self._demo = settings, demo
+
+    def __call__(self, path: Path) -> Structure:
+        """The plant of a file; StructureError with every mistake."""
+        structure = load(path)
+        if mistakes := [*self._unroutable(structure, path)]:
+            raise StructureError(mistakes)
+        return with_orders_per_hour(structure, DEMO_ORDERS_PER_HOUR) if self._demo else structure
+
+    def _unroutable(self, structure: Structure, path: Path) -> Iterator[Mistake]:
+        """A topic that is no topic once the prefix and a machine are filled in."""
+        settings = self._settings
+        topics = Topics(partial(topic_template, structure), settings.mqtt_topic_prefix, settings.topic_layout)
+        for key, spec, count in structure.machines():
+            sample = Message(key, f"{key}-{count}", spec.station(count), 0, 0, b"")
+            try:
+                topics.topic(sample)
+            except TopicError as error:
+                yield Mistake(str(path), None, f"message_types.{key}.topic", str(error))
+
+
+def with_orders_per_hour(structure: Structure, orders: float) -> Structure:
+    """The same plant with so many orders an hour, and dispatches in the same proportion."""
+    types = structure.message_types
+    order, dispatch = types.customer_order, types.dispatch
+    if order is None or dispatch is None or not order.orders_per_hour:
+        return structure
+    dispatches = dispatch.dispatches_per_hour * orders / order.orders_per_hour
+    brisk = {
+        "customer_order": order.model_copy(update={"orders_per_hour": orders}),
+        "dispatch": dispatch.model_copy(update={"dispatches_per_hour": dispatches}),
+    }
+    return structure.model_copy(update={"message_types": types.model_copy(update=brisk)})
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Do what the command line says; the exit code is the answer."""
+    options = parse(arguments, VERSION)
+    return {"run": _run, "check": _check}[options.command](options, environ)
+
+
+def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    code, text = check(options.file or environ.get("MESSAGE_CONFIG_PATH") or "message_structure.yaml")
+    print(text, file=sys.stderr if code else sys.stdout)
+    return code
+
+
+def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    try:
+        return asyncio.run(_demo(options, environ) if options.demo else _live(options, environ))
+    except (SettingsError, StructureError) as error:
+        print(*error.mistakes, sep="\n", file=sys.stderr)
+    except PortError as error:
+        print(error, file=sys.stderr)
+    return CONFIGURATION
+
+
+async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """A daemon against a broker of its own."""
+    try:
+        from sandbox.demo import HTTP_PORT, Demo, free_port  # noqa: PLC0415 - only who wants a demo has it installed
+    except ModuleNotFoundError as missing:
+        print(f"--demo needs {missing.name}: pip install -r sandbox/requirements.txt", file=sys.stderr)
+        return CONFIGURATION
+    async with Demo() as demo:
+        print(demo.how_to_look(environ.get("MQTT_TOPIC_PREFIX") or "factory"), file=sys.stderr)
+        return await _live(options, {"HTTP_PORT": str(free_port(HTTP_PORT)), **environ, **demo.environ})
+
+
+async def _live(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """One daemon, from its settings to its exit code."""
+    settings = Settings.load(environ, vars(options), pid=os.getpid())
+    loading = Loading(settings, demo=options.demo)
+    structure = loading(settings.message_config_path)
+    set_up(settings.log_level, settings.log_format)
+    log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
+    for warning in unknown_variables(environ):
+        log.warning("%s", warning)
+    return await Daemon(options, settings, structure, loading).live()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,218 @@
+"""One network connection to the broker, from the TCP handshake to the last byte."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.credentials import Token
+from edge.delivery import Delivery, Limits
+from edge.reasons import FATAL_ON_CONNECT, FATAL_ON_DISCONNECT, explain
+from edge.session import FIRST_OWN_ID, LAST_OWN_ID, Link, Session, make_properties
+from edge.settings import Settings
+
+log = logging.getLogger("broker")
+
+SAT_METHOD = "K8S-SAT"
+METRIC_CATEGORY = ("metriccategory", "edgemqttsim")
+_ANSWER_SECONDS = 30.0
+_TICK_SECONDS = 0.5
+
+
+class ConnectionEnded(Exception):
+    """This attempt or this connection is over, and another may do better. The text says why."""
+
+
+class BrokerRefused(Exception):
+    """The broker said no.  code: of CONNACK or DISCONNECT.  final: coming back would end the same way."""
+
+    def __init__(self, what: str, code: int, *, final: bool) -> None:
+        super().__init__(f"{what}: {explain(code)}")
+        self.code, self.final = code, final
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A CONNACK that lets us in (MQTT 5, 3.2)."""
+
+    session_present: bool
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are at this connect, fresh from the files.
+
+    context: TLS, or None for plain TCP.  token: for K8S-SAT.  password: for USERPASS.
+    """
+
+    context: ssl.SSLContext | None
+    token: Token | None = None
+    password: bytes | None = None
+
+
+class Connection:
+    """A TCP or TLS connection with its MQTT session.
+
+    on_auth: told the reason code of each AUTH from the server.
+    """
+
+    def __init__(self, settings: Settings, delivery: Delivery, on_auth: Callable[[int], None]) -> None:
+        self._settings, self._delivery = settings, delivery
+        self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._farewell: int | None = None
+        self._leaving = False
+        self._link = Link(delivery.acknowledged, delivery.fill, delivery.fill)
+        self._session = Session(self._link, settings.mqtt_client_id, on_auth)
+        self._session.on_connect = self._on_connect
+        self._session.on_disconnect = self._on_disconnect
+
+    async def open(self, login: Login, *, clean_start: bool) -> Accepted:
+        """Connect, be let in and start delivering; ConnectionEnded or BrokerRefused otherwise."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._dial(login.context)
+                self._introduce(login, clean_start=clean_start)
+                accepted = await self._answer
+        except TimeoutError:
+            raise ConnectionEnded(f"{self._where} did not answer within {_ANSWER_SECONDS:.0f} s") from None
+        except OSError as error:
+            raise ConnectionEnded(self._why_not(error)) from None
+        self._delivery.open(self._link, accepted.limits, session_present=accepted.session_present)
+        return accepted
+
+    async def keep(self, tick: Callable[[], None]) -> None:
+        """Stay until the connection ends, calling `tick` twice a second.
+
+        Returns where we left ourselves; else raises ConnectionEnded, or BrokerRefused where the server's DISCONNECT
+        says that coming back is of no use.
+        """
+        while not self._link.closed.done():
+            await asyncio.wait([self._link.closed], timeout=_TICK_SECONDS)
+            self._session.loop_misc()
+            self._drop_if_silent()
+            tick()
+        if self._leaving:
+            return
+        if self._farewell in FATAL_ON_DISCONNECT:
+            raise BrokerRefused("the broker closed the connection", self._farewell, final=True)
+        raise ConnectionEnded(self._why_ended(self._link.closed.result()))
+
+    def renew(self, token: Token) -> None:
+        """Send a new token on the live connection (MQTT 5, 4.12.1)."""
+        self._session.authenticate_again(SAT_METHOD, token.raw)
+
+    def leave(self, *, session_expiry_seconds: int | None = None) -> None:
+        """Say DISCONNECT and close; without an expiry the broker keeps the session."""
+        self._leaving = True
+        self._session.leave(session_expiry_seconds=session_expiry_seconds)
+
+    def close(self) -> None:
+        """Let go of the connection, whatever state it is in."""
+        self._delivery.close()
+        self._link.abort()
+
+    async def closed(self, seconds: float) -> None:
+        """Wait up to `seconds` for the last byte to leave."""
+        await asyncio.wait([self._link.closed], timeout=seconds)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.mqtt_broker}:{self._settings.mqtt_port}"
+
+    async def _dial(self, context: ssl.SSLContext | None) -> None:
+        await asyncio.get_running_loop().create_connection(
+            lambda: self._link,
+            self._settings.mqtt_broker,
+            self._settings.mqtt_port,
+            ssl=context,
+            server_hostname=self._settings.tls_server_name if context else None,
+        )
+
+    def _introduce(self, login: Login, *, clean_start: bool) -> None:
+        """Send CONNECT."""
+        settings = self._settings
+        values: dict[str, object] = {
+            "SessionExpiryInterval": settings.mqtt_session_expiry,
+            "UserProperty": METRIC_CATEGORY,
+        }
+        if login.token is not None:
+            values |= {"AuthenticationMethod": SAT_METHOD, "AuthenticationData": login.token.raw}
+        if login.password is not None:
+            self._session.username_pw_set(settings.mqtt_username, login.password.decode())
+        self._session.open(
+            settings.mqtt_broker,
+            settings.mqtt_port,
+            settings.mqtt_keep_alive,
+            clean_start=clean_start,
+            properties=make_properties(PacketTypes.CONNECT, **values),
+        )
+
+    def _drop_if_silent(self) -> None:
+        """An open socket that acknowledges nothing for 1.5 keep-alives is a dead one."""
+        patience = 1.5 * self._session.keepalive
+        if patience and self._delivery.waiting_seconds > patience:
+            log.warning("no acknowledgement for %.1f s on an open connection; dropping it", patience)
+            self._link.abort()
+
+    def _why_not(self, error: OSError) -> str:
+        """What went wrong before MQTT could begin, and which option to look at."""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            option = "MQTT_TLS_SERVER_NAME" if "mismatch" in error.verify_message else "MQTT_CA_FILE"
+            return f"TLS: {self._where} is not who we trust: {error.verify_message.rstrip('.')} (see {option})"
+        if isinstance(error, ssl.SSLError):
+            return f"TLS: no handshake with {self._where}: {error.reason or error} (is this a TLS port?)"
+        if isinstance(error, socket.gaierror):
+            return f"no address for the host {self._settings.mqtt_broker}: {error.strerror} (see MQTT_BROKER)"
+        return f"cannot reach {self._where}: {error.strerror or error}"
+
+    def _why_ended(self, error: Exception | None) -> str:
+        if self._farewell is not None:
+            return f"the broker closed the connection: {explain(self._farewell)}"
+        return f"connection lost: {error}" if error else "the connection closed without a word from the broker"
+
+    # called by paho
+
+    def _on_connect(
+        self, _client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if self._answer.done():  # mosquitto answers a refused AUTH with a second CONNACK
+            self._farewell = reason.value
+        elif reason.is_failure:
+            code = reason.value
+            final = code in FATAL_ON_CONNECT
+            self._answer.set_exception(BrokerRefused("the broker refused the connection", code, final=final))
+        else:
+            self._answer.set_result(Accepted(flags.session_present, self._limits(properties)))
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _data: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode | int | None,
+        _: Properties | None,
+    ) -> None:
+        self._delivery.close()
+        if flags.is_disconnect_packet_from_server and isinstance(reason, ReasonCode):
+            self._farewell = reason.value
+        if not self._answer.done():
+            self._answer.set_exception(ConnectionEnded(f"{self._where} closed the connection before it answered"))
+
+    def _limits(self, granted: Properties | None) -> Limits:
+        """Our wishes within what the server grants; what it does not mention is unlimited (MQTT 5, 3.2.2.3)."""
+        receive_maximum = getattr(granted, "ReceiveMaximum", LAST_OWN_ID)
+        return Limits(
+            window=min(self._settings.mqtt_window, receive_maximum, LAST_OWN_ID - FIRST_OWN_ID),
+            qos=min(self._settings.mqtt_qos, getattr(granted, "MaximumQoS", 2)),
+            frame_bytes=getattr(granted, "MaximumPacketSize", None),
+        )

@@ -1,0 +1,76 @@
+"""Messages as JSON lines on a stream, in place of a broker: the same outbox, the same ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import BinaryIO
+
+import orjson
+
+from edge.facts import ConnectionFacts
+from edge.outbox import Outbox
+from edge.topics import TopicError
+from plant.telemetry import Message
+
+
+class StreamClosed(Exception):
+    """Whoever read the stream has gone."""
+
+
+class DryRun:
+    """Writes every message as `{"topic":...,"qos":...,"retain":...,"payload":{...}}`; written is acknowledged.
+
+    A reader that is slow holds the whole process back: nothing is dropped for it.
+    """
+
+    def __init__(self, outbox: Outbox, topic: Callable[[Message], str], qos: int, stream: BinaryIO) -> None:
+        self._outbox, self._topic, self._stream = outbox, topic, stream
+        self._middle = b',"qos":%d,"retain":false,"payload":' % qos
+        self._lines_wait = asyncio.Event()
+        self._stopping = False
+        self._lines = 0
+        outbox.on_message = self._lines_wait.set
+
+    def facts(self) -> ConnectionFacts:
+        """Always connected."""
+        return ConnectionFacts(connected=True, connects=1, last_reason="dry run")
+
+    async def run(self) -> None:
+        """Write what comes until `stop`; StreamClosed where nobody reads any more."""
+        while not self._stopping:
+            await self._lines_wait.wait()
+            self._lines_wait.clear()
+            self._write()
+
+    async def drain(self, _seconds: float) -> bool:
+        """Write the rest."""
+        self._write()
+        return True
+
+    async def stop(self) -> None:
+        """Let `run` end."""
+        self._stopping = True
+        self._lines_wait.set()
+
+    def abandon(self, reason: str) -> None:
+        """Count what could not be written."""
+        self._outbox.drop_all(reason)
+
+    def _write(self) -> None:
+        try:
+            while self._outbox.peek() is not None:
+                message = self._outbox.take()
+                self._stream.write(self._line(message))
+                self._outbox.acknowledged(message)
+            self._stream.flush()
+        except BrokenPipeError:
+            self._outbox.put_back(message)
+            raise StreamClosed("the reader of the dry run has gone") from None
+
+    def _line(self, message: Message) -> bytes:
+        try:
+            topic = orjson.dumps(self._topic(message))
+        except TopicError:
+            topic = b"null"
+        return b'{"topic":%b%b%b}\n' % (topic, self._middle, message.payload)

@@ -1,0 +1,65 @@
+"""What the edge's parts tell one another about themselves: frozen facts as of the moment they were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """The connection with the broker.
+
+    connects: accepted connections so far.  token_renewals: AUTH exchanges that succeeded (MQTT 5, 4.12.1).
+    token_expiry: the token's `exp` in Unix seconds.  last_reason: what last happened to the connection, in words.
+    last_ack_age_seconds: time since the last acknowledgement, None before the first.
+    waiting_seconds: for how long acknowledgements have been due and none has come; 0 when none is due.
+    """
+
+    connected: bool = False
+    connects: int = 0
+    token_renewals: int = 0
+    token_expiry: float | None = None
+    last_reason: str = "not connected yet"
+    last_ack_age_seconds: float | None = None
+    waiting_seconds: float = 0.0
+
+    @property
+    def reconnects(self) -> int:
+        """Connections after the first."""
+        return max(0, self.connects - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadFacts:
+    """How reloading the plant's file has gone: files accepted, refused, and the last acceptance in Unix seconds."""
+
+    accepted: int = 0
+    refused: int = 0
+    last_success: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOutcome:
+    """What one reload did: the machines now running by type, or the mistakes for which the old plant stays."""
+
+    machines: Mapping[str, int] = field(default_factory=dict)
+    mistakes: tuple[str, ...] = ()
+
+
+def why_not_alive(facts: ConnectionFacts, *, turn_age_seconds: float, patience_seconds: float) -> str | None:
+    """Say why the process should be restarted, or None while it does its work.
+
+    turn_age_seconds: time since the run loop last turned.  patience_seconds: how long that, or a connection on which
+    acknowledgements are due, may stand still. A broker that is away is no reason: a restart would not bring it back.
+    """
+    if turn_age_seconds > patience_seconds:
+        return f"the run loop has not turned for {turn_age_seconds:.1f} s"
+    if facts.connected and facts.waiting_seconds > patience_seconds:
+        return f"connected, but acknowledgements have been due for {facts.waiting_seconds:.1f} s"
+    return None
+
+
+def why_not_ready(facts: ConnectionFacts) -> str | None:
+    """Say why messages cannot be delivered now, or None while they can."""
+    return None if facts.connected else f"not connected to the broker: {facts.last_reason}"

@@ -1,0 +1,206 @@
+"""The bounded queue between plant and broker, and the ledger of what became of each message.
+
+The ledger always balances: generated = acknowledged + refused + dropped + queued + in flight. Every figure that is
+shown anywhere comes from it. One thread owns both; there are no locks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from enum import StrEnum
+
+from plant.telemetry import Message
+
+
+class Policy(StrEnum):
+    """What gives way when the queue is full: its oldest message, the new one, or the plant's pace."""
+
+    DROP_OLDEST = "drop-oldest"
+    DROP_NEWEST = "drop-newest"
+    BLOCK = "block"
+
+
+class Ledger:
+    """What became of each message, counted since the start of the process.
+
+    generated: taken over from the plant.  acknowledged: the broker said yes (at QoS 0: written).
+    refused: by PUBACK reason code (>= 0x80, MQTT 5, 3.4.2.1).  dropped: by reason, such as `oldest` or `shutdown`.
+    queued, in_flight: waiting now, and sent but not yet answered.
+    """
+
+    __slots__ = (
+        "acknowledged",
+        "acknowledged_by_kind",
+        "dropped",
+        "generated",
+        "generated_by_kind",
+        "in_flight",
+        "queued",
+        "refused",
+    )
+
+    def __init__(self) -> None:
+        self.generated = 0
+        self.acknowledged = 0
+        self.queued = 0
+        self.in_flight = 0
+        self.refused: Counter[int] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self.generated_by_kind: Counter[str] = Counter()
+        self.acknowledged_by_kind: Counter[str] = Counter()
+
+    @property
+    def sent(self) -> int:
+        """Messages the broker acknowledged."""
+        return self.acknowledged
+
+    @property
+    def failed(self) -> int:
+        """Messages that will never arrive: refused and dropped."""
+        return self.refused.total() + self.dropped.total()
+
+    @property
+    def pending(self) -> int:
+        """Messages whose fate is open: queued and in flight."""
+        return self.queued + self.in_flight
+
+    def balances(self) -> bool:
+        """Say whether every message is accounted for exactly once."""
+        return self.generated == self.sent + self.failed + self.pending and min(self.queued, self.in_flight) >= 0
+
+    def __repr__(self) -> str:
+        return (
+            f"<Ledger generated={self.generated} acknowledged={self.acknowledged} refused={self.refused.total()} "
+            f"dropped={self.dropped.total()} queued={self.queued} in_flight={self.in_flight}>"
+        )
+
+
+class Outbox:
+    """A first-in, first-out queue of at most `size` messages that writes its ledger as messages pass.
+
+    A message is offered, taken (now in flight), and then acknowledged, refused, discarded or put back.
+    on_message: called when the queue was empty and is not any more.
+    on_room: called when the queue was full and is not any more.
+    on_overflow: called for each message dropped because the queue was full, with what gave way, `oldest` or `newest`.
+    """
+
+    def __init__(self, size: int, policy: Policy = Policy.DROP_OLDEST, ledger: Ledger | None = None) -> None:
+        self.size = size
+        self.policy = policy
+        self.ledger = ledger or Ledger()
+        self.on_message: Callable[[], None] | None = None
+        self.on_room: Callable[[], None] | None = None
+        self.on_overflow: Callable[[str], None] | None = None
+        self._queue: deque[Message] = deque()
+        # Chosen once: a queue that is full stays so for long, and each message then passes here.
+        self._when_full = {
+            Policy.DROP_OLDEST: self._drop_oldest,
+            Policy.DROP_NEWEST: self._drop_newest,
+            Policy.BLOCK: self._block,
+        }[policy]
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __repr__(self) -> str:
+        return f"<Outbox {len(self)} of {self.size}, {self.policy}>"
+
+    @property
+    def room(self) -> int:
+        """How many messages can be offered before the policy has to act."""
+        return max(0, self.size - len(self._queue))
+
+    def offer(self, message: Message) -> bool:
+        """Take over a new message; False only under `block` when full: not counted then, and still the caller's."""
+        if len(self._queue) >= self.size:
+            return self._when_full(message)
+        self._append(message)
+        return True
+
+    def peek(self) -> Message | None:
+        """Show the message that `take` would give, or None."""
+        return self._queue[0] if self._queue else None
+
+    def take(self) -> Message:
+        """Give the oldest message, from now on in flight; IndexError when there is none."""
+        message = self._queue.popleft()
+        self.ledger.queued -= 1
+        self.ledger.in_flight += 1
+        self._tell_room(len(self._queue) + 1)
+        return message
+
+    def put_back(self, *messages: Message) -> None:
+        """Return messages from flight to the head of the queue, given in the order they were taken.
+
+        The queue may then exceed its size by the window: what was once sent is not dropped for being put back.
+        """
+        was_empty = not self._queue
+        self._queue.extendleft(reversed(messages))
+        self.ledger.in_flight -= len(messages)
+        self.ledger.queued += len(messages)
+        if was_empty and messages and self.on_message:
+            self.on_message()
+
+    def acknowledged(self, message: Message) -> None:
+        """The broker has taken this message from flight."""
+        ledger = self.ledger
+        ledger.in_flight -= 1
+        ledger.acknowledged += 1
+        ledger.acknowledged_by_kind[message.kind] += 1
+
+    def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one shape for all ends of a flight
+        """The broker has refused this message in flight for good, with a PUBACK reason code."""
+        self.ledger.in_flight -= 1
+        self.ledger.refused[code] += 1
+
+    def discard(self, message: Message, reason: str) -> None:  # noqa: ARG002 - one shape for all ends of a flight
+        """Give up this message in flight."""
+        self.ledger.in_flight -= 1
+        self.ledger.dropped[reason] += 1
+
+    def drop_all(self, reason: str) -> int:
+        """Give up everything still queued; return how many that were."""
+        count = len(self._queue)
+        if count:
+            self._queue.clear()
+            self.ledger.queued = 0
+            self.ledger.dropped[reason] += count
+            self._tell_room(count)
+        return count
+
+    def _append(self, message: Message) -> None:
+        ledger = self.ledger
+        ledger.generated += 1
+        ledger.generated_by_kind[message.kind] += 1
+        ledger.queued += 1
+        self._queue.append(message)
+        # Only the first wakes the sender: it goes on by itself until the queue is empty.
+        if ledger.queued == 1 and self.on_message:
+            self.on_message()
+
+    def _tell_room(self, length_before: int) -> None:
+        if length_before >= self.size > len(self._queue) and self.on_room:
+            self.on_room()
+
+    def _drop_oldest(self, message: Message) -> bool:
+        # One for one: a queue that messages from flight have made longer than its size is not cut down for that.
+        self._append(message)
+        self._queue.popleft()
+        self.ledger.queued -= 1
+        self._overflow("oldest")
+        return True
+
+    def _drop_newest(self, message: Message) -> bool:
+        self.ledger.generated += 1
+        self.ledger.generated_by_kind[message.kind] += 1
+        self._overflow("newest")
+        return True
+
+    def _overflow(self, what: str) -> None:
+        self.ledger.dropped[what] += 1
+        if self.on_overflow:
+            self.on_overflow(what)
+
+    def _block(self, message: Message) -> bool:  # noqa: ARG002 - one shape for all three policies
+        return False

@@ -1,0 +1,108 @@
+"""Following files as they change, and reloading the plant's: all or nothing, by one path for all who ask.
+
+Files are looked at, not watched by the kernel: a ConfigMap or projected volume changes by swapping the symlink
+`..data`, of which a watch on the file sees at most the first, while reading through the path sees every one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.facts import ReloadFacts, ReloadOutcome
+from plant.structure import Structure, StructureError
+
+log = logging.getLogger("reload")
+
+
+class FileWatcher:
+    """Calls back when the content of a file has changed.
+
+    Content counts, not the time stamps: a swapped symlink with the same text is no change. It must be the same for two
+    looks in a row, so that a file is not taken while it is being written. A file that is missing has not changed.
+    Make the watcher before the file is first read: what changes in between is then seen.
+    """
+
+    def __init__(self, path: Path, on_change: Callable[[], object], interval_seconds: float = 1.0) -> None:
+        self._path, self._on_change, self._interval_seconds = path, on_change, interval_seconds
+        # Reading the whole file is cheap at a look a second, and no time stamp or inode can then hide a change.
+        self._known = self._last_seen = digest(path)
+
+    async def run(self) -> None:
+        """Look, and look again, for ever."""
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            if self.look():
+                self._on_change()
+
+    def look(self) -> bool:
+        """Say whether the file has new content, once for each."""
+        seen, before = digest(self._path), self._last_seen
+        self._last_seen = seen
+        if seen is None or seen != before or seen == self._known:
+            return False
+        self._known = seen
+        return True
+
+
+def digest(path: Path) -> bytes | None:
+    """Give a fingerprint of a file's content, or None where it cannot be read now."""
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+    except OSError:
+        return None
+
+
+class Reloader:
+    """Loads the plant's file and hands it over, or keeps what is in force; watcher, SIGHUP and HTTP all come here.
+
+    load: reads and checks the file, raising StructureError with all its mistakes.  hand_over: puts it in force.
+    wall_clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        load: Callable[[Path], Structure],
+        hand_over: Callable[[Structure], None],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._path, self._load, self._hand_over, self._wall_clock = path, load, hand_over, wall_clock
+        self._accepted = self._refused = 0
+        self._last_success = wall_clock()
+        self._last_refused: tuple[bytes | None, tuple[str, ...]] | None = None
+
+    def facts(self) -> ReloadFacts:
+        """Tell how reloading has gone; the load at the start counts as the first success."""
+        return ReloadFacts(self._accepted, self._refused, self._last_success)
+
+    def reload(self, cause: str) -> ReloadOutcome:
+        """Load the file anew because of `cause`: the machines now running by type, or the mistakes it has."""
+        try:
+            structure = self._load(self._path)
+        except StructureError as error:
+            return self._refuse(tuple(map(str, error.mistakes)), cause)
+        self._hand_over(structure)
+        return self._accept(structure, cause)
+
+    def _accept(self, structure: Structure, cause: str) -> ReloadOutcome:
+        self._accepted += 1
+        self._last_success = self._wall_clock()
+        self._last_refused = None
+        machines = {kind: count for kind, _, count in structure.machines()}
+        log.info("%s: reloaded (%s), machines: %s", self._path, cause, machines)
+        return ReloadOutcome(machines=machines)
+
+    def _refuse(self, mistakes: tuple[str, ...], cause: str) -> ReloadOutcome:
+        self._refused += 1
+        # Other content with the same mistakes is somebody's new attempt: they want to read the mistakes again.
+        refused = (digest(self._path), mistakes)
+        if refused == self._last_refused:
+            log.warning("%s: refused again (%s), with the same %d mistakes", self._path, cause, len(mistakes))
+        else:
+            log.error("%s: refused (%s), the old one stays:\n  %s", self._path, cause, "\n  ".join(mistakes))
+        self._last_refused = refused
+        return ReloadOutcome(mistakes=mistakes)

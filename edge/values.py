@@ -1,0 +1,92 @@
+"""The kinds of values that options take. A check raises ValueError with its rule, to be read after `must be`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_LONGEST = 65535  # bytes of any UTF-8 string in MQTT 5, 1.5.4
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.|\Z))+")  # RFC 1035, 2.3.4; `_` is seen
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # MQTT 5, 1.5.4: U+0000 must not, the others should not be sent
+_URI_REFERENCE = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=._~%-]+")  # RFC 3986, 2
+
+
+class AuthMethod(StrEnum):
+    """How to log in at the broker."""
+
+    K8S_SAT = "K8S-SAT"
+    USERPASS = "USERPASS"
+    X509 = "X509"
+    NONE = "NONE"
+
+
+class TopicLayout(StrEnum):
+    """One topic per machine type, or one per machine."""
+
+    TYPE = "type"
+    MACHINE = "machine"
+
+
+class LogFormat(StrEnum):
+    """One line for people, or one JSON object a line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least severity that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _host(value: str) -> str:
+    if not (_HOST_NAME.fullmatch(value) or _is_address(value)):
+        raise ValueError("a host name or an IP address, without scheme, port or brackets")
+    return value
+
+
+def _text(value: str) -> str:
+    """A string that MQTT can carry: without control characters, not too long."""
+    if not value or _CONTROL.search(value) or len(value.encode()) > _LONGEST:
+        raise ValueError("1 to 65535 bytes of text without control characters")
+    return value
+
+
+def _topic_prefix(value: str) -> str:
+    """MQTT 5, 4.7: no wildcards in a topic that is published to; empty levels are legal there but always a slip."""
+    if any(character in value for character in "+#") or not all(value.split("/")):
+        raise ValueError("topic levels joined by '/', none of them empty, without the wildcards + and #")
+    return value
+
+
+def _uri_reference(value: str) -> str:
+    if not _URI_REFERENCE.fullmatch(value):
+        raise ValueError("a URI reference (RFC 3986) such as aio://plant-1/factory")
+    return value
+
+
+LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+Host = Annotated[str, AfterValidator(_host)]
+Text = Annotated[str, AfterValidator(_text)]
+TopicPrefix = Annotated[Text, AfterValidator(_topic_prefix)]
+UriReference = Annotated[str, AfterValidator(_uri_reference)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+TwoBytes = Annotated[int, Field(ge=1, le=65535)]
+FourBytes = Annotated[int, Field(ge=0, le=4294967295)]

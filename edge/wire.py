@@ -1,0 +1,178 @@
+"""MQTT 5 bytes: PUBLISH frames out, whole frames in. What every message shares is encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
+
+from plant.telemetry import Message
+
+PUBLISH, PUBACK, AUTH = 0x30, 0x40, 0xF0
+DUP, QOS_1 = 0x08, 0x02
+_PAYLOAD_FORMAT, _EXPIRY, _CONTENT_TYPE, _USER_PROPERTY = b"\x01", b"\x02", b"\x03", b"\x26"
+
+
+class MalformedFrame(ValueError):
+    """Bytes that are no MQTT frame: a remaining length of more than four bytes (MQTT 5, 1.5.5)."""
+
+
+def varint(number: int) -> bytes:
+    """A variable byte integer (MQTT 5, 1.5.5); `number` is 0 to 268,435,455."""
+    out = bytearray()
+    while True:
+        number, low = divmod(number, 128)
+        out.append(low | (0x80 if number else 0))
+        if not number:
+            return bytes(out)
+
+
+def text(value: str) -> bytes:
+    """A UTF-8 string with its length in front (MQTT 5, 1.5.4)."""
+    encoded = value.encode()
+    return len(encoded).to_bytes(2, "big") + encoded
+
+
+def user_property(name: str, value: str) -> bytes:
+    """One user property (MQTT 5, 3.3.2.3.7)."""
+    return _USER_PROPERTY + text(name) + text(value)
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def rfc3339(time_ms: int) -> str:
+    """Milliseconds since the Unix epoch as `2026-01-31T14:22:05.250Z`, always 24 characters."""
+    seconds, millis = divmod(time_ms, 1000)
+    return f"{_second(seconds)}.{millis:03d}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEvents:
+    """CloudEvents 1.0 attributes in binary mode: MQTT user properties without a prefix.
+
+    source: a URI reference that names this simulator; the sender's id is appended to it.
+    run: names the run; with it the same message has the same id in every repetition of the run.
+    """
+
+    source: str
+    run: str
+    event_type: str = "ms.aio.telemetry"
+
+    def constant(self, sender: str) -> bytes:
+        """What all events of one sender share; ends where the event's id begins."""
+        fixed = {
+            "specversion": "1.0",
+            "type": self.event_type,
+            "source": f"{self.source}/{sender}",
+            "subject": sender,
+        }
+        head = b"".join(user_property(name, value) for name, value in fixed.items())
+        return head + _USER_PROPERTY + text("id") + (36).to_bytes(2, "big") + self._id_head(sender)
+
+    def varying(self, message: Message) -> bytes:
+        """The rest of the id, which counts the sender's events, and the event's time."""
+        return b"%012x" % message.sequence + _TIME_HEAD + rfc3339(message.time_ms).encode()
+
+    def _id_head(self, sender: str) -> bytes:
+        """The first 24 characters of a version 8 UUID (RFC 9562, 5.8), drawn from run and sender."""
+        bits = blake2b(f"{self.run}/{sender}".encode(), digest_size=10).hexdigest()
+        variant = "89ab"[int(bits[15], 16) & 3]
+        return f"{bits[:8]}-{bits[8:12]}-8{bits[12:15]}-{variant}{bits[16:19]}-".encode()
+
+
+_TIME_HEAD = _USER_PROPERTY + text("time") + (24).to_bytes(2, "big")
+_VARYING_BYTES = 12 + len(_TIME_HEAD) + 24
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """All of a sender's PUBLISH that does not change: topic and properties."""
+
+    topic: bytes
+    properties: bytes
+    overhead: int
+
+
+class Encoder:
+    """Turns messages into PUBLISH frames.
+
+    topic: gives a message's topic.  expiry_seconds: message expiry interval, 0 for none.
+    """
+
+    def __init__(
+        self, topic: Callable[[Message], str], expiry_seconds: int = 3600, events: CloudEvents | None = None
+    ) -> None:
+        self._topic = topic
+        self._events = events
+        expiry = _EXPIRY + expiry_seconds.to_bytes(4, "big") if expiry_seconds else b""
+        self._shared = _PAYLOAD_FORMAT + b"\x01" + expiry + _CONTENT_TYPE + text("application/json")
+        self._envelopes: dict[str, _Envelope] = {}
+
+    def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
+        """The PUBLISH of `message`: QoS 1 under `packet_id`, QoS 0 where that is None (MQTT 5, 3.3)."""
+        envelope = self._envelopes.get(message.source) or self._seal(message)
+        varying = self._events.varying(message) if self._events else b""
+        if packet_id is None:
+            head, identifier = PUBLISH, b""
+        else:
+            head, identifier = PUBLISH | QOS_1 | (DUP if dup else 0), packet_id.to_bytes(2, "big")
+        length = varint(envelope.overhead + len(identifier) + len(message.payload))
+        return b"".join(
+            (bytes((head,)), length, envelope.topic, identifier, envelope.properties, varying, message.payload)
+        )
+
+    def forget(self) -> None:
+        """Make every envelope anew: topics may have changed."""
+        self._envelopes.clear()
+
+    def _seal(self, message: Message) -> _Envelope:
+        topic = text(self._topic(message))
+        properties = self._shared + (self._events.constant(message.source) if self._events else b"")
+        varying = _VARYING_BYTES if self._events else 0
+        length = varint(len(properties) + varying)
+        envelope = _Envelope(topic, length + properties, len(topic) + len(length) + len(properties) + varying)
+        self._envelopes[message.source] = envelope
+        return envelope
+
+
+class Splitter:
+    """Cuts a byte stream into whole MQTT frames."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Every frame that `data` completes; an unfinished one is kept for the next call."""
+        buffer = self._rest + data if self._rest else data
+        start = 0
+        while (end := _frame_end(buffer, start)) is not None:
+            yield buffer[start:end]
+            start = end
+        self._rest = buffer[start:]
+
+
+def _frame_end(buffer: bytes, start: int) -> int | None:
+    """Where the frame at `start` ends, or None while it is not all there."""
+    length = 0
+    for place, byte in enumerate(buffer[start + 1 : start + 5]):
+        length |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            end = start + 2 + place + length
+            return end if end <= len(buffer) else None
+    if len(buffer) >= start + 5:
+        raise MalformedFrame("remaining length of more than four bytes")
+    return None
+
+
+def puback(frame: bytes) -> tuple[int, int]:
+    """Packet id and reason code of a PUBACK; no code means success (MQTT 5, 3.4.2.1)."""
+    start = 2
+    while frame[start - 1] >= 0x80:
+        start += 1
+    body = frame[start:]
+    return int.from_bytes(body[:2], "big"), body[2] if len(body) > 2 else 0
