@@ -1,0 +1,90 @@
+"""What the tests share: credentials, a real mosquitto, a guard against leaked processes, and an honest last word."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.credentials import Credentials
+from tests.support.leaks import children, command_line
+from tests.support.mosquitto import Mosquitto
+from tests.support.plugin import why_unavailable
+from tests.support.waiting import wait_until
+
+StartMosquitto = Callable[..., Mosquitto]
+_brokers = pytest.StashKey[list[Mosquitto]]()
+_unrun = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def credentials(tmp_path_factory: pytest.TempPathFactory) -> Credentials:
+    """A throw-away CA with its certificates and a token issuer, made once: RSA keys take their time."""
+    return Credentials(tmp_path_factory.mktemp("credentials"))
+
+
+@pytest.fixture
+def start_mosquitto(
+    request: pytest.FixtureRequest, tmp_path: Path, credentials: Credentials
+) -> Iterator[StartMosquitto]:
+    """Call it with the options of `Mosquitto` for one more running broker; all of them end with the test."""
+    _require_mosquitto(request.config)
+    brokers: list[Mosquitto] = []
+    request.node.stash[_brokers] = brokers
+    with ExitStack() as running:
+
+        def start(**options: object) -> Mosquitto:
+            directory = tmp_path / f"mosquitto-{len(brokers)}"
+            brokers.append(Mosquitto(directory, credentials, **options))  # type: ignore[arg-type]
+            return running.enter_context(brokers[-1])
+
+        yield start
+
+
+def _require_mosquitto(config: pytest.Config) -> None:
+    missing = why_unavailable()
+    if missing is None:
+        return
+    if os.environ.get("EDGEMQTTSIM_REQUIRE_MOSQUITTO") == "1":
+        pytest.fail(missing)
+    config.stash.setdefault(_unrun, []).append(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture
+def mosquitto(start_mosquitto: StartMosquitto) -> Mosquitto:
+    """A running mosquitto with a TLS listener for K8S-SAT (`ports["sat"]`) and an anonymous one (`ports["plain"]`)."""
+    return start_mosquitto()
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left() -> Iterator[None]:
+    """A test ends every process that it starts."""
+    before = children()
+    yield
+    with suppress(TimeoutError):
+        wait_until(lambda: children() <= before, 2.0, "the test's processes end")
+    left = [command_line(pid) for pid in children() - before]
+    assert not left, f"left running: {left}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what its brokers said."""
+    report = yield
+    if report.failed:
+        report.sections.extend(("mosquitto", broker.log_tail()) for broker in item.stash.get(_brokers, []))
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Right above pytest's closing line: how many tests went unrun for want of mosquitto, and the remedy."""
+    yield
+    unrun = terminalreporter.config.stash.get(_unrun, [])
+    if unrun:
+        tests = "1 test" if len(unrun) == 1 else f"{len(unrun)} tests"
+        terminalreporter.write_line(f"{tests} skipped: {unrun[0]}", yellow=True)

@@ -1,0 +1,321 @@
+"""A plant and its delivery wired as the daemon wires them, in the test's own loop, and the proof that nothing is lost.
+
+The rig notes what became of each message where it happens; `check` holds these notes, the ledger and what a subscriber
+got against one another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from edge.broker import Broker
+from edge.delivery import Delivery, Limits, Wire
+from edge.outbox import Outbox
+from edge.pacer import Pacer
+from edge.settings import Settings
+from edge.topics import Topics
+from edge.wire import CloudEvents, Encoder
+from messages import FactoryMessageGenerator
+from plant.structure import Structure, parse
+from plant.telemetry import Message
+from tests.support import plants
+
+Key = tuple[str, int]
+"""Sender and sequence: one message, wherever it turns up."""
+
+CLIENT_ID = "rig"
+_LOOK_SECONDS = 0.002
+_BASE_INTERVAL = 0.04
+_COUNTS = {"cnc": 30, "printer_3d": 48, "welding": 24, "painting": 18, "testing": 12}
+
+
+class Copy(Protocol):
+    """A message as a subscriber got it, from either of the two recorders."""
+
+    @property
+    def topic(self) -> str:
+        """The topic it came on."""
+
+    @property
+    def payload(self) -> bytes:
+        """The payload."""
+
+    @property
+    def dup(self) -> bool:
+        """Whether it is marked as sent again."""
+
+    @property
+    def user_properties(self) -> Sequence[tuple[str, str]]:
+        """The CloudEvents attributes."""
+
+
+class Notes:
+    """What happened to each message.
+
+    said: handed over by the plant, or offered by the test, in order.  acknowledged: how often, by message.  refused:
+    with which code.  frames: what was sent on each connection, in order.  looks: how often the ledger was compared
+    with what is really queued and in flight.  wrong: looks at which it did not agree.  most_in_flight: at any look.
+    """
+
+    def __init__(self) -> None:
+        self.said: dict[Key, Message] = {}
+        self.acknowledged: Counter[Key] = Counter()
+        self.refused: dict[Key, int] = {}
+        self.frames: list[list[Key]] = [[]]
+        self.looks = 0
+        self.wrong: list[str] = []
+        self.most_in_flight = 0
+
+    def say(self, message: Message) -> None:
+        """The outbox has taken this message over, or dropped it."""
+        self.said[(message.source, message.sequence)] = message
+
+    @property
+    def sent_on(self) -> Counter[Key]:
+        """On how many connections each message was sent."""
+        return Counter(key for frames in self.frames for key in set(frames))
+
+
+class _NotingOutbox(Outbox):
+    def __init__(self, settings: Settings, notes: Notes) -> None:
+        super().__init__(settings.queue_size, settings.queue_policy)
+        self._notes = notes
+
+    def acknowledged(self, message: Message) -> None:
+        super().acknowledged(message)
+        self._notes.acknowledged[(message.source, message.sequence)] += 1
+
+    def refused(self, message: Message, code: int) -> None:
+        super().refused(message, code)
+        self._notes.refused[(message.source, message.sequence)] = code
+
+
+class _NotingEncoder(Encoder):
+    def __init__(self, topics: Topics, settings: Settings, notes: Notes) -> None:
+        events = CloudEvents(settings.mqtt_cloud_events_source, "rig")
+        super().__init__(topics.topic, settings.mqtt_message_expiry, events)
+        self._notes = notes
+
+    def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
+        self._notes.frames[-1].append((message.source, message.sequence))
+        return super().frame(message, packet_id, dup=dup)
+
+
+class _NotingDelivery(Delivery):
+    def __init__(self, outbox: Outbox, encoder: Encoder, notes: Notes) -> None:
+        super().__init__(outbox, encoder, time.monotonic)
+        self._notes = notes
+
+    @property
+    def unanswered(self) -> int:
+        """Messages that are really in flight, the ledger aside."""
+        return len(self._in_flight)
+
+    def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:
+        self._notes.frames.append([])
+        super().open(wire, limits, session_present=session_present)
+
+
+class Rig:
+    """An async context manager: outbox, delivery and broker connection, with a plant if there is a structure.
+
+    speed: seconds of plant time a second.  wall_clock: Unix seconds, for the token's expiry.
+    living: the task of Broker.run; a test may await it to see how it ends.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        structure: Structure | None = None,
+        *,
+        speed: float = 1.0,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.notes, self.settings = Notes(), settings
+        self._started = asyncio.get_running_loop().time()
+        self._speed = speed
+        self._structure, self._start = structure or quiet_plant(), time.time()
+        self._plant = self._new_plant()
+        self.topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
+        self.outbox = _NotingOutbox(settings, self.notes)
+        self.ledger = self.outbox.ledger
+        self._delivery = _NotingDelivery(self.outbox, _NotingEncoder(self.topics, settings, self.notes), self.notes)
+        self.broker = Broker(settings, self._delivery, wall_clock)
+        self._pacer = Pacer(
+            self._plant, self.outbox, self._plant_time, on_message=self.notes.say, on_late=lambda _seconds: None
+        )
+
+    async def __aenter__(self) -> Self:
+        self.living = asyncio.create_task(self.broker.run())
+        self._tasks = [self.living, asyncio.create_task(self._pacer.run()), asyncio.create_task(self._watch())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def offer(self, *rows: str, size: int = 0) -> None:
+        """Queue messages of a machine by hand: `CNC-01 7` is its seventh. The payload has `size` bytes, or a few."""
+        for row in rows:
+            source, _, number = row.partition(" ")
+            payload = b'{"row":%s}' % number.encode()
+            message = Message("cnc_machine", source, "LINE-1-STATION-A", 0, int(number), payload.ljust(size))
+            if self.outbox.offer(message):
+                self.notes.say(message)
+
+    async def connected(self, times: int = 1) -> None:
+        """Wait until a connection is up, and at least so many have been."""
+        await until(lambda: self.broker.facts().connected and self.broker.facts().connects >= times, "connected")
+
+    async def drained(self, seconds: float = 15.0) -> None:
+        """Have the plant say nothing more, and wait until all is acknowledged."""
+        self._pacer.stop()
+        assert await self.broker.drain(seconds), self.ledger
+
+    async def finish(self, seconds: float = 15.0) -> None:
+        """End as the daemon does: drained, good-bye said, and the loop with the broker over."""
+        await self.drained(seconds)
+        await self.broker.stop()
+        await asyncio.wait_for(self.living, 5.0)
+
+    def unhindered(self, until_ms: int) -> list[Message]:
+        """What the plant says up to a moment of plant time where nothing holds it back."""
+        return self._new_plant().advance(until_ms / 1000)
+
+    def _new_plant(self) -> FactoryMessageGenerator:
+        return FactoryMessageGenerator.of(self._structure, "rig", start=self._start)
+
+    def _plant_time(self) -> float:
+        return self._plant.start + self._speed * (asyncio.get_running_loop().time() - self._started)
+
+    async def _watch(self) -> None:
+        """Compare the ledger with what is really there, at moments nobody has chosen."""
+        notes, ledger = self.notes, self.ledger
+        while True:
+            really = (len(self.outbox), self._delivery.unanswered)
+            if not ledger.balances() or (ledger.queued, ledger.in_flight) != really:
+                notes.wrong.append(f"{ledger} with really (queued, in flight) = {really}")
+            notes.looks += 1
+            notes.most_in_flight = max(notes.most_in_flight, ledger.in_flight)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def settings_for(port: int, **options: object) -> Settings:
+    """Settings of a rig: plain and anonymous unless options say otherwise, with a queue that takes all a test says."""
+    plain = {
+        "mqtt_broker": "127.0.0.1",
+        "mqtt_port": port,
+        "mqtt_client_id": CLIENT_ID,
+        "mqtt_auth_method": "NONE",
+        "mqtt_tls": False,
+        "queue_size": 1_000_000,
+    }
+    return Settings.load({}, plain | options, pid=1)
+
+
+def secure(ca_file: Path, token_file: Path, **options: object) -> dict[str, object]:
+    """Options for TLS and K8S-SAT, as in a cluster."""
+    ours = {"mqtt_tls": True, "mqtt_ca_file": ca_file, "mqtt_auth_method": "K8S-SAT", "sat_token_path": token_file}
+    return ours | options
+
+
+def busy_plant() -> Structure:
+    """132 machines that say about 550 messages a second, each one every 0.13 to 0.4 s, and some orders."""
+    data = plants.default()
+    data["global"] = {"base_interval": _BASE_INTERVAL, "machine_counts": _COUNTS}
+    data["message_types"]["customer_order"]["orders_per_hour"] = 20_000
+    data["message_types"]["dispatch"]["dispatches_per_hour"] = 15_000
+    return parse(data)
+
+
+def quiet_plant() -> Structure:
+    """A plant that says nothing: the test does."""
+    return plants.only("cnc_machine", 0)
+
+
+async def until(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+    """Wait for a condition; `what` names it in the TimeoutError that ends the wait."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - conditions on many things, none of which tells
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        raise TimeoutError(f"not within {seconds} s: {what}") from None
+
+
+class Outcome(NamedTuple):
+    """What `check` has counted: messages that arrived, and copies of these beyond the first."""
+
+    arrived: int
+    repeated: int
+
+
+def check(rig: Rig, received: Iterable[Copy], *, broker_repeats: bool = False) -> Outcome:
+    """Hold what one subscriber got against the rig's notes; AssertionError says what does not fit.
+
+    The ledger was right at every look; each message acknowledged was so once, and is there; nothing is there that was
+    refused or never said; each came as it was said, in its machine's order, and not more often than it was sent on
+    different connections. broker_repeats: the broker itself may send a message to the subscriber again, marked DUP.
+    """
+    copies = list(received)
+    keys = [key_of(copy) for copy in copies]
+    notes = rig.notes
+    assert notes.looks > 10
+    assert not notes.wrong, notes.wrong[:3]
+    assert set(notes.acknowledged.values()) <= {1}
+    assert notes.acknowledged.total() == rig.ledger.acknowledged
+    assert not (missing := notes.acknowledged.keys() - set(keys)), f"{len(missing)} acknowledged and missing"
+    assert not (unheard := set(keys) - (notes.said.keys() - notes.refused.keys())), f"{len(unheard)} not to be there"
+    _check_content(rig, copies)
+    _check_order(keys)
+    _check_sent_again_in_order(notes.frames)
+    own = [key for key, copy in zip(keys, copies, strict=True) if not (broker_repeats and copy.dup)]
+    excess = Counter(own) - notes.sent_on
+    assert not excess, f"{excess.total()} copies more than were sent on different connections"
+    return Outcome(len(set(keys)), len(keys) - len(set(keys)))
+
+
+def check_nothing_lost(rig: Rig, received: Iterable[Copy]) -> None:
+    """All that the plant said is acknowledged and with the subscriber, once the rig is drained."""
+    assert rig.ledger.acknowledged == rig.ledger.generated == len(rig.notes.said), rig.ledger
+    assert {key_of(copy) for copy in received} == rig.notes.said.keys()
+
+
+def key_of(copy: Copy) -> Key:
+    """Which message this is: the CloudEvents subject is its sender, the end of the id counts."""
+    attributes = dict(copy.user_properties)
+    return attributes["subject"], int(attributes["id"][-12:], 16)
+
+
+def _check_content(rig: Rig, copies: Sequence[Copy]) -> None:
+    for copy in copies:
+        message = rig.notes.said[key_of(copy)]
+        assert (copy.topic, copy.payload) == (rig.topics.topic(message), message.payload)
+
+
+def _check_order(keys: Iterable[Key]) -> None:
+    """First copies of a machine come in the order of its sequence."""
+    latest: dict[str, int] = {}
+    for source, sequence in dict.fromkeys(keys):
+        before = latest.get(source, 0)
+        assert before < sequence, f"{source}: {sequence} came after {before}"
+        latest[source] = sequence
+
+
+def _check_sent_again_in_order(connections: Sequence[Sequence[Key]]) -> None:
+    """What is sent on two connections running is sent in the same order on both (MQTT 5, 4.4)."""
+    for earlier, later in pairwise(connections):
+        both = set(earlier) & set(later)
+        places = {key: place for place, key in enumerate(earlier)}
+        again = [places[key] for key in dict.fromkeys(later) if key in both]
+        assert again == sorted(again), "sent again in another order"

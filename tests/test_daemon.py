@@ -1,0 +1,301 @@
+"""Facts about the whole process: started, watched, edited under, signalled and ended as its users do."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.access import Passwords
+from sandbox.broker import Listener, SandboxBroker
+from sandbox.credentials import ProjectedVolume
+from tests.support.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.subscriber import Recorder
+from tests.support.waiting import wait_until
+
+NO_HTTP = ["--http-port", "0"]
+BLOCK = re.compile(
+    r"📊 Statistics \(Uptime: \d+s\)\n"
+    r"   Messages Sent: (\d+)\n"
+    r"   Messages Failed: (\d+)\n"
+    r"   Queue Depth: (\d+)\n"
+    r"   Message Rate: \d+\.\d\d msg/sec\n"
+)
+DEFAULT = (ROOT / "message_structure.yaml").read_text()
+
+
+@pytest.fixture
+def broker() -> Iterator[SandboxBroker]:
+    """A plain sandbox broker."""
+    with running(SandboxBroker()) as broker:
+        yield broker
+
+
+@pytest.fixture
+def plant_file(tmp_path: Path) -> Path:
+    """A plant of one fast CNC machine, to be edited."""
+    path = tmp_path / "plant.yaml"
+    path.write_text(one_cnc(report_seconds=0.05))
+    return path
+
+
+def one_cnc(report_seconds: float, count: int = 1) -> str:
+    """The YAML of a plant of CNC machines alone."""
+    return (
+        f"global: {{machine_counts: {{cnc: {count}}}}}\n"
+        "message_types:\n"
+        "  cnc_machine:\n"
+        f"    report_seconds: {report_seconds}\n"
+        "    cycle_time_range: [10, 15]\n"
+        "    quality_distribution: {good: 1}\n"
+        "    status_distribution: {running: 1}\n"
+        "    part_types: [HullPanel]\n"
+        "    station_pattern: S\n"
+    )
+
+
+def final_block(daemon: DaemonProcess) -> tuple[int, int, int]:
+    """Sent, failed and queued of the last statistics."""
+    sent, failed, queued = BLOCK.findall(daemon.log)[-1]
+    return int(sent), int(failed), int(queued)
+
+
+def test_the_demo_shows_a_factory_within_seconds() -> None:
+    """The first message is acknowledged over TLS and K8S-SAT within 3 s of the start; a plain client sees all seven."""
+    started = time.monotonic()
+    with DaemonProcess("--demo", "--seed", "1") as daemon:
+        url = daemon.url()
+        wait_until(lambda: httpx.get(f"{url}/healthz").json()["ledger"]["messages_sent"] > 0, 5, "acknowledged")
+        seconds = time.monotonic() - started
+        port = int(daemon.says(r"mosquitto_sub -h localhost -p (\d+)").group(1))
+        with Recorder(port) as recorder:
+            wait_until(lambda: len({record.topic for record in recorder.records}) == 7, 45, "seven topics")
+        daemon.signal(signal.SIGTERM)
+
+        assert daemon.wait() == 0
+        assert seconds < 3.0
+
+
+def test_a_dry_run_is_json_lines_and_nothing_else() -> None:
+    """Stdout has one object a message; everything else goes to stderr."""
+    with DaemonProcess("--dry-run", "--count", "5", "--topic-layout", "machine", *NO_HTTP) as daemon:
+        assert daemon.wait() == 0
+    lines = [json.loads(line) for line in daemon.output]
+
+    assert len(lines) == 5
+    assert all(list(line) == ["topic", "qos", "retain", "payload"] for line in lines)
+    assert all(line["topic"].startswith("factory/") and line["qos"] == 1 and not line["retain"] for line in lines)
+    assert final_block(daemon) == (5, 0, 0)
+
+
+def test_a_dry_run_whose_reader_leaves_ends_quietly(plant_file: Path) -> None:
+    """`| head` closes the pipe: no traceback."""
+    with DaemonProcess("--dry-run", "--message-config-path", str(plant_file), *NO_HTTP) as daemon:
+        wait_until(lambda: daemon.output, 10, "a line")
+        assert daemon.process.stdout
+        reader = subprocess.run(
+            f"'{daemon.process.args[0]}' app.py --dry-run --http-port 0 --message-config-path '{plant_file}' | head -1",
+            shell=True, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+
+    assert len(reader.stdout.splitlines()) == 1
+    assert "Traceback" not in reader.stderr
+
+
+def test_a_bounded_run_ends_when_all_is_acknowledged(broker: SandboxBroker) -> None:
+    """Twenty messages were asked for, twenty arrive, the process says so and ends with 0."""
+    with DaemonProcess("--count", "20", *plain(broker), *NO_HTTP) as daemon:
+        assert daemon.wait() == 0
+
+    assert final_block(daemon) == (20, 0, 0)
+    assert broker.counters.publishes.total() == 20
+
+
+def test_a_bounded_run_that_cannot_deliver_says_so() -> None:
+    """Without a broker the run ends after the time for draining, with 1, and every message is counted as failed."""
+    with DaemonProcess(
+        "--count", "2", "--drain-seconds", "0.2", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none",
+        *NO_HTTP,
+    ) as daemon:  # fmt: skip
+        assert daemon.wait() == 1
+
+    assert final_block(daemon) == (0, 2, 0)
+    assert "cannot reach localhost:1" in daemon.log
+
+
+def test_a_duration_is_kept(broker: SandboxBroker, plant_file: Path) -> None:
+    """Two seconds of a machine that reports each 50 ms are 40 rows, one more or less."""
+    flags = ["--duration", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
+    with DaemonProcess(*flags) as daemon:
+        assert daemon.wait() == 0
+
+    assert 39 <= final_block(daemon)[0] <= 41
+
+
+def test_sigterm_drains_and_leaves_politely(broker: SandboxBroker) -> None:
+    """Generation stops, the rest is acknowledged, the session is given up, the block is last, the exit code 0."""
+    with DaemonProcess(*plain(broker), *NO_HTTP) as daemon:
+        wait_until(lambda: broker.counters.publishes.total() >= 3, 15, "messages")
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+
+    assert final_block(daemon) == (broker.counters.publishes.total(), 0, 0)
+    assert broker.sessions == {}
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    """While draining to a broker that is not there, another SIGTERM is obeyed within a second."""
+    with DaemonProcess(
+        "--drain-seconds", "60", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", *NO_HTTP
+    ) as daemon:
+        daemon.says("first on factory")
+        daemon.signal(signal.SIGTERM)
+        daemon.says("SIGTERM: ending in good order")
+        started = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+
+        assert daemon.wait() != 0
+        assert time.monotonic() - started < 1.0
+
+
+def test_a_broker_that_refuses_for_good_is_exit_3(tmp_path: Path) -> None:
+    """A wrong password (CONNACK 0x86) is no use trying again; the line says what was refused, not the password."""
+    with running(SandboxBroker(Listener(access=Passwords({"me": "right"})))) as broker:
+        secret = tmp_path / "password"
+        secret.write_text("hunter2")
+        flags = [*plain(broker)[:-1], "userpass", "--mqtt-username", "me", "--mqtt-password-file", str(secret)]
+        with DaemonProcess(*flags, *NO_HTTP, "--log-level", "debug") as daemon:
+            assert daemon.wait() == 3
+
+    assert "0x86 Bad user name or password" in daemon.log
+    assert "hunter2" not in daemon.log
+    assert "Traceback" not in daemon.log
+
+
+def test_wrong_settings_are_exit_2_with_a_line_each() -> None:
+    """Two bad values are two lines and nothing more."""
+    with DaemonProcess("--mqtt-qos", "7", environ={"QUEUE_POLICY": "keep-all"}) as daemon:
+        assert daemon.wait() == 2
+
+    assert len(daemon.errors) == 2
+    assert any("--mqtt-qos" in line for line in daemon.errors)
+    assert any("QUEUE_POLICY" in line for line in daemon.errors)
+
+
+def test_a_wrong_plant_is_exit_2_with_all_its_mistakes(plant_file: Path) -> None:
+    """`run` refuses a file just as `check` does: file, line, path and rule, and no traceback."""
+    plant_file.write_text(one_cnc(1).replace("part_types", "part_typos").replace("good: 1", "good: -1"))
+    for command in (["check", str(plant_file)], ["run", "--message-config-path", str(plant_file), *NO_HTTP]):
+        with DaemonProcess(*command) as daemon:
+            assert daemon.wait() == 2
+        assert "did you mean" in daemon.log
+        assert "quality_distribution.good" in daemon.log
+        assert "Traceback" not in daemon.log
+
+
+def test_a_topic_that_no_broker_takes_is_a_mistake_of_the_plant(plant_file: Path) -> None:
+    """The prefix counts too: a topic of more than 65,535 bytes is found before anything runs."""
+    with DaemonProcess("--message-config-path", str(plant_file), environ={"MQTT_TOPIC_PREFIX": "p" * 65_535}) as daemon:
+        assert daemon.wait() == 2
+
+    assert "message_types.cnc_machine.topic" in daemon.log
+    assert "65535" in daemon.log
+
+
+def test_check_says_what_the_default_plant_will_say() -> None:
+    """22 machines and 3.7 messages per second."""
+    with DaemonProcess("check") as daemon:
+        assert daemon.wait() == 0
+
+    assert re.search(r"^total +22 +3\.7", "".join(daemon.output), re.MULTILINE)
+
+
+def test_a_busy_http_port_is_one_clear_line(broker: SandboxBroker) -> None:
+    """It names the port and the way out."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        with DaemonProcess(*plain(broker), "--http-port", str(port)) as daemon:
+            assert daemon.wait() == 2
+
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in daemon.errors[-1]
+
+
+@pytest.mark.parametrize("cause", ["a change of the file", "SIGHUP", "POST /-/reload"])
+def test_an_edited_plant_is_in_force_soon(broker: SandboxBroker, plant_file: Path, cause: str) -> None:
+    """A machine more and ten times the rate, by each way to reload."""
+    looking = "0.1" if cause == "a change of the file" else "3600"
+    flags = ["--message-config-path", str(plant_file), "--reload-seconds", looking, *plain(broker)]
+    with DaemonProcess(*flags, environ={"HTTP_PORT": str(free_port())}) as daemon:
+        url = daemon.url()
+        wait_until(lambda: broker.counters.publishes.total() >= 2, 15, "messages")
+        plant_file.write_text(one_cnc(report_seconds=0.005, count=2))
+        if cause == "SIGHUP":
+            daemon.signal(signal.SIGHUP)
+        elif cause.startswith("POST"):
+            assert httpx.post(f"{url}/-/reload").json() == {"machines": {"cnc_machine": 2}}
+        daemon.says("reloaded")
+        before = broker.counters.publishes.total()
+        wait_until(lambda: broker.counters.publishes.total() > before + 200, 5, "two hundred rows at 400 a second")
+        machines = [line for line in httpx.get(f"{url}/metrics").text.splitlines() if "edgemqttsim_machines{" in line]
+
+    assert machines == ['edgemqttsim_machines{kind="cnc_machine",state="running"} 2.0']
+
+
+def test_a_swapped_config_map_is_seen_every_time_and_a_bad_one_refused_whole(
+    broker: SandboxBroker, tmp_path: Path
+) -> None:
+    """The kubelet swaps a symlink: the second swap is seen like the first; a wrong file changes nothing."""
+    volume = ProjectedVolume(tmp_path)
+    volume.write({"plant.yaml": one_cnc(0.05).encode()})
+    flags = ["--message-config-path", str(tmp_path / "plant.yaml"), "--reload-seconds", "0.1"]
+    with DaemonProcess(*flags, *plain(broker), *NO_HTTP) as daemon:
+        daemon.says("first on factory")
+        volume.write({"plant.yaml": one_cnc(0.05, count=2).encode()})
+        daemon.says(r"reloaded .*'cnc_machine': 2")
+        volume.write({"plant.yaml": one_cnc(-1).encode()})
+        daemon.says(r"(?s)refused.*report_seconds")
+        before = broker.counters.publishes.total()
+        volume.write({"plant.yaml": one_cnc(0.05, count=3).encode()})
+        daemon.says(r"reloaded .*'cnc_machine': 3")
+        daemon.signal(signal.SIGTERM)
+
+        assert daemon.wait() == 0
+        assert broker.counters.publishes.total() > before
+
+
+def test_json_logs_are_json_to_the_last_line(broker: SandboxBroker) -> None:
+    """Every line of stderr is one object, the statistics too."""
+    with DaemonProcess("--count", "3", "--log-format", "json", *plain(broker), *NO_HTTP) as daemon:
+        assert daemon.wait() == 0
+    events = [json.loads(line) for line in daemon.errors]
+
+    assert events[-1]["message"] == "statistics"
+    assert events[-1]["messages_sent"] == 3
+
+
+def test_the_daemon_stays_small(broker: SandboxBroker) -> None:
+    """The default plant, connected and scraped, keeps within 90 MiB."""
+    with DaemonProcess(*plain(broker), environ={"HTTP_PORT": str(free_port())}) as daemon:
+        url = daemon.url()
+        wait_until(lambda: broker.counters.publishes.total() >= 5, 15, "messages")
+        for path in ("metrics", "livez", "readyz", "healthz", "openapi.json"):
+            assert httpx.get(f"{url}/{path}").status_code == 200
+        status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+
+    kilobytes = int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1))  # type: ignore[union-attr]
+    assert kilobytes / 1024 <= 90
+
+
+def free_port() -> int:
+    """A port for the daemon's HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

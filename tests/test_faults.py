@@ -1,0 +1,292 @@
+"""Facts about faults: whatever happens to broker, link or token, no message is lost, doubled without cause, or late.
+
+Each story has a rig of its own, a real plant of more than 500 messages a second behind a real connection. The stories
+of the sandbox broker run side by side in one event loop, or they would take minutes; each is one test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+
+import pytest
+
+import edge.broker
+from edge.outbox import Policy
+from sandbox.access import ServiceAccountTokens
+from sandbox.broker import Limits, Listener, SandboxBroker
+from sandbox.credentials import write_atomically
+from sandbox.recorder import Recorder
+from tests.support.credentials import Credentials
+from tests.support.proxy import Proxy
+from tests.support.rig import (
+    CLIENT_ID,
+    Outcome,
+    Rig,
+    busy_plant,
+    check,
+    check_nothing_lost,
+    key_of,
+    secure,
+    settings_for,
+    until,
+)
+
+TIMES = 20
+QUEUE = 200
+ROUND_TRIP_SECONDS = 0.03
+"""What the broker waits before each PUBACK where a fault should find messages in flight."""
+
+Story = Callable[[], Coroutine[object, object, None]]
+TokenStory = Callable[["Tokens"], Coroutine[object, object, None]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _settled_at_once() -> Iterator[None]:
+    """Every connection counts as settled, as one of ten seconds does: twenty faults in a row do not add up to the
+    minute's wait that back-off would come to. tests/test_broker.py shows the back-off itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edge.broker, "_SETTLED_SECONDS", 0.0)
+        yield
+
+
+async def more(seen: Recorder, count: int = 60) -> None:
+    """Wait until so many more messages have come."""
+    await seen.wait(len(seen.messages) + count, 15.0)
+
+
+def whole(rig: Rig, seen: Recorder) -> Outcome:
+    """Check everything, and that nothing is lost."""
+    outcome = check(rig, seen.messages)
+    check_nothing_lost(rig, seen.messages)
+    return outcome
+
+
+async def killed(*, lose_sessions: bool) -> None:
+    """Kill the broker and start it again, with messages in flight."""
+    async with SandboxBroker() as broker, Rig(settings_for(broker.port), busy_plant()) as rig:
+        broker.faults.delay(ROUND_TRIP_SECONDS, times=None)
+        seen = broker.subscribe("#")
+        for _ in range(TIMES):
+            await more(seen)
+            await broker.kill(lose_sessions=lose_sessions)
+            await broker.start()
+        await more(seen)
+        await rig.finish()
+        assert whole(rig, seen).repeated > TIMES
+        assert [one.session_present for one in broker.connects] == [False] + [not lose_sessions] * TIMES
+
+
+async def killed_with_sessions_kept() -> None:
+    """The broker comes back with our session: what was in flight is sent again, marked DUP."""
+    await killed(lose_sessions=False)
+
+
+async def killed_with_sessions_lost() -> None:
+    """The broker comes back and knows us no more."""
+    await killed(lose_sessions=True)
+
+
+async def stalled() -> None:
+    """An open connection falls silent; the next one is well until it falls silent too."""
+    async with SandboxBroker() as broker, Rig(settings_for(broker.port, mqtt_keep_alive=1), busy_plant()) as rig:
+        broker.faults.stall(nth=200, every=400, times=3)
+        seen = broker.subscribe("#")
+        await rig.connected(times=4)
+        await more(seen)
+        await rig.finish()
+        whole(rig, seen)
+        assert broker.counters.connects[CLIENT_ID] == 4
+
+
+async def reset_on_the_way() -> None:
+    """The link resets the connection at both ends, with messages under way in both directions."""
+    async with SandboxBroker() as broker:
+        with Proxy(broker.port) as proxy:
+            async with Rig(settings_for(proxy.port), busy_plant()) as rig:
+                proxy.delay(ROUND_TRIP_SECONDS / 2)
+                seen = broker.subscribe("#")
+                for _ in range(TIMES):
+                    await more(seen)
+                    proxy.reset()
+                await more(seen)
+                await rig.finish()
+                whole(rig, seen)
+                assert proxy.connections > TIMES
+
+
+async def cut_in_the_middle() -> None:
+    """The broker takes a message, or not, and resets the connection instead of answering."""
+    async with SandboxBroker() as broker, Rig(settings_for(broker.port), busy_plant()) as rig:
+        broker.faults.cut(nth=50, every=100, times=TIMES // 2)
+        broker.faults.cut(nth=100, every=100, times=TIMES // 2, taken=False)
+        seen = broker.subscribe("#")
+        await rig.connected(times=TIMES + 1)
+        await more(seen)
+        await rig.finish()
+        assert whole(rig, seen).repeated >= TIMES // 2
+
+
+async def receive_maximum_5() -> None:
+    """A broker that allows five messages in flight and sends away who exceeds that."""
+    async with SandboxBroker(limits=Limits(receive_maximum=5)) as broker:
+        broker.faults.delay(0.005, times=None)
+        seen = broker.subscribe("#")
+        async with Rig(settings_for(broker.port), busy_plant()) as rig:
+            await more(seen, 1000)
+            broker.cut()
+            await more(seen, 1000)
+            await rig.finish()
+        whole(rig, seen)
+        assert rig.notes.most_in_flight == 5
+        assert broker.counters.disconnected == {}
+        assert broker.counters.connects[CLIENT_ID] == 2
+
+
+async def refused_now_and_then() -> None:
+    """PUBACK 0x97 asks for a message again later, 0x87 refuses it for good."""
+    async with SandboxBroker() as broker, Rig(settings_for(broker.port), busy_plant()) as rig:
+        broker.faults.puback(0x97, nth=101, every=97, times=12)
+        broker.faults.puback(0x87, nth=60, every=53, times=TIMES)
+        seen = broker.subscribe("#")
+        await more(seen, 2000)
+        await rig.finish()
+        outcome = check(rig, seen.messages)
+        assert rig.ledger.refused == {0x87: TIMES}
+        assert rig.ledger.dropped == {}
+        assert outcome == (len(rig.notes.said) - TIMES, 0)
+        assert broker.counters.acknowledged[0x97] == 12
+
+
+class Tokens:
+    """A broker with K8S-SAT, and the file with the token."""
+
+    def __init__(self, credentials: Credentials, file: Path) -> None:
+        self._issuer, self._file = credentials.issuer, file
+        self.broker = SandboxBroker(Listener(access=ServiceAccountTokens(credentials.issuer)))
+        self.options = secure(credentials.ca_file, file, mqtt_tls=False, mqtt_ca_file=None)
+
+    def write(self, lifetime_seconds: float) -> float:
+        """Put a fresh token in the file; when it expires, in whole Unix seconds."""
+        now = time.time()
+        write_atomically(self._file, self._issuer.token(lifetime_seconds=lifetime_seconds, now=now).encode())
+        return float(int(now + lifetime_seconds))
+
+
+async def tokens_in_time(tokens: Tokens) -> None:
+    """A new token of three seconds each second: none ever expires in force, and the one connection goes on."""
+    tokens.write(3.0)
+    async with tokens.broker as broker, Rig(settings_for(broker.port, **tokens.options), busy_plant()) as rig:
+        seen = broker.subscribe("#")
+        await rig.connected()
+        for number in range(1, TIMES + 1):
+            expiry = tokens.write(3.0)
+            await until(lambda number=number: rig.broker.facts().token_renewals == number, "renewed")
+            await until(lambda expiry=expiry: time.time() >= expiry - 2.0, "a second older")
+        await rig.finish()
+        assert whole(rig, seen).repeated == 0
+        assert (rig.broker.facts().connects, broker.counters.expiries) == (1, 0)
+
+
+async def tokens_too_late(tokens: Tokens) -> None:
+    """Each token expires, the broker closes without a word, and only then a fresh one is there."""
+    tokens.write(1.5)
+    async with tokens.broker as broker, Rig(settings_for(broker.port, **tokens.options), busy_plant()) as rig:
+        broker.faults.delay(ROUND_TRIP_SECONDS, times=None)
+        seen = broker.subscribe("#")
+        for number in range(1, TIMES + 1):
+            await until(lambda number=number: broker.counters.expiries == number, "expired")
+            tokens.write(1.5)
+            await rig.connected(times=number + 1)
+        tokens.write(60.0)
+        await rig.finish()
+        whole(rig, seen)
+
+
+async def outage(policy: Policy) -> tuple[Rig, Recorder, list[int]]:
+    """The broker is away for four times as long as the queue lasts, and comes back.
+
+    Also returns which messages are missing at the end, by their place in what the plant said, counted from the moment
+    the broker went away.
+    """
+    async with SandboxBroker() as broker:
+        settings = settings_for(broker.port, queue_policy=policy, queue_size=QUEUE)
+        async with Rig(settings, busy_plant()) as rig:
+            seen = broker.subscribe("#")
+            await more(seen)
+            await broker.kill()
+            before = len(rig.notes.said)
+            await asyncio.sleep(4 * QUEUE / 550)
+            await broker.start()
+            await rig.connected(times=2)
+            await more(seen, 4 * QUEUE)
+            await rig.finish()
+    check(rig, seen.messages)
+    arrived = {key_of(one) for one in seen.messages}
+    return rig, seen, [place - before for place, key in enumerate(rig.notes.said) if key not in arrived]
+
+
+async def dropping_the_oldest() -> None:
+    """A full queue gives up its oldest message for each new one: what is missing begins where the outage did."""
+    rig, _, missing = await outage(Policy.DROP_OLDEST)
+    assert rig.ledger.dropped == {"oldest": len(missing)}
+    assert missing == list(range(missing[0], missing[-1] + 1))
+    assert missing[0] < QUEUE // 2 < len(missing)
+
+
+async def dropping_the_newest() -> None:
+    """A full queue takes nothing more: what is missing begins where the queue was full."""
+    rig, _, missing = await outage(Policy.DROP_NEWEST)
+    assert rig.ledger.dropped == {"newest": len(missing)}
+    assert missing == list(range(missing[0], missing[-1] + 1))
+    assert missing[0] > QUEUE // 2 < len(missing)
+
+
+async def blocking() -> None:
+    """A full queue holds the plant back, and then it catches up: it says every row it would have said, if later."""
+    rig, seen, missing = await outage(Policy.BLOCK)
+    whole(rig, seen)
+    assert (missing, rig.ledger.dropped) == ([], {})
+    said = list(rig.notes.said.values())
+    assert said == rig.unhindered(until_ms=said[-1].time_ms)[: len(said)]
+    assert said[-1].time_ms > said[0].time_ms + 4 * QUEUE / 550 * 1000
+
+
+PLAIN_STORIES: tuple[Story, ...] = (
+    killed_with_sessions_kept,
+    killed_with_sessions_lost,
+    stalled,
+    reset_on_the_way,
+    cut_in_the_middle,
+    receive_maximum_5,
+    refused_now_and_then,
+    dropping_the_oldest,
+    dropping_the_newest,
+    blocking,
+)
+TOKEN_STORIES: tuple[TokenStory, ...] = (tokens_in_time, tokens_too_late)
+NAMES = [story.__name__ for story in (*PLAIN_STORIES, *TOKEN_STORIES)]
+
+
+@pytest.fixture(scope="module")
+def told(credentials: Credentials, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BaseException | None]:
+    """All stories, played side by side: by name, how each failed, or None."""
+    folder = tmp_path_factory.mktemp("tokens")
+
+    async def play() -> list[BaseException | None]:
+        with_tokens = (story(Tokens(credentials, folder / story.__name__)) for story in TOKEN_STORIES)
+        stories = (*(story() for story in PLAIN_STORIES), *with_tokens)
+        return await asyncio.gather(*(asyncio.wait_for(each, 50.0) for each in stories), return_exceptions=True)
+
+    return dict(zip(NAMES, asyncio.run(play()), strict=True))
+
+
+@pytest.mark.parametrize("story", NAMES)
+def test_no_fault_costs_a_message(story: str, told: dict[str, BaseException | None]) -> None:
+    """Under each fault the ledger balances at every look, what is acknowledged is with the subscriber, in its machine's
+    order and without needless copies; and with a queue that is large enough nothing is lost."""
+    failure = told[story]
+    if failure is not None:
+        raise failure

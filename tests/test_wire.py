@@ -1,0 +1,151 @@
+"""Facts about the bytes: an independent MQTT 5 codec reads what the encoder writes."""
+
+from __future__ import annotations
+
+import mqtt5
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.wire import CloudEvents, Encoder, MalformedFrame, Splitter, puback, rfc3339, varint
+from plant.telemetry import Message
+
+ROW = Message("cnc_machine", "CNC-01", "LINE-1-STATION-A", 1_769_869_320_250, 7, b'{"status":"running"}')
+EVENTS = CloudEvents("aio://plant", "seed/0")
+
+
+def decode(frame: bytes) -> mqtt5.PublishPacket:
+    """Read a PUBLISH with a codec that is not ours."""
+    packet, length = mqtt5.read(memoryview(frame))
+    assert length == len(frame)
+    assert isinstance(packet, mqtt5.PublishPacket)
+    return packet
+
+
+def encoder(events: CloudEvents | None = EVENTS, expiry_seconds: int = 3600) -> Encoder:
+    """Encode for the topic `factory/{source}`."""
+    return Encoder(lambda message: f"factory/{message.source}", expiry_seconds, events)
+
+
+def test_a_publish_carries_topic_packet_id_and_payload() -> None:
+    """Another codec reads the topic, the packet id, QoS 1 and the payload as they were given."""
+    packet = decode(encoder().frame(ROW, 4711))
+
+    assert (packet.topic, packet.packet_id, packet.qos, packet.payload) == ("factory/CNC-01", 4711, 1, ROW.payload)
+    assert not packet.duplicate
+
+
+def test_a_publish_says_what_its_payload_is() -> None:
+    """Content type, payload format and expiry are on every message."""
+    packet = decode(encoder().frame(ROW, 1))
+
+    assert packet.content_type == "application/json"
+    assert packet.payload_format_indicator == 1
+    assert packet.message_expiry_interval == 3600
+
+
+def test_no_expiry_is_said_where_it_is_zero() -> None:
+    """An expiry of 0 seconds means none, not at once."""
+    assert decode(encoder(expiry_seconds=0).frame(ROW, 1)).message_expiry_interval is None
+
+
+def test_a_publish_is_a_cloud_event() -> None:
+    """The four required attributes, and subject and time, are user properties without a prefix."""
+    properties = dict(decode(encoder().frame(ROW, 1)).user_properties)
+    identifier = properties.pop("id")
+
+    assert properties == {
+        "specversion": "1.0",
+        "type": "ms.aio.telemetry",
+        "source": "aio://plant/CNC-01",
+        "subject": "CNC-01",
+        "time": "2026-01-31T14:22:00.250Z",
+    }
+    assert identifier[14] == "8"
+    assert int(identifier[-12:], 16) == ROW.sequence
+
+
+def test_event_ids_differ_by_sender_count_and_run() -> None:
+    """No two events of any run share an id; the same event of the same run has the same one."""
+    other_run = CloudEvents("aio://plant", "seed/1")
+    rows = [ROW, ROW._replace(sequence=8), ROW._replace(source="CNC-02")]
+    frames = [encoder(events).frame(row, 1) for events in (EVENTS, other_run) for row in rows]
+    ids = {dict(decode(frame).user_properties)["id"] for frame in frames}
+
+    assert len(ids) == len(frames)
+    assert encoder().frame(ROW, 1) == frames[0]
+
+
+def test_cloud_events_can_be_left_out() -> None:
+    """Without them there is no user property at all."""
+    assert decode(encoder(events=None).frame(ROW, 1)).user_properties == []
+
+
+def test_a_message_sent_again_says_so() -> None:
+    """DUP is set, all else is as before."""
+    first, again = encoder().frame(ROW, 5), encoder().frame(ROW, 5, dup=True)
+
+    assert decode(again).duplicate
+    assert first[1:] == again[1:]
+
+
+def test_at_qos_0_there_is_no_packet_id() -> None:
+    """A frame without a packet id is QoS 0."""
+    packet = decode(encoder().frame(ROW, None))
+
+    assert (packet.qos, packet.packet_id) == (0, None)
+
+
+@given(st.binary(max_size=300), st.integers(1, 65_535), st.text(min_size=1, max_size=200))
+def test_any_payload_and_sender_survive(payload: bytes, packet_id: int, source: str) -> None:
+    """Lengths are right whatever the sizes, so the other codec reads back what went in."""
+    source = source.replace("\0", "") or "x"
+    packet = decode(encoder().frame(ROW._replace(payload=payload, source=source), packet_id))
+
+    assert (packet.payload or b"", packet.packet_id) == (payload, packet_id)
+
+
+@given(st.integers(0, 268_435_455))
+def test_a_variable_byte_integer_reads_back(number: int) -> None:
+    """Seven bits a byte, the lowest first, the high bit where more follow (MQTT 5, 1.5.5)."""
+    assert sum((byte & 0x7F) << 7 * place for place, byte in enumerate(varint(number))) == number
+    assert len(varint(number)) == 1 + (number > 127) + (number > 16_383) + (number > 2_097_151)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=8), st.data())
+def test_frames_are_found_however_the_stream_is_cut(bodies: list[bytes], data: st.DataObject) -> None:
+    """The splitter gives the same frames for any cutting of the bytes."""
+    frames = [b"\x30" + varint(len(body)) + body for body in bodies]
+    stream, splitter, found = b"".join(frames), Splitter(), list[bytes]()
+    while stream:
+        size = data.draw(st.integers(1, len(stream)))
+        found += splitter.feed(stream[:size])
+        stream = stream[size:]
+
+    assert found == frames
+
+
+def test_a_length_of_five_bytes_is_no_frame() -> None:
+    """A remaining length never has more than four bytes."""
+    with pytest.raises(MalformedFrame):
+        list(Splitter().feed(b"\x30\xff\xff\xff\xff\x01"))
+
+
+@pytest.mark.parametrize(
+    ("packet", "expected"),
+    [
+        (mqtt5.PubAckPacket(513), (513, 0)),
+        (mqtt5.PubAckPacket(7, reason_code=mqtt5.PubAckReasonCode.QUOTA_EXCEEDED), (7, 0x97)),
+        (mqtt5.PubAckPacket(9, reason_code=mqtt5.PubAckReasonCode.NOT_AUTHORIZED, reason_str="x" * 200), (9, 0x87)),
+    ],
+    ids=["short form", "with a code", "with a long reason string"],
+)
+def test_an_acknowledgement_is_read_in_every_form(packet: mqtt5.PubAckPacket, expected: tuple[int, int]) -> None:
+    """Packet id and reason code are found in the short form, with a code, and with properties."""
+    assert puback(packet.write()) == expected
+
+
+def test_time_has_one_width() -> None:
+    """Milliseconds are always three digits, at whole seconds too."""
+    assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
+    assert rfc3339(1_769_869_320_005) == "2026-01-31T14:22:00.005Z"
