@@ -103,7 +103,7 @@ class Broker:
             await self._open(connection, login)
             await connection.keep(self._tick)
         except (ConnectionEnded, CredentialsUnavailable) as ended:
-            return self._expired() or str(ended)
+            return self._with_expiry(ended)
         except BrokerRefused as refused:
             return self._tolerate(refused)
         finally:
@@ -157,12 +157,14 @@ class Broker:
             self._token = renewed
             self._renewals += 1
 
-    def _expired(self) -> str | None:
-        """Say so where the token's time is up: the broker then closes without a word."""
+    @property
+    def _expired(self) -> bool:
+        """The token's time is up: the broker then closes without a word."""
         expiry = self._token.expires_at if self._token else None
-        if expiry is None or self._wall_clock() < expiry:
-            return None
-        return "the token has expired; waiting for a new one"
+        return expiry is not None and self._wall_clock() >= expiry
+
+    def _with_expiry(self, why: Exception) -> str:
+        return f"{why}; the token has expired; waiting for a new one" if self._expired else str(why)
 
     def _tolerate(self, refused: BrokerRefused) -> str:
         """Why to try again all the same; raises `refused` where that is of no use."""
@@ -170,8 +172,8 @@ class Broker:
             return str(refused)
         if refused.code != NOT_AUTHORIZED or self._settings.mqtt_auth_method is not AuthMethod.K8S_SAT:
             raise refused
-        if expired := self._expired():
-            return f"{refused}; {expired}"
+        if self._expired:
+            return self._with_expiry(refused)
         self._refusals += 1
         if self._refusals > _TOLERATED_REFUSALS:
             raise refused

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -16,11 +15,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.credentials import Token
 from edge.delivery import Delivery, Limits
-from edge.reasons import FATAL_ON_CONNECT, FATAL_ON_DISCONNECT, explain
+from edge.reasons import FATAL_ON_CONNECT, FATAL_ON_DISCONNECT, KEEP_ALIVE_TIMEOUT, explain
 from edge.session import FIRST_OWN_ID, LAST_OWN_ID, Link, Session, make_properties
 from edge.settings import Settings
-
-log = logging.getLogger("broker")
 
 SAT_METHOD = "K8S-SAT"
 METRIC_CATEGORY = ("metriccategory", "edgemqttsim")
@@ -70,9 +67,10 @@ class Connection:
         self._settings, self._delivery = settings, delivery
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._farewell: int | None = None
+        self._dropped_for: str | None = None
         self._leaving = False
         self._link = Link(delivery.acknowledged, delivery.fill, delivery.fill)
-        self._session = Session(self._link, settings.mqtt_client_id, on_auth)
+        self._session = Session(self._link, settings.mqtt_client_id, on_auth, self._on_refused)
         self._session.on_connect = self._on_connect
         self._session.on_disconnect = self._on_disconnect
 
@@ -161,7 +159,7 @@ class Connection:
         """An open socket that acknowledges nothing for 1.5 keep-alives is a dead one."""
         patience = 1.5 * self._session.keepalive
         if patience and self._delivery.waiting_seconds > patience:
-            log.warning("no acknowledgement for %.1f s on an open connection; dropping it", patience)
+            self._dropped_for = f"no acknowledgement for {patience:.1f} s"
             self._link.abort()
 
     def _why_not(self, error: OSError) -> str:
@@ -178,20 +176,23 @@ class Connection:
     def _why_ended(self, error: Exception | None) -> str:
         if self._farewell is not None:
             return f"the broker closed the connection: {explain(self._farewell)}"
+        if self._dropped_for:
+            return f"dropped an open connection: {self._dropped_for}"
         return f"connection lost: {error}" if error else "the connection closed without a word from the broker"
 
     # called by paho
 
-    def _on_connect(
-        self, _client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
-    ) -> None:
+    def _on_refused(self, code: int) -> None:
         if self._answer.done():  # mosquitto answers a refused AUTH with a second CONNACK
-            self._farewell = reason.value
-        elif reason.is_failure:
-            code = reason.value
-            final = code in FATAL_ON_CONNECT
-            self._answer.set_exception(BrokerRefused("the broker refused the connection", code, final=final))
-        else:
+            self._farewell = code
+            return
+        final = code in FATAL_ON_CONNECT
+        self._answer.set_exception(BrokerRefused("the broker refused the connection", code, final=final))
+
+    def _on_connect(
+        self, _client: Client, _data: object, flags: ConnectFlags, _reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if not self._answer.done():
             self._answer.set_result(Accepted(flags.session_present, self._limits(properties)))
 
     def _on_disconnect(
@@ -205,6 +206,8 @@ class Connection:
         self._delivery.close()
         if flags.is_disconnect_packet_from_server and isinstance(reason, ReasonCode):
             self._farewell = reason.value
+        elif reason == KEEP_ALIVE_TIMEOUT:
+            self._dropped_for = f"no answer to a ping for {self._session.keepalive} s"
         if not self._answer.done():
             self._answer.set_exception(ConnectionEnded(f"{self._where} closed the connection before it answered"))
 

@@ -24,6 +24,7 @@ class Life:
 
     def __init__(self) -> None:
         self._over = asyncio.Event()
+        self._asked_to_end = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -63,9 +64,9 @@ class Life:
         return TaskEnded(f"the task {task.get_name()} has ended by itself")
 
     def _signalled(self, number: signal.Signals) -> None:
-        if self._over.is_set():
+        if self._asked_to_end:
             log.warning("%s again: ending at once", number.name)
             os._exit(FORCED)
         log.info("%s: ending in good order; once more ends at once", number.name)
+        self._asked_to_end = True
         self.end()
-

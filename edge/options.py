@@ -136,7 +136,7 @@ class Options(BaseModel):
         Path("message_structure.yaml"), description="YAML file of the plant; a change is in force at once."
     )
     reload_seconds: Annotated[float, Field(ge=0.1, le=3600), Option(_PLANT)] = Field(
-        1.0, description="Seconds between looks at the files that are followed: the plant's and the token."
+        1.0, description="Seconds between looks at the plant's file, which is followed as it changes."
     )
     seed: Annotated[str | None, Option(_PLANT, None, "a new one each run")] = Field(
         None, description="Same seed, plant and start: same messages."

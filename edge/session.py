@@ -17,7 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.wire import AUTH, PUBACK, MalformedFrame, Splitter, puback, varint
+from edge.wire import AUTH, CONNACK, PUBACK, MalformedFrame, Splitter, puback, varint
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
@@ -26,6 +26,8 @@ FIRST_OWN_ID, LAST_OWN_ID = 1024, 65_535
 """Packet ids of telemetry. Those below are paho's: it counts its few subscriptions up from 1."""
 
 RE_AUTHENTICATE = 0x19
+_REFUSED_FROM = 0x80
+_CLOSE_SECONDS = 1.0
 
 
 def make_properties(packet_type: int, **values: object) -> Properties:
@@ -126,8 +128,9 @@ class Link(asyncio.Protocol):
         return len(data)
 
     def close(self) -> None:
-        """Close once all that was written has left."""
+        """Close once all that was written has left; at once after a second, for a dead peer answers no end of TLS."""
         if self._transport is not None:
+            asyncio.get_running_loop().call_later(_CLOSE_SECONDS, self._transport.abort)
             self._transport.close()
 
     def fileno(self) -> int:
@@ -142,9 +145,16 @@ class Session(paho.Client):
     """paho's client on a Link, with AUTH (MQTT 5, 3.15).
 
     on_auth: called with the reason code of each AUTH the server sends.
+    on_refused: called with the reason code of each CONNACK that is a refusal (MQTT 5, 3.2.2.2).
     """
 
-    def __init__(self, link: Link, client_id: str, on_auth: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        client_id: str,
+        on_auth: Callable[[int], None],
+        on_refused: Callable[[int], None] = lambda _code: None,
+    ) -> None:
         super().__init__(
             callback_api_version=CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -152,7 +162,7 @@ class Session(paho.Client):
             reconnect_on_failure=False,
         )
         self._link = link
-        self._on_auth = on_auth
+        self._on_auth, self._on_refused = on_auth, on_refused
         self.on_socket_register_write = self._write_now
         link.attach(self.loop_read)
 
@@ -181,8 +191,11 @@ class Session(paho.Client):
         return self._link
 
     def _packet_handle(self) -> MQTTErrorCode:
-        if self._in_packet["command"] & 0xF0 != AUTH:
-            return super()._packet_handle()
-        body = self._in_packet["packet"]
-        self._on_auth(body[0] if body else 0)
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
+        command, body = self._in_packet["command"] & 0xF0, self._in_packet["packet"]
+        if command == AUTH:
+            self._on_auth(body[0] if body else 0)
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+        if command == CONNACK and len(body) > 1 and body[1] >= _REFUSED_FROM:
+            # Read here, because paho 2.2.0 takes a CONNACK with 0x99 for malformed.
+            self._on_refused(body[1])
+        return super()._packet_handle()

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from plant.telemetry import Message
 
-PUBLISH, PUBACK, AUTH = 0x30, 0x40, 0xF0
+CONNACK, PUBLISH, PUBACK, AUTH = 0x20, 0x30, 0x40, 0xF0
 DUP, QOS_1 = 0x08, 0x02
 _PAYLOAD_FORMAT, _EXPIRY, _CONTENT_TYPE, _USER_PROPERTY = b"\x01", b"\x02", b"\x03", b"\x26"
 

@@ -132,7 +132,8 @@ class Fleet:
         return rows
 
     def _follow(self, model: Model, count: int, now_ms: int) -> None:
-        slower = bool(self.machines) and model.period_ms > self.machines[0].model.period_ms
+        # A wake that is still to come is not forgotten if another reload comes first.
+        slower = bool(self._wakes) or any(model.period_ms > machine.model.period_ms for machine in self.machines[:1])
         for machine in self.machines[:count]:
             machine.live(now_ms)
             machine.adopt(model, now_ms)
@@ -155,14 +156,14 @@ class Fleet:
     def _wakes_of(self, model: Model, now_ms: int, *, slower: bool) -> Iterator[tuple[int, int, Machine]]:
         """Crowded machines wake at each event.
 
-        Where rows come more seldom than before, a job that waits for its row gets one at once: the next job might
-        finish before the next regular row.
+        Others only where rows come more seldom than before and a job waits for its own: it gets one at once, as the
+        next job might finish before the next regular row.
         """
         for machine in self.machines:
-            if machine.finished is not NO_JOB and (slower or model.crowded):
-                yield now_ms + 1, machine.number, machine
-            elif model.crowded:
+            if model.crowded:
                 yield machine.next_ms, machine.number, machine
+            elif slower and machine.finished is not NO_JOB:
+                yield now_ms + 1, machine.number, machine
 
     def _regular(self, until_ms: int) -> list[Message]:
         rows = []

@@ -29,6 +29,7 @@ NULL: Final = b"null"
 NEVER: Final = 2**62
 MS_A_JOB_NUMBER: Final = 100
 """Job numbers start at the tenths of a second since 1970. No job is shorter, so no later run meets them again."""
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 PERCENT: Final = tuple(json.dumps(percent / 100).encode() for percent in range(101))
 
 
@@ -289,7 +290,7 @@ def phase(stream: Stream) -> float:
 
 
 def _json(text: str) -> bytes:
-    return json.dumps(text, ensure_ascii=False).encode()
+    return _encode(text).encode()
 
 
 def _milliseconds(seconds: float) -> float:

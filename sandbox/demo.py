@@ -75,7 +75,7 @@ class Demo:
             "A broker for trying things out runs on this machine (not for production).\n"
             f"  the simulator   localhost:{self.broker.ports[0]}, TLS and K8S-SAT, as in a cluster\n"
             f"  your clients    localhost:{port}, plain: watch the factory from another terminal\n"
-            f"                    mosquitto_sub -h localhost -p {port} -t '{prefix}/#' -v\n"
+            f"                    mosquitto_sub -V mqttv5 -h localhost -p {port} -t '{prefix}/#' -v\n"
             f"                  or MQTTX: host localhost, port {port}, MQTT 5, topic {prefix}/#\n"
             "  edit message_structure.yaml while it runs and see the load change; Ctrl-C ends it\n"
         )

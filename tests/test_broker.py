@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from mqtt5 import AuthPacket
 
 import edge.broker
+import edge.connection
 import edge.renewal
 from edge.broker import backoff
 from edge.connection import BrokerRefused
@@ -27,7 +27,7 @@ from tests.support.credentials import Credentials
 from tests.support.ports import free_port
 from tests.support.proxy import Proxy
 from tests.support.rawclient import connected, in_loop
-from tests.support.rig import CLIENT_ID, Rig, secure, settings_for, until
+from tests.support.rig import CLIENT_ID, Lines, Rig, hurry, secure, settings_for, until
 
 CONNACK_FATAL = [0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x95, 0x99, 0x9A, 0x9B, 0x9C, 0x9D]
 CONNACK_RETRYABLE = [0x80, 0x88, 0x89, 0x97, 0x9F]
@@ -37,8 +37,15 @@ DISCONNECT_RETRYABLE = [0x80, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x93, 0x96, 0x97, 0x
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Back-off starts at 20 ms instead of 250."""
-    monkeypatch.setattr(edge.broker, "_FIRST_DELAY_SECONDS", 0.02)
+    """Back-off in hundredths of a second."""
+    hurry(monkeypatch)
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """What is logged."""
+    with Lines() as lines:
+        yield lines
 
 
 class Pod:
@@ -75,23 +82,6 @@ def pod(credentials: Credentials, tmp_path: Path) -> Pod:
     return pod
 
 
-@pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    """What is logged, at any level, as it comes."""
-    caplog.set_level(logging.DEBUG)
-    found: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger().addHandler(handler)
-    yield found
-    logging.getLogger().removeHandler(handler)
-
-
-def count(lines: list[str], words: str) -> int:
-    """How many lines have these words."""
-    return sum(words in line for line in lines)
-
-
 async def refusal(rig: Rig) -> BrokerRefused:
     """How a rig's life ends where the broker does not want it."""
     with pytest.raises(BrokerRefused) as refused:
@@ -100,9 +90,9 @@ async def refusal(rig: Rig) -> BrokerRefused:
 
 
 @asynccontextmanager
-async def plain(broker: SandboxBroker | None = None, **options: object) -> AsyncIterator[tuple[SandboxBroker, Rig]]:
-    """A plain broker, and a rig connected to it."""
-    async with broker or SandboxBroker() as broker, Rig(settings_for(broker.port, **options)) as rig:
+async def plain(one: SandboxBroker | None = None, **options: object) -> AsyncIterator[tuple[SandboxBroker, Rig]]:
+    """A broker, plain unless another is given, and a rig connected to it."""
+    async with one or SandboxBroker() as broker, Rig(settings_for(broker.port, **options)) as rig:
         await rig.connected()
         yield broker, rig
 
@@ -117,35 +107,35 @@ def test_back_off_doubles_to_a_minute_with_jitter() -> None:
 
     assert all(c / 2 <= wait <= c for run in runs for wait, c in zip(run, ceilings, strict=True))
     assert len({run[11] for run in runs}) > 90
-    assert max(run[11] for run in runs) > 55 > 35 > min(run[11] for run in runs)
+    assert max(run[11] for run in runs) > 55
+    assert min(run[11] for run in runs) < 35
 
 
 @in_loop
-async def test_it_starts_before_the_broker_exists(lines: list[str]) -> None:
+async def test_it_starts_before_the_broker_exists(lines: Lines) -> None:
     """Attempts go on, each with its line, until there is a broker; what has waited is then delivered."""
     broker = SandboxBroker(Listener(port=free_port()))
     async with Rig(settings_for(broker.port)) as rig:
         rig.offer("CNC-01 1", "CNC-01 2")
-        await until(lambda: count(lines, f"cannot reach 127.0.0.1:{broker.port}") == 2, "two attempts")
+        await until(lambda: lines.count(f"cannot reach 127.0.0.1:{broker.port}") == 2, "two attempts")
         async with broker:
             await rig.finish()
     assert rig.ledger.acknowledged == 2
 
 
 @in_loop
-async def test_connections_that_do_not_last_do_not_reset_the_back_off(lines: list[str]) -> None:
+async def test_connections_that_do_not_last_do_not_reset_the_back_off(lines: Lines) -> None:
     """A broker that takes us in and throws us out at once is not stormed: the waits grow all the same."""
     async with plain() as (broker, rig):
-        for number in range(1, 5):
+        for number in range(1, 4):
             broker.cut()
             await rig.connected(times=number + 1)
-    waits = [float(line.split()[-2]) for line in lines if "next attempt in" in line]
-    assert waits >= [0.125, 0.25, 0.5, 1.0]
+    assert all(wait >= least for wait, least in zip(lines.waits, (0.12, 0.25, 0.5), strict=True))
 
 
 @in_loop
 async def test_back_off_starts_anew_after_a_connection_that_lasted(
-    lines: list[str], monkeypatch: pytest.MonkeyPatch
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten seconds, here 0.2, make a connection one that lasted."""
     monkeypatch.setattr(edge.broker, "_SETTLED_SECONDS", 0.2)
@@ -154,8 +144,8 @@ async def test_back_off_starts_anew_after_a_connection_that_lasted(
             await asyncio.sleep(0.25)
             broker.cut()
             await rig.connected(times=number + 1)
-    waits = [float(line.split()[-2]) for line in lines if "next attempt in" in line]
-    assert max(waits) <= 0.25
+    assert len(lines.waits) == 3
+    assert max(lines.waits) <= 0.25
 
 
 @pytest.mark.parametrize("code", CONNACK_FATAL, ids=hex)
@@ -171,12 +161,12 @@ async def test_a_fatal_connack_ends_it(code: int) -> None:
 
 @pytest.mark.parametrize("code", CONNACK_RETRYABLE, ids=hex)
 @in_loop
-async def test_a_passing_connack_is_tried_again(code: int, hurried: None, lines: list[str]) -> None:
+async def test_a_passing_connack_is_tried_again(code: int, hurried: None, lines: Lines) -> None:
     """The broker is busy twice and then is not; each refusal is told with its code."""
     async with SandboxBroker() as broker, Rig(settings_for(broker.port)) as rig:
         broker.faults.refuse(code, times=2)
         await rig.connected()
-        assert count(lines, f"the broker refused the connection: 0x{code:02X}") == 2
+        assert lines.count(f"the broker refused the connection: 0x{code:02X}") == 2
 
 
 @in_loop
@@ -201,13 +191,24 @@ async def test_another_token_is_given_five_tries_of_its_own(pod: Pod, hurried: N
 
 
 @in_loop
-async def test_an_expired_token_is_waited_out(pod: Pod, hurried: None, lines: list[str]) -> None:
+async def test_an_expired_token_is_waited_out(pod: Pod, hurried: None, lines: Lines) -> None:
     """It is refused any number of times, with a line of its own, until a new one is in the file."""
     pod.rotate(pod.credentials.token(lifetime_seconds=-10))
     async with pod.broker() as broker, pod.rig(broker.port) as rig:
-        await until(lambda: count(lines, "the token has expired; waiting for a new one") > 6, "seven refusals")
+        await until(lambda: lines.count("the token has expired; waiting for a new one") > 6, "seven refusals")
         pod.rotate()
         await rig.connected()
+
+
+@in_loop
+async def test_an_expired_token_does_not_hide_another_trouble(pod: Pod, lines: Lines) -> None:
+    """Where the broker is away too, or the token file, the line says so: the token alone would mend nothing."""
+    pod.rotate(pod.credentials.token(lifetime_seconds=-10))
+    async with pod.rig(free_port()):
+        await until(lambda: lines.count("cannot reach"), "unreachable")
+        pod.volume.write({})
+        await until(lambda: lines.count("is missing"), "missing")
+        assert lines.count("the token has expired") == len(lines.waits)
 
 
 # What CONNECT says, and what CONNACK asks
@@ -278,18 +279,32 @@ async def test_a_maximum_packet_size_is_obeyed() -> None:
         assert broker.counters.disconnected == {}
 
 
+@in_loop
+async def test_a_broker_that_takes_the_connection_and_says_nothing_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """Without CONNACK an attempt is over after 30 s, here 0.2."""
+    monkeypatch.setattr(edge.connection, "_ANSWER_SECONDS", 0.2)
+    async with SandboxBroker() as broker:
+        broker.stall()
+        async with Rig(settings_for(broker.port)) as rig:
+            await until(lambda: lines.count("did not answer within"), "an attempt is over")
+            broker.release()
+            await rig.connected()
+
+
 # Who we are, and who they are
 
 
 @in_loop
-async def test_a_name_and_a_password_from_a_file_let_us_in(tmp_path: Path, lines: list[str]) -> None:
+async def test_a_name_and_a_password_from_a_file_let_us_in(tmp_path: Path, lines: Lines) -> None:
     """USERPASS; the line break at the file's end is no part of the password."""
     (tmp_path / "password").write_text("correct horse\n")
     broker = SandboxBroker(Listener(access=Passwords({"factory": "correct horse"})))
     user = {"mqtt_auth_method": "USERPASS", "mqtt_username": "factory", "mqtt_password_file": tmp_path / "password"}
     async with plain(broker, **user):
         assert broker.connects[0].username == "factory"
-        assert count(lines, "in the clear") == 1
+        assert lines.count("in the clear") == 1
 
 
 @in_loop
@@ -318,48 +333,48 @@ async def test_a_client_certificate_lets_us_in(credentials: Credentials) -> None
 
 
 @in_loop
-async def test_an_insecure_connection_is_warned_of_each_time(pod: Pod, lines: list[str]) -> None:
+async def test_an_insecure_connection_is_warned_of_each_time(pod: Pod, lines: Lines) -> None:
     """MQTT_TLS_INSECURE takes a broker of unknown authority, and says at every connect what that means."""
     async with pod.broker(Authority()) as broker, pod.rig(broker.port, mqtt_tls_insecure=True) as rig:
         await rig.connected()
         broker.cut()
         await rig.connected(times=2)
-        assert count(lines, "MQTT_TLS_INSECURE: the broker is not verified") == 2
+        assert lines.count("MQTT_TLS_INSECURE: the broker is not verified") == 2
 
 
 @pytest.mark.parametrize(("name", "ends"), [("broker.example", "connected"), ("other.example", "not who we trust")])
 @in_loop
 async def test_the_certificate_must_bear_the_name_given(
-    name: str, ends: str, credentials: Credentials, lines: list[str]
+    name: str, ends: str, credentials: Credentials, lines: Lines
 ) -> None:
     """MQTT_TLS_SERVER_NAME is what is looked for, instead of the name that is connected to; a mismatch names it."""
     tls = credentials.authority.server_context(["broker.example"])
     options = {"mqtt_tls": True, "mqtt_ca_file": credentials.ca_file, "mqtt_tls_server_name": name}
     async with SandboxBroker(Listener(tls=tls)) as broker, Rig(settings_for(broker.port, **options)):
-        await until(lambda: count(lines, ends), ends)
-        assert count(lines, "see MQTT_TLS_SERVER_NAME") == (ends != "connected")
+        await until(lambda: lines.count(ends), ends)
+        assert lines.count("see MQTT_TLS_SERVER_NAME") == (ends != "connected")
 
 
 @in_loop
-async def test_the_ca_file_is_read_anew_at_each_connect(pod: Pod, lines: list[str]) -> None:
+async def test_the_ca_file_is_read_anew_at_each_connect(pod: Pod, lines: Lines) -> None:
     """After the broker has moved to another authority, the same process trusts it as soon as the file says so."""
     port, other = free_port(), Authority()
     async with pod.rig(port) as rig:
         async with pod.broker(port=port):
             await rig.connected()
         async with pod.broker(other, port):
-            await until(lambda: count(lines, "see MQTT_CA_FILE"), "not trusted")
+            await until(lambda: lines.count("see MQTT_CA_FILE"), "not trusted")
             pod.ca_file.write_bytes(other.ca_pem)
             await rig.connected(times=2)
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n"], ids=["missing", "empty", "blank"])
 @in_loop
-async def test_without_a_token_nobody_is_asked(content: bytes | None, pod: Pod, lines: list[str]) -> None:
+async def test_without_a_token_nobody_is_asked(content: bytes | None, pod: Pod, lines: Lines) -> None:
     """A clear line, and no CONNECT at all, least of all an anonymous one; with a token the connection comes up."""
     pod.volume.write({} if content is None else {"broker-sat": content})
     async with pod.broker() as broker, pod.rig(broker.port) as rig:
-        await until(lambda: count(lines, f"token file {pod.token_file} is ") == 2, "two lines")
+        await until(lambda: lines.count(f"token file {pod.token_file} is ") == 2, "two lines")
         assert broker.connects == []
         token = pod.rotate()
         await rig.connected()
@@ -381,13 +396,13 @@ async def test_a_fatal_disconnect_ends_it(code: int) -> None:
 
 @pytest.mark.parametrize("code", DISCONNECT_RETRYABLE, ids=hex)
 @in_loop
-async def test_after_a_passing_disconnect_it_comes_back(code: int, hurried: None, lines: list[str]) -> None:
+async def test_after_a_passing_disconnect_it_comes_back(code: int, hurried: None, lines: Lines) -> None:
     """The reason is told, and the next connection takes up the session."""
     async with plain() as (broker, rig):
         broker.disconnect(code)
         await rig.connected(times=2)
         assert broker.connects[1].session_present
-        assert count(lines, f"the broker closed the connection: 0x{code:02X}") == 1
+        assert lines.count(f"the broker closed the connection: 0x{code:02X}") == 1
 
 
 @in_loop
@@ -400,23 +415,24 @@ async def test_a_second_client_of_the_same_name_wins() -> None:
 
 
 @in_loop
-async def test_a_connection_that_owes_acknowledgements_is_dropped(lines: list[str]) -> None:
-    """Open and silent for 1.5 keep-alives while an acknowledgement is due: dialled anew, and the message arrives."""
+async def test_a_connection_that_owes_acknowledgements_is_dropped(lines: Lines) -> None:
+    """No acknowledgement for 1.5 keep-alives, though pings are answered: dialled anew, and the message arrives."""
     async with plain(mqtt_keep_alive=1) as (broker, rig):
-        broker.faults.stall(nth=1)
+        broker.faults.withhold()
         loop = asyncio.get_running_loop()
         began = loop.time()
         rig.offer("CNC-01 1")
         await rig.connected(times=2)
-        assert 1.0 <= loop.time() - began <= 4.0
+        assert 1.5 <= loop.time() - began <= 4.0
+        assert lines.count("dropped an open connection: no acknowledgement for 1.5 s; next attempt") == 1
         await rig.finish()
         assert rig.ledger.acknowledged == 1
 
 
 @pytest.mark.parametrize("rows", [[], ["CNC-01 1"]], ids=["idle", "busy"])
 @in_loop
-async def test_a_dead_link_with_tls_is_left_without_good_bye(rows: list[str], pod: Pod) -> None:
-    """A peer that is gone answers no ping, no message and no end of TLS: within three keep-alives there is a new dial."""
+async def test_a_dead_link_with_tls_is_left_without_good_bye(rows: list[str], pod: Pod, lines: Lines) -> None:
+    """A peer that is gone answers no ping, no message and no end of TLS; still it is soon dialled anew."""
     async with pod.broker() as broker:
         with Proxy(broker.port) as proxy:
             async with pod.rig(proxy.port, mqtt_keep_alive=1) as rig:
@@ -424,6 +440,7 @@ async def test_a_dead_link_with_tls_is_left_without_good_bye(rows: list[str], po
                 proxy.stall()
                 rig.offer(*rows)
                 await until(lambda: proxy.connections > 1, "a new dial", 6.0)
+                assert lines.count("dropped an open connection: no answer to a ping for 1 s") == 1 or rows
                 proxy.restore()
                 await rig.connected(times=2)
                 await rig.finish()
@@ -440,7 +457,7 @@ async def test_each_rotation_is_sent_on_the_live_connection(pod: Pod) -> None:
         tokens = []
         for number in (1, 2):
             tokens.append(pod.rotate())
-            await until(lambda number=number: rig.broker.facts().token_renewals == number, "renewed")
+            await rig.renewed(number)
         assert [(one.reason_code, one.token_sha256) for one in broker.auths] == [
             (0x19, fingerprint(token)) for token in tokens
         ]
@@ -449,7 +466,7 @@ async def test_each_rotation_is_sent_on_the_live_connection(pod: Pod) -> None:
 
 @in_loop
 async def test_a_broker_that_cannot_check_a_token_now_is_asked_again(
-    pod: Pod, monkeypatch: pytest.MonkeyPatch, lines: list[str]
+    pod: Pod, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
     """AUTH 0x18 leaves the connection as it is; the same token is sent again after ten seconds, here 0.2."""
     monkeypatch.setattr(edge.renewal, "_ANSWER_SECONDS", 0.2)
@@ -457,7 +474,7 @@ async def test_a_broker_that_cannot_check_a_token_now_is_asked_again(
         broker.faults.postpone_reauthentication(times=2)
         await rig.connected()
         pod.rotate()
-        await until(lambda: rig.broker.facts().token_renewals == 1, "renewed")
+        await rig.renewed(1)
         assert len({one.token_sha256 for one in broker.auths}) == 1
         assert (len(broker.auths), len(broker.connects)) == (3, 1)
 
@@ -471,7 +488,7 @@ async def test_a_broker_that_does_not_answer_auth_is_left_once(pod: Pod, monkeyp
         await rig.connected()
         token = pod.rotate()
         await rig.connected(times=2)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(0.8)
         assert len(broker.auths) == 1
         assert len(broker.connects) == 2
         second = broker.connects[1]
@@ -479,13 +496,13 @@ async def test_a_broker_that_does_not_answer_auth_is_left_once(pod: Pod, monkeyp
 
 
 @in_loop
-async def test_a_bad_new_token_leads_back_to_connect(pod: Pod, hurried: None, lines: list[str]) -> None:
+async def test_a_bad_new_token_leads_back_to_connect(pod: Pod, hurried: None, lines: Lines) -> None:
     """The broker answers AUTH with DISCONNECT 0x87; a good token then lets us in again, session kept."""
     async with pod.broker() as broker, pod.rig(broker.port) as rig:
         await rig.connected()
         pod.rotate(pod.credentials.token(audience="somebody-else"))
         await until(lambda: broker.counters.refused[0x87], "refused")
-        assert count(lines, "the broker closed the connection: 0x87") == 1
+        assert lines.count("the broker closed the connection: 0x87") == 1
         pod.rotate()
         await rig.connected(times=2)
         assert broker.connects[-1].session_present
@@ -496,7 +513,7 @@ async def test_a_bad_new_token_leads_back_to_connect(pod: Pod, hurried: None, li
 
 @in_loop
 async def test_no_secret_is_logged_at_any_level(
-    pod: Pod, hurried: None, lines: list[str], capfd: pytest.CaptureFixture[str], tmp_path: Path
+    pod: Pod, hurried: None, lines: Lines, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """At DEBUG, through logins, refusals, rotations and reconnects: no part of a token and no password."""
     (tmp_path / "password").write_text("correct-horse-battery")
@@ -507,7 +524,7 @@ async def test_no_secret_is_logged_at_any_level(
         tokens.append(pod.rotate())
         await rig.connected()
         tokens.append(pod.rotate())
-        await until(lambda: rig.broker.facts().token_renewals == 1, "renewed")
+        await rig.renewed(1)
         broker.cut()
         await rig.connected(times=2)
         tokens.append(pod.rotate(b"no.such.token-at-all"))
@@ -515,7 +532,7 @@ async def test_no_secret_is_logged_at_any_level(
     access = Passwords({"factory": "another"})
     async with SandboxBroker(Listener(access=access)) as broker, Rig(settings_for(broker.port, **user)) as rig:
         await refusal(rig)
-    told = "\n".join([*lines, *capfd.readouterr()])
+    told = "\n".join([*lines.said, *capfd.readouterr()])
     secrets = ["correct-horse-battery", *(part.decode() for token in tokens for part in token.split(b".")[1:])]
-    assert len(lines) > 10
+    assert len(lines.said) > 10
     assert [secret for secret in secrets if secret in told] == []

@@ -75,7 +75,7 @@ def test_the_demo_shows_a_factory_within_seconds() -> None:
         url = daemon.url()
         wait_until(lambda: httpx.get(f"{url}/healthz").json()["ledger"]["messages_sent"] > 0, 5, "acknowledged")
         seconds = time.monotonic() - started
-        port = int(daemon.says(r"mosquitto_sub -h localhost -p (\d+)").group(1))
+        port = int(daemon.says(r"mosquitto_sub -V mqttv5 -h localhost -p (\d+)").group(1))
         with Recorder(port) as recorder:
             wait_until(lambda: len({record.topic for record in recorder.records}) == 7, 45, "seven topics")
         daemon.signal(signal.SIGTERM)

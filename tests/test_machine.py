@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import statistics
 from collections import Counter, defaultdict
 from itertools import pairwise
@@ -278,6 +280,18 @@ def test_a_print_gains_its_increment_in_each_row_of_running() -> None:
 
     assert len(pairs) > 50
     assert {round(b["progress"] - a["progress"], 2) for a, b in pairs} == {0.05}
+
+
+def test_a_declaration_may_call_its_fields_anything() -> None:
+    """Also what would be a placeholder in a template."""
+    [declared] = (each for each in MACHINE_TYPES if each.key == "testing")
+    odd = dataclasses.replace(declared, fields={'%b "100 %"': "state.json"})
+    structure = only("testing", 1)
+    model = Model(odd, structure, structure.machines()[0][1], Counter())
+
+    one = Machine(model, 1, 1, 0)
+
+    assert json.loads(b"{" + model.body(one, 0)) == {'%b "100 %"': one.state.name}
 
 
 # Views

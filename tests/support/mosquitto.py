@@ -60,7 +60,7 @@ class Mosquitto:
         self._directory = directory
         self._log = directory / "mosquitto.log"
         self._config = directory / "mosquitto.conf"
-        self._options = dict(options or {}) | (_persistence(directory) if persistence else {})
+        self._options = (_persistence(directory) if persistence else {}) | dict(options or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

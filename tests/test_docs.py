@@ -1,0 +1,299 @@
+"""Facts about the documents: what they name exists, what exists is named, and what they show is what comes."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import orjson
+import pytest
+import yaml
+from fastapi.routing import APIRoute
+
+import app
+from edge.commands import parse
+from edge.facts import ConnectionFacts
+from edge.metrics import statistics
+from edge.outbox import Ledger
+from edge.reasons import explain
+from edge.settings import Settings, markdown_table, variables
+from edge.web import create_app
+from messages import START, FactoryMessageGenerator
+from plant import structure
+from plant.forecast import check, forecast
+from tests.test_metrics import registry
+from tests.test_web import Shown
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in PAGES}
+ALL = "\n".join(TEXTS.values())
+OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITTO", "MQTT_CONNECTION_CONFIGURATION"}
+"""Variables that the documents may name though they are no options."""
+
+
+def blocks(language: str) -> list[str]:
+    """All code blocks of a language."""
+    return [
+        re.sub(rf"^{indent}", "", block, flags=re.MULTILINE)
+        for text in TEXTS.values()
+        for indent, block in re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+def code() -> Iterator[str]:
+    """All code in running text."""
+    for text in TEXTS.values():
+        yield from re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def commands() -> Iterator[list[str]]:
+    """Every command line in the documents, as words, with the lines that a backslash joins."""
+    for block in blocks("bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            with contextlib.suppress(ValueError):
+                yield from parts(shlex.split(line, comments=True))
+
+
+def parts(words: list[str]) -> Iterator[list[str]]:
+    """The single commands of a line."""
+    line = " ".join(words)
+    yield from (part.split() for part in re.split(r" (?:&&|\||2>&1|2>/dev/null) ?", line))
+
+
+def anchors(text: str) -> set[str]:
+    """The names of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """A plant with a piece of YAML put over it; distributions, stays and topics are replaced as a whole."""
+    whole = {"status_distribution", "quality_distribution", "dwell_seconds"}
+    deep = {key for key, value in change.items() if isinstance(value, dict) and key not in whole}
+    return {**base, **change, **{key: merged(base[key], change[key]) for key in deep}}
+
+
+def sources() -> Iterator[str]:
+    """Every text in the code of the daemon, and every reason code in words."""
+    for path in [ROOT / "app.py", *(ROOT / "edge").glob("*.py")]:
+        tree = ast.walk(ast.parse(path.read_text("utf-8")))
+        yield from (node.value for node in tree if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    yield from map(explain, range(256))
+
+
+def shape(line: str) -> str:
+    """A line with its numbers taken out."""
+    return re.sub(r"\d+(\.\d+)?", "N", line)
+
+
+def test_the_table_of_options_is_the_declaration() -> None:
+    """The README's table is what the settings write of themselves."""
+    assert markdown_table() in TEXTS["README.md"]
+
+
+def test_every_variable_that_is_named_is_an_option() -> None:
+    """No document speaks of a variable that nothing reads."""
+    named = set(re.findall(r"\b(?:AIO|MQTT|SAT|HTTP|QUEUE|LOG|STATS|TOPIC|DRAIN|RELOAD|MESSAGE)_[A-Z_]+[A-Z]\b", ALL))
+    known = {variable for name in Settings.model_fields for variable in variables(name)}
+
+    assert named - known - OTHER_VARIABLES == set()
+
+
+def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    """Flags in running text are flags of a command."""
+    helps = ""
+    for arguments in (["--help"], ["run", "--help"], ["check", "--help"]):
+        with pytest.raises(SystemExit):
+            parse(arguments, "0")
+        helps += capsys.readouterr().out
+    named = {match for text in code() for match in re.findall(r"^--[a-z-]+", text)}
+
+    assert {flag for flag in named - {"--trust-settings"} if not re.search(rf"{flag}\b", helps)} == set()
+
+
+@pytest.mark.parametrize("words", [words for words in commands() if "app.py" in words], ids=" ".join)
+def test_every_command_line_is_understood(words: list[str]) -> None:
+    """Each call of app.py in the documents has a command and flags that exist, and values that are taken."""
+    options = parse(words[words.index("app.py") + 1 :], "0")
+
+    assert options.command == "check" or Settings.load({}, vars(options), pid=1)
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    """The two commands of the README and all other targets are in the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = {words[1] for words in commands() if words[:1] == ["make"]}
+    named |= {text.split()[1] for text in code() if text.startswith("make ")}
+
+    assert {"run", "test", "check", "help"} <= named
+    assert named - targets == set()
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    """A newcomer's first block of commands is make run and make test, in this order."""
+    first = re.search(r"```bash\n(.*?)```", TEXTS["README.md"], re.DOTALL)
+
+    assert first is not None
+    assert re.findall(r"^\S+ \S+", first[1], re.MULTILINE) == ["make run", "make test"]
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_links_lead_somewhere(page: str) -> None:
+    """Every link to a file of ours, and to a heading in it, resolves."""
+    lost = []
+    for link in re.findall(r"\]\(([^)]+)\)", TEXTS[page]):
+        path, _, anchor = link.partition("#")
+        if "://" not in link:
+            target = ROOT / page if not path else (ROOT / page).parent / path
+            known = anchors(target.read_text("utf-8")) if anchor and target.exists() else {anchor}
+            lost += [link] if not target.exists() or anchor not in known else []
+
+    assert lost == []
+
+
+def test_every_metric_is_in_the_table_and_every_name_exists() -> None:
+    """docs/monitoring.md has each metric, and no document has one that does not exist."""
+    kinds = {"counter": "_total", "info": "_info"}
+    families = [family for family in registry().collect() if family.name.startswith("edgemqttsim")]
+    exposed = {family.name + kinds.get(family.type, "") for family in families}
+    table = set(re.findall(r"^\| `(edgemqttsim_\w+)` \|", TEXTS["docs/monitoring.md"], re.MULTILINE))
+
+    assert table == exposed
+    assert set(re.findall(r"\bedgemqttsim_[a-z_]+", ALL)) - exposed == set()
+
+
+def test_every_route_is_documented_and_every_documented_one_exists() -> None:
+    """The calls of the HTTP port are those of docs/monitoring.md."""
+    served = create_app(Shown())
+    found = [route for route in served.routes if isinstance(route, APIRoute)]
+    routes = {f"{method} {route.path}" for route in found for method in route.methods or ()}
+    routes |= {f"GET {served.docs_url}", f"GET {served.openapi_url}"}
+    named = {text for text in code() if re.fullmatch(r"(GET|POST) /\S*", text)}
+
+    assert named == routes
+
+
+def test_the_statistics_are_shown_as_they_are_printed() -> None:
+    """The blocks in the documents have the lines that the log has, in their order."""
+    ledger, facts = Ledger(), ConnectionFacts(connected=True, connects=1)
+    printed = statistics(120, ledger, facts, recent_rate=3.7).splitlines()
+    shown = [block.splitlines() for block in blocks("text") if block.startswith("📊")]
+
+    assert len(shown) == 2
+    assert {tuple(map(shape, block)) for block in shown} == {tuple(map(shape, printed))}
+
+
+def test_every_log_line_in_the_troubleshooting_is_one_of_the_code() -> None:
+    """The lines that the README explains are lines that the code writes."""
+    table = TEXTS["README.md"].partition("### The log says")[2].partition("###")[0]
+    lines = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    texts = "\n".join(sources())
+
+    assert len(lines) > 15
+    assert [line for line in lines if not all(part in texts for part in line.split("…"))] == []
+
+
+def test_exit_codes_are_those_of_the_program() -> None:
+    """Both tables of exit codes list what app.py ends with."""
+    tables = [re.findall(r"^\| (\d) \| ", TEXTS[page], re.MULTILINE) for page in ("README.md", "docs/delivery.md")]
+
+    assert tables == [[str(code) for code in (app.OK, app.DIED, app.CONFIGURATION, app.REFUSED)]] * 2
+
+
+def test_example_rows_are_rows_of_the_plant() -> None:
+    """Each example has the keys of a kind, in its order, and the form it is written in."""
+    plant = FactoryMessageGenerator(ROOT / "message_structure.yaml", seed=1)
+    known = {tuple(orjson.loads(message.payload)) for message in plant.advance(START + 8 * 3600)}
+    rows = [line for block in blocks("json") for line in block.splitlines()]
+
+    assert len(rows) > 10
+    assert {tuple(json.loads(row)) for row in rows} == known
+    assert [row for row in rows if orjson.dumps(orjson.loads(row)).decode() != row] == []
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("yaml") if "apiVersion" not in block])
+def test_pieces_of_plants_are_taken(block: str) -> None:
+    """Each piece of YAML, put over the default plant, makes a plant."""
+    default = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+
+    assert structure.parse(merged(default, yaml.safe_load(block))).machines()
+
+
+def test_the_forecast_is_shown_as_it_is_printed() -> None:
+    """docs/plant.md shows what `check` says of the default plant, and what the quicker one makes."""
+    _, text = check(ROOT / "message_structure.yaml")
+    default = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+    quicker = next(block for block in blocks("yaml") if "base_interval: 0.5\n  machine_counts" in block)
+
+    assert f"{text}\n" in blocks("text")
+    assert round(forecast(structure.parse(merged(default, yaml.safe_load(quicker)))).per_second, 1) == 25.4
+
+
+def test_mistakes_are_shown_as_they_are_printed(tmp_path: Path) -> None:
+    """docs/plant.md shows what `check` says of two slips in the default plant."""
+    slips = (ROOT / "message_structure.yaml").read_text("utf-8")
+    slips = slips.replace("frequency_weight: 2 ", "frequency_wieght: 2 ", 1)
+    path = tmp_path / "my-factory.yaml"
+    path.write_text(slips.replace("good: 0.92", "good: -1"), "utf-8")
+    _, text = check(path)
+
+    said = [line.replace(f"{tmp_path}/", "") for line in text.splitlines()[:-1]]
+    assert "\n".join(said) + "\n" in blocks("text")
+
+
+def test_default_stays_are_those_of_the_code() -> None:
+    """The table of stays in docs/plant.md is the code's."""
+    rows = re.findall(r"^\| ([a-z_, ]+) \| (\d+) \| ([a-z_, ]+) \| (\d+) \|$", TEXTS["docs/plant.md"], re.MULTILINE)
+    pairs = [(states, seconds) for row in rows for states, seconds in (row[:2], row[2:])]
+    table = {state: float(seconds) for states, seconds in pairs for state in states.split(", ")}
+
+    assert table.pop("any other") == structure.OTHER_DWELL_SECONDS
+    assert table == structure.DEFAULT_DWELL_SECONDS
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_examples_run(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the README shows of embedding runs as it stands."""
+    monkeypatch.chdir(ROOT)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(block, "README.md", "exec"), {})  # noqa: S102 - our own example
+
+    assert "messages, the first: {" in printed.getvalue()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "pictures").glob("*")), ids=lambda path: path.name)
+def test_pictures_are_shown_and_well_formed(path: Path) -> None:
+    """Every picture is an SVG that a document shows."""
+    assert ElementTree.parse(path).getroot().tag.endswith("svg")  # noqa: S314 - our own file
+    assert f"pictures/{path.name})" in ALL
+
+
+def test_files_in_the_layout_exist() -> None:
+    """The layout in docs/design.md names each module of plant and edge, and none that is not there."""
+    layout = next(block for block in blocks("text") if block.startswith("app.py"))
+    named = set(re.findall(r"\b[a-z_]+\.py\b", layout))
+    there = {path.name for package in ("plant", "edge") for path in (ROOT / package).glob("[a-z]*.py")}
+
+    assert named == there | {"app.py", "messages.py"}
+
+
+def test_the_client_pod_has_the_login_of_the_manifest() -> None:
+    """The pod to look with mounts the same token and CA as the simulator."""
+    manifest = list(yaml.safe_load_all((ROOT / "deployment.yaml").read_text("utf-8")))
+    simulator = next(each for each in manifest if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+    client = yaml.safe_load((ROOT / "docs" / "mqtt-client.yaml").read_text("utf-8"))["spec"]
+    token = next(volume for volume in simulator["volumes"] if volume["name"] == "broker-sat")
+
+    assert token in client["volumes"]
+    assert client["serviceAccountName"] == simulator["serviceAccountName"]
+    assert all(mount in simulator["containers"][0]["volumeMounts"] for mount in client["containers"][0]["volumeMounts"])
