@@ -127,8 +127,7 @@ class Connection(Channel):
         if delay_seconds <= 0 and not self._delayed:
             self._send_acknowledgement(packet_id, code)
             return
-        earliest = self._delayed[-1][0] if self._delayed else 0.0
-        self._delayed.append((max(earliest, self.loop.time() + delay_seconds), packet_id, code))
+        self._delayed.append((self.loop.time() + delay_seconds, packet_id, code))
         if len(self._delayed) == 1:
             self.later(delay_seconds, self._send_delayed)
 

@@ -16,9 +16,6 @@ from sandbox.session import Delivery, Link, Message, Session, Will
 from sandbox.topics import Index, Subscription, matches
 from sandbox.wire import Reason
 
-NEVER = 0xFFFFFFFF
-"""Session Expiry Interval of a session that does not expire (MQTT 5, 3.1.2.11.2)."""
-
 
 class Subscriber(Protocol):
     """Who gets messages: a session, or a recorder inside the process."""
@@ -67,8 +64,8 @@ class Hub:
             return
         if session.will is not None:
             self._later(session, session.will.delay_seconds, self._publish_will)
-        if session.expiry_seconds != NEVER:
-            self._later(session, session.expiry_seconds, self._end)
+        # 0xFFFFFFFF, which means never (MQTT 5, 3.1.2.11.2), is 136 years here.
+        self._later(session, session.expiry_seconds, self._end)
 
     def forget_all(self) -> None:
         """Lose sessions and retained messages, as a broker without persistence does when it dies."""

@@ -12,12 +12,11 @@ import pytest
 from tests.support.credentials import Credentials
 from tests.support.leaks import children, command_line
 from tests.support.mosquitto import Mosquitto
-from tests.support.plugin import why_unavailable
+from tests.support.plugin import NO_MOSQUITTO, why_unavailable
 from tests.support.waiting import wait_until
 
 StartMosquitto = Callable[..., Mosquitto]
 _brokers = pytest.StashKey[list[Mosquitto]]()
-_unrun = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +30,7 @@ def start_mosquitto(
     request: pytest.FixtureRequest, tmp_path: Path, credentials: Credentials
 ) -> Iterator[StartMosquitto]:
     """Call it with the options of `Mosquitto` for one more running broker; all of them end with the test."""
-    _require_mosquitto(request.config)
+    _require_mosquitto()
     brokers: list[Mosquitto] = []
     request.node.stash[_brokers] = brokers
     with ExitStack() as running:
@@ -44,13 +43,12 @@ def start_mosquitto(
         yield start
 
 
-def _require_mosquitto(config: pytest.Config) -> None:
+def _require_mosquitto() -> None:
     missing = why_unavailable()
     if missing is None:
         return
     if os.environ.get("EDGEMQTTSIM_REQUIRE_MOSQUITTO") == "1":
         pytest.fail(missing)
-    config.stash.setdefault(_unrun, []).append(missing)
     pytest.skip(missing)
 
 
@@ -84,7 +82,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
     """Right above pytest's closing line: how many tests went unrun for want of mosquitto, and the remedy."""
     yield
-    unrun = terminalreporter.config.stash.get(_unrun, [])
+    reasons = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []))
+    unrun = [reason.removeprefix("Skipped: ") for reason in reasons if NO_MOSQUITTO in reason]
     if unrun:
         tests = "1 test" if len(unrun) == 1 else f"{len(unrun)} tests"
         terminalreporter.write_line(f"{tests} skipped: {unrun[0]}", yellow=True)

@@ -64,6 +64,31 @@ def test_a_filter_takes_the_topics_of_the_specification(pattern: str, topic: str
     assert matches(pattern.split("/"), topic.split("/")) is taken
 
 
+@pytest.mark.parametrize(
+    ("pattern", "valid"),
+    [
+        ("#", True),
+        ("+", True),
+        ("/", True),
+        ("a/+/b/#", True),
+        ("", False),
+        ("a#", False),
+        ("+a", False),
+        ("a/#/b", False),
+    ],
+)
+@in_loop
+async def test_a_wrong_filter_is_refused(pattern: str, valid: bool) -> None:
+    """A filter with a misplaced wildcard is answered 0x8F in SUBACK; others in the same packet are granted."""
+    # The codec writes no wrong filter, so it is put in place afterwards.
+    stand_in = "x" * len(pattern)
+    frame = SubscribePacket(9, [TopicFilter(stand_in), TopicFilter("right")]).write()
+    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+        client.send(frame.replace(stand_in.encode(), pattern.encode(), 1) if pattern else frame)
+        codes = (await client.receive(SubAckPacket)).reason_codes
+        assert [int(code) for code in codes] == [1 if valid else 0x8F, 1]
+
+
 @in_loop
 async def test_connack_announces_the_limits() -> None:
     """A client learns from CONNACK what it may do and, if it gave none, its name."""
@@ -92,7 +117,7 @@ async def test_a_message_arrives_as_it_was_sent() -> None:
 
 @in_loop
 async def test_qos_is_the_lower_of_publisher_and_subscriber() -> None:
-    """QoS 2 is granted as 1, no filter is 0x8F; a QoS 1 message comes as QoS 0 to whom asked for that."""
+    """QoS 2 is granted as 1; a QoS 1 message comes as QoS 0 to whom asked for that."""
     async with SandboxBroker() as broker, connected(broker.port, "sub") as (sub, _), connected(broker.port) as (pub, _):
         low = TopicFilter("low", max_qos=QoS.AT_MOST_ONCE)
         assert await subscribe(sub, low, "high") == [0, 1]

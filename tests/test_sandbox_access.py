@@ -201,6 +201,23 @@ async def test_a_shorter_token_shortens_the_connection() -> None:
         assert await client.ended() == "closed"
 
 
+@in_loop
+async def test_an_expired_connection_that_lingers_does_not_disturb_the_next() -> None:
+    """A client may be back before the end of its TLS connection is through; it then keeps its session."""
+    issuer = issuer_at(0.8)
+    listener = Listener(tls=AUTHORITY.server_context(), access=ServiceAccountTokens(issuer))
+    old, new = issuer.token(lifetime_seconds=1), issuer.token()
+    kept: dict[str, Any] = {"tls": strict(), "session_expiry_interval": 60}
+    async with SandboxBroker(listener) as broker, connected(broker.port, **kept, **sat(old)) as (lingering, _):
+        lingering.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.3)
+        async with connected(broker.port, **kept, **sat(new)) as (_, connack):
+            assert connack.session_present
+            await asyncio.sleep(1.1)
+            assert broker.connected == ["raw"]
+        lingering.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("packet", "code"),
     [

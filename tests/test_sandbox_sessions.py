@@ -217,16 +217,17 @@ async def test_a_will_is_published_unless_the_client_took_its_leave(leaving: Any
 
 @in_loop
 async def test_a_delayed_will_is_not_published_if_the_client_comes_back() -> None:
-    """The will waits its delay; a resumed session cancels it, and the end of the session publishes it sooner."""
+    """A resumed session cancels its will and its own end; the end of the session publishes a will before its delay."""
     will = Will("will", payload=b"gone", will_delay_interval=1)
     async with SandboxBroker() as broker:
         recorder = broker.subscribe("will")
-        async with connected(broker.port, will=will, **KEPT):
+        async with connected(broker.port, will=will, session_expiry_interval=1):
             pass
         await asyncio.sleep(0.02)
         async with connected(broker.port, **KEPT) as (client, _):
             await asyncio.sleep(1.05)
             assert recorder.messages == []
+            assert broker.connected == ["raw"]
             client.send(DisconnectPacket())
             await client.ended()
         async with connected(broker.port, will=will, **KEPT):

@@ -73,6 +73,15 @@ async def test_text_that_is_not_utf_8_is_a_malformed_packet(capfd: pytest.Captur
             assert connack.reason_code == 0
 
 
+@in_loop
+async def test_a_client_in_full_flow_hears_the_reason() -> None:
+    """DISCONNECT arrives although the client has sent more behind its mistake than the broker reads."""
+    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+        client.send(message(0), bytes(4_000_000))
+        await asyncio.sleep(0.1)
+        assert (await client.receive(DisconnectPacket)).reason_code == 0x82
+
+
 CONNECT_VIOLATIONS: dict[str, tuple[bytes, bytes]] = {
     "MQTT 3.1.1": (bytes.fromhex("100d00044d51545404020000000161"), b"\x20\x02\x00\x01"),
     "MQTT 3.1": (bytes.fromhex("100f00064d51497364700302000000016 1".replace(" ", "")), b"\x20\x02\x00\x01"),

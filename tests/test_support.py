@@ -189,7 +189,7 @@ def run_without_programs(tmp_path: Path, **environ: str) -> subprocess.Completed
     """pytest on one test that needs mosquitto, on a machine without the programs to set it up."""
     test = f"{__file__}::{test_a_good_token_is_let_in.__name__}"
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", test],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n1", test],
         env={"PATH": str(tmp_path), **environ},
         cwd=Path(__file__).parents[1],
         capture_output=True,

@@ -19,6 +19,10 @@ _LINK = ["-fPIC", "-shared", "-ljwt", "-lcjson"]
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 
 
+NO_MOSQUITTO = "no mosquitto with the K8S-SAT plugin"
+"""How the reason of every such skip begins."""
+
+
 class Unavailable(Exception):
     """A program or header that the tests' mosquitto needs is not on this machine."""
 
@@ -39,7 +43,7 @@ def why_unavailable() -> str | None:
             program(name)
         build()
     except Unavailable as missing:
-        return f"no mosquitto with the K8S-SAT plugin here, as {missing} (apt-get install {PACKAGES})"
+        return f"{NO_MOSQUITTO} here, as {missing} (apt-get install {PACKAGES})"
     return None
 
 
