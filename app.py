@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
@@ -166,7 +167,8 @@ class Daemon:
         return Broker(settings, delivery, time.time)
 
     def _to_stdout(self) -> Sink:
-        return DryRun(self._outbox, self._topics.topic, self._settings.mqtt_qos, sys.stdout.buffer)
+        stdout = FileIO(sys.stdout.fileno(), "w", closefd=False)
+        return DryRun(self._outbox, self._topics.topic, self._settings.mqtt_qos, stdout)
 
     def _watched(self) -> Watched:
         return Watched(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import BinaryIO
+from io import FileIO
 
 import orjson
 
@@ -22,14 +22,14 @@ class DryRun:
     """Writes every message as `{"topic":...,"qos":...,"retain":...,"payload":{...}}`; written is acknowledged.
 
     A reader that is slow holds the whole process back: nothing is dropped for it.
+    stream: unbuffered, so that what was written has left the process.
     """
 
-    def __init__(self, outbox: Outbox, topic: Callable[[Message], str], qos: int, stream: BinaryIO) -> None:
+    def __init__(self, outbox: Outbox, topic: Callable[[Message], str], qos: int, stream: FileIO) -> None:
         self._outbox, self._topic, self._stream = outbox, topic, stream
         self._middle = b',"qos":%d,"retain":false,"payload":' % qos
         self._lines_wait = asyncio.Event()
         self._stopping = False
-        self._lines = 0
         outbox.on_message = self._lines_wait.set
 
     def facts(self) -> ConnectionFacts:
@@ -58,15 +58,16 @@ class DryRun:
         self._outbox.drop_all(reason)
 
     def _write(self) -> None:
+        messages = [self._outbox.take() for _ in range(len(self._outbox))]
+        lines = memoryview(b"".join(map(self._line, messages)))
         try:
-            while self._outbox.peek() is not None:
-                message = self._outbox.take()
-                self._stream.write(self._line(message))
-                self._outbox.acknowledged(message)
-            self._stream.flush()
+            while lines:
+                lines = lines[self._stream.write(lines) :]
         except BrokenPipeError:
-            self._outbox.put_back(message)
+            self._outbox.put_back(*messages)
             raise StreamClosed("the reader of the dry run has gone") from None
+        for message in messages:
+            self._outbox.acknowledged(message)
 
     def _line(self, message: Message) -> bytes:
         try:

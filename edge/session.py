@@ -53,7 +53,8 @@ class Link(asyncio.Protocol):
         on_writable: Callable[[], None],
     ) -> None:
         self.writable = True
-        self.closed: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
         self._on_puback, self._on_batch, self._on_writable = on_puback, on_batch, on_writable
         self._splitter = Splitter()
         self._inbox = b""
@@ -129,8 +130,8 @@ class Link(asyncio.Protocol):
 
     def close(self) -> None:
         """Close once all that was written has left; at once after a second, for a dead peer answers no end of TLS."""
-        if self._transport is not None:
-            asyncio.get_running_loop().call_later(_CLOSE_SECONDS, self._transport.abort)
+        if self._transport is not None and not self._loop.is_closed():
+            self._loop.call_later(_CLOSE_SECONDS, self._transport.abort)
             self._transport.close()
 
     def fileno(self) -> int:

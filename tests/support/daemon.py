@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from sandbox.broker import SandboxBroker
 from tests.support.waiting import wait_until
@@ -22,7 +23,9 @@ ROOT = Path(__file__).parent.parent.parent
 class DaemonProcess:
     """`python app.py ARGUMENTS`, with what it says kept line by line. A context manager; leaving kills it."""
 
-    def __init__(self, *arguments: str, environ: Mapping[str, str] | None = None, stdout: int = subprocess.PIPE) -> None:
+    def __init__(
+        self, *arguments: str, environ: Mapping[str, str] | None = None, stdout: int = subprocess.PIPE
+    ) -> None:
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG")}
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "app.py"), *arguments],
@@ -43,7 +46,7 @@ class DaemonProcess:
         for reader in self._readers:
             reader.start()
 
-    def __enter__(self) -> DaemonProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,4 +102,5 @@ def running(broker: SandboxBroker) -> Iterator[SandboxBroker]:
 
 def plain(broker: SandboxBroker) -> list[str]:
     """The flags that lead to a broker's first, plain listener."""
-    return ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(broker.port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+    address = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(broker.port)]
+    return [*address, "--no-mqtt-tls", "--mqtt-auth-method", "none"]
