@@ -12,14 +12,13 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
 from edge.broker import Broker
-from edge.commands import parse
+from edge.commands import UsageError, parse, timing_of
 from edge.connection import BrokerRefused
 from edge.delivery import Delivery
 from edge.dryrun import DryRun, StreamClosed
@@ -30,14 +29,16 @@ from edge.metrics import Lateness, Statistics, Watched, ledger_fields, make_regi
 from edge.outbox import Ledger, Outbox
 from edge.pacer import Pacer
 from edge.reasons import explain
-from edge.reload import FileWatcher, Reloader
+from edge.reload import FileWatcher, Loading, Reloader
 from edge.settings import Settings, SettingsError, describe, unknown_variables
-from edge.topics import TopicError, Topics
-from edge.web import PortError, Server, create_app
+from edge.topics import Topics
+from edge.truth import TruthFile, oee_report
+from edge.verify import run_verify
+from edge.web import PortError, Server, Span, create_app
 from edge.wire import CloudEvents, Encoder
 from messages import FactoryMessageGenerator, topic_template
 from plant.forecast import check
-from plant.structure import Mistake, Structure, StructureError, load
+from plant.structure import Structure, StructureError
 from plant.telemetry import Message
 
 log = logging.getLogger("app")
@@ -80,9 +81,9 @@ class Daemon:
         loading: Callable[[Path], Structure],
     ) -> None:
         self._settings = settings
-        self._bounded = bool(options.count or options.duration)
-        self._born, started = time.monotonic(), time.time()
-        self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=started)
+        self._bounded = bool(options.count or (options.duration and not options.then_live))
+        self._born, timing = time.monotonic(), timing_of(options, time.time())
+        self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
         self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self._ledger = Ledger()
         self._outbox = Outbox(settings.queue_size, settings.queue_policy, self._ledger)
@@ -94,16 +95,17 @@ class Daemon:
         self._pacer = Pacer(
             self._plant,
             self._outbox,
-            self._plant_time,
+            timing,
+            time.monotonic,
             on_message=_say_nothing if options.dry_run else self._show_first,
             on_late=self._lateness.observe,
-            end=started + options.duration if options.duration else float("inf"),
             count=options.count,
         )
         self._reloader = Reloader(settings.message_config_path, loading, self._adopt, time.time)
         self._statistics = Statistics(self._ledger, self._sink.facts, self._lateness)
         self.registry = make_registry(self._watched())
         self._life = Life()
+        self._truth = self._write_truth(options.truth) if options.truth else None
 
     async def live(self) -> int:
         """Run to the end of a bounded run, a signal, or a death; give the exit code. PortError if HTTP cannot open."""
@@ -134,7 +136,7 @@ class Daemon:
     def why_not_alive(self) -> str | None:
         """Say why the process should be restarted, or None."""
         patience = max(30.0, 2.0 * self._settings.mqtt_keep_alive)
-        turn_age = self._plant_time() - self._pacer.turned_at
+        turn_age = time.monotonic() - self._pacer.turned_at
         return why_not_alive(self._sink.facts(), turn_age_seconds=turn_age, patience_seconds=patience)
 
     def why_not_ready(self) -> str | None:
@@ -150,6 +152,10 @@ class Daemon:
             "connection": {name: getattr(facts, name) for name in facts.__slots__},
             "plant": {"seed": self._plant.seed, "rows": dict(plant.rows), "open_orders": plant.open_orders},
         }
+
+    def oee(self, span: Span) -> Mapping[str, object]:
+        """The truth of each machine."""
+        return oee_report(self._plant.oee(span), self._plant.start, self._plant.now, span)
 
     async def request_reload(self) -> ReloadOutcome:
         """Load the plant's file anew."""
@@ -178,8 +184,18 @@ class Daemon:
             snapshot=self._plant.snapshot,
             connection=self._sink.facts,
             reloads=self._reloader.facts,
+            oee=self._plant.oee_by_kind,
             lateness=self._lateness,
         )
+
+    def _write_truth(self, path: str) -> TruthFile:
+        try:
+            truth = TruthFile(Path(path), round(self._plant.start * 1000), self._plant.seed)
+        except OSError as error:
+            raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
+        truth.machines(self._plant.oee())
+        self._plant.listen(truth)
+        return truth
 
     def _serve(self) -> Server | None:
         settings = self._settings
@@ -211,6 +227,9 @@ class Daemon:
             log.warning("%d messages not acknowledged within %g s", self._ledger.pending, self._settings.drain_seconds)
         await self._sink.stop()
         self._sink.abandon("shutdown")
+        if self._truth is not None:
+            self._plant.close_truth()
+            self._truth.end(round(self._plant.now * 1000))
 
     def _exit_code(self, death: Exception | None) -> int:
         if isinstance(death, BrokerRefused):
@@ -224,10 +243,6 @@ class Daemon:
 
     # small answers
 
-    def _plant_time(self) -> float:
-        """Seconds since 1970, evenly: from the start on by the monotonic clock, which no one sets."""
-        return self._plant.start + time.monotonic() - self._born
-
     def _uptime(self) -> float:
         return time.monotonic() - self._born
 
@@ -236,6 +251,8 @@ class Daemon:
 
     def _adopt(self, structure: Structure) -> None:
         self._plant.reload(structure)
+        if self._truth is not None:
+            self._truth.machines(self._plant.oee())
         for forget in self._forget:
             forget()
         self._pacer.wake()
@@ -261,50 +278,10 @@ def _say_nothing(_message: Message) -> None:
     """In a dry run every row is there to see."""
 
 
-class Loading:
-    """How this process loads a plant's YAML: with its topics checked, and in a demo with orders that do not keep one
-    waiting for half an hour."""
-
-    def __init__(self, settings: Settings, *, demo: bool) -> None:
-        self._settings, self._demo = settings, demo
-
-    def __call__(self, path: Path) -> Structure:
-        """The plant of a file; StructureError with every mistake."""
-        structure = load(path)
-        if mistakes := [*self._unroutable(structure, path)]:
-            raise StructureError(mistakes)
-        return with_orders_per_hour(structure, DEMO_ORDERS_PER_HOUR) if self._demo else structure
-
-    def _unroutable(self, structure: Structure, path: Path) -> Iterator[Mistake]:
-        """A topic that is no topic once the prefix and a machine are filled in."""
-        settings = self._settings
-        topics = Topics(partial(topic_template, structure), settings.mqtt_topic_prefix, settings.topic_layout)
-        for key, spec, count in structure.machines():
-            sample = Message(key, f"{key}-{count}", spec.station(count), 0, 0, b"")
-            try:
-                topics.topic(sample)
-            except TopicError as error:
-                yield Mistake(str(path), None, f"message_types.{key}.topic", str(error))
-
-
-def with_orders_per_hour(structure: Structure, orders: float) -> Structure:
-    """The same plant with so many orders an hour, and dispatches in the same proportion."""
-    types = structure.message_types
-    order, dispatch = types.customer_order, types.dispatch
-    if order is None or dispatch is None or not order.orders_per_hour:
-        return structure
-    dispatches = dispatch.dispatches_per_hour * orders / order.orders_per_hour
-    brisk = {
-        "customer_order": order.model_copy(update={"orders_per_hour": orders}),
-        "dispatch": dispatch.model_copy(update={"dispatches_per_hour": dispatches}),
-    }
-    return structure.model_copy(update={"message_types": types.model_copy(update=brisk)})
-
-
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the command line says; the exit code is the answer."""
     options = parse(arguments, VERSION)
-    return {"run": _run, "check": _check}[options.command](options, environ)
+    return {"run": _run, "check": _check, "verify": _verify}[options.command](options, environ)
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -313,12 +290,20 @@ def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return code
 
 
+def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    try:
+        return run_verify(options, lambda: Settings.load(environ, vars(options), pid=os.getpid()))
+    except SettingsError as error:
+        print(*error.mistakes, sep="\n", file=sys.stderr)
+        return CONFIGURATION
+
+
 def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         return asyncio.run(_demo(options, environ) if options.demo else _live(options, environ))
     except (SettingsError, StructureError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
-    except PortError as error:
+    except (PortError, UsageError) as error:
         print(error, file=sys.stderr)
     return CONFIGURATION
 
@@ -337,8 +322,9 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 async def _live(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """One daemon, from its settings to its exit code."""
-    settings = Settings.load(environ, vars(options), pid=os.getpid())
-    loading = Loading(settings, demo=options.demo)
+    quiet = {"HTTP_PORT": "0"} if options.dry_run else {}
+    settings = Settings.load({**quiet, **environ}, vars(options), pid=os.getpid())
+    loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     structure = loading(settings.message_config_path)
     set_up(settings.log_level, settings.log_format)
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))

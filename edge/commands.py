@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import inf
 
+from edge.pacer import Timing
 from edge.settings import add_flags
+from edge.verify import add_verify
 
-COMMANDS = ("run", "check")
+COMMANDS = ("run", "check", "verify")
 _ABOUT_ALL = ("-h", "--help", "--version")
+
+
+class UsageError(Exception):
+    """The command line asks for what cannot be; the text says what."""
 
 
 def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
@@ -26,6 +34,8 @@ def _parser(version: str) -> argparse.ArgumentParser:
         "check", help="check a plant's YAML", description="Say what a plant's YAML makes it say, or all its mistakes."
     )
     check.add_argument("file", nargs="?", metavar="FILE", help="the YAML; default: MESSAGE_CONFIG_PATH")
+    about = "Compute availability, performance, quality and OEE from rows alone, and compare them with the truth."
+    add_verify(commands.add_parser("verify", help="check a consumer's figures against the truth", description=about))
     return parser
 
 
@@ -33,15 +43,67 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     this = run.add_argument_group("This run")
     this.add_argument("--demo", action="store_true", help="against a broker of its own on loopback, to try things out")
     this.add_argument("--dry-run", action="store_true", help="write messages as JSON lines to stdout, not to MQTT")
-    this.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop after so many seconds")
     this.add_argument("--count", type=_count, metavar="N", help="stop after so many messages")
+    this.add_argument("--truth", metavar="FILE", help="write what really happened as JSON lines, for verify")
+    add_time(run)
     add_flags(run)
 
 
+def add_time(run: argparse.ArgumentParser) -> None:
+    """Flags that say which stretch of plant time is played, and how fast."""
+    time = run.add_argument_group("Plant time")
+    time.add_argument("--start", type=_moment, metavar="TIME", help="begin there, such as 2026-01-01T00:00:00Z [now]")
+    time.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop after so much plant time")
+    time.add_argument("--speed", type=_speed, default=1.0, metavar="N|max", help="plant seconds a second [1]")
+    time.add_argument(
+        "--then-live",
+        action="store_true",
+        help="play --duration as history, as fast as it goes, and carry on in real time; without --start the history "
+        "ends now, without --duration too",
+    )
+
+
+def timing_of(options: argparse.Namespace, now: float) -> Timing:
+    """The timing that the flags ask for at the wall clock's `now` (Unix seconds).
+
+    Raises UsageError with a sentence where they contradict each other.
+    """
+    start, duration = options.start, options.duration
+    if not options.then_live:
+        start = now if start is None else start
+        return Timing(start, start + duration if duration else inf, options.speed)
+    if options.speed != 1.0:
+        raise UsageError("--then-live: history goes as fast as it can and then real time; leave --speed out")
+    if start is None and duration is None:
+        raise UsageError("--then-live: say how much history, by --duration, --start or both")
+    if start is None:
+        start = now - duration
+    live_from = start + duration if duration else now
+    if live_from <= start:
+        raise UsageError("--then-live: --start must lie in the past, or --duration say how long the history is")
+    return Timing(start, live_from=live_from)
+
+
 def _seconds(text: str) -> float:
-    if not 0 < (number := float(text)) < float("inf"):
+    if not 0 < (number := float(text)) < inf:
         raise argparse.ArgumentTypeError("must be a number of seconds above 0")
     return number
+
+
+def _speed(text: str) -> float:
+    if text == "max":
+        return inf
+    if not 0 < (number := float(text)) < inf:
+        raise argparse.ArgumentTypeError("must be a number above 0, or max")
+    return number
+
+
+def _moment(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a time such as 2026-01-01T00:00:00Z, not {text!r}") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _count(text: str) -> int:

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.packettypes import PacketTypes
@@ -146,7 +147,8 @@ class Connection:
         if login.token is not None:
             values |= {"AuthenticationMethod": SAT_METHOD, "AuthenticationData": login.token.raw}
         if login.password is not None:
-            self._session.username_pw_set(settings.mqtt_username, login.password.decode())
+            # paho takes bytes as they are, though its annotation says str.
+            self._session.username_pw_set(settings.mqtt_username, cast("str", login.password))
         self._session.open(
             settings.mqtt_broker,
             settings.mqtt_port,

@@ -34,7 +34,14 @@ class Token:
         claims = _claims(raw)
         expiry, audience = claims.get("exp"), claims.get("aud", ())
         names = (audience,) if isinstance(audience, str) else tuple(audience) if isinstance(audience, list) else ()
-        return cls(raw, float(expiry) if isinstance(expiry, int | float) else None, tuple(map(str, names)))
+        return cls(raw, _seconds(expiry), tuple(map(str, names)))
+
+
+def _seconds(claim: object) -> float | None:
+    try:
+        return float(claim) if isinstance(claim, int | float) else None
+    except OverflowError:
+        return None
 
 
 def _claims(raw: bytes) -> dict[str, Any]:

@@ -123,6 +123,8 @@ class Delivery:
         frames = [*self._resend(), *self._send_new()]
         if frames:
             self._wire.write(b"".join(frames))
+        if not self._limits.qos and len(self._outbox):
+            self._wake()
 
     def acknowledged(self, packet_id: int, code: int) -> None:
         """The broker answered for `packet_id` (MQTT 5, 3.4). Call `fill` after the last of a batch."""
@@ -167,9 +169,12 @@ class Delivery:
         return frames
 
     def _send_new(self) -> list[bytes]:
-        """Frames of new messages, up to the window, stopping where a machine's earlier one is still in flight."""
+        """Frames of new messages, up to the window, stopping where a machine's earlier one is still in flight.
+
+        At QoS 0 nothing is ever in flight; the window then bounds what is written before the wire is looked at again.
+        """
         frames: list[bytes] = []
-        while not self._again and len(self._in_flight) < self._limits.window:
+        while not self._again and max(len(self._in_flight), len(frames)) < self._limits.window:
             message = self._outbox.peek()
             if message is None or message.source in self._busy:
                 break

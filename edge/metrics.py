@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 
 from edge.facts import ConnectionFacts, ReloadFacts
 from edge.outbox import Ledger
-from plant.telemetry import Snapshot
+from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("statistics")
 
@@ -151,6 +151,7 @@ class Watched:
     snapshot: Callable[[], Snapshot]
     connection: Callable[[], ConnectionFacts]
     reloads: Callable[[], ReloadFacts]
+    oee: Callable[[], Iterable[KindOee]] = tuple
     lateness: Lateness = field(default_factory=Lateness)
 
 
@@ -181,6 +182,7 @@ class PlantCollector(Collector):
         yield from _of_connection(watched.connection())
         yield from _of_reloads(watched.reloads())
         yield from _of_plant(watched.snapshot())
+        yield from _of_oee(list(watched.oee()))
         yield HistogramMetricFamily(
             "edgemqttsim_lateness_seconds",
             "How late a turn of the run loop was, against the earliest deadline it served.",
@@ -246,7 +248,34 @@ def _of_plant(snapshot: Snapshot) -> Iterator[Metric]:
     yield GaugeMetricFamily("edgemqttsim_open_orders", "Orders placed and not yet dispatched.", snapshot.open_orders)
 
 
-def _counters(name: str, text: str, labels: list[str], values: Iterable[tuple[Sequence[str], int]]) -> Metric:
+def _of_oee(kinds: Sequence[KindOee]) -> Iterator[Metric]:
+    for name, text in _MACHINE_SECONDS.items():
+        values = [((each.kind,), getattr(each, name)) for each in kinds]
+        yield _counters(f"edgemqttsim_{name}", text, ["kind"], values)
+    stopped = [((each.kind, state), seconds) for each in kinds for state, seconds in each.stopped_seconds.items()]
+    yield _counters("edgemqttsim_stopped_seconds", "Machine time in each other state.", ["kind", "state"], stopped)
+    for name, text in _RATIOS.items():
+        family = GaugeMetricFamily(f"edgemqttsim_{name}_ratio", text, labels=["kind"])
+        for each in kinds:
+            if (value := getattr(each, name)) is not None:
+                family.add_metric([each.kind], value)
+        yield family
+
+
+_MACHINE_SECONDS = {
+    "planned_seconds": "Machine time but for planned stops.",
+    "producing_seconds": "Machine time in the producing state.",
+    "ideal_seconds": "The least time that the finished jobs take.",
+}
+_RATIOS = {
+    "availability": "Producing time of planned time, over the run (ISO 22400-2).",
+    "performance": "Ideal time of producing time, over the run (ISO 22400-2: effectiveness).",
+    "quality": "Good jobs of all finished, over the run (ISO 22400-2).",
+    "oee": "Availability x performance x quality, over the run (ISO 22400-2).",
+}
+
+
+def _counters(name: str, text: str, labels: list[str], values: Iterable[tuple[Sequence[str], float]]) -> Metric:
     family = CounterMetricFamily(name, text, labels=labels)
     for label_values, value in values:
         family.add_metric(label_values, value)

@@ -20,6 +20,7 @@ from edge.values import (
     LogFormat,
     LogLevel,
     Port,
+    Shard,
     Text,
     TopicLayout,
     TopicPrefix,
@@ -142,6 +143,10 @@ class Options(BaseModel):
         None, description="Same seed, plant and start: same messages."
     )
 
+    shard: Annotated[Shard, Option(_PLANT)] = Field(
+        "1/1", description="Which part of the plant this process plays: 2/4 is the second of four. Needs SEED."
+    )
+
     http_host: Annotated[Host, Option(_HTTP)] = Field(
         "127.0.0.1", description="Address on which the HTTP port listens; 0.0.0.0 is all of them."
     )
@@ -167,6 +172,12 @@ class Options(BaseModel):
         """The name to verify the broker's certificate against."""
         return self.mqtt_tls_server_name or self.mqtt_broker
 
+    @property
+    def part(self) -> tuple[int, int]:
+        """SHARD as numbers: the k-th of n."""
+        part, _, parts = self.shard.partition("/")
+        return int(part), int(parts)
+
     @model_validator(mode="after")
     def _options_agree(self) -> Self:
         mistakes = [text for text, broken in _disagreements(self).items() if broken]
@@ -190,5 +201,6 @@ def _disagreements(s: Options) -> dict[str, bool]:
         "MQTT_KEY_FILE: must be set with MQTT_AUTH_METHOD=X509 and with MQTT_CERT_FILE": not key and certificate | cert,
         "MQTT_KEY_PASSWORD_FILE: goes only with MQTT_KEY_FILE": s.mqtt_key_password_file is not None and not key,
         "MQTT_TLS: must be true with MQTT_AUTH_METHOD=X509": certificate and not s.mqtt_tls,
+        "SHARD: needs SEED, the same for all parts": s.shard != "1/1" and s.seed is None,
         "MQTT_TLS_INSECURE: goes only with MQTT_TLS=true": s.mqtt_tls_insecure and not s.mqtt_tls,
     }

@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from edge.outbox import Outbox
 from plant.telemetry import Message
 
-SLICE_SECONDS = 1.0
-"""Plant time handed over in one go: bounds the memory of a catch-up."""
-
 _SHORTEST_SLEEP_SECONDS, _LONGEST_SLEEP_SECONDS = 0.002, 0.5
+_FEWEST_A_TURN, _MOST_A_TURN = 500, 2000
+_SHORTEST_SLICE_SECONDS, _LONGEST_SLICE_SECONDS = 0.001, 3600.0
 
 
 class Plant(Protocol):
@@ -27,30 +28,57 @@ class Plant(Protocol):
         """When the next message is due."""
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How plant time follows the clock on the wall. Plant times are Unix seconds.
+
+    start: plant time at the beginning.  end: where to stop.  speed: plant seconds a second; inf is as fast as it goes.
+    live_from: history lies before it; from there on plant time runs as if it had left `live_from` when the process
+    began. Until the plant has caught up with it, it speaks as fast as it is heard, and nothing is dropped for want of
+    room.
+    """
+
+    start: float
+    end: float = inf
+    speed: float = 1.0
+    live_from: float = -inf
+
+    def plant_time(self, elapsed_seconds: float) -> float:
+        """Where the plant should be after so much time on the wall."""
+        if self.speed == inf:
+            return inf
+        return max(self.start, self.live_from) + elapsed_seconds * self.speed
+
+    @property
+    def behind(self) -> bool:
+        """Whether the plant has to catch up at first."""
+        return self.speed == inf or self.live_from > self.start
+
+
 class Pacer:
     """Drives a plant by a clock.
 
-    clock: plant time of now.  end: plant time to stop at.  count: messages to stop after.
-    on_message: told of every message handed over.  on_late: told, at each turn that has something to say, how many
-    seconds after its deadline that is.
+    clock: seconds, monotonic.  count: messages to stop after.  on_message: told of every message handed over.
+    on_late: told, at each turn that has something live to say, how many seconds after its deadline that is.
     """
 
     def __init__(
         self,
         plant: Plant,
         outbox: Outbox,
+        timing: Timing,
         clock: Callable[[], float],
         *,
         on_message: Callable[[Message], None],
         on_late: Callable[[float], None],
-        end: float = float("inf"),
         count: int | None = None,
     ) -> None:
-        self.turned_at = self._reached = clock()
-        self._plant, self._outbox, self._clock = plant, outbox, clock
+        self.turned_at = self._born = clock()
+        self._plant, self._outbox, self._timing, self._clock = plant, outbox, timing, clock
         self._on_message, self._on_late = on_message, on_late
-        self._end = end
-        self._left = float("inf") if count is None else count
+        self._reached, self._slice_seconds = timing.start, 1.0
+        self._catching_up = timing.behind
+        self._left = inf if count is None else count
         self._held: deque[Message] = deque()
         self._wake = asyncio.Event()
         self._stopped = False
@@ -59,7 +87,7 @@ class Pacer:
     @property
     def finished(self) -> bool:
         """All that was asked for has been handed over."""
-        return not self._left or (self._reached >= self._end and not self._held)
+        return not self._left or (self._reached >= self._timing.end and not self._held)
 
     def stop(self) -> None:
         """Say nothing more."""
@@ -77,19 +105,33 @@ class Pacer:
             if not self._held:
                 self._held.extend(self._due())
             self._hand_over()
+            if self._reached == self._target and not self._held:
+                self._catching_up = False
             await self._rest()
 
+    @property
+    def _target(self) -> float:
+        """Where the plant should be by now."""
+        return min(self._timing.plant_time(self.turned_at - self._born), self._timing.end)
+
     def _due(self) -> Sequence[Message]:
-        """The next slice; a plant that lies behind is brought up slice by slice."""
-        self._reached = min(self.turned_at, self._end, self._reached + SLICE_SECONDS)
-        return self._plant.advance(self._reached)
+        """The next slice. A plant that lies behind is brought up in slices of about a thousand messages."""
+        self._reached = min(self._target, self._reached + self._slice_seconds)
+        messages = self._plant.advance(self._reached)
+        if self._reached == self._target:
+            return messages
+        if len(messages) < _FEWEST_A_TURN:
+            self._slice_seconds = min(self._slice_seconds * 2, _LONGEST_SLICE_SECONDS)
+        elif len(messages) > _MOST_A_TURN:
+            self._slice_seconds = max(self._slice_seconds / 2, _SHORTEST_SLICE_SECONDS)
+        return messages
 
     def _hand_over(self) -> None:
-        if self._held:
-            self._on_late(self.turned_at - self._held[0].time_ms / 1000)
+        if self._held and not self._catching_up:
+            self._on_late((self._target - self._held[0].time_ms / 1000) / self._timing.speed)
         while self._held and self._left:
             message = self._held[0]
-            if not self._outbox.offer(message):
+            if (self._catching_up and not self._outbox.room) or not self._outbox.offer(message):
                 return
             self._held.popleft()
             self._left -= 1
@@ -107,7 +149,7 @@ class Pacer:
     def _rest_seconds(self) -> float:
         if self._held:
             return _LONGEST_SLEEP_SECONDS
-        if self._reached < min(self.turned_at, self._end):
+        if self._reached < self._target:
             return 0
-        due = min(self._plant.next_due(), self._end) - self._clock()
-        return min(max(due, _SHORTEST_SLEEP_SECONDS), _LONGEST_SLEEP_SECONDS)
+        due = min(self._plant.next_due(), self._timing.end) - self._timing.plant_time(self._clock() - self._born)
+        return min(max(due / self._timing.speed, _SHORTEST_SLEEP_SECONDS), _LONGEST_SLEEP_SECONDS)

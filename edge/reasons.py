@@ -27,6 +27,7 @@ _HINTS = {
 
 _NAMES = {
     0x00: "Success",
+    0x04: "Disconnect with will message",
     0x10: "No matching subscribers",
     0x80: "Unspecified error",
     0x81: "Malformed packet",
@@ -43,9 +44,12 @@ _NAMES = {
     0x8C: "Bad authentication method",
     0x8D: "Keep alive timeout",
     0x8E: "Session taken over",
+    0x8F: "Topic filter invalid",
     0x90: "Topic name invalid",
     0x91: "Packet identifier in use",
+    0x92: "Packet identifier not found",
     0x93: "Receive maximum exceeded",
+    0x94: "Topic alias invalid",
     0x95: "Packet too large",
     0x96: "Message rate too high",
     0x97: "Quota exceeded",
@@ -55,8 +59,11 @@ _NAMES = {
     0x9B: "QoS not supported",
     0x9C: "Use another server",
     0x9D: "Server moved",
+    0x9E: "Shared subscriptions not supported",
     0x9F: "Connection rate exceeded",
     0xA0: "Maximum connect time",
+    0xA1: "Subscription identifiers not supported",
+    0xA2: "Wildcard subscriptions not supported",
 }
 
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from edge.facts import ReloadFacts, ReloadOutcome
-from plant.structure import Structure, StructureError
+from edge.settings import Settings
+from edge.topics import TopicError, Topics
+from plant.structure import Mistake, Structure, StructureError, load
+from plant.telemetry import Message
 
 log = logging.getLogger("reload")
 
@@ -106,3 +110,51 @@ class Reloader:
             log.error("%s: refused (%s), the old one stays:\n  %s", self._path, cause, "\n  ".join(mistakes))
         self._last_refused = refused
         return ReloadOutcome(mistakes=mistakes)
+
+
+class Loading:
+    """How a process loads a plant's YAML: with its topics checked.
+
+    template: a kind's topic template in a structure.  orders_per_hour: in place of the YAML's, for a demo that does not
+    keep one waiting half an hour for an order.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        template: Callable[[Structure, str], str],
+        orders_per_hour: float | None = None,
+    ) -> None:
+        self._settings, self._template, self._orders_per_hour = settings, template, orders_per_hour
+
+    def __call__(self, path: Path) -> Structure:
+        """The plant of a file; StructureError with every mistake."""
+        structure = load(path)
+        if mistakes := [*self._unroutable(structure, path)]:
+            raise StructureError(mistakes)
+        return with_orders_per_hour(structure, self._orders_per_hour) if self._orders_per_hour else structure
+
+    def _unroutable(self, structure: Structure, path: Path) -> Iterator[Mistake]:
+        """A topic that is no topic once the prefix and a machine are filled in."""
+        settings = self._settings
+        topics = Topics(partial(self._template, structure), settings.mqtt_topic_prefix, settings.topic_layout)
+        for key, spec, count in structure.machines():
+            sample = Message(key, f"{key}-{count}", spec.station(count), 0, 0, b"")
+            try:
+                topics.topic(sample)
+            except TopicError as error:
+                yield Mistake(str(path), None, f"message_types.{key}.topic", str(error))
+
+
+def with_orders_per_hour(structure: Structure, orders: float) -> Structure:
+    """The same plant with so many orders an hour, and dispatches in the same proportion."""
+    types = structure.message_types
+    order, dispatch = types.customer_order, types.dispatch
+    if order is None or dispatch is None or not order.orders_per_hour:
+        return structure
+    dispatches = dispatch.dispatches_per_hour * orders / order.orders_per_hour
+    brisk = {
+        "customer_order": order.model_copy(update={"orders_per_hour": orders}),
+        "dispatch": dispatch.model_copy(update={"dispatches_per_hour": dispatches}),
+    }
+    return structure.model_copy(update={"message_types": types.model_copy(update=brisk)})

@@ -81,12 +81,20 @@ def _uri_reference(value: str) -> str:
     return value
 
 
+def _shard(value: str) -> str:
+    part, _, parts = value.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise ValueError("a part such as 2/4: the second of four, counted from 1")
+    return value
+
+
 LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 Host = Annotated[str, AfterValidator(_host)]
 Text = Annotated[str, AfterValidator(_text)]
 TopicPrefix = Annotated[Text, AfterValidator(_topic_prefix)]
 UriReference = Annotated[str, AfterValidator(_uri_reference)]
+Shard = Annotated[str, AfterValidator(_shard)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 TwoBytes = Annotated[int, Field(ge=1, le=65535)]
 FourBytes = Annotated[int, Field(ge=0, le=4294967295)]

@@ -15,9 +15,10 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
+import orjson
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -28,6 +29,9 @@ from edge.facts import ReloadOutcome
 from edge.logs import clean, redact
 
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
+
+
+Span = Literal["run", "hour", "last_hour"]
 
 
 class Daemon(Protocol):
@@ -54,6 +58,9 @@ class Daemon(Protocol):
     def health(self) -> Mapping[str, object]:
         """Give the details: figures of the ledger, the connection, the plant."""
 
+    def oee(self, span: Span) -> Mapping[str, object]:
+        """Give the truth of each machine over a span."""
+
     async def request_reload(self) -> ReloadOutcome:
         """Load the plant's file anew."""
 
@@ -75,6 +82,7 @@ def create_app(daemon: Daemon) -> FastAPI:
     _add_index(app)
     _add_metrics(app, daemon)
     _add_probes(app, daemon)
+    _add_oee(app, daemon)
     _add_reload(app, daemon)
     return app
 
@@ -90,6 +98,7 @@ _LINKS = {
     "/livez": "200 while the process does its work",
     "/readyz": "200 while messages can be delivered",
     "/healthz": "details",
+    "/oee": "what each machine really did: availability, performance, quality",
     "/docs": "all calls, to try out",
 }
 
@@ -126,6 +135,16 @@ _UNWELL: _Responses = {503: {"description": "The reason, in a line."}}
 
 def _probe(reason: str | None) -> Response:
     return PlainTextResponse(f"{redact(reason or 'ok')}\n", status_code=503 if reason else 200)
+
+
+def _add_oee(app: FastAPI, daemon: Daemon) -> None:
+    @app.get("/oee", summary="What each machine really did")
+    async def oee(span: Span = "run") -> Response:
+        """Times in seconds by state, jobs by result and the OEE figures (ISO 22400-2), as the plant knows them.
+
+        span: the whole run, the clock hour (UTC) that is on, or the one before.
+        """
+        return Response(orjson.dumps(daemon.oee(span)), media_type="application/json")
 
 
 def _add_reload(app: FastAPI, daemon: Daemon) -> None:

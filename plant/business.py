@@ -1,6 +1,9 @@
 """Orders and dispatches: Poisson arrivals, each by its own stream; a dispatch takes the oldest order still open.
 
 Order numbers are consecutive and dispatched in turn, so the open orders are all that lie between two numbers.
+A shard plays all of it, and says every n-th order with its dispatch.
+Where pieces flow, a dispatch takes the oldest order if the store can fill it, and leaves empty if not; a shard then has
+its own line, its own orders and every n-th chance to dispatch.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ from typing import Any, Final
 import orjson
 
 from plant.cadence import RowStart
-from plant.machine import MS_A_JOB_NUMBER, NEVER
+from plant.flow import Flow
+from plant.jobs import MS_A_JOB_NUMBER
+from plant.machine import NEVER
 from plant.stream import Stream, exponential
 from plant.structure import CustomerOrder, Dispatch, MessageTypes
 from plant.telemetry import Message
@@ -22,6 +27,8 @@ MOST_ITEMS: Final = 3
 ORDER, DISPATCH = "customer_order", "dispatch"
 TOPICS: Final = {ORDER: "{prefix}/orders", DISPATCH: "{prefix}/dispatch"}
 """Default topic of each kind of event."""
+_Event = tuple[str, int, int, Mapping[str, str], Mapping[str, Any]]
+"""Kind, number of the order, time in ms, and what is said before and after the order's id."""
 NO_ORDERS: Final = CustomerOrder(enabled=False, orders_per_hour=0, product_types=("none",))
 NO_DISPATCHES: Final = Dispatch(enabled=False, dispatches_per_hour=0, destinations=("none",), carriers=("none",))
 
@@ -66,61 +73,111 @@ class Arrivals:
 
 
 class Business:
-    """The plant's orders and dispatches. `rows` counts the messages by kind."""
+    """The plant's orders and dispatches. `rows` counts the messages by kind.
 
-    def __init__(self, seed: int | str, begin_ms: int) -> None:
+    shard: (k, n) for the k-th of n parts, which says the orders k, k + n, k + 2n ... of the plant and their dispatches.
+    """
+
+    def __init__(self, seed: int | str, begin_ms: int, shard: tuple[int, int] = (1, 1)) -> None:
+        self._shard, self._shards = shard
         self._orders = Arrivals(seed, ORDER, begin_ms)
         self._dispatches = Arrivals(seed, DISPATCH, begin_ms)
-        self._oldest_open = self._orders.number
+        self._first = self._oldest_open = self._orders.number
         self._begin = RowStart()
-        self.tune(MessageTypes(), begin_ms)
+        self._flow: Flow | None = None
+        self._unsaid: list[_Event] = []
+        self.tune(MessageTypes(), None, begin_ms)
+        self._events = {ORDER: 0, DISPATCH: 0}
         self.rows = {ORDER: 0, DISPATCH: 0}
 
     @property
     def open_orders(self) -> int:
-        """Orders placed and not yet dispatched."""
-        return self._orders.number - self._oldest_open
+        """Orders placed and not yet dispatched, of those that this shard says."""
+        if self._flow:
+            return len(self._flow.open_orders)
+        open_numbers = range(self._oldest_open, self._orders.number)
+        return len(open_numbers[(self._first + self._shard - 1 - self._oldest_open) % self._shards :: self._shards])
 
     @property
     def next_ms(self) -> int:
         """When the next event arrives."""
         return min(self._orders.next_ms, self._dispatches.next_ms)
 
-    def tune(self, types: MessageTypes, now_ms: int) -> None:
-        """Follow other rates and contents from now on; open orders stay open."""
+    def tune(self, types: MessageTypes, flow: Flow | None, now_ms: int) -> None:
+        """Follow other rates and contents from now on; open orders stay open. `flow`: what fills them, if they wait."""
         self._order = types.customer_order or NO_ORDERS
         self._way = types.dispatch or NO_DISPATCHES
         self._orders.tune(self._order.enabled * self._order.orders_per_hour, now_ms)
         self._dispatches.tune(self._way.enabled * self._way.dispatches_per_hour, now_ms)
+        if flow is not self._flow:
+            self._hand_over(flow, now_ms)
+
+    def _hand_over(self, flow: Flow | None, now_ms: int) -> None:
+        """Let another one fill the orders that are open."""
+        if self._flow:
+            self._oldest_open = next((order.number for order in self._flow.open_orders), self._orders.number)
+        self._flow = flow
+        if flow:
+            for number in filter(self._is_own, range(self._oldest_open, self._orders.number)):
+                flow.order(number, _items(self._order, self._orders.stream, number), now_ms)
 
     def due(self, until_ms: int) -> list[Message]:
-        """Every event up to a time, in order; of two in the same millisecond the order comes first."""
-        rows: list[Message] = []
+        """Every event up to a time that is not said yet, in order."""
+        self.live(until_ms)
+        events, self._unsaid = self._unsaid, []
+        return [row for event in events for row in self._said(*event)]
+
+    def live(self, until_ms: int) -> None:
+        """Let everything happen up to a time; of two events in the same millisecond the order comes first."""
         while self.next_ms <= until_ms:
             ordered = self._orders.next_ms <= self._dispatches.next_ms
-            rows += self._place() if ordered else self._dispatch()
-        return rows
+            (self._place if ordered else self._dispatch)()
 
-    def _place(self) -> list[Message]:
+    def pass_over(self, until_ms: int) -> None:
+        """Let time pass; nothing is said."""
+        self.live(until_ms)
+        self._unsaid = []
+
+    def _place(self) -> None:
         time_ms, number = self._orders.take()
         items = _items(self._order, self._orders.stream, number)
-        return [
-            self._row(ORDER, time_ms, {"event_type": "order_placed", "order_id": _order_id(number), "items": items})
-        ]
+        self._unsaid.append((ORDER, number, time_ms, {"event_type": "order_placed"}, {"items": items}))
+        if self._flow and self._is_own(number):
+            self._flow.order(number, items, time_ms)
 
-    def _dispatch(self) -> list[Message]:
+    def _dispatch(self) -> None:
         time_ms, number = self._dispatches.take()
-        if not self.open_orders:
-            return []
-        order_id = _order_id(self._oldest_open)
-        self._oldest_open += 1
-        way = _way(self._way, self._dispatches.stream, number)
-        return [self._row(DISPATCH, time_ms, {"event_type": "order_dispatched", "order_id": order_id, **way})]
+        leaving = self._leaving(number, time_ms)
+        if leaving:
+            order, freight = leaving
+            way = _way(self._way, self._dispatches.stream, number)
+            self._unsaid.append((DISPATCH, order, time_ms, {"event_type": "order_dispatched"}, {**way, **freight}))
 
-    def _row(self, kind: str, time_ms: int, fields: Mapping[str, Any]) -> Message:
+    def _leaving(self, number: int, time_ms: int) -> tuple[int, dict[str, list[str]]] | None:
+        """The order that a dispatch takes, and what the row says of its freight."""
+        if self._flow:
+            shipped = self._flow.ship(time_ms) if self._is_own(number) else None
+            return (shipped[0], {"unit_ids": shipped[1]}) if shipped else None
+        order = self._oldest_open
+        if order == self._orders.number:
+            return None
+        self._oldest_open += 1
+        return order, {}
+
+    def _is_own(self, number: int) -> bool:
+        """Whether an order, or the chance to dispatch one, is this shard's."""
+        return (number - self._first) % self._shards == self._shard - 1
+
+    def _said(
+        self, kind: str, order: int, time_ms: int, head: Mapping[str, str], tail: Mapping[str, Any]
+    ) -> list[Message]:
+        """The row of an event, if it is this shard's; all shards count all events, so that their rows fit together."""
+        self._events[kind] += 1
+        if not self._is_own(order):
+            return []
         self.rows[kind] += 1
-        payload = self._begin(time_ms) + orjson.dumps(fields)[1:]
-        return Message(kind, kind, None, time_ms, self.rows[kind], payload)
+        payload = self._begin(time_ms) + orjson.dumps({**head, "order_id": _order_id(order), **tail})[1:]
+        return [Message(kind, kind, None, time_ms, self._events[kind], payload)]
 
 
 def _order_id(number: int) -> str:

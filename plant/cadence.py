@@ -12,15 +12,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import Final, NamedTuple
 
-from plant.machine import NEVER, NO_JOB, Machine, MachineType, Model, phase
+from plant.declaration import MachineType
+from plant.jobs import NO_JOB
+from plant.machine import NEVER, Machine, Model, phase
+from plant.oee import HOUR_MS, Books, Span
 from plant.stream import Stream
 from plant.structure import Structure
-from plant.telemetry import Message
+from plant.telemetry import KindOee, MachineOee, Message
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-HOUR_MS: Final = 3_600_000
 _SECONDS: Final = tuple(b"%02d:%02d" % divmod(second, 60) for second in range(3600))
 _MILLISECONDS: Final = tuple(b'.%03dZ",' % ms for ms in range(1000))
 
@@ -70,10 +72,17 @@ class Ring:
             yield self._began_ms, self.machines[self._at : last]
             self._go_to(last)
 
+    def skip(self, until_ms: int) -> Iterator[tuple[int, Machine]]:
+        """Passes over what is due: each machine concerned, with its last deadline."""
+        first = self._lap, self._at
+        self._seek(until_ms)
+        for place, machine in enumerate(self.machines):
+            lap = self._lap if place < self._at else self._lap - 1
+            if (lap, place) >= first:
+                yield self._begins_ms(lap) + machine.offset_ms, machine
+
     def anchor_for(self, period_ms: float, now_ms: int) -> int:
         """The anchor of the ring that follows this one: the same period keeps it, another its point of the lap."""
-        if not self.machines:
-            return now_ms
         if period_ms == self._period_ms:
             return self._anchor_ms
         return now_ms - int((now_ms - self._anchor_ms) / self._period_ms % 1 * period_ms)
@@ -96,18 +105,32 @@ class Ring:
         return self._anchor_ms + int(lap * self._period_ms)
 
 
+class Due(NamedTuple):
+    """A row to be said; `jobs_only`: nothing need be said unless a finished job waits for it."""
+
+    time_ms: int
+    digit: int
+    number: int
+    machine: Machine
+    jobs_only: bool
+
+
 class Fleet:
     """All machines of one type, and what they say when.
 
     `machines` is in the order of their numbers; `rows` counts the messages, `results` the reported jobs by result.
+    shard: (k, n) for the k-th of n parts, which has the machines k, k + n, k + 2n ...
     """
 
-    def __init__(self, declared: MachineType, seed: int | str) -> None:
+    def __init__(self, declared: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
         self.declared, self._seed = declared, seed
+        self._first, self._step = shard
+        self.books = Books(shards=self._step)
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
         self.rows = 0
         self._ring = Ring((), 1.0, 0, 0)
+        self._laps = False  # of the type: a shard may have no machine of it yet
         self._wakes: list[tuple[int, int, Machine]] = []
         self._begin = RowStart()
 
@@ -116,14 +139,27 @@ class Fleet:
         """When a row may be due next; NEVER without machines."""
         return min(self._ring.next_ms, self._wakes[0][0] if self._wakes else NEVER)
 
-    def tune(self, structure: Structure, now_ms: int) -> None:
-        """Follow a structure from now on: machines that stay keep their state, job and counters."""
+    @property
+    def crowded(self) -> bool:
+        """Whether the machines report jobs in extra rows."""
+        return bool(self.machines) and self.machines[0].model.crowded
+
+    def tune(self, structure: Structure, now_ms: int, *, coupled: bool = False) -> None:
+        """Follow a structure from now on: machines that stay keep their state, job and counters.
+
+        coupled: the machines live as others tell them to, so that `schedule` and `row` stand in for `due`.
+        """
         specified = {key: (spec, count) for key, spec, count in structure.machines()}
-        if self.declared.key in specified:
-            spec, count = specified[self.declared.key]
-            self._follow(Model(self.declared, structure, spec, self.results), count, now_ms)
+        spec, count = specified.get(self.declared.key, (None, 0))
+        numbers = range(self._first, count + 1, self._step)
+        self._dismiss(self.machines[len(numbers) :], now_ms)
+        self.books.resize(count)
+        if spec:
+            model = Model(self.declared, structure, spec, self.results, self.books)
+            self._follow(model, numbers, now_ms, coupled=coupled)
         else:
             self.machines, self._wakes, self._ring = [], [], Ring((), 1.0, now_ms, now_ms)
+        self._laps = spec is not None
 
     def due(self, until_ms: int) -> list[Message]:
         """Every row due up to a time, in order of time and machine number."""
@@ -131,16 +167,68 @@ class Fleet:
         self.rows += len(rows)
         return rows
 
-    def _follow(self, model: Model, count: int, now_ms: int) -> None:
-        # A wake that is still to come is not forgotten if another reload comes first.
-        slower = bool(self._wakes) or any(model.period_ms > machine.model.period_ms for machine in self.machines[:1])
-        for machine in self.machines[:count]:
+    def schedule(self, until_ms: int) -> Iterator[Due]:
+        """Takes what is due from the fleet, in order of time, for `row`. Extra rows of crowded types are not in it."""
+        while self._wakes and self._wakes[0][0] <= until_ms:
+            wake_ms, number, machine = heappop(self._wakes)
+            yield from self._regularly(wake_ms - 1)
+            yield Due(wake_ms, self.declared.digit, number, machine, jobs_only=True)
+        yield from self._regularly(until_ms)
+
+    def row(self, machine: Machine, time_ms: int) -> Message:
+        """What a machine says at a time up to which it has lived."""
+        self.rows += 1
+        return self._row(machine, time_ms)
+
+    def live(self, until_ms: int) -> None:
+        """Live up to a time; nothing is said."""
+        for machine in self.machines:
+            machine.live(until_ms)
+
+    def pass_over(self, until_ms: int) -> None:
+        """Live up to a time; nothing is said of it."""
+        self.live(until_ms)
+        for last_ms, machine in self._ring.skip(until_ms):
+            machine.unsaid(last_ms)
+        passed = [wake for wake in self._wakes if wake[0] <= until_ms]
+        for wake_ms, _, machine in passed:
+            machine.unsaid(until_ms if machine.model.crowded else wake_ms)
+        again = [(machine.next_ms, number, machine) for _, number, machine in passed if machine.model.crowded]
+        self._wakes = again + [wake for wake in self._wakes if wake[0] > until_ms]
+        heapify(self._wakes)
+
+    def close_books(self, now_ms: int) -> None:
+        """End the stays that go on; the machines have lived up to now."""
+        for machine in self.machines:
+            self.books.leave(machine, now_ms)
+
+    def oee(self, span: Span, now_ms: int) -> list[MachineOee]:
+        """What came of each machine's time up to now, to which they have lived."""
+        return [machine.oee(span, now_ms) for machine in self.machines]
+
+    def oee_of_all(self, span: Span, now_ms: int) -> list[KindOee]:
+        """The sum of all machines, if there are any; they have lived up to now."""
+        if not self.machines:
+            return []
+        producing = self.machines[0].model.spec.producing_state
+        figures = self.books.total(self.machines, producing, span, now_ms)
+        return [KindOee(*figures, self.declared.key, len(self.machines))]
+
+    def _dismiss(self, machines: Sequence[Machine], now_ms: int) -> None:
+        for machine in machines:
+            machine.live(now_ms)
+            self.books.leave(machine, now_ms)
+
+    def _follow(self, model: Model, numbers: range, now_ms: int, *, coupled: bool) -> None:
+        slower = bool(self.machines) and model.period_ms > self.machines[0].model.period_ms
+        kept = self.machines[: len(numbers)]
+        for machine in kept:
             machine.live(now_ms)
             machine.adopt(model, now_ms)
-        new = range(len(self.machines) + 1, count + 1)
-        self.machines = self.machines[:count] + self._made(model, new, now_ms)
-        self._ring = Ring(self.machines, model.period_ms, self._ring.anchor_for(model.period_ms, now_ms), now_ms)
-        self._wakes = [*self._wakes_of(model, now_ms, slower=slower)]
+        self.machines = kept + self._made(model, numbers[len(kept) :], now_ms)
+        anchor_ms = self._ring.anchor_for(model.period_ms, now_ms) if self._laps else now_ms
+        self._ring = Ring(self.machines, model.period_ms, anchor_ms, now_ms)
+        self._wakes = [*self._wakes_of(model, now_ms, slower=slower, coupled=coupled)]
         heapify(self._wakes)
 
     def _made(self, model: Model, numbers: Sequence[int], now_ms: int) -> list[Machine]:
@@ -153,17 +241,25 @@ class Fleet:
         made = {number: Machine(model, number, self._seed, now_ms) for number in around}
         return [made[number] for number in numbers]
 
-    def _wakes_of(self, model: Model, now_ms: int, *, slower: bool) -> Iterator[tuple[int, int, Machine]]:
-        """Crowded machines wake at each event.
+    def _wakes_of(
+        self, model: Model, now_ms: int, *, slower: bool, coupled: bool
+    ) -> Iterator[tuple[int, int, Machine]]:
+        """Crowded machines wake at each event, if nobody else sees to that.
 
         Others only where rows come more seldom than before and a job waits for its own: it gets one at once, as the
         next job might finish before the next regular row.
         """
         for machine in self.machines:
-            if model.crowded:
+            if model.crowded and not coupled:
                 yield machine.next_ms, machine.number, machine
-            elif slower and machine.finished is not NO_JOB:
+            elif slower and not model.crowded and machine.finished is not NO_JOB:
                 yield now_ms + 1, machine.number, machine
+
+    def _regularly(self, until_ms: int) -> Iterator[Due]:
+        for began_ms, machines in self._ring.due(until_ms):
+            for machine in machines:
+                time_ms = began_ms + machine.offset_ms
+                yield Due(time_ms, self.declared.digit, machine.number, machine, jobs_only=False)
 
     def _regular(self, until_ms: int) -> list[Message]:
         rows = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from string import Formatter
 from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from plant.mistakes import cut, shown
 
@@ -26,8 +26,18 @@ SHORTEST_PERIOD_SECONDS: Final = 0.001
 MOST_EVENTS_PER_HOUR: Final = 36_000
 """Order ids, like job ids, count in tenths of a second: ten a second."""
 
+MOST_STOPS_PER_HOUR: Final = 3_600
+"""Micro-stops while a machine works: one a second."""
+
 MAX_TOPIC_BYTES: Final = 65_535
 """MQTT 5, 1.5.4: a UTF-8 string's length is two bytes."""
+
+
+class Spec(BaseModel):
+    """A part of the YAML: no unknown keys, no types but those asked for, no change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
@@ -138,6 +148,8 @@ def _whole_or_text(value: object) -> object:
     return str(value)
 
 
+Several = Annotated[tuple[T, ...], BeforeValidator(_tuple)]
+Some = Annotated[tuple[T, ...], BeforeValidator(_tuple), AfterValidator(_some)]
 Name = Annotated[str, Field(min_length=1, max_length=200), _obeys(_controls)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple), AfterValidator(_some)]
 Line = Annotated[Name, _obeys(_one_level), BeforeValidator(_whole_or_text)]
@@ -158,6 +170,10 @@ Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS)]
 PeriodSeconds = Annotated[float, Field(ge=SHORTEST_PERIOD_SECONDS, le=YEAR_SECONDS)]
 JobSeconds = Annotated[float, Field(ge=SHORTEST_JOB_SECONDS, le=YEAR_SECONDS)]
 JobSecondsRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_tuple), AfterValidator(_low_high)]
+StopsPerHour = Annotated[float, Field(ge=0, le=MOST_STOPS_PER_HOUR)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(ge=1, le=100)]
+FactorRange = Annotated[tuple[Factor, Factor], BeforeValidator(_tuple), AfterValidator(_low_high)]
 HowMany = Annotated[int, Field(ge=1, le=1_000_000)]
 HowManyRange = Annotated[tuple[HowMany, HowMany], BeforeValidator(_tuple), AfterValidator(_low_high)]
 MachineCount = Annotated[int, Field(ge=0, le=1_000_000)]

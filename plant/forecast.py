@@ -84,7 +84,7 @@ def _machine_type(structure: Structure, key: str, spec: MachineSpec, count: int)
         return TypeForecast(key, 0, math.inf, 0.0)
     period = structure.period_seconds(spec)
     shortest, longest = structure.job_seconds(spec)
-    jobs = count * spec.shares.get(spec.producing_state, 0.0) * 2 / (shortest + longest)
+    jobs = count * spec.shares.get(spec.producing_state, 0.0) * 2 / (shortest + longest) / spec.lengthening
     return TypeForecast(key, count, period, count / period, jobs if shortest < period else 0.0)
 
 
@@ -116,7 +116,7 @@ def _notes(structure: Structure, types: list[TypeForecast]) -> Iterator[str]:
         if getattr(structure.message_types, key) is None and (count := getattr(counts, counted)):
             yield f"{key}: {count:,} counted, but message_types does not describe it, so it says nothing."
     orders, dispatches = _hourly(structure.message_types.customer_order), _hourly(structure.message_types.dispatch)
-    if (dispatches or 0.0) > (orders or 0.0):
+    if (dispatches or 0.0) > (orders or 0.0) and structure.flow is None:
         yield f"dispatch: {dispatches:g} an hour are asked for, but only {orders or 0.0:g} orders come in."
 
 

@@ -15,113 +15,83 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from math import ceil, sqrt
+from collections.abc import Callable
+from math import ceil
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from plant.declaration import MachineType
+from plant.jobs import MS_A_JOB_NUMBER, NO_JOB, Job, Jobs, json_text, milliseconds
+from plant.machine_spec import MachineSpec
+from plant.oee import Books, Span
 from plant.stream import Choice, Stream, exponential
-from plant.structure import MachineSpec, Structure
-from plant.telemetry import MachineView
+from plant.structure import Structure
+from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
+from plant.telemetry import FinishedJob, MachineOee, MachineView
 
-NULL: Final = b"null"
 NEVER: Final = 2**62
-MS_A_JOB_NUMBER: Final = 100
-"""Job numbers start at the tenths of a second since 1970. No job is shorter, so no later run meets them again."""
-_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+TRACE: Final = {"consumed_ids": "finished.consumed_json"}
+"""What rows say beside the declared fields where pieces flow."""
 PERCENT: Final = tuple(json.dumps(percent / 100).encode() for percent in range(101))
 
 
-@dataclass(frozen=True, slots=True)
-class MachineType:
-    """What there is to say of a machine type beside its YAML.
-
-    key: its name in `message_types`.  digit: the first digit of its job numbers, one for each type.
-    machine_id: pattern over {number}.  topic: default topic.
-    job_id: a job's id up to its number, over {initials} and {kind}; `nicknames` are other words for kinds.
-    defective: the result that has issues, if any has.
-    fields: the row's keys in order after `timestamp`, each with where on a `Machine` its JSON text is found.
-    """
-
-    key: str
-    digit: int
-    machine_id: str
-    topic: str
-    job_id: str
-    fields: Mapping[str, str]
-    nicknames: Mapping[str, str] = field(default_factory=dict)
-    defective: str | None = None
-
-
 class State(NamedTuple):
-    """A state of a machine; `dwell_ms` is the mean of a stay."""
+    """A state of a machine; `dwell_ms` is the mean of a stay. Of states imposed from outside the least `rank` shows."""
 
     name: str
     json: bytes
-    dwell_ms: float
-    produces: bool
+    dwell_ms: float = 0.0
+    produces: bool = False
+    rank: int = 0
 
 
-class JobKind(NamedTuple):
-    """A kind of job; `id_head` is the JSON text of its ids up to the number."""
-
-    name: str
-    json: bytes
-    id_head: bytes
+def imposed(name: str, rank: int) -> State:
+    """A state that something outside a machine puts it into; it lasts until that lets go."""
+    return State(name, json_text(name), rank=rank)
 
 
-class Result(NamedTuple):
-    """A way for a job to end, with the fewest and most issues it may have."""
-
-    name: str
-    json: bytes
-    fewest: int
-    most: int
+PLANNED_STOP: Final = imposed(PLANNED_STOP_NAME, 1)
+BLOCKED: Final = imposed("blocked", 2)
+STARVED: Final = imposed("starved", 3)
 
 
-class Job(NamedTuple):
-    """A job with all that will be said of it, drawn when it begins. `cycle_ms` counts producing time alone."""
+class Held(NamedTuple):
+    """What a machine was at when it was stopped from outside, and why it is: reasons in the order of their rank."""
 
-    number: int
-    kind: JobKind
-    result: Result
-    cycle_ms: int
-    id_json: bytes
-    cycle_json: bytes
-    issues_json: bytes
-
-
-NO_JOB: Final = Job(0, JobKind("", NULL, NULL), Result("", NULL, 0, 0), 0, NULL, NULL, b"0")
-"""What a row says of a finished job when there is none."""
+    state: State
+    stay_left_ms: int
+    reasons: tuple[State, ...]
 
 
 class Model:
     """All that the machines of one type have in common: a declaration and its YAML, ready for use.
 
     `period_ms` is the time between a machine's regular rows; `results` counts the reported jobs by their result.
+    `crowded`: jobs may be too short for each to fit a regular row of its own.
+    `feed` is told of a machine that has finished a job: it lets the next one begin, or has the machine wait.
+    `wake` is told of a machine whose next event has come nearer by something from outside.
     """
 
-    def __init__(self, declared: MachineType, structure: Structure, spec: MachineSpec, results: Counter[str]) -> None:
-        self.declared, self.spec, self.results = declared, spec, results
-        self.period_ms = _milliseconds(structure.period_seconds(spec))
-        self._shortest_ms, self._longest_ms = map(_milliseconds, structure.job_seconds(spec))
+    def __init__(
+        self, declared: MachineType, structure: Structure, spec: MachineSpec, results: Counter[str], books: Books
+    ) -> None:
+        self.declared, self.spec, self.results, self.books = declared, spec, results, books
+        self.period_ms = milliseconds(structure.period_seconds(spec))
+        self.jobs = Jobs(declared, spec, structure.job_seconds(spec))
+        self.crowded = self.jobs.ideal_ms < ceil(self.period_ms)
+        self.feed: Callable[[Machine, int], None] = _next_job
+        self.wake: Callable[[Machine], None] = _nobody
         self._stations: dict[str, tuple[str, bytes]] = {}
         self.states = {name: self._state(name) for name in spec.status_distribution}
         # Mappings have no order in YAML: sorted, so that writing them in another one changes no draw.
         shares = [(self.states[name], share) for name, share in sorted(spec.status_distribution.items())]
         self.shares = Choice(shares)
         self.visits = Choice((state, share / state.dwell_ms) for state, share in shares)
-        self._kinds = Choice((self._kind(name), 1) for name in spec.job_kinds)
-        self._results = Choice((self._result(name), weight) for name, weight in sorted(spec.results.items()))
-        self._template = b",".join(b"%b:%%b" % _json(name).replace(b"%", b"%%") for name in declared.fields) + b"}"
-        self._values = attrgetter(*declared.fields.values())
-        self._moves = "progress_json" in declared.fields.values()
-
-    @property
-    def crowded(self) -> bool:
-        """Whether jobs may be too short for each to fit a regular row of its own."""
-        return ceil(self._shortest_ms) < ceil(self.period_ms)
+        traced = structure.flow is not None and structure.flow.takes(declared.key, spec.results)
+        fields = {**declared.fields, **(TRACE if traced else {})}
+        self._template = b",".join(b"%b:%%b" % json_text(name).replace(b"%", b"%%") for name in fields) + b"}"
+        self._values = attrgetter(*fields.values())
+        self._moves = "progress_json" in fields.values()
 
     def machine_id(self, number: int) -> str:
         """The id of the type's n-th machine."""
@@ -130,38 +100,15 @@ class Model:
     def station(self, number: int) -> tuple[str, bytes]:
         """A machine's station, also as JSON: the same two objects for all machines of a station."""
         name = self.spec.station(number)
-        return self._stations.setdefault(name, (name, _json(name)))
+        return self._stations.setdefault(name, (name, json_text(name)))
 
     def _state(self, name: str) -> State:
-        return State(name, _json(name), self.spec.dwell(name) * 1000, name == self.spec.producing_state)
-
-    def _kind(self, name: str) -> JobKind:
-        called = self.declared.nicknames.get(name, name)
-        initials = "".join(filter(str.isupper, called)) or called[:2].upper()
-        return JobKind(name, _json(name), _json(self.declared.job_id.format(initials=initials, kind=called))[:-1])
-
-    def _result(self, name: str) -> Result:
-        fewest, most = getattr(self.spec, "issues_range", (0, 0)) if name == self.declared.defective else (0, 0)
-        return Result(name, _json(name), fewest, most)
-
-    def job(self, machine: Machine, number: int, cycle_ms: int = 0) -> Job:
-        """The machine's job of that number, its whole future in one hash; a given cycle replaces the drawn one."""
-        kind_at, cycle_at, result_at, issues_at = machine.stream.draws(b"job", number)
-        kind, result = self._kinds.pick(kind_at), self._results.pick(result_at)
-        cycle_ms = cycle_ms or ceil(self._shortest_ms + cycle_at * (self._longest_ms - self._shortest_ms))
-        id_json = b'%b%d%d%010d"' % (kind.id_head, self.declared.digit, machine.number, number % 10**10)
-        cycle_json = b"%d.%d" % divmod((cycle_ms + 50) // 100, 10)  # seconds with one decimal
-        issues_json = b"%d" % (result.fewest + int(issues_at * (result.most - result.fewest + 1)))
-        return Job(number, kind, result, cycle_ms, id_json, cycle_json, issues_json)
-
-    def cycle_under_way_ms(self, uniform: float) -> int:
-        """The cycle of a job met at a random moment of producing: long jobs are met more often, by their length."""
-        shortest, longest = self._shortest_ms**2, self._longest_ms**2
-        return ceil(sqrt(shortest + uniform * (longest - shortest)))
+        return State(name, json_text(name), self.spec.dwell(name) * 1000, name == self.spec.producing_state)
 
     def body(self, machine: Machine, time_ms: int) -> bytes:
         """The machine's row at a time, after the timestamp. A finished job is said once; a still row is kept."""
-        machine.seen_ms = time_ms
+        if self._moves:
+            machine.seen_ms = time_ms
         text: bytes = self._template % self._values(machine)
         if machine.finished is not NO_JOB:
             self.results[machine.finished.result.name] += 1
@@ -175,34 +122,44 @@ class Machine:
     """One machine at its last event: in a state until `stay_ends_ms`, on a job until `finish_ms`.
 
     `left_ms` is what a paused job still needs. `finished` is a job done and not yet reported, else NO_JOB;
-    `shown` the job that the next row is about. `next_ms` is the machine's next event, at which `step` is due.
+    `finished_ms` when the last one was. `shown` is the job that the next row is about.
+    `next_ms` is the machine's next event, at which `step` is due; a machine that is `held` has none.
     `body` is the row as last said without its timestamp, None when it has to be made anew.
+    `hour_ends_ms` is for the books.
     """
 
     __slots__ = (
-        "body", "finish_ms", "finished", "id", "id_json", "job", "jobs_before", "left_ms", "model", "next_ms",
-        "number", "offset_ms", "rows", "seen_ms", "shown", "state", "station", "station_json", "stay_ends_ms",
-        "stream", "visit",
+        "body", "finish_ms", "finished", "finished_ms", "held", "hour_ends_ms", "id", "id_json", "job",
+        "jobs_before", "left_ms", "model", "next_ms", "number", "offset_ms", "rows", "seen_ms", "shown", "state",
+        "station", "station_json", "stay_ends_ms", "stream", "visit",
     )  # fmt: skip
 
     model: Model
     state: State
+    stay_ends_ms: int
     job: Job
+    finished: Job
     body: bytes | None
+    held: Held | None
+    hour_ends_ms: int
 
     def __init__(self, model: Model, number: int, seed: int | str, begin_ms: int) -> None:
         self.number, self.id = number, model.machine_id(number)
         self.stream = Stream(seed, self.id)
-        self.id_json = _json(self.id)
+        self.id_json = json_text(self.id)
         self.rows = self.offset_ms = 0
-        self.seen_ms = begin_ms
+        self.seen_ms = self.finished_ms = begin_ms
+        self.held = None
         self._follow(model)
         self._begin(begin_ms)
+        model.books.begin(self, begin_ms)
 
     def adopt(self, model: Model, now_ms: int) -> None:
         """Go by another model from now on: what is drawn is drawn by it, and a state it does not know is left."""
         self._follow(model)
-        if self.state.name in model.states:
+        if self.held:
+            self.held = self._adopted(self.held)
+        elif self.state.name in model.states:
             self.state = model.states[self.state.name]
         else:
             self._visit(now_ms)
@@ -219,6 +176,50 @@ class Machine:
         while self.next_ms <= until_ms:
             self.step()
 
+    def hold(self, reason: State, now_ms: int) -> None:
+        """Stop now, for a reason from outside: the machine's own time stands still until there is none left.
+
+        What is to happen at this very moment is put off like all the rest.
+        """
+        self.live(now_ms - 1)
+        held = self.held or Held(self.state, self.stay_ends_ms - now_ms, ())
+        if reason not in held.reasons:
+            reasons = sorted((*held.reasons, reason), key=attrgetter("rank"))
+            self.held = held._replace(reasons=tuple(reasons))
+            self.stay_ends_ms = self.next_ms = NEVER
+            self._change(reasons[0], now_ms)
+
+    def release(self, reason: State, now_ms: int) -> None:
+        """Let a reason go. With the last one the machine takes up its stay and its job where they stood."""
+        if self.held is None or reason not in self.held.reasons:
+            return
+        reasons = tuple(each for each in self.held.reasons if each != reason)
+        if reasons:
+            self.held = self.held._replace(reasons=reasons)
+            self._change(reasons[0], now_ms)
+        else:
+            state, left_ms, _ = self.held
+            self.held, self.stay_ends_ms = None, now_ms + left_ms
+            self._change(state, now_ms)
+            self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+            self.model.wake(self)
+
+    def begin(self, job: Job, now_ms: int) -> None:
+        """Put a job on the machine, which has finished the last one. Rows speak of it once they have reported that."""
+        self.job, self.body = job, None
+        if self.finished is NO_JOB:
+            self.shown = job
+        if self.state.produces:
+            self.finish_ms = now_ms + job.cycle_ms
+            self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+        else:
+            self.left_ms = job.cycle_ms
+
+    def unsaid(self, time_ms: int) -> None:
+        """The row of that time is not said, and with it is gone what it would have reported."""
+        if self.finished is not NO_JOB and self.finished_ms <= time_ms:
+            self.shown, self.finished, self.body = self.job, NO_JOB, None
+
     def progress(self, now_ms: int) -> float:
         """Share of the job that is done, as far as the machine has lived."""
         return self._done_ms(min(now_ms, self.next_ms)) / self.job.cycle_ms
@@ -233,8 +234,15 @@ class Machine:
     def view(self, now_ms: int) -> MachineView:
         """The machine for those who look."""
         job_id, finished = json.loads(self.job.id_json), self.job.number - self.jobs_before
-        status, kind, progress = self.state.name, self.job.kind.name, self.progress(now_ms)
+        status, kind, progress = self.state.name, self.job.kind.name or None, self.progress(now_ms)
         return MachineView(self.id, self.model.declared.key, self.station, status, job_id, kind, progress, finished)
+
+    def oee(self, span: Span, now_ms: int) -> MachineOee:
+        """What came of its time up to now, to which it has lived."""
+        model, producing = self.model, self.model.spec.producing_state
+        figures = model.books.figures(self, producing, span, now_ms)
+        period_seconds, ideal_seconds = model.period_ms / 1000, model.jobs.ideal_ms / 1000
+        return MachineOee(*figures, self.id, model.declared.key, producing, period_seconds, ideal_seconds)
 
     def _follow(self, model: Model) -> None:
         self.model = model
@@ -245,34 +253,48 @@ class Machine:
         """Start in the long-run mix, part way through a stay and a job."""
         self.visit = self.jobs_before = now_ms // MS_A_JOB_NUMBER
         state_at, stay_at, cycle_at, done_at = self.stream.draws(b"begin", self.visit)
-        cycle_ms = self.model.cycle_under_way_ms(cycle_at)
-        self.job = self.shown = self.model.job(self, self.jobs_before, cycle_ms)
+        job = self.model.jobs.under_way(self.stream, self.number, self.jobs_before, cycle_at)
+        done_ms = int(done_at * job.cycle_ms)
+        self.job = self.shown = job._replace(started_ms=now_ms - done_ms)
         self.finished = NO_JOB
         self.state = self.model.shares.pick(state_at)
         self.stay_ends_ms = now_ms + exponential(self.state.dwell_ms, stay_at)
-        self.left_ms = cycle_ms - int(done_at * cycle_ms)
+        self.left_ms = job.cycle_ms - done_ms
         self.finish_ms = now_ms + self.left_ms if self.state.produces else NEVER
         self.next_ms = min(self.finish_ms, self.stay_ends_ms)
 
     def _finish_job(self) -> None:
-        self.finished = self.shown = self.job
-        self.job = self.model.job(self, self.job.number + 1)
-        self.finish_ms += self.job.cycle_ms
-        self.next_ms = min(self.finish_ms, self.stay_ends_ms)
-        self.body = None
+        job, now_ms, books = self.job, self.finish_ms, self.model.books
+        self.finished, self.finished_ms, self.shown, self.body = job, now_ms, job, None
+        books.finish(self, job.result.name, job.ideal_ms, now_ms)
+        if books.listener is not None:
+            books.listener(_told(self.id, job, now_ms))
+        self.model.feed(self, now_ms)
 
     def _visit(self, now_ms: int) -> None:
         """Enter the next state. Drawing the same again only prolongs the stay."""
+        state, stay_ms = self._drawn_stay()
+        self.stay_ends_ms = now_ms + stay_ms
+        self._change(state, now_ms)
+        self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+
+    def _drawn_stay(self) -> tuple[State, int]:
         self.visit += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.visit)
         state = self.model.visits.pick(state_at)
-        self.stay_ends_ms = now_ms + exponential(state.dwell_ms, stay_at)
-        if state is not self.state:
-            self._change(state, now_ms)
-        self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+        return state, exponential(state.dwell_ms, stay_at)
+
+    def _adopted(self, held: Held) -> Held:
+        """Held as before, with its own state by the machine's model."""
+        state = self.model.states.get(held.state.name)
+        state, left_ms = (state, held.stay_left_ms) if state else self._drawn_stay()
+        return Held(state, left_ms, held.reasons)
 
     def _change(self, state: State, now_ms: int) -> None:
         """A stop pauses the job, and producing takes it up again."""
+        if state is self.state:
+            return
+        self.model.books.leave(self, now_ms)
         if self.state.produces:
             self.left_ms, self.finish_ms = self.finish_ms - now_ms, NEVER
         if state.produces:
@@ -289,10 +311,16 @@ def phase(stream: Stream) -> float:
     return stream.draws(b"phase", 0)[0]
 
 
-def _json(text: str) -> bytes:
-    return _encode(text).encode()
+def _next_job(machine: Machine, now_ms: int) -> None:
+    """A machine that stands alone begins its next job at once."""
+    job = machine.model.jobs.draw(machine.stream, machine.number, machine.job.number + 1, now_ms)
+    machine.begin(job, now_ms)
 
 
-def _milliseconds(seconds: float) -> float:
-    """Without the noise of binary fractions, so that 4.1 s is 4,100 ms and not a hair more."""
-    return round(seconds * 1000, 6)
+def _nobody(machine: Machine) -> None:
+    """Nobody waits for the machine's events."""
+
+
+def _told(machine_id: str, job: Job, now_ms: int) -> FinishedJob:
+    job_id, kind = json.loads(job.id_json), job.kind.name
+    return FinishedJob(machine_id, job_id, kind, job.started_ms, now_ms, job.cycle_ms, job.ideal_ms, job.result.name)

@@ -70,10 +70,11 @@ def spell(place: Place) -> str:
     return spelt.removeprefix(".") or "(top level)"
 
 
-def _suggestion(name: str, known: Sequence[str]) -> str:
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """The known name that an unknown one may stand for, else those that would do."""
     near = difflib.get_close_matches(name, known[:MOST_COMPARED], n=1) if len(name) <= LONGEST_SHOWN else []
     if near:
-        return f"did you mean {near[0]}?"
+        return f"did you mean {spell((near[0],))}?"
     return f"known here: {', '.join(spell((each,)) for each in dict.fromkeys(known[:20]))}"
 
 
@@ -166,7 +167,7 @@ def located(faults: Iterable[Fault], file: str, lines: Mapping[Place, int]) -> l
 
 
 def _advice(fault: Fault) -> str:
-    return f"{fault.rule}; {_suggestion(str(fault.place[-1]), fault.known)}" if fault.known else fault.rule
+    return f"{fault.rule}; {suggestion(str(fault.place[-1]), fault.known)}" if fault.known else fault.rule
 
 
 def _line(place: Place, lines: Mapping[Place, int]) -> int | None:

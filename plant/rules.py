@@ -6,12 +6,15 @@ Whatever has the wrong type is passed over here: the models of plant.structure s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from datetime import date
+from typing import Any, Final
 
 from plant.fields import SHORTEST_JOB_SECONDS, SHORTEST_PERIOD_SECONDS, YEAR_SECONDS, placeholders
 from plant.mistakes import Fault, Place, cut
 
 _Data = Mapping[str, Any]
+
+MOST_STOPS_A_JOB: Final = 1_000
 
 
 def broken(data: _Data, producing_states: Mapping[str, str]) -> Iterator[Fault]:
@@ -42,7 +45,7 @@ def _is_range(place: Place) -> bool:
 def _repeated(place: Place, values: list[Any]) -> Iterator[Fault]:
     first: dict[str, int] = {}
     for index, value in enumerate(values):
-        if isinstance(value, int | str) and first.setdefault(str(value), index) != index:
+        if isinstance(value, int | str | date) and first.setdefault(str(value), index) != index:
             yield Fault((*place, index), f"is there already: {cut(str(value))}")
 
 
@@ -67,6 +70,7 @@ def _machine_faults(spec: _Data, producing: str, interval: float | None) -> Iter
     yield from _missing_lists(spec)
     yield from _impossible_period(spec, interval)
     yield from _impossible_print(spec, interval)
+    yield from _stop_upon_stop(spec, interval)
 
 
 def _unlisted_states(spec: _Data) -> Iterator[Fault]:
@@ -117,6 +121,23 @@ def _impossible_print(spec: _Data, interval: float | None) -> Iterator[Fault]:
     if period and increment and not SHORTEST_JOB_SECONDS <= period / increment <= YEAR_SECONDS:
         rule = f"makes a print of {period / increment:g} s (row period / increment): must be 0.1 s to a year"
         yield Fault(("progress_increment",), rule)
+
+
+def _stop_upon_stop(spec: _Data, interval: float | None) -> Iterator[Fault]:
+    """Each micro-stop of a job is drawn by itself."""
+    per_hour, longest = _number(spec.get("micro_stops_per_hour")), _longest_job(spec, interval)
+    if per_hour and longest and (stops := per_hour * longest / 3600) > MOST_STOPS_A_JOB:
+        rule = f"makes {stops:,.0f} micro-stops in a job of {longest:g} s: must be at most {MOST_STOPS_A_JOB:,}"
+        yield Fault(("micro_stops_per_hour",), rule)
+
+
+def _longest_job(spec: _Data, interval: float | None) -> float | None:
+    """Without losses; nothing where it is the default, which is short."""
+    seconds = next((spec[key] for key in ("cycle_time_range", "test_seconds_range") if key in spec), None)
+    if isinstance(seconds, list) and seconds:
+        return _number(seconds[-1])
+    period, increment = _period(spec, interval), _number(spec.get("progress_increment"))
+    return period / increment if period and increment else None
 
 
 def _period(spec: _Data, interval: float | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from plant.machine import MachineType
+from plant.declaration import MachineType
 
 _HEAD: Final = {"machine_id": "id_json", "station_id": "station_json", "status": "state.json"}
 

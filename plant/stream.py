@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import accumulate
-from math import log1p
+from math import log1p, sqrt
 from struct import Struct
 from typing import Final, Generic, TypeVar
 
@@ -62,3 +62,13 @@ def exponential(mean: float, uniform: float) -> int:
     Rounding to whole units also hides the last digit of the logarithm, in which C libraries differ.
     """
     return round(-log1p(-uniform) * min(mean, LONGEST))
+
+
+def between(low: float, high: float, uniform: float) -> float:
+    """A number drawn evenly from a range."""
+    return low + uniform * (high - low)
+
+
+def between_by_size(low: float, high: float, uniform: float) -> float:
+    """A number from a range, drawn in proportion to its size: as lengths are that a random moment falls into."""
+    return sqrt(low**2 + uniform * (high**2 - low**2))

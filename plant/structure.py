@@ -9,29 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, get_args
+from typing import Any, Final, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from plant import rules, yamlfile
-from plant.fields import (
-    EventsPerHour,
-    HowManyRange,
-    JobSeconds,
-    JobSecondsRange,
-    Lines,
-    MachineCount,
-    Name,
-    Names,
-    PeriodSeconds,
-    Seconds,
-    StationPattern,
-    Topic,
-    Weight,
-    Weights,
-)
+from plant import calendar_spec, flow_spec, rules, yamlfile
+from plant.calendar_spec import CalendarSpec
+from plant.fields import EventsPerHour, HowManyRange, MachineCount, Name, Names, Seconds, Spec, Topic
+from plant.machine_spec import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
+from plant.flow_spec import FlowSpec
 from plant.mistakes import Fault, Mistake, Place, StructureError, located, sentence, spell
 
 __all__ = [
@@ -52,149 +40,14 @@ __all__ = [
     "parse",
 ]
 
-DEFAULT_DWELL_SECONDS: Final = {
-    "running": 600.0,
-    "testing": 600.0,
-    "idle": 120.0,
-    "maintenance": 900.0,
-    "faulted": 300.0,
-    "warming_up": 60.0,
-    "cooling": 60.0,
-    "drying": 90.0,
-    "calibrating": 180.0,
-}
-"""Mean length of a stay in a state, where the YAML names none."""
 
-OTHER_DWELL_SECONDS: Final = 120.0
-"""The same for a state that only the YAML knows."""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class MachineSpec(_Model):
-    """What all machine types have in common, and the view of them that the plant reads."""
-
-    producing_state: ClassVar[str] = "running"
-    """The state in which jobs advance."""
-
-    results_key: ClassVar[str] = "quality_distribution"
-    kinds_key: ClassVar[str] = "part_types"
-
-    enabled: bool = True
-    frequency_weight: Weight = 1.0
-    report_seconds: PeriodSeconds | None = None
-    statuses: Names | None = None
-    status_distribution: Weights
-    dwell_seconds: dict[Name, JobSeconds] = {}
-    station_pattern: StationPattern
-    lines: Lines | None = None
-    stations: Lines | None = None
-    topic: Topic | None = None
-
-    @property
-    def results(self) -> Mapping[str, float]:
-        """How jobs end: weight of each result."""
-        weights: Mapping[str, float] = getattr(self, self.results_key)
-        return weights
-
-    @property
-    def job_kinds(self) -> Sequence[str]:
-        """What is made here, each kind as likely as the other."""
-        kinds: Sequence[str] = getattr(self, self.kinds_key)
-        return kinds
-
-    @property
-    def reports(self) -> bool:
-        """Whether a machine of this type says anything: switched on, and not silenced by weight 0."""
-        return self.enabled and (self.report_seconds is not None or self.frequency_weight > 0)
-
-    @property
-    def shares(self) -> Mapping[str, float]:
-        """Long-run share of time in each state; they add up to 1."""
-        total = math.fsum(self.status_distribution.values())
-        return {state: weight / total for state, weight in self.status_distribution.items()}
-
-    def dwell(self, state: str) -> float:
-        """Mean length of a stay in a state, in seconds."""
-        return self.dwell_seconds.get(state, DEFAULT_DWELL_SECONDS.get(state, OTHER_DWELL_SECONDS))
-
-    def station(self, number: int) -> str:
-        """Station of the type's n-th machine, counted from 1: lines and stations are handed out in turn."""
-        names = {"line": self.lines or ("",), "station": self.stations or ("",)}
-        return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
-
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:
-        """Shortest and longest producing time of a job on a machine that reports with this period."""
-        raise NotImplementedError
-
-
-class _CycleSpec(MachineSpec):
-    cycle_time_range: JobSecondsRange
-    quality_distribution: Weights
-
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002
-        return self.cycle_time_range
-
-
-class CncMachine(_CycleSpec):
-    """CNC mills: parts."""
-
-    part_types: Names
-
-
-class Printer3d(MachineSpec):
-    """3D printers: parts that grow by `progress_increment` in each reporting period of running."""
-
-    progress_increment: float = Field(gt=0, le=1)
-    quality_distribution: Weights
-    part_types: Names
-
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: D102
-        seconds = period_seconds / self.progress_increment
-        return seconds, seconds
-
-
-class Welding(_CycleSpec):
-    """Welding stations: assemblies."""
-
-    kinds_key: ClassVar[str] = "assembly_types"
-
-    assembly_types: Names
-
-
-class Painting(_CycleSpec):
-    """Painting booths: frames in colours."""
-
-    kinds_key: ClassVar[str] = "colors"
-
-    colors: Names
-
-
-class Testing(MachineSpec):
-    """Test rigs: a test takes `test_seconds_range`; a failed one finds `issues_range` issues."""
-
-    producing_state: ClassVar[str] = "testing"
-    results_key: ClassVar[str] = "test_distribution"
-    kinds_key: ClassVar[str] = "target_types"
-
-    test_seconds_range: JobSecondsRange = (20.0, 40.0)
-    test_distribution: Weights
-    issues_range: HowManyRange = (1, 5)
-    target_types: Names
-
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002, D102
-        return self.test_seconds_range
-
-
-class CustomerOrder(_Model):
+class CustomerOrder(Spec):
     """Orders: Poisson arrivals, one to three products each."""
 
     enabled: bool = True
     orders_per_hour: EventsPerHour
     product_types: Names
-    quantity_ranges: dict[Name, HowManyRange] = {}
+    quantity_ranges: dict[Name, HowManyRange] = Field(default={})
     topic: Topic | None = None
 
     def quantity_range(self, product_type: str) -> tuple[int, int]:
@@ -202,7 +55,7 @@ class CustomerOrder(_Model):
         return self.quantity_ranges.get(product_type, (1, 1))
 
 
-class Dispatch(_Model):
+class Dispatch(Spec):
     """Dispatches: Poisson arrivals, each of the oldest order not yet dispatched."""
 
     enabled: bool = True
@@ -212,7 +65,7 @@ class Dispatch(_Model):
     topic: Topic | None = None
 
 
-class MachineCounts(_Model):
+class MachineCounts(Spec):
     """How many machines of each type the plant has."""
 
     cnc: MachineCount = 0
@@ -222,7 +75,7 @@ class MachineCounts(_Model):
     testing: MachineCount = 0
 
 
-class Global(_Model):
+class Global(Spec):
     """What holds for the whole plant. `base_interval` is in seconds."""
 
     base_interval: Seconds = 1.0
@@ -239,7 +92,7 @@ MACHINE_TYPES: Final[Mapping[str, tuple[str, type[MachineSpec]]]] = {
 """Machine types in their fixed order: key in `message_types` -> key in `machine_counts`, model."""
 
 
-class MessageTypes(_Model):
+class MessageTypes(Spec):
     """What the plant talks about; a type that is left out says nothing."""
 
     cnc_machine: CncMachine | None = None
@@ -251,11 +104,13 @@ class MessageTypes(_Model):
     dispatch: Dispatch | None = None
 
 
-class Structure(_Model):
+class Structure(Spec):
     """A whole plant. `global_` is the YAML's `global`."""
 
     global_: Global = Field(alias="global")
     message_types: MessageTypes
+    calendar: CalendarSpec | None = None
+    flow: FlowSpec | None = None
 
     def machines(self) -> list[tuple[str, MachineSpec, int]]:
         """Key, specification and number of machines of each type that reports, in a fixed order."""
@@ -293,6 +148,8 @@ def parse(
     structure, wrong = _validated(data)
     producing_states = {key: model.producing_state for key, (_, model) in MACHINE_TYPES.items()}
     wrong = [*faults, *wrong, *rules.broken(data, producing_states)]
+    wrong += calendar_spec.broken(data.get("calendar"), list(MACHINE_TYPES))
+    wrong += flow_spec.broken(data)
     if structure is None or wrong:
         raise StructureError(located(wrong, file, lines or {}))
     return structure
@@ -333,8 +190,8 @@ def _fault(error: ErrorDetails) -> Fault:
 
 def _known_keys(place: Place) -> list[str]:
     model: type[BaseModel] = Structure
-    for step in place:
-        annotation = _fields(model)[str(step)].annotation
+    for step in (each for each in place if isinstance(each, str)):
+        annotation = _fields(model)[step].annotation
         model = next(each for each in (*get_args(annotation), annotation) if isinstance(each, type))
     return list(_fields(model))
 

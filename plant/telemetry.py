@@ -1,10 +1,10 @@
-"""The words that plant and edge share: what a machine says, what it is told, what it looks like. No behaviour."""
+"""The words that plant and edge share: what a machine says, what it looks like, what is true of it. No behaviour."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Message(NamedTuple):
@@ -53,3 +53,135 @@ class Snapshot:
     states: Mapping[tuple[str, str], int]
     jobs: Mapping[tuple[str, str], int]
     open_orders: int
+
+
+class PieceCount(NamedTuple):
+    """What became of all pieces that machines of one type have made, where pieces flow.
+
+    made: those that were there as the flow began, too.  consumed: they went into another job.
+    scrapped: bad for good.  shipped: gone to customers.  removed: they lay on a machine that a reload took away.
+    in_buffers, on_machines: those that lie there now, waiting for another job to take them.
+    made = consumed + scrapped + shipped + removed + in_buffers + on_machines, at any moment.
+    """
+
+    kind: str
+    made: int
+    consumed: int
+    scrapped: int
+    shipped: int
+    removed: int
+    in_buffers: int
+    on_machines: int
+
+
+class StateInterval(NamedTuple):
+    """A stretch of a machine in one state, over as it is told. Times in milliseconds since the Unix epoch.
+
+    A machine's intervals follow each other without gap or overlap from the moment it is there.
+    """
+
+    machine_id: str
+    state: str
+    from_ms: int
+    to_ms: int
+
+
+class FinishedJob(NamedTuple):
+    """A job done, told as it is: rows say it a little later. Times in milliseconds since the Unix epoch.
+
+    started_ms: when it was put on the machine; for the job met at a machine's beginning, as if it had run without stop.
+    cycle_ms: the producing time it took.  ideal_ms: the least that such a job takes.
+    """
+
+    machine_id: str
+    job_id: str
+    kind: str
+    started_ms: int
+    finished_ms: int
+    cycle_ms: int
+    ideal_ms: int
+    result: str
+
+
+Listener = Callable[[StateInterval | FinishedJob], None]
+"""Who is told the truth. What one machine does comes in order; machines are not in step with each other."""
+
+PLANNED_STOP: Final = "planned_stop"
+"""The state that is no planned time."""
+
+GOOD: Final = frozenset({"good", "pass"})
+"""Results of a job that nothing more has to be done to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oee:
+    """What came of a stretch of time, by plain sums, and the figures that follow (ISO 22400-2). None where undefined.
+
+    planned_seconds: all time but planned stops.  producing_seconds: time in the producing state.
+    stopped_seconds: time in each other state, planned stops too.  ideal_seconds: the least that the finished jobs take.
+    results: finished jobs by result.
+    """
+
+    planned_seconds: float
+    producing_seconds: float
+    stopped_seconds: Mapping[str, float]
+    ideal_seconds: float
+    results: Mapping[str, int]
+
+    @property
+    def jobs(self) -> int:
+        """Finished jobs."""
+        return sum(self.results.values())
+
+    @property
+    def good(self) -> int:
+        """Finished jobs that are good, or pass."""
+        return sum(self.results.get(name, 0) for name in GOOD)
+
+    @property
+    def availability(self) -> float | None:
+        """Share of the planned time that was producing."""
+        return _share(self.producing_seconds, self.planned_seconds)
+
+    @property
+    def performance(self) -> float | None:
+        """Share of the producing time that the finished jobs should have taken: ISO's effectiveness.
+
+        A job counts whole where it finishes, so a stretch of few jobs may come out above 1.
+        """
+        return _share(self.ideal_seconds, self.producing_seconds)
+
+    @property
+    def quality(self) -> float | None:
+        """Share of the finished jobs that are good."""
+        return _share(self.good, self.jobs)
+
+    @property
+    def oee(self) -> float | None:
+        """Overall equipment effectiveness: availability * performance * quality."""
+        if self.availability is None or self.performance is None or self.quality is None:
+            return None
+        return self.availability * self.performance * self.quality
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOee(Oee):
+    """One machine's. `ideal_cycle_seconds` is its shortest job, `period_seconds` that of its regular rows."""
+
+    machine_id: str
+    kind: str
+    producing_state: str
+    period_seconds: float
+    ideal_cycle_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class KindOee(Oee):
+    """The sum of all machines of one type."""
+
+    kind: str
+    machines: int
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

@@ -14,6 +14,7 @@ from plant.structure import Structure, parse
 from plant.telemetry import Message
 from tests.support.plants import (
     COUNTED,
+    NO_LOSSES,
     by_machine,
     consecutive,
     default,
@@ -210,7 +211,7 @@ def test_a_retuned_fleet_stays_spread() -> None:
 
 def test_a_retuned_machine_goes_on_from_where_it_is_in_its_period() -> None:
     """Between its rows before and after lie neither less than the shorter nor more than the longer of the periods."""
-    endless = {"cycle_time_range": [1e6, 1e6]}
+    endless = {"cycle_time_range": [1e6, 1e6], **NO_LOSSES}
     told = reloaded(
         only("cnc_machine", 1_000, **endless), only("cnc_machine", 1_000, frequency_weight=1, **endless), 12, 30
     )

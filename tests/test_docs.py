@@ -79,7 +79,7 @@ def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
     """A plant with a piece of YAML put over it; distributions, stays and topics are replaced as a whole."""
     whole = {"status_distribution", "quality_distribution", "dwell_seconds"}
     deep = {key for key, value in change.items() if isinstance(value, dict) and key not in whole}
-    return {**base, **change, **{key: merged(base[key], change[key]) for key in deep}}
+    return {**base, **change, **{key: merged(base.get(key, {}), change[key]) for key in deep}}
 
 
 def sources() -> Iterator[str]:

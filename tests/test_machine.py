@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from messages import START
-from plant.machine import NO_JOB, Machine, Model
+from plant.jobs import NO_JOB
+from plant.machine import Machine, Model
+from plant.oee import Books
 from plant.spaceship import MACHINE_TYPES
 from plant.structure import Structure
 from tests.support.plants import (
     COUNTED,
+    NO_LOSSES,
     by_machine,
     consecutive,
     default,
@@ -48,7 +51,7 @@ def machine(structure: Structure, number: int = 1, seed: int = 1) -> Machine:
     """One machine of a plant of one type, on its own."""
     [(key, its, _)] = structure.machines()
     declared = next(declared for declared in MACHINE_TYPES if declared.key == key)
-    return Machine(Model(declared, structure, its, Counter()), number, seed, round(START * 1000))
+    return Machine(Model(declared, structure, its, Counter(), Books(number)), number, seed, round(START * 1000))
 
 
 def lived(one: Machine, finished: int) -> list[tuple[int, int]]:
@@ -110,7 +113,7 @@ def test_long_run_holds_the_shares_of_the_states(key: str) -> None:
 
 def test_a_stay_lasts_its_dwell_or_is_prolonged_by_the_next_draw() -> None:
     """Drawn with weight share / dwell, a state follows itself with that probability: mean stay dwell / (1 - p)."""
-    found = stays(machine(only("cnc_machine", 1, dwell_seconds=BUSY, cycle_time_range=[1e6, 1e6])), 20_000)
+    found = stays(machine(only("cnc_machine", 1, dwell_seconds=BUSY, cycle_time_range=[1e6, 1e6], **NO_LOSSES)), 20_000)
     shares = spec("cnc_machine")["status_distribution"]
     weights = {state: shares[state] / dwell for state, dwell in BUSY.items()}
 
@@ -157,7 +160,7 @@ def test_jobs_finish_in_the_first_minute_as_often_as_ever_after(key: str) -> Non
     """2,000 machines start part way through jobs: reported ones are producing share / mean cycle a second."""
     structure = only(key, 2_000, **({"progress_increment": 0.5} if key == "printer_3d" else {}))
     [(_, its, _)] = structure.machines()
-    rate = its.shares[its.producing_state] / statistics.mean(structure.job_seconds(its))
+    rate = its.shares[its.producing_state] / statistics.mean(structure.job_seconds(its)) / its.lengthening
     finished, until_ms = Counter[str](), {}
     for message, row in zip(messages := said(structure, 60), rows(messages), strict=True):
         finished[message.source] += job_id(row) is not None
@@ -177,7 +180,7 @@ def test_a_job_takes_exactly_its_cycle_of_producing_time() -> None:
 
 def test_cycles_are_drawn_evenly_from_their_range() -> None:
     """From 10 to 15 s, mean 12.5 s within four standard errors."""
-    drawn = [cycle for _, cycle in lived(machine(only("cnc_machine", 1)), 5_000)]
+    drawn = [cycle for _, cycle in lived(machine(only("cnc_machine", 1, **NO_LOSSES)), 5_000)]
 
     assert min(drawn) >= 10_000
     assert max(drawn) <= 15_000
@@ -287,7 +290,7 @@ def test_a_declaration_may_call_its_fields_anything() -> None:
     [declared] = (each for each in MACHINE_TYPES if each.key == "testing")
     odd = dataclasses.replace(declared, fields={'%b "100 %"': "state.json"})
     structure = only("testing", 1)
-    model = Model(odd, structure, structure.machines()[0][1], Counter())
+    model = Model(odd, structure, structure.machines()[0][1], Counter(), Books(1))
 
     one = Machine(model, 1, 1, 0)
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge.facts import ConnectionFacts, ReloadFacts
 from edge.metrics import Lateness, Statistics, Watched, make_registry, statistics
 from edge.outbox import Ledger, Outbox
-from plant.telemetry import Message, Snapshot
+from plant.telemetry import KindOee, Message, Snapshot
 
 SNAPSHOT = Snapshot(
     time_ms=0,
@@ -22,6 +22,15 @@ SNAPSHOT = Snapshot(
     states={("cnc_machine", "running"): 5, ("painting", "idle"): 1},
     jobs={("cnc_machine", "good"): 40, ("cnc_machine", "scrap"): 2},
     open_orders=3,
+)
+OEE = KindOee(
+    kind="cnc_machine",
+    machines=5,
+    planned_seconds=1000.0,
+    producing_seconds=700.0,
+    stopped_seconds={"idle": 300.0},
+    ideal_seconds=560.0,
+    results={"good": 42, "scrap": 14},
 )
 CONNECTED = ConnectionFacts(connected=True, connects=3, token_renewals=2, token_expiry=1795210380.0)
 
@@ -54,6 +63,7 @@ def registry(connection: ConnectionFacts = CONNECTED, reloads: ReloadFacts | Non
             snapshot=lambda: SNAPSHOT,
             connection=lambda: connection,
             reloads=lambda: facts,
+            oee=lambda: [OEE],
             lateness=lateness,
         )
     )
@@ -136,6 +146,14 @@ def test_the_log_gets_the_block_and_the_same_figures_as_fields(caplog: pytest.Lo
         ("machines", {"kind": "cnc_machine", "state": "running"}, 5),
         ("jobs_finished_total", {"kind": "cnc_machine", "result": "scrap"}, 2),
         ("open_orders", {}, 3),
+        ("planned_seconds_total", {"kind": "cnc_machine"}, 1000),
+        ("producing_seconds_total", {"kind": "cnc_machine"}, 700),
+        ("stopped_seconds_total", {"kind": "cnc_machine", "state": "idle"}, 300),
+        ("ideal_seconds_total", {"kind": "cnc_machine"}, 560),
+        ("availability_ratio", {"kind": "cnc_machine"}, 0.7),
+        ("performance_ratio", {"kind": "cnc_machine"}, 0.8),
+        ("quality_ratio", {"kind": "cnc_machine"}, 0.75),
+        ("oee_ratio", {"kind": "cnc_machine"}, 0.7 * 0.8 * 0.75),
         ("build_info", {"version": "0.1.0"}, 1),
         ("lateness_seconds_bucket", {"le": "0.001"}, 1),
         ("lateness_seconds_bucket", {"le": "0.5"}, 2),

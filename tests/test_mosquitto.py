@@ -73,7 +73,7 @@ async def test_ten_thousand_messages_arrive_as_the_ledger_has_them(pod: Pod) -> 
     with Recorder(pod.mosquitto.ports["plain"]) as recorder:
         async with pod.rig() as rig:
             rig.hand_over(said)
-            await rig.finish(30.0)
+            await rig.finish()
         records = await asyncio.to_thread(recorder.wait_for, MESSAGES)
     assert check(rig, records) == (MESSAGES, 0)
     check_nothing_lost(rig, records)

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 DEFAULT = ROOT / "message_structure.yaml"
 ORIGINAL = ROOT / "tests" / "data" / "original.yaml"
 MACHINE_TYPES = ["cnc_machine", "printer_3d", "welding", "painting", "testing"]
+LOSSES = ("micro_stops_per_hour", "micro_stop_seconds_range", "slow_cycle_share", "slow_cycle_factor_range")
 REMOVED: Any = object()
 
 
@@ -81,7 +82,7 @@ def test_the_default_plant_is_the_original_with_two_other_weights() -> None:
 
     for key, spec in ours["message_types"].items():
         added = {name for name in spec if name not in theirs["message_types"][key]}
-        assert added <= {"dwell_seconds", "test_seconds_range"}
+        assert added <= {"dwell_seconds", "test_seconds_range", *LOSSES}
         ours["message_types"][key] = {name: value for name, value in spec.items() if name not in added}
     assert ours == theirs
 
@@ -253,6 +254,23 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         {"welding__cycle_time_range": [0.05, 1]},
         "welding.cycle_time_range[0]: must be at least 0.1, got 0.05",
     ),
+    "share above one": ({"welding__slow_cycle_share": 1.5}, "welding.slow_cycle_share: must be at most 1, got 1.5"),
+    "factor below one": (
+        {"welding__slow_cycle_factor_range": [0.5, 1.5]},
+        "welding.slow_cycle_factor_range[0]: must be at least 1, got 0.5",
+    ),
+    "nothing but stops": (
+        {"welding__micro_stops_per_hour": 4000},
+        "welding.micro_stops_per_hour: must be at most 3,600, got 4000",
+    ),
+    "stop upon stop": (
+        {"welding__micro_stops_per_hour": 60, "welding__cycle_time_range": [6, 1_000_000]},
+        "micro_stops_per_hour: makes 16,667 micro-stops in a job of 1e+06 s: must be at most 1,000",
+    ),
+    "stop upon stop in a print": (
+        {"printer_3d__micro_stops_per_hour": 60, "printer_3d__progress_increment": 0.00001},
+        "printer_3d.micro_stops_per_hour: makes 16,667 micro-stops in a job of 1e+06 s",
+    ),
     "range upside down": (
         {"welding__cycle_time_range": [10, 6]},
         "welding.cycle_time_range: must be [low, high] with low <= high, got [10, 6]",
@@ -394,6 +412,17 @@ def test_the_forecast_is_what_the_plant_then_says() -> None:
     expected = forecast(load(ORIGINAL)).per_second * 36_000
 
     assert len(generator.advance(36_000.0)) == pytest.approx(expected, rel=0.02)
+
+
+def test_the_forecast_knows_that_losses_make_fewer_jobs() -> None:
+    """Every job twice as long by stops, half as many extra rows: 60 stops of a minute in an hour of work."""
+    stops = {"micro_stops_per_hour": 60, "micro_stop_seconds_range": [60, 60]}
+    plain, halted = (edited(**{f"welding__{key}": value for key, value in its.items()}) for its in ({}, stops))
+    extra, fewer = (forecast(parse(data)).types[2].extra_per_second for data in (plain, halted))
+    said = FactoryMessageGenerator.of(parse(halted), seed=3, start=0.0).advance(36_000.0)
+
+    assert fewer == pytest.approx(extra / 2)
+    assert sum(message.kind == "welding" for message in said) / 36_000 == pytest.approx(0.4 + fewer, rel=0.02)
 
 
 def test_what_a_note_advises_makes_it_unnecessary() -> None:

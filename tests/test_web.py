@@ -45,6 +45,9 @@ class Shown:
     def health(self) -> Mapping[str, object]:
         return {"ledger": {"queue_depth": 5}}
 
+    def oee(self, span: str) -> Mapping[str, object]:
+        return {"span": span, "machines": [{"machine_id": "CNC-01", "availability": None}]}
+
     async def request_reload(self) -> ReloadOutcome:
         self.reloads += 1
         return self.outcome
@@ -350,3 +353,12 @@ def test_a_server_that_never_ran_gives_its_port_back() -> None:
     server.close()
 
     socket.create_server(("127.0.0.1", server.port)).close()
+
+
+def test_the_truth_is_there_by_span(served: tuple[Shown, httpx.Client]) -> None:
+    """The run unless another span is asked for; a span there is not is named as a mistake."""
+    client = served[1]
+
+    assert client.get("/oee").json()["span"] == "run"
+    assert client.get("/oee", params={"span": "last_hour"}).json()["span"] == "last_hour"
+    assert client.get("/oee", params={"span": "year"}).status_code == 422

@@ -1,8 +1,8 @@
-"""Writes anew what stands in two places: the plant in deployment.yaml, and the table of options in README.md.
+"""Writes anew what stands in two places: the plant in deployment.yaml and scenarios, the table of options in README.md.
 
     python -m tools.generate      after a change to message_structure.yaml or edge/options.py
 
-Both are text between a begin and an end; all around them is written by hand and stays. The tests fail while a copy
+Each is text between a begin and an end; all around them is written by hand and stays. The tests fail while a copy
 is out of date.
 """
 
@@ -23,6 +23,12 @@ def with_plant(manifest: str) -> str:
     return between(manifest, "\n  message_structure.yaml: |", "\n---\n", "\n" + textwrap.indent(plant, "    "))
 
 
+def with_default_plant(scenario: str) -> str:
+    """The scenario with message_structure.yaml as it is now after its own part."""
+    own, last_line, _ = scenario.partition("`python -m tools.generate` copies it.\n")
+    return f"{own}{last_line}\n{(ROOT / 'message_structure.yaml').read_text(encoding='utf-8')}"
+
+
 def with_options(readme: str) -> str:
     """The README with the table of options as they are declared now."""
     return between(readme, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
@@ -34,7 +40,11 @@ def between(text: str, begin: str, end: str, new: str) -> str:
     return text[:start] + new + text[text.index(end, start) :]
 
 
-GENERATED: dict[str, Callable[[str], str]] = {"deployment.yaml": with_plant, "README.md": with_options}
+GENERATED: dict[str, Callable[[str], str]] = {
+    "deployment.yaml": with_plant,
+    "README.md": with_options,
+    "scenarios/two-shifts.yaml": with_default_plant,
+}
 """File -> what brings it up to date."""
 
 

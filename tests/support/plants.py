@@ -29,6 +29,9 @@ COUNTED = {
 }
 """Machine types with their names in machine_counts."""
 
+NO_LOSSES: dict[str, Any] = {"micro_stops_per_hour": 0, "slow_cycle_share": 0}
+"""Values with which a type's jobs take their cycle and no more."""
+
 Row = dict[str, Any]
 
 
@@ -73,7 +76,7 @@ def slow_jobs(key: str) -> dict[str, Any]:
         "printer_3d": {"progress_increment": 0.2},
         "testing": {"test_seconds_range": [1000.0, 2000.0]},
     }
-    return {"report_seconds": 300.0} | jobs.get(key, {"cycle_time_range": [1000.0, 2000.0]})
+    return {"report_seconds": 300.0} | NO_LOSSES | jobs.get(key, {"cycle_time_range": [1000.0, 2000.0]})
 
 
 def said(plant: Structure, seconds: float, seed: int | str = 1, start: float = START) -> list[Message]:

@@ -22,7 +22,7 @@ import edge.broker
 from edge.broker import Broker
 from edge.delivery import Delivery, Limits, Wire
 from edge.outbox import Outbox
-from edge.pacer import Pacer
+from edge.pacer import Pacer, Timing
 from edge.settings import Settings
 from edge.topics import Topics
 from edge.wire import CloudEvents, Encoder
@@ -35,7 +35,7 @@ Key = tuple[str, int]
 """Sender and sequence: one message, wherever it turns up."""
 
 CLIENT_ID = "rig"
-_LOOK_SECONDS = 0.002
+_LOOK_SECONDS = 0.005
 _BASE_INTERVAL = 0.04
 _COUNTS = {"cnc": 30, "printer_3d": 48, "welding": 24, "painting": 18, "testing": 12}
 
@@ -137,30 +137,25 @@ class _NotingDelivery(Delivery):
 class Rig:
     """An async context manager: outbox, delivery and broker connection, with a plant if there is a structure.
 
-    speed: seconds of plant time a second.  wall_clock: Unix seconds, for the token's expiry.
     living: the task of Broker.run; a test may await it to see how it ends.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        structure: Structure | None = None,
-        *,
-        speed: float = 1.0,
-        wall_clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, settings: Settings, structure: Structure | None = None) -> None:
         self.notes, self.settings = Notes(), settings
-        self._started = asyncio.get_running_loop().time()
-        self._speed = speed
         self._structure, self._start = structure or quiet_plant(), time.time()
         self._plant = self._new_plant()
         self.topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.outbox = _NotingOutbox(settings, self.notes)
         self.ledger = self.outbox.ledger
         self._delivery = _NotingDelivery(self.outbox, _NotingEncoder(self.topics, settings, self.notes), self.notes)
-        self.broker = Broker(settings, self._delivery, wall_clock)
+        self.broker = Broker(settings, self._delivery, time.time)
         self._pacer = Pacer(
-            self._plant, self.outbox, self._plant_time, on_message=self.notes.say, on_late=lambda _seconds: None
+            self._plant,
+            self.outbox,
+            Timing(self._plant.start),
+            asyncio.get_running_loop().time,
+            on_message=self.notes.say,
+            on_late=lambda _seconds: None,
         )
 
     async def __aenter__(self) -> Self:
@@ -196,12 +191,12 @@ class Rig:
         """Wait until the token has been renewed so many times on live connections."""
         await until(lambda: self.broker.facts().token_renewals >= times, f"renewed {times} times")
 
-    async def drained(self, seconds: float = 15.0) -> None:
+    async def drained(self, seconds: float = 30.0) -> None:
         """Have the plant say nothing more, and wait until all is acknowledged."""
         self._pacer.stop()
         assert await self.broker.drain(seconds), self.ledger
 
-    async def finish(self, seconds: float = 15.0) -> None:
+    async def finish(self, seconds: float = 30.0) -> None:
         """End as the daemon does: drained, good-bye said, and the loop with the broker over."""
         await self.drained(seconds)
         await self.broker.stop()
@@ -213,9 +208,6 @@ class Rig:
 
     def _new_plant(self) -> FactoryMessageGenerator:
         return FactoryMessageGenerator.of(self._structure, "rig", start=self._start)
-
-    def _plant_time(self) -> float:
-        return self._plant.start + self._speed * (asyncio.get_running_loop().time() - self._started)
 
     async def _watch(self) -> None:
         """Compare the ledger with what is really there, at moments nobody has chosen."""
@@ -300,12 +292,12 @@ def quiet_plant() -> Structure:
     return plants.only("cnc_machine", 0)
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
     """Wait for a condition; `what` names it in the TimeoutError that ends the wait."""
     try:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - conditions on many things, none of which tells
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.005)
     except TimeoutError:
         raise TimeoutError(f"not within {seconds} s: {what}") from None
 

@@ -1,0 +1,58 @@
+"""Losses of performance: slow cycles and micro-stops, by which a job takes longer than it should.
+
+A slow cycle takes a drawn factor of its time. Micro-stops come at random while the machine works (a Poisson process,
+which stands still during a stop), and each adds its drawn length. The machine's state stays the producing one: both
+are only seen in the cycle time.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Final
+
+from plant.machine_spec import MachineSpec
+from plant.stream import Stream, between, between_by_size, exponential
+
+HOUR_MS: Final = 3_600_000
+
+
+class Losses:
+    """The losses of one machine type; the same stream and job number give the same ones."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self._slow_share, self._factors = spec.slow_cycle_share, spec.slow_cycle_factor_range
+        self._stops_per_ms = spec.micro_stops_per_hour / HOUR_MS
+        shortest, longest = spec.micro_stop_seconds_range
+        self._stop_ms = shortest * 1000, longest * 1000
+
+    def cycle_ms(self, plain_ms: float, stream: Stream, number: int) -> int:
+        """What becomes of a cycle that would take `plain_ms`."""
+        slow_at, factor_at, gap_at, stop_at = stream.draws(b"loss", number)
+        work_ms = ceil(plain_ms * between(*self._factors, factor_at) if slow_at < self._slow_share else plain_ms)
+        return work_ms + self._stopped_ms(work_ms, stream, number, gap_at, stop_at)
+
+    def cycle_under_way_ms(self, plain_ms: float, stream: Stream, number: int) -> int:
+        """The same for a job met at a random moment of producing, its plain cycle drawn in proportion to its length.
+
+        Length is work and stops. So it is drawn in proportion to work and, as often as the moment falls into a stop,
+        with one stop more, itself in proportion to its length: a sum of a Poisson number of terms, weighted by its
+        value, is such a sum and one more term weighted by its value.
+        """
+        slow_at, factor_at, in_stop_at, met_at = stream.draws(b"met", number)
+        slow, stopped = self._slow_share * sum(self._factors) / 2, self._stops_per_ms * sum(self._stop_ms) / 2
+        is_slow, in_stop = slow_at < slow / (slow + 1 - self._slow_share), in_stop_at < stopped / (stopped + 1)
+        work_ms = ceil(plain_ms * between_by_size(*self._factors, factor_at) if is_slow else plain_ms)
+        more_ms = round(between_by_size(*self._stop_ms, met_at)) if in_stop else 0
+        _, _, gap_at, stop_at = stream.draws(b"loss", number)
+        return work_ms + more_ms + self._stopped_ms(work_ms, stream, number, gap_at, stop_at)
+
+    def _stopped_ms(self, work_ms: int, stream: Stream, number: int, gap_at: float, stop_at: float) -> int:
+        """How long the micro-stops of so much work are together; two draws for each, the first two given."""
+        if not self._stops_per_ms:
+            return 0
+        done_ms, stopped_ms, stops = exponential(1 / self._stops_per_ms, gap_at), 0, 0
+        while done_ms < work_ms:
+            stopped_ms, stops = stopped_ms + round(between(*self._stop_ms, stop_at)), stops + 1
+            gap_at, stop_at, _, _ = stream.draws(b"stop %d/" % stops, number)
+            done_ms += exponential(1 / self._stops_per_ms, gap_at)
+        return stopped_ms

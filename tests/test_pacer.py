@@ -1,0 +1,176 @@
+"""Facts about the run loop: the clock is the test's own, and the plant a list of times."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+
+import pytest
+
+from edge.commands import UsageError, parse, timing_of
+from edge.outbox import Outbox, Policy
+from edge.pacer import Pacer, Timing
+from plant.telemetry import Message
+
+
+class ListPlant:
+    """Says one message a second, at whole seconds of plant time."""
+
+    def __init__(self) -> None:
+        self.said = 0
+
+    def advance(self, now: float) -> list[Message]:
+        """Every whole second up to `now`."""
+        seconds = range(self.said + 1, int(now) + 1)
+        self.said = max(self.said, int(now))
+        return [Message("cnc_machine", "CNC-01", None, second * 1000, second, b"{}") for second in seconds]
+
+    def next_due(self) -> float:
+        """The next whole second."""
+        return self.said + 1.0
+
+
+class Bench:
+    """A pacer, and a clock that jumps when the test says so."""
+
+    def __init__(
+        self, timing: Timing, size: int = 10_000, policy: Policy = Policy.DROP_OLDEST, count: int | None = None
+    ):
+        self.elapsed = 0.0
+        self.lateness: list[float] = []
+        self.times: list[int] = []
+        self.moments: list[float] = []
+        self.outbox = Outbox(size, policy)
+        self.pacer = Pacer(
+            ListPlant(), self.outbox, timing, lambda: self.elapsed,
+            on_message=self._note, on_late=self.lateness.append, count=count,
+        )  # fmt: skip
+
+    def _note(self, message: Message) -> None:
+        self.times.append(message.time_ms // 1000)
+        self.moments.append(round(self.elapsed, 3))
+
+    async def let(self, seconds: float) -> None:
+        """Let so much time pass on the wall, and the loop turn until it has nothing more to do."""
+        self.elapsed += seconds
+        self.pacer.wake()
+        for _ in range(60):
+            await asyncio.sleep(0)
+
+    def play(self, *seconds: float, take: bool = False) -> Bench:
+        """Let time pass in steps; with `take` the outbox is emptied after each."""
+
+        async def story() -> None:
+            running = asyncio.create_task(self.pacer.run())
+            for step in seconds:
+                await self.let(step)
+                while take and len(self.outbox):
+                    self.outbox.acknowledged(self.outbox.take())
+                    await self.let(0)
+            self.pacer.stop()
+            await running
+
+        asyncio.run(story())
+        return self
+
+
+def test_messages_are_handed_over_when_they_are_due() -> None:
+    """Nothing early, everything once, in order."""
+    bench = Bench(Timing(0.0)).play(0.9, 0.2, 2.0)
+
+    assert bench.times == [1, 2, 3]
+    assert bench.moments == [1.1, 3.1, 3.1]
+
+
+def test_a_stall_is_caught_up_and_its_lateness_told() -> None:
+    """After 100 s without a turn all that was due comes, and the first of it was 99 s late."""
+    bench = Bench(Timing(0.0)).play(100.0)
+
+    assert bench.times == list(range(1, 101))
+    assert bench.lateness[0] == 99.0
+
+
+def test_speed_is_plant_seconds_a_second() -> None:
+    """At speed 60 a second on the wall is a minute in the plant; lateness is said in seconds on the wall."""
+    bench = Bench(Timing(0.0, speed=60.0)).play(0.5, 0.5)
+
+    assert bench.times == list(range(1, 61))
+    assert max(bench.lateness) <= 0.5
+
+
+def test_the_end_is_the_end() -> None:
+    """What is due after it is not said, and the run is over."""
+    bench = Bench(Timing(0.0, end=5.5)).play(3.0, 100.0)
+
+    assert bench.times == [1, 2, 3, 4, 5]
+    assert bench.pacer.finished
+
+
+def test_a_count_is_the_end_too() -> None:
+    """Exactly so many, however many are due."""
+    bench = Bench(Timing(0.0), count=7).play(100.0)
+
+    assert bench.times == list(range(1, 8))
+    assert bench.pacer.finished
+
+
+def test_as_fast_as_it_goes_nothing_is_dropped_for_want_of_room() -> None:
+    """At speed max a queue of 10 takes a run of 1,000 without losing one, whatever its policy."""
+    bench = Bench(Timing(0.0, end=1000.0, speed=inf), size=10).play(*[0.0] * 150, take=True)
+
+    assert bench.times == list(range(1, 1001))
+    assert bench.outbox.ledger.failed == 0
+    assert bench.lateness == []
+
+
+def test_what_came_due_while_history_was_said_is_not_lost_either() -> None:
+    """Saying ten minutes of history takes 100 s here: all 700 come, and only then is the plant live."""
+    bench = Bench(Timing(0.0, live_from=600.0), size=10).play(*[10.0] * 10, *[0.0] * 60, take=True)
+
+    assert bench.times == list(range(1, 701))
+    assert bench.outbox.ledger.failed == 0
+
+
+def test_history_waits_for_room_and_what_is_live_does_not() -> None:
+    """Ten minutes of history go through a queue of 10 whole; a live backlog beyond its size gives way as always."""
+    bench = Bench(Timing(0.0, live_from=600.0), size=10).play(*[0.0] * 100, 50.0, take=True)
+
+    assert bench.times == list(range(1, 651))
+    assert bench.outbox.ledger.dropped == {"oldest": 40}
+
+
+def test_a_full_queue_that_blocks_holds_the_plant_back_and_loses_nothing() -> None:
+    """Under `block` the rest comes when there is room."""
+    bench = Bench(Timing(0.0), size=3, policy=Policy.BLOCK).play(10.0, *[0.0] * 10, take=True)
+
+    assert bench.times == list(range(1, 11))
+    assert bench.outbox.ledger.failed == 0
+
+
+NOW = 1_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("flags", "timing"),
+    [
+        ("", Timing(NOW)),
+        ("--duration 60", Timing(NOW, end=NOW + 60)),
+        ("--start 1970-01-02 --duration 60 --speed max", Timing(86_400.0, end=86_460.0, speed=inf)),
+        ("--start 1970-01-02T01:00:00+01:00 --speed 2.5", Timing(86_400.0, speed=2.5)),
+        ("--duration 600 --then-live", Timing(NOW - 600, live_from=NOW)),
+        ("--start 1970-01-02 --then-live", Timing(86_400.0, live_from=NOW)),
+        ("--start 1970-01-02 --duration 60 --then-live", Timing(86_400.0, live_from=86_460.0)),
+    ],
+)
+def test_flags_say_which_stretch_of_time_is_played(flags: str, timing: Timing) -> None:
+    """From now on in real time, unless told otherwise; a time without a zone is UTC."""
+    assert timing_of(parse(["run", *flags.split()], "0"), NOW) == timing
+
+
+@pytest.mark.parametrize(
+    "flags", ["--then-live", "--then-live --duration 5 --speed 2", "--then-live --start 2100-01-01"]
+)
+def test_flags_that_contradict_each_other_are_told(flags: str) -> None:
+    """With a sentence that names the flag."""
+    with pytest.raises(UsageError, match="--then-live: "):
+        timing_of(parse(flags.split(), "0"), NOW)

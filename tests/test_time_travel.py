@@ -1,0 +1,130 @@
+"""Facts about time travel, as a user sees it: history at full speed, the same bytes each time, and no seam to live."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import Counter, defaultdict
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from messages import FactoryMessageGenerator
+from tests.support.daemon import ROOT, DaemonProcess
+from tests.support.mosquitto import Mosquitto
+from tests.support.subscriber import Recorder
+
+HOUR = ["--dry-run", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "3600", "--stats-interval", "0"]
+PERIODS_MS = {"CNC": 5000, "3DP": 10_000, "WELD": 5000, "PAINT": 10_000 / 3, "TEST": 10_000}
+
+
+def payloads(lines: list[str]) -> list[bytes]:
+    """The rows of a dry run as they stand in its lines."""
+    return [line.encode().split(b'"payload":', 1)[1][:-2] for line in lines]
+
+
+def test_a_run_in_the_past_says_what_the_plant_says() -> None:
+    """An hour of 2026 at full speed is byte for byte what the generator gives for it."""
+    with DaemonProcess(*HOUR, "--speed", "max") as daemon:
+        assert daemon.wait() == 0
+    plant = FactoryMessageGenerator(ROOT / "message_structure.yaml", "1")
+
+    assert payloads(daemon.output) == [row.payload for row in plant.advance(plant.start + 3600)]
+
+
+def test_speed_changes_no_byte() -> None:
+    """Ten minutes at 600 times real time take a second and are the same as at full speed."""
+    runs = []
+    for speed in ("max", "600"):
+        started = time.monotonic()
+        with DaemonProcess(*HOUR[:-3], "600", "--stats-interval", "0", "--speed", speed) as daemon:
+            assert daemon.wait() == 0
+        runs.append((payloads(daemon.output), time.monotonic() - started))
+
+    assert runs[0][0] == runs[1][0]
+    assert runs[1][1] >= 1.0
+
+
+def test_shards_together_are_the_whole() -> None:
+    """Two processes with SHARD=1/2 and 2/2 say each row of the plant once."""
+    shards = []
+    for shard in ("1/2", "2/2"):
+        with DaemonProcess(*HOUR, "--speed", "max", environ={"SHARD": shard}) as daemon:
+            assert daemon.wait() == 0
+        shards += payloads(daemon.output)
+    plant = FactoryMessageGenerator(ROOT / "message_structure.yaml", "1")
+
+    assert sorted(shards) == sorted(row.payload for row in plant.advance(plant.start + 3600))
+
+
+def test_a_fresh_seed_is_logged_so_that_the_run_can_be_repeated() -> None:
+    """Without --seed the seed that was drawn stands in the log, and gives the same rows again."""
+    flags = [flag for flag in HOUR if flag not in ("--seed", "1")]
+    with DaemonProcess(*flags, "--speed", "max") as first:
+        seed = first.says(r"seed (\w+)").group(1)
+        assert first.wait() == 0
+    with DaemonProcess(*flags, "--speed", "max", "--seed", seed) as again:
+        assert again.wait() == 0
+
+    assert again.output == first.output
+
+
+def test_truth_is_written_beside_the_rows(tmp_path: Path) -> None:
+    """The file names every machine, its time adds up to the run, and its jobs are those in the rows."""
+    with DaemonProcess(*HOUR, "--speed", "max", "--truth", str(tmp_path / "truth.jsonl")) as daemon:
+        assert daemon.wait() == 0
+    entries = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()]
+    kinds = Counter(entry["type"] for entry in entries)
+    told = {entry["job_id"] for entry in entries if entry["type"] == "job"}
+    rows = [json.loads(row) for row in payloads(daemon.output)]
+    said = {row.get("part_id") or row.get("assembly_id") or row.get("target_id") for row in rows} - {None}
+
+    assert (kinds["run"], kinds["machine"]) == (2, 22)
+    assert entries[-1]["end"] == "2026-01-01T01:00:00.000Z"
+    assert said <= told
+    assert len(told - said) <= 22
+
+
+def test_a_truth_file_that_cannot_be_written_is_one_clear_line() -> None:
+    """It is a mistake of the command line: exit code 2."""
+    with DaemonProcess(*HOUR, "--truth", "/nowhere/truth.jsonl") as daemon:
+        assert daemon.wait() == 2
+
+    assert daemon.errors[-1] == "--truth: cannot write /nowhere/truth.jsonl: No such file or directory\n"
+
+
+@pytest.mark.timeout(90)
+def test_history_goes_over_into_live_without_a_seam(mosquitto: Mosquitto) -> None:
+    """Ten minutes of history and 20 s of live at a real broker: every machine keeps its rhythm, no row comes twice."""
+    port = mosquitto.ports["plain"]
+    flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+    with Recorder(port) as recorder, DaemonProcess(
+        *flags, "--http-port", "0", "--duration", "600", "--then-live", "--seed", "1"
+    ) as daemon:
+        daemon.says("connected to")
+        time.sleep(20)
+        now_ms = time.time() * 1000
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+        records = recorder.wait_for(int(daemon.log.split("Messages Sent: ")[-1].split()[0]))
+    times: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        row = json.loads(record.payload)
+        if "machine_id" in row:
+            times[row["machine_id"]].append(milliseconds(row["timestamp"]))
+
+    assert len(times) == 22
+    for machine, moments in times.items():
+        period = PERIODS_MS[machine.split("-")[0]]
+        gaps = [after - before for before, after in pairwise(moments)]
+        assert [gap for gap in gaps if abs(gap - period) > 2] == []
+        assert moments[-1] - moments[0] >= 600_000 + 20_000 - 2 * period
+        assert abs(moments[-1] - now_ms) <= period + 1500
+
+
+def milliseconds(timestamp: str) -> float:
+    """A row's timestamp as Unix milliseconds."""
+    return datetime.fromisoformat(timestamp).timestamp() * 1000
