@@ -36,7 +36,7 @@ from edge.truth import TruthFile, oee_report
 from edge.verify import run_verify
 from edge.web import PortError, Server, Span, create_app
 from edge.wire import CloudEvents, Encoder
-from messages import FactoryMessageGenerator, topic_template
+from messages import RETAINED, FactoryMessageGenerator, topic_template
 from plant.forecast import check
 from plant.structure import Structure, StructureError
 from plant.telemetry import Message
@@ -167,14 +167,14 @@ class Daemon:
         settings = self._settings
         events = CloudEvents(settings.mqtt_cloud_events_source, f"{self._plant.seed}/{self._plant.start}")
         with_events = events if settings.mqtt_cloud_events else None
-        encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, with_events)
+        encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, with_events, RETAINED)
         self._forget.append(encoder.forget)
         delivery = Delivery(self._outbox, encoder, time.monotonic, self._on_refused)
         return Broker(settings, delivery, time.time)
 
     def _to_stdout(self) -> Sink:
         stdout = FileIO(sys.stdout.fileno(), "w", closefd=False)
-        return DryRun(self._outbox, self._topics.topic, self._settings.mqtt_qos, stdout)
+        return DryRun(self._outbox, self._topics.topic, self._settings.mqtt_qos, stdout, RETAINED)
 
     def _watched(self) -> Watched:
         return Watched(

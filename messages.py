@@ -19,6 +19,8 @@ from plant.coupling import Coupled, Coupling
 from plant.flow import Flow
 from plant.machine import NEVER
 from plant.oee import Span
+from plant.reports import TOPICS as REPORT_TOPICS
+from plant.reports import Reports
 from plant.spaceship import MACHINE_TYPES
 from plant.structure import Structure, load
 from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot
@@ -26,8 +28,11 @@ from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message,
 START: Final = 1_767_225_600.0
 """Where plant time begins unless told otherwise: 2026-01-01T00:00:00Z."""
 
+RETAINED: Final = frozenset(REPORT_TOPICS)
+"""Kinds of message of which the last one should be kept for who comes later."""
+
 OTHER_TOPIC: Final = "{prefix}/telemetry"
-_TOPICS: Final = {declared.key: declared.topic for declared in MACHINE_TYPES} | TOPICS
+_TOPICS: Final = {declared.key: declared.topic for declared in MACHINE_TYPES} | TOPICS | REPORT_TOPICS
 
 
 class FactoryMessageGenerator:
@@ -71,6 +76,7 @@ class FactoryMessageGenerator:
         self.seed: int | str = secrets.token_hex(8) if seed is None else seed
         self._fleets = [Fleet(declared, self.seed, shard) for declared in MACHINE_TYPES]
         self._business = Business(self.seed, _milliseconds(start), shard)
+        self._reports = Reports()
         self._stops = PlannedStops(self._fleets)
         self._flow: Flow | None = None
         self._coupled: Sequence[Coupled] = ()
@@ -80,9 +86,16 @@ class FactoryMessageGenerator:
     def advance(self, now: float) -> list[Message]:
         """Every message due after the last call's `now` up to this one, in seconds since 1970, in order of time.
 
-        In the same millisecond machines come by type and number, then orders, then dispatches. Time never runs back:
-        an earlier `now` gives nothing.
+        In the same millisecond machines come by type and number, then orders, then dispatches, then reports. Time never
+        runs back: an earlier `now` gives nothing.
         """
+        messages: list[Message] = []
+        while self._reports.next_ms <= _milliseconds(now):
+            messages += self._said_until(self._reports.next_ms / 1000)
+            messages += self._reports.say(self.oee())
+        return messages + self._said_until(now)
+
+    def _said_until(self, now: float) -> list[Message]:
         until_ms = self._go_on(now)
         rows = [row for part in self._parts() for row in part.due(until_ms)]
         # Each part is in order already, and the sort keeps the order of what is due together.
@@ -94,6 +107,7 @@ class FactoryMessageGenerator:
         until_ms = self._go_on(now)
         for part in self._parts():
             part.pass_over(until_ms)
+        self._reports.pass_over(until_ms)
 
     def generate_messages(self) -> list[dict[str, Any]]:
         """What is said in the next base interval, as dictionaries."""
@@ -105,7 +119,7 @@ class FactoryMessageGenerator:
 
     def next_due(self) -> float:
         """The earliest plant time at which something may be due; infinity for a plant that never says anything."""
-        next_ms = min(part.next_ms for part in self._parts())
+        next_ms = min(self._reports.next_ms, *(part.next_ms for part in self._parts()))
         return next_ms / 1000 if next_ms < NEVER else math.inf
 
     def reload(self, structure: Structure) -> None:
@@ -124,6 +138,7 @@ class FactoryMessageGenerator:
         self._stops.live(now_ms)  # for machines that are new
         self._flow = self._followed_flow(structure, now_ms)
         self._business.tune(structure.message_types, self._flow, now_ms)
+        self._reports.tune(structure.message_types.oee, now_ms)
         self._coupling = Coupling(self._fleets, coupled) if coupled else None
 
     def couple(self, *things: Coupled) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -173,7 +174,8 @@ class Connection:
             return f"TLS: no handshake with {self._where}: {error.reason or error} (is this a TLS port?)"
         if isinstance(error, socket.gaierror):
             return f"no address for the host {self._settings.mqtt_broker}: {error.strerror} (see MQTT_BROKER)"
-        return f"cannot reach {self._where}: {error.strerror or error}"
+        # asyncio puts the address into strerror; the address that was asked for says more.
+        return f"cannot reach {self._where}: {os.strerror(error.errno) if error.errno else error}"
 
     def _why_ended(self, error: Exception | None) -> str:
         if self._farewell is not None:
@@ -220,4 +222,5 @@ class Connection:
             window=min(self._settings.mqtt_window, receive_maximum, LAST_OWN_ID - FIRST_OWN_ID),
             qos=min(self._settings.mqtt_qos, getattr(granted, "MaximumQoS", 2)),
             frame_bytes=getattr(granted, "MaximumPacketSize", None),
+            retain=bool(getattr(granted, "RetainAvailable", 1)),
         )

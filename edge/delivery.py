@@ -27,6 +27,8 @@ _SLOW_FIRST_SECONDS, _SLOW_MOST_SECONDS = 0.25, 15.0
 class Encodes(Protocol):
     """Makes the PUBLISH frame of a message; packet id None means QoS 0."""
 
+    retain_available: bool
+
     def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
         """The frame as bytes."""
 
@@ -45,11 +47,13 @@ class Limits:
     """What the server allows, from CONNACK (MQTT 5, 3.2.2.3).
 
     window: messages that may be unacknowledged.  qos: 0 or 1.  frame_bytes: the longest packet it takes, or None.
+    retain: whether it keeps retained messages.
     """
 
     window: int
     qos: int = 1
     frame_bytes: int | None = None
+    retain: bool = True
 
 
 @dataclass(slots=True)
@@ -103,6 +107,7 @@ class Delivery:
     def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:
         """A connection is up: send again what is unacknowledged, then what waits."""
         self._wire, self._limits = wire, limits
+        self._encoder.retain_available = limits.retain
         self._connection += 1
         self._again = deque(self._in_flight)
         self._resend_as_duplicate = session_present

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from io import FileIO
 
 import orjson
@@ -25,9 +25,16 @@ class DryRun:
     stream: unbuffered, so that what was written has left the process.
     """
 
-    def __init__(self, outbox: Outbox, topic: Callable[[Message], str], qos: int, stream: FileIO) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        topic: Callable[[Message], str],
+        qos: int,
+        stream: FileIO,
+        retained: Collection[str] = (),
+    ) -> None:
         self._outbox, self._topic, self._stream = outbox, topic, stream
-        self._middle = b',"qos":%d,"retain":false,"payload":' % qos
+        self._qos, self._retained = qos, retained
         self._lines_wait = asyncio.Event()
         self._stopping = False
         outbox.on_message = self._lines_wait.set
@@ -74,4 +81,5 @@ class DryRun:
             topic = orjson.dumps(self._topic(message))
         except TopicError:
             topic = b"null"
-        return b'{"topic":%b%b%b}\n' % (topic, self._middle, message.payload)
+        retain = b"true" if message.kind in self._retained else b"false"
+        return b'{"topic":%b,"qos":%d,"retain":%b,"payload":%b}\n' % (topic, self._qos, retain, message.payload)

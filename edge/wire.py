@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ from hashlib import blake2b
 from plant.telemetry import Message
 
 CONNACK, PUBLISH, PUBACK, AUTH = 0x20, 0x30, 0x40, 0xF0
-DUP, QOS_1 = 0x08, 0x02
+DUP, QOS_1, RETAIN = 0x08, 0x02, 0x01
 _PAYLOAD_FORMAT, _EXPIRY, _CONTENT_TYPE, _USER_PROPERTY = b"\x01", b"\x02", b"\x03", b"\x26"
 
 
@@ -102,11 +102,18 @@ class Encoder:
     """Turns messages into PUBLISH frames.
 
     topic: gives a message's topic.  expiry_seconds: message expiry interval, 0 for none.
+    retained: kinds of message of which the broker is to keep the last one, where it offers that.
     """
 
     def __init__(
-        self, topic: Callable[[Message], str], expiry_seconds: int = 3600, events: CloudEvents | None = None
+        self,
+        topic: Callable[[Message], str],
+        expiry_seconds: int = 3600,
+        events: CloudEvents | None = None,
+        retained: Collection[str] = (),
     ) -> None:
+        self.retain_available = True
+        self._retained = retained
         self._topic = topic
         self._events = events
         expiry = _EXPIRY + expiry_seconds.to_bytes(4, "big") if expiry_seconds else b""
@@ -121,6 +128,8 @@ class Encoder:
             head, identifier = PUBLISH, b""
         else:
             head, identifier = PUBLISH | QOS_1 | (DUP if dup else 0), packet_id.to_bytes(2, "big")
+        if message.kind in self._retained and self.retain_available:
+            head |= RETAIN
         length = varint(envelope.overhead + len(identifier) + len(message.payload))
         return b"".join(
             (bytes((head,)), length, envelope.topic, identifier, envelope.properties, varying, message.payload)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from plant.fields import HowMany, Name
+from plant.fields import HowMany, Name, Spec
 from plant.mistakes import Fault
 
 Pieces = Annotated[int, Field(ge=0, le=1000)]
@@ -20,18 +20,14 @@ Reworks = Annotated[int, Field(ge=0, le=100)]
 _Data = Mapping[str, Any]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Parts(_Model):
+class Parts(Spec):
     """How many parts of each kind of machine go into an assembly."""
 
     cnc_machine: Pieces = 0
     printer_3d: Pieces = 0
 
 
-class Places(_Model):
+class Places(Spec):
     """How many pieces find room behind the machines of each type; behind the test rigs is the shipping store."""
 
     cnc_machine: HowMany = 60
@@ -41,12 +37,12 @@ class Places(_Model):
     testing: HowMany = 120
 
 
-class FlowSpec(_Model):
+class FlowSpec(Spec):
     """How pieces go through the plant. `initial_fill` is the share of each buffer that is full as the flow begins."""
 
     parts: Parts = Parts(cnc_machine=2, printer_3d=1)
-    parts_by_assembly_type: dict[Name, Parts] = {}
-    units_by_product_type: dict[Name, HowMany] = {}
+    parts_by_assembly_type: dict[Name, Parts] = Field(default={})
+    units_by_product_type: dict[Name, HowMany] = Field(default={})
     buffers: Places = Places()
     initial_fill: Share = 0.5
     most_reworks: Reworks = 3

@@ -18,8 +18,8 @@ from pydantic_core import ErrorDetails
 from plant import calendar_spec, flow_spec, rules, yamlfile
 from plant.calendar_spec import CalendarSpec
 from plant.fields import EventsPerHour, HowManyRange, MachineCount, Name, Names, Seconds, Spec, Topic
-from plant.machine_spec import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
 from plant.flow_spec import FlowSpec
+from plant.machine_spec import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
 from plant.mistakes import Fault, Mistake, Place, StructureError, located, sentence, spell
 
 __all__ = [
@@ -65,6 +65,14 @@ class Dispatch(Spec):
     topic: Topic | None = None
 
 
+class OeeReport(Spec):
+    """Each machine's true figures as retained messages, every `report_seconds`; off unless asked for."""
+
+    enabled: bool = False
+    report_seconds: Seconds = 60.0
+    topic: Topic | None = None
+
+
 class MachineCounts(Spec):
     """How many machines of each type the plant has."""
 
@@ -102,6 +110,7 @@ class MessageTypes(Spec):
     testing: Testing | None = None
     customer_order: CustomerOrder | None = None
     dispatch: Dispatch | None = None
+    oee: OeeReport | None = None
 
 
 class Structure(Spec):

@@ -8,6 +8,8 @@ import io
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from edge.reasons import explain
 from edge.settings import Settings, markdown_table, variables
 from edge.web import create_app
 from messages import START, FactoryMessageGenerator
-from plant import structure
+from plant import machine_spec, structure
 from plant.forecast import check, forecast
 from tests.test_metrics import registry
 from tests.test_web import Shown
@@ -65,7 +67,7 @@ def commands() -> Iterator[list[str]]:
 
 def parts(words: list[str]) -> Iterator[list[str]]:
     """The single commands of a line."""
-    line = " ".join(words)
+    line = re.sub(r" > ?\S+", "", " ".join(words)).replace("$k", "1")
     yield from (part.split() for part in re.split(r" (?:&&|\||2>&1|2>/dev/null) ?", line))
 
 
@@ -111,7 +113,7 @@ def test_every_variable_that_is_named_is_an_option() -> None:
 def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
     """Flags in running text are flags of a command."""
     helps = ""
-    for arguments in (["--help"], ["run", "--help"], ["check", "--help"]):
+    for arguments in (["--help"], ["run", "--help"], ["check", "--help"], ["verify", "--help"]):
         with pytest.raises(SystemExit):
             parse(arguments, "0")
         helps += capsys.readouterr().out
@@ -256,19 +258,43 @@ def test_default_stays_are_those_of_the_code() -> None:
     pairs = [(states, seconds) for row in rows for states, seconds in (row[:2], row[2:])]
     table = {state: float(seconds) for states, seconds in pairs for state in states.split(", ")}
 
-    assert table.pop("any other") == structure.OTHER_DWELL_SECONDS
-    assert table == structure.DEFAULT_DWELL_SECONDS
+    assert table.pop("any other") == machine_spec.OTHER_DWELL_SECONDS
+    assert table == machine_spec.DEFAULT_DWELL_SECONDS
 
 
-@pytest.mark.parametrize("block", blocks("python"))
-def test_python_examples_run(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the README shows of embedding runs as it stands."""
+def printed(block: str) -> str:
+    """What a piece of Python prints."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(block, "example", "exec"), {})  # noqa: S102 - our own example
+    return out.getvalue()
+
+
+def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown of embedding, and of putting shards together, runs as it stands."""
     monkeypatch.chdir(ROOT)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(block, "README.md", "exec"), {})  # noqa: S102 - our own example
+    examples = [printed(block) for block in blocks("python") if "rows.jsonl" not in block]
 
-    assert "messages, the first: {" in printed.getvalue()
+    assert "messages, the first: {" in examples[0]
+    assert examples[1:] == ["True\n"]
+
+
+def test_the_hour_in_the_documents_is_what_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command of docs/oee.md makes the hour that it tells of; right and wrong consumers say what it shows."""
+    plant = "scenarios/two-shifts.yaml"
+    run = next(each for each in commands() if {plant, "truth.jsonl"} <= {*each})
+    verify = next(each for each in commands() if "CNC-03" in each)
+    call = [sys.executable, str(ROOT / "app.py"), *run[run.index("app.py") + 1 :]]
+    call[call.index(plant)] = str(ROOT / plant)
+    with (tmp_path / "rows.jsonl").open("wb") as rows:
+        subprocess.run(call, cwd=tmp_path, stdout=rows, stderr=subprocess.DEVNULL, check=True)
+    call[2:] = verify[verify.index("app.py") + 1 :]
+    report = subprocess.run(call, cwd=tmp_path, capture_output=True, check=True).stdout.decode()
+    monkeypatch.chdir(tmp_path)
+    wrong = printed(next(block for block in blocks("python") if "rows.jsonl" in block))
+
+    assert report in blocks("text")
+    assert wrong in blocks("text")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "pictures").glob("*")), ids=lambda path: path.name)

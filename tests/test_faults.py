@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -153,18 +154,18 @@ async def cut_in_the_middle() -> None:
 async def receive_maximum_5() -> None:
     """A broker that allows five messages in flight, where it was a hundred before, and sends away who exceeds that."""
     async with new_broker(limits=Limits(receive_maximum=100)) as broker:
-        slow = broker.faults.delay(2 * ROUND_TRIP_SECONDS, times=None)
+        slow = broker.faults.delay(0.2, times=None)
         seen = broker.subscribe("#")
-        async with Rig(settings_for(broker.port), busy_plant()) as rig:
-            await more(seen, 1000)
+        async with Rig(settings_for(broker.port), busy_plant(5 * 0.04)) as rig:
+            await more(seen, 200)
             broker.limits = Limits(receive_maximum=5)
             broker.cut()
             slow.cancel()
-            broker.faults.delay(0.005, times=None)
+            broker.faults.delay(0.01, times=None)
             await until(lambda: rig.broker.facts().connects == 2 and rig.ledger.in_flight <= 5, "five in flight")
             assert rig.notes.most_in_flight > 10
             rig.notes.most_in_flight = 0
-            await more(seen, 1000)
+            await more(seen, 200)
             await rig.finish()
         whole(rig, seen)
         assert rig.notes.most_in_flight == 5
@@ -206,17 +207,27 @@ class Tokens:
         """Wait until the broker has closed so many connections because their token was at its end."""
         await until(lambda: self.broker.counters.expiries >= times, f"expired {times} times")
 
+    async def let_in(self, rig: Rig) -> None:
+        """Write a token of about a second, and another where a slow machine takes longer than that to connect."""
+        before = rig.broker.facts().connects
+        while rig.broker.facts().connects == before:
+            self.write(1.5)
+            with suppress(TimeoutError):
+                await until(lambda: rig.broker.facts().connects > before, "let in", 1.0)
+
 
 async def tokens_in_time(tokens: Tokens) -> None:
-    """A new token of three seconds each second: none ever expires in force, and the one connection goes on."""
-    tokens.write(3.0)
-    async with tokens.broker as broker, Rig(settings_for(broker.port, **tokens.options), busy_plant()) as rig:
+    """A new token of four seconds each second: none ever expires in force, and the one connection goes on."""
+    tokens.write(4.0)
+    async with tokens.broker as broker, Rig(settings_for(broker.port, **tokens.options), busy_plant(5 * 0.04)) as rig:
         seen = broker.subscribe("#")
         await rig.connected()
         for number in range(1, TIMES + 1):
-            expiry = tokens.write(3.0)
+            expiry = tokens.write(4.0)
             await rig.renewed(number)
-            await asyncio.sleep(expiry - 2.0 - time.time())
+            await asyncio.sleep(expiry - 3.0 - time.time())
+        tokens.write(60.0)
+        await rig.renewed(TIMES + 1)
         await rig.finish()
         assert whole(rig, seen).repeated == 0
         assert (rig.broker.facts().connects, broker.counters.expiries) == (1, 0)
@@ -224,14 +235,12 @@ async def tokens_in_time(tokens: Tokens) -> None:
 
 async def tokens_too_late(tokens: Tokens) -> None:
     """Each token expires, the broker closes without a word, and only then a fresh one is there."""
-    tokens.write(1.5)
-    async with tokens.broker as broker, Rig(settings_for(broker.port, **tokens.options), busy_plant()) as rig:
+    async with tokens.broker as broker, Rig(settings_for(broker.port, **tokens.options), busy_plant(5 * 0.04)) as rig:
         broker.faults.delay(ROUND_TRIP_SECONDS, times=None)
         seen = broker.subscribe("#")
         for number in range(1, TIMES + 1):
+            await tokens.let_in(rig)
             await tokens.expired(number)
-            tokens.write(1.5)
-            await rig.connected(times=number + 1)
         tokens.write(60.0)
         await rig.finish()
         whole(rig, seen)
@@ -332,6 +341,7 @@ async def _on(stage: asyncio.Semaphore, story: Story) -> None:
         await story()
 
 
+@pytest.mark.timeout(150)  # The first one has the time of all.
 @pytest.mark.parametrize("story", NAMES)
 def test_no_fault_costs_a_message(story: str, told: dict[str, BaseException | None]) -> None:
     """Under each fault the ledger balances at every look, what is acknowledged is with the subscriber, in its machine's

@@ -122,7 +122,7 @@ def assert_traced(found: History) -> None:
 def takes(structure: Structure, job: FinishedJob) -> dict[str, int]:
     """What a job takes that makes nothing good: parts by their bill, or a unit from the station before."""
     assert structure.flow is not None
-    key = KINDS[number(job.job_id)[0]]
+    key = made_by(job.job_id)
     unit = {"painting": "welding", "testing": "painting"}
     bill = structure.flow.parts_of(job.kind) if key == "welding" else {unit[key]: 1} if key in unit else {}
     there = {key for key, _, _ in structure.machines()}
@@ -366,8 +366,11 @@ def test_without_a_dispatch_nothing_leaves() -> None:
 
 def said_in(structure: Structure, cuts: list[float], seed: int = 1) -> list[Message]:
     """What a plant says up to the last of these seconds, told bit by bit."""
-    plant = FactoryMessageGenerator.of(structure, seed)
-    return [message for cut in cuts for message in plant.advance(START + cut)]
+    plant, told = FactoryMessageGenerator.of(structure, seed), []
+    for cut in cuts:
+        told += plant.advance(START + cut)
+        plant.census()
+    return told
 
 
 @quickly
@@ -478,6 +481,17 @@ def test_more_room_frees_a_blocked_machine_at_once() -> None:
     plant.reload(steady({"cnc_machine": 3}, {"buffers": {"cnc_machine": 6}}, NO_EVENTS))
 
     assert sorted(view.status for view in plant.machines()) == ["blocked", "running", "running"]
+
+
+def test_a_shorter_bill_sets_a_starved_machine_free_at_once() -> None:
+    """What it waited for is not needed any more."""
+    counts = ONE_EACH | {"printer_3d": 0}
+    plant = FactoryMessageGenerator.of(steady(counts, {}, NO_EVENTS), 1)
+    plant.live(START + 600)
+    assert plant.machine_states["WELD-01"]["status"] == "starved"
+
+    plant.reload(steady(counts, {"parts": {"cnc_machine": 2}}, NO_EVENTS))
+    assert plant.machine_states["WELD-01"]["status"] == "running"
 
 
 def test_orders_stay_open_when_flow_begins_and_ends() -> None:

@@ -74,7 +74,7 @@ async def test_ten_thousand_messages_arrive_as_the_ledger_has_them(pod: Pod) -> 
         async with pod.rig() as rig:
             rig.hand_over(said)
             await rig.finish()
-        records = await asyncio.to_thread(recorder.wait_for, MESSAGES)
+        records = await asyncio.to_thread(recorder.wait_for, MESSAGES, 15.0)
     assert check(rig, records) == (MESSAGES, 0)
     check_nothing_lost(rig, records)
     assert {message.kind for message in said} == {*plants.COUNTED, "customer_order", "dispatch"}

@@ -189,13 +189,13 @@ def test_a_missing_job_number_is_a_lost_job() -> None:
 
 
 def test_a_new_run_of_the_plant_is_no_loss() -> None:
-    """It numbers from its own start, far beyond what the machine could have made."""
-    before = [row(12.5 * place, job=place) for place in range(10)]
+    """It numbers from its own start, far beyond what the machine could have made. What was lost before stays lost."""
+    before = [row(12.5 * place, job=place) for place in range(10) if place != 4]
     after = [row(600 + 12.5 * place, job=6000 + place) for place in range(10)]
 
     machine = one(before + after)
 
-    assert (machine.jobs, machine.numbers.missing, machine.numbers.renumbered) == (20, 0, 1)
+    assert (machine.jobs, machine.numbers.missing, machine.numbers.renumbered) == (19, 1, 1)
 
 
 def test_jobs_lost_in_a_long_silence_are_still_loss() -> None:
@@ -226,11 +226,11 @@ def test_a_job_in_two_rows_counts_once() -> None:
 def test_a_late_row_fills_its_gap() -> None:
     """It came out of order and is not lost, wherever in the time it belongs."""
     told = steady(80)
-    late = [*told[1:40], *told[41:], told[40], told[0]]
+    late = [*told[5:40], *told[41:], told[40], *told[:5]]
 
     machine = one(late)
 
-    assert (machine.rows, machine.backwards, machine.missing_rows(START_MS, START_MS + 395_000)) == (80, 2, 0)
+    assert (machine.rows, machine.backwards, machine.missing_rows(START_MS, START_MS + 395_000)) == (80, 6, 0)
 
 
 def test_a_machine_that_finishes_a_job_each_row_has_only_time() -> None:
@@ -249,6 +249,24 @@ def test_extra_rows_for_jobs_are_no_time() -> None:
 
     assert (machine.extra, machine.jobs, machine.beats) == (74, 74, {"running": 30, "idle": 10})
     assert (machine.beat.period_ms, machine.beat.missing, machine.repeated_rows) == (10_000, 0, 0)
+
+
+def test_an_extra_row_that_comes_again_counts_once() -> None:
+    """As any other row."""
+    regular, extra = [row(10 * place) for place in range(10)], [row(1.3 + 4 * n, job=n, cycle=4.0) for n in range(20)]
+    told = sorted(regular + extra, key=when)
+
+    machine = one(told + told)
+
+    assert (machine.extra, machine.jobs, machine.beats) == (20, 20, {"running": 10})
+    assert (machine.repeated_rows, machine.repeated_jobs) == (30, 0)
+
+
+def test_few_rows_with_many_lost_show_their_period() -> None:
+    """One gap of one period is enough, where all others are multiples of it."""
+    machine = one(row(seconds, job=place) for place, seconds in enumerate((0, 5, 15, 25, 35)))
+
+    assert (machine.beat.period_ms, machine.extra, machine.beat.missing) == (5000, 0, 3)
 
 
 def test_a_plant_that_starts_again_off_its_old_beat_goes_on_being_time() -> None:

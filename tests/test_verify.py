@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.comparison import BOUNDS, Calculator, Figures, Mark, allowances, compare, from_rows, from_truth
@@ -234,6 +234,24 @@ def test_a_wrong_calculator_is_caught(
     assert f"* above the bound: {', '.join(machines)}." in answer.text
 
 
+def test_a_wrong_ideal_in_the_truth_is_caught(day: Record, verify: Callable[..., Answer]) -> None:
+    """Rows say cycle times of their own; printers and rigs do not."""
+    slow = [line.replace(b'"ideal_cycle_seconds":10.0', b'"ideal_cycle_seconds":11.0') for line in day.truth]
+
+    assert "* above the bound: CNC-01." in verify(day.lines, slow).text
+
+
+def test_results_that_are_never_said_are_caught(day: Record, verify: Callable[..., Answer]) -> None:
+    """No job, no quality: the truth knows of both."""
+    untold = [line.replace(b'"test_result":"pass"', b'"test_result":null') for line in day.lines]
+    untold = [line.replace(b'"test_result":"fail"', b'"test_result":null') for line in untold]
+
+    [rig] = [line for line in verify(untold, day.truth).text.splitlines() if line.startswith("TEST-01")]
+
+    assert rig.count("*") == 4
+    assert rig.count("inf*") == 2
+
+
 def test_lost_rows_are_found_and_named(day: Record, verify: Callable[..., Answer]) -> None:
     """One row in twenty of one machine: its rows and jobs are missing, and its throughput is too low."""
     draw = random.Random(1)
@@ -449,14 +467,14 @@ def test_what_cannot_be_read_ends_with_two_and_a_sentence(
 
 
 class Plant:
-    """A plant that speaks to a broker: an hour of it at once, and another as soon as somebody has asked for /oee."""
+    """A plant that speaks to a broker: half an hour at once, and another whenever somebody has asked for /oee."""
 
     def __init__(self, port: int) -> None:
         self._plant = FactoryMessageGenerator.of(structure(ONE_OF_EACH), 1)
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        self._publish(self._plant.advance(START + HOUR))
+        self._speak().wait_for_publish(10)
 
     def close(self) -> None:
         """Say good-bye."""
@@ -464,15 +482,17 @@ class Plant:
         self._client.loop_stop()
 
     def answer(self) -> bytes:
-        """What /oee says now; an hour later it is when somebody asks again."""
+        """What /oee says now; half an hour later it is when somebody asks again."""
         now = sums(self._plant)
-        if self._plant.now == START + HOUR:
-            self._publish(self._plant.advance(START + 2 * HOUR))
+        self._speak()
         return now
 
-    def _publish(self, rows: Iterable[Message]) -> None:
-        for row in rows:
+    def _speak(self) -> MQTTMessageInfo:
+        *_, last = (
             self._client.publish(f"factory/{row.kind}", row.payload, qos=1)
+            for row in self._plant.advance(self._plant.now + HOUR / 2)
+        )
+        return last
 
 
 @pytest.fixture
@@ -515,13 +535,14 @@ def sat(broker: Mosquitto) -> dict[str, str]:
 def test_rows_live_from_the_broker_agree_with_what_was_added_to_the_sums(
     plant: tuple[Plant, str], mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Over TLS with a token, as the daemon connects; what was said before and is not heard is not counted either."""
+    """Over TLS with a token, as the daemon connects; what is said before and after is not counted."""
     asked = ["--from-mqtt", "--duration", "2", "--truth", plant[1], "--strict"]
 
     answer = told(asked, capsys, environ=sat(mosquitto))
 
     assert answer.code == 0, answer
-    assert "5 machines, 2026-01-01T01:00:00Z to 2026-01-01T02:00:00Z (3,600 s)." in answer.text
+    assert "5 machines, 2026-01-01T00:30:00Z to 2026-01-01T01:00:00Z (1,800 s)." in answer.text
+    assert re.search(r"^[1-9][0-9,]* rows of another time", answer.text, re.MULTILINE)
 
 
 def test_a_broker_that_refuses_is_named(mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]) -> None:
