@@ -71,9 +71,11 @@ def steady(number: int, period: float = 5.0) -> list[dict[str, Any]]:
     return [row(place * period) for place in range(number)]
 
 
-def spoken(rows: Rows) -> dict[str, MachineRows]:
-    """Machines by id."""
-    return rows.machines
+def one_of(rows: Rows) -> MachineRows:
+    """The only machine, settled."""
+    rows.settle()
+    [machine] = rows.machines.values()
+    return machine
 
 
 def test_all_forms_of_a_line_say_the_same() -> None:
@@ -86,13 +88,6 @@ def test_all_forms_of_a_line_say_the_same() -> None:
         rows = Rows()
         rows.read(form)
         assert (one_of(rows).rows, one_of(rows).jobs, rows.junk) == (3, 1, 0)
-
-
-def one_of(rows: Rows) -> MachineRows:
-    """The only machine, settled."""
-    rows.settle()
-    [machine] = rows.machines.values()
-    return machine
 
 
 def test_junk_is_counted_and_the_first_of_it_named() -> None:

@@ -1,0 +1,156 @@
+"""`verify --from-mqtt` hears what a plant says at a real mosquitto, connecting as the daemon does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge.listen import CannotListen, Listener
+from edge.settings import Settings
+from messages import FactoryMessageGenerator
+from tests.conftest import StartMosquitto
+from tests.support.mosquitto import PASSWORD, USERNAME, Mosquitto
+from tests.support.plants import structure
+from tests.test_verify import HOUR, ONE_OF_EACH, sums, told
+
+
+class Plant:
+    """A plant that speaks to a broker: half an hour at once, and another whenever somebody has asked for /oee."""
+
+    def __init__(self, port: int) -> None:
+        self._plant = FactoryMessageGenerator.of(structure(ONE_OF_EACH), 1)
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        self._speak().wait_for_publish(10)
+
+    def close(self) -> None:
+        """Say good-bye."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def answer(self) -> bytes:
+        """What /oee says now; half an hour later it is when somebody asks again."""
+        now = sums(self._plant)
+        self._speak()
+        return now
+
+    def _speak(self) -> MQTTMessageInfo:
+        *_, last = (
+            self._client.publish(f"factory/{row.kind}", row.payload, qos=1)
+            for row in self._plant.advance(self._plant.now + HOUR / 2)
+        )
+        return last
+
+
+@pytest.fixture
+def plant(mosquitto: Mosquitto) -> Iterator[tuple[Plant, str]]:
+    """A plant at mosquitto, and where its /oee is."""
+    speaking = Plant(mosquitto.ports["plain"])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = speaking.answer()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Quietly."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield speaking, f"http://127.0.0.1:{server.server_port}/oee"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    speaking.close()
+
+
+def sat(broker: Mosquitto) -> dict[str, str]:
+    """The environment of a daemon with a token and TLS."""
+    token = broker.credentials.ca_file.parent / "verify-token"
+    token.write_bytes(broker.credentials.token())
+    return {
+        "MQTT_BROKER": "localhost",
+        "MQTT_PORT": str(broker.ports["sat"]),
+        "MQTT_CA_FILE": str(broker.credentials.ca_file),
+        "SAT_TOKEN_PATH": str(token),
+    }
+
+
+def test_rows_live_from_the_broker_agree_with_what_was_added_to_the_sums(
+    plant: tuple[Plant, str], mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over TLS with a token, as the daemon connects; what is said before and after is not counted."""
+    asked = ["--from-mqtt", "--duration", "2", "--truth", plant[1], "--strict"]
+
+    answer = told(asked, capsys, environ=sat(mosquitto))
+
+    assert answer.code == 0, answer
+    assert "5 machines, 2026-01-01T00:30:00Z to 2026-01-01T01:00:00Z (1,800 s)." in answer.text
+    assert re.search(r"^[1-9][0-9,]* rows of another time", answer.text, re.MULTILINE)
+
+
+def test_a_broker_that_refuses_is_named(mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]) -> None:
+    """A token for somebody else, no token, and nobody there."""
+    environ = sat(mosquitto)
+    wrong = Path(environ["SAT_TOKEN_PATH"]).with_name("wrong")
+    wrong.write_bytes(b"not a token")
+    asked = ["--from-mqtt", "--duration", "1"]
+
+    refused = told(asked, capsys, environ=environ | {"SAT_TOKEN_PATH": str(wrong)})
+    missing = told(asked, capsys, environ=environ | {"SAT_TOKEN_PATH": "nowhere"})
+    nobody = told(asked, capsys, environ=environ | {"MQTT_PORT": "1"})
+
+    assert [each.code for each in (refused, missing, nobody)] == [2, 2, 2]
+    assert "the broker refused the connection: 0x87 Not authorized" in refused.error
+    assert "token file nowhere is missing" in missing.error
+    assert "cannot reach localhost:1: Connection refused" in nobody.error
+
+
+@pytest.fixture
+def password(start_mosquitto: StartMosquitto, tmp_path: Path) -> tuple[Mosquitto, dict[str, str]]:
+    """A broker that wants a password over TLS, and the environment of a daemon that has it."""
+    broker = start_mosquitto(listeners=("password", "plain"))
+    (tmp_path / "password").write_text(PASSWORD)
+    return broker, {
+        "MQTT_BROKER": "localhost",
+        "MQTT_CA_FILE": str(broker.credentials.ca_file),
+        "MQTT_PORT": str(broker.ports["password"]),
+        "MQTT_AUTH_METHOD": "USERPASS",
+        "MQTT_USERNAME": USERNAME,
+        "MQTT_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+
+
+def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
+    """USERPASS; retained messages are from before and not heard, what is said now is."""
+    broker, environ = password
+    speaker = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+    speaker.connect("127.0.0.1", broker.ports["plain"])
+    speaker.loop_start()
+    speaker.publish("factory/cnc", b"an old row", qos=1, retain=True).wait_for_publish(5)
+    with Listener(Settings.load(environ, pid=1), "factory/#") as listener:
+        speaker.publish("factory/cnc", b"a row", qos=1)
+        heard = [*listener.payloads(0.5)]
+    speaker.disconnect()
+    speaker.loop_stop()
+
+    assert (heard, listener.lost, listener.breaks) == ([b"a row"], 0, 0)
+
+
+def test_the_broker_must_bear_the_name_that_is_expected(password: tuple[Mosquitto, dict[str, str]]) -> None:
+    """MQTT_TLS_SERVER_NAME counts, also where the address would be right."""
+    settings = Settings.load(password[1] | {"MQTT_TLS_SERVER_NAME": "elsewhere"}, pid=1)
+
+    with pytest.raises(CannotListen, match="Hostname mismatch"), Listener(settings, "#"):
+        pass
