@@ -37,9 +37,9 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
 
     def mistakes(content: str | bytes) -> list[Mistake]:
         file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
-        start = time.perf_counter()
+        start = time.process_time()
         found = _mistakes(file)
-        assert time.perf_counter() - start < MAX_SECONDS
+        assert time.process_time() - start < MAX_SECONDS
         assert all(each.file == str(file) and each.path and each.rule for each in found)
         assert not any(character in str(each) for each in found for character in "\n\r\0")
         return found

@@ -294,10 +294,10 @@ def test_maintenance_without_types_stops_all() -> None:
 def test_maintenance_far_ahead_is_found_at_once() -> None:
     """The days between are not gone through: 170 years would take seconds."""
     found = calendar('{time_zone: Europe/Berlin, maintenance: [{from: "2198-03-01T08:00", to: "2198-03-01T09:00"}]}')
-    began = time.perf_counter()
+    began = time.process_time()
 
     assert found.next_change(utc("2026-01-01")) == utc("2198-03-01T07:00")
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_a_holiday_far_ahead_may_be_felt_on_the_day_after() -> None:
@@ -314,10 +314,10 @@ def test_a_holiday_far_ahead_may_be_felt_on_the_day_after() -> None:
 
 def test_a_year_of_changes_is_found_in_no_time() -> None:
     """1,500 changes and more, asked one after the other."""
-    began = time.perf_counter()
+    began = time.process_time()
 
     assert len(list(spans(calendar(WORKWEEK), utc("2026-01-01"), utc("2027-01-01")))) > 1_000
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 # Any calendar

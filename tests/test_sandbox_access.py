@@ -172,7 +172,7 @@ async def test_an_expired_token_ends_the_connection_without_a_word() -> None:
     token = issuer.token(lifetime_seconds=1)
     async with tokens_only(issuer) as broker, connected(broker.port, **sat(token)) as (client, _):
         assert await client.ended() == "closed"
-        assert 1_000_000_001 <= issuer.clock() < 1_000_000_001.2
+        assert 1_000_000_001 <= issuer.clock() < 1_000_000_004
         assert broker.counters.expiries == 1
         assert broker.counters.disconnected == {}
 
