@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import time
 from collections import Counter, defaultdict
@@ -46,6 +47,18 @@ def test_speed_changes_no_byte() -> None:
 
     assert runs[0][0] == runs[1][0]
     assert runs[1][1] >= 1.0
+
+
+def test_a_day_is_written_in_five_seconds(tmp_path: Path) -> None:
+    """About 320,000 rows of the default plant to a file, in processor time of one core, start and end included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    day = [*HOUR[:-3], "86400", "--stats-interval", "0", "--speed", "max"]
+    with (tmp_path / "day.jsonl").open("wb") as file, DaemonProcess(*day, stdout=file.fileno()) as daemon:
+        assert daemon.wait(50) == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    assert 319_000 < int(daemon.log.split("Messages Sent: ")[-1].split()[0]) < 321_000
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) <= 5.0
 
 
 def test_shards_together_are_the_whole() -> None:
@@ -101,9 +114,10 @@ def test_history_goes_over_into_live_without_a_seam(mosquitto: Mosquitto) -> Non
     """Ten minutes of history and 20 s of live at a real broker: every machine keeps its rhythm, no row comes twice."""
     port = mosquitto.ports["plain"]
     flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
-    with Recorder(port) as recorder, DaemonProcess(
-        *flags, "--http-port", "0", "--duration", "600", "--then-live", "--seed", "1"
-    ) as daemon:
+    with (
+        Recorder(port) as recorder,
+        DaemonProcess(*flags, "--http-port", "0", "--duration", "600", "--then-live", "--seed", "1") as daemon,
+    ):
         daemon.says("connected to")
         time.sleep(20)
         now_ms = time.time() * 1000
