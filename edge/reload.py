@@ -138,12 +138,12 @@ class Loading:
         """A topic that is no topic once the prefix and a machine are filled in."""
         settings = self._settings
         topics = Topics(partial(self._template, structure), settings.mqtt_topic_prefix, settings.topic_layout)
-        for key, spec, count in structure.machines():
-            sample = Message(key, f"{key}-{count}", spec.station(count), 0, 0, b"")
+        stations = {key: spec.station(count) for key, spec, count in structure.machines()}
+        for kind in sorted(structure.message_types.model_fields_set):
             try:
-                topics.topic(sample)
+                topics.topic(Message(kind, f"{kind}-1", stations.get(kind), 0, 0, b""))
             except TopicError as error:
-                yield Mistake(str(path), None, f"message_types.{key}.topic", str(error))
+                yield Mistake(str(path), None, f"message_types.{kind}.topic", str(error))
 
 
 def with_orders_per_hour(structure: Structure, orders: float) -> Structure:

@@ -75,14 +75,15 @@ class Arrivals:
 class Business:
     """The plant's orders and dispatches. `rows` counts the messages by kind.
 
-    shard: (k, n) for the k-th of n parts, which says the orders k, k + n, k + 2n ... of the plant and their dispatches.
+    shard: (k, n) for the k-th of n parts, which says the orders whose numbers leave k - 1 when divided by n, and their
+    dispatches. So no two parts give an order the same number, even if they begin at different times.
     """
 
     def __init__(self, seed: int | str, begin_ms: int, shard: tuple[int, int] = (1, 1)) -> None:
         self._shard, self._shards = shard
         self._orders = Arrivals(seed, ORDER, begin_ms)
         self._dispatches = Arrivals(seed, DISPATCH, begin_ms)
-        self._first = self._oldest_open = self._orders.number
+        self._oldest_open = self._orders.number
         self._begin = RowStart()
         self._flow: Flow | None = None
         self._unsaid: list[_Event] = []
@@ -96,7 +97,7 @@ class Business:
         if self._flow:
             return len(self._flow.open_orders)
         open_numbers = range(self._oldest_open, self._orders.number)
-        return len(open_numbers[(self._first + self._shard - 1 - self._oldest_open) % self._shards :: self._shards])
+        return len(open_numbers[(self._shard - 1 - self._oldest_open) % self._shards :: self._shards])
 
     @property
     def next_ms(self) -> int:
@@ -166,7 +167,7 @@ class Business:
 
     def _is_own(self, number: int) -> bool:
         """Whether an order, or the chance to dispatch one, is this shard's."""
-        return (number - self._first) % self._shards == self._shard - 1
+        return number % self._shards == self._shard - 1
 
     def _said(
         self, kind: str, order: int, time_ms: int, head: Mapping[str, str], tail: Mapping[str, Any]

@@ -13,7 +13,7 @@ from heapq import heappop, heappush, merge
 from operator import attrgetter, itemgetter
 from typing import Final, Protocol
 
-from plant.cadence import Due, Fleet
+from plant.cadence import Fleet
 from plant.jobs import NO_JOB
 from plant.machine import NEVER, Machine
 from plant.telemetry import Message
@@ -56,10 +56,8 @@ class Coupling:
     def due(self, until_ms: int) -> list[Message]:
         """Every row due up to a time, in order of time, type and machine number; all have then lived up to it."""
         for due in merge(*(fleet.schedule(until_ms) for fleet in self._fleets.values()), key=_TIME):
-            if due.jobs_only:
-                self._say_jobs(due)
-            else:
-                self.live(due.time_ms)
+            self.live(due.time_ms)
+            if due.machine.finished is not NO_JOB or not due.jobs_only:
                 self._say(due.machine, due.time_ms)
         self.live(until_ms)
         said, self._said = sorted(self._said, key=_IN_ORDER), []
@@ -104,12 +102,6 @@ class Coupling:
         else:
             machine.step()
         self._expect(machine)
-
-    def _say_jobs(self, due: Due) -> None:
-        """Say the job that waits, and one that finishes at this very moment."""
-        for moment_ms in (due.time_ms - 1, due.time_ms):
-            self.live(moment_ms)
-            self._say_job(due.machine, due.time_ms)
 
     def _say_job(self, machine: Machine, time_ms: int) -> None:
         if machine.finished is not NO_JOB:

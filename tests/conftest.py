@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+import edge.broker
+import edge.connection
 from tests.support.credentials import Credentials
 from tests.support.leaks import children, command_line
 from tests.support.mosquitto import Mosquitto
 from tests.support.plugin import NO_MOSQUITTO, why_unavailable
+from tests.support.rig import Lines
+from tests.support.scenes import Pod
 from tests.support.waiting import wait_until
 
 StartMosquitto = Callable[..., Mosquitto]
@@ -56,6 +60,34 @@ def _require_mosquitto() -> None:
 def mosquitto(start_mosquitto: StartMosquitto) -> Mosquitto:
     """A running mosquitto with a TLS listener for K8S-SAT (`ports["sat"]`) and an anonymous one (`ports["plain"]`)."""
     return start_mosquitto()
+
+
+@pytest.fixture
+def pod(credentials: Credentials, tmp_path: Path) -> Pod:
+    """What a pod with a good token has, to log in to the sandbox broker."""
+    pod = Pod(credentials, tmp_path)
+    pod.rotate()
+    return pod
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """What is logged during the test."""
+    with Lines() as lines:
+        yield lines
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Back-off goes from 20 to 80 ms instead of from 250 ms to a minute."""
+    monkeypatch.setattr(edge.broker, "_FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(edge.broker, "_MOST_DELAY_SECONDS", 0.08)
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token file and the connection are looked at twenty times a second instead of twice."""
+    monkeypatch.setattr(edge.connection, "_TICK_SECONDS", 0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -180,6 +180,21 @@ def test_living_in_step_is_living_alone_where_nobody_interferes(plants: list[Str
         assert in_step.advance(in_step.now + seconds) == alone.advance(alone.now + seconds)
 
 
+def test_a_job_that_waits_when_its_type_becomes_crowded_is_said_in_step_too() -> None:
+    """At the machine's next event, or in its next row if that comes first."""
+    restless = {"dwell_seconds": {"running": 5.0, "idle": 2.0, "cooling": 2.0, "faulted": 2.0}}
+    crowd = only("welding", 300, cycle_time_range=[0.5, 1.0], **restless)
+    alone, in_step = (FactoryMessageGenerator.of(only("welding", 300, **restless), 1) for _ in range(2))
+    in_step.couple(Stops((), BLOCKED, 7_000, 3_000))
+    told = []
+    for plant in (alone, in_step):
+        told.append(plant.advance(START + 60))
+        plant.reload(crowd)
+        told.append(plant.advance(START + 90))
+
+    assert told[:2] == told[2:]
+
+
 @given(plants=PLANTS, cuts=CUTS, every=st.integers(2_000, 60_000))
 @settings(max_examples=40, deadline=None)
 def test_where_the_time_is_cut_changes_no_byte_of_held_machines(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -21,24 +21,11 @@ from sandbox.access import Access, Anyone, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import write_atomically
 from sandbox.recorder import Received, Recorder
-from tests.conftest import StartMosquitto
-from tests.support import subscriber
+from tests.support.checks import Outcome, check, check_nothing_lost, key_of
 from tests.support.credentials import Credentials
-from tests.support.mosquitto import Mosquitto
 from tests.support.ports import free_port
 from tests.support.proxy import Proxy
-from tests.support.rig import (
-    CLIENT_ID,
-    Outcome,
-    Rig,
-    busy_plant,
-    check,
-    check_nothing_lost,
-    key_of,
-    secure,
-    settings_for,
-    until,
-)
+from tests.support.rig import CLIENT_ID, Rig, busy_plant, secure, settings_for, until
 
 TIMES = 20
 BETWEEN = 60
@@ -350,55 +337,3 @@ def test_no_fault_costs_a_message(story: str, told: dict[str, BaseException | No
     failure = told[story]
     if failure is not None:
         raise failure
-
-
-def test_mosquitto_may_be_killed_20_times(start_mosquitto: StartMosquitto, tmp_path: Path) -> None:
-    """SIGKILL and restart with persistence, over TLS and K8S-SAT, with five messages in flight at most; resets and a
-    stalled link between: nothing is lost, doubled without cause or out of order.
-
-    Just before it is killed mosquitto saves, and the link is held still: what it acknowledges between its last save and
-    SIGKILL is lost, which is its doing.
-    """
-    seldom = {"autosave_on_changes": "false", "autosave_interval": 1800}
-    broker = start_mosquitto(persistence=True, options={"max_inflight_messages": 5, **seldom})
-    token = tmp_path / "token"
-    write_atomically(token, broker.credentials.token())
-    options = secure(broker.credentials.ca_file, token, mqtt_keep_alive=1)
-    with subscriber.Recorder(broker.ports["plain"]) as recorder, Proxy(broker.ports["sat"]) as proxy:
-        rig, records = asyncio.run(_kill_reset_and_stall(broker, proxy, options, recorder))
-    outcome = check(rig, records, broker_repeats=True)
-    check_nothing_lost(rig, records)
-    assert outcome.arrived > TIMES * BETWEEN
-    assert rig.notes.most_in_flight == 5
-
-
-async def _kill_reset_and_stall(
-    broker: Mosquitto, proxy: Proxy, options: Mapping[str, object], recorder: subscriber.Recorder
-) -> tuple[Rig, list[subscriber.Record]]:
-    async with Rig(settings_for(proxy.port, **options), busy_plant()) as rig:
-        for number in range(TIMES):
-            await _acknowledged(rig)
-            proxy.stall()
-            await asyncio.to_thread(broker.save)
-            broker.kill()
-            proxy.reset()
-            proxy.restore()
-            await asyncio.to_thread(broker.start)
-            if number % 5 == 0:
-                await _acknowledged(rig)
-                proxy.reset()
-        await _acknowledged(rig)
-        proxy.stall()
-        await until(lambda: not rig.broker.facts().connected, "given up")
-        proxy.restore()
-        await _acknowledged(rig)
-        await rig.finish()
-        await asyncio.to_thread(recorder.wait_for, len(rig.notes.said))
-        await until(lambda: {key_of(one) for one in recorder.records} >= rig.notes.said.keys(), "all arrived")
-        return rig, recorder.records
-
-
-async def _acknowledged(rig: Rig) -> None:
-    """Wait until the broker has taken some more messages."""
-    goal = rig.ledger.acknowledged + BETWEEN
-    await until(lambda: rig.ledger.acknowledged >= goal, "more acknowledged")

@@ -91,7 +91,11 @@ def test_slow_cycles_have_their_share_and_their_factors() -> None:
     assert statistics.mean(slow) == pytest.approx(60_000, abs=4 * standard_error(slow))
 
 
-@pytest.mark.parametrize("values", [STOPS, SLOW, BOTH])
+MANY_STOPS = STEADY | {"micro_stops_per_hour": 360.0, "micro_stop_seconds_range": [5.0, 35.0]}
+VERY_SLOW = STEADY | {"slow_cycle_share": 0.3, "slow_cycle_factor_range": [1.0, 5.0]}
+
+
+@pytest.mark.parametrize("values", [MANY_STOPS, VERY_SLOW, MANY_STOPS | BOTH])
 def test_a_job_met_at_a_random_moment_is_met_by_its_whole_length(values: dict[str, Any]) -> None:
     """Length-biased with all its losses: mean E[C^2] / E[C], and the share of long ones weighted alike."""
     plain, biased = drawn(40_000, **values), met(20_000, **values)

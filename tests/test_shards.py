@@ -17,9 +17,9 @@ ORDER = [*COUNTED, "customer_order", "dispatch"]
 BRISK = {"customer_order": {"orders_per_hour": 900.0}, "dispatch": {"dispatches_per_hour": 800.0}}
 
 
-def parts(plant: Structure, count: int) -> list[FactoryMessageGenerator]:
+def parts(plant: Structure, count: int, start: float = START) -> list[FactoryMessageGenerator]:
     """A plant in so many shards."""
-    return [FactoryMessageGenerator.of(plant, 1, shard=(number, count)) for number in range(1, count + 1)]
+    return [FactoryMessageGenerator.of(plant, 1, start=start, shard=(number, count)) for number in range(1, count + 1)]
 
 
 def merged(told: Iterable[list[Message]]) -> list[Message]:
@@ -68,7 +68,7 @@ def test_each_machine_is_in_one_shard() -> None:
 
 
 def test_an_order_and_its_dispatch_are_in_one_shard() -> None:
-    """Order i in shard (i - 1) % n + 1; open orders of all shards are those of the whole."""
+    """The orders are dealt out in turn; open orders of all shards are those of the whole."""
     whole, shards = FactoryMessageGenerator.of(structure(**BRISK), 1), parts(structure(**BRISK), 3)
     placed = [message for message in whole.advance(START + 3600) if message.kind == "customer_order"]
     for number, shard in enumerate(shards):
@@ -98,3 +98,20 @@ def test_a_shard_that_cannot_be_is_refused(shard: tuple[int, int]) -> None:
     """Counted from 1 up to their number."""
     with pytest.raises(ValueError, match="1 <= k <= n"):
         FactoryMessageGenerator.of(structure(), 1, shard=shard)
+
+
+def test_shards_that_begin_at_different_times_share_no_order_number() -> None:
+    """Replicas of a deployment start one after the other; a number still means one order."""
+    numbers = [
+        {
+            message.payload[message.payload.index(b"ORD-") :][:14]
+            for message in FactoryMessageGenerator.of(
+                structure(**BRISK), 1, start=START + 0.7 * part, shard=(part, 3)
+            ).advance(START + 3600)
+            if message.kind == "customer_order"
+        }
+        for part in (1, 2, 3)
+    ]
+
+    assert min(map(len, numbers)) > 100
+    assert not numbers[0] & numbers[1] | numbers[0] & numbers[2] | numbers[1] & numbers[2]
