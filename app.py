@@ -202,7 +202,7 @@ class Daemon:
         if not settings.http_port:
             return None
         server = Server(create_app(self), settings.http_host, settings.http_port)
-        log.info("HTTP on %s: /metrics /livez /readyz /healthz /docs", server.url)
+        log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /docs", server.url)
         self._life.start("http", server.run())
         return server
 
