@@ -100,6 +100,7 @@ class Daemon:
             on_message=_say_nothing if options.dry_run else self._show_first,
             on_late=self._lateness.observe,
             count=options.count,
+            catch_up=settings.catch_up,
         )
         self._reloader = Reloader(settings.message_config_path, loading, self._adopt, time.time)
         self._statistics = Statistics(self._ledger, self._sink.facts, self._lateness)

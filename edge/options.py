@@ -15,6 +15,7 @@ from edge.values import (
     LOWER,
     UPPER,
     AuthMethod,
+    CatchUp,
     FourBytes,
     Host,
     LogFormat,
@@ -143,6 +144,11 @@ class Options(BaseModel):
         None, description="Same seed, plant and start: same messages."
     )
 
+    catch_up: Annotated[CatchUp, LOWER, Option(_PLANT)] = Field(
+        CatchUp.BURST,
+        description="After more than a second's stall: say all that was due at once (burst), leave it out (skip), or "
+        "say it later, plant time then lagging behind (stretch).",
+    )
     shard: Annotated[Shard, Option(_PLANT)] = Field(
         "1/1", description="Which part of the plant this process plays: 2/4 is the second of four. Needs SEED."
     )

@@ -11,9 +11,11 @@ from math import inf
 from typing import Protocol
 
 from edge.outbox import Outbox
+from edge.values import CatchUp
 from plant.telemetry import Message
 
 _SHORTEST_SLEEP_SECONDS, _LONGEST_SLEEP_SECONDS = 0.002, 0.5
+_STALL_SECONDS = 1.0
 _FEWEST_A_TURN, _MOST_A_TURN = 500, 2000
 _SHORTEST_SLICE_SECONDS, _LONGEST_SLICE_SECONDS = 0.001, 3600.0
 
@@ -23,6 +25,9 @@ class Plant(Protocol):
 
     def advance(self, now: float) -> Sequence[Message]:
         """Everything due since the last call, up to and including `now`, in time order."""
+
+    def live(self, now: float) -> None:
+        """Let time pass up to `now` and say nothing."""
 
     def next_due(self) -> float:
         """When the next message is due."""
@@ -60,6 +65,7 @@ class Pacer:
 
     clock: seconds, monotonic.  count: messages to stop after.  on_message: told of every message handed over.
     on_late: told, at each turn that has something live to say, how many seconds after its deadline that is.
+    catch_up: what becomes of what fell due while the process was held up for more than a second.
     """
 
     def __init__(
@@ -72,7 +78,13 @@ class Pacer:
         on_message: Callable[[Message], None],
         on_late: Callable[[float], None],
         count: int | None = None,
+        catch_up: CatchUp = CatchUp.BURST,
     ) -> None:
+        self._after_stall = {
+            CatchUp.BURST: lambda: None,
+            CatchUp.SKIP: self._skip,
+            CatchUp.STRETCH: self._stretch,
+        }[catch_up]
         self.turned_at = self._born = clock()
         self._plant, self._outbox, self._timing, self._clock = plant, outbox, timing, clock
         self._on_message, self._on_late = on_message, on_late
@@ -103,6 +115,8 @@ class Pacer:
         while not (self._stopped or self.finished):
             self.turned_at = self._clock()
             if not self._held:
+                if self._stalled_seconds > _STALL_SECONDS and not self._catching_up:
+                    self._after_stall()
                 self._held.extend(self._due())
             self._hand_over()
             if self._reached == self._target and not self._held:
@@ -113,6 +127,20 @@ class Pacer:
     def _target(self) -> float:
         """Where the plant should be by now."""
         return min(self._timing.plant_time(self.turned_at - self._born), self._timing.end)
+
+    @property
+    def _stalled_seconds(self) -> float:
+        """For how long, on the wall, the plant has been left behind."""
+        return (self._target - self._reached) / self._timing.speed
+
+    def _skip(self) -> None:
+        """Machines go on meanwhile; nobody hears of it."""
+        self._reached = self._target
+        self._plant.live(self._reached)
+
+    def _stretch(self) -> None:
+        """The stall has not been: plant time goes on from where it stood."""
+        self._born += self._stalled_seconds
 
     def _due(self) -> Sequence[Message]:
         """The next slice. A plant that lies behind is brought up in slices of about a thousand messages."""

@@ -31,6 +31,14 @@ class TopicLayout(StrEnum):
     MACHINE = "machine"
 
 
+class CatchUp(StrEnum):
+    """What becomes of rows that fell due while the process was held up."""
+
+    BURST = "burst"
+    SKIP = "skip"
+    STRETCH = "stretch"
+
+
 class LogFormat(StrEnum):
     """One line for people, or one JSON object a line."""
 

@@ -7,7 +7,7 @@ distribution is a set of weights, which need not add up to 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -17,7 +17,18 @@ from pydantic_core import ErrorDetails
 
 from plant import calendar_spec, flow_spec, rules, yamlfile
 from plant.calendar_spec import CalendarSpec
-from plant.fields import EventsPerHour, HowManyRange, MachineCount, Name, Names, Seconds, Spec, Topic
+from plant.fields import (
+    SHORTEST_PERIOD_SECONDS,
+    EventsPerHour,
+    HowManyRange,
+    MachineCount,
+    Name,
+    Names,
+    Rate,
+    Seconds,
+    Spec,
+    Topic,
+)
 from plant.flow_spec import FlowSpec
 from plant.machine_spec import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
 from plant.mistakes import Fault, Mistake, Place, StructureError, located, sentence, spell
@@ -84,9 +95,14 @@ class MachineCounts(Spec):
 
 
 class Global(Spec):
-    """What holds for the whole plant. `base_interval` is in seconds."""
+    """What holds for the whole plant.
+
+    base_interval: in seconds.  target_rate: regular rows per second of all machines together, to which their periods
+    are all scaled; jobs take as long as before.
+    """
 
     base_interval: Seconds = 1.0
+    target_rate: Rate | None = None
     machine_counts: MachineCounts
 
 
@@ -134,14 +150,25 @@ class Structure(Spec):
         return [(key, spec, count) for key, spec, count in found if spec is not None]
 
     def period_seconds(self, spec: MachineSpec) -> float:
-        """Seconds between two regular rows of a machine: ten base intervals by weight; inf at weight 0."""
-        if spec.report_seconds is not None:
-            return spec.report_seconds
-        return self.global_.base_interval * 10 / spec.frequency_weight if spec.frequency_weight else math.inf
+        """Seconds between two regular rows of a machine; inf at weight 0."""
+        return self._period_by_weight(spec) * self._stretch
 
     def job_seconds(self, spec: MachineSpec) -> tuple[float, float]:
         """Shortest and longest producing time of a job, between which it is drawn evenly."""
-        return spec.job_seconds(self.period_seconds(spec))
+        return spec.job_seconds(self._period_by_weight(spec))
+
+    @property
+    def _stretch(self) -> float:
+        """What every period is multiplied by so that the plant comes to its target rate."""
+        target = self.global_.target_rate
+        rate = math.fsum(count / self._period_by_weight(spec) for _, spec, count in self.machines())
+        return rate / target if target and rate else 1.0
+
+    def _period_by_weight(self, spec: MachineSpec) -> float:
+        """Ten base intervals by weight, where no period is given."""
+        if spec.report_seconds is not None:
+            return spec.report_seconds
+        return self.global_.base_interval * 10 / spec.frequency_weight if spec.frequency_weight else math.inf
 
 
 def parse(
@@ -159,6 +186,7 @@ def parse(
     wrong = [*faults, *wrong, *rules.broken(data, producing_states)]
     wrong += calendar_spec.broken(data.get("calendar"), list(MACHINE_TYPES))
     wrong += flow_spec.broken(data)
+    wrong += _too_fast(structure) if structure else ()
     if structure is None or wrong:
         raise StructureError(located(wrong, file, lines or {}))
     return structure
@@ -171,6 +199,15 @@ def load(path: str | Path) -> Structure:
     except yamlfile.UnreadableError as error:
         raise StructureError([Mistake(str(path), error.line, spell(error.place), error.rule)]) from error
     return parse(document.data, str(path), document.lines, document.faults)
+
+
+def _too_fast(structure: Structure) -> Iterator[Fault]:
+    """A target rate at which some machine would report more than once a millisecond."""
+    shortest = min((structure.period_seconds(spec) for _, spec, _ in structure.machines()), default=math.inf)
+    target = structure.global_.target_rate
+    if target and shortest < SHORTEST_PERIOD_SECONDS:
+        most = target * shortest / SHORTEST_PERIOD_SECONDS
+        yield Fault(("global", "target_rate"), f"must be at most {most:.10g} here, for no machine has a row twice a ms")
 
 
 def _validated(data: Mapping[str, Any]) -> tuple[Structure | None, list[Fault]]:

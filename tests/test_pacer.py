@@ -10,6 +10,7 @@ import pytest
 from edge.commands import UsageError, parse, timing_of
 from edge.outbox import Outbox, Policy
 from edge.pacer import Pacer, Timing
+from edge.values import CatchUp
 from plant.telemetry import Message
 
 
@@ -25,6 +26,10 @@ class ListPlant:
         self.said = max(self.said, int(now))
         return [Message("cnc_machine", "CNC-01", None, second * 1000, second, b"{}") for second in seconds]
 
+    def live(self, now: float) -> None:
+        """The seconds up to `now` go by."""
+        self.advance(now)
+
     def next_due(self) -> float:
         """The next whole second."""
         return self.said + 1.0
@@ -34,7 +39,12 @@ class Bench:
     """A pacer, and a clock that jumps when the test says so."""
 
     def __init__(
-        self, timing: Timing, size: int = 10_000, policy: Policy = Policy.DROP_OLDEST, count: int | None = None
+        self,
+        timing: Timing,
+        size: int = 10_000,
+        policy: Policy = Policy.DROP_OLDEST,
+        count: int | None = None,
+        catch_up: CatchUp = CatchUp.BURST,
     ):
         self.elapsed = 0.0
         self.lateness: list[float] = []
@@ -43,7 +53,7 @@ class Bench:
         self.outbox = Outbox(size, policy)
         self.pacer = Pacer(
             ListPlant(), self.outbox, timing, lambda: self.elapsed,
-            on_message=self._note, on_late=self.lateness.append, count=count,
+            on_message=self._note, on_late=self.lateness.append, count=count, catch_up=catch_up,
         )  # fmt: skip
 
     def _note(self, message: Message) -> None:
@@ -88,6 +98,21 @@ def test_a_stall_is_caught_up_and_its_lateness_told() -> None:
 
     assert bench.times == list(range(1, 101))
     assert bench.lateness[0] == 99.0
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "seconds_said"),
+    [
+        (CatchUp.BURST, list(range(1, 21))),
+        (CatchUp.SKIP, [1, 2, 3, 18, 19, 20]),
+        (CatchUp.STRETCH, [1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_after_a_stall_the_declared_rule_holds(catch_up: CatchUp, seconds_said: list[int]) -> None:
+    """Three seconds, a stall of fourteen, three seconds more: all said, the stall left out, or time moved."""
+    bench = Bench(Timing(0.0), catch_up=catch_up).play(1.0, 1.0, 1.0, 14.0, 0.999, 0.999, 0.999, 0.01)
+
+    assert bench.times == seconds_said
 
 
 def test_speed_is_plant_seconds_a_second() -> None:

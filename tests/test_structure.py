@@ -137,6 +137,26 @@ def test_job_times_of_each_type() -> None:
     assert times == [(10, 15), (200, 200), (6, 10), (4, 6), (20, 40)]
 
 
+def test_a_target_rate_scales_every_period_and_no_job() -> None:
+    """All machines together come to the rate, in their old proportions; prints and tests take as long as before."""
+    plant = parse(edited(global__target_rate=270.0))
+    usual = parse(plain())
+    rate = sum(count / plant.period_seconds(spec) for _, spec, count in plant.machines())
+
+    assert rate == pytest.approx(270.0)
+    for (_, spec, _), (_, as_usual, _) in zip(plant.machines(), usual.machines(), strict=True):
+        assert plant.job_seconds(spec) == usual.job_seconds(as_usual)
+        assert usual.period_seconds(as_usual) / plant.period_seconds(spec) == pytest.approx(100.0)
+
+
+def test_a_target_rate_is_what_the_plant_then_says() -> None:
+    """A thousand rows a second for a minute, exactly; orders and dispatches come beside them."""
+    plant = FactoryMessageGenerator.of(parse(edited(global__target_rate=1000.0)), 1)
+    rows = [row for row in plant.advance(plant.start + 60) if row.station]
+
+    assert abs(len(rows) - 60_000) <= len(list(plant.machines()))
+
+
 def test_a_range_may_have_equal_ends() -> None:
     """Jobs that all take the same time, and products that come in fixed numbers, are fine."""
     data = edited(welding__cycle_time_range=[7, 7.0], customer_order__quantity_ranges={"HullRepairKit": [2, 2]})
@@ -351,6 +371,13 @@ def test_one_mistake_is_told_once_and_plainly(changes: dict[str, Any], expected:
 
     assert len(mistakes) == 1, mistakes
     assert expected in mistakes[0]
+
+
+def test_a_target_rate_beyond_what_machines_can_say_is_a_mistake() -> None:
+    """No machine has two rows in a millisecond; the rule says how much this plant can."""
+    (mistake,) = told(edited(global__target_rate=1e6))
+
+    assert mistake.startswith("global.target_rate: must be at most 13500 here")
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
