@@ -7,6 +7,7 @@ import contextlib
 import logging
 import random  # noqa: TID251 - spreads the reconnects of a fleet; no part of the plant
 from collections.abc import Callable, Iterator
+from math import inf
 
 from edge.connection import BrokerRefused, Connection, ConnectionEnded, Login
 from edge.credentials import CredentialsUnavailable, Token, read_secret, read_token, tls_context
@@ -44,6 +45,7 @@ class Broker:
         self._connects = self._renewals = self._refusals = 0
         self._token: Token | None = None
         self._last_reason = "not connected yet"
+        self._connected_at = inf
         self._stopping = asyncio.Event()
 
     def facts(self) -> ConnectionFacts:
@@ -64,11 +66,11 @@ class Broker:
         delays = backoff()
         clock = asyncio.get_running_loop().time
         while not self._stopping.is_set():
-            started = clock()
+            self._connected_at = inf
             reason = await self._one_life()
             if reason is None or self._stopping.is_set():
                 continue
-            if clock() - started > _SETTLED_SECONDS:
+            if clock() - self._connected_at > _SETTLED_SECONDS:
                 delays = backoff()
             self._last_reason, delay = reason, next(delays)
             log.warning("%s; next attempt in %.2f s", reason, delay)
@@ -131,6 +133,7 @@ class Broker:
         first = not self._connects
         accepted = await connection.open(login, clean_start=settings.mqtt_clean_start and first)
         self._connection = connection
+        self._connected_at = asyncio.get_running_loop().time()
         self._connects += 1
         self._refusals = 0
         if login.token is not None:

@@ -82,6 +82,19 @@ async def test_back_off_starts_anew_after_a_connection_that_lasted(
     assert max(lines.waits) <= 0.25
 
 
+@in_loop
+async def test_an_attempt_that_is_long_in_failing_does_not_reset_the_back_off(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that never answers CONNECT is asked less and less often; time-outs are shortened here."""
+    monkeypatch.setattr(edge.broker, "_SETTLED_SECONDS", 0.01)
+    monkeypatch.setattr(edge.connection, "_ANSWER_SECONDS", 0.1)
+    async with SandboxBroker() as broker, Rig(settings_for(broker.port)):
+        broker.stall()
+        await until(lambda: len(lines.waits) == 3, "three attempts")
+    assert all(wait >= least for wait, least in zip(lines.waits, (0.12, 0.25, 0.5), strict=True))
+
+
 @pytest.mark.parametrize("code", CONNACK_FATAL, ids=hex)
 @in_loop
 async def test_a_fatal_connack_ends_it(code: int) -> None:
