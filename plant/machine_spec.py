@@ -6,6 +6,7 @@ Units are in the names; a distribution is a set of weights, which need not add u
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -113,9 +114,9 @@ class MachineSpec(Spec):
         names = {"line": self.lines or ("",), "station": self.stations or ("",)}
         return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
 
+    @abstractmethod
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:
         """Shortest and longest producing time of a job on a machine that reports with this period."""
-        raise NotImplementedError
 
 
 class _CycleSpec(MachineSpec):
