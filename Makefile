@@ -3,11 +3,11 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
-TYPED := app.py messages.py plant edge sandbox tools tests
+TYPED := app.py messages.py plant edge sandbox tools tests benchmarks
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test lint types check clean
+.PHONY: help run check-plant test bench lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,10 @@ check-plant: $(VENV)/.run ## Check message_structure.yaml, or another: ARGS=file
 test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 	@sh tests/setup_mosquitto.sh
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev ## Measure it beside others, into docs/performance.md; a quick look: ARGS="--scale 0.05 --no-page"
+	@sh tests/setup_mosquitto.sh
+	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and formatting (ruff)
 	@$(VENV)/bin/ruff check

@@ -1,0 +1,106 @@
+"""What is measured, what comes of it, and the plant that all senders share."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from messages import FactoryMessageGenerator
+from plant.structure import Structure, parse
+from plant.telemetry import Message
+
+ROOT = Path(__file__).parent.parent
+WINDOW = 2000
+"""Messages in flight at most, for our sender and for the limit."""
+
+_MIX = {"cnc": 5, "printer_3d": 8, "welding": 4, "painting": 3, "testing": 2}
+_SEED = "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One measurement.
+
+    sender: a name of the table of senders.  port: the broker's, or the delaying proxy's.  ca_file: TLS; empty is plain.
+    events: with CloudEvents properties.  messages: how many to send.  machines: of the plant that says them.
+    """
+
+    sender: str
+    port: int
+    ca_file: str = ""
+    qos: int = 1
+    events: bool = False
+    messages: int = 60_000
+    machines: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """From the first byte of the first message to the last acknowledgement; connecting comes before.
+
+    seconds: on the clock.  cpu_seconds: of the sender's process.  rss_bytes: the most it ever had.
+    """
+
+    messages: int
+    seconds: float
+    cpu_seconds: float
+    rss_bytes: int
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.messages / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of processor time a message."""
+        return self.cpu_seconds / self.messages * 1e6
+
+
+class Stopwatch:
+    """Starts when it is made."""
+
+    def __init__(self) -> None:
+        self._began, self._cpu = time.perf_counter(), time.process_time()
+
+    def stop(self, messages: int) -> Measured:
+        """What has passed since, for so many messages."""
+        seconds, cpu_seconds = time.perf_counter() - self._began, time.process_time() - self._cpu
+        return Measured(messages, seconds, cpu_seconds, _most_rss_bytes())
+
+
+def _most_rss_bytes() -> int:
+    """What this process itself had at most: ru_maxrss would begin with what its parent had (getrusage(2))."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def structure_of(machines: int) -> Structure:
+    """The default plant with so many machines, in the default mix."""
+    data: dict[str, Any] = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+    total = sum(_MIX.values())
+    counts = {key: machines * share // total for key, share in _MIX.items()}
+    counts["cnc"] += machines - sum(counts.values())
+    data["global"]["machine_counts"] = counts
+    return parse(data)
+
+
+def plant_of(machines: int) -> FactoryMessageGenerator:
+    """The plant that every sender's rows come from: always the same ones."""
+    return FactoryMessageGenerator.of(structure_of(machines), _SEED)
+
+
+def rows_of(case: Case) -> list[Message]:
+    """The case's rows, made in advance."""
+    plant, rows = plant_of(case.machines), list[Message]()
+    while len(rows) < case.messages:
+        rows += plant.advance(plant.now + 1.0)
+    return rows[: case.messages]

@@ -1,0 +1,73 @@
+"""Our own sender as the daemon wires it: plant, run loop, outbox, delivery and broker connection."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from math import inf
+
+from benchmarks.case import WINDOW, Case, Measured, Stopwatch, plant_of
+from benchmarks.raw import MARK, Listener, encoder_for
+from edge.broker import Broker
+from edge.delivery import Delivery
+from edge.outbox import Outbox
+from edge.pacer import Pacer, Timing
+from edge.settings import Settings
+from messages import FactoryMessageGenerator
+
+_QUEUE = 2 * WINDOW
+_LOOK_SECONDS, _CONNECT_SECONDS, _RUN_SECONDS = 0.001, 10.0, 60.0
+
+
+def ours(case: Case) -> Measured:
+    """The plant speaks while its messages are being sent, as with `--speed max --count N`."""
+    return asyncio.run(_run(case))
+
+
+def _settings(case: Case) -> Settings:
+    options: dict[str, object] = {
+        "mqtt_broker": "127.0.0.1",
+        "mqtt_port": case.port,
+        "mqtt_client_id": "bench-ours",
+        "mqtt_auth_method": "NONE",
+        "mqtt_tls": bool(case.ca_file),
+        "mqtt_qos": case.qos,
+        "mqtt_window": WINDOW,
+        "queue_size": _QUEUE,
+    }
+    return Settings.load({}, options | ({"mqtt_ca_file": case.ca_file} if case.ca_file else {}), pid=1)
+
+
+async def _run(case: Case) -> Measured:
+    outbox = Outbox(_QUEUE)
+    broker = Broker(_settings(case), Delivery(outbox, encoder_for(case), time.monotonic), time.time)
+    plant = plant_of(case.machines)
+    living = asyncio.create_task(broker.run())
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            while not broker.facts().connected:  # noqa: ASYNC110 - over in a moment
+                await asyncio.sleep(_LOOK_SECONDS)
+        async with asyncio.timeout(_RUN_SECONDS):
+            return await _send(case, plant, outbox, None if case.qos else Listener(case.port))
+    finally:
+        await broker.stop()
+        await asyncio.wait_for(living, _CONNECT_SECONDS)
+
+
+async def _send(case: Case, plant: FactoryMessageGenerator, outbox: Outbox, mark: Listener | None) -> Measured:
+    watch = Stopwatch()
+    timing = Timing(plant.start, speed=inf)
+    await Pacer(plant, outbox, timing, time.monotonic, on_message=_pass, on_late=_pass, count=case.messages).run()
+    if mark is not None:
+        outbox.offer(MARK)
+        await asyncio.get_running_loop().run_in_executor(None, mark.wait)
+    while outbox.ledger.pending:  # noqa: ASYNC110 - the last window is over in milliseconds
+        await asyncio.sleep(_LOOK_SECONDS)
+    measured = watch.stop(case.messages)
+    if outbox.ledger.failed:
+        raise RuntimeError(f"not all were acknowledged: {outbox.ledger}")
+    return measured
+
+
+def _pass(_: object) -> None:
+    """Nobody listens."""

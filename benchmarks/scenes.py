@@ -1,0 +1,71 @@
+"""Which senders are measured side by side, with how many messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from benchmarks.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the broker is: plain, TLS, and through the proxy that makes a round trip take 10 ms."""
+
+    plain: int
+    tls: int
+    late: int
+    ca_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Senders that are compared with each other.  counted: the broker's count has to agree."""
+
+    title: str
+    cases: tuple[Case, ...]
+    counted: bool = True
+
+
+PLAIN = "QoS 1, plain"
+PLAIN_EVENTS = "QoS 1, plain, CloudEvents"
+TLS = "QoS 1, TLS"
+TLS_EVENTS = "QoS 1, TLS, CloudEvents"
+UNCONFIRMED = "QoS 0, plain"
+LATE = "QoS 1, plain, 10 ms round trip"
+SIZES = "QoS 1, plain, by machines"
+ALONE = "plant alone"
+
+_MESSAGES = {"stock_paho": 20_000, "wait_each": 5_000}
+_LATE_MESSAGES = {"stock_paho": 1_000, "wait_each": 100}
+_EVERYONE = ("ours", "limit", "mosquitto_pub", "stock_paho", "wait_each")
+
+
+def scenes(ports: Ports, scale: float = 1.0) -> list[Scene]:
+    """All of them.  scale: less than 1 for fewer messages and machines, to try things out."""
+    plain = Case("", ports.plain)
+    tls = Case("", ports.tls, ports.ca_file)
+    told = (
+        Scene(PLAIN, _senders(plain, _EVERYONE, _MESSAGES)),
+        Scene(PLAIN_EVENTS, _senders(replace(plain, events=True), ("ours", "limit"))),
+        Scene(TLS, _senders(tls, _EVERYONE, _MESSAGES)),
+        Scene(TLS_EVENTS, _senders(replace(tls, events=True), ("ours", "limit"))),
+        Scene(UNCONFIRMED, _senders(replace(plain, qos=0), ("ours", "limit"))),
+        Scene(LATE, _senders(replace(plain, port=ports.late), ("ours", "stock_paho", "wait_each"), _LATE_MESSAGES)),
+        Scene(SIZES, _sizes(replace(plain, sender="ours"), {22: 20_000, 1_000: 60_000, 100_000: 200_000})),
+        Scene(ALONE, _sizes(replace(plain, sender="plant_alone"), dict.fromkeys((22, 1_000, 100_000), 400_000)), False),
+    )
+    return [replace(scene, cases=tuple(_scaled(case, scale) for case in scene.cases)) for scene in told]
+
+
+def _senders(like: Case, names: tuple[str, ...], messages: dict[str, int] | None = None) -> tuple[Case, ...]:
+    fewer = messages or {}
+    return tuple(replace(like, sender=name, messages=fewer.get(name, like.messages)) for name in names)
+
+
+def _sizes(like: Case, messages: dict[int, int]) -> tuple[Case, ...]:
+    return tuple(replace(like, machines=machines, messages=count) for machines, count in messages.items())
+
+
+def _scaled(case: Case, scale: float) -> Case:
+    machines = max(22, round(case.machines * scale)) if case.machines > 22 else case.machines
+    return replace(case, messages=max(20, round(case.messages * scale)), machines=machines)
