@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -115,6 +116,8 @@ class Daemon:
         life.catch_signals(on_hangup=lambda: self._reload("SIGHUP"))
         server = self._serve()
         watcher = FileWatcher(settings.message_config_path, lambda: self._reload("changed"), settings.reload_seconds)
+        # What has been built lives as long as the process: the collector need not look through it again and again.
+        gc.freeze()
         life.start("delivery", self._sink.run())
         life.start("plant", self._pace())
         life.start("reload", watcher.run())
