@@ -67,7 +67,8 @@ class Forecast:
 def forecast(structure: Structure) -> Forecast:
     """What this plant will say."""
     machines = [_machine_type(structure, key, spec, count) for key, spec, count in structure.declared()]
-    return Forecast((*machines, *_events(structure)), tuple(_notes(structure, machines)))
+    others = (*_events(structure), *_reports(structure))
+    return Forecast((*machines, *others), tuple(_notes(structure, machines)))
 
 
 def check(path: str | Path) -> tuple[int, str]:
@@ -94,6 +95,14 @@ def _events(structure: Structure) -> Iterator[TypeForecast]:
         yield _event("customer_order", orders)
     if dispatches is not None:
         yield _event("dispatch", min(dispatches, orders or 0.0))
+
+
+def _reports(structure: Structure) -> Iterator[TypeForecast]:
+    """The true figures of all machines, where they are asked for."""
+    spec = structure.message_types.oee
+    if spec is not None and spec.enabled:
+        count = sum(count for _, _, count in structure.machines())
+        yield TypeForecast("oee", None, spec.report_seconds, count / spec.report_seconds)
 
 
 def _event(key: str, per_hour: float) -> TypeForecast:
