@@ -132,6 +132,7 @@ class Fleet:
         self._ring = Ring((), 1.0, 0, 0)
         self._laps = False  # of the type: a shard may have no machine of it yet
         self._wakes: list[tuple[int, int, Machine]] = []
+        self._said_before: dict[int, int] = {}  # rows of machines that are gone, should they come back
         self._begin = RowStart()
 
     @property
@@ -218,6 +219,7 @@ class Fleet:
         for machine in machines:
             machine.live(now_ms)
             self.books.leave(machine, now_ms)
+            self._said_before[machine.number] = machine.rows
 
     def _follow(self, model: Model, numbers: range, now_ms: int, *, coupled: bool) -> None:
         slower = bool(self.machines) and model.period_ms > self.machines[0].model.period_ms
@@ -239,6 +241,8 @@ class Fleet:
         phases = {number: phase(Stream(self._seed, model.machine_id(number))) for number in numbers}
         around = sorted(numbers, key=phases.__getitem__)
         made = {number: Machine(model, number, self._seed, now_ms) for number in around}
+        for number in numbers:
+            made[number].rows = self._said_before.pop(number, 0)
         return [made[number] for number in numbers]
 
     def _wakes_of(
