@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
-TYPED := app.py messages.py plant edge sandbox tools tests benchmarks
+TYPED := app.py daemon.py messages.py plant edge sandbox tools tests benchmarks
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
