@@ -8,7 +8,7 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
@@ -89,7 +89,7 @@ class Daemon:
             self._outbox,
             timing,
             time.monotonic,
-            on_message=_say_nothing if options.dry_run else self._show_first,
+            on_messages=_say_nothing if options.dry_run else self._show_first,
             on_late=self._lateness.observe,
             count=options.count,
             catch_up=settings.catch_up,
@@ -252,11 +252,14 @@ class Daemon:
             forget()
         self._pacer.wake()
 
-    def _show_first(self, message: Message) -> None:
+    def _show_first(self, messages: Sequence[Message]) -> None:
         """One row of each kind, once: what a newcomer wants to see, and kubectl logs can."""
-        if message.kind not in self._shown:
-            self._shown.add(message.kind)
-            log.info("first on %s: %s", self._topics.topic(message), message.payload.decode())
+        if len(self._shown) == len(self._ledger.generated_by_kind):
+            return
+        for message in messages:
+            if message.kind not in self._shown:
+                self._shown.add(message.kind)
+                log.info("first on %s: %s", self._topics.topic(message), message.payload.decode())
 
     def _on_overflow(self, what: str) -> None:
         size = self._outbox.size
@@ -269,5 +272,5 @@ class Daemon:
         )
 
 
-def _say_nothing(_message: Message) -> None:
+def _say_nothing(_messages: Sequence[Message]) -> None:
     """In a dry run every row is there to see."""

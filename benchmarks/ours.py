@@ -57,7 +57,7 @@ async def _run(case: Case) -> Measured:
 async def _send(case: Case, plant: FactoryMessageGenerator, outbox: Outbox, mark: Listener | None) -> Measured:
     watch = Stopwatch()
     timing = Timing(plant.start, speed=inf)
-    await Pacer(plant, outbox, timing, time.monotonic, on_message=_pass, on_late=_pass, count=case.messages).run()
+    await Pacer(plant, outbox, timing, time.monotonic, on_messages=_pass, on_late=_pass, count=case.messages).run()
     if mark is not None:
         outbox.offer(MARK)
         await asyncio.get_running_loop().run_in_executor(None, mark.wait)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import chain, filterfalse, islice, repeat
+from operator import attrgetter
+from typing import Final, Protocol
 
 from edge.outbox import Outbox
 from edge.session import FIRST_OWN_ID, LAST_OWN_ID
@@ -21,6 +23,9 @@ from plant.telemetry import Message
 REFUSED_FROM = 0x80
 QUOTA_EXCEEDED = 0x97
 TOO_LARGE, NO_TOPIC = "too_large", "no_topic"
+LONGEST_FRAME: Final = 268_435_460
+"""Bytes of the longest packet there can be (MQTT 5, 1.5.5 and 2.1.4)."""
+_source_of: Final = attrgetter("source")
 _SLOW_FIRST_SECONDS, _SLOW_MOST_SECONDS = 0.25, 15.0
 
 
@@ -56,14 +61,6 @@ class Limits:
     retain: bool = True
 
 
-@dataclass(slots=True)
-class _Sent:
-    """A message that was handed to the wire under a packet id, and in which connection."""
-
-    message: Message
-    connection: int
-
-
 class Delivery:
     """Sends what the outbox holds as fast as the broker allows.
 
@@ -82,11 +79,11 @@ class Delivery:
         self._outbox, self._encoder, self._clock, self._on_refused = outbox, encoder, clock, on_refused
         self._wire: Wire | None = None
         self._limits = Limits(window=1)
-        self._in_flight: dict[int, _Sent] = {}
+        self._in_flight: dict[int, Message] = {}
+        self._again: deque[tuple[int, Message]] = deque()
         self._busy: set[str] = set()
-        self._again: deque[int] = deque()
-        self._next_id = FIRST_OWN_ID
-        self._connection = 0
+        all_ids_in_turn = chain.from_iterable(repeat(range(FIRST_OWN_ID, LAST_OWN_ID + 1)))
+        self._free_ids = filterfalse(self._in_flight.__contains__, all_ids_in_turn)
         self._resend_as_duplicate = False
         self._slow = 0.0
         self._pause: asyncio.TimerHandle | None = None
@@ -96,20 +93,18 @@ class Delivery:
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing is in flight."""
-        return not self._in_flight and not len(self._outbox)
+        return not self._in_flight and not self._again and not len(self._outbox)
 
     @property
     def waiting_seconds(self) -> float:
         """For how long acknowledgements have been due and none has come; 0 when none is due."""
-        outstanding = len(self._in_flight) - len(self._again)
-        return self._clock() - self.progress_at if self._wire and outstanding else 0.0
+        return self._clock() - self.progress_at if self._wire and self._in_flight else 0.0
 
     def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:
         """A connection is up: send again what is unacknowledged, then what waits."""
         self._wire, self._limits = wire, limits
         self._encoder.retain_available = limits.retain
-        self._connection += 1
-        self._again = deque(self._in_flight)
+        self._unanswered()
         self._resend_as_duplicate = session_present
         self.progress_at = self._clock()
         self.fill()
@@ -117,107 +112,102 @@ class Delivery:
     def close(self) -> None:
         """The connection is gone; what is in flight stays so until it is sent again."""
         self._wire = None
-        self._again.clear()
+        self._unanswered()
 
     def fill(self) -> None:
-        """Write as many frames as window, order and the wire's buffer allow, in one go."""
+        """Write as many frames as window, order and the wire's buffer allow, in one go.
+
+        At QoS 0 nothing stays in flight; the window then bounds what is written before the wire is looked at again.
+        """
         if self._wire is None or self._pause is not None or not self._wire.writable:
             return
-        if len(self._in_flight) == len(self._again):
+        if not self._in_flight:
             self.progress_at = self._clock()
-        frames = [*self._resend(), *self._send_new()]
+        frames: list[bytes] = []
+        while sending := self._once_more():
+            frames += self._frames(sending, dup=self._resend_as_duplicate)
+        while len(frames) < self._limits.window and (sending := self._new()):
+            frames += self._frames(sending)
         if frames:
             self._wire.write(b"".join(frames))
         if not self._limits.qos and len(self._outbox):
             self._wake()
 
-    def acknowledged(self, packet_id: int, code: int) -> None:
-        """The broker answered for `packet_id` (MQTT 5, 3.4). Call `fill` after the last of a batch."""
-        sent = self._in_flight.get(packet_id)
-        if sent is None or sent.connection != self._connection:
+    def acknowledged(self, packet_ids: Iterable[int], code: int) -> None:
+        """The broker answered all these packet ids alike (MQTT 5, 3.4). Call `fill` after the last of a batch."""
+        messages = self._settled(packet_ids)
+        if not messages:
             return
-        del self._in_flight[packet_id]
-        self._busy.discard(sent.message.source)
         self.progress_at = self.last_acknowledgement = self._clock()
         if code < REFUSED_FROM:
             self._slow = 0.0
-            self._outbox.acknowledged(sent.message)
+            self._outbox.acknowledged(*messages)
         elif code == QUOTA_EXCEEDED:
-            self._outbox.put_back(sent.message)
+            self._outbox.put_back(*messages)
             self._slow_down()
         else:
-            self._outbox.refused(sent.message, code)
-            self._on_refused(sent.message, code)
+            for message in messages:
+                self._outbox.refused(message, code)
+                self._on_refused(message, code)
 
     def abandon(self, reason: str) -> None:
         """Give up what is in flight and what waits; each is counted as dropped for `reason`."""
-        for sent in self._in_flight.values():
-            self._outbox.discard(sent.message, reason)
-        self._in_flight.clear()
-        self._busy.clear()
+        self._unanswered()
+        for _, message in self._again:
+            self._outbox.discard(message, reason)
         self._again.clear()
+        self._busy.clear()
         self._outbox.drop_all(reason)
 
-    def _resend(self) -> list[bytes]:
-        """The frames of the former connection, under their own packet ids (MQTT 5, 4.4)."""
-        frames: list[bytes] = []
-        while self._again and len(self._in_flight) - len(self._again) < self._limits.window:
-            packet_id = self._again.popleft()
-            sent = self._in_flight[packet_id]
-            sent.connection = self._connection
-            frame = self._encode(sent.message, packet_id, dup=self._resend_as_duplicate)
-            if frame is None or not self._limits.qos:
-                del self._in_flight[packet_id]
-                self._busy.discard(sent.message.source)
-            if frame is not None:
-                frames.append(frame)
-        return frames
+    def _settled(self, packet_ids: Iterable[int]) -> list[Message]:
+        """Take from flight what went under these ids in this connection; its sources may send again."""
+        messages = [message for message in map(self._in_flight.pop, packet_ids, repeat(None)) if message is not None]
+        self._busy.difference_update(map(_source_of, messages))
+        return messages
 
-    def _send_new(self) -> list[bytes]:
-        """Frames of new messages, up to the window, stopping where a machine's earlier one is still in flight.
+    def _unanswered(self) -> None:
+        """What is in flight has to be sent again, before what already had to: that is younger."""
+        self._again.extendleft(reversed(self._in_flight.items()))
+        self._in_flight.clear()
 
-        At QoS 0 nothing is ever in flight; the window then bounds what is written before the wire is looked at again.
-        """
+    def _once_more(self) -> list[tuple[int, Message]]:
+        """Messages of a former connection, with their own packet ids (MQTT 5, 4.4)."""
+        room = min(self._limits.window - len(self._in_flight), len(self._again))
+        return [self._again.popleft() for _ in range(room)]
+
+    def _new(self) -> list[tuple[int, Message]]:
+        """New messages, up to the window, stopping where a machine's earlier one is still in flight."""
+        room = self._limits.window - len(self._in_flight)
+        # A write costs as much as fifty frames, so it waits until a quarter of the window can go: the rest is with the
+        # broker, whose answers will make the room.
+        if self._again or room <= 0 or room < self._limits.window // 4:
+            return []
+        messages = self._outbox.take(room, self._busy if self._limits.qos else None)
+        return list(zip(islice(self._free_ids, len(messages)), messages, strict=True))
+
+    def _frames(self, sending: Sequence[tuple[int, Message]], *, dup: bool = False) -> list[bytes]:
+        """Their frames; from here on they are in flight, or done at QoS 0. What cannot be sent counts as dropped."""
+        self._in_flight.update(sending)
+        frame, with_id = self._encoder.frame, self._limits.qos > 0
+        most_bytes = self._limits.frame_bytes or LONGEST_FRAME
         frames: list[bytes] = []
-        while not self._again and max(len(self._in_flight), len(frames)) < self._limits.window:
-            message = self._outbox.peek()
-            if message is None or message.source in self._busy:
-                break
-            self._outbox.take()
-            packet_id = self._claim_id()
-            frame = self._encode(message, packet_id)
-            if frame is None:
+        for packet_id, message in sending:
+            try:
+                encoded = frame(message, packet_id if with_id else None, dup=dup)
+            except TopicError:
+                self._give_up(packet_id, NO_TOPIC)
                 continue
-            frames.append(frame)
-            if self._limits.qos:
-                self._in_flight[packet_id] = _Sent(message, self._connection)
-                self._busy.add(message.source)
+            if len(encoded) > most_bytes:
+                self._give_up(packet_id, TOO_LARGE)
+                continue
+            frames.append(encoded)
+        if not with_id:
+            self._outbox.acknowledged(*self._settled([packet_id for packet_id, _ in sending]))
         return frames
 
-    def _encode(self, message: Message, packet_id: int, *, dup: bool = False) -> bytes | None:
-        """The frame, or None where this message cannot be sent: then it has been counted as dropped."""
-        try:
-            frame = self._encoder.frame(message, packet_id if self._limits.qos else None, dup=dup)
-        except TopicError:
-            self._outbox.discard(message, NO_TOPIC)
-            return None
-        if self._limits.frame_bytes is not None and len(frame) > self._limits.frame_bytes:
-            self._outbox.discard(message, TOO_LARGE)
-            return None
-        if not self._limits.qos:
-            self._outbox.acknowledged(message)
-        return frame
-
-    def _claim_id(self) -> int:
-        """The next packet id that is not in flight."""
-        while self._next_id in self._in_flight:
-            self._step_id()
-        claimed = self._next_id
-        self._step_id()
-        return claimed
-
-    def _step_id(self) -> None:
-        self._next_id = self._next_id + 1 if self._next_id < LAST_OWN_ID else FIRST_OWN_ID
+    def _give_up(self, packet_id: int, reason: str) -> None:
+        for message in self._settled([packet_id]):
+            self._outbox.discard(message, reason)
 
     def _wake(self) -> None:
         """Fill once this turn of the loop is over, so that a burst of messages leaves in one write."""

@@ -65,7 +65,7 @@ class DryRun:
         self._outbox.drop_all(reason)
 
     def _write(self) -> None:
-        messages = [self._outbox.take() for _ in range(len(self._outbox))]
+        messages = self._outbox.take(len(self._outbox))
         lines = memoryview(b"".join(map(self._line, messages)))
         try:
             while lines:
@@ -73,8 +73,7 @@ class DryRun:
         except BrokenPipeError:
             self._outbox.put_back(*messages)
             raise StreamClosed("the reader of the dry run has gone") from None
-        for message in messages:
-            self._outbox.acknowledged(message)
+        self._outbox.acknowledged(*messages)
 
     def _line(self, message: Message) -> bytes:
         try:

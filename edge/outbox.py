@@ -7,10 +7,15 @@ shown anywhere comes from it. One thread owns both; there are no locks.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from itertools import islice
+from operator import attrgetter
+from typing import Final
 
 from plant.telemetry import Message
+
+_kind_of: Final = attrgetter("kind")
 
 
 class Policy(StrEnum):
@@ -111,24 +116,28 @@ class Outbox:
         """How many messages can be offered before the policy has to act."""
         return max(0, self.size - len(self._queue))
 
-    def offer(self, message: Message) -> bool:
-        """Take over a new message; False only under `block` when full: not counted then, and still the caller's."""
-        if len(self._queue) >= self.size:
-            return self._when_full(message)
-        self._append(message)
-        return True
+    def offer(self, *messages: Message) -> int:
+        """Take over new messages; how many of them. Under `block` those without room are not counted and not ours."""
+        room = self.room
+        self._append(messages[:room])
+        for place in range(room, len(messages)):
+            if not self._when_full(messages[place]):
+                return place
+        return len(messages)
 
-    def peek(self) -> Message | None:
-        """Show the message that `take` would give, or None."""
-        return self._queue[0] if self._queue else None
+    def take(self, most: int, busy: set[str] | None = None) -> list[Message]:
+        """Give the oldest messages, up to `most`; from now on they are in flight.
 
-    def take(self) -> Message:
-        """Give the oldest message, from now on in flight; IndexError when there is none."""
-        message = self._queue.popleft()
-        self.ledger.queued -= 1
-        self.ledger.in_flight += 1
-        self._tell_room(len(self._queue) + 1)
-        return message
+        busy: sources of which nothing may be given now. It ends before the first of such a source, and puts in there
+        the sources of what it gives.
+        """
+        queue, length = self._queue, len(self._queue)
+        count = min(most, length) if busy is None else self._not_busy(most, busy)
+        taken = [queue.popleft() for _ in range(count)]
+        self.ledger.queued -= count
+        self.ledger.in_flight += count
+        self._tell_room(length)
+        return taken
 
     def put_back(self, *messages: Message) -> None:
         """Return messages from flight to the head of the queue, given in the order they were taken.
@@ -142,12 +151,12 @@ class Outbox:
         if was_empty and messages and self.on_message:
             self.on_message()
 
-    def acknowledged(self, message: Message) -> None:
-        """The broker has taken this message from flight."""
-        ledger = self.ledger
-        ledger.in_flight -= 1
-        ledger.acknowledged += 1
-        ledger.acknowledged_by_kind[message.kind] += 1
+    def acknowledged(self, *messages: Message) -> None:
+        """The broker has taken these messages from flight."""
+        ledger, count = self.ledger, len(messages)
+        ledger.in_flight -= count
+        ledger.acknowledged += count
+        ledger.acknowledged_by_kind.update(map(_kind_of, messages))
 
     def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one shape for all ends of a flight
         """The broker has refused this message in flight for good, with a PUBACK reason code."""
@@ -169,15 +178,28 @@ class Outbox:
             self._tell_room(count)
         return count
 
-    def _append(self, message: Message) -> None:
-        ledger = self.ledger
-        ledger.generated += 1
-        ledger.generated_by_kind[message.kind] += 1
-        ledger.queued += 1
-        self._queue.append(message)
+    def _append(self, messages: Sequence[Message]) -> None:
+        was_empty = not self._queue
+        self._count(messages)
+        self.ledger.queued += len(messages)
+        self._queue.extend(messages)
         # Only the first wakes the sender: it goes on by itself until the queue is empty.
-        if ledger.queued == 1 and self.on_message:
+        if was_empty and messages and self.on_message:
             self.on_message()
+
+    def _count(self, messages: Sequence[Message]) -> None:
+        self.ledger.generated += len(messages)
+        self.ledger.generated_by_kind.update(map(_kind_of, messages))
+
+    def _not_busy(self, most: int, busy: set[str]) -> int:
+        """How many of the oldest can be given, whose sources are busy then."""
+        count = 0
+        for message in islice(self._queue, most):
+            if message.source in busy:
+                break
+            busy.add(message.source)
+            count += 1
+        return count
 
     def _tell_room(self, length_before: int) -> None:
         if length_before >= self.size > len(self._queue) and self.on_room:
@@ -185,15 +207,14 @@ class Outbox:
 
     def _drop_oldest(self, message: Message) -> bool:
         # One for one: a queue that messages from flight have made longer than its size is not cut down for that.
-        self._append(message)
+        self._append((message,))
         self._queue.popleft()
         self.ledger.queued -= 1
         self._overflow("oldest")
         return True
 
     def _drop_newest(self, message: Message) -> bool:
-        self.ledger.generated += 1
-        self.ledger.generated_by_kind[message.kind] += 1
+        self._count((message,))
         self._overflow("newest")
         return True
 

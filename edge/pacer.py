@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -63,7 +62,7 @@ class Timing:
 class Pacer:
     """Drives a plant by a clock.
 
-    clock: seconds, monotonic.  count: messages to stop after.  on_message: told of every message handed over.
+    clock: seconds, monotonic.  count: messages to stop after.  on_messages: told of what was handed over.
     on_late: told, at each turn that has something live to say, how many seconds after its deadline that is.
     catch_up: what becomes of what fell due while the process was held up for more than a second.
     """
@@ -75,7 +74,7 @@ class Pacer:
         timing: Timing,
         clock: Callable[[], float],
         *,
-        on_message: Callable[[Message], None],
+        on_messages: Callable[[Sequence[Message]], None],
         on_late: Callable[[float], None],
         count: int | None = None,
         catch_up: CatchUp = CatchUp.BURST,
@@ -87,11 +86,11 @@ class Pacer:
         }[catch_up]
         self.turned_at = self._born = clock()
         self._plant, self._outbox, self._timing, self._clock = plant, outbox, timing, clock
-        self._on_message, self._on_late = on_message, on_late
+        self._on_messages, self._on_late = on_messages, on_late
         self._reached, self._slice_seconds = timing.start, 1.0
         self._catching_up = timing.behind
         self._left = inf if count is None else count
-        self._held: deque[Message] = deque()
+        self._held: Sequence[Message] = ()
         self._wake = asyncio.Event()
         self._stopped = False
         outbox.on_room = self.wake
@@ -117,7 +116,7 @@ class Pacer:
             if not self._held:
                 if self._stalled_seconds > _STALL_SECONDS and not self._catching_up:
                     self._after_stall()
-                self._held.extend(self._due())
+                self._held = self._due()
             self._hand_over()
             if self._reached == self._target and not self._held:
                 self._catching_up = False
@@ -157,13 +156,13 @@ class Pacer:
     def _hand_over(self) -> None:
         if self._held and not self._catching_up:
             self._on_late((self._target - self._held[0].time_ms / 1000) / self._timing.speed)
-        while self._held and self._left:
-            message = self._held[0]
-            if (self._catching_up and not self._outbox.room) or not self._outbox.offer(message):
-                return
-            self._held.popleft()
-            self._left -= 1
-            self._on_message(message)
+        most = min(self._left, self._outbox.room) if self._catching_up else self._left
+        offered = self._held if len(self._held) <= most else self._held[: int(most)]
+        taken = self._outbox.offer(*offered)
+        self._left -= taken
+        if taken:
+            self._on_messages(offered[:taken])
+        self._held = self._held[taken:]
 
     async def _rest(self) -> None:
         """Sleep until the next message is due, or until woken."""

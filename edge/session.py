@@ -8,7 +8,7 @@ this rests on are overridden here and nowhere else; tests/test_session.py fails 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import paho.mqtt.client as paho
@@ -41,21 +41,21 @@ def make_properties(packet_type: int, **values: object) -> Properties:
 class Link(asyncio.Protocol):
     """One network connection: splits what comes in, and is the socket that paho believes it has.
 
-    on_puback: called with (packet id, reason code) for each acknowledgement of telemetry.
+    on_pubacks: called with acknowledgements of telemetry: packet ids, and the reason code that all of them have.
     on_batch: called once after all frames of one read.
     on_writable: called when the transport takes bytes again after it was full.
     """
 
     def __init__(
         self,
-        on_puback: Callable[[int, int], None],
+        on_pubacks: Callable[[Sequence[int], int], None],
         on_batch: Callable[[], None],
         on_writable: Callable[[], None],
     ) -> None:
         self.writable = True
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
-        self._on_puback, self._on_batch, self._on_writable = on_puback, on_batch, on_writable
+        self._on_pubacks, self._on_batch, self._on_writable = on_pubacks, on_batch, on_writable
         self._splitter = Splitter()
         self._inbox = b""
         self._transport: asyncio.Transport | None = None
@@ -83,15 +83,11 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Deal out the frames: acknowledgements to the delivery, the rest to paho."""
-        try:
-            for frame in self._splitter.feed(data):
-                if frame[0] & 0xF0 == PUBACK:
-                    self._on_puback(*puback(frame))
-                else:
-                    self._inbox += frame
-                    self._read_by_paho()
-        except MalformedFrame:
-            self.abort()
+        alike = self._splitter.pubacks(data)
+        if alike is not None:
+            self._on_pubacks(*alike)
+        else:
+            self._deal_out(data)
         self._on_batch()
 
     def pause_writing(self) -> None:
@@ -109,6 +105,18 @@ class Link(asyncio.Protocol):
         self._read_by_paho()
         if not self.closed.done():
             self.closed.set_result(exc)
+
+    def _deal_out(self, data: bytes) -> None:
+        try:
+            for frame in self._splitter.feed(data):
+                if frame[0] & 0xF0 == PUBACK:
+                    packet_id, code = puback(frame)
+                    self._on_pubacks([packet_id], code)
+                else:
+                    self._inbox += frame
+                    self._read_by_paho()
+        except MalformedFrame:
+            self.abort()
 
     # what paho calls on its socket
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
+from struct import unpack
+from typing import NamedTuple
 
 from plant.telemetry import Message
 
 CONNACK, PUBLISH, PUBACK, AUTH = 0x20, 0x30, 0x40, 0xF0
 DUP, QOS_1, RETAIN = 0x08, 0x02, 0x01
+_QOS_1, _QOS_1_AGAIN = PUBLISH | QOS_1, PUBLISH | QOS_1 | DUP
+_PUBACK_BYTES = range(4, 7)
+"""With packet id alone, with a reason code, and with that and no properties."""
 _PAYLOAD_FORMAT, _EXPIRY, _CONTENT_TYPE, _USER_PROPERTY = b"\x01", b"\x02", b"\x03", b"\x26"
 
 
@@ -41,14 +46,14 @@ def user_property(name: str, value: str) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _second(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
 def rfc3339(time_ms: int) -> str:
     """Milliseconds since the Unix epoch as `2026-01-31T14:22:05.250Z`, always 24 characters."""
     seconds, millis = divmod(time_ms, 1000)
-    return f"{_second(seconds)}.{millis:03d}Z"
+    return f"{_second(seconds).decode()}.{millis:03d}Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,8 @@ class CloudEvents:
 
     def varying(self, message: Message) -> bytes:
         """The rest of the id, which counts the sender's events, and the event's time."""
-        return b"%012x" % message.sequence + _TIME_HEAD + rfc3339(message.time_ms).encode()
+        seconds, millis = divmod(message.time_ms, 1000)
+        return b"%012x%b%b.%03dZ" % (message.sequence, _TIME_HEAD, _second(seconds), millis)
 
     def _id_head(self, sender: str) -> bytes:
         """The first 24 characters of a version 8 UUID (RFC 9562, 5.8), drawn from run and sender."""
@@ -89,13 +95,25 @@ _TIME_HEAD = _USER_PROPERTY + text("time") + (24).to_bytes(2, "big")
 _VARYING_BYTES = 12 + len(_TIME_HEAD) + 24
 
 
-@dataclass(frozen=True, slots=True)
-class _Envelope:
-    """All of a sender's PUBLISH that does not change: topic and properties."""
+class _Envelope(NamedTuple):
+    """All of a sender's PUBLISH that does not change; `overhead` are its bytes beside header, packet id and payload."""
 
     topic: bytes
     properties: bytes
     overhead: int
+    retained: bool
+
+
+class _Heads(dict[int, bytes]):
+    """Fixed headers (MQTT 5, 2.1.1) by remaining length, made when first needed: rows have few lengths."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self._first = bytes((first,))
+
+    def __missing__(self, length: int) -> bytes:
+        head = self[length] = self._first + varint(length)
+        return head
 
 
 class Encoder:
@@ -119,21 +137,21 @@ class Encoder:
         expiry = _EXPIRY + expiry_seconds.to_bytes(4, "big") if expiry_seconds else b""
         self._shared = _PAYLOAD_FORMAT + b"\x01" + expiry + _CONTENT_TYPE + text("application/json")
         self._envelopes: dict[str, _Envelope] = {}
+        self._heads = {first: _Heads(first) for first in range(PUBLISH, PUBLISH + 16)}
 
     def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
         """The PUBLISH of `message`: QoS 1 under `packet_id`, QoS 0 where that is None (MQTT 5, 3.3)."""
-        envelope = self._envelopes.get(message.source) or self._seal(message)
+        payload = message.payload
+        topic, properties, overhead, retained = self._envelopes.get(message.source) or self._seal(message)
         varying = self._events.varying(message) if self._events else b""
         if packet_id is None:
-            head, identifier = PUBLISH, b""
+            first, identifier = PUBLISH, b""
         else:
-            head, identifier = PUBLISH | QOS_1 | (DUP if dup else 0), packet_id.to_bytes(2, "big")
-        if message.kind in self._retained and self.retain_available:
-            head |= RETAIN
-        length = varint(envelope.overhead + len(identifier) + len(message.payload))
-        return b"".join(
-            (bytes((head,)), length, envelope.topic, identifier, envelope.properties, varying, message.payload)
-        )
+            first, identifier = _QOS_1_AGAIN if dup else _QOS_1, packet_id.to_bytes(2, "big")
+        if retained and self.retain_available:
+            first |= RETAIN
+        head = self._heads[first][overhead + len(identifier) + len(payload)]
+        return b"".join((head, topic, identifier, properties, varying, payload))
 
     def forget(self) -> None:
         """Make every envelope anew: topics may have changed."""
@@ -144,7 +162,8 @@ class Encoder:
         properties = self._shared + (self._events.constant(message.source) if self._events else b"")
         varying = _VARYING_BYTES if self._events else 0
         length = varint(len(properties) + varying)
-        envelope = _Envelope(topic, length + properties, len(topic) + len(length) + len(properties) + varying)
+        overhead = len(topic) + len(length) + len(properties) + varying
+        envelope = _Envelope(topic, length + properties, overhead, message.kind in self._retained)
         self._envelopes[message.source] = envelope
         return envelope
 
@@ -163,6 +182,25 @@ class Splitter:
             yield buffer[start:end]
             start = end
         self._rest = buffer[start:]
+
+    def pubacks(self, data: bytes) -> tuple[Sequence[int], int] | None:
+        """Packet ids and reason code, if `data` completes nothing but PUBACKs that are alike in all else; or None.
+
+        Then nothing has happened, and `feed` is to be called. Under load brokers answer so, and reads hold hundreds.
+        """
+        buffer = self._rest + data if self._rest else data
+        size = 2 + buffer[1] if len(buffer) > 1 else 0
+        count = len(buffer) // size if size in _PUBACK_BYTES else 0
+        end = count * size
+        same = (0, 1, *range(4, size))
+        if not count or any(buffer[place:end:size] != buffer[place : place + 1] * count for place in same):
+            return None
+        if buffer[0] & 0xF0 != PUBACK or not buffer.startswith(buffer[end : end + 2]):
+            return None
+        self._rest = buffer[end:]
+        ids = bytearray(2 * count)
+        ids[0::2], ids[1::2] = buffer[2:end:size], buffer[3:end:size]
+        return unpack(f">{count}H", ids), buffer[4] if size > 4 else 0
 
 
 def _frame_end(buffer: bytes, start: int) -> int | None:

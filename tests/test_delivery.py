@@ -68,8 +68,7 @@ class Bench:
 
     def answer(self, *packet_ids: int, code: int = 0) -> None:
         """Acknowledge one batch."""
-        for packet_id in packet_ids:
-            self.delivery.acknowledged(packet_id, code)
+        self.delivery.acknowledged(packet_ids, code)
         self.delivery.fill()
 
 

@@ -41,11 +41,10 @@ def ledger() -> Ledger:
     for number in range(459):
         outbox.offer(Message("cnc_machine", "CNC-01", None, number, number, b"{}"))
     for _ in range(450):
-        outbox.acknowledged(outbox.take())
-    outbox.refused(outbox.take(), 0x97)
-    outbox.discard(outbox.take(), "too_large")
-    outbox.take()
-    outbox.take()
+        outbox.acknowledged(*outbox.take(1))
+    outbox.refused(outbox.take(1)[0], 0x97)
+    outbox.discard(outbox.take(1)[0], "too_large")
+    outbox.take(2)
     return outbox.ledger
 
 

@@ -28,19 +28,28 @@ def filled(size: int, policy: Policy = Policy.DROP_OLDEST) -> Outbox:
 
 def numbers(outbox: Outbox) -> list[int]:
     """Take everything, and tell which messages that were."""
-    return [outbox.take().sequence for _ in range(len(outbox))]
+    return [taken.sequence for taken in outbox.take(len(outbox))]
 
 
 def test_messages_leave_in_the_order_they_came() -> None:
-    """First in, first out; peek shows what take gives."""
-    outbox = filled(3)
+    """First in, first out, and no more than there is or is wanted."""
+    outbox = Outbox(3)
+    outbox.offer(message(1), message(2), message(3))
 
-    head = outbox.peek()
+    assert [taken.sequence for taken in outbox.take(2)] == [1, 2]
+    assert [taken.sequence for taken in outbox.take(2)] == [3]
+    assert outbox.take(2) == []
 
-    assert head is not None
-    assert head.sequence == 1
-    assert numbers(outbox) == [1, 2, 3]
-    assert outbox.peek() is None
+
+def test_nothing_is_given_past_a_source_that_is_busy() -> None:
+    """Order holds over all sources: what waits behind a busy one waits too; what is given makes its source busy."""
+    outbox, busy = Outbox(9), {"C"}
+    outbox.offer(*(message(number)._replace(source=source) for number, source in enumerate("ABACD")))
+
+    assert [taken.source for taken in outbox.take(9, busy)] == ["A", "B"]
+    busy.remove("A")
+    assert [taken.source for taken in outbox.take(9, busy)] == ["A"]
+    assert busy == {"A", "B", "C"}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +66,7 @@ def test_a_full_queue_acts_by_its_policy(
     """The oldest goes, the new one goes, or the caller keeps it and it is not counted."""
     outbox = filled(2, policy)
 
-    assert outbox.offer(message(3)) is taken_over
+    assert outbox.offer(message(3)) == taken_over
     assert outbox.ledger.dropped == dropped
     assert outbox.ledger.generated == 2 + taken_over
     assert numbers(outbox) == kept
@@ -78,7 +87,7 @@ def test_an_overflow_is_told(policy: Policy, told: list[str]) -> None:
 def test_what_comes_back_from_flight_goes_first_and_is_never_dropped_for_it() -> None:
     """Messages put back stand before all others, in the order they were taken, beyond the size if need be."""
     outbox = filled(3)
-    flight = [outbox.take(), outbox.take()]
+    flight = outbox.take(2)
     outbox.offer(message(4))
     outbox.offer(message(5))
 
@@ -92,7 +101,7 @@ def test_what_comes_back_from_flight_goes_first_and_is_never_dropped_for_it() ->
 def test_a_queue_longer_than_its_size_grows_no_further() -> None:
     """Each new message then costs exactly one old one."""
     outbox = filled(2)
-    flight = [outbox.take(), outbox.take()]
+    flight = outbox.take(2)
     outbox.offer(message(3))
     outbox.offer(message(4))
     outbox.put_back(*flight)
@@ -105,9 +114,9 @@ def test_a_queue_longer_than_its_size_grows_no_further() -> None:
 def test_the_ledger_tells_what_became_of_each_message() -> None:
     """Sent is what was acknowledged; failed is what was refused or dropped."""
     outbox = filled(4)
-    outbox.acknowledged(outbox.take())
-    outbox.refused(outbox.take(), 0x87)
-    outbox.discard(outbox.take(), "too_large")
+    outbox.acknowledged(*outbox.take(1))
+    outbox.refused(outbox.take(1)[0], 0x87)
+    outbox.discard(outbox.take(1)[0], "too_large")
     outbox.drop_all("shutdown")
 
     ledger = outbox.ledger
@@ -122,7 +131,7 @@ def test_the_ledger_counts_by_kind() -> None:
     outbox = Outbox(10)
     for kind in ("painting", "welding", "painting"):
         outbox.offer(message(1, kind))
-    outbox.acknowledged(outbox.take())
+    outbox.acknowledged(*outbox.take(1))
 
     assert outbox.ledger.generated_by_kind == {"painting": 2, "welding": 1}
     assert outbox.ledger.acknowledged_by_kind == {"painting": 1}
@@ -131,7 +140,7 @@ def test_the_ledger_counts_by_kind() -> None:
 def test_a_ledger_with_a_message_too_many_does_not_balance() -> None:
     """The balance is a real check: a message that is answered twice shows."""
     outbox = filled(1)
-    taken = outbox.take()
+    [taken] = outbox.take(1)
     outbox.acknowledged(taken)
     outbox.acknowledged(taken)
 
@@ -146,8 +155,8 @@ def test_the_hooks_speak_only_at_the_edges() -> None:
     outbox.on_room = lambda: told.append("room")
     for number in (1, 2, 3):
         outbox.offer(message(number))
-    outbox.put_back(outbox.take())
-    flight = [outbox.take(), outbox.take()]
+    outbox.put_back(*outbox.take(1))
+    flight = outbox.take(2)
     outbox.put_back(*flight)
     outbox.drop_all("shutdown")
 
@@ -168,24 +177,23 @@ class Deliveries(RuleBasedStateMachine):
     def start(self, size: int, policy: Policy) -> None:
         self.outbox = Outbox(size, policy, Ledger())
 
-    @rule()
-    def offer(self) -> None:
-        new = message(self.count + 1)
-        full = len(self.queue) >= self.outbox.size
-        taken_over = self.outbox.offer(new)
+    @rule(count=st.integers(1, 6))
+    def offer(self, count: int) -> None:
+        new = [message(self.count + number) for number in range(1, count + 1)]
+        room = max(0, self.outbox.size - len(self.queue))
+        taken_over = self.outbox.offer(*new)
+        assert taken_over == (min(room, count) if self.outbox.policy is Policy.BLOCK else count)
         self.count += taken_over
-        assert taken_over is not (full and self.outbox.policy is Policy.BLOCK)
-        if not full or self.outbox.policy is Policy.DROP_OLDEST:
-            self.queue.append(new)
-            if full:
+        self.queue.extend(new if self.outbox.policy is Policy.DROP_OLDEST else new[:room])
+        if self.outbox.policy is Policy.DROP_OLDEST:
+            for _ in range(max(0, count - room)):
                 self.queue.popleft()
 
-    @precondition(lambda self: self.queue)
-    @rule()
-    def take(self) -> None:
-        taken = self.outbox.take()
-        assert taken is self.queue.popleft()
-        self.flight.append(taken)
+    @rule(most=st.integers(0, 4))
+    def take(self, most: int) -> None:
+        taken = self.outbox.take(most)
+        assert taken == [self.queue.popleft() for _ in range(min(most, len(self.queue)))]
+        self.flight += taken
 
     @precondition(lambda self: self.flight)
     @rule(which=st.integers(0, 9), fate=st.sampled_from(["acknowledged", "refused", "discard"]))
@@ -211,7 +219,6 @@ class Deliveries(RuleBasedStateMachine):
         assert ledger.balances()
         assert (ledger.generated, ledger.queued, ledger.in_flight) == (self.count, len(self.queue), len(self.flight))
         assert len(self.outbox) == len(self.queue)
-        assert self.outbox.peek() is (self.queue[0] if self.queue else None)
 
 
 TestDeliveries = Deliveries.TestCase

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from math import inf
 
 import pytest
@@ -53,12 +54,12 @@ class Bench:
         self.outbox = Outbox(size, policy)
         self.pacer = Pacer(
             ListPlant(), self.outbox, timing, lambda: self.elapsed,
-            on_message=self._note, on_late=self.lateness.append, count=count, catch_up=catch_up,
+            on_messages=self._note, on_late=self.lateness.append, count=count, catch_up=catch_up,
         )  # fmt: skip
 
-    def _note(self, message: Message) -> None:
-        self.times.append(message.time_ms // 1000)
-        self.moments.append(round(self.elapsed, 3))
+    def _note(self, messages: Sequence[Message]) -> None:
+        self.times += [message.time_ms // 1000 for message in messages]
+        self.moments += [round(self.elapsed, 3)] * len(messages)
 
     async def let(self, seconds: float) -> None:
         """Let so much time pass on the wall, and the loop turn until it has nothing more to do."""
@@ -75,7 +76,7 @@ class Bench:
             for step in seconds:
                 await self.let(step)
                 while take and len(self.outbox):
-                    self.outbox.acknowledged(self.outbox.take())
+                    self.outbox.acknowledged(*self.outbox.take(1))
                     await self.let(0)
             self.pacer.stop()
             await running

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,12 +53,15 @@ class Bench:
         self.auths: list[int] = []
         self.connected: list[int] = []
         self.disconnected: list[int] = []
-        self.link = Link(lambda *answer: self.acknowledged.append(answer), self._count, lambda: None)
+        self.link = Link(self._acknowledged, self._count, lambda: None)
         self.session = Session(self.link, "me", self.auths.append)
         self.session.on_connect = lambda _c, _d, _f, reason, _p: self.connected.append(reason.value)
         self.session.on_disconnect = lambda _c, _d, _f, reason, _p: self.disconnected.append(reason.value)
         self.transport = ListTransport(self.link)
         self.link.connection_made(self.transport)
+
+    def _acknowledged(self, packet_ids: Sequence[int], code: int) -> None:
+        self.acknowledged += [(packet_id, code) for packet_id in packet_ids]
 
     def _count(self) -> None:
         self.batches += 1

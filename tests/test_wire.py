@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.wire import CloudEvents, Encoder, MalformedFrame, Splitter, puback, rfc3339, varint
+from edge.wire import PUBACK, CloudEvents, Encoder, MalformedFrame, Splitter, puback, rfc3339, varint
 from plant.telemetry import Message
 
 ROW = Message("cnc_machine", "CNC-01", "LINE-1-STATION-A", 1_769_869_320_250, 7, b'{"status":"running"}')
@@ -149,3 +149,39 @@ def test_time_has_one_width() -> None:
     """Milliseconds are always three digits, at whole seconds too."""
     assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
     assert rfc3339(1_769_869_320_005) == "2026-01-31T14:22:00.005Z"
+
+
+ANSWERS = st.lists(st.tuples(st.integers(1, 65_535), st.sampled_from([b"", b"\x00", b"\x10", b"\x97", b"\x10\x00"])))
+
+
+@given(ANSWERS, st.booleans(), st.integers(0, 60))
+def test_a_run_of_acknowledgements_says_what_each_of_them_says(
+    answers: list[tuple[int, bytes]], alike: bool, cut: int
+) -> None:
+    """Read as a run or one by one, in whatever pieces they come: the same packet ids with the same codes."""
+    endings = [answers[0][1] if alike else ending for _, ending in answers]
+    bodies = [packet_id.to_bytes(2, "big") + end for (packet_id, _), end in zip(answers, endings, strict=True)]
+    stream = b"".join(bytes((PUBACK, len(body))) + body for body in bodies)
+    splitter, heard = Splitter(), list[tuple[int, int]]()
+    for data in (stream[:cut], stream[cut:]):
+        ids, code = splitter.pubacks(data) or ((), 0)
+        heard += [(packet_id, code) for packet_id in ids] or [puback(frame) for frame in splitter.feed(data)]
+
+    expected = [(packet_id, (end or b"\x00")[0]) for (packet_id, _), end in zip(answers, endings, strict=True)]
+    assert heard == expected
+
+
+def test_what_is_not_an_acknowledgement_is_no_run_of_them() -> None:
+    """A PINGRESP, an AUTH of the length of a PUBACK, and PUBACKs with one other among them are left to be split."""
+    puback_4 = b"\x40\x02\x00\x07"
+    strangers = (
+        b"\xd0\x00",
+        b"\xf0\x02\x18\x00",
+        b"",
+        b"\x40",
+        puback_4 + b"\xd0\x00" + puback_4,
+        puback_4 + b"\x40\x03",
+    )
+
+    assert [Splitter().pubacks(data) for data in strangers[:-1]] == [None] * 6
+    assert Splitter().pubacks(strangers[-1]) == ((7,), 0)

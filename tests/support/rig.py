@@ -53,9 +53,9 @@ class Notes:
         self.wrong: list[str] = []
         self.most_in_flight = 0
 
-    def say(self, message: Message) -> None:
-        """The outbox has taken this message over, or dropped it."""
-        self.said[(message.source, message.sequence)] = message
+    def say(self, *messages: Message) -> None:
+        """The outbox has taken these messages over, or dropped them."""
+        self.said.update({(message.source, message.sequence): message for message in messages})
 
     def send(self, key: Key) -> None:
         """A frame of this message is about to be written."""
@@ -74,9 +74,9 @@ class _NotingOutbox(Outbox):
         super().__init__(settings.queue_size, settings.queue_policy)
         self._notes = notes
 
-    def acknowledged(self, message: Message) -> None:
-        super().acknowledged(message)
-        self._notes.acknowledged[(message.source, message.sequence)] += 1
+    def acknowledged(self, *messages: Message) -> None:
+        super().acknowledged(*messages)
+        self._notes.acknowledged.update((message.source, message.sequence) for message in messages)
 
     def refused(self, message: Message, code: int) -> None:
         super().refused(message, code)
@@ -102,7 +102,7 @@ class _NotingDelivery(Delivery):
     @property
     def unanswered(self) -> int:
         """Messages that are really in flight, the ledger aside."""
-        return len(self._in_flight)
+        return len(self._in_flight) + len(self._again)
 
     def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:
         self._notes.frames.append([])
@@ -129,7 +129,7 @@ class Rig:
             self.outbox,
             Timing(self._plant.start),
             asyncio.get_running_loop().time,
-            on_message=self.notes.say,
+            on_messages=lambda messages: self.notes.say(*messages),
             on_late=lambda _seconds: None,
         )
 
