@@ -32,6 +32,7 @@ RETAINED: Final = frozenset(REPORT_TOPICS)
 """Kinds of message of which the last one should be kept for who comes later."""
 
 OTHER_TOPIC: Final = "{prefix}/telemetry"
+_time_of: Final = attrgetter("time_ms")
 _TOPICS: Final = {declared.key: declared.topic for declared in MACHINE_TYPES} | TOPICS | REPORT_TOPICS
 
 
@@ -99,7 +100,7 @@ class FactoryMessageGenerator:
         until_ms = self._go_on(now)
         rows = [row for part in self._parts() for row in part.due(until_ms)]
         # Each part is in order already, and the sort keeps the order of what is due together.
-        rows.sort(key=attrgetter("time_ms"))
+        rows.sort(key=_time_of)
         return rows
 
     def live(self, now: float) -> None:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from plant.declaration import MachineType
 from plant.losses import Losses
 from plant.machine_spec import MachineSpec
-from plant.stream import Choice, Stream, between_by_size
+from plant.stream import WORD_TO_UNIT, Choice, Stream, between_by_size
 
 NULL: Final = b"null"
 NONE: Final = b"0"
@@ -80,21 +80,24 @@ class Jobs:
         self._results = Choice((self._result(name), weight) for name, weight in sorted(spec.results.items()))
 
     def draw(self, stream: Stream, machine: int, number: int, started_ms: int) -> Job:
-        """A machine's job of that number: its whole future in one hash, and in one more where there are losses."""
-        kind_at, cycle_at, result_at, issues_at = stream.draws(b"job", number)
-        plain_ms = self.shortest_ms + cycle_at * self._span_ms
-        cycle_ms = self._losses.cycle_ms(plain_ms, stream, number) if self._losses else ceil(plain_ms)
-        kind, result = self._kinds.pick(kind_at), self._results.pick(result_at)
+        """A machine's job of that number: its whole future in one hash."""
+        words = kind_at, cycle_at, result_at, issues_at, _, _, _, _ = stream.words(b"job", number)
+        plain_ms = self.shortest_ms + cycle_at * WORD_TO_UNIT * self._span_ms
+        cycle_ms = self._losses.cycle_ms(plain_ms, words, stream, number) if self._losses else ceil(plain_ms)
+        kind, result = self._kinds.pick(kind_at * WORD_TO_UNIT), self._results.pick(result_at * WORD_TO_UNIT)
         id_json = b'%b%d%010d"' % (kind.id_head, machine, number % 10**10)
         cycle_json = b"%d.%d" % divmod((cycle_ms + 50) // 100, 10)  # seconds with one decimal
-        issues_json = b"%d" % result.issues(issues_at) if result.most else NONE
-        return Job(number, kind, result, started_ms, cycle_ms, self.ideal_ms, id_json, cycle_json, issues_json)
+        issues_json = b"%d" % result.issues(issues_at * WORD_TO_UNIT) if result.most else NONE
+        fields = number, kind, result, started_ms, cycle_ms, self.ideal_ms, id_json, cycle_json, issues_json, NULL
+        return tuple.__new__(Job, fields)  # a third of the time that Job(...) takes
 
     def under_way(self, stream: Stream, machine: int, number: int, cycle_at: float) -> Job:
         """A job met at a random moment of producing; it has still to be said when it started."""
         plain_ms = between_by_size(self.shortest_ms, self.longest_ms, cycle_at)
-        lengthened = self._losses.cycle_under_way_ms if self._losses else _as_it_is
-        cycle_ms = lengthened(plain_ms, stream, number)
+        if self._losses:
+            cycle_ms = self._losses.cycle_under_way_ms(plain_ms, stream.words(b"job", number), stream, number)
+        else:
+            cycle_ms = ceil(plain_ms)
         cycle_json = b"%d.%d" % divmod((cycle_ms + 50) // 100, 10)
         return self.draw(stream, machine, number, 0)._replace(cycle_ms=cycle_ms, cycle_json=cycle_json)
 
@@ -117,7 +120,3 @@ def json_text(text: str) -> bytes:
 def milliseconds(seconds: float) -> float:
     """Without the noise of binary fractions, so that 4.1 s is 4,100 ms and not a hair more."""
     return round(seconds * 1000, 6)
-
-
-def _as_it_is(plain_ms: float, stream: Stream, number: int) -> int:  # noqa: ARG001
-    return ceil(plain_ms)

@@ -7,11 +7,12 @@ are only seen in the cycle time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Final
 
 from plant.machine_spec import MachineSpec
-from plant.stream import Stream, between, between_by_size, exponential
+from plant.stream import WORD_TO_UNIT, Stream, between, between_by_size, exponential
 
 HOUR_MS: Final = 3_600_000
 
@@ -21,17 +22,28 @@ class Losses:
 
     def __init__(self, spec: MachineSpec) -> None:
         self._slow_share, self._factors = spec.slow_cycle_share, spec.slow_cycle_factor_range
+        self._slow_below = self._slow_share / WORD_TO_UNIT
         self._stops_per_ms = spec.micro_stops_per_hour / HOUR_MS
+        self._stops_per_ms_words = self._stops_per_ms / WORD_TO_UNIT
         shortest, longest = spec.micro_stop_seconds_range
         self._stop_ms = shortest * 1000, longest * 1000
 
-    def cycle_ms(self, plain_ms: float, stream: Stream, number: int) -> int:
-        """What becomes of a cycle that would take `plain_ms`."""
-        slow_at, factor_at, gap_at, stop_at = stream.draws(b"loss", number)
-        work_ms = ceil(plain_ms * between(*self._factors, factor_at) if slow_at < self._slow_share else plain_ms)
-        return work_ms + self._stopped_ms(work_ms, stream, number, gap_at, stop_at)
+    def cycle_ms(self, plain_ms: float, job_words: Sequence[int], stream: Stream, number: int) -> int:
+        """What becomes of a cycle that would take `plain_ms`: by the last four of the job's eight words.
 
-    def cycle_under_way_ms(self, plain_ms: float, stream: Stream, number: int) -> int:
+        Most jobs have no loss, which takes two comparisons to know.
+        """
+        _, _, _, _, slow_at, factor_at, gap_at, _ = job_words
+        if slow_at < self._slow_below:
+            plain_ms *= between(*self._factors, factor_at * WORD_TO_UNIT)
+        work_ms = ceil(plain_ms)
+        # The gap to the first stop is never shorter than its mean times its draw: most are known without a logarithm
+        # to be longer than the work.
+        if gap_at >= work_ms * self._stops_per_ms_words:
+            return work_ms
+        return work_ms + self._stopped_ms(work_ms, stream, number, job_words)
+
+    def cycle_under_way_ms(self, plain_ms: float, job_words: Sequence[int], stream: Stream, number: int) -> int:
         """The same for a job met at a random moment of producing, its plain cycle drawn in proportion to its length.
 
         Length is work and stops. So it is drawn in proportion to work and, as often as the moment falls into a stop,
@@ -43,13 +55,13 @@ class Losses:
         is_slow, in_stop = slow_at < slow / (slow + 1 - self._slow_share), in_stop_at < stopped / (stopped + 1)
         work_ms = ceil(plain_ms * between_by_size(*self._factors, factor_at) if is_slow else plain_ms)
         more_ms = round(between_by_size(*self._stop_ms, met_at)) if in_stop else 0
-        _, _, gap_at, stop_at = stream.draws(b"loss", number)
-        return work_ms + more_ms + self._stopped_ms(work_ms, stream, number, gap_at, stop_at)
+        return work_ms + more_ms + self._stopped_ms(work_ms, stream, number, job_words)
 
-    def _stopped_ms(self, work_ms: int, stream: Stream, number: int, gap_at: float, stop_at: float) -> int:
-        """How long the micro-stops of so much work are together; two draws for each, the first two given."""
+    def _stopped_ms(self, work_ms: int, stream: Stream, number: int, job_words: Sequence[int]) -> int:
+        """How long the micro-stops of so much work are together; two draws for each, the first two from the job's."""
         if not self._stops_per_ms:
             return 0
+        gap_at, stop_at = (word * WORD_TO_UNIT for word in job_words[6:])
         done_ms, stopped_ms, stops = exponential(1 / self._stops_per_ms, gap_at), 0, 0
         while done_ms < work_ms:
             stopped_ms, stops = stopped_ms + round(between(*self._stop_ms, stop_at)), stops + 1

@@ -264,12 +264,13 @@ class Machine:
         self.next_ms = min(self.finish_ms, self.stay_ends_ms)
 
     def _finish_job(self) -> None:
-        job, now_ms, books = self.job, self.finish_ms, self.model.books
-        self.finished, self.finished_ms, self.shown, self.body = job, now_ms, job, None
-        books.finish(self, job.result.name, job.ideal_ms, now_ms)
-        if books.listener is not None:
-            books.listener(_told(self.id, job, now_ms))
-        self.model.feed(self, now_ms)
+        model, job, now_ms = self.model, self.job, self.finish_ms
+        self.finished = self.shown = job
+        self.finished_ms, self.body = now_ms, None
+        model.books.finish(self, job.result.name, job.ideal_ms, now_ms)
+        if model.books.listener is not None:
+            model.books.listener(_told(self.id, job, now_ms))
+        model.feed(self, now_ms)
 
     def _visit(self, now_ms: int) -> None:
         """Enter the next state. Drawing the same again only prolongs the stay."""

@@ -95,9 +95,9 @@ class Books:
         if now_ms >= machine.hour_ends_ms:
             self._turn(machine, now_ms)
         column = self._results.get(result) or self._widen(self._results, result)
-        row = machine.number // self._shards * self._width
-        self._now[row + column] += 1
-        self._now[row + _IDEAL] += ideal_ms
+        row, now = machine.number // self._shards * self._width, self._now
+        now[row + column] += 1
+        now[row + _IDEAL] += ideal_ms
 
     def figures(self, machine: Booked, producing: str, span: Span, now_ms: int) -> Figures:
         """One machine's; it has lived up to now."""

@@ -16,8 +16,10 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-_WORDS: Final = Struct("<4Q").unpack
+_FOUR_WORDS: Final = Struct("<4Q").unpack
+_EIGHT_WORDS: Final = Struct("<8I32x").unpack
 _TO_UNIT: Final = 2.0**-53
+WORD_TO_UNIT: Final = 2.0**-32
 LONGEST: Final = 2**53
 """The longest mean that is drawn from, in whatever unit."""
 
@@ -33,8 +35,12 @@ class Stream:
     def draws(self, purpose: bytes, number: int) -> tuple[float, float, float, float]:
         """Four uniform numbers in [0, 1) with 53 bits each: a pure function of key, purpose and number."""
         hashed = blake2b(b"%b%b%d" % (self._key, purpose, number), digest_size=32)
-        a, b, c, d = _WORDS(hashed.digest())
+        a, b, c, d = _FOUR_WORDS(hashed.digest())
         return (a >> 11) * _TO_UNIT, (b >> 11) * _TO_UNIT, (c >> 11) * _TO_UNIT, (d >> 11) * _TO_UNIT
+
+    def words(self, purpose: bytes, number: int) -> tuple[int, ...]:
+        """Eight numbers below 2**32, for less than the four draws; times WORD_TO_UNIT they are uniform in [0, 1)."""
+        return _EIGHT_WORDS(blake2b(b"%b%b%d" % (self._key, purpose, number)).digest())
 
 
 class Choice(Generic[T]):

@@ -122,7 +122,7 @@ def test_an_hour_of_the_default_plant_is_known_to_the_byte() -> None:
     assert digest(generator().advance(START + 3600)) == GOLDEN
 
 
-GOLDEN = "81b0f6e6be16c2fed85a3b4d842775b87d6d4fed724d4a967d0969dc204c7c9b"
+GOLDEN = "67c45884d8435d370adf9ffaebcea01cf20b772c1fa0483e0a7c780c5b93da39"
 
 
 def test_a_day_of_the_default_plant_is_known_to_the_byte() -> None:
@@ -134,7 +134,7 @@ def test_a_day_of_the_default_plant_is_known_to_the_byte() -> None:
     assert day.hexdigest() == GOLDEN_DAY
 
 
-GOLDEN_DAY = "cf23adfe518b33c18812a099a5b8372bc659357764d985006f90c8ea792b86af"
+GOLDEN_DAY = "3f08486057507948ed201ab48036cd4493f7d3763dd3ed237f6c519c2c91d496"
 
 
 # Edges

@@ -28,7 +28,7 @@ FIRST_HOUR = 6
 """What the clock in Berlin shows at START."""
 
 MACHINES = ("CNC-03", "3DP-01", "WELD-01", "PAINT-01", "TEST-01")
-CLOSE_UP, CLOSE_UP_BEGIN, CLOSE_UP_HOURS = "CNC-03", 3 + 14 / 60, 9 / 60
+CLOSE_UP, CLOSE_UP_BEGIN, CLOSE_UP_HOURS = "CNC-03", 2 + 52 / 60, 9 / 60
 COLOURS = {
     "at work": "#2da44e",
     "idle": "#c8d1da",
