@@ -10,6 +10,8 @@ from plant.telemetry import Message
 MOST_BYTES = 65_535
 """A topic name's longest form in bytes of UTF-8 (MQTT 5, 1.5.4)."""
 
+_OF_ONE = ("{machine_id", "{station_id")
+
 
 class TopicError(ValueError):
     """A topic that no broker would take; the text names the topic and the rule."""
@@ -41,21 +43,30 @@ class Topics:
         self._prefix = prefix
         self._layout = layout
         self._known: dict[str, str] = {}
+        self._common: dict[str, str] = {}
 
     def topic(self, message: Message) -> str:
         """The topic of `message`; raises TopicError where the filled-in template is none."""
         try:
             return self._known[message.source]
         except KeyError:
-            topic = self._known[message.source] = check_topic(self._fill(message))
+            topic = self._known[message.source] = self._common.get(message.kind) or self._make(message)
             return topic
 
     def forget(self) -> None:
         """Make every topic anew: the structure has changed."""
         self._known.clear()
+        self._common.clear()
 
-    def _fill(self, message: Message) -> str:
-        topic = self._template(message.kind).format(
+    def _make(self, message: Message) -> str:
+        template = self._template(message.kind)
+        topic = check_topic(self._fill(template, message))
+        if self._layout is TopicLayout.TYPE and not any(name in template for name in _OF_ONE):
+            self._common[message.kind] = topic
+        return topic
+
+    def _fill(self, template: str, message: Message) -> str:
+        topic = template.format(
             prefix=self._prefix, type=message.kind, machine_id=message.source, station_id=message.station or "none"
         )
         if self._layout is TopicLayout.MACHINE and message.station is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from struct import unpack
 from typing import NamedTuple
@@ -56,7 +56,7 @@ def rfc3339(time_ms: int) -> str:
     return f"{_second(seconds).decode()}.{millis:03d}Z"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CloudEvents:
     """CloudEvents 1.0 attributes in binary mode: MQTT user properties without a prefix.
 
@@ -70,14 +70,12 @@ class CloudEvents:
 
     def constant(self, sender: str) -> bytes:
         """What all events of one sender share; ends where the event's id begins."""
-        fixed = {
-            "specversion": "1.0",
-            "type": self.event_type,
-            "source": f"{self.source}/{sender}",
-            "subject": sender,
-        }
-        head = b"".join(user_property(name, value) for name, value in fixed.items())
-        return head + _USER_PROPERTY + text("id") + (36).to_bytes(2, "big") + self._id_head(sender)
+        uri = user_property("source", f"{self.source}/{sender}")
+        return b"".join((self._alike, uri, user_property("subject", sender), _ID_HEAD, self._id_head(sender)))
+
+    @cached_property
+    def _alike(self) -> bytes:
+        return user_property("specversion", "1.0") + user_property("type", self.event_type)
 
     def varying(self, message: Message) -> bytes:
         """The rest of the id, which counts the sender's events, and the event's time."""
@@ -91,6 +89,7 @@ class CloudEvents:
         return f"{bits[:8]}-{bits[8:12]}-8{bits[12:15]}-{variant}{bits[16:19]}-".encode()
 
 
+_ID_HEAD = _USER_PROPERTY + text("id") + (36).to_bytes(2, "big")
 _TIME_HEAD = _USER_PROPERTY + text("time") + (24).to_bytes(2, "big")
 _VARYING_BYTES = 12 + len(_TIME_HEAD) + 24
 
@@ -137,6 +136,7 @@ class Encoder:
         expiry = _EXPIRY + expiry_seconds.to_bytes(4, "big") if expiry_seconds else b""
         self._shared = _PAYLOAD_FORMAT + b"\x01" + expiry + _CONTENT_TYPE + text("application/json")
         self._envelopes: dict[str, _Envelope] = {}
+        self._common: dict[tuple[str, bool], _Envelope] = {}
         self._heads = {first: _Heads(first) for first in range(PUBLISH, PUBLISH + 16)}
 
     def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
@@ -156,16 +156,25 @@ class Encoder:
     def forget(self) -> None:
         """Make every envelope anew: topics may have changed."""
         self._envelopes.clear()
+        self._common.clear()
 
     def _seal(self, message: Message) -> _Envelope:
-        topic = text(self._topic(message))
-        properties = self._shared + (self._events.constant(message.source) if self._events else b"")
-        varying = _VARYING_BYTES if self._events else 0
-        length = varint(len(properties) + varying)
-        overhead = len(topic) + len(length) + len(properties) + varying
-        envelope = _Envelope(topic, length + properties, overhead, message.kind in self._retained)
+        topic, retained = self._topic(message), message.kind in self._retained
+        if self._events:
+            envelope = self._envelope(topic, retained, self._events.constant(message.source))
+        elif (topic, retained) in self._common:
+            envelope = self._common[topic, retained]
+        else:
+            envelope = self._common[topic, retained] = self._envelope(topic, retained, b"")
         self._envelopes[message.source] = envelope
         return envelope
+
+    def _envelope(self, topic: str, retained: bool, constant: bytes) -> _Envelope:
+        name, properties = text(topic), self._shared + constant
+        varying = _VARYING_BYTES if self._events else 0
+        length = varint(len(properties) + varying)
+        overhead = len(name) + len(length) + len(properties) + varying
+        return _Envelope(name, length + properties, overhead, retained)
 
 
 class Splitter:
