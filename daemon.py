@@ -1,44 +1,114 @@
-"""One daemon: the wiring of plant and edge, from start to exit code."""
+"""One daemon: the wiring of plant and edge; and how a run is dealt out to several."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
+import secrets
+import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from io import FileIO
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
 from edge.broker import Broker
-from edge.commands import UsageError, timing_of
+from edge.commands import UsageError, pinned, timing_of
 from edge.connection import BrokerRefused
 from edge.delivery import Delivery
 from edge.dryrun import DryRun, StreamClosed
-from edge.facts import ConnectionFacts, ReloadOutcome, why_not_alive, why_not_ready
+from edge.facts import ConnectionFacts
+from edge.front import Truth
 from edge.life import Life
 from edge.logs import RateLimited
-from edge.metrics import Lateness, Statistics, Watched, ledger_fields, make_registry
+from edge.metrics import Lateness
 from edge.outbox import Ledger, Outbox
 from edge.pacer import Pacer
 from edge.reasons import explain
-from edge.reload import FileWatcher, Reloader
 from edge.settings import Settings
 from edge.topics import Topics
-from edge.truth import TruthFile, oee_report
-from edge.web import Server, Span, create_app
+from edge.truth import TruthFile
+from edge.web import Span
 from edge.wire import CloudEvents, Encoder
+from edge.worker import work
+from edge.workers import Workers, fork
 from messages import RETAINED, FactoryMessageGenerator
 from plant.structure import Structure
-from plant.telemetry import Message
+from plant.telemetry import KindOee, Message, Snapshot
 
 log = logging.getLogger("app")
 
 VERSION = "0.1.0"
 OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
+
+_DEALT_SECONDS = 1.0
+
+
+def workers_of(options: argparse.Namespace, settings: Settings, structure: Structure) -> Workers:
+    """Fork the workers that the settings ask for, each with its part of the plant, and of --count.
+
+    Raises UsageError where the options contradict each other, or one process alone can do what they ask for.
+    """
+    for flag in ("demo", "dry_run", "truth"):
+        if getattr(options, flag):
+            raise UsageError(f"--{flag.replace('_', '-')} is for one process: leave WORKERS out")
+    options = pinned(options, time.time())
+    settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
+    parts = settings.of_workers()
+    counts = deal(options, parts, structure) if options.count else [None] * len(parts)
+    lives = [
+        partial(
+            _be_a_worker, argparse.Namespace(**{**vars(options), "count": count}), part, structure, part is parts[0]
+        )
+        for part, count in zip(parts, counts, strict=True)
+    ]
+    first, shards = settings.part
+    machines = sum(len(range(first, count + 1, shards)) for _, _, count in structure.machines())
+    about = f"{machines} machines, in {len(parts)} workers"
+    return Workers(fork(lives), settings.seed or "", about, time.monotonic, settings.drain_seconds)
+
+
+def _be_a_worker(
+    options: argparse.Namespace, part: Settings, structure: Structure, says_first: bool, end: socket.socket
+) -> int:
+    async def live() -> int:
+        return await work(end, Daemon(options, part, structure, says_first=says_first))
+
+    return asyncio.run(live())
+
+
+def deal(options: argparse.Namespace, parts: Sequence[Settings], structure: Structure) -> list[int]:
+    """How many of the first --count messages of all parts together are each part's.
+
+    Found by having them all said, quietly; so it takes the time that one process needs for that.
+    """
+    timing, left = timing_of(options, time.time()), options.count
+    plants = [FactoryMessageGenerator.of(structure, part.seed, start=timing.start, shard=part.part) for part in parts]
+    place, dealt = _order_of(plants), [0] * len(plants)
+    while left and (due := min(plant.next_due() for plant in plants)) < inf and due <= timing.end:
+        until = min(due + _DEALT_SECONDS, timing.end)
+        said = sorted((place(row), part) for part, plant in enumerate(plants) for row in plant.advance(until))[:left]
+        left -= len(said)
+        for _, part in said:
+            dealt[part] += 1
+    return [dealt[0] + left, *dealt[1:]]
+
+
+def _order_of(plants: Sequence[FactoryMessageGenerator]) -> Callable[[Message], tuple[int, ...]]:
+    """What to sort the messages of parts by, so that they come in the order of the whole: time, type, machine, row."""
+    kinds = [*plants[0].snapshot().rows]
+    types = {view.machine_id.partition("-")[0]: kinds.index(view.kind) for plant in plants for view in plant.machines()}
+
+    def place(row: Message) -> tuple[int, ...]:
+        who, _, number = row.source.removeprefix("oee/").partition("-")
+        kind = kinds.index(row.kind) if row.kind in kinds else len(kinds)
+        return row.time_ms, kind, types.get(who, 0), int(number or 0), row.sequence
+
+    return place
 
 
 class Sink(Protocol):
@@ -61,100 +131,109 @@ class Sink(Protocol):
 
 
 class Daemon:
-    """One factory with all it needs, from start to exit code. It is also what the HTTP port shows."""
+    """One factory, or a part of one, with all that it needs to be heard: what a front shows, or a worker runs.
 
-    version = VERSION
+    says_first: it logs the first row of each kind.  Raises UsageError where the options contradict each other.
+    """
 
     def __init__(
-        self,
-        options: argparse.Namespace,
-        settings: Settings,
-        structure: Structure,
-        loading: Callable[[Path], Structure],
+        self, options: argparse.Namespace, settings: Settings, structure: Structure, *, says_first: bool = True
     ) -> None:
         self._settings = settings
-        self._bounded = bool(options.count or (options.duration and not options.then_live))
-        self._born, timing = time.monotonic(), timing_of(options, time.time())
+        self._bounded = bool(options.count is not None or (options.duration and not options.then_live))
+        timing = timing_of(options, time.time())
         self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
         self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
-        self._ledger = Ledger()
-        self._outbox = Outbox(settings.queue_size, settings.queue_policy, self._ledger)
+        self.ledger = Ledger()
+        self._outbox = Outbox(settings.queue_size, settings.queue_policy, self.ledger)
         self._rare = RateLimited(log, 30.0, time.monotonic)
         self._outbox.on_overflow = self._on_overflow
         self._forget = [self._topics.forget]
         self._sink = self._to_stdout() if options.dry_run else self._to_broker()
-        self._lateness, self._shown = Lateness(), set[str]()
+        self.lateness, self._shown = Lateness(), set[str]()
         self._pacer = Pacer(
             self._plant,
             self._outbox,
             timing,
             time.monotonic,
-            on_messages=_say_nothing if options.dry_run else self._show_first,
-            on_late=self._lateness.observe,
+            on_messages=self._show_first if says_first and not options.dry_run else _say_nothing,
+            on_late=self.lateness.observe,
             count=options.count,
             catch_up=settings.catch_up,
         )
-        self._reloader = Reloader(settings.message_config_path, loading, self._adopt, time.time)
-        self._statistics = Statistics(self._ledger, self._sink.facts, self._lateness)
-        self.registry = make_registry(self._watched())
-        self._life = Life()
         self._truth = self._write_truth(options.truth) if options.truth else None
 
-    async def live(self) -> int:
-        """Run to the end of a bounded run, a signal, or a death; give the exit code. PortError if HTTP cannot open."""
-        settings, life = self._settings, self._life
-        log.info("plant: %d machines, seed %s", sum(1 for _ in self._plant.machines()), self._plant.seed)
-        life.catch_signals(on_hangup=lambda: self._reload("SIGHUP"))
-        server = self._serve()
-        watcher = FileWatcher(settings.message_config_path, lambda: self._reload("changed"), settings.reload_seconds)
-        # What has been built lives as long as the process: the collector need not look through it again and again.
-        gc.freeze()
-        life.start("delivery", self._sink.run())
-        life.start("plant", self._pace())
-        life.start("reload", watcher.run())
-        life.start("statistics", self._say_statistics())
-        death = await life.until_over()
-        await self._wind_up(death)
-        if server is not None:
-            server.stop()
-        await life.close()
-        self._statistics.log(self._uptime())
-        return self._exit_code(death)
-
-    # what the HTTP port asks
-
     @property
-    def http_token_file(self) -> Path | None:
-        """The file with the token for calls that change anything."""
-        return self._settings.http_token_file
+    def seed(self) -> int | str:
+        """What the plant draws by."""
+        return self._plant.seed
 
-    def why_not_alive(self) -> str | None:
-        """Say why the process should be restarted, or None."""
-        patience = max(30.0, 2.0 * self._settings.mqtt_keep_alive)
-        turn_age = time.monotonic() - self._pacer.turned_at
-        return why_not_alive(self._sink.facts(), turn_age_seconds=turn_age, patience_seconds=patience)
+    def describe(self) -> str:
+        """Say how many machines there are."""
+        return f"{sum(1 for _ in self._plant.machines())} machines"
 
-    def why_not_ready(self) -> str | None:
-        """Say why messages cannot be delivered, or None."""
-        return why_not_ready(self._sink.facts())
+    def connection(self) -> ConnectionFacts:
+        """Tell how it is connected."""
+        return self._sink.facts()
 
-    def health(self) -> Mapping[str, object]:
-        """The figures."""
-        facts, plant = self._sink.facts(), self._plant.snapshot()
-        return {
-            "uptime_seconds": round(self._uptime(), 3),
-            "ledger": ledger_fields(self._ledger),
-            "connection": {name: getattr(facts, name) for name in facts.__slots__},
-            "plant": {"seed": self._plant.seed, "rows": dict(plant.rows), "open_orders": plant.open_orders},
-        }
+    def turn_age_seconds(self) -> float:
+        """Tell for how long the run loop has not turned."""
+        return time.monotonic() - self._pacer.turned_at
 
-    def oee(self, span: Span) -> Mapping[str, object]:
+    def snapshot(self) -> Snapshot:
+        """Count what the plant is at."""
+        return self._plant.snapshot()
+
+    def oee_by_kind(self) -> list[KindOee]:
+        """Sum up the truth of each type of machine."""
+        return self._plant.oee_by_kind()
+
+    async def look(self) -> None:
+        """Nothing has to be done for it: all this is of now."""
+
+    async def truth(self, span: Span) -> Truth:
         """The truth of each machine."""
-        return oee_report(self._plant.oee(span), self._plant.start, self._plant.now, span)
+        return Truth(self._plant.start, self._plant.now, self._plant.oee(span))
 
-    async def request_reload(self) -> ReloadOutcome:
-        """Load the plant's file anew."""
-        return self._reload("HTTP")
+    def start(self, life: Life) -> None:
+        """Begin to talk."""
+        life.start("delivery", self._sink.run())
+        life.start("plant", self._pace(life))
+
+    def between_statistics(self) -> None:
+        """Tell of rare events that were held back."""
+        self._rare.flush()
+
+    def adopt(self, structure: Structure) -> None:
+        """Follow another structure from now on."""
+        self._plant.reload(structure)
+        if self._truth is not None:
+            self._truth.machines(self._plant.oee())
+        for forget in self._forget:
+            forget()
+        self._pacer.wake()
+
+    async def wind_up(self, death: Exception | None) -> None:
+        """Say nothing more, get the rest acknowledged, say good-bye."""
+        self._pacer.stop()
+        if death is None and not await self._sink.drain(self._settings.drain_seconds):
+            log.warning("%d messages not acknowledged within %g s", self.ledger.pending, self._settings.drain_seconds)
+        await self._sink.stop()
+        self._sink.abandon("shutdown")
+        if self._truth is not None:
+            self._plant.close_truth()
+            self._truth.end(round(self._plant.now * 1000))
+
+    def exit_code(self, death: Exception | None) -> int:
+        """Judge how it went, and log what it died of."""
+        if isinstance(death, BrokerRefused):
+            log.error("giving up: %s", death)
+            return REFUSED
+        if death is not None:
+            log.error("ending: %s", death, exc_info=None if isinstance(death, StreamClosed) else death)
+            return DIED
+        complete = self.ledger.acknowledged == self.ledger.generated
+        return OK if complete or not self._bounded else DIED
 
     # the parts
 
@@ -171,18 +250,6 @@ class Daemon:
         stdout = FileIO(sys.stdout.fileno(), "w", closefd=False)
         return DryRun(self._outbox, self._topics.topic, self._settings.mqtt_qos, stdout, RETAINED)
 
-    def _watched(self) -> Watched:
-        return Watched(
-            ledger=self._ledger,
-            queue_size=self._settings.queue_size,
-            version=VERSION,
-            snapshot=self._plant.snapshot,
-            connection=self._sink.facts,
-            reloads=self._reloader.facts,
-            oee=self._plant.oee_by_kind,
-            lateness=self._lateness,
-        )
-
     def _write_truth(self, path: str) -> TruthFile:
         try:
             truth = TruthFile(Path(path), round(self._plant.start * 1000), self._plant.seed)
@@ -192,69 +259,13 @@ class Daemon:
         self._plant.listen(truth)
         return truth
 
-    def _serve(self) -> Server | None:
-        settings = self._settings
-        if not settings.http_port:
-            return None
-        server = Server(create_app(self), settings.http_host, settings.http_port)
-        log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /docs", server.url)
-        self._life.start("http", server.run())
-        return server
-
-    # the tasks
-
-    async def _pace(self) -> None:
+    async def _pace(self, life: Life) -> None:
         await self._pacer.run()
-        self._life.end()
-
-    async def _say_statistics(self) -> None:
-        interval = self._settings.stats_interval
-        while interval:
-            await asyncio.sleep(interval)
-            self._rare.flush()
-            self._statistics.log(self._uptime())
-        await asyncio.Event().wait()
-
-    async def _wind_up(self, death: Exception | None) -> None:
-        """Say nothing more, get the rest acknowledged, say good-bye."""
-        self._pacer.stop()
-        if death is None and not await self._sink.drain(self._settings.drain_seconds):
-            log.warning("%d messages not acknowledged within %g s", self._ledger.pending, self._settings.drain_seconds)
-        await self._sink.stop()
-        self._sink.abandon("shutdown")
-        if self._truth is not None:
-            self._plant.close_truth()
-            self._truth.end(round(self._plant.now * 1000))
-
-    def _exit_code(self, death: Exception | None) -> int:
-        if isinstance(death, BrokerRefused):
-            log.error("giving up: %s", death)
-            return REFUSED
-        if death is not None:
-            log.error("ending: %s", death, exc_info=None if isinstance(death, StreamClosed) else death)
-            return DIED
-        complete = self._ledger.acknowledged == self._ledger.generated
-        return OK if complete or not self._bounded else DIED
-
-    # small answers
-
-    def _uptime(self) -> float:
-        return time.monotonic() - self._born
-
-    def _reload(self, cause: str) -> ReloadOutcome:
-        return self._reloader.reload(cause)
-
-    def _adopt(self, structure: Structure) -> None:
-        self._plant.reload(structure)
-        if self._truth is not None:
-            self._truth.machines(self._plant.oee())
-        for forget in self._forget:
-            forget()
-        self._pacer.wake()
+        life.end()
 
     def _show_first(self, messages: Sequence[Message]) -> None:
         """One row of each kind, once: what a newcomer wants to see, and kubectl logs can."""
-        if len(self._shown) == len(self._ledger.generated_by_kind):
+        if len(self._shown) == len(self.ledger.generated_by_kind):
             return
         for message in messages:
             if message.kind not in self._shown:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import inf
 
+from edge.manifest import add_export
 from edge.pacer import Timing
+from edge.preflight import add_preflight
 from edge.settings import add_flags
 from edge.verify import add_verify
 
-COMMANDS = ("run", "check", "verify")
+COMMANDS = ("run", "check", "verify", "export", "preflight")
 _ABOUT_ALL = ("-h", "--help", "--version")
 
 
@@ -36,6 +38,10 @@ def _parser(version: str) -> argparse.ArgumentParser:
     check.add_argument("file", nargs="?", metavar="FILE", help="the YAML; default: MESSAGE_CONFIG_PATH")
     about = "Compute availability, performance, quality and OEE from rows alone, and compare them with the truth."
     add_verify(commands.add_parser("verify", help="check a consumer's figures against the truth", description=about))
+    about = "Make files for a cluster and for consumers from the plant's YAML."
+    add_export(commands.add_parser("export", help="make schemas, assets and the like", description=about))
+    about = "Check, step by step, all that must be right before the first row is delivered."
+    add_preflight(commands.add_parser("preflight", help="check the way to the broker", description=about))
     return parser
 
 
@@ -82,6 +88,20 @@ def timing_of(options: argparse.Namespace, now: float) -> Timing:
     if live_from <= start:
         raise UsageError("--then-live: --start must lie in the past, or --duration say how long the history is")
     return Timing(start, live_from=live_from)
+
+
+def pinned(options: argparse.Namespace, now: float) -> argparse.Namespace:
+    """The same run for several processes that begin it one after the other: with the start that it has at `now`.
+
+    In real time what lies between is made up for, so none lags behind the clock for having begun late.
+    Raises UsageError as `timing_of` does.
+    """
+    timing = timing_of(options, now)
+    if options.start is not None:
+        return options
+    live = options.then_live or (options.duration is None and options.speed == 1.0)
+    duration = None if live else options.duration
+    return argparse.Namespace(**{**vars(options), "start": timing.start, "duration": duration, "then_live": live})
 
 
 def _seconds(text: str) -> float:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFacts:
-    """The connection with the broker.
+    """The connection with the broker, or several together.
 
+    clients: how many MQTT clients have been connected, where these facts are of several.
     connects: accepted connections so far.  token_renewals: AUTH exchanges that succeeded (MQTT 5, 4.12.1).
     token_expiry: the token's `exp` in Unix seconds.  last_reason: what last happened to the connection, in words.
     last_ack_age_seconds: time since the last acknowledgement, None before the first.
@@ -23,11 +24,12 @@ class ConnectionFacts:
     last_reason: str = "not connected yet"
     last_ack_age_seconds: float | None = None
     waiting_seconds: float = 0.0
+    clients: int = 1
 
     @property
     def reconnects(self) -> int:
-        """Connections after the first."""
-        return max(0, self.connects - 1)
+        """Connections after the first of each client."""
+        return max(0, self.connects - self.clients)
 
 
 @dataclass(frozen=True, slots=True)

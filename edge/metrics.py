@@ -23,6 +23,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from edge.delivery import NO_TOPIC, TOO_LARGE
 from edge.facts import ConnectionFacts, ReloadFacts
 from edge.outbox import Ledger
 from plant.telemetry import KindOee, Snapshot
@@ -53,6 +54,15 @@ class Lateness:
         """Give the worst since this was last asked."""
         worst, self._worst = self._worst, 0.0
         return worst
+
+    def worsen(self, seconds: float) -> None:
+        """Take note of a worst that another has measured."""
+        self._worst = max(self._worst, seconds)
+
+    def become_sum_of(self, parts: Sequence[Lateness]) -> None:
+        """Take over the histograms of all parts; each has at least one."""
+        self.sum_seconds = sum(part.sum_seconds for part in parts)
+        self._counts = [sum(counts) for counts in zip(*(part._counts for part in parts), strict=True)]  # noqa: SLF001
 
     def buckets(self) -> list[tuple[str, float]]:
         """List upper bounds and how many turns were at most that late."""
@@ -193,17 +203,18 @@ class PlantCollector(Collector):
 
 def _of_messages(ledger: Ledger, queue_size: int) -> Iterator[Metric]:
     name = "edgemqttsim_messages"
+    acknowledged = dict.fromkeys(ledger.generated_by_kind, 0) | ledger.acknowledged_by_kind
+    refused = dict.fromkeys(_REFUSALS, 0) | _by_code(ledger.refused)
+    dropped = dict.fromkeys(_DROPS, 0) | ledger.dropped
     yield _counters(f"{name}_generated", "Messages the plant has said.", ["kind"], _by_one(ledger.generated_by_kind))
-    yield _counters(
-        f"{name}_acknowledged", "Messages the broker has taken.", ["kind"], _by_one(ledger.acknowledged_by_kind)
-    )
+    yield _counters(f"{name}_acknowledged", "Messages the broker has taken.", ["kind"], _by_one(acknowledged))
     yield _counters(
         f"{name}_refused",
         "Messages the broker has refused for good, by PUBACK reason code.",
         ["code"],
-        _by_one(_by_code(ledger.refused)),
+        _by_one(refused),
     )
-    yield _counters(f"{name}_dropped", "Messages given up, by reason.", ["reason"], _by_one(ledger.dropped))
+    yield _counters(f"{name}_dropped", "Messages given up, by reason.", ["reason"], _by_one(dropped))
     yield GaugeMetricFamily("edgemqttsim_queue_messages", "Messages waiting to be sent.", ledger.queued)
     yield GaugeMetricFamily("edgemqttsim_queue_size_messages", "Messages the queue can hold.", queue_size)
     yield GaugeMetricFamily("edgemqttsim_in_flight_messages", "Messages sent and not yet answered.", ledger.in_flight)
@@ -227,7 +238,7 @@ def _of_connection(facts: ConnectionFacts) -> Iterator[Metric]:
 
 
 def _of_reloads(facts: ReloadFacts) -> Iterator[Metric]:
-    # Both from the start: a rate over a series that appears with its first event misses that event.
+    # Both from the start, as with refusals and drops.
     outcomes = _by_one({"accepted": facts.accepted, "refused": facts.refused})
     yield _counters("edgemqttsim_reloads", "Reloads of the plant's file, by outcome.", ["outcome"], outcomes)
     yield _known(
@@ -261,6 +272,10 @@ def _of_oee(kinds: Sequence[KindOee]) -> Iterator[Metric]:
                 family.add_metric([each.kind], value)
         yield family
 
+
+# From the start, at 0: a rate over a series that appears with its first event misses that event.
+_REFUSALS = ("0x80", "0x83", "0x87", "0x90", "0x91", "0x99")  # MQTT 5, 3.4.2.1; after 0x97 a message is sent again
+_DROPS = ("oldest", "newest", TOO_LARGE, NO_TOPIC, "shutdown")
 
 _MACHINE_SECONDS = {
     "planned_seconds": "Machine time but for planned stops.",

@@ -55,7 +55,11 @@ class Options(BaseModel):
     )
     mqtt_client_id: Annotated[
         Text, Option(_BROKER, "AIO_MQTT_CLIENT_ID", "factory-sim-{pid}; in a pod, the pod's name")
-    ] = Field("factory-sim", description="MQTT client id: unique at the broker and, so that a session is kept, stable.")
+    ] = Field(
+        "factory-sim",
+        description="MQTT client id: unique at the broker and, so that a session is kept, stable. Of a plant in parts "
+        "(SHARD, WORKERS), part 3 adds `-3` to it.",
+    )
     mqtt_keep_alive: Annotated[TwoBytes, Option(_BROKER, "AIO_MQTT_KEEP_ALIVE")] = Field(
         60, description="Seconds of silence before a ping; a link that owes an answer for 1.5 times this is dropped."
     )
@@ -150,7 +154,12 @@ class Options(BaseModel):
         "say it later, plant time then lagging behind (stretch).",
     )
     shard: Annotated[Shard, Option(_PLANT)] = Field(
-        "1/1", description="Which part of the plant this process plays: 2/4 is the second of four. Needs SEED."
+        "1/1",
+        description="Which part of the plant this process plays: 2/4 is the second of four; ordinal/4 takes it from "
+        "the end of POD_NAME in a StatefulSet of 4 replicas. Needs SEED.",
+    )
+    workers: Annotated[int, Field(ge=1, le=256), Option(_PLANT)] = Field(
+        1, description="Processes to play it with, one for each core: each is a part with a connection of its own."
     )
 
     http_host: Annotated[Host, Option(_HTTP)] = Field(

@@ -51,16 +51,36 @@ class Settings(Options):
         # Known only here: the model declares what does not depend on where it runs.
         values.setdefault("mqtt_client_id", default_client_id(environ, pid))
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context={"pod_name": pod_name(environ)})
         except ValidationError as error:
             sources = {name: source for name, (source, _) in given.items()}
             raise SettingsError([line for detail in error.errors() for line in _lines(detail, sources)]) from None
 
+    def of_workers(self) -> list[Self]:
+        """The settings of each worker: its part of the plant and of the queue, and a client id that no other part has.
+
+        The workers of shard k of n are the parts k, k + n, k + 2n ...: together they are that shard to the machine.
+        """
+        (first, shards), workers = self.part, self.workers
+        parts = shards * workers
+        if parts == 1:
+            return [self]
+        sizes = [max(1, (self.queue_size + worker) // workers) for worker in range(workers)]
+        return [self._of_part(part, parts, sizes.pop()) for part in range(first, parts + 1, shards)]
+
+    def _of_part(self, part: int, parts: int, queue_size: int) -> Self:
+        own = {"shard": f"{part}/{parts}", "mqtt_client_id": f"{self.mqtt_client_id}-{part}", "queue_size": queue_size}
+        return self.model_copy(update={**own, "workers": 1})
+
 
 def default_client_id(environ: Mapping[str, str], pid: int) -> str:
     """Name this process at the broker: in a pod, where the pid is always 1, by the pod's name; else by its pid."""
-    in_pod = environ.get("POD_NAME") or (environ.get("KUBERNETES_SERVICE_HOST") and environ.get("HOSTNAME"))
-    return in_pod or f"factory-sim-{pid}"
+    return pod_name(environ) or f"factory-sim-{pid}"
+
+
+def pod_name(environ: Mapping[str, str]) -> str | None:
+    """The name of the pod we are in, if we are in one."""
+    return environ.get("POD_NAME") or (environ.get("KUBERNETES_SERVICE_HOST") and environ.get("HOSTNAME")) or None
 
 
 def variables(name: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 _LONGEST = 65535  # bytes of any UTF-8 string in MQTT 5, 1.5.4
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.|\Z))+")  # RFC 1035, 2.3.4; `_` is seen
@@ -89,11 +89,27 @@ def _uri_reference(value: str) -> str:
     return value
 
 
-def _shard(value: str) -> str:
+def _shard(value: str, info: ValidationInfo) -> str:
+    """A part such as 2/4. `ordinal/4` becomes one by the context's `pod_name`: pod x-0 is the first of four."""
     part, _, parts = value.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+    if not (parts.isdecimal() and int(parts) and (part == "ordinal" or part.isdecimal())):
+        raise ValueError("a part such as 2/4, the second of four, or ordinal/4 in a StatefulSet")
+    if part == "ordinal":
+        part = _after_ordinal((info.context or {}).get("pod_name") or "", int(parts))
+    if not 1 <= int(part) <= int(parts):
         raise ValueError("a part such as 2/4: the second of four, counted from 1")
-    return value
+    return f"{int(part)}/{int(parts)}"
+
+
+def _after_ordinal(pod_name: str, parts: int) -> str:
+    """The part of the pod with this name; a StatefulSet ends the names of its pods in -0, -1, -2 ..."""
+    _, _, ordinal = pod_name.rpartition("-")
+    if not (ordinal.isdecimal() and int(ordinal) < parts):
+        raise ValueError(
+            f"a part that POD_NAME tells: a name that ends in -0 to -{parts - 1}, as those of a StatefulSet with "
+            f"{parts} replicas do, which {pod_name!r} does not"
+        )
+    return str(int(ordinal) + 1)
 
 
 LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)

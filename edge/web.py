@@ -58,8 +58,11 @@ class Daemon(Protocol):
     def health(self) -> Mapping[str, object]:
         """Give the details: figures of the ledger, the connection, the plant."""
 
-    def oee(self, span: Span) -> Mapping[str, object]:
-        """Give the truth of each machine over a span."""
+    async def look(self) -> None:
+        """Bring what the metrics and the details show up to now."""
+
+    async def oee(self, span: Span) -> Mapping[str, object]:
+        """Give the truth of each machine over a span, or raise TimeoutError."""
 
     async def request_reload(self) -> ReloadOutcome:
         """Load the plant's file anew."""
@@ -106,6 +109,7 @@ _LINKS = {
 def _add_metrics(app: FastAPI, daemon: Daemon) -> None:
     @app.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:
+        await daemon.look()
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(daemon.registry), headers={"content-type": content_type})
 
@@ -124,6 +128,7 @@ def _add_probes(app: FastAPI, daemon: Daemon) -> None:
     @app.get("/healthz", summary="Details")
     async def healthz() -> Response:
         """All figures; the status is 503 where /livez would say so."""
+        await daemon.look()
         dead, unready = daemon.why_not_alive(), daemon.why_not_ready()
         status = "failing" if dead else "degraded" if unready else "ok"
         details = {"status": status, "reason": dead or unready, **daemon.health()}
@@ -138,13 +143,16 @@ def _probe(reason: str | None) -> Response:
 
 
 def _add_oee(app: FastAPI, daemon: Daemon) -> None:
-    @app.get("/oee", summary="What each machine really did")
+    @app.get("/oee", summary="What each machine really did", responses=_UNWELL)
     async def oee(span: Span = "run") -> Response:
         """Times in seconds by state, jobs by result and the OEE figures (ISO 22400-2), as the plant knows them.
 
         span: the whole run, the clock hour (UTC) that is on, or the one before.
         """
-        return Response(orjson.dumps(daemon.oee(span)), media_type="application/json")
+        try:
+            return Response(orjson.dumps(await daemon.oee(span)), media_type="application/json")
+        except TimeoutError:
+            raise HTTPException(503, "a worker does not answer; /livez says for how long") from None
 
 
 def _add_reload(app: FastAPI, daemon: Daemon) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -48,24 +50,27 @@ def ledger() -> Ledger:
     return outbox.ledger
 
 
-def registry(connection: ConnectionFacts = CONNECTED, reloads: ReloadFacts | None = None) -> CollectorRegistry:
-    """The metrics of a known moment."""
+def watched(**changes: Any) -> Watched:
+    """What there is to see at a known moment, but for some changes."""
     lateness = Lateness()
     for seconds in (0.0005, 0.3, 60.0):
         lateness.observe(seconds)
-    facts = reloads or ReloadFacts(accepted=1, refused=2, last_success=5.0)
-    return make_registry(
-        Watched(
-            ledger=ledger(),
-            queue_size=1000,
-            version="0.1.0",
-            snapshot=lambda: SNAPSHOT,
-            connection=lambda: connection,
-            reloads=lambda: facts,
-            oee=lambda: [OEE],
-            lateness=lateness,
-        )
+    seen = Watched(
+        ledger=ledger(),
+        queue_size=1000,
+        version="0.1.0",
+        snapshot=lambda: SNAPSHOT,
+        connection=lambda: CONNECTED,
+        reloads=lambda: ReloadFacts(accepted=1, refused=2, last_success=5.0),
+        oee=lambda: [OEE],
+        lateness=lateness,
     )
+    return replace(seen, **changes)
+
+
+def registry(**changes: Any) -> CollectorRegistry:
+    """The metrics of that moment."""
+    return make_registry(watched(**changes))
 
 
 def test_the_block_begins_with_the_five_lines_that_others_parse() -> None:
@@ -165,9 +170,26 @@ def test_a_scrape_shows_what_is_true_now(name: str, labels: dict[str, str], valu
     assert registry().get_sample_value(f"edgemqttsim_{name}", labels) == value
 
 
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("acknowledged", {"kind": "cnc_machine"}),
+        ("refused", {"code": "0x87"}),
+        ("dropped", {"reason": "oldest"}),
+        ("dropped", {"reason": "no_topic"}),
+    ],
+)
+def test_what_has_not_happened_yet_is_counted_as_nothing(name: str, labels: dict[str, str]) -> None:
+    """So that a rate sees the first time, too."""
+    said = Outbox(10)
+    said.offer(Message("cnc_machine", "CNC-01", None, 1, 1, b"{}"))
+
+    assert registry(ledger=said.ledger).get_sample_value(f"edgemqttsim_messages_{name}_total", labels) == 0
+
+
 def test_what_is_unknown_has_no_sample() -> None:
     """No token, no acknowledgement, no load yet: no number that one could take for one."""
-    metrics = registry(ConnectionFacts(), ReloadFacts())
+    metrics = registry(connection=ConnectionFacts, reloads=ReloadFacts)
 
     for name in ("token_expiry_timestamp_seconds", "last_acknowledgement_age_seconds"):
         assert metrics.get_sample_value(f"edgemqttsim_{name}") is None

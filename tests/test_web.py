@@ -45,7 +45,10 @@ class Shown:
     def health(self) -> Mapping[str, object]:
         return {"ledger": {"queue_depth": 5}}
 
-    def oee(self, span: str) -> Mapping[str, object]:
+    async def look(self) -> None:
+        pass
+
+    async def oee(self, span: str) -> Mapping[str, object]:
         return {"span": span, "machines": [{"machine_id": "CNC-01", "availability": None}]}
 
     async def request_reload(self) -> ReloadOutcome:

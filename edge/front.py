@@ -1,0 +1,194 @@
+"""A process as others see it: signals, the HTTP port, statistics and reloads, whatever does the work behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from edge.facts import ConnectionFacts, ReloadOutcome, why_not_alive, why_not_ready
+from edge.life import Life, spare_the_collector
+from edge.metrics import Lateness, Statistics, Watched, ledger_fields, make_registry
+from edge.outbox import Ledger
+from edge.reload import FileWatcher, Reloader
+from edge.settings import Settings
+from edge.truth import oee_report
+from edge.web import Server, Span, create_app
+from plant.telemetry import KindOee, MachineOee, Snapshot
+
+log = logging.getLogger("app")
+
+
+class Truth(NamedTuple):
+    """What each machine really did. Plant times in seconds since 1970: where the run began, and how far it is."""
+
+    start: float
+    now: float
+    machines: Sequence[MachineOee]
+
+
+class Works(Protocol):
+    """What is behind the front: one daemon, or several workers. What it shows is of now, or of a moment ago."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What became of each message; always the same object."""
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the run loop was; always the same object."""
+
+    @property
+    def seed(self) -> int | str:
+        """What the plant draws by."""
+
+    def describe(self) -> str:
+        """Say in a few words what it is."""
+
+    def connection(self) -> ConnectionFacts:
+        """Tell how it is connected."""
+
+    def turn_age_seconds(self) -> float:
+        """Tell for how long the run loop has not turned."""
+
+    def snapshot(self) -> Snapshot:
+        """Count what the plant is at."""
+
+    def oee_by_kind(self) -> Sequence[KindOee]:
+        """Sum up the truth of each type of machine."""
+
+    async def look(self) -> None:
+        """Have all these be of now."""
+
+    async def truth(self, span: Span) -> Truth:
+        """Ask for the truth of each machine; TimeoutError where that takes too long."""
+
+    def adopt(self, structure: Any) -> None:
+        """Follow another structure of the plant from now on."""
+
+    def start(self, life: Life) -> None:
+        """Begin to work, and end `life` when all is done that was asked for."""
+
+    def between_statistics(self) -> None:
+        """Do what is due now and then."""
+
+    async def wind_up(self, death: Exception | None) -> None:
+        """Say nothing more, get the rest acknowledged unless something died, say good-bye."""
+
+    def exit_code(self, death: Exception | None) -> int:
+        """Judge how it went, and log what it died of."""
+
+
+class Front:
+    """Runs what it is given from start to exit code, and shows it.
+
+    reloader: puts the plant's file in force.  clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, settings: Settings, works: Works, reloader: Reloader, version: str, clock: Callable[[], float]
+    ) -> None:
+        self.version = version
+        self._settings, self._works, self._reloader, self._clock = settings, works, reloader, clock
+        self._born = clock()
+        self._statistics = Statistics(works.ledger, works.connection, works.lateness)
+        self.registry = make_registry(self._watched())
+        self._life = Life()
+
+    async def live(self) -> int:
+        """Run to the end of a bounded run, a signal, or a death; give the exit code. PortError if HTTP cannot open."""
+        settings, life = self._settings, self._life
+        log.info("plant: %s, seed %s", self._works.describe(), self._works.seed)
+        life.catch_signals(on_hangup=lambda: self._reloader.reload("SIGHUP"))
+        server = self._serve()
+        watcher = FileWatcher(
+            settings.message_config_path, lambda: self._reloader.reload("changed"), settings.reload_seconds
+        )
+        spare_the_collector()
+        self._works.start(life)
+        life.start("reload", watcher.run())
+        life.start("statistics", self._say_statistics())
+        death = await life.until_over()
+        await self._works.wind_up(death)
+        if server is not None:
+            server.stop()
+        await life.close()
+        self._statistics.log(self._uptime())
+        return self._works.exit_code(death)
+
+    # what the HTTP port asks
+
+    @property
+    def http_token_file(self) -> Path | None:
+        """The file with the token for calls that change anything."""
+        return self._settings.http_token_file
+
+    def why_not_alive(self) -> str | None:
+        """Say why the process should be restarted, or None."""
+        patience, turn_age = max(30.0, 2.0 * self._settings.mqtt_keep_alive), self._works.turn_age_seconds()
+        return why_not_alive(self._works.connection(), turn_age_seconds=turn_age, patience_seconds=patience)
+
+    def why_not_ready(self) -> str | None:
+        """Say why messages cannot be delivered, or None."""
+        return why_not_ready(self._works.connection())
+
+    async def look(self) -> None:
+        """Bring what is shown up to now."""
+        await self._works.look()
+
+    def health(self) -> Mapping[str, object]:
+        """The figures."""
+        works = self._works
+        facts, plant = works.connection(), works.snapshot()
+        return {
+            "uptime_seconds": round(self._uptime(), 3),
+            "ledger": ledger_fields(works.ledger),
+            "connection": {name: getattr(facts, name) for name in facts.__slots__},
+            "plant": {"seed": works.seed, "rows": dict(plant.rows), "open_orders": plant.open_orders},
+        }
+
+    async def oee(self, span: Span) -> Mapping[str, object]:
+        """The truth of each machine; TimeoutError where that takes too long."""
+        truth = await self._works.truth(span)
+        return oee_report(truth.machines, truth.start, truth.now, span)
+
+    async def request_reload(self) -> ReloadOutcome:
+        """Load the plant's file anew."""
+        return self._reloader.reload("HTTP")
+
+    # the parts
+
+    def _watched(self) -> Watched:
+        works = self._works
+        return Watched(
+            ledger=works.ledger,
+            queue_size=self._settings.queue_size,
+            version=self.version,
+            snapshot=works.snapshot,
+            connection=works.connection,
+            reloads=self._reloader.facts,
+            oee=works.oee_by_kind,
+            lateness=works.lateness,
+        )
+
+    def _serve(self) -> Server | None:
+        settings = self._settings
+        if not settings.http_port:
+            return None
+        server = Server(create_app(self), settings.http_host, settings.http_port)
+        log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /docs", server.url)
+        self._life.start("http", server.run())
+        return server
+
+    async def _say_statistics(self) -> None:
+        interval = self._settings.stats_interval
+        while interval:
+            await asyncio.sleep(interval)
+            self._works.between_statistics()
+            self._statistics.log(self._uptime())
+        await asyncio.Event().wait()
+
+    def _uptime(self) -> float:
+        return self._clock() - self._born

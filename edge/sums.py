@@ -1,0 +1,110 @@
+"""Sums of what several workers tell of themselves: what one process that did all of it would tell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from edge.facts import ConnectionFacts
+from edge.metrics import Lateness
+from edge.outbox import Ledger
+from plant.telemetry import KindOee, MachineOee, Snapshot
+
+K = TypeVar("K")
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How delivery goes, told each second.
+
+    turn_age_seconds: for how long the run loop had not turned.
+    """
+
+    ledger: Ledger
+    lateness: Lateness
+    connection: ConnectionFacts
+    turn_age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What the plant is at, told when asked for."""
+
+    snapshot: Snapshot
+    kinds: Sequence[KindOee]
+
+
+def sum_ledgers(into: Ledger, parts: Sequence[Ledger]) -> None:
+    """Make a ledger the sum of others."""
+    for name in Ledger.__slots__:
+        zero = type(getattr(into, name))()
+        setattr(into, name, sum((getattr(part, name) for part in parts), zero))
+
+
+def sum_connections(parts: Sequence[ConnectionFacts]) -> ConnectionFacts:
+    """All are connected or the whole is not; of times there is the one that is to be worried about."""
+    away = next((part for part in parts if not part.connected), None)
+    return ConnectionFacts(
+        connected=away is None,
+        connects=sum(part.connects for part in parts),
+        token_renewals=sum(part.token_renewals for part in parts),
+        token_expiry=min(_known(parts, "token_expiry"), default=None),
+        last_reason=(away or parts[0]).last_reason,
+        last_ack_age_seconds=max(_known(parts, "last_ack_age_seconds"), default=None),
+        waiting_seconds=max(part.waiting_seconds for part in parts),
+        clients=sum(part.connects > 0 for part in parts),
+    )
+
+
+def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
+    """All machines, jobs, rows and orders."""
+    return Snapshot(
+        time_ms=max((part.time_ms for part in parts), default=0),
+        rows=_added(part.rows for part in parts),
+        states=_added(part.states for part in parts),
+        jobs=_added(part.jobs for part in parts),
+        open_orders=sum(part.open_orders for part in parts),
+    )
+
+
+def sum_kinds(parts: Iterable[Sequence[KindOee]]) -> list[KindOee]:
+    """The types of machines, each with the sums of all its parts."""
+    by_kind: dict[str, list[KindOee]] = {}
+    for kind in (kind for part in parts for kind in part):
+        by_kind.setdefault(kind.kind, []).append(kind)
+    return [_one_kind(kind, parts) for kind, parts in by_kind.items()]
+
+
+def merged(parts: Iterable[Sequence[MachineOee]]) -> list[MachineOee]:
+    """The machines of all parts, by type and number."""
+    machines = [machine for part in parts for machine in part]
+    kinds = [*dict.fromkeys(machine.kind for machine in machines)]
+    return sorted(machines, key=lambda machine: (kinds.index(machine.kind), int(machine.machine_id.split("-")[-1])))
+
+
+def _one_kind(kind: str, parts: Sequence[KindOee]) -> KindOee:
+    return KindOee(
+        kind=kind,
+        machines=sum(part.machines for part in parts),
+        planned_seconds=sum(part.planned_seconds for part in parts),
+        producing_seconds=sum(part.producing_seconds for part in parts),
+        stopped_seconds=_added(part.stopped_seconds for part in parts),
+        ideal_seconds=sum(part.ideal_seconds for part in parts),
+        results=_added(part.results for part in parts),
+    )
+
+
+def _added(parts: Iterable[Mapping[K, N]]) -> dict[K, N]:
+    """Key by key; unlike a sum of Counters it keeps what is zero."""
+    total: Counter[Any] = Counter()
+    for part in parts:
+        total.update(part)
+    return dict(total)
+
+
+def _known(parts: Iterable[ConnectionFacts], name: str) -> list[float]:
+    return [value for value in map(attrgetter(name), parts) if value is not None]

@@ -1,0 +1,92 @@
+"""A worker: a process with a part of the plant, which obeys and informs the one at the front."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from edge.channel import Channel
+from edge.front import Works
+from edge.life import FORCED, Life, spare_the_collector
+from edge.sums import Census, Pulse
+
+PULSE_SECONDS = 1.0
+
+
+async def work(end: socket.socket, works: Works) -> int:
+    """Work until told to end, over one end of the channel to the front; the exit code."""
+    return await Worker(await Channel.over(end), works).live()
+
+
+class Worker:
+    """Begins when told to; what is done stays to be asked about. Where the front has gone it ends in good order."""
+
+    def __init__(self, channel: Channel, works: Works) -> None:
+        self._channel, self._works = channel, works
+        self._life, self._released = Life(), asyncio.Event()
+        self._orders: dict[str, Callable[[Any], Awaitable[None]]] = {
+            "end": self._end,
+            "adopt": self._follow,
+            "figures": self._tell_figures,
+            "truth": self._tell_truth,
+        }
+
+    async def live(self) -> int:
+        """From the order to start to the exit code."""
+        orders, life = self._channel.messages(), self._life
+        if await anext(orders, None) != ("start", None):
+            return FORCED
+        spare_the_collector()
+        self._works.start(life)
+        life.start("orders", self._obey(orders))
+        life.start("pulse", self._beat())
+        death = await life.until_over()
+        await self._works.wind_up(death)
+        code = self._works.exit_code(death)
+        self._channel.send("done", self._figures())
+        if death is None:
+            await self._released.wait()
+        await life.close()
+        await self._channel.close()
+        return code
+
+    async def _obey(self, orders: AsyncIterator[tuple[str, Any]]) -> None:
+        async for name, value in orders:
+            await self._orders[name](value)
+        if self._released.is_set():
+            # It has told us to end, and was then itself told to end at once.
+            os._exit(FORCED)
+        await self._end(None)
+        await asyncio.Event().wait()
+
+    async def _beat(self) -> None:
+        while True:
+            self._channel.send("pulse", self._pulse())
+            await asyncio.sleep(PULSE_SECONDS)
+            self._works.between_statistics()
+
+    async def _end(self, _: None) -> None:
+        self._released.set()
+        self._life.end()
+
+    async def _follow(self, structure: object) -> None:
+        self._works.adopt(structure)
+
+    async def _tell_figures(self, _: None) -> None:
+        self._channel.send("answer", self._figures())
+
+    async def _tell_truth(self, span: Any) -> None:
+        self._channel.send("answer", await self._works.truth(span))
+
+    def _pulse(self) -> Pulse:
+        works = self._works
+        lateness = copy.copy(works.lateness)
+        works.lateness.take_worst()
+        return Pulse(works.ledger, lateness, works.connection(), works.turn_age_seconds())
+
+    def _figures(self) -> tuple[Pulse, Census]:
+        return self._pulse(), Census(self._works.snapshot(), self._works.oee_by_kind())
