@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,12 +16,24 @@ from benchmarks.broker import BenchBroker
 from benchmarks.case import ROOT, Case, Measured
 from benchmarks.circumstances import circumstances
 from benchmarks.delay import delaying
+from benchmarks.idle import idle
+from benchmarks.live import finish, start
+from benchmarks.pace import Asked, pace
+from benchmarks.page import BENCH, PAGE, PICTURES, write
+from benchmarks.picture import draw, overview
+from benchmarks.progress import say
 from benchmarks.raw import Listener
-from benchmarks.report import Results, markdown, write
+from benchmarks.report import markdown
+from benchmarks.results import Results
 from benchmarks.scenes import Ports, Scene, scenes
 
-PAGE = ROOT / "docs" / "performance.md"
+STORE = ROOT / "build" / "bench.json"
+"""Where results are kept; a quick look has a file of its own, for it is not to take the place of a whole run."""
+_PICTURE = "performance.svg"
+_CAPTION = "senders beside each other, processor time a message by machines, and a stall of the broker"
 _ONE_WAY_SECONDS, _MOST_SECONDS = 0.005, 120.0
+_PACE = Asked(rate=1000, seconds=60, stall_seconds=5)
+_LEAST_PACE_SECONDS, _IDLE_SECONDS, _LEAST_IDLE_SECONDS = 8.0, 20.0, 2.0
 
 
 def measure(case: Case) -> Measured:
@@ -48,59 +59,76 @@ def counted(broker: BenchBroker, case: Case) -> Measured:
 def first_message_seconds(port: int) -> float:
     """From the start of a daemon, as a process, until a subscriber has its first message."""
     listener = Listener(port, "factory/#")
-    flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
-    call = [sys.executable, str(ROOT / "app.py"), "run", *flags, "--speed", "max", "--count", "1"]
-    inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG")}
-    environ, quiet = inherited | {"HTTP_PORT": "0"}, subprocess.DEVNULL
     began = time.perf_counter()
-    with subprocess.Popen(call, cwd=ROOT, env=environ, stdout=quiet, stderr=quiet) as daemon:  # noqa: S603 - ourselves
-        try:
-            listener.wait()
-            seconds = time.perf_counter() - began
-            daemon.wait(_MOST_SECONDS)
-        finally:
-            daemon.kill()
+    with start(port, "--speed", "max", "--count", "1") as process:
+        listener.wait()
+        seconds = time.perf_counter() - began
+        finish(process, _MOST_SECONDS)
     return seconds
 
 
 def run_round(broker: BenchBroker, acts: list[Scene], results: Results) -> None:
-    """Measure everything once."""
+    """Measure everything once that is measured several times."""
     for scene in acts:
         for case in scene.cases:
             measured = counted(broker, case) if scene.counted else measure(case)
             results.add(scene, case, measured)
             line = f"{scene.title}, {case.machines} machines, {case.sender}: {measured.rate:,.0f} msg/s"
-            print(f"{line}, {measured.cpu_us:.2f} µs CPU", file=sys.stderr, flush=True)
+            say(f"{line}, {measured.cpu_us:.2f} µs CPU")
     results.first_seconds.append(first_message_seconds(broker.port))
     broker.count_to(broker.received + 1)
 
 
-def run(rounds: int, scale: float) -> str:
-    """Measure so many times, everything in turn, so that what the machine does besides meets all; the tables."""
-    results, where = Results(), circumstances(rounds)
+def run(rounds: int, scale: float) -> Results:
+    """Measure so many times, everything in turn, so that what the machine does besides meets all."""
+    results = Results(circumstances(f", in one run; each figure is the median of {rounds} unless it says otherwise"))
     with ExitStack() as open_things:
         directory = Path(open_things.enter_context(tempfile.TemporaryDirectory()))
         broker = open_things.enter_context(BenchBroker(directory))
         late = open_things.enter_context(delaying(broker.port, _ONE_WAY_SECONDS))
         acts = scenes(Ports(broker.port, broker.tls_port, late, str(broker.ca_file)), scale)
-        for _ in range(rounds):
+        for number in range(1, rounds + 1):
+            say(f"round {number} of {rounds}")
             run_round(broker, acts, results)
-    return markdown(results, where)
+        run_once(broker, scale, results)
+    return results
+
+
+def run_once(broker: BenchBroker, scale: float, results: Results) -> None:
+    """Measure what takes its time and is not repeated."""
+    share = max(scale, _LEAST_PACE_SECONDS / _PACE.seconds)
+    asked = Asked(_PACE.rate, _PACE.seconds * share, _PACE.stall_seconds * share)
+    say(f"pacing: {asked.rate:,g} msg/s for {asked.seconds:g} s")
+    results.paced = pace(broker, asked, say)
+    seconds = max(_LEAST_IDLE_SECONDS, _IDLE_SECONDS * scale)
+    say(f"idle: the default plant for {seconds:g} s")
+    results.idle = idle(broker.port, seconds)
 
 
 def main() -> None:
     """Do as the command line says."""
+    options = _parser().parse_args()
+    if options.stored:
+        results = Results.load(options.stored)
+    else:
+        results = run(options.rounds, min(max(options.scale, 0.001), 1.0))
+        results.save(STORE if options.scale >= 1 else STORE.with_stem("bench-quick"))
+    tables = markdown(results)
+    print(tables)
+    if not options.no_page:
+        draw(overview(results), PICTURES / _PICTURE)
+        write(PAGE, BENCH, f"{tables}\n\n![{_CAPTION}](pictures/{_PICTURE})")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--rounds", type=int, choices=range(1, 21), default=5, metavar="N", help="runs of each case [5]"
     )
-    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="share of the messages to send [1]")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="share of messages and seconds [1]")
     parser.add_argument("--no-page", action="store_true", help="only print; leave docs/performance.md as it is")
-    options = parser.parse_args()
-    tables = run(options.rounds, min(max(options.scale, 0.001), 1.0))
-    print(tables)
-    if not options.no_page:
-        write(PAGE, tables)
+    parser.add_argument("--from", dest="stored", type=Path, metavar="FILE", help=f"measure nothing, take {STORE.name}")
+    return parser
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +21,8 @@ from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 _START_SECONDS, _COUNT_SECONDS, _STOP_SECONDS = 10.0, 10.0, 10.0
+_TOLD_SECONDS = 1.5
+"""Within which the broker has said what it counts: it does so once a second."""
 _RECEIVED = "$SYS/broker/publish/messages/received"
 _CONFIG = """\
 per_listener_settings false
@@ -83,6 +88,11 @@ class BenchBroker:
             self._process.kill()
             self._process.wait()
 
+    def count(self) -> int:
+        """What it has counted by now, for who sends nothing meanwhile."""
+        time.sleep(_TOLD_SECONDS)
+        return self.received
+
     def count_to(self, wanted: int) -> int:
         """Wait until the broker has counted so many, then what it has counted; fewer only after ten seconds."""
         deadline = time.monotonic() + _COUNT_SECONDS
@@ -90,6 +100,15 @@ class BenchBroker:
             self._changed.wait(0.1)
             self._changed.clear()
         return self.received
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Stop the process for so long: it reads nothing and answers nobody, and every connection stays."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def _watch(self) -> None:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, "bench-count", protocol=paho.MQTTv5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.proc import memory_bytes
 from messages import FactoryMessageGenerator
 from plant.structure import Structure, parse
 from plant.telemetry import Message
@@ -19,7 +20,8 @@ WINDOW = 2000
 """Messages in flight at most, for our sender and for the limit."""
 
 _MIX = {"cnc": 5, "printer_3d": 8, "welding": 4, "painting": 3, "testing": 2}
-_SEED = "bench"
+SEED = "bench"
+"""Of every plant here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Measured:
 
 
 class Stopwatch:
-    """Starts when it is made."""
+    """Starts when it is made. The most memory is what Linux says: ru_maxrss would begin with the parent's."""
 
     def __init__(self) -> None:
         self._began, self._cpu = time.perf_counter(), time.process_time()
@@ -71,31 +73,27 @@ class Stopwatch:
     def stop(self, messages: int) -> Measured:
         """What has passed since, for so many messages."""
         seconds, cpu_seconds = time.perf_counter() - self._began, time.process_time() - self._cpu
-        return Measured(messages, seconds, cpu_seconds, _most_rss_bytes())
+        return Measured(messages, seconds, cpu_seconds, memory_bytes(os.getpid(), "VmHWM"))
 
 
-def _most_rss_bytes() -> int:
-    """What this process itself had at most: ru_maxrss would begin with what its parent had (getrusage(2))."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
-
-
-def structure_of(machines: int) -> Structure:
-    """The default plant with so many machines, in the default mix."""
+def plant_data(machines: int, rate: float | None = None) -> dict[str, Any]:
+    """The default plant with so many machines, in the default mix; all together with so many rows a second."""
     data: dict[str, Any] = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
     total = sum(_MIX.values())
     counts = {key: machines * share // total for key, share in _MIX.items()}
     counts["cnc"] += machines - sum(counts.values())
-    data["global"]["machine_counts"] = counts
-    return parse(data)
+    data["global"] |= {"machine_counts": counts} | ({"target_rate": rate} if rate else {})
+    return data
+
+
+def structure_of(machines: int) -> Structure:
+    """That plant, at its usual rate."""
+    return parse(plant_data(machines))
 
 
 def plant_of(machines: int) -> FactoryMessageGenerator:
     """The plant that every sender's rows come from: always the same ones."""
-    return FactoryMessageGenerator.of(structure_of(machines), _SEED)
+    return FactoryMessageGenerator.of(structure_of(machines), SEED)
 
 
 def rows_of(case: Case) -> list[Message]:

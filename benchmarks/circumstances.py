@@ -15,13 +15,13 @@ from benchmarks.broker import program
 _LIBRARIES = ("paho-mqtt", "orjson", "pydantic")
 
 
-def circumstances(rounds: int) -> str:
-    """Date, machine and versions in one paragraph."""
+def circumstances(how: str = "") -> str:
+    """Date, machine and versions in one paragraph.  how: a clause to follow the date."""
     libraries = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     load = os.getloadavg()[0]
     return (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d}, in one run; each figure is the median of {rounds}. "
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}{how}. "
         f"{_processor()}, {os.cpu_count()} cores (load {load:.1f} as it began), {platform.system()}; "
         f"CPython {platform.python_version()}, {libraries}, {openssl}; {_mosquitto()}."
     )

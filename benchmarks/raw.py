@@ -57,14 +57,19 @@ def disconnect(sock: socket.socket) -> None:
     sock.close()
 
 
+def subscribe(sock: socket.socket, topic_filter: str) -> None:
+    """Ask for such messages at QoS 0 (MQTT 5, 3.8), and wait for the answer."""
+    body = b"\x00\x01\x00" + text(topic_filter) + b"\x00"
+    sock.sendall(bytes((_SUBSCRIBE,)) + varint(len(body)) + body)
+    sock.recv(1024)
+
+
 class Listener:
     """Waits for the first message of a topic filter, on a plain connection of its own."""
 
     def __init__(self, port: int, topic_filter: str = _MARK_TOPIC) -> None:
         self._sock = connect(port, "", "bench-listener")
-        body = b"\x00\x01\x00" + text(topic_filter) + b"\x00"
-        self._sock.sendall(bytes((_SUBSCRIBE,)) + varint(len(body)) + body)
-        self._sock.recv(1024)
+        subscribe(self._sock, topic_filter)
 
     def wait(self) -> None:
         """Return once it is there; TimeoutError after half a minute."""

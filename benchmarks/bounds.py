@@ -1,0 +1,106 @@
+"""What this project has asked of itself, beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.idle import Idle
+from benchmarks.memory import Held
+from benchmarks.pace import Paced
+from benchmarks.page import table
+from benchmarks.results import Results, cpu_us, rate, rss_mib
+from benchmarks.scenes import ALONE, LATE, PLAIN, PLAIN_EVENTS, SIZES, TLS, TLS_EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Something asked for.  least: `value` has to be at least `asked`, else at most."""
+
+    what: str
+    value: float
+    asked: float
+    least: bool = True
+
+    @property
+    def said(self) -> str:
+        """What was asked, in words."""
+        return f"{'at least' if self.least else 'at most'} {self.asked:,g}"
+
+    @property
+    def met(self) -> bool:
+        """Whether it is so."""
+        return self.value >= self.asked if self.least else self.value <= self.asked
+
+
+def bound_table(asked: Sequence[Bound]) -> str:
+    """All of them, with what of them is met."""
+    rows = [[bound.what, bound.said, _figure(bound.value), "yes" if bound.met else "**no**"] for bound in asked]
+    return table("bound | asked: | measured: | met", rows)
+
+
+def bounds(results: Results) -> list[Bound]:
+    """What was asked for, of medians; of pacing and idling where they have been measured."""
+    paced = paced_bounds(results.paced) if results.paced else []
+    return [*_ratios(results), *_costs(results), *paced, *(_idle_bounds(results.idle) if results.idle else [])]
+
+
+def paced_bounds(paced: Paced) -> list[Bound]:
+    """Of a run at a given rate over a stall of the broker."""
+    run = f"{paced.rate:,g} msg/s over a stall of {paced.stall_seconds:.2g} s"
+    return [
+        Bound(f"{run}: rows more or less than were due", paced.off, 1, least=False),
+        Bound(f"{run}: p99 of lateness outside the stall, ms", paced.outside.p99_ms, 10, least=False),
+        Bound(f"{run}: seconds until caught up", paced.caught_up_seconds, 5, least=False),
+    ]
+
+
+def held_bounds(held: Held) -> list[Bound]:
+    """Of a long run under load."""
+    run = f"{held.load.seconds:,.0f} s at {held.load.rate:,g} msg/s"
+    return [
+        Bound(f"{run}: messages more or less than were due", abs(held.counted - held.due), 1, least=False),
+        Bound(f"{run}: seconds longer than asked, with the start", held.overtime_seconds, 5, least=False),
+        Bound(f"{run}: MiB of growth after the first minute", held.growth_bytes / 2**20, 5, least=False),
+    ]
+
+
+def _ratios(results: Results) -> list[Bound]:
+    titles = (PLAIN, PLAIN_EVENTS, TLS, TLS_EVENTS, LATE)
+    plain, events, tls, tls_events, late = (results.senders(title, rate) for title in titles)
+    return [
+        Bound("plain: of the limit", over(plain, "limit"), 0.9),
+        Bound("plain: times `mosquitto_pub -l`", over(plain, "mosquitto_pub"), 2),
+        Bound("plain: times stock paho", over(plain, "stock_paho"), 6),
+        Bound("plain: times waiting for each", over(plain, "wait_each"), 20),
+        Bound("10 ms round trip: times waiting for each", over(late, "wait_each"), 300),
+        Bound("CloudEvents, plain: of the limit with such frames", over(events, "limit"), 0.8),
+        Bound("TLS: of the limit over TLS", over(tls, "limit"), 0.8),
+        Bound("TLS: times stock paho over TLS", over(tls, "stock_paho"), 3),
+        Bound("CloudEvents, TLS: of the limit with such frames", over(tls_events, "limit"), 0.8),
+    ]
+
+
+def _costs(results: Results) -> list[Bound]:
+    alone, alone_us = results.sizes(ALONE, rate), results.sizes(ALONE, cpu_us)
+    few, most = min(alone), max(alone)
+    dearer = alone_us[most] / alone_us[few]
+    return [
+        Bound("plain: µs of client CPU a message", results.senders(PLAIN, cpu_us)["ours"], 4, least=False),
+        Bound(f"plant alone: rows a second, the fewest of {few:,} to {most:,} machines", min(alone.values()), 400_000),
+        Bound(f"plant alone: cost of a row at {most:,} machines to {few:,}", dearer, 1.3, least=False),
+        Bound(f"sending: MiB of memory at {most:,} machines", results.sizes(SIZES, rss_mib)[most], 300, least=False),
+    ]
+
+
+def _idle_bounds(idle: Idle) -> list[Bound]:
+    return [Bound("the default plant, connected: % of a core", 100 * idle.cpu_share, 1, least=False)]
+
+
+def over(rates: Mapping[str, float], other: str) -> float:
+    """How many times as fast as another ours is."""
+    return rates["ours"] / rates[other]
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
