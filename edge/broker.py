@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from math import inf
 
 from edge.connection import BrokerRefused, Connection, ConnectionEnded, Login
-from edge.credentials import CredentialsUnavailable, Token, read_secret, read_token, tls_context
+from edge.credentials import CredentialsUnavailable, Token
 from edge.delivery import Delivery
 from edge.facts import ConnectionFacts
 from edge.reasons import NOT_AUTHORIZED
@@ -115,14 +115,11 @@ class Broker:
 
     def _login(self) -> Login:
         """Who we are, fresh from the files; CredentialsUnavailable where one is not there."""
-        settings, method = self._settings, self._settings.mqtt_auth_method
-        token = read_token(settings.sat_token_path) if method is AuthMethod.K8S_SAT else None
-        if token is not None and (self._token is None or token.raw != self._token.raw):
+        login = Login.of(self._settings)
+        if login.token is not None and (self._token is None or login.token.raw != self._token.raw):
             self._refusals = 0
-        self._token = token
-        password_file = settings.mqtt_password_file if method is AuthMethod.USERPASS else None
-        password = read_secret(password_file, "password file") if password_file else None
-        return Login(tls_context(settings), token, password)
+        self._token = login.token
+        return login
 
     async def _open(self, connection: Connection, login: Login) -> None:
         settings = self._settings

@@ -6,25 +6,33 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, Self, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.credentials import Token
-from edge.delivery import Delivery, Limits
+from edge.credentials import Token, read_secret, read_token, tls_context
+from edge.delivery import Limits, Wire
 from edge.reasons import FATAL_ON_CONNECT, FATAL_ON_DISCONNECT, KEEP_ALIVE_TIMEOUT, explain
 from edge.session import FIRST_OWN_ID, LAST_OWN_ID, Link, Session, make_properties
-from edge.settings import Settings
+from edge.settings import AuthMethod, Settings
 
 SAT_METHOD = "K8S-SAT"
 METRIC_CATEGORY = ("metriccategory", "edgemqttsim")
 _ANSWER_SECONDS = 30.0
 _TICK_SECONDS = 0.5
+_GRANTS = (
+    "ReceiveMaximum",
+    "MaximumQoS",
+    "MaximumPacketSize",
+    "RetainAvailable",
+    "SessionExpiryInterval",
+    "ServerKeepAlive",
+)
 
 
 class ConnectionEnded(Exception):
@@ -41,10 +49,11 @@ class BrokerRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A CONNACK that lets us in (MQTT 5, 3.2)."""
+    """A CONNACK that lets us in (MQTT 5, 3.2).  granted: its numbers as the broker set them, by paho's names."""
 
     session_present: bool
     limits: Limits
+    granted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,35 @@ class Login:
     token: Token | None = None
     password: bytes | None = None
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Who the settings say we are, read now; CredentialsUnavailable where a file is not there."""
+        method = settings.mqtt_auth_method
+        token = read_token(settings.sat_token_path) if method is AuthMethod.K8S_SAT else None
+        password_file = settings.mqtt_password_file if method is AuthMethod.USERPASS else None
+        password = read_secret(password_file, "password file") if password_file else None
+        return cls(tls_context(settings), token, password)
+
+
+class Lane(Protocol):
+    """Who publishes over a connection: the delivery of the daemon, or the probe of a preflight."""
+
+    @property
+    def waiting_seconds(self) -> float:
+        """For how long acknowledgements have been due."""
+
+    def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:
+        """The connection is up."""
+
+    def close(self) -> None:
+        """The connection is gone."""
+
+    def fill(self) -> None:
+        """Write what there is room for."""
+
+    def acknowledged(self, packet_ids: Iterable[int], code: int) -> None:
+        """The broker has answered all these alike (MQTT 5, 3.4)."""
+
 
 class Connection:
     """A TCP or TLS connection with its MQTT session.
@@ -65,7 +103,7 @@ class Connection:
     on_auth: told the reason code of each AUTH from the server.
     """
 
-    def __init__(self, settings: Settings, delivery: Delivery, on_auth: Callable[[int], None]) -> None:
+    def __init__(self, settings: Settings, delivery: Lane, on_auth: Callable[[int], None]) -> None:
         self._settings, self._delivery = settings, delivery
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._farewell: int | None = None
@@ -87,6 +125,9 @@ class Connection:
             raise ConnectionEnded(f"{self._where} did not answer within {_ANSWER_SECONDS:.0f} s") from None
         except OSError as error:
             raise ConnectionEnded(self._why_not(error)) from None
+        except ConnectionEnded as ended:
+            lost = self._link.closed.result() if self._link.closed.done() else None
+            raise ConnectionEnded(f"{ended}: {lost}" if lost else str(ended)) from None
         self._delivery.open(self._link, accepted.limits, session_present=accepted.session_present)
         return accepted
 
@@ -194,10 +235,14 @@ class Connection:
         self._answer.set_exception(BrokerRefused("the broker refused the connection", code, final=final))
 
     def _on_connect(
-        self, _client: Client, _data: object, flags: ConnectFlags, _reason: ReasonCode, properties: Properties | None
+        self, _client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        if not self._answer.done():
-            self._answer.set_result(Accepted(flags.session_present, self._limits(properties)))
+        if self._answer.done():
+            return
+        if reason.is_failure:  # paho's translation of what a broker without MQTT 5 answers
+            self._on_refused(reason.value)
+        else:
+            self._answer.set_result(Accepted(flags.session_present, self._limits(properties), _granted(properties)))
 
     def _on_disconnect(
         self,
@@ -224,3 +269,7 @@ class Connection:
             frame_bytes=getattr(granted, "MaximumPacketSize", None),
             retain=bool(getattr(granted, "RetainAvailable", 1)),
         )
+
+
+def _granted(properties: Properties | None) -> dict[str, int]:
+    return {name: getattr(properties, name) for name in _GRANTS if hasattr(properties, name)}

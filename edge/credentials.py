@@ -21,12 +21,15 @@ class CredentialsUnavailable(Exception):
 class Token:
     """A service account token: opaque to us but for its claims, which the broker checks and we only read.
 
-    expires_at: the JWT's `exp` in Unix seconds, None where the text is no JWT.  audience: its `aud`.
+    expires_at, not_before: the JWT's `exp` and `nbf` in Unix seconds, None where the text is no JWT.
+    audience, subject: its `aud` and `sub`.
     """
 
     raw: bytes = field(repr=False)
     expires_at: float | None = None
     audience: tuple[str, ...] = ()
+    not_before: float | None = None
+    subject: str = ""
 
     @classmethod
     def parse(cls, raw: bytes) -> Token:
@@ -34,7 +37,8 @@ class Token:
         claims = _claims(raw)
         expiry, audience = claims.get("exp"), claims.get("aud", ())
         names = (audience,) if isinstance(audience, str) else tuple(audience) if isinstance(audience, list) else ()
-        return cls(raw, _seconds(expiry), tuple(map(str, names)))
+        subject = str(claims.get("sub", ""))
+        return cls(raw, _seconds(expiry), tuple(map(str, names)), _seconds(claims.get("nbf")), subject)
 
 
 def _seconds(claim: object) -> float | None:

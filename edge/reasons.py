@@ -67,7 +67,12 @@ _NAMES = {
 }
 
 
+def name_of(code: int) -> str:
+    """A reason code by number and name: `0x87 Not authorized`."""
+    return f"0x{code:02X} {_NAMES.get(code, 'reason code not in MQTT 5')}"
+
+
 def explain(code: int) -> str:
     """A reason code as a person would want it: `0x87 Not authorized (the broker does not accept ...)`."""
     hint = f" ({_HINTS[code]})" if code in _HINTS else ""
-    return f"0x{code:02X} {_NAMES.get(code, 'reason code not in MQTT 5')}{hint}"
+    return f"{name_of(code)}{hint}"

@@ -11,6 +11,8 @@ _HEAD: Final = {"machine_id": "id_json", "station_id": "station_json", "status":
 MACHINE_TYPES: Final = (
     MachineType(
         key="cnc_machine",
+        title="CNC mill",
+        product="part",
         digit=1,
         machine_id="CNC-{number:02d}",
         topic="{prefix}/cnc",
@@ -26,6 +28,8 @@ MACHINE_TYPES: Final = (
     ),
     MachineType(
         key="printer_3d",
+        title="3D printer",
+        product="print",
         digit=2,
         machine_id="3DP-{number:02d}",
         topic="{prefix}/3dprinter",
@@ -41,6 +45,8 @@ MACHINE_TYPES: Final = (
     ),
     MachineType(
         key="welding",
+        title="welding station",
+        product="assembly",
         digit=3,
         machine_id="WELD-{number:02d}",
         topic="{prefix}/welding",
@@ -56,6 +62,8 @@ MACHINE_TYPES: Final = (
     ),
     MachineType(
         key="painting",
+        title="painting booth",
+        product="frame",
         digit=4,
         machine_id="PAINT-{number:02d}",
         topic="{prefix}/painting",
@@ -71,6 +79,8 @@ MACHINE_TYPES: Final = (
     ),
     MachineType(
         key="testing",
+        title="test rig",
+        product="target",
         digit=5,
         machine_id="TEST-{number:02d}",
         topic="{prefix}/testing",

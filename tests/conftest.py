@@ -12,6 +12,7 @@ import pytest
 import edge.broker
 import edge.connection
 from tests.support.credentials import Credentials
+from tests.support.kustomize import NO_KUBECTL
 from tests.support.leaks import children, command_line
 from tests.support.mosquitto import Mosquitto
 from tests.support.plugin import NO_MOSQUITTO, why_unavailable
@@ -112,10 +113,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
-    """Right above pytest's closing line: how many tests went unrun for want of mosquitto, and the remedy."""
+    """Right above pytest's closing line: how many tests went unrun for want of a program, and the remedy."""
     yield
-    reasons = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []))
-    unrun = [reason.removeprefix("Skipped: ") for reason in reasons if NO_MOSQUITTO in reason]
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
+    for lacking in (NO_MOSQUITTO, NO_KUBECTL):
+        _say_unrun(terminalreporter, [reason.removeprefix("Skipped: ") for reason in reasons if lacking in reason])
+
+
+def _say_unrun(terminalreporter: pytest.TerminalReporter, unrun: list[str]) -> None:
     if unrun:
         tests = "1 test" if len(unrun) == 1 else f"{len(unrun)} tests"
         terminalreporter.write_line(f"{tests} skipped: {unrun[0]}", yellow=True)

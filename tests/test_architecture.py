@@ -18,6 +18,8 @@ ARROWS = {
     "plant": ("plant",),
     "edge": ("edge", "plant.telemetry"),
     "edge.reload": ("edge", "plant.telemetry", "plant.structure"),
+    "edge.manifest": ("edge", "plant.telemetry", "plant.structure", "plant.catalogue"),
+    "edge.exports": ("edge", "plant.telemetry", "plant.structure", "plant.catalogue"),
     "sandbox": ("sandbox",),
 }
 """Module or package -> what of ours it may import; the longest name that fits counts."""

@@ -1,0 +1,105 @@
+"""The namespaced assets as a Bicep file: created through Azure, which is what makes them known there."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from edge.exports.export import Export, File
+from edge.exports.names import heading
+from edge.exports.namespaced import asset_resources, device
+
+API_VERSION: Final = "2026-04-01"
+"""Of Microsoft.DeviceRegistry: the newest that is generally available."""
+FILE: Final = "assets.bicep"
+MOST_RESOURCES: Final = 800
+"""In one deployment, by Azure Resource Manager; the device is one of them."""
+
+_HEAD: Final = """
+The factory's device and assets in Azure Device Registry. Deploy it with
+
+  az deployment group create -g <RESOURCE_GROUP> -f assets.bicep -p namespaceName=<ADR_NAMESPACE> \\
+    customLocationId=<CUSTOM_LOCATION_ID>
+
+Yours to fill in, in that command:
+  <RESOURCE_GROUP>      the resource group of the Azure IoT Operations instance
+  <ADR_NAMESPACE>       the Azure Device Registry namespace that the instance refers to
+  <CUSTOM_LOCATION_ID>  the resource id of the instance's custom location
+
+It has been checked for its shape only, never compiled or deployed: run `az bicep build -f assets.bicep` first.
+"""
+
+_PARAMETERS: Final = f"""\
+@description('Azure Device Registry namespace that the Azure IoT Operations instance refers to.')
+param namespaceName string
+
+@description('Resource id of the custom location of the Azure IoT Operations instance.')
+param customLocationId string
+
+@description('Azure region of the resources.')
+param location string = resourceGroup().location
+
+@description('Assets to pass over: one deployment takes {MOST_RESOURCES - 1}, so a larger plant needs several.')
+param first int = 0
+
+var batch = take(skip(assets, first), {MOST_RESOURCES - 1})
+
+var extendedLocation = {{
+  type: 'CustomLocation'
+  name: customLocationId
+}}
+"""
+
+_RESOURCES: Final = f"""\
+resource registry 'Microsoft.DeviceRegistry/namespaces@{API_VERSION}' existing = {{
+  name: namespaceName
+}}
+
+resource device 'Microsoft.DeviceRegistry/namespaces/devices@{API_VERSION}' = {{
+  parent: registry
+  name: factory.name
+  location: location
+  extendedLocation: extendedLocation
+  properties: factory.properties
+}}
+
+resource asset 'Microsoft.DeviceRegistry/namespaces/assets@{API_VERSION}' = [for each in batch: {{
+  parent: registry
+  name: each.name
+  location: location
+  extendedLocation: extendedLocation
+  properties: each.properties
+  dependsOn: [
+    device
+  ]
+}}]
+"""
+
+
+def bicep(export: Export) -> list[File]:
+    """One file with the device and all assets."""
+    name, spec = device(export)
+    assets = [{"name": asset.name, "properties": asset.spec} for asset in asset_resources(export)]
+    comment = "".join(f"// {line}".rstrip() + "\n" for line in heading(_HEAD, "assets").splitlines())
+    variables = f"var factory = {literal({'name': name, 'properties': spec})}\n\nvar assets = {literal(assets)}\n"
+    return [File(FILE, f"{comment}\n{_PARAMETERS}\n{variables}\n{_RESOURCES}")]
+
+
+def literal(value: Any, indent: str = "") -> str:
+    """A value as Bicep writes it: objects and arrays over several lines, text in single quotes."""
+    deeper = indent + "  "
+    if isinstance(value, dict):
+        lines = [f"{deeper}{_key(key)}: {literal(each, deeper)}" for key, each in value.items()]
+        return "\n".join(("{", *lines, indent + "}")) if lines else "{}"
+    if isinstance(value, list):
+        lines = [f"{deeper}{literal(each, deeper)}" for each in value]
+        return "\n".join(("[", *lines, indent + "]")) if lines else "[]"
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else _quoted(value)
+
+
+def _key(name: str) -> str:
+    return name if name.isidentifier() and name.isascii() else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    escapes = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    return "'" + "".join(escapes.get(character, character) for character in text).replace("${", "\\${") + "'"

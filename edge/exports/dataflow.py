@@ -1,0 +1,148 @@
+"""Target `dataflow`: from the broker to Microsoft Fabric, to Azure Data Explorer, and to files on a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from edge.exports.export import Export, File
+from edge.exports.kql import TABLE, table_of
+from edge.exports.names import heading, metadata, resource_name
+from edge.exports.yamltext import dump
+from plant.catalogue import Kind
+
+API: Final = "connectivity.iotoperations.azure.com/v1"
+
+_IDENTITY: Final = {"method": "SystemAssignedManagedIdentity", "systemAssignedManagedIdentitySettings": {}}
+"""The login of the Azure IoT Operations extension itself: no secret has to be kept anywhere."""
+
+_FABRIC_HEAD: Final = """
+From the MQTT broker to an eventstream of Microsoft Fabric, by its Kafka endpoint. Rows go as they are; the
+CloudEvents attributes of each message go with them as headers (id, source, time ...), so a row that comes twice is
+known by its id.
+
+Yours to fill in:
+  <FABRIC_BOOTSTRAP_SERVER>  of the eventstream's custom endpoint, Kafka tab, with its port 9093
+  <FABRIC_TOPIC>             its topic name, es_...
+
+The identity of the Azure IoT Operations extension needs the role Contributor in the Fabric workspace.
+"""
+_EXPLORER_HEAD: Final = """
+From the MQTT broker to the table {table} of Azure Data Explorer, which `python app.py export kql` makes. There is a
+dataflow for each kind of message, because each has its own schema. Storage has no headers, so CloudEvents end here;
+rows bear time and machine themselves.
+
+Yours to fill in:
+  <ADX_CLUSTER>, <ADX_REGION>   the cluster's host is <ADX_CLUSTER>.<ADX_REGION>.kusto.windows.net
+  <ADX_DATABASE>                the database; it needs streaming ingestion
+  <SCHEMA_REGISTRY_NAMESPACE>   the namespace of the schema registry
+{schemas}
+The identity of the Azure IoT Operations extension needs the role Ingestor on the database.
+"""
+_LOCAL_HEAD: Final = """
+From the MQTT broker to Parquet files on a volume of the cluster: a directory for each kind of message.
+
+Yours to fill in:
+  <SCHEMA_REGISTRY_NAMESPACE>   the namespace of the schema registry
+{schemas}"""
+_SCHEMAS: Final = """\
+  <RESOURCE_GROUP>, <SCHEMA_REGISTRY>   where the schemas are, made by `python app.py export schema --output .` and
+
+"""
+
+
+def dataflow(export: Export) -> list[File]:
+    """Dataflows to Fabric (Kafka endpoint), Azure Data Explorer and local storage, CloudEvents propagated."""
+    schemas = _SCHEMAS + "".join(f"{_schema_command(export, kind)}\n" for kind in export.kinds)
+    explorer_head, local_head = _EXPLORER_HEAD.format(table=TABLE, schemas=schemas), _LOCAL_HEAD.format(schemas=schemas)
+    return [
+        _file("dataflow-fabric.yaml", _FABRIC_HEAD, _fabric(export)),
+        _file("dataflow-adx.yaml", explorer_head, _explorer(export)),
+        _file("dataflow-local.yaml", local_head, _local(export)),
+    ]
+
+
+def schema_name(export: Export, kind: Kind) -> str:
+    """What a kind's Delta schema is called in the schema registry."""
+    return resource_name(export.prefix, kind.key, "delta")
+
+
+def _file(name: str, head: str, documents: Iterable[Mapping[str, Any]]) -> File:
+    return File(name, dump(*documents, head=heading(head, "dataflow")))
+
+
+def _schema_command(export: Export, kind: Kind) -> str:
+    parts = (
+        f"  az iot ops schema create -n {schema_name(export, kind)}",
+        "-g <RESOURCE_GROUP> --registry <SCHEMA_REGISTRY> --format delta --type message",
+        f"--version-content schema/{kind.key}.delta.json",
+    )
+    return " \\\n    ".join(parts)
+
+
+def _fabric(export: Export) -> Iterable[dict[str, Any]]:
+    name = resource_name(export.prefix, "fabric")
+    kafka = {
+        "host": "<FABRIC_BOOTSTRAP_SERVER>",
+        "authentication": _IDENTITY,
+        "tls": {"mode": "Enabled"},
+        "copyMqttProperties": "Enabled",
+        "cloudEventAttributes": "Propagate",
+    }
+    yield _endpoint(export, name, {"endpointType": "Kafka", "hostType": "FabricRT", "kafkaSettings": kafka})
+    if filters := sorted({export.topics.filter_of(kind) for kind in export.kinds}):
+        yield _flow(export, name, [_source(filters), _destination(name, "<FABRIC_TOPIC>")])
+
+
+def _explorer(export: Export) -> Iterable[dict[str, Any]]:
+    name = resource_name(export.prefix, "adx")
+    explorer = {
+        "host": "<ADX_CLUSTER>.<ADX_REGION>.kusto.windows.net",
+        "database": "<ADX_DATABASE>",
+        "authentication": _IDENTITY,
+    }
+    yield _endpoint(export, name, {"endpointType": "DataExplorer", "dataExplorerSettings": explorer})
+    yield from (_stored(export, kind, name, table_of(kind)) for kind in export.kinds)
+
+
+def _local(export: Export) -> Iterable[dict[str, Any]]:
+    name = resource_name(export.prefix, "local")
+    volume = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
+    about = metadata(export, name)
+    yield {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": about, "spec": volume}
+    settings = {"endpointType": "LocalStorage", "localStorageSettings": {"persistentVolumeClaimRef": name}}
+    yield _endpoint(export, name, settings)
+    yield from (_stored(export, kind, name, kind.key) for kind in export.kinds)
+
+
+def _stored(export: Export, kind: Kind, endpoint: str, destination: str) -> dict[str, Any]:
+    """The flow of one kind to storage, which wants to know the schema of what it stores."""
+    transformation = {
+        "serializationFormat": "Parquet",
+        "schemaRef": f"aio-sr://<SCHEMA_REGISTRY_NAMESPACE>/{schema_name(export, kind)}:1",
+        "map": [{"type": "PassThrough", "inputs": ["*"], "output": "*"}],
+    }
+    operations = [
+        _source([export.topics.filter_of(kind)]),
+        {"operationType": "BuiltInTransformation", "builtInTransformationSettings": transformation},
+        _destination(endpoint, destination),
+    ]
+    return _flow(export, resource_name(endpoint, kind.key), operations)
+
+
+def _source(filters: list[str]) -> dict[str, Any]:
+    settings = {"endpointRef": "default", "serializationFormat": "Json", "dataSources": filters}
+    return {"operationType": "Source", "sourceSettings": settings}
+
+
+def _destination(endpoint: str, where: str) -> dict[str, Any]:
+    return {"operationType": "Destination", "destinationSettings": {"endpointRef": endpoint, "dataDestination": where}}
+
+
+def _endpoint(export: Export, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": API, "kind": "DataflowEndpoint", "metadata": metadata(export, name), "spec": spec}
+
+
+def _flow(export: Export, name: str, operations: list[dict[str, Any]]) -> dict[str, Any]:
+    spec = {"profileRef": "default", "mode": "Enabled", "operations": operations}
+    return {"apiVersion": API, "kind": "Dataflow", "metadata": metadata(export, name), "spec": spec}

@@ -1,0 +1,268 @@
+"""What the Grafana dashboard shows: rows of panels, each with its queries, as a table without Grafana's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+
+class Query(NamedTuple):
+    """PromQL in which `@` stands for our selector, and how its series are called in the legend."""
+
+    expr: str
+    legend: str = ""
+
+
+class Panel(NamedTuple):
+    """One panel. kind: of Grafana's panels.  width: in columns.  unit: one of Grafana's units.
+
+    steps: from which value on which colour holds; the first holds below them all.
+    greatest: of the axis or gauge.  stacked: whether series are drawn on top of each other.
+    names: what to show in place of a value.
+    """
+
+    title: str
+    description: str
+    queries: Sequence[Query]
+    kind: str = "timeseries"
+    width: int = 8
+    unit: str = "short"
+    steps: Sequence[tuple[float | None, str]] = ((None, "green"),)
+    greatest: float | None = None
+    stacked: bool = False
+    names: tuple[tuple[str, str], ...] = ()
+
+
+class Row(NamedTuple):
+    """A titled row of panels, all of a height, in Grafana's units of about 30 pixels."""
+
+    title: str
+    height: int
+    panels: Sequence[Panel]
+
+
+_RATE: Final = "[$__rate_interval]"
+_HOUR: Final = "[1h]"
+_PLANNED: Final = f"sum by (kind) (rate(edgemqttsim_planned_seconds_total{{@}}{_HOUR}))"
+_PRODUCING: Final = f"sum by (kind) (rate(edgemqttsim_producing_seconds_total{{@}}{_HOUR}))"
+_IDEAL: Final = f"sum by (kind) (rate(edgemqttsim_ideal_seconds_total{{@}}{_HOUR}))"
+_JOBS: Final = f"sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@}}{_HOUR}))"
+_GOOD: Final = f'sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@, result=~"good|pass"}}{_HOUR}))'
+
+
+def _late(quantile: float) -> str:
+    return f"histogram_quantile({quantile}, sum by (le) (rate(edgemqttsim_lateness_seconds_bucket{{@}}{_RATE})))"
+
+
+_NOW: Final = Row(
+    "Now",
+    4,
+    (
+        Panel(
+            "Connected",
+            "Pods with a connection to the broker, of all.",
+            [
+                Query("sum(edgemqttsim_connected{@})", "connected"),
+                Query("count(edgemqttsim_connected{@})", "pods"),
+            ],
+            "stat",
+            4,
+        ),
+        Panel(
+            "Acknowledged",
+            "Messages per second that the broker has taken.",
+            [Query(f"sum(rate(edgemqttsim_messages_acknowledged_total{{@}}{_RATE}))")],
+            "stat",
+            4,
+            "cps",
+        ),
+        Panel(
+            "Queue",
+            "How full the fullest queue is.",
+            [Query("max(edgemqttsim_queue_messages{@} / edgemqttsim_queue_size_messages{@})")],
+            "gauge",
+            4,
+            "percentunit",
+            ((None, "green"), (0.5, "orange"), (0.9, "red")),
+            1,
+        ),
+        Panel(
+            "Lost in 24 h",
+            "Messages refused for good or dropped.",
+            [
+                Query(
+                    "sum(increase(edgemqttsim_messages_refused_total{@}[24h]))"
+                    " + sum(increase(edgemqttsim_messages_dropped_total{@}[24h]))"
+                )
+            ],
+            "stat",
+            4,
+            steps=((None, "green"), (1, "red")),
+        ),
+        Panel(
+            "Token expires in",
+            "The token that expires first. Kubernetes renews it at four fifths of its life.",
+            [Query("min(edgemqttsim_token_expiry_timestamp_seconds{@}) - time()")],
+            "stat",
+            4,
+            "s",
+            ((None, "red"), (600, "orange"), (3600, "green")),
+        ),
+        Panel(
+            "Machines",
+            "Machines in the plant, over all pods.",
+            [Query("sum(edgemqttsim_machines{@})")],
+            "stat",
+            4,
+        ),
+    ),
+)
+
+_DELIVERY: Final = Row(
+    "Delivery",
+    8,
+    (
+        Panel(
+            "Messages",
+            "What the plant says and what the broker takes: the lines lie on each other while all is well.",
+            [
+                Query(f"sum(rate(edgemqttsim_messages_generated_total{{@}}{_RATE}))", "generated"),
+                Query(f"sum(rate(edgemqttsim_messages_acknowledged_total{{@}}{_RATE}))", "acknowledged"),
+            ],
+            unit="cps",
+        ),
+        Panel(
+            "Acknowledged, by kind",
+            "Messages per second that the broker has taken.",
+            [Query(f"sum by (kind) (rate(edgemqttsim_messages_acknowledged_total{{@}}{_RATE}))", "{{kind}}")],
+            unit="cps",
+            stacked=True,
+        ),
+        Panel(
+            "Lost",
+            "Refused by PUBACK reason code, and dropped by reason. Nothing of it is sent again.",
+            [
+                Query(f"sum by (code) (rate(edgemqttsim_messages_refused_total{{@}}{_RATE})) > 0", "refused {{code}}"),
+                Query(
+                    f"sum by (reason) (rate(edgemqttsim_messages_dropped_total{{@}}{_RATE})) > 0", "dropped {{reason}}"
+                ),
+            ],
+            unit="cps",
+        ),
+        Panel(
+            "Queue fill",
+            "Messages waiting, as a share of what the queue can hold.",
+            [Query("edgemqttsim_queue_messages{@} / edgemqttsim_queue_size_messages{@}", "{{pod}}")],
+            unit="percentunit",
+            greatest=1,
+        ),
+        Panel(
+            "In flight",
+            "Messages sent and not yet answered; at most MQTT_WINDOW, and never more than one of a machine.",
+            [Query("edgemqttsim_in_flight_messages{@}", "{{pod}}")],
+        ),
+        Panel(
+            "Lateness",
+            "How late the run loop is against its own deadlines. Above a second the pod has too little CPU.",
+            [Query(_late(quantile), f"p{100 * quantile:.0f}") for quantile in (0.5, 0.95, 0.99)],
+            unit="s",
+        ),
+    ),
+)
+
+_CONNECTION: Final = Row(
+    "Connection",
+    8,
+    (
+        Panel(
+            "Connected",
+            "Each pod's connection to the broker.",
+            [Query("edgemqttsim_connected{@}", "{{pod}}")],
+            "state-timeline",
+            steps=((None, "red"), (1, "green")),
+            names=(("0", "away"), ("1", "connected")),
+        ),
+        Panel(
+            "Since the last acknowledgement",
+            "Grows while the broker is away or silent, and between the messages of a small plant.",
+            [Query("edgemqttsim_last_acknowledgement_age_seconds{@}", "{{pod}}")],
+            unit="s",
+        ),
+        Panel(
+            "Token's time left",
+            "Falls to a fifth of the token's life, and rises as Kubernetes renews it.",
+            [Query("edgemqttsim_token_expiry_timestamp_seconds{@} - time()", "{{pod}}")],
+            unit="s",
+        ),
+        Panel(
+            "Reconnects and token renewals",
+            "A renewal takes place on the live connection and interrupts nothing.",
+            [
+                Query(f"sum(increase(edgemqttsim_reconnects_total{{@}}{_RATE}))", "reconnects"),
+                Query(f"sum(increase(edgemqttsim_token_renewals_total{{@}}{_RATE}))", "token renewals"),
+            ],
+        ),
+        Panel(
+            "Reloads of the plant",
+            "Files taken and refused. After a refusal the old plant stays in force.",
+            [Query(f"sum by (outcome) (increase(edgemqttsim_reloads_total{{@}}{_RATE}))", "{{outcome}}")],
+        ),
+        Panel(
+            "Memory and CPU",
+            "Of each pod's main process: resident memory, and cores in use. Workers are not in it.",
+            [
+                Query("process_resident_memory_bytes{@} / 1048576", "{{pod}} MiB"),
+                Query(f"rate(process_cpu_seconds_total{{@}}{_RATE})", "{{pod}} cores"),
+            ],
+        ),
+    ),
+)
+
+_PLANT: Final = Row(
+    "Plant",
+    8,
+    (
+        Panel(
+            "OEE, by type",
+            "Of the last hour, from the plant's own books (ISO 22400-2): what rows should show.",
+            [Query(f"{_IDEAL} / {_PLANNED} * {_GOOD} / {_JOBS}", "{{kind}}")],
+            unit="percentunit",
+            greatest=1,
+        ),
+        Panel(
+            "Availability, by type",
+            "Producing time of planned time, over the last hour.",
+            [Query(f"{_PRODUCING} / {_PLANNED}", "{{kind}}")],
+            unit="percentunit",
+            greatest=1,
+        ),
+        Panel(
+            "Performance and quality, by type",
+            "Ideal time of producing time, and good jobs of all, over the last hour.",
+            [
+                Query(f"{_IDEAL} / {_PRODUCING}", "{{kind}} performance"),
+                Query(f"{_GOOD} / {_JOBS}", "{{kind}} quality"),
+            ],
+            unit="percentunit",
+        ),
+        Panel(
+            "Machines, by state",
+            "How many machines are now in each state.",
+            [Query("sum by (state) (edgemqttsim_machines{@})", "{{state}}")],
+            stacked=True,
+        ),
+        Panel(
+            "Jobs per hour, by result",
+            "Parts, assemblies and tests that rows have reported.",
+            [Query(f"sum by (result) (rate(edgemqttsim_jobs_finished_total{{@}}{_RATE})) * 3600", "{{result}}")],
+            stacked=True,
+        ),
+        Panel(
+            "Open orders",
+            "Placed and not yet dispatched. Every shard plays all orders, so this is not summed.",
+            [Query("max(edgemqttsim_open_orders{@})", "open")],
+        ),
+    ),
+)
+
+ROWS: Final = (_NOW, _DELIVERY, _CONNECTION, _PLANT)

@@ -1,0 +1,152 @@
+"""`export`: files for a cluster and for consumers, made from the plant's YAML. One function for each target."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from edge.exports.assets import assets
+from edge.exports.asyncapi import asyncapi
+from edge.exports.authorization import authorization
+from edge.exports.dataflow import dataflow
+from edge.exports.export import APP, NAMESPACE, Channels, Export, File, Target
+from edge.exports.grafana import grafana
+from edge.exports.kql import kql
+from edge.exports.prometheus import prometheus
+from edge.exports.schema import schema
+from edge.settings import Settings
+from edge.topics import TopicError
+from plant.catalogue import catalogue
+from plant.structure import Structure
+
+__all__ = [
+    "ALL",
+    "TARGETS",
+    "Channels",
+    "Export",
+    "File",
+    "Target",
+    "add_export",
+    "export_of",
+    "run_export",
+    "topics_of",
+]
+
+WELL, WRONG = 0, 2
+
+TARGETS: Final[dict[str, Target]] = {
+    "schema": schema,
+    "asyncapi": asyncapi,
+    "assets": assets,
+    "authorization": authorization,
+    "dataflow": dataflow,
+    "kql": kql,
+    "grafana": grafana,
+    "prometheus": prometheus,
+}
+ALL: Final = "all"
+
+IN_THE_CLUSTER: Final = {"AIO_BROKER_HOSTNAME": "aio-broker"}
+"""Where the broker is, unless the environment says so: the service that deployment.yaml connects to."""
+
+_SETTINGS: Final = (
+    (("--file",), "message_config_path", "YAML", "the plant [MESSAGE_CONFIG_PATH, message_structure.yaml]"),
+    (
+        ("--topic-prefix", "--mqtt-topic-prefix"),
+        "mqtt_topic_prefix",
+        "PREFIX",
+        "first levels of all topics [MQTT_TOPIC_PREFIX]",
+    ),
+    (("--topic-layout",), "topic_layout", "type|machine", "a topic per machine type, or per machine [TOPIC_LAYOUT]"),
+    (("--broker", "--mqtt-broker"), "mqtt_broker", "HOST", "the broker's name [MQTT_BROKER, aio-broker]"),
+)
+"""Flags for settings of the daemon: how they are called here, the setting, what to put there, what it is."""
+
+_COMMENTS: Final = {".json": "//", ".kql": "//", ".bicep": "//"}
+"""How a comment begins, by the end of a file's name; others have `#`."""
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Give the parser the options of the command, and a sentence for each target."""
+    width = max(map(len, (*TARGETS, ALL)))
+    lines = [f"  {name:{width}}  {_about(target)}" for name, target in TARGETS.items()]
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(["targets:", *lines, f"  {ALL:{width}}  All of them."])
+    parser.add_argument("target", choices=[*TARGETS, ALL], metavar="TARGET", help="what to make, see below")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write files there, not to standard output")
+    parser.add_argument(
+        "--namespace", type=_namespace, default=NAMESPACE, metavar="NAME", help="of Kubernetes [%(default)s]"
+    )
+    for (flag, *others), name, metavar, about in _SETTINGS:
+        parser.add_argument(flag, *others, dest=name, metavar=metavar, help=about)
+
+
+def export_of(structure: Structure, settings: Settings, version: str, namespace: str) -> Export:
+    """What the plant of a structure gives to export; TopicError where a topic is none."""
+    kinds = catalogue(structure)
+    return Export(
+        kinds=kinds,
+        topics=Channels(kinds, settings.mqtt_topic_prefix, settings.topic_layout),
+        prefix=settings.mqtt_topic_prefix,
+        namespace=namespace,
+        image=f"<YOUR_REGISTRY>/{APP}:{version}",
+        broker_host=settings.mqtt_broker,
+        broker_port=settings.mqtt_port,
+        version=version,
+        tls=settings.mqtt_tls,
+        qos=settings.mqtt_qos,
+        message_expiry_seconds=settings.mqtt_message_expiry,
+        cloud_events=settings.mqtt_cloud_events,
+        events_source=settings.mqtt_cloud_events_source,
+    )
+
+
+def topics_of(structure: Structure, settings: Settings) -> tuple[str, ...]:
+    """Every topic to which the plant of a structure publishes, sorted; TopicError where one is none."""
+    kinds = catalogue(structure)
+    channels = Channels(kinds, settings.mqtt_topic_prefix, settings.topic_layout)
+    return tuple(sorted({topic for kind in kinds for topic in channels.topics_of(kind)}))
+
+
+def run_export(options: argparse.Namespace, settings: Settings, load: Callable[[Path], Structure], version: str) -> int:
+    """Make the files of the target and write them; the exit code. `load` may raise StructureError."""
+    try:
+        export = export_of(load(settings.message_config_path), settings, version, options.namespace)
+        files = [file for target in _chosen(options.target) for file in target(export)]
+        write(files, options.output)
+    except (TopicError, OSError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return WRONG
+    return WELL
+
+
+def write(files: Sequence[File], directory: Path | None) -> None:
+    """Write files below a directory and say which, or print them: each of several after a comment with its name."""
+    for name, text in files:
+        if directory is None:
+            mark = _COMMENTS.get(Path(name).suffix, "#")
+            sys.stdout.write(text if len(files) == 1 else f"{mark} {name}\n{text}")
+        else:
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(path)
+
+
+def _chosen(name: str) -> Sequence[Target]:
+    return [*TARGETS.values()] if name == ALL else [TARGETS[name]]
+
+
+def _namespace(text: str) -> str:
+    """A namespace's name (RFC 1123, as Kubernetes takes it)."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"must be 1 to 63 lower-case letters, digits and inner dashes, not {text!r}")
+    return text
+
+
+def _about(target: Target) -> str:
+    return (target.__doc__ or "").partition("\n")[0]

@@ -1,0 +1,83 @@
+"""The catalogue: every kind of message that a plant's structure makes it say, with all that there is to know of it.
+
+It is made from the declarations that the plant itself goes by, so that what is said of messages elsewhere (schemas,
+assets, tables) follows from the same YAML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from plant import business, reports
+from plant.kinds import Field, Kind, MachineRef
+from plant.machine import TRACE
+from plant.meanings import TIMESTAMP, Speaker, dispatch_fields, field_of, order_fields, report_fields
+from plant.spaceship import MACHINE_TYPES
+from plant.stations import TESTING
+from plant.structure import Structure
+
+__all__ = ["Field", "Kind", "MachineRef", "catalogue"]
+
+_ORDER_TEXT: Final = "A customer orders one to three products. Orders come at random."
+_DISPATCH_TEXT: Final = "The oldest order not yet dispatched leaves the factory. Dispatches come at random."
+_REPORT_TEXT: Final = "What a machine's time really came to since the start of the run, by ISO 22400-2."
+
+
+def catalogue(structure: Structure) -> tuple[Kind, ...]:
+    """Every kind that is said, in a fixed order: types of machine, orders, dispatches, reports."""
+    declared = {each.key: each for each in MACHINE_TYPES}
+    speakers = [Speaker(declared[key], spec, count, structure) for key, spec, count in structure.machines()]
+    machines = [_machine_kind(speaker) for speaker in speakers]
+    return (*machines, *_events(structure), *_reports(structure, speakers, machines))
+
+
+def _machine_kind(of: Speaker) -> Kind:
+    declared, spec = of.declared, of.spec
+    traced = of.structure.flow is not None and of.structure.flow.takes(declared.key, spec.results)
+    keys = {**declared.fields, **(TRACE if traced else {})}
+    machines = tuple(
+        MachineRef(declared.machine_id.format(number=number), spec.station(number), number)
+        for number in range(1, of.count + 1)
+    )
+    return Kind(
+        key=declared.key,
+        title=declared.title,
+        description=f"What a {declared.title} says of itself and of its work, at a regular period.",
+        topic=spec.topic or declared.topic,
+        fields=(TIMESTAMP, *(field_of(source, name, of) for name, source in keys.items())),
+        sources=tuple(machine.machine_id for machine in machines),
+        machines=machines,
+        producing_state=spec.producing_state,
+        ideal_cycle_seconds=of.shortest_ms / 1000,
+        period_seconds=of.structure.period_seconds(spec),
+    )
+
+
+def _events(structure: Structure) -> Iterator[Kind]:
+    """Orders, and dispatches of them; where pieces flow, only what has been tested is sent."""
+    order, dispatch = structure.message_types.customer_order, structure.message_types.dispatch
+    if not (order and order.enabled and order.orders_per_hour):
+        return
+    key, topics = business.ORDER, business.TOPICS
+    yield Kind(key, "customer order", _ORDER_TEXT, order.topic or topics[key], order_fields(order), (key,))
+    flow = structure.flow is not None
+    stuck = flow and all(key != TESTING for key, _, _ in structure.machines())
+    if dispatch and dispatch.enabled and dispatch.dispatches_per_hour and not stuck:
+        key, fields = business.DISPATCH, dispatch_fields(dispatch, traced=flow)
+        yield Kind(key, "dispatch", _DISPATCH_TEXT, dispatch.topic or topics[key], fields, (key,))
+
+
+def _reports(structure: Structure, speakers: Sequence[Speaker], machines: Sequence[Kind]) -> Iterator[Kind]:
+    spec = structure.message_types.oee
+    if spec and spec.enabled and speakers:
+        yield Kind(
+            key=reports.KIND,
+            title="OEE report",
+            description=_REPORT_TEXT,
+            topic=spec.topic or reports.TOPICS[reports.KIND],
+            fields=report_fields(speakers),
+            sources=tuple(f"{reports.KIND}/{source}" for kind in machines for source in kind.sources),
+            period_seconds=round(spec.report_seconds * 1000) / 1000,
+            retained=True,
+        )

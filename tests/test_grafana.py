@@ -1,0 +1,152 @@
+"""Facts about the exported dashboard: its form, and each of its queries asked of a real Prometheus."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge.exports.export import Channels, Export
+from edge.exports.grafana import COLUMNS, grafana
+from edge.metrics import Lateness
+from plant.telemetry import KindOee, Snapshot
+from tests.support.prometheus import TARGET, Server, scraping, why_unavailable
+from tests.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry
+
+needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
+
+DASHBOARD: dict[str, Any] = json.loads(grafana(Export((), Channels((), "factory")))[0].text)
+PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
+QUERIES = [(panel["title"], target) for panel in PANELS for target in panel.get("targets", [])]
+ADDED = {"namespace", "pod", "le"}
+"""Labels that are not ours: of the target, and of every histogram."""
+AT_WORK = replace(CONNECTED, last_ack_age_seconds=0.1)
+
+
+def asked(expr: str) -> str:
+    """A query as Grafana sends it, with its variables filled in."""
+    values = {"$namespace": TARGET["namespace"], "$pod": ".*", "$__rate_interval": "1m"}
+    return re.sub("|".join(map(re.escape, values)), lambda found: values[found[0]], expr)
+
+
+def scraped() -> Iterator[tuple[str, set[str]]]:
+    """Each sample's name and labels in a scrape."""
+    for family in text_string_to_metric_families(generate_latest(registry(connection=lambda: AT_WORK)).decode()):
+        for sample in family.samples:
+            yield sample.name, set(sample.labels)
+
+
+def moving() -> CollectorRegistry:
+    """The metrics of a plant that goes on: at each scrape more has been said, taken, lost and made than before."""
+    figures, turns, lateness = ledger(), Counter[str](), Lateness()
+
+    def snapshot() -> Snapshot:
+        turns["scrapes"] += 1
+        lateness.observe(0.3)
+        figures.generated_by_kind["cnc_machine"] += 3
+        figures.acknowledged_by_kind["cnc_machine"] += 2
+        figures.refused[0x87] += 1
+        figures.dropped["oldest"] += 1
+        jobs = {each: count + turns["scrapes"] for each, count in SNAPSHOT.jobs.items()}
+        return Snapshot(0, SNAPSHOT.rows, SNAPSHOT.states, jobs, SNAPSHOT.open_orders)
+
+    def oee() -> list[KindOee]:
+        seconds = {name: getattr(OEE, name) + turns["scrapes"] for name in ("planned_seconds", "producing_seconds")}
+        more = {**seconds, "ideal_seconds": OEE.ideal_seconds + turns["scrapes"]}
+        return [KindOee(kind=OEE.kind, machines=5, stopped_seconds={}, results=OEE.results, **more)]
+
+    return registry(ledger=figures, snapshot=snapshot, oee=oee, connection=lambda: AT_WORK, lateness=lateness)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Prometheus that scrapes a plant that goes on."""
+    with scraping(moving(), tmp_path_factory.mktemp("prometheus")) as server:
+        yield server
+
+
+def test_panels_are_told_apart() -> None:
+    """Ids and titles come once, and each query of a panel has a letter of its own."""
+    ids = [panel["id"] for panel in PANELS]
+    letters = [(title, target["refId"], target["expr"]) for title, target in QUERIES]
+
+    assert len(set(ids)) == len(ids) == len(PANELS) > 25
+    assert len(set(letters)) == len(letters) > 30
+
+
+def test_panels_lie_on_the_grid_and_not_on_each_other() -> None:
+    """Each is within 24 columns, and no two share a place."""
+    places = [panel["gridPos"] for panel in PANELS]
+
+    assert all(at["x"] >= 0 and at["x"] + at["w"] <= COLUMNS for at in places)
+    for a, b in combinations(places, 2):
+        beside = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
+        below = a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
+        assert beside or below, (a, b)
+
+
+def test_every_panel_says_what_it_shows() -> None:
+    """In words that a tooltip can hold."""
+    for panel in PANELS:
+        assert panel["type"] == "row" or re.fullmatch(r"[A-Z].{20,120}\.", panel["description"]), panel["title"]
+
+
+def test_every_metric_and_label_is_one_of_a_scrape() -> None:
+    """Names in queries, labels in `by`, in braces and in legends: all are in what /metrics says."""
+    samples = list(scraped())
+    known = {label for _, labels in samples for label in labels} | ADDED
+    for title, target in QUERIES:
+        names = set(re.findall(r"\b(?:edgemqttsim|process)_\w+", target["expr"]))
+        labels = set(re.findall(r"(\w+)=~?\"", target["expr"])) | set(re.findall(r"by \((\w+)\)", target["expr"]))
+        assert names, title
+        assert names <= {name for name, _ in samples}, title
+        assert labels | set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= known, title
+
+
+def test_every_metric_that_matters_is_shown() -> None:
+    """All of ours but what other queries already hold, or what is told in words."""
+    exprs = " ".join(target["expr"] for _, target in QUERIES)
+    unseen = {name for name, _ in scraped() if name.startswith("edgemqttsim_") and name not in exprs}
+
+    assert {re.sub(r"_(sum|count|bucket)$", "", name) for name in unseen} == {
+        "edgemqttsim_availability_ratio",
+        "edgemqttsim_build_info",
+        "edgemqttsim_connects_total",
+        "edgemqttsim_last_reload_success_timestamp_seconds",
+        "edgemqttsim_lateness_seconds",
+        "edgemqttsim_oee_ratio",
+        "edgemqttsim_performance_ratio",
+        "edgemqttsim_quality_ratio",
+        "edgemqttsim_stopped_seconds_total",
+    }
+
+
+@needs_prometheus
+def test_every_query_has_an_answer(server: Server) -> None:
+    """A real Prometheus that scrapes our metrics finds series for each of them, with a value and a full legend."""
+    for title, target in QUERIES:
+        series = server.query(asked(target["expr"]))
+        assert series, title
+        for each in series:
+            assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= each["metric"].keys(), title
+            assert each["value"][1] != "NaN", title
+
+
+@needs_prometheus
+def test_the_figures_on_the_dashboard_are_those_of_the_plant(server: Server) -> None:
+    """Of a plant that makes a good and a bad job at each scrape, and does nothing but produce: OEE is a half."""
+    [expr] = [target["expr"] for title, target in QUERIES if title == "OEE, by type"]
+
+    [series] = server.query(asked(expr))
+
+    assert series["metric"] == {"kind": "cnc_machine"}
+    assert float(series["value"][1]) == pytest.approx(0.5, abs=0.02)
