@@ -2,12 +2,15 @@
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= edgemqttsim:$(VERSION)
+IMAGE_ARGS ?=
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 TYPED := app.py daemon.py messages.py plant edge sandbox tools tests benchmarks
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test bench lint types check clean
+.PHONY: help run check-plant test test-image bench soak image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -20,11 +23,26 @@ check-plant: $(VENV)/.run ## Check message_structure.yaml, or another: ARGS=file
 
 test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 	@sh tests/setup_mosquitto.sh
+	@sh tests/setup_monitoring.sh
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Debian, two minutes)
+	@sh tests/setup_image.sh
+	@EDGEMQTTSIM_TEST_IMAGE=1 $(VENV)/bin/python -m pytest -n 0 tests/test_image.py $(ARGS)
+
+image: ## Build the image by docker, podman or buildah; another name: IMAGE=registry.example/edgemqttsim:0.1.0
+	@for tool in docker podman buildah; do $$tool info >/dev/null 2>&1 && break; tool=; done; case $$tool in \
+		docker) docker build --tag $(IMAGE) $(IMAGE_ARGS) . ;; \
+		podman | buildah) $$tool build --format docker --tag $(IMAGE) $(IMAGE_ARGS) . ;; \
+		*) echo "None of docker, podman and buildah works here." >&2; exit 1 ;; esac
 
 bench: $(VENV)/.dev ## Measure it beside others, into docs/performance.md; a quick look: ARGS="--scale 0.05 --no-page"
 	@sh tests/setup_mosquitto.sh
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/.dev ## Run for over an hour, into docs/performance.md; a quick look: ARGS="--scale 0.01 --no-page"
+	@sh tests/setup_mosquitto.sh
+	@$(VENV)/bin/python -m benchmarks.soak $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and formatting (ruff)
 	@$(VENV)/bin/ruff check

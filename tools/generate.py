@@ -1,18 +1,25 @@
-"""Writes anew what stands in two places: the plant in deployment.yaml and scenarios, the table of options in README.md.
+"""Writes anew what stands in two places: the plant in manifests and scenarios, the table of options in README.md, and
+what deploy/ has of other files and of `app.py export`.
 
-    python -m tools.generate      after a change to message_structure.yaml or edge/options.py
+    python -m tools.generate      after a change to message_structure.yaml, deployment.yaml or the code
 
-Each is text between a begin and an end; all around them is written by hand and stays. The tests fail while a copy
-is out of date.
+Some is text between a begin and an end; all around it is written by hand and stays. The tests fail while a copy is out
+of date.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.settings import markdown_table
+from daemon import VERSION
+from edge.exports.export import NAMESPACE
+from edge.manifest import IN_THE_CLUSTER, TARGETS, export_of
+from edge.settings import Settings, markdown_table
+from plant.structure import load
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +41,41 @@ def with_options(readme: str) -> str:
     return between(readme, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
 
 
+def with_more_machines(_old: str) -> str:
+    """message_structure.yaml with a hundred machines for each one: the plant of the load test."""
+    before, key, after = (ROOT / "message_structure.yaml").read_text(encoding="utf-8").partition("  machine_counts:\n")
+    counts, blank, types = after.partition("\n\n")
+    return before + key + re.sub(r"(?m)$", "00", counts) + blank + types
+
+
+def copy_of(name: str) -> Callable[[str], str]:
+    """A whole file, as it is in the root."""
+    return lambda _old: (ROOT / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def exported(target: str) -> dict[str, str]:
+    """What `app.py export` makes of the default plant: name -> text."""
+    settings = Settings.load(IN_THE_CLUSTER, pid=1)
+    export = export_of(load(ROOT / "message_structure.yaml"), settings, VERSION, NAMESPACE)
+    return {file.name: file.text for file in TARGETS[target](export)}
+
+
+def whole(target: str, name: str) -> Callable[[str], str]:
+    """An exported file."""
+    return lambda _old: exported(target)[name]
+
+
+def resource(target: str, name: str, kind: str) -> Callable[[str], str]:
+    """One resource of an exported file, with the comment at the file's head."""
+
+    def of(_old: str) -> str:
+        head, *documents = exported(target)[name].split("---\n")
+        return head + "---\n" + next(each for each in documents if f"\nkind: {kind}\n" in f"\n{each}")
+
+    return of
+
+
 def between(text: str, begin: str, end: str, new: str) -> str:
     """The text with `new` in place of what is between `begin` and the next `end`; ValueError where one is missing."""
     start = text.index(begin) + len(begin)
@@ -44,6 +86,24 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "deployment.yaml": with_plant,
     "README.md": with_options,
     "scenarios/two-shifts.yaml": with_default_plant,
+    "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),
+    "mqtt-asset-example.yaml": whole("assets", "mqtt-asset-example.yaml"),
+    "deploy/assets/mqtt-device.yaml": whole("assets", "mqtt-device.yaml"),
+    "deploy/assets/mqtt-device-assets.yaml": whole("assets", "mqtt-device-assets.yaml"),
+    "deploy/assets/assets.bicep": whole("assets", "assets.bicep"),
+    "deploy/assets/register-assets.sh": whole("assets", "register-assets.sh"),
+    "deploy/base/deployment.yaml": copy_of("deployment.yaml"),
+    "deploy/overlays/load-test/message_structure.yaml": with_more_machines,
+    "deploy/components/authorization/service-account.yaml": resource(
+        "authorization", "authorization.yaml", "ServiceAccount"
+    ),
+    "deploy/components/authorization/rules.yaml": resource(
+        "authorization", "authorization.yaml", "BrokerAuthorization"
+    ),
+    "deploy/components/monitoring/dashboard.json": whole("grafana", "grafana/dashboard.json"),
+    "deploy/components/monitoring/podmonitor.yaml": whole("prometheus", "prometheus/podmonitor.yaml"),
+    "deploy/components/monitoring/prometheusrule.yaml": whole("prometheus", "prometheus/prometheusrule.yaml"),
+    "deploy/components/test-listener/listener.yaml": resource("authorization", "test-listener.yaml", "BrokerListener"),
 }
 """File -> what brings it up to date."""
 
@@ -52,7 +112,8 @@ def main() -> None:
     """Bring all files up to date."""
     for name, renew in GENERATED.items():
         path = ROOT / name
-        path.write_text(renew(path.read_text(encoding="utf-8")), encoding="utf-8")
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(renew(old), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Deal the machines of the factory out anew among so many pods:  sh deploy/scale.sh PODS [NAMESPACE]
+#
+# For deploy/overlays/scaled. All pods end first, with what they have acknowledged, and start again as parts of the new
+# number: in a rolling change old and new parts would overlap, and some machines speak twice.
+set -eu
+
+pods=${1:-}
+namespace=${2:-azure-iot-operations}
+case $pods in
+'' | 0* | *[!0-9]*)
+	sed -n '2s/^# //p' "$0" >&2
+	exit 2
+	;;
+esac
+
+on() {
+	kubectl --namespace "$namespace" "$@"
+}
+
+on scale statefulset/edgemqttsim --replicas=0
+on wait --for=delete pod --selector=app=edgemqttsim --timeout=300s
+on patch statefulset/edgemqttsim --patch "$(
+	cat <<JSON
+{"spec": {"replicas": $pods, "template": {"spec": {"containers": [
+  {"name": "edgemqttsim", "env": [{"name": "SHARD", "value": "ordinal/$pods"}]}]}}}}
+JSON
+)"
+on rollout status statefulset/edgemqttsim --timeout=300s
+echo "deploy/components/scaled/kustomization.yaml should say 'count: $pods' too, or the next kubectl apply -k undoes it."
