@@ -98,7 +98,9 @@ class FactoryMessageGenerator:
 
     def _said_until(self, now: float) -> list[Message]:
         until_ms = self._go_on(now)
-        rows = [row for part in self._parts() for row in part.due(until_ms)]
+        rows: list[Message] = []
+        for part in self._parts():
+            rows += part.due(until_ms)
         # Each part is in order already, and the sort keeps the order of what is due together.
         rows.sort(key=_time_of)
         return rows

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from benchmarks.bounds import limit_of
 from benchmarks.memory import Held
 from benchmarks.pace import Paced
 from benchmarks.results import Results, cpu_us, rate
@@ -86,7 +87,8 @@ def growth(held: Held) -> Figure:
 
 
 def _senders(axes: Axes, results: Results) -> None:
-    series = {"plain": results.senders(PLAIN, rate), "TLS": results.senders(TLS, rate)}
+    series = {label: results.senders(title, rate) for label, title in (("plain", PLAIN), ("TLS", TLS))}
+    series = {label: {**rates, "limit": limit_of(rates)} for label, rates in series.items()}
     names = [name for name in SENDERS if name in series["plain"]]
     for rates, colour, shift in zip(series.values(), (_FIRST, _SECOND), (-0.2, 0.2), strict=True):
         places, values = [place + shift for place in range(len(names))], [rates[name] for name in names]

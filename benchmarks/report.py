@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.bounds import bound_table, bounds, over
+from benchmarks.bounds import bound_table, bounds, limit_of, over
 from benchmarks.case import Case, Measured
 from benchmarks.idle import Idle
 from benchmarks.memory import Held
@@ -17,6 +17,7 @@ from benchmarks.scenes import ALONE, SIZES
 NAMES = {
     "ours": "**ours**, plant included",
     "limit": "the limit: ready frames, bare socket",
+    "limit_quick": "the limit, acknowledging at once",
     "mosquitto_pub": "`mosquitto_pub -l`",
     "stock_paho": "stock paho loop",
     "wait_each": "paho, waiting for each",
@@ -78,7 +79,7 @@ def _speed_table(results: Results) -> str:
 def _speed_row(results: Results, title: str, case: Case) -> list[str]:
     runs, rates = results.runs[title, case], results.senders(title, rate)
     lowest, highest = (f"{pick(map(rate, runs)):,.0f}" for pick in (min, max))
-    of_limit = f"{rates[case.sender] / rates['limit']:.2f}" if "limit" in rates else ""
+    of_limit = f"{rates[case.sender] / limit_of(rates):.2f}" if "limit" in rates else ""
     times = "" if case.sender == "ours" else f"{over(rates, case.sender):,.2f} times"
     cost = [f"{median(runs, cpu_us):.1f} µs", f"{median(runs, rss_mib):.0f} MiB"]
     return [title, NAMES[case.sender], f"{median(runs, rate):,.0f}", f"{lowest} to {highest}", of_limit, times, *cost]

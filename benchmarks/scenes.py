@@ -37,7 +37,7 @@ ALONE = "plant alone"
 
 _MESSAGES = {"stock_paho": 20_000, "wait_each": 5_000}
 _LATE_MESSAGES = {"stock_paho": 1_000, "wait_each": 100}
-_EVERYONE = ("ours", "limit", "mosquitto_pub", "stock_paho", "wait_each")
+_EVERYONE = ("ours", "limit", "limit_quick", "mosquitto_pub", "stock_paho", "wait_each")
 
 
 def scenes(ports: Ports, scale: float = 1.0) -> list[Scene]:
@@ -46,9 +46,9 @@ def scenes(ports: Ports, scale: float = 1.0) -> list[Scene]:
     tls = Case("", ports.tls, ports.ca_file)
     told = (
         Scene(PLAIN, _senders(plain, _EVERYONE, _MESSAGES)),
-        Scene(PLAIN_EVENTS, _senders(replace(plain, events=True), ("ours", "limit"))),
+        Scene(PLAIN_EVENTS, _senders(replace(plain, events=True), ("ours", "limit", "limit_quick"))),
         Scene(TLS, _senders(tls, _EVERYONE, _MESSAGES)),
-        Scene(TLS_EVENTS, _senders(replace(tls, events=True), ("ours", "limit"))),
+        Scene(TLS_EVENTS, _senders(replace(tls, events=True), ("ours", "limit", "limit_quick"))),
         Scene(UNCONFIRMED, _senders(replace(plain, qos=0), ("ours", "limit"))),
         Scene(LATE, _senders(replace(plain, port=ports.late), ("ours", "stock_paho", "wait_each"), _LATE_MESSAGES)),
         Scene(SIZES, _sizes(replace(plain, sender="ours"), {22: 20_000, 1_000: 60_000, 100_000: 200_000})),

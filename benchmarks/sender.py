@@ -16,6 +16,7 @@ from benchmarks.raw import limit
 SENDERS: dict[str, Callable[[Case], Measured]] = {
     "ours": ours,
     "limit": limit,
+    "limit_quick": limit,
     "mosquitto_pub": mosquitto_pub,
     "stock_paho": stock_paho,
     "wait_each": wait_each,

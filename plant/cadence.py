@@ -271,16 +271,17 @@ class Fleet:
     def _regular(self, until_ms: int) -> list[Message]:
         """The rows of whole laps and parts of them. It is `_row` written out: the loop that the throughput hangs on."""
         rows: list[Message] = []
-        key, last_second, until_second = self.declared.key, NEVER, b""
+        key, second_ms, until_second = self.declared.key, NEVER, b""
         for began_ms, machines, offsets_ms in self._ring.due(until_ms):
             body = machines[0].model.body
             for machine, offset_ms in zip(machines, offsets_ms, strict=True):
                 time_ms = began_ms + offset_ms
                 while machine.next_ms <= time_ms:
                     machine.step()
-                second, ms = divmod(time_ms, 1000)
-                if second != last_second:
-                    last_second, until_second = second, self._begin.second(second)
+                ms = time_ms - second_ms
+                if not 0 <= ms < 1000:
+                    second, ms = divmod(time_ms, 1000)
+                    second_ms, until_second = time_ms - ms, self._begin.second(second)
                 payload = until_second + MILLISECONDS[ms] + (machine.body or body(machine, time_ms))
                 machine.rows = count = machine.rows + 1
                 rows.append(_message(Message, (key, machine.id, machine.station, time_ms, count, payload)))

@@ -20,6 +20,7 @@ NULL: Final = b"null"
 NONE: Final = b"0"
 MS_A_JOB_NUMBER: Final = 100
 """Job numbers start at the tenths of a second since 1970. No job is shorter, so no later run meets them again."""
+_TENTHS: Final = tuple(b"%d.%d" % divmod(tenths, 10) for tenths in range(2000))
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -86,7 +87,7 @@ class Jobs:
         cycle_ms = self._losses.cycle_ms(plain_ms, words, stream, number) if self._losses else ceil(plain_ms)
         kind, result = self._kinds.pick(kind_at * WORD_TO_UNIT), self._results.pick(result_at * WORD_TO_UNIT)
         id_json = b'%b%d%010d"' % (kind.id_head, machine, number % 10**10)
-        cycle_json = b"%d.%d" % divmod((cycle_ms + 50) // 100, 10)  # seconds with one decimal
+        cycle_json = _seconds_json(cycle_ms)
         issues_json = b"%d" % result.issues(issues_at * WORD_TO_UNIT) if result.most else NONE
         fields = number, kind, result, started_ms, cycle_ms, self.ideal_ms, id_json, cycle_json, issues_json, NULL
         return tuple.__new__(Job, fields)  # a third of the time that Job(...) takes
@@ -98,7 +99,7 @@ class Jobs:
             cycle_ms = self._losses.cycle_under_way_ms(plain_ms, stream.words(b"job", number), stream, number)
         else:
             cycle_ms = ceil(plain_ms)
-        cycle_json = b"%d.%d" % divmod((cycle_ms + 50) // 100, 10)
+        cycle_json = _seconds_json(cycle_ms)
         return self.draw(stream, machine, number, 0)._replace(cycle_ms=cycle_ms, cycle_json=cycle_json)
 
     def _kind(self, name: str) -> JobKind:
@@ -115,6 +116,12 @@ class Jobs:
 def json_text(text: str) -> bytes:
     """A text as JSON in UTF-8."""
     return _encode(text).encode()
+
+
+def _seconds_json(ms: int) -> bytes:
+    """Seconds with one decimal; the usual ones are the same object each time."""
+    tenths = (ms + 50) // 100
+    return _TENTHS[tenths] if tenths < len(_TENTHS) else b"%d.%d" % divmod(tenths, 10)
 
 
 def milliseconds(seconds: float) -> float:

@@ -210,8 +210,8 @@ class Machine:
         if self.finished is NO_JOB:
             self.shown = job
         if self.state.produces:
-            self.finish_ms = now_ms + job.cycle_ms
-            self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+            self.finish_ms = finish_ms = now_ms + job.cycle_ms
+            self.next_ms = min(finish_ms, self.stay_ends_ms)
         else:
             self.left_ms = job.cycle_ms
 

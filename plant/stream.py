@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import accumulate
 from math import log1p, sqrt
 from struct import Struct
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -24,23 +24,28 @@ LONGEST: Final = 2**53
 """The longest mean that is drawn from, in whatever unit."""
 
 
-class Stream:
-    """The draws of one source, keyed by the run's seed and the source's name. Seeds 1 and "1" are the same."""
+class Stream(bytes):
+    """The draws of one source, keyed by the run's seed and the source's name. Seeds 1 and "1" are the same.
 
-    __slots__ = ("_key",)
+    It is its own key: with 100,000 machines it counts how many places in memory a draw has to look at.
+    """
 
-    def __init__(self, seed: int | str, name: str) -> None:
-        self._key = blake2b(f"{seed}/{name}".encode(errors="surrogateescape"), digest_size=16).digest()
+    __slots__ = ()
+
+    def __new__(cls, seed: int | str, name: str) -> Self:
+        """The stream of that name."""
+        key = blake2b(f"{seed}/{name}".encode(errors="surrogateescape"), digest_size=16).digest()
+        return super().__new__(cls, key)
 
     def draws(self, purpose: bytes, number: int) -> tuple[float, float, float, float]:
         """Four uniform numbers in [0, 1) with 53 bits each: a pure function of key, purpose and number."""
-        hashed = blake2b(b"%b%b%d" % (self._key, purpose, number), digest_size=32)
+        hashed = blake2b(b"%b%b%d" % (self, purpose, number), digest_size=32)
         a, b, c, d = _FOUR_WORDS(hashed.digest())
         return (a >> 11) * _TO_UNIT, (b >> 11) * _TO_UNIT, (c >> 11) * _TO_UNIT, (d >> 11) * _TO_UNIT
 
     def words(self, purpose: bytes, number: int) -> tuple[int, ...]:
         """Eight numbers below 2**32, for less than the four draws; times WORD_TO_UNIT they are uniform in [0, 1)."""
-        return _EIGHT_WORDS(blake2b(b"%b%b%d" % (self._key, purpose, number)).digest())
+        return _EIGHT_WORDS(blake2b(b"%b%b%d" % (self, purpose, number)).digest())
 
 
 class Choice(Generic[T]):
