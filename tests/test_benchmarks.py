@@ -106,7 +106,7 @@ def test_a_daemon_is_watched_while_it_idles(broker: BenchBroker) -> None:
 def test_memory_is_looked_at_again_and_again(broker: BenchBroker) -> None:
     """A look each half second, and a line for it; the broker's count is the plant's own."""
     said: list[str] = []
-    run = hold(broker, Load(machines=50, rate=500, seconds=2, settle_seconds=1, look_seconds=0.5), said.append)
+    run = hold(broker, Load(machines=50, rate=500, seconds=5, settle_seconds=1, look_seconds=0.5), said.append)
 
     assert abs(run.counted - run.due) <= 1 < run.due
     assert len(run.samples) == sum("MiB" in line for line in said) >= 2
