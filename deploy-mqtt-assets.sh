@@ -14,7 +14,8 @@ usage: bash deploy-mqtt-assets.sh [--namespaced] [--namespace N] [--dir DIR] [--
                  [the default plant's: classic beside this script, namespaced in deploy/assets]
   --ca NAME      ConfigMap with the broker's CA bundle [azure-iot-operations-aio-ca-trust-bundle]
   --dry-run      check everything and have the cluster check the resources, but change nothing
-  --wait S       seconds to wait until something in the cluster has taken the resources up; 0: not at all [60]
+  --wait S       seconds to wait until something in the cluster has taken the resources up; 0: not at all
+                 [60 with --namespaced, else 0: no connector of Azure IoT Operations reads the classic ones]
   --help         this
 
 Exit codes:
@@ -42,8 +43,11 @@ fail() { # CODE WHAT NEXT
 kube() { kubectl --request-timeout=15s "$@"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-model=classic namespace=azure-iot-operations ca=azure-iot-operations-aio-ca-trust-bundle wait_seconds=60
-directory="" dry_run=""
+model=classic namespace=azure-iot-operations ca=azure-iot-operations-aio-ca-trust-bundle
+wait_seconds="" directory="" dry_run=""
+# What kubectl complains of beside its answer, such as an API that does not answer, must not be taken for the answer.
+complaints=$(mktemp) || fail 3 "no temporary file can be made" "set TMPDIR to a directory that may be written to"
+trap 'rm -f "$complaints"' EXIT
 
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -64,6 +68,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [[ "$namespace" =~ ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]] || wrong "--namespace: no name of a namespace: $namespace"
+if [ -z "$wait_seconds" ]; then [ "$model" = classic ] && wait_seconds=0 || wait_seconds=60; fi
 [[ "$wait_seconds" =~ ^[0-9]{1,5}$ ]] || wrong "--wait: not a whole number of seconds: $wait_seconds"
 
 if [ "$model" = classic ]; then
@@ -92,10 +97,11 @@ missing() { # CODE WHAT NEXT: report it and go on looking
 
 found() { # ARGUMENTS OF kubectl get: 0 and its answer if it is there, 1 if not; ends where the cluster will not say
   local answer
-  if answer=$(kube get "$@" 2>&1); then
+  if answer=$(kube get "$@" 2>"$complaints"); then
     printf '%s' "$answer"
     return 0
   fi
+  answer=$(cat "$complaints")
   [[ "$answer" != *"(NotFound)"* ]] || return 1
   printf 'error: kubectl get %s: %s\n' "$*" "$answer" >&2
   return 2
@@ -177,7 +183,8 @@ forbidden means that you may not: kubectl auth can-i create ${definitions[0]} -n
 
 verify() {
   local answer
-  answer=$(resources | kube get -f - -o name 2>&1) || fail 11 "not there after it was applied: $answer" \
+  answer=$(resources | kube get -f - -o name 2>"$complaints") || fail 11 \
+    "not there after it was applied: $(cat "$complaints")" \
     "something deletes it, such as a sync that takes the cloud for the truth; run this again and watch: \
 kubectl get ${definitions[1]} -n $namespace -w"
   total=$(printf '%s\n' "$answer" | grep -c /)
@@ -202,10 +209,12 @@ such as $(printf '%s\n' "$left" | head -n 1)" "$(whose_turn)"
   echo "something in the cluster has taken all of them up: they have a status"
 }
 
+unread="no connector of Azure IoT Operations reads MQTT in the classic model; the resources stay as a description. \
+From version 1.2 on use --namespaced"
+
 whose_turn() {
   if [ "$model" = classic ]; then
-    echo "no connector of Azure IoT Operations reads MQTT in the classic model; the resources stay as a description. \
-Use --namespaced from version 1.2 on, or --wait 0"
+    echo "$unread, or leave --wait out"
   else
     echo "add a connector template for MQTT to the instance (Azure portal, Connector templates), \
 and see its pod: kubectl get pods -n $namespace; then run this again"
@@ -213,6 +222,7 @@ and see its pod: kubectl get pods -n $namespace; then run this again"
 }
 
 tell() {
+  [ "$model" = namespaced ] || echo "note: $unread"
   cat <<TEXT
 
 What comes of it:

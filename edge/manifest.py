@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from edge.exports.assets import assets
 from edge.exports.asyncapi import asyncapi
 from edge.exports.authorization import authorization
 from edge.exports.dataflow import dataflow
-from edge.exports.export import APP, NAMESPACE, Channels, Export, File, Target
+from edge.exports.export import NAMESPACE, Channels, Export, File, Target
 from edge.exports.grafana import grafana
 from edge.exports.kql import kql
 from edge.exports.prometheus import prometheus
@@ -93,7 +94,6 @@ def export_of(structure: Structure, settings: Settings, version: str, namespace:
         topics=Channels(kinds, settings.mqtt_topic_prefix, settings.topic_layout),
         prefix=settings.mqtt_topic_prefix,
         namespace=namespace,
-        image=f"<YOUR_REGISTRY>/{APP}:{version}",
         broker_host=settings.mqtt_broker,
         broker_port=settings.mqtt_port,
         version=version,
@@ -118,10 +118,18 @@ def run_export(options: argparse.Namespace, settings: Settings, load: Callable[[
         export = export_of(load(settings.message_config_path), settings, version, options.namespace)
         files = [file for target in _chosen(options.target) for file in target(export)]
         write(files, options.output)
-    except (TopicError, OSError) as error:
-        print(f"export: {error}", file=sys.stderr)
-        return WRONG
+    except BrokenPipeError:  # who reads standard output has seen enough; what is left goes nowhere
+        sys.stdout = io.StringIO()
+    except OSError as error:
+        return _failed(f"{error.filename or 'standard output'} cannot be written: {error.strerror}")
+    except TopicError as error:
+        return _failed(str(error))
     return WELL
+
+
+def _failed(why: str) -> int:
+    print(f"export: {why}", file=sys.stderr)
+    return WRONG
 
 
 def write(files: Sequence[File], directory: Path | None) -> None:
@@ -135,6 +143,7 @@ def write(files: Sequence[File], directory: Path | None) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(path)
+    sys.stdout.flush()
 
 
 def _chosen(name: str) -> Sequence[Target]:

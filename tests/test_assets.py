@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -75,6 +76,7 @@ def texts(files: Iterable[File]) -> dict[str, str]:
     return {file.name: file.text for file in files}
 
 
+@functools.cache
 def default(layout: TopicLayout = TopicLayout.TYPE) -> Made:
     """What is made of the default plant."""
     return Made(export_of(load(ROOT / "message_structure.yaml"), layout))
@@ -206,6 +208,16 @@ def test_the_connector_is_configured_by_its_own_schema() -> None:
     assert per_machine == {("factory/+/+", 3), ("factory/+", 2)}
 
 
+def test_no_topic_is_discovered_twice() -> None:
+    """Where ids are on different levels, no endpoint finds the topics of another, which would be named in two ways."""
+    made = Made(export_of(structure(cnc_machine={"topic": "{prefix}/{machine_id}/state"}), TopicLayout.MACHINE))
+    topics = [topic for kind in made.export.kinds for topic in made.export.topics.topics_of(kind)]
+
+    assert {"factory/CNC-01/state", "factory/welding/WELD-01"} < set(topics)
+    for topic in topics:
+        assert sum(matches(each["topicFilter"], topic) for each in made.discovery()) == 1
+
+
 def test_what_the_connector_publishes_it_does_not_discover() -> None:
     """Copies go where no filter looks, also where the plant itself publishes under the usual prefix."""
     for prefix in ("factory", "uns"):
@@ -228,10 +240,20 @@ def test_retained_messages_stay_retained() -> None:
 
 def test_an_unknown_field_is_found() -> None:
     """The check of custom resources refuses what the API does not have, such as a uuid of one's own."""
-    (endpoint,) = default().resources(CLASSIC[0])
+    (endpoint,) = Made(default().export).resources(CLASSIC[0])
     endpoint["spec"]["uuid"] = "0f0f"
 
     assert len(faults([endpoint])) == 1
+
+
+def test_storage_reads_only_what_its_schema_is_of() -> None:
+    """Where one filter would take in topics of other kinds, a kind's flow names its topics one by one."""
+    made = Made(export_of(structure({"cnc_machine": 2}, cnc_machine={"topic": "{prefix}/{machine_id}"})))
+    topics = sorted(topic for kind in made.export.kinds for topic in made.export.topics.topics_of(kind))
+
+    assert {"factory/CNC-01", "factory/CNC-02", "factory/orders"} < set(topics)
+    for name in FLOWS:
+        assert sorted(made.sources(name)) == topics
 
 
 def test_cloud_events_go_to_fabric() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,14 @@ def test_the_file_is_the_document() -> None:
     assert yaml.safe_load(file.text) == document(made)
 
 
+def test_the_source_of_events_is_told_by_a_pattern_for_all_tools(capsys: pytest.CaptureFixture[str]) -> None:
+    """ECMA 262 with the flag `u`, which many validators set, takes no escape that is not needed, such as of a dash."""
+    export("asyncapi", MQTT_CLOUD_EVENTS_SOURCE="aio://my-site.eu")
+    headers = yaml.safe_load(capsys.readouterr().out)["components"]["messages"]["welding"]["headers"]
+
+    assert headers["properties"]["source"]["pattern"] == r"^aio:\/\/my-site\.eu/"
+
+
 # The command
 
 
@@ -238,7 +248,7 @@ def test_flags_and_variables_say_where_messages_go(capsys: pytest.CaptureFixture
         (["schema", "--topic-prefix", "a/#"], "without the wildcards"),
         (["schema", "--topic-layout", "none"], "must be one of type, machine"),
         (["schema", "--file", "/nowhere.yaml"], "/nowhere.yaml"),
-        (["schema", "--output", "/dev/null/x"], "export: "),
+        (["schema", "--output", "/dev/null/x"], "export: /dev/null/x/schema cannot be written: Not a directory"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
@@ -251,6 +261,21 @@ def test_what_cannot_be_made_is_said(arguments: list[str], said_so: str, capsys:
 
     assert code == 2
     assert said_so in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("target", "said_so", "code"),
+    [
+        ("| head -n 1", "", 0),
+        ("> /dev/full", "export: standard output cannot be written: No space left on device\n", 2),
+    ],
+)
+def test_standard_output_that_takes_no_more(target: str, said_so: str, code: int) -> None:
+    """A reader that has seen enough is no mistake; a full disk is, and is said."""
+    command = f"set -o pipefail; {sys.executable} app.py export all {target}"
+    run = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (run.returncode, run.stderr) == (code, said_so)
 
 
 def test_a_plant_with_mistakes_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -877,7 +877,7 @@ var assets = [
       enabled: true
       externalAssetId: 'factory/orders'
       displayName: 'factory/orders (customer order)'
-      description: 'A customer orders one to three products. Orders come at random.'
+      description: 'A customer orders up to 3 products. Orders come at random.'
       manufacturer: 'edgemqttsim'
       model: 'customer_order'
       attributes: {

@@ -15,7 +15,7 @@ from edge.exports.export import Export, File
 from edge.exports.schema import payload
 from edge.exports.yamltext import dump
 from edge.wire import CloudEvents
-from plant.catalogue import Kind
+from plant.catalogue import Kind, literal_pattern
 
 _BINDINGS: Final = {"bindingVersion": "0.2.0"}
 _JSON: Final = "application/json"
@@ -119,7 +119,7 @@ def _headers(export: Export) -> _Object:
     attributes = {
         "specversion": {"type": "string", "const": "1.0"},
         "type": {"type": "string", "const": CloudEvents(export.events_source, "").event_type},
-        "source": {"type": "string", "pattern": f"^{re.escape(export.events_source)}/"},
+        "source": {"type": "string", "pattern": f"^{literal_pattern(export.events_source)}/"},
         "subject": {"type": "string", "description": "Who says it: a machine's id, or the kind of message."},
         "id": {"type": "string", "pattern": _UUID},
         "time": {"type": "string", "format": "date-time"},

@@ -23,6 +23,7 @@ no Subscribe is allowed. Topics of a kind with more than {MOST_TOPICS} are one f
 
 It takes effect on a listener that refers to it, such as test-listener.yaml. A client there that no rule names may do
 nothing: on a listener that others use too, their rules must be added. A plant with more topics needs this made anew.
+Client ids are the pods' names; a MQTT_CLIENT_ID of your own must begin like them, or be added here.
 
 Apply it after deployment.yaml: that has the same ServiceAccount without the annotation, and takes it away again
 (the overlay deploy/overlays/authorization has both in one).
@@ -31,9 +32,10 @@ Changing a BrokerAuthorization makes the broker disconnect its clients; the simu
 _LISTENER_HEAD: Final = f"""
 A listener to try the rules of authorization.yaml on: port {TEST_PORT}, TLS, service account tokens.
 
-The simulator goes there with MQTT_PORT={TEST_PORT} and MQTT_BROKER set to the listener's name. Of each service type the
+The simulator goes there with MQTT_PORT={TEST_PORT} and MQTT_BROKER set to the listener's name, and with that port in
+the egress of its NetworkPolicy (the overlay deploy/overlays/authorization does all of it). Of each service type the
 broker takes one listener: where there is another LoadBalancer, add the port to that one. Leave the listener `default`
-as it is, Azure IoT Operations itself depends on it.
+as it is, Azure IoT Operations itself depends on it. A LoadBalancer may be reached from outside the cluster.
 """
 
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from edge.exports.export import Export, File
+from edge.exports.export import Export, File, commented
 from edge.exports.names import heading
 from edge.exports.namespaced import EXPIRY_SECONDS, Resource, asset_resources, device
 from edge.exports.places import discoveries, mapping_prefix
@@ -89,13 +89,13 @@ az iot ops enable-rsync -n "$INSTANCE" -g "$RESOURCE_GROUP" --only-show-errors -
 
 def commands(export: Export) -> list[File]:
     """One script: sync, device and endpoints; with --assets every asset."""
-    variables = f"DEVICE={_word(device(export).name)}\nADDRESS={_word(address(export))}\nTTL={EXPIRY_SECONDS}\n"
-    comment = "".join(f"# {line}".rstrip() + "\n" for line in heading(_HEAD, "assets").splitlines())
+    variables = f"DEVICE={_word(device(export).name)}\nADDRESS={_word(_address(export))}\nTTL={EXPIRY_SECONDS}\n"
+    comment = commented(heading(_HEAD, "assets"))
     parts = ("#!/usr/bin/env bash\n" + comment, _FUNCTIONS, variables, _device_lines(export), _asset_lines(export))
     return [File(FILE, "\n".join(parts))]
 
 
-def address(export: Export) -> str:
+def _address(export: Export) -> str:
     """The broker as the commands want it: without a scheme for the built-in one."""
     return f"{export.broker_host}:{export.broker_port}"
 

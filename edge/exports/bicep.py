@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from edge.exports.export import Export, File
+from edge.exports.export import Export, File, commented
 from edge.exports.names import heading
 from edge.exports.namespaced import asset_resources, device
 
@@ -79,7 +79,7 @@ def bicep(export: Export) -> list[File]:
     """One file with the device and all assets."""
     name, spec = device(export)
     assets = [{"name": asset.name, "properties": asset.spec} for asset in asset_resources(export)]
-    comment = "".join(f"// {line}".rstrip() + "\n" for line in heading(_HEAD, "assets").splitlines())
+    comment = commented(heading(_HEAD, "assets"), "//")
     variables = f"var factory = {literal({'name': name, 'properties': spec})}\n\nvar assets = {literal(assets)}\n"
     return [File(FILE, f"{comment}\n{_PARAMETERS}\n{variables}\n{_RESOURCES}")]
 

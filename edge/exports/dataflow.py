@@ -29,12 +29,13 @@ The identity of the Azure IoT Operations extension needs the role Contributor in
 """
 _EXPLORER_HEAD: Final = """
 From the MQTT broker to the table {table} of Azure Data Explorer, which `python app.py export kql` makes. There is a
-dataflow for each kind of message, because each has its own schema. Storage has no headers, so CloudEvents end here;
-rows bear time and machine themselves.
+dataflow for each kind of message, because each has its own schema; kinds that share a topic cannot be told apart.
+Storage has no headers, so CloudEvents end here; rows bear time and machine themselves.
 
 Yours to fill in:
   <ADX_CLUSTER>, <ADX_REGION>   the cluster's host is <ADX_CLUSTER>.<ADX_REGION>.kusto.windows.net
-  <ADX_DATABASE>                the database; it needs streaming ingestion
+  <ADX_DATABASE>                the database; it needs streaming ingestion, on the cluster and by the KQL command
+                                .alter database ['<ADX_DATABASE>'] policy streamingingestion enable
   <SCHEMA_REGISTRY_NAMESPACE>   the namespace of the schema registry
 {schemas}
 The identity of the Azure IoT Operations extension needs the role Ingestor on the database.
@@ -89,8 +90,8 @@ def _fabric(export: Export) -> Iterable[dict[str, Any]]:
         "copyMqttProperties": "Enabled",
         "cloudEventAttributes": "Propagate",
     }
-    yield _endpoint(export, name, {"endpointType": "Kafka", "hostType": "FabricRT", "kafkaSettings": kafka})
-    if filters := sorted({export.topics.filter_of(kind) for kind in export.kinds}):
+    yield _endpoint(export, name, {"endpointType": "Kafka", "kafkaSettings": kafka})
+    if filters := sorted({each for kind in export.kinds for each in export.topics.filters_of(kind)}):
         yield _flow(export, name, [_source(filters), _destination(name, "<FABRIC_TOPIC>")])
 
 
@@ -123,15 +124,15 @@ def _stored(export: Export, kind: Kind, endpoint: str, destination: str) -> dict
         "map": [{"type": "PassThrough", "inputs": ["*"], "output": "*"}],
     }
     operations = [
-        _source([export.topics.filter_of(kind)]),
+        _source(export.topics.filters_of(kind)),
         {"operationType": "BuiltInTransformation", "builtInTransformationSettings": transformation},
         _destination(endpoint, destination),
     ]
     return _flow(export, resource_name(endpoint, kind.key), operations)
 
 
-def _source(filters: list[str]) -> dict[str, Any]:
-    settings = {"endpointRef": "default", "serializationFormat": "Json", "dataSources": filters}
+def _source(filters: Iterable[str]) -> dict[str, Any]:
+    settings = {"endpointRef": "default", "serializationFormat": "Json", "dataSources": [*filters]}
     return {"operationType": "Source", "sourceSettings": settings}
 
 

@@ -49,6 +49,20 @@ class Channels:
             return "/".join([*(column.pop() for column in takewhile(_alike, columns)), "#"])
         return "/".join(column.pop() if _alike(column) else "+" for column in columns)
 
+    def filters_of(self, kind: Kind) -> tuple[str, ...]:
+        """What to subscribe to for a kind: one filter, or each topic where that would take in those of other kinds."""
+        topics, wanted = self.topics_of(kind), self.filter_of(kind)
+        others = {topic for found in self._by_source.values() for topic in found.values()}.difference(topics)
+        return topics if any(matches(wanted, topic) for topic in others) else (wanted,)
+
+
+def matches(wanted: str, topic: str) -> bool:
+    """Whether a topic is one of those that a filter wants (MQTT 5, 4.7)."""
+    levels, found = wanted.split("/"), topic.split("/")
+    if levels[-1] == "#":
+        levels, found = levels[:-1], found[: len(levels) - 1]
+    return len(levels) == len(found) and all(level in ("+", its) for level, its in zip(levels, found, strict=True))
+
 
 def _alike(column: set[str]) -> bool:
     return len(column) == 1
@@ -64,7 +78,7 @@ def _topics_by_source(topics: Topics, kind: Kind) -> dict[str, str]:
 class Export:
     """All that an export is made of.
 
-    prefix: the first levels of every topic.  namespace, app, service_account, image: of the pod.
+    prefix: the first levels of every topic.  namespace, app, service_account: of the pod.
     broker_host, broker_port, tls: where it connects to.  version: of this program.
     qos, message_expiry_seconds (0: never), cloud_events: how messages are sent; events_source is their `source`.
     """
@@ -75,7 +89,6 @@ class Export:
     namespace: str = NAMESPACE
     app: str = APP
     service_account: str = "mqtt-client"
-    image: str = "<YOUR_REGISTRY>/edgemqttsim:0.1.0"
     broker_host: str = "aio-broker"
     broker_port: int = 18883
     version: str = "0.1.0"
@@ -88,6 +101,11 @@ class Export:
 
 Target = Callable[[Export], list[File]]
 """Makes the files of one target. The first sentence of its docstring is its help."""
+
+
+def commented(text: str, mark: str = "#") -> str:
+    """The lines of a text as a comment."""
+    return "".join(f"{mark} {line}".rstrip() + "\n" for line in text.splitlines())
 
 
 def json_file(name: str, content: object) -> File:

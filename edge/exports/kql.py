@@ -199,7 +199,7 @@ _BY_TYPE: Final = f"""\
 FactoryOeeByType(since: datetime, until: datetime, span: timespan = 1h) {{
     FactoryMachineRows(since, until)
     | summarize
-        machines = dcount(machine_id),
+        machines = count_distinct(machine_id),
 {_SUMS}
         by machine_type, begins = bin(timestamp - 1ms, span)
     | invoke FactoryFigures()
@@ -244,5 +244,6 @@ FactoryMachineRows(ago(1d), now())
 _TRUTH: Final = f"""\
 // What is true since the start of the run: each machine's last report, to hold the figures above against.
 {REPORTS}
+| where isnotnull(planned_seconds)
 | summarize arg_max(timestamp, *) by machine_id
 """

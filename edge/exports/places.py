@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from edge.exports.export import Export
+from edge.exports.export import Export, matches
 from edge.exports.names import resource_name, unique_name
 from plant.catalogue import Kind, MachineRef
 
 Levels = Sequence[str]
+_Group = Sequence[tuple[Levels, set[str]]]
+"""What is to be found together: for each kind its topics, and their levels with `+` where they differ."""
 
 
 class Place(NamedTuple):
@@ -69,13 +71,22 @@ def machine_name(export: Export, machine: MachineRef) -> str:
 
 
 def discoveries(export: Export) -> list[Discovery]:
-    """The fewest endpoints that find every topic: one for all topics of the same depth, root and asset level."""
+    """Endpoints that find every topic: one for all of the same depth, root and asset level, if it finds no others."""
     groups: dict[tuple[int, str, int], list[tuple[Levels, set[str]]]] = defaultdict(list)
     for topics in _of_one_depth(export):
         levels = _merged(topic.split("/") for topic in topics)
         asset_level = max((number for number, each in enumerate(levels, 1) if each == "+"), default=len(levels))
         groups[len(levels), levels[0], asset_level].append((levels, topics))
-    return [_discovery(number, key[2], group) for number, (key, group) in enumerate(groups.items(), 1)]
+    all_topics = {topic for kind in export.kinds for topic in export.topics.topics_of(kind)}
+    parts = [(key[2], part) for key, group in groups.items() for part in _parts(key[2], group, all_topics)]
+    return [_discovery(number, asset_level, part) for number, (asset_level, part) in enumerate(parts, 1)]
+
+
+def _parts(asset_level: int, group: _Group, all_topics: set[str]) -> list[_Group]:
+    """The group, or its kinds one by one where a filter for them all would find topics of another group too."""
+    whole = _discovery(0, asset_level, group)
+    too_wide = any(matches(whole.topic_filter, topic) for topic in all_topics - whole.topics)
+    return [[each] for each in group] if too_wide else [group]
 
 
 def _of_one_depth(export: Export) -> Iterator[set[str]]:
@@ -87,7 +98,7 @@ def _of_one_depth(export: Export) -> Iterator[set[str]]:
         yield from depths.values()
 
 
-def _discovery(number: int, asset_level: int, group: Sequence[tuple[Levels, set[str]]]) -> Discovery:
+def _discovery(number: int, asset_level: int, group: _Group) -> Discovery:
     levels = _merged(each for each, _ in group)
     levels[asset_level - 1] = "+"  # where one topic is all there is: only what a wildcard matches is discovered
     return Discovery(f"mqtt-{number}", "/".join(levels), asset_level, frozenset().union(*(some for _, some in group)))

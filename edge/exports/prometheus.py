@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from edge.exports.export import Export, File
+from edge.exports.names import metadata
 from edge.exports.yamltext import dump
 
 API_VERSION: Final = "monitoring.coreos.com/v1"
@@ -164,7 +165,7 @@ def _pod_monitor(export: Export) -> dict[str, Any]:
     endpoint = {"port": "http", "path": "/metrics", "interval": f"{SCRAPE_SECONDS}s"}
     selector = {"matchLabels": {"app": export.app}}
     spec = {"selector": selector, "podMetricsEndpoints": [endpoint]}
-    return {"apiVersion": API_VERSION, "kind": "PodMonitor", "metadata": _metadata(export), "spec": spec}
+    return {"apiVersion": API_VERSION, "kind": "PodMonitor", "metadata": metadata(export, export.app), "spec": spec}
 
 
 def _rule(export: Export) -> dict[str, Any]:
@@ -172,13 +173,9 @@ def _rule(export: Export) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
         "kind": "PrometheusRule",
-        "metadata": _metadata(export),
+        "metadata": metadata(export, export.app),
         "spec": {"groups": groups},
     }
-
-
-def _metadata(export: Export) -> dict[str, Any]:
-    return {"name": export.app, "namespace": export.namespace, "labels": {"app": export.app}}
 
 
 def _alert(alert: Alert, export: Export) -> dict[str, Any]:

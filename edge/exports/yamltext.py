@@ -7,8 +7,12 @@ from typing import Any, Final
 
 import yaml
 
+from edge.exports.export import commented
+
 WIDTH: Final = 100
-"""Longer text without line breaks is folded."""
+"""Lines of text are broken there, where there is a space."""
+LONG: Final = 76
+"""Text of more characters is a block: deep inside a document it would be broken in the middle of its quotes."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -22,7 +26,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else ">" if len(text) > WIDTH and " " in text else None
+    style = "|" if "\n" in text else ">" if len(text) > LONG and " " in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -31,8 +35,7 @@ _Dumper.add_representer(str, _text)
 
 def dump(*documents: Mapping[str, Any], head: str = "") -> str:
     """The documents, one after the other, keys in the order they have. head: a comment above them all."""
-    comment = "".join(f"# {line}".rstrip() + "\n" for line in head.splitlines())
     text = yaml.dump_all(
         documents, Dumper=_Dumper, sort_keys=False, explicit_start=True, allow_unicode=True, width=WIDTH
     )
-    return comment + text
+    return commented(head) + text

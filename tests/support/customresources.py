@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator
 
-Json = dict[str, Any]
+from tests.support import yamlread
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same rules, an order of magnitude faster where PyYAML was built with libyaml."""
+Json = dict[str, Any]
 
 TEXT: Json = {"type": "string", "minLength": 1}
 FLAG: Json = {"type": "boolean"}
@@ -224,7 +222,7 @@ EXPLORER = fields(
 )
 DATAFLOW_ENDPOINT: Json = {
     "oneOf": [
-        fields({"endpointType": one("Kafka"), "kafkaSettings": KAFKA}, {"hostType": one("FabricRT", "Eventhub")}),
+        fields({"endpointType": one("Kafka"), "kafkaSettings": KAFKA}),
         fields({"endpointType": one("DataExplorer"), "dataExplorerSettings": EXPLORER}),
         fields(
             {"endpointType": one("LocalStorage"), "localStorageSettings": fields(texts("persistentVolumeClaimRef"))}
@@ -305,7 +303,7 @@ SERVICE_ACCOUNT = fields(
 
 def documents(text: str) -> list[Json]:
     """The resources in a file."""
-    return [document for document in yaml.load_all(text, Loader=_LOADER) if document]
+    return yamlread.documents(text)
 
 
 def faults(resources: Iterable[Json]) -> list[str]:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
 from plant.flow import Flow
 from plant.structure import Structure, parse
 from plant.telemetry import FinishedJob, Message, PieceCount, StateInterval
+from tests.support import yamlread
 from tests.support.plants import COUNTED, ROOT, default, job_id, rows
 
 KINDS = dict(zip("12345", COUNTED, strict=True))
@@ -100,7 +100,7 @@ def lines(draw: st.DrawFn) -> Structure:
 
 def scenario_data() -> dict[str, Any]:
     """The line that comes with the project, as plain data, to be changed at will."""
-    data: dict[str, Any] = yaml.safe_load((ROOT / "scenarios" / "spaceship-flow.yaml").read_text("utf-8"))
+    data: dict[str, Any] = yamlread.value((ROOT / "scenarios" / "spaceship-flow.yaml").read_text("utf-8"))
     return data
 
 

@@ -294,7 +294,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 _AGGREGATES: dict[str, Callable[[Iterable[Any]], Any]] = {
     "countif": lambda values: sum(map(bool, values)),
-    "dcount": lambda values: len(set(values)),
+    "count_distinct": lambda values: len(set(values)),
     "take_any": lambda values: next(iter(values)),
     "sum": sum,
 }

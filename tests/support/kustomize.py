@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.support.yamlread import documents
 
 ROOT = Path(__file__).parent.parent.parent
 OVERLAYS = sorted(path.parent.name for path in (ROOT / "deploy" / "overlays").glob("*/kustomization.yaml"))
@@ -33,7 +34,7 @@ def require_kubectl() -> None:
 
 def read(path: Path) -> list[Resource]:
     """All resources of a file."""
-    return [document for document in yaml.safe_load_all(path.read_text("utf-8")) if document]
+    return documents(path.read_text("utf-8"))
 
 
 @functools.cache
@@ -43,7 +44,7 @@ def build(directory: Path) -> list[Resource]:
     run = subprocess.run(["kubectl", "kustomize", str(directory)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
-    return [document for document in yaml.safe_load_all(run.stdout) if document]
+    return documents(run.stdout)
 
 
 def overlay(name: str) -> list[Resource]:

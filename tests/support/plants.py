@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.structure import Structure, parse
 from plant.telemetry import Message
+from tests.support import yamlread
 
 ROOT = Path(__file__).parent.parent.parent
 COUNTED = {
@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 @functools.cache
 def _read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yamlread.value(path.read_text(encoding="utf-8"))
 
 
 def default() -> dict[str, Any]:
