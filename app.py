@@ -17,15 +17,15 @@ from functools import partial
 
 from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, workers_of
 from edge.commands import UsageError, parse
+from edge.facts import PortError
 from edge.front import Front, Works
 from edge.logs import set_up
 from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
 from edge.preflight import Plan, run_preflight
-from edge.reload import Loading, Reloader
+from edge.reload import Loading, Reloader, digest
 from edge.settings import Settings, SettingsError, describe, unknown_variables
 from edge.topics import TopicError
 from edge.verify import run_verify
-from edge.web import PortError
 from messages import topic_template
 from plant.forecast import check
 from plant.structure import Structure, StructureError
@@ -111,6 +111,7 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     quiet = {"HTTP_PORT": "0"} if options.dry_run else {}
     settings = Settings.load({**quiet, **environ}, vars(options), pid=os.getpid())
     loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
+    in_force = digest(settings.message_config_path)
     structure = loading(settings.message_config_path)
     set_up(settings.log_level, settings.log_format)
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
@@ -118,7 +119,7 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
         log.warning("%s", warning)
     works = _works(options, settings, structure)
     reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
-    return Front(settings, works, reloader, VERSION, time.monotonic)
+    return Front(settings, works, reloader, VERSION, time.monotonic, in_force)
 
 
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:

@@ -21,7 +21,7 @@ from edge.commands import UsageError, pinned, timing_of
 from edge.connection import BrokerRefused
 from edge.delivery import Delivery
 from edge.dryrun import DryRun, StreamClosed
-from edge.facts import ConnectionFacts
+from edge.facts import ConnectionFacts, Span
 from edge.front import Truth
 from edge.life import Life
 from edge.logs import RateLimited
@@ -32,7 +32,6 @@ from edge.reasons import explain
 from edge.settings import Settings
 from edge.topics import Topics
 from edge.truth import TruthFile
-from edge.web import Span
 from edge.wire import CloudEvents, Encoder
 from edge.worker import work
 from edge.workers import Workers, fork

@@ -11,6 +11,7 @@ from edge.manifest import add_export
 from edge.pacer import Timing
 from edge.preflight import add_preflight
 from edge.settings import add_flags
+from edge.values import number
 from edge.verify import add_verify
 
 COMMANDS = ("run", "check", "verify", "export", "preflight")
@@ -105,17 +106,17 @@ def pinned(options: argparse.Namespace, now: float) -> argparse.Namespace:
 
 
 def _seconds(text: str) -> float:
-    if not 0 < (number := float(text)) < inf:
-        raise argparse.ArgumentTypeError("must be a number of seconds above 0")
-    return number
+    if not 0 < (seconds := number(text)) < inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return seconds
 
 
 def _speed(text: str) -> float:
     if text == "max":
         return inf
-    if not 0 < (number := float(text)) < inf:
-        raise argparse.ArgumentTypeError("must be a number above 0, or max")
-    return number
+    if not 0 < (speed := number(text)) < inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, or max, not {text!r}")
+    return speed
 
 
 def _moment(text: str) -> float:
@@ -127,6 +128,6 @@ def _moment(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number above 0")
-    return number
+    if not (number(text) >= 1 and number(text).is_integer()):
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
+    return int(number(text))

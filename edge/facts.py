@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+Span = Literal["run", "hour", "last_hour"]
+"""Over what the truth of the machines is summed up."""
+
+
+class PortError(Exception):
+    """The HTTP port cannot be opened; the text says which, and why."""
 
 
 @dataclass(frozen=True, slots=True)

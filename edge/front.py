@@ -6,17 +6,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from edge.facts import ConnectionFacts, ReloadOutcome, why_not_alive, why_not_ready
+from edge.facts import ConnectionFacts, ReloadOutcome, Span, why_not_alive, why_not_ready
 from edge.life import Life, spare_the_collector
 from edge.metrics import Lateness, Statistics, Watched, ledger_fields, make_registry
 from edge.outbox import Ledger
 from edge.reload import FileWatcher, Reloader
 from edge.settings import Settings
 from edge.truth import oee_report
-from edge.web import Server, Span, create_app
 from plant.telemetry import KindOee, MachineOee, Snapshot
+
+if TYPE_CHECKING:
+    from edge.web import Server
 
 log = logging.getLogger("app")
 
@@ -84,13 +86,20 @@ class Works(Protocol):
 class Front:
     """Runs what it is given from start to exit code, and shows it.
 
-    reloader: puts the plant's file in force.  clock: seconds, monotonic.
+    reloader: puts the plant's file in force.  clock: seconds, monotonic.  in_force: the digest of the plant's file,
+    from before it was read.
     """
 
     def __init__(
-        self, settings: Settings, works: Works, reloader: Reloader, version: str, clock: Callable[[], float]
+        self,
+        settings: Settings,
+        works: Works,
+        reloader: Reloader,
+        version: str,
+        clock: Callable[[], float],
+        in_force: bytes | None,
     ) -> None:
-        self.version = version
+        self.version, self._in_force = version, in_force
         self._settings, self._works, self._reloader, self._clock = settings, works, reloader, clock
         self._born = clock()
         self._statistics = Statistics(works.ledger, works.connection, works.lateness)
@@ -104,7 +113,10 @@ class Front:
         life.catch_signals(on_hangup=lambda: self._reloader.reload("SIGHUP"))
         server = self._serve()
         watcher = FileWatcher(
-            settings.message_config_path, lambda: self._reloader.reload("changed"), settings.reload_seconds
+            settings.message_config_path,
+            lambda: self._reloader.reload("changed"),
+            settings.reload_seconds,
+            self._in_force,
         )
         spare_the_collector()
         self._works.start(life)
@@ -152,7 +164,7 @@ class Front:
     async def oee(self, span: Span) -> Mapping[str, object]:
         """The truth of each machine; TimeoutError where that takes too long."""
         truth = await self._works.truth(span)
-        return oee_report(truth.machines, truth.start, truth.now, span)
+        return await oee_report(truth.machines, truth.start, truth.now, span)
 
     async def request_reload(self) -> ReloadOutcome:
         """Load the plant's file anew."""
@@ -177,6 +189,9 @@ class Front:
         settings = self._settings
         if not settings.http_port:
             return None
+        # FastAPI takes half of the time that all imports take, and many megabytes: only who serves HTTP loads it.
+        from edge.web import Server, create_app  # noqa: PLC0415
+
         server = Server(create_app(self), settings.http_host, settings.http_port)
         log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /docs", server.url)
         self._life.start("http", server.run())

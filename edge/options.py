@@ -139,7 +139,7 @@ class Options(BaseModel):
     )
 
     message_config_path: Annotated[Path, Option(_PLANT)] = Field(
-        Path("message_structure.yaml"), description="YAML file of the plant; a change is in force at once."
+        Path("message_structure.yaml"), description="YAML file of the plant; a change is in force within seconds."
     )
     reload_seconds: Annotated[float, Field(ge=0.1, le=3600), Option(_PLANT)] = Field(
         1.0, description="Seconds between looks at the plant's file, which is followed as it changes."

@@ -20,6 +20,7 @@ from edge.preflight_network import check_name, check_port
 from edge.preflight_publish import check_publish
 from edge.preflight_tls import check_ca_file, check_tls
 from edge.settings import SettingsError, add_flags, describe
+from edge.values import number
 
 __all__ = ["Exit", "Failure", "Plan", "add_preflight", "run_preflight"]
 
@@ -116,7 +117,10 @@ async def _until_well(
         report.begin()
         code = await _attempt(options, prepare, wall_clock, report)
         left = deadline - loop.time()
-        if code in (Exit.WELL, Exit.CONFIGURATION) or left <= 0:
+        if code in (Exit.WELL, Exit.CONFIGURATION) or not options.wait:
+            return code
+        if left <= 0:
+            report.say(f"nothing better in {options.wait:g} s, exit code {code.value}")
             return code
         report.say(f"trying again for {options.wait:g} s in all; from here on only what is new is said")
         await asyncio.sleep(min(pause, left))
@@ -187,12 +191,12 @@ STEPS: Final = (
 
 
 def _seconds(text: str) -> float:
-    if not 0 <= (number := float(text)) < math.inf:
-        raise argparse.ArgumentTypeError("must be a number of seconds")
-    return number
+    if not 0 <= (seconds := number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, not {text!r}")
+    return seconds
 
 
 def _some_seconds(text: str) -> float:
-    if not (number := _seconds(text)):
-        raise argparse.ArgumentTypeError("must be a number of seconds above 0")
-    return number
+    if not (seconds := _seconds(text)):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return seconds

@@ -16,6 +16,7 @@ from edge.reasons import NOT_AUTHORIZED, name_of
 
 _NO_SUBSCRIBERS = 0x10
 _QOS_0_SECONDS = 0.5
+_NOT_ALL = "the broker does not take all topics"
 _CLOSED = "A broker that closes instead of refusing mostly does not allow the first of these topics."
 _FIXES: Final[Mapping[int, tuple[str, ...]]] = {
     NOT_AUTHORIZED: (
@@ -52,13 +53,19 @@ async def check_publish(case: Case) -> list[Finding]:
 
 
 async def _answered(case: Case, probe: Probe, connection: Connection) -> None:
-    """Wait for the last answer; where the connection ends before it, ConnectionEnded or BrokerRefused."""
+    """Wait for the last answer, or until none comes for the time of one.
+
+    Where the connection ends before that, ConnectionEnded or BrokerRefused.
+    """
     keeping = asyncio.create_task(connection.keep(lambda: None))
     waiting = asyncio.create_task(probe.answered.wait())
     try:
         # At QoS 0 there is no answer to wait for, but a broker that minds may close.
         patience = case.timeout_seconds if probe.certain else _QOS_0_SECONDS
-        await asyncio.wait([keeping, waiting], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        answers = -1
+        while answers < len(probe.answers) and not (keeping.done() or waiting.done()):
+            answers = len(probe.answers)
+            await asyncio.wait([keeping, waiting], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if keeping.done():
             keeping.result()
     finally:
@@ -68,23 +75,37 @@ async def _answered(case: Case, probe: Probe, connection: Connection) -> None:
 
 
 def _broken(probe: Probe, error: Exception) -> Failure:
+    trouble, fixes = _refused(probe)
     what = f"{error}, before it had answered for {some(probe.missing)}"
+    if trouble:
+        # Some versions of mosquitto refuse a topic, and close then.
+        return Failure(Exit.PUBLISH, f"{_NOT_ALL}; {'; '.join(trouble)}; {what}", *fixes)
     return Failure(Exit.PUBLISH, what, _CLOSED, *_FIXES[NOT_AUTHORIZED])
+
+
+def _by_answer(probe: Probe) -> dict[int, list[str]]:
+    topics: dict[int, list[str]] = defaultdict(list)
+    for topic, code in probe.answers.items():
+        topics[code].append(topic)
+    return topics
+
+
+def _refused(probe: Probe) -> tuple[list[str], list[str]]:
+    """What is refused and why, and what to do about it."""
+    topics = _by_answer(probe)
+    refused = [code for code in sorted(topics) if code >= REFUSED_FROM]
+    trouble = [f"{name_of(code)}: {some(topics[code])}" for code in refused]
+    return trouble, [line for code in refused for line in _FIXES.get(code, _ANY_FIX)]
 
 
 def _judged(case: Case, probe: Probe) -> Iterator[Finding]:
     """What the answers come to; Failure where a topic is refused or was not answered for."""
-    topics: dict[int, list[str]] = defaultdict(list)
-    for topic, code in probe.answers.items():
-        topics[code].append(topic)
-    refused = [code for code in sorted(topics) if code >= REFUSED_FROM]
-    trouble = [f"{name_of(code)}: {some(topics[code])}" for code in refused]
-    fixes = [line for code in refused for line in _FIXES.get(code, _ANY_FIX)]
+    trouble, fixes = _refused(probe)
     if probe.missing:
         trouble.append(f"no acknowledgement within {case.timeout_seconds:g} s: {some(probe.missing)}")
         fixes.append(_STUCK)
     if trouble:
-        raise Failure(Exit.PUBLISH, f"the broker does not take all topics; {'; '.join(trouble)}", *fixes)
+        raise Failure(Exit.PUBLISH, f"{_NOT_ALL}; {'; '.join(trouble)}", *fixes)
     yield ok(f"the broker takes all: {some(case.plan.topics)}")
-    if unheard := topics[_NO_SUBSCRIBERS]:
+    if unheard := _by_answer(probe)[_NO_SUBSCRIBERS]:
         yield note(f"nobody listens now to {some(unheard)}: messages are taken, and go nowhere")

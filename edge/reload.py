@@ -27,13 +27,20 @@ class FileWatcher:
 
     Content counts, not the time stamps: a swapped symlink with the same text is no change. It must be the same for two
     looks in a row, so that a file is not taken while it is being written. A file that is missing has not changed.
-    Make the watcher before the file is first read: what changes in between is then seen.
+    in_force: the digest of the content that is known, taken before the file was first read, so that what has changed
+    since is seen; without it, what is there when the watcher is made is known.
     """
 
-    def __init__(self, path: Path, on_change: Callable[[], object], interval_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_change: Callable[[], object],
+        interval_seconds: float = 1.0,
+        in_force: bytes | None = None,
+    ) -> None:
         self._path, self._on_change, self._interval_seconds = path, on_change, interval_seconds
         # Reading the whole file is cheap at a look a second, and no time stamp or inode can then hide a change.
-        self._known = self._last_seen = digest(path)
+        self._known = self._last_seen = in_force or digest(path)
 
     async def run(self) -> None:
         """Look, and look again, for ever."""
@@ -97,7 +104,8 @@ class Reloader:
         self._last_success = self._wall_clock()
         self._last_refused = None
         machines = {kind: count for kind, _, count in structure.machines()}
-        log.info("%s: reloaded (%s), machines: %s", self._path, cause, machines)
+        each = ", ".join(f"{count} {kind}" for kind, count in machines.items())
+        log.info("%s: reloaded (%s): %d machines (%s)", self._path, cause, sum(machines.values()), each)
         return ReloadOutcome(machines=machines)
 
     def _refuse(self, mistakes: tuple[str, ...], cause: str) -> ReloadOutcome:

@@ -92,11 +92,11 @@ def variables(name: str) -> tuple[str, ...]:
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Warn of variables that look like ours and are not, with the nearest that is. Values are not shown."""
     known = [variable for name in Settings.model_fields for variable in variables(name)]
-    suspects = sorted(variable for variable in environ if _OURS.match(variable) and variable not in known)
+    suspects = sorted(variable for variable in environ if variable not in known and not _SERVICE_LINK.search(variable))
     return [
-        f"{variable}: no such option" + "".join(f"; did you mean {near}?" for near in _nearest(variable, known))
+        f"{variable}: no such option" + "".join(f"; did you mean {near}?" for near in _nearest(variable, known, 0.75))
         for variable in suspects
-        if not _SERVICE_LINK.search(variable)
+        if _OURS.match(variable) or _nearest(variable, known, 0.85)
     ]
 
 
@@ -112,6 +112,8 @@ def describe(settings: Settings) -> str:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Give the parser a flag for each option; unset ones parse to None, and all values are checked by `load`."""
+    # Listed in full, they would be thirty lines between the command and what was wrong with it.
+    parser.usage = parser.usage or "%(prog)s [FLAG ...]"
     for group, names in _groups():
         arguments = parser.add_argument_group(group)
         for name in names:
@@ -187,8 +189,9 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
     yield from grouped.items()
 
 
-def _nearest(variable: str, known: list[str]) -> list[str]:
-    return difflib.get_close_matches(variable, known, n=1, cutoff=0.75)
+def _nearest(variable: str, known: list[str], likeness: float) -> list[str]:
+    """The one name that is most like it, or none; alike in all letters is 1."""
+    return difflib.get_close_matches(variable, known, n=1, cutoff=likeness)
 
 
 def _given(environ: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, tuple[str, object]]:

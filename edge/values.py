@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from enum import StrEnum
 from typing import Annotated
@@ -55,6 +56,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+def number(text: str) -> float:
+    """The number that a text says; NaN, which is within no bounds, where it says none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _is_address(value: str) -> bool:
     try:
         ipaddress.ip_address(value)
@@ -104,11 +113,11 @@ def _shard(value: str, info: ValidationInfo) -> str:
 def _after_ordinal(pod_name: str, parts: int) -> str:
     """The part of the pod with this name; a StatefulSet ends the names of its pods in -0, -1, -2 ..."""
     _, _, ordinal = pod_name.rpartition("-")
-    if not (ordinal.isdecimal() and int(ordinal) < parts):
-        raise ValueError(
-            f"a part that POD_NAME tells: a name that ends in -0 to -{parts - 1}, as those of a StatefulSet with "
-            f"{parts} replicas do, which {pod_name!r} does not"
-        )
+    if not ordinal.isdecimal():
+        ends = f", {pod_name!r}, does not end in the number of a pod in a StatefulSet" if pod_name else " is not set"
+        raise ValueError(f"a part such as 2/{parts}, as POD_NAME{ends}")
+    if int(ordinal) >= parts:
+        raise ValueError(f"at least ordinal/{int(ordinal) + 1} in the pod {pod_name!r}")
     return str(int(ordinal) + 1)
 
 

@@ -39,6 +39,7 @@ _BOUNDS: Final = {
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Give the parser the options of the command, and those of the daemon for --from-mqtt."""
+    parser.usage = "%(prog)s [ROWS] [FLAG ...]"
     these = parser.add_argument_group("What to verify")
     these.add_argument("rows", nargs="?", metavar="ROWS", help="file of rows, one a line; - is standard input")
     these.add_argument("--from-mqtt", action="store_true", help="listen to the broker instead")

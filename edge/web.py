@@ -15,7 +15,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -25,13 +25,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from edge.facts import ReloadOutcome
+from edge.facts import PortError, ReloadOutcome, Span
 from edge.logs import clean, redact
 
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
-
-
-Span = Literal["run", "hour", "last_hour"]
 
 
 class Daemon(Protocol):
@@ -66,10 +63,6 @@ class Daemon(Protocol):
 
     async def request_reload(self) -> ReloadOutcome:
         """Load the plant's file anew."""
-
-
-class PortError(Exception):
-    """The HTTP port cannot be opened; the text says which, and why."""
 
 
 def create_app(daemon: Daemon) -> FastAPI:

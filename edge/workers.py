@@ -15,18 +15,17 @@ import os
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from edge.channel import Channel
-from edge.facts import ConnectionFacts
+from edge.facts import ConnectionFacts, Span
 from edge.front import Truth
 from edge.life import FORCED, Life
 from edge.metrics import Lateness
 from edge.outbox import Ledger
 from edge.sums import Census, Pulse, merged, sum_connections, sum_kinds, sum_ledgers, sum_snapshots
-from edge.web import Span
 from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("app")
@@ -45,7 +44,8 @@ class Worker:
     """A worker as the front knows it.
 
     number: counted from 1.  heard_at: when its last pulse came.  code: of its end, negative for a signal.
-    waiting: questions that it has not answered yet, the oldest first.
+    early: what it is to be told once there is a channel.  waiting: questions that it has not answered yet, the oldest
+    first.
     """
 
     number: int
@@ -57,15 +57,28 @@ class Worker:
     census: Census | None = None
     done: bool = False
     code: int | None = None
+    early: list[tuple[str, object]] = field(default_factory=list)
     waiting: deque[asyncio.Future[Any]] = field(default_factory=deque)
+
+    async def listen(self) -> AsyncIterator[tuple[str, Any]]:
+        """All that it says, until it is gone."""
+        self.channel = await Channel.over(self.end)
+        for order, value in self.early:
+            self.channel.send(order, value)
+        async for message in self.channel.messages():
+            yield message
 
     def tell(self, order: str, value: object = None) -> None:
         """Give an order, if it is there to hear it."""
-        if self.channel is not None and self.code is None:
+        if self.channel is None:
+            self.early.append((order, value))
+        elif self.code is None:
             self.channel.send(order, value)
 
     async def ask(self, question: str, value: object = None) -> Any:
-        """Its answer; to be given up after a time."""
+        """Its answer; to be given up after a time. TimeoutError where it is dead, and never will answer."""
+        if self.code is not None:
+            raise TimeoutError
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.waiting.append(answer)
         self.tell(question, value)
@@ -158,6 +171,7 @@ class Workers:
     def start(self, life: Life) -> None:
         """Have them begin; life ends when all are done, or one is dead."""
         for worker in self._workers:
+            worker.tell("start")
             life.start(f"worker {worker.number}", self._follow(worker, life))
 
     def between_statistics(self) -> None:
@@ -191,10 +205,8 @@ class Workers:
     # listening
 
     async def _follow(self, worker: Worker, life: Life) -> None:
-        """From the order to start to the end of its process."""
-        worker.channel = await Channel.over(worker.end)
-        worker.tell("end" if self._ending else "start")
-        async for name, value in worker.channel.messages():
+        """All that it says, and the end of its process."""
+        async for name, value in worker.listen():
             self._hear(worker, name, value)
             if all(each.done for each in self._workers):
                 life.end()
@@ -235,7 +247,7 @@ class Workers:
             self.lateness.become_sum_of([pulse.lateness for pulse in pulses])
 
     def _at_work(self) -> list[Worker]:
-        return [worker for worker in self._workers if not worker.done]
+        return [worker for worker in self._workers if not worker.done and worker.code is None]
 
     def _censuses(self) -> list[Census]:
         return [worker.census for worker in self._workers if worker.census]

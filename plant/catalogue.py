@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from plant import business, reports
-from plant.kinds import Field, Kind, MachineRef
+from plant.kinds import Field, Kind, MachineRef, literal_pattern
 from plant.machine import TRACE
 from plant.meanings import TIMESTAMP, Speaker, dispatch_fields, field_of, order_fields, report_fields
 from plant.spaceship import MACHINE_TYPES
 from plant.stations import TESTING
 from plant.structure import Structure
 
-__all__ = ["Field", "Kind", "MachineRef", "catalogue"]
+__all__ = ["Field", "Kind", "MachineRef", "catalogue", "literal_pattern"]
 
-_ORDER_TEXT: Final = "A customer orders one to three products. Orders come at random."
+_ORDER_TEXT: Final = f"A customer orders up to {business.MOST_ITEMS} products. Orders come at random."
 _DISPATCH_TEXT: Final = "The oldest order not yet dispatched leaves the factory. Dispatches come at random."
 _REPORT_TEXT: Final = "What a machine's time really came to since the start of the run, by ISO 22400-2."
 
@@ -59,13 +59,16 @@ def _events(structure: Structure) -> Iterator[Kind]:
     order, dispatch = structure.message_types.customer_order, structure.message_types.dispatch
     if not (order and order.enabled and order.orders_per_hour):
         return
-    key, topics = business.ORDER, business.TOPICS
-    yield Kind(key, "customer order", _ORDER_TEXT, order.topic or topics[key], order_fields(order), (key,))
+    yield _event(business.ORDER, "customer order", _ORDER_TEXT, order.topic, order_fields(order))
     flow = structure.flow is not None
     stuck = flow and all(key != TESTING for key, _, _ in structure.machines())
     if dispatch and dispatch.enabled and dispatch.dispatches_per_hour and not stuck:
-        key, fields = business.DISPATCH, dispatch_fields(dispatch, traced=flow)
-        yield Kind(key, "dispatch", _DISPATCH_TEXT, dispatch.topic or topics[key], fields, (key,))
+        fields = dispatch_fields(dispatch, traced=flow)
+        yield _event(business.DISPATCH, "dispatch", _DISPATCH_TEXT, dispatch.topic, fields)
+
+
+def _event(key: str, title: str, description: str, topic: str | None, fields: tuple[Field, ...]) -> Kind:
+    return Kind(key, title, description, topic or business.TOPICS[key], fields, sources=(key,))
 
 
 def _reports(structure: Structure, speakers: Sequence[Speaker], machines: Sequence[Kind]) -> Iterator[Kind]:

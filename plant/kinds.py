@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_SYNTAX: Final = {ord(character): f"\\{character}" for character in "^$\\.*+?()[]{}|/"}
+
+
+def literal_pattern(text: str) -> str:
+    """A regular expression of a text; only what ECMA 262 lets be escaped is escaped."""
+    return text.translate(_SYNTAX)
 
 
 @dataclass(frozen=True, slots=True)

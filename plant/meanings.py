@@ -16,7 +16,7 @@ from plant.business import MOST_ITEMS
 from plant.declaration import MachineType
 from plant.flow import SOURCES as FLOW_SOURCES
 from plant.jobs import milliseconds
-from plant.kinds import Field
+from plant.kinds import Field, literal_pattern
 from plant.machine import BLOCKED, PLANNED_STOP, STARVED
 from plant.machine_spec import MachineSpec
 from plant.structure import CustomerOrder, Dispatch, Structure
@@ -28,7 +28,6 @@ TIMESTAMP: Final = Field(
     pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$",
     format="date-time",
 )
-_SYNTAX: Final = {ord(character): f"\\{character}" for character in "^$\\.*+?()[]{}|/"}
 _ORDER_ID: Final = "^ORD-[0-9]{10}$"
 
 
@@ -145,7 +144,7 @@ def report_fields(speakers: Iterable[Speaker]) -> tuple[Field, ...]:
 def id_pattern(declared: MachineType) -> str:
     """The regular expression of a type's machine ids: numbers are padded, and grow when they must."""
     parts = Formatter().parse(declared.machine_id)
-    text = "".join(_literal(head) + (_digits(form) if name else "") for head, name, form, _ in parts)
+    text = "".join(literal_pattern(head) + (_digits(form) if name else "") for head, name, form, _ in parts)
     return f"^{text}$"
 
 
@@ -154,15 +153,10 @@ def _digits(form: str | None) -> str:
     return f"[0-9]{{{width},}}"
 
 
-def _literal(text: str) -> str:
-    """A regular expression of a text; only what ECMA 262 lets be escaped is escaped."""
-    return text.translate(_SYNTAX)
-
-
 def _job_pattern(of: Speaker) -> str:
     """Ids of jobs: a head for each kind, the type's digit, the machine's number, ten digits."""
     heads = {of.declared.id_head(kind) for kind in of.spec.job_kinds}
-    either = "|".join(map(_literal, sorted(heads)))
+    either = "|".join(map(literal_pattern, sorted(heads)))
     return f"^(?:{either}){of.declared.digit}[0-9]{{11,}}$"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import subprocess
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from plant.forecast import forecast
 from plant.structure import Mistake, StructureError, load, parse
+from tests.support import yamlread
 
 ROOT = Path(__file__).parent.parent
 ORIGINAL = (ROOT / "tests" / "data" / "original.yaml").read_text(encoding="utf-8")
@@ -207,7 +209,8 @@ def leaves(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
         yield from leaves(each, (*place, step))
 
 
-PLACES = list(leaves(yaml.safe_load(ORIGINAL)))[1:]
+PLAIN = yamlread.value(ORIGINAL)
+PLACES = list(leaves(PLAIN))[1:]
 KEYS = {step for place in PLACES for step in place}
 TYPES = [("message_types", key) for key in ("cnc_machine", "printer_3d", "testing", "customer_order", "dispatch")]
 STRICT = [("global",), ("global", "machine_counts"), ("message_types",), *TYPES]
@@ -217,7 +220,7 @@ STRICT += [("message_types", "welding", "status_distribution"), ("message_types"
 
 def replaced(place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     """The original's data with another value at one place."""
-    data: Any = yaml.safe_load(ORIGINAL)
+    data: Any = copy.deepcopy(PLAIN)
     holder = data
     for step in place[:-1]:
         holder = holder[step]

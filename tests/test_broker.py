@@ -175,13 +175,16 @@ async def test_a_broker_that_reads_slowly_holds_qos_0_back_too() -> None:
     """Without acknowledgements only the socket tells: what it does not take stays in the queue, not in memory twice."""
     async with plain(mqtt_qos=0) as (broker, rig):
         broker.stall()
-        rig.offer(*(f"CNC-01 {number}" for number in range(1, 20_001)), size=2_000)
+        # 50 MB: the kernel's own buffers grow as they like, on Linux often to 37 MB for both ends together.
+        rig.offer(*(f"CNC-01 {number}" for number in range(1, 10_001)), size=5_000)
         await until(lambda: rig.ledger.acknowledged > 100, "some written")
         await asyncio.sleep(0.2)
-        assert rig.ledger.queued > 10_000
+        assert rig.ledger.queued > 2_000
         broker.release()
         await rig.finish()
-        assert broker.counters.publishes[CLIENT_ID] == rig.ledger.acknowledged == 20_000
+        # At QoS 0 it is finished when all is written: the broker may still have megabytes to read.
+        await until(lambda: broker.counters.publishes[CLIENT_ID] == 10_000, "all is read")
+        assert rig.ledger.acknowledged == 10_000
 
 
 @in_loop

@@ -24,6 +24,7 @@ from plant.calendar_spec import DAYS, CalendarSpec
 from plant.machine import NEVER
 from plant.structure import Global, MachineCounts, Structure, StructureError, load, parse
 from plant.telemetry import FinishedJob, StateInterval
+from tests.support import yamlread
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "calendar.md").read_text("utf-8")
@@ -435,7 +436,7 @@ STANDS = b'"status":"planned_stop"'
 
 def small(calendar_text: str | None, **spec: Any) -> Structure:
     """Six CNC mills alone that report each minute, and orders; with a calendar or without."""
-    data = yaml.safe_load(ORIGINAL.read_text("utf-8"))
+    data = yamlread.value(ORIGINAL.read_text("utf-8"))
     mills, orders = data["message_types"]["cnc_machine"], data["message_types"]["customer_order"]
     del mills["frequency_weight"]
     mills.update({"report_seconds": 60.0, "cycle_time_range": [80.0, 120.0], **spec})

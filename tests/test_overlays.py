@@ -26,9 +26,10 @@ from plant import structure
 from sandbox.broker import SandboxBroker
 from tests.support.customresources import faults
 from tests.support.daemon import DaemonProcess, plain, running
-from tests.support.kustomize import OVERLAYS, ROOT, Resource, build, manifest, one, overlay, pods
+from tests.support.kustomize import OVERLAYS, ROOT, Resource, build, manifest, one, overlay, pods, read
 from tests.support.linters import hadolint, shellcheck, yamllint
 from tests.support.podsecurity import violations
+from tests.support.yamlread import documents
 from tests.test_daemon import BLOCK
 from tests.test_manifest import NAMESPACE
 from tools.generate import exported
@@ -121,8 +122,8 @@ def test_every_exported_resource_is_valid(version: str) -> None:
 def exported_resources() -> Iterator[Resource]:
     """Every Kubernetes resource in what `export all` makes of the default plant."""
     files = {name: text for target in TARGETS for name, text in exported(target).items()}
-    documents = (each for name, text in files.items() if name.endswith(".yaml") for each in yaml.safe_load_all(text))
-    return (each for each in documents if each and "apiVersion" in each)
+    found = (each for name, text in files.items() if name.endswith(".yaml") for each in documents(text))
+    return (each for each in found if "apiVersion" in each)
 
 
 def custom(resource: Resource) -> bool:
@@ -222,6 +223,19 @@ def test_the_registry_is_named_once(deploy: Path) -> None:
     images = {each["image"] for spec in specs for each in [*spec["containers"], *spec.get("initContainers", [])]}
 
     assert {image.partition(":")[0] for image in images} == {"registry.example/mine/edgemqttsim"}
+
+
+def test_a_login_at_the_registry_is_one_command_away(deploy: Path) -> None:
+    """The one in docs/deploy.md: every pod's ServiceAccount then names the secret, and until then none does."""
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    (command,) = re.findall(r"^sed -i .*imagePullSecrets.*$", page, re.MULTILINE)
+    shutil.copy(ROOT / "deployment.yaml", deploy.parent)
+    subprocess.run(["sh", "-c", command], cwd=deploy.parent, check=True)
+    built = [read(deploy.parent / "deployment.yaml"), *(build(deploy / "overlays" / name) for name in OVERLAYS)]
+    accounts = [one(resources, "ServiceAccount") for resources in built]
+
+    assert {account["imagePullSecrets"][0]["name"] for account in accounts} == {"registry"}
+    assert "imagePullSecrets" not in one(manifest("deployment.yaml"), "ServiceAccount")
 
 
 def test_the_documents_name_what_there_is() -> None:

@@ -305,6 +305,16 @@ def test_every_topic_of_every_machine_is_tried(pod: Pod) -> None:
     assert broker.counters.disconnected == {}
 
 
+def test_many_topics_may_take_their_time(pod: Pod, capsys: Capture) -> None:
+    """The timeout is each answer's own: one after the other, 24 of them may take longer than that together."""
+    broker = SandboxBroker(limits=Limits(receive_maximum=1))
+    broker.faults.delay(0.05, times=None)
+    with running(broker):
+        code = preflight(environ(pod, broker.port, **PLAIN, TOPIC_LAYOUT="machine"), "--timeout", "0.6")
+
+    assert code == 0, capsys.readouterr().out
+
+
 def test_the_test_message_can_be_taken_for_nothing_else(pod: Pod) -> None:
     """It is empty, marked, gone in a second, and no row: `verify` does not even count it."""
     with at(SandboxBroker()) as port, Recorder(port) as heard:
@@ -392,8 +402,8 @@ def test_with_wait_it_passes_once_the_broker_is_there(pod: Pod) -> None:
     assert pod.token_file.read_text().split(".")[2].strip() not in said + process.log
 
 
-def test_a_wait_can_be_over_and_can_be_ended(pod: Pod) -> None:
-    """The time of --wait over, the exit code is the last failure's; SIGTERM ends a wait with 1."""
+def test_a_wait_can_be_over_and_can_be_ended(pod: Pod, capsys: Capture) -> None:
+    """The time of --wait over, the exit code is the last failure's, and is said; SIGTERM ends a wait with 1."""
     nowhere = environ(pod, free_port())
     with DaemonProcess("preflight", "--wait", "60", environ=nowhere) as process:
         wait_until(lambda: "trying again" in "".join(process.output), 10.0, "waiting")
@@ -401,6 +411,7 @@ def test_a_wait_can_be_over_and_can_be_ended(pod: Pod) -> None:
         assert (process.wait(), process.output[-1], process.log) == (Exit.INTERRUPTED, "interrupted\n", "")
 
     assert preflight(nowhere, "--wait", "0.01") == Exit.UNREACHABLE
+    assert capsys.readouterr().out.endswith("\nnothing better in 0.01 s, exit code 5\n")
 
 
 # mosquitto

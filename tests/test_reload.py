@@ -150,6 +150,16 @@ def test_a_good_file_is_handed_over_and_counted(plant: Plant) -> None:
     assert (facts.accepted, facts.refused, facts.last_success) == (1, 0, 101.0)
 
 
+def test_the_log_says_what_the_plant_has_now(plant: Plant, caplog: pytest.LogCaptureFixture) -> None:
+    """How many machines, and how many of each type."""
+    with caplog.at_level(logging.INFO, "reload"):
+        plant.reloader.reload("changed")
+
+    assert caplog.messages[-1].endswith(
+        "reloaded (changed): 22 machines (5 cnc_machine, 8 printer_3d, 4 welding, 3 painting, 2 testing)"
+    )
+
+
 def test_a_bad_file_is_refused_as_a_whole_with_all_its_mistakes(plant: Plant, default_plant: str) -> None:
     """Nothing is handed over; the time of the last success stays."""
     plant.write(default_plant.replace("base_interval: 1.0", "base_interval: -1") + "\nfrobnicate: 1\n")

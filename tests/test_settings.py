@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from edge import commands
 from edge.outbox import Policy
 from edge.settings import (
     AuthMethod,
@@ -212,13 +213,40 @@ def test_unknown_variables_are_told_with_the_nearest_known_one_and_without_their
         "MQTT_PASSWORD": "s3cret",
         "MQTT_UI_SERVICE_HOST": "10.0.0.1",
         "MQTT_UI_PORT_80_TCP_ADDR": "10.0.0.1",
+        "STATS_INTERVALL": "5",
+        "WORKRES": "2",
+        "HTTP_PROXY": "http://proxy:3128",
         "PATH": "/bin",
     }
 
     assert unknown_variables(environ) == [
         "MQTT_BROKR: no such option; did you mean MQTT_BROKER?",
         "MQTT_PASSWORD: no such option; did you mean MQTT_PASSWORD_FILE?",
+        "STATS_INTERVALL: no such option; did you mean STATS_INTERVAL?",
+        "WORKRES: no such option; did you mean WORKERS?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("run --speed fast", "argument --speed: must be a number above 0, or max, not 'fast'"),
+        ("run --duration 1h", "argument --duration: must be a number of seconds above 0, not '1h'"),
+        ("run --count 1.5", "argument --count: must be a whole number above 0, not '1.5'"),
+        ("preflight --wait long", "argument --wait: must be a number of seconds, not 'long'"),
+        ("preflight --timeout 0", "argument --timeout: must be a number of seconds above 0, not '0'"),
+    ],
+)
+def test_a_bad_flag_is_told_in_a_line_below_the_usage(
+    arguments: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rule and value, not lost below a list of all the other flags; exit code 2."""
+    with pytest.raises(SystemExit) as end:
+        commands.parse(arguments.split(), "0")
+
+    command, _, _ = arguments.partition(" ")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"usage: app.py {command} [FLAG ...]\napp.py {command}: error: {said}\n"
 
 
 def test_every_option_has_a_flag_that_takes_what_its_variable_takes() -> None:

@@ -185,11 +185,11 @@ def test_children_are_seen() -> None:
     assert child.pid not in children()
 
 
-def run_without_programs(tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def run_without_programs(tmp_path: Path, workers: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
     """pytest on one test that needs mosquitto, on a machine without the programs to set it up."""
     test = f"{__file__}::{test_a_good_token_is_let_in.__name__}"
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n1", test],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"-n{workers}", test],
         env={"PATH": str(tmp_path), **environ},
         cwd=Path(__file__).parents[1],
         capture_output=True,
@@ -200,7 +200,7 @@ def run_without_programs(tmp_path: Path, **environ: str) -> subprocess.Completed
 
 def test_a_skip_for_want_of_mosquitto_is_said_at_the_end(tmp_path: Path) -> None:
     """Right above pytest's closing line stands how many tests were skipped, why, and what to install."""
-    result = run_without_programs(tmp_path)
+    result = run_without_programs(tmp_path, workers=1)
     sentence, closing = result.stdout.splitlines()[-2:]
     assert sentence.startswith("1 test skipped: no mosquitto")
     assert "apt-get install mosquitto" in sentence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
 import random  # noqa: TID251 - which rows of a test go missing is no part of the plant
 import re
@@ -385,7 +386,7 @@ def test_a_truth_file_that_was_not_closed_is_used_as_far_as_it_goes(day: Record,
 
 def sums(plant: FactoryMessageGenerator) -> bytes:
     """The answer of /oee."""
-    return orjson.dumps(oee_report(plant.oee(), plant.start, plant.now, "run"))
+    return orjson.dumps(asyncio.run(oee_report(plant.oee(), plant.start, plant.now, "run")))
 
 
 def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:

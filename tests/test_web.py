@@ -14,8 +14,8 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from edge.facts import ConnectionFacts, ReloadOutcome, why_not_alive, why_not_ready
-from edge.web import PortError, Server, create_app
+from edge.facts import ConnectionFacts, PortError, ReloadOutcome, why_not_alive, why_not_ready
+from edge.web import Server, create_app
 
 
 class Shown:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
+import socket
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +16,15 @@ import httpx
 import pytest
 
 from daemon import deal, workers_of
+from edge.channel import Channel
 from edge.commands import UsageError, parse
 from edge.facts import ConnectionFacts
+from edge.life import Life
 from edge.metrics import Lateness
 from edge.outbox import Ledger
 from edge.settings import Settings, SettingsError
 from edge.sums import sum_connections, sum_ledgers
+from edge.workers import WorkerDied, Workers, fork
 from messages import START, FactoryMessageGenerator
 from plant.structure import Structure
 from plant.structure import parse as parse_structure
@@ -33,6 +39,9 @@ from tests.test_daemon import final_block, free_port, one_cnc
 
 NO_HTTP = ["--http-port", "0"]
 REPLAY = ["--count", "300", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--speed", "max", *NO_HTTP]
+
+FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+"""The threads of the test's process take no part in what the worker does."""
 
 
 @pytest.fixture
@@ -134,6 +143,18 @@ def test_an_edited_plant_is_followed_by_all_workers(broker: SandboxBroker, plant
     assert daemon.log.count("reloaded") == 1
 
 
+def test_a_plant_edited_during_the_start_is_followed(plant_file: Path) -> None:
+    """What changes after the file was read, as here while a count is dealt out, is not lost."""
+    flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "0", *NO_HTTP]
+    flags += ["--workers", "2", "--count", "300000", "--reload-seconds", "0.1"]
+    flags += ["--message-config-path", str(plant_file)]
+    with DaemonProcess(*flags) as daemon:
+        daemon.says("edgemqttsim .* on Python")
+        assert "plant: " not in daemon.log
+        plant_file.write_text(one_cnc(report_seconds=0.1, count=8))
+        daemon.says(r"reloaded .*\b8\b")
+
+
 def test_sigterm_has_all_workers_drain(broker: SandboxBroker, plant_file: Path) -> None:
     """Everything said is acknowledged, and counted in one block; a signal to the whole group does no harm."""
     flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
@@ -184,6 +205,57 @@ def test_a_second_signal_ends_all_workers_at_once(plant_file: Path) -> None:
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 2, "all gone")
 
 
+def recalls(end: socket.socket) -> int:
+    """The life of a worker that answers a question with the names of all that it has been told up to then."""
+
+    async def live() -> None:
+        channel, told = await Channel.over(end), list[str]()
+        async for name, _ in channel.messages():
+            told.append(name)
+            if name in {"first", "second"}:
+                channel.send("answer", told)
+            if name == "second":
+                break
+        await channel.close()
+
+    asyncio.run(live())
+    return 0
+
+
+@FORKS
+def test_what_is_said_to_a_worker_at_once_is_heard() -> None:
+    """A signal, a reload or a scrape may come before its channel is there: nothing is lost, and no answer mixed up."""
+    (worker,) = fork([recalls])
+    workers = Workers([worker], 1, "", time.monotonic, 0.0)
+
+    async def talk() -> list[object]:
+        workers.start(life := Life())
+        workers.adopt("a plant")
+        heard = [await asyncio.wait_for(worker.ask(question), 5.0) for question in ("first", "second")]
+        await life.until_over()
+        return heard
+
+    assert asyncio.run(talk()) == [["start", "adopt", "first"], ["start", "adopt", "first", "second"]]
+
+
+@FORKS
+def test_a_dead_worker_is_not_waited_for() -> None:
+    """Who asks for the truth of a plant that is not whole any more is told so at once."""
+    (worker,) = fork([lambda _end: 0])
+    workers = Workers([worker], 1, "", time.monotonic, 0.0)
+
+    async def talk() -> float:
+        workers.start(life := Life())
+        assert isinstance(await life.until_over(), WorkerDied)
+        before = time.monotonic()
+        await workers.look()
+        with pytest.raises(TimeoutError):
+            await workers.truth("run")
+        return time.monotonic() - before
+
+    assert asyncio.run(talk()) < 1.0
+
+
 def test_the_exit_code_is_the_worst_of_all(tmp_path: Path) -> None:
     """A broker that refuses the workers for good is exit 3, as with one process."""
     secret = tmp_path / "password"
@@ -232,16 +304,21 @@ def test_a_pod_of_a_stateful_set_is_the_part_that_its_name_ends_in(pod: str, par
     assert settings.of_workers()[0].mqtt_client_id == f"{pod}-{part[0]}"
 
 
-@pytest.mark.parametrize("pod", ["x-3", "x", "edgemqttsim-5f7c9-abcde", ""])
-def test_a_pod_without_such_a_name_is_told_of_pod_name(pod: str) -> None:
+@pytest.mark.parametrize(
+    ("pod", "rule"),
+    [
+        ("x-3", "at least ordinal/4 in the pod 'x-3'"),
+        ("x", "a part such as 2/3, as POD_NAME, 'x', does not end in the number of a pod in a StatefulSet"),
+        ("a-5f-bc", "a part such as 2/3, as POD_NAME, 'a-5f-bc', does not end in the number of a pod in a StatefulSet"),
+        ("", "a part such as 2/3, as POD_NAME is not set"),
+    ],
+)
+def test_a_pod_whose_name_tells_no_part_is_told_so(pod: str, rule: str) -> None:
     """Its ordinal is not below the number of parts, or there is none."""
     with pytest.raises(SettingsError) as refusal:
         Settings.load({"SHARD": "ordinal/3", "SEED": "1", "POD_NAME": pod}, pid=1)
 
-    assert str(refusal.value) == (
-        "SHARD: must be a part that POD_NAME tells: a name that ends in -0 to -2, as those of a StatefulSet with 3 "
-        f"replicas do, which {pod!r} does not, not 'ordinal/3'"
-    )
+    assert str(refusal.value) == f"SHARD: must be {rule}, not 'ordinal/3'"
 
 
 def test_no_two_parts_of_a_plant_share_a_client_id_or_a_machine() -> None:
