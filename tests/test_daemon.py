@@ -267,12 +267,12 @@ def test_a_swapped_config_map_is_seen_every_time_and_a_bad_one_refused_whole(
     with DaemonProcess(*flags, *plain(broker), *NO_HTTP) as daemon:
         daemon.says("first on factory")
         volume.write({"plant.yaml": one_cnc(0.05, count=2).encode()})
-        daemon.says(r"reloaded .*'cnc_machine': 2")
+        daemon.says(r"reloaded .*: 2 machines \(2 cnc_machine\)")
         volume.write({"plant.yaml": one_cnc(-1).encode()})
         daemon.says(r"(?s)refused.*report_seconds")
         before = broker.counters.publishes.total()
         volume.write({"plant.yaml": one_cnc(0.05, count=3).encode()})
-        daemon.says(r"reloaded .*'cnc_machine': 3")
+        daemon.says(r"reloaded .*: 3 machines \(3 cnc_machine\)")
         daemon.signal(signal.SIGTERM)
 
         assert daemon.wait() == 0
