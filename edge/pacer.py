@@ -16,7 +16,7 @@ from plant.telemetry import Message
 _SHORTEST_SLEEP_SECONDS, _LONGEST_SLEEP_SECONDS = 0.002, 0.5
 _STALL_SECONDS = 1.0
 _FEWEST_A_TURN, _MOST_A_TURN = 500, 2000
-_SHORTEST_SLICE_SECONDS, _LONGEST_SLICE_SECONDS = 0.001, 3600.0
+_SHORTEST_SLICE_SECONDS, _FIRST_SLICE_SECONDS, _LONGEST_SLICE_SECONDS = 0.001, 0.05, 3600.0
 
 
 class Plant(Protocol):
@@ -87,7 +87,7 @@ class Pacer:
         self.turned_at = self._born = clock()
         self._plant, self._outbox, self._timing, self._clock = plant, outbox, timing, clock
         self._on_messages, self._on_late = on_messages, on_late
-        self._reached, self._slice_seconds = timing.start, 1.0
+        self._reached, self._slice_seconds = timing.start, _FIRST_SLICE_SECONDS
         self._catching_up = timing.behind
         self._left = inf if count is None else count
         self._held: Sequence[Message] = ()
@@ -142,15 +142,16 @@ class Pacer:
         self._born += self._stalled_seconds
 
     def _due(self) -> Sequence[Message]:
-        """The next slice. A plant that lies behind is brought up in slices of about a thousand messages."""
+        """The next slice. A plant that lies behind is brought up in slices of about a thousand messages.
+
+        So a stall costs no more memory than the usual: what was once had for a great list is not given back.
+        """
         self._reached = min(self._target, self._reached + self._slice_seconds)
         messages = self._plant.advance(self._reached)
-        if self._reached == self._target:
-            return messages
-        if len(messages) < _FEWEST_A_TURN:
-            self._slice_seconds = min(self._slice_seconds * 2, _LONGEST_SLICE_SECONDS)
-        elif len(messages) > _MOST_A_TURN:
+        if len(messages) > _MOST_A_TURN:
             self._slice_seconds = max(self._slice_seconds / 2, _SHORTEST_SLICE_SECONDS)
+        elif len(messages) < _FEWEST_A_TURN and self._reached < self._target:
+            self._slice_seconds = min(self._slice_seconds * 2, _LONGEST_SLICE_SECONDS)
         return messages
 
     def _hand_over(self) -> None:

@@ -45,18 +45,22 @@ def sum_ledgers(into: Ledger, parts: Sequence[Ledger]) -> None:
         setattr(into, name, sum((getattr(part, name) for part in parts), zero))
 
 
-def sum_connections(parts: Sequence[ConnectionFacts]) -> ConnectionFacts:
-    """All are connected or the whole is not; of times there is the one that is to be worried about."""
+def sum_connections(parts: Sequence[ConnectionFacts], gone: Sequence[ConnectionFacts] = ()) -> ConnectionFacts:
+    """All are connected or the whole is not; of times there is the one that is to be worried about.
+
+    gone: those that are over; what they have counted counts on.
+    """
+    counted = [*parts, *gone]
     away = next((part for part in parts if not part.connected), None)
     return ConnectionFacts(
         connected=away is None,
-        connects=sum(part.connects for part in parts),
-        token_renewals=sum(part.token_renewals for part in parts),
+        connects=sum(part.connects for part in counted),
+        token_renewals=sum(part.token_renewals for part in counted),
         token_expiry=min(_known(parts, "token_expiry"), default=None),
         last_reason=(away or parts[0]).last_reason,
         last_ack_age_seconds=max(_known(parts, "last_ack_age_seconds"), default=None),
         waiting_seconds=max(part.waiting_seconds for part in parts),
-        clients=sum(part.connects > 0 for part in parts),
+        clients=sum(part.connects > 0 for part in counted),
     )
 
 

@@ -138,9 +138,10 @@ class Workers:
         return self._about
 
     def connection(self) -> ConnectionFacts:
-        """All connections as one; where some workers are done already, those of the others."""
-        pulses = [worker.pulse for worker in self._at_work() or self._workers]
-        return sum_connections([pulse.connection if pulse else ConnectionFacts() for pulse in pulses])
+        """All connections as one; of workers that are done already only what they have counted."""
+        at_work = self._at_work() or self._workers
+        gone = [worker for worker in self._workers if worker not in at_work]
+        return sum_connections([_connection(worker) for worker in at_work], [_connection(worker) for worker in gone])
 
     def turn_age_seconds(self) -> float:
         """Tell for how long the slowest has not turned; who says nothing does not turn."""
@@ -254,6 +255,10 @@ class Workers:
 
     def _name(self, worker: Worker) -> str:
         return f"worker {worker.number} of {len(self._workers)} (process {worker.pid})"
+
+
+def _connection(worker: Worker) -> ConnectionFacts:
+    return worker.pulse.connection if worker.pulse else ConnectionFacts()
 
 
 def _turn_age(worker: Worker) -> float:

@@ -134,18 +134,28 @@ def _crowded_note(structure: Structure, each: TypeForecast) -> str:
     shortest = structure.job_seconds(spec)[0]
     return (
         f"{each.key}: jobs take from {shortest:g} s, but rows come every {each.period_seconds:.3g} s, so each finished"
-        f" job gets a row of its own ({each.extra_per_second:.2g} extra rows/s)."
+        f" job gets a row of its own ({_few(each.extra_per_second)} extra rows/s)."
         f" {_remedy(structure, spec, shortest)} avoids that."
     )
 
 
 def _remedy(structure: Structure, spec: MachineSpec, shortest: float) -> str:
     """The setting with which rows come at least as often as jobs finish, rounded up to three digits."""
+    if structure.global_.target_rate is not None:
+        rate = structure.global_.target_rate * structure.period_seconds(spec) / shortest
+        return f"target_rate: {_rounded_up(rate)}"
     if spec.report_seconds is not None:
         return f"report_seconds: {shortest:g}"
-    weight = structure.global_.base_interval * 10 / shortest
-    step = 10.0 ** (math.floor(math.log10(weight)) - 2)
-    return f"frequency_weight: {math.ceil(weight / step - 1e-9) * step:.10g}"
+    return f"frequency_weight: {_rounded_up(structure.global_.base_interval * 10 / shortest)}"
+
+
+def _rounded_up(number: float) -> str:
+    step = 10.0 ** (math.floor(math.log10(number)) - 2)
+    return f"{math.ceil(number / step - 1e-9) * step:.10g}"
+
+
+def _few(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.2g}"
 
 
 def _cells(each: TypeForecast) -> tuple[str, ...]:

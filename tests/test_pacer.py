@@ -200,3 +200,26 @@ def test_flags_that_contradict_each_other_are_told(flags: str) -> None:
     """With a sentence that names the flag."""
     with pytest.raises(UsageError, match="--then-live: "):
         timing_of(parse(flags.split(), "0"), NOW)
+
+
+def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:
+    """No list of seconds of rows is ever there at once: its memory would never be given back."""
+    asked: list[float] = []
+
+    class Busy(ListPlant):
+        def advance(self, now: float) -> list[Message]:
+            asked.append(now)
+            rows = round((asked[-1] - asked[-2] if len(asked) > 1 else now) * 20_000)
+            lists.append(rows)
+            return [Message("cnc_machine", "CNC-01", None, round(now * 1000), 1, b"{}")] * rows
+
+    lists: list[int] = []
+    bench = Bench(Timing(0.0), size=100_000)
+    bench.pacer = Pacer(
+        Busy(), bench.outbox, Timing(0.0), lambda: bench.elapsed, on_messages=bench._note, on_late=bench.lateness.append
+    )
+    bench.outbox.on_room = None
+    bench.play(0.01, 0.01, 0.5)
+
+    assert sum(lists) == pytest.approx(0.52 * 20_000, abs=1)
+    assert max(lists) <= 2000

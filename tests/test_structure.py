@@ -470,6 +470,17 @@ def test_a_note_speaks_of_report_seconds_where_the_file_does() -> None:
     assert [note.endswith("report_seconds: 4 avoids that.") for note in forecast(parse(data)).notes] == [True]
 
 
+def test_a_note_on_a_plant_with_a_target_rate_names_the_rate_that_helps() -> None:
+    """Periods follow the rate, so a weight of one type would change those of all; the rate named is enough."""
+    data = edited()
+    data["global"]["target_rate"] = 2
+    before = [float(note.split("target_rate: ")[1].split()[0]) for note in forecast(parse(data)).notes]
+    data["global"]["target_rate"] = max(before)
+
+    assert before
+    assert forecast(parse(data)).notes == ()
+
+
 def test_dispatches_are_limited_by_orders() -> None:
     """What was not ordered is not dispatched, and the forecast says so."""
     expected = forecast(parse(edited(dispatch__dispatches_per_hour=5)))

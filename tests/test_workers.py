@@ -347,6 +347,14 @@ def test_the_sum_of_connections_is_as_good_as_the_worst() -> None:
     assert (both.token_expiry, both.last_ack_age_seconds) == (5.0, 4.0)
 
 
+def test_what_a_connection_has_counted_counts_on_when_it_is_over() -> None:
+    """A counter never falls because a worker is done; whether the whole is connected is not for that one to say."""
+    up, done = ConnectionFacts(connected=True, connects=1), ConnectionFacts(connects=3, token_renewals=2)
+    whole = sum_connections([up], [done])
+
+    assert (whole.connected, whole.connects, whole.reconnects, whole.token_renewals) == (True, 4, 2, 2)
+
+
 def test_sums_balance_as_their_parts_do() -> None:
     """Each figure of a ledger is added up, by kind and reason too; a histogram bucket by bucket."""
     parts, late = [Ledger(), Ledger()], [Lateness(), Lateness()]
