@@ -87,7 +87,7 @@ def _costs(results: Results) -> list[Bound]:
     dearer = alone_us[most] / alone_us[few]
     return [
         Bound("plain: µs of client CPU a message", results.senders(PLAIN, cpu_us)["ours"], 4, least=False),
-        Bound(f"plant alone: rows a second, the fewest of {few:,} to {most:,} machines", min(alone.values()), 400_000),
+        Bound(f"plant alone: rows a second with {few:,} machines", alone[few], 400_000),
         Bound(f"plant alone: cost of a row at {most:,} machines to {few:,}", dearer, 1.3, least=False),
         Bound(f"sending: MiB of memory at {most:,} machines", results.sizes(SIZES, rss_mib)[most], 300, least=False),
     ]
