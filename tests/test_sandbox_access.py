@@ -204,13 +204,13 @@ async def test_a_shorter_token_shortens_the_connection() -> None:
 @in_loop
 async def test_an_expired_connection_that_lingers_does_not_disturb_the_next() -> None:
     """A client may be back before the end of its TLS connection is through; it then keeps its session."""
-    issuer = issuer_at(0.8)
+    issuer = issuer_at(0.2)
     listener = Listener(tls=AUTHORITY.server_context(), access=ServiceAccountTokens(issuer))
     old, new = issuer.token(lifetime_seconds=1), issuer.token()
     kept: dict[str, Any] = {"tls": strict(), "session_expiry_interval": 60}
     async with SandboxBroker(listener) as broker, connected(broker.port, **kept, **sat(old)) as (lingering, _):
         lingering.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.9)
         async with connected(broker.port, **kept, **sat(new)) as (_, connack):
             assert connack.session_present
             await asyncio.sleep(1.1)
