@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TextIO
 
+from edge.credentials import CredentialsUnavailable
 from edge.preflight_findings import MEANINGS, Case, Exit, Failure, Finding, Mark, Plan, ok, some, warn
 from edge.preflight_login import check_connect, check_credentials
 from edge.preflight_network import check_name, check_port
@@ -26,6 +27,7 @@ __all__ = ["Exit", "Failure", "Plan", "add_preflight", "run_preflight"]
 
 _FIRST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS = 1.0, 15.0
 _INDENT = " " * 17
+_WAS_THERE = "It was there a moment ago: is its volume being changed just now? --wait tries again."
 _SEE_HELP = "Correct each line above: a variable of the pod, or a flag. `python app.py run --help` explains them all."
 _SEE_CHECK = "`python app.py check` says the same. In the cluster, the file is in a ConfigMap:"
 _EDIT = "kubectl edit -n azure-iot-operations configmap edgemqttsim"
@@ -153,6 +155,8 @@ async def _attempt(
                 report.find(name, finding)
     except SettingsError as error:
         failure = Failure(Exit.CONFIGURATION, "\n".join(error.mistakes), _SEE_HELP)
+    except CredentialsUnavailable as error:
+        failure = Failure(Exit.CREDENTIALS, str(error), _WAS_THERE)
     except Failure as found:
         failure = found
     else:

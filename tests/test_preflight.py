@@ -22,7 +22,7 @@ from mqtt5 import ConnectPacket, PublishPacket, QoS
 import app
 import edge.preflight
 import sandbox.credentials
-from edge.preflight_findings import MEANINGS, Exit
+from edge.preflight_findings import MEANINGS, Exit, Finding
 from edge.rows import Rows
 from sandbox.access import Passwords, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
@@ -485,3 +485,22 @@ def test_the_lines_in_the_documents_are_those_that_come(pod: Pod, capsys: Captur
 
     assert re.findall(r"^ok +(.*?)  ", well, re.MULTILINE) == [step.name for step in edge.preflight.STEPS]
     assert capsys.readouterr().out.endswith(failed)
+
+
+def test_a_token_that_goes_away_meanwhile_is_a_finding_too(
+    pod: Pod, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The volume is emptied between the look at the token and CONNECT, which reads it anew."""
+
+    async def empties(_case: object) -> list[Finding]:
+        pod.volume.write({})
+        return []
+
+    steps = [*edge.preflight.STEPS]
+    at_connect = [step.name for step in steps].index("CONNECT")
+    steps.insert(at_connect, edge.preflight.Step("meanwhile", empties))
+    monkeypatch.setattr(edge.preflight, "STEPS", steps)
+    with sound(pod) as port:
+        assert preflight(environ(pod, port)) == Exit.CREDENTIALS
+
+    assert re.search(r"FAIL  CONNECT .*broker-sat is missing", capsys.readouterr().out)
