@@ -160,6 +160,21 @@ async def test_the_servers_keep_alive_rules() -> None:
 
 
 @in_loop
+async def test_keep_alive_goes_on_between_the_rows() -> None:
+    """Three keep-alives long a new batch as soon as the last is through: pings and rows never mix, nobody hangs up."""
+    async with plain(mqtt_keep_alive=1) as (broker, rig):
+        loop = asyncio.get_running_loop()
+        until_seconds, batch = loop.time() + 3.0, 0
+        while loop.time() < until_seconds:
+            batch += 1
+            rig.offer(*(f"CNC-{machine:02d} {batch}" for machine in range(1, 200)))
+            await rig.drained()
+        assert broker.counters.disconnected == {}
+        assert rig.broker.facts().connects == 1
+        assert broker.counters.publishes[CLIENT_ID] == rig.ledger.acknowledged == batch * 199 > 1_000
+
+
+@in_loop
 async def test_a_maximum_qos_of_0_is_obeyed() -> None:
     """Messages go out at QoS 0 and count as acknowledged once written."""
     async with plain(SandboxBroker(limits=Limits(maximum_qos=0))) as (broker, rig):
