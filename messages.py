@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import orjson
 
-from plant.business import TOPICS, Business
+from plant.business import Business
 from plant.cadence import Fleet
 from plant.calendar import PlannedStops
 from plant.coupling import Coupled, Coupling
@@ -24,6 +24,9 @@ from plant.reports import Reports
 from plant.spaceship import MACHINE_TYPES
 from plant.structure import Structure, load
 from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot
+from plant.topics import topic_template
+
+__all__ = ["RETAINED", "START", "FactoryMessageGenerator", "topic_template"]
 
 START: Final = 1_767_225_600.0
 """Where plant time begins unless told otherwise: 2026-01-01T00:00:00Z."""
@@ -31,9 +34,7 @@ START: Final = 1_767_225_600.0
 RETAINED: Final = frozenset(REPORT_TOPICS)
 """Kinds of message of which the last one should be kept for who comes later."""
 
-OTHER_TOPIC: Final = "{prefix}/telemetry"
 _time_of: Final = attrgetter("time_ms")
-_TOPICS: Final = {declared.key: declared.topic for declared in MACHINE_TYPES} | TOPICS | REPORT_TOPICS
 
 
 class FactoryMessageGenerator:
@@ -221,12 +222,6 @@ class FactoryMessageGenerator:
         for part in [self._coupling] if self._coupling else self._fleets:
             part.live(now_ms)
         return now_ms
-
-
-def topic_template(structure: Structure, kind: str) -> str:
-    """The topic of a kind: what the YAML says, else its own default."""
-    declared = getattr(structure.message_types, kind, None)
-    return (declared.topic if declared else None) or _TOPICS.get(kind, OTHER_TOPIC)
 
 
 def _state(view: MachineView) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from plant.meanings import TIMESTAMP, Speaker, dispatch_fields, field_of, order_
 from plant.spaceship import MACHINE_TYPES
 from plant.stations import TESTING
 from plant.structure import Structure
+from plant.topics import topic_template
 
 __all__ = ["Field", "Kind", "MachineRef", "catalogue", "literal_pattern"]
 
@@ -44,7 +45,7 @@ def _machine_kind(of: Speaker) -> Kind:
         key=declared.key,
         title=declared.title,
         description=f"What a {declared.title} says of itself and of its work, at a regular period.",
-        topic=spec.topic or declared.topic,
+        topic=topic_template(of.structure, declared.key),
         fields=(TIMESTAMP, *(field_of(source, name, of) for name, source in keys.items())),
         sources=tuple(machine.machine_id for machine in machines),
         machines=machines,
@@ -59,16 +60,16 @@ def _events(structure: Structure) -> Iterator[Kind]:
     order, dispatch = structure.message_types.customer_order, structure.message_types.dispatch
     if not (order and order.enabled and order.orders_per_hour):
         return
-    yield _event(business.ORDER, "customer order", _ORDER_TEXT, order.topic, order_fields(order))
+    yield _event(structure, business.ORDER, "customer order", _ORDER_TEXT, order_fields(order))
     flow = structure.flow is not None
     stuck = flow and all(key != TESTING for key, _, _ in structure.machines())
     if dispatch and dispatch.enabled and dispatch.dispatches_per_hour and not stuck:
         fields = dispatch_fields(dispatch, traced=flow)
-        yield _event(business.DISPATCH, "dispatch", _DISPATCH_TEXT, dispatch.topic, fields)
+        yield _event(structure, business.DISPATCH, "dispatch", _DISPATCH_TEXT, fields)
 
 
-def _event(key: str, title: str, description: str, topic: str | None, fields: tuple[Field, ...]) -> Kind:
-    return Kind(key, title, description, topic or business.TOPICS[key], fields, sources=(key,))
+def _event(structure: Structure, key: str, title: str, description: str, fields: tuple[Field, ...]) -> Kind:
+    return Kind(key, title, description, topic_template(structure, key), fields, sources=(key,))
 
 
 def _reports(structure: Structure, speakers: Sequence[Speaker], machines: Sequence[Kind]) -> Iterator[Kind]:
@@ -78,7 +79,7 @@ def _reports(structure: Structure, speakers: Sequence[Speaker], machines: Sequen
             key=reports.KIND,
             title="OEE report",
             description=_REPORT_TEXT,
-            topic=spec.topic or reports.TOPICS[reports.KIND],
+            topic=topic_template(structure, reports.KIND),
             fields=report_fields(speakers),
             sources=tuple(f"{reports.KIND}/{source}" for kind in machines for source in kind.sources),
             period_seconds=round(spec.report_seconds * 1000) / 1000,

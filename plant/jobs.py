@@ -103,9 +103,7 @@ class Jobs:
         return self.draw(stream, machine, number, 0)._replace(cycle_ms=cycle_ms, cycle_json=cycle_json)
 
     def _kind(self, name: str) -> JobKind:
-        called = self._declared.nicknames.get(name, name)
-        initials = "".join(filter(str.isupper, called)) or called[:2].upper()
-        id_head = json_text(self._declared.job_id.format(initials=initials, kind=called))[:-1]
+        id_head = json_text(self._declared.id_head(name))[:-1]
         return JobKind(name, json_text(name), b"%b%d" % (id_head, self._declared.digit))
 
     def _result(self, name: str) -> Result:

@@ -229,14 +229,9 @@ def test_a_kind_knows_its_machines_and_their_tempo() -> None:
     assert known == {key: (each.ideal_cycle_seconds, each.producing_state) for key, each in reports.items()}
 
 
-def test_default_topics_are_those_of_the_plant() -> None:
-    """The catalogue and the router begin with the same templates."""
-    plant = eventful()
-
-    assert {kind.key: kind.topic for kind in catalogue(plant)} == {
-        kind.key: composed.topic_template(plant, kind.key) for kind in catalogue(plant)
-    }
-    assert {kind.key for kind in catalogue(plant) if kind.retained} == composed.RETAINED
+def test_kinds_that_are_retained_are_those_that_the_plant_says_so_of() -> None:
+    """The catalogue and the sender agree of which kinds the broker keeps the last message."""
+    assert {kind.key for kind in catalogue(eventful()) if kind.retained} == composed.RETAINED
 
 
 def test_the_tables_have_the_columns_of_the_rows() -> None:
