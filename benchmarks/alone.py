@@ -12,7 +12,7 @@ _LOOKS = 200
 
 def plant_alone(case: Case) -> Measured:
     """Rows with their payloads encoded, in slices of about a thousand; the first lap of the machines is not counted."""
-    plant, rows, warm = plant_of(case.machines), 0, 0
+    plant, rows, warm = plant_of(case), 0, 0
     # In slices here too: all rows of the warm-up at once would be the most memory of the whole run.
     for _ in range(_LOOKS):
         warm += len(plant.advance(plant.now + _WARM_UP_SECONDS / _LOOKS))

@@ -20,6 +20,7 @@ WINDOW = 2000
 """Messages in flight at most, for our sender and for the limit."""
 
 _MIX = {"cnc": 5, "printer_3d": 8, "welding": 4, "painting": 3, "testing": 2}
+_SLICE_ROWS = 1000
 SEED = "bench"
 """Of every plant here."""
 
@@ -30,6 +31,7 @@ class Case:
 
     sender: a name of the table of senders.  port: the broker's, or the delaying proxy's.  ca_file: TLS; empty is plain.
     events: with CloudEvents properties.  messages: how many to send.  machines: of the plant that says them.
+    target_rate: rows a second that this plant is asked for; 0 for its usual rate.
     """
 
     sender: str
@@ -39,6 +41,7 @@ class Case:
     events: bool = False
     messages: int = 60_000
     machines: int = 5_000
+    target_rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Stopwatch:
         return Measured(messages, seconds, cpu_seconds, memory_bytes(os.getpid(), "VmHWM"))
 
 
-def plant_data(machines: int, rate: float | None = None) -> dict[str, Any]:
+def plant_data(machines: int, rate: float = 0.0) -> dict[str, Any]:
     """The default plant with so many machines, in the default mix; all together with so many rows a second."""
     data: dict[str, Any] = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
     total = sum(_MIX.values())
@@ -86,19 +89,20 @@ def plant_data(machines: int, rate: float | None = None) -> dict[str, Any]:
     return data
 
 
-def structure_of(machines: int) -> Structure:
-    """That plant, at its usual rate."""
-    return parse(plant_data(machines))
+def structure_of(case: Case) -> Structure:
+    """The case's plant."""
+    return parse(plant_data(case.machines, case.target_rate))
 
 
-def plant_of(machines: int) -> FactoryMessageGenerator:
-    """The plant that every sender's rows come from: always the same ones."""
-    return FactoryMessageGenerator.of(structure_of(machines), SEED)
+def plant_of(case: Case) -> FactoryMessageGenerator:
+    """The plant that the case's rows come from: always the same ones."""
+    return FactoryMessageGenerator.of(structure_of(case), SEED)
 
 
 def rows_of(case: Case) -> list[Message]:
     """The case's rows, made in advance."""
-    plant, rows = plant_of(case.machines), list[Message]()
+    plant, rows = plant_of(case), list[Message]()
+    step_seconds = _SLICE_ROWS / case.target_rate if case.target_rate else 1.0
     while len(rows) < case.messages:
-        rows += plant.advance(plant.now + 1.0)
+        rows += plant.advance(plant.now + step_seconds)
     return rows[: case.messages]

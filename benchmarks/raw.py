@@ -26,7 +26,7 @@ MARK = Message("mark", "mark", None, 0, 1, b"{}")
 def encoder_for(case: Case) -> Encoder:
     """What makes our frames, for our sender and for the limit."""
 
-    structure = structure_of(case.machines)
+    structure = structure_of(case)
 
     def template(kind: str) -> str:
         return _MARK_TOPIC if kind == MARK.kind else topic_template(structure, kind)

@@ -30,12 +30,18 @@ _SLOW_FIRST_SECONDS, _SLOW_MOST_SECONDS = 0.25, 15.0
 
 
 class Encodes(Protocol):
-    """Makes the PUBLISH frame of a message; packet id None means QoS 0."""
+    """Makes the PUBLISH frames of messages; no packet ids mean QoS 0."""
 
     retain_available: bool
 
-    def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
-        """The frame as bytes."""
+    def frames(
+        self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
+    ) -> list[bytes]:
+        """A frame for each message; TopicError where one has no topic."""
+
+
+class _Unsendable(Exception):
+    """Among some messages there is one that cannot be sent; the argument is the reason that the ledger counts."""
 
 
 class Wire(Protocol):
@@ -125,9 +131,10 @@ class Delivery:
             self.progress_at = self._clock()
         frames: list[bytes] = []
         while sending := self._once_more():
-            frames += self._frames(sending, dup=self._resend_as_duplicate)
-        while len(frames) < self._limits.window and (sending := self._new()):
-            frames += self._frames(sending)
+            packet_ids, messages = zip(*sending, strict=True)
+            frames += self._frames(packet_ids, messages, dup=self._resend_as_duplicate)
+        while len(frames) < self._limits.window and (fresh := self._new()):
+            frames += self._frames(list(islice(self._free_ids, len(fresh))), fresh)
         if frames:
             self._wire.write(b"".join(frames))
         if not self._limits.qos and len(self._outbox):
@@ -175,34 +182,42 @@ class Delivery:
         room = min(self._limits.window - len(self._in_flight), len(self._again))
         return [self._again.popleft() for _ in range(room)]
 
-    def _new(self) -> list[tuple[int, Message]]:
+    def _new(self) -> list[Message]:
         """New messages, up to the window, stopping where a machine's earlier one is still in flight."""
         room = self._limits.window - len(self._in_flight)
         # A write costs as much as fifty frames, so it waits until a quarter of the window can go: the rest is with the
         # broker, whose answers will make the room.
         if self._again or room <= 0 or room < self._limits.window // 4:
             return []
-        messages = self._outbox.take(room, self._busy if self._limits.qos else None)
-        return list(zip(islice(self._free_ids, len(messages)), messages, strict=True))
+        return self._outbox.take(room, self._busy if self._limits.qos else None)
 
-    def _frames(self, sending: Sequence[tuple[int, Message]], *, dup: bool = False) -> list[bytes]:
+    def _frames(self, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool = False) -> list[bytes]:
         """Their frames; from here on they are in flight, or done at QoS 0. What cannot be sent counts as dropped."""
-        self._in_flight.update(sending)
-        frame, with_id = self._encoder.frame, self._limits.qos > 0
-        most_bytes = self._limits.frame_bytes or LONGEST_FRAME
-        frames: list[bytes] = []
-        for packet_id, message in sending:
-            try:
-                encoded = frame(message, packet_id if with_id else None, dup=dup)
-            except TopicError:
-                self._give_up(packet_id, NO_TOPIC)
-                continue
-            if len(encoded) > most_bytes:
-                self._give_up(packet_id, TOO_LARGE)
-                continue
-            frames.append(encoded)
-        if not with_id:
-            self._outbox.acknowledged(*self._settled([packet_id for packet_id, _ in sending]))
+        self._in_flight.update(zip(packet_ids, messages, strict=True))
+        try:
+            frames = self._encoded(packet_ids, messages, dup=dup)
+        except _Unsendable:
+            each = zip(packet_ids, messages, strict=True)
+            frames = [frame for packet_id, message in each for frame in self._alone(packet_id, message, dup=dup)]
+        if not self._limits.qos:
+            self._outbox.acknowledged(*self._settled(packet_ids))
+        return frames
+
+    def _alone(self, packet_id: int, message: Message, *, dup: bool) -> list[bytes]:
+        """The message's frame, if it can be sent."""
+        try:
+            return self._encoded([packet_id], [message], dup=dup)
+        except _Unsendable as unsendable:
+            self._give_up(packet_id, str(unsendable))
+            return []
+
+    def _encoded(self, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool) -> list[bytes]:
+        try:
+            frames = self._encoder.frames(messages, packet_ids if self._limits.qos else None, dup=dup)
+        except TopicError:
+            raise _Unsendable(NO_TOPIC) from None
+        if max(map(len, frames)) > (self._limits.frame_bytes or LONGEST_FRAME):
+            raise _Unsendable(TOO_LARGE)
         return frames
 
     def _give_up(self, packet_id: int, reason: str) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 from plant.telemetry import Message
 
 _kind_of: Final = attrgetter("kind")
+_source_of: Final = attrgetter("source")
 
 
 class Policy(StrEnum):
@@ -193,11 +194,16 @@ class Outbox:
 
     def _not_busy(self, most: int, busy: set[str]) -> int:
         """How many of the oldest can be given, whose sources are busy then."""
+        ahead = list(map(_source_of, islice(self._queue, most)))
+        sources = set(ahead)
+        if len(sources) == len(ahead) and busy.isdisjoint(sources):
+            busy |= sources
+            return len(ahead)
         count = 0
-        for message in islice(self._queue, most):
-            if message.source in busy:
+        for source in ahead:
+            if source in busy:
                 break
-            busy.add(message.source)
+            busy.add(source)
             count += 1
         return count
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -89,9 +89,12 @@ class _NotingEncoder(Encoder):
         super().__init__(topics.topic, settings.mqtt_message_expiry, events)
         self._notes = notes
 
-    def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
-        self._notes.send((message.source, message.sequence))
-        return super().frame(message, packet_id, dup=dup)
+    def frames(
+        self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
+    ) -> list[bytes]:
+        for message in messages:
+            self._notes.send((message.source, message.sequence))
+        return super().frames(messages, packet_ids, dup=dup)
 
 
 class _NotingDelivery(Delivery):
