@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from binascii import hexlify
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -48,14 +49,14 @@ def user_property(name: str, value: str) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _second(seconds: int) -> bytes:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def rfc3339(time_ms: int) -> str:
     """Milliseconds since the Unix epoch as `2026-01-31T14:22:05.250Z`, always 24 characters."""
     seconds, millis = divmod(time_ms, 1000)
-    return f"{_second(seconds).decode()}.{millis:03d}Z"
+    return f"{_second(seconds)}.{millis:03d}Z"
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,13 @@ class CloudEvents:
     def _alike(self) -> bytes:
         return user_property("specversion", "1.0") + user_property("type", self.event_type)
 
-    def varying(self, message: Message) -> bytes:
-        """The rest of the id, which counts the sender's events, and the event's time."""
-        seconds, millis = divmod(message.time_ms, 1000)
-        return b"%012x%b%b.%03dZ" % (message.sequence, _TIME_HEAD, _second(seconds), millis)
+    def varying(self, messages: Iterable[Message]) -> Iterator[bytes]:
+        """Of each message the rest of the id, which counts the sender's events, and the event's time."""
+        time_ms, time = -1, b""
+        for message in messages:
+            if message.time_ms != time_ms:
+                time_ms, time = message.time_ms, _TIME_HEAD + rfc3339(message.time_ms).encode()
+            yield hexlify(message.sequence.to_bytes(_SEQUENCE_BYTES, "big")) + time
 
     def _id_head(self, sender: str) -> bytes:
         """The first 24 characters of a version 8 UUID (RFC 9562, 5.8), drawn from run and sender."""
@@ -93,7 +97,8 @@ class CloudEvents:
 
 _ID_HEAD = _USER_PROPERTY + text("id") + (36).to_bytes(2, "big")
 _TIME_HEAD = _USER_PROPERTY + text("time") + (24).to_bytes(2, "big")
-_VARYING_BYTES = 12 + len(_TIME_HEAD) + 24
+_SEQUENCE_BYTES = 6
+_VARYING_BYTES = 2 * _SEQUENCE_BYTES + len(_TIME_HEAD) + 24
 
 
 _Envelope = tuple[bytes, bytes, int, bool]
@@ -169,7 +174,7 @@ class Encoder:
         first = PUBLISH if packet_ids is None else _QOS_1_AGAIN if dup else _QOS_1
         heads = self._heads[first], self._heads[first | RETAIN if self.retain_available else first]
         identifiers = repeat(b"") if packet_ids is None else map(_TWO_BYTES, packet_ids)
-        varyings = map(self._events.varying, messages) if self._events else repeat(b"")
+        varyings = self._events.varying(messages) if self._events else repeat(b"")
         envelopes, join = self._envelopes, b"".join
         return [
             join((heads[kept][more + len(message.payload)], topic, identifier, properties, varying, message.payload))

@@ -228,7 +228,7 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
 
     drawn = (tmp_path / "one.svg").read_text("utf-8")
     assert drawn == (tmp_path / "two.svg").read_text("utf-8")
-    assert all(name in drawn for name in ("mosquitto_pub -l", "stock paho loop", "plant included"))
+    assert all(name in drawn for name in ("mosquitto_pub -l", "stock paho loop", "plant by the clock", "--speed max"))
 
 
 def test_the_tables_go_between_the_marks(tmp_path: Path) -> None:
