@@ -22,6 +22,7 @@ from benchmarks.pace import Asked, pace
 from benchmarks.page import BENCH, PAGE, PICTURES, write
 from benchmarks.picture import draw, overview
 from benchmarks.progress import say
+from benchmarks.rates import keep
 from benchmarks.raw import Listener
 from benchmarks.report import markdown
 from benchmarks.results import Results
@@ -33,6 +34,7 @@ _PICTURE = "performance.svg"
 _CAPTION = "senders beside each other, processor time a message by machines, and a stall of the broker"
 _ONE_WAY_SECONDS, _MOST_SECONDS = 0.005, 120.0
 _PACE = Asked(rate=1000, seconds=60, stall_seconds=5)
+_RATES, _RATE_SECONDS, _LEAST_RATE_SECONDS = (10_000.0, 50_000.0, 100_000.0, 200_000.0), 10.0, 4.0
 _LEAST_PACE_SECONDS, _IDLE_SECONDS, _LEAST_IDLE_SECONDS = 8.0, 20.0, 2.0
 
 
@@ -100,6 +102,10 @@ def run_once(broker: BenchBroker, scale: float, results: Results) -> None:
     asked = Asked(_PACE.rate, _PACE.seconds * share, _PACE.stall_seconds * share)
     say(f"pacing: {asked.rate:,g} msg/s for {asked.seconds:g} s")
     results.paced = pace(broker, asked, say)
+    for rate in _RATES:
+        seconds = max(_LEAST_RATE_SECONDS, _RATE_SECONDS * scale)
+        say(f"pacing over TLS: {rate * scale:,g} msg/s for {seconds:g} s")
+        results.kept.append(keep(broker, rate * scale, seconds))
     seconds = max(_LEAST_IDLE_SECONDS, _IDLE_SECONDS * scale)
     say(f"idle: the default plant for {seconds:g} s")
     results.idle = idle(broker.port, seconds)

@@ -10,6 +10,7 @@ from benchmarks.idle import Idle
 from benchmarks.memory import Held
 from benchmarks.pace import Paced
 from benchmarks.page import table
+from benchmarks.rates import Kept
 from benchmarks.results import Results, cpu_us, rate, rss_mib
 from benchmarks.scenes import ALONE, LATE, PLAIN, PLAIN_EVENTS, SIZES, TLS, TLS_EVENTS
 
@@ -54,7 +55,9 @@ def bound_table(asked: Sequence[Bound]) -> str:
 def bounds(results: Results) -> list[Bound]:
     """What was asked for, of medians; of pacing and idling where they have been measured."""
     paced = paced_bounds(results.paced) if results.paced else []
-    return [*_ratios(results), *_costs(results), *paced, *(_idle_bounds(results.idle) if results.idle else [])]
+    kept = [bound for each in results.kept[-1:] for bound in _kept_bounds(each)]
+    idle = _idle_bounds(results.idle) if results.idle else []
+    return [*_ratios(results), *_costs(results), *paced, *kept, *idle]
 
 
 def paced_bounds(paced: Paced) -> list[Bound]:
@@ -64,6 +67,14 @@ def paced_bounds(paced: Paced) -> list[Bound]:
         Bound(f"{run}: rows more or less than were due", paced.off, 1, least=False),
         Bound(f"{run}: p99 of lateness outside the stall, ms", paced.outside.p99_ms, 10, least=False),
         Bound(f"{run}: seconds until caught up", paced.caught_up_seconds, 5, least=False),
+    ]
+
+
+def _kept_bounds(kept: Kept) -> list[Bound]:
+    run = f"{kept.rate:,g} msg/s over TLS"
+    return [
+        Bound(f"{run}: rows more or less than were due", kept.off, 1, least=False),
+        Bound(f"{run}: p99 of lateness, ms", kept.told_p99_ms, 10, least=False),
     ]
 
 

@@ -23,10 +23,11 @@ _ANSWER_SECONDS = 10.0
 _LATENESS = "edgemqttsim_lateness_seconds"
 
 
-def start(port: int, *flags: str) -> DaemonProcess:
-    """Start it against a broker; its HTTP port is on, as it is by default."""
-    broker = ("--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none")
-    return DaemonProcess("run", *broker, "--seed", SEED, *flags, environ={"HTTP_PORT": str(free_port())})
+def start(port: int, *flags: str, ca_file: str = "") -> DaemonProcess:
+    """Start it against a broker, over TLS where a CA is given; its HTTP port is on, as it is by default."""
+    broker = ("--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--mqtt-auth-method", "none")
+    tls = ("--mqtt-ca-file", ca_file) if ca_file else ("--no-mqtt-tls",)
+    return DaemonProcess("run", *broker, *tls, "--seed", SEED, *flags, environ={"HTTP_PORT": str(free_port())})
 
 
 def plant_file(directory: Path, machines: int, rate: float) -> str:

@@ -11,6 +11,7 @@ from benchmarks.idle import Idle
 from benchmarks.memory import Held
 from benchmarks.pace import Paced
 from benchmarks.page import table
+from benchmarks.rates import Kept
 from benchmarks.results import Results, cpu_us, median, rate, rss_mib
 from benchmarks.scenes import ALONE, SIZES
 
@@ -30,6 +31,7 @@ def markdown(results: Results) -> str:
     """All tables."""
     parts = [results.circumstances, _speed_table(results), _size_table(results), _first(results)]
     parts += [pace_table(results.paced)] if results.paced else []
+    parts += [_kept_table(results.kept)] if results.kept else []
     parts += [_idle(results.idle)] if results.idle else []
     return "\n\n".join([*parts, bound_table(bounds(results))])
 
@@ -56,6 +58,21 @@ def pace_table(paced: Paced) -> str:
     }
     figures = {what: f"{each.p50_ms:.2f}, {each.p99_ms:.2f}, {each.max_ms:,.1f} ms" for what, each in late.items()}
     return table(head, list((counts | figures | told).items()))
+
+
+def _kept_table(runs: Sequence[Kept]) -> str:
+    rows = [
+        [
+            f"{kept.rate:,g}",
+            f"{kept.due:,}",
+            f"{kept.counted:,}",
+            f"at most {kept.told_p50_ms:g} ms, {kept.told_p99_ms:g} ms",
+            f"{100 * kept.cpu_share:.0f} %",
+        ]
+        for kept in runs
+    ]
+    head = f"msg/s asked for, TLS: | due in {runs[0].seconds:g} s: | counted by the broker: "
+    return table(f"{head}| lateness of its turns, p50, p99: | of a core:", rows)
 
 
 def held_table(held: Held) -> str:

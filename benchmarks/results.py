@@ -13,6 +13,7 @@ from typing import Any, Self
 from benchmarks.case import Case, Measured
 from benchmarks.idle import Idle
 from benchmarks.pace import Paced
+from benchmarks.rates import Kept
 from benchmarks.scenes import Scene
 
 Figure = Callable[[Measured], float]
@@ -23,7 +24,7 @@ class Results:
     """By scene title and case, what came of each run.
 
     first_seconds: from a daemon's start to its first message.  paced, idle: None until they are measured.
-    circumstances: when and on what, as a paragraph.
+    kept: runs at high rates.  circumstances: when and on what, as a paragraph.
     """
 
     circumstances: str
@@ -31,6 +32,7 @@ class Results:
     first_seconds: list[float] = field(default_factory=list)
     paced: Paced | None = None
     idle: Idle | None = None
+    kept: list[Kept] = field(default_factory=list)
 
     def add(self, scene: Scene, case: Case, measured: Measured) -> None:
         """One more run of a case."""
@@ -51,6 +53,7 @@ class Results:
             for (title, case), runs in self.runs.items()
         ]
         whole = {"circumstances": self.circumstances, "runs": flat, "first_seconds": self.first_seconds}
+        whole["kept"] = [dataclasses.asdict(kept) for kept in self.kept]
         save(path, whole | {name: plain(getattr(self, name)) for name in ("paced", "idle")})
 
     @classmethod
@@ -62,7 +65,8 @@ class Results:
         }
         paced = stored["paced"] and Paced.of(stored["paced"])
         idle = stored["idle"] and Idle(**stored["idle"])
-        return cls(stored["circumstances"], runs, stored["first_seconds"], paced, idle)
+        kept = [Kept(**each) for each in stored["kept"]]
+        return cls(stored["circumstances"], runs, stored["first_seconds"], paced, idle, kept)
 
 
 def rate(measured: Measured) -> float:

@@ -26,6 +26,7 @@ from benchmarks.pace import Asked, Paced, pace
 from benchmarks.page import BENCH, PAGE, SOAK_MEMORY, SOAK_PACE, write
 from benchmarks.picture import draw, growth, overview, stall
 from benchmarks.proc import cpu_seconds, memory_bytes
+from benchmarks.rates import Kept, keep
 from benchmarks.raw import connect
 from benchmarks.report import markdown
 from benchmarks.results import Results
@@ -54,7 +55,8 @@ def held(growth_mib: int = 1, missing: int = 0) -> Held:
 
 def results() -> Results:
     """As if every sender had sent each of its messages in a microsecond, in two runs."""
-    made = Results("Somewhere.", first_seconds=[0.5, 0.6], paced=paced(), idle=Idle(20, 0.005, 2**26))
+    kept = [Kept(10_000, 10, 100_000, 100_000 + wrong, 5, 5, 0.2) for wrong in (0, 2)]
+    made = Results("Somewhere.", first_seconds=[0.5, 0.6], paced=paced(), idle=Idle(20, 0.005, 2**26), kept=kept)
     for scene, case in CASES * 2:
         made.add(scene, case, Measured(case.messages, case.messages / 1e6, case.messages / 1e6, 2**20))
     return made
@@ -93,6 +95,21 @@ def test_a_daemon_keeps_its_pace_over_a_stall(broker: BenchBroker) -> None:
     assert (abs(run.rate_error) < 0.02, sum(run.arrived)) == (True, run.delivered)
     assert run.whole.max_ms > 700 > run.outside.p50_ms > 0
     assert any("the broker stands still for 0.8 s" in line for line in said)
+
+
+def test_a_daemon_keeps_a_high_rate_over_tls(broker: BenchBroker) -> None:
+    """The broker counts what was due, while the daemon is watched."""
+    kept = keep(broker, 2_000, 4)
+
+    assert kept.off <= 1 < kept.due == pytest.approx(8_000, rel=0.01)
+    assert (0 < kept.cpu_share < 1, kept.told_p50_ms < 1000) == (True, True)
+
+
+def test_our_sender_by_the_clock_sends_what_it_is_asked_for(broker: BenchBroker) -> None:
+    """It takes the time that so many rows take, where the broker is no bound."""
+    measured = counted(broker, Case("ours", broker.port, messages=1_000, machines=500, target_rate=2_000))
+
+    assert measured.seconds == pytest.approx(0.5, abs=0.2)
 
 
 def test_a_daemon_is_watched_while_it_idles(broker: BenchBroker) -> None:
@@ -179,6 +196,7 @@ def test_a_bound_is_met_or_it_is_not() -> None:
 
     assert " of the limit" in met
     assert " times stock paho" not in met
+    assert [bound.met for bound in bounds(results()) if "over TLS: rows" in bound.what] == [False]
     assert Bound("", 4.1, 4, least=False).met is False
 
 
