@@ -16,7 +16,6 @@ from typing import Final
 from plant.telemetry import Message
 
 _kind_of: Final = attrgetter("kind")
-_source_of: Final = attrgetter("source")
 
 
 class Policy(StrEnum):
@@ -194,16 +193,11 @@ class Outbox:
 
     def _not_busy(self, most: int, busy: set[str]) -> int:
         """How many of the oldest can be given, whose sources are busy then."""
-        ahead = list(map(_source_of, islice(self._queue, most)))
-        sources = set(ahead)
-        if len(sources) == len(ahead) and busy.isdisjoint(sources):
-            busy |= sources
-            return len(ahead)
         count = 0
-        for source in ahead:
-            if source in busy:
+        for message in islice(self._queue, most):
+            if message.source in busy:
                 break
-            busy.add(source)
+            busy.add(message.source)
             count += 1
         return count
 
