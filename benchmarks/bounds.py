@@ -15,14 +15,10 @@ from benchmarks.results import Results, cpu_us, rate, rss_mib
 from benchmarks.scenes import ALONE, LATE, PLAIN, PLAIN_EVENTS, SIZES, TLS, TLS_EVENTS
 
 _OF_LIMIT: Final = (
-    ("plain: of the limit", PLAIN, "ours", 0.9),
-    ("CloudEvents, plain: of the limit with such frames", PLAIN_EVENTS, "ours", 0.8),
-    ("TLS: of the limit over TLS", TLS, "ours", 0.8),
-    ("CloudEvents, TLS: of the limit with such frames", TLS_EVENTS, "ours", 0.8),
-    ("`--speed max`, plain: of the limit", PLAIN, "ours_fast", 0.9),
-    ("`--speed max`, CloudEvents, plain: of the limit with such frames", PLAIN_EVENTS, "ours_fast", 0.8),
-    ("`--speed max`, TLS: of the limit over TLS", TLS, "ours_fast", 0.8),
-    ("`--speed max`, CloudEvents, TLS: of the limit with such frames", TLS_EVENTS, "ours_fast", 0.8),
+    ("plain: of the limit", PLAIN, 0.9),
+    ("CloudEvents, plain: of the limit with such frames", PLAIN_EVENTS, 0.8),
+    ("TLS: of the limit over TLS", TLS, 0.8),
+    ("CloudEvents, TLS: of the limit with such frames", TLS_EVENTS, 0.8),
 )
 
 
@@ -100,9 +96,9 @@ def _ratios(results: Results) -> list[Bound]:
     ]
 
 
-def _of_limit(results: Results, what: str, title: str, sender: str, asked: float) -> Bound:
+def _of_limit(results: Results, what: str, title: str, asked: float) -> Bound:
     rates = results.senders(title, rate)
-    return Bound(what, rates[sender] / limit_of(rates), asked)
+    return Bound(what, rates["ours"] / limit_of(rates), asked)
 
 
 def _costs(results: Results) -> list[Bound]:
