@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from io import FileIO
 from math import inf
@@ -140,7 +141,7 @@ class Daemon:
     ) -> None:
         self._settings = settings
         self._bounded = bool(options.count is not None or (options.duration and not options.then_live))
-        timing = timing_of(options, time.time())
+        timing = replace(timing_of(options, time.time()), born=time.monotonic())
         self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
         self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.ledger = Ledger()

@@ -40,12 +40,15 @@ class Timing:
     live_from: history lies before it; from there on plant time runs as if it had left `live_from` when the process
     began. Until the plant has caught up with it, it speaks as fast as it is heard, and nothing is dropped for want of
     room.
+    born: the reading of a monotonic clock as the process began, None for when the pacer is made. A plant takes time to
+    be built, and its rows are not to bear times that lie as far back.
     """
 
     start: float
     end: float = inf
     speed: float = 1.0
     live_from: float = -inf
+    born: float | None = None
 
     def plant_time(self, elapsed_seconds: float) -> float:
         """Where the plant should be after so much time on the wall."""
@@ -84,7 +87,8 @@ class Pacer:
             CatchUp.SKIP: self._skip,
             CatchUp.STRETCH: self._stretch,
         }[catch_up]
-        self.turned_at = self._born = clock()
+        self.turned_at = clock()
+        self._born = self.turned_at if timing.born is None else timing.born
         self._plant, self._outbox, self._timing, self._clock = plant, outbox, timing, clock
         self._on_messages, self._on_late = on_messages, on_late
         self._reached, self._slice_seconds = timing.start, _FIRST_SLICE_SECONDS

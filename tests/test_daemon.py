@@ -9,6 +9,8 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -116,6 +118,25 @@ def test_a_dry_run_whose_reader_leaves_ends_quietly(plant_file: Path) -> None:
         assert daemon.wait() == 1
     assert "the reader of the dry run has gone" in daemon.errors[-1]
     assert "Traceback" not in daemon.log
+
+
+@pytest.mark.parametrize("flags", [[], ["--duration", "0.2", "--then-live"]], ids=["live", "after history"])
+def test_a_row_is_said_at_the_time_that_it_bears(tmp_path: Path, flags: list[str]) -> None:
+    """However long the plant took to be built. The most punctual one counts: others may be held up by the machine."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(one_cnc(report_seconds=5, count=30_000))
+    reading, writing = os.pipe()
+    command = ["--dry-run", *flags, "--message-config-path", str(plant), "--queue-policy", "block", *NO_HTTP]
+    with DaemonProcess(*command, stdout=writing), os.fdopen(reading) as lines:
+        os.close(writing)
+        seconds_late = [time.time() - said_at(line) for line in islice(lines, 9_000)]
+
+    assert -0.001 < min(seconds_late) < 0.05
+
+
+def said_at(line: str) -> float:
+    """The time that a row of a dry run bears."""
+    return datetime.fromisoformat(json.loads(line)["payload"]["timestamp"]).timestamp()
 
 
 def test_a_bounded_run_ends_when_all_is_acknowledged(broker: SandboxBroker) -> None:
