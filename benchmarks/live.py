@@ -19,6 +19,8 @@ from plant.structure import parse
 from tests.support.daemon import DaemonProcess
 from tests.support.ports import free_port
 
+BEGIN = "2026-01-01T00:00:00Z"
+"""START, for the command line."""
 _ANSWER_SECONDS = 10.0
 _LATENESS = "edgemqttsim_lateness_seconds"
 

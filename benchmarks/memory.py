@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from benchmarks.broker import BenchBroker
-from benchmarks.live import finish, plant_file, rows_due, said_last, start
+from benchmarks.live import BEGIN, finish, plant_file, rows_due, said_last, start
 from benchmarks.proc import memory_bytes
 from benchmarks.progress import Say
 from messages import START
 from tests.support.daemon import DaemonProcess
 
-_BEGIN = "2026-01-01T00:00:00Z"
-"""START, for the command line."""
 _END_SECONDS = 120.0
 
 
@@ -74,7 +72,7 @@ def hold(broker: BenchBroker, load: Load, say: Say) -> Held:
     before = broker.count()
     with tempfile.TemporaryDirectory() as directory:
         file = plant_file(Path(directory), load.machines, load.rate)
-        span = ("--start", _BEGIN, "--duration", str(load.seconds))
+        span = ("--start", BEGIN, "--duration", str(load.seconds))
         with start(broker.port, "--message-config-path", file, *span, "--queue-policy", "block") as process:
             samples = list(_samples(process, broker, load, say))
             finish(process, _END_SECONDS)

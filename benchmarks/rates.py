@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.broker import BenchBroker
-from benchmarks.live import bound_of, finish, plant_file, rows_due, start, turns_by_lateness
+from benchmarks.live import BEGIN, bound_of, finish, plant_file, rows_due, start, turns_by_lateness
 from benchmarks.proc import cpu_seconds
 from messages import START
 
 MACHINES = 5_000
-_BEGIN = "2026-01-01T00:00:00Z"
-"""START, for the command line."""
-_FLAGS = ("--start", _BEGIN, "--queue-policy", "block", "--queue-size", "10000", "--mqtt-window", "2000")
+_FLAGS = ("--start", BEGIN, "--queue-policy", "block", "--queue-size", "10000", "--mqtt-window", "2000")
 _WATCHED, _END_SECONDS = 0.6, 60.0
 
 

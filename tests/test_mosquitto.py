@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tests.support.scenes import refusal
 from tests.support.subscriber import Record, Recorder
 
 MESSAGES = 10_000
+WINDOW = 50
 TIMES = 20
 BETWEEN = 60
 """Messages from one fault to the next."""
@@ -76,6 +79,20 @@ async def test_ten_thousand_messages_arrive_as_the_ledger_has_them(pod: Pod) -> 
         (1, False, "application/json", 1)
     }
     assert {one.expiry_seconds for one in records} <= set(range(3500, 3601))
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux lets a program acknowledge at once")
+@in_loop
+async def test_acknowledgements_that_the_broker_holds_back_are_asked_for(pod: Pod) -> None:
+    """A hundred windows take no 40 ms each: mosquitto lets all but a window's first go when that is acknowledged."""
+    async with pod.rig(mqtt_window=WINDOW) as rig:
+        await rig.connected()
+        began = time.monotonic()
+        for number in range(100):
+            rig.offer(*(f"CNC-{machine} {number}" for machine in range(WINDOW)))
+        await rig.drained()
+        assert time.monotonic() - began < 100 * 0.03
+        assert rig.ledger.acknowledged == 100 * WINDOW
 
 
 @in_loop
