@@ -14,7 +14,7 @@ from edge.values import CatchUp
 from plant.telemetry import Message
 
 _SHORTEST_SLEEP_SECONDS, _LONGEST_SLEEP_SECONDS = 0.002, 0.5
-_STALL_SECONDS = 1.0
+_STALL_SECONDS, _START_SECONDS = 1.0, 2.0
 _FEWEST_A_TURN, _MOST_A_TURN = 500, 2000
 _SHORTEST_SLICE_SECONDS, _FIRST_SLICE_SECONDS, _LONGEST_SLICE_SECONDS = 0.001, 0.05, 3600.0
 
@@ -56,10 +56,14 @@ class Timing:
             return inf
         return max(self.start, self.live_from) + elapsed_seconds * self.speed
 
-    @property
-    def behind(self) -> bool:
-        """Whether the plant has to catch up at first."""
-        return self.speed == inf or self.live_from > self.start
+    def history_ends(self, clock: float) -> float:
+        """Until when, in plant time, the plant has to catch up at first; inf for as long as it takes.
+
+        What falls due while the process starts and connects is like history. A broker that stays away longer is not.
+        """
+        if self.speed == inf or self.live_from > self.start:
+            return inf
+        return self.start if self.born is None else self.plant_time(clock - self.born + _START_SECONDS)
 
 
 class Pacer:
@@ -92,7 +96,8 @@ class Pacer:
         self._plant, self._outbox, self._timing, self._clock = plant, outbox, timing, clock
         self._on_messages, self._on_late = on_messages, on_late
         self._reached, self._slice_seconds = timing.start, _FIRST_SLICE_SECONDS
-        self._catching_up = timing.behind
+        self._history_ends = timing.history_ends(self.turned_at)
+        self._catching_up = self._reached < self._history_ends
         self._left = inf if count is None else count
         self._held: Sequence[Message] = ()
         self._wake = asyncio.Event()
@@ -122,7 +127,7 @@ class Pacer:
                     self._after_stall()
                 self._held = self._due()
             self._hand_over()
-            if self._reached == self._target and not self._held:
+            if self._reached >= min(self._target, self._history_ends) and not self._held:
                 self._catching_up = False
             await self._rest()
 

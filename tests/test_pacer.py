@@ -157,12 +157,23 @@ def test_what_came_due_while_history_was_said_is_not_lost_either() -> None:
     assert bench.outbox.ledger.failed == 0
 
 
-def test_history_waits_for_room_and_what_is_live_does_not() -> None:
-    """Ten minutes of history go through a queue of 10 whole; a live backlog beyond its size gives way as always."""
-    bench = Bench(Timing(0.0, live_from=600.0), size=10).play(*[0.0] * 100, 50.0, take=True)
+@pytest.mark.parametrize("timing", [Timing(0.0, live_from=600.0), Timing(0.0, born=-600.0)], ids=["history", "start"])
+def test_history_waits_for_room_and_what_is_live_does_not(timing: Timing) -> None:
+    """Ten minutes of history, or for which the process took to start, go through a queue of 10 whole; a live backlog
+    beyond its size gives way as always."""
+    bench = Bench(timing, size=10).play(*[0.0] * 100, 50.0, take=True)
 
     assert bench.times == list(range(1, 651))
     assert bench.outbox.ledger.dropped == {"oldest": 40}
+
+
+@pytest.mark.parametrize(("seconds", "lost"), [(1.5, False), (5.0, True)])
+def test_what_falls_due_while_a_process_connects_is_kept_for_two_seconds(seconds: float, lost: bool) -> None:
+    """Sixty rows a second, a queue of 10, and nobody who takes any at first."""
+    bench = Bench(Timing(0.0, speed=60.0, born=-0.5), size=10).play(seconds, *[0.0] * 100, take=True)
+
+    assert bench.times == list(range(1, int(60 * (0.5 + seconds)) + 1))
+    assert bool(bench.outbox.ledger.failed) is lost
 
 
 def test_a_full_queue_that_blocks_holds_the_plant_back_and_loses_nothing() -> None:
