@@ -86,7 +86,7 @@ def test_a_factory_talks_within_three_seconds() -> None:
 
 def test_the_demo_shows_all_seven_kinds_of_message() -> None:
     """A plain client at the port that is printed sees every topic."""
-    with DaemonProcess("--demo", "--seed", "1") as daemon:
+    with DaemonProcess("--demo", "--seed", "1", *NO_HTTP) as daemon:
         port = int(daemon.says(r"mosquitto_sub -V mqttv5 -h localhost -p (\d+)").group(1))
         with Recorder(port) as recorder:
             wait_until(lambda: len({record.topic for record in recorder.records}) == 7, 45, "seven topics")
