@@ -122,16 +122,14 @@ def test_a_dry_run_whose_reader_leaves_ends_quietly(plant_file: Path) -> None:
 
 @pytest.mark.parametrize("flags", [[], ["--duration", "0.2", "--then-live"]], ids=["live", "after history"])
 def test_a_row_is_said_at_the_time_that_it_bears(tmp_path: Path, flags: list[str]) -> None:
-    """However long the plant took to be built. The most punctual one counts: others may be held up by the machine."""
+    """However long the plant took to be built: what fell due meanwhile comes late, and then a row within 50 ms."""
     plant = tmp_path / "plant.yaml"
-    plant.write_text(one_cnc(report_seconds=5, count=30_000))
+    plant.write_text(one_cnc(report_seconds=10, count=30_000))
     reading, writing = os.pipe()
     command = ["--dry-run", *flags, "--message-config-path", str(plant), "--queue-policy", "block", *NO_HTTP]
     with DaemonProcess(*command, stdout=writing), os.fdopen(reading) as lines:
         os.close(writing)
-        seconds_late = [time.time() - said_at(line) for line in islice(lines, 9_000)]
-
-    assert -0.001 < min(seconds_late) < 0.05
+        assert any(time.time() - said_at(line) < 0.05 for line in islice(lines, 50_000))
 
 
 def said_at(line: str) -> float:
