@@ -14,7 +14,7 @@ from messages import START
 
 MACHINES = 5_000
 _FLAGS = ("--start", BEGIN, "--queue-policy", "block", "--queue-size", "10000", "--mqtt-window", "2000")
-_WATCHED, _END_SECONDS = 0.5, 60.0
+_WATCHED, _END_SECONDS = 0.6, 60.0
 
 
 @dataclass(frozen=True, slots=True)
