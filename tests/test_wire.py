@@ -76,6 +76,28 @@ def test_event_ids_differ_by_sender_count_and_run() -> None:
     assert encoder().frame(ROW, 1) == frames[0]
 
 
+ROWS = st.builds(
+    Message,
+    st.just("cnc_machine"),
+    st.sampled_from(["CNC-01", "CNC-02", "CNC-100"]),
+    st.just("LINE-1-STATION-A"),
+    st.integers(ROW.time_ms, ROW.time_ms + 2000),
+    st.integers(1, 2**40),
+    st.binary(max_size=300),
+)
+
+
+@given(st.lists(st.tuples(ROWS, st.integers(1, 65_535)), min_size=1, max_size=20), st.booleans(), st.booleans())
+def test_a_batch_has_the_frames_that_its_messages_have_alone(
+    sending: list[tuple[Message, int]], at_least_once: bool, dup: bool
+) -> None:
+    """In their order, each with its own topic, id, length and time, whoever else is in the batch."""
+    messages, packet_ids = [message for message, _ in sending], [packet_id for _, packet_id in sending]
+    alone = [encoder().frame(message, packet_id if at_least_once else None, dup=dup) for message, packet_id in sending]
+
+    assert encoder().frames(messages, packet_ids if at_least_once else None, dup=dup) == alone
+
+
 def test_cloud_events_can_be_left_out() -> None:
     """Without them there is no user property at all."""
     assert decode(encoder(events=None).frame(ROW, 1)).user_properties == []
