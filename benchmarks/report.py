@@ -78,7 +78,7 @@ def _kept_table(runs: Sequence[Kept]) -> str:
 def held_table(held: Held) -> str:
     """Memory by time: at the first look, when the settling time was over, and then at every sixth of the run."""
     load, last = held.load, held.samples[-1].seconds
-    moments = [0.0, load.settle_seconds, *(last * part / 6 for part in range(1, 7))]
+    moments = [0.0, load.settle_seconds, *(last * part / 6 for part in range(1, 6)), last]
     looks = {next(sample for sample in held.samples if sample.seconds >= moment) for moment in moments}
     rows = [[f"{look.seconds:,.0f}", f"{look.rss_bytes / 2**20:.2f} MiB"] for look in sorted(looks)]
     head = f"{load.machines:,} machines, {load.rate:,g} msg/s, {load.seconds:,.0f} s; at second: | memory (RSS):"

@@ -28,7 +28,7 @@ from benchmarks.picture import draw, growth, overview, stall
 from benchmarks.proc import cpu_seconds, memory_bytes
 from benchmarks.rates import Kept, keep
 from benchmarks.raw import connect
-from benchmarks.report import markdown
+from benchmarks.report import held_table, markdown
 from benchmarks.results import Results
 from benchmarks.scenes import Ports, scenes
 from edge.wire import text, varint
@@ -212,6 +212,15 @@ def test_a_bound_is_met_or_it_is_not() -> None:
 def test_a_soak_is_judged(asked: list[Bound], met: list[bool]) -> None:
     """One row too many or too few is let pass; growth counts from the end of the first minute."""
     assert [bound.met for bound in asked] == met
+
+
+@pytest.mark.parametrize("last_seconds", [3590.0, 3590.3, 0.1])
+def test_the_table_of_memory_ends_with_the_last_look(last_seconds: float) -> None:
+    """Whatever fraction of a second that was at."""
+    samples = [Sample(last_seconds * look / 6, 2**26) for look in range(6)] + [Sample(last_seconds, 2**27)]
+    run = Held(Load(100, 1000, last_seconds, 0, 1), 0, 0, 0.0, samples)
+
+    assert "| 128.00 MiB |" in held_table(run).splitlines()[-3]
 
 
 def test_a_soak_ends_with_1_where_a_bound_is_not_met(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
