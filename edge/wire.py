@@ -182,7 +182,7 @@ class Encoder:
             for topic, properties, more, kept in (envelopes[message.source],)
         ]
 
-    def _seal(self, message: Message) -> _Envelope:
+    def _seal(self, message: Message) -> None:
         topic, retained = self._topic(message), message.kind in self._retained
         if self._events:
             envelope = self._envelope(topic, retained, self._events.constant(message.source))
@@ -191,7 +191,6 @@ class Encoder:
         else:
             envelope = self._common[topic, retained] = self._envelope(topic, retained, b"")
         self._envelopes[message.source] = envelope
-        return envelope
 
     def _envelope(self, topic: str, retained: bool, constant: bytes) -> _Envelope:
         name, properties = text(topic), self._shared + constant
