@@ -6,11 +6,11 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= edgemqttsim:$(VERSION)
 IMAGE_ARGS ?=
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
-TYPED := app.py daemon.py messages.py plant edge sandbox tools tests benchmarks
+TYPED := app.py daemon.py messages.py plant edge sandbox tools tests benchmarks fuzz
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test test-image bench soak image lint types check clean
+.PHONY: help run check-plant test test-image bench soak fuzz image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Debian, two minutes)
 	@sh tests/setup_image.sh
 	@EDGEMQTTSIM_TEST_IMAGE=1 $(VENV)/bin/python -m pytest -n 0 tests/test_image.py $(ARGS)
+
+fuzz: $(VENV)/.dev ## Attack it: files, settings, brokers, requests, into docs/reliability.md; a quick look: ARGS="--scale 0.01 --no-page"
+	@$(VENV)/bin/python -m fuzz $(ARGS)
 
 image: ## Build the image by docker, podman or buildah; another name: IMAGE=registry.example/edgemqttsim:0.1.0
 	@for tool in docker podman buildah; do $$tool info >/dev/null 2>&1 && break; tool=; done; case $$tool in \

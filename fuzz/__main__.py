@@ -1,0 +1,81 @@
+"""`python -m fuzz`: runs the attacks and writes what they found into docs/reliability.md; ends with 1 if anything."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from typing import cast
+
+from benchmarks.case import ROOT
+from benchmarks.page import Marks, table, write
+from benchmarks.progress import say
+from fuzz.part import LONGEST_SECONDS, Part, Result
+
+PAGE = ROOT / "docs" / "reliability.md"
+MARKS = Marks("<!-- measured: make fuzz writes from here -->", "<!-- measured: make fuzz to here -->")
+
+PARTS: Mapping[str, tuple[str, int]] = {
+    "files": ("mutated plant files, by `check` and by live reload while publishing", 10_000),
+    "settings": ("settings and command lines", 2_000),
+    "brokers": ("broker misbehaviours", 500),
+    "requests": ("HTTP oddities", 200),
+}
+"""Each part by its module in this package: what it tries, and how many cases."""
+_HEAD = "part | tried | cases: | what happened | slowest: | findings:"
+_MOST_SHOWN = 20
+
+
+def main() -> int:
+    """Do as the command line says."""
+    options = _parser().parse_args()
+    results = {name: _run(name, options) for name in options.part or PARTS}
+    tables = _markdown(results, options.seed)
+    print(tables)
+    if not (options.no_page or options.only is not None):
+        write(PAGE, MARKS, tables)
+    return 1 if any(result.findings for result in results.values()) else 0
+
+
+def _run(name: str, options: argparse.Namespace) -> Result:
+    part = cast("Part", import_module(f"fuzz.{name}").run)
+    count = max(1, round(PARTS[name][1] * options.scale))
+    cases = range(count) if options.only is None else range(options.only, options.only + 1)
+    say(f"{name}: {len(cases)} cases, seed {options.seed}")
+    began = time.monotonic()
+    result = part(options.seed, cases, say)
+    say(f"{name}: {len(result.findings)} findings in {time.monotonic() - began:.0f} s")
+    for finding in result.findings[:_MOST_SHOWN]:
+        say(f"  --part {name} --only {finding.case}: {finding.what}")
+    return result
+
+
+def _markdown(results: Mapping[str, Result], seed: int) -> str:
+    rows = [
+        [
+            name,
+            PARTS[name][0],
+            f"{result.cases:,}",
+            ", ".join(f"{count:,} {what}" for what, count in sorted(result.outcomes.items())),
+            f"{result.slowest_seconds:.2f} s",
+            str(len(result.findings)),
+        ]
+        for name, result in results.items()
+    ]
+    return f"Seed {seed}; the slowest case may take {LONGEST_SECONDS:g} s.\n\n{table(_HEAD, rows)}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser.add_argument("--part", action="append", choices=list(PARTS), help="only this one; may be repeated")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="what the cases are made from [1]")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="share of the cases [1]")
+    parser.add_argument("--only", type=int, metavar="CASE", help="run this case alone")
+    parser.add_argument("--no-page", action="store_true", help="only print; leave docs/reliability.md as it is")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
