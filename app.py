@@ -6,6 +6,12 @@ us for good; from 4 on, `preflight` has found what its table says.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # Before all other imports, for they take long enough for a signal to come.
+    from edge import early
+
+    early.prepare()
+
 import argparse
 import asyncio
 import logging
@@ -129,4 +135,4 @@ def _works(options: argparse.Namespace, settings: Settings, structure: Structure
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    sys.exit(early.guarded(partial(main, sys.argv[1:], os.environ)))

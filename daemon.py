@@ -21,18 +21,19 @@ from edge.broker import Broker
 from edge.commands import UsageError, pinned, timing_of
 from edge.connection import BrokerRefused
 from edge.delivery import Delivery
-from edge.dryrun import DryRun, StreamClosed
+from edge.dryrun import DryRun, ReaderGone, StreamFailed
+from edge.early import why_not_writable
 from edge.facts import ConnectionFacts, Span
 from edge.front import Truth
 from edge.life import Life
 from edge.logs import RateLimited
 from edge.metrics import Lateness
-from edge.outbox import Ledger, Outbox
+from edge.outbox import Ledger, Outbox, Policy
 from edge.pacer import Pacer
 from edge.reasons import explain
 from edge.settings import Settings
 from edge.topics import Topics
-from edge.truth import TruthFile
+from edge.truth import TruthFile, TruthLost
 from edge.wire import CloudEvents, Encoder
 from edge.worker import work
 from edge.workers import Workers, fork
@@ -45,7 +46,7 @@ log = logging.getLogger("app")
 VERSION = "0.1.0"
 OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 
-_DEALT_SECONDS = 1.0
+_DEALT_SECONDS, _FAREWELL_SECONDS = 1.0, 5.0
 
 
 def workers_of(options: argparse.Namespace, settings: Settings, structure: Structure) -> Workers:
@@ -145,7 +146,9 @@ class Daemon:
         self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
         self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.ledger = Ledger()
-        self._outbox = Outbox(settings.queue_size, settings.queue_policy, self.ledger)
+        # Nothing is dropped for a reader that is slow: he holds the plant back.
+        policy = Policy.BLOCK if options.dry_run else settings.queue_policy
+        self._outbox = Outbox(settings.queue_size, policy, self.ledger)
         self._rare = RateLimited(log, 30.0, time.monotonic)
         self._outbox.on_overflow = self._on_overflow
         self._forget = [self._topics.forget]
@@ -162,11 +165,17 @@ class Daemon:
             catch_up=settings.catch_up,
         )
         self._truth = self._write_truth(options.truth) if options.truth else None
+        self._truth_lost: TruthLost | None = None
 
     @property
     def seed(self) -> int | str:
         """What the plant draws by."""
         return self._plant.seed
+
+    @property
+    def farewell_seconds(self) -> float:
+        """The broker has a second to close, and HTTP another one."""
+        return _FAREWELL_SECONDS
 
     def describe(self) -> str:
         """Say how many machines there are."""
@@ -197,6 +206,10 @@ class Daemon:
 
     def start(self, life: Life) -> None:
         """Begin to talk."""
+        if self._truth is not None:
+            self._truth.begin()
+            self._truth.machines(self._plant.oee())
+            life.start("truth", self._truth.run())
         life.start("delivery", self._sink.run())
         life.start("plant", self._pace(life))
 
@@ -216,21 +229,26 @@ class Daemon:
     async def wind_up(self, death: Exception | None) -> None:
         """Say nothing more, get the rest acknowledged, say good-bye."""
         self._pacer.stop()
-        if death is None and not await self._sink.drain(self._settings.drain_seconds):
+        deliverable = death is None or isinstance(death, TruthLost)
+        if deliverable and not await self._sink.drain(self._settings.drain_seconds):
             log.warning("%d messages not acknowledged within %g s", self.ledger.pending, self._settings.drain_seconds)
         await self._sink.stop()
         self._sink.abandon("shutdown")
         if self._truth is not None:
             self._plant.close_truth()
-            self._truth.end(round(self._plant.now * 1000))
+            self._truth_lost = self._truth.end(round(self._plant.now * 1000))
 
     def exit_code(self, death: Exception | None) -> int:
         """Judge how it went, and log what it died of."""
         if isinstance(death, BrokerRefused):
             log.error("giving up: %s", death)
             return REFUSED
+        death = death or self._truth_lost
+        if isinstance(death, ReaderGone):
+            log.info("%s", death)
+            return OK
         if death is not None:
-            log.error("ending: %s", death, exc_info=None if isinstance(death, StreamClosed) else death)
+            log.error("%s", death, exc_info=None if isinstance(death, StreamFailed | TruthLost) else death)
             return DIED
         complete = self.ledger.acknowledged == self.ledger.generated
         return OK if complete or not self._bounded else DIED
@@ -247,15 +265,19 @@ class Daemon:
         return Broker(settings, delivery, time.time)
 
     def _to_stdout(self) -> Sink:
+        if why_not := why_not_writable(sys.stdout.fileno()):
+            raise UsageError(f"--dry-run: cannot write to standard output: {why_not}")
         stdout = FileIO(sys.stdout.fileno(), "w", closefd=False)
         return DryRun(self._outbox, self._topics.topic, self._settings.mqtt_qos, stdout, RETAINED)
 
     def _write_truth(self, path: str) -> TruthFile:
+        plant_file = self._settings.message_config_path
+        if Path(path).exists() and plant_file.exists() and Path(path).samefile(plant_file):
+            raise UsageError(f"--truth: {path} is the plant's file")
         try:
             truth = TruthFile(Path(path), round(self._plant.start * 1000), self._plant.seed)
         except OSError as error:
             raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
-        truth.machines(self._plant.oee())
         self._plant.listen(truth)
         return truth
 

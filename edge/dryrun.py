@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+import contextlib
+import os
+import stat
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from io import FileIO
+from itertools import accumulate
+from typing import Final
 
 import orjson
 
+from edge.blocking import run_aside
 from edge.facts import ConnectionFacts
 from edge.outbox import Outbox
 from edge.topics import TopicError
 from plant.telemetry import Message
 
+_MOST_A_WRITE: Final = 2000
 
-class StreamClosed(Exception):
-    """Whoever read the stream has gone."""
+
+class ReaderGone(Exception):
+    """Whoever read standard output has seen enough. That is no error."""
+
+
+class StreamFailed(Exception):
+    """Standard output takes no more; the text says why."""
 
 
 class DryRun:
     """Writes every message as `{"topic":...,"qos":...,"retain":...,"payload":{...}}`; written is acknowledged.
 
-    A reader that is slow holds the whole process back: nothing is dropped for it.
+    A reader that is slow holds the plant back, if the outbox does so too when it is full; but not the process: a write
+    that blocks does so in a thread of its own.
     stream: unbuffered, so that what was written has left the process.
     """
 
@@ -35,25 +50,33 @@ class DryRun:
     ) -> None:
         self._outbox, self._topic, self._stream = outbox, topic, stream
         self._qos, self._retained = qos, retained
-        self._lines_wait = asyncio.Event()
+        self._lines_wait, self._idle = asyncio.Event(), asyncio.Event()
+        self._writing: Sequence[Message] = ()
         self._stopping = False
-        outbox.on_message = self._lines_wait.set
+        self._idle.set()
+        # Only what has a reader can block for long; a thread for each write would make a file a third slower.
+        self._may_block = not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+        outbox.on_message = self._wake
 
     def facts(self) -> ConnectionFacts:
         """Always connected."""
         return ConnectionFacts(connected=True, connects=1, last_reason="dry run")
 
     async def run(self) -> None:
-        """Write what comes until `stop`; StreamClosed where nobody reads any more."""
+        """Write what comes until `stop`; ReaderGone or StreamFailed where that cannot go on."""
         while not self._stopping:
             await self._lines_wait.wait()
             self._lines_wait.clear()
-            self._write()
+            while len(self._outbox):
+                await self._write(self._outbox.take(min(len(self._outbox), _MOST_A_WRITE)))
+            self._idle.set()
 
-    async def drain(self, _seconds: float) -> bool:
-        """Write the rest."""
-        self._write()
-        return True
+    async def drain(self, seconds: float) -> bool:
+        """Wait up to `seconds` until all is written; say whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        return self._idle.is_set()
 
     async def stop(self) -> None:
         """Let `run` end."""
@@ -61,19 +84,29 @@ class DryRun:
         self._lines_wait.set()
 
     def abandon(self, reason: str) -> None:
-        """Count what could not be written."""
+        """Count what could not be written, be it only a part of it."""
+        for message in self._writing:
+            self._outbox.discard(message, reason)
+        self._writing = ()
         self._outbox.drop_all(reason)
 
-    def _write(self) -> None:
-        messages = self._outbox.take(len(self._outbox))
-        lines = memoryview(b"".join(map(self._line, messages)))
-        try:
-            while lines:
-                lines = lines[self._stream.write(lines) :]
-        except BrokenPipeError:
-            self._outbox.put_back(*messages)
-            raise StreamClosed("the reader of the dry run has gone") from None
-        self._outbox.acknowledged(*messages)
+    def _wake(self) -> None:
+        self._idle.clear()
+        self._lines_wait.set()
+
+    async def _write(self, messages: Sequence[Message]) -> None:
+        self._writing = messages
+        lines = [*map(self._line, messages)]
+        write = partial(_write_all, self._stream, b"".join(lines))
+        written, error = await run_aside(write) if self._may_block else write()
+        whole = bisect_right([*accumulate(map(len, lines))], written)
+        self._outbox.acknowledged(*messages[:whole])
+        self._writing = ()
+        if error is not None:
+            self._outbox.put_back(*messages[whole:])
+            if isinstance(error, BrokenPipeError):
+                raise ReaderGone("the reader of standard output has gone")
+            raise StreamFailed(f"cannot write to standard output: {error.strerror}")
 
     def _line(self, message: Message) -> bytes:
         try:
@@ -82,3 +115,14 @@ class DryRun:
             topic = b"null"
         retain = b"true" if message.kind in self._retained else b"false"
         return b'{"topic":%b,"qos":%d,"retain":%b,"payload":%b}\n' % (topic, self._qos, retain, message.payload)
+
+
+def _write_all(stream: FileIO, data: bytes) -> tuple[int, OSError | None]:
+    """Write as much as goes: how many bytes that were, and what stopped it."""
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[stream.write(left) or 0 :]
+    except OSError as error:
+        return len(data) - len(left), error
+    return len(data), None

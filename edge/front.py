@@ -46,6 +46,10 @@ class Works(Protocol):
     def seed(self) -> int | str:
         """What the plant draws by."""
 
+    @property
+    def farewell_seconds(self) -> float:
+        """How long `wind_up`, and all that comes after it, may take beside the draining."""
+
     def describe(self) -> str:
         """Say in a few words what it is."""
 
@@ -104,7 +108,7 @@ class Front:
         self._born = clock()
         self._statistics = Statistics(works.ledger, works.connection, works.lateness)
         self.registry = make_registry(self._watched())
-        self._life = Life()
+        self._life = Life(settings.drain_seconds + works.farewell_seconds)
 
     async def live(self) -> int:
         """Run to the end of a bounded run, a signal, or a death; give the exit code. PortError if HTTP cannot open."""

@@ -8,12 +8,17 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from threading import Thread, Timer
+from types import FrameType
 from typing import Any
 
 log = logging.getLogger("life")
 
 FORCED = 1
-"""Exit code after a second signal."""
+"""Exit code after a second signal, or where the process does not end by itself."""
+_ONE_SIGNAL_SECONDS = 1.0
+"""Signals that come so soon one after the other mean one: GNU timeout sends two, and so does a nervous Ctrl-C."""
+_LAST_LINE_SECONDS = 0.5
 
 
 def spare_the_collector() -> None:
@@ -32,11 +37,17 @@ class TaskEnded(Exception):
 
 
 class Life:
-    """Runs tasks side by side. If one dies, life is over: there is no half-dead daemon."""
+    """Runs tasks side by side. If one dies, life is over: there is no half-dead daemon.
 
-    def __init__(self) -> None:
+    patience_seconds: how long it may take from a signal to `close`; then the process ends, whatever it hangs in.
+    """
+
+    def __init__(self, patience_seconds: float = 60.0) -> None:
+        self._patience_seconds = patience_seconds
         self._over = asyncio.Event()
-        self._asked_to_end = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._signalled_at: float | None = None
+        self._last_resort: Timer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -60,13 +71,18 @@ class Life:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._last_resort is not None:
+            self._last_resort.cancel()
 
     def catch_signals(self, on_hangup: Callable[[], object]) -> None:
-        """SIGTERM and SIGINT end life in good order, a second one at once; SIGHUP calls `on_hangup`."""
-        loop = asyncio.get_running_loop()
+        """SIGTERM and SIGINT let life end, a further one ends the process at once; SIGHUP calls `on_hangup`.
+
+        The first two are not left to the loop: a loop that hangs in something that blocks would never see them.
+        """
+        self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, number)
-        loop.add_signal_handler(signal.SIGHUP, on_hangup)
+            signal.signal(number, self._signalled)
+        self._loop.add_signal_handler(signal.SIGHUP, on_hangup)
 
     def _death(self, task: asyncio.Task[None]) -> Exception | None:
         """What a finished task died of. To end quietly is a death too, unless life was over by then."""
@@ -75,10 +91,27 @@ class Life:
             return error if isinstance(error, Exception) else None
         return TaskEnded(f"the task {task.get_name()} has ended by itself")
 
-    def _signalled(self, number: signal.Signals) -> None:
-        if self._asked_to_end:
-            log.warning("%s again: ending at once", number.name)
-            os._exit(FORCED)
-        log.info("%s: ending in good order; once more ends at once", number.name)
-        self._asked_to_end = True
+    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return
+        now, name = self._loop.time(), signal.Signals(number).name
+        if self._signalled_at is None:
+            self._signalled_at = now
+            self._last_resort = Timer(self._patience_seconds, end_at_once, ["still not ended: ending at once"])
+            self._last_resort.daemon = True
+            self._last_resort.start()
+            self._loop.call_soon_threadsafe(self._shut_down, name)
+        elif now - self._signalled_at > _ONE_SIGNAL_SECONDS:
+            end_at_once(f"received {name} again, ending at once")
+
+    def _shut_down(self, name: str) -> None:
+        log.info("received %s, shutting down (send again to force)", name)
         self.end()
+
+
+def end_at_once(why: str) -> None:
+    """End the process, and say why if that is possible soon: a log that nobody reads may block for ever."""
+    line = Thread(target=log.warning, args=("%s", why), daemon=True)
+    line.start()
+    line.join(_LAST_LINE_SECONDS)
+    os._exit(FORCED)

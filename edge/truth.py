@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
+import os
+import stat
 from collections.abc import Iterable, Sequence
-from io import BufferedWriter
+from io import BufferedWriter, FileIO
 from pathlib import Path
 
 import orjson
@@ -13,16 +17,34 @@ from edge.wire import rfc3339
 from plant.telemetry import FinishedJob, MachineOee, StateInterval
 
 
+class TruthLost(Exception):
+    """The file takes no more; the text says why."""
+
+
 class TruthFile:
-    """Writes machines, intervals and jobs to a file, and the run around them; OSError where it cannot.
+    """Writes machines, intervals and jobs to a file, and the run around them.
 
     start_ms: where the run begins, in milliseconds of plant time since 1970.
+    Raises OSError where the file cannot be opened, or another run writes to it. What it held stays until `begin`.
     """
 
     def __init__(self, path: Path, start_ms: int, seed: int | str) -> None:
-        self._file: BufferedWriter = path.open("wb")
+        self._path = path
+        self._file: BufferedWriter[FileIO] | None = _locked(path)
+        self._lost: asyncio.Future[str] | None = None
+        self._why_lost: str | None = None
         self._run: dict[str, object] = {"type": "run", "start": rfc3339(start_ms), "seed": seed}
+
+    def begin(self) -> None:
+        """Empty the file and say where the run begins."""
+        if self._file is not None and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            self._file.truncate(0)
         self._line(self._run)
+
+    async def run(self) -> None:
+        """Wait until the file takes no more, and raise TruthLost; from then on nothing more is written."""
+        self._lost = asyncio.get_running_loop().create_future()
+        raise TruthLost(self._why_lost or await self._lost)
 
     def machines(self, machines: Iterable[MachineOee]) -> None:
         """Name the machines and what their figures are measured by; again after a change."""
@@ -64,13 +86,47 @@ class TruthFile:
                 }
             )
 
-    def end(self, now_ms: int) -> None:
-        """Say where the run ended; all intervals have been closed there."""
+    def end(self, now_ms: int) -> TruthLost | None:
+        """Say where the run ended, all intervals having been closed there, and close the file; what it failed of."""
         self._line({**self._run, "end": rfc3339(now_ms)})
-        self._file.close()
+        try:
+            if self._file is not None:
+                self._file.close()
+        except OSError as error:
+            self._give_up(error)
+        return TruthLost(self._why_lost) if self._why_lost else None
 
     def _line(self, entry: dict[str, object]) -> None:
-        self._file.write(orjson.dumps(entry) + b"\n")
+        # Called from within the plant, which is not to be stopped half way through a moment.
+        if self._file is None:
+            return
+        try:
+            self._file.write(orjson.dumps(entry) + b"\n")
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._why_lost = f"cannot write --truth {self._path}: {error.strerror}"
+        if self._file is not None:
+            self._file.raw.close()  # else what is buffered would be tried again
+            self._file = None
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(self._why_lost)
+
+
+def _locked(path: Path) -> BufferedWriter[FileIO]:
+    """Open a file for writing that nobody else writes to; a pipe has to have a reader."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
+    file = BufferedWriter(FileIO(descriptor, "w"))
+    os.set_blocking(descriptor, True)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise OSError(errno.EBUSY, "another run is writing to it", str(path)) from None
+    except OSError:
+        pass  # a file system without locks
+    return file
 
 
 async def oee_report(machines: Sequence[MachineOee], start: float, now: float, span: str) -> dict[str, object]:

@@ -133,6 +133,11 @@ class Workers:
         for worker in workers:
             worker.heard_at = clock()
 
+    @property
+    def farewell_seconds(self) -> float:
+        """They are waited for, killed, and waited for once more."""
+        return 3 * _FAREWELL_SECONDS
+
     def describe(self) -> str:
         """Say what they are."""
         return self._about

@@ -115,8 +115,8 @@ def test_a_dry_run_whose_reader_leaves_ends_quietly(plant_file: Path) -> None:
         assert os.read(reading, 10) == b'{"topic":"'
         os.close(reading)
 
-        assert daemon.wait() == 1
-    assert "the reader of the dry run has gone" in daemon.errors[-1]
+        assert daemon.wait() == 0
+    assert "the reader of standard output has gone" in daemon.log
     assert "Traceback" not in daemon.log
 
 
@@ -179,13 +179,14 @@ def test_sigterm_drains_and_leaves_politely(broker: SandboxBroker) -> None:
 
 
 def test_a_second_signal_ends_at_once() -> None:
-    """While draining to a broker that is not there, another SIGTERM is obeyed within a second."""
+    """While draining to a broker that is not there, another SIGTERM, more than a second later, is obeyed at once."""
     with DaemonProcess(
         "--drain-seconds", "60", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", *NO_HTTP
     ) as daemon:
         daemon.says("first on factory")
         daemon.signal(signal.SIGTERM)
-        daemon.says("SIGTERM: ending in good order")
+        daemon.says("received SIGTERM, shutting down")
+        time.sleep(1.1)
         started = time.monotonic()
         daemon.signal(signal.SIGTERM)
 

@@ -51,6 +51,7 @@ class Record(NamedTuple):
 def record(plant: Structure, seconds: int, path: Path) -> Record:
     """A plant's rows and its truth, ten minutes after ten minutes."""
     generator, truth = FactoryMessageGenerator.of(plant, 1), TruthFile(path, START_MS, 1)
+    truth.begin()
     truth.machines(generator.oee())
     generator.listen(truth)
     rows = [row for until in range(600, seconds + 600, 600) for row in generator.advance(START + until)]

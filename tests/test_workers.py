@@ -199,7 +199,8 @@ def test_a_second_signal_ends_all_workers_at_once(plant_file: Path) -> None:
         daemon.says("first on factory")
         pids = processes_of(daemon)
         daemon.signal(signal.SIGTERM)
-        daemon.says("SIGTERM: ending in good order")
+        daemon.says("received SIGTERM, shutting down")
+        time.sleep(1.1)
         daemon.signal(signal.SIGTERM)
         assert daemon.wait(2.0) == 1
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 2, "all gone")

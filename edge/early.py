@@ -1,0 +1,91 @@
+"""What has to be right before anything else is imported: the standard streams, and what a signal does until then.
+
+Imports take a few tenths of a second. The first process of a container has no default action for signals (signal(7)),
+so one that comes in that time would be lost; and a standard stream that is closed has its number given to the next
+file or socket that is opened, into which others then print.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+FAILED, READER_GONE = 1, 128 + signal.SIGPIPE
+_CANNOT_WRITE = "cannot write to standard output"
+_LAST_RESORT_SECONDS = 5.0
+
+
+def prepare() -> None:
+    """Have three standard streams that write UTF-8, and end quietly at SIGINT and SIGTERM; to be called once."""
+    # A closed standard output stays one that cannot be written to, so that what is lost there is noticed.
+    for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        if not _is_open(descriptor):
+            os.open(os.devnull, flags)  # the least free number, which is this one
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), write_through=True)
+    if sys.stderr is None:
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Return the exit code of `work`, or that of a standard output which does not take what is printed."""
+    try:
+        code = work()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = READER_GONE
+    except OSError as error:
+        if not _is_of_stdout(error):
+            raise
+        code = FAILED
+        with contextlib.suppress(OSError):
+            print(f"{_CANNOT_WRITE}: {error.strerror}", file=sys.stderr)
+    else:
+        return code
+    # The interpreter flushes once more as it ends, and would complain of what is left.
+    sys.stdout = io.StringIO()
+    return code
+
+
+def why_not_writable(descriptor: int) -> str | None:
+    """Say why nothing can be written to a descriptor that is to be a standard stream, or None."""
+    import fcntl  # noqa: PLC0415 - not needed as early as the rest
+
+    if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        return "it is closed"
+    return None
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _is_of_stdout(error: OSError) -> bool:
+    """Whether it comes from a write to a descriptor, and not from a file that was to be opened by its name."""
+    return error.filename is None and error.errno is not None
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End by a signal that comes while nothing is running yet: files are closed, and there is nothing to drain."""
+    from threading import Timer  # noqa: PLC0415 - not needed as early as the rest
+
+    signal.signal(number, lambda *_: os._exit(128 + number))
+    # What is buffered is flushed at the end, into a pipe that may be full.
+    last_resort = Timer(_LAST_RESORT_SECONDS, os._exit, [128 + number])
+    last_resort.daemon = True
+    last_resort.start()
+    raise SystemExit(128 + number)
