@@ -10,7 +10,7 @@ TYPED := app.py daemon.py messages.py plant edge sandbox tools tests benchmarks 
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test test-image bench soak fuzz image lint types check clean
+.PHONY: help run check-plant test test-image bench soak fuzz chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Deb
 
 fuzz: $(VENV)/.dev ## Attack it: files, settings, brokers, requests, into docs/reliability.md; a quick look: ARGS="--scale 0.01 --no-page"
 	@$(VENV)/bin/python -m fuzz $(ARGS)
+
+chaos: $(VENV)/.dev ## Cut, stall and delay its connection for an hour while a foreign subscriber counts; a quick look as above
+	@sh tests/setup_mosquitto.sh
+	@$(VENV)/bin/python -m fuzz.chaos $(ARGS)
 
 image: ## Build the image by docker, podman or buildah; another name: IMAGE=registry.example/edgemqttsim:0.1.0
 	@for tool in docker podman buildah; do $$tool info >/dev/null 2>&1 && break; tool=; done; case $$tool in \
