@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from plant.structure import MACHINE_TYPES, CustomerOrder, Dispatch, MachineSpec, Structure, StructureError, load
+from plant.spaceship import MACHINE_TYPES
+from plant.structure import CustomerOrder, Dispatch, MachineSpec, Structure, StructureError, load
 
 SECONDS_PER_HOUR: Final = 3600.0
 
@@ -120,9 +121,8 @@ def _notes(structure: Structure, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
         if each.extra_per_second:
             yield _crowded_note(structure, each)
-    counts = structure.global_.machine_counts
-    for key, (counted, _) in MACHINE_TYPES.items():
-        if getattr(structure.message_types, key) is None and (count := getattr(counts, counted)):
+    for key in (declared.key for declared in MACHINE_TYPES):
+        if structure.spec(key) is None and (count := structure.count(key)):
             yield f"{key}: {count:,} counted, but message_types does not describe it, so it says nothing."
     orders, dispatches = _hourly(structure.message_types.customer_order), _hourly(structure.message_types.dispatch)
     if (dispatches or 0.0) > (orders or 0.0) and structure.flow is None:
@@ -130,7 +130,7 @@ def _notes(structure: Structure, types: list[TypeForecast]) -> Iterator[str]:
 
 
 def _crowded_note(structure: Structure, each: TypeForecast) -> str:
-    spec: MachineSpec = getattr(structure.message_types, each.key)
+    [spec] = (spec for key, spec, _ in structure.declared() if key == each.key)
     shortest = structure.job_seconds(spec)[0]
     return (
         f"{each.key}: jobs take from {shortest:g} s, but rows come every {each.period_seconds:.3g} s, so each finished"

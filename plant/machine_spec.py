@@ -6,7 +6,6 @@ Units are in the names; a distribution is a set of weights, which need not add u
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -55,6 +54,8 @@ class MachineSpec(Spec):
 
     results_key: ClassVar[str] = "quality_distribution"
     kinds_key: ClassVar[str] = "part_types"
+    seconds_key: ClassVar[str] = "cycle_time_range"
+    """The keys by which a type's YAML says how jobs end, what they are of, and how long they take."""
 
     enabled: bool = True
     frequency_weight: Weight = 1.0
@@ -114,17 +115,15 @@ class MachineSpec(Spec):
         names = {"line": self.lines or ("",), "station": self.stations or ("",)}
         return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
 
-    @abstractmethod
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:
-        """Shortest and longest producing time of a job on a machine that reports with this period."""
+    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002
+        """Shortest and longest producing time of a job on a machine whose period follows from its weight like this."""
+        seconds: tuple[float, float] = getattr(self, self.seconds_key)
+        return seconds
 
 
 class _CycleSpec(MachineSpec):
     cycle_time_range: JobSecondsRange
     quality_distribution: Weights
-
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002
-        return self.cycle_time_range
 
 
 class CncMachine(_CycleSpec):
@@ -167,11 +166,9 @@ class Testing(MachineSpec):
     producing_state: ClassVar[str] = "testing"
     results_key: ClassVar[str] = "test_distribution"
     kinds_key: ClassVar[str] = "target_types"
+    seconds_key: ClassVar[str] = "test_seconds_range"
 
     test_seconds_range: JobSecondsRange = (20.0, 40.0)
     test_distribution: Weights
     issues_range: HowManyRange = (1, 5)
     target_types: Names
-
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002, D102
-        return self.test_seconds_range

@@ -27,9 +27,10 @@ class Message(NamedTuple):
 
 
 class MachineView(NamedTuple):
-    """One machine as of its last row."""
+    """One machine as of its last row; `number` is its own among those of its type."""
 
     machine_id: str
+    number: int
     kind: str
     station: str
     status: str
@@ -166,9 +167,13 @@ class Oee:
 
 @dataclass(frozen=True, slots=True)
 class MachineOee(Oee):
-    """One machine's. `ideal_cycle_seconds` is its shortest job, `period_seconds` that of its regular rows."""
+    """One machine's. `ideal_cycle_seconds` is its shortest job, `period_seconds` that of its regular rows.
+
+    number: its own among those of its type.
+    """
 
     machine_id: str
+    number: int
     kind: str
     producing_state: str
     period_seconds: float

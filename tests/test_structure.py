@@ -91,7 +91,7 @@ def test_what_the_default_file_offers_in_comments_works() -> None:
     """The commented topic becomes valid by taking its # away."""
     text = DEFAULT.read_text(encoding="utf-8").replace("# topic:", "topic:")
 
-    assert parse(yaml.safe_load(text)).message_types.cnc_machine.topic == "{prefix}/{type}/{machine_id}"  # type: ignore[union-attr]
+    assert parse(yaml.safe_load(text)).message_types.cnc_machine.topic == "{prefix}/{type}/{machine_id}"
 
 
 def test_machine_types_come_in_a_fixed_order() -> None:
@@ -155,6 +155,14 @@ def test_a_target_rate_is_what_the_plant_then_says() -> None:
     rows = [row for row in plant.advance(plant.start + 60) if row.station]
 
     assert abs(len(rows) - 60_000) <= len(list(plant.machines()))
+
+
+def test_next_to_no_interval_is_told_at_each_type() -> None:
+    """Periods too short to reckon with are mistakes like all others."""
+    periods = [mistake for mistake in told(edited(global__base_interval=1e-308)) if "frequency_weight" in mistake]
+
+    assert len(periods) == 5
+    assert "message_types.cnc_machine.frequency_weight: makes a row every 5e-308 s" in periods[0]
 
 
 def test_a_range_may_have_equal_ends() -> None:
@@ -228,6 +236,18 @@ def test_anchors_and_merge_keys_mean_what_they_say(tmp_path: Path) -> None:
 # What is refused, and in which words
 
 RULES: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown key below a name of one's own": (
+        {"flow": {"parts_by_assembly_type": {"HullSeam": {"cnc": 2}}}},
+        "flow.parts_by_assembly_type.HullSeam.cnc: is an unknown key; known here: cnc_machine, printer_3d",
+    ),
+    "next to no increment": (
+        {"printer_3d__progress_increment": 1e-308},
+        "printer_3d.progress_increment: makes a print of inf s",
+    ),
+    "next to no rate": (
+        {"global__target_rate": 1e-9},
+        "global.target_rate: must be at least 8.56e-07 here, for no machine has a row less often than once a year",
+    ),
     "interval of 0": ({"global__base_interval": 0}, "global.base_interval: must be greater than 0, got 0"),
     "nan": ({"global__base_interval": math.nan}, "global.base_interval: must be a finite number, got nan"),
     "huge": ({"global__base_interval": 10**60}, "global.base_interval: must be at most 31,536,000, got 1000"),
