@@ -231,6 +231,13 @@ class Machine:
             return PERCENT[100]
         return PERCENT[self._done_ms(self.seen_ms) * 100 // self.job.cycle_ms]
 
+    def credit_ms(self, now_ms: int) -> int:
+        """The part of the job's ideal time that is done: at most the producing time it took, and all of it at its end.
+
+        It is rounded down from the job's beginning on, so that what two stretches are credited with adds up.
+        """
+        return self._done_ms(now_ms) * self.job.ideal_ms // self.job.cycle_ms
+
     def view(self, now_ms: int) -> MachineView:
         """The machine for those who look."""
         job_id, finished = json.loads(self.job.id_json), self.job.number - self.jobs_before

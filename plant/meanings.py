@@ -135,9 +135,9 @@ def report_fields(speakers: Iterable[Speaker]) -> tuple[Field, ...]:
         Field("jobs", "integer", "Jobs finished since the start.", minimum=0),
         Field("good", "integer", "Those of them that are good, or pass.", minimum=0),
         _share("availability", "Share of the planned time that was producing; null while there is none.", 1),
-        _share("performance", "Ideal time of the finished jobs per producing time; above 1 after few jobs."),
+        _share("performance", "Ideal time of the work done per producing time; null while there is none.", 1),
         _share("quality", "Share of the finished jobs that are good; null while there is none.", 1),
-        _share("oee", "Overall equipment effectiveness: availability * performance * quality."),
+        _share("oee", "Overall equipment effectiveness: availability * performance * quality.", 1),
     )
 
 
@@ -164,7 +164,7 @@ def _text(name: str, description: str, enum: tuple[str, ...], *, nullable: bool 
     return Field(name, "string", description, enum=enum, nullable=nullable)
 
 
-def _share(name: str, description: str, maximum: float | None = None) -> Field:
+def _share(name: str, description: str, maximum: float) -> Field:
     return Field(name, "number", description, nullable=True, minimum=0, maximum=maximum)
 
 

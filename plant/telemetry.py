@@ -119,8 +119,9 @@ class Oee:
     """What came of a stretch of time, by plain sums, and the figures that follow (ISO 22400-2). None where undefined.
 
     planned_seconds: all time but planned stops.  producing_seconds: time in the producing state.
-    stopped_seconds: time in each other state, planned stops too.  ideal_seconds: the least that the finished jobs take.
-    results: finished jobs by result.
+    stopped_seconds: time in each other state, planned stops too.  ideal_seconds: the least that the work done could
+    have taken: of each job its ideal cycle, times the part of its producing time that lies in the stretch.
+    results: finished jobs by result, in the stretch in which they finish.
     """
 
     planned_seconds: float
@@ -146,10 +147,7 @@ class Oee:
 
     @property
     def performance(self) -> float | None:
-        """Share of the producing time that the finished jobs should have taken: ISO's effectiveness.
-
-        A job counts whole where it finishes, so a stretch of few jobs may come out above 1.
-        """
+        """Share of the producing time that the work done in it should have taken: ISO's effectiveness; at most 1."""
         return _share(self.ideal_seconds, self.producing_seconds)
 
     @property
