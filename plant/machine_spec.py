@@ -15,6 +15,7 @@ from plant.fields import (
     FactorRange,
     HowManyRange,
     JobSeconds,
+    JobSecondsOrRange,
     JobSecondsRange,
     Lines,
     Name,
@@ -56,6 +57,8 @@ class MachineSpec(Spec):
     kinds_key: ClassVar[str] = "part_types"
     seconds_key: ClassVar[str] = "cycle_time_range"
     """The keys by which a type's YAML says how jobs end, what they are of, and how long they take."""
+    increment_key: ClassVar[str | None] = None
+    """The key that may stand in place of the last one, if any: the share of a job that is done in a period of rows."""
 
     enabled: bool = True
     frequency_weight: Weight = 1.0
@@ -133,13 +136,19 @@ class CncMachine(_CycleSpec):
 
 
 class Printer3d(MachineSpec):
-    """3D printers: parts that grow by `progress_increment` in each reporting period of running."""
+    """3D printers: parts, each in `print_seconds`; else it grows by `progress_increment` in a period of running."""
 
-    progress_increment: float = Field(gt=0, le=1)
+    seconds_key: ClassVar[str] = "print_seconds"
+    increment_key: ClassVar[str | None] = "progress_increment"
+
+    print_seconds: JobSecondsOrRange | None = None
+    progress_increment: float | None = Field(default=None, gt=0, le=1)
     quality_distribution: Weights
     part_types: Names
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: D102
+        if self.progress_increment is None:
+            return super().job_seconds(period_seconds)
         seconds = period_seconds / self.progress_increment
         return seconds, seconds
 

@@ -70,6 +70,7 @@ def _machine_faults(spec: _Data, model: type[MachineSpec], interval: float | Non
     yield from _two_rates(spec)
     yield from _missing_lists(spec)
     yield from _impossible_period(spec, interval)
+    yield from _print_times(spec, model)
     yield from _impossible_print(spec, interval)
     yield from _stop_upon_stop(spec, model, interval)
 
@@ -117,10 +118,22 @@ def _impossible_period(spec: _Data, interval: float | None) -> Iterator[Fault]:
         yield Fault(("frequency_weight",), rule)
 
 
+def _print_times(spec: _Data, model: type[MachineSpec]) -> Iterator[Fault]:
+    """A job's time is said outright, or by what is done of it in a period."""
+    seconds, increment = model.seconds_key, model.increment_key
+    if increment and seconds in spec and increment in spec:
+        yield Fault((seconds,), f"replaces {increment}: give one of the two")
+    if increment and seconds not in spec and increment not in spec:
+        yield Fault((seconds,), "is missing")
+
+
 def _impossible_print(spec: _Data, interval: float | None) -> Iterator[Fault]:
     period, increment = _period(spec, interval), _number(spec.get("progress_increment"))
     if period and increment and not SHORTEST_JOB_SECONDS <= period / increment <= YEAR_SECONDS:
-        rule = f"makes a print of {period / increment:g} s (row period / increment): must be 0.1 s to a year"
+        rule = (
+            f"makes a print of {period / increment:g} s (row period / increment): must be 0.1 s to a year;"
+            " print_seconds says it outright"
+        )
         yield Fault(("progress_increment",), rule)
 
 

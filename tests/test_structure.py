@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,14 @@ def test_the_predecessors_weights_load_too() -> None:
 
 
 def test_the_default_plant_is_the_original_with_three_other_values() -> None:
-    """Beyond welding 2, painting 3 and dispatches 3 an hour, the default file adds keys and changes none."""
+    """Beyond welding 2, painting 3, dispatches 3 an hour and the time of a print said outright, it only adds keys."""
     ours = plain(DEFAULT)
-    theirs = edited(welding__frequency_weight=2, painting__frequency_weight=3, dispatch__dispatches_per_hour=3)
+    changed = {"welding__frequency_weight": 2, "painting__frequency_weight": 3, "dispatch__dispatches_per_hour": 3}
+    theirs = edited(**changed, printer_3d__progress_increment=REMOVED)
 
     for key, spec in ours["message_types"].items():
         added = {name for name in spec if name not in theirs["message_types"][key]}
-        assert added <= {"dwell_seconds", "test_seconds_range", *LOSSES}
+        assert added <= {"dwell_seconds", "test_seconds_range", "print_seconds", *LOSSES}
         ours["message_types"][key] = {name: value for name, value in spec.items() if name not in added}
     assert ours == theirs
 
@@ -136,6 +138,36 @@ def test_job_times_of_each_type() -> None:
     times = [structure.job_seconds(spec) for _, spec, _ in structure.machines()]
 
     assert times == [(10, 15), (200, 200), (6, 10), (4, 6), (20, 40)]
+
+
+@pytest.mark.parametrize(("said", "meant"), [(200, (200, 200)), ([150, 250.5], (150, 250.5))])
+def test_a_print_takes_the_time_that_is_said(said: object, meant: tuple[float, float]) -> None:
+    """Whatever the period of rows is: interval and weight are the rate of messages only."""
+    time = {"printer_3d__progress_increment": REMOVED, "printer_3d__print_seconds": said}
+    usual, slow = (
+        parse(edited(**time)),
+        parse(edited(**time, global__base_interval=3.0, printer_3d__frequency_weight=7)),
+    )
+
+    for plant in (usual, slow):
+        assert plant.job_seconds(plant.machines()[1][1]) == meant
+    assert usual.period_seconds(usual.machines()[1][1]) != slow.period_seconds(slow.machines()[1][1])
+
+
+@pytest.mark.parametrize("change", [{"global__base_interval": 4.0}, {"printer_3d__frequency_weight": 5}])
+def test_the_rate_of_messages_changes_nothing_that_is_made(change: dict[str, Any]) -> None:
+    """A day of the default plant with other periods: the same stays, jobs and results of every machine."""
+    data = plain(DEFAULT)
+    for path, value in change.items():
+        part, key = path.split("__")
+        (data if part == "global" else data["message_types"])[part][key] = value
+    usual, other = (FactoryMessageGenerator.of(each, 1) for each in (load(DEFAULT), parse(data)))
+    for plant in (usual, other):
+        plant.live(plant.start + 86_400)
+
+    assert [replace(its, period_seconds=0) for its in other.oee()] == [
+        replace(its, period_seconds=0) for its in usual.oee()
+    ]
 
 
 def test_a_target_rate_scales_every_period_and_no_job() -> None:
@@ -237,6 +269,25 @@ def test_anchors_and_merge_keys_mean_what_they_say(tmp_path: Path) -> None:
 # What is refused, and in which words
 
 RULES: dict[str, tuple[dict[str, Any], str]] = {
+    "two times of a print": (
+        {"printer_3d__print_seconds": 200},
+        "printer_3d.print_seconds: replaces progress_increment: give one of the two",
+    ),
+    "no time of a print": ({"printer_3d__progress_increment": REMOVED}, "printer_3d.print_seconds: is missing"),
+    **{
+        f"a print of {value!r}": (
+            {"printer_3d__progress_increment": REMOVED, "printer_3d__print_seconds": value},
+            f"printer_3d.print_seconds{rule}",
+        )
+        for value, rule in (
+            (0.05, ": must be 0.1 to 31,536,000, got 0.05"),
+            (math.nan, ": must be 0.1 to 31,536,000, got nan"),
+            ("long", ': must be a number of seconds or [shortest, longest], got the text "long"'),
+            (True, ": must be a number of seconds or [shortest, longest], got true"),
+            ([300, 200], ": must be [low, high] with low <= high, got [300, 200]"),
+            ([200], "[1]: is missing"),
+        )
+    },
     "unknown key below a name of one's own": (
         {"flow": {"parts_by_assembly_type": {"HullSeam": {"cnc": 2}}}},
         "flow.parts_by_assembly_type.HullSeam.cnc: is an unknown key; known here: cnc_machine, printer_3d",
