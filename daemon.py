@@ -37,7 +37,7 @@ from edge.truth import TruthFile, TruthLost
 from edge.wire import CloudEvents, Encoder
 from edge.worker import work
 from edge.workers import Workers, fork
-from messages import RETAINED, FactoryMessageGenerator
+from messages import RETAINED, FactoryMessageGenerator, report_source
 from plant.structure import Structure
 from plant.telemetry import KindOee, Message, Snapshot
 
@@ -102,12 +102,13 @@ def deal(options: argparse.Namespace, parts: Sequence[Settings], structure: Stru
 def _order_of(plants: Sequence[FactoryMessageGenerator]) -> Callable[[Message], tuple[int, ...]]:
     """What to sort the messages of parts by, so that they come in the order of the whole: time, type, machine, row."""
     kinds = [*plants[0].snapshot().rows]
-    types = {view.machine_id.partition("-")[0]: kinds.index(view.kind) for plant in plants for view in plant.machines()}
+    views = [view for plant in plants for view in plant.machines()]
+    numbers = {view.machine_id: (kinds.index(view.kind), view.number) for view in views}
+    numbers |= {report_source(machine_id): where for machine_id, where in numbers.items()}
 
     def place(row: Message) -> tuple[int, ...]:
-        who, _, number = row.source.removeprefix("oee/").partition("-")
         kind = kinds.index(row.kind) if row.kind in kinds else len(kinds)
-        return row.time_ms, kind, types.get(who, 0), int(number or 0), row.sequence
+        return row.time_ms, kind, *numbers.get(row.source, (0, 0)), row.sequence
 
     return place
 

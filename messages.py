@@ -20,13 +20,13 @@ from plant.flow import Flow
 from plant.machine import NEVER
 from plant.oee import Span
 from plant.reports import TOPICS as REPORT_TOPICS
-from plant.reports import Reports
+from plant.reports import Reports, report_source
 from plant.spaceship import MACHINE_TYPES
 from plant.structure import Structure, load
 from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot
 from plant.topics import topic_template
 
-__all__ = ["RETAINED", "START", "FactoryMessageGenerator", "topic_template"]
+__all__ = ["RETAINED", "START", "FactoryMessageGenerator", "report_source", "topic_template"]
 
 START: Final = 1_767_225_600.0
 """Where plant time begins unless told otherwise: 2026-01-01T00:00:00Z."""

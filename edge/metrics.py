@@ -280,7 +280,7 @@ _DROPS = ("oldest", "newest", TOO_LARGE, NO_TOPIC, "shutdown")
 _MACHINE_SECONDS = {
     "planned_seconds": "Machine time but for planned stops.",
     "producing_seconds": "Machine time in the producing state.",
-    "ideal_seconds": "The least time that the finished jobs take.",
+    "ideal_seconds": "The least time that the work done could take.",
 }
 _RATIOS = {
     "availability": "Producing time of planned time, over the run (ISO 22400-2).",

@@ -87,7 +87,7 @@ def merged(parts: Iterable[Sequence[MachineOee]]) -> list[MachineOee]:
     """The machines of all parts, by type and number."""
     machines = [machine for part in parts for machine in part]
     kinds = [*dict.fromkeys(machine.kind for machine in machines)]
-    return sorted(machines, key=lambda machine: (kinds.index(machine.kind), int(machine.machine_id.split("-")[-1])))
+    return sorted(machines, key=lambda machine: (kinds.index(machine.kind), machine.number))
 
 
 def _one_kind(kind: str, parts: Sequence[KindOee]) -> KindOee:

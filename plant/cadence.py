@@ -112,7 +112,7 @@ class Due(NamedTuple):
     """A row to be said; `jobs_only`: nothing need be said unless a finished job waits for it."""
 
     time_ms: int
-    digit: int
+    type_number: int
     number: int
     machine: Machine
     jobs_only: bool
@@ -176,7 +176,7 @@ class Fleet:
         while self._wakes and self._wakes[0][0] <= until_ms:
             wake_ms, number, machine = heappop(self._wakes)
             yield from self._regularly(wake_ms - 1)
-            yield Due(wake_ms, self.declared.digit, number, machine, jobs_only=True)
+            yield Due(wake_ms, self.declared.number, number, machine, jobs_only=True)
         yield from self._regularly(until_ms)
 
     def row(self, machine: Machine, time_ms: int) -> Message:
@@ -266,7 +266,7 @@ class Fleet:
         for began_ms, machines, offsets_ms in self._ring.due(until_ms):
             for machine, offset_ms in zip(machines, offsets_ms, strict=True):
                 time_ms = began_ms + offset_ms
-                yield Due(time_ms, self.declared.digit, machine.number, machine, jobs_only=False)
+                yield Due(time_ms, self.declared.number, machine.number, machine, jobs_only=False)
 
     def _regular(self, until_ms: int) -> list[Message]:
         """The rows of whole laps and parts of them. It is `_row` written out: the loop that the throughput hangs on."""

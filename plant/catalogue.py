@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from plant import business, reports
-from plant.kinds import Field, Kind, MachineRef, literal_pattern
+from plant.kinds import Field, Kind, MachineRef, Role, literal_pattern
 from plant.machine import TRACE
-from plant.meanings import TIMESTAMP, Speaker, dispatch_fields, field_of, order_fields, report_fields
+from plant.meanings import TIMESTAMP, Speaker, dispatch_fields, field_of, id_pattern, order_fields, report_fields
 from plant.spaceship import MACHINE_TYPES
 from plant.stations import TESTING
 from plant.structure import Structure
 from plant.topics import topic_template
 
-__all__ = ["Field", "Kind", "MachineRef", "catalogue", "literal_pattern"]
+__all__ = ["Field", "Kind", "MachineRef", "Role", "catalogue", "literal_pattern"]
 
 _ORDER_TEXT: Final = f"A customer orders up to {business.MOST_ITEMS} products. Orders come at random."
 _DISPATCH_TEXT: Final = "The oldest order not yet dispatched leaves the factory. Dispatches come at random."
@@ -49,6 +49,7 @@ def _machine_kind(of: Speaker) -> Kind:
         fields=(TIMESTAMP, *(field_of(source, name, of) for name, source in keys.items())),
         sources=tuple(machine.machine_id for machine in machines),
         machines=machines,
+        machine_ids=id_pattern(declared),
         producing_state=spec.producing_state,
         ideal_cycle_seconds=of.shortest_ms / 1000,
         period_seconds=of.structure.period_seconds(spec),
@@ -81,7 +82,7 @@ def _reports(structure: Structure, speakers: Sequence[Speaker], machines: Sequen
             description=_REPORT_TEXT,
             topic=topic_template(structure, reports.KIND),
             fields=report_fields(speakers),
-            sources=tuple(f"{reports.KIND}/{source}" for kind in machines for source in kind.sources),
+            sources=tuple(reports.report_source(source) for kind in machines for source in kind.sources),
             period_seconds=round(spec.report_seconds * 1000) / 1000,
             retained=True,
         )

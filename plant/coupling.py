@@ -37,7 +37,7 @@ class Coupling:
     """All machines of some fleets, and what is beside them; made anew when the fleets are tuned."""
 
     def __init__(self, fleets: Sequence[Fleet], coupled: Sequence[Coupled]) -> None:
-        self._fleets = {fleet.declared.digit: fleet for fleet in fleets}
+        self._fleets = {fleet.declared.number: fleet for fleet in fleets}
         self._coupled = coupled
         self._events: list[tuple[int, int, int, Machine]] = []
         self._said: list[tuple[int, int, int, Message]] = []
@@ -86,7 +86,7 @@ class Coupling:
     def _expect(self, machine: Machine) -> None:
         """Have the machine's next event happen. What was expected of it before is passed over in its time."""
         if machine.next_ms < NEVER:
-            heappush(self._events, (machine.next_ms, machine.model.declared.digit, machine.number, machine))
+            heappush(self._events, (machine.next_ms, machine.model.declared.number, machine.number, machine))
 
     def _live_machines(self, now_ms: int) -> None:
         while self._events and self._events[0][0] <= now_ms:
@@ -111,5 +111,5 @@ class Coupling:
         if self._silent:
             machine.unsaid(time_ms)
             return
-        digit = machine.model.declared.digit
-        self._said.append((time_ms, digit, machine.number, self._fleets[digit].row(machine, time_ms)))
+        kind = machine.model.declared.number
+        self._said.append((time_ms, kind, machine.number, self._fleets[kind].row(machine, time_ms)))

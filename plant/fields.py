@@ -125,6 +125,17 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _range_of_one(value: object) -> object:
+    """A number of seconds is a range whose ends are the same."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a number of seconds or [shortest, longest], got {shown(value)}")  # noqa: TRY004
+    if not SHORTEST_JOB_SECONDS <= value <= YEAR_SECONDS:
+        raise ValueError(f"must be {SHORTEST_JOB_SECONDS:g} to {YEAR_SECONDS:,.0f}, got {shown(value)}")
+    return (value, value)
+
+
 def _some(names: tuple[T, ...]) -> tuple[T, ...]:
     if not names:
         raise ValueError("needs at least one entry")
@@ -170,6 +181,7 @@ Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS)]
 PeriodSeconds = Annotated[float, Field(ge=SHORTEST_PERIOD_SECONDS, le=YEAR_SECONDS)]
 JobSeconds = Annotated[float, Field(ge=SHORTEST_JOB_SECONDS, le=YEAR_SECONDS)]
 JobSecondsRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_tuple), AfterValidator(_low_high)]
+JobSecondsOrRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_range_of_one), AfterValidator(_low_high)]
 Rate = Annotated[float, Field(gt=0, le=1e9)]
 StopsPerHour = Annotated[float, Field(ge=0, le=MOST_STOPS_PER_HOUR)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -61,7 +61,10 @@ class Flow:
     def tune(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
         """Follow other numbers and machines from now on. What lies in buffers stays there."""
         self._spec = spec
-        new = [post for fleet in fleets for post in self._stations[fleet.declared.key].follow(spec, fleet.machines)]
+        on_the_line = [
+            (self._stations[key], fleet) for fleet in fleets if (key := fleet.declared.key) in self._stations
+        ]
+        new = [post for station, fleet in on_the_line for post in station.follow(spec, fleet.machines)]
         if not self._begun:
             self._fill(spec.initial_fill)
         for post in new:

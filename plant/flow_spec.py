@@ -57,8 +57,11 @@ class FlowSpec(Spec):
         return self.units_by_product_type.get(product_type, 1)
 
     def takes(self, key: str, results: Iterable[str]) -> bool:
-        """Whether jobs of a machine type take anything: what makes parts only does to make them good again."""
-        return key not in Parts.model_fields or "rework" in results
+        """Whether jobs of a machine type take anything: what makes parts only does to make them good again.
+
+        A type for whose pieces there is no place stands alone beside the line.
+        """
+        return key in Places.model_fields and (key not in Parts.model_fields or "rework" in results)
 
 
 def broken(data: _Data) -> Iterator[Fault]:

@@ -7,11 +7,20 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from plant.structure import MACHINE_TYPES, CustomerOrder, Dispatch, MachineSpec, Structure, StructureError, load
+from plant.fields import MOST_EVENTS_PER_HOUR
+from plant.spaceship import MACHINE_TYPES
+from plant.structure import CustomerOrder, Dispatch, MachineSpec, Structure, StructureError, load
+from plant.throughput import bottleneck, jobs_per_hour, units_an_order
 
 SECONDS_PER_HOUR: Final = 3600.0
+
+_LONG_WAIT_HOURS: Final = 24.0
+"""Mean wait of an order for its dispatch beyond which `check` speaks of it."""
+
+_LINE_SHARE: Final = 0.9
+"""What a line with small buffers makes of what its slowest station could."""
 
 _HEAD: Final = ("type", "machines", "every", "messages/s")
 _UNITS: Final = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0))
@@ -84,8 +93,8 @@ def _machine_type(structure: Structure, key: str, spec: MachineSpec, count: int)
     if not spec.reports:
         return TypeForecast(key, 0, math.inf, 0.0)
     period = structure.period_seconds(spec)
-    shortest, longest = structure.job_seconds(spec)
-    jobs = count * spec.shares.get(spec.producing_state, 0.0) * 2 / (shortest + longest) / spec.lengthening
+    shortest, _ = structure.job_seconds(spec)
+    jobs = jobs_per_hour(structure, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(key, count, period, count / period, jobs if shortest < period else 0.0)
 
 
@@ -94,7 +103,27 @@ def _events(structure: Structure) -> Iterator[TypeForecast]:
     if orders is not None:
         yield _event("customer_order", orders)
     if dispatches is not None:
-        yield _event("dispatch", min(dispatches, orders or 0.0))
+        line = _line(structure)
+        yield _event("dispatch", min(dispatches, orders or 0.0, line.orders_per_hour if line else math.inf))
+
+
+class _Line(NamedTuple):
+    """What a line can ship: the station that bounds it, units and orders an hour, and the units that orders ask for."""
+
+    key: str
+    units_per_hour: float
+    orders_per_hour: float
+    asked_per_hour: float
+
+
+def _line(structure: Structure) -> _Line | None:
+    """Of a plant where pieces flow and orders come in."""
+    order: CustomerOrder | None = structure.message_types.customer_order
+    flow, orders = structure.flow, _hourly(order)
+    if flow is None or order is None or not orders:
+        return None
+    (key, most), units = bottleneck(structure, flow), units_an_order(order, flow)
+    return _Line(key, most, most / units, orders * units)
 
 
 def _reports(structure: Structure) -> Iterator[TypeForecast]:
@@ -120,17 +149,47 @@ def _notes(structure: Structure, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
         if each.extra_per_second:
             yield _crowded_note(structure, each)
-    counts = structure.global_.machine_counts
-    for key, (counted, _) in MACHINE_TYPES.items():
-        if getattr(structure.message_types, key) is None and (count := getattr(counts, counted)):
+    for key in (declared.key for declared in MACHINE_TYPES):
+        if structure.spec(key) is None and (count := structure.count(key)):
             yield f"{key}: {count:,} counted, but message_types does not describe it, so it says nothing."
+    yield from _open_orders(structure)
+
+
+def _open_orders(structure: Structure) -> Iterator[str]:
+    """Whether orders wait longer and longer, or very long."""
     orders, dispatches = _hourly(structure.message_types.customer_order), _hourly(structure.message_types.dispatch)
-    if (dispatches or 0.0) > (orders or 0.0) and structure.flow is None:
-        yield f"dispatch: {dispatches:g} an hour are asked for, but only {orders or 0.0:g} orders come in."
+    if dispatches and not orders:
+        yield f"dispatch: {dispatches:g} an hour are asked for, but no orders come in."
+    if not orders or not dispatches:
+        return
+    if orders >= dispatches:
+        growth = f"by {24 * (orders - dispatches):.3g} a day" if orders > dispatches else "without bound"
+        yield (
+            f"customer_order: {orders:g} orders an hour come in, and {dispatches:g} at most are dispatched: open orders"
+            f" pile up {growth}. {_balanced(orders, dispatches)} keeps them few."
+        )
+    elif (hours := 1 / (dispatches - orders)) > _LONG_WAIT_HOURS:
+        yield (
+            f"customer_order: {orders:g} orders an hour come in, and {dispatches:g} at most are dispatched: an order"
+            f" waits for {hours / 24:,.3g} days on average. {_balanced(orders, dispatches)} makes that less."
+        )
+    if (line := _line(structure)) and line.asked_per_hour > _LINE_SHARE * line.units_per_hour:
+        yield (
+            f"flow: orders ask for {line.asked_per_hour:,.0f} units an hour, and {line.key} lets"
+            f" {line.units_per_hour:,.0f} through at most, less some for machines that wait: open orders pile up."
+            f" orders_per_hour: {_LINE_SHARE * line.orders_per_hour:.2g} is what the line can keep up with."
+        )
+
+
+def _balanced(orders: float, dispatches: float) -> str:
+    """The setting with which a third of the chances to dispatch find no order, so that few wait."""
+    if 1.5 * orders <= MOST_EVENTS_PER_HOUR:
+        return f"dispatches_per_hour: {_rounded_up(1.5 * orders)}"
+    return f"orders_per_hour: {_rounded_up(dispatches / 1.5)}"
 
 
 def _crowded_note(structure: Structure, each: TypeForecast) -> str:
-    spec: MachineSpec = getattr(structure.message_types, each.key)
+    [spec] = (spec for key, spec, _ in structure.declared() if key == each.key)
     shortest = structure.job_seconds(spec)[0]
     return (
         f"{each.key}: jobs take from {shortest:g} s, but rows come every {each.period_seconds:.3g} s, so each finished"

@@ -105,7 +105,7 @@ class Jobs:
 
     def _kind(self, name: str) -> JobKind:
         id_head = json_text(self._declared.id_head(name))[:-1]
-        return JobKind(name, json_text(name), b"%b%d" % (id_head, self._declared.digit))
+        return JobKind(name, json_text(name), id_head + self._declared.type_code.encode())
 
     def _result(self, name: str) -> Result:
         fewest, most = getattr(self._spec, "issues_range", (0, 0)) if name == self._declared.defective else (0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 _SYNTAX: Final = {ord(character): f"\\{character}" for character in "^$\\.*+?()[]{}|/"}
 
@@ -11,6 +11,9 @@ _SYNTAX: Final = {ord(character): f"\\{character}" for character in "^$\\.*+?()[
 def literal_pattern(text: str) -> str:
     """A regular expression of a text; only what ECMA 262 lets be escaped is escaped."""
     return text.translate(_SYNTAX)
+
+
+Role = Literal["job_id", "result", "cycle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Field:
     minimum, maximum: the least and the most, both of which may come; of an array, the number of its items.
     pattern: an ECMA 262 regular expression, anchored.  format: `date-time`, or None.
     items: the JSON type of an array's items; `parts` are the keys of those that are objects.
+    role: what it is for those who reckon with rows, whatever it is called: `job_id`, `result` or `cycle` of a finished
+    job, or None.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Field:
     format: str | None = None
     items: str | None = None
     parts: tuple[Field, ...] = ()
+    role: Role | None = None
 
 
 class MachineRef(NamedTuple):
@@ -53,6 +59,7 @@ class Kind:
     key: its name in the YAML's `message_types`.  title, description: for people.
     topic: template over {prefix} {type} {machine_id} {station_id}.  fields: in the order of the row.
     sources: all who say it, by the name that messages bear.  machines: the same as machines, if it is a machine's row.
+    machine_ids: what the ids of its machines, and no others, match.
     producing_state, ideal_cycle_seconds: where jobs advance, and their shortest; None if it is no machine's row.
     period_seconds: between two regular messages of one source; None if they come at random.
     retained: whether the last message is kept for who comes later.
@@ -65,6 +72,7 @@ class Kind:
     fields: tuple[Field, ...]
     sources: tuple[str, ...]
     machines: tuple[MachineRef, ...] = ()
+    machine_ids: str | None = None
     producing_state: str | None = None
     ideal_cycle_seconds: float | None = None
     period_seconds: float | None = None

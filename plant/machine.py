@@ -231,18 +231,26 @@ class Machine:
             return PERCENT[100]
         return PERCENT[self._done_ms(self.seen_ms) * 100 // self.job.cycle_ms]
 
+    def credit_ms(self, now_ms: int) -> int:
+        """The part of the job's ideal time that is done: at most the producing time it took, and all of it at its end.
+
+        It is rounded down from the job's beginning on, so that what two stretches are credited with adds up.
+        """
+        return self._done_ms(now_ms) * self.job.ideal_ms // self.job.cycle_ms
+
     def view(self, now_ms: int) -> MachineView:
         """The machine for those who look."""
         job_id, finished = json.loads(self.job.id_json), self.job.number - self.jobs_before
         status, kind, progress = self.state.name, self.job.kind.name or None, self.progress(now_ms)
-        return MachineView(self.id, self.model.declared.key, self.station, status, job_id, kind, progress, finished)
+        which = self.id, self.number, self.model.declared.key, self.station
+        return MachineView(*which, status, job_id, kind, progress, finished)
 
     def oee(self, span: Span, now_ms: int) -> MachineOee:
         """What came of its time up to now, to which it has lived."""
         model, producing = self.model, self.model.spec.producing_state
         figures = model.books.figures(self, producing, span, now_ms)
         period_seconds, ideal_seconds = model.period_ms / 1000, model.jobs.ideal_ms / 1000
-        return MachineOee(*figures, self.id, model.declared.key, producing, period_seconds, ideal_seconds)
+        return MachineOee(*figures, self.id, self.number, model.declared.key, producing, period_seconds, ideal_seconds)
 
     def _follow(self, model: Model) -> None:
         self.model = model

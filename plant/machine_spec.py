@@ -6,7 +6,6 @@ Units are in the names; a distribution is a set of weights, which need not add u
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -16,6 +15,7 @@ from plant.fields import (
     FactorRange,
     HowManyRange,
     JobSeconds,
+    JobSecondsOrRange,
     JobSecondsRange,
     Lines,
     Name,
@@ -55,6 +55,10 @@ class MachineSpec(Spec):
 
     results_key: ClassVar[str] = "quality_distribution"
     kinds_key: ClassVar[str] = "part_types"
+    seconds_key: ClassVar[str] = "cycle_time_range"
+    """The keys by which a type's YAML says how jobs end, what they are of, and how long they take."""
+    increment_key: ClassVar[str | None] = None
+    """The key that may stand in place of the last one, if any: the share of a job that is done in a period of rows."""
 
     enabled: bool = True
     frequency_weight: Weight = 1.0
@@ -114,17 +118,15 @@ class MachineSpec(Spec):
         names = {"line": self.lines or ("",), "station": self.stations or ("",)}
         return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
 
-    @abstractmethod
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:
-        """Shortest and longest producing time of a job on a machine that reports with this period."""
+    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002
+        """Shortest and longest producing time of a job on a machine whose period follows from its weight like this."""
+        seconds: tuple[float, float] = getattr(self, self.seconds_key)
+        return seconds
 
 
 class _CycleSpec(MachineSpec):
     cycle_time_range: JobSecondsRange
     quality_distribution: Weights
-
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002
-        return self.cycle_time_range
 
 
 class CncMachine(_CycleSpec):
@@ -134,13 +136,19 @@ class CncMachine(_CycleSpec):
 
 
 class Printer3d(MachineSpec):
-    """3D printers: parts that grow by `progress_increment` in each reporting period of running."""
+    """3D printers: parts, each in `print_seconds`; else it grows by `progress_increment` in a period of running."""
 
-    progress_increment: float = Field(gt=0, le=1)
+    seconds_key: ClassVar[str] = "print_seconds"
+    increment_key: ClassVar[str | None] = "progress_increment"
+
+    print_seconds: JobSecondsOrRange | None = None
+    progress_increment: float | None = Field(default=None, gt=0, le=1)
     quality_distribution: Weights
     part_types: Names
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: D102
+        if self.progress_increment is None:
+            return super().job_seconds(period_seconds)
         seconds = period_seconds / self.progress_increment
         return seconds, seconds
 
@@ -167,11 +175,9 @@ class Testing(MachineSpec):
     producing_state: ClassVar[str] = "testing"
     results_key: ClassVar[str] = "test_distribution"
     kinds_key: ClassVar[str] = "target_types"
+    seconds_key: ClassVar[str] = "test_seconds_range"
 
     test_seconds_range: JobSecondsRange = (20.0, 40.0)
     test_distribution: Weights
     issues_range: HowManyRange = (1, 5)
     target_types: Names
-
-    def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002, D102
-        return self.test_seconds_range

@@ -135,9 +135,9 @@ def report_fields(speakers: Iterable[Speaker]) -> tuple[Field, ...]:
         Field("jobs", "integer", "Jobs finished since the start.", minimum=0),
         Field("good", "integer", "Those of them that are good, or pass.", minimum=0),
         _share("availability", "Share of the planned time that was producing; null while there is none.", 1),
-        _share("performance", "Ideal time of the finished jobs per producing time; above 1 after few jobs."),
+        _share("performance", "Ideal time of the work done per producing time; null while there is none.", 1),
         _share("quality", "Share of the finished jobs that are good; null while there is none.", 1),
-        _share("oee", "Overall equipment effectiveness: availability * performance * quality."),
+        _share("oee", "Overall equipment effectiveness: availability * performance * quality.", 1),
     )
 
 
@@ -154,17 +154,17 @@ def _digits(form: str | None) -> str:
 
 
 def _job_pattern(of: Speaker) -> str:
-    """Ids of jobs: a head for each kind, the type's digit, the machine's number, ten digits."""
+    """Ids of jobs: a head for each kind, the type's code, the machine's number, ten digits."""
     heads = {of.declared.id_head(kind) for kind in of.spec.job_kinds}
     either = "|".join(map(literal_pattern, sorted(heads)))
-    return f"^(?:{either}){of.declared.digit}[0-9]{{11,}}$"
+    return f"^(?:{either}){of.declared.type_code}[0-9]{{11,}}$"
 
 
 def _text(name: str, description: str, enum: tuple[str, ...], *, nullable: bool = False) -> Field:
     return Field(name, "string", description, enum=enum, nullable=nullable)
 
 
-def _share(name: str, description: str, maximum: float | None = None) -> Field:
+def _share(name: str, description: str, maximum: float) -> Field:
     return Field(name, "number", description, nullable=True, minimum=0, maximum=maximum)
 
 
@@ -188,19 +188,19 @@ def _shown_kind(name: str, of: Speaker) -> Field:
 
 def _finished_id(name: str, of: Speaker) -> Field:
     text = f"The {of.declared.product} that is finished; null in rows that report none."
-    return Field(name, "string", text, nullable=True, pattern=_job_pattern(of))
+    return Field(name, "string", text, nullable=True, pattern=_job_pattern(of), role="job_id")
 
 
 def _finished_cycle(name: str, of: Speaker) -> Field:
     text = f"Producing time that the finished {of.declared.product} took, to a tenth; null in rows that report none."
     # Said with one decimal, rounded half up.
     least = (of.shortest_ms + 50) // 100 / 10
-    return Field(name, "number", text, unit="s", nullable=True, minimum=least)
+    return Field(name, "number", text, unit="s", nullable=True, minimum=least, role="cycle")
 
 
 def _finished_result(name: str, of: Speaker) -> Field:
     text = f"How the finished {of.declared.product} turned out; null in rows that report none."
-    return _text(name, text, of.results, nullable=True)
+    return Field(name, "string", text, enum=of.results, nullable=True, role="result")
 
 
 def _finished_issues(name: str, of: Speaker) -> Field:

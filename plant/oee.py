@@ -1,8 +1,11 @@
 """The books: what each machine did with its time and what came of its jobs, in sums that are exact at any moment.
 
 The machines of one type share a table of whole numbers with a row for each: milliseconds by state, finished jobs by
-result, and the milliseconds that these jobs should have taken. It is kept three times - as of now, as of the beginning
-of the clock hour, and of the hour before - so that an entry is one sum, and an hour a difference.
+result, and the milliseconds that the work done should have taken. It is kept three times - as of now, as of the
+beginning of the clock hour, and of the hour before - so that an entry is one sum, and an hour a difference.
+Jobs count where they finish. The time that they should have taken counts as it is worked: a job that is done in part
+is credited with that part of its ideal time. What is entered at a finish is all of it; the part of the present job is
+added where a table is read or put by, and what was done before the machine's time began is subtracted at its beginning.
 All times are milliseconds of plant time. The moment between two hours belongs to the second.
 """
 
@@ -45,6 +48,9 @@ class Booked(Protocol):
     def state(self) -> _Named:
         """Where it is."""
 
+    def credit_ms(self, now_ms: int) -> int:
+        """The part of its present job's ideal time that is done, at a time since its last event."""
+
 
 class Books:
     """The books of the machines of one type. `listener`, where there is one, is told of each stay as it ends.
@@ -78,7 +84,9 @@ class Books:
     def begin(self, machine: Booked, now_ms: int) -> None:
         """The machine's first stay begins."""
         machine.hour_ends_ms = self._hour_end(now_ms)
-        self._entered[machine.number // self._shards] = now_ms
+        row = machine.number // self._shards
+        self._entered[row] = now_ms
+        self._now[row * self._width + _IDEAL] -= machine.credit_ms(now_ms)
 
     def leave(self, machine: Booked, now_ms: int) -> None:
         """The machine's stay ends; what follows is another one, be it in the same state."""
@@ -143,30 +151,34 @@ class Books:
                 row = machine.number // self._shards * self._width
                 cells = slice(row, row + self._width)
                 self._last_hour[cells], self._hour[cells] = self._hour[cells], self._now[cells]
+                self._hour[row + _IDEAL] += machine.credit_ms(begins_ms)
                 machine.hour_ends_ms = begins_ms + HOUR_MS
         machine.hour_ends_ms = self._hour_end(now_ms)
 
-    def _open(self, machines: Iterable[Booked], now_ms: int) -> dict[str, int]:
-        """Time in each state that is not entered yet, because the stay goes on."""
+    def _open(self, machines: Iterable[Booked], now_ms: int) -> tuple[dict[str, int], int]:
+        """What is not entered yet, because it goes on: time in each state, and the part done of the present jobs."""
         found: dict[str, int] = {}
+        credit_ms = 0
         for machine in machines:
             if now_ms >= machine.hour_ends_ms:
                 self._turn(machine, now_ms)
             name = machine.state.name
             found[name] = found.get(name, 0) + now_ms - self._since(machine)
-        return found
+            credit_ms += machine.credit_ms(now_ms)
+        return found, credit_ms
 
     def _figures(self, rows: range, machines: Iterable[Booked], producing: str, span: Span, now_ms: int) -> Figures:
-        open_ms = self._open(machines, now_ms)  # also turns all to the hour of now
+        open_ms, credit_ms = self._open(machines, now_ms)  # also turns all to the hour of now
         if span == "last_hour":
-            open_ms = {}
+            open_ms, credit_ms = {}, 0
         times = {name: self._sum(column, rows, span) + open_ms.pop(name, 0) for name, column in self._states.items()}
         times |= open_ms
         planned_ms = sum(times.values()) - times.get(PLANNED_STOP, 0)
         producing_ms = times.pop(producing, 0)
         stopped = {name: ms / 1000 for name, ms in times.items() if ms}
         results = {name: self._sum(column, rows, span) for name, column in self._results.items()}
-        return planned_ms / 1000, producing_ms / 1000, stopped, self._sum(_IDEAL, rows, span) / 1000, results
+        ideal_ms = self._sum(_IDEAL, rows, span) + credit_ms
+        return planned_ms / 1000, producing_ms / 1000, stopped, ideal_ms / 1000, results
 
     def _sum(self, column: int, rows: range, span: Span) -> int:
         tables = {

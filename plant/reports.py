@@ -15,7 +15,7 @@ from plant.telemetry import MachineOee, Message
 
 KIND: Final = "oee"
 TOPICS: Final = {KIND: "{prefix}/{machine_id}"}
-"""Default topic. Who says it is called `oee/CNC-01`, so that it is not taken for the machine's rows."""
+"""Default topic."""
 
 _FIGURES: Final = ("availability", "performance", "quality", "oee")
 
@@ -52,10 +52,15 @@ class Reports:
             self.next_ms += self._every_ms
 
     def _message(self, machine: MachineOee) -> Message:
-        source = f"oee/{machine.machine_id}"
+        source = report_source(machine.machine_id)
         self._said[source] += 1
         payload = self._begin(self.next_ms) + orjson.dumps(_fields(machine))[1:]
         return Message(KIND, source, None, self.next_ms, self._said[source], payload)
+
+
+def report_source(machine_id: str) -> str:
+    """Who says the report of a machine."""
+    return f"{KIND}/{machine_id}"
 
 
 def _fields(machine: MachineOee) -> dict[str, Any]:

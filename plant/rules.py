@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from plant.fields import SHORTEST_JOB_SECONDS, SHORTEST_PERIOD_SECONDS, YEAR_SECONDS, placeholders
+from plant.machine_spec import MachineSpec
 from plant.mistakes import Fault, Place, cut
 
 _Data = Mapping[str, Any]
@@ -17,14 +18,14 @@ _Data = Mapping[str, Any]
 MOST_STOPS_A_JOB: Final = 1_000
 
 
-def broken(data: _Data, producing_states: Mapping[str, str]) -> Iterator[Fault]:
-    """Rules that are broken; `producing_states` has the key of each machine type."""
+def broken(data: _Data, types: Mapping[str, type[MachineSpec]]) -> Iterator[Fault]:
+    """Rules that are broken; `types` has the model of each machine type, by its key."""
     for place, value in _everything(data):
         if value is None:
             yield Fault(place, "has no value: give it one or leave it out")
         if isinstance(value, list) and not _is_range(place):
             yield from _repeated(place, value)
-    yield from _broken_by_type(data, producing_states)
+    yield from _broken_by_type(data, types)
 
 
 def _everything(data: object) -> Iterator[tuple[Place, Any]]:
@@ -49,12 +50,12 @@ def _repeated(place: Place, values: list[Any]) -> Iterator[Fault]:
             yield Fault((*place, index), f"is there already: {cut(str(value))}")
 
 
-def _broken_by_type(data: _Data, producing_states: Mapping[str, str]) -> Iterator[Fault]:
+def _broken_by_type(data: _Data, models: Mapping[str, type[MachineSpec]]) -> Iterator[Fault]:
     types = _mapping(data, "message_types")
     interval = _number(_mapping(data, "global").get("base_interval", 1.0))
-    for key, producing in producing_states.items():
+    for key, model in models.items():
         if isinstance(spec := types.get(key), dict):
-            yield from _under(key, _machine_faults(spec, producing, interval))
+            yield from _under(key, _machine_faults(spec, model, interval))
     yield from _under("customer_order", _unordered_products(_mapping(types, "customer_order")))
 
 
@@ -62,15 +63,16 @@ def _under(key: str, faults: Iterator[Fault]) -> Iterator[Fault]:
     return (fault._replace(place=("message_types", key, *fault.place)) for fault in faults)
 
 
-def _machine_faults(spec: _Data, producing: str, interval: float | None) -> Iterator[Fault]:
+def _machine_faults(spec: _Data, model: type[MachineSpec], interval: float | None) -> Iterator[Fault]:
     yield from _unlisted_states(spec)
     yield from _unknown_dwells(spec)
-    yield from _unknown_producing_state(spec, producing)
+    yield from _unknown_producing_state(spec, model.producing_state)
     yield from _two_rates(spec)
     yield from _missing_lists(spec)
     yield from _impossible_period(spec, interval)
+    yield from _print_times(spec, model)
     yield from _impossible_print(spec, interval)
-    yield from _stop_upon_stop(spec, interval)
+    yield from _stop_upon_stop(spec, model, interval)
 
 
 def _unlisted_states(spec: _Data) -> Iterator[Fault]:
@@ -116,26 +118,38 @@ def _impossible_period(spec: _Data, interval: float | None) -> Iterator[Fault]:
         yield Fault(("frequency_weight",), rule)
 
 
+def _print_times(spec: _Data, model: type[MachineSpec]) -> Iterator[Fault]:
+    """A job's time is said outright, or by what is done of it in a period."""
+    seconds, increment = model.seconds_key, model.increment_key
+    if increment and seconds in spec and increment in spec:
+        yield Fault((seconds,), f"replaces {increment}: give one of the two")
+    if increment and seconds not in spec and increment not in spec:
+        yield Fault((seconds,), "is missing")
+
+
 def _impossible_print(spec: _Data, interval: float | None) -> Iterator[Fault]:
     period, increment = _period(spec, interval), _number(spec.get("progress_increment"))
     if period and increment and not SHORTEST_JOB_SECONDS <= period / increment <= YEAR_SECONDS:
-        rule = f"makes a print of {period / increment:g} s (row period / increment): must be 0.1 s to a year"
+        rule = (
+            f"makes a print of {period / increment:g} s (row period / increment): must be 0.1 s to a year;"
+            " print_seconds says it outright"
+        )
         yield Fault(("progress_increment",), rule)
 
 
-def _stop_upon_stop(spec: _Data, interval: float | None) -> Iterator[Fault]:
+def _stop_upon_stop(spec: _Data, model: type[MachineSpec], interval: float | None) -> Iterator[Fault]:
     """Each micro-stop of a job is drawn by itself."""
-    per_hour, longest = _number(spec.get("micro_stops_per_hour")), _longest_job(spec, interval)
+    per_hour, longest = _number(spec.get("micro_stops_per_hour")), _longest_job(spec, model, interval)
     if per_hour and longest and (stops := per_hour * longest / 3600) > MOST_STOPS_A_JOB:
         rule = f"makes {stops:,.0f} micro-stops in a job of {longest:g} s: must be at most {MOST_STOPS_A_JOB:,}"
         yield Fault(("micro_stops_per_hour",), rule)
 
 
-def _longest_job(spec: _Data, interval: float | None) -> float | None:
+def _longest_job(spec: _Data, model: type[MachineSpec], interval: float | None) -> float | None:
     """Without losses; nothing where it is the default, which is short."""
-    seconds = next((spec[key] for key in ("cycle_time_range", "test_seconds_range") if key in spec), None)
-    if isinstance(seconds, list) and seconds:
-        return _number(seconds[-1])
+    if model.seconds_key in spec:
+        seconds = spec[model.seconds_key]
+        return _number(seconds[-1] if isinstance(seconds, list) and seconds else seconds)
     period, increment = _period(spec, interval), _number(spec.get("progress_increment"))
     return period / increment if period and increment else None
 
@@ -167,5 +181,5 @@ def _names(data: _Data, key: str) -> list[str]:
 
 def _number(value: object) -> float | None:
     """A positive number that can be reckoned with; the models refuse the others."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and 1e-12 <= value <= 1e12
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e12
     return float(value) if usable else None  # type: ignore[arg-type]

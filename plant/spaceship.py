@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from plant.declaration import MachineType
+from plant.machine_spec import CncMachine, Painting, Printer3d, Testing, Welding
 
 _HEAD: Final = {"machine_id": "id_json", "station_id": "station_json", "status": "state.json"}
 
 MACHINE_TYPES: Final = (
     MachineType(
         key="cnc_machine",
+        counted="cnc",
+        spec=CncMachine,
         title="CNC mill",
         product="part",
-        digit=1,
+        number=1,
         machine_id="CNC-{number:02d}",
         topic="{prefix}/cnc",
         job_id="{initials}-",
@@ -28,9 +31,11 @@ MACHINE_TYPES: Final = (
     ),
     MachineType(
         key="printer_3d",
+        counted="printer_3d",
+        spec=Printer3d,
         title="3D printer",
         product="print",
-        digit=2,
+        number=2,
         machine_id="3DP-{number:02d}",
         topic="{prefix}/3dprinter",
         job_id="{initials}-",
@@ -45,9 +50,11 @@ MACHINE_TYPES: Final = (
     ),
     MachineType(
         key="welding",
+        counted="welding",
+        spec=Welding,
         title="welding station",
         product="assembly",
-        digit=3,
+        number=3,
         machine_id="WELD-{number:02d}",
         topic="{prefix}/welding",
         job_id="A-",
@@ -62,9 +69,11 @@ MACHINE_TYPES: Final = (
     ),
     MachineType(
         key="painting",
+        counted="painting",
+        spec=Painting,
         title="painting booth",
         product="frame",
-        digit=4,
+        number=4,
         machine_id="PAINT-{number:02d}",
         topic="{prefix}/painting",
         job_id="Frame-",
@@ -79,9 +88,11 @@ MACHINE_TYPES: Final = (
     ),
     MachineType(
         key="testing",
+        counted="testing",
+        spec=Testing,
         title="test rig",
         product="target",
-        digit=5,
+        number=5,
         machine_id="TEST-{number:02d}",
         topic="{prefix}/testing",
         job_id="{kind}-",
@@ -97,4 +108,4 @@ MACHINE_TYPES: Final = (
         },
     ),
 )
-"""In the order in which rows of the same millisecond follow each other."""
+"""In the order of their numbers."""

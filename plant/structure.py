@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -19,6 +19,7 @@ from plant import calendar_spec, flow_spec, rules, yamlfile
 from plant.calendar_spec import CalendarSpec
 from plant.fields import (
     SHORTEST_PERIOD_SECONDS,
+    YEAR_SECONDS,
     EventsPerHour,
     HowManyRange,
     MachineCount,
@@ -32,6 +33,7 @@ from plant.fields import (
 from plant.flow_spec import FlowSpec
 from plant.machine_spec import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
 from plant.mistakes import Fault, Mistake, Place, StructureError, located, sentence, spell
+from plant.spaceship import MACHINE_TYPES
 
 __all__ = [
     "CncMachine",
@@ -50,6 +52,9 @@ __all__ = [
     "load",
     "parse",
 ]
+
+
+_DECLARED: Final = {declared.key: declared for declared in MACHINE_TYPES}
 
 
 class CustomerOrder(Spec):
@@ -84,14 +89,18 @@ class OeeReport(Spec):
     topic: Topic | None = None
 
 
-class MachineCounts(Spec):
-    """How many machines of each type the plant has."""
+def _with_keys(name: str, keys: Mapping[str, tuple[object, object]]) -> type[Spec]:
+    """A part of the YAML whose keys follow from the declarations: each with its type and its default."""
+    made: type[Spec] = create_model(name, __base__=Spec, **keys)  # type: ignore[call-overload]
+    return made
 
-    cnc: MachineCount = 0
-    printer_3d: MachineCount = 0
-    welding: MachineCount = 0
-    painting: MachineCount = 0
-    testing: MachineCount = 0
+
+_COUNTS: Final = _with_keys("MachineCounts", {each.counted: (MachineCount, 0) for each in MACHINE_TYPES})
+_MACHINES: Final = _with_keys("MessageTypes", {each.key: (each.spec | None, None) for each in MACHINE_TYPES})
+
+
+class MachineCounts(_COUNTS):  # type: ignore[valid-type, misc]
+    """How many machines of each type the plant has."""
 
 
 class Global(Spec):
@@ -106,24 +115,9 @@ class Global(Spec):
     machine_counts: MachineCounts
 
 
-MACHINE_TYPES: Final[Mapping[str, tuple[str, type[MachineSpec]]]] = {
-    "cnc_machine": ("cnc", CncMachine),
-    "printer_3d": ("printer_3d", Printer3d),
-    "welding": ("welding", Welding),
-    "painting": ("painting", Painting),
-    "testing": ("testing", Testing),
-}
-"""Machine types in their fixed order: key in `message_types` -> key in `machine_counts`, model."""
-
-
-class MessageTypes(Spec):
+class MessageTypes(_MACHINES):  # type: ignore[valid-type, misc]
     """What the plant talks about; a type that is left out says nothing."""
 
-    cnc_machine: CncMachine | None = None
-    printer_3d: Printer3d | None = None
-    welding: Welding | None = None
-    painting: Painting | None = None
-    testing: Testing | None = None
     customer_order: CustomerOrder | None = None
     dispatch: Dispatch | None = None
     oee: OeeReport | None = None
@@ -143,11 +137,18 @@ class Structure(Spec):
 
     def declared(self) -> list[tuple[str, MachineSpec, int]]:
         """The same for all machine types that the YAML has, silent ones too."""
-        counts = self.global_.machine_counts
-        found = (
-            (key, getattr(self.message_types, key), getattr(counts, name)) for key, (name, _) in MACHINE_TYPES.items()
-        )
+        found = ((each.key, self.spec(each.key), self.count(each.key)) for each in MACHINE_TYPES)
         return [(key, spec, count) for key, spec, count in found if spec is not None]
+
+    def spec(self, key: str) -> MachineSpec | None:
+        """What the YAML says of a machine type, if it has it."""
+        spec: MachineSpec | None = getattr(self.message_types, key)
+        return spec
+
+    def count(self, key: str) -> int:
+        """How many machines of a type are counted, be it described or not."""
+        count: int = getattr(self.global_.machine_counts, _DECLARED[key].counted)
+        return count
 
     def period_seconds(self, spec: MachineSpec) -> float:
         """Seconds between two regular rows of a machine; inf at weight 0."""
@@ -182,11 +183,10 @@ def parse(
     `file` and `lines` say where the data came from; `faults` are mistakes already known from reading it.
     """
     structure, wrong = _validated(data)
-    producing_states = {key: model.producing_state for key, (_, model) in MACHINE_TYPES.items()}
-    wrong = [*faults, *wrong, *rules.broken(data, producing_states)]
-    wrong += calendar_spec.broken(data.get("calendar"), list(MACHINE_TYPES))
+    wrong = [*faults, *wrong, *rules.broken(data, {key: declared.spec for key, declared in _DECLARED.items()})]
+    wrong += calendar_spec.broken(data.get("calendar"), list(_DECLARED))
     wrong += flow_spec.broken(data)
-    wrong += _too_fast(structure) if structure else ()
+    wrong += _impossible_rate(structure) if structure and not wrong else ()
     if structure is None or wrong:
         raise StructureError(located(wrong, file, lines or {}))
     return structure
@@ -201,13 +201,16 @@ def load(path: str | Path) -> Structure:
     return parse(document.data, str(path), document.lines, document.faults)
 
 
-def _too_fast(structure: Structure) -> Iterator[Fault]:
-    """A target rate at which some machine would report more than once a millisecond."""
-    shortest = min((structure.period_seconds(spec) for _, spec, _ in structure.machines()), default=math.inf)
-    target = structure.global_.target_rate
-    if target and shortest < SHORTEST_PERIOD_SECONDS:
-        most = target * shortest / SHORTEST_PERIOD_SECONDS
-        yield Fault(("global", "target_rate"), f"must be at most {most:.10g} here, for no machine has a row twice a ms")
+def _impossible_rate(structure: Structure) -> Iterator[Fault]:
+    """A target rate at which some machine would report more than once a millisecond, or less than once a year."""
+    periods = [structure.period_seconds(spec) for _, spec, _ in structure.machines()]
+    target, place = structure.global_.target_rate, ("global", "target_rate")
+    if target and periods and min(periods) < SHORTEST_PERIOD_SECONDS:
+        most = target * min(periods) / SHORTEST_PERIOD_SECONDS
+        yield Fault(place, f"must be at most {most:.10g} here, for no machine has a row twice a ms")
+    if target and periods and max(periods) > YEAR_SECONDS:
+        least = target * max(periods) / YEAR_SECONDS
+        yield Fault(place, f"must be at least {least:.3g} here, for no machine has a row less often than once a year")
 
 
 def _validated(data: Mapping[str, Any]) -> tuple[Structure | None, list[Fault]]:
@@ -235,12 +238,20 @@ def _fault(error: ErrorDetails) -> Fault:
 
 
 def _known_keys(place: Place) -> list[str]:
-    model: type[BaseModel] = Structure
-    for step in (each for each in place if isinstance(each, str)):
-        annotation = _fields(model)[step].annotation
-        model = next(each for each in (*get_args(annotation), annotation) if isinstance(each, type))
-    return list(_fields(model))
+    """The keys that the mapping at a place may have."""
+    model: type[BaseModel] | None = Structure
+    for step in place:
+        fields = _fields(model) if model else {}
+        # Any other step is a name or a position in a mapping or a list of such models.
+        model = _model_in(fields[step].annotation) if step in fields else model
+    return [str(key) for key in _fields(model)] if model else []
 
 
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _fields(model: type[BaseModel]) -> dict[str | int, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}

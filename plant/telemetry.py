@@ -27,9 +27,10 @@ class Message(NamedTuple):
 
 
 class MachineView(NamedTuple):
-    """One machine as of its last row."""
+    """One machine as of its last row; `number` is its own among those of its type."""
 
     machine_id: str
+    number: int
     kind: str
     station: str
     status: str
@@ -118,8 +119,9 @@ class Oee:
     """What came of a stretch of time, by plain sums, and the figures that follow (ISO 22400-2). None where undefined.
 
     planned_seconds: all time but planned stops.  producing_seconds: time in the producing state.
-    stopped_seconds: time in each other state, planned stops too.  ideal_seconds: the least that the finished jobs take.
-    results: finished jobs by result.
+    stopped_seconds: time in each other state, planned stops too.  ideal_seconds: the least that the work done could
+    have taken: of each job its ideal cycle, times the part of its producing time that lies in the stretch.
+    results: finished jobs by result, in the stretch in which they finish.
     """
 
     planned_seconds: float
@@ -145,10 +147,7 @@ class Oee:
 
     @property
     def performance(self) -> float | None:
-        """Share of the producing time that the finished jobs should have taken: ISO's effectiveness.
-
-        A job counts whole where it finishes, so a stretch of few jobs may come out above 1.
-        """
+        """Share of the producing time that the work done in it should have taken: ISO's effectiveness; at most 1."""
         return _share(self.ideal_seconds, self.producing_seconds)
 
     @property
@@ -166,9 +165,13 @@ class Oee:
 
 @dataclass(frozen=True, slots=True)
 class MachineOee(Oee):
-    """One machine's. `ideal_cycle_seconds` is its shortest job, `period_seconds` that of its regular rows."""
+    """One machine's. `ideal_cycle_seconds` is its shortest job, `period_seconds` that of its regular rows.
+
+    number: its own among those of its type.
+    """
 
     machine_id: str
+    number: int
     kind: str
     producing_state: str
     period_seconds: float

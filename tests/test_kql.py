@@ -112,8 +112,8 @@ def test_the_nameplate_is_that_of_the_plant() -> None:
     """Ideal cycles, periods and producing states come from the YAML; short jobs are said in extra rows."""
     usual, crowded = (database(each).functions[0][2] for each in (structure(), original()))
 
-    assert '"TEST", "testing", "testing", 10.0, 20.0, false' in usual
-    assert '"PAINT", "painting", "running", 3.3333333333333335, 4.0, false' in usual
+    assert '"testing", "testing", 10.0, 20.0, false' in usual
+    assert '"painting", "running", 3.3333333333333335, 4.0, false' in usual
     assert "true" in crowded
 
 

@@ -145,7 +145,7 @@ def test_a_machine_that_never_produces_finishes_nothing() -> None:
 @pytest.mark.parametrize("key", COUNTED)
 def test_results_come_in_their_shares(key: str) -> None:
     """Of 17,000 finished jobs each result has its share within a point, four standard errors of the most even one."""
-    quick = {"progress_increment": 0.5} if key == "printer_3d" else {}
+    quick = {"print_seconds": 20.0} if key == "printer_3d" else {}
     seconds = {"cnc_machine": 650, "printer_3d": 1_150, "welding": 450, "painting": 320, "testing": 1_600}[key]
     results = Counter(filter(None, map(result, rows(said(only(key, 500, **quick), seconds)))))
 
@@ -158,7 +158,7 @@ def test_results_come_in_their_shares(key: str) -> None:
 @pytest.mark.parametrize("key", COUNTED)
 def test_jobs_finish_in_the_first_minute_as_often_as_ever_after(key: str) -> None:
     """2,000 machines start part way through jobs: reported ones are producing share / mean cycle a second."""
-    structure = only(key, 2_000, **({"progress_increment": 0.5} if key == "printer_3d" else {}))
+    structure = only(key, 2_000, **({"print_seconds": 20.0} if key == "printer_3d" else {}))
     [(_, its, _)] = structure.machines()
     rate = its.shares[its.producing_state] / statistics.mean(structure.job_seconds(its)) / its.lengthening
     finished, until_ms = Counter[str](), {}
@@ -208,7 +208,7 @@ def test_a_job_that_finished_before_a_stop_is_reported_in_the_stop() -> None:
 @pytest.mark.parametrize("key", COUNTED)
 def test_each_job_is_reported_once_and_none_is_left_out(key: str) -> None:
     """Ids are unique in the type, and each machine's numbers are consecutive."""
-    told = by_machine(said(only(key, 50, **({"progress_increment": 0.5} if key == "printer_3d" else {})), 900))
+    told = by_machine(said(only(key, 50, **({"print_seconds": 20.0} if key == "printer_3d" else {})), 900))
     reported = {source: [identity for row in its if (identity := job_id(row))] for source, its in told.items()}
     every = [identity for its in reported.values() for identity in its]
 
@@ -229,7 +229,7 @@ def test_ids_of_all_types_differ() -> None:
     """Two types that call their jobs the same have different numbers."""
     alike = [
         only(key, 3, part_types=["HullPanel"], **slow)
-        for key, slow in (("cnc_machine", {}), ("printer_3d", {"progress_increment": 1.0}))
+        for key, slow in (("cnc_machine", {}), ("printer_3d", {"print_seconds": 10.0}))
     ]
     numbers = [identity.split("-")[1] for its in alike for row in rows(said(its, 600)) if (identity := job_id(row))]
 

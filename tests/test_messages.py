@@ -127,14 +127,19 @@ GOLDEN = "67c45884d8435d370adf9ffaebcea01cf20b772c1fa0483e0a7c780c5b93da39"
 
 def test_a_day_of_the_default_plant_is_known_to_the_byte() -> None:
     """The same in pieces of an hour: 320,000 rows, in which every stay, loss and order has its part."""
-    plant, day = generator(), hashlib.sha256()
+    plant, day, machines = generator(), hashlib.sha256(), hashlib.sha256()
     for hour in range(24):
-        day.update(b"".join(message.payload + b"\n" for message in plant.advance(START + 3600 * (hour + 1))))
+        messages = plant.advance(START + 3600 * (hour + 1))
+        day.update(b"".join(message.payload + b"\n" for message in messages))
+        machines.update(b"".join(message.payload + b"\n" for message in messages if message.station))
 
-    assert day.hexdigest() == GOLDEN_DAY
+    assert (machines.hexdigest(), day.hexdigest()) == (GOLDEN_MACHINES, GOLDEN_DAY)
 
 
-GOLDEN_DAY = "3f08486057507948ed201ab48036cd4493f7d3763dd3ed237f6c519c2c91d496"
+GOLDEN_MACHINES = "cfd407219f6c1480c0eb93cc59565aa4347be4272f8cbd41cc95fcf041d16de7"
+"""Of the rows of machines alone, which do not depend on how often orders come and go."""
+
+GOLDEN_DAY = "d88c152a78bee3b29f9367a5cd2d810b15b263f0397e043c20f72fa6e98acc1f"
 
 
 # Edges

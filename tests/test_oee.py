@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from edge.truth import oee_report
 from messages import START, FactoryMessageGenerator
 from plant.oee import HOUR_MS, SPANS, Span
-from plant.structure import Structure
+from plant.structure import Structure, parse
 from plant.telemetry import FinishedJob, MachineOee, Message, Oee, StateInterval
-from tests.support.plants import NO_LOSSES, by_machine, job_id, only, original, structure
+from tests.support.plants import NO_LOSSES, by_machine, default, job_id, only, original, structure
 
 START_MS = round(1000 * START)
+SHIFTS = {"time_zone": "UTC", "shifts": [{"start": "00:00", "end": "02:10"}, {"start": "03:00", "end": "23:00"}]}
 BUSY = {"running": 40.0, "idle": 5.0, "maintenance": 8.0, "faulted": 2.0}
 
 Told = StateInterval | FinishedJob
@@ -265,12 +266,57 @@ def test_the_ideal_cycle_is_the_shortest(key: str, ideal: float, period: float) 
     assert figures.producing_state == ("testing" if key == "testing" else "running")
 
 
-def test_performance_is_full_without_spread_and_losses() -> None:
-    """Cycles of 10 s and nothing else: 100 %, to the job that is not over."""
-    plant = FactoryMessageGenerator.of(only("cnc_machine", 20, cycle_time_range=[10.0, 10.0], **NO_LOSSES), 1)
-    plant.live(START + 12 * 3600)
+@given(plants=st.lists(PLANTS, min_size=1, max_size=3), moments=MOMENTS, start=st.integers(0, HOUR_MS))
+@settings(max_examples=40, deadline=None)
+def test_performance_is_never_above_1(plants: list[Structure], moments: list[float], start: int) -> None:
+    """Of every machine and type, in every span and at any moment, over reloads that change the ideal cycle too."""
+    plant = FactoryMessageGenerator.of(plants[0], 1, start=START + start / 1000)
+    for number, moment in enumerate(moments):
+        plant.live(plant.start + moment)
+        plant.reload(plants[number % len(plants)])
+        shown = [each for span in SPANS for each in (*plant.oee(span), *plant.oee_by_kind(span))]
+        assert all(each.performance is None or 0 <= each.performance <= 1 for each in shown)
+        assert all(each.oee is None or each.oee <= 1 for each in shown)
 
-    assert all(its.performance == pytest.approx(1, abs=2 / its.jobs) for its in plant.oee())
+
+@pytest.mark.parametrize("extras", [{}, {"flow": {}}, {"calendar": SHIFTS}, {"flow": {}, "calendar": SHIFTS}], ids=str)
+def test_hours_add_up_to_the_run(extras: dict[str, Any]) -> None:
+    """Producing and ideal time, to the millisecond, with whatever holds machines up; and no hour is above 100 %."""
+    plant = FactoryMessageGenerator.of(parse({**default(), **extras}), 1, start=START + 1234.567)
+    sums: Counter[tuple[str, str]] = Counter()
+    for hour in (*range(1, 13), 12.5):
+        plant.live(START + hour * 3600)
+        spans: list[Span] = ["last_hour"] if hour == int(hour) else ["hour"]
+        for its in (its for span in spans for its in plant.oee(span)):
+            assert its.performance is None or its.performance <= 1
+            sums["ideal", its.machine_id] += ms(its.ideal_seconds)
+            sums["producing", its.machine_id] += ms(its.producing_seconds)
+
+    run = {its.machine_id: (ms(its.ideal_seconds), ms(its.producing_seconds)) for its in plant.oee()}
+    assert {name: (sums["ideal", name], sums["producing", name]) for name in run} == run
+
+
+def test_work_is_credited_as_it_is_done() -> None:
+    """Each job's ideal, times the part of its producing time that lies in the run, rounded down: exactly that."""
+    plant = FactoryMessageGenerator.of(structure(), 1)
+    machines = {machine.id: machine for fleet in plant._fleets for machine in fleet.machines}
+    before = {name: its.credit_ms(START_MS) for name, its in machines.items()}
+    told = heard(plant)
+    plant.live(START + 4000)
+    finished = {name: sum(job.ideal_ms for job in its) for name, its in jobs(told).items()}
+    under_way = {name: its.credit_ms(START_MS + 4_000_000) for name, its in machines.items()}
+
+    found = {its.machine_id: ms(its.ideal_seconds) for its in plant.oee()}
+    assert found == {name: finished.get(name, 0) + under_way[name] - before[name] for name in machines}
+
+
+def test_a_print_that_takes_its_time_has_a_performance_of_1() -> None:
+    """From the first second on: no spread, no losses, whatever part of a print lies in the time."""
+    plant = FactoryMessageGenerator.of(only("printer_3d", 50), 1)
+    for seconds in (1, 30, 3000, 86_400):
+        plant.live(START + seconds)
+        working = [its.performance for its in plant.oee() if its.producing_seconds]
+        assert working == pytest.approx([1.0] * len(working), abs=1e-3 / min(seconds, 3000))
 
 
 # Time without rows, and no trace of looking
@@ -336,8 +382,10 @@ def test_a_week_of_truth_is_soon_lived() -> None:
 
 
 def test_books_go_on_over_a_reload() -> None:
-    """Times and jobs of before stay in; jobs after it count with the new ideal cycle."""
+    """Times and jobs of before stay in; each job is credited by the ideal cycle that was in force as it was begun."""
     plant = FactoryMessageGenerator.of(only("welding", 1, **NO_LOSSES), 1)
+    [machine] = (machine for fleet in plant._fleets for machine in fleet.machines)
+    met_ms = machine.credit_ms(START_MS)
     plant.live(START + 1000)
     [before] = plant.oee()
     plant.reload(only("welding", 1, cycle_time_range=[20.0, 20.0], **NO_LOSSES))
@@ -347,7 +395,9 @@ def test_books_go_on_over_a_reload() -> None:
     more = after.jobs - before.jobs
 
     assert book_sums(at_once) == book_sums(before)
-    assert (before.ideal_seconds, after.ideal_seconds) == (6 * before.jobs, 6 * (before.jobs + 1) + 20 * (more - 1))
+    assert at_once.ideal_seconds == before.ideal_seconds
+    under_way_ms = machine.credit_ms(START_MS + 4_000_000)
+    assert ms(after.ideal_seconds) == 6000 * (before.jobs + 1) + 20_000 * (more - 1) + under_way_ms - met_ms
     assert sum(book_sums(after)[0].values()) == 4_000_000
 
 

@@ -15,8 +15,7 @@ from string import Template
 from typing import Final
 
 from edge.exports.export import Export, File
-from edge.rows import FIELDS, Fields
-from plant.catalogue import Field, Kind
+from plant.catalogue import Field, Kind, Role
 from plant.telemetry import GOOD, PLANNED_STOP
 
 TABLE: Final = "Factory"
@@ -96,12 +95,12 @@ def _path(name: str) -> str:
 
 
 def _functions(machines: list[Kind]) -> Iterable[str]:
-    where = [_where(kind) for kind in machines]
     said = {
         "table": TABLE,
         "types": ",\n        ".join(map(_nameplate, machines)),
-        "job": _first_of(each.job for each in where),
-        "result": _first_of(each.result for each in where),
+        "machine_type": _machine_type(machines),
+        "job": _first_of(machines, "job_id"),
+        "result": _first_of(machines, "result"),
         "good": ", ".join(literal(result) for result in sorted(GOOD)),
         "planned_stop": literal(PLANNED_STOP),
     }
@@ -110,10 +109,10 @@ def _functions(machines: list[Kind]) -> Iterable[str]:
     ]
 
 
-def _where(kind: Kind) -> Fields:
-    """Where rows of a kind say a finished job and its result."""
-    names = {field.name for field in kind.fields}
-    return next(each for each in FIELDS if {each.job, each.result} <= names)
+def _machine_type(machines: Iterable[Kind]) -> str:
+    """The type of a machine, by the form of its id; empty where it is no machine of this plant."""
+    forms = (f"machine_id matches regex {literal(kind.machine_ids or '')}, {literal(kind.key)}" for kind in machines)
+    return "case(\n        " + ",\n        ".join([*forms, literal("")]) + ")"
 
 
 def _nameplate(kind: Kind) -> str:
@@ -121,12 +120,13 @@ def _nameplate(kind: Kind) -> str:
     period, ideal = kind.period_seconds or 0.0, kind.ideal_cycle_seconds or 0.0
     # Jobs are said in extra rows where the shortest is shorter than the period, in whole milliseconds as in the plant.
     extra = round(ideal * 1000) < math.ceil(round(period * 1000, 6))
-    prefix = kind.machines[0].machine_id.rpartition("-")[0]
-    texts = map(literal, (prefix, kind.key, kind.producing_state or ""))
+    texts = map(literal, (kind.key, kind.producing_state or ""))
     return ", ".join([*texts, repr(period), repr(ideal), str(extra).lower()])
 
 
-def _first_of(names: Iterable[str]) -> str:
+def _first_of(machines: Iterable[Kind], role: Role) -> str:
+    """What rows say in a role, whatever their type calls it."""
+    names = (field.name for kind in machines for field in kind.fields if field.role == role)
     distinct = [identifier(name) for name in dict.fromkeys(names)]
     return distinct[0] if len(distinct) == 1 else f"coalesce({', '.join(distinct)})"
 
@@ -141,8 +141,7 @@ _MACHINE_TYPES: Final = """\
 .create-or-alter function with (docstring = "What rows do not say of a machine type.")
 FactoryMachineTypes() {
     datatable(
-        prefix: string, machine_type: string, producing_state: string,
-        period_seconds: real, ideal_cycle_seconds: real, extra_rows: bool
+        machine_type: string, producing_state: string, period_seconds: real, ideal_cycle_seconds: real, extra_rows: bool
     ) [
         $types
     ]
@@ -155,8 +154,8 @@ FactoryMachineRows(since: datetime, until: datetime) {
     | where timestamp > since and timestamp <= until and isnotempty(machine_id) and isnotempty(status)
     | extend job = $job, result = $result
     | distinct timestamp, machine_id, status, job, result
-    | extend prefix = extract(@"^(.+)-[0-9]+$$", 1, machine_id)
-    | lookup kind=inner (FactoryMachineTypes()) on prefix
+    | extend machine_type = $machine_type
+    | lookup kind=inner (FactoryMachineTypes()) on machine_type
     | extend finished = isnotempty(result)
     | extend beat = not(extra_rows and finished)
     | project timestamp, machine_id, machine_type, status, job, result, period_seconds, ideal_cycle_seconds, finished,

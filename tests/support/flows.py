@@ -21,7 +21,7 @@ KINDS = dict(zip("12345", COUNTED, strict=True))
 
 QUICK: dict[str, dict[str, Any]] = {
     "cnc_machine": {"cycle_time_range": [2.0, 4.0]},
-    "printer_3d": {"progress_increment": 0.5},
+    "printer_3d": {"print_seconds": 4.0},
     "welding": {"cycle_time_range": [2.0, 5.0]},
     "painting": {"cycle_time_range": [2.0, 3.0]},
     "testing": {"test_seconds_range": [2.0, 6.0]},

@@ -275,6 +275,7 @@ _LITERALS: dict[str, Callable[[str], Any]] = {
 _BINARY: dict[str, Callable[..., Any]] = {
     "AndExpression": lambda a, b: a and b,
     "EqualExpression": lambda a, b: a == b,
+    "MatchesRegexExpression": lambda text, pattern: re.search(pattern, text) is not None,
     "NotEqualExpression": lambda a, b: a != b,
     "GreaterThanExpression": lambda a, b: a > b,
     "LessThanOrEqualExpression": lambda a, b: a <= b,
@@ -286,7 +287,7 @@ _BINARY: dict[str, Callable[..., Any]] = {
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isnotempty": lambda text: text not in ("", None),
     "coalesce": lambda *each: next((one for one in each if one not in ("", None)), each[-1]),
-    "extract": lambda pattern, group, text: found[group] if (found := re.search(pattern, text)) else "",
+    "case": lambda *each: next((then for when, then in zip(each[::2], each[1::2], strict=False) if when), each[-1]),
     "iff": lambda condition, yes, no: yes if condition else no,
     "not": lambda value: not value,
     "todouble": float,

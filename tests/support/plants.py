@@ -73,7 +73,7 @@ def only(key: str, count: int, **values: Any) -> Structure:
 def slow_jobs(key: str) -> dict[str, Any]:
     """Values with which a type reports every 5 minutes and still fits each job: states for little work."""
     jobs: dict[str, dict[str, Any]] = {
-        "printer_3d": {"progress_increment": 0.2},
+        "printer_3d": {"print_seconds": 1500.0},
         "testing": {"test_seconds_range": [1000.0, 2000.0]},
     }
     return {"report_seconds": 300.0} | NO_LOSSES | jobs.get(key, {"cycle_time_range": [1000.0, 2000.0]})

@@ -1,0 +1,118 @@
+"""A plant with a sixth machine type, declared and nothing more, for a process of its own.
+
+    python -m tests.support.laser PATTERN NUMBER app ARGUMENT...   app.py with it
+    python -m tests.support.laser PATTERN NUMBER facts FILE        what tests want to know of a plant's file, as JSON
+
+PATTERN is that of its machines' ids, NUMBER the type's. It has to be declared before anything else is imported, as a
+type is that comes with the program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import plant.spaceship
+from plant.declaration import MachineType
+from plant.fields import JobSecondsRange, Names, Weights
+from plant.machine_spec import MachineSpec
+
+START = "2026-01-01T00:00:00Z"
+
+
+class Laser(MachineSpec):
+    """Laser cutters: sheets, with keys of their own."""
+
+    producing_state: ClassVar[str] = "cutting"
+    results_key: ClassVar[str] = "grade_distribution"
+    kinds_key: ClassVar[str] = "sheets"
+    seconds_key: ClassVar[str] = "cut_seconds_range"
+
+    cut_seconds_range: JobSecondsRange
+    grade_distribution: Weights
+    sheets: Names
+
+
+YAML: dict[str, Any] = {
+    "report_seconds": 5.0,
+    "cut_seconds_range": [6.0, 9.0],
+    "grade_distribution": {"good": 0.9, "scrap": 0.1},
+    "status_distribution": {"cutting": 0.7, "idle": 0.3},
+    "station_pattern": "LINE-{line}-STATION-L",
+    "lines": [1, 2],
+    "sheets": ["HullPanel", "FloorPlate"],
+}
+
+
+def declare(pattern: str, number: int) -> None:
+    """Have one type more."""
+    laser = MachineType(
+        key="laser_cutter",
+        counted="laser",
+        spec=Laser,
+        title="laser cutter",
+        product="sheet",
+        number=number,
+        machine_id=pattern,
+        topic="{prefix}/laser",
+        job_id="{initials}-",
+        fields={
+            "machine_id": "id_json",
+            "status": "state.json",
+            "sheet": "shown.kind.json",
+            "sheet_id": "finished.id_json",
+            "grade": "finished.result.json",
+            "cut_seconds": "finished.cycle_json",
+            "sheet_on_the_table": "job.id_json",
+        },
+    )
+    plant.spaceship.MACHINE_TYPES = (*plant.spaceship.MACHINE_TYPES, laser)  # type: ignore[assignment, misc]
+
+
+def facts(path: str) -> dict[str, Any]:
+    """What a plant says in ten minutes, as a whole and in parts; how messages are dealt out; and a reload."""
+    # Only now that the type is declared.
+    from daemon import deal  # noqa: PLC0415
+    from edge.commands import parse  # noqa: PLC0415
+    from edge.settings import Settings  # noqa: PLC0415
+    from edge.sums import merged  # noqa: PLC0415
+    from messages import FactoryMessageGenerator  # noqa: PLC0415
+    from plant.structure import load  # noqa: PLC0415
+
+    structure = load(path)
+    whole = FactoryMessageGenerator.of(structure, "1")
+    rows = [(row.kind, row.source, row.payload.decode()) for row in whole.advance(whole.start + 600)]
+    parts = Settings.load({"SEED": "1", "WORKERS": "3"}, pid=1).of_workers()
+    options = parse(["--count", "500", "--start", START], "0")
+    plants = [FactoryMessageGenerator.of(structure, part.seed, shard=part.part) for part in parts]
+    dealt = deal(options, parts, structure)
+    said = [[(row.kind, row.source, row.payload.decode()) for row in each.advance(each.start + 600)] for each in plants]
+    reloaded = FactoryMessageGenerator.of(structure, "1")
+    reloaded.advance(reloaded.start + 300)
+    reloaded.reload(structure)
+    return {
+        "rows": rows,
+        "dealt": [its[:count] for its, count in zip(said, dealt, strict=True)],
+        "in_order": [each.machine_id for each in merged([each.oee() for each in plants])],
+        "oee": [each.machine_id for each in whole.oee()],
+        "reloaded": [(row.kind, row.source, row.payload.decode()) for row in reloaded.advance(reloaded.start + 600)],
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what is asked of the plant with one type more."""
+    pattern, number, command, *rest = arguments
+    declare(pattern, int(number))
+    if command == "facts":
+        print(json.dumps(facts(*rest)))
+        return 0
+    import app  # noqa: PLC0415
+
+    return app.main(rest, os.environ)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

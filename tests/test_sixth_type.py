@@ -1,0 +1,136 @@
+"""A machine type that is declared, and nothing more, works wherever the five do: no code knows a type by its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from plant.spaceship import MACHINE_TYPES
+from sandbox.broker import SandboxBroker
+from tests.support.daemon import ROOT, plain, running
+from tests.support.laser import YAML
+from tests.support.plants import default
+from tests.support.subscriber import Recorder
+
+SEPARATED = ["LASER_{number:02d}", "LASER-A{number:02d}", "{number}.laser", "L2{number:03d}", "{number:02d}"]
+
+
+def with_lasers(path: Path, *, flow: bool = False) -> str:
+    """The default plant and twelve laser cutters, as a file."""
+    data: dict[str, Any] = default()
+    data["global"]["machine_counts"]["laser"] = 12
+    data["message_types"]["laser_cutter"] = YAML
+    data["message_types"]["oee"] = {"enabled": True, "report_seconds": 60.0}
+    if flow:
+        data["flow"] = {}
+    file = path / "plant.yaml"
+    file.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return str(file)
+
+
+def laser(pattern: str, *arguments: str, plant: str = "") -> subprocess.CompletedProcess[str]:
+    """The process that knows a sixth type, whose number is 11."""
+    call = [sys.executable, "-m", "tests.support.laser", pattern, "11", *arguments]
+    environ = {**os.environ, "MESSAGE_CONFIG_PATH": plant}
+    return subprocess.run(call, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def facts(pattern: str, file: str) -> Any:
+    """What there is to know of the plant."""
+    done = laser(pattern, "facts", file)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("pattern", SEPARATED)
+def test_parts_are_put_together_whatever_ids_look_like(pattern: str, tmp_path: Path) -> None:
+    """Messages of workers are dealt out as the whole says them, figures are in its order, ids are never parsed."""
+    found = facts(pattern, with_lasers(tmp_path))
+    rows = [tuple(row) for row in found["rows"]]
+    ours = [row for row in rows if row[0] == "laser_cutter"]
+
+    assert {source for _, source, _ in ours} == {pattern.format(number=number) for number in range(1, 13)}
+    assert Counter(tuple(row) for part in found["dealt"] for row in part) == Counter(rows[:500])
+    assert found["in_order"] == found["oee"]
+    assert [tuple(row) for row in found["reloaded"]] == [row for row in rows if _after(row, "00:05:00.000")]
+
+
+def _after(row: tuple[str, str, str], time: str) -> bool:
+    return str(json.loads(row[2])["timestamp"])[11:23] > time
+
+
+def test_a_type_that_the_flow_does_not_know_stands_alone_beside_it(tmp_path: Path) -> None:
+    """It never waits and consumes nothing; the bytes of its rows are those that it says without a flow."""
+    beside, alone = (facts(SEPARATED[0], with_lasers(tmp_path, flow=flow))["rows"] for flow in (True, False))
+    lasers = [row for row in beside if row[0] == "laser_cutter"]
+
+    assert lasers == [row for row in alone if row[0] == "laser_cutter"]
+    assert all("consumed_ids" not in orjson.loads(payload) for _, _, payload in lasers)
+    assert any("consumed_ids" in orjson.loads(payload) for kind, _, payload in beside if kind == "welding")
+
+
+@pytest.mark.parametrize("flow", [False, True], ids=["alone", "flow"])
+def test_check_run_and_export_know_it(flow: bool, tmp_path: Path) -> None:
+    """The forecast has its rate, a dry run its rows, every export its name; all end with 0."""
+    file = with_lasers(tmp_path, flow=flow)
+    run = ["run", "--dry-run", "--seed", "1", "--count", "200", "--speed", "max"]
+    export = ["export", "all", "--output", str(tmp_path / "out")]
+    checked, ran, exported = (laser(SEPARATED[0], "app", *each, plant=file) for each in (["check"], run, export))
+
+    assert (checked.returncode, ran.returncode, exported.returncode) == (0, 0, 0), exported.stderr
+    assert "laser_cutter 12 5 s 2.40" in " ".join(checked.stdout.split())
+    assert '"machine_id":"LASER_12"' in ran.stdout
+    assert {"Traceback"}.isdisjoint(ran.stderr.split())
+    kql = (tmp_path / "out" / "kql" / "database.kql").read_text(encoding="utf-8")
+    assert 'machine_id matches regex "^LASER_[0-9]{2,}$", "laser_cutter"' in kql
+    assert "coalesce(quality, test_result, grade)" in kql
+
+
+def test_workers_deal_its_messages_out(tmp_path: Path) -> None:
+    """300 messages of two workers are the first 300 of the plant, at the broker."""
+    run = [
+        "run",
+        "--count",
+        "300",
+        "--seed",
+        "1",
+        "--start",
+        "2026-01-01T00:00:00Z",
+        "--speed",
+        "max",
+        "--workers",
+        "2",
+    ]
+    with running(SandboxBroker()) as broker, Recorder(broker.port) as recorder:
+        file = with_lasers(tmp_path)
+        done = laser(SEPARATED[1], "app", *run, *plain(broker), "--http-port", "0", plant=file)
+        got = Counter(record.payload.decode() for record in recorder.wait_for(300))
+
+    assert done.returncode == 0, done.stderr
+    assert got == Counter(payload for _, _, payload in facts(SEPARATED[1], file)["rows"][:300])
+
+
+def test_no_type_code_is_the_beginning_of_another() -> None:
+    """So type 1's machine 11 and type 11's machine 1 have no job id in common, however many types there are."""
+    codes = [replace(MACHINE_TYPES[0], number=number).type_code for number in range(1, 1200)]
+
+    assert codes[:11] == ["1", "2", "3", "4", "5", "6", "7", "8", "9", "010", "011"]
+    assert not any(after.startswith(before) for before, after in pairwise(sorted(codes)))
+
+
+@pytest.mark.parametrize("wrong", [{"machine_id": "CNC"}, {"machine_id": "{number}{number}"}, {"job_id": "{kind}"}])
+def test_a_pattern_by_which_ids_could_be_the_same_is_refused(wrong: dict[str, Any]) -> None:
+    """A declaration that cannot be kept is a mistake of whoever wrote it, told at once."""
+    with pytest.raises(ValueError, match=f"cnc_machine: {next(iter(wrong))} must"):
+        replace(MACHINE_TYPES[0], **wrong)
