@@ -30,7 +30,7 @@ from edge.logs import RateLimited
 from edge.metrics import Lateness
 from edge.outbox import Ledger, Outbox, Policy
 from edge.pacer import Pacer
-from edge.reasons import explain
+from edge.reasons import Packet, explain
 from edge.settings import Settings
 from edge.topics import Topics
 from edge.truth import TruthFile, TruthLost
@@ -262,7 +262,7 @@ class Daemon:
         with_events = events if settings.mqtt_cloud_events else None
         encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, with_events, RETAINED)
         self._forget.append(encoder.forget)
-        delivery = Delivery(self._outbox, encoder, time.monotonic, self._on_refused)
+        delivery = Delivery(self._outbox, encoder, time.monotonic, self._on_refused, self._on_unsendable)
         return Broker(settings, delivery, time.time)
 
     def _to_stdout(self) -> Sink:
@@ -300,10 +300,12 @@ class Daemon:
         self._rare.log(logging.WARNING, "overflow", "the queue is full (%d messages): dropping the %s", size, what)
 
     def _on_refused(self, message: Message, code: int) -> None:
-        topic = self._topics.topic(message)
-        self._rare.log(
-            logging.WARNING, (message.kind, code), "the broker refused a message on %s: %s", topic, explain(code)
-        )
+        topic, why = self._topics.topic(message), explain(Packet.PUBACK, code)
+        self._rare.log(logging.WARNING, (message.kind, code), "the broker refused a message on %s: %s", topic, why)
+
+    def _on_unsendable(self, message: Message, reason: str, why: str) -> None:
+        said = "dropping a message of %s: %s: %s"
+        self._rare.log(logging.WARNING, (message.kind, reason), said, message.source, reason, why)
 
 
 def _say_nothing(_messages: Sequence[Message]) -> None:

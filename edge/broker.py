@@ -5,31 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random  # noqa: TID251 - spreads the reconnects of a fleet; no part of the plant
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from math import inf
 
-from edge.connection import BrokerRefused, Connection, ConnectionEnded, Login
-from edge.credentials import CredentialsUnavailable, Token
+from edge.backoff import Backoff
+from edge.connection import BrokerRefused, Connection, ConnectionEnded
+from edge.credentials import CredentialsUnavailable, Login, Reader, Token, read_token, token_file
 from edge.delivery import Delivery
 from edge.facts import ConnectionFacts
+from edge.grants import shortcomings
+from edge.logs import printable
 from edge.reasons import NOT_AUTHORIZED
 from edge.renewal import Renewal
 from edge.settings import AuthMethod, Settings
 
 log = logging.getLogger("broker")
 
-_FIRST_DELAY_SECONDS, _MOST_DELAY_SECONDS = 0.25, 60.0
-_SETTLED_SECONDS = 10.0
 _TOLERATED_REFUSALS = 5
-
-
-def backoff() -> Iterator[float]:
-    """Seconds to wait before each further attempt: 0.25 doubling to 60, each shortened at random by up to half."""
-    ceiling = _FIRST_DELAY_SECONDS
-    while True:
-        yield ceiling * random.uniform(0.5, 1.0)
-        ceiling = min(ceiling * 2, _MOST_DELAY_SECONDS)
+_MOST_AUDIENCES = 8
 
 
 class Broker:
@@ -40,12 +34,16 @@ class Broker:
 
     def __init__(self, settings: Settings, delivery: Delivery, wall_clock: Callable[[], float]) -> None:
         self._settings, self._delivery, self._wall_clock = settings, delivery, wall_clock
+        self._files = Reader(partial(Login.of, settings))
+        self._token_file = token_file(settings)
         self._connection: Connection | None = None
         self._renewal: Renewal | None = None
         self._connects = self._renewals = self._refusals = 0
         self._token: Token | None = None
         self._last_reason = "not connected yet"
         self._connected_at = inf
+        self._lost_at = self._dropped_then = 0.0
+        self._anew = settings.mqtt_clean_start
         self._stopping = asyncio.Event()
 
     def facts(self) -> ConnectionFacts:
@@ -59,20 +57,21 @@ class Broker:
             last_reason=self._last_reason,
             last_ack_age_seconds=None if acknowledged is None else now - acknowledged,
             waiting_seconds=self._delivery.waiting_seconds,
+            blocked=self._delivery.blocked if self._connection else None,
         )
 
     async def run(self) -> None:
         """Connect, and again; ends after `stop`, or raises BrokerRefused where that is of no use."""
-        delays = backoff()
-        clock = asyncio.get_running_loop().time
+        backoff, clock = Backoff(), asyncio.get_running_loop().time
         while not self._stopping.is_set():
             self._connected_at = inf
             reason = await self._one_life()
+            if self._connected_at < inf:
+                self._lost_at, self._dropped_then = clock(), self._delivery.ledger.dropped.total()
+                backoff.lived(self._lost_at - self._connected_at, productive=self._delivery.taken > 0)
             if reason is None or self._stopping.is_set():
                 continue
-            if clock() - self._connected_at > _SETTLED_SECONDS:
-                delays = backoff()
-            self._last_reason, delay = reason, next(delays)
+            self._last_reason, delay = reason, backoff.wait_seconds()
             log.warning("%s; next attempt in %.2f s", reason, delay)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
@@ -101,21 +100,29 @@ class Broker:
         """One connection from beginning to end: why it ended, or None where another should follow at once."""
         connection = Connection(self._settings, self._delivery, self._on_auth)
         try:
-            login = self._login()
+            login = await self._login()
             await self._open(connection, login)
             await connection.keep(self._tick)
         except (ConnectionEnded, CredentialsUnavailable) as ended:
             return self._with_expiry(ended)
         except BrokerRefused as refused:
             return self._tolerate(refused)
+        except Exception as error:
+            # Whatever it is, the next attempt may do better.
+            log.debug("a connection ended by an error of our own", exc_info=error)
+            kind = type(error)
+            name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+            return f"the connection failed: {name}: {printable(str(error))}"
         finally:
+            # A session in which the broker breaks rules may be the reason: one with somebody else's subscriptions, say.
+            self._anew = self._anew or connection.violated
             self._connection = self._renewal = None
             connection.close()
         return None
 
-    def _login(self) -> Login:
+    async def _login(self) -> Login:
         """Who we are, fresh from the files; CredentialsUnavailable where one is not there."""
-        login = Login.of(self._settings)
+        login = await self._files.now()
         if login.token is not None and (self._token is None or login.token.raw != self._token.raw):
             self._refusals = 0
         self._token = login.token
@@ -127,14 +134,14 @@ class Broker:
             log.warning("MQTT_TLS_INSECURE: the broker is not verified; whoever answers gets our credentials")
         if login.context is None and (login.token or login.password):
             log.warning("MQTT_TLS=false: our credentials cross the network in the clear")
-        first = not self._connects
-        accepted = await connection.open(login, clean_start=settings.mqtt_clean_start and first)
-        self._connection = connection
+        accepted = await connection.open(login, clean_start=self._anew)
+        self._connection, self._anew = connection, False
         self._connected_at = asyncio.get_running_loop().time()
         self._connects += 1
         self._refusals = 0
         if login.token is not None:
-            self._renewal = Renewal(settings.sat_token_path, login.token, connection, self._wall_clock)
+            latest = Reader(partial(read_token, self._token_file)).latest
+            self._renewal = Renewal(self._token_file, login.token, connection, latest, self._wall_clock)
         self._last_reason = "connected"
         log.info(
             "connected to %s:%s as %s (%s, %s), %s session, window %s, QoS %s",
@@ -147,6 +154,20 @@ class Broker:
             accepted.limits.window,
             accepted.limits.qos,
         )
+        for line in shortcomings(accepted.granted, settings):
+            log.warning("%s", line)
+        self._tell_absence()
+
+    def _tell_absence(self) -> None:
+        """For how long we were away, what was dropped meanwhile, and what waits to be sent."""
+        if self._connects > 1:
+            ledger = self._delivery.ledger
+            log.info(
+                "reconnected after=%.1fs dropped=%d queued=%d",
+                self._connected_at - self._lost_at,
+                ledger.dropped.total() - self._dropped_then,
+                ledger.pending,
+            )
 
     def _tick(self) -> None:
         if self._renewal is not None:
@@ -181,4 +202,6 @@ class Broker:
 
     def _audience(self) -> str:
         audience = self._token.audience if self._token else ()
-        return f" - the token's audience is {', '.join(audience)}" if audience else " - the token file holds no JWT"
+        if audience:
+            return f" - the token's audience is {printable(', '.join(audience[:_MOST_AUDIENCES]))}"
+        return f" - token file {self._token_file.path} holds no JWT with an audience (see {self._token_file.option})"

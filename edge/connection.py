@@ -6,33 +6,27 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, Self, cast
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, cast
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import Client, DisconnectFlags
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.credentials import Token, read_secret, read_token, tls_context
+from edge.credentials import Login, Token
 from edge.delivery import Limits, Wire
-from edge.reasons import FATAL_ON_CONNECT, FATAL_ON_DISCONNECT, KEEP_ALIVE_TIMEOUT, explain
-from edge.session import FIRST_OWN_ID, LAST_OWN_ID, Link, Session, make_properties
-from edge.settings import AuthMethod, Settings
+from edge.grants import Accepted
+from edge.packets import REASON_STRING, SERVER_REFERENCE, Answer
+from edge.reasons import KEEP_ALIVE_TIMEOUT, Outcome, Packet, explain, name_of, outcome
+from edge.session import REFUSED_FROM, Link, Session, make_properties
+from edge.settings import Settings
+from edge.wire import LONGEST_PACKET, PROTOCOL_ERROR, Violation
 
 SAT_METHOD = "K8S-SAT"
 METRIC_CATEGORY = ("metriccategory", "edgemqttsim")
 _ANSWER_SECONDS = 30.0
 _TICK_SECONDS = 0.5
-_GRANTS = (
-    "ReceiveMaximum",
-    "MaximumQoS",
-    "MaximumPacketSize",
-    "RetainAvailable",
-    "SessionExpiryInterval",
-    "ServerKeepAlive",
-)
 
 
 class ConnectionEnded(Exception):
@@ -42,39 +36,9 @@ class ConnectionEnded(Exception):
 class BrokerRefused(Exception):
     """The broker said no.  code: of CONNACK or DISCONNECT.  final: coming back would end the same way."""
 
-    def __init__(self, what: str, code: int, *, final: bool) -> None:
-        super().__init__(f"{what}: {explain(code)}")
+    def __init__(self, why: str, code: int, *, final: bool) -> None:
+        super().__init__(why)
         self.code, self.final = code, final
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A CONNACK that lets us in (MQTT 5, 3.2).  granted: its numbers as the broker set them, by paho's names."""
-
-    session_present: bool
-    limits: Limits
-    granted: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Who we are at this connect, fresh from the files.
-
-    context: TLS, or None for plain TCP.  token: for K8S-SAT.  password: for USERPASS.
-    """
-
-    context: ssl.SSLContext | None
-    token: Token | None = None
-    password: bytes | None = None
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Who the settings say we are, read now; CredentialsUnavailable where a file is not there."""
-        method = settings.mqtt_auth_method
-        token = read_token(settings.sat_token_path) if method is AuthMethod.K8S_SAT else None
-        password_file = settings.mqtt_password_file if method is AuthMethod.USERPASS else None
-        password = read_secret(password_file, "password file") if password_file else None
-        return cls(tls_context(settings), token, password)
 
 
 class Lane(Protocol):
@@ -93,8 +57,8 @@ class Lane(Protocol):
     def fill(self) -> None:
         """Write what there is room for."""
 
-    def acknowledged(self, packet_ids: Iterable[int], code: int) -> None:
-        """The broker has answered all these alike (MQTT 5, 3.4)."""
+    def acknowledged(self, packet_ids: Iterable[int], code: int) -> int:
+        """The broker has answered all these alike (MQTT 5, 3.4); how many of them were in flight."""
 
 
 class Connection:
@@ -104,14 +68,14 @@ class Connection:
     """
 
     def __init__(self, settings: Settings, delivery: Lane, on_auth: Callable[[int], None]) -> None:
+        self.on_auth = on_auth
         self._settings, self._delivery = settings, delivery
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
-        self._farewell: int | None = None
+        self._farewell: BrokerRefused | None = None
         self._dropped_for: str | None = None
-        self._leaving = False
+        self._leaving = self._clean_start = False
         self._link = Link(delivery.acknowledged, delivery.fill, delivery.fill)
-        self._session = Session(self._link, settings.mqtt_client_id, on_auth, self._on_refused)
-        self._session.on_connect = self._on_connect
+        self._session = Session(self._link, settings.mqtt_client_id, self)
         self._session.on_disconnect = self._on_disconnect
 
     async def open(self, login: Login, *, clean_start: bool) -> Accepted:
@@ -120,33 +84,37 @@ class Connection:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await self._dial(login.context)
                 self._introduce(login, clean_start=clean_start)
-                accepted = await self._answer
+                ends: list[asyncio.Future[Any]] = [self._answer, self._link.closed]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             raise ConnectionEnded(f"{self._where} did not answer within {_ANSWER_SECONDS:.0f} s") from None
         except OSError as error:
             raise ConnectionEnded(self._why_not(error)) from None
-        except ConnectionEnded as ended:
-            lost = self._link.closed.result() if self._link.closed.done() else None
-            raise ConnectionEnded(f"{ended}: {lost}" if lost else str(ended)) from None
+        if not self._answer.done():
+            raise self._end()
+        accepted = self._answer.result()
         self._delivery.open(self._link, accepted.limits, session_present=accepted.session_present)
         return accepted
 
     async def keep(self, tick: Callable[[], None]) -> None:
-        """Stay until the connection ends, calling `tick` twice a second.
+        """Stay until the connection ends, calling `tick` about twice a second.
 
         Returns where we left ourselves; else raises ConnectionEnded, or BrokerRefused where the server's DISCONNECT
         says that coming back is of no use.
         """
         while not self._link.closed.done():
-            await asyncio.wait([self._link.closed], timeout=_TICK_SECONDS)
+            # A server may give up after 1.5 keep-alives, and paho pings only when asked to look at the time.
+            await asyncio.wait([self._link.closed], timeout=min(_TICK_SECONDS, (self._session.keepalive or 60) / 4))
             self._session.loop_misc()
             self._drop_if_silent()
             tick()
-        if self._leaving:
-            return
-        if self._farewell in FATAL_ON_DISCONNECT:
-            raise BrokerRefused("the broker closed the connection", self._farewell, final=True)
-        raise ConnectionEnded(self._why_ended(self._link.closed.result()))
+        if not self._leaving:
+            raise self._end()
+
+    @property
+    def violated(self) -> bool:
+        """Whether we have ended the connection because the broker broke a rule."""
+        return isinstance(self._link.fault, Violation)
 
     def renew(self, token: Token) -> None:
         """Send a new token on the live connection (MQTT 5, 4.12.1)."""
@@ -181,9 +149,10 @@ class Connection:
 
     def _introduce(self, login: Login, *, clean_start: bool) -> None:
         """Send CONNECT."""
-        settings = self._settings
+        settings, self._clean_start = self._settings, clean_start
         values: dict[str, object] = {
             "SessionExpiryInterval": settings.mqtt_session_expiry,
+            "MaximumPacketSize": LONGEST_PACKET,
             "UserProperty": METRIC_CATEGORY,
         }
         if login.token is not None:
@@ -202,7 +171,7 @@ class Connection:
     def _drop_if_silent(self) -> None:
         """An open socket that acknowledges nothing for 1.5 keep-alives is a dead one."""
         patience = 1.5 * self._session.keepalive
-        if patience and self._delivery.waiting_seconds > patience:
+        if not self._link.closed.done() and self._delivery.waiting_seconds > patience:
             self._dropped_for = f"no acknowledgement for {patience:.1f} s"
             self._link.abort()
 
@@ -218,58 +187,54 @@ class Connection:
         # asyncio puts the address into strerror; the address that was asked for says more.
         return f"cannot reach {self._where}: {os.strerror(error.errno) if error.errno else error}"
 
-    def _why_ended(self, error: Exception | None) -> str:
+    def _end(self) -> Exception:
+        """What ended the connection: we, for a fault, or the broker, or the network."""
+        fault, lost = self._link.fault, self._link.closed.result()
+        if isinstance(fault, Violation):
+            return ConnectionEnded(f"closed the connection ({name_of(fault.code)}): the broker {fault}")
+        if fault is not None:
+            return fault
         if self._farewell is not None:
-            return f"the broker closed the connection: {explain(self._farewell)}"
+            return self._farewell if self._farewell.final else ConnectionEnded(str(self._farewell))
         if self._dropped_for:
-            return f"dropped an open connection: {self._dropped_for}"
-        return f"connection lost: {error}" if error else "the connection closed without a word from the broker"
+            return ConnectionEnded(f"dropped an open connection: {self._dropped_for}")
+        before = "" if self._answer.done() else f"{self._where} closed the connection before it answered"
+        if lost is not None:
+            return ConnectionEnded(f"{before or 'connection lost'}: {lost}")
+        return ConnectionEnded(before or "the broker closed the connection without DISCONNECT")
 
-    # called by paho
+    def _refused(self, what: str, packet: Packet, answer: Answer) -> BrokerRefused:
+        method = self._settings.mqtt_auth_method
+        why = explain(packet, answer.code, method, answer.text(REASON_STRING), answer.text(SERVER_REFERENCE))
+        final = outcome(packet, answer.code, method) in {Outcome.FATAL, Outcome.WAIT}
+        return BrokerRefused(f"{what}: {why}", answer.code, final=final)
 
-    def _on_refused(self, code: int) -> None:
-        if self._answer.done():  # mosquitto answers a refused AUTH with a second CONNACK
-            self._farewell = code
-            return
-        final = code in FATAL_ON_CONNECT
-        self._answer.set_exception(BrokerRefused("the broker refused the connection", code, final=final))
+    # what the session hears
 
-    def _on_connect(
-        self, _client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
-    ) -> None:
-        if self._answer.done():
-            return
-        if reason.is_failure:  # paho's translation of what a broker without MQTT 5 answers
-            self._on_refused(reason.value)
+    def on_connack(self, answer: Answer) -> None:
+        """The broker has let us in, or refused to; Violation where it says what cannot be."""
+        if answer.code >= REFUSED_FROM:
+            refused = self._refused("the broker refused the connection", Packet.CONNACK, answer)
+            self._answer.set_exception(refused)
+        elif answer.session_present and self._clean_start:
+            raise Violation(PROTOCOL_ERROR, "has kept a session that we had asked it to forget")
         else:
-            self._answer.set_result(Accepted(flags.session_present, self._limits(properties), _granted(properties)))
+            self._answer.set_result(Accepted.of(answer, self._settings))
+
+    def on_farewell(self, answer: Answer) -> None:
+        """The broker ends the connection, be it by DISCONNECT or, as mosquitto refuses AUTH, by another CONNACK."""
+        self._delivery.close()
+        self._farewell = self._refused("the broker closed the connection", Packet.DISCONNECT, answer)
 
     def _on_disconnect(
         self,
         _client: Client,
         _data: object,
-        flags: DisconnectFlags,
+        _flags: DisconnectFlags,
         reason: ReasonCode | int | None,
         _: Properties | None,
     ) -> None:
+        """Called by paho when it lets go of its socket."""
         self._delivery.close()
-        if flags.is_disconnect_packet_from_server and isinstance(reason, ReasonCode):
-            self._farewell = reason.value
-        elif reason == KEEP_ALIVE_TIMEOUT:
+        if reason == KEEP_ALIVE_TIMEOUT and self._farewell is None:
             self._dropped_for = f"no answer to a ping for {self._session.keepalive} s"
-        if not self._answer.done():
-            self._answer.set_exception(ConnectionEnded(f"{self._where} closed the connection before it answered"))
-
-    def _limits(self, granted: Properties | None) -> Limits:
-        """Our wishes within what the server grants; what it does not mention is unlimited (MQTT 5, 3.2.2.3)."""
-        receive_maximum = getattr(granted, "ReceiveMaximum", LAST_OWN_ID)
-        return Limits(
-            window=min(self._settings.mqtt_window, receive_maximum, LAST_OWN_ID - FIRST_OWN_ID),
-            qos=min(self._settings.mqtt_qos, getattr(granted, "MaximumQoS", 2)),
-            frame_bytes=getattr(granted, "MaximumPacketSize", None),
-            retain=bool(getattr(granted, "RetainAvailable", 1)),
-        )
-
-
-def _granted(properties: Properties | None) -> dict[str, int]:
-    return {name: getattr(properties, name) for name in _GRANTS if hasattr(properties, name)}

@@ -15,13 +15,13 @@ from itertools import chain, filterfalse, islice, repeat
 from operator import attrgetter
 from typing import Final, Protocol
 
-from edge.outbox import Outbox
-from edge.session import FIRST_OWN_ID, LAST_OWN_ID
+from edge.outbox import Ledger, Outbox
+from edge.reasons import Outcome, Packet, name_of, outcome
+from edge.session import FIRST_OWN_ID, LAST_OWN_ID, REFUSED_FROM
 from edge.topics import TopicError
+from edge.wire import TextTooLong
 from plant.telemetry import Message
 
-REFUSED_FROM = 0x80
-QUOTA_EXCEEDED = 0x97
 TOO_LARGE, NO_TOPIC = "too_large", "no_topic"
 LONGEST_FRAME: Final = 268_435_460
 """Bytes of the longest packet there can be (MQTT 5, 1.5.5 and 2.1.4)."""
@@ -37,11 +37,15 @@ class Encodes(Protocol):
     def frames(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
     ) -> list[bytes]:
-        """A frame for each message; TopicError where one has no topic."""
+        """A frame for each message; TopicError where one has no topic, TextTooLong where its frame would be none."""
 
 
 class _Unsendable(Exception):
-    """Among some messages there is one that cannot be sent; the argument is the reason that the ledger counts."""
+    """Among some messages there is one that cannot be sent: the reason that the ledger counts, and why in words."""
+
+    def __init__(self, reason: str, why: str) -> None:
+        super().__init__(why)
+        self.reason = reason
 
 
 class Wire(Protocol):
@@ -71,6 +75,7 @@ class Delivery:
     """Sends what the outbox holds as fast as the broker allows.
 
     clock: seconds, monotonic.  on_refused: told of each message the broker refuses for good, with the reason code.
+    on_unsendable: told of each message that cannot be sent, with the reason that the ledger counts and why in words.
     """
 
     def __init__(
@@ -79,10 +84,14 @@ class Delivery:
         encoder: Encodes,
         clock: Callable[[], float],
         on_refused: Callable[[Message, int], None] = lambda _message, _code: None,
+        on_unsendable: Callable[[Message, str, str], None] = lambda _message, _reason, _why: None,
     ) -> None:
         self.progress_at = clock()
+        self.blocked: str | None = None
         self.last_acknowledgement: float | None = None
-        self._outbox, self._encoder, self._clock, self._on_refused = outbox, encoder, clock, on_refused
+        self._outbox, self._encoder, self._clock = outbox, encoder, clock
+        self._on_refused, self._on_unsendable = on_refused, on_unsendable
+        self._taken_before = 0
         self._wire: Wire | None = None
         self._limits = Limits(window=1)
         self._in_flight: dict[int, Message] = {}
@@ -95,6 +104,16 @@ class Delivery:
         self._pause: asyncio.TimerHandle | None = None
         self._waking = False
         outbox.on_message = self._wake
+
+    @property
+    def ledger(self) -> Ledger:
+        """What became of each message."""
+        return self._outbox.ledger
+
+    @property
+    def taken(self) -> int:
+        """How many messages the broker has taken on this connection, or on the last one."""
+        return self.ledger.acknowledged - self._taken_before
 
     @property
     def idle(self) -> bool:
@@ -110,6 +129,7 @@ class Delivery:
         """A connection is up: send again what is unacknowledged, then what waits."""
         self._wire, self._limits = wire, limits
         self._encoder.retain_available = limits.retain
+        self.blocked, self._taken_before = None, self.ledger.acknowledged
         self._unanswered()
         self._resend_as_duplicate = session_present
         self.progress_at = self._clock()
@@ -140,22 +160,27 @@ class Delivery:
         if not self._limits.qos and len(self._outbox):
             self._wake()
 
-    def acknowledged(self, packet_ids: Iterable[int], code: int) -> None:
-        """The broker answered all these packet ids alike (MQTT 5, 3.4). Call `fill` after the last of a batch."""
+    def acknowledged(self, packet_ids: Iterable[int], code: int) -> int:
+        """The broker answered all these packet ids alike (MQTT 5, 3.4); how many of them were in flight.
+
+        Call `fill` after the last of a batch.
+        """
         messages = self._settled(packet_ids)
         if not messages:
-            return
+            return 0
         self.progress_at = self.last_acknowledgement = self._clock()
         if code < REFUSED_FROM:
-            self._slow = 0.0
+            self._slow, self.blocked = 0.0, None
             self._outbox.acknowledged(*messages)
-        elif code == QUOTA_EXCEEDED:
+        elif outcome(Packet.PUBACK, code) is Outcome.WAIT:
             self._outbox.put_back(*messages)
             self._slow_down()
         else:
             for message in messages:
                 self._outbox.refused(message, code)
                 self._on_refused(message, code)
+            self._nothing_taken(f"the broker refuses every message: {name_of(code)}")
+        return len(messages)
 
     def abandon(self, reason: str) -> None:
         """Give up what is in flight and what waits; each is counted as dropped for `reason`."""
@@ -208,21 +233,30 @@ class Delivery:
         try:
             return self._encoded([packet_id], [message], dup=dup)
         except _Unsendable as unsendable:
-            self._give_up(packet_id, str(unsendable))
+            self._give_up(packet_id, unsendable)
             return []
 
     def _encoded(self, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool) -> list[bytes]:
         try:
             frames = self._encoder.frames(messages, packet_ids if self._limits.qos else None, dup=dup)
-        except TopicError:
-            raise _Unsendable(NO_TOPIC) from None
-        if max(map(len, frames)) > (self._limits.frame_bytes or LONGEST_FRAME):
-            raise _Unsendable(TOO_LARGE)
+        except TopicError as error:
+            raise _Unsendable(NO_TOPIC, str(error)) from None
+        except TextTooLong as error:
+            raise _Unsendable(TOO_LARGE, str(error)) from None
+        if (longest := max(map(len, frames))) > (most := self._limits.frame_bytes or LONGEST_FRAME):
+            raise _Unsendable(TOO_LARGE, f"{longest:,} bytes; the broker's Maximum Packet Size is {most:,}")
         return frames
 
-    def _give_up(self, packet_id: int, reason: str) -> None:
+    def _give_up(self, packet_id: int, unsendable: _Unsendable) -> None:
         for message in self._settled([packet_id]):
-            self._outbox.discard(message, reason)
+            self._outbox.discard(message, unsendable.reason)
+            self._on_unsendable(message, unsendable.reason, str(unsendable))
+        self._nothing_taken(f"no message can be sent: {unsendable}")
+
+    def _nothing_taken(self, why: str) -> None:
+        """A message did not get through: say so, as long as none has on this connection."""
+        if not self.taken:
+            self.blocked = why
 
     def _wake(self) -> None:
         """Fill once this turn of the loop is over, so that a burst of messages leaves in one write."""

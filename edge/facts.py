@@ -23,6 +23,7 @@ class ConnectionFacts:
     token_expiry: the token's `exp` in Unix seconds.  last_reason: what last happened to the connection, in words.
     last_ack_age_seconds: time since the last acknowledgement, None before the first.
     waiting_seconds: for how long acknowledgements have been due and none has come; 0 when none is due.
+    blocked: why no message has got through on this connection though some were tried, or None.
     """
 
     connected: bool = False
@@ -32,6 +33,7 @@ class ConnectionFacts:
     last_reason: str = "not connected yet"
     last_ack_age_seconds: float | None = None
     waiting_seconds: float = 0.0
+    blocked: str | None = None
     clients: int = 1
 
     @property
@@ -72,4 +74,4 @@ def why_not_alive(facts: ConnectionFacts, *, turn_age_seconds: float, patience_s
 
 def why_not_ready(facts: ConnectionFacts) -> str | None:
     """Say why messages cannot be delivered now, or None while they can."""
-    return None if facts.connected else f"not connected to the broker: {facts.last_reason}"
+    return facts.blocked if facts.connected else f"not connected to the broker: {facts.last_reason}"

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Self, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.connection import SAT_METHOD
-from edge.credentials import CredentialsUnavailable, read_secret, read_token, tls_context
-from edge.reasons import explain
+from edge.credentials import CredentialsUnavailable, Login, Reader, Token, read_token, token_file
+from edge.packets import CONNACK, DISCONNECT, NAMES, PINGRESP
+from edge.reasons import Packet, explain, name_of
 from edge.session import make_properties
 from edge.settings import AuthMethod, Settings
+from edge.wire import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH
 
 _ANSWER_SECONDS = 30.0
 _SESSION_SECONDS = 300
 _WAITING_MESSAGES: Final = 100_000
+_WAITING_BYTES: Final = 64 * 1024 * 1024
+_LONGEST_PACKET: Final = 1024 * 1024
+"""Bytes of the longest packet we take; CONNECT says so (MQTT 5, 3.1.2.11.4). A row has a few hundred."""
+_UNSENT_PACKETS: Final = 10_000
+_SUBACK, _QOS_2 = 0x90, 0x04
 
 
 class CannotListen(Exception):
@@ -40,10 +49,13 @@ class Listener:
 
     def __init__(self, settings: Settings, topics: str) -> None:
         self._settings, self._topics = settings, topics
-        self._messages: queue.Queue[bytes | None] = queue.Queue(_WAITING_MESSAGES)
+        self._put_bytes = self._taken_bytes = 0
+        self._messages: queue.Queue[bytes | None] = queue.Queue()
         self._subscribed = threading.Event()
         self._refusal: str | None = None
-        self._properties = make_properties(PacketTypes.CONNECT, SessionExpiryInterval=_SESSION_SECONDS)
+        self._properties = make_properties(
+            PacketTypes.CONNECT, SessionExpiryInterval=_SESSION_SECONDS, MaximumPacketSize=_LONGEST_PACKET
+        )
         self._client = self._new_client()
         self.lost = self.breaks = 0
 
@@ -75,12 +87,13 @@ class Listener:
         timer.start()
         try:
             while (payload := self._messages.get()) is not None:
+                self._taken_bytes += len(payload)
                 yield payload
         finally:
             timer.cancel()
 
-    def _new_client(self) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, f"{self._settings.mqtt_client_id}-verify", protocol=MQTTv5)
+    def _new_client(self) -> _Client:
+        client = _Client(CallbackAPIVersion.VERSION2, f"{self._settings.mqtt_client_id}-verify", protocol=MQTTv5)
         client.on_pre_connect = self._renew
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -90,15 +103,16 @@ class Listener:
 
     def _introduce(self) -> None:
         """Who we are, as the daemon would say it."""
-        settings, method = self._settings, self._settings.mqtt_auth_method
-        if (context := tls_context(settings)) is not None:
-            self._client.tls_set_context(cast("ssl.SSLContext", _ServerName(context, settings.tls_server_name)))
-        if method is AuthMethod.USERPASS and settings.mqtt_password_file is not None:
-            password = read_secret(settings.mqtt_password_file, "password file")
-            self._client.username_pw_set(settings.mqtt_username, password.decode())
-        if method is AuthMethod.K8S_SAT:
+        settings = self._settings
+        login = asyncio.run(_now(Reader(partial(Login.of, settings))))
+        if login.context is not None:
+            self._client.tls_set_context(cast("ssl.SSLContext", _ServerName(login.context, settings.tls_server_name)))
+        if login.password is not None:
+            # paho takes bytes as they are, though its annotation says str.
+            self._client.username_pw_set(settings.mqtt_username, cast("str", login.password))
+        if login.token is not None:
             self._properties.AuthenticationMethod = SAT_METHOD
-            self._properties.AuthenticationData = read_token(settings.sat_token_path).raw
+            self._properties.AuthenticationData = login.token.raw
 
     # called by paho
 
@@ -106,13 +120,14 @@ class Listener:
         """A fresh token at each connect; while the file is away, the one we have."""
         if self._settings.mqtt_auth_method is AuthMethod.K8S_SAT:
             with suppress(CredentialsUnavailable):
-                self._properties.AuthenticationData = read_token(self._settings.sat_token_path).raw
+                reader: Reader[Token] = Reader(partial(read_token, token_file(self._settings)))
+                self._properties.AuthenticationData = asyncio.run(_now(reader)).raw
 
     def _on_connect(
         self, client: Client, _data: Any, flags: ConnectFlags, reason: ReasonCode, _: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._decide(f"the broker refused the connection: {explain(reason.value)}")
+            self._decide(f"the broker refused the connection: {self._explain(Packet.CONNACK, reason)}")
         elif not flags.session_present:
             client.subscribe(self._topics, qos=1)
 
@@ -120,27 +135,80 @@ class Listener:
         self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _: Properties | None
     ) -> None:
         refused = next((reason for reason in reasons if reason.is_failure), None)
-        why = f"the broker refused the subscription to {self._topics}: {explain(refused.value)}" if refused else None
-        self._decide(why)
+        why = f"the broker refused the subscription to {self._topics}: " if refused else None
+        self._decide(why and why + self._explain(Packet.SUBACK, refused))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if not message.retain:
-            try:
-                self._messages.put_nowait(bytes(message.payload))
-            except queue.Full:
-                self.lost += 1
+        if message.retain:
+            return
+        payload = bytes(message.payload)
+        # The queue itself has no bound, so that the timer of `payloads` always finds room for the end.
+        if self._messages.qsize() >= _WAITING_MESSAGES or self._put_bytes - self._taken_bytes > _WAITING_BYTES:
+            self.lost += 1
+            return
+        self._put_bytes += len(payload)
+        self._messages.put(payload)
 
     def _on_disconnect(
-        self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _: Properties | None
+        self, _client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _: Properties | None
     ) -> None:
         self.breaks += reason.is_failure
-        self._decide(f"the broker closed the connection: {explain(reason.value)}")
+        if self._client.fault:
+            self._decide(f"closed the connection: the broker {self._client.fault}")
+        elif flags.is_disconnect_packet_from_server:
+            self._decide(f"the broker closed the connection: {self._explain(Packet.DISCONNECT, reason)}")
+        else:
+            self._decide("the connection was lost before the broker had answered")
+
+    def _explain(self, packet: Packet, reason: ReasonCode | None) -> str:
+        return explain(packet, reason.value if reason else 0, self._settings.mqtt_auth_method)
 
     def _decide(self, refusal: str | None) -> None:
         """The first answer counts."""
         if not self._subscribed.is_set():
             self._refusal = refusal
             self._subscribed.set()
+
+
+async def _now(reader: Reader[Any]) -> Any:
+    """Read in a loop of its own: there is none in these threads."""
+    return await reader.now()
+
+
+class _Client(Client):
+    """paho's client, which takes only what a subscriber at QoS 1 may be sent, and nothing that is too long.
+
+    fault: what the broker did for which we have closed the connection.
+    """
+
+    fault = ""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > _LONGEST_PACKET:
+            self._end(PACKET_TOO_LARGE, f"sent a packet of {bufsize:,} bytes; we take {_LONGEST_PACKET:,}")
+            raise ConnectionError(self.fault)
+        return super()._sock_recv(bufsize)
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        command, size = self._in_packet["command"], self._in_packet["remaining_length"]
+        kind = command & 0xF0
+        allowed = kind in {CONNACK, PINGRESP, DISCONNECT, _SUBACK} or (kind == PUBLISH and not command & _QOS_2)
+        if not allowed:
+            return self._end(PROTOCOL_ERROR, f"sent {NAMES.get(kind, 'no packet')}, which we have not asked for")
+        if len(self._out_packet) > _UNSENT_PACKETS:
+            return self._end(PROTOCOL_ERROR, "does not read our acknowledgements")
+        try:
+            return super()._packet_handle()
+        except Exception as error:  # noqa: BLE001 - paho's thread would die of it, and nobody would know
+            return self._end(
+                PROTOCOL_ERROR, f"sent a malformed {NAMES[kind]} of {size:,} bytes ({type(error).__name__})"
+            )
+
+    def _end(self, code: int, what: str) -> MQTTErrorCode:
+        self.fault = f"{what} ({name_of(code)})"
+        with suppress(OSError, AttributeError):
+            self._sock_send(bytes((DISCONNECT, 2, code, 0)))
+        return MQTTErrorCode.MQTT_ERR_PROTOCOL
 
 
 class _ServerName:

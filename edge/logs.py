@@ -36,6 +36,15 @@ def redact(text: str) -> str:
     return _BEARER.sub(rf"\1{_MASK}", _JWT.sub(_MASK, text))
 
 
+_MOST_SHOWN = 160
+
+
+def printable(text: str, most: int = _MOST_SHOWN) -> str:
+    """Make a piece of a line of what somebody else has written: no control characters, at most `most` others."""
+    shown = "".join(each if each.isprintable() else "?" for each in text[: most + 1])
+    return shown if len(shown) <= most else f"{shown[:most]}..."
+
+
 class TextFormatter(logging.Formatter):
     """`2026-11-20T21:33:00.123Z INFO  broker: message`; a record with a `block` prints that alone, as it is."""
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from edge.connection import BrokerRefused, ConnectionEnded
-from edge.credentials import CredentialsUnavailable, Token, read_secret, read_token
+from edge.credentials import CredentialsUnavailable, Reader, Token, password_file, read_secret, read_token, token_file
+from edge.grants import shortcomings
+from edge.logs import printable
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, moment, note, ok, some, warn
 from edge.preflight_session import CLIENT_ID_SUFFIX, Probe, session
-from edge.reasons import FATAL_ON_CONNECT, NOT_AUTHORIZED
+from edge.reasons import NOT_AUTHORIZED
 from edge.settings import AuthMethod
 
 _ACCOUNT = re.compile(r"system:serviceaccount:([^:]+):([^:]+)")
 _SHORT_SECONDS = 60.0
-_SHORT_PACKET_BYTES = 4096
 _GRANTS: Final = {
     "ReceiveMaximum": "Receive Maximum {}",
     "MaximumQoS": "Maximum QoS {}",
@@ -35,6 +37,8 @@ _AUDIENCE = (
     "Where the broker wants another than aio-internal, name it here by --audience.",
 )
 _LATER = f"The broker is up, but not ready for us: {get('pods')}; --wait tries again."
+_MAY_CONNECT = f"The broker's authorization must let the client id connect; preflight's ends in `{CLIENT_ID_SUFFIX}`."
+_MOVED = ("Ask who runs the broker where it is now, and set MQTT_BROKER to that.", _LATER)
 _FIXES: Final[Mapping[int, tuple[str, ...]]] = {
     0x84: ("Point MQTT_BROKER and MQTT_PORT at a broker that speaks MQTT 5; older versions cannot take our login.",),
     0x85: (
@@ -42,11 +46,6 @@ _FIXES: Final[Mapping[int, tuple[str, ...]]] = {
         f"preflight appends `{CLIENT_ID_SUFFIX}`: if the broker knows its clients by their ids, allow that one too.",
     ),
     0x86: ("Compare MQTT_USERNAME and the file MQTT_PASSWORD_FILE with what the broker has.",),
-    0x87: (
-        f"Does the BrokerAuthentication of this port know us? {get('brokerauthentication')} -o yaml",
-        "A token is good only in the cluster that made it, and only as long as its pod and its service account exist.",
-        f"A BrokerAuthorization must let the client id connect; preflight's ends in `{CLIENT_ID_SUFFIX}`.",
-    ),
     0x8C: (
         f"This port offers another login, see its authenticationRef: {get('brokerlistener')} -o yaml",
         "Then set MQTT_AUTH_METHOD to that login, or MQTT_PORT to a port with ours.",
@@ -55,15 +54,28 @@ _FIXES: Final[Mapping[int, tuple[str, ...]]] = {
         "It has too many connections or sessions, or too little memory: fewer replicas, or a larger broker.",
         _LATER,
     ),
+    0x9C: _MOVED,
+    0x9D: _MOVED,
     0x9F: ("Too many clients connect at once: wait, or start replicas one after the other.", _LATER),
 }
+_NOT_AUTHORIZED_FIXES: Final[Mapping[AuthMethod, tuple[str, ...]]] = {
+    AuthMethod.K8S_SAT: (
+        f"Does the BrokerAuthentication of this port know us? {get('brokerauthentication')} -o yaml",
+        "A token is good only in the cluster that made it, and only as long as its pod and its service account exist.",
+        _MAY_CONNECT,
+    ),
+    AuthMethod.USERPASS: (*_FIXES[0x86], _MAY_CONNECT),
+    AuthMethod.X509: ("Does the broker know the subject of the certificate MQTT_CERT_FILE?", _MAY_CONNECT),
+    AuthMethod.NONE: ("Set MQTT_AUTH_METHOD to a login that the broker offers on this port.", _MAY_CONNECT),
+}
+"""What to do about 0x87 on CONNECT, by how we log in."""
 
 
 async def check_credentials(case: Case) -> list[Finding]:
     """What we log in with, as far as can be seen from here. Secrets are read, never shown."""
     method = case.settings.mqtt_auth_method
     try:
-        return _CHECKS[method](case)
+        return await _CHECKS[method](case)
     except CredentialsUnavailable as error:
         fix = _VOLUME if method is AuthMethod.K8S_SAT else "Mount the secret with that file, readable for this user."
         raise Failure(Exit.CREDENTIALS, str(error), fix) from None
@@ -76,13 +88,13 @@ async def check_connect(case: Case) -> list[Finding]:
             name = case.settings.mqtt_client_id + CLIENT_ID_SUFFIX
             return [ok(f"the broker lets us in as {name}"), *_grants(case, accepted.granted)]
     except (BrokerRefused, ConnectionEnded) as error:
-        raise not_let_in(case, error) from None
+        raise await not_let_in(case, error) from None
 
 
-def not_let_in(case: Case, error: BrokerRefused | ConnectionEnded) -> Failure:
+async def not_let_in(case: Case, error: BrokerRefused | ConnectionEnded) -> Failure:
     """Why CONNECT was not answered, or not as we wanted it."""
     if isinstance(error, BrokerRefused):
-        return _refused(case, error)
+        return await _refused(case, error)
     return Failure(
         Exit.NO_SESSION,
         f"no answer to CONNECT: {error}",
@@ -94,9 +106,9 @@ def not_let_in(case: Case, error: BrokerRefused | ConnectionEnded) -> Failure:
 # credentials
 
 
-def _check_token(case: Case) -> list[Finding]:
+async def _check_token(case: Case) -> list[Finding]:
     path = case.settings.sat_token_path
-    token = read_token(path)
+    token = await _token(case)
     if token.expires_at is None:
         raise Failure(
             Exit.CREDENTIALS,
@@ -111,15 +123,24 @@ def _check_token(case: Case) -> list[Finding]:
             _KUBELET,
             _CLOCK,
         )
-    audience = some(token.audience) or "none"
+    audience = _audiences(token) or "none"
     shown = f"{_account(token)}, for {audience}, valid until {moment(token.expires_at)}"
     return [ok(f"{path}: {shown}"), *(warn(doubt.what) for doubt in _doubts(case, token))]
 
 
+async def _token(case: Case) -> Token:
+    return await Reader(partial(read_token, token_file(case.settings)), case.timeout_seconds).now()
+
+
+def _audiences(token: Token) -> str:
+    return printable(some(token.audience))
+
+
 def _account(token: Token) -> str:
     """Whose token it is."""
-    account = _ACCOUNT.fullmatch(token.subject)
-    return f"service account {account[2]} in {account[1]}" if account else f"subject {token.subject or 'none'}"
+    subject = printable(token.subject)
+    account = _ACCOUNT.fullmatch(subject)
+    return f"service account {account[2]} in {account[1]}" if account else f"subject {subject or 'none'}"
 
 
 class _Doubt(NamedTuple):
@@ -132,7 +153,7 @@ class _Doubt(NamedTuple):
 def _doubts(case: Case, token: Token) -> Iterator[_Doubt]:
     """What may be wrong with the token; the broker's answer will tell."""
     if case.audience not in token.audience:
-        held = some(token.audience) or "nobody"
+        held = _audiences(token) or "nobody"
         yield _Doubt(f"wrong audience: the token is for {held}, not for {case.audience}", _AUDIENCE)
     if not _ACCOUNT.fullmatch(token.subject):
         yield _Doubt("the token's subject is no service account", (_VOLUME,))
@@ -142,20 +163,29 @@ def _doubts(case: Case, token: Token) -> Iterator[_Doubt]:
         yield _Doubt("the token expires within a minute, and no new one is there", (_KUBELET,))
 
 
-def _check_password(case: Case) -> list[Finding]:
+async def _check_password(case: Case) -> list[Finding]:
     settings = case.settings
-    if settings.mqtt_password_file is not None:
-        read_secret(settings.mqtt_password_file, "password file")
+    if (file := password_file(settings)) is not None:
+        await Reader(partial(read_secret, file), case.timeout_seconds).now()
     said = ok(f"user {settings.mqtt_username}, password from {settings.mqtt_password_file}")
     clear = [] if settings.mqtt_tls else [warn("MQTT_TLS=false: the password crosses the network in the clear")]
     return [said, *clear]
 
 
-_CHECKS: Final[Mapping[AuthMethod, Callable[[Case], list[Finding]]]] = {
+async def _check_certificate(case: Case) -> list[Finding]:
+    """The handshake has loaded it."""
+    return [ok(f"certificate {case.settings.mqtt_cert_file}")]
+
+
+async def _check_nothing(_case: Case) -> list[Finding]:
+    return [note("MQTT_AUTH_METHOD=NONE: we do not say who we are")]
+
+
+_CHECKS: Final[Mapping[AuthMethod, Callable[[Case], Awaitable[list[Finding]]]]] = {
     AuthMethod.K8S_SAT: _check_token,
     AuthMethod.USERPASS: _check_password,
-    AuthMethod.X509: lambda case: [ok(f"certificate {case.settings.mqtt_cert_file}")],
-    AuthMethod.NONE: lambda _case: [note("MQTT_AUTH_METHOD=NONE: we do not say who we are")],
+    AuthMethod.X509: _check_certificate,
+    AuthMethod.NONE: _check_nothing,
 }
 
 
@@ -166,29 +196,22 @@ def _grants(case: Case, granted: Mapping[str, int]) -> Iterator[Finding]:
     """What the broker grants, and where that is less than we would like."""
     told = [form.format(f"{granted[name]:,}") for name, form in _GRANTS.items() if name in granted]
     yield note(f"the broker grants: {', '.join(told) or 'everything, as it sets no limits'}")
-    settings = case.settings
-    if granted.get("MaximumQoS", 2) < settings.mqtt_qos:
-        yield warn("messages go out with QoS 0: nothing is acknowledged, and what gets lost is not noticed")
-    if not granted.get("RetainAvailable", 1):
-        yield warn("the broker keeps no retained messages: OEE reports reach only those who listen then")
-    if granted.get("MaximumPacketSize", _SHORT_PACKET_BYTES) < _SHORT_PACKET_BYTES:
-        yield warn("longer messages than the Maximum Packet Size are dropped as too_large")
-    if granted.get("SessionExpiryInterval", settings.mqtt_session_expiry) < settings.mqtt_session_expiry:
-        yield warn(f"sessions are kept for less than MQTT_SESSION_EXPIRY={settings.mqtt_session_expiry} s")
+    yield from map(warn, shortcomings(granted, case.settings))
 
 
-def _refused(case: Case, error: BrokerRefused) -> Failure:
+async def _refused(case: Case, error: BrokerRefused) -> Failure:
     """The broker said no; a doubtful token is the likeliest reason for `Not authorized`."""
-    if error.code == NOT_AUTHORIZED and (doubt := _first_doubt(case)):
+    if error.code == NOT_AUTHORIZED and (doubt := await _first_doubt(case)):
         return Failure(Exit.CREDENTIALS, f"{doubt.what}; {error}", *doubt.fix)
-    code = Exit.REFUSED if error.code in FATAL_ON_CONNECT else Exit.NO_SESSION
-    return Failure(code, str(error), *_FIXES.get(error.code, (_LATER,)))
+    fixes = _NOT_AUTHORIZED_FIXES[case.settings.mqtt_auth_method] if error.code == NOT_AUTHORIZED else None
+    code = Exit.REFUSED if error.final else Exit.NO_SESSION
+    return Failure(code, str(error), *(fixes or _FIXES.get(error.code, (_LATER,))))
 
 
-def _first_doubt(case: Case) -> _Doubt | None:
+async def _first_doubt(case: Case) -> _Doubt | None:
     if case.settings.mqtt_auth_method is not AuthMethod.K8S_SAT:
         return None
     try:
-        return next(_doubts(case, read_token(case.settings.sat_token_path)), None)
+        return next(_doubts(case, await _token(case)), None)
     except CredentialsUnavailable:
         return None

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from edge.connection import BrokerRefused, Connection, ConnectionEnded
-from edge.delivery import REFUSED_FROM
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, note, ok, some, warn
 from edge.preflight_login import not_let_in
 from edge.preflight_session import TOO_LARGE, Probe, session
 from edge.reasons import NOT_AUTHORIZED, name_of
+from edge.session import REFUSED_FROM
 
 _NO_SUBSCRIBERS = 0x10
 _QOS_0_SECONDS = 0.5
@@ -46,7 +46,7 @@ async def check_publish(case: Case) -> list[Finding]:
         async with session(case, probe, mqtt_session_expiry=0) as (connection, _):
             await _answered(case, probe, connection)
     except (BrokerRefused, ConnectionEnded) as error:
-        raise (_broken(probe, error) if probe.begun else not_let_in(case, error)) from None
+        raise (_broken(probe, error) if probe.begun else await not_let_in(case, error)) from None
     if not probe.certain:
         return [warn(f"published to {some(topics)} with QoS 0: the broker does not say what became of it")]
     return [*_judged(case, probe)]

@@ -6,10 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
-from edge.connection import Accepted, BrokerRefused, Connection, ConnectionEnded, Login
+from edge.connection import BrokerRefused, Connection, ConnectionEnded
+from edge.credentials import Login, Reader
 from edge.delivery import Limits, Wire
+from edge.grants import Accepted
 from edge.preflight_findings import Case
 from edge.session import FIRST_OWN_ID, LAST_OWN_ID
 from edge.settings import AuthMethod, Settings
@@ -76,12 +79,11 @@ class Probe:
         if not self.missing:
             self.answered.set()
 
-    def acknowledged(self, packet_ids: Iterable[int], code: int) -> None:
-        """The broker has answered all these alike (MQTT 5, 3.4)."""
-        for packet_id in packet_ids:
-            topic = self._unanswered.pop(packet_id, None)
-            if topic is not None:
-                self.answers[topic] = code
+    def acknowledged(self, packet_ids: Iterable[int], code: int) -> int:
+        """The broker has answered all these alike (MQTT 5, 3.4); how many of them were in flight."""
+        topics = [self._unanswered.pop(packet_id) for packet_id in packet_ids if packet_id in self._unanswered]
+        self.answers.update(dict.fromkeys(topics, code))
+        return len(topics)
 
     def _publish(self, wire: Wire, topic: str) -> None:
         packet_id = self._next_id if self.certain else None
@@ -128,9 +130,10 @@ async def session(case: Case, probe: Probe, **changes: object) -> AsyncIterator[
 
 
 async def _opened(case: Case, connection: Connection, settings: Settings) -> Accepted:
+    login = await Reader(partial(Login.of, settings), case.timeout_seconds).now()
     try:
         async with asyncio.timeout(case.timeout_seconds):
-            return await connection.open(Login.of(settings), clean_start=True)
+            return await connection.open(login, clean_start=True)
     except TimeoutError:
         raise ConnectionEnded(f"{case.where} did not answer within {case.timeout_seconds:g} s") from None
 

@@ -6,12 +6,14 @@ import asyncio
 import math
 import ssl
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from edge.credentials import CredentialsUnavailable, tls_context
+from edge.credentials import CredentialsUnavailable, Reader, tls_context
+from edge.logs import printable
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, moment, ok, some, warn
 from edge.preflight_session import speaks_plain_mqtt
-from edge.settings import AuthMethod
+from edge.settings import AuthMethod, Settings
 
 Certificate = Mapping[str, Any]
 """A certificate as `ssl.SSLSocket.getpeercert` gives it."""
@@ -43,7 +45,7 @@ async def check_ca_file(case: Case) -> list[Finding]:
         return [warn("MQTT_TLS_INSECURE: the broker is not verified; whoever answers gets our credentials")]
     if settings.mqtt_ca_file is None:
         return [warn("MQTT_CA_FILE is not set: the authorities of the system are trusted")]
-    trusted = _trusted(case)
+    trusted = await _trusted(case)
     if not trusted:
         return [warn(f"{settings.mqtt_ca_file} holds no authority's certificate, only others")]
     held = some([_name(each, "subject") for each in trusted], 3)
@@ -53,7 +55,7 @@ async def check_ca_file(case: Case) -> list[Finding]:
 async def check_tls(case: Case) -> list[Finding]:
     """The handshake: chain, date and name of the broker's certificate, as the daemon checks them."""
     settings = case.settings
-    context = _context(case)
+    context = await _context(case)
     if context is None:
         # Before credentials are sent, in the clear, to a port that cannot take them.
         if await _speaks_tls(case):
@@ -74,11 +76,11 @@ async def check_tls(case: Case) -> list[Finding]:
 # whom we trust
 
 
-def _trusted(case: Case) -> list[Certificate]:
+async def _trusted(case: Case) -> list[Certificate]:
     """The authorities in the CA file."""
     anonymous = case.settings.model_copy(update={"mqtt_auth_method": AuthMethod.NONE})
     try:
-        context = tls_context(anonymous)
+        context = await _read(case, anonymous)
     except CredentialsUnavailable as error:
         raise Failure(
             Exit.CA_FILE,
@@ -90,16 +92,20 @@ def _trusted(case: Case) -> list[Certificate]:
     return list(context.get_ca_certs()) if context else []
 
 
-def _context(case: Case) -> ssl.SSLContext | None:
+async def _context(case: Case) -> ssl.SSLContext | None:
     """TLS as the daemon does it."""
     try:
-        return tls_context(case.settings)
+        return await _read(case, case.settings)
     except CredentialsUnavailable as error:
         raise Failure(
             Exit.CREDENTIALS,
             str(error),
             "MQTT_CERT_FILE and MQTT_KEY_FILE must be a pair in PEM form, readable for this user.",
         ) from None
+
+
+async def _read(case: Case, settings: Settings) -> ssl.SSLContext | None:
+    return await Reader(partial(tls_context, settings), case.timeout_seconds).now()
 
 
 # who answers
@@ -273,13 +279,14 @@ def _in_words(certificate: Certificate) -> str:
 
 def _names(certificate: Certificate) -> Iterator[str]:
     """The names that a client may look for (RFC 6125), addresses among them."""
-    yield from (name for _, name in certificate.get("subjectAltName", ()))
+    yield from (printable(name) for _, name in certificate.get("subjectAltName", ()))
 
 
 def _name(certificate: Certificate, whose: str) -> str:
     """The common name of `subject` or `issuer`, else all of the name."""
     pairs = [pair for parts in certificate.get(whose, ()) for pair in parts]
-    return f'"{dict(pairs).get("commonName") or ", ".join("=".join(pair) for pair in pairs)}"'
+    name = dict(pairs).get("commonName") or ", ".join("=".join(pair) for pair in pairs)
+    return f'"{printable(name)}"'
 
 
 def _aging(case: Case, certificates: list[Certificate], whose: str) -> Iterator[Finding]:

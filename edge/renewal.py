@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
-from edge.credentials import CredentialsUnavailable, Token, read_token
+from edge.credentials import SecretFile, Token
+from edge.reasons import Outcome, Packet, name_of, outcome
 
 log = logging.getLogger("broker")
 
-SUCCESS, CONTINUE = 0x00, 0x18
 _ANSWER_SECONDS = 10.0
 _RENEW_BEFORE_SECONDS = 60.0
 
@@ -30,11 +29,20 @@ class Renewal:
     """Watches the token file for one connection.
 
     The file is read through its path each time, so the symlink swap of a projected volume is seen, every time.
+    latest: what the file held when it was last read, or None where it has not been, or could not be.
     wall_clock: Unix seconds.
     """
 
-    def __init__(self, path: Path, token: Token, connection: Renewable, wall_clock: Callable[[], float]) -> None:
-        self._path, self._token, self._connection, self._wall_clock = path, token, connection, wall_clock
+    def __init__(
+        self,
+        file: SecretFile,
+        token: Token,
+        connection: Renewable,
+        latest: Callable[[], Token | None],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._file, self._token, self._connection = file, token, connection
+        self._latest, self._wall_clock = latest, wall_clock
         self._offered: Token | None = None
         self._answer_due = 0.0
         self._not_before = 0.0
@@ -49,7 +57,7 @@ class Renewal:
             if now > self._answer_due:
                 self._reconnect("the broker did not answer AUTH")
         elif (token := self._new_token()) and now >= self._not_before:
-            log.info("new token in %s: renewing on the live connection", self._path)
+            log.info("new token in %s: renewing on the live connection", self._file.path)
             self._offered, self._answer_due = token, now + _ANSWER_SECONDS
             self._connection.renew(token)
         elif self._due and not self._warned:
@@ -61,12 +69,13 @@ class Renewal:
         token, self._offered = self._offered, None
         if token is None:
             return None
-        if code == CONTINUE:
+        what = outcome(Packet.AUTH, code)
+        if what is Outcome.WAIT:
             log.warning("the broker cannot check the new token now; trying again in %.0f s", _ANSWER_SECONDS)
             self._not_before = now + _ANSWER_SECONDS
             return None
-        if code != SUCCESS:
-            self._reconnect(f"the broker answered AUTH with 0x{code:02X}")
+        if what is not Outcome.TAKEN:
+            self._reconnect(f"the broker answered AUTH with {name_of(code)}")
             return None
         self._token, self._warned = token, False
         log.info("token renewed on the live connection")
@@ -80,11 +89,8 @@ class Renewal:
 
     def _new_token(self) -> Token | None:
         """The token in the file where it differs from the one in force. A file that is away for a moment is no news."""
-        try:
-            token = read_token(self._path)
-        except CredentialsUnavailable:
-            return None
-        return token if token.raw != self._token.raw else None
+        token = self._latest()
+        return token if token is not None and token.raw != self._token.raw else None
 
     def _reconnect(self, why: str) -> None:
         self._over = True

@@ -25,9 +25,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from edge.blocking import read_small, run_aside
 from edge.facts import PortError, ReloadOutcome, Span
 from edge.logs import clean, redact
 
+_MOST_TOKEN_BYTES, _TOKEN_SECONDS = 65_536, 5.0
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 
 
@@ -150,7 +152,7 @@ def _add_oee(app: FastAPI, daemon: Daemon) -> None:
 
 def _add_reload(app: FastAPI, daemon: Daemon) -> None:
     async def authorized(request: Request) -> None:
-        authorize(request, daemon.http_token_file)
+        await authorize(request, daemon.http_token_file)
 
     @app.post(
         "/-/reload",
@@ -173,21 +175,24 @@ _RELOAD_REFUSALS: _Responses = {
 }
 
 
-def authorize(request: Request, token_file: Path | None) -> None:
+async def authorize(request: Request, token_file: Path | None) -> None:
     """Raise HTTPException 401 or 403 unless the caller may change things."""
     if token_file is None:
         _require_local(request)
     else:
-        _require_token(request, token_file)
+        await _require_token(request, token_file)
 
 
-def _require_token(request: Request, token_file: Path) -> None:
+async def _require_token(request: Request, token_file: Path) -> None:
     # An unreadable file is an empty one, and an empty one opens to nobody: failing must not unlock.
-    token = b""
-    with contextlib.suppress(OSError):
-        token = token_file.read_bytes().strip()
+    token, why = b"", "is empty"
+    try:
+        async with asyncio.timeout(_TOKEN_SECONDS):
+            token = (await run_aside(lambda: read_small(token_file, _MOST_TOKEN_BYTES))).strip()
+    except OSError as error:
+        why = f"cannot be read: {error.strerror or 'no answer in time'}"
     if not token:
-        raise HTTPException(403, "HTTP_TOKEN_FILE names a file that is missing or empty: nobody may change anything")
+        raise HTTPException(403, f"HTTP_TOKEN_FILE names a file that {why}: nobody may change anything")
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token):
         raise HTTPException(

@@ -14,7 +14,7 @@ from typing import Final
 
 from plant.telemetry import Message
 
-CONNACK, PUBLISH, PUBACK, AUTH = 0x20, 0x30, 0x40, 0xF0
+PUBLISH, PUBACK = 0x30, 0x40
 DUP, QOS_1, RETAIN = 0x08, 0x02, 0x01
 _QOS_1, _QOS_1_AGAIN = PUBLISH | QOS_1, PUBLISH | QOS_1 | DUP
 _PUBACK_BYTES = range(4, 7)
@@ -23,8 +23,31 @@ _TWO_BYTES: Final = Struct(">H").pack
 _PAYLOAD_FORMAT, _EXPIRY, _CONTENT_TYPE, _USER_PROPERTY = b"\x01", b"\x02", b"\x03", b"\x26"
 
 
-class MalformedFrame(ValueError):
-    """Bytes that are no MQTT frame: a remaining length of more than four bytes (MQTT 5, 1.5.5)."""
+MALFORMED, PROTOCOL_ERROR, PACKET_TOO_LARGE = 0x81, 0x82, 0x95
+
+LONGEST_PACKET: Final = 65_536
+"""Bytes of the longest packet we take, all of it counted; CONNECT says so (MQTT 5, 3.1.2.11.4).
+
+No answer to telemetry needs more than a few, and what a broker sends is held only up to here.
+"""
+
+LONGEST_TEXT: Final = 65_535
+"""Bytes of the longest string and of the longest binary data (MQTT 5, 1.5.4 and 1.5.6)."""
+
+
+class Violation(ValueError):
+    """The broker breaks a rule of MQTT 5; the text says which, to follow "the broker".
+
+    code: what DISCONNECT says of it (MQTT 5, 4.13).
+    """
+
+    def __init__(self, code: int, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+class TextTooLong(ValueError):
+    """A string of more bytes than MQTT can carry."""
 
 
 def varint(number: int) -> bytes:
@@ -38,8 +61,10 @@ def varint(number: int) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """A UTF-8 string with its length in front (MQTT 5, 1.5.4)."""
+    """A UTF-8 string with its length in front (MQTT 5, 1.5.4); TextTooLong where it has no such length."""
     encoded = value.encode()
+    if len(encoded) > LONGEST_TEXT:
+        raise TextTooLong(f"a string of {len(encoded):,} bytes; MQTT carries {LONGEST_TEXT:,}")
     return len(encoded).to_bytes(2, "big") + encoded
 
 
@@ -154,7 +179,7 @@ class Encoder:
     ) -> list[bytes]:
         """The PUBLISH of each message: QoS 1 under these ids, QoS 0 where they are None.
 
-        Raises what `topic` raises; then there is no frame at all.
+        Raises what `topic` raises, or TextTooLong; then there is no frame at all.
         """
         try:
             return self._frames(messages, packet_ids, dup=dup)
@@ -201,13 +226,16 @@ class Encoder:
 
 
 class Splitter:
-    """Cuts a byte stream into whole MQTT frames."""
+    """Cuts a byte stream into whole MQTT frames of at most LONGEST_PACKET bytes, and holds no more than one of them."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Every frame that `data` completes; an unfinished one is kept for the next call."""
+        """Every frame that `data` completes; an unfinished one is kept for the next call.
+
+        Raises Violation as soon as a header announces what is no frame, or a longer one.
+        """
         buffer = self._rest + data if self._rest else data
         start = 0
         while (end := _frame_end(buffer, start)) is not None:
@@ -227,7 +255,7 @@ class Splitter:
         same = (0, 1, *range(4, size))
         if not count or any(buffer[place:end:size] != buffer[place : place + 1] * count for place in same):
             return None
-        if buffer[0] & 0xF0 != PUBACK or not buffer.startswith(buffer[end : end + 2]):
+        if buffer[0] != PUBACK or not buffer.startswith(buffer[end : end + 2]) or any(buffer[5:size]):
             return None
         self._rest = buffer[end:]
         ids = bytearray(2 * count)
@@ -241,17 +269,11 @@ def _frame_end(buffer: bytes, start: int) -> int | None:
     for place, byte in enumerate(buffer[start + 1 : start + 5]):
         length |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:
-            end = start + 2 + place + length
+            size = 2 + place + length
+            if size > LONGEST_PACKET:
+                raise Violation(PACKET_TOO_LARGE, f"sent a packet of {size:,} bytes; we take {LONGEST_PACKET:,}")
+            end = start + size
             return end if end <= len(buffer) else None
     if len(buffer) >= start + 5:
-        raise MalformedFrame("remaining length of more than four bytes")
+        raise Violation(MALFORMED, "sent a remaining length of more than four bytes")
     return None
-
-
-def puback(frame: bytes) -> tuple[int, int]:
-    """Packet id and reason code of a PUBACK; no code means success (MQTT 5, 3.4.2.1)."""
-    start = 2
-    while frame[start - 1] >= 0x80:
-        start += 1
-    body = frame[start:]
-    return int.from_bytes(body[:2], "big"), body[2] if len(body) > 2 else 0

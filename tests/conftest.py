@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import edge.broker
+import edge.backoff
 import edge.connection
 from tests.support.credentials import Credentials
 from tests.support.kustomize import NO_KUBECTL
@@ -86,8 +86,8 @@ def lines() -> Iterator[Lines]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-off goes from 20 to 80 ms instead of from 250 ms to a minute."""
-    monkeypatch.setattr(edge.broker, "_FIRST_DELAY_SECONDS", 0.02)
-    monkeypatch.setattr(edge.broker, "_MOST_DELAY_SECONDS", 0.08)
+    monkeypatch.setattr(edge.backoff, "_FIRST_SECONDS", 0.02)
+    monkeypatch.setattr(edge.backoff, "_MOST_SECONDS", 0.08)
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ Where minutes would pass, a test shortens a constant of the edge and says so.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 
 import pytest
 
-import edge.broker
+import edge.backoff
 import edge.connection
-from edge.broker import backoff
+from edge.backoff import Backoff
 from sandbox.broker import Limits, Listener, SandboxBroker
 from tests.support.ports import free_port
 from tests.support.proxy import Proxy
@@ -23,10 +22,10 @@ from tests.support.scenes import Pod, plain, refusal
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
-CONNACK_FATAL = [0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x95, 0x99, 0x9A, 0x9B, 0x9C, 0x9D]
-CONNACK_RETRYABLE = [0x80, 0x88, 0x89, 0x97, 0x9F]
-DISCONNECT_FATAL = [0x81, 0x82, 0x8E, 0x8F, 0x90, 0x94, 0x95, 0x99, 0x9A, 0x9B, 0x9D, 0x9E, 0xA1, 0xA2]
-DISCONNECT_RETRYABLE = [0x80, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x93, 0x96, 0x97, 0x98, 0x9C, 0x9F, 0xA0]
+CONNACK_FATAL = [0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x95, 0x99, 0x9A, 0x9B]
+CONNACK_RETRYABLE = [0x80, 0x88, 0x89, 0x97, 0x9C, 0x9D, 0x9F]
+DISCONNECT_FATAL = [0x81, 0x82, 0x8E, 0x8F, 0x90, 0x94, 0x95, 0x99, 0x9A, 0x9B, 0x9E, 0xA1, 0xA2]
+DISCONNECT_RETRYABLE = [0x80, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x93, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0]
 NAMED = "0x{:02X} (?!reason code not)[A-Z]"
 """A reason code as it is told: with its name in MQTT 5, 2.4."""
 
@@ -37,7 +36,8 @@ NAMED = "0x{:02X} (?!reason code not)[A-Z]"
 def test_back_off_doubles_to_a_minute_with_jitter() -> None:
     """From 0.25 s each wait's ceiling is twice the last one's, up to 60 s; the wait is half of it to all of it."""
     ceilings = [min(0.25 * 2**n, 60.0) for n in range(12)]
-    runs = [list(itertools.islice(backoff(), 12)) for _ in range(100)]
+    backoffs = [Backoff() for _ in range(100)]
+    runs = [[backoff.wait_seconds() for _ in ceilings] for backoff in backoffs]
 
     assert all(c / 2 <= wait <= c for run in runs for wait, c in zip(run, ceilings, strict=True))
     assert len({run[11] for run in runs}) > 90
@@ -71,8 +71,8 @@ async def test_connections_that_do_not_last_do_not_reset_the_back_off(lines: Lin
 async def test_back_off_starts_anew_after_a_connection_that_lasted(
     lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten seconds, here 0.2, make a connection one that lasted."""
-    monkeypatch.setattr(edge.broker, "_SETTLED_SECONDS", 0.2)
+    """Five seconds, here 0.2, make a connection one that lasted."""
+    monkeypatch.setattr(edge.backoff, "_SETTLED_SECONDS", 0.2)
     async with plain() as (broker, rig):
         for number in range(1, 4):
             await asyncio.sleep(0.25)
@@ -87,7 +87,7 @@ async def test_an_attempt_that_is_long_in_failing_does_not_reset_the_back_off(
     lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broker that never answers CONNECT is asked less and less often; time-outs are shortened here."""
-    monkeypatch.setattr(edge.broker, "_SETTLED_SECONDS", 0.01)
+    monkeypatch.setattr(edge.backoff, "_SETTLED_SECONDS", 0.01)
     monkeypatch.setattr(edge.connection, "_ANSWER_SECONDS", 0.1)
     async with SandboxBroker() as broker, Rig(settings_for(broker.port)):
         broker.stall()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.credentials import CredentialsUnavailable, Token, read_token, tls_context
+from edge.credentials import CredentialsUnavailable, SecretFile, Token, read_token, tls_context
 from edge.settings import Settings
 from sandbox.credentials import Authority, TokenIssuer
 
@@ -17,18 +17,23 @@ def settings(**variables: str) -> Settings:
     return Settings.load(variables, pid=1)
 
 
+def of(path: Path) -> SecretFile:
+    """A token file."""
+    return SecretFile(path, "token file", "SAT_TOKEN_PATH")
+
+
 def test_a_token_is_read_without_the_white_space_around_it(tmp_path: Path) -> None:
     """`kubectl create token > file` ends the file with a newline; the broker must not see it."""
     (tmp_path / "token").write_bytes(b" abc.def.ghi\n")
 
-    assert read_token(tmp_path / "token").raw == b"abc.def.ghi"
+    assert read_token(of(tmp_path / "token")).raw == b"abc.def.ghi"
 
 
 def test_a_tokens_expiry_and_audience_are_read_from_it(tmp_path: Path) -> None:
     """They are the JWT's `exp` and `aud` claims."""
     token = TokenIssuer().token(audience="aio-internal", lifetime_seconds=60, now=1_000_000)
     (tmp_path / "token").write_text(token)
-    read = read_token(tmp_path / "token")
+    read = read_token(of(tmp_path / "token"))
 
     assert (read.expires_at, read.audience) == (1_000_060.0, ("aio-internal",))
 
@@ -52,7 +57,7 @@ def test_a_missing_or_empty_token_file_is_named(tmp_path: Path, content: bytes |
         path.write_bytes(content)
 
     with pytest.raises(CredentialsUnavailable, match=r"token file .*broker-sat is (missing|empty)"):
-        read_token(path)
+        read_token(of(path))
 
 
 def test_tls_verifies_by_default(tmp_path: Path) -> None:

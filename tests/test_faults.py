@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-import edge.broker
+import edge.backoff
 from edge.outbox import Policy
 from sandbox.access import Access, Anyone, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
@@ -45,7 +45,7 @@ def _settled_at_once() -> Iterator[None]:
     """Every connection counts as settled, as one of ten seconds does: twenty faults in a row do not add up to the
     minute's wait that back-off would come to. tests/test_broker.py shows the back-off itself."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(edge.broker, "_SETTLED_SECONDS", 0.0)
+        patch.setattr(edge.backoff, "_SETTLED_SECONDS", 0.0)
         yield
 
 

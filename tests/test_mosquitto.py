@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import edge.broker
+import edge.backoff
 from messages import START, FactoryMessageGenerator
 from sandbox.credentials import Authority, write_atomically
 from tests.conftest import StartMosquitto
@@ -203,7 +203,7 @@ def test_it_may_be_killed_20_times(
     SIGKILL is lost, which is its doing. Every connection counts as settled, as one of ten seconds does: back-off starts
     anew after each.
     """
-    monkeypatch.setattr(edge.broker, "_SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(edge.backoff, "_SETTLED_SECONDS", 0.0)
     seldom = {"autosave_on_changes": "false", "autosave_interval": 1800}
     broker = start_mosquitto(persistence=True, options={"max_inflight_messages": 5, **seldom})
     token = tmp_path / "token"

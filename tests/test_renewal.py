@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.credentials import Token
+from edge.credentials import CredentialsUnavailable, SecretFile, Token, read_token
 from edge.renewal import Renewal
 
 
@@ -34,7 +34,16 @@ class Bench:
         self.file.write_bytes(b"first")
         self.connection = NotingConnection()
         self.wall = 1000.0
-        self.renewal = Renewal(self.file, Token(b"first", expires_at), self.connection, lambda: self.wall)
+        self.secret = SecretFile(self.file, "token file", "SAT_TOKEN_PATH")
+        first = Token(b"first", expires_at)
+        self.renewal = Renewal(self.secret, first, self.connection, self.latest, lambda: self.wall)
+
+    def latest(self) -> Token | None:
+        """What the file holds now."""
+        try:
+            return read_token(self.secret)
+        except CredentialsUnavailable:
+            return None
 
 
 @pytest.fixture

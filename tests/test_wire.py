@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.wire import PUBACK, CloudEvents, Encoder, MalformedFrame, Splitter, puback, rfc3339, varint
+from edge.packets import puback
+from edge.wire import PUBACK, CloudEvents, Encoder, Splitter, Violation, rfc3339, varint
 from plant.telemetry import Message
 
 ROW = Message("cnc_machine", "CNC-01", "LINE-1-STATION-A", 1_769_869_320_250, 7, b'{"status":"running"}')
@@ -149,7 +150,7 @@ def test_frames_are_found_however_the_stream_is_cut(bodies: list[bytes], data: s
 
 def test_a_length_of_five_bytes_is_no_frame() -> None:
     """A remaining length never has more than four bytes."""
-    with pytest.raises(MalformedFrame):
+    with pytest.raises(Violation):
         list(Splitter().feed(b"\x30\xff\xff\xff\xff\x01"))
 
 

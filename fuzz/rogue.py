@@ -1,0 +1,140 @@
+"""A broker that misbehaves by script, on a real socket of this machine, and behaves once it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+CONNECT, PUBLISH, PINGREQ, DISCONNECT = 0x10, 0x30, 0xC0, 0xE0
+WELCOME = b"\x20\x03\x00\x00\x00"
+"""CONNACK: success, a new session, no properties (MQTT 5, 3.2)."""
+
+
+def packet(first: int, body: bytes) -> bytes:
+    """A packet of this first byte (MQTT 5, 2.1)."""
+    return bytes((first,)) + length(len(body)) + body
+
+
+def length(number: int) -> bytes:
+    """A variable byte integer (MQTT 5, 1.5.5)."""
+    digits = []
+    while number > 127:
+        number, low = divmod(number, 128)
+        digits.append(low | 128)
+    return bytes((*digits, number))
+
+
+class Peer:
+    """The client's end as the broker sees it.  number: which connection it is, counted from 1.
+
+    heard: the packets that the client has sent, first byte and body.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        self.number = number
+        self.heard: list[tuple[int, bytes]] = []
+        self._reader, self._writer = reader, writer
+
+    async def hear(self, kind: int | None = None) -> tuple[int, bytes]:
+        """Give the next packet, or the next of a kind; ConnectionError where there is none any more."""
+        while True:
+            try:
+                first, size, shift = (await self._reader.readexactly(1))[0], 0, 0
+                while True:
+                    byte = (await self._reader.readexactly(1))[0]
+                    size |= (byte & 127) << shift
+                    shift += 7
+                    if byte < 128:
+                        break
+                self.heard.append((first, await self._reader.readexactly(size)))
+            except asyncio.IncompleteReadError:
+                raise ConnectionError("the client has gone") from None
+            if kind is None or first & 0xF0 == kind:
+                return self.heard[-1]
+
+    async def say(self, data: bytes) -> None:
+        """Send bytes, right or wrong; waits while the client does not read."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def reset(self) -> None:
+        """Drop the connection."""
+        self._writer.transport.abort()
+
+    def close(self) -> None:
+        """Close the connection without DISCONNECT."""
+        self._writer.close()
+
+    async def gone(self) -> None:
+        """Hear all until the client closes."""
+        with suppress(OSError):
+            while True:
+                await self.hear()
+
+    async def behave(self, *, greeted: bool = False) -> None:
+        """Be a good broker to the end of the connection: let in, acknowledge, answer pings."""
+        if not greeted:
+            await self.hear(CONNECT)
+            await self.say(WELCOME)
+        while True:
+            first, body = await self.hear()
+            if first & 0xF0 == PUBLISH and first & 6:
+                topic = int.from_bytes(body[:2], "big")
+                await self.say(b"\x40\x02" + body[2 + topic : 4 + topic])
+            elif first == PINGREQ:
+                await self.say(b"\xd0\x00")
+            elif first & 0xF0 == DISCONNECT:
+                return
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+class Rogue:
+    """An async context manager: does on each connection what `script` says, and behaves where `reform` was called.
+
+    peers: all connections so far.
+    """
+
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
+        self._script, self._tls = script, tls
+        self._well = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.peers: list[Peer] = []
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        for peer in self.peers:
+            peer.reset()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def reform(self) -> None:
+        """Be a good broker on each further connection, and drop those that are there."""
+        self._well = True
+        for peer in self.peers:
+            peer.reset()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        peer = Peer(reader, writer, len(self.peers) + 1)
+        self.peers.append(peer)
+        with suppress(OSError, asyncio.CancelledError):
+            await (peer.behave() if self._well else self._script(peer))
+        writer.close()

@@ -1,0 +1,257 @@
+"""Facts about a broker that breaks rules: what we hold then, what we say to it, and that we come back.
+
+The broker is a script on a real socket, which sends bytes that no well-made broker would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import mqtt5
+import pytest
+
+from edge.reasons import name_of
+from fuzz.rogue import CONNECT, DISCONNECT, PUBLISH, WELCOME, Peer, Rogue, Script, length, packet
+from tests.support.rawclient import in_loop
+from tests.support.rig import Lines, Rig, settings_for, until
+
+pytestmark = pytest.mark.usefixtures("brisk", "hurried")
+
+HUGE = b"\x30\xff\xff\xff\x7f"
+"""The header of a PUBLISH of 256 MiB."""
+MOST_BYTES = 4 * 1024 * 1024
+
+
+@asynccontextmanager
+async def facing(script: Script, **options: object) -> AsyncIterator[tuple[Rogue, Rig]]:
+    """A broker with a script, and a client of it."""
+    async with Rogue(script) as rogue, Rig(settings_for(rogue.port, **options)) as rig:
+        yield rogue, rig
+
+
+def after_welcome(data: bytes, welcome: bytes = WELCOME) -> Script:
+    """Let the client in, send these bytes, and hear what it has to say to that; from the second time on, behave."""
+
+    async def script(peer: Peer) -> None:
+        if peer.number > 1:
+            await peer.behave()
+        await peer.hear(CONNECT)
+        await peer.say(welcome + data)
+        await peer.gone()
+
+    return script
+
+
+def user_properties(count: int) -> bytes:
+    """So many user properties, with their length in front."""
+    properties = b"\x26\x00\x01a\x00\x01b" * count
+    return length(len(properties)) + properties
+
+
+NOT_ASKED_FOR = {
+    "a PUBLISH": (packet(0x30, b"\x00\x01t\x00payload"), 0x82, "sent PUBLISH, which we have not asked for"),
+    "a PUBLISH at QoS 1": (packet(0x32, b"\x00\x01t\x00\x07\x00"), 0x82, "sent PUBLISH, which we"),
+    "a PUBREC": (packet(0x50, b"\x04\x00"), 0x82, "sent PUBREC, which we"),
+    "a PUBREL": (packet(0x62, b"\x04\x00"), 0x82, "sent PUBREL, which we"),
+    "a SUBACK": (packet(0x90, b"\x00\x01\x00\x00"), 0x82, "sent SUBACK, which we"),
+    "an UNSUBACK": (packet(0xB0, b"\x00\x01\x00\x00"), 0x82, "sent UNSUBACK, which we"),
+    "a PINGREQ": (b"\xc0\x00", 0x82, "sent PINGREQ, which we"),
+    "a CONNECT": (packet(0x10, b"\x00\x04MQTT\x05\x00\x00\x00\x00\x00\x00"), 0x82, "sent CONNECT, which we"),
+    "an AUTH": (b"\xf0\x00", 0x82, "sent AUTH, which we"),
+    "a second CONNACK": (WELCOME, 0x82, "sent a second CONNACK"),
+    "answers without end": (b"\x40\x02\x90\x00" * 3000, 0x82, "answers to nothing that we had sent"),
+    "pongs without end": (b"\xd0\x00" * 3000, 0x82, "answers to nothing that we had sent"),
+    "a packet of 256 MiB": (HUGE, 0x95, "sent a packet of 268,435,460 bytes; we take 65,536"),
+    "a packet a byte too long": (b"\xe0" + length(65_533), 0x95, "sent a packet of 65,537 bytes"),
+    "a length of five bytes": (b"\x40\xff\xff\xff\xff\x01", 0x81, "sent a remaining length of more than four bytes"),
+    "the packet 0": (b"\x00\x00", 0x81, "sent a packet with the first byte 0x00"),
+    "wrong flags": (b"\x4f\x02\x04\x00", 0x81, "sent a malformed PUBACK"),
+    "a PUBACK of nothing": (b"\x40\x00", 0x81, "sent a malformed PUBACK"),
+    "a PUBACK of packet 0": (b"\x40\x02\x00\x00", 0x81, "sent a malformed PUBACK"),
+    "a PUBACK cut short": (packet(0x40, b"\x04\x00\x00\x09\x1f\x00\x05ab"), 0x81, "sent a malformed PUBACK"),
+    "a PINGRESP with more": (b"\xd0\x01\x00", 0x81, "sent a malformed PINGRESP"),
+    "a DISCONNECT with no UTF-8": (packet(0xE0, b"\x8b\x05\x1f\x00\x02\xff\xff"), 0x81, "sent a malformed DISCONNECT"),
+    "a property twice": (packet(0xE0, b"\x8b\x08\x1f\x00\x01a\x1f\x00\x01b"), 0x82, "sent property 31 twice"),
+    "an unknown property": (packet(0xE0, b"\x8b\x02\x7f\x00"), 0x81, "sent a malformed DISCONNECT"),
+}
+
+
+@pytest.mark.parametrize("what", NOT_ASKED_FOR)
+@in_loop
+async def test_what_breaks_a_rule_ends_the_connection_and_the_line_says_that_we_did(what: str, lines: Lines) -> None:
+    """DISCONNECT names the reason, and the next connection delivers."""
+    data, code, why = NOT_ASKED_FOR[what]
+    async with facing(after_welcome(data)) as (rogue, rig):
+        rig.offer("CNC-01 1")
+        await rig.connected(times=2)
+        await rig.finish()
+
+        assert rogue.peers[0].heard[-1] == (DISCONNECT, bytes((code, 0)))
+        assert lines.count(f"closed the connection ({name_of(code)}): the broker ") == 1
+        assert lines.count(why) == 1
+        assert lines.count("the broker closed the connection") == 0
+        assert (rig.ledger.acknowledged, rig.notes.wrong) == (1, [])
+
+
+BAD_WELCOMES = {
+    "Receive Maximum 0": (b"\x00\x00\x03\x21\x00\x00", 0x82),
+    "Maximum Packet Size 0": (b"\x00\x00\x05\x27\x00\x00\x00\x00", 0x82),
+    "Maximum QoS 2": (b"\x00\x00\x02\x24\x02", 0x82),
+    "Retain Available 7": (b"\x00\x00\x02\x25\x07", 0x82),
+    "a session that was to be forgotten": (b"\x01\x00\x00", 0x82),
+    "a session and a refusal": (b"\x01\x87\x00", 0x82),
+    "an unknown success": (b"\x00\x03\x00", 0x82),
+    "wrong flags": (b"\x02\x00\x00", 0x81),
+    "no properties at all": (b"\x00\x00", 0x81),
+    "an unknown property": (b"\x00\x00\x02\x7e\x00", 0x81),
+    "a property cut short": (b"\x00\x00\x02\x21\x00", 0x81),
+    "a property too long for its packet": (b"\x00\x00\x04\x1f\xff\xffa", 0x81),
+    "nothing": (b"", 0x81),
+}
+
+
+@pytest.mark.parametrize("what", BAD_WELCOMES)
+@in_loop
+async def test_a_connack_that_cannot_be_is_a_fault_of_the_broker(what: str, lines: Lines) -> None:
+    """DISCONNECT says so, the line says who closed, and it is tried again."""
+    body, code = BAD_WELCOMES[what]
+
+    async def script(peer: Peer) -> None:
+        if peer.number > 1:
+            await peer.behave()
+        await peer.hear(CONNECT)
+        await peer.say(packet(0x20, body))
+        await peer.gone()
+
+    async with facing(script, mqtt_clean_start=True) as (rogue, rig):
+        await rig.connected()
+
+        assert rogue.peers[0].heard[-1] == (DISCONNECT, bytes((code, 0)))
+        assert lines.count(f"closed the connection ({name_of(code)}): the broker ") == 1
+
+
+@in_loop
+async def test_connect_says_how_long_a_packet_may_be() -> None:
+    """Maximum Packet Size is 65,536, and no topic alias is taken."""
+    async with facing(after_welcome(b"")) as (rogue, rig):
+        await rig.connected()
+        first, body = rogue.peers[0].heard[0]
+        connect = mqtt5.read(memoryview(packet(first, body)))[0]
+
+        assert isinstance(connect, mqtt5.ConnectPacket)
+        assert (connect.max_packet_size, connect.topic_alias_max) == (65_536, 0)
+
+
+@in_loop
+async def test_a_session_in_which_the_broker_broke_a_rule_is_not_taken_up_again() -> None:
+    """It may hold somebody else's subscription: the next CONNECT asks for a new one, and later ones do not."""
+    async with facing(after_welcome(packet(0x30, b"\x00\x01t\x00"))) as (rogue, rig):
+        await rig.connected(times=2)
+        rogue.peers[1].reset()
+        await rig.connected(times=3)
+
+        # The connect flags are the eighth byte, and Clean Start is its second bit (MQTT 5, 3.1.2.3).
+        assert [peer.heard[0][1][7] & 2 for peer in rogue.peers] == [0, 2, 0]
+
+
+STREAMS = {
+    "one packet without end": (HUGE, b"x" * 65_536),
+    "messages": (b"", packet(0x30, b"\x00\x01t\x00" + b"x" * 60_000)),
+    "answers to nothing": (b"", b"\x40\x02\x90\x00" * 16_384),
+    "pongs": (b"", b"\xd0\x00" * 32_768),
+    "AUTH": (b"", packet(0xF0, b"\x00" + user_properties(9000))),
+    "CONNACKs": (b"", packet(0x20, b"\x00\x00" + user_properties(9000))),
+    "DISCONNECTs": (b"", packet(0xE0, b"\x00" + user_properties(9000))),
+    "bytes of nothing": (b"", b"\x00" * 65_536),
+}
+
+
+@pytest.mark.parametrize("what", STREAMS)
+@in_loop
+async def test_a_broker_cannot_make_us_hold_more_than_a_packet(what: str) -> None:
+    """It would send 64 MiB on each of three connections; not even 4 MiB are held at any moment."""
+    head, more = STREAMS[what]
+
+    async def script(peer: Peer) -> None:
+        if peer.number > 3:
+            await peer.behave()
+        await peer.hear(CONNECT)
+        await peer.say(WELCOME + head)
+        for _ in range(64 * 1024 * 1024 // len(more)):
+            await peer.say(more)
+        await peer.gone()
+
+    async with facing(script) as (_, rig):
+        rig.offer("CNC-01 1")
+        tracemalloc.start()
+        try:
+            await rig.connected(times=4)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        await rig.finish()
+
+        assert peak < MOST_BYTES
+        assert rig.ledger.acknowledged == 1
+
+
+@in_loop
+async def test_a_packet_that_comes_byte_by_byte_is_heard() -> None:
+    """A slow broker is no wrong one: CONNACK and PUBACKs a byte at a time are as good as any."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        for byte in WELCOME:
+            await peer.say(bytes((byte,)))
+            await asyncio.sleep(0.001)
+        for _ in range(2):
+            _, body = await peer.hear(PUBLISH)
+            topic = int.from_bytes(body[:2], "big")
+            for byte in b"\x40\x03" + body[2 + topic : 4 + topic] + b"\x10":
+                await peer.say(bytes((byte,)))
+                await asyncio.sleep(0.001)
+        await peer.gone()
+
+    async with facing(script) as (_, rig):
+        rig.offer("CNC-01 1", "CNC-01 2")
+        await rig.finish()
+
+        assert rig.ledger.acknowledged == 2
+
+
+@in_loop
+async def test_a_broker_that_acknowledges_everything_twice_is_borne_with() -> None:
+    """Its answers to nothing are no more than the others: the connection stays."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(WELCOME)
+        while True:
+            _, body = await peer.hear(PUBLISH)
+            topic = int.from_bytes(body[:2], "big")
+            await peer.say((b"\x40\x02" + body[2 + topic : 4 + topic]) * 2)
+
+    async with facing(script) as (rogue, rig):
+        rig.offer(*(f"CNC-{number:04d} 1" for number in range(1, 3001)))
+        await until(lambda: rig.ledger.acknowledged == 3000, "all acknowledged")
+
+        assert len(rogue.peers) == 1
+        assert rig.notes.wrong == []
+
+
+@in_loop
+async def test_what_a_broker_says_becomes_a_short_piece_of_one_line(lines: Lines) -> None:
+    """A Reason String of 60,000 characters, with line breaks and escape sequences, is cut and cleaned."""
+    said = b"\x1b[31mred\r\n2026-01-01 ERROR forged " + "…".encode() * 15_000
+    reason = b"\x1f" + len(said).to_bytes(2, "big") + said
+    async with facing(after_welcome(packet(0xE0, b"\x8b" + length(len(reason)) + reason))) as (_, rig):
+        await rig.connected(times=2)
+        told = next(line for line in lines.said if "0x8B" in line)
+
+        assert "0x8B Server shutting down; it says: ?[31mred??2026-01-01 ERROR forged" in told
+        assert len(told) < 400
+        assert told.isprintable()
+        assert all(line.isprintable() for line in lines.said)
