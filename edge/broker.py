@@ -12,7 +12,9 @@ from math import inf
 from edge.connection import BrokerRefused, Connection, ConnectionEnded, Login
 from edge.credentials import CredentialsUnavailable, Token
 from edge.delivery import Delivery
+from edge.dial import Dialer
 from edge.facts import ConnectionFacts
+from edge.hosts import joined
 from edge.reasons import NOT_AUTHORIZED
 from edge.renewal import Renewal
 from edge.settings import AuthMethod, Settings
@@ -40,6 +42,7 @@ class Broker:
 
     def __init__(self, settings: Settings, delivery: Delivery, wall_clock: Callable[[], float]) -> None:
         self._settings, self._delivery, self._wall_clock = settings, delivery, wall_clock
+        self._dialer = Dialer(settings.mqtt_broker, settings.mqtt_port)
         self._connection: Connection | None = None
         self._renewal: Renewal | None = None
         self._connects = self._renewals = self._refusals = 0
@@ -99,7 +102,7 @@ class Broker:
 
     async def _one_life(self) -> str | None:
         """One connection from beginning to end: why it ended, or None where another should follow at once."""
-        connection = Connection(self._settings, self._delivery, self._on_auth)
+        connection = Connection(self._settings, self._delivery, self._on_auth, self._dialer)
         try:
             login = self._login()
             await self._open(connection, login)
@@ -137,9 +140,8 @@ class Broker:
             self._renewal = Renewal(settings.sat_token_path, login.token, connection, self._wall_clock)
         self._last_reason = "connected"
         log.info(
-            "connected to %s:%s as %s (%s, %s), %s session, window %s, QoS %s",
-            settings.mqtt_broker,
-            settings.mqtt_port,
+            "connected to %s as %s (%s, %s), %s session, window %s, QoS %s",
+            joined(settings.mqtt_broker, settings.mqtt_port),
             settings.mqtt_client_id,
             settings.mqtt_auth_method,
             "TLS" if login.context else "no TLS",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +16,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.credentials import Token, read_secret, read_token, tls_context
 from edge.delivery import Limits, Wire
+from edge.dial import Dialer, NotReached, reason
+from edge.hosts import joined
 from edge.reasons import FATAL_ON_CONNECT, FATAL_ON_DISCONNECT, KEEP_ALIVE_TIMEOUT, explain
 from edge.session import FIRST_OWN_ID, LAST_OWN_ID, Link, Session, make_properties
 from edge.settings import AuthMethod, Settings
@@ -100,11 +101,14 @@ class Lane(Protocol):
 class Connection:
     """A TCP or TLS connection with its MQTT session.
 
-    on_auth: told the reason code of each AUTH from the server.
+    on_auth: told the reason code of each AUTH from the server.  dialer: the way there, which learns from attempts.
     """
 
-    def __init__(self, settings: Settings, delivery: Lane, on_auth: Callable[[int], None]) -> None:
+    def __init__(
+        self, settings: Settings, delivery: Lane, on_auth: Callable[[int], None], dialer: Dialer | None = None
+    ) -> None:
         self._settings, self._delivery = settings, delivery
+        self._dialer = dialer or Dialer(settings.mqtt_broker, settings.mqtt_port)
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._farewell: int | None = None
         self._dropped_for: str | None = None
@@ -128,6 +132,7 @@ class Connection:
         except ConnectionEnded as ended:
             lost = self._link.closed.result() if self._link.closed.done() else None
             raise ConnectionEnded(f"{ended}: {lost}" if lost else str(ended)) from None
+        self._dialer.confirm()
         self._delivery.open(self._link, accepted.limits, session_present=accepted.session_present)
         return accepted
 
@@ -168,13 +173,12 @@ class Connection:
 
     @property
     def _where(self) -> str:
-        return f"{self._settings.mqtt_broker}:{self._settings.mqtt_port}"
+        return joined(self._settings.mqtt_broker, self._settings.mqtt_port)
 
     async def _dial(self, context: ssl.SSLContext | None) -> None:
         await asyncio.get_running_loop().create_connection(
             lambda: self._link,
-            self._settings.mqtt_broker,
-            self._settings.mqtt_port,
+            sock=await self._dialer.connect(),
             ssl=context,
             server_hostname=self._settings.tls_server_name if context else None,
         )
@@ -215,8 +219,7 @@ class Connection:
             return f"TLS: no handshake with {self._where}: {error.reason or error} (is this a TLS port?)"
         if isinstance(error, socket.gaierror):
             return f"no address for the host {self._settings.mqtt_broker}: {error.strerror} (see MQTT_BROKER)"
-        # asyncio puts the address into strerror; the address that was asked for says more.
-        return f"cannot reach {self._where}: {os.strerror(error.errno) if error.errno else error}"
+        return f"cannot reach {self._where}: {error if isinstance(error, NotReached) else reason(error)}"
 
     def _why_ended(self, error: Exception | None) -> str:
         if self._farewell is not None:

@@ -18,6 +18,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.connection import SAT_METHOD
 from edge.credentials import CredentialsUnavailable, read_secret, read_token, tls_context
+from edge.dial import NotReached, connected_socket
+from edge.hosts import joined
 from edge.reasons import explain
 from edge.session import make_properties
 from edge.settings import AuthMethod, Settings
@@ -49,14 +51,15 @@ class Listener:
 
     def __enter__(self) -> Self:
         settings = self._settings
-        where = f"{settings.mqtt_broker}:{settings.mqtt_port}"
+        where = joined(settings.mqtt_broker, settings.mqtt_port)
         try:
             self._introduce()
             self._client.connect(
                 settings.mqtt_broker, settings.mqtt_port, settings.mqtt_keep_alive, properties=self._properties
             )
         except OSError as error:
-            raise CannotListen(f"cannot reach {where}: {error.strerror or error}") from None
+            why = error if isinstance(error, NotReached) else error.strerror or error
+            raise CannotListen(f"cannot reach {where}: {why}") from None
         self._client.loop_start()
         if not self._subscribed.wait(_ANSWER_SECONDS):
             self._refusal = f"{where} did not answer within {_ANSWER_SECONDS:.0f} s"
@@ -80,7 +83,7 @@ class Listener:
             timer.cancel()
 
     def _new_client(self) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, f"{self._settings.mqtt_client_id}-verify", protocol=MQTTv5)
+        client = _Client(CallbackAPIVersion.VERSION2, f"{self._settings.mqtt_client_id}-verify", protocol=MQTTv5)
         client.on_pre_connect = self._renew
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -141,6 +144,16 @@ class Listener:
         if not self._subscribed.is_set():
             self._refusal = refusal
             self._subscribed.set()
+
+
+class _Client(Client):
+    """paho's client, which would try the addresses of a name one after the other, five seconds each.
+
+    The private method is overridden here alone; tests/test_listen.py fails when paho changes underneath.
+    """
+
+    def _create_socket_connection(self) -> socket.socket:
+        return connected_socket(self._host, self._port)
 
 
 class _ServerName:
