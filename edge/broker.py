@@ -13,8 +13,10 @@ from edge.backoff import Backoff
 from edge.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.credentials import CredentialsUnavailable, Login, Reader, Token, read_token, token_file
 from edge.delivery import Delivery
+from edge.dial import Dialer
 from edge.facts import ConnectionFacts
 from edge.grants import shortcomings
+from edge.hosts import joined
 from edge.logs import printable
 from edge.reasons import NOT_AUTHORIZED
 from edge.renewal import Renewal
@@ -36,6 +38,7 @@ class Broker:
         self._settings, self._delivery, self._wall_clock = settings, delivery, wall_clock
         self._files = Reader(partial(Login.of, settings))
         self._token_file = token_file(settings)
+        self._dialer = Dialer(settings.mqtt_broker, settings.mqtt_port)
         self._connection: Connection | None = None
         self._renewal: Renewal | None = None
         self._connects = self._renewals = self._refusals = 0
@@ -98,7 +101,7 @@ class Broker:
 
     async def _one_life(self) -> str | None:
         """One connection from beginning to end: why it ended, or None where another should follow at once."""
-        connection = Connection(self._settings, self._delivery, self._on_auth)
+        connection = Connection(self._settings, self._delivery, self._on_auth, self._dialer)
         try:
             login = await self._login()
             await self._open(connection, login)
@@ -144,9 +147,8 @@ class Broker:
             self._renewal = Renewal(self._token_file, login.token, connection, latest, self._wall_clock)
         self._last_reason = "connected"
         log.info(
-            "connected to %s:%s as %s (%s, %s), %s session, window %s, QoS %s",
-            settings.mqtt_broker,
-            settings.mqtt_port,
+            "connected to %s as %s (%s, %s), %s session, window %s, QoS %s",
+            joined(settings.mqtt_broker, settings.mqtt_port),
             settings.mqtt_client_id,
             settings.mqtt_auth_method,
             "TLS" if login.context else "no TLS",

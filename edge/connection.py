@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import Callable, Iterable
@@ -16,7 +15,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.credentials import Login, Token
 from edge.delivery import Limits, Wire
+from edge.dial import Dialer, NotReached, reason
 from edge.grants import Accepted
+from edge.hosts import joined
 from edge.packets import REASON_STRING, SERVER_REFERENCE, Answer
 from edge.reasons import KEEP_ALIVE_TIMEOUT, Outcome, Packet, explain, name_of, outcome
 from edge.session import REFUSED_FROM, Link, Session, make_properties
@@ -64,12 +65,15 @@ class Lane(Protocol):
 class Connection:
     """A TCP or TLS connection with its MQTT session.
 
-    on_auth: told the reason code of each AUTH from the server.
+    on_auth: told the reason code of each AUTH from the server.  dialer: the way there, which learns from attempts.
     """
 
-    def __init__(self, settings: Settings, delivery: Lane, on_auth: Callable[[int], None]) -> None:
+    def __init__(
+        self, settings: Settings, delivery: Lane, on_auth: Callable[[int], None], dialer: Dialer | None = None
+    ) -> None:
         self.on_auth = on_auth
         self._settings, self._delivery = settings, delivery
+        self._dialer = dialer or Dialer(settings.mqtt_broker, settings.mqtt_port)
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._farewell: BrokerRefused | None = None
         self._dropped_for: str | None = None
@@ -93,6 +97,7 @@ class Connection:
         if not self._answer.done():
             raise self._end()
         accepted = self._answer.result()
+        self._dialer.confirm()
         self._delivery.open(self._link, accepted.limits, session_present=accepted.session_present)
         return accepted
 
@@ -136,13 +141,12 @@ class Connection:
 
     @property
     def _where(self) -> str:
-        return f"{self._settings.mqtt_broker}:{self._settings.mqtt_port}"
+        return joined(self._settings.mqtt_broker, self._settings.mqtt_port)
 
     async def _dial(self, context: ssl.SSLContext | None) -> None:
         await asyncio.get_running_loop().create_connection(
             lambda: self._link,
-            self._settings.mqtt_broker,
-            self._settings.mqtt_port,
+            sock=await self._dialer.connect(),
             ssl=context,
             server_hostname=self._settings.tls_server_name if context else None,
         )
@@ -184,8 +188,7 @@ class Connection:
             return f"TLS: no handshake with {self._where}: {error.reason or error} (is this a TLS port?)"
         if isinstance(error, socket.gaierror):
             return f"no address for the host {self._settings.mqtt_broker}: {error.strerror} (see MQTT_BROKER)"
-        # asyncio puts the address into strerror; the address that was asked for says more.
-        return f"cannot reach {self._where}: {os.strerror(error.errno) if error.errno else error}"
+        return f"cannot reach {self._where}: {error if isinstance(error, NotReached) else reason(error)}"
 
     def _end(self) -> Exception:
         """What ended the connection: we, for a fault, or the broker, or the network."""

@@ -20,6 +20,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.connection import SAT_METHOD
 from edge.credentials import CredentialsUnavailable, Login, Reader, Token, read_token, token_file
+from edge.dial import NotReached, connected_socket
+from edge.hosts import joined
 from edge.packets import CONNACK, DISCONNECT, NAMES, PINGRESP
 from edge.reasons import Packet, explain, name_of
 from edge.session import make_properties
@@ -61,14 +63,15 @@ class Listener:
 
     def __enter__(self) -> Self:
         settings = self._settings
-        where = f"{settings.mqtt_broker}:{settings.mqtt_port}"
+        where = joined(settings.mqtt_broker, settings.mqtt_port)
         try:
             self._introduce()
             self._client.connect(
                 settings.mqtt_broker, settings.mqtt_port, settings.mqtt_keep_alive, properties=self._properties
             )
         except OSError as error:
-            raise CannotListen(f"cannot reach {where}: {error.strerror or error}") from None
+            why = error if isinstance(error, NotReached) else error.strerror or error
+            raise CannotListen(f"cannot reach {where}: {why}") from None
         self._client.loop_start()
         if not self._subscribed.wait(_ANSWER_SECONDS):
             self._refusal = f"{where} did not answer within {_ANSWER_SECONDS:.0f} s"
@@ -182,6 +185,10 @@ class _Client(Client):
     """
 
     fault = ""
+
+    def _create_socket_connection(self) -> socket.socket:
+        # paho would try the addresses of a name one after the other, five seconds each.
+        return connected_socket(self._host, self._port)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > _LONGEST_PACKET:

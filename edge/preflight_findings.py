@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
+from edge.hosts import joined
 from edge.settings import Settings
 
 
@@ -100,7 +101,7 @@ class Case:
     @property
     def where(self) -> str:
         """The broker as host and port."""
-        return f"{self.settings.mqtt_broker}:{self.settings.mqtt_port}"
+        return joined(self.settings.mqtt_broker, self.settings.mqtt_port)
 
 
 def ok(text: str) -> Finding:

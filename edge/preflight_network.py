@@ -5,45 +5,52 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-import os
 import socket
+from collections.abc import Mapping
 
+from edge.dial import Address, Dialer, NotReached, connected, race, reason
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, ok, warn
 
+_SOON_SECONDS = 2.0
 _PREVIEW_NAME = "aio-mq-dmqtt-frontend"
 
 
 async def check_name(case: Case) -> list[Finding]:
     """DNS: the broker's addresses."""
-    host, found = case.settings.mqtt_broker, await _addresses(case)
+    host, found = case.settings.mqtt_broker, [address.text for address in await _addresses(case)]
     return [ok(f"{host} is an address" if found == [host] else f"{host} is {', '.join(found)}")]
 
 
 async def check_port(case: Case) -> list[Finding]:
-    """TCP: one of the addresses takes connections. All are tried, as the daemon would."""
-    lost: dict[str, OSError] = {}
-    port = case.settings.mqtt_port
-    for address in await _addresses(case):
-        try:
-            await _knock(case, address)
-        except OSError as error:
-            lost[address] = error
-            continue
-        failed = [warn(f"{other} port {port}: {_in_words(error)}") for other, error in lost.items()]
-        return [ok(f"{address} port {port} takes connections"), *failed]
-    raise _unreachable(case, lost)
-
-
-async def _addresses(case: Case) -> list[str]:
-    loop, host = asyncio.get_running_loop(), case.settings.mqtt_broker
+    """TCP: one of the addresses takes connections. All are tried, as the daemon would; those that differ are told."""
+    addresses, port = await _addresses(case), case.settings.mqtt_port
     try:
-        async with asyncio.timeout(case.timeout_seconds):
-            found = await loop.getaddrinfo(host, case.settings.mqtt_port, type=socket.SOCK_STREAM)
-    except TimeoutError:
-        raise _no_name_server(host) from None
+        winner, sock = await race(case.settings.mqtt_broker, addresses, case.timeout_seconds)
+    except NotReached as error:
+        raise _unreachable(case, error.lost) from None
+    sock.close()
+    others = [address for address in addresses if address != winner]
+    lost = await asyncio.gather(*(_knock(case, address) for address in others))
+    failed = [warn(f"{other.text} port {port}: {why}") for other, why in zip(others, lost, strict=True) if why]
+    return [ok(f"{winner.text} port {port} takes connections"), *failed]
+
+
+async def _addresses(case: Case) -> list[Address]:
+    dialer = Dialer(case.settings.mqtt_broker, case.settings.mqtt_port, lookup_seconds=case.timeout_seconds)
+    host = dialer.host
+    try:
+        return await dialer.resolve()
     except socket.gaierror as error:
         raise (_no_name_server(host) if error.errno == socket.EAI_AGAIN else _no_such_name(host)) from None
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+async def _knock(case: Case, address: Address) -> str | None:
+    """Open a connection and drop it; why that is not to be had, if so. An address that is not needed has not long."""
+    try:
+        (await connected(address, min(_SOON_SECONDS, case.timeout_seconds))).close()
+    except OSError as error:
+        return _in_words(error)
+    return None
 
 
 def _no_name_server(host: str) -> Failure:
@@ -71,22 +78,15 @@ def _no_such_name(host: str) -> Failure:
     )
 
 
-async def _knock(case: Case, address: str) -> None:
-    """Open a connection and drop it."""
-    async with asyncio.timeout(case.timeout_seconds):
-        _, writer = await asyncio.open_connection(address, case.settings.mqtt_port)
-    writer.transport.abort()
-
-
-def _unreachable(case: Case, lost: dict[str, OSError]) -> Failure:
-    reasons = "; ".join(f"{address}: {_in_words(error)}" for address, error in lost.items())
+def _unreachable(case: Case, lost: Mapping[Address, OSError]) -> Failure:
+    reasons = "; ".join(f"{address.text}: {_in_words(error)}" for address, error in lost.items())
     what = f"nobody answers on port {case.settings.mqtt_port}: {reasons}"
     return Failure(Exit.UNREACHABLE, what, *_ways_there(lost))
 
 
-def _ways_there(lost: dict[str, OSError]) -> tuple[str, ...]:
+def _ways_there(lost: Mapping[Address, OSError]) -> tuple[str, ...]:
     running = f"Is the broker running? {get('pods')}"
-    if all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in lost):
+    if all(ipaddress.ip_address(address.text.partition("%")[0]).is_loopback for address in lost):
         return (
             "Is the broker running on this machine, on this port?",
             "In a pod this is the pod itself: set MQTT_BROKER to the broker's service, aio-broker.",
@@ -97,8 +97,4 @@ def _ways_there(lost: dict[str, OSError]) -> tuple[str, ...]:
 
 
 def _in_words(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if error.errno == errno.ECONNREFUSED:
-        return "connection refused, nothing listens on that port"
-    return os.strerror(error.errno) if error.errno else str(error)
+    return "connection refused, nothing listens on that port" if error.errno == errno.ECONNREFUSED else reason(error)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from edge.credentials import CredentialsUnavailable, Reader, tls_context
+from edge.dial import Dialer
 from edge.logs import printable
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, moment, ok, some, warn
 from edge.preflight_session import speaks_plain_mqtt
@@ -115,9 +116,8 @@ async def _shake_hands(case: Case, context: ssl.SSLContext) -> Peer:
     """One TLS handshake and no more. OSError, of which SSLError is one, where it does not come about."""
     settings = case.settings
     async with asyncio.timeout(case.timeout_seconds):
-        reader, writer = await asyncio.open_connection(
-            settings.mqtt_broker, settings.mqtt_port, ssl=context, server_hostname=settings.tls_server_name
-        )
+        sock = await Dialer(settings.mqtt_broker, settings.mqtt_port).connect()
+        reader, writer = await asyncio.open_connection(sock=sock, ssl=context, server_hostname=settings.tls_server_name)
     await _hear_an_alert(reader)
     secure = writer.get_extra_info("ssl_object")
     peer = Peer(secure.version(), secure.getpeercert() or {}, secure.getpeercert(binary_form=True) or b"")

@@ -1,0 +1,111 @@
+"""Names of hosts in the forms in which people write them, and the one form in which they are kept.
+
+Kept is what DNS and sockets take: without brackets, in lower case, as A-labels (RFC 5890). A check raises ValueError
+with its rule, to be read after `must be`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final, NamedTuple
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_][a-z0-9_-]{0,62}(?:\.|\Z))+")  # RFC 1035, 2.3.4; `_` is seen
+_ZONE = re.compile(r"[A-Za-z0-9._~-]{1,32}")
+_PORT = re.compile(r"[0-9]{1,5}")
+_MOST_LETTERS: Final = 253
+_DEFAULT_PORTS: Final = {False: 1883, True: 8883}
+"""Without and with TLS, as registered with IANA."""
+
+_SCHEMES: Final = {"mqtt": False, "tcp": False, "mqtts": True, "ssl": True, "tls": True}
+"""What a URL begins with -> whether that is TLS."""
+
+_HOST_RULE: Final = "a host name or an IP address"
+_BROKER_RULE: Final = "a host, host:port, mqtt://host:port or mqtts://host:port"
+
+
+class Place(NamedTuple):
+    """Where a broker is, as far as one text says it. tls: None where the text leaves it open."""
+
+    host: str
+    port: int | None = None
+    tls: bool | None = None
+
+
+def normal(host: str) -> str:
+    """Return the host in the form that is kept; a dot at its end stays, as it spares the search in other domains."""
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    address = _address(bare)
+    if address is not None:
+        return address
+    name = bare.lower() if bare.isascii() else _a_labels(bare)
+    if bare != host or not _HOST_NAME.fullmatch(name):
+        raise ValueError(_HOST_RULE)
+    return name
+
+
+def certificate_name(host: str) -> str:
+    """Return the host as certificates and SNI name it: without final dot (RFC 6066, 3) and zone (RFC 4007, 11)."""
+    return host.partition("%")[0].removesuffix(".")
+
+
+def joined(host: str, port: int) -> str:
+    """Return host and port as people read them: `[::1]:1883`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split(text: str) -> Place:
+    """Take a broker's place apart: a URL, `host:port`, or a host alone. A URL without a port means that of its scheme.
+
+    The host is in the form that is kept.
+    """
+    scheme, has_scheme, rest = text.rpartition("://") if "://" in text else ("", "", text)
+    if "@" in text:
+        raise ValueError(f"{_BROKER_RULE} without user and password: see MQTT_USERNAME and MQTT_PASSWORD_FILE")
+    if not has_scheme:
+        host, port = _host_and_port(rest)
+        return Place(normal(host), port)
+    tls = _tls_of(scheme.lower())
+    host, port = _host_and_port(rest.removesuffix("/").replace("%25", "%"))  # RFC 6874, 2
+    return Place(normal(host), port or _DEFAULT_PORTS[tls], tls)
+
+
+def _tls_of(scheme: str) -> bool:
+    if scheme in ("ws", "wss"):
+        raise ValueError(f"{_BROKER_RULE}, as WebSockets are not supported")
+    if scheme not in _SCHEMES:
+        raise ValueError(_BROKER_RULE)
+    return _SCHEMES[scheme]
+
+
+def _host_and_port(text: str) -> tuple[str, int | None]:
+    """Split where there is a port: `::1` alone is an address, `[::1]:1883` one with a port."""
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
+        return text, None
+    if not (_PORT.fullmatch(port) and 1 <= int(port) <= 65535):
+        raise ValueError(f"{_BROKER_RULE}, with a port from 1 to 65535")
+    return host, int(port)
+
+
+def _address(text: str) -> str | None:
+    """The address in its shortest form, None where the text is none. A zone says by which interface (RFC 4007, 11)."""
+    plain, percent, zone = text.partition("%")
+    if percent and not _ZONE.fullmatch(zone):
+        return None
+    try:
+        return f"{ipaddress.ip_address(plain) if not percent else ipaddress.IPv6Address(plain)}{percent}{zone}"
+    except ValueError:
+        return None
+
+
+def _a_labels(name: str) -> str:
+    """The name as DNS has it (IDNA 2008, mapped as browsers do: UTS 46)."""
+    import idna  # noqa: PLC0415 - its tables are large, and few names need them
+
+    try:
+        if len(name) > _MOST_LETTERS:
+            raise ValueError(_HOST_RULE)
+        return idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:
+        raise ValueError(f"{_HOST_RULE}; of other letters than a to z, one that IDNA 2008 allows") from None

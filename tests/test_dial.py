@@ -1,0 +1,146 @@
+"""Facts about hosts with several addresses (RFC 8305), and about name servers that do not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+import app
+from edge.dial import Address, Dialer, NotReached, interleaved
+from edge.listen import Listener
+from sandbox.broker import SandboxBroker
+from tests.support.addresses import black_hole, name
+from tests.support.daemon import running
+from tests.support.ports import free_port
+from tests.support.rig import Rig, settings_for
+
+HOLE, CLOSED = "127.0.0.2", "127.0.0.3"
+
+
+def addresses(*texts: str) -> list[Address]:
+    """Addresses as a resolver gives them."""
+    return [Address(socket.AF_INET6 if ":" in text else socket.AF_INET, (text, 1)) for text in texts]
+
+
+def test_families_take_turns_and_no_address_comes_twice() -> None:
+    """The first address's family begins (RFC 8305, 4)."""
+    given = addresses("::1", "::2", "::1", "::3", "10.0.0.1", "10.0.0.2")
+
+    assert [address.text for address in interleaved(given)] == ["::1", "10.0.0.1", "::2", "10.0.0.2", "::3"]
+
+
+def test_the_address_of_a_link_is_told_with_its_zone() -> None:
+    """Two links may both have a fe80::1."""
+    assert Address(socket.AF_INET6, ("fe80::1", 1, 0, socket.if_nametoindex("lo"))).text == "fe80::1%lo"
+
+
+def test_an_address_that_swallows_everything_keeps_nobody_from_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with an IPv6 route that leads nowhere: the connection is there in a moment."""
+    name(monkeypatch, {"dual.test": [HOLE, "127.0.0.1"]})
+
+    async def scene() -> float:
+        async with SandboxBroker() as broker:
+            with black_hole(HOLE, broker.port):
+                began = time.monotonic()
+                async with Rig(settings_for(broker.port, mqtt_broker="dual.test")) as rig:
+                    await rig.connected()
+                    return time.monotonic() - began
+
+    assert asyncio.run(scene()) < 3
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["silent", "closes"])
+def test_an_address_that_takes_connections_and_no_more_comes_last_at_the_next_attempt(
+    monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    """Somebody else listens there: it has won the race for the connection, and has not let us in."""
+    name(monkeypatch, {"dual.test": [HOLE, "127.0.0.1"]})
+    monkeypatch.setattr("edge.connection._ANSWER_SECONDS", 0.5)
+
+    async def other(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if silent:
+            await asyncio.sleep(2)
+        writer.close()
+
+    async def scene() -> None:
+        async with (
+            SandboxBroker() as broker,
+            await asyncio.start_server(other, HOLE, broker.port),
+            Rig(settings_for(broker.port, mqtt_broker="dual.test")) as rig,
+        ):
+            await asyncio.wait_for(rig.connected(), 5)
+            await rig.finish()
+
+    asyncio.run(scene())
+
+
+def test_where_no_address_answers_one_line_tells_what_each_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses of the same fate together, and the patience named."""
+    name(monkeypatch, {"many.test": [HOLE, "127.0.0.1", CLOSED]})
+
+    async def scene(port: int) -> None:
+        with pytest.raises(NotReached) as lost:
+            await Dialer("many.test", port, attempt_seconds=0.5).connect()
+        assert str(lost.value) == f"no answer within 0.5 s ({HOLE}), Connection refused (127.0.0.1, {CLOSED})"
+        with pytest.raises(NotReached, match=r"^Connection refused$"):
+            await Dialer("127.0.0.1", port).connect()
+
+    with black_hole(HOLE, free_port()) as port:
+        asyncio.run(scene(port))
+
+
+def test_a_lookup_that_hangs_costs_one_thread_and_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt waits for the same lookup, and the end of the loop for none."""
+    asked, release = list[Any](), threading.Event()
+
+    def hang(host: bytes, *_: object, **__: object) -> None:
+        asked.append(host)
+        release.wait(20)
+        raise socket.gaierror(socket.EAI_NONAME, "at last")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+
+    async def scene() -> None:
+        dialer = Dialer("slow.test", 1, lookup_seconds=0.1)
+        for _ in range(3):
+            with pytest.raises(socket.gaierror, match=r"no answer from a name server within 0\.1 s"):
+                await dialer.connect()
+
+    began = time.monotonic()
+    asyncio.run(scene())
+    release.set()
+    assert (asked, time.monotonic() - began < 5) == ([b"slow.test"], True)
+
+
+def test_preflight_says_which_address_answers_and_which_does_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that is used, and a warning for each other."""
+    name(monkeypatch, {"dual.test": [HOLE, "127.0.0.1", CLOSED]})
+    monkeypatch.setattr("edge.preflight_network._SOON_SECONDS", 0.3)
+    environ = {"MQTT_BROKER": "dual.test", "MQTT_TLS": "false", "MQTT_AUTH_METHOD": "NONE"}
+
+    with running(SandboxBroker()) as broker, black_hole(HOLE, broker.port):
+        code = app.main(["preflight"], {**environ, "MQTT_PORT": str(broker.port)})
+
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert f"ok    DNS        dual.test is {HOLE}, 127.0.0.1, {CLOSED}\n" in said
+    assert f"ok    TCP        127.0.0.1 port {broker.port} takes connections\n" in said
+    assert f"warn  TCP        {HOLE} port {broker.port}: no answer within 0.3 s\n" in said
+    assert f"warn  TCP        {CLOSED} port {broker.port}: connection refused" in said
+
+
+def test_verify_listens_at_the_address_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """paho alone would try one after the other, for five seconds each."""
+    name(monkeypatch, {"dual.test": [HOLE, "127.0.0.1"]})
+
+    with running(SandboxBroker()) as broker, black_hole(HOLE, broker.port):
+        began = time.monotonic()
+        with Listener(settings_for(broker.port, mqtt_broker="dual.test"), "factory/#"):
+            assert time.monotonic() - began < 3
