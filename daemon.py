@@ -23,21 +23,25 @@ from edge.connection import BrokerRefused
 from edge.delivery import Delivery
 from edge.dryrun import DryRun, ReaderGone, StreamFailed
 from edge.early import why_not_writable
-from edge.facts import ConnectionFacts, Span
+from edge.facts import ClockFacts, ConnectionFacts, Span
 from edge.front import Truth
+from edge.history import Progress, Throttle, history_rate
 from edge.life import Life
 from edge.logs import RateLimited
 from edge.metrics import Lateness
 from edge.outbox import Ledger, Outbox, Policy
-from edge.pacer import Pacer
+from edge.pacer import Arrears, Pacer, Timing
 from edge.reasons import Packet, explain
+from edge.runclock import LONG_STEP_SECONDS, RunClock, told
 from edge.settings import Settings
 from edge.topics import Topics
 from edge.truth import TruthFile, TruthLost
+from edge.values import CatchUp
 from edge.wire import CloudEvents, Encoder
 from edge.worker import work
 from edge.workers import Workers, fork
 from messages import RETAINED, FactoryMessageGenerator, report_source
+from plant.forecast import forecast
 from plant.structure import Structure
 from plant.telemetry import KindOee, Message, Snapshot
 
@@ -135,15 +139,21 @@ class Sink(Protocol):
 class Daemon:
     """One factory, or a part of one, with all that it needs to be heard: what a front shows, or a worker runs.
 
-    says_first: it logs the first row of each kind.  Raises UsageError where the options contradict each other.
+    says_first: it logs what is told once of a plant, not by each of its parts.
+    Raises UsageError where the options contradict each other.
     """
 
     def __init__(
         self, options: argparse.Namespace, settings: Settings, structure: Structure, *, says_first: bool = True
     ) -> None:
         self._settings = settings
+        self._options, self._says_first = options, says_first
         self._bounded = bool(options.count is not None or (options.duration and not options.then_live))
-        timing = replace(timing_of(options, time.time()), born=time.monotonic())
+        timing = timing_of(options, time.time())
+        wall = time.time if timing.follows_wall else time.monotonic
+        steps = list[float]()
+        self._clock = RunClock(time.monotonic, wall, steps.append)
+        timing = replace(timing, born=self._clock.read_at)
         self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
         self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.ledger = Ledger()
@@ -153,20 +163,27 @@ class Daemon:
         self._rare = RateLimited(log, 30.0, time.monotonic)
         self._outbox.on_overflow = self._on_overflow
         self._forget = [self._topics.forget]
+        self._encoder: Encoder | None = None
         self._sink = self._to_stdout() if options.dry_run else self._to_broker()
         self.lateness, self._shown = Lateness(), set[str]()
+        if says_first and not options.dry_run:
+            self._outbox.on_acknowledged = self._show_first
+        self._throttle = Throttle(self._late_rate(structure))
+        progress = self._follow_progress(timing) if says_first and timing.begins_with_history else None
         self._pacer = Pacer(
             self._plant,
             self._outbox,
             timing,
-            time.monotonic,
-            on_messages=self._show_first if says_first and not options.dry_run else _say_nothing,
+            self._clock,
             on_late=self.lateness.observe,
             count=options.count,
-            catch_up=settings.catch_up,
+            arrears=Arrears(settings.catch_up, self._throttle, progress, self._begin_anew),
         )
         self._truth = self._write_truth(options.truth) if options.truth else None
         self._truth_lost: TruthLost | None = None
+        self._clock.on_step = self._on_clock_step
+        for seconds in steps:
+            self._on_clock_step(seconds)
 
     @property
     def seed(self) -> int | str:
@@ -188,7 +205,11 @@ class Daemon:
 
     def turn_age_seconds(self) -> float:
         """Tell for how long the run loop has not turned."""
-        return time.monotonic() - self._pacer.turned_at
+        return time.monotonic() - self._clock.read_at
+
+    def clock(self) -> ClockFacts:
+        """Tell how plant time goes with the clock on the wall."""
+        return ClockFacts(self._clock.steps, self._clock.ahead_seconds - self._pacer.stretched_seconds)
 
     def snapshot(self) -> Snapshot:
         """Count what the plant is at."""
@@ -225,6 +246,7 @@ class Daemon:
             self._truth.machines(self._plant.oee())
         for forget in self._forget:
             forget()
+        self._throttle.rate = self._late_rate(structure)
         self._pacer.wake()
 
     async def wind_up(self, death: Exception | None) -> None:
@@ -258,12 +280,14 @@ class Daemon:
 
     def _to_broker(self) -> Sink:
         settings = self._settings
-        events = CloudEvents(settings.mqtt_cloud_events_source, f"{self._plant.seed}/{self._plant.start}")
-        with_events = events if settings.mqtt_cloud_events else None
-        encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, with_events, RETAINED)
+        self._encoder = encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, self._events(), RETAINED)
         self._forget.append(encoder.forget)
         delivery = Delivery(self._outbox, encoder, time.monotonic, self._on_refused, self._on_unsendable)
         return Broker(settings, delivery, time.time)
+
+    def _events(self) -> CloudEvents | None:
+        run = f"{self._plant.seed}/{self._plant.start}"
+        return CloudEvents(self._settings.mqtt_cloud_events_source, run) if self._settings.mqtt_cloud_events else None
 
     def _to_stdout(self) -> Sink:
         if why_not := why_not_writable(sys.stdout.fileno()):
@@ -286,9 +310,32 @@ class Daemon:
         await self._pacer.run()
         life.end()
 
+    def _late_rate(self, structure: Structure) -> float:
+        """Messages a second, at most, of what is said late."""
+        _, parts = self._settings.part
+        unheard = self._options.dry_run or (self._options.speed == inf and not self._options.then_live)
+        own = forecast(structure).per_second / parts
+        return history_rate(self._settings.history_rate, own, unheard=unheard, parts=parts)
+
+    def _follow_progress(self, timing: Timing) -> Progress:
+        live, count = timing.speed < inf, self._options.count or inf
+        return Progress(timing.start, lambda: self.ledger.generated, live=live, count=count)
+
+    def _on_clock_step(self, seconds: float) -> None:
+        catch_up, anew = self._settings.catch_up, seconds > LONG_STEP_SECONDS and self._truth is None
+        if anew and catch_up is not CatchUp.STRETCH:
+            self._pacer.begin_anew()
+        if self._says_first:
+            log.log(*told(seconds, catch_up, anew=anew))
+
+    def _begin_anew(self, start: float) -> None:
+        self._plant.begin_anew(start)
+        if self._encoder is not None:
+            self._encoder.begin_anew(self._events())
+
     def _show_first(self, messages: Sequence[Message]) -> None:
-        """One row of each kind, once: what a newcomer wants to see, and kubectl logs can."""
-        if len(self._shown) == len(self.ledger.generated_by_kind):
+        """One row of each kind, once it has arrived: what a newcomer wants to see, and kubectl logs can."""
+        if len(self._shown) == len(self.ledger.acknowledged_by_kind):
             return
         for message in messages:
             if message.kind not in self._shown:
@@ -306,7 +353,3 @@ class Daemon:
     def _on_unsendable(self, message: Message, reason: str, why: str) -> None:
         said = "dropping a message of %s: %s: %s"
         self._rare.log(logging.WARNING, (message.kind, reason), said, message.source, reason, why)
-
-
-def _say_nothing(_messages: Sequence[Message]) -> None:
-    """In a dry run every row is there to see."""

@@ -85,6 +85,10 @@ class FactoryMessageGenerator:
         self._coupling: Coupling | None = None
         self.reload(structure)
 
+    def begin_anew(self, start: float) -> None:
+        """Be what this plant would be at the beginning of a run that starts there; nobody listens to it."""
+        self._begin(self.structure, self.seed, start, self.shard)
+
     def advance(self, now: float) -> list[Message]:
         """Every message due after the last call's `now` up to this one, in seconds since 1970, in order of time.
 

@@ -61,12 +61,12 @@ def add_time(run: argparse.ArgumentParser) -> None:
     time = run.add_argument_group("Plant time")
     time.add_argument("--start", type=_moment, metavar="TIME", help="begin there, such as 2026-01-01T00:00:00Z [now]")
     time.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop after so much plant time")
-    time.add_argument("--speed", type=_speed, default=1.0, metavar="N|max", help="plant seconds a second [1]")
+    time.add_argument("--speed", type=_speed, metavar="N|max", help="plant seconds a second [1; of history: max]")
     time.add_argument(
         "--then-live",
         action="store_true",
-        help="play --duration as history, as fast as it goes, and carry on in real time; without --start the history "
-        "ends now, without --duration too",
+        help="play --duration as history, by --speed and HISTORY_RATE, and carry on in real time; without --start the "
+        "history ends now, without --duration too",
     )
 
 
@@ -75,20 +75,22 @@ def timing_of(options: argparse.Namespace, now: float) -> Timing:
 
     Raises UsageError with a sentence where they contradict each other.
     """
-    start, duration = options.start, options.duration
+    start, duration, speed = options.start, options.duration, options.speed
     if not options.then_live:
+        follows = start is None and not duration and speed in (None, 1.0)
         start = now if start is None else start
-        return Timing(start, start + duration if duration else inf, options.speed)
-    if options.speed != 1.0:
-        raise UsageError("--then-live: history goes as fast as it can and then real time; leave --speed out")
+        return Timing(start, start + duration if duration else inf, speed or 1.0, follows_wall=follows)
+    if speed is not None and speed <= 1.0:
+        raise UsageError("--then-live: history has to be faster than life; --speed must be above 1, or max")
     if start is None and duration is None:
         raise UsageError("--then-live: say how much history, by --duration, --start or both")
+    follows = start is None or not duration
     if start is None:
         start = now - duration
     live_from = start + duration if duration else now
     if live_from <= start:
         raise UsageError("--then-live: --start must lie in the past, or --duration say how long the history is")
-    return Timing(start, live_from=live_from)
+    return Timing(start, live_from=live_from, history_speed=speed or inf, follows_wall=follows)
 
 
 def pinned(options: argparse.Namespace, now: float) -> argparse.Namespace:
@@ -100,7 +102,7 @@ def pinned(options: argparse.Namespace, now: float) -> argparse.Namespace:
     timing = timing_of(options, now)
     if options.start is not None:
         return options
-    live = options.then_live or (options.duration is None and options.speed == 1.0)
+    live = options.then_live or (options.duration is None and options.speed in (None, 1.0))
     duration = None if live else options.duration
     return argparse.Namespace(**{**vars(options), "start": timing.start, "duration": duration, "then_live": live})
 

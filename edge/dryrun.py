@@ -59,8 +59,8 @@ class DryRun:
         outbox.on_message = self._wake
 
     def facts(self) -> ConnectionFacts:
-        """Always connected."""
-        return ConnectionFacts(connected=True, connects=1, last_reason="dry run")
+        """Always ready, without any client."""
+        return ConnectionFacts(connected=True, last_reason="dry run", clients=0)
 
     async def run(self) -> None:
         """Write what comes until `stop`; ReaderGone or StreamFailed where that cannot go on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Span = Literal["run", "hour", "last_hour"]
 """Over what the truth of the machines is summed up."""
@@ -40,6 +40,22 @@ class ConnectionFacts:
     def reconnects(self) -> int:
         """Connections after the first of each client."""
         return max(0, self.connects - self.clients)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFacts:
+    """How plant time goes with the clock on the wall, where it does.
+
+    steps: how often the wall clock was set while the process ran, or went on while the machine slept.
+    ahead_seconds: by how much plant time is ahead of the wall clock; below 0 it lags behind.
+    """
+
+    steps: int = 0
+    ahead_seconds: float = 0.0
+
+
+NO_STEPS: Final = ClockFacts()
+"""Of a clock that nobody has touched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from edge.facts import ConnectionFacts, ReloadOutcome, Span, why_not_alive, why_not_ready
+from edge.facts import ClockFacts, ConnectionFacts, ReloadOutcome, Span, why_not_alive, why_not_ready
 from edge.life import Life, spare_the_collector
 from edge.metrics import Lateness, Statistics, Watched, ledger_fields, make_registry
 from edge.outbox import Ledger
@@ -59,6 +60,9 @@ class Works(Protocol):
     def turn_age_seconds(self) -> float:
         """Tell for how long the run loop has not turned."""
 
+    def clock(self) -> ClockFacts:
+        """Tell how plant time goes with the clock on the wall."""
+
     def snapshot(self) -> Snapshot:
         """Count what the plant is at."""
 
@@ -106,7 +110,7 @@ class Front:
         self.version, self._in_force = version, in_force
         self._settings, self._works, self._reloader, self._clock = settings, works, reloader, clock
         self._born = clock()
-        self._statistics = Statistics(works.ledger, works.connection, works.lateness)
+        self._statistics = Statistics(works.ledger, works.connection, works.lateness, works.clock)
         self.registry = make_registry(self._watched())
         self._life = Life(settings.drain_seconds + works.farewell_seconds)
 
@@ -162,6 +166,7 @@ class Front:
             "uptime_seconds": round(self._uptime(), 3),
             "ledger": ledger_fields(works.ledger),
             "connection": {name: getattr(facts, name) for name in facts.__slots__},
+            "clock": dataclasses.asdict(works.clock()),
             "plant": {"seed": works.seed, "rows": dict(plant.rows), "open_orders": plant.open_orders},
         }
 
@@ -187,6 +192,7 @@ class Front:
             reloads=self._reloader.facts,
             oee=works.oee_by_kind,
             lateness=works.lateness,
+            clock=works.clock,
         )
 
     def _serve(self) -> Server | None:

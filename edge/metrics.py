@@ -24,7 +24,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from edge.delivery import NO_TOPIC, TOO_LARGE
-from edge.facts import ConnectionFacts, ReloadFacts
+from edge.facts import NO_STEPS, ClockFacts, ConnectionFacts, ReloadFacts
 from edge.outbox import Ledger
 from plant.telemetry import KindOee, Snapshot
 
@@ -77,6 +77,7 @@ def statistics(
     *,
     recent_rate: float | None = None,
     lateness_seconds: float = 0.0,
+    clock: ClockFacts = NO_STEPS,
 ) -> str:
     """Write the statistics block: five lines whose form others parse, then what else there is to say.
 
@@ -88,38 +89,53 @@ def statistics(
         f"Messages Failed: {ledger.failed}",
         f"Queue Depth: {ledger.queued}",
         f"Message Rate: {_rate(ledger.sent, uptime_seconds):.2f} msg/sec",
-        *_further_lines(ledger, connection, recent_rate, lateness_seconds),
+        *_further_lines(ledger, connection, recent_rate, lateness_seconds, clock),
     ]
     return "\n   ".join(lines)
 
 
 def _further_lines(
-    ledger: Ledger, connection: ConnectionFacts, recent_rate: float | None, lateness_seconds: float
+    ledger: Ledger,
+    connection: ConnectionFacts,
+    recent_rate: float | None,
+    lateness_seconds: float,
+    clock: ClockFacts,
 ) -> Iterator[str]:
     if recent_rate is not None:
         yield f"Recent Rate: {recent_rate:.2f} msg/sec"
     yield f"In Flight: {ledger.in_flight}"
-    yield f"Connection: {_in_words(connection)}"
+    if connection.clients:
+        yield f"Connection: {_in_words(connection)}"
     if ledger.refused.total():
         yield f"Refused: {_listed(_by_code(ledger.refused))}"
     if ledger.dropped.total():
         yield f"Dropped: {_listed(ledger.dropped)}"
     if lateness_seconds > _LATE_SECONDS:
         yield f"Lateness: {lateness_seconds:.1f} s"
+    if clock.steps:
+        yield f"Clock: steps={clock.steps} ahead={clock.ahead_seconds:.1f}s"
 
 
 class Statistics:
     """Logs the statistics block, and remembers what the interval's figures are measured from."""
 
-    def __init__(self, ledger: Ledger, connection: Callable[[], ConnectionFacts], lateness: Lateness) -> None:
-        self._ledger, self._connection, self._lateness = ledger, connection, lateness
+    def __init__(
+        self,
+        ledger: Ledger,
+        connection: Callable[[], ConnectionFacts],
+        lateness: Lateness,
+        clock: Callable[[], ClockFacts] = ClockFacts,
+    ) -> None:
+        self._ledger, self._connection, self._lateness, self._clock = ledger, connection, lateness, clock
         self._before: tuple[float, int] | None = None
 
     def log(self, uptime_seconds: float) -> None:
         """Log one block; in JSON one event `statistics` with the figures as fields."""
-        connection, worst = self._connection(), self._lateness.take_worst()
+        connection, clock, worst = self._connection(), self._clock(), self._lateness.take_worst()
         recent = self._recent_rate(uptime_seconds)
-        block = statistics(uptime_seconds, self._ledger, connection, recent_rate=recent, lateness_seconds=worst)
+        block = statistics(
+            uptime_seconds, self._ledger, connection, recent_rate=recent, lateness_seconds=worst, clock=clock
+        )
         fields = {
             "uptime_seconds": round(uptime_seconds, 3),
             **ledger_fields(self._ledger),
@@ -129,6 +145,8 @@ class Statistics:
             "reconnects": connection.reconnects,
             "token_renewals": connection.token_renewals,
             "worst_lateness_seconds": round(worst, 3),
+            "clock_steps": clock.steps,
+            "clock_ahead_seconds": round(clock.ahead_seconds, 3),
         }
         log.info("statistics", extra={"block": block, **fields})
 
@@ -163,6 +181,7 @@ class Watched:
     reloads: Callable[[], ReloadFacts]
     oee: Callable[[], Iterable[KindOee]] = tuple
     lateness: Lateness = field(default_factory=Lateness)
+    clock: Callable[[], ClockFacts] = ClockFacts
 
 
 def make_registry(watched: Watched) -> CollectorRegistry:
@@ -199,6 +218,7 @@ class PlantCollector(Collector):
             watched.lateness.buckets(),
             watched.lateness.sum_seconds,
         )
+        yield from _of_clock(watched.clock())
 
 
 def _of_messages(ledger: Ledger, queue_size: int) -> Iterator[Metric]:
@@ -234,6 +254,17 @@ def _of_connection(facts: ConnectionFacts) -> Iterator[Metric]:
         "edgemqttsim_last_acknowledgement_age_seconds",
         "Time since the last acknowledgement.",
         facts.last_ack_age_seconds,
+    )
+
+
+def _of_clock(facts: ClockFacts) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "edgemqttsim_clock_steps", "Times the wall clock was set, or the machine slept, while we ran.", facts.steps
+    )
+    yield GaugeMetricFamily(
+        "edgemqttsim_clock_ahead_seconds",
+        "By how much plant time is ahead of the wall clock that it follows.",
+        facts.ahead_seconds,
     )
 
 

@@ -134,6 +134,15 @@ class Options(BaseModel):
     queue_policy: Annotated[Policy, LOWER, Option(_DELIVERY)] = Field(
         Policy.DROP_OLDEST, description="What gives way when the queue is full; with `block` the plant waits."
     )
+    history_rate: Annotated[
+        float | None,
+        Field(ge=0, le=10_000_000),
+        Option(_DELIVERY, None, "5000, or twice the plant's own rate if that is more; none with --speed max"),
+    ] = Field(
+        None,
+        description="Messages a second, at most, of history and of what a stall has left to say; 0 is no limit. "
+        "Brokers drop what a subscriber is too slow for.",
+    )
     drain_seconds: Annotated[float, Field(ge=0, le=3600), Option(_DELIVERY)] = Field(
         10.0, description="Seconds at shutdown to get the rest acknowledged; the pod's grace period must be longer."
     )

@@ -88,6 +88,7 @@ class Outbox:
     on_message: called when the queue was empty and is not any more.
     on_room: called when the queue was full and is not any more.
     on_overflow: called for each message dropped because the queue was full, with what gave way, `oldest` or `newest`.
+    on_acknowledged: called with the messages that the broker has taken.
     """
 
     def __init__(self, size: int, policy: Policy = Policy.DROP_OLDEST, ledger: Ledger | None = None) -> None:
@@ -97,6 +98,7 @@ class Outbox:
         self.on_message: Callable[[], None] | None = None
         self.on_room: Callable[[], None] | None = None
         self.on_overflow: Callable[[str], None] | None = None
+        self.on_acknowledged: Callable[[Sequence[Message]], None] | None = None
         self._queue: deque[Message] = deque()
         # Chosen once: a queue that is full stays so for long, and each message then passes here.
         self._when_full = {
@@ -157,6 +159,8 @@ class Outbox:
         ledger.in_flight -= count
         ledger.acknowledged += count
         ledger.acknowledged_by_kind.update(map(_kind_of, messages))
+        if self.on_acknowledged:
+            self.on_acknowledged(messages)
 
     def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one shape for all ends of a flight
         """The broker has refused this message in flight for good, with a PUBACK reason code."""

@@ -70,7 +70,8 @@ class Settings(Options):
 
     def _of_part(self, part: int, parts: int, queue_size: int) -> Self:
         own = {"shard": f"{part}/{parts}", "mqtt_client_id": f"{self.mqtt_client_id}-{part}", "queue_size": queue_size}
-        return self.model_copy(update={**own, "workers": 1})
+        rate = self.history_rate and self.history_rate / self.workers
+        return self.model_copy(update={**own, "workers": 1, "history_rate": rate})
 
 
 def default_client_id(environ: Mapping[str, str], pid: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from edge.facts import ConnectionFacts
+from edge.facts import NO_STEPS, ClockFacts, ConnectionFacts
 from edge.metrics import Lateness
 from edge.outbox import Ledger
 from plant.telemetry import KindOee, MachineOee, Snapshot
@@ -28,6 +28,7 @@ class Pulse:
     lateness: Lateness
     connection: ConnectionFacts
     turn_age_seconds: float
+    clock: ClockFacts = NO_STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ def sum_connections(parts: Sequence[ConnectionFacts], gone: Sequence[ConnectionF
         blocked=next((part.blocked for part in parts if part.blocked), None),
         clients=sum(part.connects > 0 for part in counted),
     )
+
+
+def sum_clocks(parts: Iterable[ClockFacts]) -> ClockFacts:
+    """All see the same clock on the wall; the one that is furthest from it is told of."""
+    return max(parts, key=lambda part: (part.steps, abs(part.ahead_seconds)), default=ClockFacts())
 
 
 def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:

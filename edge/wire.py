@@ -189,6 +189,11 @@ class Encoder:
                     self._seal(message)
             return self._frames(messages, packet_ids, dup=dup)
 
+    def begin_anew(self, events: CloudEvents | None) -> None:
+        """Be the encoder of another run from now on."""
+        self._events = events
+        self.forget()
+
     def forget(self) -> None:
         """Make every envelope anew: topics may have changed."""
         self._envelopes.clear()

@@ -86,7 +86,7 @@ class Worker:
         works = self._works
         lateness = copy.copy(works.lateness)
         works.lateness.take_worst()
-        return Pulse(works.ledger, lateness, works.connection(), works.turn_age_seconds())
+        return Pulse(works.ledger, lateness, works.connection(), works.turn_age_seconds(), works.clock())
 
     def _figures(self) -> tuple[Pulse, Census]:
         return self._pulse(), Census(self._works.snapshot(), self._works.oee_by_kind())

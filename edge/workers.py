@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from edge.channel import Channel
-from edge.facts import ConnectionFacts, Span
+from edge.facts import ClockFacts, ConnectionFacts, Span
 from edge.front import Truth
 from edge.life import FORCED, Life
 from edge.metrics import Lateness
 from edge.outbox import Ledger
-from edge.sums import Census, Pulse, merged, sum_connections, sum_kinds, sum_ledgers, sum_snapshots
+from edge.sums import Census, Pulse, merged, sum_clocks, sum_connections, sum_kinds, sum_ledgers, sum_snapshots
 from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("app")
@@ -152,6 +152,10 @@ class Workers:
         """Tell for how long the slowest has not turned; who says nothing does not turn."""
         now = self._clock()
         return max((now - worker.heard_at + _turn_age(worker) for worker in self._at_work()), default=0.0)
+
+    def clock(self) -> ClockFacts:
+        """The clock that all of them see."""
+        return sum_clocks(worker.pulse.clock for worker in self._workers if worker.pulse)
 
     def snapshot(self) -> Snapshot:
         """The counts of all parts."""

@@ -13,7 +13,7 @@ OURS = ("app", "daemon", "messages", "plant", "edge", "sandbox")
 
 ARROWS = {
     "app": ("daemon", "messages", "edge", "sandbox", "plant.structure", "plant.telemetry", "plant.forecast"),
-    "daemon": ("messages", "edge", "plant.structure", "plant.telemetry"),
+    "daemon": ("messages", "edge", "plant.structure", "plant.telemetry", "plant.forecast"),
     "messages": ("plant",),
     "plant": ("plant",),
     "edge": ("edge", "plant.telemetry"),

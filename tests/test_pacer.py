@@ -10,7 +10,7 @@ import pytest
 
 from edge.commands import UsageError, parse, timing_of
 from edge.outbox import Outbox, Policy
-from edge.pacer import Pacer, Timing
+from edge.pacer import Arrears, Pacer, Timing
 from edge.values import CatchUp
 from plant.telemetry import Message
 
@@ -54,7 +54,7 @@ class Bench:
         self.outbox = Outbox(size, policy)
         self.pacer = Pacer(
             ListPlant(), self.outbox, timing, lambda: self.elapsed,
-            on_messages=self._note, on_late=self.lateness.append, count=count, catch_up=catch_up,
+            on_messages=self._note, on_late=self.lateness.append, count=count, arrears=Arrears(catch_up),
         )  # fmt: skip
 
     def _note(self, messages: Sequence[Message]) -> None:
@@ -68,14 +68,14 @@ class Bench:
         for _ in range(60):
             await asyncio.sleep(0)
 
-    def play(self, *seconds: float, take: bool = False) -> Bench:
-        """Let time pass in steps; with `take` the outbox is emptied after each."""
+    def play(self, *seconds: float, take: bool = False, then: Sequence[float] = (), then_take: bool = False) -> Bench:
+        """Let time pass in steps; with `take` the outbox is emptied after each. `then` come more steps."""
 
         async def story() -> None:
             running = asyncio.create_task(self.pacer.run())
-            for step in seconds:
+            for step, taking in [*((step, take) for step in seconds), *((step, then_take) for step in then)]:
                 await self.let(step)
-                while take and len(self.outbox):
+                while taking and len(self.outbox):
                     self.outbox.acknowledged(*self.outbox.take(1))
                     await self.let(0)
             self.pacer.stop()
@@ -159,20 +159,60 @@ def test_what_came_due_while_history_was_said_is_not_lost_either() -> None:
 
 @pytest.mark.parametrize("timing", [Timing(0.0, live_from=600.0), Timing(0.0, born=-600.0)], ids=["history", "start"])
 def test_history_waits_for_room_and_what_is_live_does_not(timing: Timing) -> None:
-    """Ten minutes of history, or for which the process took to start, go through a queue of 10 whole; a live backlog
-    beyond its size gives way as always."""
-    bench = Bench(timing, size=10).play(*[0.0] * 100, 50.0, take=True)
+    """Ten minutes of history, or for which the process took to start, go through a queue of 10 whole; what falls due
+    live while nobody takes anything gives way as always."""
+    bench = Bench(timing, size=10).play(*[0.0] * 100, take=True, then=[0.5] * 100)
 
     assert bench.times == list(range(1, 651))
     assert bench.outbox.ledger.dropped == {"oldest": 40}
 
 
-@pytest.mark.parametrize(("seconds", "lost"), [(1.5, False), (5.0, True)])
+@pytest.mark.parametrize("policy", [Policy.DROP_OLDEST, Policy.DROP_NEWEST])
+def test_what_fell_due_while_the_process_was_held_up_waits_for_room(policy: Policy) -> None:
+    """A stall of 20 s at 50 rows a second, twice, and a queue of 10 that is emptied again and again: all is said."""
+    bench = Bench(Timing(0.0, speed=50.0), size=10, policy=policy)
+    bench.play(0.02, *[20.0, *[0.002] * 200] * 2, take=True)
+
+    assert bench.times == list(range(1, len(bench.times) + 1))
+    assert len(bench.times) >= 2000
+    assert bench.outbox.ledger.failed == 0
+
+
+def test_a_short_stall_of_a_fast_plant_is_no_reason_to_drop_either() -> None:
+    """A fifth of a second at 1,000 rows a second: a slow reload, a busy call."""
+    bench = Bench(Timing(0.0, speed=1000.0), size=50).play(0.01, 0.2, *[0.001] * 60, take=True)
+
+    assert len(bench.times) >= 210
+    assert bench.outbox.ledger.failed == 0
+
+
+def test_a_stall_while_the_broker_is_away_changes_nothing_of_the_policy() -> None:
+    """The queue was full before the stall, so it is the broker that is missing: the newest ten are kept, at once."""
+    bench = Bench(Timing(0.0), size=10).play(*[0.5] * 40, 20.0)
+
+    assert bench.times == list(range(1, 41))
+    assert [message.sequence for message in bench.outbox.take(10)] == list(range(31, 41))
+
+
+def test_a_broker_that_goes_with_the_stall_is_waited_for_only_a_while() -> None:
+    """Nobody takes anything after it: for a quarter of a minute nothing is dropped, then the policy holds."""
+    bench = Bench(Timing(0.0), size=10).play(1.0, 20.0, *[0.5] * 28)
+    assert bench.outbox.ledger.failed == 0
+    assert bench.times == list(range(1, 11))
+
+    bench = Bench(Timing(0.0), size=10).play(1.0, 20.0, *[0.5] * 38)
+    assert bench.times == list(range(1, 41))
+    assert bench.outbox.ledger.dropped == {"oldest": 30}
+
+
+@pytest.mark.parametrize(("seconds", "lost"), [(1.5, False), (3.0, True)])
 def test_what_falls_due_while_a_process_connects_is_kept_for_two_seconds(seconds: float, lost: bool) -> None:
     """Sixty rows a second, a queue of 10, and nobody who takes any at first."""
-    bench = Bench(Timing(0.0, speed=60.0, born=-0.5), size=10).play(seconds, *[0.0] * 100, take=True)
+    bench = Bench(Timing(0.0, speed=60.0, born=-0.5), size=10)
+    bench.play(*[0.05] * round(seconds / 0.05), then=[0.0] * 100, then_take=True)
 
-    assert bench.times == list(range(1, int(60 * (0.5 + seconds)) + 1))
+    assert bench.times == list(range(1, len(bench.times) + 1))
+    assert len(bench.times) >= int(60 * (0.5 + seconds)) - 1
     assert bool(bench.outbox.ledger.failed) is lost
 
 
@@ -190,12 +230,16 @@ NOW = 1_000_000.0
 @pytest.mark.parametrize(
     ("flags", "timing"),
     [
-        ("", Timing(NOW)),
+        ("", Timing(NOW, follows_wall=True)),
         ("--duration 60", Timing(NOW, end=NOW + 60)),
         ("--start 1970-01-02 --duration 60 --speed max", Timing(86_400.0, end=86_460.0, speed=inf)),
         ("--start 1970-01-02T01:00:00+01:00 --speed 2.5", Timing(86_400.0, speed=2.5)),
-        ("--duration 600 --then-live", Timing(NOW - 600, live_from=NOW)),
-        ("--start 1970-01-02 --then-live", Timing(86_400.0, live_from=NOW)),
+        ("--duration 600 --then-live", Timing(NOW - 600, live_from=NOW, follows_wall=True)),
+        ("--start 1970-01-02 --then-live", Timing(86_400.0, live_from=NOW, follows_wall=True)),
+        (
+            "--duration 600 --then-live --speed 60",
+            Timing(NOW - 600, live_from=NOW, history_speed=60, follows_wall=True),
+        ),
         ("--start 1970-01-02 --duration 60 --then-live", Timing(86_400.0, live_from=86_460.0)),
     ],
 )
@@ -205,7 +249,7 @@ def test_flags_say_which_stretch_of_time_is_played(flags: str, timing: Timing) -
 
 
 @pytest.mark.parametrize(
-    "flags", ["--then-live", "--then-live --duration 5 --speed 2", "--then-live --start 2100-01-01"]
+    "flags", ["--then-live", "--then-live --duration 5 --speed 1", "--then-live --start 2100-01-01"]
 )
 def test_flags_that_contradict_each_other_are_told(flags: str) -> None:
     """With a sentence that names the flag."""

@@ -196,7 +196,7 @@ def test_a_second_signal_ends_all_workers_at_once(plant_file: Path) -> None:
     """Nobody waits for a broker that is not there."""
     flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60", *NO_HTTP]
     with DaemonProcess("--workers", "2", "--message-config-path", str(plant_file), *flags) as daemon:
-        daemon.says("first on factory")
+        daemon.says("next attempt in")
         pids = processes_of(daemon)
         daemon.signal(signal.SIGTERM)
         daemon.says("received SIGTERM, shutting down")
