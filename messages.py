@@ -22,11 +22,20 @@ from plant.oee import Span
 from plant.reports import TOPICS as REPORT_TOPICS
 from plant.reports import Reports, report_source
 from plant.spaceship import MACHINE_TYPES
+from plant.still import Counted, NoSuchMachine, Outdated, Still, count, turns
 from plant.structure import Structure, load
-from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot
+from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot, Which
 from plant.topics import topic_template
 
-__all__ = ["RETAINED", "START", "FactoryMessageGenerator", "report_source", "topic_template"]
+__all__ = [
+    "RETAINED",
+    "START",
+    "FactoryMessageGenerator",
+    "NoSuchMachine",
+    "Outdated",
+    "report_source",
+    "topic_template",
+]
 
 START: Final = 1_767_225_600.0
 """Where plant time begins unless told otherwise: 2026-01-01T00:00:00Z."""
@@ -175,6 +184,31 @@ class FactoryMessageGenerator:
         """The sums of all machines of a type, for each type that has any."""
         now_ms = self._lived()
         return [figures for fleet in self._fleets for figures in fleet.oee_of_all(span, now_ms)]
+
+    def still(self, span: Span = "run", which: Which = Which()) -> Still:  # noqa: B008 - nothing can change it
+        """Some machines as of `now`, to be looked at bit by bit while time goes on; NoSuchMachine where there are none.
+
+        Only one at a time; a reload puts an end to it.
+        """
+        structure, now_ms = self.structure, _milliseconds(self.now)
+        if self._coupling:
+            self._coupling.live(now_ms)
+        return Still(self._fleets, which, span, now_ms, lambda: self.structure is not structure)
+
+    def counted(self) -> Iterator[Counted]:
+        """What `snapshot` and `oee_by_kind` tell of machines, bit by bit while time goes on: each part is of its moment.
+
+        Raises Outdated where a reload comes between.
+        """
+        structure = self.structure
+        for fleet in self._fleets:
+            for first in turns(fleet):
+                if self.structure is not structure:
+                    raise Outdated
+                now_ms = _milliseconds(self.now)
+                if self._coupling:
+                    self._coupling.live(now_ms)
+                yield count(fleet, now_ms, first)
 
     def census(self) -> list[PieceCount]:
         """What became of the pieces that each machine type has made up to `now`; nothing where no pieces flow."""

@@ -212,11 +212,13 @@ class Fleet:
 
     def oee_of_all(self, span: Span, now_ms: int) -> list[KindOee]:
         """The sum of all machines, if there are any; they have lived up to now."""
-        if not self.machines:
-            return []
-        producing = self.machines[0].model.spec.producing_state
-        figures = self.books.total(self.machines, producing, span, now_ms)
-        return [KindOee(*figures, self.declared.key, len(self.machines))]
+        return [self.oee_of(self.machines, span, now_ms)] if self.machines else []
+
+    def oee_of(self, machines: Sequence[Machine], span: Span, now_ms: int) -> KindOee:
+        """The sum of machines that follow each other by number; they have lived up to now."""
+        producing = machines[0].model.spec.producing_state
+        figures = self.books.total(machines, producing, span, now_ms)
+        return KindOee(*figures, self.declared.key, len(machines))
 
     def _dismiss(self, machines: Sequence[Machine], now_ms: int) -> None:
         for machine in machines:

@@ -12,7 +12,7 @@ All times are milliseconds of plant time. The moment between two hours belongs t
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, Protocol, get_args
 
 from plant.telemetry import PLANNED_STOP, Listener, StateInterval
@@ -55,11 +55,13 @@ class Booked(Protocol):
 class Books:
     """The books of the machines of one type. `listener`, where there is one, is told of each stay as it ends.
 
+    before: told of a machine for which something is about to be entered, and when, while all is still as it was.
     greatest: the greatest number of a machine.  shards: every how-manieth number is one; its row is number // shards.
     """
 
     def __init__(self, greatest: int = 0, shards: int = 1) -> None:
         self.listener: Listener | None = None
+        self.before: Callable[[Booked, int], None] | None = None
         self._shards, self._width = shards, 1
         self._now, self._hour, self._last_hour = array("q"), array("q"), array("q")
         self._entered = array("q")
@@ -90,6 +92,8 @@ class Books:
 
     def leave(self, machine: Booked, now_ms: int) -> None:
         """The machine's stay ends; what follows is another one, be it in the same state."""
+        if self.before is not None:
+            self.before(machine, now_ms)
         if now_ms >= machine.hour_ends_ms:
             self._turn(machine, now_ms)
         self._enter(machine, now_ms)
@@ -100,6 +104,8 @@ class Books:
 
     def finish(self, machine: Booked, result: str, ideal_ms: int, now_ms: int) -> None:
         """The machine has finished a job."""
+        if self.before is not None:
+            self.before(machine, now_ms)
         if now_ms >= machine.hour_ends_ms:
             self._turn(machine, now_ms)
         column = self._results.get(result) or self._widen(self._results, result)
@@ -113,8 +119,9 @@ class Books:
         return self._figures(range(row, row + 1), [machine], producing, span, now_ms)
 
     def total(self, machines: Sequence[Booked], producing: str, span: Span, now_ms: int) -> Figures:
-        """Those of all machines of these books; they have lived up to now."""
-        return self._figures(range(self._rows), machines, producing, span, now_ms)
+        """Those of machines that follow each other by number; they have lived up to now."""
+        first, last = (machine.number // self._shards for machine in (machines[0], machines[-1]))
+        return self._figures(range(first, last + 1), machines, producing, span, now_ms)
 
     def _hour_end(self, now_ms: int) -> int:
         """The end of the hour that a moment is in: the same object for all machines, which saves them 32 bytes each."""
@@ -161,6 +168,8 @@ class Books:
         credit_ms = 0
         for machine in machines:
             if now_ms >= machine.hour_ends_ms:
+                if self.before is not None:
+                    self.before(machine, now_ms)
                 self._turn(machine, now_ms)
             name = machine.state.name
             found[name] = found.get(name, 0) + now_ms - self._since(machine)

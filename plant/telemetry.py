@@ -114,6 +114,17 @@ GOOD: Final = frozenset({"good", "pass"})
 """Results of a job that nothing more has to be done to."""
 
 
+class Which(NamedTuple):
+    """Which machines are asked about, of all in order of type and number.
+
+    kind: those of one type.  after: those behind the machine of that id.  limit: so many at most.
+    """
+
+    kind: str | None = None
+    after: str | None = None
+    limit: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Oee:
     """What came of a stretch of time, by plain sums, and the figures that follow (ISO 22400-2). None where undefined.
