@@ -196,9 +196,9 @@ class FactoryMessageGenerator:
         return Still(self._fleets, which, span, now_ms, lambda: self.structure is not structure)
 
     def counted(self) -> Iterator[Counted]:
-        """What `snapshot` and `oee_by_kind` tell of machines, bit by bit while time goes on: each part is of its moment.
+        """What `snapshot` and `oee_by_kind` tell of machines, bit by bit while time goes on.
 
-        Raises Outdated where a reload comes between.
+        Each part is of its own moment. Raises Outdated where a reload comes between.
         """
         structure = self.structure
         for fleet in self._fleets:
