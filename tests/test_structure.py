@@ -156,14 +156,14 @@ def test_a_print_takes_the_time_that_is_said(said: object, meant: tuple[float, f
 
 @pytest.mark.parametrize("change", [{"global__base_interval": 4.0}, {"printer_3d__frequency_weight": 5}])
 def test_the_rate_of_messages_changes_nothing_that_is_made(change: dict[str, Any]) -> None:
-    """A day of the default plant with other periods: the same stays, jobs and results of every machine."""
+    """Hours of the default plant with other periods: the same stays, jobs and results of every machine."""
     data = plain(DEFAULT)
     for path, value in change.items():
         part, key = path.split("__")
         (data if part == "global" else data["message_types"])[part][key] = value
     usual, other = (FactoryMessageGenerator.of(each, 1) for each in (load(DEFAULT), parse(data)))
     for plant in (usual, other):
-        plant.live(plant.start + 86_400)
+        plant.live(plant.start + 4 * 3600)
 
     assert [replace(its, period_seconds=0) for its in other.oee()] == [
         replace(its, period_seconds=0) for its in usual.oee()
