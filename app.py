@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """A daemon whose orders come often, against a broker of its own; a dry run needs none."""
     if options.dry_run:
-        settings = _logging(options, environ)
+        settings = _settings(options, environ)
         said = "--dry-run: messages go to standard output, and no broker is started"
         log.info("%s; the plant is %s", said, settings.message_config_path)
         return await _front(options, environ).live()
@@ -112,14 +112,14 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
                 f"--{flags[0].replace('_', '-')}: --demo brings a broker of its own: leave one of them out"
             )
         environ = {"HTTP_PORT": str(free_port(HTTP_PORT)), **environ, **demo.environ}
-        settings = _logging(options, environ)
+        settings = _settings(options, environ)
         banner, facts = demo.how_to_look(settings.mqtt_topic_prefix, settings.message_config_path, _page(settings))
         log.info("a broker for trying things out runs on this machine", extra={"block": banner, **facts})
         return await _front(options, environ).live()
 
 
-def _logging(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
-    """The settings of a run, with logging as they ask for."""
+def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    """The settings of a run; from here on, logging is as they ask for."""
     quiet = {"HTTP_PORT": "0"} if options.dry_run else {}
     settings = Settings.load({**quiet, **environ}, vars(options), pid=os.getpid())
     set_up(settings.log_level, settings.log_format)
@@ -134,7 +134,7 @@ def _page(settings: Settings) -> str | None:
 
 def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     """All that a run needs, from its settings; where they ask for workers, these are there already, and wait."""
-    settings = _logging(options, environ)
+    settings = _settings(options, environ)
     loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     in_force = digest(settings.message_config_path)
     structure = loading(settings.message_config_path)
