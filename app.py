@@ -101,25 +101,49 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """A daemon against a broker of its own."""
+    """A daemon whose orders come often, against a broker of its own; a dry run needs none."""
+    if options.dry_run:
+        settings = _settings(options, environ)
+        said = "--dry-run: messages go to standard output, and no broker is started"
+        log.info("%s; the plant is %s", said, settings.message_config_path)
+        return await _front(options, environ).live()
     try:
         from sandbox.demo import HTTP_PORT, Demo, free_port  # noqa: PLC0415 - only who wants a demo has it installed
     except ModuleNotFoundError as missing:
         print(f"--demo needs {missing.name}: pip install -r sandbox/requirements.txt", file=sys.stderr)
         return CONFIGURATION
     async with Demo() as demo:
-        print(demo.how_to_look(environ.get("MQTT_TOPIC_PREFIX") or "factory"), file=sys.stderr)
-        return await _front(options, {"HTTP_PORT": str(free_port(HTTP_PORT)), **environ, **demo.environ}).live()
+        if flags := [name for name in map(str.lower, demo.environ) if getattr(options, name, None) is not None]:
+            raise UsageError(
+                f"--{flags[0].replace('_', '-')}: --demo brings a broker of its own: leave one of them out"
+            )
+        environ = {"HTTP_PORT": str(free_port(HTTP_PORT)), **environ, **demo.environ}
+        settings = _settings(options, environ)
+        banner, facts = demo.how_to_look(settings.mqtt_topic_prefix, settings.message_config_path, _page(settings))
+        log.info("a broker for trying things out runs on this machine", extra={"block": banner, **facts})
+        return await _front(options, environ).live()
+
+
+def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    """The settings of a run; from here on, logging is as they ask for."""
+    quiet = {"HTTP_PORT": "0"} if options.dry_run else {}
+    settings = Settings.load({**quiet, **environ}, vars(options), pid=os.getpid())
+    set_up(settings.log_level, settings.log_format)
+    return settings
+
+
+def _page(settings: Settings) -> str | None:
+    """Where to look with a browser on this machine, if there is anything to see."""
+    host = "localhost" if settings.http_host in {"0.0.0.0", "::"} else settings.http_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}/docs" if settings.http_port else None
 
 
 def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     """All that a run needs, from its settings; where they ask for workers, these are there already, and wait."""
-    quiet = {"HTTP_PORT": "0"} if options.dry_run else {}
-    settings = Settings.load({**quiet, **environ}, vars(options), pid=os.getpid())
+    settings = _settings(options, environ)
     loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     in_force = digest(settings.message_config_path)
     structure = loading(settings.message_config_path)
-    set_up(settings.log_level, settings.log_format)
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
     for warning in unknown_variables(environ):
         log.warning("%s", warning)

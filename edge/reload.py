@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from edge.facts import ReloadFacts, ReloadOutcome
 from edge.settings import Settings
@@ -123,8 +124,8 @@ class Reloader:
 class Loading:
     """How a process loads a plant's YAML: with its topics checked.
 
-    template: a kind's topic template in a structure.  orders_per_hour: in place of the YAML's, for a demo that does not
-    keep one waiting half an hour for an order.
+    template: a kind's topic template in a structure.  orders_per_hour: in place of the default rate, for a demo that
+    does not keep one waiting half an hour for an order.
     """
 
     def __init__(
@@ -134,13 +135,24 @@ class Loading:
         orders_per_hour: float | None = None,
     ) -> None:
         self._settings, self._template, self._orders_per_hour = settings, template, orders_per_hour
+        self._replaced: Mapping[str, float] | None = None
 
     def __call__(self, path: Path) -> Structure:
         """The plant of a file; StructureError with every mistake."""
         structure = load(path)
         if mistakes := [*self._unroutable(structure, path)]:
             raise StructureError(mistakes)
-        return with_orders_per_hour(structure, self._orders_per_hour) if self._orders_per_hour else structure
+        return self._brisk(structure, path) if self._orders_per_hour else structure
+
+    def _brisk(self, structure: Structure, path: Path) -> Structure:
+        """The plant with the demo's rates where its YAML has the default ones, which is told where it has changed."""
+        brisk, replaced = with_orders_per_hour(structure, self._orders_per_hour or 0.0)
+        if replaced != self._replaced:
+            rates = " ".join(f"{name}={rate:g}" for name, rate in replaced.items())
+            said = f"the demo's rates in place of the default ones, until these are edited: {rates}"
+            log.info("%s: %s", path, said if rates else "its own rates of orders and dispatches hold")
+        self._replaced = replaced
+        return brisk
 
     def _unroutable(self, structure: Structure, path: Path) -> Iterator[Mistake]:
         """A topic that is no topic once the prefix and a machine are filled in."""
@@ -154,15 +166,20 @@ class Loading:
                 yield Mistake(str(path), None, f"message_types.{kind}.topic", str(error))
 
 
-def with_orders_per_hour(structure: Structure, orders: float) -> Structure:
-    """The same plant with so many orders an hour, and dispatches in the same proportion."""
-    types = structure.message_types
-    order, dispatch = types.customer_order, types.dispatch
-    if order is None or dispatch is None or not order.orders_per_hour:
-        return structure
-    dispatches = dispatch.dispatches_per_hour * orders / order.orders_per_hour
-    brisk = {
-        "customer_order": order.model_copy(update={"orders_per_hour": orders}),
-        "dispatch": dispatch.model_copy(update={"dispatches_per_hour": dispatches}),
-    }
-    return structure.model_copy(update={"message_types": types.model_copy(update=brisk)})
+_DEFAULT_RATES: Final = {"customer_order": ("orders_per_hour", 2.0), "dispatch": ("dispatches_per_hour", 3.0)}
+"""Of message_structure.yaml as it comes: the kinds of business event, each with the key and the value of its rate."""
+
+
+def with_orders_per_hour(structure: Structure, orders: float) -> tuple[Structure, Mapping[str, float]]:
+    """The same plant with so many orders an hour, and dispatches in proportion, and the rates that were replaced.
+
+    Only those are that are the default ones: who has edited a rate wants to see it.
+    """
+    brisk, replaced = {}, {}
+    for kind, (name, default) in _DEFAULT_RATES.items():
+        spec = getattr(structure.message_types, kind)
+        if spec is not None and getattr(spec, name) == default:
+            replaced[name] = orders * default / _DEFAULT_RATES["customer_order"][1]
+            brisk[kind] = spec.model_copy(update={name: replaced[name]})
+    types = structure.message_types.model_copy(update=brisk)
+    return structure.model_copy(update={"message_types": types}), replaced

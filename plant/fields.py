@@ -127,7 +127,7 @@ def _tuple(value: object) -> object:
 
 def _range_of_one(value: object) -> object:
     """A number of seconds is a range whose ends are the same."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return tuple(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"must be a number of seconds or [shortest, longest], got {shown(value)}")  # noqa: TRY004

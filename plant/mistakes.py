@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -96,16 +97,19 @@ def shown(value: object) -> str:
 
 
 def _text_hint(value: object) -> str:
-    if isinstance(value, bool):
-        return f" (YAML reads a bare {'on, yes or true' if value else 'off, no or false'} as {shown(value)}: quote it)"
-    return "" if isinstance(value, list | dict) else ": put it in quotes"
+    return "" if isinstance(value, list | dict | bool) else ": put it in quotes"
+
+
+_PREFIXED: Final = re.compile(r"[-+]?0[box]", re.IGNORECASE)
 
 
 def _number_hint(value: object) -> str:
-    """YAML 1.1 takes `1e3` and `"5"` for text; float() reads what the author meant."""
+    """YAML 1.1 takes `1e3`, `08`, `0o10` and `"5"` for text; float() and int() read what the author meant."""
+    if not isinstance(value, str) or len(value) >= LONGEST_SHOWN:
+        return ""
     try:
-        meant = f"{float(value):.15g}" if isinstance(value, str) and len(value) < LONGEST_SHOWN else ""
-    except ValueError:
+        meant = f"{int(value, 0) if _PREFIXED.match(value) else float(value):.15g}"
+    except (ValueError, OverflowError):
         return ""
     return f": write {meant}, unquoted" if meant.strip("-.0123456789") == "" != meant else ""
 

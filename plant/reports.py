@@ -59,7 +59,7 @@ class Reports:
 
 
 def report_source(machine_id: str) -> str:
-    """Who says the report of a machine."""
+    """Who says the report of a machine: another name than its own, so that it is not taken for one of its rows."""
     return f"{KIND}/{machine_id}"
 
 

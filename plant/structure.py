@@ -32,6 +32,7 @@ from plant.fields import (
 )
 from plant.flow_spec import FlowSpec
 from plant.machine_spec import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
+from plant.misread import typed
 from plant.mistakes import Fault, Mistake, Place, StructureError, located, sentence, spell
 from plant.spaceship import MACHINE_TYPES
 
@@ -177,12 +178,14 @@ def parse(
     file: str = "structure",
     lines: Mapping[Place, int] | None = None,
     faults: Sequence[Fault] = (),
+    flags: Mapping[Place, str] | None = None,
 ) -> Structure:
     """The plant that plain data describes, or StructureError with every mistake in it.
 
-    `file` and `lines` say where the data came from; `faults` are mistakes already known from reading it.
+    `file` and `lines` say where the data came from; `faults` are mistakes already known from reading it, `flags` the
+    words that were read as true or false.
     """
-    structure, wrong = _validated(data)
+    structure, wrong = _validated(data, flags or {})
     wrong = [*faults, *wrong, *rules.broken(data, {key: declared.spec for key, declared in _DECLARED.items()})]
     wrong += calendar_spec.broken(data.get("calendar"), list(_DECLARED))
     wrong += flow_spec.broken(data)
@@ -198,7 +201,7 @@ def load(path: str | Path) -> Structure:
         document = yamlfile.read(Path(path))
     except yamlfile.UnreadableError as error:
         raise StructureError([Mistake(str(path), error.line, spell(error.place), error.rule)]) from error
-    return parse(document.data, str(path), document.lines, document.faults)
+    return parse(document.data, str(path), document.lines, document.faults, document.flags)
 
 
 def _impossible_rate(structure: Structure) -> Iterator[Fault]:
@@ -213,11 +216,11 @@ def _impossible_rate(structure: Structure) -> Iterator[Fault]:
         yield Fault(place, f"must be at least {least:.3g} here, for no machine has a row less often than once a year")
 
 
-def _validated(data: Mapping[str, Any]) -> tuple[Structure | None, list[Fault]]:
+def _validated(data: Mapping[str, Any], flags: Mapping[Place, str]) -> tuple[Structure | None, list[Fault]]:
     try:
         return Structure.model_validate(dict(data)), []
     except ValidationError as error:
-        return None, [_fault(each) for each in error.errors(include_url=False) if not _told(each)]
+        return None, [_fault(each, flags) for each in error.errors(include_url=False) if not _told(each)]
 
 
 def _told(error: ErrorDetails) -> bool:
@@ -230,11 +233,12 @@ def _place(error: ErrorDetails) -> Place:
     return error["loc"][:-1] if error["loc"][-1:] == ("[key]",) else error["loc"]
 
 
-def _fault(error: ErrorDetails) -> Fault:
+def _fault(error: ErrorDetails, flags: Mapping[Place, str]) -> Fault:
     place = _place(error)
     if error["type"] == "extra_forbidden":
         return Fault(place, "is an unknown key", _known_keys(place[:-1]))
-    return Fault(place, sentence(error))
+    no_text = error["type"] in {"string_type", "value_error"} and isinstance(error["input"], bool)
+    return Fault(place, sentence(error) + (typed(flags[place], error["input"]) if no_text and place in flags else ""))
 
 
 def _known_keys(place: Place) -> list[str]:

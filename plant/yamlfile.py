@@ -2,7 +2,7 @@
 
 The parser's events are taken one by one and built up without recursion, so that no file, however deep or however
 often it refers to itself, costs more than the limits below. Beyond YAML 1.1 as PyYAML reads it, keys must be text
-and must not be repeated: both are slips that a loader would pass over in silence.
+and must not be repeated, and numbers must be what they look like: a loader would pass over such slips in silence.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import yaml
 
+from plant.misread import misread, misread_nothing
 from plant.mistakes import Fault, Place, cut
 
 MAX_BYTES: Final = 1_048_576
@@ -60,11 +61,15 @@ UNREAD: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says. `faults` are those that do not stop the reading; unreadable values are UNREAD in `data`."""
+    """What a file says. `faults` are those that do not stop the reading; unreadable values are UNREAD in `data`.
+
+    flags: the words that are true or false to YAML, as they were typed.
+    """
 
     data: dict[str, Any]
     lines: Mapping[Place, int]
     faults: list[Fault]
+    flags: Mapping[Place, str]
 
 
 class UnreadableError(Exception):
@@ -158,6 +163,7 @@ class _Builder:
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._lines: dict[Place, int] = {(): 1}
         self._faults: list[Fault] = []
+        self._flags: dict[Place, str] = {}
         self._root: list[Any] = []
         self._values = 0
 
@@ -173,7 +179,7 @@ class _Builder:
             raise UnreadableError(1, (), "is empty")
         if not isinstance(self._root[0], dict):
             raise UnreadableError(1, (), "must hold keys with values, as in `global:`")
-        return Document(self._root[0], self._lines, self._faults)
+        return Document(self._root[0], self._lines, self._faults, self._flags)
 
     def place(self) -> Place:
         """Where the next value goes."""
@@ -252,7 +258,7 @@ class _Builder:
         if event.anchor:
             self._anchors[event.anchor] = (event.value, 1)
         if self._tag_fits(event) and tag in _MEANINGS:
-            self._fault(f"is {_MEANINGS[tag]} to YAML, and keys are text: put it in quotes")
+            self._fault(f"is {_MEANINGS[tag]} to YAML, and keys are text: write {cut(event.value)}")
         if event.value in frame.into:
             self._fault(f"is given twice, first in line {self._lines[self.place()]}")
         self._lines[self.place()] = _line(event)
@@ -269,10 +275,16 @@ class _Builder:
             return UNREAD
         construct = _CONSTRUCTORS.get(tag, _CONSTRUCTORS[_TEXT])
         try:
-            return construct(_CONSTRUCTOR, yaml.ScalarNode(tag, text))
+            value = construct(_CONSTRUCTOR, yaml.ScalarNode(tag, text))
         except (ValueError, OverflowError, LookupError):
             self._fault(f"cannot be read as {_MEANINGS[tag]}; if it is text, put it in quotes")
             return UNREAD
+        if isinstance(value, bool):
+            self._flags[self.place()] = text
+        elif wrong := misread_nothing(text) if value is None and text else misread(text, value):
+            self._fault(wrong)
+            return UNREAD
+        return value
 
     def _add(self, value: Any, anchor: str | None = None, values: int = 1) -> None:
         if anchor:

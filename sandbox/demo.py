@@ -68,17 +68,30 @@ class Demo:
             "SAT_TOKEN_PATH": str(self._folder / "broker-sat"),
         }
 
-    def how_to_look(self, prefix: str) -> str:
-        """What to type to see the messages."""
-        port = self.broker.ports[1]
-        return (
+    def how_to_look(self, prefix: str, plant: Path, page: str | None) -> tuple[str, dict[str, str]]:
+        """What to type to see the messages, for people, and the same as values for machines.
+
+        plant: the YAML that may be edited.  page: what a browser can open, if anything.
+        """
+        secure, port = self.broker.ports[:2]
+        watch = f"mosquitto_sub -V mqttv5 -h localhost -p {port} -t '{prefix}/#' -v"
+        browser = f"  in a browser    {page}\n" if page else ""
+        text = (
             "A broker for trying things out runs on this machine (not for production).\n"
-            f"  the simulator   localhost:{self.broker.ports[0]}, TLS and K8S-SAT, as in a cluster\n"
+            f"  the simulator   localhost:{secure}, TLS and K8S-SAT, as in a cluster\n"
             f"  your clients    localhost:{port}, plain: watch the factory from another terminal\n"
-            f"                    mosquitto_sub -V mqttv5 -h localhost -p {port} -t '{prefix}/#' -v\n"
+            f"                    {watch}\n"
             f"                  or MQTTX: host localhost, port {port}, MQTT 5, topic {prefix}/#\n"
-            "  edit message_structure.yaml while it runs and see the load change; Ctrl-C ends it\n"
+            f"{browser}"
+            f"  edit {plant} while it runs and see the load change; Ctrl-C ends it\n"
         )
+        facts = {
+            "simulator": f"localhost:{secure}",
+            "clients": f"localhost:{port}",
+            "watch": watch,
+            "plant": str(plant),
+        }
+        return text, facts | ({"page": page} if page else {})
 
     def _rotate(self) -> None:
         """Write the volume as the kubelet does: a new folder, and one symlink swapped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import re
 import subprocess
@@ -78,6 +79,7 @@ INTERVAL = "global.base_interval"
 MANY = [f"state_of_{number:05d}" for number in range(9_000)]
 ALIKE = [name.replace("_", "-") for name in MANY]
 WELDING = "message_types.welding"
+CNC = "message_types.cnc_machine"
 NASTY: dict[str, tuple[str | bytes, str, str]] = {
     "empty": ("", "(top level)", "is empty"),
     "comments only": ("# nothing\n", "(top level)", "is empty"),
@@ -103,14 +105,69 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
     "number as key": (
         ORIGINAL.replace("pass:", "5:"),
         'message_types.testing.test_distribution."5"',
-        "is a number to YAML",
+        'is a number to YAML, and keys are text: write "5"',
     ),
     "on as key": (
         ORIGINAL.replace("pass:", "on:"),
         "message_types.testing.test_distribution.on",
-        "is true or false to YAML",
+        'is true or false to YAML, and keys are text: write "on"',
     ),
     "no key": (ORIGINAL.replace("pass:", "~:"), 'message_types.testing.test_distribution."~"', "is nothing to YAML"),
+    **{
+        f"{text} as a number": (
+            with_interval(text),
+            INTERVAL,
+            f'is read by YAML as the number {value}: write {meant}, or "{text}" for a name or a time',
+        )
+        for text, value, meant in (
+            *(("010", "8", "10"), ("-0_17", "-15", "-17"), ("00", "0", "0"), ("0x1F", "31", "31"), ("0b101", "5", "5")),
+            *(
+                ("1:30", "90", "90"),
+                ("-1:30.5", "-90.5", "-90.5"),
+                ("1_000", "1000", "1000"),
+                ("1_0.5", *["10.5"] * 2),
+            ),
+        )
+    },
+    **{
+        f"{text} as a name": (ORIGINAL.replace("- HullPanel", f"- {text}"), f"{CNC}.part_types[0]", rule)
+        for text, rule in (
+            ("no", 'must be text, got false (YAML reads a bare no as false: write "no")'),
+            ("On", 'must be text, got true (YAML reads a bare On as true: write "On")'),
+            ("007", 'is read by YAML as the number 7: write 7, or "007" for a name or a time'),
+            ("12:30", 'is read by YAML as the number 750: write 750, or "12:30" for a name or a time'),
+            ("null", 'is read by YAML as nothing: write "null" for a name, or leave it out'),
+            ("~", 'is read by YAML as nothing: write "~" for a name, or leave it out'),
+            ("2026-01-05", "must be text, got 2026-01-05: put it in quotes"),
+            (".inf", "must be text, got inf: put it in quotes"),
+        )
+    },
+    "no as a line": (
+        ORIGINAL.replace("lines: [1, 2, 3]", "lines: [1, no]", 1),
+        f"{CNC}.lines[1]",
+        'must be a whole number or text, got false (YAML reads a bare no as false: write "no")',
+    ),
+    "octal lines": (
+        ORIGINAL.replace("lines: [1, 2, 3]", "lines: [09, 010]", 1),
+        f"{CNC}.lines[1]",
+        'is read by YAML as the number 8: write 10, or "010" for a name or a time',
+    ),
+    **{
+        f"{key} as a key": (
+            ORIGINAL.replace("pass:", f"{key}:"),
+            f"message_types.testing.test_distribution.{key if key.isidentifier() else json.dumps(key)}",
+            f'to YAML, and keys are text: write "{key}"',
+        )
+        for key in ("010", "1:30", "No", "off", "null", "2026-01-05", "0x1F", "1_000", ".5", ".inf")
+    },
+    **{
+        f"{text} is text": (
+            with_interval(text),
+            INTERVAL,
+            f'must be a number, got the text "{text}": write {meant}, unquoted',
+        )
+        for text, meant in (("1e3", "1000"), (".5e3", "500"), ("08", "8"), ("0o10", "8"))
+    },
     "code": (with_interval("!!python/object/apply:os.system [ls]"), INTERVAL, "must not have the tag"),
     "binary": (with_interval("!!binary AAAA"), INTERVAL, 'must not have the tag "!!binary"'),
     "false int": (with_interval("!!int abc"), INTERVAL, "cannot be read as a number"),

@@ -676,13 +676,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     - {from: 2026-03-01T08:00:00Z, to: "2206-03-01"}
 """
     dates = "must be local time like 2026-12-24T08:00, 1970 to 2199, without an offset, got"
-    time_of_day = "a time of day from 00:00 to 24:00"
-    sixties = 'if you wrote 14:00, YAML took it for a number: put it in quotes, "14:00"'
+    sixties = 'is read by YAML as the number 840: write 840, or "14:00" for a name or a time'
 
     assert told(tmp_path, text) == [
         '1: calendar.time_zone: is no time zone of the IANA database, got "Europe/Berln"; did you mean Europe/Berlin?',
         "2: calendar.shfts: is an unknown key; did you mean shifts?",
-        f"4: calendar.shifts[0].end: must be {time_of_day}, got 840: {sixties}",
+        f"4: calendar.shifts[0].end: {sixties}",
         "4: calendar.shifts[0].day: is an unknown key; did you mean days?",
         "5: calendar.shifts[1].factor: must be at most 1, got 2",
         "5: calendar.shifts[1].end: must differ from start; a whole day is from 00:00 to 24:00",

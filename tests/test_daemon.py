@@ -95,6 +95,50 @@ def test_the_demo_shows_all_seven_kinds_of_message() -> None:
         assert daemon.wait() == 0
 
 
+def test_the_demo_says_what_its_flags_make_of_it(tmp_path: Path) -> None:
+    """The file that may be edited, the page at the port that was asked for, and the rates that were left alone."""
+    plant, port = tmp_path / "mine.yaml", free_port()
+    plant.write_text(DEFAULT.replace("orders_per_hour: 2 ", "orders_per_hour: 99 "))
+    with DaemonProcess("--demo", "--http-port", str(port), "--message-config-path", str(plant)) as daemon:
+        daemon.says(rf"in a browser    http://\S+:{port}/docs")
+        daemon.says(f"edit {plant} while it runs")
+        daemon.says(
+            r"the demo's rates in place of the default ones, until these are edited: dispatches_per_hour=1080\n"
+        )
+        plant.write_text(plant.read_text().replace("dispatches_per_hour: 3 ", "dispatches_per_hour: 4 "))
+        daemon.says("its own rates of orders and dispatches hold")
+        daemon.says("reloaded")
+
+
+def test_the_demo_logs_json_where_that_is_asked_for() -> None:
+    """Every line of stderr is an object, the banner too."""
+    with DaemonProcess("--demo", "--log-format", "json", *NO_HTTP, "--count", "1") as daemon:
+        assert daemon.wait() == 0
+    [banner] = [each for each in map(json.loads, daemon.errors) if "clients" in each]
+
+    assert banner["watch"].startswith("mosquitto_sub -V mqttv5 -h localhost -p ")
+    assert banner["plant"] == "message_structure.yaml"
+    assert "page" not in banner
+
+
+def test_a_dry_run_of_the_demo_starts_no_broker() -> None:
+    """Nobody would use it."""
+    with DaemonProcess("--demo", "--dry-run", "--count", "3", *NO_HTTP) as daemon:
+        assert daemon.wait() == 0
+
+    assert len(daemon.output) == 3
+    assert "no broker is started" in daemon.log
+    assert "mosquitto_sub" not in daemon.log
+
+
+def test_the_demo_does_not_go_to_another_broker() -> None:
+    """Its own would run for nobody: one line says so."""
+    with DaemonProcess("--demo", "--mqtt-port", "1884") as daemon:
+        assert daemon.wait() == 2
+
+    assert daemon.errors == ["--mqtt-port: --demo brings a broker of its own: leave one of them out\n"]
+
+
 def test_a_dry_run_is_json_lines_and_nothing_else() -> None:
     """Stdout has one object a message; everything else goes to stderr."""
     with DaemonProcess("--dry-run", "--count", "5", "--topic-layout", "machine", *NO_HTTP) as daemon:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.reload import FileWatcher, Reloader
+from edge.reload import FileWatcher, Reloader, with_orders_per_hour
 from plant.structure import Mistake, Structure, StructureError, load
+from tests.support.plants import ROOT
 
 
 def looks(watcher: FileWatcher, times: int) -> list[bool]:
@@ -217,3 +218,33 @@ def test_what_the_loader_adds_to_the_mistakes_counts(plant: Plant) -> None:
 
     assert outcome.mistakes == (f"{plant.path}: message_types.welding.topic: has a wildcard",)
     assert not plant.in_force
+
+
+# the demo's rates
+
+
+@pytest.mark.parametrize(
+    ("orders", "dispatches", "replaced"),
+    [
+        (2, 3, {"orders_per_hour": 720, "dispatches_per_hour": 1080}),
+        (2, 4, {"orders_per_hour": 720}),
+        (60, 3, {"dispatches_per_hour": 1080}),
+        (60, 90, {}),
+    ],
+)
+def test_the_demo_replaces_default_rates_alone(orders: float, dispatches: float, replaced: dict[str, float]) -> None:
+    """A rate that was edited holds; the default ones are those of the file that comes with the program."""
+    plant = load(ROOT / "message_structure.yaml")
+    rates = {"customer_order": {"orders_per_hour": orders}, "dispatch": {"dispatches_per_hour": dispatches}}
+    types = {kind: getattr(plant.message_types, kind).model_copy(update=rate) for kind, rate in rates.items()}
+    edited = plant.model_copy(update={"message_types": plant.message_types.model_copy(update=types)})
+
+    brisk, told = with_orders_per_hour(edited, 720.0)
+
+    expected = {"orders_per_hour": orders, "dispatches_per_hour": dispatches} | replaced
+    order, dispatch = brisk.message_types.customer_order, brisk.message_types.dispatch
+    assert told == replaced
+    assert order is not None
+    assert dispatch is not None
+    assert {"orders_per_hour": order.orders_per_hour, "dispatches_per_hour": dispatch.dispatches_per_hour} == expected
+    assert with_orders_per_hour(plant, 720.0)[1].keys() == {"orders_per_hour", "dispatches_per_hour"}

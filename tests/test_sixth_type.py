@@ -23,7 +23,7 @@ from tests.support.laser import YAML
 from tests.support.plants import default
 from tests.support.subscriber import Recorder
 
-SEPARATED = ["LASER_{number:02d}", "LASER-A{number:02d}", "{number}.laser", "L2{number:03d}", "{number:02d}"]
+SEPARATED = ["LASER_{number:02d}", "LASER-A{number:02d}", "{number}.l2"]
 
 
 def with_lasers(path: Path, *, flow: bool = False) -> str:
