@@ -6,6 +6,12 @@ us for good; from 4 on, `preflight` has found what its table says.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # Before all other imports, which would end in a traceback.
+    from edge import installed
+
+    installed.require()
+
 import argparse
 import asyncio
 import logging
@@ -16,14 +22,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, workers_of
-from edge.commands import UsageError, parse
+from edge.commands import UsageError, parse, plant_file
 from edge.facts import PortError
 from edge.front import Front, Works
 from edge.logs import set_up
 from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
 from edge.preflight import Plan, run_preflight
 from edge.reload import Loading, Reloader, digest
-from edge.settings import Settings, SettingsError, describe, unknown_variables
+from edge.settings import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
 from edge.topics import TopicError
 from edge.verify import run_verify
 from messages import topic_template
@@ -37,6 +43,14 @@ log = logging.getLogger("app")
 DEMO_ORDERS_PER_HOUR = 720.0
 """One each five seconds on average: a demo shows all seven kinds of message in its first half minute."""
 
+_OF_THE_WAY = variables_of("Broker", "Authentication", "TLS") - {"MQTT_CLIENT_ID", "AIO_MQTT_CLIENT_ID"}
+"""Variables that lead to another broker than that of a demo."""
+
+_WITHOUT_LOGIN = (
+    "no token at %s, and this is no pod of Kubernetes: --demo brings a broker of its own, --dry-run writes to standard "
+    "output, MQTT_AUTH_METHOD (NONE, USERPASS, X509) chooses another login"
+)
+
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the command line says; the exit code is the answer."""
@@ -46,7 +60,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    code, text = check(options.file or environ.get("MESSAGE_CONFIG_PATH") or "message_structure.yaml")
+    try:
+        path = plant_file(options.file, options.message_config_path, environ.get("MESSAGE_CONFIG_PATH"))
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return CONFIGURATION
+    code, text = check(path)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -75,7 +94,7 @@ def _preflight(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     """What a preflight has to check: the settings, and every topic of the plant or the mistakes of its YAML."""
     settings = Settings.load(environ, vars(options), pid=os.getpid())
-    warnings = tuple(unknown_variables(environ))
+    warnings = tuple(warnings_about(environ))
     try:
         topics = topics_of(Loading(settings, topic_template)(settings.message_config_path), settings)
     except (StructureError, TopicError) as error:
@@ -103,7 +122,8 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return CONFIGURATION
     async with Demo() as demo:
         print(demo.how_to_look(environ.get("MQTT_TOPIC_PREFIX") or "factory"), file=sys.stderr)
-        return await _front(options, {"HTTP_PORT": str(free_port(HTTP_PORT)), **environ, **demo.environ}).live()
+        kept = {name: value for name, value in environ.items() if name not in _OF_THE_WAY}
+        return await _front(options, {"HTTP_PORT": str(free_port(HTTP_PORT)), **kept, **demo.environ}).live()
 
 
 def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
@@ -115,11 +135,20 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     structure = loading(settings.message_config_path)
     set_up(settings.log_level, settings.log_format)
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
-    for warning in unknown_variables(environ):
+    for warning in warnings_about(environ):
         log.warning("%s", warning)
+    if not options.dry_run and _lacks_a_token(settings, environ):
+        log.warning(_WITHOUT_LOGIN, settings.sat_token_path)
     works = _works(options, settings, structure)
     reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
     return Front(settings, works, reloader, VERSION, time.monotonic, in_force)
+
+
+def _lacks_a_token(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether this is no pod, and nobody has thought of the login."""
+    if settings.mqtt_auth_method is not AuthMethod.K8S_SAT or environ.get("KUBERNETES_SERVICE_HOST"):
+        return False
+    return not os.access(settings.sat_token_path, os.R_OK)
 
 
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:

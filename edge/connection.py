@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.credentials import Token, read_secret, read_token, tls_context
+from edge.credentials import Token, read_password, read_token, tls_context
 from edge.delivery import Limits, Wire
 from edge.dial import Dialer, NotReached, reason
 from edge.hosts import joined
@@ -73,8 +73,7 @@ class Login:
         """Who the settings say we are, read now; CredentialsUnavailable where a file is not there."""
         method = settings.mqtt_auth_method
         token = read_token(settings.sat_token_path) if method is AuthMethod.K8S_SAT else None
-        password_file = settings.mqtt_password_file if method is AuthMethod.USERPASS else None
-        password = read_secret(password_file, "password file") if password_file else None
+        password = read_password(settings) if method is AuthMethod.USERPASS else None
         return cls(tls_context(settings), token, password)
 
 

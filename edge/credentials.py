@@ -73,6 +73,13 @@ def read_secret(path: Path, what: str) -> bytes:
     return secret
 
 
+def read_password(settings: Settings) -> bytes | None:
+    """The password of now, from its file or as it was set; CredentialsUnavailable where the file has none."""
+    if settings.mqtt_password_file is not None:
+        return read_secret(settings.mqtt_password_file, "password file")
+    return settings.mqtt_password.get_secret_value() if settings.mqtt_password else None
+
+
 def read_token(path: Path) -> Token:
     """The service account token of now; CredentialsUnavailable where there is none."""
     return Token.parse(read_secret(path, "token file"))

@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.connection import SAT_METHOD
-from edge.credentials import CredentialsUnavailable, read_secret, read_token, tls_context
+from edge.credentials import CredentialsUnavailable, read_password, read_token, tls_context
 from edge.dial import NotReached, connected_socket
 from edge.hosts import joined
 from edge.reasons import explain
@@ -96,9 +96,9 @@ class Listener:
         settings, method = self._settings, self._settings.mqtt_auth_method
         if (context := tls_context(settings)) is not None:
             self._client.tls_set_context(cast("ssl.SSLContext", _ServerName(context, settings.tls_server_name)))
-        if method is AuthMethod.USERPASS and settings.mqtt_password_file is not None:
-            password = read_secret(settings.mqtt_password_file, "password file")
-            self._client.username_pw_set(settings.mqtt_username, password.decode())
+        if method is AuthMethod.USERPASS:
+            # paho takes bytes as they are, though its annotation says str.
+            self._client.username_pw_set(settings.mqtt_username, cast("str | None", read_password(settings)))
         if method is AuthMethod.K8S_SAT:
             self._properties.AuthenticationMethod = SAT_METHOD
             self._properties.AuthenticationData = read_token(settings.sat_token_path).raw

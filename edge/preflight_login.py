@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from edge.connection import BrokerRefused, ConnectionEnded
-from edge.credentials import CredentialsUnavailable, Token, read_secret, read_token
+from edge.credentials import CredentialsUnavailable, Token, read_password, read_token
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, moment, note, ok, some, warn
 from edge.preflight_session import CLIENT_ID_SUFFIX, Probe, session
 from edge.reasons import FATAL_ON_CONNECT, NOT_AUTHORIZED
@@ -144,9 +144,8 @@ def _doubts(case: Case, token: Token) -> Iterator[_Doubt]:
 
 def _check_password(case: Case) -> list[Finding]:
     settings = case.settings
-    if settings.mqtt_password_file is not None:
-        read_secret(settings.mqtt_password_file, "password file")
-    said = ok(f"user {settings.mqtt_username}, password from {settings.mqtt_password_file}")
+    read_password(settings)
+    said = ok(f"user {settings.mqtt_username}, password from {settings.mqtt_password_file or 'MQTT_PASSWORD'}")
     clear = [] if settings.mqtt_tls else [warn("MQTT_TLS=false: the password crosses the network in the clear")]
     return [said, *clear]
 
