@@ -22,7 +22,9 @@ CALENDAR_RULE: Final = "must lie in the years 1970 to 9899 (UTC)"
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PERIOD = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|min|[smhdw])")
 _PERIODS = re.compile(rf"(?:{_PERIOD.pattern})+")
-_LONGEST_SHOWN = 100
+_LONGEST_SHOWN = 200
+_PASSWORD: Final = ("-P", "--mqtt-password")
+"""As mosquitto's clients have it. Every command knows it, or what follows might be taken for a file's name and told."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,6 +35,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False} | options)
+        hidden = argparse.SUPPRESS
+        self.add_argument(*_PASSWORD, action=_Refused, nargs="?", help=hidden, default=hidden)
+
+    def error(self, message: str) -> NoReturn:
+        """End with 2 and the message; argparse would repeat whole what is given to a flag that takes no value."""
+        head, explicit, _ = message.partition("ignored explicit argument")
+        super().error(f"{head}takes no value" if explicit else message)
 
     def complete(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all of the arguments; ends with 2 and a line where they are wrong."""
@@ -57,19 +66,22 @@ class Parser(argparse.ArgumentParser):
         return next((choices[options.command] for choices in commands), self)
 
 
-def refuse(parser: argparse.ArgumentParser, *flags: str, why: str) -> None:
-    """Have these flags end the process with a sentence; what stands after them is not shown."""
+class _Refused(argparse.Action):
+    """Ends the process with a sentence; what stands after the flag is not shown."""
 
-    class Refused(argparse.Action):
-        def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-            parser.error(f"argument {'/'.join(flags)}: {why}")
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        parser.error(
+            f"argument {'/'.join(self.option_strings)}: what is on the command line can be seen by others, in `ps`: "
+            "put the password into a file and name that by --mqtt-password-file, or into the variable MQTT_PASSWORD"
+        )
 
-    parser.add_argument(*flags, action=Refused, nargs="?", help=argparse.SUPPRESS, default=argparse.SUPPRESS)
 
-
-def shown(text: str) -> str:
-    """A bad value for a line: cut where it is long, and without what looks like a secret."""
-    return redact(repr(text))[:_LONGEST_SHOWN]
+def shown(value: object) -> str:
+    """A bad value for a line: cut where it is long, and without what looks like a secret. A URL may hold a password."""
+    text = repr(value)
+    return (
+        "what is given, which is not shown as it may hold a password" if "@" in text else redact(text)[:_LONGEST_SHOWN]
+    )
 
 
 def seconds_of(text: str) -> float:

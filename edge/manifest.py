@@ -84,7 +84,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     lines = [f"  {name:{width}}  {_about(target)}" for name, target in TARGETS.items()]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["targets:", *lines, f"  {ALL:{width}}  All of them."])
-    parser.add_argument("target", type=_target, metavar="TARGET", help="what to make, see below")
+    parser.add_argument("target", metavar="TARGET", help="what to make, see below")
     text = "with schema: this kind of message alone, as plain JSON; KIND.delta is its form for tables"
     parser.add_argument("kind", nargs="?", metavar="KIND", help=text)
     parser.add_argument("--output", type=Path, metavar="DIR", help="write files there, not to standard output")
@@ -123,6 +123,8 @@ def topics_of(structure: Structure, settings: Settings) -> tuple[str, ...]:
 
 def run_export(options: argparse.Namespace, settings: Settings, load: Callable[[Path], Structure], version: str) -> int:
     """Make the files of the target and write them; the exit code. `load` may raise StructureError."""
+    if options.target not in (*TARGETS, ALL):
+        return _failed(f"TARGET must be one of {', '.join((*TARGETS, ALL))}, not {shown(options.target)}")
     if options.kind is not None and options.target != "schema":
         return _failed(f"KIND goes only with schema, not with {options.target}")
     try:
@@ -176,12 +178,6 @@ def write(files: Sequence[File], directory: Path | None) -> None:
 
 def _chosen(name: str) -> Sequence[Target]:
     return [*TARGETS.values()] if name == ALL else [TARGETS[name]]
-
-
-def _target(text: str) -> str:
-    if text not in (*TARGETS, ALL):
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join((*TARGETS, ALL))}, not {shown(text)}")
-    return text
 
 
 def _namespace(text: str) -> str:

@@ -21,7 +21,7 @@ from pydantic import SecretBytes, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from edge.arguments import refuse
+from edge.arguments import shown
 from edge.hints import meant
 from edge.hosts import split
 from edge.logs import redact
@@ -148,13 +148,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
                 help=text.replace("%", "%%"),
                 **({"action": argparse.BooleanOptionalAction} if boolean else {"metavar": _metavar(name)}),
             )
-    refuse(
-        parser,
-        "-P",
-        "--mqtt-password",
-        why="what is on the command line can be seen by others, in `ps`: put the password into a file and name that by "
-        "--mqtt-password-file, or into the variable MQTT_PASSWORD",
-    )
 
 
 def markdown_table() -> str:
@@ -300,10 +293,8 @@ def _lines(detail: ErrorDetails, sources: Mapping[str, str]) -> list[str]:
 
 
 def _shown(name: str, value: object) -> str:
-    """A bad value for a line: not a secret's, without what looks like one, and cut where it is long."""
-    if name in _names(secret=True) or "@" in str(value):
-        return "what is set, which is not shown here as it may hold a password"
-    return redact(repr(value))[:_LONGEST_SHOWN]
+    """A bad value for a line; a secret's is none to be shown."""
+    return "what is given" if name in _names(secret=True) else shown(value)
 
 
 def _rule(name: str) -> str:

@@ -243,7 +243,7 @@ def test_flags_and_variables_say_where_messages_go(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "said_so"),
     [
-        (["everything"], "argument TARGET: must be one of schema, asyncapi"),
+        (["everything"], "export: TARGET must be one of schema, asyncapi"),
         (["schema", "--namespace", "A_b"], "must be 1 to 63 lower-case letters"),
         (["schema", "--topic-prefix", "a/#"], "without the wildcards"),
         (["schema", "--topic-layout", "none"], "must be one of type, machine"),

@@ -330,11 +330,12 @@ def test_a_password_of_the_environment_is_warned_about_and_never_shown() -> None
     assert SECRET not in f"{settings!r}{settings}{describe(settings)}{settings.model_dump()}"
 
 
+@pytest.mark.parametrize("command", commands.COMMANDS)
 @pytest.mark.parametrize("flag", ["-P x", "-Px", "--mqtt-password x", "--mqtt-password=x", "-P"])
-def test_a_password_on_the_command_line_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_password_on_the_command_line_is_refused(command: str, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With what to do instead, and without the password."""
     with pytest.raises(SystemExit) as end:
-        commands.parse(["run", *flag.replace("x", SECRET).split()], "0")
+        commands.parse([command, *flag.replace("x", SECRET).split()], "0")
 
     said = capsys.readouterr().err
     assert (end.value.code, SECRET in said) == (2, False)
@@ -461,6 +462,7 @@ def test_unknown_variables_are_told_with_the_nearest_known_one_and_without_their
         ),
         ("run --mqtt-host b -q", "unrecognized arguments: --mqtt-host (did you mean --mqtt-broker?), -q"),
         ("run --mqtt-passwd hunter2", "unrecognized arguments: --mqtt-passwd (did you mean --mqtt-password-file?)"),
+        ("run --no-mqtt-tls=hunter2", "argument --mqtt-tls/--no-mqtt-tls: takes no value"),
         ("run --truht=x", "unrecognized arguments: --truht (did you mean --truth?)"),
         ("run --count 1.5", "argument --count: must be a whole number above 0, not '1.5'"),
         (
