@@ -7,10 +7,11 @@ us for good; from 4 on, `preflight` has found what its table says.
 from __future__ import annotations
 
 if __name__ == "__main__":
-    # Before all other imports, for they take long enough for a signal to come.
-    from edge import early
+    # Before all other imports, which take long enough for a signal to come, and may lack what they import.
+    from edge import early, installed
 
     early.prepare()
+    installed.require()
 
 import argparse
 import asyncio
@@ -22,14 +23,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, workers_of
-from edge.commands import UsageError, parse
+from edge.commands import UsageError, parse, plant_file
 from edge.facts import PortError
 from edge.front import Front, Works
 from edge.logs import set_up
 from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
 from edge.preflight import Plan, run_preflight
 from edge.reload import Loading, Reloader, digest
-from edge.settings import Settings, SettingsError, describe, unknown_variables
+from edge.settings import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
 from edge.topics import TopicError
 from edge.verify import run_verify
 from messages import topic_template
@@ -43,6 +44,14 @@ log = logging.getLogger("app")
 DEMO_ORDERS_PER_HOUR = 720.0
 """One each five seconds on average: a demo shows all seven kinds of message in its first half minute."""
 
+_OF_THE_WAY = variables_of("Broker", "Authentication", "TLS") - {"MQTT_CLIENT_ID", "AIO_MQTT_CLIENT_ID"}
+"""Variables that lead to another broker than that of a demo."""
+
+_WITHOUT_LOGIN = (
+    "no token at %s, and this is no pod of Kubernetes: --demo brings a broker of its own, --dry-run writes to standard "
+    "output, MQTT_AUTH_METHOD (NONE, USERPASS, X509) chooses another login"
+)
+
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the command line says; the exit code is the answer."""
@@ -52,7 +61,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    code, text = check(options.file or environ.get("MESSAGE_CONFIG_PATH") or "message_structure.yaml")
+    try:
+        path = plant_file(options.file, options.message_config_path, environ.get("MESSAGE_CONFIG_PATH"))
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return CONFIGURATION
+    code, text = check(path)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -81,7 +95,7 @@ def _preflight(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     """What a preflight has to check: the settings, and every topic of the plant or the mistakes of its YAML."""
     settings = Settings.load(environ, vars(options), pid=os.getpid())
-    warnings = tuple(unknown_variables(environ))
+    warnings = tuple(warnings_about(environ))
     try:
         topics = topics_of(Loading(settings, topic_template)(settings.message_config_path), settings)
     except (StructureError, TopicError) as error:
@@ -117,7 +131,8 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
             raise UsageError(
                 f"--{flags[0].replace('_', '-')}: --demo brings a broker of its own: leave one of them out"
             )
-        environ = {"HTTP_PORT": str(free_port(HTTP_PORT)), **environ, **demo.environ}
+        kept = {name: value for name, value in environ.items() if name not in _OF_THE_WAY}
+        environ = {"HTTP_PORT": str(free_port(HTTP_PORT)), **kept, **demo.environ}
         settings = _settings(options, environ)
         banner, facts = demo.how_to_look(settings.mqtt_topic_prefix, settings.message_config_path, _page(settings))
         log.info("a broker for trying things out runs on this machine", extra={"block": banner, **facts})
@@ -145,11 +160,20 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     in_force = digest(settings.message_config_path)
     structure = loading(settings.message_config_path)
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
-    for warning in unknown_variables(environ):
+    for warning in warnings_about(environ):
         log.warning("%s", warning)
+    if not options.dry_run and _lacks_a_token(settings, environ):
+        log.warning(_WITHOUT_LOGIN, settings.sat_token_path)
     works = _works(options, settings, structure)
     reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
     return Front(settings, works, reloader, VERSION, time.monotonic, in_force)
+
+
+def _lacks_a_token(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether this is no pod, and nobody has thought of the login."""
+    if settings.mqtt_auth_method is not AuthMethod.K8S_SAT or environ.get("KUBERNETES_SERVICE_HOST"):
+        return False
+    return not os.access(settings.sat_token_path, os.R_OK)
 
 
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:

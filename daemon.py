@@ -253,7 +253,10 @@ class Daemon:
         """Say nothing more, get the rest acknowledged, say good-bye."""
         self._pacer.stop()
         deliverable = death is None or isinstance(death, TruthLost)
-        if deliverable and not await self._sink.drain(self._settings.drain_seconds):
+        if deliverable and not self._sink.facts().connects and not self._pacer.finished:
+            # Only who ends a bounded run waits for what may yet come.
+            log.warning("never connected: dropping %d messages", self.ledger.pending)
+        elif deliverable and not await self._sink.drain(self._settings.drain_seconds):
             log.warning("%d messages not acknowledged within %g s", self.ledger.pending, self._settings.drain_seconds)
         await self._sink.stop()
         self._sink.abandon("shutdown")

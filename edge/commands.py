@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
 from math import inf
+from pathlib import Path
 
+from edge.arguments import FIRST_SECOND, LAST_SECOND, Parser, count, moment, shown, some_period, speed
 from edge.manifest import add_export
 from edge.pacer import Timing
 from edge.preflight import add_preflight
 from edge.settings import add_flags
-from edge.values import number
+from edge.values import file_path
 from edge.verify import add_verify
 
 COMMANDS = ("run", "check", "verify", "export", "preflight")
@@ -25,11 +27,11 @@ class UsageError(Exception):
 def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
     """The options, with the name of the command in `command`; exits with 2 and a sentence where they are wrong."""
     named = bool(arguments) and arguments[0] in (*COMMANDS, *_ABOUT_ALL)
-    return _parser(version).parse_args(arguments if named else ["run", *arguments])
+    return _parser(version).complete(arguments if named else ["run", *arguments])
 
 
-def _parser(version: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="app.py", description="A factory that talks MQTT.")
+def _parser(version: str) -> Parser:
+    parser = Parser(prog="app.py", description="A factory that talks MQTT.")
     parser.add_argument("--version", action="version", version=f"edgemqttsim {version}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     _add_run(commands.add_parser("run", help="run the factory (the default)", description="Run the factory."))
@@ -37,6 +39,7 @@ def _parser(version: str) -> argparse.ArgumentParser:
         "check", help="check a plant's YAML", description="Say what a plant's YAML makes it say, or all its mistakes."
     )
     check.add_argument("file", nargs="?", metavar="FILE", help="the YAML; default: MESSAGE_CONFIG_PATH")
+    check.add_argument("--message-config-path", "--file", metavar="FILE", help="the same, as run and export name it")
     about = "Compute availability, performance, quality and OEE from rows alone, and compare them with the truth."
     add_verify(commands.add_parser("verify", help="check a consumer's figures against the truth", description=about))
     about = "Make files for a cluster and for consumers from the plant's YAML."
@@ -46,11 +49,26 @@ def _parser(version: str) -> argparse.ArgumentParser:
     return parser
 
 
+def plant_file(positional: str | None, flag: str | None, variable: str | None) -> Path:
+    """The plant's file, as `check` was told it: by its name alone, by the flag, or by the variable.
+
+    Raises UsageError where two on the command line differ, or where it is no path.
+    """
+    if positional and flag and positional != flag:
+        raise UsageError(f"--message-config-path: must agree with FILE: {shown(flag)} here, {shown(positional)} there")
+    given = {"FILE": positional, "--message-config-path": flag, "MESSAGE_CONFIG_PATH": (variable or "").strip()}
+    source, path = next(((source, path) for source, path in given.items() if path), ("", "message_structure.yaml"))
+    try:
+        return file_path(path)
+    except ValueError as error:
+        raise UsageError(f"{source}: must be {error}, not {shown(path)}") from None
+
+
 def _add_run(run: argparse.ArgumentParser) -> None:
     this = run.add_argument_group("This run")
     this.add_argument("--demo", action="store_true", help="against a broker of its own on loopback, to try things out")
     this.add_argument("--dry-run", action="store_true", help="write messages as JSON lines to stdout, not to MQTT")
-    this.add_argument("--count", type=_count, metavar="N", help="stop after so many messages")
+    this.add_argument("--count", type=count, metavar="N", help="stop after so many messages")
     this.add_argument("--truth", metavar="FILE", help="write what really happened as JSON lines, for verify")
     add_time(run)
     add_flags(run)
@@ -59,9 +77,13 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 def add_time(run: argparse.ArgumentParser) -> None:
     """Flags that say which stretch of plant time is played, and how fast."""
     time = run.add_argument_group("Plant time")
-    time.add_argument("--start", type=_moment, metavar="TIME", help="begin there, such as 2026-01-01T00:00:00Z [now]")
-    time.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop after so much plant time")
-    time.add_argument("--speed", type=_speed, metavar="N|max", help="plant seconds a second [1; of history: max]")
+    time.add_argument(
+        "--start", type=moment, metavar="TIME", help="begin there, such as 2026-01-01T00:00:00Z, or a date [now]"
+    )
+    time.add_argument(
+        "--duration", type=some_period, metavar="TIME", help="stop after so much plant time: seconds, or 90s, 1h30m, 7d"
+    )
+    time.add_argument("--speed", type=speed, metavar="N|max", help="plant seconds a second [1; of history: max]")
     time.add_argument(
         "--then-live",
         action="store_true",
@@ -73,8 +95,17 @@ def add_time(run: argparse.ArgumentParser) -> None:
 def timing_of(options: argparse.Namespace, now: float) -> Timing:
     """The timing that the flags ask for at the wall clock's `now` (Unix seconds).
 
-    Raises UsageError with a sentence where they contradict each other.
+    Raises UsageError with a sentence where they contradict each other, or leave the calendar.
     """
+    timing = _timing_of(options, now)
+    if timing.start < FIRST_SECOND:
+        raise UsageError("--duration: the history would begin before 1970")
+    if (timing.live_from if timing.end == inf else timing.end) > LAST_SECOND:
+        raise UsageError("--duration: plant time would go beyond the year 9899")
+    return replace(timing, end=min(timing.end, LAST_SECOND))
+
+
+def _timing_of(options: argparse.Namespace, now: float) -> Timing:
     start, duration, speed = options.start, options.duration, options.speed
     if not options.then_live:
         follows = start is None and not duration and speed in (None, 1.0)
@@ -105,31 +136,3 @@ def pinned(options: argparse.Namespace, now: float) -> argparse.Namespace:
     live = options.then_live or (options.duration is None and options.speed in (None, 1.0))
     duration = None if live else options.duration
     return argparse.Namespace(**{**vars(options), "start": timing.start, "duration": duration, "then_live": live})
-
-
-def _seconds(text: str) -> float:
-    if not 0 < (seconds := number(text)) < inf:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
-    return seconds
-
-
-def _speed(text: str) -> float:
-    if text == "max":
-        return inf
-    if not 0 < (speed := number(text)) < inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, or max, not {text!r}")
-    return speed
-
-
-def _moment(text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a time such as 2026-01-01T00:00:00Z, not {text!r}") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _count(text: str) -> int:
-    if not (number(text) >= 1 and number(text).is_integer()):
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
-    return int(number(text))

@@ -120,6 +120,14 @@ def read_secret(file: SecretFile, note: Note = lambda _file: None) -> bytes:
     return secret
 
 
+def read_password(settings: Settings, note: Note = lambda _file: None) -> bytes | None:
+    """The password of now, from its file or as it was set; CredentialsUnavailable where the file has none."""
+    file = password_file(settings)
+    if file is not None:
+        return read_secret(file, note)
+    return settings.mqtt_password.get_secret_value() if settings.mqtt_password else None
+
+
 def read_token(file: SecretFile, note: Note = lambda _file: None) -> Token:
     """The service account token of now; CredentialsUnavailable where there is none."""
     return Token.parse(read_secret(file, note))
@@ -141,8 +149,8 @@ class Login:
         """Who the settings say we are, read now; CredentialsUnavailable where a file is not there."""
         method = settings.mqtt_auth_method
         token = read_token(token_file(settings), note) if method is AuthMethod.K8S_SAT else None
-        password = password_file(settings) if method is AuthMethod.USERPASS else None
-        return cls(tls_context(settings, note), token, read_secret(password, note) if password else None)
+        password = read_password(settings, note) if method is AuthMethod.USERPASS else None
+        return cls(tls_context(settings, note), token, password)
 
 
 class Reader(Generic[_Read]):

@@ -14,9 +14,6 @@ _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_][a-z0-9_-]{0,62}(?:\.|\Z))+"
 _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,32}")
 _PORT = re.compile(r"[0-9]{1,5}")
 _MOST_LETTERS: Final = 253
-_DEFAULT_PORTS: Final = {False: 1883, True: 8883}
-"""Without and with TLS, as registered with IANA."""
-
 _SCHEMES: Final = {"mqtt": False, "tcp": False, "mqtts": True, "ssl": True, "tls": True}
 """What a URL begins with -> whether that is TLS."""
 
@@ -25,11 +22,16 @@ _BROKER_RULE: Final = "a host, host:port, mqtt://host:port or mqtts://host:port"
 
 
 class Place(NamedTuple):
-    """Where a broker is, as far as one text says it. tls: None where the text leaves it open."""
+    """Where a broker is, as far as one text says it; None is what the text leaves open."""
 
     host: str
     port: int | None = None
     tls: bool | None = None
+
+    @property
+    def usual_port(self) -> int | None:
+        """The port of the URL's scheme, as registered with IANA."""
+        return None if self.tls is None else 8883 if self.tls else 1883
 
 
 def normal(host: str) -> str:
@@ -55,11 +57,8 @@ def joined(host: str, port: int) -> str:
 
 
 def split(text: str) -> Place:
-    """Take a broker's place apart: a URL, `host:port`, or a host alone. A URL without a port means that of its scheme.
-
-    The host is in the form that is kept.
-    """
-    scheme, has_scheme, rest = text.rpartition("://") if "://" in text else ("", "", text)
+    """Take a broker's place apart: a URL, `host:port`, or a host alone. The host is in the form that is kept."""
+    scheme, has_scheme, rest = text.partition("://") if "://" in text else ("", "", text)
     if "@" in text:
         raise ValueError(f"{_BROKER_RULE} without user and password: see MQTT_USERNAME and MQTT_PASSWORD_FILE")
     if not has_scheme:
@@ -67,7 +66,7 @@ def split(text: str) -> Place:
         return Place(normal(host), port)
     tls = _tls_of(scheme.lower())
     host, port = _host_and_port(rest.removesuffix("/").replace("%25", "%"))  # RFC 6874, 2
-    return Place(normal(host), port or _DEFAULT_PORTS[tls], tls)
+    return Place(normal(host), port, tls)
 
 
 def _tls_of(scheme: str) -> bool:

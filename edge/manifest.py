@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from edge.arguments import shown
 from edge.exports.assets import assets
 from edge.exports.asyncapi import asyncapi
 from edge.exports.authorization import authorization
@@ -19,6 +20,7 @@ from edge.exports.grafana import grafana
 from edge.exports.kql import kql
 from edge.exports.prometheus import prometheus
 from edge.exports.schema import schema
+from edge.hints import nearest
 from edge.settings import Settings
 from edge.topics import TopicError
 from plant.catalogue import catalogue
@@ -55,7 +57,12 @@ IN_THE_CLUSTER: Final = {"AIO_BROKER_HOSTNAME": "aio-broker"}
 """Where the broker is, unless the environment says so: the service that deployment.yaml connects to."""
 
 _SETTINGS: Final = (
-    (("--file",), "message_config_path", "YAML", "the plant [MESSAGE_CONFIG_PATH, message_structure.yaml]"),
+    (
+        ("--message-config-path", "--file"),
+        "message_config_path",
+        "FILE",
+        "the plant's YAML [MESSAGE_CONFIG_PATH, message_structure.yaml]",
+    ),
     (
         ("--topic-prefix", "--mqtt-topic-prefix"),
         "mqtt_topic_prefix",
@@ -77,7 +84,9 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     lines = [f"  {name:{width}}  {_about(target)}" for name, target in TARGETS.items()]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["targets:", *lines, f"  {ALL:{width}}  All of them."])
-    parser.add_argument("target", choices=[*TARGETS, ALL], metavar="TARGET", help="what to make, see below")
+    parser.add_argument("target", metavar="TARGET", help="what to make, see below")
+    text = "with schema: this kind of message alone, as plain JSON; KIND.delta is its form for tables"
+    parser.add_argument("kind", nargs="?", metavar="KIND", help=text)
     parser.add_argument("--output", type=Path, metavar="DIR", help="write files there, not to standard output")
     parser.add_argument(
         "--namespace", type=_namespace, default=NAMESPACE, metavar="NAME", help="of Kubernetes [%(default)s]"
@@ -114,17 +123,38 @@ def topics_of(structure: Structure, settings: Settings) -> tuple[str, ...]:
 
 def run_export(options: argparse.Namespace, settings: Settings, load: Callable[[Path], Structure], version: str) -> int:
     """Make the files of the target and write them; the exit code. `load` may raise StructureError."""
+    if options.target not in (*TARGETS, ALL):
+        return _failed(f"TARGET must be one of {', '.join((*TARGETS, ALL))}, not {shown(options.target)}")
+    if options.kind is not None and options.target != "schema":
+        return _failed(f"KIND goes only with schema, not with {options.target}")
     try:
         export = export_of(load(settings.message_config_path), settings, version, options.namespace)
         files = [file for target in _chosen(options.target) for file in target(export)]
+        if options.kind is not None:
+            files = [_of_kind(options.kind, files)]
         write(files, options.output)
     except BrokenPipeError:  # who reads standard output has seen enough; what is left goes nowhere
         sys.stdout = io.StringIO()
     except OSError as error:
         return _failed(f"{error.filename or 'standard output'} cannot be written: {error.strerror}")
-    except TopicError as error:
+    except (TopicError, UnknownKind) as error:
         return _failed(str(error))
     return WELL
+
+
+class UnknownKind(Exception):
+    """There is no schema of that name; the text says which there are."""
+
+
+def _of_kind(kind: str, schemas: Sequence[File]) -> File:
+    """The schema of one kind, by the name of its file without folder and `.json`."""
+    names = {Path(file.name).name.removesuffix(".json"): file for file in schemas}
+    if kind not in names:
+        near = nearest(kind, names, 0.4)
+        there = ", ".join(name for name in names if not name.endswith(".delta"))
+        suggestion = f" (did you mean {near}?)" if near else ""
+        raise UnknownKind(f"KIND must be one of {there}, or one of these with .delta, not {shown(kind)}{suggestion}")
+    return names[kind]
 
 
 def _failed(why: str) -> int:
@@ -153,7 +183,9 @@ def _chosen(name: str) -> Sequence[Target]:
 def _namespace(text: str) -> str:
     """A namespace's name (RFC 1123, as Kubernetes takes it)."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
-        raise argparse.ArgumentTypeError(f"must be 1 to 63 lower-case letters, digits and inner dashes, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be 1 to 63 lower-case letters, digits and inner dashes, not {shown(text)}"
+        )
     return text
 
 

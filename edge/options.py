@@ -10,18 +10,24 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from edge.hosts import certificate_name
 from edge.outbox import Policy
 from edge.values import (
     LOWER,
+    STATS_INTERVAL_RULE,
     UPPER,
     AuthMethod,
     CatchUp,
+    ClientId,
+    FilePath,
     FourBytes,
     Host,
     LogFormat,
     LogLevel,
     Port,
+    Secret,
     Shard,
+    StatsInterval,
     Text,
     TopicLayout,
     TopicPrefix,
@@ -31,11 +37,16 @@ from edge.values import (
 
 
 class Option(NamedTuple):
-    """What a field says beside its type: the group it is shown in, its `AIO_*` name, how a computed default reads."""
+    """What a field says beside its type.
+
+    group: it is shown in.  aliases: other variables for it, those that win first.  default_text: how a computed
+    default reads.  rule: what it takes, where that is more than type and bounds.
+    """
 
     group: str
-    alias: str | None = None
+    aliases: tuple[str, ...] = ()
     default_text: str | None = None
+    rule: str | None = None
 
 
 _BROKER, _LOGIN, _TLS, _DELIVERY = "Broker", "Authentication", "TLS", "Delivery"
@@ -47,26 +58,28 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
 
-    mqtt_broker: Annotated[Host, Option(_BROKER, "AIO_BROKER_HOSTNAME")] = Field(
-        "localhost", description="Host name or address of the MQTT broker."
+    mqtt_broker: Annotated[Host, Option(_BROKER, ("MQTT_HOST", "AIO_BROKER_HOSTNAME"))] = Field(
+        "localhost",
+        description="Host name or address of the MQTT broker. A port after it sets MQTT_PORT, `mqtt://` and `mqtts://` "
+        "before it MQTT_TLS.",
     )
-    mqtt_port: Annotated[Port, Option(_BROKER, "AIO_BROKER_TCP_PORT")] = Field(
+    mqtt_port: Annotated[Port, Option(_BROKER, ("AIO_BROKER_TCP_PORT",))] = Field(
         18883, description="TCP port of the broker; 18883 is the default listener of Azure IoT Operations."
     )
     mqtt_client_id: Annotated[
-        Text, Option(_BROKER, "AIO_MQTT_CLIENT_ID", "factory-sim-{pid}; in a pod, the pod's name")
+        ClientId, Option(_BROKER, ("AIO_MQTT_CLIENT_ID",), "factory-sim-{pid}; in a pod, the pod's name")
     ] = Field(
         "factory-sim",
         description="MQTT client id: unique at the broker and, so that a session is kept, stable. Of a plant in parts "
         "(SHARD, WORKERS), part 3 adds `-3` to it.",
     )
-    mqtt_keep_alive: Annotated[TwoBytes, Option(_BROKER, "AIO_MQTT_KEEP_ALIVE")] = Field(
+    mqtt_keep_alive: Annotated[TwoBytes, Option(_BROKER, ("MQTT_KEEPALIVE", "AIO_MQTT_KEEP_ALIVE"))] = Field(
         60, description="Seconds of silence before a ping; a link that owes an answer for 1.5 times this is dropped."
     )
-    mqtt_session_expiry: Annotated[FourBytes, Option(_BROKER, "AIO_MQTT_SESSION_EXPIRY")] = Field(
+    mqtt_session_expiry: Annotated[FourBytes, Option(_BROKER, ("AIO_MQTT_SESSION_EXPIRY",))] = Field(
         3600, description="Seconds for which the broker keeps the session of a lost connection."
     )
-    mqtt_clean_start: Annotated[bool, Option(_BROKER, "AIO_MQTT_CLEAN_START")] = Field(
+    mqtt_clean_start: Annotated[bool, Option(_BROKER, ("AIO_MQTT_CLEAN_START",))] = Field(
         default=False, description="Begin the first connection with a new session; a reconnect always keeps its own."
     )
 
@@ -74,33 +87,38 @@ class Options(BaseModel):
         AuthMethod.K8S_SAT,
         description="Login by Kubernetes service account token, password, certificate, or not at all.",
     )
-    sat_token_path: Annotated[Path, Option(_LOGIN, "AIO_SAT_FILE")] = Field(
+    sat_token_path: Annotated[FilePath, Option(_LOGIN, ("AIO_SAT_FILE",))] = Field(
         Path("/var/run/secrets/tokens/broker-sat"),
         description="File with the token for K8S-SAT; read anew at every connect and whenever it changes.",
     )
-    mqtt_username: Annotated[Text | None, Option(_LOGIN, "AIO_MQTT_USERNAME")] = Field(
+    mqtt_username: Annotated[Text | None, Option(_LOGIN, ("AIO_MQTT_USERNAME",))] = Field(
         None, description="User name for USERPASS."
     )
-    mqtt_password_file: Annotated[Path | None, Option(_LOGIN, "AIO_MQTT_PASSWORD_FILE")] = Field(
+    mqtt_password_file: Annotated[FilePath | None, Option(_LOGIN, ("AIO_MQTT_PASSWORD_FILE",))] = Field(
         None, description="File with the password for USERPASS; read anew at every connect."
     )
+    mqtt_password: Annotated[Secret | None, Option(_LOGIN)] = Field(
+        None,
+        description="The password itself, where no file can be had. Others may see it in the environment of the "
+        "process, so there is no flag for it.",
+    )
 
-    mqtt_tls: Annotated[bool, Option(_TLS, "AIO_MQTT_USE_TLS")] = Field(
+    mqtt_tls: Annotated[bool, Option(_TLS, ("AIO_MQTT_USE_TLS",))] = Field(
         default=True, description="Encrypt the connection and verify the broker."
     )
-    mqtt_ca_file: Annotated[Path | None, Option(_TLS, "AIO_TLS_CA_FILE", "the system's")] = Field(
+    mqtt_ca_file: Annotated[FilePath | None, Option(_TLS, ("AIO_TLS_CA_FILE",), "the system's")] = Field(
         None, description="PEM file of the certificate authorities to trust; read anew at every connect."
     )
-    mqtt_cert_file: Annotated[Path | None, Option(_TLS, "AIO_TLS_CERT_FILE")] = Field(
+    mqtt_cert_file: Annotated[FilePath | None, Option(_TLS, ("AIO_TLS_CERT_FILE",))] = Field(
         None, description="PEM file of our certificate, for X509."
     )
-    mqtt_key_file: Annotated[Path | None, Option(_TLS, "AIO_TLS_KEY_FILE")] = Field(
+    mqtt_key_file: Annotated[FilePath | None, Option(_TLS, ("AIO_TLS_KEY_FILE",))] = Field(
         None, description="PEM file of that certificate's private key."
     )
-    mqtt_key_password_file: Annotated[Path | None, Option(_TLS, "AIO_TLS_KEY_PASSWORD_FILE")] = Field(
+    mqtt_key_password_file: Annotated[FilePath | None, Option(_TLS, ("AIO_TLS_KEY_PASSWORD_FILE",))] = Field(
         None, description="File with the password of that key, if it has one."
     )
-    mqtt_tls_server_name: Annotated[Host | None, Option(_TLS, None, "the broker's host")] = Field(
+    mqtt_tls_server_name: Annotated[Host | None, Option(_TLS, default_text="the broker's host")] = Field(
         None, description="Name that the broker's certificate must bear, where that is not the name we connect to."
     )
     mqtt_tls_insecure: Annotated[bool, Option(_TLS)] = Field(
@@ -147,13 +165,13 @@ class Options(BaseModel):
         10.0, description="Seconds at shutdown to get the rest acknowledged; the pod's grace period must be longer."
     )
 
-    message_config_path: Annotated[Path, Option(_PLANT)] = Field(
+    message_config_path: Annotated[FilePath, Option(_PLANT)] = Field(
         Path("message_structure.yaml"), description="YAML file of the plant; a change is in force within seconds."
     )
     reload_seconds: Annotated[float, Field(ge=0.1, le=3600), Option(_PLANT)] = Field(
         1.0, description="Seconds between looks at the plant's file, which is followed as it changes."
     )
-    seed: Annotated[str | None, Option(_PLANT, None, "a new one each run")] = Field(
+    seed: Annotated[Text | None, Option(_PLANT, default_text="a new one each run")] = Field(
         None, description="Same seed, plant and start: same messages."
     )
 
@@ -177,11 +195,11 @@ class Options(BaseModel):
     http_port: Annotated[int, Field(ge=0, le=65535), Option(_HTTP)] = Field(
         8080, description="Port of metrics, probes and API; 0 is off."
     )
-    http_token_file: Annotated[Path | None, Option(_HTTP, None, "none: only loopback may")] = Field(
+    http_token_file: Annotated[FilePath | None, Option(_HTTP, default_text="none: only loopback may")] = Field(
         None, description="File with the bearer token for calls that change anything; read anew at each call."
     )
 
-    stats_interval: Annotated[float, Field(ge=0, le=86400), Option(_LOGS)] = Field(
+    stats_interval: Annotated[StatsInterval, Option(_LOGS, rule=STATS_INTERVAL_RULE)] = Field(
         30.0, description="Seconds between statistics; 0 is only at the end."
     )
     log_level: Annotated[LogLevel, LOWER, Option(_LOGS)] = Field(
@@ -194,7 +212,7 @@ class Options(BaseModel):
     @property
     def tls_server_name(self) -> str:
         """The name to verify the broker's certificate against."""
-        return self.mqtt_tls_server_name or self.mqtt_broker
+        return certificate_name(self.mqtt_tls_server_name or self.mqtt_broker)
 
     @property
     def part(self) -> tuple[int, int]:
@@ -214,13 +232,15 @@ def _disagreements(s: Options) -> dict[str, bool]:
     """Rules between options: what is wrong -> whether it is."""
     method = s.mqtt_auth_method
     password, certificate = method is AuthMethod.USERPASS, method is AuthMethod.X509
-    name, name_file = s.mqtt_username is not None, s.mqtt_password_file is not None
+    name, name_file, secret = (value is not None for value in (s.mqtt_username, s.mqtt_password_file, s.mqtt_password))
     cert, key = s.mqtt_cert_file is not None, s.mqtt_key_file is not None
     return {
         "MQTT_USERNAME: must be set with MQTT_AUTH_METHOD=USERPASS": password and not name,
-        "MQTT_PASSWORD_FILE: must be set with MQTT_AUTH_METHOD=USERPASS": password and not name_file,
+        "MQTT_PASSWORD_FILE: must be set with MQTT_AUTH_METHOD=USERPASS": password and not (name_file or secret),
         f"MQTT_USERNAME: goes only with MQTT_AUTH_METHOD=USERPASS, not {method}": name and not password,
         f"MQTT_PASSWORD_FILE: goes only with MQTT_AUTH_METHOD=USERPASS, not {method}": name_file and not password,
+        f"MQTT_PASSWORD: goes only with MQTT_AUTH_METHOD=USERPASS, not {method}": secret and not password,
+        "MQTT_PASSWORD: goes only without MQTT_PASSWORD_FILE": secret and name_file,
         "MQTT_CERT_FILE: must be set with MQTT_AUTH_METHOD=X509 and with MQTT_KEY_FILE": not cert and certificate | key,
         "MQTT_KEY_FILE: must be set with MQTT_AUTH_METHOD=X509 and with MQTT_CERT_FILE": not key and certificate | cert,
         "MQTT_KEY_PASSWORD_FILE: goes only with MQTT_KEY_FILE": s.mqtt_key_password_file is not None and not key,

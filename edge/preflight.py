@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TextIO
 
+from edge.arguments import period, some_period
 from edge.credentials import CredentialsUnavailable
 from edge.preflight_findings import MEANINGS, Case, Exit, Failure, Finding, Mark, Plan, ok, some, warn
 from edge.preflight_login import check_connect, check_credentials
@@ -21,7 +21,6 @@ from edge.preflight_network import check_name, check_port
 from edge.preflight_publish import check_publish
 from edge.preflight_tls import check_ca_file, check_tls
 from edge.settings import SettingsError, add_flags, describe
-from edge.values import number
 
 __all__ = ["Exit", "Failure", "Plan", "add_preflight", "run_preflight"]
 
@@ -43,9 +42,9 @@ class Step(NamedTuple):
 def add_preflight(parser: argparse.ArgumentParser) -> None:
     """Give the parser the options of the command, those of the daemon, and the table of exit codes."""
     these = parser.add_argument_group("Preflight")
-    these.add_argument("--wait", type=_seconds, default=0.0, metavar="SECONDS", help="try again for so long [0]")
+    these.add_argument("--wait", type=period, default=0.0, metavar="TIME", help="try again for so long [0]")
     text = "how long each single answer may take [10]"
-    these.add_argument("--timeout", type=_some_seconds, default=10.0, metavar="SECONDS", help=text)
+    these.add_argument("--timeout", type=some_period, default=10.0, metavar="TIME", help=text)
     text = "audience that the broker wants in a token [aio-internal]"
     these.add_argument("--audience", default="aio-internal", metavar="NAME", help=text)
     text = "publish nothing; else each topic gets one empty message, marked as a test"
@@ -192,15 +191,3 @@ STEPS: Final = (
     Step("PUBLISH", check_publish),
 )
 """What is checked, in this order: each makes sense only where those before it are well."""
-
-
-def _seconds(text: str) -> float:
-    if not 0 <= (seconds := number(text)) < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds, not {text!r}")
-    return seconds
-
-
-def _some_seconds(text: str) -> float:
-    if not (seconds := _seconds(text)):
-        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
-    return seconds

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from edge.connection import BrokerRefused, ConnectionEnded
-from edge.credentials import CredentialsUnavailable, Reader, Token, password_file, read_secret, read_token, token_file
+from edge.credentials import CredentialsUnavailable, Reader, Token, read_password, read_token, token_file
 from edge.grants import shortcomings
 from edge.logs import printable
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, moment, note, ok, some, warn
@@ -165,9 +165,8 @@ def _doubts(case: Case, token: Token) -> Iterator[_Doubt]:
 
 async def _check_password(case: Case) -> list[Finding]:
     settings = case.settings
-    if (file := password_file(settings)) is not None:
-        await Reader(partial(read_secret, file), case.timeout_seconds).now()
-    said = ok(f"user {settings.mqtt_username}, password from {settings.mqtt_password_file}")
+    await Reader(partial(read_password, settings), case.timeout_seconds).now()
+    said = ok(f"user {settings.mqtt_username}, password from {settings.mqtt_password_file or 'MQTT_PASSWORD'}")
     clear = [] if settings.mqtt_tls else [warn("MQTT_TLS=false: the password crosses the network in the clear")]
     return [said, *clear]
 

@@ -1,26 +1,29 @@
 """The environment as one frozen model, and the flags, `--help` and README table that come from the same declaration.
 
-An option's first variable is its name in capitals and its flag its name with dashes; the `AIO_*` names of the Azure
-IoT Operations SDKs are understood as well. A flag wins over a variable, our variable over an `AIO_*` one, and an empty
-value counts as unset. The environment is a parameter: only the entry point reads the real one.
+An option's first variable is its name in capitals and its flag its name with dashes; names that other tools have for
+it, and the `AIO_*` ones of the Azure IoT Operations SDKs, are understood as well. A flag wins over a variable, our
+variable over its other names, and an empty value counts as unset. A secret has no flag. The environment is a parameter:
+only the entry point reads the real one.
 """
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import ValidationError
+from pydantic import SecretBytes, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from edge.arguments import shown
+from edge.hints import meant
+from edge.hosts import split
 from edge.logs import redact
 from edge.options import Option, Options
 from edge.outbox import Policy
@@ -47,14 +50,18 @@ class Settings(Options):
         Raises SettingsError with a line for each mistake: variable or flag, rule and value.
         """
         given = _given(environ, flags or {})
-        values = {name: value for name, (_, value) in given.items()}
         # Known only here: the model declares what does not depend on where it runs.
-        values.setdefault("mqtt_client_id", default_client_id(environ, pid))
+        given.setdefault("mqtt_client_id", _default_client_id(environ, pid))
+        mistakes = _take_apart(given)
+        values = {name: value for name, (_, value) in given.items()}
         try:
-            return cls.model_validate(values, context={"pod_name": pod_name(environ)})
+            settings = cls.model_validate(values, context={"pod_name": pod_name(environ)})
         except ValidationError as error:
             sources = {name: source for name, (source, _) in given.items()}
-            raise SettingsError([line for detail in error.errors() for line in _lines(detail, sources)]) from None
+            mistakes += [line for detail in error.errors() for line in _lines(detail, sources)]
+        if mistakes:
+            raise SettingsError(mistakes)
+        return settings
 
     def of_workers(self) -> list[Self]:
         """The settings of each worker: its part of the plant and of the queue, and a client id that no other part has.
@@ -74,37 +81,50 @@ class Settings(Options):
         return self.model_copy(update={**own, "workers": 1, "history_rate": rate})
 
 
-def default_client_id(environ: Mapping[str, str], pid: int) -> str:
-    """Name this process at the broker: in a pod, where the pid is always 1, by the pod's name; else by its pid."""
-    return pod_name(environ) or f"factory-sim-{pid}"
-
-
 def pod_name(environ: Mapping[str, str]) -> str | None:
     """The name of the pod we are in, if we are in one."""
-    return environ.get("POD_NAME") or (environ.get("KUBERNETES_SERVICE_HOST") and environ.get("HOSTNAME")) or None
+    return environ.get(_pod_variable(environ)) or None
 
 
 def variables(name: str) -> tuple[str, ...]:
     """List the environment variables of an option, ours first."""
-    alias = _option(name).alias
-    return (name.upper(), alias) if alias else (name.upper(),)
+    return (name.upper(), *_option(name).aliases)
+
+
+def variables_of(*groups: str) -> frozenset[str]:
+    """Collect the variables of all options of some groups."""
+    return frozenset(
+        variable for name in Settings.model_fields if _option(name).group in groups for variable in variables(name)
+    )
+
+
+def warnings_about(environ: Mapping[str, str]) -> list[str]:
+    """Warn of variables that look like ours and are not, and of secrets. Values are not shown."""
+    secrets = [variable for name in _names(secret=True) for variable in variables(name) if environ.get(variable)]
+    return [
+        *unknown_variables(environ),
+        *(
+            f"{secret}: others may see it in the environment of this process; {secret}_FILE is safer"
+            for secret in secrets
+        ),
+    ]
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Warn of variables that look like ours and are not, with the nearest that is. Values are not shown."""
+    """Warn of variables that look like ours and are not, with the option that each seems to be meant for."""
     known = [variable for name in Settings.model_fields for variable in variables(name)]
     suspects = sorted(variable for variable in environ if variable not in known and not _SERVICE_LINK.search(variable))
     return [
-        f"{variable}: no such option" + "".join(f"; did you mean {near}?" for near in _nearest(variable, known, 0.75))
+        f"{_printable(variable)}: no such option" + (f"; did you mean {option}?" if option else "")
         for variable in suspects
-        if _OURS.match(variable) or _nearest(variable, known, 0.85)
+        if (option := meant(variable, known)) is not None
     ]
 
 
 def describe(settings: Settings) -> str:
-    """Say in one line which options are not at their defaults. Secrets stay in files; only file names are shown."""
+    """Say in one line which options are not at their defaults. Of secrets no more is shown than that there is one."""
     changed = [
-        f"{name.upper()}={redact(_text_of(value))}"
+        f"{name.upper()}={redact(_text_of(value))[:_LONGEST_SHOWN]}"
         for name, value in settings
         if value != Settings.model_fields[name].default
     ]
@@ -117,11 +137,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.usage = parser.usage or "%(prog)s [FLAG ...]"
     for group, names in _groups():
         arguments = parser.add_argument_group(group)
-        for name in names:
+        for name in filter(_names(secret=False).__contains__, names):
             text = f"{Settings.model_fields[name].description} [{name.upper()}, default {_default_text(name)}]"
             # No `type=`: argparse would stop at the first bad value, and `load` tells all of them.
             boolean = _plain_type(name) is bool
             arguments.add_argument(
+                *_SHORT.get(name, ()),
                 _flag(name),
                 dest=name,
                 default=None,
@@ -147,11 +168,15 @@ def _markdown_row(name: str) -> str:
     return f"| `{name.upper()}` | {shown} | {Settings.model_fields[name].description}{takes}{alias} |"
 
 
-_OURS = re.compile(r"(MQTT|AIO_MQTT|AIO_TLS|SAT)_")
+_LONGEST_SHOWN = 200
+_SHORT = {"mqtt_port": ("-p",), "mqtt_username": ("-u",)}
+"""Short flags, as mosquitto's clients have them."""
+
 # What Kubernetes sets in every pod for a service whose name begins like that.
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
 _SERVICE_HINT = " (Kubernetes sets this for a service of that name; enableServiceLinks: false in the pod turns it off)"
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+_BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
 
 
 def _option(name: str) -> Option:
@@ -174,6 +199,8 @@ def _metavar(name: str) -> str:
 
 
 def _text_of(value: object) -> str:
+    if isinstance(value, SecretBytes):
+        return "[redacted]"
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -190,9 +217,57 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
     yield from grouped.items()
 
 
-def _nearest(variable: str, known: list[str], likeness: float) -> list[str]:
-    """The one name that is most like it, or none; alike in all letters is 1."""
-    return difflib.get_close_matches(variable, known, n=1, cutoff=likeness)
+def _printable(variable: str) -> str:
+    return variable[:100] if variable.isprintable() else repr(variable[:100])
+
+
+def _names(*, secret: bool) -> list[str]:
+    """The options that hold a secret, or those that do not."""
+    return [name for name in Settings.model_fields if (_plain_type(name) is SecretBytes) is secret]
+
+
+def _pod_variable(environ: Mapping[str, str]) -> str:
+    """Where the name of the pod is: POD_NAME, or HOSTNAME in a container of Kubernetes."""
+    in_cluster = not environ.get("POD_NAME") and environ.get("KUBERNETES_SERVICE_HOST")
+    return "HOSTNAME" if in_cluster else "POD_NAME"
+
+
+def _default_client_id(environ: Mapping[str, str], pid: int) -> tuple[str, object]:
+    """Name this process at the broker: in a pod, where the pid is always 1, by the pod's name; else by its pid."""
+    name = pod_name(environ)
+    return (_pod_variable(environ), name) if name else ("MQTT_CLIENT_ID", f"factory-sim-{pid}")
+
+
+def _take_apart(given: MutableMapping[str, tuple[str, object]]) -> list[str]:
+    """Have what MQTT_BROKER says beside the host as MQTT_PORT and MQTT_TLS; the mistakes in that."""
+    if "mqtt_broker" not in given:
+        return []
+    source, text = given["mqtt_broker"]
+    try:
+        place = split(str(text).strip())
+    except ValueError as error:
+        del given["mqtt_broker"]
+        return [f"{source}: must be {error}, not {_shown('mqtt_broker', text)}"]
+    given["mqtt_broker"] = source, place.host
+    said = {"mqtt_port": place.port, "mqtt_tls": place.tls}
+    mistakes = [
+        f"{source}: must agree with {other}: {_text_of(value)} in the one, {_shown(name, theirs)} in the other; set one"
+        for name, value in said.items()
+        if value is not None
+        for other, theirs in [given.setdefault(name, (source, value))]
+        if not _says(theirs, value)
+    ]
+    if place.usual_port is not None:
+        given.setdefault("mqtt_port", (source, place.usual_port))
+    return mistakes
+
+
+def _says(given: object, value: object) -> bool:
+    """Whether what is given for a port or for TLS means this value, or nothing that would be valid."""
+    try:
+        return (_BOOLEAN.validate_python(given) if isinstance(value, bool) else int(str(given))) == value
+    except ValueError:
+        return True
 
 
 def _given(environ: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, tuple[str, object]]:
@@ -213,14 +288,21 @@ def _lines(detail: ErrorDetails, sources: Mapping[str, str]) -> list[str]:
     if not detail["loc"]:
         return str(own_rule).splitlines()
     name = str(detail["loc"][0])
-    shown = redact(repr(detail["input"])[:200])
+    shown = _shown(name, detail["input"])
     hint = _SERVICE_HINT if re.match(r"'(tcp|udp)://", shown) else ""
     return [f"{sources.get(name, name.upper())}: must be {own_rule or _rule(name)}, not {shown}{hint}"]
 
 
+def _shown(name: str, value: object) -> str:
+    """A bad value for a line; a secret's is none to be shown."""
+    return "what is given" if name in _names(secret=True) else shown(value)
+
+
 def _rule(name: str) -> str:
     """Say what an option takes, read off its declaration: `a whole number from 1 to 65535`."""
-    kind = _plain_type(name)
+    kind, rule = _plain_type(name), _option(name).rule
+    if rule is not None:
+        return rule
     if issubclass(kind, StrEnum):
         return "one of " + ", ".join(kind)
     bounds = [getattr(item, bound) for bound in ("ge", "le") for item in _field(name).metadata if hasattr(item, bound)]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
 import math
+import os
 import re
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretBytes, ValidationInfo
+
+from edge.hosts import normal
+
+STATS_INTERVAL_RULE: Final = "0, or a number from 0.1 to 86400"
 
 _LONGEST = 65535  # bytes of any UTF-8 string in MQTT 5, 1.5.4
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.|\Z))+")  # RFC 1035, 2.3.4; `_` is seen
+_LONGEST_CLIENT_ID = 65000  # parts of a plant, preflight and verify append to it
+_LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux without the NUL
+_LONGEST_URI = 8000  # octets, as RFC 9110, 4.1 recommends to support
+_PART = re.compile(r"(ordinal|[0-9]{1,6})/([0-9]{1,6})")
+_ORDINAL = re.compile(r"-([0-9]{1,9})\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # MQTT 5, 1.5.4: U+0000 must not, the others should not be sent
 _URI_REFERENCE = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=._~%-]+")  # RFC 3986, 2
 
@@ -59,29 +69,42 @@ class LogLevel(StrEnum):
 def number(text: str) -> float:
     """The number that a text says; NaN, which is within no bounds, where it says none."""
     try:
-        return float(text)
+        return float(text) if text.isascii() else math.nan
     except ValueError:
         return math.nan
 
 
-def _is_address(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _host(value: str) -> str:
-    if not (_HOST_NAME.fullmatch(value) or _is_address(value)):
-        raise ValueError("a host name or an IP address, without scheme, port or brackets")
-    return value
-
-
-def _text(value: str) -> str:
+def _text(most_bytes: int = _LONGEST) -> AfterValidator:
     """A string that MQTT can carry: without control characters, not too long."""
-    if not value or _CONTROL.search(value) or len(value.encode()) > _LONGEST:
-        raise ValueError("1 to 65535 bytes of text without control characters")
+
+    def check(value: str) -> str:
+        if not value or _CONTROL.search(value) or len(value.encode()) > most_bytes:
+            raise ValueError(f"1 to {most_bytes} bytes of text without control characters")
+        return value
+
+    return AfterValidator(check)
+
+
+def file_path(value: str | Path) -> Path:
+    """A path that can be opened and told in a line; ValueError with the rule otherwise."""
+    text = os.fspath(value)
+    with contextlib.suppress(UnicodeEncodeError):
+        if text and not _CONTROL.search(text) and len(os.fsencode(text)) <= _LONGEST_PATH:
+            return Path(text)
+    raise ValueError(f"a path of 1 to {_LONGEST_PATH} bytes without control characters")
+
+
+def _secret(value: object) -> object:
+    """The bytes of a secret as the environment has them (MQTT 5, 3.1.3.6: a password is binary data)."""
+    secret = os.fsencode(value) if isinstance(value, str) else value
+    if isinstance(secret, bytes) and not 1 <= len(secret) <= _LONGEST:
+        raise ValueError(f"1 to {_LONGEST} bytes")
+    return secret
+
+
+def _stats_interval(value: float) -> float:
+    if value and not 0.1 <= value <= 86400:
+        raise ValueError(STATS_INTERVAL_RULE)
     return value
 
 
@@ -93,39 +116,44 @@ def _topic_prefix(value: str) -> str:
 
 
 def _uri_reference(value: str) -> str:
-    if not _URI_REFERENCE.fullmatch(value):
-        raise ValueError("a URI reference (RFC 3986) such as aio://plant-1/factory")
+    if len(value) > _LONGEST_URI or not _URI_REFERENCE.fullmatch(value):
+        raise ValueError(f"a URI reference (RFC 3986) such as aio://plant-1/factory, of {_LONGEST_URI} bytes at most")
     return value
 
 
 def _shard(value: str, info: ValidationInfo) -> str:
     """A part such as 2/4. `ordinal/4` becomes one by the context's `pod_name`: pod x-0 is the first of four."""
-    part, _, parts = value.partition("/")
-    if not (parts.isdecimal() and int(parts) and (part == "ordinal" or part.isdecimal())):
-        raise ValueError("a part such as 2/4, the second of four, or ordinal/4 in a StatefulSet")
-    if part == "ordinal":
-        part = _after_ordinal((info.context or {}).get("pod_name") or "", int(parts))
-    if not 1 <= int(part) <= int(parts):
+    found = _PART.fullmatch(value)
+    if found is None:
+        raise ValueError("a part such as 2/4, the second of four, or ordinal/4 in a StatefulSet; six digits at most")
+    part, parts = found[1], int(found[2])
+    number = _after_ordinal((info.context or {}).get("pod_name") or "", parts) if part == "ordinal" else int(part)
+    if not 1 <= number <= parts:
         raise ValueError("a part such as 2/4: the second of four, counted from 1")
-    return f"{int(part)}/{int(parts)}"
+    return f"{number}/{parts}"
 
 
-def _after_ordinal(pod_name: str, parts: int) -> str:
+def _after_ordinal(pod_name: str, parts: int) -> int:
     """The part of the pod with this name; a StatefulSet ends the names of its pods in -0, -1, -2 ..."""
-    _, _, ordinal = pod_name.rpartition("-")
-    if not ordinal.isdecimal():
-        ends = f", {pod_name!r}, does not end in the number of a pod in a StatefulSet" if pod_name else " is not set"
+    found = _ORDINAL.search(pod_name)
+    if found is None:
+        name = f"{pod_name!r:.100}"
+        ends = f", {name}, does not end in the number of a pod in a StatefulSet" if pod_name else " is not set"
         raise ValueError(f"a part such as 2/{parts}, as POD_NAME{ends}")
-    if int(ordinal) >= parts:
-        raise ValueError(f"at least ordinal/{int(ordinal) + 1} in the pod {pod_name!r}")
-    return str(int(ordinal) + 1)
+    if (ordinal := int(found[1])) >= parts:
+        raise ValueError(f"at least ordinal/{ordinal + 1} in the pod {pod_name!r:.100}")
+    return ordinal + 1
 
 
 LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
-Host = Annotated[str, AfterValidator(_host)]
-Text = Annotated[str, AfterValidator(_text)]
+Host = Annotated[str, AfterValidator(normal)]
+Text = Annotated[str, _text()]
+ClientId = Annotated[str, _text(_LONGEST_CLIENT_ID)]
 TopicPrefix = Annotated[Text, AfterValidator(_topic_prefix)]
+FilePath = Annotated[Path, AfterValidator(file_path)]
+Secret = Annotated[SecretBytes, BeforeValidator(_secret)]
+StatsInterval = Annotated[float, AfterValidator(_stats_interval)]
 UriReference = Annotated[str, AfterValidator(_uri_reference)]
 Shard = Annotated[str, AfterValidator(_shard)]
 Port = Annotated[int, Field(ge=1, le=65535)]

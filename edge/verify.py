@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO, TypeVar
 
+from edge.arguments import amount, some_period
 from edge.comparison import BOUNDS, Calculator, Limits, compare, from_rows
 from edge.credentials import CredentialsUnavailable
 from edge.listen import CannotListen, Listener
@@ -43,14 +44,14 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     these = parser.add_argument_group("What to verify")
     these.add_argument("rows", nargs="?", metavar="ROWS", help="file of rows, one a line; - is standard input")
     these.add_argument("--from-mqtt", action="store_true", help="listen to the broker instead")
-    these.add_argument("--duration", type=float, metavar="SECONDS", help="how long to listen")
+    these.add_argument("--duration", type=some_period, metavar="TIME", help="how long to listen")
     these.add_argument("--topics", metavar="FILTER", help="topics to listen to; default: all below MQTT_TOPIC_PREFIX")
     these.add_argument("--truth", metavar="FILE|URL", help="truth file, or /oee; live, default: /oee at HTTP_PORT")
     these.add_argument("--machines", metavar="PATTERN", default="*", help="only machines with such an id, as CNC-*")
     these.add_argument("--strict", action="store_true", help="exit with 1 also if rows are missing, repeated or junk")
     for (name, text), bound in zip(_BOUNDS.items(), BOUNDS, strict=True):
         these.add_argument(
-            f"--{name}-within", type=float, metavar="N", default=100 * bound, help=f"{text} (default %(default)g)"
+            f"--{name}-within", type=amount, metavar="N", default=100 * bound, help=f"{text} (default %(default)g)"
         )
     add_flags(parser)
 

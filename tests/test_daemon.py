@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,6 +21,7 @@ import pytest
 from sandbox.access import Passwords
 from sandbox.broker import Listener, SandboxBroker
 from sandbox.credentials import ProjectedVolume
+from tests.support import ports
 from tests.support.daemon import ROOT, DaemonProcess, plain, running
 from tests.support.subscriber import Recorder
 from tests.support.waiting import wait_until
@@ -222,12 +225,11 @@ def test_sigterm_drains_and_leaves_politely(broker: SandboxBroker) -> None:
     assert broker.sessions == {}
 
 
-def test_a_second_signal_ends_at_once() -> None:
-    """While draining to a broker that is not there, another SIGTERM, more than a second later, is obeyed at once."""
-    with DaemonProcess(
-        "--drain-seconds", "60", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", *NO_HTTP
-    ) as daemon:
-        daemon.says("first on factory")
+def test_a_second_signal_ends_at_once(broker: SandboxBroker) -> None:
+    """While draining to a broker that acknowledges nothing, another SIGTERM is obeyed within a second."""
+    broker.faults.withhold(times=None)
+    with DaemonProcess("--drain-seconds", "60", *plain(broker), *NO_HTTP) as daemon:
+        wait_until(lambda: broker.counters.publishes.total() >= 1, 15, "a message")
         daemon.signal(signal.SIGTERM)
         daemon.says("received SIGTERM, shutting down")
         time.sleep(1.1)
@@ -236,6 +238,56 @@ def test_a_second_signal_ends_at_once() -> None:
 
         assert daemon.wait() != 0
         assert time.monotonic() - started < 1.0
+
+
+def test_a_signal_before_any_connection_waits_for_nothing() -> None:
+    """A broker that was never there will acknowledge nothing: what is queued is dropped, and counted."""
+    nobody = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
+    with DaemonProcess(*nobody, *NO_HTTP) as daemon:
+        daemon.says("next attempt")
+        daemon.says("first on factory")
+        started = time.monotonic()
+        daemon.signal(signal.SIGINT)
+        assert daemon.wait() == 0
+
+    sent, failed, queued = final_block(daemon)
+    assert (sent, failed > 0, queued) == (0, True, 0)
+    assert time.monotonic() - started < 5
+    assert "never connected: dropping " in daemon.log
+
+
+def test_a_laptop_without_a_token_is_told_what_else_to_do() -> None:
+    """One line, and none in a pod, where the token may come later."""
+    with DaemonProcess(*NO_HTTP) as laptop, DaemonProcess(*NO_HTTP, environ={"KUBERNETES_SERVICE_HOST": "x"}) as pod:
+        laptop.says("no token at /var/run/secrets/tokens/broker-sat.*--demo.*--dry-run.*MQTT_AUTH_METHOD")
+        pod.says("is missing; next attempt")
+        assert "--demo" not in pod.log
+
+
+def test_without_its_packages_it_ends_in_a_sentence() -> None:
+    """As a Python has none but its own: what to install, no traceback, exit code 2."""
+    command = [sys.executable, "-S", str(ROOT / "app.py"), "check"]
+    ended = subprocess.run(command, env={}, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert "pip install -r requirements.txt" in ended.stderr
+
+
+def test_a_password_of_the_environment_lets_us_in_and_is_nowhere_to_be_seen() -> None:
+    """Not in the log, not at the HTTP port."""
+    user = {"MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "me", "MQTT_PASSWORD": "hunter2", "LOG_LEVEL": "debug"}
+    with running(SandboxBroker(Listener(access=Passwords({"me": "hunter2"})))) as broker:
+        environ = {**user, "MQTT_BROKER": f"mqtt://LOCALHOST:{broker.port}"}
+        with DaemonProcess("--http-port", "0", "--workers", "2", environ=environ) as workers:
+            workers.says(r"connected to localhost:\d+ as ")
+        with DaemonProcess("--http-port", str(ports.free_port()), environ=environ) as daemon:
+            daemon.says(r"connected to localhost:\d+ as ")
+            seen = [httpx.get(daemon.url() + path).text for path in ("/healthz", "/metrics", "/oee")]
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+
+    assert "MQTT_PASSWORD: others may see it" in daemon.log
+    assert "hunter2" not in daemon.log + workers.log + "".join(seen)
 
 
 def test_a_broker_that_refuses_for_good_is_exit_3(tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def test_flags_and_variables_say_where_messages_go(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "said_so"),
     [
-        (["everything"], "invalid choice: 'everything'"),
+        (["everything"], "export: TARGET must be one of schema, asyncapi"),
         (["schema", "--namespace", "A_b"], "must be 1 to 63 lower-case letters"),
         (["schema", "--topic-prefix", "a/#"], "without the wildcards"),
         (["schema", "--topic-layout", "none"], "must be one of type, machine"),
@@ -276,6 +276,50 @@ def test_standard_output_that_takes_no_more(target: str, said_so: str, code: int
     run = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (run.returncode, run.stderr) == (code, said_so)
+
+
+def test_the_schema_of_one_kind_is_plain_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """One object, and its form for tables by `.delta`; in a folder, that one file."""
+    assert export("schema", "welding") == 0
+    assert orjson.loads(capsys.readouterr().out)["title"] == "welding"
+    assert export("schema", "welding.delta", "--output", str(tmp_path)) == 0
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["welding.delta.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said_so"),
+    [
+        (["schema", "weldin"], "export: KIND must be one of cnc_machine, printer_3d, "),
+        (["schema", "weldin"], ", not 'weldin' (did you mean welding?)"),
+        (["kql", "welding"], "export: KIND goes only with schema, not with kql"),
+    ],
+)
+def test_a_kind_that_is_none_is_refused(arguments: list[str], said_so: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With those that there are, and the nearest."""
+    assert export(*arguments) == 2
+    assert said_so in capsys.readouterr().err
+
+
+def test_the_plants_file_has_one_name_for_all_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The flag of the option, as for `run`; `check` also takes it without a flag, and both must agree."""
+    plant, other = tmp_path / "plant.yaml", tmp_path / "other.yaml"
+    plant.write_text("message_types: {welding: {}}\n")
+    environ = {"MESSAGE_CONFIG_PATH": str(other)}
+
+    checked = [
+        app.main(["check", *arguments, str(plant)], environ)
+        for arguments in ([], ["--message-config-path"], ["--file"])
+    ]
+    ways = capsys.readouterr()
+    assert len(set(checked)) == 1
+    assert "other.yaml" not in ways.out + ways.err
+    assert app.main(["check", str(plant), "--message-config-path", str(other)], {}) == 2
+    assert capsys.readouterr().err.startswith("--message-config-path: must agree with FILE: ")
+    assert app.main(["check"], {"MESSAGE_CONFIG_PATH": "a\nb"}) == 2
+    assert capsys.readouterr().err.startswith("MESSAGE_CONFIG_PATH: must be a path of ")
+    for name in ("--message-config-path", "--file"):
+        assert export("schema", name, str(other)) == 2
+        assert "other.yaml" in capsys.readouterr().err
 
 
 def test_a_plant_with_mistakes_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

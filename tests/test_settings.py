@@ -24,6 +24,7 @@ from edge.settings import (
     markdown_table,
     unknown_variables,
     variables,
+    warnings_about,
 )
 
 
@@ -44,6 +45,10 @@ def parse(*arguments: str) -> dict[str, object]:
     parser = argparse.ArgumentParser()
     add_flags(parser)
     return vars(parser.parse_args(arguments))
+
+
+BROKER_RULE = "a host, host:port, mqtt://host:port or mqtts://host:port"
+SHARD_RULE = "a part such as 2/4, the second of four, or ordinal/4 in a StatefulSet; six digits at most"
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
@@ -85,10 +90,11 @@ def test_flags_win_over_our_variables_and_those_over_the_sdks() -> None:
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if len(variables(name)) > 1])
 def test_an_alias_is_the_same_option(name: str) -> None:
-    """A bad value under the SDKs' name is refused, or a good one taken, just as under ours."""
-    ours, alias = variables(name)
+    """A bad value under another name is refused, or a good one taken, just as under ours."""
+    ours, *others = variables(name)
 
-    assert outcome({ours: "7"}) == outcome({alias: "7"}).replace(alias, ours)
+    for alias in others:
+        assert outcome({ours: "7"}) == outcome({alias: "7"}).replace(alias, ours)
 
 
 def outcome(environ: dict[str, str]) -> str:
@@ -112,17 +118,41 @@ def test_an_empty_or_blank_variable_counts_as_unset() -> None:
         ("MQTT_PORT", "1883.5", "a whole number from 1 to 65535"),
         ("MQTT_QOS", "2", "a whole number from 0 to 1"),
         ("MQTT_TLS", "maybe", "true or false"),
-        ("MQTT_BROKER", "mqtts://broker", "a host name or an IP address, without scheme, port or brackets"),
-        ("MQTT_BROKER", "broker:1883", "a host name or an IP address, without scheme, port or brackets"),
-        ("MQTT_BROKER", "a..b", "a host name or an IP address, without scheme, port or brackets"),
-        ("MQTT_BROKER", "x" * 64, "a host name or an IP address, without scheme, port or brackets"),
+        ("MQTT_BROKER", "a..b", "a host name or an IP address"),
+        ("MQTT_BROKER", "x" * 64, "a host name or an IP address"),
+        ("MQTT_BROKER", "[broker]", "a host name or an IP address"),
+        ("MQTT_BROKER", "fe80::1%", "a host name or an IP address"),
+        (
+            "MQTT_BROKER",
+            "☃☃.example",
+            "a host name or an IP address; of other letters than a to z, one that IDNA 2008 allows",
+        ),
+        ("MQTT_BROKER", "broker:", f"{BROKER_RULE}, with a port from 1 to 65535"),
+        ("MQTT_BROKER", "broker:65536", f"{BROKER_RULE}, with a port from 1 to 65535"),
+        ("MQTT_BROKER", "broker:١٢٣", f"{BROKER_RULE}, with a port from 1 to 65535"),
+        ("MQTT_BROKER", "wss://broker", f"{BROKER_RULE}, as WebSockets are not supported"),
+        ("MQTT_BROKER", "amqp://broker", BROKER_RULE),
+        ("MQTT_BROKER", "mqtt://broker/factory", "a host name or an IP address"),
+        ("HTTP_HOST", "http://0.0.0.0", "a host name or an IP address"),
         ("MQTT_AUTH_METHOD", "BASIC", "one of K8S-SAT, USERPASS, X509, NONE"),
         ("QUEUE_POLICY", "drop", "one of drop-oldest, drop-newest, block"),
-        ("STATS_INTERVAL", "nan", "a number from 0 to 86400"),
+        ("STATS_INTERVAL", "nan", "0, or a number from 0.1 to 86400"),
+        ("STATS_INTERVAL", "1e-9", "0, or a number from 0.1 to 86400"),
+        ("STATS_INTERVAL", "1e400", "0, or a number from 0.1 to 86400"),
+        ("SHARD", "9" * 5000 + "/4", SHARD_RULE),
+        ("SHARD", "1/" + "9" * 5000, SHARD_RULE),
+        ("SHARD", "\u0661/\u0662", SHARD_RULE),
+        ("MQTT_CA_FILE", "a\nb", "a path of 1 to 4095 bytes without control characters"),
+        ("MESSAGE_CONFIG_PATH", "x" * 100_000, "a path of 1 to 4095 bytes without control characters"),
+        ("MQTT_USERNAME", "a\0b", "1 to 65535 bytes of text without control characters"),
         ("DRAIN_SECONDS", "inf", "a number from 0 to 3600"),
         ("QUEUE_SIZE", "9" * 5000, "a whole number from 1 to 10000000"),
-        ("MQTT_CLOUD_EVENTS_SOURCE", "my plant", "a URI reference (RFC 3986) such as aio://plant-1/factory"),
-        ("MQTT_CLIENT_ID", "x" * 65536, "1 to 65535 bytes of text without control characters"),
+        (
+            "MQTT_CLOUD_EVENTS_SOURCE",
+            "my plant",
+            "a URI reference (RFC 3986) such as aio://plant-1/factory, of 8000 bytes at most",
+        ),
+        ("MQTT_CLIENT_ID", "x" * 65536, "1 to 65000 bytes of text without control characters"),
         ("SEED", "\udcff", "text"),
     ],
 )
@@ -167,6 +197,14 @@ X509_FILES = {"MQTT_CERT_FILE": "c.pem", "MQTT_KEY_FILE": "k.pem"}
         ({"MQTT_AUTH_METHOD": "X509", "MQTT_TLS": "false", **X509_FILES}, ["MQTT_TLS"]),
         ({"MQTT_USERNAME": "u"}, ["MQTT_USERNAME"]),
         ({"MQTT_PASSWORD_FILE": "p"}, ["MQTT_PASSWORD_FILE"]),
+        ({"MQTT_PASSWORD": "p"}, ["MQTT_PASSWORD"]),
+        (
+            {"MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "u", "MQTT_PASSWORD_FILE": "p", "MQTT_PASSWORD": "p"},
+            ["MQTT_PASSWORD"],
+        ),
+        ({"MQTT_BROKER": "mqtt://b:1883", "MQTT_PORT": "1884"}, ["MQTT_BROKER"]),
+        ({"MQTT_HOST": "mqtts://b", "AIO_MQTT_USE_TLS": "no"}, ["MQTT_HOST"]),
+        ({"MQTT_BROKER": "mqtt://b:1", "MQTT_PORT": "2", "MQTT_TLS": "true"}, ["MQTT_BROKER", "MQTT_BROKER"]),
         ({"MQTT_CERT_FILE": "c.pem"}, ["MQTT_KEY_FILE"]),
         ({"MQTT_KEY_PASSWORD_FILE": "p"}, ["MQTT_KEY_PASSWORD_FILE"]),
         ({"MQTT_TLS_INSECURE": "true", "MQTT_TLS": "false"}, ["MQTT_TLS_INSECURE"]),
@@ -185,6 +223,9 @@ def test_options_that_contradict_one_another_are_refused(environ: dict[str, str]
         {"MQTT_AUTH_METHOD": "none", "MQTT_TLS": "false"},
         {"LOG_FORMAT": "JSON", "QUEUE_POLICY": "Block", "TOPIC_LAYOUT": "Machine"},
         {"MQTT_BROKER": "::1", "HTTP_HOST": "0.0.0.0"},
+        {"MQTT_AUTH_METHOD": "userpass", "MQTT_USERNAME": "u", "MQTT_PASSWORD": "p"},
+        {"MQTT_BROKER": "mqtt://b:1883", "MQTT_PORT": "1883", "MQTT_TLS": "off"},
+        {"STATS_INTERVAL": "0.1"},
         {"MQTT_BROKER": "aio-broker.azure-iot-operations.svc.cluster.local."},
         {"MQTT_TOPIC_PREFIX": "site/line-1", "HTTP_PORT": "0", "MQTT_MESSAGE_EXPIRY": "0"},
     ],
@@ -200,6 +241,171 @@ def test_the_server_name_is_the_brokers_host_unless_given() -> None:
     assert load(MQTT_BROKER="aio-broker", MQTT_TLS_SERVER_NAME="localhost").tls_server_name == "localhost"
 
 
+@pytest.mark.parametrize(
+    ("text", "host", "certified"),
+    [
+        ("Broker.Example.", "broker.example.", "broker.example"),
+        ("[::1]", "::1", "::1"),
+        ("0:0:0:0:0:0:0:1", "::1", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0", "fe80::1"),
+        ("Straße.example", "xn--strae-oqa.example", "xn--strae-oqa.example"),
+        ("BÜRO.example。", "xn--bro-hoa.example.", "xn--bro-hoa.example"),
+    ],
+)
+def test_a_host_is_understood_in_all_its_forms(text: str, host: str, certified: str) -> None:
+    """Kept as DNS and sockets take it; a certificate is asked for without final dot and zone, as RFC 6066 wants it."""
+    settings = load(MQTT_BROKER=text)
+
+    assert (settings.mqtt_broker, settings.tls_server_name) == (host, certified)
+    assert load(MQTT_TLS_SERVER_NAME=text).tls_server_name == certified
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("broker", ("broker", 18883, True)),
+        ("broker:1883", ("broker", 1883, True)),
+        ("[fe80::1%eth0]:1883", ("fe80::1%eth0", 1883, True)),
+        ("mqtt://broker", ("broker", 1883, False)),
+        ("MQTTS://Broker.", ("broker.", 8883, True)),
+        ("tcp://broker:9/", ("broker", 9, False)),
+        ("ssl://[::1]:9", ("::1", 9, True)),
+        ("mqtt://[fe80::1%25eth0]", ("fe80::1%eth0", 1883, False)),
+    ],
+)
+def test_the_broker_may_be_a_url_or_have_a_port(text: str, place: tuple[str, int, bool]) -> None:
+    """Scheme and port are MQTT_TLS and MQTT_PORT, under each name of the option and as a flag."""
+    for settings in (load(MQTT_BROKER=text), load(MQTT_HOST=text), Settings.load({}, {"mqtt_broker": text}, pid=7)):
+        assert (settings.mqtt_broker, settings.mqtt_port, settings.mqtt_tls) == place
+
+
+def test_a_port_set_apart_goes_with_a_url_that_names_none() -> None:
+    """The scheme's port is only what is usual."""
+    assert load(MQTT_BROKER="mqtt://broker", MQTT_PORT="1884").mqtt_port == 1884
+
+
+def test_a_contradiction_of_url_and_option_names_both() -> None:
+    """With both values."""
+    assert mistakes({"MQTT_BROKER": "mqtt://b:1883"}, {"mqtt_port": "1884", "mqtt_tls": True}) == [
+        "MQTT_BROKER: must agree with --mqtt-port: 1883 in the one, '1884' in the other; set one",
+        "MQTT_BROKER: must agree with --mqtt-tls: false in the one, True in the other; set one",
+    ]
+
+
+SECRET = "hunter2-of-a-very-particular-kind"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"MQTT_BROKER": f"mqtt://user:{SECRET}@broker"},
+        {"MQTT_BROKER": f"user:{SECRET}@broker:1883"},
+        {"MQTT_BROKER": f"mqtt://user:{'x' * 300}{SECRET}@{SECRET}"},
+        {"MQTT_PORT": f"mqtt://user:{SECRET}@broker"},
+        {"MQTT_PASSWORD": SECRET},
+        {"MQTT_PASSWORD": SECRET * 3000},
+        {"MQTT_PASSWORD": SECRET, "MQTT_PASSWORD_FILE": "p", "MQTT_AUTH_METHOD": "USERPASS"},
+    ],
+)
+def test_a_password_is_in_no_line_about_a_mistake(environ: dict[str, str]) -> None:
+    """Wherever it was put, right or wrong."""
+    lines = mistakes(environ)
+
+    assert SECRET not in "\n".join(lines)
+    assert {line.split(":")[0] for line in lines} <= environ.keys() | {"MQTT_USERNAME"}
+
+
+def test_a_password_of_the_environment_is_warned_about_and_never_shown() -> None:
+    """It is taken byte by byte, also where it is no UTF-8."""
+    secret = f" {SECRET}\udcff"
+    environ = {"MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "u", "MQTT_PASSWORD": secret}
+    settings = load(**environ)
+
+    assert settings.mqtt_password is not None
+    assert settings.mqtt_password.get_secret_value() == f" {SECRET}".encode() + b"\xff"
+    assert "MQTT_PASSWORD=[redacted]" in describe(settings)
+    assert warnings_about(environ) == [
+        "MQTT_PASSWORD: others may see it in the environment of this process; MQTT_PASSWORD_FILE is safer"
+    ]
+    assert SECRET not in f"{settings!r}{settings}{describe(settings)}{settings.model_dump()}"
+
+
+@pytest.mark.parametrize("command", commands.COMMANDS)
+@pytest.mark.parametrize("flag", ["-P x", "-Px", "--mqtt-password x", "--mqtt-password=x", "-P"])
+def test_a_password_on_the_command_line_is_refused(command: str, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what to do instead, and without the password."""
+    with pytest.raises(SystemExit) as end:
+        commands.parse([command, *flag.replace("x", SECRET).split()], "0")
+
+    said = capsys.readouterr().err
+    assert (end.value.code, SECRET in said) == (2, False)
+    assert "--mqtt-password-file" in said
+
+
+def test_port_and_user_have_the_short_flags_of_mosquittos_clients() -> None:
+    """-h stays help."""
+    flags = parse("-p", "1883", "-u", "me")
+
+    assert (flags["mqtt_port"], flags["mqtt_username"]) == ("1883", "me")
+
+
+def test_the_name_of_a_pod_that_is_no_client_id_is_told_by_its_variable() -> None:
+    """Nobody has set MQTT_CLIENT_ID."""
+    assert [line.split(":")[0] for line in mistakes({"POD_NAME": "a\nb"})] == ["POD_NAME"]
+    assert [
+        line.split(":")[0] for line in mistakes({"POD_NAME": "a-" + "9" * 5000, "SHARD": "ordinal/4", "SEED": "1"})
+    ] == ["SHARD"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("1e3", 1000),
+        ("90s", 90),
+        ("1h", 3600),
+        ("1H30m", 5400),
+        ("7d", 604800),
+        ("1.5h", 5400),
+        ("2w", 1209600),
+    ],
+)
+def test_times_may_have_units(text: str, seconds: float) -> None:
+    """Plain numbers are seconds."""
+    assert commands.parse(["run", "--duration", text], "0").duration == seconds
+    assert commands.parse(["preflight", "--wait", text], "0").wait == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "unix_seconds"),
+    [
+        ("1970-01-01", 0),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("2026-01-01T00:00:00", 1767225600),
+        ("2026-01-01t00:00:00.5z", 1767225600.5),
+        ("9899-12-31T23:59:59Z", 250246627199),
+    ],
+)
+def test_a_start_may_have_any_form_of_iso_8601(text: str, unix_seconds: float) -> None:
+    """In UTC unless it says otherwise."""
+    assert commands.parse(["run", "--start", text], "0").start == unix_seconds
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--start 9899-12-31 --duration 9d", "--duration: plant time would go beyond the year 9899"),
+        ("--start 2026-01-01 --duration 1e300", "--duration: plant time would go beyond the year 9899"),
+        ("--start 9800-01-01 --duration 40000d --then-live", "--duration: plant time would go beyond the year 9899"),
+        ("--then-live --duration 30000d", "--duration: the history would begin before 1970"),
+    ],
+)
+def test_plant_time_stays_within_the_calendar(flags: str, said: str) -> None:
+    """At both of its ends."""
+    with pytest.raises(commands.UsageError, match=re.escape(said)):
+        commands.timing_of(commands.parse(["run", *flags.split()], "0"), 1.8e9)
+
+
 def test_settings_cannot_be_changed() -> None:
     """What was checked at the start stays so."""
     with pytest.raises(ValidationError, match="frozen"):
@@ -210,7 +416,14 @@ def test_unknown_variables_are_told_with_the_nearest_known_one_and_without_their
     """A slip of the pen is a warning; what Kubernetes sets for services is none of ours."""
     environ = {
         "MQTT_BROKR": "a",
-        "MQTT_PASSWORD": "s3cret",
+        "MQTT_URL": "mqtt://user:s3cret@broker",
+        "MQTT_PASSWD": "s3cret",
+        "MQTT_CAFILE": "ca.pem",
+        "MQTT_ZZ": "",
+        "BROKER_HOST": "b",
+        "QOS": "1",
+        "HOSTNAME": "laptop",
+        "USER": "me",
         "MQTT_UI_SERVICE_HOST": "10.0.0.1",
         "MQTT_UI_PORT_80_TCP_ADDR": "10.0.0.1",
         "STATS_INTERVALL": "5",
@@ -220,8 +433,13 @@ def test_unknown_variables_are_told_with_the_nearest_known_one_and_without_their
     }
 
     assert unknown_variables(environ) == [
+        "BROKER_HOST: no such option; did you mean MQTT_BROKER?",
         "MQTT_BROKR: no such option; did you mean MQTT_BROKER?",
-        "MQTT_PASSWORD: no such option; did you mean MQTT_PASSWORD_FILE?",
+        "MQTT_CAFILE: no such option; did you mean MQTT_CA_FILE?",
+        "MQTT_PASSWD: no such option; did you mean MQTT_PASSWORD_FILE?",
+        "MQTT_URL: no such option; did you mean MQTT_BROKER?",
+        "MQTT_ZZ: no such option",
+        "QOS: no such option; did you mean MQTT_QOS?",
         "STATS_INTERVALL: no such option; did you mean STATS_INTERVAL?",
         "WORKRES: no such option; did you mean WORKERS?",
     ]
@@ -231,10 +449,30 @@ def test_unknown_variables_are_told_with_the_nearest_known_one_and_without_their
     ("arguments", "said"),
     [
         ("run --speed fast", "argument --speed: must be a number above 0, or max, not 'fast'"),
-        ("run --duration 1h", "argument --duration: must be a number of seconds above 0, not '1h'"),
+        (
+            "run --duration 1x",
+            "argument --duration: must be a number of seconds above 0, or a time such as 90s, 1h30m or 7d, not '1x'",
+        ),
+        ("run --count 1e400", "argument --count: must be a whole number above 0, not '1e400'"),
+        ("run --start 9999-12-31", "argument --start: must lie in the years 1970 to 9899 (UTC), not '9999-12-31'"),
+        ("run --start 1969-12-31", "argument --start: must lie in the years 1970 to 9899 (UTC), not '1969-12-31'"),
+        (
+            "run --start 2016-12-31T23:59:60Z",
+            "argument --start: must be a time such as 2026-01-01T00:00:00Z, or a date, not '2016-12-31T23:59:60Z'",
+        ),
+        ("run --mqtt-host b -q", "unrecognized arguments: --mqtt-host (did you mean --mqtt-broker?), -q"),
+        ("run --mqtt-passwd hunter2", "unrecognized arguments: --mqtt-passwd (did you mean --mqtt-password-file?)"),
+        ("run --no-mqtt-tls=hunter2", "argument --mqtt-tls/--no-mqtt-tls: takes no value"),
+        ("run --truht=x", "unrecognized arguments: --truht (did you mean --truth?)"),
         ("run --count 1.5", "argument --count: must be a whole number above 0, not '1.5'"),
-        ("preflight --wait long", "argument --wait: must be a number of seconds, not 'long'"),
-        ("preflight --timeout 0", "argument --timeout: must be a number of seconds above 0, not '0'"),
+        (
+            "preflight --wait long",
+            "argument --wait: must be a number of seconds, or a time such as 90s or 1h30m, not 'long'",
+        ),
+        (
+            "preflight --timeout 0",
+            "argument --timeout: must be a number of seconds above 0, or a time such as 90s, 1h30m or 7d, not '0'",
+        ),
     ],
 )
 def test_a_bad_flag_is_told_in_a_line_below_the_usage(
@@ -255,7 +493,7 @@ def test_every_option_has_a_flag_that_takes_what_its_variable_takes() -> None:
 
     settings = Settings.load({}, flags, pid=7)
 
-    assert flags.keys() == Settings.model_fields.keys()
+    assert flags.keys() == Settings.model_fields.keys() - {"mqtt_password"}
     assert (settings.log_format, settings.mqtt_tls) == (LogFormat.JSON, False)
 
 
@@ -267,7 +505,7 @@ def test_the_table_and_the_help_name_every_variable_and_default() -> None:
 
     for name in Settings.model_fields:
         assert all(f"`{variable}`" in table for variable in variables(name))
-        assert f"[{name.upper()}, default " in text.replace("[ ", "[")
+        assert f"[{name.upper()}, default " in text.replace("[ ", "[") or name == "mqtt_password"
     assert "| `MQTT_PORT` | `18883` | TCP port" in table
 
 
@@ -291,5 +529,5 @@ def test_any_environment_gives_settings_or_lines(environ: dict[str, str]) -> Non
     text = outcome(environ)
 
     assert text.startswith("Settings(") or all(
-        re.match(r"\w+: (must be|goes only with) ", line) for line in text.split("\n")
+        re.match(r"\w+: (must (be|agree)|goes only with(out)?) ", line) for line in text.split("\n")
     )

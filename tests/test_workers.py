@@ -192,11 +192,12 @@ def test_workers_do_not_outlive_the_process_at_the_front(broker: SandboxBroker) 
     assert broker.sessions == {}
 
 
-def test_a_second_signal_ends_all_workers_at_once(plant_file: Path) -> None:
-    """Nobody waits for a broker that is not there."""
-    flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60", *NO_HTTP]
+def test_a_second_signal_ends_all_workers_at_once(broker: SandboxBroker, plant_file: Path) -> None:
+    """Nobody waits for a broker that acknowledges nothing."""
+    broker.faults.withhold(times=None)
+    flags = [*plain(broker), "--drain-seconds", "60", *NO_HTTP]
     with DaemonProcess("--workers", "2", "--message-config-path", str(plant_file), *flags) as daemon:
-        daemon.says("next attempt in")
+        wait_until(lambda: len(broker.connected) == 2, 15, "both connected")
         pids = processes_of(daemon)
         daemon.signal(signal.SIGTERM)
         daemon.says("received SIGTERM, shutting down")
