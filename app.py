@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, workers_of
+from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, check_history, workers_of
 from edge.commands import UsageError, parse
 from edge.facts import PortError
 from edge.front import Front, Works
@@ -123,6 +123,7 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
 
 
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:
+    check_history(options, settings, structure)
     if settings.workers > 1:
         return workers_of(options, settings, structure)
     return Daemon(options, settings.of_workers()[0], structure)

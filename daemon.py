@@ -52,6 +52,15 @@ OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 _DEALT_SECONDS = 1.0
 
 
+def check_history(options: argparse.Namespace, settings: Settings, structure: Structure) -> None:
+    """Raise UsageError where history would be said more slowly than the plant goes on meanwhile."""
+    asked, own = settings.history_rate, forecast(structure).per_second / settings.part[1]
+    if options.then_live and asked and asked <= own:
+        raise UsageError(
+            f"HISTORY_RATE: must be above the plant's own {own:.1f} messages/s with --then-live, not {asked:g}"
+        )
+
+
 def workers_of(options: argparse.Namespace, settings: Settings, structure: Structure) -> Workers:
     """Fork the workers that the settings ask for, each with its part of the plant, and of --count.
 
@@ -137,7 +146,8 @@ class Sink(Protocol):
 class Daemon:
     """One factory, or a part of one, with all that it needs to be heard: what a front shows, or a worker runs.
 
-    says_first: it logs what is told once of a plant, not by each of its parts.  Raises UsageError where the options contradict each other.
+    says_first: it logs what is told once of a plant, not by each of its parts.
+    Raises UsageError where the options contradict each other.
     """
 
     def __init__(
