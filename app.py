@@ -108,8 +108,8 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     """All that a run needs, from its settings; where they ask for workers, these are there already, and wait."""
-    quiet = {"HTTP_PORT": "0"} if options.dry_run else {}
-    settings = Settings.load({**quiet, **environ}, vars(options), pid=os.getpid())
+    quiet = {"http_port": 0} if options.dry_run else {}
+    settings = Settings.load(environ, vars(options), pid=os.getpid(), unset=quiet)
     loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     in_force = digest(settings.message_config_path)
     structure = loading(settings.message_config_path)

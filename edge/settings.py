@@ -15,6 +15,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Self
 
 from pydantic import ValidationError
@@ -41,20 +42,30 @@ class Settings(Options):
     """Every option of the daemon, checked; `load` reads it from an environment and flags."""
 
     @classmethod
-    def load(cls, environ: Mapping[str, str], flags: Mapping[str, object] | None = None, *, pid: int) -> Self:
+    def load(
+        cls,
+        environ: Mapping[str, str],
+        flags: Mapping[str, object] | None = None,
+        *,
+        pid: int,
+        unset: Mapping[str, object] = MappingProxyType({}),
+    ) -> Self:
         """Read the options from an environment and from parsed flags (by field name; None and other keys are skipped).
 
+        unset: values of options that nobody sets, where they are not the declared ones.
         Raises SettingsError with a line for each mistake: variable or flag, rule and value.
         """
         given = _given(environ, flags or {})
         values = {name: value for name, (_, value) in given.items()}
         # Known only here: the model declares what does not depend on where it runs.
-        values.setdefault("mqtt_client_id", default_client_id(environ, pid))
+        values = {"mqtt_client_id": default_client_id(environ, pid), **unset, **values}
         try:
-            return cls.model_validate(values, context={"pod_name": pod_name(environ)})
+            settings = cls.model_validate(values, context={"pod_name": pod_name(environ)})
         except ValidationError as error:
             sources = {name: source for name, (source, _) in given.items()}
             raise SettingsError([line for detail in error.errors() for line in _lines(detail, sources)]) from None
+        settings.model_fields_set.intersection_update(given)
+        return settings
 
     def of_workers(self) -> list[Self]:
         """The settings of each worker: its part of the plant and of the queue, and a client id that no other part has.
@@ -102,11 +113,14 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 
 def describe(settings: Settings) -> str:
-    """Say in one line which options are not at their defaults. Secrets stay in files; only file names are shown."""
+    """Say in one line which options somebody has set, if not to their defaults.
+
+    Secrets stay in files; only file names are shown.
+    """
     changed = [
         f"{name.upper()}={redact(_text_of(value))}"
         for name, value in settings
-        if value != Settings.model_fields[name].default
+        if name in settings.model_fields_set and value != Settings.model_fields[name].default
     ]
     return "options: " + (" ".join(changed) or "all at their defaults")
 

@@ -107,6 +107,30 @@ def test_a_dry_run_is_json_lines_and_nothing_else() -> None:
     assert final_block(daemon) == (5, 0, 0)
 
 
+def test_a_dry_run_speaks_of_no_connection_and_of_no_option_that_nobody_set() -> None:
+    """There is no broker, so neither log nor statistics have one."""
+    with DaemonProcess("--dry-run", "--count", "5", "--stats-interval", "0") as daemon:
+        assert daemon.wait() == 0
+
+    assert "; options: STATS_INTERVAL=0\n" in daemon.errors[0]
+    assert "onnect" not in daemon.log
+
+
+def test_the_first_row_of_a_kind_is_told_once_it_has_arrived(plant_file: Path) -> None:
+    """Not while there is no broker; then once."""
+    port = free_port()
+    flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+    with DaemonProcess(*flags, *NO_HTTP, "--message-config-path", str(plant_file)) as daemon:
+        daemon.says("next attempt in")
+        assert "first on" not in daemon.log
+        with running(SandboxBroker(Listener(port=port))):
+            daemon.says("first on factory/cnc: {")
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+
+    assert daemon.log.count("first on") == 1
+
+
 def test_a_dry_run_whose_reader_leaves_ends_quietly(plant_file: Path) -> None:
     """`| head` closes the pipe: one line and no traceback."""
     reading, writing = os.pipe()
@@ -181,9 +205,18 @@ def test_sigterm_drains_and_leaves_politely(broker: SandboxBroker) -> None:
 def test_a_second_signal_ends_at_once() -> None:
     """While draining to a broker that is not there, another SIGTERM is obeyed within a second."""
     with DaemonProcess(
-        "--drain-seconds", "60", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", *NO_HTTP
+        "--drain-seconds",
+        "60",
+        "--mqtt-port",
+        "1",
+        "--no-mqtt-tls",
+        "--mqtt-auth-method",
+        "none",
+        "--stats-interval",
+        "0.2",
+        *NO_HTTP,
     ) as daemon:
-        daemon.says("first on factory")
+        daemon.says("Queue Depth: [1-9]")
         daemon.signal(signal.SIGTERM)
         daemon.says("SIGTERM: ending in good order")
         started = time.monotonic()
