@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import inf
 
 from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, check_history, workers_of
 from edge.commands import UsageError, parse
@@ -21,13 +23,14 @@ from edge.facts import PortError
 from edge.front import Front, Works
 from edge.logs import set_up
 from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
+from edge.outbox import reserve
 from edge.preflight import Plan, run_preflight
 from edge.reload import Loading, Reloader, digest
 from edge.settings import Settings, SettingsError, describe, unknown_variables
 from edge.topics import TopicError
 from edge.verify import run_verify
 from messages import topic_template
-from plant.forecast import check
+from plant.forecast import Forecast, check, forecast
 from plant.structure import Structure, StructureError
 
 __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
@@ -46,7 +49,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    code, text = check(options.file or environ.get("MESSAGE_CONFIG_PATH") or "message_structure.yaml")
+    def of_the_queue(found: Forecast) -> str:
+        # Only the plant is judged here: options with mistakes are those of another run.
+        with contextlib.suppress(SettingsError):
+            return f"\n\n{_reserve(Settings.load(environ, pid=os.getpid()), found)[0]}"
+        return ""
+
+    path = options.file or environ.get("MESSAGE_CONFIG_PATH") or "message_structure.yaml"
+    code, text = check(path, of_the_queue)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -117,9 +127,18 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
     for warning in unknown_variables(environ):
         log.warning("%s", warning)
+    if not options.dry_run and options.speed != inf:
+        line, short = _reserve(settings, forecast(structure), options.speed or 1.0)
+        log.log(logging.WARNING if short else logging.INFO, "%s", line)
     works = _works(options, settings, structure)
     reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
     return Front(settings, works, reloader, VERSION, time.monotonic, in_force)
+
+
+def _reserve(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[str, bool]:
+    """For how long the queue lasts, of the part of the plant that is played here."""
+    per_second = speed * found.per_second / settings.part[1]
+    return reserve(settings.queue_size, settings.queue_policy, per_second)
 
 
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:
