@@ -308,9 +308,9 @@ class Daemon:
         return Progress(timing.start, lambda: self.ledger.generated, live=live, count=count)
 
     def _on_clock_step(self, seconds: float) -> None:
-        catch_up, anew = self._settings.catch_up, seconds > LONG_STEP_SECONDS and self._truth is None
-        if anew and catch_up is not CatchUp.STRETCH:
-            self._pacer.begin_anew()
+        catch_up = self._settings.catch_up
+        too_far = seconds > LONG_STEP_SECONDS and self._truth is None and catch_up is not CatchUp.STRETCH
+        anew = too_far and self._pacer.begin_anew()
         if self._says_first:
             log.log(*told(seconds, catch_up, anew=anew))
 

@@ -11,7 +11,7 @@ log = logging.getLogger("app")
 
 _BATCH_SECONDS, _BURST_SECONDS = 0.01, 0.1
 _SHORTEST_WAIT_SECONDS = 0.002
-_LINE_SECONDS = 5.0
+_LINE_SECONDS, _WORTH_A_LINE_SECONDS = 5.0, 10.0
 _SAFE_RATE = 2000.0
 
 
@@ -85,6 +85,8 @@ class Progress:
         if self._over or self._began is None:
             return
         self._over = True
+        if reached - self._start < _WORTH_A_LINE_SECONDS:
+            return
         seconds, said = now - self._began[0], self._said()
         then = "; live from here" if self._live else ""
         figures = f"to={_moment(reached)} messages={said} seconds={seconds:.1f} rate={_rate(said, seconds)}"

@@ -159,8 +159,8 @@ class Options(BaseModel):
 
     catch_up: Annotated[CatchUp, LOWER, Option(_PLANT)] = Field(
         CatchUp.BURST,
-        description="After more than a second's stall: say all that was due at once (burst), leave it out (skip), or "
-        "say it later, plant time then lagging behind (stretch).",
+        description="After more than a second's stall, or where the clock was set forward: say all that was due "
+        "(burst), leave it out (skip), or say it later, plant time then lagging behind (stretch).",
     )
     shard: Annotated[Shard, Option(_PLANT)] = Field(
         "1/1",
