@@ -15,26 +15,29 @@ if __name__ == "__main__":
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import inf
 
-from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, workers_of
+from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, check_history, workers_of
 from edge.commands import UsageError, parse, plant_file
 from edge.facts import PortError
 from edge.front import Front, Works
 from edge.logs import set_up
 from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
+from edge.outbox import reserve
 from edge.preflight import Plan, run_preflight
 from edge.reload import Loading, Reloader, digest
 from edge.settings import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
 from edge.topics import TopicError
 from edge.verify import run_verify
 from messages import topic_template
-from plant.forecast import check
+from plant.forecast import Forecast, check, forecast
 from plant.structure import Structure, StructureError
 
 __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
@@ -61,12 +64,18 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    def of_the_queue(found: Forecast) -> str:
+        # Only the plant is judged here: options with mistakes are those of another run.
+        with contextlib.suppress(SettingsError):
+            return f"\n\n{_reserve(Settings.load(environ, pid=os.getpid()), found)[0]}"
+        return ""
+
     try:
         path = plant_file(options.file, options.message_config_path, environ.get("MESSAGE_CONFIG_PATH"))
     except UsageError as error:
         print(error, file=sys.stderr)
         return CONFIGURATION
-    code, text = check(path)
+    code, text = check(path, of_the_queue)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -141,8 +150,8 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """The settings of a run; from here on, logging is as they ask for."""
-    quiet = {"HTTP_PORT": "0"} if options.dry_run else {}
-    settings = Settings.load({**quiet, **environ}, vars(options), pid=os.getpid())
+    quiet = {"http_port": 0} if options.dry_run else {}
+    settings = Settings.load(environ, vars(options), pid=os.getpid(), unset=quiet)
     set_up(settings.log_level, settings.log_format)
     return settings
 
@@ -164,6 +173,9 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
         log.warning("%s", warning)
     if not options.dry_run and _lacks_a_token(settings, environ):
         log.warning(_WITHOUT_LOGIN, settings.sat_token_path)
+    if not options.dry_run and options.speed != inf:
+        line, short = _reserve(settings, forecast(structure), options.speed or 1.0)
+        log.log(logging.WARNING if short else logging.INFO, "%s", line)
     works = _works(options, settings, structure)
     reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
     return Front(settings, works, reloader, VERSION, time.monotonic, in_force)
@@ -176,7 +188,14 @@ def _lacks_a_token(settings: Settings, environ: Mapping[str, str]) -> bool:
     return not os.access(settings.sat_token_path, os.R_OK)
 
 
+def _reserve(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[str, bool]:
+    """For how long the queue lasts, of the part of the plant that is played here."""
+    per_second = speed * found.per_second / settings.part[1]
+    return reserve(settings.queue_size, settings.queue_policy, per_second)
+
+
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:
+    check_history(options, settings, structure)
     if settings.workers > 1:
         return workers_of(options, settings, structure)
     return Daemon(options, settings.of_workers()[0], structure)

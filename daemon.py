@@ -53,6 +53,15 @@ OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 _DEALT_SECONDS, _FAREWELL_SECONDS = 1.0, 5.0
 
 
+def check_history(options: argparse.Namespace, settings: Settings, structure: Structure) -> None:
+    """Raise UsageError where history would be said more slowly than the plant goes on meanwhile."""
+    asked, own = settings.history_rate, forecast(structure).per_second / settings.part[1]
+    if options.then_live and asked and asked <= own:
+        raise UsageError(
+            f"HISTORY_RATE: must be above the plant's own {own:.1f} messages/s with --then-live, not {asked:g}"
+        )
+
+
 def workers_of(options: argparse.Namespace, settings: Settings, structure: Structure) -> Workers:
     """Fork the workers that the settings ask for, each with its part of the plant, and of --count.
 
@@ -325,9 +334,9 @@ class Daemon:
         return Progress(timing.start, lambda: self.ledger.generated, live=live, count=count)
 
     def _on_clock_step(self, seconds: float) -> None:
-        catch_up, anew = self._settings.catch_up, seconds > LONG_STEP_SECONDS and self._truth is None
-        if anew and catch_up is not CatchUp.STRETCH:
-            self._pacer.begin_anew()
+        catch_up = self._settings.catch_up
+        too_far = seconds > LONG_STEP_SECONDS and self._truth is None and catch_up is not CatchUp.STRETCH
+        anew = too_far and self._pacer.begin_anew()
         if self._says_first:
             log.log(*told(seconds, catch_up, anew=anew))
 

@@ -38,6 +38,7 @@ ALONE = "plant alone"
 TARGET_RATE = 500_000.0
 """What the plant is asked for: more than can go, so that the broker sets the pace."""
 
+_FEWEST_MACHINES = 22
 _MESSAGES = {"mosquitto_pub": 60_000, "stock_paho": 20_000, "wait_each": 5_000}
 _LATE_MESSAGES = {"stock_paho": 1_000, "wait_each": 100}
 _OURS_AND_LIMITS = ("ours", "ours_fast", "limit", "limit_quick")
@@ -77,5 +78,7 @@ def _sizes(like: Case, messages: dict[int, int]) -> tuple[Case, ...]:
 
 
 def _scaled(case: Case, scale: float) -> Case:
-    machines = max(22, round(case.machines * scale)) if case.machines > 22 else case.machines
+    """A smaller one. Machines that are asked for a rate are as many as before: fewer could not say so much."""
+    fewer = case.machines > _FEWEST_MACHINES and not case.target_rate
+    machines = max(_FEWEST_MACHINES, round(case.machines * scale)) if fewer else case.machines
     return replace(case, messages=max(20, round(case.messages * scale)), machines=machines)

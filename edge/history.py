@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import inf
 
-log = logging.getLogger("history")
+log = logging.getLogger("app")
 
 _BATCH_SECONDS, _BURST_SECONDS = 0.01, 0.1
 _SHORTEST_WAIT_SECONDS = 0.002
-_LINE_SECONDS = 5.0
-_SAFE_RATE = 5000.0
+_LINE_SECONDS, _WORTH_A_LINE_SECONDS = 5.0, 10.0
+_SAFE_RATE = 2000.0
 
 
 def history_rate(asked: float | None, own: float, *, unheard: bool, parts: int) -> float:
@@ -27,7 +27,7 @@ def history_rate(asked: float | None, own: float, *, unheard: bool, parts: int) 
 
 
 class Throttle:
-    """Lets so many messages pass a second, and never more than a tenth of a second's at once.
+    """Lets so many messages pass a second, and never more than a tenth of a second's and one at once.
 
     rate: messages a second; inf lets all pass.
     """
@@ -41,7 +41,7 @@ class Throttle:
         if self.rate == inf:
             return inf
         earned = max(0.0, now - self._at) * self.rate
-        self._credit = min(self._credit + earned, max(1.0, self.rate * _BURST_SECONDS))
+        self._credit = min(self._credit + earned, 1.0 + self.rate * _BURST_SECONDS)
         self._at = now
         return int(self._credit)
 
@@ -85,6 +85,8 @@ class Progress:
         if self._over or self._began is None:
             return
         self._over = True
+        if reached - self._start < _WORTH_A_LINE_SECONDS:
+            return
         seconds, said = now - self._began[0], self._said()
         then = "; live from here" if self._live else ""
         figures = f"to={_moment(reached)} messages={said} seconds={seconds:.1f} rate={_rate(said, seconds)}"

@@ -141,9 +141,7 @@ class Statistics:
             **ledger_fields(self._ledger),
             "rate_per_second": round(_rate(self._ledger.sent, uptime_seconds), 3),
             "recent_rate_per_second": recent and round(recent, 3),
-            "connected": connection.connected,
-            "reconnects": connection.reconnects,
-            "token_renewals": connection.token_renewals,
+            **_connection_fields(connection),
             "worst_lateness_seconds": round(worst, 3),
             "clock_steps": clock.steps,
             "clock_ahead_seconds": round(clock.ahead_seconds, 3),
@@ -154,6 +152,13 @@ class Statistics:
         # The first block has no interval before it; its rate would only repeat the line above.
         before, self._before = self._before, (uptime_seconds, self._ledger.sent)
         return _rate(self._ledger.sent - before[1], uptime_seconds - before[0]) if before else None
+
+
+def _connection_fields(facts: ConnectionFacts) -> dict[str, object]:
+    """Nothing where there is no client, as in a dry run."""
+    if not facts.clients:
+        return {}
+    return {"connected": facts.connected, "reconnects": facts.reconnects, "token_renewals": facts.token_renewals}
 
 
 def ledger_fields(ledger: Ledger) -> dict[str, object]:

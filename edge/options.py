@@ -155,7 +155,7 @@ class Options(BaseModel):
     history_rate: Annotated[
         float | None,
         Field(ge=0, le=10_000_000),
-        Option(_DELIVERY, None, "5000, or twice the plant's own rate if that is more; none with --speed max"),
+        Option(_DELIVERY, None, "2000, or twice the plant's own rate if that is more; none with --speed max"),
     ] = Field(
         None,
         description="Messages a second, at most, of history and of what a stall has left to say; 0 is no limit. "
@@ -177,8 +177,8 @@ class Options(BaseModel):
 
     catch_up: Annotated[CatchUp, LOWER, Option(_PLANT)] = Field(
         CatchUp.BURST,
-        description="After more than a second's stall: say all that was due at once (burst), leave it out (skip), or "
-        "say it later, plant time then lagging behind (stretch).",
+        description="After more than a second's stall, or where the clock was set forward: say all that was due "
+        "(burst), leave it out (skip), or say it later, plant time then lagging behind (stretch).",
     )
     shard: Annotated[Shard, Option(_PLANT)] = Field(
         "1/1",

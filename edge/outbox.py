@@ -10,11 +10,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import islice
+from math import inf
 from operator import attrgetter
 from typing import Final
 
 from plant.telemetry import Message
 
+_RESTART_SECONDS: Final = 5.0
+_DAY_SECONDS: Final = 86_400.0
 _kind_of: Final = attrgetter("kind")
 
 
@@ -24,6 +27,18 @@ class Policy(StrEnum):
     DROP_OLDEST = "drop-oldest"
     DROP_NEWEST = "drop-newest"
     BLOCK = "block"
+
+
+def reserve(size: int, policy: Policy, per_second: float) -> tuple[str, bool]:
+    """Say for how long a queue of that size takes what a plant says; and whether that is too short to come through.
+
+    A broker that is restarted, or moved to another node, is away for some seconds.
+    """
+    seconds = size / per_second if per_second else inf
+    lasts = f"{seconds:.3g}s" if seconds < _DAY_SECONDS else "days"
+    short = seconds < _RESTART_SECONDS and policy is not Policy.BLOCK
+    advice = "; a broker away for longer costs messages: raise QUEUE_SIZE, or QUEUE_POLICY=block" if short else ""
+    return f"queue={size} lasts={lasts} rate={per_second:.4g}/s policy={policy}{advice}", short
 
 
 class Ledger:

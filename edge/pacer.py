@@ -154,17 +154,23 @@ class Pacer:
         """Where, in plant time, the plant should be as of the last turn."""
         return min(self._timing.plant_time(self._turned_at - self._born), self._timing.end)
 
+    @property
+    def _says_history(self) -> bool:
+        """It says what was asked for as history, and not only what fell due while the process began."""
+        return self._in_history and self._timing.begins_with_history
+
     def stop(self) -> None:
         """Say nothing more."""
         self._stopped = True
         self.wake()
 
-    def begin_anew(self) -> None:
+    def begin_anew(self) -> bool:
         """Say nothing of what lies between here and where the clock is now: at the next turn the plant begins there.
 
-        History is said to its end all the same.
+        False, and nothing is done, while history is said: that is to be whole.
         """
-        self._anew = not (self._in_history and self._timing.begins_with_history)
+        self._anew = not self._says_history
+        return self._anew
 
     def wake(self) -> None:
         """Look again at once: something has changed."""
@@ -181,7 +187,7 @@ class Pacer:
         if self._anew:
             self._start_over()
         held_up_seconds = self._turned_at - before - self._rested_seconds
-        if held_up_seconds > _HELD_UP_SECONDS and not self._in_history:
+        if held_up_seconds > _HELD_UP_SECONDS and not self._says_history:
             self._was_held_up(held_up_seconds)
         if not self._held:
             if not self._in_history and self._lag_seconds > _STALL_SECONDS:
@@ -285,10 +291,10 @@ class Pacer:
     def _welcome(self) -> float:
         """How many messages may be offered now: any number of what is live, and the policy is the queue's."""
         room = self._outbox.room
-        if self._in_history and not self._timing.begins_with_history:
-            return room
-        if self._in_history or self._most_lag_seconds:
+        if self._says_history or self._most_lag_seconds:
             return min(room, self._throttle.allowed(self._turned_at))
+        if self._in_history:
+            return room
         self._overflows = len(self._held) > room
         return inf
 

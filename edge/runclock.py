@@ -79,7 +79,7 @@ def told(seconds: float, catch_up: CatchUp, *, anew: bool) -> tuple[int, str]:
         then = "too far to wait for: plant time stays ahead of it"
     elif seconds < 0:
         then = "plant time goes on at half speed until the clock has caught up"
-    elif anew and catch_up is not CatchUp.STRETCH:
+    elif anew:
         then = "too far to make up for: the plant begins anew there"
     else:
         then = f"catch_up={catch_up}"

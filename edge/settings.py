@@ -15,6 +15,7 @@ import typing
 from collections.abc import Iterator, Mapping, MutableMapping
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Self
 
 from pydantic import SecretBytes, TypeAdapter, ValidationError
@@ -44,16 +45,25 @@ class Settings(Options):
     """Every option of the daemon, checked; `load` reads it from an environment and flags."""
 
     @classmethod
-    def load(cls, environ: Mapping[str, str], flags: Mapping[str, object] | None = None, *, pid: int) -> Self:
+    def load(
+        cls,
+        environ: Mapping[str, str],
+        flags: Mapping[str, object] | None = None,
+        *,
+        pid: int,
+        unset: Mapping[str, object] = MappingProxyType({}),
+    ) -> Self:
         """Read the options from an environment and from parsed flags (by field name; None and other keys are skipped).
 
+        unset: values of options that nobody sets, where they are not the declared ones.
         Raises SettingsError with a line for each mistake: variable or flag, rule and value.
         """
         given = _given(environ, flags or {})
         # Known only here: the model declares what does not depend on where it runs.
+        ours = {"mqtt_client_id"} - given.keys()
         given.setdefault("mqtt_client_id", _default_client_id(environ, pid))
         mistakes = _take_apart(given)
-        values = {name: value for name, (_, value) in given.items()}
+        values = {**unset, **{name: value for name, (_, value) in given.items()}}
         try:
             settings = cls.model_validate(values, context={"pod_name": pod_name(environ)})
         except ValidationError as error:
@@ -61,6 +71,7 @@ class Settings(Options):
             mistakes += [line for detail in error.errors() for line in _lines(detail, sources)]
         if mistakes:
             raise SettingsError(mistakes)
+        settings.model_fields_set.intersection_update(given.keys() - ours)
         return settings
 
     def of_workers(self) -> list[Self]:
@@ -122,11 +133,11 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 
 def describe(settings: Settings) -> str:
-    """Say in one line which options are not at their defaults. Of secrets no more is shown than that there is one."""
+    """Say in one line which options somebody has set, if not to their defaults; of secrets only that there is one."""
     changed = [
         f"{name.upper()}={redact(_text_of(value))[:_LONGEST_SHOWN]}"
         for name, value in settings
-        if value != Settings.model_fields[name].default
+        if name in settings.model_fields_set and value != Settings.model_fields[name].default
     ]
     return "options: " + (" ".join(changed) or "all at their defaults")
 

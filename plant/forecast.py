@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -80,10 +80,14 @@ def forecast(structure: Structure) -> Forecast:
     return Forecast((*machines, *others), tuple(_notes(structure, machines)))
 
 
-def check(path: str | Path) -> tuple[int, str]:
-    """Exit code and text of a check of the file: 0 and its forecast, or 2 and all its mistakes."""
+def check(path: str | Path, more: Callable[[Forecast], str] = lambda _forecast: "") -> tuple[int, str]:
+    """Exit code and text of a check of the file: 0 and its forecast, or 2 and all its mistakes.
+
+    more: what there is to say of a forecast beside the plant itself.
+    """
     try:
-        return 0, forecast(load(path)).text()
+        found = forecast(load(path))
+        return 0, found.text() + more(found)
     except StructureError as error:
         count = len(error.mistakes)
         return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -12,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as bench
 from benchmarks import soak
 from benchmarks.__main__ import counted
 from benchmarks.arrivals import Arrivals
 from benchmarks.bounds import Bound, bounds, held_bounds, paced_bounds
 from benchmarks.broker import BenchBroker
-from benchmarks.case import Case, Measured
+from benchmarks.case import Case, Measured, structure_of
 from benchmarks.idle import Idle, idle
 from benchmarks.lateness import Late, Stall, by_second, caught_up, outside
 from benchmarks.live import bound_of, rows_due
@@ -31,6 +33,7 @@ from benchmarks.raw import connect
 from benchmarks.report import held_table, markdown
 from benchmarks.results import Results
 from benchmarks.scenes import Ports, scenes
+from benchmarks.sender import SENDERS
 from edge.wire import text, varint
 
 NO_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH')}:/usr/sbin") is None
@@ -84,6 +87,47 @@ def test_the_memory_of_another_program_is_seen(broker: BenchBroker) -> None:
     measured = counted(broker, Case("mosquitto_pub", broker.port, messages=5_000, machines=100))
 
     assert 2**20 < measured.rss_bytes < 2**25
+
+
+@pytest.fixture
+def collector() -> Iterator[None]:
+    """What a sender sets of the garbage collector, in a process of its own, is put back."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.skipif(NO_MOSQUITTO, reason="mosquitto is not installed")
+@pytest.mark.usefixtures("collector")
+def test_a_quick_look_comes_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every sender of every scene at the least scale; the tables, and no page."""
+
+    def once(_broker: BenchBroker, _scale: float, made: Results) -> None:
+        made.paced, made.idle, made.kept = results().paced, results().idle, results().kept
+
+    # In this process, and without the broker's own count, for which each would have to wait a second.
+    monkeypatch.setattr(BenchBroker, "count_to", lambda _broker, wanted: wanted)
+    monkeypatch.setattr(bench, "counted", lambda _broker, case: bench.measure(case))
+    monkeypatch.setattr(bench, "measure", lambda case: SENDERS[case.sender](case))
+    monkeypatch.setattr(bench, "run_once", once)
+    monkeypatch.setattr(bench, "STORE", tmp_path / "bench.json")
+    monkeypatch.setattr(bench, "write", None)
+    monkeypatch.setattr(sys, "argv", ["bench", "--scale", "0.001", "--rounds", "1", "--no-page"])
+    bench.main()
+
+    stored = Results.load(tmp_path / "bench-quick.json")
+    assert sum(map(len, stored.runs.values())) == len(CASES)
+    assert markdown(stored) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.02, 0.05, 0.3])
+def test_a_plant_can_say_what_a_scaled_case_asks_of_it(scale: float) -> None:
+    """However small the look is."""
+    for case in {case for scene in scenes(Ports(1, 2, 3, ""), scale) for case in scene.cases if case.target_rate}:
+        assert structure_of(case).global_.target_rate == case.target_rate
 
 
 def test_a_daemon_keeps_its_pace_over_a_stall(broker: BenchBroker) -> None:

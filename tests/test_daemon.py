@@ -154,6 +154,40 @@ def test_a_dry_run_is_json_lines_and_nothing_else() -> None:
     assert final_block(daemon) == (5, 0, 0)
 
 
+def test_check_holds_the_queue_against_the_rate(tmp_path: Path) -> None:
+    """A last line with the seconds it lasts, by QUEUE_SIZE; with advice where they are few."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(one_cnc(report_seconds=0.1, count=100))
+    with DaemonProcess("check", str(plant), environ={"QUEUE_SIZE": "2000"}) as check:
+        assert check.wait() == 0
+
+    assert check.output[-1].startswith("queue=2000 lasts=2s rate=1000/s policy=drop-oldest; a broker away for longer")
+
+
+def test_a_dry_run_speaks_of_no_connection_and_of_no_option_that_nobody_set() -> None:
+    """There is no broker, so neither log nor statistics have one."""
+    with DaemonProcess("--dry-run", "--count", "5", "--stats-interval", "0") as daemon:
+        assert daemon.wait() == 0
+
+    assert "; options: STATS_INTERVAL=0\n" in daemon.errors[0]
+    assert "onnect" not in daemon.log
+
+
+def test_the_first_row_of_a_kind_is_told_once_it_has_arrived(plant_file: Path) -> None:
+    """Not while there is no broker; then once."""
+    port = free_port()
+    flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+    with DaemonProcess(*flags, *NO_HTTP, "--message-config-path", str(plant_file)) as daemon:
+        daemon.says("next attempt in")
+        assert "first on" not in daemon.log
+        with running(SandboxBroker(Listener(port=port))):
+            daemon.says("first on factory/cnc: {")
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+
+    assert daemon.log.count("first on") == 1
+
+
 def test_a_dry_run_whose_reader_leaves_ends_quietly(plant_file: Path) -> None:
     """`| head` closes the pipe: one line and no traceback."""
     reading, writing = os.pipe()
