@@ -97,13 +97,13 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """A daemon against a broker of its own."""
     try:
-        from sandbox.demo import HTTP_PORT, Demo, free_port  # noqa: PLC0415 - only who wants a demo has it installed
+        from sandbox.demo import Demo  # noqa: PLC0415 - only who wants a demo has it installed
     except ModuleNotFoundError as missing:
         print(f"--demo needs {missing.name}: pip install -r sandbox/requirements.txt", file=sys.stderr)
         return CONFIGURATION
     async with Demo() as demo:
         print(demo.how_to_look(environ.get("MQTT_TOPIC_PREFIX") or "factory"), file=sys.stderr)
-        return await _front(options, {"HTTP_PORT": str(free_port(HTTP_PORT)), **environ, **demo.environ}).live()
+        return await _front(options, {**environ, **demo.environ}).live()
 
 
 def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
@@ -119,7 +119,9 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
         log.warning("%s", warning)
     works = _works(options, settings, structure)
     reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
-    return Front(settings, works, reloader, VERSION, time.monotonic, in_force)
+    # A second one beside the first is normal on a laptop; in a pod a wrong port would be called for ever.
+    may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
+    return Front(settings, works, reloader, VERSION, time.monotonic, in_force, may_move=may_move)
 
 
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Self
@@ -184,7 +184,7 @@ class FactoryMessageGenerator:
         return Still(self._fleets, which, span, now_ms, lambda: self.structure is not structure)
 
     def counted(self) -> Iterator[Counted]:
-        """What `snapshot` and `oee_by_kind` tell of machines, bit by bit while time goes on: each part is of its moment.
+        """What `snapshot` and `oee_by_kind` tell of machines, bit by bit while time goes on; each bit is of its moment.
 
         Raises Outdated where a reload comes between.
         """
@@ -217,10 +217,11 @@ class FactoryMessageGenerator:
         """What each machine is at, by its id."""
         return {view.machine_id: _state(view) for view in self.machines()}
 
-    def snapshot(self) -> Snapshot:
-        """The plant's counts at `now`."""
+    def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
+        """The plant's counts at `now`. states: of the machines, if somebody has counted them."""
         fleets = {fleet.declared.key: fleet for fleet in self._fleets}
-        states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
+        if states is None:
+            states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
         jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
         rows = {key: fleet.rows for key, fleet in fleets.items()} | self._business.rows
         return Snapshot(_milliseconds(self.now), rows, states, jobs, self._business.open_orders)

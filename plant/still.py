@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple, cast
 
@@ -60,7 +60,7 @@ class Still:
         self._span, self.now_ms, self._outdated = span, now_ms, outdated
         self._fleets, self.more = _chosen(fleets, which)
 
-    def figures(self) -> Iterator[list[Placed]]:
+    def figures(self) -> Generator[list[Placed], None, None]:
         """All of them, a few at a time. To be closed where it is not taken to its end. Raises Outdated."""
         looks = [_Look(self._span, self.now_ms, machines) for _, _, machines in self._fleets]
         for (_, fleet, _), look in zip(self._fleets, looks, strict=True):
