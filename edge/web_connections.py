@@ -79,6 +79,14 @@ class Connection(H11Protocol):
         if self._read_by is not None:
             self._read_by += _DRAINED_BYTES / self._limits.bytes_a_second
 
+    def send_400_response(self, msg: str) -> None:
+        """What was received is no HTTP. While what came before it is being answered, there is no second answer."""
+        if self.waits:
+            super().send_400_response(msg)
+        else:
+            self.cycle.disconnected = True
+            self.transport.close()
+
     def is_overdue(self) -> bool:
         """Whether the caller has had its time."""
         now = self.loop.time()

@@ -182,6 +182,18 @@ def test_requests_in_one_go_are_answered_in_order(client: httpx.Client) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", answers(client, said)) == [b"200", b"404", b"200"]
 
 
+@pytest.mark.parametrize("path", [b"/livez", b"/oee"])
+def test_rubbish_behind_a_request_ends_the_connection_in_silence(
+    path: bytes, client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There are no two answers at the same time, and it is no fault of ours."""
+    answers(client, b"GET %s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: x\r\n\r\nhello\x00\xff\r\n\r\n" % path)
+    answers(client, b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n" % path)
+
+    assert alive(client)
+    assert [record for record in caplog.records if record.name != "uvicorn.error"] == []
+
+
 PATHS = ["/", "/metrics", "/livez", "/readyz", "/healthz", "/oee", "/docs", "/redoc", "/openapi.json"]
 
 
