@@ -22,7 +22,7 @@ from plant.oee import Span
 from plant.reports import TOPICS as REPORT_TOPICS
 from plant.reports import Reports
 from plant.spaceship import MACHINE_TYPES
-from plant.still import Counted, NoSuchMachine, Outdated, Still, count, turns
+from plant.still import Counted, NoSuchMachine, Outdated, Still, at_places, count, turns
 from plant.structure import Structure, load
 from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot, Which
 from plant.topics import topic_template
@@ -95,7 +95,7 @@ class FactoryMessageGenerator:
         messages: list[Message] = []
         while self._reports.next_ms <= _milliseconds(now):
             messages += self._said_until(self._reports.next_ms / 1000)
-            messages += self._reports.say(self.oee())
+            messages += self._reports.say(self._reported(self._reports.places))
         return messages + self._said_until(now)
 
     def _said_until(self, now: float) -> list[Message]:
@@ -106,6 +106,16 @@ class FactoryMessageGenerator:
         # Each part is in order already, and the sort keeps the order of what is due together.
         rows.sort(key=_time_of)
         return rows
+
+    def _reported(self, places: range) -> list[MachineOee]:
+        """The figures of machines, by their places in the whole plant; of those, a shard has its own."""
+        now_ms = _milliseconds(self.now)
+        if self._coupling:
+            self._coupling.live(now_ms)
+        machines = at_places(self._fleets, self._counts, places)
+        for machine in machines:
+            machine.live(now_ms)
+        return [machine.oee("run", now_ms) for machine in machines]
 
     def live(self, now: float) -> None:
         """Let time pass up to `now` as `advance` does, but say nothing: for the truth alone."""
@@ -143,7 +153,8 @@ class FactoryMessageGenerator:
         self._stops.live(now_ms)  # for machines that are new
         self._flow = self._followed_flow(structure, now_ms)
         self._business.tune(structure.message_types, self._flow, now_ms)
-        self._reports.tune(structure.message_types.oee, now_ms)
+        self._counts = {key: count for key, _, count in structure.machines()}
+        self._reports.tune(structure.message_types.oee, sum(self._counts.values()), now_ms)
         self._coupling = Coupling(self._fleets, coupled) if coupled else None
 
     def couple(self, *things: Coupled) -> None:
