@@ -131,7 +131,7 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         log.info("%s; the plant is %s", said, settings.message_config_path)
         return await _front(options, environ).live()
     try:
-        from sandbox.demo import HTTP_PORT, Demo, free_port  # noqa: PLC0415 - only who wants a demo has it installed
+        from sandbox.demo import Demo  # noqa: PLC0415 - only who wants a demo has it installed
     except ModuleNotFoundError as missing:
         print(f"--demo needs {missing.name}: pip install -r sandbox/requirements.txt", file=sys.stderr)
         return CONFIGURATION
@@ -141,7 +141,7 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
                 f"--{flags[0].replace('_', '-')}: --demo brings a broker of its own: leave one of them out"
             )
         kept = {name: value for name, value in environ.items() if name not in _OF_THE_WAY}
-        environ = {"HTTP_PORT": str(free_port(HTTP_PORT)), **kept, **demo.environ}
+        environ = {**kept, **demo.environ}
         settings = _settings(options, environ)
         banner, facts = demo.how_to_look(settings.mqtt_topic_prefix, settings.message_config_path, _page(settings))
         log.info("a broker for trying things out runs on this machine", extra={"block": banner, **facts})
@@ -157,7 +157,9 @@ def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settin
 
 
 def _page(settings: Settings) -> str | None:
-    """Where to look with a browser on this machine, if there is anything to see."""
+    """Where to look with a browser, where that is known yet: a port that nobody asked for may become another one."""
+    if "http_port" not in settings.model_fields_set:
+        return None
     host = "localhost" if settings.http_host in {"0.0.0.0", "::"} else settings.http_host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}/docs" if settings.http_port else None
 
@@ -178,7 +180,9 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
         log.log(logging.WARNING if short else logging.INFO, "%s", line)
     works = _works(options, settings, structure)
     reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
-    return Front(settings, works, reloader, VERSION, time.monotonic, in_force)
+    # A second one beside the first is normal on a laptop; in a pod a wrong port would be called for ever.
+    may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
+    return Front(settings, works, reloader, VERSION, time.monotonic, in_force, may_move=may_move)
 
 
 def _lacks_a_token(settings: Settings, environ: Mapping[str, str]) -> bool:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from io import FileIO
 from math import inf
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from edge.broker import Broker
 from edge.commands import UsageError, pinned, timing_of
@@ -23,24 +25,26 @@ from edge.connection import BrokerRefused
 from edge.delivery import Delivery
 from edge.dryrun import DryRun, ReaderGone, StreamFailed
 from edge.early import why_not_writable
-from edge.facts import ClockFacts, ConnectionFacts, Span
-from edge.front import Truth
+from edge.facts import BadQuery, ClockFacts, ConnectionFacts, OeeQuery
 from edge.history import Progress, Throttle, history_rate
 from edge.life import Life
 from edge.logs import RateLimited
 from edge.metrics import Lateness
+from edge.oee import Entry, Truth, entry
 from edge.outbox import Ledger, Outbox, Policy
 from edge.pacer import Arrears, Pacer, Timing
 from edge.reasons import Packet, explain
 from edge.runclock import LONG_STEP_SECONDS, RunClock, told
 from edge.settings import Settings
+from edge.shared import in_turns
+from edge.sums import sum_kinds
 from edge.topics import Topics
 from edge.truth import TruthFile, TruthLost
 from edge.values import CatchUp
 from edge.wire import CloudEvents, Encoder
 from edge.worker import work
 from edge.workers import Workers, fork
-from messages import RETAINED, FactoryMessageGenerator, report_source
+from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, Outdated, report_source
 from plant.forecast import forecast
 from plant.structure import Structure
 from plant.telemetry import KindOee, Message, Snapshot
@@ -126,6 +130,16 @@ def _order_of(plants: Sequence[FactoryMessageGenerator]) -> Callable[[Message], 
     return place
 
 
+_Found = TypeVar("_Found")
+
+
+class _Census(NamedTuple):
+    """The machines as last counted: how many of a kind are in a state, and the sums of each kind."""
+
+    states: Mapping[tuple[str, str], int]
+    kinds: Sequence[KindOee]
+
+
 class Sink(Protocol):
     """Where messages go: a broker, or a stream."""
 
@@ -193,6 +207,7 @@ class Daemon:
         self._clock.on_step = self._on_clock_step
         for seconds in steps:
             self._on_clock_step(seconds)
+        self._looking, self._census = asyncio.Lock(), _Census(self._plant.snapshot().states, self._plant.oee_by_kind())
 
     @property
     def seed(self) -> int | str:
@@ -221,19 +236,20 @@ class Daemon:
         return ClockFacts(self._clock.steps, self._clock.ahead_seconds - self._pacer.stretched_seconds)
 
     def snapshot(self) -> Snapshot:
-        """Count what the plant is at."""
-        return self._plant.snapshot()
+        """What the plant is at, its machines as they were last counted."""
+        return self._plant.snapshot(self._census.states)
 
-    def oee_by_kind(self) -> list[KindOee]:
-        """Sum up the truth of each type of machine."""
-        return self._plant.oee_by_kind()
+    def oee_by_kind(self) -> Sequence[KindOee]:
+        """The truth of each type of machine, as last summed up."""
+        return self._census.kinds
 
     async def look(self) -> None:
-        """Nothing has to be done for it: all this is of now."""
+        """Count the machines anew, in turns with the run loop."""
+        self._census = await self._unless_outdated(self._count)
 
-    async def truth(self, span: Span) -> Truth:
-        """The truth of each machine."""
-        return Truth(self._plant.start, self._plant.now, self._plant.oee(span))
+    async def truth(self, query: OeeQuery) -> Truth:
+        """The truth of each machine as of one moment, in turns with the run loop; BadQuery."""
+        return await self._unless_outdated(partial(self._look_at_machines, query))
 
     def start(self, life: Life) -> None:
         """Begin to talk."""
@@ -287,6 +303,31 @@ class Daemon:
             return DIED
         complete = self.ledger.acknowledged == self.ledger.generated
         return OK if complete or not self._bounded else DIED
+
+    # looking at machines, while they go on
+
+    async def _unless_outdated(self, look: Callable[[], Awaitable[_Found]]) -> _Found:
+        """Look once more where the plant was changed meanwhile. One look at a time."""
+        async with self._looking:
+            while True:
+                with contextlib.suppress(Outdated):
+                    return await look()
+
+    async def _count(self) -> _Census:
+        parts = [part async for part in in_turns(self._plant.counted())]
+        states = sum((part.states for part in parts), Counter[tuple[str, str]]())
+        return _Census(states, sum_kinds([part.oee] for part in parts))
+
+    async def _look_at_machines(self, query: OeeQuery) -> Truth:
+        try:
+            still = self._plant.still(query.span, query.which)
+        except NoSuchMachine as error:
+            raise BadQuery(str(error)) from None
+        entries: list[Entry] = []
+        with contextlib.closing(still.figures()) as looks:
+            async for some in in_turns(looks):
+                entries += [entry(place, machine) for place, machine in some]
+        return Truth(self._plant.start, still.now_ms / 1000, entries, still.more)
 
     # the parts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Self
@@ -22,7 +22,7 @@ from plant.oee import Span
 from plant.reports import TOPICS as REPORT_TOPICS
 from plant.reports import Reports, report_source
 from plant.spaceship import MACHINE_TYPES
-from plant.still import Counted, NoSuchMachine, Outdated, Still, count, turns
+from plant.still import Counted, NoSuchMachine, Outdated, Still, at_places, count, turns
 from plant.structure import Structure, load
 from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot, Which
 from plant.topics import topic_template
@@ -107,7 +107,7 @@ class FactoryMessageGenerator:
         messages: list[Message] = []
         while self._reports.next_ms <= _milliseconds(now):
             messages += self._said_until(self._reports.next_ms / 1000)
-            messages += self._reports.say(self.oee())
+            messages += self._reports.say(self._reported(self._reports.places))
         return messages + self._said_until(now)
 
     def _said_until(self, now: float) -> list[Message]:
@@ -118,6 +118,16 @@ class FactoryMessageGenerator:
         # Each part is in order already, and the sort keeps the order of what is due together.
         rows.sort(key=_time_of)
         return rows
+
+    def _reported(self, places: range) -> list[MachineOee]:
+        """The figures of machines, by their places in the whole plant; of those, a shard has its own."""
+        now_ms = _milliseconds(self.now)
+        if self._coupling:
+            self._coupling.live(now_ms)
+        machines = at_places(self._fleets, self._counts, places)
+        for machine in machines:
+            machine.live(now_ms)
+        return [machine.oee("run", now_ms) for machine in machines]
 
     def live(self, now: float) -> None:
         """Let time pass up to `now` as `advance` does, but say nothing: for the truth alone."""
@@ -155,7 +165,8 @@ class FactoryMessageGenerator:
         self._stops.live(now_ms)  # for machines that are new
         self._flow = self._followed_flow(structure, now_ms)
         self._business.tune(structure.message_types, self._flow, now_ms)
-        self._reports.tune(structure.message_types.oee, now_ms)
+        self._counts = {key: count for key, _, count in structure.machines()}
+        self._reports.tune(structure.message_types.oee, sum(self._counts.values()), now_ms)
         self._coupling = Coupling(self._fleets, coupled) if coupled else None
 
     def couple(self, *things: Coupled) -> None:
@@ -229,10 +240,11 @@ class FactoryMessageGenerator:
         """What each machine is at, by its id."""
         return {view.machine_id: _state(view) for view in self.machines()}
 
-    def snapshot(self) -> Snapshot:
-        """The plant's counts at `now`."""
+    def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
+        """The plant's counts at `now`. states: of the machines, if somebody has counted them."""
         fleets = {fleet.declared.key: fleet for fleet in self._fleets}
-        states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
+        if states is None:
+            states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
         jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
         rows = {key: fleet.rows for key, fleet in fleets.items()} | self._business.rows
         return Snapshot(_milliseconds(self.now), rows, states, jobs, self._business.open_orders)

@@ -30,6 +30,12 @@ class Channel:
         body = pickle.dumps((name, value))
         self._writer.write(len(body).to_bytes(_LENGTH_BYTES) + body)
 
+    async def sent(self) -> None:
+        """Wait while more than a little is still to be sent; to nobody it is sent at once."""
+        with contextlib.suppress(ConnectionError):
+            await self._writer.drain()
+        await asyncio.sleep(0)
+
     async def messages(self) -> AsyncIterator[tuple[str, Any]]:
         """Every message that comes, until the other end is gone."""
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):

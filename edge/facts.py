@@ -6,8 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from plant.telemetry import Which
+
 Span = Literal["run", "hour", "last_hour"]
 """Over what the truth of the machines is summed up."""
+
+
+@dataclass(frozen=True, slots=True)
+class OeeQuery:
+    """What is asked for: over which span, and of which machines."""
+
+    span: Span = "run"
+    which: Which = field(default_factory=Which)
+
+
+class BadQuery(Exception):
+    """There are no such machines; the text says which of the parameters is wrong, and why."""
+
+
+class Busy(Exception):
+    """Too many ask for what costs much; worth another try in a moment."""
 
 
 class PortError(Exception):

@@ -6,30 +6,31 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
-from edge.facts import ClockFacts, ConnectionFacts, ReloadOutcome, Span, why_not_alive, why_not_ready
+from edge.facts import Busy, ClockFacts, ConnectionFacts, OeeQuery, ReloadOutcome, why_not_alive, why_not_ready
 from edge.life import Life, spare_the_collector
 from edge.metrics import Lateness, Statistics, Watched, ledger_fields, make_registry
+from edge.oee import OeeAnswer, Truth, oee_answer
 from edge.outbox import Ledger
 from edge.reload import FileWatcher, Reloader
 from edge.settings import Settings
-from edge.truth import oee_report
-from plant.telemetry import KindOee, MachineOee, Snapshot
+from edge.shared import OneAtATime
+from plant.telemetry import KindOee, Snapshot
 
 if TYPE_CHECKING:
-    from edge.web import Server
+    from edge.web_server import Server
 
 log = logging.getLogger("app")
 
-
-class Truth(NamedTuple):
-    """What each machine really did. Plant times in seconds since 1970: where the run began, and how far it is."""
-
-    start: float
-    now: float
-    machines: Sequence[MachineOee]
+_FURTHER_PORTS = 50
+_MOST_WAITING = 100
+_ANSWERS_BYTES = 16 * 1024 * 1024
+"""While answers that are being read hold as much, no further one is made."""
+_PAUSE_SECONDS, _PATIENCE = 0.05, 200
 
 
 class Works(Protocol):
@@ -72,8 +73,8 @@ class Works(Protocol):
     async def look(self) -> None:
         """Have all these be of now."""
 
-    async def truth(self, span: Span) -> Truth:
-        """Ask for the truth of each machine; TimeoutError where that takes too long."""
+    async def truth(self, query: OeeQuery) -> Truth:
+        """Ask for the truth of each machine; TimeoutError where that takes too long, BadQuery where there are none."""
 
     def adopt(self, structure: Any) -> None:
         """Follow another structure of the plant from now on."""
@@ -95,7 +96,7 @@ class Front:
     """Runs what it is given from start to exit code, and shows it.
 
     reloader: puts the plant's file in force.  clock: seconds, monotonic.  in_force: the digest of the plant's file,
-    from before it was read.
+    from before it was read.  may_move: whether HTTP may take another port where its own is taken.
     """
 
     def __init__(
@@ -106,13 +107,18 @@ class Front:
         version: str,
         clock: Callable[[], float],
         in_force: bytes | None,
+        *,
+        may_move: bool = False,
     ) -> None:
+        self._may_move = may_move
         self.version, self._in_force = version, in_force
         self._settings, self._works, self._reloader, self._clock = settings, works, reloader, clock
         self._born = clock()
         self._statistics = Statistics(works.ledger, works.connection, works.lateness, works.clock)
         self.registry = make_registry(self._watched())
         self._life = Life(settings.drain_seconds + works.farewell_seconds)
+        self._looks, self._answers = OneAtATime[None](_MOST_WAITING), OneAtATime[OeeAnswer](_MOST_WAITING)
+        self._being_read = WeakSet[OeeAnswer]()
 
     async def live(self) -> int:
         """Run to the end of a bounded run, a signal, or a death; give the exit code. PortError if HTTP cannot open."""
@@ -156,7 +162,7 @@ class Front:
 
     async def look(self) -> None:
         """Bring what is shown up to now."""
-        await self._works.look()
+        await self._looks.get("look", self._works.look)
 
     def health(self) -> Mapping[str, object]:
         """The figures."""
@@ -170,10 +176,23 @@ class Front:
             "plant": {"seed": works.seed, "rows": dict(plant.rows), "open_orders": plant.open_orders},
         }
 
-    async def oee(self, span: Span) -> Mapping[str, object]:
-        """The truth of each machine; TimeoutError where that takes too long."""
-        truth = await self._works.truth(span)
-        return await oee_report(truth.machines, truth.start, truth.now, span)
+    async def oee(self, query: OeeQuery) -> OeeAnswer:
+        """The truth of each machine; TimeoutError where that takes too long, Busy where too many ask, or BadQuery."""
+        return await self._answers.get(query, partial(self._answer, query))
+
+    async def _answer(self, query: OeeQuery) -> OeeAnswer:
+        await self._room()
+        answer = await oee_answer(await self._works.truth(query), query)
+        self._being_read.add(answer)
+        return answer
+
+    async def _room(self) -> None:
+        """Wait while those who read earlier answers hold too much of the memory; Busy where they do not get on."""
+        for _ in range(_PATIENCE):
+            if sum(answer.size_bytes for answer in self._being_read) < _ANSWERS_BYTES:
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
+        raise Busy
 
     async def request_reload(self) -> ReloadOutcome:
         """Load the plant's file anew."""
@@ -200,9 +219,13 @@ class Front:
         if not settings.http_port:
             return None
         # FastAPI takes half of the time that all imports take, and many megabytes: only who serves HTTP loads it.
-        from edge.web import Server, create_app  # noqa: PLC0415
+        from edge.web import create_app, served  # noqa: PLC0415
+        from edge.web_server import Server  # noqa: PLC0415
 
-        server = Server(create_app(self), settings.http_host, settings.http_port)
+        further = _FURTHER_PORTS if self._may_move else 0
+        server = Server(served(create_app(self)), settings.http_host, settings.http_port, further)
+        if server.port != settings.http_port:
+            log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
         log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /docs", server.url)
         self._life.start("http", server.run())
         return server

@@ -80,7 +80,7 @@ _SHORT_LEVELS = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 # What every record has; all else came by `extra`. The last four are text forms of what is already there.
 _RECORD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "block", "color_message"}
 # Loggers of libraries and the least level they may speak at. paho's DEBUG writes CONNECT's properties, token included.
-_FLOORS = {"paho": logging.INFO, "asyncio": logging.INFO, "uvicorn": logging.WARNING, "uvicorn.error": logging.WARNING}
+_FLOORS = {"paho": logging.INFO, "asyncio": logging.INFO, "uvicorn": logging.WARNING, "uvicorn.error": logging.CRITICAL}
 
 
 def set_up(level: LogLevel, form: LogFormat, stream: TextIO | None = None) -> None:

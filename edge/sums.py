@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from edge.facts import NO_STEPS, ClockFacts, ConnectionFacts
 from edge.metrics import Lateness
 from edge.outbox import Ledger
-from plant.telemetry import KindOee, MachineOee, Snapshot
+from plant.telemetry import KindOee, Snapshot
 
 K = TypeVar("K")
 N = TypeVar("N", int, float)
@@ -88,13 +88,6 @@ def sum_kinds(parts: Iterable[Sequence[KindOee]]) -> list[KindOee]:
     for kind in (kind for part in parts for kind in part):
         by_kind.setdefault(kind.kind, []).append(kind)
     return [_one_kind(kind, parts) for kind, parts in by_kind.items()]
-
-
-def merged(parts: Iterable[Sequence[MachineOee]]) -> list[MachineOee]:
-    """The machines of all parts, by type and number."""
-    machines = [machine for part in parts for machine in part]
-    kinds = [*dict.fromkeys(machine.kind for machine in machines)]
-    return sorted(machines, key=lambda machine: (kinds.index(machine.kind), machine.number))
 
 
 def _one_kind(kind: str, parts: Sequence[KindOee]) -> KindOee:

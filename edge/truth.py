@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from io import BufferedWriter, FileIO
 from pathlib import Path
 
@@ -127,28 +127,3 @@ def _locked(path: Path) -> BufferedWriter[FileIO]:
     except OSError:
         pass  # a file system without locks
     return file
-
-
-async def oee_report(machines: Sequence[MachineOee], start: float, now: float, span: str) -> dict[str, object]:
-    """The truth of each machine as plain values, for JSON. Times in seconds since 1970.
-
-    After every thousand machines others have their turn, so that messages are not late for it.
-    """
-    figures: list[dict[str, object]] = []
-    for first in range(0, len(machines), _MACHINES_A_TURN):
-        figures += map(_figures, machines[first : first + _MACHINES_A_TURN])
-        await asyncio.sleep(0)
-    times = {"start": rfc3339(round(start * 1000)), "now": rfc3339(round(now * 1000))}
-    return {"span": span, **times, "machines": figures}
-
-
-_MACHINES_A_TURN = 1000
-_FIGURES = (
-    "machine_id", "kind", "producing_state", "period_seconds", "ideal_cycle_seconds", "planned_seconds",
-    "producing_seconds", "stopped_seconds", "ideal_seconds", "results", "jobs", "good", "availability", "performance",
-    "quality", "oee",
-)  # fmt: skip
-
-
-def _figures(machine: MachineOee) -> dict[str, object]:
-    return {name: getattr(machine, name) for name in _FIGURES}

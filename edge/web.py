@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import hmac
 import ipaddress
-import os
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from urllib.parse import urlsplit
 
-import orjson
-import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge.blocking import read_small, run_aside
-from edge.facts import PortError, ReloadOutcome, Span
+from edge.facts import BadQuery, Busy, OeeQuery, ReloadOutcome, Span
 from edge.logs import clean, redact
+from edge.oee import OeeAnswer
+from edge.shared import OneAtATime
+from edge.web_asgi import Outermost, PiecesResponse
+from edge.web_docs import add_docs
+from plant.telemetry import Which
 
 _MOST_TOKEN_BYTES, _TOKEN_SECONDS = 65_536, 5.0
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
+_MOST_SCRAPES = 100
 
 
 class Daemon(Protocol):
@@ -60,8 +63,8 @@ class Daemon(Protocol):
     async def look(self) -> None:
         """Bring what the metrics and the details show up to now."""
 
-    async def oee(self, span: Span) -> Mapping[str, object]:
-        """Give the truth of each machine over a span, or raise TimeoutError."""
+    async def oee(self, query: OeeQuery) -> OeeAnswer:
+        """Give the truth of each machine over a span, or raise TimeoutError, Busy or BadQuery."""
 
     async def request_reload(self) -> ReloadOutcome:
         """Load the plant's file anew."""
@@ -74,7 +77,10 @@ def create_app(daemon: Daemon) -> FastAPI:
         title="edgemqttsim",
         version=daemon.version,
         description=__doc__,
+        docs_url=None,
         redoc_url=None,
+        # It would make the address of a page from whatever the caller says that we are called.
+        redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     _add_index(app)
@@ -82,7 +88,14 @@ def create_app(daemon: Daemon) -> FastAPI:
     _add_probes(app, daemon)
     _add_oee(app, daemon)
     _add_reload(app, daemon)
+    add_docs(app)
     return app
+
+
+def served(app: FastAPI) -> Outermost:
+    """Put around an application what is the same for every call."""
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    return Outermost(app, {"/openapi.json": ["GET"], **{route.path: route.methods or () for route in routes}})
 
 
 def _add_index(app: FastAPI) -> None:
@@ -98,15 +111,23 @@ _LINKS = {
     "/healthz": "details",
     "/oee": "what each machine really did: availability, performance, quality",
     "/docs": "all calls, to try out",
+    "/redoc": "all calls, to read",
 }
 
 
 def _add_metrics(app: FastAPI, daemon: Daemon) -> None:
-    @app.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
+    pages = OneAtATime[bytes](_MOST_SCRAPES)
+
+    @app.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse, responses=_UNWELL)
     async def metrics(request: Request) -> Response:
-        await daemon.look()
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(daemon.registry), headers={"content-type": content_type})
+        encode, content_type = _encoder(request.headers.get("accept", ""))
+
+        async def page() -> bytes:
+            await daemon.look()
+            return encode(daemon.registry)
+
+        with _busy_is_503():
+            return Response(await pages.get(content_type, page), headers={"content-type": content_type})
 
 
 def _add_probes(app: FastAPI, daemon: Daemon) -> None:
@@ -123,7 +144,8 @@ def _add_probes(app: FastAPI, daemon: Daemon) -> None:
     @app.get("/healthz", summary="Details")
     async def healthz() -> Response:
         """All figures; the status is 503 where /livez would say so."""
-        await daemon.look()
+        with _busy_is_503():
+            await daemon.look()
         dead, unready = daemon.why_not_alive(), daemon.why_not_ready()
         status = "failing" if dead else "degraded" if unready else "ok"
         details = {"status": status, "reason": dead or unready, **daemon.health()}
@@ -137,17 +159,51 @@ def _probe(reason: str | None) -> Response:
     return PlainTextResponse(f"{redact(reason or 'ok')}\n", status_code=503 if reason else 200)
 
 
+class _OeeParameters(BaseModel):
+    """What may stand behind the question mark; anything else is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    span: Span = Field("run", description="The whole run, the clock hour (UTC) that is on, or the one before.")
+    type: str | None = Field(None, max_length=200, description="Machines of this type alone, such as `cnc_machine`.")
+    after: str | None = Field(None, max_length=200, description="Machines after the one of this id.")
+    limit: int | None = Field(None, ge=1, le=1_000_000, description="So many machines at most; all, if not given.")
+
+
 def _add_oee(app: FastAPI, daemon: Daemon) -> None:
     @app.get("/oee", summary="What each machine really did", responses=_UNWELL)
-    async def oee(span: Span = "run") -> Response:
+    async def oee(asked: Annotated[_OeeParameters, Query()]) -> Response:
         """Times in seconds by state, jobs by result and the OEE figures (ISO 22400-2), as the plant knows them.
 
-        span: the whole run, the clock hour (UTC) that is on, or the one before.
+        All machines as of one moment, in order of type and number. Where a limit leaves some out, `next` is where to
+        ask for those that follow.
         """
+        query = OeeQuery(asked.span, Which(asked.type, asked.after, asked.limit))
         try:
-            return Response(orjson.dumps(await daemon.oee(span)), media_type="application/json")
+            with _busy_is_503():
+                answer = await daemon.oee(query)
+        except BadQuery as mistake:
+            raise HTTPException(422, str(mistake)) from None
         except TimeoutError:
             raise HTTPException(503, "a worker does not answer; /livez says for how long") from None
+        link = {"Link": f'<{answer.next}>; rel="next"'} if answer.next else None
+        return PiecesResponse(answer, answer.size_bytes, "application/json", link)
+
+
+@contextlib.contextmanager
+def _busy_is_503() -> Iterator[None]:
+    try:
+        yield
+    except Busy:
+        raise HTTPException(503, "too many ask for this at once; try again in a moment", {"Retry-After": "2"}) from None
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """What writes the metrics as the caller wants them; as text for who wants what nobody knows."""
+    try:
+        return choose_encoder(accept)
+    except (ValueError, TypeError):
+        return choose_encoder("")
 
 
 def _add_reload(app: FastAPI, daemon: Daemon) -> None:
@@ -236,71 +292,3 @@ def _is_loopback(host: str) -> bool:
     # A socket for both protocols shows IPv4 callers as ::ffff:127.0.0.1.
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
-
-
-class Server:
-    """Serves an application on a port that is open from the moment this is made; PortError if it cannot be.
-
-    port: 0 lets the system choose; `port` is then the one it chose.
-    """
-
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        self._socket = _listen(host, port)
-        self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-        self._server = _Uvicorn(
-            uvicorn.Config(
-                app,
-                # The pure Python parser, no web sockets, no lifespan: each left out saves memory.
-                http="h11",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                # A header must not be able to turn a caller's address into loopback.
-                proxy_headers=False,
-                server_header=False,
-                # Bounds the memory that callers can make us use.
-                limit_concurrency=250,
-                timeout_graceful_shutdown=1,
-            )
-        )
-
-    async def run(self) -> None:
-        """Serve until `stop`; when cancelled, close what is open."""
-        try:
-            await self._server.serve(sockets=[self._socket])
-        except asyncio.CancelledError:
-            # uvicorn closes what it has open only when it ends by itself.
-            if self._server.started:
-                await self._server.shutdown(sockets=[self._socket])
-            raise
-        finally:
-            self._socket.close()
-
-    def stop(self) -> None:
-        """Let `run` answer what it is answering and end."""
-        self._server.should_exit = True
-
-    def close(self) -> None:
-        """Close the port of a server that was never run."""
-        self._socket.close()
-
-
-class _Uvicorn(uvicorn.Server):
-    """uvicorn inside a process that handles its own signals."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return socket.create_server(found[0][4][:2], family=found[0][0], backlog=100)
-    except OSError as error:
-        hint = "; is another one running? HTTP_PORT=0 turns this off" if error.errno == errno.EADDRINUSE else ""
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise PortError(f"HTTP_HOST, HTTP_PORT: cannot listen on {host}:{port}: {reason}{hint}") from error

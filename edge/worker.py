@@ -7,11 +7,14 @@ import copy
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from edge.channel import Channel
+from edge.facts import BadQuery
 from edge.front import Works
 from edge.life import FORCED, Life, spare_the_collector
+from edge.oee import PIECE_MACHINES, Truth
 from edge.sums import Census, Pulse
 
 PULSE_SECONDS = 1.0
@@ -28,9 +31,9 @@ class Worker:
     def __init__(self, channel: Channel, works: Works) -> None:
         self._channel, self._works = channel, works
         self._life, self._released = Life(), asyncio.Event()
-        self._orders: dict[str, Callable[[Any], Awaitable[None]]] = {
-            "end": self._end,
-            "adopt": self._follow,
+        self._asked: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
+        self._orders: dict[str, Callable[[Any], Awaitable[None]]] = {"end": self._end, "adopt": self._follow}
+        self._questions: dict[str, Callable[[Any], Awaitable[object]]] = {
             "figures": self._tell_figures,
             "truth": self._tell_truth,
         }
@@ -43,11 +46,12 @@ class Worker:
         spare_the_collector()
         self._works.start(life)
         life.start("orders", self._obey(orders))
+        life.start("answers", self._answer())
         life.start("pulse", self._beat())
         death = await life.until_over()
         await self._works.wind_up(death)
         code = self._works.exit_code(death)
-        self._channel.send("done", self._figures())
+        self._channel.send("done", await self._tell_figures(None))
         if death is None:
             await self._released.wait()
         await life.close()
@@ -56,7 +60,10 @@ class Worker:
 
     async def _obey(self, orders: AsyncIterator[tuple[str, Any]]) -> None:
         async for name, value in orders:
-            await self._orders[name](value)
+            if name in self._questions:
+                self._asked.put_nowait(partial(self._questions[name], value))
+            else:
+                await self._orders[name](value)
         if self._released.is_set():
             # It has told us to end, and was then itself told to end at once.
             os._exit(FORCED)
@@ -76,17 +83,29 @@ class Worker:
     async def _follow(self, structure: object) -> None:
         self._works.adopt(structure)
 
-    async def _tell_figures(self, _: None) -> None:
-        self._channel.send("answer", self._figures())
+    async def _answer(self) -> None:
+        """One question after another, while orders go before them: an answer may take its time."""
+        while True:
+            question = await self._asked.get()
+            self._channel.send("answer", await question())
 
-    async def _tell_truth(self, span: Any) -> None:
-        self._channel.send("answer", await self._works.truth(span))
+    async def _tell_figures(self, _: None) -> tuple[Pulse, Census]:
+        await self._works.look()
+        return self._pulse(), Census(self._works.snapshot(), self._works.oee_by_kind())
+
+    async def _tell_truth(self, query: Any) -> Truth | BadQuery:
+        """The machines go before, a few in a message, so that neither end is held up by it."""
+        try:
+            truth = await self._works.truth(query)
+        except BadQuery as error:
+            return error
+        for first in range(0, len(truth.entries), PIECE_MACHINES):
+            self._channel.send("part", truth.entries[first : first + PIECE_MACHINES])
+            await self._channel.sent()
+        return truth._replace(entries=())
 
     def _pulse(self) -> Pulse:
         works = self._works
         lateness = copy.copy(works.lateness)
         works.lateness.take_worst()
         return Pulse(works.ledger, lateness, works.connection(), works.turn_age_seconds(), works.clock())
-
-    def _figures(self) -> tuple[Pulse, Census]:
-        return self._pulse(), Census(self._works.snapshot(), self._works.oee_by_kind())

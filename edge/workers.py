@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from edge.channel import Channel
-from edge.facts import ClockFacts, ConnectionFacts, Span
-from edge.front import Truth
+from edge.facts import BadQuery, ClockFacts, ConnectionFacts, OeeQuery
 from edge.life import FORCED, Life
 from edge.metrics import Lateness
+from edge.oee import Entry, Truth, merged
 from edge.outbox import Ledger
-from edge.sums import Census, Pulse, merged, sum_clocks, sum_connections, sum_kinds, sum_ledgers, sum_snapshots
+from edge.sums import Census, Pulse, sum_clocks, sum_connections, sum_kinds, sum_ledgers, sum_snapshots
 from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("app")
@@ -45,7 +45,7 @@ class Worker:
 
     number: counted from 1.  heard_at: when its last pulse came.  code: of its end, negative for a signal.
     early: what it is to be told once there is a channel.  waiting: questions that it has not answered yet, the oldest
-    first.
+    first.  parts: what it has said so far of the answer to come.
     """
 
     number: int
@@ -59,6 +59,7 @@ class Worker:
     code: int | None = None
     early: list[tuple[str, object]] = field(default_factory=list)
     waiting: deque[asyncio.Future[Any]] = field(default_factory=deque)
+    parts: list[Entry] = field(default_factory=list)
 
     async def listen(self) -> AsyncIterator[tuple[str, Any]]:
         """All that it says, until it is gone."""
@@ -83,6 +84,23 @@ class Worker:
         self.waiting.append(answer)
         self.tell(question, value)
         return await answer
+
+    async def truth(self, query: OeeQuery) -> Truth:
+        """The machines of its part, which come before the rest of the answer; TimeoutError, BadQuery."""
+        answer = await self.ask("truth", query)
+        if isinstance(answer, BadQuery):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+    def hear(self, name: str, value: Any) -> None:
+        """A part of an answer, or the rest of it. Nobody may be waiting any more."""
+        if name == "part":
+            self.parts += value
+            return
+        if isinstance(value, Truth):
+            value, self.parts = value._replace(entries=self.parts), []
+        if not (answer := self.waiting.popleft()).done():
+            answer.set_result(value)
 
 
 def fork(lives: Sequence[Callable[[socket.socket], int]]) -> list[Worker]:
@@ -172,11 +190,11 @@ class Workers:
                 await asyncio.gather(*map(self._count, self._at_work()))
         self._sum_up()
 
-    async def truth(self, span: Span) -> Truth:
-        """The machines of all parts; TimeoutError where one does not answer."""
+    async def truth(self, query: OeeQuery) -> Truth:
+        """The machines of all parts; TimeoutError where one does not answer, BadQuery."""
         async with asyncio.timeout(_TRUTH_SECONDS):
-            parts = await asyncio.gather(*(worker.ask("truth", span) for worker in self._workers))
-        return Truth(parts[0].start, max(part.now for part in parts), merged(part.machines for part in parts))
+            parts = await asyncio.gather(*(worker.truth(query) for worker in self._workers))
+        return await merged(parts, query.which.limit)
 
     def start(self, life: Life) -> None:
         """Have them begin; life ends when all are done, or one is dead."""
@@ -231,8 +249,8 @@ class Workers:
         elif name == "done":
             worker.done = True
             self._note(worker, *value)
-        elif not (answer := worker.waiting.popleft()).done():
-            answer.set_result(value)
+        else:
+            worker.hear(name, value)
 
     def _note(self, worker: Worker, pulse: Pulse, census: Census | None = None) -> None:
         worker.pulse, worker.census = pulse, census or worker.census

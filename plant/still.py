@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple, cast
 
@@ -60,7 +60,7 @@ class Still:
         self._span, self.now_ms, self._outdated = span, now_ms, outdated
         self._fleets, self.more = _chosen(fleets, which)
 
-    def figures(self) -> Iterator[list[Placed]]:
+    def figures(self) -> Generator[list[Placed], None, None]:
         """All of them, a few at a time. To be closed where it is not taken to its end. Raises Outdated."""
         looks = [_Look(self._span, self.now_ms, machines) for _, _, machines in self._fleets]
         for (_, fleet, _), look in zip(self._fleets, looks, strict=True):
@@ -111,6 +111,22 @@ def count(fleet: Fleet, now_ms: int, first: int) -> Counted:
 def turns(fleet: Fleet) -> range:
     """Where to begin so that `count` comes to all machines of a fleet."""
     return range(0, len(fleet.machines), _COUNTED)
+
+
+def at_places(fleets: Sequence[Fleet], counts: Mapping[str, int], places: range) -> list[Machine]:
+    """The machines at some places in the whole plant, counted from 0 over all types; a shard has some of them.
+
+    counts: how many machines of each type the whole plant has.
+    """
+    found: list[Machine] = []
+    before = 0
+    for fleet in fleets:
+        first, last = (
+            bisect_right(fleet.machines, place - before, key=_number_of) for place in (places.start, places.stop)
+        )
+        found += fleet.machines[first:last]
+        before += counts.get(fleet.declared.key, 0)
+    return found
 
 
 def _chosen(fleets: Sequence[Fleet], which: Which) -> tuple[list[tuple[int, Fleet, Sequence[Machine]]], bool]:

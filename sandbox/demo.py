@@ -19,7 +19,7 @@ from sandbox.access import ServiceAccountTokens
 from sandbox.broker import Listener, SandboxBroker
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer
 
-AIO_PORT, PLAIN_PORT, HTTP_PORT = 18883, 1883, 8080
+AIO_PORT, PLAIN_PORT = 18883, 1883
 _TOKEN_SECONDS, _ROTATED_AT = 600.0, 0.8
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -374,6 +375,23 @@ def test_check_says_what_the_default_plant_will_say() -> None:
         assert daemon.wait() == 0
 
     assert re.search(r"^total +22 +3\.7", "".join(daemon.output), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "POD_NAME": "pod"}], ids=["laptop", "pod"]
+)
+def test_a_second_one_takes_the_next_http_port_but_not_in_a_pod(environ: dict[str, str], broker: SandboxBroker) -> None:
+    """It says which; in a pod, where probes know the port, it is a clear error."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # taken by somebody else just now: just as well
+            stack.enter_context(socket.create_server(("127.0.0.1", 8080)))
+        daemon = stack.enter_context(DaemonProcess(*plain(broker), environ=environ))
+        if environ:
+            assert daemon.wait() == 2
+            assert "HTTP_HOST, HTTP_PORT: cannot listen on 127.0.0.1:8080: Address already in use" in daemon.log
+        else:
+            port = daemon.says(r"port 8080 is taken: HTTP takes (\d+); HTTP_PORT sets it").group(1)
+            assert httpx.get(f"http://127.0.0.1:{port}/livez", trust_env=False).status_code == 200
 
 
 def test_a_busy_http_port_is_one_clear_line(broker: SandboxBroker) -> None:

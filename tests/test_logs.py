@@ -144,14 +144,15 @@ def test_a_line_with_wrong_arguments_is_reported_without_them(start: Start) -> N
 
 
 def test_libraries_speak_only_where_it_matters(start: Start) -> None:
-    """paho has no DEBUG and uvicorn no INFO and no access log, whatever our level is; their warnings come through."""
+    """paho has no DEBUG and uvicorn no word on its callers, whatever our level is; warnings of asyncio come through."""
     stream = start(level=LogLevel.DEBUG)
     logging.getLogger("paho.mqtt").debug("Sending CONNECT")
     logging.getLogger("uvicorn.error").info("Started server process")
     logging.getLogger("uvicorn.access").info("GET /metrics")
-    logging.getLogger("uvicorn.error").warning("Exceeded concurrency limit")
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("asyncio").warning("socket.accept() out of system resource")
 
-    assert stream.getvalue().endswith("WARN  uvicorn.error: Exceeded concurrency limit\n")
+    assert stream.getvalue().endswith("WARN  asyncio: socket.accept() out of system resource\n")
     assert stream.getvalue().count("\n") == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.truth import oee_report
 from messages import START, FactoryMessageGenerator
 from plant.oee import HOUR_MS, SPANS, Span
 from plant.structure import Structure, parse
@@ -446,19 +444,3 @@ def test_nobody_need_listen() -> None:
     plant.live(START + 600)
 
     assert before == len(told) > 0
-
-
-def test_a_report_of_many_machines_lets_others_have_their_turn() -> None:
-    """It is made in slices between which messages go out, and has every machine in order."""
-    machines = FactoryMessageGenerator.of(structure(), 1).oee() * 250
-
-    async def make() -> tuple[Any, int]:
-        report, turns = asyncio.create_task(oee_report(machines, START, START, "run")), 0
-        while not report.done():
-            await asyncio.sleep(0)
-            turns += 1
-        return report.result()["machines"], turns
-
-    made, turns = asyncio.run(make())
-    assert [each["machine_id"] for each in made] == [machine.machine_id for machine in machines]
-    assert turns > 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import mqtt5
@@ -46,6 +47,22 @@ def test_every_machine_reports_at_whole_multiples_of_the_interval() -> None:
 
     assert len(found) == 6 * 22
     assert {message.time_ms % 600_000 for message in found} == {0}
+
+
+def test_machines_of_a_large_plant_report_a_few_at_a_time() -> None:
+    """Fifty every 50 ms, or as the period has room; each once a period, in order, and the same from any two shards."""
+    raw = with_reports(30).model_dump(by_alias=True)
+    raw["global"]["machine_counts"] = dict.fromkeys(raw["global"]["machine_counts"], 130)
+    large = Structure.model_validate(raw)
+    found = reports(said(large, 61))
+    shards = [FactoryMessageGenerator.of(large, 1, shard=(part, 2)) for part in (1, 2)]
+    of_shards = reports([message for shard in shards for message in shard.advance(shard.now + 61)])
+
+    assert [message.source for message in found] == 2 * list(dict.fromkeys(message.source for message in found))
+    assert len(found) == 2 * 5 * 130
+    assert {message.time_ms % 30_000 for message in found} == {50 * group for group in range(13)}
+    assert max(Counter(message.time_ms for message in found).values()) == 50
+    assert sorted(of_shards) == sorted(found)
 
 
 def test_the_forecast_counts_reports() -> None:

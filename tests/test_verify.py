@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import io
 import random  # noqa: TID251 - which rows of a test go missing is no part of the plant
 import re
@@ -19,11 +18,12 @@ from edge.comparison import BOUNDS, Calculator, Figures, Mark, allowances, compa
 from edge.reference import RecordedTruth, Unreadable, load
 from edge.rows import MachineRows, Rows
 from edge.settings import Settings
-from edge.truth import TruthFile, oee_report
+from edge.truth import TruthFile
 from edge.verify import add_verify, run_verify
 from messages import START, FactoryMessageGenerator
 from plant.structure import Structure
 from plant.telemetry import Message
+from tests.support.answers import whole_answer
 from tests.support.plants import COUNTED, original, structure
 
 DAY, HOUR = 86_400, 3_600
@@ -387,7 +387,7 @@ def test_a_truth_file_that_was_not_closed_is_used_as_far_as_it_goes(day: Record,
 
 def sums(plant: FactoryMessageGenerator) -> bytes:
     """The answer of /oee."""
-    return orjson.dumps(asyncio.run(oee_report(plant.oee(), plant.start, plant.now, "run")))
+    return whole_answer(plant)
 
 
 def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:

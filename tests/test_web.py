@@ -7,15 +7,20 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from edge.facts import ConnectionFacts, PortError, ReloadOutcome, why_not_alive, why_not_ready
-from edge.web import Server, create_app
+from edge.facts import BadQuery, Busy, ConnectionFacts, OeeQuery, PortError, ReloadOutcome, why_not_alive, why_not_ready
+from edge.oee import OeeAnswer
+from edge.web import create_app, served
+from edge.web_asgi import Outermost
+from edge.web_connections import Limits
+from edge.web_server import Server
+from plant.telemetry import Which
 
 
 class Shown:
@@ -35,6 +40,9 @@ class Shown:
         self.unready: str | None = None
         self.outcome = ReloadOutcome(machines={"cnc_machine": 5})
         self.reloads = 0
+        self.queries: list[OeeQuery] = []
+        self.refusal: Exception | None = None
+        self.next: str | None = None
 
     def why_not_alive(self) -> str | None:
         return self.dead
@@ -48,18 +56,26 @@ class Shown:
     async def look(self) -> None:
         pass
 
-    async def oee(self, span: str) -> Mapping[str, object]:
-        return {"span": span, "machines": [{"machine_id": "CNC-01", "availability": None}]}
+    async def oee(self, query: OeeQuery) -> OeeAnswer:
+        self.queries.append(query)
+        if self.refusal is not None:
+            raise self.refusal
+        return OeeAnswer([b'{"span":"%s",' % query.span.encode(), b'"machines":[]}'], self.next)
 
     async def request_reload(self) -> ReloadOutcome:
         self.reloads += 1
         return self.outcome
 
 
+def app_of(shown: Shown) -> Outermost:
+    """The application as it is served."""
+    return served(create_app(shown))
+
+
 @contextlib.contextmanager
-def serving(shown: Shown, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
+def serving(shown: Shown, host: str = "127.0.0.1", limits: Limits = Limits()) -> Iterator[httpx.Client]:  # noqa: B008
     """Serve in a thread; gives a client of the port."""
-    server = Server(create_app(shown), host, 0)
+    server = Server(app_of(shown), host, 0, limits=limits)
     thread = threading.Thread(target=lambda: asyncio.run(server.run()))
     thread.start()
     try:
@@ -71,7 +87,7 @@ def serving(shown: Shown, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Shown, httpx.Client]]:
+def running() -> Iterator[tuple[Shown, httpx.Client]]:
     """One running server for all tests: ending one takes uvicorn 0.2 s."""
     shown = Shown()
     with serving(shown) as client:
@@ -79,16 +95,16 @@ def served() -> Iterator[tuple[Shown, httpx.Client]]:
 
 
 @pytest.fixture
-def shown(served: tuple[Shown, httpx.Client]) -> Shown:
+def shown(running: tuple[Shown, httpx.Client]) -> Shown:
     """What the running server shows, as at the start."""
-    served[0].reset()
-    return served[0]
+    running[0].reset()
+    return running[0]
 
 
 @pytest.fixture
-def client(served: tuple[Shown, httpx.Client], shown: Shown) -> httpx.Client:
+def client(running: tuple[Shown, httpx.Client], shown: Shown) -> httpx.Client:
     """A client of the running server."""
-    return served[1]
+    return running[1]
 
 
 def test_metrics_are_in_the_format_their_content_type_says(client: httpx.Client) -> None:
@@ -299,12 +315,67 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
+def test_a_name_stands_for_all_its_addresses() -> None:
+    """localhost is ::1 and 127.0.0.1, and which of them a client takes is its own affair: the port is the same."""
+    addresses = sorted({found[4][0] for found in socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)})
+    with serving(Shown(), "localhost") as client:
+        port = client.base_url.port
+        urls = [
+            f"http://[{each}]:{port}/livez" if ":" in str(each) else f"http://{each}:{port}/livez" for each in addresses
+        ]
+        answers = [httpx.get(url, trust_env=False).status_code for url in urls]
+
+    assert answers == [200] * len(addresses)
+
+
+def addresses(*names: str) -> Callable[..., list[tuple[object, ...]]]:
+    """A resolver that knows these addresses, whatever it is asked for."""
+    families = {":" in name: socket.AF_INET6 if ":" in name else socket.AF_INET for name in names}
+
+    def resolve(_host: str, port: int, **_options: object) -> list[tuple[object, ...]]:
+        return [
+            (families[":" in name], socket.SOCK_STREAM, 6, "", (name, port, 0, 0) if ":" in name else (name, port))
+            for name in names
+        ]
+
+    return resolve
+
+
+def test_an_address_that_this_machine_has_not_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/etc/hosts knows ::1 on machines without IPv6 too; one address at least has to be there."""
+    monkeypatch.setattr(socket, "getaddrinfo", addresses("192.0.2.1", "127.0.0.1", "127.0.0.2"))
+    server = Server(app_of(Shown()), "some.name", 0)
+    with contextlib.closing(server):
+        for address in ("127.0.0.1", "127.0.0.2"):
+            with socket.socket() as caller:
+                caller.connect((address, server.port))
+
+
+def test_a_port_has_to_be_free_at_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a client of the name might reach somebody else there; nothing stays open behind a refusal."""
+    monkeypatch.setattr(socket, "getaddrinfo", addresses("127.0.0.1", "127.0.0.2"))
+    with socket.create_server(("127.0.0.2", 0)) as busy:
+        port = busy.getsockname()[1]
+        with pytest.raises(PortError, match="Address already in use"):
+            Server(app_of(Shown()), "some.name", port)
+        socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_where_it_may_the_server_takes_the_next_port_that_is_free() -> None:
+    """The first one that nobody has, and says which."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        with contextlib.closing(Server(app_of(Shown()), "127.0.0.1", port, further_ports=20)) as server:
+            assert port < server.port <= port + 20
+            assert server.url == f"http://127.0.0.1:{server.port}"
+
+
 def test_a_busy_port_gives_one_clear_error() -> None:
     """At once, when the server is made, with the address, the reason and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(PortError) as refusal:
-            Server(create_app(Shown()), "127.0.0.1", port)
+            Server(app_of(Shown()), "127.0.0.1", port)
 
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in str(refusal.value)
     assert "HTTP_PORT=0" in str(refusal.value)
@@ -314,14 +385,14 @@ def test_a_busy_port_gives_one_clear_error() -> None:
 def test_an_address_that_is_not_ours_gives_one_clear_error(host: str) -> None:
     """Whether it cannot be bound or not even be resolved."""
     with pytest.raises(PortError, match=f"cannot listen on {host}:8080: \\w+"):
-        Server(create_app(Shown()), host, 8080)
+        Server(app_of(Shown()), host, 8080)
 
 
 def test_the_process_keeps_its_own_signal_handlers() -> None:
     """uvicorn would take SIGTERM over; draining the queue is ours to do."""
 
     async def handler_while_serving() -> object:
-        server = Server(create_app(Shown()), "127.0.0.1", 0)
+        server = Server(app_of(Shown()), "127.0.0.1", 0)
         running = asyncio.create_task(server.run())
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
             assert (await client.get("/livez")).text == "ok\n"
@@ -338,7 +409,7 @@ def test_a_cancelled_server_closes_its_port_and_its_connections() -> None:
     """Once the task has ended nobody is answered any more, not even over a connection that was kept."""
 
     async def ask_after_the_end() -> None:
-        server = Server(create_app(Shown()), "127.0.0.1", 0)
+        server = Server(app_of(Shown()), "127.0.0.1", 0)
         running = asyncio.create_task(server.run())
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
             await client.get("/livez")
@@ -352,16 +423,60 @@ def test_a_cancelled_server_closes_its_port_and_its_connections() -> None:
 
 def test_a_server_that_never_ran_gives_its_port_back() -> None:
     """Where the process fails between opening and serving."""
-    server = Server(create_app(Shown()), "127.0.0.1", 0)
+    server = Server(app_of(Shown()), "127.0.0.1", 0)
     server.close()
 
     socket.create_server(("127.0.0.1", server.port)).close()
 
 
-def test_the_truth_is_there_by_span(served: tuple[Shown, httpx.Client]) -> None:
-    """The run unless another span is asked for; a span there is not is named as a mistake."""
-    client = served[1]
+def test_the_truth_is_there_by_span_and_machines(shown: Shown, client: httpx.Client) -> None:
+    """The run and all machines unless something else is asked for."""
+    asked: dict[str, str | int] = {"span": "last_hour", "type": "cnc_machine", "after": "CNC-01", "limit": 2}
+    answers = [client.get("/oee", params=params).json() for params in (dict[str, str | int](), asked)]
 
-    assert client.get("/oee").json()["span"] == "run"
-    assert client.get("/oee", params={"span": "last_hour"}).json()["span"] == "last_hour"
-    assert client.get("/oee", params={"span": "year"}).status_code == 422
+    assert [answer["span"] for answer in answers] == ["run", "last_hour"]
+    assert shown.queries == [OeeQuery(), OeeQuery("last_hour", Which("cnc_machine", "CNC-01", 2))]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"span": "year"}, "span"),
+        ({"limit": "0"}, "limit"),
+        ({"limit": "9" * 5000}, "limit"),
+        ({"after": "x" * 201}, "after"),
+        ({"kind": "cnc_machine"}, "kind"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_a_mistake(asked: dict[str, str], named: str, client: httpx.Client) -> None:
+    """422 with the parameter's name, and so for one that there is not: else it would be answered with all machines."""
+    answer = client.get("/oee", params=asked)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", named]
+
+
+def test_a_page_says_where_the_next_one_is(shown: Shown, client: httpx.Client) -> None:
+    """In the header too, as RFC 8288 has it."""
+    shown.next = "/oee?after=CNC-02&limit=2"
+
+    assert client.get("/oee?limit=2").links == {"next": {"url": shown.next, "rel": "next"}}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "text"),
+    [
+        (BadQuery("type: no such machine type; there are a, b"), 422, "there are a, b"),
+        (Busy(), 503, "try again"),
+        (TimeoutError(), 503, "does not answer"),
+    ],
+)
+def test_what_cannot_be_answered_is_said_in_a_line(
+    refusal: Exception, status: int, text: str, shown: Shown, client: httpx.Client
+) -> None:
+    """Who is to try again is told when."""
+    shown.refusal = refusal
+    answer = client.get("/oee")
+
+    assert (answer.status_code, text in answer.json()["detail"]) == (status, True)
+    assert ("retry-after" in answer.headers) is isinstance(refusal, Busy)

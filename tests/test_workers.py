@@ -18,7 +18,7 @@ import pytest
 from daemon import deal, workers_of
 from edge.channel import Channel
 from edge.commands import UsageError, parse
-from edge.facts import ConnectionFacts
+from edge.facts import ConnectionFacts, OeeQuery
 from edge.life import Life
 from edge.metrics import Lateness
 from edge.outbox import Ledger
@@ -252,7 +252,7 @@ def test_a_dead_worker_is_not_waited_for() -> None:
         before = time.monotonic()
         await workers.look()
         with pytest.raises(TimeoutError):
-            await workers.truth("run")
+            await workers.truth(OeeQuery())
         return time.monotonic() - before
 
     assert asyncio.run(talk()) < 1.0

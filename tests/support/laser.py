@@ -9,6 +9,7 @@ type is that comes with the program.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -77,8 +78,8 @@ def facts(path: str) -> dict[str, Any]:
     # Only now that the type is declared.
     from daemon import deal  # noqa: PLC0415
     from edge.commands import parse  # noqa: PLC0415
+    from edge.oee import Truth, entry, merged  # noqa: PLC0415
     from edge.settings import Settings  # noqa: PLC0415
-    from edge.sums import merged  # noqa: PLC0415
     from messages import FactoryMessageGenerator  # noqa: PLC0415
     from plant.structure import load  # noqa: PLC0415
 
@@ -90,13 +91,15 @@ def facts(path: str) -> dict[str, Any]:
     plants = [FactoryMessageGenerator.of(structure, part.seed, shard=part.part) for part in parts]
     dealt = deal(options, parts, structure)
     said = [[(row.kind, row.source, row.payload.decode()) for row in each.advance(each.start + 600)] for each in plants]
+    looks = [[entry(*placed) for some in each.still().figures() for placed in some] for each in plants]
+    truths = [Truth(each.start, each.now, entries, more=False) for each, entries in zip(plants, looks, strict=True)]
     reloaded = FactoryMessageGenerator.of(structure, "1")
     reloaded.advance(reloaded.start + 300)
     reloaded.reload(structure)
     return {
         "rows": rows,
         "dealt": [its[:count] for its, count in zip(said, dealt, strict=True)],
-        "in_order": [each.machine_id for each in merged([each.oee() for each in plants])],
+        "in_order": [machine_id for _, machine_id, _ in asyncio.run(merged(truths, None)).entries],
         "oee": [each.machine_id for each in whole.oee()],
         "reloaded": [(row.kind, row.source, row.payload.decode()) for row in reloaded.advance(reloaded.start + 600)],
     }

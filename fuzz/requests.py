@@ -1,0 +1,313 @@
+"""Odd HTTP requests, over raw sockets, to the port of a daemon that is at work meanwhile.
+
+Whatever is asked, and however: no answer is a fault of ours, nothing of it is in the log as one, probes are answered at
+once, messages are not late, and each one is accounted for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
+from typing import Any, Final
+
+import orjson
+
+from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
+from sandbox.broker import SandboxBroker
+from tests.support.daemon import DaemonProcess, plain, running
+from tests.support.plants import default
+from tests.support.ports import free_port
+
+_MACHINES: Final = {"cnc": 500, "printer_3d": 500, "welding": 300, "painting": 100, "testing": 100}
+_RATE: Final = 300
+_ANSWER_SECONDS: Final = 0.3
+_LATEST_SECONDS: Final = 1.0
+_MOST_GROWN_MIB: Final = 48
+_KEPT_OPEN: Final = 150
+_ODDITY: Final = 0.25
+
+PATHS: Final = (
+    b"/", b"/livez", b"/readyz", b"/healthz", b"/metrics", b"/oee", b"/oee?limit=5", b"/docs", b"/docs/begin.js",
+    b"/redoc", b"/openapi.json", b"/-/reload", b"*", b"", b"//", b"/%00", b"/%ff%fe", b"/livez/", b"/livez%2f..",
+    b"/../../etc/passwd", b"/docs/../livez", b"http://localhost/livez", b"http://[::1", b"ftp://x/", b"x:443",
+    b"/oee?span=run&span=year", b"/oee?span=%00", b"/oee?limit=-1", b"/oee?limit=1e400", b"/oee?after=CNC-01&limit=2",
+    b"/oee?type=cnc_machine&after=%ff", b"/oee?after=CNC-" + b"9" * 400, b"/oee?" + b"&" * 500, b"/metrics?name[]=%",
+)  # fmt: skip
+METHODS: Final = (
+    b"HEAD",
+    b"OPTIONS",
+    b"POST",
+    b"PUT",
+    b"DELETE",
+    b"TRACE",
+    b"CONNECT",
+    b"PRI",
+    b"get",
+    b"",
+    b"\xff",
+    b"G" * 5000,
+)
+VERSIONS: Final = (
+    b"HTTP/1.1",
+    b"HTTP/1.1",
+    b"HTTP/1.1",
+    b"HTTP/1.0",
+    b"HTTP/2.0",
+    b"HTTP/9.9",
+    b"",
+    b"http/1.1",
+    b"\x00",
+)
+HEADERS: Final = (
+    b"Host: localhost", b"Host: [x", b"Host: ", b"Host: a, b", b"Accept: text/plain;version=abc",
+    b"Accept: application/openmetrics-text;version=" + b"9" * 300, b"Accept: " + b"a/b;q=0.1," * 500,
+    b"Accept-Encoding: gzip, br, zstd", b"Content-Length: -1", b"Content-Length: 9999999999999999999999",
+    b"Content-Length: 5", b"Content-Length: 0x5", b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked",
+    b"Expect: 100-continue", b"Expect: nothing", b"Upgrade: websocket", b"Connection: upgrade", b"Connection: close",
+    b"Connection: keep-alive, keep-alive", b"Authorization: Bearer \xff", b"Authorization: " + b"x" * 9000,
+    b"Range: bytes=0-1,2-3,-9", b"If-None-Match: *", b"X: " + b"y" * 40_000, b"X\x00: y", b": y", b"X y", b" X: y",
+    b"X: a\r\n b", b"Cookie: " + b"a=b; " * 1000, b"Origin: null", b"X-Forwarded-For: 127.0.0.1", b"Forwarded: for=\"",
+    b"X: \xf0\x9f\x92\xa9", b"Content-Type: application/json; charset=\xff", b"HTTP2-Settings: AAMAAABk",
+)  # fmt: skip
+BODIES: Final = (
+    b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"FFFFFFFFFFFFFFFFF\r\n", b"-1\r\n\r\n", b"5;x=" + b"y" * 9000,
+    b"0\r\n" * 99, b"{" * 5000,
+)  # fmt: skip
+
+
+def run(seed: int, cases: range, say: Say) -> Result:
+    """Ask a daemon of its own, case by case."""
+    with attacked() as target:
+        findings = [Finding(case, what) for case in cases for what in target.attack(chance(seed, case), say)]
+        findings += [Finding(cases[-1], what) for what in target.at_the_end()]
+        return Result(len(cases), dict(target.outcomes), target.slowest_seconds, findings)
+
+
+@contextmanager
+def attacked() -> Iterator[_Target]:
+    """A daemon with a broker, a plant and somebody who probes it all the time."""
+    with tempfile.TemporaryDirectory() as folder, running(SandboxBroker()) as broker:
+        plant, port = Path(folder) / "plant.yaml", free_port()
+        data = default()
+        data["global"] |= {"machine_counts": _MACHINES, "target_rate": _RATE}
+        plant.write_bytes(orjson.dumps(data))  # JSON is YAML
+        options = [
+            *plain(broker),
+            "--message-config-path",
+            str(plant),
+            "--log-format",
+            "json",
+            "--stats-interval",
+            "0.5",
+        ]
+        with DaemonProcess("run", *options, "--http-port", str(port)) as daemon:
+            daemon.says("first on")
+            with closing(_Target(daemon, port)) as target:
+                yield target
+
+
+class _Target:
+    """The daemon under attack, and all that is seen of it."""
+
+    def __init__(self, daemon: DaemonProcess, port: int) -> None:
+        self._daemon, self._address = daemon, ("127.0.0.1", port)
+        self.outcomes: Counter[str] = Counter()
+        self._open: list[socket.socket] = []
+        self._judged = 0
+        self._slowest = self._probe()
+        self._before_mib = self._memory_mib()
+        self._over = threading.Event()
+        self._bad_probes: list[str] = []
+        self._prober = threading.Thread(target=self._keep_probing, daemon=True)
+        self._prober.start()
+
+    def close(self) -> None:
+        """Probe no more, and hang up."""
+        self._over.set()
+        self._prober.join()
+        for caller in self._open:
+            caller.close()
+
+    @property
+    def slowest_seconds(self) -> float:
+        """The longest that a probe has waited."""
+        return self._slowest
+
+    def attack(self, rng: Random, say: Say) -> Iterator[str]:
+        """One case; what went wrong."""
+        attack = rng.choice(_ATTACKS)
+        try:
+            outcome, answer = attack(self, rng)
+        except ConnectionError:
+            outcome, answer = "hung up on", b""
+        except TimeoutError:
+            outcome, answer = "kept waiting", b""
+            yield f"{attack.__name__}: nothing within {LONGEST_SECONDS:g} s"
+        self.outcomes[outcome] += 1
+        for status in set(re.findall(rb"HTTP/1\.1 (5\d\d)", answer)) - {b"503"}:
+            yield f"{attack.__name__}: answered with {status.decode()}"
+        for line in self._new_faults():
+            say(f"  {line.rstrip()[:500]}")
+            yield f"{attack.__name__}: in the log: {line.rstrip()[:200]}"
+        while self._bad_probes:
+            yield f"{attack.__name__}: {self._bad_probes.pop()}"
+
+    def at_the_end(self) -> Iterator[str]:
+        """What is wrong with the whole of it."""
+        ledger = self._health()["ledger"]
+        accounted = sum(ledger[name] for name in ("messages_sent", "messages_failed", "queue_depth", "in_flight"))
+        if accounted != ledger["messages_generated"] or ledger["messages_failed"]:
+            yield f"the ledger: {ledger}"
+        if (late := self._lateness_seconds()) > _LATEST_SECONDS:
+            yield f"messages were {late:.2f} s late"
+        if (grown := self._memory_mib() - self._before_mib) > _MOST_GROWN_MIB:
+            yield f"memory has grown by {grown:.0f} MiB"
+
+    # ways to ask
+
+    def asks(self, rng: Random) -> tuple[str, bytes]:
+        """Something odd."""
+        return self._said(_request(rng))
+
+    def mutates(self, rng: Random) -> tuple[str, bytes]:
+        """A request of which some bytes are others, missing or twice there."""
+        said = bytearray(_request(rng))
+        for _ in range(rng.randint(1, 8)):
+            at = rng.randrange(len(said) + 1)
+            said[at : at + rng.randint(0, 3)] = rng.choice(
+                (b"", b"\r\n", b"\x00", b"\xff", rng.randbytes(3), said[:at])
+            )
+        return self._said(bytes(said[:200_000]))
+
+    def babbles(self, rng: Random) -> tuple[str, bytes]:
+        """No HTTP at all."""
+        return self._said(rng.randbytes(rng.choice((1, 100, 100_000))))
+
+    def says_half(self, rng: Random) -> tuple[str, bytes]:
+        """And stays."""
+        said = _request(rng)
+        self._keep(self._caller(said[: rng.randrange(len(said) + 1)]))
+        return "left half said", b""
+
+    def pipelines(self, rng: Random) -> tuple[str, bytes]:
+        """Much, and reads none of it."""
+        path = rng.choice((b"/livez", b"/metrics", b"/oee", b"/docs/swagger-ui-bundle.js"))
+        self._keep(self._caller(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path * rng.randint(2, 100)))
+        return "left unread", b""
+
+    def hangs_up(self, rng: Random) -> tuple[str, bytes]:
+        """In the middle of an answer, by a reset."""
+        with closing(self._caller(b"GET /oee HTTP/1.1\r\nHost: x\r\n\r\n")) as caller:
+            caller.recv(rng.choice((1, 1000, 100_000)))
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return "hung up", b""
+
+    def crowds(self, rng: Random) -> tuple[str, bytes]:
+        """Many at once."""
+        said = _request(rng)
+        for _ in range(30):
+            self._keep(self._caller(said))
+        return "crowded", b""
+
+    def _said(self, said: bytes) -> tuple[str, bytes]:
+        with closing(self._caller(said)) as caller:
+            answer = _answer(caller)
+        found = re.match(rb"HTTP/1\.1 (\d)\d\d", answer)
+        return f"answered {found[1].decode()}xx" if found else "not answered", answer
+
+    def _caller(self, said: bytes) -> socket.socket:
+        caller = socket.create_connection(self._address, LONGEST_SECONDS)
+        with suppress(ConnectionError, TimeoutError):  # it may have been refused already
+            caller.sendall(said)
+        return caller
+
+    def _keep(self, caller: socket.socket) -> None:
+        self._open.append(caller)
+        while len(self._open) > _KEPT_OPEN:
+            self._open.pop(0).close()
+
+    # what is seen
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        """The answer to somebody who behaves, over a connection of its own."""
+        with closing(HTTPConnection(*self._address, timeout=5 * LONGEST_SECONDS)) as caller:
+            caller.request("GET", path)
+            answer = caller.getresponse()
+            return answer.status, answer.read()
+
+    def _health(self) -> dict[str, Any]:
+        health: dict[str, Any] = orjson.loads(self._get("/healthz")[1])
+        return health
+
+    def _probe(self) -> float:
+        """How long a probe waits for its answer."""
+        began = time.monotonic()
+        status, text = self._get("/livez")
+        if status != 200:
+            self._bad_probes.append(f"a probe was answered with {status}: {text!r}")
+        return time.monotonic() - began
+
+    def _keep_probing(self) -> None:
+        while not self._over.wait(0.05):
+            try:
+                waited = self._probe()
+            except (OSError, HTTPException) as error:
+                self._bad_probes.append(f"a probe failed: {error!r}")
+                continue
+            self._slowest = max(self._slowest, waited)
+            if waited > LONGEST_SECONDS:
+                self._bad_probes.append(f"a probe waited for {waited:.1f} s")
+
+    def _new_faults(self) -> list[str]:
+        lines = self._daemon.errors[self._judged :]
+        self._judged += len(lines)
+        return [line for line in lines if re.search(r'Traceback|"level":"(error|critical)"', line)]
+
+    def _lateness_seconds(self) -> float:
+        """The worst that the daemon has told of."""
+        told = (json.loads(line) for line in self._daemon.errors if '"worst_lateness_seconds"' in line)
+        return max((each["worst_lateness_seconds"] for each in told), default=0.0)
+
+    def _memory_mib(self) -> float:
+        status = Path(f"/proc/{self._daemon.process.pid}/status").read_text(encoding="utf-8")
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return int(found[1]) / 1024 if found else 0.0
+
+
+_Attack = Callable[[_Target, Random], tuple[str, bytes]]
+_ATTACKS: Final[tuple[_Attack, ...]] = (
+    _Target.asks, _Target.asks, _Target.asks, _Target.mutates, _Target.mutates, _Target.babbles,
+    _Target.says_half, _Target.pipelines, _Target.hangs_up, _Target.crowds,
+)  # fmt: skip
+
+
+def _request(rng: Random) -> bytes:
+    """Most of a request, with something odd in it more often than not: too much of it is only refused at the door."""
+    line = b" ".join((_odd(rng, METHODS, b"GET"), rng.choice(PATHS), _odd(rng, VERSIONS, b"HTTP/1.1")))
+    headers = [_odd(rng, HEADERS, b"Host: x"), *rng.sample(HEADERS, rng.choice((0, 0, 0, 1, 1, 3)))]
+    end = _odd(rng, (b"\n", b"\r"), b"\r\n")
+    return end.join((line, *headers, b"", _odd(rng, BODIES, b"")))
+
+
+def _odd(rng: Random, choices: Sequence[bytes], usual: bytes) -> bytes:
+    return rng.choice(choices) if rng.random() < _ODDITY else usual
+
+
+def _answer(caller: socket.socket) -> bytes:
+    """What comes within a moment, and no more than a little of it."""
+    caller.settimeout(_ANSWER_SECONDS)
+    try:
+        return caller.recv(65536)
+    except (TimeoutError, ConnectionError):
+        return b""

@@ -1,0 +1,26 @@
+"""What `GET /oee` answers, without a port."""
+
+from __future__ import annotations
+
+import asyncio
+
+from edge.facts import OeeQuery
+from edge.oee import Truth, entry, oee_answer
+from messages import FactoryMessageGenerator
+
+
+def whole_answer(plant: FactoryMessageGenerator) -> bytes:
+    """The JSON for a plant's whole run up to now."""
+    return asyncio.run(answered(truth_of(plant), OeeQuery()))
+
+
+def truth_of(plant: FactoryMessageGenerator, query: OeeQuery = OeeQuery()) -> Truth:  # noqa: B008 - frozen
+    """What is true of the machines that are asked for."""
+    still = plant.still(query.span, query.which)
+    entries = [entry(place, machine) for some in still.figures() for place, machine in some]
+    return Truth(plant.start, plant.now, entries, still.more)
+
+
+async def answered(truth: Truth, query: OeeQuery) -> bytes:
+    """The answer in one piece."""
+    return b"".join(await oee_answer(truth, query))

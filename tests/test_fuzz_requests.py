@@ -1,0 +1,17 @@
+"""Facts about odd HTTP requests: a few of those that `make fuzz` makes, and that it sees what goes wrong."""
+
+from __future__ import annotations
+
+from fuzz.part import chance
+from fuzz.requests import attacked
+
+
+def test_odd_requests_do_no_harm_to_a_factory_at_work() -> None:
+    """No fault of ours is answered or logged, probes are answered at once, messages go out and are accounted for."""
+    with attacked() as target:
+        findings = [what for case in range(15) for what in target.attack(chance(1, case), print)]
+        findings += target.at_the_end()
+
+    assert findings == []
+    assert sum(target.outcomes.values()) == 15
+    assert 0 < target.slowest_seconds < 2
