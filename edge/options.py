@@ -16,6 +16,7 @@ from edge.values import (
     UPPER,
     AuthMethod,
     CatchUp,
+    ClientId,
     FourBytes,
     Host,
     LogFormat,
@@ -54,7 +55,7 @@ class Options(BaseModel):
         18883, description="TCP port of the broker; 18883 is the default listener of Azure IoT Operations."
     )
     mqtt_client_id: Annotated[
-        Text, Option(_BROKER, "AIO_MQTT_CLIENT_ID", "factory-sim-{pid}; in a pod, the pod's name")
+        ClientId, Option(_BROKER, "AIO_MQTT_CLIENT_ID", "factory-sim-{pid}; in a pod, the pod's name")
     ] = Field(
         "factory-sim",
         description="MQTT client id: unique at the broker and, so that a session is kept, stable. Of a plant in parts "

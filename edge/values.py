@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 _LONGEST = 65535  # bytes of any UTF-8 string in MQTT 5, 1.5.4
+_LONGEST_HEAD = 65000  # of one to which more is appended, such as a sender's id
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.|\Z))+")  # RFC 1035, 2.3.4; `_` is seen
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # MQTT 5, 1.5.4: U+0000 must not, the others should not be sent
 _URI_REFERENCE = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=._~%-]+")  # RFC 3986, 2
@@ -93,8 +94,16 @@ def _topic_prefix(value: str) -> str:
 
 
 def _uri_reference(value: str) -> str:
-    if not _URI_REFERENCE.fullmatch(value):
-        raise ValueError("a URI reference (RFC 3986) such as aio://plant-1/factory")
+    """What names the factory; the sender's id is appended to it."""
+    if not _URI_REFERENCE.fullmatch(value) or len(value) > _LONGEST_HEAD:
+        raise ValueError(f"a URI reference (RFC 3986) such as aio://plant-1/factory, of at most {_LONGEST_HEAD} bytes")
+    return value
+
+
+def _client_id(value: str) -> str:
+    """A client id; those of parts, of `preflight` and of `verify` have more at their end."""
+    if len(value.encode()) > _LONGEST_HEAD:
+        raise ValueError(f"1 to {_LONGEST_HEAD} bytes of text without control characters")
     return value
 
 
@@ -125,6 +134,7 @@ LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) el
 UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 Host = Annotated[str, AfterValidator(_host)]
 Text = Annotated[str, AfterValidator(_text)]
+ClientId = Annotated[Text, AfterValidator(_client_id)]
 TopicPrefix = Annotated[Text, AfterValidator(_topic_prefix)]
 UriReference = Annotated[str, AfterValidator(_uri_reference)]
 Shard = Annotated[str, AfterValidator(_shard)]

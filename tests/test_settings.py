@@ -121,7 +121,11 @@ def test_an_empty_or_blank_variable_counts_as_unset() -> None:
         ("STATS_INTERVAL", "nan", "a number from 0 to 86400"),
         ("DRAIN_SECONDS", "inf", "a number from 0 to 3600"),
         ("QUEUE_SIZE", "9" * 5000, "a whole number from 1 to 10000000"),
-        ("MQTT_CLOUD_EVENTS_SOURCE", "my plant", "a URI reference (RFC 3986) such as aio://plant-1/factory"),
+        (
+            "MQTT_CLOUD_EVENTS_SOURCE",
+            "my plant",
+            "a URI reference (RFC 3986) such as aio://plant-1/factory, of at most 65000 bytes",
+        ),
         ("MQTT_CLIENT_ID", "x" * 65536, "1 to 65535 bytes of text without control characters"),
         ("SEED", "\udcff", "text"),
     ],
