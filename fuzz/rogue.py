@@ -61,6 +61,10 @@ class Peer:
         self._writer.write(data)
         await self._writer.drain()
 
+    async def encrypt(self, tls: ssl.SSLContext) -> None:
+        """Do a TLS handshake, and go on inside of it."""
+        await self._writer.start_tls(tls)
+
     def reset(self) -> None:
         """Drop the connection."""
         self._writer.transport.abort()
@@ -100,15 +104,15 @@ class Rogue:
     peers: all connections so far.
     """
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
-        self._script, self._tls = script, tls
+    def __init__(self, script: Script) -> None:
+        self._script = script
         self._well = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.peers: list[Peer] = []
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 

@@ -38,6 +38,7 @@ def after_welcome(data: bytes, welcome: bytes = WELCOME) -> Script:
     async def script(peer: Peer) -> None:
         if peer.number > 1:
             await peer.behave()
+            return
         await peer.hear(CONNECT)
         await peer.say(welcome + data)
         await peer.gone()
@@ -122,6 +123,7 @@ async def test_a_connack_that_cannot_be_is_a_fault_of_the_broker(what: str, line
     async def script(peer: Peer) -> None:
         if peer.number > 1:
             await peer.behave()
+            return
         await peer.hear(CONNECT)
         await peer.say(packet(0x20, body))
         await peer.gone()
@@ -178,6 +180,7 @@ async def test_a_broker_cannot_make_us_hold_more_than_a_packet(what: str) -> Non
     async def script(peer: Peer) -> None:
         if peer.number > 3:
             await peer.behave()
+            return
         await peer.hear(CONNECT)
         await peer.say(WELCOME + head)
         for _ in range(64 * 1024 * 1024 // len(more)):
