@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from struct import pack
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +40,7 @@ class Peer:
         self.number = number
         self.heard: list[tuple[int, bytes]] = []
         self._reader, self._writer = reader, writer
+        self._socket: socket.socket = writer.get_extra_info("socket")
 
     async def hear(self, kind: int | None = None) -> tuple[int, bytes]:
         """Give the next packet, or the next of a kind; ConnectionError where there is none any more."""
@@ -66,7 +69,9 @@ class Peer:
         await self._writer.start_tls(tls)
 
     def reset(self) -> None:
-        """Drop the connection."""
+        """Drop the connection by a RST (RFC 9293, 3.10.4), with whatever has not left yet."""
+        if self._socket.fileno() >= 0:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
         self._writer.transport.abort()
 
     def close(self) -> None:
