@@ -55,14 +55,18 @@ def read_small(path: Path, most_bytes: int) -> bytes:
     still blocks: see `run_aside`.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+    try:
         status = os.fstat(descriptor)
+        # Before a file object is made of it, which for a directory fails and leaves the descriptor open.
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "it is a directory", str(path))
         if not stat.S_ISREG(status.st_mode):
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
             raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
-        content = file.read(most_bytes + 1) if status.st_size <= most_bytes else None
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1) if status.st_size <= most_bytes else None
+    finally:
+        os.close(descriptor)
     if content is None or len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {most_bytes:,} bytes", str(path))
     return content

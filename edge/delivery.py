@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, filterfalse, islice, repeat
+from math import inf
 from operator import attrgetter
 from typing import Final, Protocol
 
@@ -26,6 +27,7 @@ TOO_LARGE, NO_TOPIC = "too_large", "no_topic"
 LONGEST_FRAME: Final = 268_435_460
 """Bytes of the longest packet there can be (MQTT 5, 1.5.5 and 2.1.4)."""
 _source_of: Final = attrgetter("source")
+_BLOCKED_SECONDS = 10.0
 _SLOW_FIRST_SECONDS, _SLOW_MOST_SECONDS = 0.25, 15.0
 
 
@@ -87,7 +89,7 @@ class Delivery:
         on_unsendable: Callable[[Message, str, str], None] = lambda _message, _reason, _why: None,
     ) -> None:
         self.progress_at = clock()
-        self.blocked: str | None = None
+        self._blocked: tuple[float, str] | None = None
         self.last_acknowledgement: float | None = None
         self._outbox, self._encoder, self._clock = outbox, encoder, clock
         self._on_refused, self._on_unsendable = on_refused, on_unsendable
@@ -116,6 +118,12 @@ class Delivery:
         return self.ledger.acknowledged - self._taken_before
 
     @property
+    def blocked(self) -> str | None:
+        """Why no message has got through on this connection, where that has been so for ten seconds."""
+        since, why = self._blocked or (inf, None)
+        return why if self._clock() - since >= _BLOCKED_SECONDS else None
+
+    @property
     def idle(self) -> bool:
         """Nothing waits and nothing is in flight."""
         return not self._in_flight and not self._again and not len(self._outbox)
@@ -129,7 +137,7 @@ class Delivery:
         """A connection is up: send again what is unacknowledged, then what waits."""
         self._wire, self._limits = wire, limits
         self._encoder.retain_available = limits.retain
-        self.blocked, self._taken_before = None, self.ledger.acknowledged
+        self._blocked, self._taken_before = None, self.ledger.acknowledged
         self._unanswered()
         self._resend_as_duplicate = session_present
         self.progress_at = self._clock()
@@ -170,7 +178,7 @@ class Delivery:
             return 0
         self.progress_at = self.last_acknowledgement = self._clock()
         if code < REFUSED_FROM:
-            self._slow, self.blocked = 0.0, None
+            self._slow, self._blocked = 0.0, None
             self._outbox.acknowledged(*messages)
         elif outcome(Packet.PUBACK, code) is Outcome.WAIT:
             self._outbox.put_back(*messages)
@@ -256,7 +264,7 @@ class Delivery:
     def _nothing_taken(self, why: str) -> None:
         """A message did not get through: say so, as long as none has on this connection."""
         if not self.taken:
-            self.blocked = why
+            self._blocked = self._blocked[0] if self._blocked else self._clock(), why
 
     def _wake(self) -> None:
         """Fill once this turn of the loop is over, so that a burst of messages leaves in one write."""

@@ -41,7 +41,7 @@ class ConnectionFacts:
     token_expiry: the token's `exp` in Unix seconds.  last_reason: what last happened to the connection, in words.
     last_ack_age_seconds: time since the last acknowledgement, None before the first.
     waiting_seconds: for how long acknowledgements have been due and none has come; 0 when none is due.
-    blocked: why no message has got through on this connection though some were tried, or None.
+    blocked: why no message has got through on this connection for a while though some were tried, or None.
     """
 
     connected: bool = False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from struct import pack
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +40,7 @@ class Peer:
         self.number = number
         self.heard: list[tuple[int, bytes]] = []
         self._reader, self._writer = reader, writer
+        self._socket: socket.socket = writer.get_extra_info("socket")
 
     async def hear(self, kind: int | None = None) -> tuple[int, bytes]:
         """Give the next packet, or the next of a kind; ConnectionError where there is none any more."""
@@ -61,8 +64,14 @@ class Peer:
         self._writer.write(data)
         await self._writer.drain()
 
+    async def encrypt(self, tls: ssl.SSLContext) -> None:
+        """Do a TLS handshake, and go on inside of it."""
+        await self._writer.start_tls(tls)
+
     def reset(self) -> None:
-        """Drop the connection."""
+        """Drop the connection by a RST (RFC 9293, 3.10.4), with whatever has not left yet."""
+        if self._socket.fileno() >= 0:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
         self._writer.transport.abort()
 
     def close(self) -> None:
@@ -100,15 +109,15 @@ class Rogue:
     peers: all connections so far.
     """
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
-        self._script, self._tls = script, tls
+    def __init__(self, script: Script) -> None:
+        self._script = script
         self._well = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.peers: list[Peer] = []
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 

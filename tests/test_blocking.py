@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,15 @@ def test_what_is_no_small_file_is_an_error_that_says_so(kind: str, tmp_path: Pat
 
     with pytest.raises(OSError, match=reason):
         read_small(tmp_path / "file", 5)
+
+
+@pytest.mark.parametrize("kind", NO_SMALL_FILES)
+def test_no_file_stays_open(kind: str, tmp_path: Path) -> None:
+    """However often it is tried."""
+    NO_SMALL_FILES[kind][0](tmp_path / "file")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with suppress(OSError):
+            read_small(tmp_path / "file", 5)
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

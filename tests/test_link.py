@@ -6,6 +6,7 @@ The broker is a script on a real socket, which sends bytes that no well-made bro
 from __future__ import annotations
 
 import asyncio
+import re
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from contextlib import asynccontextmanager
 import mqtt5
 import pytest
 
+import edge.delivery
+from edge.facts import why_not_ready
 from edge.reasons import name_of
 from fuzz.rogue import CONNECT, DISCONNECT, PUBLISH, WELCOME, Peer, Rogue, Script, length, packet
 from tests.support.rawclient import in_loop
@@ -38,6 +41,7 @@ def after_welcome(data: bytes, welcome: bytes = WELCOME) -> Script:
     async def script(peer: Peer) -> None:
         if peer.number > 1:
             await peer.behave()
+            return
         await peer.hear(CONNECT)
         await peer.say(welcome + data)
         await peer.gone()
@@ -122,6 +126,7 @@ async def test_a_connack_that_cannot_be_is_a_fault_of_the_broker(what: str, line
     async def script(peer: Peer) -> None:
         if peer.number > 1:
             await peer.behave()
+            return
         await peer.hear(CONNECT)
         await peer.say(packet(0x20, body))
         await peer.gone()
@@ -178,6 +183,7 @@ async def test_a_broker_cannot_make_us_hold_more_than_a_packet(what: str) -> Non
     async def script(peer: Peer) -> None:
         if peer.number > 3:
             await peer.behave()
+            return
         await peer.hear(CONNECT)
         await peer.say(WELCOME + head)
         for _ in range(64 * 1024 * 1024 // len(more)):
@@ -255,3 +261,195 @@ async def test_what_a_broker_says_becomes_a_short_piece_of_one_line(lines: Lines
         assert len(told) < 400
         assert told.isprintable()
         assert all(line.isprintable() for line in lines.said)
+
+
+# Who closed
+
+
+@in_loop
+async def test_a_broker_that_closes_is_told_from_us(lines: Lines) -> None:
+    """By a close without DISCONNECT, a reset, DISCONNECT, and before it has answered: each has its own words."""
+
+    async def script(peer: Peer) -> None:
+        if peer.number == 1:
+            peer.close()
+            return
+        await peer.hear(CONNECT)
+        await peer.say(WELCOME)
+        # A reset would overtake CONNACK.
+        await asyncio.sleep(0.05)
+        if peer.number == 2:
+            peer.close()
+        elif peer.number == 3:
+            peer.reset()
+        elif peer.number == 4:
+            await peer.say(b"\xe0\x01\x8b")
+        await peer.gone()
+
+    async with facing(script) as (rogue, rig):
+        await rig.connected(times=4)
+        said = "\n".join(line for line in lines.said if "next attempt" in line)
+
+        assert f"127.0.0.1:{rogue.port} closed the connection before it answered" in said
+        assert "the broker closed the connection without DISCONNECT; next" in said
+        assert "connection lost: [Errno 104] Connection reset by peer; next" in said
+        assert "the broker closed the connection: 0x8B Server shutting down; next" in said
+
+
+def granting(properties: bytes) -> Script:
+    """Let in under these conditions, and behave."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(packet(0x20, b"\x00\x00" + length(len(properties)) + properties))
+        await peer.behave(greeted=True)
+
+    return script
+
+
+@in_loop
+async def test_an_error_of_ours_while_reading_costs_the_connection_only(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named with its type, the traceback is for debug, and the next connection delivers."""
+
+    def stumble(*_: object) -> int:
+        monkeypatch.undo()
+        raise LookupError("no such thing")
+
+    async with facing(granting(b"")) as (rogue, rig):
+        monkeypatch.setattr(edge.delivery.Delivery, "_settled", stumble)
+        rig.offer("CNC-01 1")
+        await rig.finish()
+
+        assert len(rogue.peers) == 2
+        assert rig.ledger.acknowledged == 1
+        assert lines.count("the connection failed: LookupError: no such thing; next attempt in") == 1
+
+
+@in_loop
+async def test_a_client_id_that_mqtt_cannot_carry_is_tried_again_not_died_of(lines: Lines) -> None:
+    """What the options would have refused, should it come through all the same: struct.error, in a line."""
+    settings = settings_for(1).model_copy(update={"mqtt_client_id": "x" * 70_000})
+    async with Rogue(after_welcome(b"")) as rogue, Rig(settings.model_copy(update={"mqtt_port": rogue.port})) as rig:
+        await until(lambda: lines.count("the connection failed: struct.error: ") > 2, "three attempts")
+
+        assert not rig.living.done()
+    assert [line for line in lines.said if "Traceback" in line and "an error of our own" not in line] == []
+
+
+# What a broker grants, at its edges
+
+
+@in_loop
+async def test_a_keep_alive_of_0_does_not_keep_us_from_noticing_a_dead_link(lines: Lines) -> None:
+    """Pings go on as MQTT_KEEP_ALIVE has them, and a warning says so."""
+    async with facing(granting(b"\x13\x00\x00"), mqtt_keep_alive=1) as (rogue, rig):
+        await rig.connected()
+        await until(lambda: (0xC0, b"") in rogue.peers[0].heard, "a ping")
+
+        assert lines.count("the broker turns the keep-alive off: we ping all the same") == 1
+
+
+@in_loop
+async def test_a_server_that_is_content_with_fewer_pings_gets_ours(lines: Lines) -> None:
+    """Its 65,535 s would have a dead link unnoticed for a day; more pings than it needs are no offence."""
+    async with facing(granting(b"\x13\xff\xff"), mqtt_keep_alive=1) as (rogue, rig):
+        await rig.connected()
+        await until(lambda: (0xC0, b"") in rogue.peers[0].heard, "a ping")
+
+
+@in_loop
+async def test_a_receive_maximum_of_1_lets_one_message_be_in_flight(lines: Lines) -> None:
+    """All arrive, one after the other, and a warning says why that is slow."""
+    async with facing(granting(b"\x21\x00\x01")) as (_, rig):
+        rig.offer(*(f"CNC-{number:02d} 1" for number in range(1, 30)))
+        await rig.finish()
+
+        assert rig.ledger.acknowledged == 29
+        assert rig.notes.most_in_flight <= 1
+        assert lines.count("the broker's Receive Maximum is 1: a message leaves only when the last one is acknowledged")
+
+
+@in_loop
+async def test_a_session_that_is_not_kept_is_warned_of_and_nothing_is_lost(lines: Lines) -> None:
+    """Session expiry 0: what was not acknowledged is sent again after a reconnect, as new."""
+    async with facing(granting(b"\x11\x00\x00\x00\x00")) as (rogue, rig):
+        await rig.connected()
+        rogue.peers[0].reset()
+        rig.offer("CNC-01 1")
+        await rig.finish()
+
+        assert rig.ledger.acknowledged == 1
+        assert lines.count("sessions are kept for 0 s, less than MQTT_SESSION_EXPIRY=3600") >= 1
+
+
+@pytest.mark.parametrize("most", [1, 120])
+@in_loop
+async def test_where_no_message_fits_readiness_says_so(
+    most: int, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """After ten seconds, here 0.1, with the size and the limit; on a connection where they fit it is well again."""
+    monkeypatch.setattr(edge.delivery, "_BLOCKED_SECONDS", 0.1)
+    async with facing(granting(b"\x27" + most.to_bytes(4, "big"))) as (rogue, rig):
+        rig.offer("CNC-01 1")
+        await until(lambda: rig.broker.facts().blocked, "blocked")
+        why = why_not_ready(rig.broker.facts())
+        rogue.reform()
+        await rig.connected(times=2)
+        rig.offer("CNC-01 2")
+        await rig.drained()
+
+        assert re.fullmatch(
+            rf"no message can be sent: \d+ bytes; the broker's Maximum Packet Size is {most}", why or ""
+        )
+        assert why_not_ready(rig.broker.facts()) is None
+        assert rig.ledger.dropped == {"too_large": 1}
+        assert lines.count(f"longer messages than the broker's Maximum Packet Size of {most} bytes are dropped") == 1
+
+
+@in_loop
+async def test_where_every_message_is_refused_readiness_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An authorization that lets us in and to no topic; as soon as one message is taken it is well again."""
+    monkeypatch.setattr(edge.delivery, "_BLOCKED_SECONDS", 0.1)
+    codes = [0x87, 0x87, 0x87]
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(WELCOME)
+        while True:
+            _, body = await peer.hear(PUBLISH)
+            topic = int.from_bytes(body[:2], "big")
+            await peer.say(packet(0x40, body[2 + topic : 4 + topic] + bytes((codes.pop() if codes else 0,))))
+
+    async with facing(script) as (_, rig):
+        rig.offer("CNC-01 1", "CNC-01 2", "CNC-01 3")
+        await until(lambda: rig.broker.facts().blocked, "blocked")
+        assert why_not_ready(rig.broker.facts()) == "the broker refuses every message: 0x87 Not authorized"
+        rig.offer("CNC-01 4")
+        await rig.drained()
+
+        assert why_not_ready(rig.broker.facts()) is None
+        assert (rig.ledger.acknowledged, rig.ledger.refused) == (1, {0x87: 3})
+
+
+@in_loop
+async def test_a_message_whose_packet_id_is_in_use_is_sent_again_under_another(lines: Lines) -> None:
+    """PUBACK 0x91 is about the id, not about the message (MQTT 5, 3.4.2.1)."""
+    ids: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(WELCOME)
+        while True:
+            _, body = await peer.hear(PUBLISH)
+            topic = int.from_bytes(body[:2], "big")
+            ids.append(body[2 + topic : 4 + topic])
+            await peer.say(packet(0x40, ids[-1] + (b"\x91" if len(ids) == 1 else b"\x00")))
+
+    async with facing(script) as (_, rig):
+        rig.offer("CNC-01 1")
+        await rig.drained()
+
+        assert len(set(ids)) == 2
+        assert (rig.ledger.acknowledged, rig.ledger.failed) == (1, 0)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
+import edge.listen
 from edge.listen import CannotListen, Listener
 from edge.settings import Settings
+from fuzz.rogue import CONNECT, WELCOME, Peer, Rogue, Script, packet
 from messages import FactoryMessageGenerator
 from tests.conftest import StartMosquitto
 from tests.support.mosquitto import PASSWORD, USERNAME, Mosquitto
 from tests.support.plants import structure
+from tests.support.waiting import wait_until
 from tests.test_verify import HOUR, ONE_OF_EACH, sums, told
 
 
@@ -154,3 +160,77 @@ def test_the_broker_must_bear_the_name_that_is_expected(password: tuple[Mosquitt
 
     with pytest.raises(CannotListen, match="Hostname mismatch"), Listener(settings, "#"):
         pass
+
+
+@contextmanager
+def rogue(script: Script) -> Iterator[Settings]:
+    """A broker with a script, in a thread, and the settings of its client."""
+    port, done = list[int](), Event()
+
+    async def serve() -> None:
+        async with Rogue(script) as broker:
+            port.append(broker.port)
+            while not done.is_set():  # noqa: ASYNC110 - the event is of the other thread
+                await asyncio.sleep(0.01)
+
+    thread = Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    while not port:
+        done.wait(0.01)
+    environ = {"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(port[0]), "MQTT_TLS": "false", "MQTT_AUTH_METHOD": "NONE"}
+    try:
+        yield Settings.load(environ, pid=1)
+    finally:
+        done.set()
+        thread.join()
+
+
+def answering(data: bytes, subscribed: bool = False) -> Script:
+    """Let in, take the subscription where that is asked, and then send these bytes, again and again."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(WELCOME)
+        _, body = await peer.hear(0x80)
+        if subscribed:
+            await peer.say(packet(0x90, body[:2] + b"\x00\x01"))
+        while data:
+            await peer.say(data)
+
+    return script
+
+
+WRONG: dict[str, tuple[bytes, str]] = {
+    "a packet of 256 MiB": (b"\x30\xff\xff\xff\x7f" + b"x" * 65_536, "sent a packet of 268,435,455 bytes"),
+    "QoS 2": (packet(0x34, b"\x00\x01t\x00\x07\x00"), "sent PUBLISH, which we have not asked for"),
+    "PUBREL": (packet(0x62, b"\x00\x07"), "sent PUBREL, which we have not asked for"),
+    "AUTH": (b"\xf0\x00", "sent AUTH, which we have not asked for"),
+    "an unknown property": (packet(0x90, b"\x00\x01\x02\x7f\x00\x01"), "sent a malformed SUBACK"),
+    "a cut-off PUBLISH": (packet(0x32, b"\x00"), "sent a malformed PUBLISH"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_broker_that_breaks_a_rule_is_left_and_the_text_says_that_we_did(what: str) -> None:
+    """At once, for what a subscriber has not asked for and for what is malformed."""
+    data, why = WRONG[what]
+
+    with rogue(answering(data)) as settings, pytest.raises(CannotListen) as error, Listener(settings, "factory/#"):
+        pass
+
+    assert str(error.value).startswith(f"closed the connection: the broker {why}")
+
+
+def test_what_waits_to_be_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that is slow loses messages, which are counted, and no memory: here 1 MiB may wait."""
+    monkeypatch.setattr(edge.listen, "_WAITING_BYTES", 1024 * 1024)
+    row = packet(0x30, b"\x00\x01t\x00" + b"x" * 60_000)
+    with rogue(answering(row * 4, subscribed=True)) as settings, Listener(settings, "#") as listener:
+        tracemalloc.start()
+        try:
+            wait_until(lambda: listener.lost > 200, 10, "messages are lost")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert peak < 8 * 1024 * 1024

@@ -124,7 +124,7 @@ async def test_a_bad_new_token_costs_the_connection_not_the_session(pod: Pod, hu
 PASSING: dict[str, tuple[Callable[[Pod], object], str]] = {
     "expired": (
         lambda pod: pod.log_in_with(pod.credentials.token(lifetime_seconds=-10)),
-        "check token, audience and BrokerAuthentication); the token has expired; waiting for a new one",
+        "its audience and the BrokerAuthentication); the token has expired; waiting for a new one",
     ),
     "missing token": (lambda pod: pod.token_file.unlink(), "token file {pod.token_file} is missing"),
     "empty token": (lambda pod: pod.log_in_with(b""), "token file {pod.token_file} is empty"),
@@ -132,7 +132,10 @@ PASSING: dict[str, tuple[Callable[[Pod], object], str]] = {
         lambda pod: pod.trust(Authority("Another Root CA")),
         "certificate in certificate chain (see MQTT_CA_FILE)",
     ),
-    "no CA": (lambda pod: write_atomically(pod.ca_file, b"?"), "CA file {pod.ca_file} holds no certificate"),
+    "no CA": (
+        lambda pod: write_atomically(pod.ca_file, b"?"),
+        "CA file {pod.ca_file} holds no certificate in PEM form (see MQTT_CA_FILE)",
+    ),
 }
 """What may mend itself: how it comes about, and the words that tell it from all others."""
 
@@ -164,14 +167,14 @@ FINAL: dict[str, tuple[Callable[[Pod], Rig], int, int, str]] = {
         5,
         " - the token's audience is somebody-else",
     ),
-    "garbage": (lambda pod: _with_token(pod, b"garbage"), 0x87, 5, " - the token file holds no JWT"),
-    "wrong method": (lambda pod: pod.rig("plain", mqtt_tls=False, mqtt_ca_file=None), 0x8C, 0, "MQTT_AUTH_METHOD"),
-    "no method": (
-        lambda pod: pod.rig(mqtt_auth_method="NONE"),
+    "garbage": (
+        lambda pod: _with_token(pod, b"garbage"),
         0x87,
-        0,
-        "check token, audience and BrokerAuthentication",
+        5,
+        "holds no JWT with an audience (see SAT_TOKEN_PATH)",
     ),
+    "wrong method": (lambda pod: pod.rig("plain", mqtt_tls=False, mqtt_ca_file=None), 0x8C, 0, "MQTT_AUTH_METHOD"),
+    "no method": (lambda pod: pod.rig(mqtt_auth_method="NONE"), 0x87, 0, "wants a login (MQTT_AUTH_METHOD)"),
 }
 """What will not mend itself: who comes, the code of the end, how often it is tried again before, and its words."""
 

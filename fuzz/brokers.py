@@ -1,0 +1,248 @@
+"""Brokers that misbehave, against a real client: its queue, delivery and connection over a socket of this machine.
+
+A case is a client with some messages, and a broker that does up to three things of fuzz/misbehaviours wrong, one a
+connection, and then behaves. Nothing may be raised, nobody may be kept waiting, little may be held, the ledger must
+balance, and in the end every message must be accounted for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import tempfile
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Self
+
+import edge.backoff
+import edge.connection
+import edge.delivery
+import edge.renewal
+from edge.broker import Broker
+from edge.connection import BrokerRefused
+from edge.delivery import Delivery
+from edge.outbox import Outbox
+from edge.settings import Settings
+from edge.wire import CloudEvents, Encoder
+from fuzz.misbehaviours import ALL, Misbehaviour, StillThere, falls_silent
+from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
+from fuzz.rogue import Peer, Rogue
+from plant.telemetry import Message
+from sandbox.credentials import Authority
+
+_MESSAGES, _MACHINES = 40, 8
+_MOST_BYTES = 6 * 1024 * 1024
+"""What a case may hold at any moment, the broker's own buffers among it."""
+
+_HASTE: tuple[tuple[ModuleType, str, float], ...] = (
+    (edge.backoff, "_FIRST_SECONDS", 0.01),
+    (edge.backoff, "_MOST_SECONDS", 0.05),
+    (edge.connection, "_TICK_SECONDS", 0.02),
+    (edge.connection, "_ANSWER_SECONDS", 0.5),
+    (edge.delivery, "_SLOW_FIRST_SECONDS", 0.01),
+    (edge.delivery, "_SLOW_MOST_SECONDS", 0.05),
+    (edge.renewal, "_ANSWER_SECONDS", 0.1),
+)
+"""Waits that are shortened, so that a case takes a part of a second."""
+
+_TOKEN = b"e30.eyJleHAiOjQwMDAwMDAwMDAsImF1ZCI6ImZ1enoifQ.%d"
+
+
+def run(seed: int, cases: range, say: Say) -> Result:
+    """Run the cases of these numbers."""
+    findings: list[Finding] = []
+    outcomes: Counter[str] = Counter()
+    slowest = 0.0
+    with _in_haste(), _Records() as records, tempfile.TemporaryDirectory() as folder:
+        tls = Authority().server_context()
+        tracemalloc.start()
+        try:
+            for number in cases:
+                records.begin()
+                case = Case(seed, number, Path(folder), tls)
+                asyncio.run(case.play())
+                outcomes[case.outcome] += 1
+                slowest = max(slowest, case.slowest_seconds)
+                findings += (Finding(number, f"{what} ({case.names})") for what in [*case.wrong, *records.wrong])
+                if (number + 1) % 100 == 0:
+                    say(f"brokers: {number + 1} cases")
+        finally:
+            tracemalloc.stop()
+    return Result(len(cases), dict(outcomes), slowest, findings)
+
+
+class Case:
+    """One client and its broker.  wrong: what should not have been.  names: what the broker did."""
+
+    def __init__(self, seed: int, number: int, folder: Path, tls: ssl.SSLContext) -> None:
+        self._chance = chance(seed, number)
+        self._token_file = folder / "token"
+        self.wrong: list[str] = []
+        self.outcome = "delivered"
+        self.slowest_seconds = 0.0
+        self._tls = tls if self._chance.random() < 0.15 else None
+        self._scripts = self._draw()
+        self.names = ", ".join(script.__name__ for script in self._scripts)
+        self._refusals = 0
+
+    def _draw(self) -> list[Misbehaviour]:
+        if self._chance.random() < 0.03:
+            return [falls_silent]
+        return [self._chance.choice(ALL) for _ in range(self._chance.randrange(1, 4))]
+
+    async def play(self) -> None:
+        """From the first attempt to the good-bye."""
+        asyncio.get_running_loop().set_exception_handler(self._on_exception)
+        tracemalloc.clear_traces()
+        tracemalloc.reset_peak()
+        pulse = asyncio.create_task(self._feel_the_pulse())
+        async with Rogue(self._script) as rogue:
+            await self._live(rogue)
+        pulse.cancel()
+        _, peak = tracemalloc.get_traced_memory()
+        if peak > _MOST_BYTES:
+            self.wrong.append(f"held {peak / 2**20:.1f} MiB")
+
+    async def _live(self, rogue: Rogue) -> None:
+        outbox, rig = self._client(rogue.port)
+        living = asyncio.create_task(self._keep_living(rig))
+        self._offer(outbox, 0)
+        await self._until(lambda: len(rogue.peers) > len(self._scripts), 10.0, "the broker came to its senses")
+        self._offer(outbox, _MESSAGES)
+        began = time.monotonic()
+        await self._until(lambda: not outbox.ledger.pending, LONGEST_SECONDS, f"all was delivered: {outbox.ledger}")
+        self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
+        await rig.stop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(living, LONGEST_SECONDS)
+        if not living.done() or living.cancelled():
+            self.wrong.append("the client did not end")
+        self._judge(outbox)
+
+    def _client(self, port: int) -> tuple[Outbox, Broker]:
+        method = self._chance.choice(("NONE", "K8S-SAT"))
+        self._token_file.write_bytes(_TOKEN % 0)
+        options = {
+            "mqtt_broker": "127.0.0.1",
+            "mqtt_port": port,
+            "mqtt_client_id": "fuzz",
+            "mqtt_auth_method": method,
+            "sat_token_path": self._token_file,
+            "mqtt_tls": self._tls is not None,
+            "mqtt_tls_insecure": self._tls is not None,
+            "mqtt_keep_alive": 1,
+            "mqtt_window": self._chance.choice((1, 5, 100)),
+            "mqtt_qos": self._chance.choice((0, 1, 1, 1)),
+            "mqtt_clean_start": self._chance.random() < 0.2,
+        }
+        settings = Settings.load({}, options, pid=1)
+        outbox = Outbox(1000)
+        encoder = Encoder(lambda message: f"factory/{message.source}", 3600, CloudEvents("aio://fuzz", "run"))
+        return outbox, Broker(settings, Delivery(outbox, encoder, time.monotonic), time.time)
+
+    async def _keep_living(self, broker: Broker) -> None:
+        """As an orchestrator would: a client that gave up is started again."""
+        while True:
+            try:
+                await broker.run()
+            except BrokerRefused:
+                self.outcome = "gave up, and delivered when started again"
+            else:
+                return
+
+    async def _script(self, peer: Peer) -> None:
+        behaves = peer.number > len(self._scripts)
+        # Else there is no TLS where the client begins with it, or it begins in mid-packet.
+        if self._tls is not None and (behaves or self._chance.random() < 0.6):
+            await peer.encrypt(self._tls)
+        if behaves:
+            await peer.behave()
+            return
+        self._token_file.write_bytes(_TOKEN % peer.number)
+        try:
+            await self._scripts[peer.number - 1](peer, self._chance)
+        except StillThere:
+            self.wrong.append("the client stayed with a broker that was silent")
+
+    def _offer(self, outbox: Outbox, first: int) -> None:
+        for number in range(first, first + _MESSAGES):
+            payload = b'{"n":%d}' % number
+            source = f"CNC-{number % _MACHINES:02d}"
+            outbox.offer(Message("cnc_machine", source, "LINE-1-STATION-A", 0, number, payload))
+
+    def _judge(self, outbox: Outbox) -> None:
+        ledger = outbox.ledger
+        if not ledger.balances() or ledger.generated != 2 * _MESSAGES:
+            self.wrong.append(f"the ledger does not balance: {ledger}")
+        if ledger.failed and self.outcome == "delivered":
+            self.outcome = "delivered, but for what the broker refused or has no room for"
+        if self.slowest_seconds > LONGEST_SECONDS:
+            self.wrong.append(f"something waited for {self.slowest_seconds:.1f} s")
+
+    async def _until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                self.wrong.append(f"not within {seconds:g} s: {what}")
+                return
+            await asyncio.sleep(0.005)
+
+    async def _feel_the_pulse(self) -> None:
+        """How late the loop is: a step of it that takes long keeps everybody waiting."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - before - 0.01)
+
+    def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        self.wrong.append(f"raised in the loop: {context.get('exception') or context.get('message')!r}")
+
+
+class _Records(logging.Handler):
+    """A context manager: notes lines that must not be, and keeps all others quiet."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.wrong: list[str] = []
+
+    def begin(self) -> None:
+        """Another case."""
+        self.wrong = []
+
+    def __enter__(self) -> Self:
+        root = logging.getLogger()
+        self._before = root.level, root.handlers[:]
+        root.handlers[:] = [self]
+        root.setLevel(logging.INFO)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        level, handlers = self._before
+        logging.getLogger().handlers[:] = handlers
+        logging.getLogger().setLevel(level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at a line."""
+        line = record.getMessage()
+        if record.exc_info or record.levelno >= logging.ERROR or "the connection failed" in line:
+            self.wrong.append(f"logged: {line[:300]}")
+        elif len(line) > 800 or not line.isprintable():
+            self.wrong.append(f"logged what the broker said as it was: {line[:300]!r}")
+
+
+@contextmanager
+def _in_haste() -> Iterator[None]:
+    before = [(module, name, getattr(module, name)) for module, name, _ in _HASTE]
+    for module, name, seconds in _HASTE:
+        setattr(module, name, seconds)
+    try:
+        yield
+    finally:
+        for module, name, seconds in before:
+            setattr(module, name, seconds)
