@@ -81,7 +81,8 @@ class Model:
         self.crowded = self.jobs.ideal_ms < ceil(self.period_ms)
         self.feed: Callable[[Machine, int], None] = _next_job
         self.wake: Callable[[Machine], None] = _nobody
-        self._stations: dict[str, tuple[str, bytes]] = {}
+        self._stations: dict[int, tuple[str, bytes]] = {}
+        self._stations_round = len(spec.lines or "-") * len(spec.stations or "-")
         self.states = {name: self._state(name) for name in spec.status_distribution}
         # Mappings have no order in YAML: sorted, so that writing them in another one changes no draw.
         shares = [(self.states[name], share) for name, share in sorted(spec.status_distribution.items())]
@@ -98,9 +99,12 @@ class Model:
         return self.declared.machine_id.format(number=number)
 
     def station(self, number: int) -> tuple[str, bytes]:
-        """A machine's station, also as JSON: the same two objects for all machines of a station."""
-        name = self.spec.station(number)
-        return self._stations.setdefault(name, (name, json_text(name)))
+        """A machine's station, also as JSON. They are handed out in turn, so after a round they are the same objects."""
+        place = number % self._stations_round
+        if place not in self._stations:
+            name = self.spec.station(number)
+            self._stations[place] = name, json_text(name)
+        return self._stations[place]
 
     def _state(self, name: str) -> State:
         return State(name, json_text(name), self.spec.dwell(name) * 1000, name == self.spec.producing_state)

@@ -15,6 +15,7 @@ from pydantic import Field
 from plant.fields import (
     FactorRange,
     HowManyRange,
+    Increment,
     JobSeconds,
     JobSecondsRange,
     Lines,
@@ -136,7 +137,7 @@ class CncMachine(_CycleSpec):
 class Printer3d(MachineSpec):
     """3D printers: parts that grow by `progress_increment` in each reporting period of running."""
 
-    progress_increment: float = Field(gt=0, le=1)
+    progress_increment: Increment
     quality_distribution: Weights
     part_types: Names
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from types import UnionType
+from typing import Annotated, Any, Final, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -19,11 +20,13 @@ from plant import calendar_spec, flow_spec, rules, yamlfile
 from plant.calendar_spec import CalendarSpec
 from plant.fields import (
     SHORTEST_PERIOD_SECONDS,
+    YEAR_SECONDS,
     EventsPerHour,
     HowManyRange,
     MachineCount,
     Name,
     Names,
+    PeriodSeconds,
     Rate,
     Seconds,
     Spec,
@@ -50,6 +53,9 @@ __all__ = [
     "load",
     "parse",
 ]
+
+
+MOST_PIECES_AT_FIRST: Final = 100_000
 
 
 class CustomerOrder(Spec):
@@ -80,7 +86,7 @@ class OeeReport(Spec):
     """Each machine's true figures as retained messages, every `report_seconds`; off unless asked for."""
 
     enabled: bool = False
-    report_seconds: Seconds = 60.0
+    report_seconds: PeriodSeconds = 60.0
     topic: Topic | None = None
 
 
@@ -186,7 +192,7 @@ def parse(
     wrong = [*faults, *wrong, *rules.broken(data, producing_states)]
     wrong += calendar_spec.broken(data.get("calendar"), list(MACHINE_TYPES))
     wrong += flow_spec.broken(data)
-    wrong += _too_fast(structure) if structure else ()
+    wrong += [*_too_fast(structure), *_too_slow(structure), *_too_full(structure)] if structure else ()
     if structure is None or wrong:
         raise StructureError(located(wrong, file, lines or {}))
     return structure
@@ -208,6 +214,24 @@ def _too_fast(structure: Structure) -> Iterator[Fault]:
     if target and shortest < SHORTEST_PERIOD_SECONDS:
         most = target * shortest / SHORTEST_PERIOD_SECONDS
         yield Fault(("global", "target_rate"), f"must be at most {most:.10g} here, for no machine has a row twice a ms")
+
+
+def _too_slow(structure: Structure) -> Iterator[Fault]:
+    """A target rate at which some machine would report less than once a year."""
+    longest = max((structure.period_seconds(spec) for _, spec, _ in structure.machines()), default=0.0)
+    target = structure.global_.target_rate
+    if target and longest > YEAR_SECONDS:
+        least = target * longest / YEAR_SECONDS
+        yield Fault(("global", "target_rate"), f"must be at least {least:.10g} here, for each machine has a row a year")
+
+
+def _too_full(structure: Structure) -> Iterator[Fault]:
+    """A flow that would begin with more pieces than can be made at once."""
+    flow = structure.flow or FlowSpec(initial_fill=0.0)
+    pieces = sum(int(places * flow.initial_fill) for places in flow.buffers.model_dump().values())
+    if pieces > MOST_PIECES_AT_FIRST:
+        rule = f"puts {pieces:,} pieces into the buffers at first: must be at most {MOST_PIECES_AT_FIRST:,}"
+        yield Fault(("flow", "initial_fill"), rule)
 
 
 def _validated(data: Mapping[str, Any]) -> tuple[Structure | None, list[Fault]]:
@@ -235,11 +259,34 @@ def _fault(error: ErrorDetails) -> Fault:
 
 
 def _known_keys(place: Place) -> list[str]:
-    model: type[BaseModel] = Structure
-    for step in (each for each in place if isinstance(each, str)):
-        annotation = _fields(model)[step].annotation
-        model = next(each for each in (*get_args(annotation), annotation) if isinstance(each, type))
-    return list(_fields(model))
+    """The keys that a mapping takes; none where they are not known, as below a name that the user has given."""
+    annotation: object = Structure
+    for step in place:
+        annotation = next(_inside(annotation, step), None)
+    return [name for model in _meant(annotation) if _is_model(model) for name in _fields(model)]
+
+
+def _inside(annotation: object, step: str | int) -> Iterator[object]:
+    """What may stand one step below a value of that type."""
+    for each in _meant(annotation):
+        if _is_model(each):
+            yield from (field.annotation for name, field in _fields(each).items() if name == step)
+        elif get_origin(each) in (dict, tuple, list):
+            yield get_args(each)[1 if get_origin(each) is dict else 0]
+
+
+def _meant(annotation: object) -> Iterator[object]:
+    """The types that an annotation stands for, one after the other where there is a choice."""
+    if get_origin(annotation) is Annotated:
+        yield from _meant(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        yield from (each for choice in get_args(annotation) for each in _meant(choice))
+    else:
+        yield annotation
+
+
+def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
