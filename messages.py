@@ -162,12 +162,14 @@ class FactoryMessageGenerator:
 
         Left out where something from outside lives with the machines, which could not be taken back.
         """
-        if self._coupled:
-            return
-        few = self if self._coupling else self._sample()
-        trial = few._trial()
+        if not self._coupled:
+            (self if self._coupling else self._sample()).play_through()
+
+    def play_through(self) -> None:
+        """Rehearse with all machines, whatever that costs."""
+        trial = self._trial()
         try:
-            few.advance(self.now + min(_REHEARSED_SECONDS, _REHEARSED_EVENTS / few._most_events_a_second()))
+            self.advance(self.now + min(_REHEARSED_SECONDS, _REHEARSED_EVENTS / self._most_events_a_second()))
         finally:
             trial.take_back()
 
@@ -176,9 +178,9 @@ class FactoryMessageGenerator:
 
     def _sample(self) -> Self:
         """The same plant with few of its machines, which stand alone."""
-        few = copy.copy(self)
-        few._fleets = [fleet.sample(_REHEARSED_MACHINES, _milliseconds(self.now)) for fleet in self._fleets]
-        few._stops = PlannedStops(few._fleets)
+        few, now_ms = copy.copy(self), _milliseconds(self.now)
+        fleets = [fleet.sample(_REHEARSED_MACHINES, now_ms) for fleet in self._fleets]
+        vars(few).update(_fleets=fleets, _stops=PlannedStops(fleets))
         return few
 
     def _most_events_a_second(self) -> float:

@@ -160,16 +160,18 @@ class Fleet:
 
     @property
     def most_events_a_second(self) -> float:
-        """No fewer than its machines' rows, jobs and stays are together; for a bound on what a stretch of time costs."""
+        """A bound on its machines' rows, jobs and stays: what a stretch of time may cost."""
         if not self.machines:
             return 0.0
         model = self.machines[0].model
         stays_ms = min(state.dwell_ms for state in model.states.values())
-        return sum(1000 * len(self.machines) / each_ms for each_ms in (model.period_ms, model.jobs.ideal_ms, stays_ms))
+        longest_ms = model.period_ms, model.jobs.ideal_ms, stays_ms
+        return sum(1000 * len(self.machines) / each_ms for each_ms in longest_ms)
 
     def tune(self, structure: Structure, now_ms: int, *, coupled: bool = False) -> None:
-        """Follow a structure from now on: machines that stay keep their state, job and counters.
+        """Follow a structure from now on: machines that stay keep their job and counters.
 
+        Their state, too, unless the type's states have other shares or stays: then each is drawn anew.
         coupled: the machines live as others tell them to, so that `schedule` and `row` stand in for `due`.
         """
         specified = {key: (spec, count) for key, spec, count in structure.machines()}
@@ -186,12 +188,11 @@ class Fleet:
 
     def sample(self, most: int, now_ms: int) -> Fleet:
         """Some of its machines, spread over all, as a fleet: the machines and the books are the same."""
-        few = copy.copy(self)
-        few.machines = self.machines[:: len(self.machines) // most + 1]
-        few._ring = self._ring.of(few.machines, now_ms)
-        chosen = set(few.machines)
-        few._wakes = [wake for wake in self._wakes if wake[2] in chosen]
-        heapify(few._wakes)
+        few, machines = copy.copy(self), self.machines[:: len(self.machines) // most + 1]
+        chosen = set(machines)
+        wakes = [wake for wake in self._wakes if wake[2] in chosen]
+        heapify(wakes)
+        vars(few).update(machines=machines, _ring=self._ring.of(machines, now_ms), _wakes=wakes)
         return few
 
     def due(self, until_ms: int) -> list[Message]:
@@ -256,9 +257,12 @@ class Fleet:
     def _follow(self, model: Model, numbers: range, now_ms: int, *, coupled: bool) -> None:
         slower = bool(self.machines) and model.period_ms > self.machines[0].model.period_ms
         kept = self.machines[: len(numbers)]
+        anew = bool(kept) and kept[0].model.mix != model.mix
         for machine in kept:
             machine.live(now_ms)
-            machine.adopt(model, now_ms)
+            machine.adopt(model)
+            if anew:
+                machine.begin_anew(now_ms)
         self.machines = kept + self._made(model, numbers[len(kept) :], now_ms)
         if not (self._laps and self._ring.goes_on(self.machines, model.period_ms)):
             anchor_ms = self._ring.anchor_for(model.period_ms, now_ms) if self._laps else now_ms

@@ -3,16 +3,16 @@
 A change of structure goes through many hands and may fail in the middle. To keep what there is and put it back is
 cheaper than to build a second plant beside the first: a machine is one tuple of what it holds, everything stays where
 it lies in memory, and only who has failed pays for the return.
-What can change are the objects of our own classes, and the lists, mappings, queues and tables that they hold. Tuples are
-taken for values: nobody may be reachable through a tuple alone.
+What can change are the objects of our own classes, and the lists, mappings, queues and tables that they hold. Tuples
+are taken for values: nobody may be reachable through a tuple alone.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from operator import attrgetter
 from types import FunctionType, MethodType
 from typing import Any, Final
@@ -22,6 +22,9 @@ from pydantic import BaseModel
 from plant.machine import Machine
 
 _Restore = Callable[[], None]
+_Kept = tuple[_Restore, Iterable[Any]]
+"""How to put a thing back, and what it holds."""
+
 _VALUES: Final = (tuple, bytes, type, BaseModel, BaseException, FunctionType, MethodType)
 _held_by_machine: Final = attrgetter(*Machine.__slots__)
 
@@ -31,9 +34,8 @@ class Checkpoint:
 
     def __init__(self, root: object) -> None:
         self._restores: list[_Restore] = []
-        self._met = {id(root)}
-        self._ahead: list[Any] = []
-        self._keep_object(root)
+        self._met: set[int] = set()
+        self._ahead = [root]
         while self._ahead:
             self._keep(self._ahead.pop())
 
@@ -43,79 +45,51 @@ class Checkpoint:
             restore()
 
     def _keep(self, thing: Any) -> None:
-        keep = _keeper(type(thing))
-        if keep is not None and id(thing) not in self._met:
-            self._met.add(id(thing))
-            keep(self, thing)
-
-    def _keep_object(self, thing: Any) -> None:
-        held = _held_by(thing)
-        self._ahead.extend(held.values())
-
-        def restore() -> None:
-            now = _held_by(thing)
-            for name in now.keys() - held.keys():
-                delattr(thing, name)
-            for name, value in held.items():
-                if now.get(name) is not value:
-                    setattr(thing, name, value)
-
+        kind: Any = type(thing)
+        keep = _keeper(kind)
+        if keep is None or id(thing) in self._met:
+            return
+        self._met.add(id(thing))
+        restore, held = keep(thing)
         self._restores.append(restore)
+        self._look_into(list(held))
 
-    def _keep_list(self, thing: list[Any]) -> None:
-        was = thing.copy()
-        if thing and type(thing[0]) is Machine:
-            self._keep_machines(thing)
-        else:
-            self._look_into(thing)
-        self._restores.append(lambda: thing.__setitem__(slice(None), was))
+    def _look_into(self, things: list[Any]) -> None:
+        """Most hold numbers and texts alone: to know that takes a look at their types."""
+        kinds = set(map(type, things))
+        if Machine in kinds:
+            self._keep_machines([thing for thing in things if type(thing) is Machine])
+        if any(map(_keeper, kinds - {Machine})):
+            self._ahead.extend(thing for thing in things if type(thing) is not Machine)
 
-    def _keep_deque(self, thing: deque[Any]) -> None:
-        was = tuple(thing)
-        self._look_into(thing)
-
-        def restore() -> None:
-            thing.clear()
-            thing.extend(was)
-
-        self._restores.append(restore)
-
-    def _keep_dict(self, thing: dict[Any, Any]) -> None:
-        was = dict(thing)
-        self._look_into(thing)
-        self._look_into(thing.values())
-
-        def restore() -> None:
-            thing.clear()
-            thing.update(was)
-
-        self._restores.append(restore)
-
-    def _keep_array(self, thing: array[Any]) -> None:
-        was = thing[:]
-        self._restores.append(lambda: thing.__setitem__(slice(None), was))
-
-    def _keep_machines(self, machines: Sequence[Machine]) -> None:
+    def _keep_machines(self, machines: list[Machine]) -> None:
         """A fleet at once. They share a model; a hundred thousand of them cost as much as all the rest together."""
         if self._met.issuperset(map(id, machines)):
             return
         self._met.update(map(id, machines))
+        self._restores.append(partial(_put_back, machines, [*map(_held_by_machine, machines)]))
         self._ahead.extend({id(machine.model): machine.model for machine in machines}.values())
-        was = [*map(_held_by_machine, machines)]
-        kept = [*machines]
 
-        def restore() -> None:
-            for machine, now, before in zip(kept, map(_held_by_machine, kept), was, strict=True):
-                if now != before:
-                    for name, value in zip(Machine.__slots__, before, strict=True):
-                        setattr(machine, name, value)
 
-        self._restores.append(restore)
+def _put_back(machines: list[Machine], held: list[tuple[Any, ...]]) -> None:
+    for machine, now, before in zip(machines, map(_held_by_machine, machines), held, strict=True):
+        if now != before:
+            for name, value in zip(Machine.__slots__, before, strict=True):
+                setattr(machine, name, value)
 
-    def _look_into(self, things: Iterable[Any]) -> None:
-        """Most hold numbers and texts alone: to know that takes a look at their types."""
-        if any(_keeper(kind) is not None for kind in set(map(type, things))):
-            self._ahead.extend(things)
+
+def _keep_object(thing: Any) -> _Kept:
+    held = _held_by(thing)
+
+    def restore() -> None:
+        now = _held_by(thing)
+        for name in now.keys() - held.keys():
+            delattr(thing, name)
+        for name, value in held.items():
+            if name not in now or now[name] is not value:
+                setattr(thing, name, value)
+
+    return restore, held.values()
 
 
 def _held_by(thing: Any) -> dict[str, Any]:
@@ -124,20 +98,43 @@ def _held_by(thing: Any) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
 
 
-@cache
-def _keeper(kind: type) -> Callable[[Checkpoint, Any], None] | None:
-    """How to keep a thing of that type; None where it cannot change, or is not ours."""
-    if kind in _KEEPERS:
-        return _KEEPERS[kind]
-    base = next((keep for base, keep in _KEEPERS.items() if issubclass(kind, base)), None)
-    ours = kind.__module__.partition(".")[0] in ("plant", "messages") and not issubclass(kind, _VALUES)
-    return base or (Checkpoint._keep_object if ours else None)
+def _keep_sequence(thing: Any) -> _Kept:
+    """A list, or a table of numbers."""
+    was = thing[:]
+    return lambda: thing.__setitem__(slice(None), was), was if isinstance(thing, list) else ()
 
 
-_KEEPERS: Final[dict[type, Callable[[Checkpoint, Any], None]]] = {
-    Machine: lambda checkpoint, machine: checkpoint._keep_machines([machine]),
-    list: Checkpoint._keep_list,
-    dict: Checkpoint._keep_dict,
-    deque: Checkpoint._keep_deque,
-    array: Checkpoint._keep_array,
+def _keep_deque(thing: deque[Any]) -> _Kept:
+    was = [*thing]
+
+    def restore() -> None:
+        thing.clear()
+        thing.extend(was)
+
+    return restore, was
+
+
+def _keep_dict(thing: dict[Any, Any]) -> _Kept:
+    was = dict(thing)
+
+    def restore() -> None:
+        thing.clear()
+        thing.update(was)
+
+    return restore, (*was, *was.values())
+
+
+_KEEPERS: Final[dict[type, Callable[[Any], _Kept]]] = {
+    list: _keep_sequence,
+    array: _keep_sequence,
+    deque: _keep_deque,
+    dict: _keep_dict,
 }
+
+
+@cache
+def _keeper(kind: Any) -> Callable[[Any], _Kept] | None:
+    """How to keep a thing of that type; None where it cannot change, or is not ours."""
+    known = next((keep for base, keep in _KEEPERS.items() if issubclass(kind, base)), None)
+    ours = kind.__module__.partition(".")[0] in ("plant", "messages") and not issubclass(kind, _VALUES)
+    return known or (_keep_object if ours else None)
