@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, workers_of
 from edge.commands import UsageError, parse
@@ -22,7 +23,7 @@ from edge.front import Front, Works
 from edge.logs import set_up
 from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
 from edge.preflight import Plan, run_preflight
-from edge.reload import Loading, Reloader, digest
+from edge.reload import Loading, Reloader, described, first
 from edge.settings import Settings, SettingsError, describe, unknown_variables
 from edge.topics import TopicError
 from edge.verify import run_verify
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    code, text = check(options.file or environ.get("MESSAGE_CONFIG_PATH") or "message_structure.yaml")
+    path = Path(options.file or environ.get("MESSAGE_CONFIG_PATH") or "message_structure.yaml").absolute()
+    code, text = check(path, lambda path: first(Path(path), described).structure)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -111,15 +113,15 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     quiet = {"HTTP_PORT": "0"} if options.dry_run else {}
     settings = Settings.load({**quiet, **environ}, vars(options), pid=os.getpid())
     loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
-    in_force = digest(settings.message_config_path)
-    structure = loading(settings.message_config_path)
+    path = settings.message_config_path.absolute()
+    in_force = first(path, loading.of)
     set_up(settings.log_level, settings.log_format)
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
     for warning in unknown_variables(environ):
         log.warning("%s", warning)
-    works = _works(options, settings, structure)
-    reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
-    return Front(settings, works, reloader, VERSION, time.monotonic, in_force)
+    works = _works(options, settings, in_force.structure)
+    reloader = Reloader(path, lambda content: loading.of(content, path), works.adopt, time.time, in_force)
+    return Front(settings, works, reloader, VERSION, time.monotonic)
 
 
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:

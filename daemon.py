@@ -30,6 +30,7 @@ from edge.metrics import Lateness
 from edge.outbox import Ledger, Outbox
 from edge.pacer import Pacer
 from edge.reasons import explain
+from edge.reload import refusals
 from edge.settings import Settings
 from edge.topics import Topics
 from edge.truth import TruthFile
@@ -39,6 +40,7 @@ from edge.workers import Workers, fork
 from messages import RETAINED, FactoryMessageGenerator
 from plant.structure import Structure
 from plant.telemetry import KindOee, Message, Snapshot
+from plant.trial import Trial
 
 log = logging.getLogger("app")
 
@@ -133,7 +135,8 @@ class Sink(Protocol):
 class Daemon:
     """One factory, or a part of one, with all that it needs to be heard: what a front shows, or a worker runs.
 
-    says_first: it logs the first row of each kind.  Raises UsageError where the options contradict each other.
+    says_first: it logs the first row of each kind.  Raises UsageError where the options contradict each other, and
+    StructureError where the plant cannot be made.
     """
 
     def __init__(
@@ -142,7 +145,9 @@ class Daemon:
         self._settings = settings
         self._bounded = bool(options.count is not None or (options.duration and not options.then_live))
         timing = replace(timing_of(options, time.time()), born=time.monotonic())
-        self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
+        with refusals(settings.message_config_path.absolute()):
+            self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
+            self._plant.rehearse()
         self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.ledger = Ledger()
         self._outbox = Outbox(settings.queue_size, settings.queue_policy, self.ledger)
@@ -162,6 +167,7 @@ class Daemon:
             catch_up=settings.catch_up,
         )
         self._truth = self._write_truth(options.truth) if options.truth else None
+        self._trial: Trial | None = None
 
     @property
     def seed(self) -> int | str:
@@ -204,14 +210,33 @@ class Daemon:
         """Tell of rare events that were held back."""
         self._rare.flush()
 
-    def adopt(self, structure: Structure) -> None:
-        """Follow another structure from now on."""
-        self._plant.reload(structure)
+    async def adopt(self, structure: Structure) -> None:
+        """Follow another structure from now on; whatever this raises, nothing has changed then."""
+        self.try_out(structure)
+        self.keep()
+
+    def try_out(self, structure: Structure) -> None:
+        """Follow another structure, and say nothing until it is kept or taken back; raises what stands in the way."""
+        self._trial = self._plant.try_out(structure)
+        self._pacer.hold()
+
+    def keep(self) -> None:
+        """Stay with the structure that was tried."""
+        self._end_trial(Trial.keep)
         if self._truth is not None:
             self._truth.machines(self._plant.oee())
         for forget in self._forget:
             forget()
-        self._pacer.wake()
+
+    def take_back(self) -> None:
+        """Go on as if the structure had never been tried."""
+        self._end_trial(Trial.take_back)
+
+    def _end_trial(self, end: Callable[[Trial], None]) -> None:
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            end(trial)
+        self._pacer.go_on()
 
     async def wind_up(self, death: Exception | None) -> None:
         """Say nothing more, get the rest acknowledged, say good-bye."""

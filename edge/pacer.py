@@ -100,7 +100,8 @@ class Pacer:
         self._catching_up = self._reached < self._history_ends
         self._left = inf if count is None else count
         self._held: Sequence[Message] = ()
-        self._wake = asyncio.Event()
+        self._wake, self._free = asyncio.Event(), asyncio.Event()
+        self._free.set()
         self._stopped = False
         outbox.on_room = self.wake
 
@@ -112,6 +113,15 @@ class Pacer:
     def stop(self) -> None:
         """Say nothing more."""
         self._stopped = True
+        self.go_on()
+
+    def hold(self) -> None:
+        """Leave the plant alone until told to go on."""
+        self._free.clear()
+
+    def go_on(self) -> None:
+        """Drive the plant again after `hold`, and look at once."""
+        self._free.set()
         self.wake()
 
     def wake(self) -> None:
@@ -120,7 +130,7 @@ class Pacer:
 
     async def run(self) -> None:
         """Go on until `finished` or stopped."""
-        while not (self._stopped or self.finished):
+        while await self._free.wait() and not (self._stopped or self.finished):
             self.turned_at = self._clock()
             if not self._held:
                 if self._stalled_seconds > _STALL_SECONDS and not self._catching_up:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -71,8 +71,11 @@ def forecast(structure: Structure) -> Forecast:
     return Forecast((*machines, *others), tuple(_notes(structure, machines)))
 
 
-def check(path: str | Path) -> tuple[int, str]:
-    """Exit code and text of a check of the file: 0 and its forecast, or 2 and all its mistakes."""
+def check(path: str | Path, load: Callable[[str | Path], Structure] = load) -> tuple[int, str]:
+    """Exit code and text of a check of the file: 0 and its forecast, or 2 and all its mistakes.
+
+    load: how it is read.
+    """
     try:
         return 0, forecast(load(path)).text()
     except StructureError as error:

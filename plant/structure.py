@@ -7,7 +7,8 @@ distribution is a set of weights, which need not add up to 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, TypeGuard, Union, get_args, get_origin
@@ -52,6 +53,7 @@ __all__ = [
     "Welding",
     "load",
     "parse",
+    "understand",
 ]
 
 
@@ -200,11 +202,20 @@ def parse(
 
 def load(path: str | Path) -> Structure:
     """The plant that a YAML file describes, or StructureError with every mistake in it."""
+    return _structure(partial(yamlfile.read, Path(path)), str(path))
+
+
+def understand(content: bytes, file: str) -> Structure:
+    """The plant that a YAML file's content describes, or StructureError with every mistake in it."""
+    return _structure(partial(yamlfile.decode, content), file)
+
+
+def _structure(read: Callable[[], yamlfile.Document], file: str) -> Structure:
     try:
-        document = yamlfile.read(Path(path))
+        document = read()
     except yamlfile.UnreadableError as error:
-        raise StructureError([Mistake(str(path), error.line, spell(error.place), error.rule)]) from error
-    return parse(document.data, str(path), document.lines, document.faults)
+        raise StructureError([Mistake(file, error.line, spell(error.place), error.rule)]) from error
+    return parse(document.data, file, document.lines, document.faults)
 
 
 def _too_fast(structure: Structure) -> Iterator[Fault]:
