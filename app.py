@@ -23,6 +23,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from math import inf
+from pathlib import Path
 
 from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, check_history, workers_of
 from edge.commands import UsageError, parse, plant_file
@@ -32,7 +33,7 @@ from edge.logs import set_up
 from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
 from edge.outbox import reserve
 from edge.preflight import Plan, run_preflight
-from edge.reload import Loading, Reloader, digest
+from edge.reload import Loading, Reloader, described, first
 from edge.settings import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
 from edge.topics import TopicError
 from edge.verify import run_verify
@@ -75,7 +76,7 @@ def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return CONFIGURATION
-    code, text = check(path, of_the_queue)
+    code, text = check(Path(path).absolute(), lambda path: first(Path(path), described).structure, of_the_queue)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -168,8 +169,9 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     """All that a run needs, from its settings; where they ask for workers, these are there already, and wait."""
     settings = _settings(options, environ)
     loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
-    in_force = digest(settings.message_config_path)
-    structure = loading(settings.message_config_path)
+    path = settings.message_config_path.absolute()
+    in_force = first(path, loading.of)
+    structure = in_force.structure
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
     for warning in warnings_about(environ):
         log.warning("%s", warning)
@@ -179,10 +181,10 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
         line, short = _reserve(settings, forecast(structure), options.speed or 1.0)
         log.log(logging.WARNING if short else logging.INFO, "%s", line)
     works = _works(options, settings, structure)
-    reloader = Reloader(settings.message_config_path, loading, works.adopt, time.time)
+    reloader = Reloader(path, lambda content: loading.of(content, path), works.adopt, time.time, in_force)
     # A second one beside the first is normal on a laptop; in a pod a wrong port would be called for ever.
     may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
-    return Front(settings, works, reloader, VERSION, time.monotonic, in_force, may_move=may_move)
+    return Front(settings, works, reloader, VERSION, time.monotonic, may_move=may_move)
 
 
 def _lacks_a_token(settings: Settings, environ: Mapping[str, str]) -> bool:

@@ -34,6 +34,7 @@ from edge.oee import Entry, Truth, entry
 from edge.outbox import Ledger, Outbox, Policy
 from edge.pacer import Arrears, Pacer, Timing
 from edge.reasons import Packet, explain
+from edge.reload import refusals
 from edge.runclock import LONG_STEP_SECONDS, RunClock, told
 from edge.settings import Settings
 from edge.shared import in_turns
@@ -48,6 +49,7 @@ from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, Outdated,
 from plant.forecast import forecast
 from plant.structure import Structure
 from plant.telemetry import KindOee, Message, Snapshot
+from plant.trial import Trial
 
 log = logging.getLogger("app")
 
@@ -163,7 +165,7 @@ class Daemon:
     """One factory, or a part of one, with all that it needs to be heard: what a front shows, or a worker runs.
 
     says_first: it logs what is told once of a plant, not by each of its parts.
-    Raises UsageError where the options contradict each other.
+    Raises UsageError where the options contradict each other, StructureError where the plant cannot be made.
     """
 
     def __init__(
@@ -177,7 +179,9 @@ class Daemon:
         steps = list[float]()
         self._clock = RunClock(time.monotonic, wall, steps.append)
         timing = replace(timing, born=self._clock.read_at)
-        self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
+        with refusals(settings.message_config_path.absolute()):
+            self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
+            self._plant.rehearse()
         self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.ledger = Ledger()
         # Nothing is dropped for a reader that is slow: he holds the plant back.
@@ -208,6 +212,7 @@ class Daemon:
         for seconds in steps:
             self._on_clock_step(seconds)
         self._looking, self._census = asyncio.Lock(), _Census(self._plant.snapshot().states, self._plant.oee_by_kind())
+        self._trial: Trial | None = None
 
     @property
     def seed(self) -> int | str:
@@ -264,15 +269,34 @@ class Daemon:
         """Tell of rare events that were held back."""
         self._rare.flush()
 
-    def adopt(self, structure: Structure) -> None:
-        """Follow another structure from now on."""
-        self._plant.reload(structure)
+    async def adopt(self, structure: Structure) -> None:
+        """Follow another structure from now on; whatever this raises, nothing has changed then."""
+        self.try_out(structure)
+        self.keep()
+
+    def try_out(self, structure: Structure) -> None:
+        """Follow another structure, and say nothing until it is kept or taken back; raises what stands in the way."""
+        self._trial = self._plant.try_out(structure)
+        self._pacer.hold()
+
+    def keep(self) -> None:
+        """Stay with the structure that was tried."""
+        self._end_trial(Trial.keep)
         if self._truth is not None:
             self._truth.machines(self._plant.oee())
         for forget in self._forget:
             forget()
-        self._throttle.rate = self._late_rate(structure)
-        self._pacer.wake()
+        self._throttle.rate = self._late_rate(self._plant.structure)
+
+    def take_back(self) -> None:
+        """Go on as if the structure had never been tried."""
+        self._end_trial(Trial.take_back)
+
+    def _end_trial(self, end: Callable[[Trial], None]) -> None:
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            end(trial)
+        self._pacer.go_on()
 
     async def wind_up(self, death: Exception | None) -> None:
         """Say nothing more, get the rest acknowledged, say good-bye."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import secrets
 from collections import Counter
@@ -17,6 +18,7 @@ from plant.cadence import Fleet
 from plant.calendar import PlannedStops
 from plant.coupling import Coupled, Coupling
 from plant.flow import Flow
+from plant.forecast import forecast
 from plant.machine import NEVER
 from plant.oee import Span
 from plant.reports import TOPICS as REPORT_TOPICS
@@ -26,6 +28,7 @@ from plant.still import Counted, NoSuchMachine, Outdated, Still, at_places, coun
 from plant.structure import Structure, load
 from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot, Which
 from plant.topics import topic_template
+from plant.trial import Trial
 
 __all__ = [
     "RETAINED",
@@ -42,6 +45,11 @@ START: Final = 1_767_225_600.0
 
 RETAINED: Final = frozenset(REPORT_TOPICS)
 """Kinds of message of which the last one should be kept for who comes later."""
+
+_REHEARSED_SECONDS: Final = 600.0
+_REHEARSED_EVENTS: Final = 3_000
+_REHEARSED_MACHINES: Final = 50
+"""Of each type, where machines do not depend on each other."""
 
 _time_of: Final = attrgetter("time_ms")
 
@@ -92,7 +100,7 @@ class FactoryMessageGenerator:
         self._flow: Flow | None = None
         self._coupled: Sequence[Coupled] = ()
         self._coupling: Coupling | None = None
-        self.reload(structure)
+        self._follow(structure)
 
     def begin_anew(self, start: float) -> None:
         """Be what this plant would be at the beginning of a run that starts there; nobody listens to it."""
@@ -150,11 +158,59 @@ class FactoryMessageGenerator:
         return next_ms / 1000 if next_ms < NEVER else math.inf
 
     def reload(self, structure: Structure) -> None:
-        """Follow another structure from `now` on.
+        """Follow another structure from `now` on, or raise what stands in the way of it and be as if never asked.
 
-        Machines that stay keep state, job, ids and counters; types whose period stays keep every deadline. What is
-        drawn from here on is drawn by the new structure. Open orders stay open.
+        Machines that stay keep job, ids and counters, and those of types whose states or stays have not changed keep
+        their state; types whose period stays keep every deadline. What is drawn from here on is drawn by the new
+        structure. Open orders stay open.
         """
+        self.try_out(structure).keep()
+
+    def try_out(self, structure: Structure) -> Trial:
+        """Follow another structure as `reload` does, with the way back open until the trial is kept or taken back.
+
+        No time may pass before that. A stretch of it is rehearsed, so that what would fail soon after fails at once.
+        """
+        trial = self._trial()
+        try:
+            self._follow(structure)
+            self.rehearse()
+        except BaseException:
+            trial.take_back()
+            raise
+        return trial
+
+    def rehearse(self) -> None:
+        """Let some time pass, as much as brings about a few thousand events, and take it back; raise what it raises.
+
+        Left out where something from outside lives with the machines, which could not be taken back.
+        """
+        if not self._coupled:
+            (self if self._coupling else self._sample()).play_through()
+
+    def play_through(self) -> None:
+        """Rehearse with all machines, whatever that costs."""
+        trial = self._trial()
+        try:
+            self.advance(self.now + min(_REHEARSED_SECONDS, _REHEARSED_EVENTS / self._most_events_a_second()))
+        finally:
+            trial.take_back()
+
+    def _trial(self) -> Trial:
+        return Trial(self, [fleet.books for fleet in self._fleets])
+
+    def _sample(self) -> Self:
+        """The same plant with few of its machines, which stand alone."""
+        few, now_ms = copy.copy(self), _milliseconds(self.now)
+        fleets = [fleet.sample(_REHEARSED_MACHINES, now_ms) for fleet in self._fleets]
+        vars(few).update(_fleets=fleets, _stops=PlannedStops(fleets))
+        return few
+
+    def _most_events_a_second(self) -> float:
+        others = sum(each.per_second for each in forecast(self.structure).types if each.machines is None)
+        return sum((fleet.most_events_a_second for fleet in self._fleets), others + 1 / _REHEARSED_SECONDS)
+
+    def _follow(self, structure: Structure) -> None:
         self.structure = structure
         now_ms = self._lived()
         ours = ((self._stops, structure.calendar), (self._business, structure.flow))
@@ -173,7 +229,7 @@ class FactoryMessageGenerator:
         """Have things beside the machines live with them from `now` on, in place of those before."""
         self._lived()
         self._coupled = things
-        self.reload(self.structure)
+        self._follow(self.structure)
 
     def listen(self, listener: Listener | None) -> None:
         """Tell someone of every stay and every job as it ends, from now on; None tells nobody any more."""
@@ -260,7 +316,7 @@ class FactoryMessageGenerator:
             flow.tune(structure.flow, self._fleets, now_ms)
             return flow
         if self._flow:
-            self._flow.end(now_ms)
+            self._flow.end(self._fleets, now_ms)
         return None
 
     def _parts(self) -> Sequence[Fleet | Coupling | Business]:

@@ -16,7 +16,7 @@ from edge.life import Life, spare_the_collector
 from edge.metrics import Lateness, Statistics, Watched, ledger_fields, make_registry
 from edge.oee import OeeAnswer, Truth, oee_answer
 from edge.outbox import Ledger
-from edge.reload import FileWatcher, Reloader
+from edge.reload import Reloader
 from edge.settings import Settings
 from edge.shared import OneAtATime
 from plant.telemetry import KindOee, Snapshot
@@ -76,8 +76,8 @@ class Works(Protocol):
     async def truth(self, query: OeeQuery) -> Truth:
         """Ask for the truth of each machine; TimeoutError where that takes too long, BadQuery where there are none."""
 
-    def adopt(self, structure: Any) -> None:
-        """Follow another structure of the plant from now on."""
+    async def adopt(self, structure: Any) -> None:
+        """Follow another structure of the plant from now on; whatever this raises, nothing has changed then."""
 
     def start(self, life: Life) -> None:
         """Begin to work, and end `life` when all is done that was asked for."""
@@ -95,8 +95,8 @@ class Works(Protocol):
 class Front:
     """Runs what it is given from start to exit code, and shows it.
 
-    reloader: puts the plant's file in force.  clock: seconds, monotonic.  in_force: the digest of the plant's file,
-    from before it was read.  may_move: whether HTTP may take another port where its own is taken.
+    reloader: puts the plant's file in force.  clock: seconds, monotonic.
+    may_move: whether HTTP may take another port where its own is taken.
     """
 
     def __init__(
@@ -106,12 +106,11 @@ class Front:
         reloader: Reloader,
         version: str,
         clock: Callable[[], float],
-        in_force: bytes | None,
         *,
         may_move: bool = False,
     ) -> None:
         self._may_move = may_move
-        self.version, self._in_force = version, in_force
+        self.version = version
         self._settings, self._works, self._reloader, self._clock = settings, works, reloader, clock
         self._born = clock()
         self._statistics = Statistics(works.ledger, works.connection, works.lateness, works.clock)
@@ -124,17 +123,11 @@ class Front:
         """Run to the end of a bounded run, a signal, or a death; give the exit code. PortError if HTTP cannot open."""
         settings, life = self._settings, self._life
         log.info("plant: %s, seed %s", self._works.describe(), self._works.seed)
-        life.catch_signals(on_hangup=lambda: self._reloader.reload("SIGHUP"))
+        life.catch_signals(on_hangup=lambda: self._reloader.ask("SIGHUP"))
         server = self._serve()
-        watcher = FileWatcher(
-            settings.message_config_path,
-            lambda: self._reloader.reload("changed"),
-            settings.reload_seconds,
-            self._in_force,
-        )
         spare_the_collector()
         self._works.start(life)
-        life.start("reload", watcher.run())
+        life.start("reload", self._reloader.follow(settings.reload_seconds))
         life.start("statistics", self._say_statistics())
         death = await life.until_over()
         await self._works.wind_up(death)
@@ -196,7 +189,7 @@ class Front:
 
     async def request_reload(self) -> ReloadOutcome:
         """Load the plant's file anew."""
-        return self._reloader.reload("HTTP")
+        return await self._reloader.reload("HTTP")
 
     # the parts
 

@@ -140,7 +140,8 @@ class Pacer:
         self._overflows = self._anew = False
         self.stretched_seconds = 0.0
         self._rested_seconds = 0.0
-        self._wake = asyncio.Event()
+        self._wake, self._free = asyncio.Event(), asyncio.Event()
+        self._free.set()
         self._stopped = False
         outbox.on_room = self.wake
 
@@ -162,6 +163,16 @@ class Pacer:
     def stop(self) -> None:
         """Say nothing more."""
         self._stopped = True
+        self.go_on()
+
+    def hold(self) -> None:
+        """Leave the plant alone until told to go on."""
+        self._free.clear()
+
+    def go_on(self) -> None:
+        """Drive the plant again after `hold`, and look at once: it may say far more in the same time than before."""
+        self._slice_seconds = min(self._slice_seconds, _FIRST_SLICE_SECONDS)
+        self._free.set()
         self.wake()
 
     def begin_anew(self) -> bool:
@@ -178,7 +189,7 @@ class Pacer:
 
     async def run(self) -> None:
         """Go on until `finished` or stopped."""
-        while not (self._stopped or self.finished):
+        while await self._free.wait() and not (self._stopped or self.finished):
             self._turn()
             await self._rest()
 

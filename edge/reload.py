@@ -1,124 +1,167 @@
-"""Following files as they change, and reloading the plant's: all or nothing, by one path for all who ask.
-
-Files are looked at, not watched by the kernel: a ConfigMap or projected volume changes by swapping the symlink
-`..data`, of which a watch on the file sees at most the first, while reading through the path sees every one.
-"""
+"""Loading the plant's file and putting it in force: all or nothing, by one path for all who ask."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from edge.blocking import run_aside
 from edge.facts import ReloadFacts, ReloadOutcome
+from edge.plantfile import FileWatcher, PlantFile, digest, take
 from edge.settings import Settings
 from edge.topics import TopicError, Topics
-from plant.structure import Mistake, Structure, StructureError, load
+from plant.changes import told
+from plant.structure import Mistake, Structure, StructureError, understand
 from plant.telemetry import Message
 
 log = logging.getLogger("reload")
 
-
-class FileWatcher:
-    """Calls back when the content of a file has changed.
-
-    Content counts, not the time stamps: a swapped symlink with the same text is no change. It must be the same for two
-    looks in a row, so that a file is not taken while it is being written. A file that is missing has not changed.
-    in_force: the digest of the content that is known, taken before the file was first read, so that what has changed
-    since is seen; without it, what is there when the watcher is made is known.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        on_change: Callable[[], object],
-        interval_seconds: float = 1.0,
-        in_force: bytes | None = None,
-    ) -> None:
-        self._path, self._on_change, self._interval_seconds = path, on_change, interval_seconds
-        # Reading the whole file is cheap at a look a second, and no time stamp or inode can then hide a change.
-        self._known = self._last_seen = in_force or digest(path)
-
-    async def run(self) -> None:
-        """Look, and look again, for ever."""
-        while True:
-            await asyncio.sleep(self._interval_seconds)
-            if self.look():
-                self._on_change()
-
-    def look(self) -> bool:
-        """Say whether the file has new content, once for each."""
-        seen, before = digest(self._path), self._last_seen
-        self._last_seen = seen
-        if seen is None or seen != before or seen == self._known:
-            return False
-        self._known = seen
-        return True
+_LONGEST_SHOWN = 200
 
 
-def digest(path: Path) -> bytes | None:
-    """Give a fingerprint of a file's content, or None where it cannot be read now."""
-    try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
-    except OSError:
-        return None
+class InForce(NamedTuple):
+    """The structure that the plant follows, the digest of the file it is from, and whether that can be read again."""
+
+    structure: Structure
+    digest: bytes
+    followed: bool = True
 
 
 class Reloader:
     """Loads the plant's file and hands it over, or keeps what is in force; watcher, SIGHUP and HTTP all come here.
 
-    load: reads and checks the file, raising StructureError with all its mistakes.  hand_over: puts it in force.
-    wall_clock: Unix seconds.
+    load: what the file's content describes, raising StructureError with all its mistakes.
+    adopt: puts it in force; whatever it raises, nothing has changed then.  wall_clock: Unix seconds.
     """
 
     def __init__(
         self,
         path: Path,
-        load: Callable[[Path], Structure],
-        hand_over: Callable[[Structure], None],
+        load: Callable[[bytes], Structure],
+        adopt: Callable[[Structure], Awaitable[None]],
         wall_clock: Callable[[], float],
+        in_force: InForce,
     ) -> None:
-        self._path, self._load, self._hand_over, self._wall_clock = path, load, hand_over, wall_clock
+        self._path, self._load, self._adopt, self._wall_clock = path, load, adopt, wall_clock
+        self._in_force, self._file = in_force, PlantFile(path)
         self._accepted = self._refused = 0
         self._last_success = wall_clock()
         self._last_refused: tuple[bytes | None, tuple[str, ...]] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._asked: set[asyncio.Task[ReloadOutcome]] = set()
 
     def facts(self) -> ReloadFacts:
         """Tell how reloading has gone; the load at the start counts as the first success."""
         return ReloadFacts(self._accepted, self._refused, self._last_success)
 
-    def reload(self, cause: str) -> ReloadOutcome:
-        """Load the file anew because of `cause`: the machines now running by type, or the mistakes it has."""
-        try:
-            structure = self._load(self._path)
-        except StructureError as error:
-            return self._refuse(tuple(map(str, error.mistakes)), cause)
-        self._hand_over(structure)
-        return self._accept(structure, cause)
+    async def follow(self, interval_seconds: float) -> None:
+        """Take up what changes in the file, for ever, looking at it so often."""
+        if not self._in_force.followed:
+            log.warning("%s: is a pipe: it has been read once, and is not followed", self._path)
+            await asyncio.Event().wait()
+        await FileWatcher(self._file.read, self._in_force.digest).run(self._hear, interval_seconds)
 
-    def _accept(self, structure: Structure, cause: str) -> ReloadOutcome:
+    def ask(self, cause: str) -> None:
+        """Have the file loaded soon."""
+        task = asyncio.get_running_loop().create_task(self.reload(cause))
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+
+    async def reload(self, cause: str) -> ReloadOutcome:
+        """Load the file anew because of `cause`: the machines now running by type, or the mistakes it has."""
+        async with self._one_at_a_time:
+            try:
+                content = await self._file.read()
+            except OSError as error:
+                return self._refuse(None, (_unreadable(self._path, error),), cause)
+            return await self._take(content, cause)
+
+    async def _hear(self, news: bytes | str) -> None:
+        """What the watcher has seen: other content, or why there is none."""
+        async with self._one_at_a_time:
+            if isinstance(news, str):
+                self._refuse(None, (str(_mistake(self._path, f"cannot be read: {news}")),), "changed")
+            elif digest(news) == self._in_force.digest:
+                log.info("%s: as it is in force again", self._path)
+                self._last_refused = None
+            else:
+                await self._take(news, "changed")
+
+    async def _take(self, content: bytes, cause: str) -> ReloadOutcome:
+        try:
+            with refusals(self._path):
+                structure = await run_aside(partial(self._load, content))
+                await self._adopt(structure)
+        except StructureError as error:
+            if error.__cause__ is not None:
+                log.debug("%s: why it is refused", self._path, exc_info=error)
+            return self._refuse(digest(content), tuple(map(str, error.mistakes)), cause)
+        return self._accept(InForce(structure, digest(content)), cause)
+
+    def _accept(self, in_force: InForce, cause: str) -> ReloadOutcome:
+        before, self._in_force = self._in_force, in_force
         self._accepted += 1
         self._last_success = self._wall_clock()
         self._last_refused = None
-        machines = {kind: count for kind, _, count in structure.machines()}
+        machines = {kind: count for kind, _, count in in_force.structure.machines()}
         each = ", ".join(f"{count} {kind}" for kind, count in machines.items())
-        log.info("%s: reloaded (%s): %d machines (%s)", self._path, cause, sum(machines.values()), each)
+        what = told(before.structure, in_force.structure)
+        log.info("%s: reloaded (%s): %d machines (%s), %s", self._path, cause, sum(machines.values()), each, what)
         return ReloadOutcome(machines=machines)
 
-    def _refuse(self, mistakes: tuple[str, ...], cause: str) -> ReloadOutcome:
+    def _refuse(self, content: bytes | None, mistakes: tuple[str, ...], cause: str) -> ReloadOutcome:
         self._refused += 1
         # Other content with the same mistakes is somebody's new attempt: they want to read the mistakes again.
-        refused = (digest(self._path), mistakes)
+        refused = content, mistakes
         if refused == self._last_refused:
             log.warning("%s: refused again (%s), with the same %d mistakes", self._path, cause, len(mistakes))
         else:
             log.error("%s: refused (%s), the old one stays:\n  %s", self._path, cause, "\n  ".join(mistakes))
         self._last_refused = refused
         return ReloadOutcome(mistakes=mistakes)
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Whatever goes wrong in here is a mistake of the file, told in one line."""
+    try:
+        yield
+    except StructureError:
+        raise
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        what = f"cannot be used: {type(error).__name__}: {lines[0][:_LONGEST_SHOWN]}".removesuffix(": ")
+        raise StructureError([_mistake(path, what)]) from error
+
+
+def _mistake(path: Path, rule: str) -> Mistake:
+    return Mistake(str(path), None, "(top level)", rule)
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return str(_mistake(path, f"cannot be read: {error.strerror or error}"))
+
+
+def first(path: Path, load: Callable[[bytes, Path], Structure]) -> InForce:
+    """What a file describes as the process starts; it may be a pipe. StructureError with every mistake."""
+    path = path.absolute()
+    try:
+        taken = take(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        raise StructureError([_mistake(path, f"cannot be read: {reason}")]) from error
+    return InForce(load(taken.content, path), digest(taken.content), taken.followed)
+
+
+def described(content: bytes, path: Path) -> Structure:
+    """The plant that a file's content describes; StructureError with every mistake."""
+    with refusals(path):
+        return understand(content, str(path))
 
 
 class Loading:
@@ -138,11 +181,16 @@ class Loading:
         self._replaced: Mapping[str, float] | None = None
 
     def __call__(self, path: Path) -> Structure:
-        """The plant of a file; StructureError with every mistake."""
-        structure = load(path)
-        if mistakes := [*self._unroutable(structure, path)]:
-            raise StructureError(mistakes)
-        return self._brisk(structure, path) if self._orders_per_hour else structure
+        """The plant of a file, read once; StructureError with every mistake."""
+        return first(path, self.of).structure
+
+    def of(self, content: bytes, path: Path) -> Structure:
+        """The plant that a file's content describes; StructureError with every mistake."""
+        structure = described(content, path)
+        with refusals(path):
+            if mistakes := [*self._unroutable(structure, path)]:
+                raise StructureError(mistakes)
+            return self._brisk(structure, path) if self._orders_per_hour else structure
 
     def _brisk(self, structure: Structure, path: Path) -> Structure:
         """The plant with the demo's rates where its YAML has the default ones, which is told where it has changed."""

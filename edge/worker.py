@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from edge.channel import Channel
 from edge.facts import BadQuery
@@ -17,10 +18,25 @@ from edge.life import FORCED, Life, spare_the_collector
 from edge.oee import PIECE_MACHINES, Truth
 from edge.sums import Census, Pulse
 
+log = logging.getLogger("reload")
+
 PULSE_SECONDS = 1.0
 
 
-async def work(end: socket.socket, works: Works) -> int:
+class Part(Works, Protocol):
+    """What a worker runs: works that may be asked first whether they can follow another structure."""
+
+    def try_out(self, structure: Any) -> None:
+        """Follow another structure, and say nothing until it is kept or taken back; raises what stands in the way."""
+
+    def keep(self) -> None:
+        """Stay with the structure that was tried."""
+
+    def take_back(self) -> None:
+        """Go on as if the structure had never been tried."""
+
+
+async def work(end: socket.socket, works: Part) -> int:
     """Work until told to end, over one end of the channel to the front; the exit code."""
     return await Worker(await Channel.over(end), works).live()
 
@@ -28,11 +44,16 @@ async def work(end: socket.socket, works: Works) -> int:
 class Worker:
     """Begins when told to; what is done stays to be asked about. Where the front has gone it ends in good order."""
 
-    def __init__(self, channel: Channel, works: Works) -> None:
+    def __init__(self, channel: Channel, works: Part) -> None:
         self._channel, self._works = channel, works
         self._life, self._released = Life(), asyncio.Event()
         self._asked: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
-        self._orders: dict[str, Callable[[Any], Awaitable[None]]] = {"end": self._end, "adopt": self._follow}
+        self._orders: dict[str, Callable[[Any], Awaitable[None]]] = {
+            "end": self._end,
+            "try": self._try_out,
+            "keep": self._keep,
+            "take back": self._take_back,
+        }
         self._questions: dict[str, Callable[[Any], Awaitable[object]]] = {
             "figures": self._tell_figures,
             "truth": self._tell_truth,
@@ -80,8 +101,21 @@ class Worker:
         self._released.set()
         self._life.end()
 
-    async def _follow(self, structure: object) -> None:
-        self._works.adopt(structure)
+    async def _try_out(self, structure: object) -> None:
+        """Answer in words why it cannot be, or None."""
+        try:
+            self._works.try_out(structure)
+        except Exception as error:
+            log.debug("cannot follow another structure", exc_info=error)
+            self._channel.send("answer", f"{type(error).__name__}: {error}")
+        else:
+            self._channel.send("answer", None)
+
+    async def _keep(self, _: None) -> None:
+        self._works.keep()
+
+    async def _take_back(self, _: None) -> None:
+        self._works.take_back()
 
     async def _answer(self) -> None:
         """One question after another, while orders go before them: an answer may take its time."""

@@ -32,11 +32,16 @@ log = logging.getLogger("app")
 
 _ANSWER_SECONDS = 2.0
 _TRUTH_SECONDS = 10.0
+_TRIAL_SECONDS = 10.0
 _FAREWELL_SECONDS = 5.0
 
 
 class WorkerDied(Exception):
     """A worker has ended that nobody told to; the text says which, and how."""
+
+
+class NotAdopted(Exception):
+    """The workers stay with the structure that they have; the text says which of them cannot leave it, and why."""
 
 
 @dataclass(slots=True, eq=False)
@@ -206,10 +211,15 @@ class Workers:
         """Sum up what they have told."""
         self._sum_up()
 
-    def adopt(self, structure: object) -> None:
-        """Have all of them follow another structure."""
+    async def adopt(self, structure: object) -> None:
+        """Have all of them follow another structure, or none: NotAdopted where one cannot, or does not answer."""
+        answers = {worker: asyncio.ensure_future(worker.ask("try", structure)) for worker in self._workers}
+        await asyncio.wait(answers.values(), timeout=_TRIAL_SECONDS)
+        why_not = next(filter(None, (self._why_not(worker, answer) for worker, answer in answers.items())), None)
         for worker in self._workers:
-            worker.tell("adopt", structure)
+            worker.tell("take back" if why_not else "keep")
+        if why_not:
+            raise NotAdopted(why_not)
 
     async def wind_up(self, death: Exception | None) -> None:  # noqa: ARG002 - who lives still may end well
         """Have them end in good order; kill who does not."""
@@ -229,6 +239,12 @@ class Workers:
             log.error("ending: %s", death, exc_info=None if isinstance(death, WorkerDied) else death)
         codes = [FORCED if worker.code is None or worker.code < 0 else worker.code for worker in self._workers]
         return max(*codes, FORCED if death else 0)
+
+    def _why_not(self, worker: Worker, answer: asyncio.Future[Any]) -> str | None:
+        """Why a worker cannot follow what it was to try, or None."""
+        if answer.cancel() or answer.exception():
+            return f"{self._name(worker)} does not answer"
+        return f"{self._name(worker)}: {answer.result()}" if answer.result() else None
 
     # listening
 

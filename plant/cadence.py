@@ -7,12 +7,14 @@ A type is crowded when its jobs may be shorter than its period: then a job is re
 
 from __future__ import annotations
 
+import copy
 from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from plant.declaration import MachineType
@@ -75,6 +77,10 @@ class Ring:
             yield self._began_ms, self.machines[self._at : last], self._offsets[self._at : last]
             self._go_to(last)
 
+    def goes_on(self, machines: Sequence[Machine], period_ms: float) -> bool:
+        """Whether it is the ring of these machines, by number, with this period."""
+        return period_ms == self._period_ms and machines == sorted(self.machines, key=attrgetter("number"))
+
     def skip(self, until_ms: int) -> Iterator[tuple[int, Machine]]:
         """Passes over what is due: each machine concerned, with its last deadline."""
         first = self._lap, self._at
@@ -83,6 +89,10 @@ class Ring:
             lap = self._lap if place < self._at else self._lap - 1
             if (lap, place) >= first:
                 yield self._begins_ms(lap) + machine.offset_ms, machine
+
+    def of(self, machines: Sequence[Machine], now_ms: int) -> Ring:
+        """The same ring with other machines."""
+        return Ring(machines, self._period_ms, self._anchor_ms, now_ms)
 
     def anchor_for(self, period_ms: float, now_ms: int) -> int:
         """The anchor of the ring that follows this one: the same period keeps it, another its point of the lap."""
@@ -148,22 +158,42 @@ class Fleet:
         """Whether the machines report jobs in extra rows."""
         return bool(self.machines) and self.machines[0].model.crowded
 
-    def tune(self, structure: Structure, now_ms: int, *, coupled: bool = False) -> None:
-        """Follow a structure from now on: machines that stay keep their state, job and counters.
+    @property
+    def most_events_a_second(self) -> float:
+        """A bound on its machines' rows, jobs and stays: what a stretch of time may cost."""
+        if not self.machines:
+            return 0.0
+        model = self.machines[0].model
+        stays_ms = min(state.dwell_ms for state in model.states.values())
+        longest_ms = model.period_ms, model.jobs.ideal_ms, stays_ms
+        return sum(1000 * len(self.machines) / each_ms for each_ms in longest_ms)
 
+    def tune(self, structure: Structure, now_ms: int, *, coupled: bool = False) -> None:
+        """Follow a structure from now on: machines that stay keep their job and counters.
+
+        Their state, too, unless the type's states have other shares or stays: then each is drawn anew.
         coupled: the machines live as others tell them to, so that `schedule` and `row` stand in for `due`.
         """
         specified = {key: (spec, count) for key, spec, count in structure.machines()}
         spec, count = specified.get(self.declared.key, (None, 0))
         numbers = range(self._first, count + 1, self._step)
         self._dismiss(self.machines[len(numbers) :], now_ms)
-        self.books.resize(count)
+        self.books.resize(max(numbers, default=-1))
         if spec:
             model = Model(self.declared, structure, spec, self.results, self.books)
             self._follow(model, numbers, now_ms, coupled=coupled)
         else:
             self.machines, self._wakes, self._ring = [], [], Ring((), 1.0, now_ms, now_ms)
         self._laps = spec is not None
+
+    def sample(self, most: int, now_ms: int) -> Fleet:
+        """Some of its machines, spread over all, as a fleet: the machines and the books are the same."""
+        few, machines = copy.copy(self), self.machines[:: len(self.machines) // most + 1]
+        chosen = set(machines)
+        wakes = [wake for wake in self._wakes if wake[2] in chosen]
+        heapify(wakes)
+        vars(few).update(machines=machines, _ring=self._ring.of(machines, now_ms), _wakes=wakes)
+        return few
 
     def due(self, until_ms: int) -> list[Message]:
         """Every row due up to a time, in order of time and machine number."""
@@ -229,12 +259,16 @@ class Fleet:
     def _follow(self, model: Model, numbers: range, now_ms: int, *, coupled: bool) -> None:
         slower = bool(self.machines) and model.period_ms > self.machines[0].model.period_ms
         kept = self.machines[: len(numbers)]
+        anew = bool(kept) and kept[0].model.mix != model.mix
         for machine in kept:
             machine.live(now_ms)
-            machine.adopt(model, now_ms)
+            machine.adopt(model)
+            if anew:
+                machine.begin_anew(now_ms)
         self.machines = kept + self._made(model, numbers[len(kept) :], now_ms)
-        anchor_ms = self._ring.anchor_for(model.period_ms, now_ms) if self._laps else now_ms
-        self._ring = Ring(self.machines, model.period_ms, anchor_ms, now_ms)
+        if not (self._laps and self._ring.goes_on(self.machines, model.period_ms)):
+            anchor_ms = self._ring.anchor_for(model.period_ms, now_ms) if self._laps else now_ms
+            self._ring = Ring(self.machines, model.period_ms, anchor_ms, now_ms)
         self._wakes = [*self._wakes_of(model, now_ms, slower=slower, coupled=coupled)]
         heapify(self._wakes)
 

@@ -29,6 +29,9 @@ MOST_EVENTS_PER_HOUR: Final = 36_000
 MOST_STOPS_PER_HOUR: Final = 3_600
 """Micro-stops while a machine works: one a second."""
 
+TINIEST: Final = 1e-9
+"""The least that a number above 0 may be: others are divided by it, and must not become infinite."""
+
 MAX_TOPIC_BYTES: Final = 65_535
 """MQTT 5, 1.5.4: a UTF-8 string's length is two bytes."""
 
@@ -109,9 +112,15 @@ def _too_long(topic: str) -> str | None:
 
 
 def _not_tiny(weight: float) -> float:
-    if 0 < weight < 1e-9:  # smaller ones would vanish when divided by a sum or a dwell
-        raise ValueError(f"must be 0 or at least 1e-09, got {weight}")
+    if 0 < weight < TINIEST:  # smaller ones would vanish when divided by a sum or a dwell
+        raise ValueError(f"must be 0 or at least {TINIEST}, got {weight}")
     return weight
+
+
+def _not_too_small(number: float) -> float:
+    if number < TINIEST:
+        raise ValueError(f"must be at least {TINIEST}, got {number}")
+    return number
 
 
 def _some_weight(weights: dict[str, float]) -> dict[str, float]:
@@ -177,17 +186,18 @@ Topic = Annotated[
 
 Weight = Annotated[float, Field(ge=0, le=1e9), AfterValidator(_not_tiny)]
 Weights = Annotated[dict[Name, Weight], AfterValidator(_some_weight)]
-Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS)]
+Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS), AfterValidator(_not_too_small)]
 PeriodSeconds = Annotated[float, Field(ge=SHORTEST_PERIOD_SECONDS, le=YEAR_SECONDS)]
 JobSeconds = Annotated[float, Field(ge=SHORTEST_JOB_SECONDS, le=YEAR_SECONDS)]
 JobSecondsRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_tuple), AfterValidator(_low_high)]
 JobSecondsOrRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_range_of_one), AfterValidator(_low_high)]
-Rate = Annotated[float, Field(gt=0, le=1e9)]
-StopsPerHour = Annotated[float, Field(ge=0, le=MOST_STOPS_PER_HOUR)]
+Rate = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_not_too_small)]
+Increment = Annotated[float, Field(gt=0, le=1), AfterValidator(_not_too_small)]
+StopsPerHour = Annotated[float, Field(ge=0, le=MOST_STOPS_PER_HOUR), AfterValidator(_not_tiny)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=1, le=100)]
 FactorRange = Annotated[tuple[Factor, Factor], BeforeValidator(_tuple), AfterValidator(_low_high)]
 HowMany = Annotated[int, Field(ge=1, le=1_000_000)]
 HowManyRange = Annotated[tuple[HowMany, HowMany], BeforeValidator(_tuple), AfterValidator(_low_high)]
 MachineCount = Annotated[int, Field(ge=0, le=1_000_000)]
-EventsPerHour = Annotated[float, Field(ge=0, le=MOST_EVENTS_PER_HOUR)]
+EventsPerHour = Annotated[float, Field(ge=0, le=MOST_EVENTS_PER_HOUR), AfterValidator(_not_tiny)]

@@ -73,10 +73,12 @@ class Flow:
         for station in self._stations.values():
             station.go_on(now_ms)
 
-    def end(self, now_ms: int) -> None:
-        """Every machine stands alone from now on."""
+    def end(self, fleets: Iterable[Fleet], now_ms: int) -> None:
+        """Every machine stands alone from now on. Those that are not in the fleets any more are gone, not set free."""
+        here = {machine for fleet in fleets for machine in fleet.machines}
         for post in self._posts():
-            post.stand_alone(now_ms)
+            if post.machine in here:
+                post.stand_alone(now_ms)
 
     def order(self, number: int, items: Iterable[Mapping[str, Any]], now_ms: int) -> None:
         """An order has come in."""

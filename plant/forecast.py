@@ -80,10 +80,14 @@ def forecast(structure: Structure) -> Forecast:
     return Forecast((*machines, *others), tuple(_notes(structure, machines)))
 
 
-def check(path: str | Path, more: Callable[[Forecast], str] = lambda _forecast: "") -> tuple[int, str]:
+def check(
+    path: str | Path,
+    load: Callable[[str | Path], Structure] = load,
+    more: Callable[[Forecast], str] = lambda _forecast: "",
+) -> tuple[int, str]:
     """Exit code and text of a check of the file: 0 and its forecast, or 2 and all its mistakes.
 
-    more: what there is to say of a forecast beside the plant itself.
+    load: how it is read.  more: what there is to say of a forecast beside the plant itself.
     """
     try:
         found = forecast(load(path))

@@ -81,12 +81,17 @@ class Model:
         self.crowded = self.jobs.ideal_ms < ceil(self.period_ms)
         self.feed: Callable[[Machine, int], None] = _next_job
         self.wake: Callable[[Machine], None] = _nobody
-        self._stations: dict[str, tuple[str, bytes]] = {}
+        self._stations: dict[int, tuple[str, bytes]] = {}
+        self._stations_round = len(spec.lines or "-") * len(spec.stations or "-")
         self.states = {name: self._state(name) for name in spec.status_distribution}
         # Mappings have no order in YAML: sorted, so that writing them in another one changes no draw.
         shares = [(self.states[name], share) for name, share in sorted(spec.status_distribution.items())]
         self.shares = Choice(shares)
         self.visits = Choice((state, share / state.dwell_ms) for state, share in shares)
+        # Weights come to the same in many ways: 70/20/10 is .7/.2/.1.
+        self.mix = {
+            name: (round(share, 12), self.states[name].dwell_ms) for name, share in spec.shares.items() if share
+        }
         traced = structure.flow is not None and structure.flow.takes(declared.key, spec.results)
         fields = {**declared.fields, **(TRACE if traced else {})}
         self._template = b",".join(b"%b:%%b" % json_text(name).replace(b"%", b"%%") for name in fields) + b"}"
@@ -98,9 +103,12 @@ class Model:
         return self.declared.machine_id.format(number=number)
 
     def station(self, number: int) -> tuple[str, bytes]:
-        """A machine's station, also as JSON: the same two objects for all machines of a station."""
-        name = self.spec.station(number)
-        return self._stations.setdefault(name, (name, json_text(name)))
+        """A machine's station, also as JSON: handed out in turn, so after a round they are the same two objects."""
+        place = number % self._stations_round
+        if place not in self._stations:
+            name = self.spec.station(number)
+            self._stations[place] = name, json_text(name)
+        return self._stations[place]
 
     def _state(self, name: str) -> State:
         return State(name, json_text(name), self.spec.dwell(name) * 1000, name == self.spec.producing_state)
@@ -154,15 +162,21 @@ class Machine:
         self._begin(begin_ms)
         model.books.begin(self, begin_ms)
 
-    def adopt(self, model: Model, now_ms: int) -> None:
-        """Go by another model from now on: what is drawn is drawn by it, and a state it does not know is left."""
+    def adopt(self, model: Model) -> None:
+        """Go by another model from now on: what is drawn is drawn by it."""
         self._follow(model)
         if self.held:
-            self.held = self._adopted(self.held)
-        elif self.state.name in model.states:
-            self.state = model.states[self.state.name]
+            self.held = self.held._replace(state=model.states.get(self.held.state.name, self.held.state))
         else:
-            self._visit(now_ms)
+            self.state = model.states.get(self.state.name, self.state)
+
+    def begin_anew(self, now_ms: int) -> None:
+        """Be in a state of the long-run mix; a machine that is held stays so, and is in that state underneath."""
+        state, stay_ms = self._drawn_stay(self.model.shares)
+        if self.held:
+            self.held = self.held._replace(state=state, stay_left_ms=stay_ms)
+        else:
+            self._stay(state, stay_ms, now_ms)
 
     def step(self) -> None:
         """Live through the next event: a job finishes, or a stay ends."""
@@ -282,22 +296,20 @@ class Machine:
 
     def _visit(self, now_ms: int) -> None:
         """Enter the next state. Drawing the same again only prolongs the stay."""
-        state, stay_ms = self._drawn_stay()
+        state, stay_ms = self._drawn_stay(self.model.visits)
+        self._stay(state, stay_ms, now_ms)
+
+    def _stay(self, state: State, stay_ms: int, now_ms: int) -> None:
+        """Be in a state for so long."""
         self.stay_ends_ms = now_ms + stay_ms
         self._change(state, now_ms)
         self.next_ms = min(self.finish_ms, self.stay_ends_ms)
 
-    def _drawn_stay(self) -> tuple[State, int]:
+    def _drawn_stay(self, states: Choice[State]) -> tuple[State, int]:
         self.visit += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.visit)
-        state = self.model.visits.pick(state_at)
+        state = states.pick(state_at)
         return state, exponential(state.dwell_ms, stay_at)
-
-    def _adopted(self, held: Held) -> Held:
-        """Held as before, with its own state by the machine's model."""
-        state = self.model.states.get(held.state.name)
-        state, left_ms = (state, held.stay_left_ms) if state else self._drawn_stay()
-        return Held(state, left_ms, held.reasons)
 
     def _change(self, state: State, now_ms: int) -> None:
         """A stop pauses the job, and producing takes it up again."""

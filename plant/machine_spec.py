@@ -14,6 +14,7 @@ from pydantic import Field
 from plant.fields import (
     FactorRange,
     HowManyRange,
+    Increment,
     JobSeconds,
     JobSecondsOrRange,
     JobSecondsRange,
@@ -142,7 +143,7 @@ class Printer3d(MachineSpec):
     increment_key: ClassVar[str | None] = "progress_increment"
 
     print_seconds: JobSecondsOrRange | None = None
-    progress_increment: float | None = Field(default=None, gt=0, le=1)
+    progress_increment: Increment | None = None
     quality_distribution: Weights
     part_types: Names
 

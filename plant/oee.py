@@ -71,7 +71,7 @@ class Books:
         self.resize(greatest)
 
     def resize(self, greatest: int) -> None:
-        """Have rows for machines up to a number; what is beyond is forgotten."""
+        """Have rows for machines up to a number, -1 for none at all; what is beyond is forgotten."""
         self._rows = greatest // self._shards + 1
         cells = self._rows * self._width
         for table, size in (

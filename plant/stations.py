@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from itertools import chain, count, islice
+from itertools import chain
 from typing import Final, NamedTuple
 
 from plant.flow_spec import FlowSpec
@@ -106,7 +106,7 @@ class Station:
         self.most_reworks = 0
         self.counts = Counter[str]()
         self._model: Model | None = None
-        self._stock, self._stock_numbers = Stream(seed, f"{key}/stock"), count(*shard)
+        self._stock, (self._stock_number, self._shards) = Stream(seed, f"{key}/stock"), shard
         self._began = begin_ms // MS_A_JOB_NUMBER % 10**10
 
     def follow(self, spec: FlowSpec, machines: Sequence[Machine]) -> list[Post]:
@@ -147,14 +147,15 @@ class Station:
         A number that starts with a 0 stands in their ids where others have that of the machine.
         """
         model = self._model
-        return [self._old(model, number) for number in islice(self._stock_numbers, how_many)] if model else []
+        return [self._old(model) for _ in range(how_many)] if model else []
 
     def fates(self) -> tuple[int, int, int, int, int]:
         """How many of the pieces made here are made, consumed, scrapped, shipped and removed."""
         count = self.counts
         return count["made"], count["consumed"], count["scrapped"], count["shipped"], count["removed"]
 
-    def _old(self, model: Model, number: int) -> Piece:
+    def _old(self, model: Model) -> Piece:
+        number, self._stock_number = self._stock_number, self._stock_number + self._shards
         kind = model.jobs.draw(self._stock, 0, number, 0).kind
         id_json = b'%b0%d%010d"' % (kind.id_head, number, self._began)
         self.counts["made"] += 1

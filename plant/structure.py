@@ -7,9 +7,11 @@ distribution is a set of weights, which need not add up to 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, get_args
+from types import UnionType
+from typing import Annotated, Any, Final, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -25,6 +27,7 @@ from plant.fields import (
     MachineCount,
     Name,
     Names,
+    PeriodSeconds,
     Rate,
     Seconds,
     Spec,
@@ -52,10 +55,12 @@ __all__ = [
     "Welding",
     "load",
     "parse",
+    "understand",
 ]
 
 
 _DECLARED: Final = {declared.key: declared for declared in MACHINE_TYPES}
+MOST_PIECES_AT_FIRST: Final = 100_000
 
 
 class CustomerOrder(Spec):
@@ -86,7 +91,7 @@ class OeeReport(Spec):
     """Each machine's true figures as retained messages, every `report_seconds`; off unless asked for."""
 
     enabled: bool = False
-    report_seconds: Seconds = 60.0
+    report_seconds: PeriodSeconds = 60.0
     topic: Topic | None = None
 
 
@@ -189,7 +194,7 @@ def parse(
     wrong = [*faults, *wrong, *rules.broken(data, {key: declared.spec for key, declared in _DECLARED.items()})]
     wrong += calendar_spec.broken(data.get("calendar"), list(_DECLARED))
     wrong += flow_spec.broken(data)
-    wrong += _impossible_rate(structure) if structure and not wrong else ()
+    wrong += [*_impossible_rate(structure), *_too_full(structure)] if structure and not wrong else ()
     if structure is None or wrong:
         raise StructureError(located(wrong, file, lines or {}))
     return structure
@@ -197,11 +202,20 @@ def parse(
 
 def load(path: str | Path) -> Structure:
     """The plant that a YAML file describes, or StructureError with every mistake in it."""
+    return _structure(partial(yamlfile.read, Path(path)), str(path))
+
+
+def understand(content: bytes, file: str) -> Structure:
+    """The plant that a YAML file's content describes, or StructureError with every mistake in it."""
+    return _structure(partial(yamlfile.decode, content), file)
+
+
+def _structure(read: Callable[[], yamlfile.Document], file: str) -> Structure:
     try:
-        document = yamlfile.read(Path(path))
+        document = read()
     except yamlfile.UnreadableError as error:
-        raise StructureError([Mistake(str(path), error.line, spell(error.place), error.rule)]) from error
-    return parse(document.data, str(path), document.lines, document.faults, document.flags)
+        raise StructureError([Mistake(file, error.line, spell(error.place), error.rule)]) from error
+    return parse(document.data, file, document.lines, document.faults, document.flags)
 
 
 def _impossible_rate(structure: Structure) -> Iterator[Fault]:
@@ -214,6 +228,15 @@ def _impossible_rate(structure: Structure) -> Iterator[Fault]:
     if target and periods and max(periods) > YEAR_SECONDS:
         least = target * max(periods) / YEAR_SECONDS
         yield Fault(place, f"must be at least {least:.3g} here, for no machine has a row less often than once a year")
+
+
+def _too_full(structure: Structure) -> Iterator[Fault]:
+    """A flow that would begin with more pieces than can be made at once."""
+    flow = structure.flow or FlowSpec(initial_fill=0.0)
+    pieces = sum(int(places * flow.initial_fill) for places in flow.buffers.model_dump().values())
+    if pieces > MOST_PIECES_AT_FIRST:
+        rule = f"puts {pieces:,} pieces into the buffers at first: must be at most {MOST_PIECES_AT_FIRST:,}"
+        yield Fault(("flow", "initial_fill"), rule)
 
 
 def _validated(data: Mapping[str, Any], flags: Mapping[Place, str]) -> tuple[Structure | None, list[Fault]]:
@@ -242,20 +265,35 @@ def _fault(error: ErrorDetails, flags: Mapping[Place, str]) -> Fault:
 
 
 def _known_keys(place: Place) -> list[str]:
-    """The keys that the mapping at a place may have."""
-    model: type[BaseModel] | None = Structure
+    """The keys that a mapping takes; none where they are not known, as below a name that the user has given."""
+    annotation: object = Structure
     for step in place:
-        fields = _fields(model) if model else {}
-        # Any other step is a name or a position in a mapping or a list of such models.
-        model = _model_in(fields[step].annotation) if step in fields else model
-    return [str(key) for key in _fields(model)] if model else []
+        annotation = next(_inside(annotation, step), None)
+    return [name for model in _meant(annotation) if _is_model(model) for name in _fields(model)]
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
+def _inside(annotation: object, step: str | int) -> Iterator[object]:
+    """What may stand one step below a value of that type."""
+    for each in _meant(annotation):
+        if _is_model(each):
+            yield from (field.annotation for name, field in _fields(each).items() if name == step)
+        elif get_origin(each) in (dict, tuple, list):
+            yield get_args(each)[1 if get_origin(each) is dict else 0]
 
 
-def _fields(model: type[BaseModel]) -> dict[str | int, FieldInfo]:
+def _meant(annotation: object) -> Iterator[object]:
+    """The types that an annotation stands for, one after the other where there is a choice."""
+    if get_origin(annotation) is Annotated:
+        yield from _meant(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        yield from (each for choice in get_args(annotation) for each in _meant(choice))
+    else:
+        yield annotation
+
+
+def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}

@@ -84,7 +84,14 @@ class UnreadableError(Exception):
 
 def read(path: Path) -> Document:
     """The document in the file; UnreadableError with the first reason why there is none."""
-    return parse(_decoded(_content(path)))
+    return decode(_content(path))
+
+
+def decode(content: bytes) -> Document:
+    """The document in a file's content; UnreadableError with the first reason why there is none."""
+    if len(content) > MAX_BYTES:
+        raise UnreadableError(None, (), f"must have at most {MAX_BYTES:,} bytes")
+    return parse(_decoded(content))
 
 
 def parse(text: str) -> Document:
@@ -98,15 +105,14 @@ def parse(text: str) -> Document:
 
 
 def _content(path: Path) -> bytes:
+    if path.is_fifo() or path.is_char_device() or path.is_block_device() or path.is_socket():
+        raise UnreadableError(None, (), "cannot be read: it is not a regular file")
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else error
         raise UnreadableError(None, (), f"cannot be read: {reason}") from error
-    if len(content) > MAX_BYTES:
-        raise UnreadableError(None, (), f"must have at most {MAX_BYTES:,} bytes")
-    return content
 
 
 def _decoded(content: bytes) -> str:

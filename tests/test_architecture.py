@@ -13,11 +13,11 @@ OURS = ("app", "daemon", "messages", "plant", "edge", "sandbox")
 
 ARROWS = {
     "app": ("daemon", "messages", "edge", "sandbox", "plant.structure", "plant.telemetry", "plant.forecast"),
-    "daemon": ("messages", "edge", "plant.structure", "plant.telemetry", "plant.forecast"),
+    "daemon": ("messages", "edge", "plant.structure", "plant.telemetry", "plant.forecast", "plant.trial"),
     "messages": ("plant",),
     "plant": ("plant",),
     "edge": ("edge", "plant.telemetry"),
-    "edge.reload": ("edge", "plant.telemetry", "plant.structure"),
+    "edge.reload": ("edge", "plant.telemetry", "plant.structure", "plant.changes"),
     "edge.manifest": ("edge", "plant.telemetry", "plant.structure", "plant.catalogue"),
     "edge.exports": ("edge", "plant.telemetry", "plant.structure", "plant.catalogue"),
     "sandbox": ("sandbox",),

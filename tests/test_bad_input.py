@@ -200,6 +200,16 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
         f"{WELDING}.status_distribution.{MANY[-1]}",
         "is not in statuses",
     ),
+    "unknown key below a name": (
+        "flow: {parts_by_assembly_type: {DockingPort: {cnc: 2}}}",
+        "flow.parts_by_assembly_type.DockingPort.cnc",
+        "is an unknown key; known here: cnc_machine, printer_3d",
+    ),
+    "mapping below a name": (
+        "message_types: {welding: {dwell_seconds: {running: {mean: 2}}}}",
+        f"{WELDING}.dwell_seconds.running",
+        "must be a number, got a mapping",
+    ),
     "many unknown keys": (
         "global: {" + ",".join(f"k{n}: 1" for n in range(19_000)) + "}",
         "global.k1",

@@ -1,113 +1,23 @@
-"""Facts about following files and reloading the plant's."""
+"""Facts about reloading the plant's file: all or nothing, whatever goes wrong."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from edge.reload import FileWatcher, Reloader, with_orders_per_hour
+from edge.facts import ReloadOutcome
+from edge.plantfile import digest
+from edge.reload import InForce, Loading, Reloader, described, first, refusals, with_orders_per_hour
+from messages import topic_template
 from plant.structure import Mistake, Structure, StructureError, load
 from tests.support.plants import ROOT
+from tests.support.rig import settings_for
 
-
-def looks(watcher: FileWatcher, times: int) -> list[bool]:
-    """Look so many times: what each look says."""
-    return [watcher.look() for _ in range(times)]
-
-
-def follow(path: Path) -> FileWatcher:
-    """A watcher whose looks the test takes itself."""
-    return FileWatcher(path, lambda: None)
-
-
-def publish(volume: Path, generation: int, text: str) -> None:
-    """Put `text` into plant.yaml as kubelet does: a new directory, and the symlink `..data` swapped to it."""
-    directory = volume / f"..2026_{generation}"
-    directory.mkdir(parents=True)
-    (directory / "plant.yaml").write_text(text)
-    (volume / "..data_tmp").symlink_to(directory.name)
-    (volume / "..data_tmp").replace(volume / "..data")
-    with contextlib.suppress(FileExistsError):
-        (volume / "plant.yaml").symlink_to("..data/plant.yaml")
-
-
-def test_every_swap_of_a_projected_volume_is_seen(tmp_path: Path) -> None:
-    """Not only the first: the link is followed anew at each look."""
-    publish(tmp_path, 1, "one")
-    watcher = follow(tmp_path / "plant.yaml")
-    seen = []
-    for generation, text in enumerate(["two", "three", "three", "four"], start=2):
-        publish(tmp_path, generation, text)
-        seen.append(looks(watcher, 4))
-
-    assert seen == [[False, True, False, False], [False, True, False, False], [False] * 4, [False, True, False, False]]
-
-
-def test_a_change_that_leaves_size_and_time_as_they_were_is_seen(tmp_path: Path) -> None:
-    """Content counts, whatever the directory entry says."""
-    path = tmp_path / "plant.yaml"
-    path.write_text("one")
-    os.utime(path, (1, 1))
-    watcher = follow(path)
-    path.write_text("two")
-    os.utime(path, (1, 1))
-
-    assert looks(watcher, 2) == [False, True]
-
-
-def test_a_file_is_not_taken_while_it_is_being_written(tmp_path: Path) -> None:
-    """Only content that is the same at two looks in a row counts."""
-    path = tmp_path / "plant.yaml"
-    path.write_text("one")
-    watcher = follow(path)
-    seen = []
-    for part in ("t", "tw", "two", "two"):
-        path.write_text(part)
-        seen += looks(watcher, 1)
-
-    assert seen == [False, False, False, True]
-
-
-def test_a_file_that_is_gone_for_a_while_has_not_changed(tmp_path: Path) -> None:
-    """It counts when it is back with other content."""
-    path = tmp_path / "plant.yaml"
-    path.write_text("one")
-    watcher = follow(path)
-    path.unlink()
-    gone = looks(watcher, 3)
-    path.write_text("one")
-    same = looks(watcher, 3)
-    path.write_text("two")
-
-    assert (gone, same, looks(watcher, 3)) == ([False] * 3, [False] * 3, [False, True, False])
-
-
-def test_a_file_that_appears_later_has_changed(tmp_path: Path) -> None:
-    """A token may be mounted after the start."""
-    watcher = follow(tmp_path / "token")
-    (tmp_path / "token").write_text("one")
-
-    assert looks(watcher, 3) == [False, True, False]
-
-
-def test_a_running_watcher_calls_back(tmp_path: Path) -> None:
-    """It looks by itself, until it is cancelled."""
-    path = tmp_path / "plant.yaml"
-    path.write_text("one")
-
-    async def change_once() -> None:
-        called = asyncio.Event()
-        running = asyncio.create_task(FileWatcher(path, called.set, interval_seconds=0.01).run())
-        path.write_text("two")
-        await asyncio.wait_for(called.wait(), 5)
-        running.cancel()
-
-    asyncio.run(change_once())
+DEFAULT = (ROOT / "message_structure.yaml").read_text()
 
 
 class Plant:
@@ -117,7 +27,33 @@ class Plant:
         self.path = path
         self.in_force: list[Structure] = []
         self.time = 99.0
-        self.reloader = Reloader(path, load, self.in_force.append, self.clock)
+        self.path.write_text(DEFAULT)
+        self.load: Callable[[bytes], Structure] = lambda content: described(content, path)
+        self.adopt: Callable[[Structure], Awaitable[None]] = self.take
+        self.reloader = Reloader(
+            path,
+            self._load,
+            self._adopt,
+            self.clock,
+            InForce(load(path), digest(path.read_bytes())),
+        )
+
+    def _load(self, content: bytes) -> Structure:
+        return self.load(content)
+
+    async def _adopt(self, structure: Structure) -> None:
+        await self.adopt(structure)
+
+    async def take(self, structure: Structure) -> None:
+        self.in_force.append(structure)
+
+    def reload(self, cause: str = "SIGHUP") -> ReloadOutcome:
+        """Have the file loaded, as a signal or a request does."""
+        return asyncio.run(self.reloader.reload(cause))
+
+    def hear(self, news: bytes | str) -> None:
+        """What the watcher hands over."""
+        asyncio.run(self.reloader._hear(news))
 
     def clock(self) -> float:
         self.time += 1
@@ -128,22 +64,14 @@ class Plant:
 
 
 @pytest.fixture
-def plant(tmp_path: Path, default_plant: str) -> Plant:
+def plant(tmp_path: Path) -> Plant:
     """A plant whose file is the default one."""
-    plant = Plant(tmp_path / "plant.yaml")
-    plant.write(default_plant)
-    return plant
-
-
-@pytest.fixture
-def default_plant() -> str:
-    """The text of the default plant."""
-    return (Path(__file__).parent.parent / "message_structure.yaml").read_text()
+    return Plant(tmp_path / "plant.yaml")
 
 
 def test_a_good_file_is_handed_over_and_counted(plant: Plant) -> None:
     """The outcome names the machines by type; the time of success moves on."""
-    outcome = plant.reloader.reload("SIGHUP")
+    outcome = plant.reload("SIGHUP")
 
     assert not outcome.mistakes
     assert outcome.machines == {kind: count for kind, _, count in plant.in_force[0].machines()}
@@ -152,20 +80,22 @@ def test_a_good_file_is_handed_over_and_counted(plant: Plant) -> None:
 
 
 def test_the_log_says_what_the_plant_has_now(plant: Plant, caplog: pytest.LogCaptureFixture) -> None:
-    """How many machines, and how many of each type."""
+    """How many machines, and how many of each type; what has changed, and the messages that come of it."""
+    plant.write(DEFAULT.replace("painting: 3", "painting: 4"))
     with caplog.at_level(logging.INFO, "reload"):
-        plant.reloader.reload("changed")
+        plant.reload("changed")
 
     assert caplog.messages[-1].endswith(
-        "reloaded (changed): 22 machines (5 cnc_machine, 8 printer_3d, 4 welding, 3 painting, 2 testing)"
+        "reloaded (changed): 23 machines (5 cnc_machine, 8 printer_3d, 4 welding, 4 painting, 2 testing), "
+        "4.001 messages/s; changed: painting: 3 to 4 machines"
     )
 
 
-def test_a_bad_file_is_refused_as_a_whole_with_all_its_mistakes(plant: Plant, default_plant: str) -> None:
+def test_a_bad_file_is_refused_as_a_whole_with_all_its_mistakes(plant: Plant) -> None:
     """Nothing is handed over; the time of the last success stays."""
-    plant.write(default_plant.replace("base_interval: 1.0", "base_interval: -1") + "\nfrobnicate: 1\n")
+    plant.write(DEFAULT.replace("base_interval: 1.0", "base_interval: -1") + "\nfrobnicate: 1\n")
 
-    outcome = plant.reloader.reload("file changed")
+    outcome = plant.reload("file changed")
 
     assert not plant.in_force
     assert not outcome.machines
@@ -180,7 +110,7 @@ def test_the_same_bad_content_is_told_in_full_once(plant: Plant, caplog: pytest.
     with caplog.at_level(logging.INFO):
         for text in ("frobnicate: 1", "frobnicate: 1", "# new\nfrobnicate: 1"):
             plant.write(text)
-            plant.reloader.reload("SIGHUP")
+            plant.reload("SIGHUP")
 
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "ERROR"]
     assert "frobnicate" in caplog.records[0].getMessage()
@@ -191,32 +121,31 @@ def test_a_missing_file_is_a_mistake_like_any_other(plant: Plant) -> None:
     """The old plant stays and the process lives."""
     plant.path.unlink()
 
-    outcome = plant.reloader.reload("SIGHUP")
+    outcome = plant.reload("SIGHUP")
 
     assert len(outcome.mistakes) == 1
     assert str(plant.path) in outcome.mistakes[0]
 
 
-def test_a_mended_file_is_taken_after_a_bad_one(plant: Plant, default_plant: str) -> None:
+def test_a_mended_file_is_taken_after_a_bad_one(plant: Plant) -> None:
     """A refusal leaves no trace but its count."""
     plant.write("nonsense")
-    plant.reloader.reload("file changed")
-    plant.write(default_plant)
+    plant.reload("file changed")
+    plant.write(DEFAULT)
 
-    assert plant.reloader.reload("file changed").machines
+    assert plant.reload("file changed").machines
     assert plant.reloader.facts().accepted == 1
 
 
 def test_what_the_loader_adds_to_the_mistakes_counts(plant: Plant) -> None:
     """Any check that raises StructureError refuses the file, such as that of the topics."""
 
-    def strict(path: Path) -> Structure:
-        load(path)
-        raise StructureError([Mistake(str(path), None, "message_types.welding.topic", "has a wildcard")])
+    def strict(_: bytes) -> Structure:
+        raise StructureError([Mistake(str(plant.path), None, "message_types.welding.topic", "has a wildcard")])
 
-    outcome = Reloader(plant.path, strict, plant.in_force.append, plant.clock).reload("SIGHUP")
+    plant.load = strict
 
-    assert outcome.mistakes == (f"{plant.path}: message_types.welding.topic: has a wildcard",)
+    assert plant.reload().mistakes == (f"{plant.path}: message_types.welding.topic: has a wildcard",)
     assert not plant.in_force
 
 
@@ -248,3 +177,93 @@ def test_the_demo_replaces_default_rates_alone(orders: float, dispatches: float,
     assert dispatch is not None
     assert {"orders_per_hour": order.orders_per_hour, "dispatches_per_hour": dispatch.dispatches_per_hour} == expected
     assert with_orders_per_hour(plant, 720.0)[1].keys() == {"orders_per_hour", "dispatches_per_hour"}
+
+
+ERRORS = [
+    IndexError("array index out of range"),
+    OSError(28, "No space left on device"),
+    RecursionError("maximum recursion depth exceeded"),
+    MemoryError(),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    RuntimeError("a\nb"),
+]
+
+
+@pytest.mark.parametrize("where", ["load", "adopt"])
+@pytest.mark.parametrize("error", ERRORS, ids=[type(error).__name__ for error in ERRORS])
+def test_whatever_goes_wrong_is_a_refusal_in_one_line(
+    plant: Plant, caplog: pytest.LogCaptureFixture, where: str, error: Exception
+) -> None:
+    """The type of the error and what it says; the traceback is for who asks for it, at debug level."""
+
+    def fail(_: object) -> Structure:
+        raise error
+
+    async def fail_to_adopt(_: object) -> None:
+        raise error
+
+    setattr(plant, where, fail if where == "load" else fail_to_adopt)
+    with caplog.at_level(logging.DEBUG):
+        outcome = plant.reload()
+
+    assert len(outcome.mistakes) == 1
+    assert outcome.mistakes[0].startswith(f"{plant.path}: (top level): cannot be used: {type(error).__name__}")
+    assert "\n" not in outcome.mistakes[0]
+    facts = plant.reloader.facts()
+    assert (facts.accepted, facts.refused, facts.last_success) == (0, 1, 100.0)
+    assert not plant.in_force
+    told = [record for record in caplog.records if record.levelno > logging.DEBUG]
+    assert [record.exc_info for record in told] == [None]
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info]
+
+
+def test_a_mistake_found_as_the_process_starts_is_told_the_same_way(tmp_path: Path) -> None:
+    """With the whole path, though it was given from the working directory."""
+
+    def fail(_: bytes, __: Path) -> Structure:
+        with refusals(tmp_path):
+            raise RecursionError("too deep")
+
+    (tmp_path / "plant.yaml").write_text("global: 1")
+    with pytest.raises(StructureError, match=r"cannot be used: RecursionError: too deep"):
+        first(tmp_path / "plant.yaml", fail)
+    with pytest.raises(StructureError) as caught:
+        Loading(settings_for(1), topic_template)(Path("none.yaml"))
+    assert str(caught.value).startswith(str(Path("none.yaml").absolute()))
+
+
+def test_what_the_watcher_has_seen_is_what_is_loaded(plant: Plant) -> None:
+    """The very bytes, whatever the file holds by now."""
+    plant.write("nonsense")
+    plant.hear(DEFAULT.replace("cnc: 5", "cnc: 6").encode())
+
+    assert plant.in_force[0].global_.machine_counts.cnc == 6
+
+
+def test_a_file_that_cannot_be_read_any_more_is_refused_once(plant: Plant, caplog: pytest.LogCaptureFixture) -> None:
+    """And told again once it is back as it was, which is no reload."""
+    with caplog.at_level(logging.INFO):
+        plant.hear("No such file or directory")
+        plant.hear(DEFAULT.encode())
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    assert f"{plant.path}: (top level): cannot be read: No such file or directory" in caplog.messages[0]
+    assert caplog.messages[1] == f"{plant.path}: as it is in force again"
+    assert (plant.reloader.facts().refused, plant.in_force) == (1, [])
+
+
+def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """That is said, and nothing is read from it again."""
+
+    async def follow() -> None:
+        in_force = InForce(load(ROOT / "message_structure.yaml"), b"", followed=False)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await Reloader(tmp_path, lambda _: in_force.structure, adopt, lambda: 0.0, in_force).follow(0.01)
+
+    async def adopt(_: Structure) -> None:
+        raise AssertionError
+
+    asyncio.run(follow())
+
+    assert caplog.messages == [f"{tmp_path}: is a pipe: it has been read once, and is not followed"]

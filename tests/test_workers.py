@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import edge.workers
 from daemon import deal, workers_of
 from edge.channel import Channel
 from edge.commands import UsageError, parse
@@ -24,7 +26,7 @@ from edge.metrics import Lateness
 from edge.outbox import Ledger
 from edge.settings import Settings, SettingsError
 from edge.sums import sum_connections, sum_ledgers
-from edge.workers import WorkerDied, Workers, fork
+from edge.workers import NotAdopted, WorkerDied, Workers, fork
 from messages import START, FactoryMessageGenerator
 from plant.structure import Structure
 from plant.structure import parse as parse_structure
@@ -214,8 +216,8 @@ def recalls(end: socket.socket) -> int:
         channel, told = await Channel.over(end), list[str]()
         async for name, _ in channel.messages():
             told.append(name)
-            if name in {"first", "second"}:
-                channel.send("answer", told)
+            if name in {"first", "second", "try"}:
+                channel.send("answer", None if name == "try" else told)
             if name == "second":
                 break
         await channel.close()
@@ -232,12 +234,65 @@ def test_what_is_said_to_a_worker_at_once_is_heard() -> None:
 
     async def talk() -> list[object]:
         workers.start(life := Life())
-        workers.adopt("a plant")
+        await workers.adopt("a plant")
         heard = [await asyncio.wait_for(worker.ask(question), 5.0) for question in ("first", "second")]
         await life.until_over()
         return heard
 
-    assert asyncio.run(talk()) == [["start", "adopt", "first"], ["start", "adopt", "first", "second"]]
+    assert asyncio.run(talk()) == [
+        ["start", "try", "keep", "first"],
+        ["start", "try", "keep", "first", "second"],
+    ]
+
+
+def tries(answer: str | None, end: socket.socket) -> int:
+    """The life of a worker that is asked to try a structure: it answers so, not at all if it is `nothing`."""
+
+    async def live() -> None:
+        channel, told = await Channel.over(end), list[str]()
+        async for name, _ in channel.messages():
+            told.append(name)
+            if name == "try" and answer != "nothing":
+                channel.send("answer", answer)
+            if name == "what":
+                channel.send("answer", told)
+                break
+        await channel.close()
+
+    asyncio.run(live())
+    return 0
+
+
+@FORKS
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("KeyError: 'x'", r"worker 2 of 3 \(process \d+\): KeyError: 'x'$"),
+        ("nothing", "worker 2 of 3 .* does not answer"),
+    ],
+)
+def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
+    monkeypatch: pytest.MonkeyPatch, answer: str, why: str
+) -> None:
+    """All have tried it, and all take it back, also who answers too late."""
+    monkeypatch.setattr(edge.workers, "_TRIAL_SECONDS", 0.5)
+    forked = fork([functools.partial(tries, each) for each in (None, answer, None)])
+    workers = Workers(forked, 1, "", time.monotonic, 0.0)
+
+    async def talk() -> list[object]:
+        workers.start(life := Life())
+        with pytest.raises(NotAdopted, match=why):
+            await workers.adopt("a plant")
+        told = []
+        for worker in forked:
+            if answer == "nothing":
+                worker.waiting.clear()
+            told.append(await asyncio.wait_for(worker.ask("what"), 5.0))
+        await workers.wind_up(None)
+        await life.close()
+        return told
+
+    assert asyncio.run(talk()) == [["start", "try", "take back", "what"]] * 3
 
 
 @FORKS

@@ -1,0 +1,184 @@
+"""Mutated plant files: by `check`, and by reload into a plant that is publishing.
+
+After a refusal the plant must say what its twin says, which was never asked; after a change, what a twin says that was
+changed at the same moment. What leaves the plant passes a real pacer and outbox; a reader takes and acknowledges it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from math import inf
+from pathlib import Path
+from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
+
+from edge.outbox import Outbox, Policy
+from edge.pacer import Pacer, Timing
+from edge.plantfile import digest
+from edge.reload import InForce, Loading, Reloader, described, first
+from edge.settings import Settings
+from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
+from fuzz.plantfiles import SHIPPED, mutated, put
+from messages import START, FactoryMessageGenerator, topic_template
+from plant.forecast import check
+from plant.structure import Structure, load
+from plant.telemetry import Message
+
+_MOST_MACHINES = 500
+"""Larger plants are only checked: to make one takes longer than a case may, and that is no fault."""
+
+_QUEUE, _READ_AT_ONCE, _READ_SECONDS = 60, 20, 0.0005
+_ROWS_AFTER, _RUN_SECONDS = 400, 1800.0
+_SAID_EVERY = 1000
+
+
+def run(seed: int, cases: range, say: Say) -> Result:
+    """Run the cases of these numbers; the same seed and number give the same case."""
+    outcomes, slowest, findings = Counter[str](), 0.0, list[Finding]()
+    plants = [load(path) for path in SHIPPED]
+    with tempfile.TemporaryDirectory() as directory, _in_silence():
+        for done, number in enumerate(cases, 1):
+            case = _Case(chance(seed, number), Path(directory) / "plant.yaml", plants)
+            case.run()
+            outcomes[case.outcome] += 1
+            slowest = max(slowest, case.seconds)
+            findings += [Finding(number, what) for what in case.wrong]
+            if done % _SAID_EVERY == 0:
+                say(f"files: {done} of {len(cases)} cases, {len(findings)} findings")
+    return Result(len(cases), dict(outcomes), slowest, findings)
+
+
+@contextlib.contextmanager
+def _in_silence() -> Iterator[None]:
+    """Refusals are what is expected here: nobody wants to read thousands of them."""
+    log = logging.getLogger("reload")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+class _TooLarge(Exception):
+    """A plant that is only checked."""
+
+
+class _Case:
+    """One file, and what comes of it. `seconds`: the longest that anybody was kept waiting for it."""
+
+    def __init__(self, random: Random, path: Path, plants: list[Structure]) -> None:
+        self.outcome, self.seconds, self.wrong = "refused", 0.0, list[str]()
+        self._random, self._path = random, path
+        self._before = random.choice(plants)
+        begun = START + random.uniform(0, _RUN_SECONDS)
+        self._plant, self._twin = (FactoryMessageGenerator.of(self._before, "fuzz") for _ in range(2))
+        for each in (self._plant, self._twin):
+            each.live(begun)
+        self._outbox = Outbox(_QUEUE, Policy.BLOCK)
+        self._said, self._twin_said, self._reading_slowly = list[Message](), list[Message](), True
+        timing = Timing(self._plant.now, end=self._plant.now + _RUN_SECONDS, speed=inf)
+        self._pacer = Pacer(
+            self._plant,
+            self._outbox,
+            timing,
+            time.monotonic,
+            on_messages=self._said.extend,
+            on_late=lambda _seconds: None,
+        )
+        put(random, path, mutated(random))
+
+    def run(self) -> None:
+        """Try the file, and note what is wrong."""
+        try:
+            # For somebody who writes into a pipe a check waits a while, as it says.
+            code = 2 if self._path.is_fifo() else self._check()
+            asyncio.run(self._reload())
+        except Exception as error:  # noqa: BLE001 - that is what is looked for
+            self.wrong.append(f"{type(error).__name__} leaves: {error}"[:200])
+            return
+        if code and self.outcome != "refused":
+            self.wrong.append("check refuses what a reload takes")
+        if self.seconds > LONGEST_SECONDS:
+            self.wrong.append(f"{self.outcome}, and takes {self.seconds:.1f} s")
+
+    def _check(self) -> int:
+        began = time.monotonic()
+        code, text = check(self._path, lambda path: first(Path(path), described).structure)
+        self._took(began)
+        if (code, bool(text)) not in ((0, True), (2, True)):
+            self.wrong.append(f"check ends with {code} and says {text[:50]!r}")
+        return code
+
+    async def _reload(self) -> None:
+        running = [asyncio.create_task(self._pacer.run()), asyncio.create_task(self._read())]
+        await asyncio.sleep(_READ_SECONDS)
+        began = time.monotonic()
+        outcome = await self._reloader().reload("fuzz")
+        self._took(began)
+        self._judge_outcome(outcome.mistakes)
+        await self._go_on(running[0])
+        await self._stop(running)
+        self._twin_said += self._twin.advance(self._plant.now)
+        self._judge_bytes()
+
+    def _reloader(self) -> Reloader:
+        settings = Settings.load({}, pid=1)
+        loading = Loading(settings, topic_template)
+        in_force = InForce(self._before, digest(b""))
+        return Reloader(self._path, lambda content: loading.of(content, self._path), self._adopt, time.time, in_force)
+
+    async def _adopt(self, structure: Structure) -> None:
+        if sum(count for _, _, count in structure.machines()) > _MOST_MACHINES:
+            raise _TooLarge
+        self._plant.try_out(structure).keep()
+        self.outcome = "taken"
+        self._twin_said += self._twin.advance(self._plant.now)
+        self._twin.reload(structure)
+        self._pacer.go_on()
+
+    async def _read(self) -> None:
+        """Be the broker: slow at first, so that the plant is still speaking as the file comes."""
+        while True:
+            taken = self._outbox.take(_READ_AT_ONCE)
+            self._outbox.acknowledged(*taken)
+            await asyncio.sleep(_READ_SECONDS if self._reading_slowly else 0)
+
+    async def _go_on(self, pacing: asyncio.Task[None]) -> None:
+        self._reading_slowly, enough = False, len(self._said) + _ROWS_AFTER
+        for _ in itertools.takewhile(lambda _: not pacing.done() and len(self._said) < enough, range(10_000)):
+            await asyncio.sleep(0)
+        self._pacer.stop()
+
+    async def _stop(self, running: list[asyncio.Task[None]]) -> None:
+        pacing, reading = running
+        async with asyncio.timeout(LONGEST_SECONDS):
+            await pacing
+        for _ in itertools.takewhile(lambda _: self._outbox.ledger.pending, range(10_000)):
+            await asyncio.sleep(0)
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
+
+    def _judge_outcome(self, mistakes: tuple[str, ...]) -> None:
+        if any(_TooLarge.__name__ in each for each in mistakes):
+            self.outcome = "only checked, being large"
+        elif bool(mistakes) == (self.outcome == "taken"):
+            self.wrong.append(f"{self.outcome}, and says {mistakes}")
+        if any("cannot be used" in each for each in mistakes) and self.outcome == "refused":
+            self.wrong.append(f"refused by accident: {mistakes[0][:150]}")
+
+    def _judge_bytes(self) -> None:
+        ledger = self._outbox.ledger
+        if not ledger.balances() or ledger.generated != len(self._said):
+            self.wrong.append(f"{ledger} after {len(self._said)} messages")
+        if self._said != self._twin_said[: len(self._said)]:
+            self.wrong.append(f"{self.outcome}, and then says other bytes than its twin")
+
+    def _took(self, began: float) -> None:
+        self.seconds = max(self.seconds, time.monotonic() - began)
