@@ -48,7 +48,16 @@ _MEANINGS: Final[Mapping[str, str]] = {
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 """Not printable in the sense of YAML 1.1, 5.1."""
 
-_RESOLVER: Final = yaml.resolver.Resolver()
+
+class _Resolver(yaml.resolver.Resolver):
+    """What PyYAML takes a bare text for, as it comes: other libraries add to its table, which is one for all."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as its base has it
+        first: [*each] for first, each in yaml.resolver.Resolver.yaml_implicit_resolvers.items()
+    }
+
+
+_RESOLVER: Final = _Resolver()
 _CONSTRUCTOR: Final = yaml.constructor.SafeConstructor()
 _CONSTRUCTORS: Final[Mapping[str, Callable[[Any, yaml.ScalarNode], object]]] = {
     f"{_CORE}{name}": _CONSTRUCTOR.yaml_constructors[f"{_CORE}{name}"]
