@@ -17,6 +17,7 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
+from edge.arguments import LAST_SECOND
 from edge.broker import Broker
 from edge.commands import UsageError, pinned, timing_of
 from edge.connection import BrokerRefused
@@ -141,7 +142,8 @@ class Daemon:
     ) -> None:
         self._settings = settings
         self._bounded = bool(options.count is not None or (options.duration and not options.then_live))
-        timing = replace(timing_of(options, time.time()), born=time.monotonic())
+        asked = timing_of(options, time.time())
+        timing = replace(asked, end=min(asked.end, LAST_SECOND), born=time.monotonic())
         self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
         self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.ledger = Ledger()
