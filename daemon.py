@@ -19,6 +19,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from edge.arguments import LAST_SECOND
 from edge.broker import Broker
 from edge.commands import UsageError, pinned, timing_of
 from edge.connection import BrokerRefused
@@ -175,6 +176,7 @@ class Daemon:
         self._options, self._says_first = options, says_first
         self._bounded = bool(options.count is not None or (options.duration and not options.then_live))
         timing = timing_of(options, time.time())
+        timing = replace(timing, end=min(timing.end, LAST_SECOND))
         wall = time.time if timing.follows_wall else time.monotonic
         steps = list[float]()
         self._clock = RunClock(time.monotonic, wall, steps.append)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 
 from edge.arguments import FIRST_SECOND, LAST_SECOND, Parser, count, moment, shown, some_period, speed
+from edge.hints import nearest
 from edge.manifest import add_export
 from edge.pacer import Timing
 from edge.preflight import add_preflight
@@ -26,8 +26,14 @@ class UsageError(Exception):
 
 def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
     """The options, with the name of the command in `command`; exits with 2 and a sentence where they are wrong."""
-    named = bool(arguments) and arguments[0] in (*COMMANDS, *_ABOUT_ALL)
-    return _parser(version).complete(arguments if named else ["run", *arguments])
+    parser = _parser(version)
+    first = arguments[0] if arguments else ""
+    if first in (*COMMANDS, *_ABOUT_ALL):
+        return parser.complete(arguments)
+    if first and not first.startswith("-"):
+        near = nearest(first, COMMANDS, 0.6)
+        parser.error(f"no such command: {shown(first)}" + (f" (did you mean {near}?)" if near else ""))
+    return parser.complete(["run", *arguments])
 
 
 def _parser(version: str) -> Parser:
@@ -102,7 +108,7 @@ def timing_of(options: argparse.Namespace, now: float) -> Timing:
         raise UsageError("--duration: the history would begin before 1970")
     if (timing.live_from if timing.end == inf else timing.end) > LAST_SECOND:
         raise UsageError("--duration: plant time would go beyond the year 9899")
-    return replace(timing, end=min(timing.end, LAST_SECOND))
+    return timing
 
 
 def _timing_of(options: argparse.Namespace, now: float) -> Timing:

@@ -76,7 +76,7 @@ class Dialer:
 
         Raises socket.gaierror, EAI_AGAIN where no name server answers.
         """
-        if self._lookup is None:
+        if self._lookup is None or self._lookup.done():  # what nobody has waited for may be old
             self._lookup = asyncio.create_task(run_aside(partial(_look_up, self.host, self.port)), name="lookup")
             self._lookup.add_done_callback(_heard)
         done, _ = await asyncio.wait([self._lookup], timeout=self._lookup_seconds)

@@ -18,6 +18,7 @@ from typing import BinaryIO, Final, TextIO, TypeVar
 from edge.arguments import amount, some_period
 from edge.comparison import BOUNDS, Calculator, Limits, compare, from_rows
 from edge.credentials import CredentialsUnavailable
+from edge.hosts import joined
 from edge.listen import CannotListen, Listener
 from edge.reference import Reference, Span, Unreadable, fetch, load
 from edge.rows import Rows
@@ -103,7 +104,7 @@ def _live(options: argparse.Namespace, settings: Settings) -> tuple[Rows, Refere
     """Listen between two answers of `/oee`, and a little longer for what is still on its way."""
     if not options.duration or options.duration <= 0:
         raise Unreadable("--from-mqtt needs --duration SECONDS")
-    url = options.truth or f"http://{settings.http_host}:{settings.http_port}/oee"
+    url = options.truth or f"http://{joined(settings.http_host, settings.http_port)}/oee"
     topics = options.topics or f"{settings.mqtt_topic_prefix}/#"
     with Listener(settings, topics) as listener:
         print(f"listening to {topics} for {options.duration:g} s", file=sys.stderr)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from edge.dial import Address, Dialer, NotReached, interleaved
 from edge.listen import Listener
 from sandbox.broker import SandboxBroker
 from tests.support.addresses import black_hole, name
+from tests.support.credentials import Credentials
 from tests.support.daemon import running
 from tests.support.ports import free_port
 from tests.support.rig import Rig, settings_for
+from tests.support.scenes import Pod
 
 HOLE, CLOSED = "127.0.0.2", "127.0.0.3"
 
@@ -60,11 +63,11 @@ def test_an_address_that_takes_connections_and_no_more_comes_last_at_the_next_at
 ) -> None:
     """Somebody else listens there: it has won the race for the connection, and has not let us in."""
     name(monkeypatch, {"dual.test": [HOLE, "127.0.0.1"]})
-    monkeypatch.setattr("edge.connection._ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("edge.connection._ANSWER_SECONDS", 1.0)
 
-    async def other(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if silent:
-            await asyncio.sleep(2)
+            await reader.read()
         writer.close()
 
     async def scene() -> None:
@@ -73,7 +76,7 @@ def test_an_address_that_takes_connections_and_no_more_comes_last_at_the_next_at
             await asyncio.start_server(other, HOLE, broker.port),
             Rig(settings_for(broker.port, mqtt_broker="dual.test")) as rig,
         ):
-            await asyncio.wait_for(rig.connected(), 5)
+            await asyncio.wait_for(rig.connected(), 20)
             await rig.finish()
 
     asyncio.run(scene())
@@ -115,6 +118,42 @@ def test_a_lookup_that_hangs_costs_one_thread_and_holds_nobody(monkeypatch: pyte
     asyncio.run(scene())
     release.set()
     assert (asked, time.monotonic() - began < 5) == ([b"slow.test"], True)
+
+
+def test_a_host_with_a_final_dot_is_looked_up_with_it_and_certified_without(
+    monkeypatch: pytest.MonkeyPatch, credentials: Credentials, tmp_path: Path
+) -> None:
+    """The certificate is for localhost; the name server is asked for an absolute name."""
+    name(monkeypatch, {"localhost.": ["127.0.0.1"], "localhost": [HOLE]})
+    pod = Pod(credentials, tmp_path)
+    pod.rotate()
+
+    async def scene() -> None:
+        async with pod.broker() as broker, pod.rig(broker.port, mqtt_broker="LocalHost.") as rig:
+            await rig.connected()
+
+    asyncio.run(scene())
+
+
+def test_a_lookup_that_ended_unheard_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host may have moved since."""
+    answers = iter([(0.3, "127.0.0.2"), (0.0, "127.0.0.3")])
+
+    def slow(*_: object, **__: object) -> list[Any]:
+        seconds, address = next(answers)
+        time.sleep(seconds)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 1))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+
+    async def scene() -> list[str]:
+        dialer = Dialer("moving.test", 1, lookup_seconds=0.1)
+        with pytest.raises(socket.gaierror):
+            await dialer.resolve()
+        await asyncio.sleep(0.5)
+        return [address.text for address in await dialer.resolve()]
+
+    assert asyncio.run(scene()) == ["127.0.0.3"]
 
 
 def test_preflight_says_which_address_answers_and_which_does_not(

@@ -39,8 +39,11 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in PAGES}
 ALL = "\n".join(TEXTS.values())
-OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITTO", "MQTT_CONNECTION_CONFIGURATION"}
-OTHER_VARIABLES |= {"MQTT_URL", "MQTT_USER", "MQTT_CAFILE"}
+OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITTO", "MQTT_CONNECTION_CONFIGURATION"} | {
+    "MQTT_URL",  # so other tools call
+    "MQTT_USER",  # what has another name here
+    "MQTT_CAFILE",
+}
 """Variables that the documents may name though they are no options."""
 
 

@@ -445,6 +445,15 @@ def test_unknown_variables_are_told_with_the_nearest_known_one_and_without_their
     ]
 
 
+def test_a_command_that_is_none_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    """`run` may be left out, but takes no word of its own."""
+    with pytest.raises(SystemExit) as end:
+        commands.parse(["chek"], "0")
+
+    assert end.value.code == 2
+    assert capsys.readouterr().err.endswith("error: no such command: 'chek' (did you mean check?)\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
