@@ -102,7 +102,7 @@ def _uri_reference(value: str) -> str:
 
 def _client_id(value: str) -> str:
     """A client id; those of parts, of `preflight` and of `verify` have more at their end."""
-    if len(value.encode()) > _LONGEST_HEAD:
+    if not value or _CONTROL.search(value) or len(value.encode()) > _LONGEST_HEAD:
         raise ValueError(f"1 to {_LONGEST_HEAD} bytes of text without control characters")
     return value
 
@@ -134,7 +134,7 @@ LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) el
 UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 Host = Annotated[str, AfterValidator(_host)]
 Text = Annotated[str, AfterValidator(_text)]
-ClientId = Annotated[Text, AfterValidator(_client_id)]
+ClientId = Annotated[str, AfterValidator(_client_id)]
 TopicPrefix = Annotated[Text, AfterValidator(_topic_prefix)]
 UriReference = Annotated[str, AfterValidator(_uri_reference)]
 Shard = Annotated[str, AfterValidator(_shard)]
