@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +16,13 @@ import mqtt5
 import pytest
 
 import edge.delivery
+from edge.delivery import Delivery, Limits
 from edge.facts import why_not_ready
+from edge.outbox import Outbox
 from edge.reasons import name_of
+from edge.wire import CloudEvents, Encoder
 from fuzz.rogue import CONNECT, DISCONNECT, PUBLISH, WELCOME, Peer, Rogue, Script, length, packet
+from plant.telemetry import Message
 from tests.support.rawclient import in_loop
 from tests.support.rig import Lines, Rig, settings_for, until
 
@@ -382,6 +387,31 @@ async def test_a_session_that_is_not_kept_is_warned_of_and_nothing_is_lost(lines
 
         assert rig.ledger.acknowledged == 1
         assert lines.count("sessions are kept for 0 s, less than MQTT_SESSION_EXPIRY=3600") >= 1
+
+
+@in_loop
+async def test_a_source_that_mqtt_cannot_carry_costs_its_messages_not_the_process() -> None:
+    """What the options would have refused, should it come through all the same: dropped, counted, and told why."""
+    told: list[str] = []
+    encoder = Encoder(lambda message: message.source, 0, CloudEvents("x" * 65_530, "run"))
+    outbox = Outbox(10)
+    delivery = Delivery(
+        outbox, encoder, time.monotonic, on_unsendable=lambda *what: told.append(f"{what[1]}: {what[2]}")
+    )
+    outbox.offer(Message("cnc_machine", "CNC-01", "A", 0, 1, b"{}"))
+    delivery.open(Nowhere(), Limits(window=10), session_present=False)
+
+    assert outbox.ledger.dropped == {"too_large": 1}
+    assert told == ["too_large: a string of 65,537 bytes; MQTT carries 65,535"]
+
+
+class Nowhere:
+    """A wire that takes all."""
+
+    writable = True
+
+    def write(self, data: bytes) -> None:
+        """Let go of them."""
 
 
 @pytest.mark.parametrize("most", [1, 120])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 
-from edge.reasons import Outcome, Packet, explain, name_of, outcome
+from edge.reasons import CODES, Outcome, Packet, explain, name_of, outcome
 from edge.values import AuthMethod
 
 SPECIFIED = {
@@ -105,3 +106,31 @@ def test_another_server_is_named_and_not_followed(packet: Packet, code: int) -> 
 
     assert "it names the server other.example:8883??ERROR" in said
     assert "we do not follow by ourselves" in said
+
+
+WORDS = {Outcome.TAKEN: "taken", Outcome.FATAL: "exit 3", Outcome.RETRY: "comes back", Outcome.WAIT: "later"}
+COLUMNS = (Packet.CONNACK, Packet.DISCONNECT, Packet.PUBACK, Packet.AUTH)
+
+
+def test_the_table_of_reason_codes_is_that_of_the_code() -> None:
+    """docs/troubleshooting.md has a row for every code that a broker may send the simulator, with what follows."""
+    page = (Path(__file__).parent.parent / "docs" / "troubleshooting.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `0x")]
+
+    assert rows == [row(code) for code in CODES if any(f"{code:02X}" in SPECIFIED[each].split() for each in COLUMNS)]
+
+
+def row(code: int) -> str:
+    """A code's row."""
+    cells = [cell(packet, code) if f"{code:02X}" in SPECIFIED[packet].split() else "" for packet in COLUMNS]
+    return f"| `{name_of(code)}` | {' | '.join(cells)} |".replace("  |", " |")
+
+
+def cell(packet: Packet, code: int) -> str:
+    """What follows from a code of a packet."""
+    word = WORDS[outcome(packet, code)].replace("exit 3", "refused" if packet is Packet.PUBACK else "exit 3")
+    return (
+        f"{word}, with a token later"
+        if outcome(packet, code, AuthMethod.K8S_SAT) is not outcome(packet, code)
+        else word
+    )

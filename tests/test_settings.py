@@ -152,7 +152,13 @@ def test_an_empty_or_blank_variable_counts_as_unset() -> None:
             "my plant",
             "a URI reference (RFC 3986) such as aio://plant-1/factory, of 8000 bytes at most",
         ),
-        ("MQTT_CLIENT_ID", "x" * 65536, "1 to 65000 bytes of text without control characters"),
+        (
+            "MQTT_CLOUD_EVENTS_SOURCE",
+            "x" * 8_001,
+            "a URI reference (RFC 3986) such as aio://plant-1/factory, of 8000 bytes at most",
+        ),
+        ("MQTT_CLIENT_ID", "x" * 65_001, "1 to 65000 bytes of text without control characters"),
+        ("MQTT_TOPIC_PREFIX", "x" * 65_536, "1 to 65535 bytes of text without control characters"),
         ("SEED", "\udcff", "text"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import threading
@@ -265,6 +266,29 @@ def test_a_token_file_without_a_token_lets_nobody_in(
 
     assert [answer.status_code for answer in answers] == [403, 403]
     assert shown.reloads == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (os.mkfifo, "cannot be read: it is a pipe, not a file"),
+        (lambda path: path.symlink_to("/dev/zero"), "cannot be read: it is a device, not a file"),
+        (lambda path: path.mkdir(), "cannot be read: it is a directory"),
+        (lambda path: path.write_bytes(b"x" * 70_000), "cannot be read: it is larger than 65,536 bytes"),
+    ],
+    ids=["a pipe", "endless", "a directory", "too long"],
+)
+def test_a_token_file_that_is_no_file_keeps_nobody_waiting_and_lets_nobody_in(
+    make: Callable[[Path], object], why: str, shown: Shown, client: httpx.Client, tmp_path: Path
+) -> None:
+    """The answer says what is wrong with it."""
+    shown.http_token_file = tmp_path / "token"
+    make(shown.http_token_file)
+
+    answer = client.post("/-/reload", headers={"Authorization": "Bearer x"})
+
+    assert (answer.status_code, shown.reloads) == (403, 0)
+    assert answer.json()["detail"] == f"HTTP_TOKEN_FILE names a file that {why}: nobody may change anything"
 
 
 @pytest.mark.parametrize(

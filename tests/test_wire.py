@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.packets import puback
-from edge.wire import PUBACK, CloudEvents, Encoder, Splitter, Violation, rfc3339, varint
+from edge.wire import PUBACK, CloudEvents, Encoder, Splitter, TextTooLong, Violation, rfc3339, varint
 from plant.telemetry import Message
 
 ROW = Message("cnc_machine", "CNC-01", "LINE-1-STATION-A", 1_769_869_320_250, 7, b'{"status":"running"}')
@@ -97,6 +97,12 @@ def test_a_batch_has_the_frames_that_its_messages_have_alone(
     alone = [encoder().frame(message, packet_id if at_least_once else None, dup=dup) for message, packet_id in sending]
 
     assert encoder().frames(messages, packet_ids if at_least_once else None, dup=dup) == alone
+
+
+def test_a_sender_whose_source_is_longer_than_mqtt_carries_is_an_error_of_its_own() -> None:
+    """The source may just fit, and with the sender's id it does not (MQTT 5, 1.5.4)."""
+    with pytest.raises(TextTooLong, match="65,542 bytes; MQTT carries 65,535"):
+        encoder(CloudEvents("aio://" + "x" * 65_529, "run")).frame(ROW, 1)
 
 
 def test_cloud_events_can_be_left_out() -> None:
