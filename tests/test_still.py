@@ -11,7 +11,7 @@ from edge.sums import sum_kinds
 from messages import START, FactoryMessageGenerator, NoSuchMachine, Outdated
 from plant.oee import SPANS, Span
 from plant.structure import Structure, load
-from plant.telemetry import Message, Which
+from plant.telemetry import MachineOee, Message, Which
 from tests.support.plants import ROOT, structure
 
 MANY = structure({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
@@ -79,7 +79,8 @@ def test_counting_bit_by_bit_comes_to_the_same() -> None:
 
 def test_pages_follow_each_other_to_the_end() -> None:
     """Each begins behind the last machine of the one before, over the types, and the last one says that it is."""
-    plant, pages, after = lived(MANY), [], None
+    plant, after = lived(MANY), None
+    pages: list[list[MachineOee]] = []
     while after is not None or not pages:
         still = plant.still("run", Which(after=after, limit=150))
         pages.append([each.oee for some in still.figures() for each in some])
