@@ -176,7 +176,7 @@ class Daemon:
             catch_up=settings.catch_up,
         )
         self._truth = self._write_truth(options.truth) if options.truth else None
-        self._looking, self._census = asyncio.Lock(), _Census(self._plant.snapshot().states, self._plant.oee_by_kind())
+        self._looking, self._census = asyncio.Lock(), _Census({}, ())
 
     @property
     def seed(self) -> int | str:
