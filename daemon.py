@@ -213,8 +213,8 @@ class Daemon:
         self._clock.on_step = self._on_clock_step
         for seconds in steps:
             self._on_clock_step(seconds)
-        self._looking, self._census = asyncio.Lock(), _Census(self._plant.snapshot().states, self._plant.oee_by_kind())
         self._trial: Trial | None = None
+        self._looking, self._census = asyncio.Lock(), _Census({}, ())
 
     @property
     def seed(self) -> int | str:

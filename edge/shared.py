@@ -12,10 +12,17 @@ _T = TypeVar("_T")
 
 
 async def in_turns(parts: Iterable[_T]) -> AsyncIterator[_T]:
-    """Every part; after each, all others who are ready have their turn. Each should cost a few milliseconds at most."""
+    """Every part; each should cost a few milliseconds at most, and after it as much time is left to all others.
+
+    A process that is always busy is made to wait by the system where there are others, or a limit, and everything in it
+    is late.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     for part in parts:
         yield part
-        await asyncio.sleep(0)
+        await asyncio.sleep(loop.time() - began)
+        began = loop.time()
 
 
 class OneAtATime(Generic[_T]):

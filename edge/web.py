@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import urlsplit
 
+import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
@@ -149,7 +150,8 @@ def _add_probes(app: FastAPI, daemon: Daemon) -> None:
         dead, unready = daemon.why_not_alive(), daemon.why_not_ready()
         status = "failing" if dead else "degraded" if unready else "ok"
         details = {"status": status, "reason": dead or unready, **daemon.health()}
-        return JSONResponse(clean(details), status_code=503 if dead else 200)
+        # orjson has null where a figure is infinite, which JSON cannot say.
+        return Response(orjson.dumps(clean(details)), 503 if dead else 200, media_type="application/json")
 
 
 _UNWELL: _Responses = {503: {"description": "The reason, in a line."}}

@@ -7,11 +7,13 @@ of connections is open. Here whoever waits for longest gives way, so a probe is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, cast
 
+import h11
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -80,12 +82,20 @@ class Connection(H11Protocol):
             self._read_by += _DRAINED_BYTES / self._limits.bytes_a_second
 
     def send_400_response(self, msg: str) -> None:
-        """What was received is no HTTP. While what came before it is being answered, there is no second answer."""
-        if self.waits:
-            super().send_400_response(msg)
-        else:
+        """What was received is no HTTP. A request that is answered, or being answered, gets no second answer."""
+        if not self.waits:
             self.cycle.disconnected = True
             self.transport.close()
+            return
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """The process ends."""
+        with contextlib.suppress(h11.LocalProtocolError):  # something went wrong here before
+            super().shutdown()
 
     def is_overdue(self) -> bool:
         """Whether the caller has had its time."""

@@ -31,7 +31,7 @@ from plant.telemetry import KindOee, Snapshot
 log = logging.getLogger("app")
 
 _ANSWER_SECONDS = 2.0
-_TRUTH_SECONDS = 10.0
+_TRUTH_SECONDS = 60.0
 _TRIAL_SECONDS = 10.0
 _FAREWELL_SECONDS = 5.0
 

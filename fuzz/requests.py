@@ -190,6 +190,14 @@ class _Target:
             )
         return self._said(bytes(said[:200_000]))
 
+    def goes_on(self, rng: Random) -> tuple[str, bytes]:
+        """With something else, once the first has been answered."""
+        with closing(self._caller(_request(rng))) as caller:
+            answer = _answer(caller)
+            with suppress(ConnectionError):
+                caller.sendall(rng.choice((_request(rng), rng.randbytes(50), b"no length\r\n\r\n")))
+            return "went on", answer + _answer(caller)
+
     def babbles(self, rng: Random) -> tuple[str, bytes]:
         """No HTTP at all."""
         return self._said(rng.randbytes(rng.choice((1, 100, 100_000))))
@@ -287,8 +295,8 @@ class _Target:
 
 _Attack = Callable[[_Target, Random], tuple[str, bytes]]
 _ATTACKS: Final[tuple[_Attack, ...]] = (
-    _Target.asks, _Target.asks, _Target.asks, _Target.mutates, _Target.mutates, _Target.babbles,
-    _Target.says_half, _Target.pipelines, _Target.hangs_up, _Target.crowds,
+    _Target.asks, _Target.asks, _Target.asks, _Target.mutates, _Target.mutates, _Target.goes_on, _Target.goes_on,
+    _Target.babbles, _Target.says_half, _Target.pipelines, _Target.hangs_up, _Target.crowds,
 )  # fmt: skip
 
 

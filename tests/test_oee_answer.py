@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
 
-from edge.facts import Busy, OeeQuery
-from edge.oee import Entry, merged
+from edge import front
+from edge.facts import Busy, ConnectionFacts, OeeQuery
+from edge.front import Front
+from edge.metrics import Lateness
+from edge.oee import Entry, Truth, merged
+from edge.outbox import Ledger
+from edge.reload import Reloader
+from edge.settings import Settings
 from edge.shared import OneAtATime, in_turns
 from messages import START, FactoryMessageGenerator
 from plant.telemetry import Which
@@ -20,8 +29,9 @@ from tests.support.plants import structure
 MANY = structure({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
 
 
+@cache
 def plant(shard: tuple[int, int] = (1, 1)) -> FactoryMessageGenerator:
-    """One that has run for half an hour."""
+    """One that has run for half an hour; it is only looked at."""
     made = FactoryMessageGenerator.of(MANY, 1, shard=shard)
     made.live(START + 1800)
     return made
@@ -154,3 +164,40 @@ def test_who_gives_up_takes_nothing_from_others() -> None:
         return await patient
 
     assert asyncio.run(ask()) == 1
+
+
+class Large:
+    """Works with so much to tell of its machines that the memory has room for one answer at a time."""
+
+    def __init__(self) -> None:
+        self.ledger, self.lateness = Ledger(), Lateness()
+
+    def connection(self) -> ConnectionFacts:
+        return ConnectionFacts()
+
+    def snapshot(self) -> None: ...
+
+    def oee_by_kind(self) -> None: ...
+
+    def adopt(self, _structure: object) -> None: ...
+
+    async def truth(self, _query: OeeQuery) -> Truth:
+        return Truth(START, START, [((0, 1), "CNC-01", bytes(20_000_000))], more=False)
+
+
+def test_no_answer_is_made_while_others_that_are_being_read_take_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks is told to come again; once an answer has been read there is room."""
+    monkeypatch.setattr(front, "_PATIENCE", 3)
+
+    async def ask() -> int:
+        works: Any = Large()
+        reloader = Reloader(Path("plant.yaml"), lambda _path: MANY, works.adopt, time.time)
+        shown = Front(Settings.load({}, pid=1), works, reloader, "0", time.monotonic, None)
+        being_read = await shown.oee(OeeQuery())
+        with pytest.raises(Busy):
+            await shown.oee(OeeQuery())
+        read = being_read.size_bytes
+        del being_read
+        return read + (await shown.oee(OeeQuery())).size_bytes
+
+    assert asyncio.run(ask()) > 40_000_000

@@ -79,8 +79,8 @@ def test_counting_bit_by_bit_comes_to_the_same() -> None:
 
 def test_pages_follow_each_other_to_the_end() -> None:
     """Each begins behind the last machine of the one before, over the types, and the last one says that it is."""
-    pages: list[list[MachineOee]] = []
     plant, after = lived(MANY), None
+    pages: list[list[MachineOee]] = []
     while after is not None or not pages:
         still = plant.still("run", Which(after=after, limit=150))
         pages.append([each.oee for some in still.figures() for each in some])

@@ -40,7 +40,7 @@ class Shown:
         self.dead: str | None = None
         self.unready: str | None = None
         self.outcome = ReloadOutcome(machines={"cnc_machine": 5})
-        self.reloads = 0
+        self.reloads, self.expiry = 0, 1.5
         self.queries: list[OeeQuery] = []
         self.refusal: Exception | None = None
         self.next: str | None = None
@@ -52,7 +52,7 @@ class Shown:
         return self.unready
 
     def health(self) -> Mapping[str, object]:
-        return {"ledger": {"queue_depth": 5}}
+        return {"ledger": {"queue_depth": 5}, "expiry": self.expiry}
 
     async def look(self) -> None:
         pass
@@ -180,6 +180,15 @@ def test_no_page_shows_a_token(shown: Shown, client: httpx.Client) -> None:
     shown.unready = "refused: eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhaW8ifQ.c2ln"
 
     assert not [path for path in ("/readyz", "/healthz") if "eyJ" in client.get(path).text]
+
+
+@pytest.mark.parametrize("expiry", [float("inf"), float("-inf"), float("nan")])
+def test_a_figure_that_json_cannot_say_is_null(expiry: float, shown: Shown, client: httpx.Client) -> None:
+    """A token may claim to expire at 1e400; the details are shown all the same."""
+    shown.expiry = expiry
+    answer = client.get("/healthz")
+
+    assert (answer.status_code, answer.json()["expiry"]) == (200, None)
 
 
 def test_the_root_links_to_pages_that_exist(client: httpx.Client) -> None:

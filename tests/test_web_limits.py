@@ -182,6 +182,18 @@ def test_requests_in_one_go_are_answered_in_order(client: httpx.Client) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", answers(client, said)) == [b"200", b"404", b"200"]
 
 
+def test_a_broken_body_of_an_answered_request_ends_the_connection_in_silence(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer has been given; there is nobody to tell."""
+    with closing(connected(client, b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")) as caller:
+        assert caller.recv(65536).startswith(b"HTTP/1.1 405 ")
+        caller.sendall(b"no length\r\n\r\n")
+        wait_until(lambda: is_closed(caller), 2, "closed")
+
+    assert [record for record in caplog.records if record.name != "uvicorn.error"] == []
+
+
 @pytest.mark.parametrize("path", [b"/livez", b"/oee"])
 def test_rubbish_behind_a_request_ends_the_connection_in_silence(
     path: bytes, client: httpx.Client, caplog: pytest.LogCaptureFixture
