@@ -213,22 +213,29 @@ class Daemon:
     async def adopt(self, structure: Structure) -> None:
         """Follow another structure from now on; whatever this raises, nothing has changed then."""
         self.try_out(structure)
-        self.settle(keep=True)
+        self.keep()
 
     def try_out(self, structure: Structure) -> None:
-        """Follow another structure, and say nothing until that is settled; raises what stands in the way."""
+        """Follow another structure, and say nothing until it is kept or taken back; raises what stands in the way."""
         self._trial = self._plant.try_out(structure)
         self._pacer.hold()
 
-    def settle(self, *, keep: bool) -> None:
-        """Stay with the structure that was tried, or go on as if it had never been."""
-        if self._trial is not None:
-            self._trial.settle(keep=keep)
-            self._trial = None
-        if keep and self._truth is not None:
+    def keep(self) -> None:
+        """Stay with the structure that was tried."""
+        self._end_trial(Trial.keep)
+        if self._truth is not None:
             self._truth.machines(self._plant.oee())
         for forget in self._forget:
             forget()
+
+    def take_back(self) -> None:
+        """Go on as if the structure had never been tried."""
+        self._end_trial(Trial.take_back)
+
+    def _end_trial(self, end: Callable[[Trial], None]) -> None:
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            end(trial)
         self._pacer.go_on()
 
     async def wind_up(self, death: Exception | None) -> None:

@@ -24,10 +24,13 @@ class Part(Works, Protocol):
     """What a worker runs: works that may be asked first whether they can follow another structure."""
 
     def try_out(self, structure: Any) -> None:
-        """Follow another structure, and say nothing until that is settled; raises what stands in the way."""
+        """Follow another structure, and say nothing until it is kept or taken back; raises what stands in the way."""
 
-    def settle(self, *, keep: bool) -> None:
-        """Stay with the structure that was tried, or go on as if it had never been."""
+    def keep(self) -> None:
+        """Stay with the structure that was tried."""
+
+    def take_back(self) -> None:
+        """Go on as if the structure had never been tried."""
 
 
 async def work(end: socket.socket, works: Part) -> int:
@@ -44,7 +47,8 @@ class Worker:
         self._orders: dict[str, Callable[[Any], Awaitable[None]]] = {
             "end": self._end,
             "try": self._try_out,
-            "settle": self._settle,
+            "keep": self._keep,
+            "take back": self._take_back,
             "figures": self._tell_figures,
             "truth": self._tell_truth,
         }
@@ -97,8 +101,11 @@ class Worker:
         else:
             self._channel.send("answer", None)
 
-    async def _settle(self, keep: Any) -> None:
-        self._works.settle(keep=keep)
+    async def _keep(self, _: None) -> None:
+        self._works.keep()
+
+    async def _take_back(self, _: None) -> None:
+        self._works.take_back()
 
     async def _tell_figures(self, _: None) -> None:
         self._channel.send("answer", self._figures())

@@ -190,7 +190,7 @@ class Workers:
         await asyncio.wait(answers.values(), timeout=_TRIAL_SECONDS)
         why_not = next(filter(None, (self._why_not(worker, answer) for worker, answer in answers.items())), None)
         for worker in self._workers:
-            worker.tell("settle", why_not is None)
+            worker.tell("take back" if why_not else "keep")
         if why_not:
             raise NotAdopted(why_not)
 

@@ -25,10 +25,6 @@ class Trial:
         for each, listener in self._listeners:
             each.listener = partial(self._keep_for, listener)
 
-    def settle(self, *, keep: bool) -> None:
-        """Let it be, or take it back."""
-        (self.keep if keep else self.take_back)()
-
     def keep(self) -> None:
         """Let it be: listeners are told what has happened meanwhile."""
         for books, listener in self._listeners:
