@@ -48,6 +48,8 @@ RETAINED: Final = frozenset(REPORT_TOPICS)
 
 _REHEARSED_SECONDS: Final = 600.0
 _REHEARSED_EVENTS: Final = 3_000
+_LAST_MOMENT: Final = 253_402_300_799.0
+"""9999-12-31T23:59:59Z; no plant is rehearsed beyond what a timestamp can say."""
 _REHEARSED_MACHINES: Final = 50
 """Of each type, where machines do not depend on each other."""
 
@@ -192,7 +194,8 @@ class FactoryMessageGenerator:
         """Rehearse with all machines, whatever that costs."""
         trial = self._trial()
         try:
-            self.advance(self.now + min(_REHEARSED_SECONDS, _REHEARSED_EVENTS / self._most_events_a_second()))
+            seconds = min(_REHEARSED_SECONDS, _REHEARSED_EVENTS / self._most_events_a_second())
+            self.advance(min(self.now + seconds, _LAST_MOMENT))
         finally:
             trial.take_back()
 

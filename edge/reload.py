@@ -96,22 +96,22 @@ class Reloader:
         try:
             with refusals(self._path):
                 structure = await run_aside(partial(self._load, content))
+                changes = told(self._in_force.structure, structure)
                 await self._adopt(structure)
         except StructureError as error:
             if error.__cause__ is not None:
                 log.debug("%s: why it is refused", self._path, exc_info=error)
             return self._refuse(digest(content), tuple(map(str, error.mistakes)), cause)
-        return self._accept(InForce(structure, digest(content)), cause)
+        self._in_force = InForce(structure, digest(content))
+        return self._accept(structure, changes, cause)
 
-    def _accept(self, in_force: InForce, cause: str) -> ReloadOutcome:
-        before, self._in_force = self._in_force, in_force
+    def _accept(self, structure: Structure, changes: str, cause: str) -> ReloadOutcome:
         self._accepted += 1
         self._last_success = self._wall_clock()
         self._last_refused = None
-        machines = {kind: count for kind, _, count in in_force.structure.machines()}
+        machines = {kind: count for kind, _, count in structure.machines()}
         each = ", ".join(f"{count} {kind}" for kind, count in machines.items())
-        what = told(before.structure, in_force.structure)
-        log.info("%s: reloaded (%s): %d machines (%s), %s", self._path, cause, sum(machines.values()), each, what)
+        log.info("%s: reloaded (%s): %d machines (%s), %s", self._path, cause, sum(machines.values()), each, changes)
         return ReloadOutcome(machines=machines)
 
     def _refuse(self, content: bytes | None, mistakes: tuple[str, ...], cause: str) -> ReloadOutcome:

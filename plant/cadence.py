@@ -264,7 +264,7 @@ class Fleet:
             machine.live(now_ms)
             machine.adopt(model)
             if anew:
-                machine.begin_anew(now_ms)
+                machine.mix_anew(now_ms)
         self.machines = kept + self._made(model, numbers[len(kept) :], now_ms)
         if not (self._laps and self._ring.goes_on(self.machines, model.period_ms)):
             anchor_ms = self._ring.anchor_for(model.period_ms, now_ms) if self._laps else now_ms

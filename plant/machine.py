@@ -170,7 +170,7 @@ class Machine:
         else:
             self.state = model.states.get(self.state.name, self.state)
 
-    def begin_anew(self, now_ms: int) -> None:
+    def mix_anew(self, now_ms: int) -> None:
         """Be in a state of the long-run mix; a machine that is held stays so, and is in that state underneath."""
         state, stay_ms = self._drawn_stay(self.model.shares)
         if self.held:

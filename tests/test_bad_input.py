@@ -230,7 +230,7 @@ def test_a_nasty_file_is_refused_at_the_right_place(judge: Judge, content: str |
         ("missing.yaml", "cannot be read: No such file or directory"),
         (".", "cannot be read: Is a directory"),
         ("a\0b", "cannot be read: embedded null byte"),
-        ("/dev/zero", "must have at most 1,048,576 bytes"),
+        ("/dev/zero", "cannot be read: it is not a regular file"),
     ],
 )
 def test_a_file_that_is_none_is_refused(path: str, rule: str) -> None:

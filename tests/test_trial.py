@@ -227,3 +227,12 @@ def test_what_a_removed_machine_did_is_no_part_of_one_that_comes_later(shards: i
         for kind in plant.oee_by_kind():
             ours = [each.planned_seconds for each in plant.oee() if each.kind == kind.kind]
             assert kind.planned_seconds == pytest.approx(sum(ours))
+
+
+def test_a_plant_at_the_end_of_the_calendar_is_rehearsed_no_further() -> None:
+    """What cannot be said any more is no reason to refuse what can."""
+    start = 253_402_300_740.0
+    plant = FactoryMessageGenerator.of(SHIPPED["message_structure"], 1, start=start)
+    plant.rehearse()
+
+    assert plant.advance(start + 30)
