@@ -6,7 +6,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= edgemqttsim:$(VERSION)
 IMAGE_ARGS ?=
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
-TYPED := app.py daemon.py messages.py plant edge sandbox tools tests benchmarks fuzz
+TYPED := app.py crew.py daemon.py messages.py plant edge sandbox tools tests benchmarks fuzz
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help

@@ -25,7 +25,8 @@ from functools import partial
 from math import inf
 from pathlib import Path
 
-from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, check_history, workers_of
+from crew import workers_of
+from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, check_history
 from edge.commands import UsageError, parse, plant_file
 from edge.facts import PortError
 from edge.front import Front, Works

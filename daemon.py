@@ -1,4 +1,4 @@
-"""One daemon: the wiring of plant and edge; and how a run is dealt out to several."""
+"""One daemon: the wiring of plant and edge."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import secrets
-import socket
 import sys
 import time
 from collections import Counter
@@ -21,7 +19,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from edge.arguments import LAST_SECOND
 from edge.broker import Broker
-from edge.commands import UsageError, pinned, timing_of
+from edge.commands import UsageError, timing_of
 from edge.connection import BrokerRefused
 from edge.delivery import Delivery
 from edge.dryrun import DryRun, ReaderGone, StreamFailed
@@ -44,9 +42,7 @@ from edge.topics import Topics
 from edge.truth import TruthFile, TruthLost
 from edge.values import CatchUp
 from edge.wire import CloudEvents, Encoder
-from edge.worker import work
-from edge.workers import Workers, fork
-from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, Outdated, report_source
+from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, Outdated
 from plant.forecast import forecast
 from plant.structure import Structure
 from plant.telemetry import KindOee, Message, Snapshot
@@ -57,7 +53,7 @@ log = logging.getLogger("app")
 VERSION = "0.1.0"
 OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 
-_DEALT_SECONDS, _FAREWELL_SECONDS = 1.0, 5.0
+_FAREWELL_SECONDS = 5.0
 
 
 def check_history(options: argparse.Namespace, settings: Settings, structure: Structure) -> None:
@@ -67,70 +63,6 @@ def check_history(options: argparse.Namespace, settings: Settings, structure: St
         raise UsageError(
             f"HISTORY_RATE: must be above the plant's own {own:.1f} messages/s with --then-live, not {asked:g}"
         )
-
-
-def workers_of(options: argparse.Namespace, settings: Settings, structure: Structure) -> Workers:
-    """Fork the workers that the settings ask for, each with its part of the plant, and of --count.
-
-    Raises UsageError where the options contradict each other, or one process alone can do what they ask for.
-    """
-    for flag in ("demo", "dry_run", "truth"):
-        if getattr(options, flag):
-            raise UsageError(f"--{flag.replace('_', '-')} is for one process: leave WORKERS out")
-    options = pinned(options, time.time())
-    settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
-    parts = settings.of_workers()
-    counts = deal(options, parts, structure) if options.count else [None] * len(parts)
-    lives = [
-        partial(
-            _be_a_worker, argparse.Namespace(**{**vars(options), "count": count}), part, structure, part is parts[0]
-        )
-        for part, count in zip(parts, counts, strict=True)
-    ]
-    first, shards = settings.part
-    machines = sum(len(range(first, count + 1, shards)) for _, _, count in structure.machines())
-    about = f"{machines} machines, in {len(parts)} workers"
-    return Workers(fork(lives), settings.seed or "", about, time.monotonic, settings.drain_seconds)
-
-
-def _be_a_worker(
-    options: argparse.Namespace, part: Settings, structure: Structure, says_first: bool, end: socket.socket
-) -> int:
-    async def live() -> int:
-        return await work(end, Daemon(options, part, structure, says_first=says_first))
-
-    return asyncio.run(live())
-
-
-def deal(options: argparse.Namespace, parts: Sequence[Settings], structure: Structure) -> list[int]:
-    """How many of the first --count messages of all parts together are each part's.
-
-    Found by having them all said, quietly; so it takes the time that one process needs for that.
-    """
-    timing, left = timing_of(options, time.time()), options.count
-    plants = [FactoryMessageGenerator.of(structure, part.seed, start=timing.start, shard=part.part) for part in parts]
-    place, dealt = _order_of(plants), [0] * len(plants)
-    while left and (due := min(plant.next_due() for plant in plants)) < inf and due <= timing.end:
-        until = min(due + _DEALT_SECONDS, timing.end)
-        said = sorted((place(row), part) for part, plant in enumerate(plants) for row in plant.advance(until))[:left]
-        left -= len(said)
-        for _, part in said:
-            dealt[part] += 1
-    return [dealt[0] + left, *dealt[1:]]
-
-
-def _order_of(plants: Sequence[FactoryMessageGenerator]) -> Callable[[Message], tuple[int, ...]]:
-    """What to sort the messages of parts by, so that they come in the order of the whole: time, type, machine, row."""
-    kinds = [*plants[0].snapshot().rows]
-    views = [view for plant in plants for view in plant.machines()]
-    numbers = {view.machine_id: (kinds.index(view.kind), view.number) for view in views}
-    numbers |= {report_source(machine_id): where for machine_id, where in numbers.items()}
-
-    def place(row: Message) -> tuple[int, ...]:
-        kind = kinds.index(row.kind) if row.kind in kinds else len(kinds)
-        return row.time_ms, kind, *numbers.get(row.source, (0, 0)), row.sequence
-
-    return place
 
 
 _Found = TypeVar("_Found")

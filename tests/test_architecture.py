@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("app", "daemon", "messages", "plant", "edge", "sandbox")
+OURS = ("app", "crew", "daemon", "messages", "plant", "edge", "sandbox")
 
 ARROWS = {
-    "app": ("daemon", "messages", "edge", "sandbox", "plant.structure", "plant.telemetry", "plant.forecast"),
+    "app": ("crew", "daemon", "messages", "edge", "sandbox", "plant.structure", "plant.telemetry", "plant.forecast"),
+    "crew": ("daemon", "messages", "edge", "plant.structure", "plant.telemetry"),
     "daemon": ("messages", "edge", "plant.structure", "plant.telemetry", "plant.forecast", "plant.trial"),
     "messages": ("plant",),
     "plant": ("plant",),
@@ -28,13 +29,13 @@ OUTSIDE = {"time", "random", "os", "socket", "asyncio", "threading", "secrets", 
 """What the plant may not import: it looks at no clock, no socket, no environment, and draws only by its seed."""
 
 CLOCKS_AND_ENVIRONMENT = {"time.time", "time.monotonic", "os.environ", "os.getenv", "datetime.now", "datetime.utcnow"}
-"""Only app.py and daemon.py look at these; all others are handed them. The sandbox is a process of its own kind."""
+"""Only app.py, crew.py and daemon.py look at these; all others are handed them. The sandbox is a process of its own kind."""
 
 
 def modules() -> list[str]:
     """Every module of the project by its dotted name."""
     packages = (path for package in ("plant", "edge", "sandbox") for path in (ROOT / package).rglob("*.py"))
-    paths = [ROOT / "app.py", ROOT / "daemon.py", ROOT / "messages.py", *packages]
+    paths = [ROOT / "app.py", ROOT / "crew.py", ROOT / "daemon.py", ROOT / "messages.py", *packages]
     return [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in sorted(paths)]
 
 
@@ -80,7 +81,9 @@ def test_the_plant_touches_nothing_outside(module: str) -> None:
     assert OUTSIDE & {name.split(".")[0] for name in imports(module)} == set()
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if not name.startswith(("app", "daemon", "sandbox"))])
+@pytest.mark.parametrize(
+    "module", [name for name in modules() if not name.startswith(("app", "crew", "daemon", "sandbox"))]
+)
 def test_only_the_entry_point_reads_clock_and_environment(module: str) -> None:
     """Everyone else is handed the time and the settings."""
     names = {ast.unparse(node) for node in ast.walk(tree(module)) if isinstance(node, ast.Attribute)}

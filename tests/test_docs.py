@@ -91,7 +91,7 @@ def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
 
 def sources() -> Iterator[str]:
     """Every text in the code of the daemon, and every reason code in words."""
-    for path in [ROOT / "app.py", ROOT / "daemon.py", *(ROOT / "edge").glob("*.py")]:
+    for path in [ROOT / "app.py", ROOT / "crew.py", ROOT / "daemon.py", *(ROOT / "edge").glob("*.py")]:
         tree = ast.walk(ast.parse(path.read_text("utf-8")))
         yield from (node.value for node in tree if isinstance(node, ast.Constant) and isinstance(node.value, str))
     yield from (explain(*each) for each in product(Packet, range(256), AuthMethod))
@@ -323,7 +323,7 @@ def test_files_in_the_layout_exist() -> None:
     named = set(re.findall(r"\b[a-z_]+\.py\b", layout))
     there = {path.name for package in ("plant", "edge") for path in (ROOT / package).glob("[a-z]*.py")}
 
-    assert named == there | {"app.py", "daemon.py", "messages.py"}
+    assert named == there | {"app.py", "crew.py", "daemon.py", "messages.py"}
 
 
 def test_the_client_pod_has_the_login_of_the_manifest() -> None:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 import edge.workers
-from daemon import deal, workers_of
+from crew import deal, workers_of
 from edge.channel import Channel
 from edge.commands import UsageError, parse
 from edge.facts import ConnectionFacts, OeeQuery

@@ -76,7 +76,7 @@ def declare(pattern: str, number: int) -> None:
 def facts(path: str) -> dict[str, Any]:
     """What a plant says in ten minutes, as a whole and in parts; how messages are dealt out; and a reload."""
     # Only now that the type is declared.
-    from daemon import deal  # noqa: PLC0415
+    from crew import deal  # noqa: PLC0415
     from edge.commands import parse  # noqa: PLC0415
     from edge.oee import Truth, entry, merged  # noqa: PLC0415
     from edge.settings import Settings  # noqa: PLC0415
