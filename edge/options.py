@@ -155,7 +155,7 @@ class Options(BaseModel):
     history_rate: Annotated[
         float | None,
         Field(ge=0, le=10_000_000),
-        Option(_DELIVERY, None, "2000, or twice the plant's own rate if that is more; none with --speed max"),
+        Option(_DELIVERY, (), "2000, or twice the plant's own rate if that is more; none with --speed max"),
     ] = Field(
         None,
         description="Messages a second, at most, of history and of what a stall has left to say; 0 is no limit. "

@@ -29,7 +29,7 @@ OUTSIDE = {"time", "random", "os", "socket", "asyncio", "threading", "secrets", 
 """What the plant may not import: it looks at no clock, no socket, no environment, and draws only by its seed."""
 
 CLOCKS_AND_ENVIRONMENT = {"time.time", "time.monotonic", "os.environ", "os.getenv", "datetime.now", "datetime.utcnow"}
-"""Only app.py, crew.py and daemon.py look at these; all others are handed them. The sandbox is a process of its own kind."""
+"""Only app.py, crew.py and daemon.py look at these; all others are handed them. The sandbox is a process of its own."""
 
 
 def modules() -> list[str]:

@@ -18,7 +18,7 @@ from edge.front import Front
 from edge.metrics import Lateness
 from edge.oee import Entry, Truth, merged
 from edge.outbox import Ledger
-from edge.reload import Reloader
+from edge.reload import InForce, Reloader
 from edge.settings import Settings
 from edge.shared import OneAtATime, in_turns
 from messages import START, FactoryMessageGenerator
@@ -191,8 +191,9 @@ def test_no_answer_is_made_while_others_that_are_being_read_take_the_memory(monk
 
     async def ask() -> int:
         works: Any = Large()
-        reloader = Reloader(Path("plant.yaml"), lambda _path: MANY, works.adopt, time.time)
-        shown = Front(Settings.load({}, pid=1), works, reloader, "0", time.monotonic, None)
+        in_force = InForce(MANY, b"")
+        reloader = Reloader(Path("plant.yaml"), lambda _content: MANY, works.adopt, time.time, in_force)
+        shown = Front(Settings.load({}, pid=1), works, reloader, "0", time.monotonic)
         being_read = await shown.oee(OeeQuery())
         with pytest.raises(Busy):
             await shown.oee(OeeQuery())
