@@ -162,7 +162,12 @@ def test_the_line_says_what_becomes_of_it(seconds: float, words: str) -> None:
 def said_over_a_step(rule: CatchUp, step: float, *, anew: bool = False) -> list[int]:
     """Seconds of plant time that are said when the wall is set after three of ten; a plant of a row a second."""
     clocks, times, plant = Clocks(), list[int](), ListPlant()
-    clocks.run.on_step = lambda _seconds: pacer.begin_anew() if anew else None
+
+    def step_seen(_seconds: float) -> None:
+        if anew:
+            pacer.begin_anew()
+
+    clocks.run.on_step = step_seen
 
     def begin(start: float) -> None:
         plant.said = int(start)
