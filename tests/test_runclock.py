@@ -163,11 +163,11 @@ def said_over_a_step(rule: CatchUp, step: float, *, anew: bool = False) -> list[
     """Seconds of plant time that are said when the wall is set after three of ten; a plant of a row a second."""
     clocks, times, plant = Clocks(), list[int](), ListPlant()
 
-    def step_seen(_seconds: float) -> None:
+    def on_step(_seconds: float) -> None:
         if anew:
             pacer.begin_anew()
 
-    clocks.run.on_step = step_seen
+    clocks.run.on_step = on_step
 
     def begin(start: float) -> None:
         plant.said = int(start)
