@@ -113,7 +113,7 @@ def _further_lines(
     if lateness_seconds > _LATE_SECONDS:
         yield f"Lateness: {lateness_seconds:.1f} s"
     if clock.steps:
-        yield f"Clock: steps={clock.steps} ahead={clock.ahead_seconds:.1f}s"
+        yield f"Clock: steps={clock.steps} ahead={round(clock.ahead_seconds, 1) + 0.0:.1f}s"
 
 
 class Statistics:

@@ -155,6 +155,16 @@ def test_progress_without_an_end_tells_where_it_is(caplog: pytest.LogCaptureFixt
     ]
 
 
+def test_a_few_seconds_are_no_history_to_speak_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as those that several processes take to begin."""
+    with caplog.at_level(logging.INFO):
+        progress = Progress(0.0, lambda: 3, live=True)
+        progress.look(0.0, 0.0, 5.0)
+        progress.end(1.0, 5.0)
+
+    assert caplog.records == []
+
+
 def test_a_count_is_a_goal_as_well(caplog: pytest.LogCaptureFixture) -> None:
     """The nearer of the two counts."""
     said = [0]

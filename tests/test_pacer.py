@@ -186,6 +186,15 @@ def test_a_short_stall_of_a_fast_plant_is_no_reason_to_drop_either() -> None:
     assert bench.outbox.ledger.failed == 0
 
 
+def test_a_stall_before_the_first_connection_is_kept_as_well() -> None:
+    """The process is stopped for 20 s, half a second after it began, with a full queue; then somebody takes."""
+    bench = Bench(Timing(0.0, speed=60.0, born=-0.5), size=10).play(0.1, 20.0, then=[0.002] * 200, then_take=True)
+
+    assert bench.times == list(range(1, len(bench.times) + 1))
+    assert len(bench.times) >= 1200
+    assert bench.outbox.ledger.failed == 0
+
+
 def test_a_stall_while_the_broker_is_away_changes_nothing_of_the_policy() -> None:
     """The queue was full before the stall, so it is the broker that is missing: the newest ten are kept, at once."""
     bench = Bench(Timing(0.0), size=10).play(*[0.5] * 40, 20.0)
