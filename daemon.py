@@ -208,7 +208,7 @@ class Daemon:
         """Follow another structure from now on."""
         self._plant.reload(structure)
         if self._truth is not None:
-            self._truth.machines(self._plant.oee())
+            self._describe_machines(self._truth)
         for forget in self._forget:
             forget()
         self._pacer.wake()
@@ -221,8 +221,10 @@ class Daemon:
         await self._sink.stop()
         self._sink.abandon("shutdown")
         if self._truth is not None:
+            now_ms = round(self._plant.now * 1000)
             self._plant.close_truth()
-            self._truth.end(round(self._plant.now * 1000))
+            self._truth.totals(self._plant.oee(), now_ms)
+            self._truth.end(now_ms)
 
     def exit_code(self, death: Exception | None) -> int:
         """Judge how it went, and log what it died of."""
@@ -255,9 +257,12 @@ class Daemon:
             truth = TruthFile(Path(path), round(self._plant.start * 1000), self._plant.seed)
         except OSError as error:
             raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
-        truth.machines(self._plant.oee())
-        self._plant.listen(truth)
+        self._describe_machines(truth)
+        self._plant.listen(truth, truth.order)
         return truth
+
+    def _describe_machines(self, truth: TruthFile) -> None:
+        truth.machines(self._plant.oee(), self._plant.machines(), round(self._plant.now * 1000))
 
     async def _pace(self, life: Life) -> None:
         await self._pacer.run()

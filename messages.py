@@ -23,7 +23,16 @@ from plant.reports import TOPICS as REPORT_TOPICS
 from plant.reports import Reports
 from plant.spaceship import MACHINE_TYPES
 from plant.structure import Structure, load
-from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot
+from plant.telemetry import (
+    KindOee,
+    Listener,
+    MachineOee,
+    MachineView,
+    Message,
+    OrderListener,
+    PieceCount,
+    Snapshot,
+)
 from plant.topics import topic_template
 
 __all__ = ["RETAINED", "START", "FactoryMessageGenerator", "topic_template"]
@@ -151,8 +160,12 @@ class FactoryMessageGenerator:
         self._coupled = things
         self.reload(self.structure)
 
-    def listen(self, listener: Listener | None) -> None:
-        """Tell someone of every stay and every job as it ends, from now on; None tells nobody any more."""
+    def listen(self, listener: Listener | None, orders: OrderListener | None = None) -> None:
+        """Tell someone of every stay and every job as it ends, from now on; None tells nobody any more.
+
+        orders: who is told of every order and dispatch.
+        """
+        self._business.listener = orders
         for fleet in self._fleets:
             fleet.books.listener = listener
 

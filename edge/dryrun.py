@@ -11,6 +11,7 @@ import orjson
 from edge.facts import ConnectionFacts
 from edge.outbox import Outbox
 from edge.topics import TopicError
+from edge.wire import TRIGGER
 from plant.telemetry import Message
 
 
@@ -21,6 +22,7 @@ class StreamClosed(Exception):
 class DryRun:
     """Writes every message as `{"topic":...,"qos":...,"retain":...,"payload":{...}}`; written is acknowledged.
 
+    An extra row for a finished job has `"user_properties":{"trigger":"job"}` before its payload, as it has on the wire.
     A reader that is slow holds the whole process back: nothing is dropped for it.
     stream: unbuffered, so that what was written has left the process.
     """
@@ -81,4 +83,11 @@ class DryRun:
         except TopicError:
             topic = b"null"
         retain = b"true" if message.kind in self._retained else b"false"
-        return b'{"topic":%b,"qos":%d,"retain":%b,"payload":%b}\n' % (topic, self._qos, retain, message.payload)
+        properties = b'"user_properties":%b,' % orjson.dumps({TRIGGER: message.trigger}) if message.trigger else b""
+        return b'{"topic":%b,"qos":%d,"retain":%b,%b"payload":%b}\n' % (
+            topic,
+            self._qos,
+            retain,
+            properties,
+            message.payload,
+        )
