@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final, Self, cast
 
+import orjson
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -21,6 +22,7 @@ from edge.credentials import CredentialsUnavailable, read_secret, read_token, tl
 from edge.reasons import explain
 from edge.session import make_properties
 from edge.settings import AuthMethod, Settings
+from edge.wire import TRIGGER
 
 _ANSWER_SECONDS = 30.0
 _SESSION_SECONDS = 300
@@ -70,7 +72,7 @@ class Listener:
         self._client.loop_stop()
 
     def payloads(self, seconds: float) -> Iterator[bytes]:
-        """What comes within so many seconds, retained messages apart: those are from before."""
+        """What comes within so many seconds, a line each, retained messages apart: those are from before."""
         timer = threading.Timer(seconds, self._messages.put, (None,))
         timer.start()
         try:
@@ -126,7 +128,7 @@ class Listener:
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         if not message.retain:
             try:
-                self._messages.put_nowait(bytes(message.payload))
+                self._messages.put_nowait(_line(message))
             except queue.Full:
                 self.lost += 1
 
@@ -141,6 +143,14 @@ class Listener:
         if not self._subscribed.is_set():
             self._refusal = refusal
             self._subscribed.set()
+
+
+def _line(message: MQTTMessage) -> bytes:
+    """The payload; within a line as that of a dry run, where a property says what made it be said."""
+    payload = bytes(message.payload)
+    trigger = dict(getattr(message.properties, "UserProperty", ())).get(TRIGGER)
+    properties = orjson.dumps({TRIGGER: trigger})
+    return b'{"user_properties":%b,"payload":%b}' % (properties, payload) if trigger else payload
 
 
 class _ServerName:
