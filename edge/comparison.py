@@ -2,8 +2,8 @@
 
 By ISO 22400-2: availability = producing / planned time, performance (its effectiveness) = ideal cycle * jobs /
 producing time, quality = good jobs / jobs, OEE = their product. Throughput is finished jobs per hour of the clock.
-From rows, time is rows times their period, and the ideal cycle the shortest cycle time that they say; where they say few
-or none, as those of printers and rigs, it is taken from the nameplate, which the truth stands for here.
+From rows, time is rows times their period, and the ideal cycle the shortest cycle time that they say; where they say
+few or none, as those of printers and rigs, it is taken from the nameplate, which the truth stands for here.
 
 Bounds hold over a day or more. Rows sample the state once a period, and over a short time a difference above a bound
 may be due to that alone; only then is the bound widened, to the allowance:

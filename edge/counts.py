@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Final
 
 from edge.numbers import JobNumbers
@@ -118,7 +119,7 @@ class MachineRows:
 
     @property
     def ideal_seconds(self) -> float:
-        """The least that the finished jobs could take: by the shortest cycle time, or where few are said, by nameplate."""
+        """The least that the finished jobs could take: by the shortest cycle time; where few are said, by nameplate."""
         return math.fsum(each.jobs * self._ideal(terms) for terms, each in self._worked.items())
 
     @property
@@ -239,7 +240,7 @@ def steadiness(times: Iterable[int], life: Life) -> float:
     gaps = sorted({*times})
     off = sorted(
         abs(after - before - round((after - before) / period_ms) * period_ms)
-        for before, after in zip(gaps, gaps[1:], strict=False)
+        for before, after in pairwise(gaps)
         for period_ms in (life.at(after).period_ms,)
         if life.at(before) == life.at(after)
     )

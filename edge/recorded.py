@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 import orjson
 
-from edge.reference import Reference, Span, Sums, Truth, Unreadable, fetch, opened
+from edge.reference import Reference, Span, Sums, Truth, Unreadable, fetch, opened, summed_up
 from edge.rows import DISPATCH, ORDER, milliseconds
 from edge.shelf import Shelf
 from edge.timeline import Terms, Timeline
@@ -21,7 +22,7 @@ from edge.witness import Job, Stay
 from plant.telemetry import GOOD, PLANNED_STOP
 
 _Entry = dict[str, Any]
-_FIRST_BYTES: Final = 4096
+_SAID_OF_JOB: Final = itemgetter("job_id", "kind", "cycle_time_seconds")
 _APART: Final = frozenset({"type", "at"})
 
 
@@ -38,6 +39,7 @@ class RecordedTruth:
         self.timelines: dict[str, Timeline] = {}
         self._stays, self._jobs, self._orders = Shelf(), Shelf(), Shelf()
         self._known_ms: dict[str, int] = {}
+        self._described: dict[str, _Entry] = {}
         self._totals: dict[str, _Entry] = {}
         self._start_ms, self._place = 0, 0
         self._end_ms: int | None = None
@@ -59,7 +61,8 @@ class RecordedTruth:
 
     def jobs(self, machine_id: str) -> Iterator[Job]:
         """A machine's finished jobs in order."""
-        return (Job(finished_ms, *values) for finished_ms, _, values in self._jobs.records(machine_id))
+        make = Job._make
+        return (make((finished_ms, *values)) for finished_ms, _, values in self._jobs.records(machine_id))
 
     def orders(self, event: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Orders, or dispatches: when, and what their rows say."""
@@ -72,6 +75,9 @@ class RecordedTruth:
 
     def _truth(self, machine_id: str, since_ms: int, until_ms: int) -> Truth:
         """The sums of a stretch, by stays and jobs; over the whole run those that the file itself ends with."""
+        totals = self._totals.get(machine_id)
+        if totals and self._are_totals_of(machine_id, since_ms, until_ms):
+            return summed_up({**totals, **self._described[machine_id]})
         summed = _Summed(self.timelines[machine_id].last, since_ms, until_ms)
         jobs = self.jobs(machine_id)
         job = next(jobs, None)
@@ -81,15 +87,17 @@ class RecordedTruth:
                 summed.finish(job, stay)
                 job = next(jobs, None)
             summed.leave(stay)
-        truth = summed.truth(machine_id)
-        totals = self._totals.get(machine_id)
-        if totals and (since_ms, until_ms) == self.span and len(self.timelines[machine_id].lives) == 1:
-            _total(truth, totals)
-        return truth
+        return summed.truth(machine_id)
+
+    def _are_totals_of(self, machine_id: str, since_ms: int, until_ms: int) -> bool:
+        """Whether the sums that the file ends with are those of a stretch: all the machine's time, in one piece."""
+        at_ms = milliseconds(self._totals[machine_id]["at"])
+        whole = (since_ms, until_ms) == self.span == (self._start_ms, at_ms)
+        return whole and len(self.timelines[machine_id].lives) == 1
 
     # reading
 
-    def _read(self, file: BinaryIO) -> None:
+    def _read(self, file: IO[bytes]) -> None:
         readers: Mapping[str, Callable[[_Entry], None]] = {
             "run": self._run,
             "machine": self._machine,
@@ -141,6 +149,7 @@ class RecordedTruth:
             entry.get("station_id"),
         )
         machine_id = entry["machine_id"]
+        self._described[machine_id] = entry
         self._known_ms.setdefault(machine_id, since_ms)
         timeline = self.timelines.setdefault(machine_id, Timeline())
         timeline.begin(terms)
@@ -161,17 +170,11 @@ class RecordedTruth:
     def _job(self, entry: _Entry) -> None:
         machine_id, finished_ms = entry["machine_id"], milliseconds(entry["finished"])
         ideal = entry.get("ideal_cycle_seconds")
+        if ideal is None:  # from an older version, which did not write it
+            ideal = self.timelines[machine_id].last.ideal_seconds
         consumed = entry.get("consumed_ids")
-        values = (
-            entry.get("job_id", ""),
-            entry.get("kind", ""),
-            entry.get("cycle_time_seconds", 0.0),
-            self.timelines[machine_id].last.ideal_seconds if ideal is None else ideal,
-            entry["result"],
-            entry.get("issues_found"),
-            None if consumed is None else tuple(consumed),
-        )
-        self._jobs.add(machine_id, (finished_ms, self._place, values))
+        values = (*_SAID_OF_JOB(entry), ideal, entry["result"], entry.get("issues_found"))
+        self._jobs.add(machine_id, (finished_ms, self._place, (*values, None if consumed is None else tuple(consumed))))
 
     def _event(self, entry: _Entry) -> None:
         said = {name: value for name, value in entry.items() if name not in _APART}
@@ -259,16 +262,17 @@ def load(where: str) -> Reference:
     path = Path(where)
     try:
         with opened(path) as file:
-            is_recorded = b'"run"' in file.readline(_FIRST_BYTES)
-        if is_recorded:
-            return RecordedTruth(path)
-        with opened(path) as file:
-            return Sums.parse(file.read(), where)
+            first = file.readline()
+            if not _begins_run(first):
+                return Sums.parse(first + file.read(), where)
+        return RecordedTruth(path)
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"cannot read {where}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _total(truth: Truth, totals: Mapping[str, Any]) -> None:
-    """Put the sums that the file ends with in place of our own."""
-    truth.planned_ms, truth.producing_ms = 1000 * totals["planned_seconds"], 1000 * totals["producing_seconds"]
-    truth.ideal_ms, truth.jobs, truth.good = 1000 * totals["ideal_seconds"], totals["jobs"], totals["good"]
+def _begins_run(line: bytes) -> bool:
+    try:
+        entry = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(entry, dict) and entry.get("type") == "run"

@@ -6,10 +6,11 @@ import gzip
 import math
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, Self, cast
+from typing import IO, Any, Final, Protocol, Self, cast
 
 import orjson
 
@@ -85,7 +86,7 @@ class Sums:
             if (part := found.get("span", "run")) != "run":
                 raise Unreadable(f"{where}: sums of the {part}; those of the whole run are needed")
             start_ms, now_ms = milliseconds(found["start"]), milliseconds(found["now"])
-            return cls(start_ms, start_ms, now_ms, {each["machine_id"]: _summed(each) for each in found["machines"]})
+            return cls(start_ms, start_ms, now_ms, {each["machine_id"]: summed_up(each) for each in found["machines"]})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             why = "not JSON" if isinstance(error, orjson.JSONDecodeError) else repr(error)
             raise Unreadable(f"{where}: neither a truth file nor the answer of /oee: {why}") from None
@@ -116,10 +117,11 @@ class Sums:
         return Terms(self.now_ms - truth.elapsed_ms, math.inf, *measures)
 
 
-def opened(path: Path) -> BinaryIO:
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
     """A file to read lines from, be it compressed by gzip or not."""
-    file = path.open("rb")
-    return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if file.peek(2).startswith(_GZIP) else file
+    with path.open("rb") as file:
+        yield cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if file.peek(2).startswith(_GZIP) else file
 
 
 def fetch(url: str) -> Sums:
@@ -132,7 +134,8 @@ def fetch(url: str) -> Sums:
         raise Unreadable(f"cannot get {url}: {reason}") from None
 
 
-def _summed(machine: Mapping[str, Any]) -> Truth:
+def summed_up(machine: Mapping[str, Any]) -> Truth:
+    """What is known of a machine whose sums are those of `/oee`."""
     states = {name: 1000 * seconds for name, seconds in machine["stopped_seconds"].items()}
     states[machine["producing_state"]] = 1000 * machine["producing_seconds"]
     return Truth(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -38,8 +38,6 @@ FIELDS: Final = (
 ORDER, DISPATCH = "order", "dispatch"
 _EVENTS: Final[Mapping[str, str]] = {"order_placed": ORDER, "order_dispatched": DISPATCH}
 _JOBLESS: Final = Fields("", "", "", "", "")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _NAMED = 3
 _ABSENT: Final = ""
 
@@ -71,10 +69,10 @@ class NotARow(ValueError):
 
 def milliseconds(timestamp: str) -> int:
     """Milliseconds since 1970 of an RFC 3339 text; ValueError where it is none or has no time zone."""
-    try:
-        return (datetime.fromisoformat(timestamp) - _EPOCH) // _MILLISECOND
-    except TypeError:
-        raise ValueError(f"no time zone in {timestamp!r:.40}") from None
+    moment = datetime.fromisoformat(timestamp)
+    if moment.tzinfo is None:
+        raise ValueError(f"no time zone in {timestamp!r:.40}")
+    return round(moment.timestamp() * 1_000_000) // 1000
 
 
 class Met:

@@ -2,7 +2,7 @@
 
 Memory holds `most` records, or four for each key where that is more, and of the file a block of each stretch that has
 to be merged. Records that come in order make one stretch for each key, so nothing has to be merged; where they come in
-any order there is a stretch for each time that memory was full: at most a hundredth of all records are then read at once.
+any order there is a stretch for each time that memory was full: a fortieth of all records is then in memory at most.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from collections.abc import Iterator, KeysView
 from heapq import merge
 from itertools import chain, pairwise
 from tempfile import TemporaryFile
-from typing import Any, Final
+from typing import IO, Any, Final
+from weakref import finalize
 
 Record = tuple[int, int, tuple[Any, ...]]
-"""Time in milliseconds, a number of its own by which records of the same time are ordered, and plain values."""
+"""Time in milliseconds, a number that no other record of the key has, by which those of one time are ordered, and
+plain values."""
 
-MOST_HELD: Final = 50_000
+MOST_HELD: Final = 20_000
 _HELD_FOR_EACH_KEY = 4
 _BLOCK: Final = 500
 
@@ -41,7 +43,7 @@ class Shelf:
         self._most, self._count = most, 0
         self._held: defaultdict[str, list[Record]] = defaultdict(list)
         self._stretches: defaultdict[str, list[_Stretch]] = defaultdict(list)
-        self._file = TemporaryFile()  # noqa: SIM115 - it lives as long as the shelf
+        self._file: IO[bytes] | None = None
         self._size = 0
 
     def keys(self) -> KeysView[str]:
@@ -57,23 +59,26 @@ class Shelf:
 
     def records(self, key: str) -> Iterator[Record]:
         """A key's records in order of time."""
-        held = sorted(self._held[key], key=_place) if key in self._held else []
+        held = sorted(self._held[key]) if key in self._held else []
         stretches = sorted(self._stretches.get(key, ()), key=lambda each: each.first)
         parts = [self._read(each) for each in stretches]
         ends = [(each.first, each.last) for each in stretches]
         ends += [(_place(held[0]), _place(held[-1]))] if held else []
         if all(before[1] <= after[0] for before, after in pairwise(ends)):
             return chain(*parts, held)
-        return merge(*parts, held, key=_place)
+        return merge(*parts, held)
 
     def _make_room(self) -> None:
         keys = len(self._held.keys() | self._stretches.keys())
         self._most = max(self._most, _HELD_FOR_EACH_KEY * keys)
         if self._count < self._most:
             return
+        if self._file is None:
+            self._file = TemporaryFile()  # noqa: SIM115 - it lives as long as the shelf
+            finalize(self, self._file.close)
         for key, records in self._held.items():
-            records.sort(key=_place)
-            self._write(self._stretch(key, records), records)
+            records.sort()
+            self._write(self._file, self._stretch(key, records), records)
         self._held.clear()
         self._count = 0
         self._file.flush()
@@ -86,16 +91,17 @@ class Shelf:
         known[-1].last = _place(records[-1])
         return known[-1]
 
-    def _write(self, stretch: _Stretch, records: list[Record]) -> None:
+    def _write(self, file: IO[bytes], stretch: _Stretch, records: list[Record]) -> None:
         for first in range(0, len(records), _BLOCK):
             block = marshal.dumps(records[first : first + _BLOCK])
-            self._file.write(block)
+            file.write(block)
             stretch.blocks.append((self._size, len(block)))
             self._size += len(block)
 
     def _read(self, stretch: _Stretch) -> Iterator[Record]:
-        for begins, size in stretch.blocks:
-            yield from marshal.loads(os.pread(self._file.fileno(), size, begins))  # noqa: S302 - our own file
+        if self._file is not None:
+            for begins, size in stretch.blocks:
+                yield from marshal.loads(os.pread(self._file.fileno(), size, begins))  # noqa: S302 - our own file
 
 
 def _place(record: Record) -> tuple[int, int]:

@@ -48,6 +48,8 @@ class Life:
 
     def at(self, time_ms: float) -> Terms:
         """What holds at a moment of this life; before it the first, after it the last."""
+        if len(self.terms) == 1:
+            return self.terms[0]
         place = bisect_left(self.terms, time_ms, key=lambda terms: terms.until_ms)
         return self.terms[min(place, len(self.terms) - 1)]
 
@@ -107,9 +109,10 @@ class Timeline:
 
     def life(self, time_ms: float, slack_ms: float = 0.0) -> Life | None:
         """The life that a moment is in, give or take a little; None where the machine is not there."""
-        return next(
-            (each for each in self.lives if each.since_ms - slack_ms < time_ms <= each.until_ms + slack_ms), None
-        )
+        for life in self._lives or self.lives:
+            if life.since_ms - slack_ms < time_ms <= life.until_ms + slack_ms:
+                return life
+        return None
 
     @property
     def shortest_period_ms(self) -> float:

@@ -27,7 +27,7 @@ class TruthFile:
         self._line(self._run)
 
     def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineView], now_ms: int) -> None:
-        """Describe all machines that there are from now on, and name those that are gone since they were last described.
+        """Describe all machines that there are from now on, and name those that are gone since the last time.
 
         machines: what their figures are measured by.  views: where they stand.
         """

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, Final, TextIO
+from typing import IO, Final, TextIO
 
 from edge.comparison import BOUNDS, Calculator, Limits, from_rows
 from edge.credentials import CredentialsUnavailable
@@ -107,7 +107,7 @@ def _from_file(options: argparse.Namespace) -> tuple[Rows, Reference]:
     return rows, reference
 
 
-def _stream(where: str, stack: ExitStack) -> BinaryIO:
+def _stream(where: str, stack: ExitStack) -> IO[bytes]:
     return sys.stdin.buffer if where == "-" else stack.enter_context(opened(Path(where)))
 
 

@@ -1,8 +1,8 @@
 """One machine's rows held against all that is known to have happened: every stay, every job.
 
-A row tells the state that holds at its time, and the job that is on the machine. A finished job is reported once: by the
-next regular row, or where jobs may be shorter than a period by an extra row at its end. Where times are known to so many
-milliseconds only, what is true within them will do.
+A row tells the state that holds at its time, and the job that is on the machine. A finished job is reported once: by
+the next regular row, or where jobs may be shorter than a period by an extra row at its end. Where times are known to so
+many milliseconds only, what is true within them will do.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class Witness:
         self._just: deque[Job] = deque(maxlen=8)
         self._pairing = Pairing[Facts, Job](self._pair, self._twice, self._unknown, self._untold)
         self._left_out: dict[str, int] = {}
+        self._life = timeline.lives[0]
         self._seen: Facts | None = None
         self._quiet_until_ms = -math.inf
         self._progress: tuple[str | None, float] = (None, 0.0)
@@ -85,8 +86,11 @@ class Witness:
         """Look at a row."""
         if facts is self._seen and time_ms < self._quiet_until_ms:
             return
-        life = self._timeline.life(time_ms, self.slack_ms)
-        if life is None:
+        life = self._life
+        if not life.since_ms < time_ms <= life.until_ms:
+            found = self._timeline.life(time_ms, self.slack_ms)
+            self._life = life = found or life
+        if not life.since_ms - self.slack_ms < time_ms <= life.until_ms + self.slack_ms:
             self._note(Kind.ABSENT, time_ms, f"says {facts.status}, and is not there")
             return
         self._look_at_state(time_ms, facts.status)
@@ -184,9 +188,8 @@ class Witness:
 
     def _look_at_present(self, time_ms: int, facts: Facts, life: Life) -> None:
         wrong = [*self._wrong_job(time_ms, facts, life), *self._wrong_progress(facts)]
-        stations = {life.at(time_ms - self.slack_ms).station, life.at(time_ms + self.slack_ms).station}
-        if facts.station is not None and None not in stations and facts.station not in stations:
-            wrong.append(f"says station {facts.station} and not {' or '.join(map(str, stations))}")
+        if facts.station != life.at(time_ms).station:
+            wrong += self._wrong_station(time_ms, facts.station, life)
         if wrong:
             self._note(Kind.PRESENT, time_ms, ", ".join(wrong))
 
@@ -206,6 +209,11 @@ class Witness:
             yield f"says present job {facts.current} and not {job.job_id}"
         elif facts.current == job.job_id and facts.result is None and facts.kind not in (None, job.kind):
             yield f"says {facts.kind} is on it and not {job.kind}"
+
+    def _wrong_station(self, time_ms: int, station: str | None, life: Life) -> Iterator[str]:
+        known = {life.at(time_ms - self.slack_ms).station, life.at(time_ms + self.slack_ms).station}
+        if station is not None and None not in known and station not in known:
+            yield f"says station {station} and not {' or '.join(map(str, known))}"
 
     def _wrong_progress(self, facts: Facts) -> Iterator[str]:
         if facts.progress is None:
