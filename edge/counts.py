@@ -224,7 +224,8 @@ class MachineRows:
         if beats is None:
             return max(0, int(life.periods(begins_ms, ends_ms)))
         ends = (begins_ms, beats.first_ms), (beats.last_ms, ends_ms)
-        outside = sum(max(0, round(life.periods(*end)) - 1) for end in ends)
+        spare = (self.steady_ms + 1) / life.at(begins_ms).period_ms
+        outside = sum(max(0, math.ceil(life.periods(*end) - spare) - 1) for end in ends)
         return outside + max(0, self._balance(life, beats)[0])
 
     def _balance(self, life: Life, beats: _Beats) -> tuple[int, int]:

@@ -25,6 +25,7 @@ COARSE_MS: Final = 1000
 
 _ALL = "*"
 _FIRST_ROWS = 500
+_STEADY_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,14 @@ class Question:
 class Outcome:
     """What came of it.
 
-    span: the time that rows and truth both cover.  counts, differences, states: by machine.
+    span: the time that rows and truth both cover; `known` that of the truth.  counts, differences, states: by machine.
     silent: machines of the truth without a row.  lost: finished jobs by machine whose rows are not there.
     ordered: what came of orders and dispatches; None where they were not asked for, or nothing is known of them.
     is_whole: whether the truth is known of each moment, and rows were looked at one by one.
     """
 
     span: Span
+    known: Span
     is_whole: bool
     findings: Findings = field(default_factory=Findings)
     counts: dict[str, MachineRows] = field(default_factory=dict)
@@ -60,7 +62,8 @@ class Outcome:
 def hold(rows: Rows, reference: Reference, question: Question) -> Outcome:
     """Hold rows against the truth; Unreadable where that cannot be done."""
     timelines = reference.timelines
-    outcome = Outcome(_common(rows, reference.span, timelines), isinstance(reference, RecordedTruth))
+    common = _common(rows, reference.span, timelines)
+    outcome = Outcome(common, reference.span, isinstance(reference, RecordedTruth))
     _check_cut(reference, outcome.span)
     truths = _matching(question.machines, reference.machines(*outcome.span))
     told = _matching(question.machines, rows.machines)
@@ -74,7 +77,7 @@ def hold(rows: Rows, reference: Reference, question: Question) -> Outcome:
             its, what = told[machine_id], "has rows, and the truth knows of no such machine"
             outcome.findings.note(Kind.STRANGER, machine_id, its.first_ms, what, its.rows)
     if isinstance(reference, RecordedTruth) and reference.knows_orders and question.machines == _ALL:
-        slack_ms = 1.0 + rows.resolution_ms
+        slack_ms = max(each.steady_ms for each in outcome.counts.values())
         outcome.ordered = check_orders(rows, reference, outcome.span, slack_ms, outcome.findings)
     return outcome
 
@@ -118,7 +121,7 @@ def _steady_ms(machine_id: str, rows: Rows, timeline: Timeline) -> float:
     steady_ms = steadiness(times, life) if life and not life.at(times[0]).crowded else 2.0
     coarse_ms = rows.resolution_ms if rows.resolution_ms >= COARSE_MS else 0
     period_ms = timeline.shortest_period_ms
-    if coarse_ms > period_ms / 2 or steady_ms > period_ms / 2 + 1:
+    if coarse_ms > period_ms / 2 or steady_ms > _STEADY_SHARE * period_ms:
         how = f"come in steps of {coarse_ms / 1000:g} s" if coarse_ms > period_ms / 2 else "are in no order"
         what = f"while a row comes each {period_ms / 1000:g} s: too coarse to tell one row from the next"
         raise Unreadable(f"the times of {machine_id} {how}, {what}")

@@ -120,6 +120,10 @@ class Verdict:
         count, (since_ms, until_ms) = len(outcome.differences), outcome.span
         seconds = (until_ms - since_ms) / 1000
         yield f"{count:,} machines, {_text(since_ms)} to {_text(until_ms)} ({seconds:,.0f} s)."
+        if (late_ms := since_ms - outcome.known[0]) > 0:
+            yield f"The rows begin {late_ms / 1000:,.0f} s after the truth does; what was before is not judged."
+        if (early_ms := outcome.known[1] - until_ms) > 0:
+            yield f"The rows end {early_ms / 1000:,.0f} s before the truth does; what was after is not judged."
         if worst := [one for place, name in enumerate(Figures._fields) for one in self._worst(place, name)]:
             yield f"Farthest off: {', '.join(worst)}."
         if any(one.mark is Mark.ALLOWED for its in outcome.differences.values() for one in its):
