@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from statistics import median_low
 from typing import Final
 
 from edge.numbers import JobNumbers
@@ -21,6 +22,7 @@ FEW_CYCLES: Final = 8
 """Of so few cycle times the shortest says little of the ideal one."""
 
 _CARRIED_OVER: Final = 2
+_EXACT_MS: Final = 2.0
 _STEADY_SHARE: Final = 0.95
 
 
@@ -237,15 +239,23 @@ class MachineRows:
 
 
 def steadiness(times: Iterable[int], life: Life) -> float:
-    """How far times in milliseconds may be off a regular beat, by all but the farthest of them."""
-    gaps = sorted({*times})
-    off = sorted(
-        abs(after - before - round((after - before) / period_ms) * period_ms)
-        for before, after in pairwise(gaps)
-        for period_ms in (life.at(after).period_ms,)
-        if life.at(before) == life.at(after)
-    )
-    return 1.0 + max(1.0, off[int(_STEADY_SHARE * (len(off) - 1))] if off else 0.0)
+    """How far times in milliseconds may be off a regular beat, by all but the farthest of them.
+
+    Times that keep to a beat of their own are exact, be it the one they should keep to or not.
+    """
+    gaps = [(before, after - before) for before, after in pairwise(sorted({*times}))]
+    if not gaps:
+        return _EXACT_MS
+    own_ms = median_low(gap for _, gap in gaps)
+    within = [(gap, life.at(at)) for at, gap in gaps if life.at(at) == life.at(at + gap)]
+    by_own, by_terms = _most_off([(gap, own_ms) for gap, _ in within]), _most_off([(g, t.period_ms) for g, t in within])
+    return _EXACT_MS if by_own <= _EXACT_MS else 1.0 + by_terms
+
+
+def _most_off(gaps: Sequence[tuple[int, float]]) -> float:
+    """How far gaps are off whole multiples of their periods, but for the farthest twentieth."""
+    off = sorted(abs(gap - round(gap / period_ms) * period_ms) for gap, period_ms in gaps)
+    return off[int(_STEADY_SHARE * (len(off) - 1))] if off else 0.0
 
 
 def _sort_of(status: str, producing: str) -> str:
