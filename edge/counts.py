@@ -141,8 +141,9 @@ class MachineRows:
 
     @property
     def surplus_rows(self) -> int:
-        """Rows beyond one a period."""
-        return sum(max(0, self._balance(self.timeline.lives[place], its)[1]) for place, its in self._lives.items())
+        """Rows beyond one a period, and one whenever the period grew: a job that waited then has a row at once."""
+        lives = [(self.timeline.lives[place], its) for place, its in self._lives.items()]
+        return sum(max(0, self._balance(life, its)[1] - life.longer_periods) for life, its in lives)
 
     def add(self, time_ms: int, facts: Facts) -> bool:
         """Take a row in, after all that are older; say whether it is new."""
@@ -164,8 +165,8 @@ class MachineRows:
         return True
 
     def is_extra(self, facts: Facts) -> bool:
-        """Whether the row just taken in stands for no time: regular rows of crowded machines report no jobs."""
-        return bool(facts.trigger) or (facts.result is not None and self._terms.crowded)
+        """Whether the row just taken in stands for no time."""
+        return self._terms.is_extra(facts)
 
     def _go_to(self, time_ms: int) -> None:
         self._life = self.timeline.life(time_ms) or self._life
@@ -228,7 +229,7 @@ class MachineRows:
         ends = (begins_ms, beats.first_ms), (beats.last_ms, ends_ms)
         spare = (self.steady_ms + 1) / life.at(begins_ms).period_ms
         outside = sum(max(0, math.ceil(life.periods(*end) - spare) - 1) for end in ends)
-        return outside + max(0, self._balance(life, beats)[0])
+        return outside + max(0, self._balance(life, beats)[0] - life.crowdings)
 
     def _balance(self, life: Life, beats: _Beats) -> tuple[int, int]:
         """Beats without a row and rows without a beat. Where times are unsteady, which they are cannot be told."""

@@ -6,8 +6,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import NamedTuple
+
+from edge.rows import Facts
 
 
 class Terms(NamedTuple):
@@ -28,6 +30,10 @@ class Terms(NamedTuple):
     def crowded(self) -> bool:
         """Whether a job may be too short to wait for a regular row: then each finished job has an extra row."""
         return self.ideal_seconds * 1000 < math.ceil(self.period_ms)
+
+    def is_extra(self, facts: Facts) -> bool:
+        """Whether a row stands for no time: regular rows of crowded machines report no jobs."""
+        return bool(facts.trigger) or (facts.result is not None and self.crowded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,16 @@ class Life:
             return self.terms[0]
         place = bisect_left(self.terms, time_ms, key=lambda terms: terms.until_ms)
         return self.terms[min(place, len(self.terms) - 1)]
+
+    @property
+    def longer_periods(self) -> int:
+        """How often its period became longer."""
+        return sum(before.period_ms < after.period_ms for before, after in pairwise(self.terms))
+
+    @property
+    def crowdings(self) -> int:
+        """How often its jobs became too short for its period: a regular row may then report one that waited."""
+        return sum(after.crowded and not before.crowded for before, after in pairwise(self.terms))
 
     def periods(self, since_ms: float, until_ms: float) -> float:
         """How many periods lie between two moments, each part by what then holds."""

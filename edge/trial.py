@@ -116,9 +116,9 @@ def _watch(records: Iterable[tuple[int, Facts]], counts: MachineRows, witness: W
 
 def _steady_ms(machine_id: str, rows: Rows, timeline: Timeline) -> float:
     """How far the times of a machine's rows may be off; Unreadable where that is too far to tell rows apart."""
-    times = [time_ms for time_ms, facts in islice(rows.of(machine_id), _FIRST_ROWS) if not facts.trigger]
-    life = timeline.life(times[0]) if times else None
-    steady_ms = steadiness(times, life) if life and not life.at(times[0]).crowded else 2.0
+    first = [*islice(rows.of(machine_id), _FIRST_ROWS)]
+    life = timeline.life(first[0][0]) or timeline.lives[0]
+    steady_ms = steadiness((time_ms for time_ms, facts in first if not life.at(time_ms).is_extra(facts)), life)
     coarse_ms = rows.resolution_ms if rows.resolution_ms >= COARSE_MS else 0
     period_ms = timeline.shortest_period_ms
     if coarse_ms > period_ms / 2 or steady_ms > _STEADY_SHARE * period_ms:
