@@ -167,8 +167,8 @@ class Rows:
         self._shelf.add(machine_id, (time_ms, self.lines, facts))
 
     def _met(self, machine_id: str, row: dict[str, Any], time_ms: int) -> Met:
-        needed = ((each, {each.job, each.result, each.kind}) for each in FIELDS)
-        fields = next((each for each, keys in needed if keys <= row.keys()), _JOBLESS)
+        alike = [each for each in FIELDS if each.job in row and each.result in row]
+        fields = next((each for each in alike if each.kind in row), alike[0] if alike else _JOBLESS)
         machine = self.machines.setdefault(machine_id, Met(fields, time_ms))
         machine.fields = fields
         return machine

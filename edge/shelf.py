@@ -10,7 +10,7 @@ from __future__ import annotations
 import marshal
 import os
 from collections import defaultdict
-from collections.abc import Iterator, KeysView
+from collections.abc import Iterator
 from heapq import merge
 from itertools import chain, pairwise
 from tempfile import TemporaryFile
@@ -45,10 +45,6 @@ class Shelf:
         self._stretches: defaultdict[str, list[_Stretch]] = defaultdict(list)
         self._file: IO[bytes] | None = None
         self._size = 0
-
-    def keys(self) -> KeysView[str]:
-        """Every key there is a record of."""
-        return dict.fromkeys(chain(self._stretches, self._held)).keys()
 
     def add(self, key: str, record: Record) -> None:
         """Take a record in."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from mqtt5 import ConnectPacket
 from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.listen import CannotListen, Listener
 from edge.settings import Settings
+from edge.wire import Encoder
 from messages import FactoryMessageGenerator
+from plant.telemetry import JobMessage
 from tests.conftest import StartMosquitto
 from tests.support.mosquitto import PASSWORD, USERNAME, Mosquitto
 from tests.support.plants import structure
@@ -146,6 +150,23 @@ def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
     speaker.loop_stop()
 
     assert (heard, listener.lost, listener.breaks) == ([b"a row"], 0, 0)
+
+
+def test_what_triggered_a_row_is_heard_with_it(password: tuple[Mosquitto, dict[str, str]]) -> None:
+    """The user property comes as it does in a line of a dry run."""
+    broker, environ = password
+    row = JobMessage("welding", "WELD-01", "S", 0, 1, b'{"machine_id":"WELD-01"}')
+    frame = Encoder(lambda message: f"factory/{message.kind}").frame(row, None)
+    with (
+        Listener(Settings.load(environ, pid=1), "factory/#") as listener,
+        socket.create_connection(("127.0.0.1", broker.ports["plain"])) as speaker,
+    ):
+        speaker.sendall(ConnectPacket("raw").write())
+        assert speaker.recv(1000)
+        speaker.sendall(frame)
+        heard = [*listener.payloads(0.5)]
+
+    assert heard == [b'{"user_properties":{"trigger":"job"},"payload":{"machine_id":"WELD-01"}}']
 
 
 def test_the_broker_must_bear_the_name_that_is_expected(password: tuple[Mosquitto, dict[str, str]]) -> None:

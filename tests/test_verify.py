@@ -384,6 +384,49 @@ def compared(day: Record, recorded: RecordedTruth, since: float, until: float) -
         yield compare(machine, truth[machine_id])
 
 
+def test_a_minute_is_too_short_to_judge_and_says_so(day: Record, verify: Callable[..., Answer]) -> None:
+    """By an exit code of its own, by machine and figure, without figures that are none, in columns that stand apart."""
+    answer = verify(day.between(6 * HOUR, 6 * HOUR + 60), day.truth)
+
+    assert answer.code == 3, answer.text
+    assert re.search(r"^\? too short to judge: \d+ of 25 figures \(3DP-01 ", answer.text, re.MULTILINE)
+    assert "Too little could be judged to say that rows are right." in answer.text
+    assert "nan" not in answer.text
+    assert "inf" not in answer.text
+    heads, first, *_ = (line.split() for line in answer.text.splitlines()[1:])
+    assert len(heads) == len(first) == 16
+
+
+def test_what_is_wrong_is_wrong_in_a_minute_too(day: Record, verify: Callable[..., Answer]) -> None:
+    """A status that is not true is no matter of time."""
+    rows = day.between(6 * HOUR, 6 * HOUR + 60)
+
+    answer = verify([*rows[:-1], re.sub(rb'"status":"\w+"', b'"status":"asleep"', rows[-1])], day.truth)
+
+    assert answer.code == 1, answer.text
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 11, 30])
+def test_the_shortest_times_end_with_a_sentence(seconds: int, day: Record, verify: Callable[..., Answer]) -> None:
+    """A row or two of a machine, or none."""
+    answer = verify(day.between(6 * HOUR, 6 * HOUR + seconds), day.truth)
+
+    assert answer.code in (1, 3), answer.text + answer.error  # 1: a machine that says nothing
+    assert "Every compared figure is within its bound." not in answer.text
+
+
+def test_columns_stand_apart_whatever_is_in_them(day: Record, verify: Callable[..., Answer]) -> None:
+    """Figures of a consumer that are beyond all measure, names of any length."""
+
+    def beyond(rows: MachineRows, hours: float) -> Figures:
+        return Figures(*(-1e12 if name == "oee" else 123456789.0 for name in Figures._fields))
+
+    answer = verify(day.between(0, HOUR), day.truth, calculate=beyond)
+
+    table = [line.split() for line in answer.text.splitlines()[1:7]]
+    assert [len(cells) for cells in table] == [16] * 6
+
+
 # the truth in other forms
 
 
