@@ -15,7 +15,7 @@ from edge.trial import COARSE_MS, Outcome
 
 _NAMED = 5
 _HEADS: Final = ("availability %", "performance %", "quality %", "OEE %", "jobs per hour")
-_COLUMNS: Final = ("rows", "truth", "off ")
+_COLUMNS: Final = ("rows", "truth", "off")
 _WIDTHS: Final = (8, 8, 9)
 _STEADY_MS: Final = 2.0
 _FAULTS: Final[Mapping[str, Callable[[MachineRows], int]]] = {

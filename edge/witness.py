@@ -79,13 +79,15 @@ class Witness:
         self._left_out: dict[str, int] = {}
         self._life = timeline.lives[0]
         self._seen: Facts | None = None
+        self._is_right = True
         self._quiet_until_ms = -math.inf
         self._progress: tuple[str | None, float] = (None, 0.0)
 
     def row(self, time_ms: int, facts: Facts, *, regular: bool) -> None:
         """Look at a row."""
         if facts is self._seen and time_ms < self._quiet_until_ms:
-            return
+            return  # said and found right before, and nothing has happened since
+        self._is_right = True
         life = self._life
         if not life.since_ms < time_ms <= life.until_ms:
             found = self._timeline.life(time_ms, self.slack_ms)
@@ -100,7 +102,7 @@ class Witness:
         if regular:
             self._look_for_report(time_ms, life)
         self._look_at_present(time_ms, facts, life)
-        self._seen = facts if facts.result is None else None
+        self._seen = facts if facts.result is None and self._is_right else None
         ends_ms = min(self._near[0].to_ms, self._near[-1].to_ms) if self._near else -math.inf
         finish_ms = self._jobs.next.finished_ms if self._jobs.next else math.inf
         self._quiet_until_ms = min(ends_ms, finish_ms, life.at(time_ms).until_ms) - self.slack_ms
@@ -226,6 +228,7 @@ class Witness:
         self._progress = facts.current, 0.0 if facts.result is not None else facts.progress
 
     def _note(self, kind: Kind, time_ms: float, what: str) -> None:
+        self._is_right = False
         self._findings.note(kind, self.machine_id, time_ms, what)
 
 

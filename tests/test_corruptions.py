@@ -361,7 +361,18 @@ def test_the_worst_places_are_named(shift: Record, judge: Callable[..., Answer])
 
     answer = judge(rows)
 
+    assert "Rows with a status that is not true: 1 (CNC-01 1)." in answer.text
     assert f"  CNC-01 at {row['timestamp']} says polishing, and is {said} since 2026-01-01T00:" in answer.text
+
+
+def test_each_row_that_is_not_true_is_counted(shift: Record, judge: Callable[..., Answer]) -> None:
+    """Also where it says the same as the one before."""
+    rows = objects(shift)
+    idle = [row for row in rows if row.get("status") == "idle"]
+    for row in idle:
+        row["status"] = "asleep"
+
+    assert f"Rows with a status that is not true: {len(idle):,} (" in judge(rows).text
 
 
 # what is lost, repeated or in disorder
