@@ -67,9 +67,11 @@ class _Check:
         self._pairing.close()
 
     def _take(self, time_ms: int, fact: _Row) -> None:
-        if self._span[0] < time_ms <= self._span[1]:
-            self._true += 1
-            self._pairing.true(fact["order_id"], time_ms, fact)
+        self._true += self._is_asked_for(time_ms)
+        self._pairing.true(fact["order_id"], time_ms, fact)
+
+    def _is_asked_for(self, time_ms: int) -> bool:
+        return self._span[0] < time_ms <= self._span[1]
 
     def _pair(self, told_ms: int, row: _Row, true_ms: int, fact: _Row) -> None:
         wrong = [f"{name} {row.get(name)} and not {value}" for name, value in fact.items() if row.get(name) != value]
@@ -84,5 +86,5 @@ class _Check:
     def _note(self, time_ms: int, row: _Row, what: str) -> None:
         self._findings.note(Kind.ORDER, self._event, time_ms, f"of {row['order_id']}, {what}")
 
-    def _untold(self, _time_ms: int, _fact: _Row) -> None:
-        self._missing += 1
+    def _untold(self, time_ms: int, _fact: _Row) -> None:
+        self._missing += self._is_asked_for(time_ms)

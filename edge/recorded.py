@@ -22,7 +22,7 @@ from edge.witness import Job, Stay
 from plant.telemetry import GOOD, PLANNED_STOP
 
 _Entry = dict[str, Any]
-_SAID_OF_JOB: Final = itemgetter("job_id", "kind", "cycle_time_seconds")
+_NAMES_OF_JOB: Final = itemgetter("job_id", "kind", "result")
 _APART: Final = frozenset({"type", "at"})
 
 
@@ -40,7 +40,7 @@ class RecordedTruth:
         self._stays, self._jobs, self._orders = Shelf(), Shelf(), Shelf()
         self._known_ms: dict[str, int] = {}
         self._described: dict[str, _Entry] = {}
-        self._totals: dict[str, _Entry] = {}
+        self._totals: dict[str, tuple[int, Truth]] = {}
         self._start_ms, self._place = 0, 0
         self._end_ms: int | None = None
         self._is_dated = False
@@ -71,13 +71,12 @@ class RecordedTruth:
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, Truth]:
         """What each machine that was there did after one moment and up to another."""
         found = ((each, self._truth(each, since_ms, until_ms)) for each in self.timelines)
-        return {machine_id: truth for machine_id, truth in found if truth.elapsed_ms > 0 or self._end_ms is None}
+        return {machine_id: truth for machine_id, truth in found if truth.elapsed_ms > 0}
 
     def _truth(self, machine_id: str, since_ms: int, until_ms: int) -> Truth:
         """The sums of a stretch, by stays and jobs; over the whole run those that the file itself ends with."""
-        totals = self._totals.get(machine_id)
-        if totals and self._are_totals_of(machine_id, since_ms, until_ms):
-            return summed_up({**totals, **self._described[machine_id]})
+        if self._are_totals_of(machine_id, since_ms, until_ms):
+            return self._totals[machine_id][1]
         summed = _Summed(self.timelines[machine_id].last, since_ms, until_ms)
         jobs = self.jobs(machine_id)
         job = next(jobs, None)
@@ -91,7 +90,7 @@ class RecordedTruth:
 
     def _are_totals_of(self, machine_id: str, since_ms: int, until_ms: int) -> bool:
         """Whether the sums that the file ends with are those of a stretch: all the machine's time, in one piece."""
-        at_ms = milliseconds(self._totals[machine_id]["at"])
+        at_ms, _ = self._totals.get(machine_id, (None, None))
         whole = (since_ms, until_ms) == self.span == (self._start_ms, at_ms)
         return whole and len(self.timelines[machine_id].lives) == 1
 
@@ -142,10 +141,10 @@ class RecordedTruth:
         terms = Terms(
             since_ms,
             math.inf,
-            entry["period_seconds"] * 1000,
-            entry["ideal_cycle_seconds"],
-            entry["producing_state"],
-            entry["kind"],
+            _positive(entry, "period_seconds") * 1000,
+            _positive(entry, "ideal_cycle_seconds"),
+            str(entry["producing_state"]),
+            str(entry["kind"]),
             entry.get("station_id"),
         )
         machine_id = entry["machine_id"]
@@ -165,23 +164,36 @@ class RecordedTruth:
         if not self._is_dated and self._known_ms[machine_id] == self._start_ms < from_ms:
             self.timelines[machine_id].move(from_ms)
         self._known_ms[machine_id] = to_ms
-        self._stays.add(machine_id, (from_ms, self._place, (to_ms, entry["state"])))
+        self._stays.add(machine_id, (from_ms, self._place, (to_ms, str(entry["state"]))))
 
     def _job(self, entry: _Entry) -> None:
         machine_id, finished_ms = entry["machine_id"], milliseconds(entry["finished"])
-        ideal = entry.get("ideal_cycle_seconds")
-        if ideal is None:  # from an older version, which did not write it
-            ideal = self.timelines[machine_id].last.ideal_seconds
+        job_id, kind, result = _NAMES_OF_JOB(entry)
+        cycle_seconds = float(entry["cycle_time_seconds"])
+        ideal = entry.get("ideal_cycle_seconds")  # an older version did not write it
+        ideal_seconds = self.timelines[machine_id].last.ideal_seconds if ideal is None else float(ideal)
         consumed = entry.get("consumed_ids")
-        values = (*_SAID_OF_JOB(entry), ideal, entry["result"], entry.get("issues_found"))
-        self._jobs.add(machine_id, (finished_ms, self._place, (*values, None if consumed is None else tuple(consumed))))
+        consumed = None if consumed is None else tuple(map(str, consumed))
+        values = (
+            str(job_id),
+            str(kind),
+            cycle_seconds,
+            ideal_seconds,
+            str(result),
+            entry.get("issues_found"),
+            consumed,
+        )
+        self._jobs.add(machine_id, (finished_ms, self._place, values))
 
     def _event(self, entry: _Entry) -> None:
+        if not isinstance(entry["order_id"], str):
+            raise TypeError("no text in order_id")
         said = {name: value for name, value in entry.items() if name not in _APART}
         self._orders.add(entry["type"], (milliseconds(entry["at"]), self._place, (orjson.dumps(said),)))
 
     def _total(self, entry: _Entry) -> None:
-        self._totals[entry["machine_id"]] = entry
+        machine_id = entry["machine_id"]
+        self._totals[machine_id] = milliseconds(entry["at"]), summed_up({**entry, **self._described[machine_id]})
 
 
 class _Summed:
@@ -276,3 +288,10 @@ def _begins_run(line: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(entry, dict) and entry.get("type") == "run"
+
+
+def _positive(entry: Mapping[str, Any], name: str) -> float:
+    number = float(entry[name])
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} {number}")
+    return number

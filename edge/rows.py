@@ -194,8 +194,8 @@ def _facts(fields: Fields, row: dict[str, Any], status: str, trigger: str) -> tu
     if progress is not None:
         progress = _number(row, "progress")
     return (
-        status, result, job, cycle, get(fields.kind), current if isinstance(current, str) else None,
-        get("station_id"), progress, issues, consumed, trigger,
+        status, result, job, cycle, _if_text(get(fields.kind)), _if_text(current), _if_text(get("station_id")),
+        progress, issues, consumed, trigger,
     )  # fmt: skip
 
 
@@ -224,6 +224,10 @@ def _text(row: dict[str, Any], key: str) -> str:
     if not isinstance(text, str):
         raise NotARow(f"no text in {key}")
     return text
+
+
+def _if_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _number(row: dict[str, Any], key: str) -> float | None:

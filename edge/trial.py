@@ -69,7 +69,8 @@ def hold(rows: Rows, reference: Reference, question: Question) -> Outcome:
     told = _matching(question.machines, rows.machines)
     if not truths.keys() & told:
         raise Unreadable("rows and truth have no machine in common")
-    outcome.silent = sorted(truths.keys() - told)
+    due = {each for each, truth in truths.items() if truth.elapsed_ms > 1000 * truth.period_seconds}
+    outcome.silent = sorted(due - told.keys())
     for machine_id in sorted(told):
         if machine_id in timelines:
             _hold(machine_id, rows, reference, truths.get(machine_id), question, outcome)

@@ -181,7 +181,7 @@ class Verdict:
             f"Orders: {rows.events[ORDER]:,}; dispatches: {rows.events[DISPATCH]:,}": sum(rows.events.values()),
             f"Times of rows come in steps of {rows.resolution_ms / 1000:g} s": rows.resolution_ms >= COARSE_MS,
             f"Times of rows are not regular: {_some(unsteady)}": unsteady,
-            f"{renumbered:,} times jobs were numbered anew: the plant had started again": renumbered,
+            f"{renumbered:,} times jobs were numbered anew: plant or machine had started again": renumbered,
             f"{rows.outside:,} rows of another time than the truth's were left out": rows.outside,
             f"{rows.others:,} lines are no machine's rows": rows.others,
             f"{rows.junk:,} lines are junk: {_some(rows.named, rows.junk)}": rows.junk,

@@ -485,6 +485,7 @@ HARMLESS: dict[str, Callable[[Record], Any]] = {
     "empty lines": lambda shift: b"\n\n".join(shift.lines),
     "gzip": lambda shift: gzip.compress(b"\n".join(shift.lines)),
     "byte order mark": lambda shift: b"\xef\xbb\xbf" + b"\n".join(shift.lines),
+    "odd values": lambda shift: [*shift.lines, b'{"machine_id":1}', b'{"event_type":["x"],"order_id":7}', b"{}"],
     "beyond the truth": lambda shift: [*shift.lines, shift.lines[-1].replace(b"2026-01-01T0", b"2026-01-01T1")],
 }
 
@@ -559,6 +560,15 @@ def test_a_consumer_that_stopped_early_is_told_so_and_is_right(shift: Record, ju
     assert answer.code == 0, answer.text
     assert "2026-01-01T00:00:00Z to 2026-01-01T00:59:5" in answer.text
     assert "The rows end 3,60" in answer.text
+
+
+def test_orders_beyond_the_last_row_are_orders_all_the_same(shift: Record, judge: Callable[..., Answer]) -> None:
+    """Those of another topic may go on longer than those of machines."""
+    later = [row.payload for row in shift.rows if not row.station and row.time_ms > START_MS + HOUR * 1000]
+
+    answer = judge([*shift.between(0, HOUR), *later], "--strict")
+
+    assert answer.code == 0, answer.text
 
 
 @pytest.mark.parametrize(

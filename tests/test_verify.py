@@ -462,6 +462,17 @@ def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:
 
 # what cannot be read
 
+RUN = '{"type":"run","start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}\n'
+MACHINE = (
+    '{"type":"machine","at":"2026-01-01T00:00:00Z","machine_id":"A","kind":"k","period_seconds":%d,'
+    '"ideal_cycle_seconds":10,"producing_state":"running"}\n'
+)
+TOTALS = '{"type":"totals","at":"2026-01-02T00:00:00Z","machine_id":"A"}'
+JOB = (
+    '{"type":"job","machine_id":"A","job_id":"1","kind":"k","finished":"2026-01-01T01:00:00Z","result":"good",'
+    '"cycle_time_seconds":"x"}'
+)
+
 
 @pytest.mark.parametrize(
     ("truth", "why"),
@@ -475,6 +486,16 @@ def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:
         (
             '{"type":"run","start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}\n{"type":"job"}',
             ":2: no entry of a truth file: KeyError('machine_id')",
+        ),
+        (f"{RUN}{MACHINE % 0}", ":2: no entry of a truth file: ValueError('period_seconds 0.0')"),
+        (f"{RUN}{MACHINE % 5}{TOTALS}", ":3: no entry of a truth file: KeyError('stopped_seconds')"),
+        (
+            f"{RUN}{MACHINE % 5}{JOB}",
+            ":3: no entry of a truth file: ValueError(\"could not convert string to float: 'x'\")",
+        ),
+        (
+            f'{RUN}{{"type":"gone","at":"2026-01-01T00:00:00Z","machine_id":"A"}}',
+            ":2: no entry of a truth file: KeyError('A')",
         ),
     ],
 )
