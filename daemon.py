@@ -194,7 +194,7 @@ class Daemon:
         """Begin to talk."""
         if self._truth is not None:
             self._truth.begin()
-            self._truth.machines(self._plant.oee())
+            self._describe_machines(self._truth)
             life.start("truth", self._truth.run())
         life.start("delivery", self._sink.run())
         life.start("plant", self._pace(life))
@@ -217,7 +217,7 @@ class Daemon:
         """Stay with the structure that was tried."""
         self._end_trial(Trial.keep)
         if self._truth is not None:
-            self._truth.machines(self._plant.oee())
+            self._describe_machines(self._truth)
         for forget in self._forget:
             forget()
         self._throttle.rate = self._late_rate(self._plant.structure)
@@ -244,8 +244,10 @@ class Daemon:
         await self._sink.stop()
         self._sink.abandon("shutdown")
         if self._truth is not None:
+            now_ms = round(self._plant.now * 1000)
             self._plant.close_truth()
-            self._truth_lost = self._truth.end(round(self._plant.now * 1000))
+            self._truth.totals(self._plant.oee(), now_ms)
+            self._truth_lost = self._truth.end(now_ms)
 
     def exit_code(self, death: Exception | None) -> int:
         """Judge how it went, and log what it died of."""
@@ -314,8 +316,11 @@ class Daemon:
             truth = TruthFile(Path(path), round(self._plant.start * 1000), self._plant.seed)
         except OSError as error:
             raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
-        self._plant.listen(truth)
+        self._plant.listen(truth, truth.order)
         return truth
+
+    def _describe_machines(self, truth: TruthFile) -> None:
+        truth.machines(self._plant.oee(), self._plant.machines(), round(self._plant.now * 1000))
 
     async def _pace(self, life: Life) -> None:
         await self._pacer.run()

@@ -26,7 +26,17 @@ from plant.reports import Reports, report_source
 from plant.spaceship import MACHINE_TYPES
 from plant.still import Counted, NoSuchMachine, Outdated, Still, at_places, count, turns
 from plant.structure import Structure, load
-from plant.telemetry import KindOee, Listener, MachineOee, MachineView, Message, PieceCount, Snapshot, Which
+from plant.telemetry import (
+    KindOee,
+    Listener,
+    MachineOee,
+    MachineView,
+    Message,
+    OrderListener,
+    PieceCount,
+    Snapshot,
+    Which,
+)
 from plant.topics import topic_template
 from plant.trial import Trial
 
@@ -200,7 +210,7 @@ class FactoryMessageGenerator:
             trial.take_back()
 
     def _trial(self) -> Trial:
-        return Trial(self, [fleet.books for fleet in self._fleets])
+        return Trial(self, [fleet.books for fleet in self._fleets], self._business)
 
     def _sample(self) -> Self:
         """The same plant with few of its machines, which stand alone."""
@@ -234,8 +244,12 @@ class FactoryMessageGenerator:
         self._coupled = things
         self._follow(self.structure)
 
-    def listen(self, listener: Listener | None) -> None:
-        """Tell someone of every stay and every job as it ends, from now on; None tells nobody any more."""
+    def listen(self, listener: Listener | None, orders: OrderListener | None = None) -> None:
+        """Tell someone of every stay and every job as it ends, from now on; None tells nobody any more.
+
+        orders: who is told of every order and dispatch.
+        """
+        self._business.listener = orders
         for fleet in self._fleets:
             fleet.books.listener = listener
 

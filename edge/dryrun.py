@@ -19,6 +19,7 @@ from edge.blocking import run_aside
 from edge.facts import ConnectionFacts
 from edge.outbox import Outbox
 from edge.topics import TopicError
+from edge.wire import TRIGGER
 from plant.telemetry import Message
 
 _MOST_A_WRITE: Final = 2000
@@ -35,6 +36,7 @@ class StreamFailed(Exception):
 class DryRun:
     """Writes every message as `{"topic":...,"qos":...,"retain":...,"payload":{...}}`; written is acknowledged.
 
+    An extra row for a finished job has `"user_properties":{"trigger":"job"}` before its payload, as it has on the wire.
     A reader that is slow holds the plant back, if the outbox does so too when it is full; but not the process: a write
     that blocks does so in a thread of its own.
     stream: unbuffered, so that what was written has left the process.
@@ -114,7 +116,14 @@ class DryRun:
         except TopicError:
             topic = b"null"
         retain = b"true" if message.kind in self._retained else b"false"
-        return b'{"topic":%b,"qos":%d,"retain":%b,"payload":%b}\n' % (topic, self._qos, retain, message.payload)
+        properties = b'"user_properties":%b,' % orjson.dumps({TRIGGER: message.trigger}) if message.trigger else b""
+        return b'{"topic":%b,"qos":%d,"retain":%b,%b"payload":%b}\n' % (
+            topic,
+            self._qos,
+            retain,
+            properties,
+            message.payload,
+        )
 
 
 def _write_all(stream: FileIO, data: bytes) -> tuple[int, OSError | None]:

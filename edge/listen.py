@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Self, cast
 
+import orjson
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
@@ -26,7 +27,7 @@ from edge.packets import CONNACK, DISCONNECT, NAMES, PINGRESP
 from edge.reasons import Packet, explain, name_of
 from edge.session import make_properties
 from edge.settings import AuthMethod, Settings
-from edge.wire import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH
+from edge.wire import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH, TRIGGER
 
 _ANSWER_SECONDS = 30.0
 _SESSION_SECONDS = 300
@@ -85,7 +86,7 @@ class Listener:
         self._client.loop_stop()
 
     def payloads(self, seconds: float) -> Iterator[bytes]:
-        """What comes within so many seconds, retained messages apart: those are from before."""
+        """What comes within so many seconds, a line each, retained messages apart: those are from before."""
         timer = threading.Timer(seconds, self._messages.put, (None,))
         timer.start()
         try:
@@ -144,13 +145,13 @@ class Listener:
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         if message.retain:
             return
-        payload = bytes(message.payload)
+        line = _line(message)
         # The queue itself has no bound, so that the timer of `payloads` always finds room for the end.
         if self._messages.qsize() >= _WAITING_MESSAGES or self._put_bytes - self._taken_bytes > _WAITING_BYTES:
             self.lost += 1
             return
-        self._put_bytes += len(payload)
-        self._messages.put(payload)
+        self._put_bytes += len(line)
+        self._messages.put(line)
 
     def _on_disconnect(
         self, _client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _: Properties | None
@@ -216,6 +217,14 @@ class _Client(Client):
         with suppress(OSError, AttributeError):
             self._sock_send(bytes((DISCONNECT, 2, code, 0)))
         return MQTTErrorCode.MQTT_ERR_PROTOCOL
+
+
+def _line(message: MQTTMessage) -> bytes:
+    """The payload; within a line as that of a dry run, where a property says what made it be said."""
+    payload = bytes(message.payload)
+    trigger = dict(getattr(message.properties, "UserProperty", ())).get(TRIGGER)
+    properties = orjson.dumps({TRIGGER: trigger})
+    return b'{"user_properties":%b,"payload":%b}' % (properties, payload) if trigger else payload
 
 
 class _ServerName:

@@ -1,25 +1,27 @@
-"""The truth that rows are held against: a truth file, of which any stretch can be cut out, or the sums of `/oee`."""
+"""What the truth that rows are held against has to say, and the one that is asked for live: the sums of `/oee`."""
 
 from __future__ import annotations
 
-import os
+import gzip
+import math
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import IO, Any, Final, Protocol, Self, cast
 
 import orjson
 
 from edge.rows import milliseconds
-from plant.telemetry import GOOD, PLANNED_STOP
+from edge.timeline import Terms, Timeline
 
 Span = tuple[int, int]
 """From and to, in milliseconds since 1970."""
 
-_TAIL_BYTES = 65_536
 _ANSWER_SECONDS = 10.0
+_GZIP: Final = b"\x1f\x8b"
 
 
 class Unreadable(Exception):
@@ -28,7 +30,10 @@ class Unreadable(Exception):
 
 @dataclass(slots=True)
 class Truth:
-    """What one machine did in a time. `elapsed_ms` is all of it, `planned_ms` without planned stops."""
+    """What one machine did in a time. `elapsed_ms` is all of it, `planned_ms` without planned stops.
+
+    ideal_seconds: its ideal cycle.  ideal_ms: the least that the work done could have taken.  states: time by state.
+    """
 
     machine_id: str
     kind: str
@@ -38,8 +43,10 @@ class Truth:
     elapsed_ms: float = 0.0
     planned_ms: float = 0.0
     producing_ms: float = 0.0
+    ideal_ms: float = 0.0
     jobs: int = 0
     good: int = 0
+    states: Mapping[str, float] = field(default_factory=dict)
 
 
 class Reference(Protocol):
@@ -53,116 +60,12 @@ class Reference(Protocol):
     def span(self) -> Span:
         """The time it covers."""
 
+    @property
+    def timelines(self) -> Mapping[str, Timeline]:
+        """What each machine is measured by, and when it is there."""
+
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, Truth]:
         """What each machine did after one moment and up to another."""
-
-
-class RecordedTruth:
-    """A truth file: JSON lines of the run, its machines, and their intervals and jobs as each was over.
-
-    The file is read through for each question, and never held. Where it was not closed, what is known ends with the
-    first machine's last interval.
-    """
-
-    can_be_cut = True
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._span = self._covered()
-
-    @property
-    def span(self) -> Span:
-        """The run, or what is known of it."""
-        return self._span
-
-    def machines(self, since_ms: int, until_ms: int) -> Mapping[str, Truth]:
-        """Plain sums over what of each interval lies in the time, and over the jobs that finished in it."""
-        cut = _Cut(since_ms, until_ms)
-        self._tell({"machine": cut.machine, "interval": cut.interval, "job": cut.job})
-        return cut.machines
-
-    def _covered(self) -> Span:
-        run = next(self._entries(), (0, {}))[1]
-        end = run.get("end") or self._last_entry().get("end")
-        try:
-            start_ms = milliseconds(run["start"])
-            return start_ms, milliseconds(end) if end else self._known_until(start_ms)
-        except (KeyError, TypeError, ValueError):
-            raise Unreadable(f"{self._path}: no truth file: it does not begin with the start of a run") from None
-
-    def _last_entry(self) -> dict[str, Any]:
-        with self._path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            return _entry(file.read().splitlines()[-1])
-
-    def _known_until(self, start_ms: int) -> int:
-        """A machine's open stay is not in the file: all is known up to the earliest of the last closed ones."""
-        last_ms: dict[str, int] = {}
-
-        def machine(entry: dict[str, Any]) -> None:
-            last_ms.setdefault(entry["machine_id"], start_ms)
-
-        def interval(entry: dict[str, Any]) -> None:
-            last_ms[entry["machine_id"]] = milliseconds(entry["to"])
-
-        self._tell({"machine": machine, "interval": interval})
-        return min(last_ms.values(), default=start_ms)
-
-    def _tell(self, listeners: Mapping[str, Callable[[dict[str, Any]], None]]) -> None:
-        """Give each entry to the listener for its type."""
-        for number, entry in self._entries():
-            if listener := listeners.get(entry.get("type", "")):
-                try:
-                    listener(entry)
-                except (KeyError, TypeError, ValueError, AttributeError) as error:
-                    raise Unreadable(f"{self._path}:{number}: no entry of a truth file: {error!r}") from None
-
-    def _entries(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Every entry with the number of its line. A last line that was cut short is left out."""
-        with self._path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    entry = orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    if line.endswith(b"\n"):
-                        raise Unreadable(f"{self._path}:{number}: not JSON") from None
-                    return
-                if isinstance(entry, dict):
-                    yield number, entry
-
-
-class _Cut:
-    """The sums of a stretch of time, as its entries come."""
-
-    def __init__(self, since_ms: int, until_ms: int) -> None:
-        self._since_ms, self._until_ms = since_ms, until_ms
-        self.machines: dict[str, Truth] = {}
-
-    def machine(self, entry: dict[str, Any]) -> None:
-        described = {
-            "kind": entry["kind"],
-            "period_seconds": entry["period_seconds"],
-            "ideal_seconds": entry["ideal_cycle_seconds"],
-            "producing_state": entry["producing_state"],
-        }
-        known = self.machines.get(entry["machine_id"])
-        self.machines[entry["machine_id"]] = (
-            replace(known, **described) if known else Truth(entry["machine_id"], **described)
-        )
-
-    def interval(self, entry: dict[str, Any]) -> None:
-        inside_ms = min(milliseconds(entry["to"]), self._until_ms) - max(milliseconds(entry["from"]), self._since_ms)
-        if inside_ms > 0:
-            truth, state = self.machines[entry["machine_id"]], entry["state"]
-            truth.elapsed_ms += inside_ms
-            truth.planned_ms += inside_ms * (state != PLANNED_STOP)
-            truth.producing_ms += inside_ms * (state == truth.producing_state)
-
-    def job(self, entry: dict[str, Any]) -> None:
-        if self._since_ms < milliseconds(entry["finished"]) <= self._until_ms:
-            truth = self.machines[entry["machine_id"]]
-            truth.jobs += 1
-            truth.good += entry["result"] in GOOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +86,7 @@ class Sums:
             if (part := found.get("span", "run")) != "run":
                 raise Unreadable(f"{where}: sums of the {part}; those of the whole run are needed")
             start_ms, now_ms = milliseconds(found["start"]), milliseconds(found["now"])
-            return cls(start_ms, start_ms, now_ms, {each["machine_id"]: _summed(each) for each in found["machines"]})
+            return cls(start_ms, start_ms, now_ms, {each["machine_id"]: summed_up(each) for each in found["machines"]})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             why = "not JSON" if isinstance(error, orjson.JSONDecodeError) else repr(error)
             raise Unreadable(f"{where}: neither a truth file nor the answer of /oee: {why}") from None
@@ -192,6 +95,11 @@ class Sums:
     def span(self) -> Span:
         """The time that is summed up."""
         return self.since_ms, self.now_ms
+
+    @property
+    def timelines(self) -> Mapping[str, Timeline]:
+        """Of machines that are there since the times of their states, added up, before now."""
+        return {machine_id: Timeline([self._terms(truth)]) for machine_id, truth in self.all.items()}
 
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, Truth]:  # noqa: ARG002 - sums are what they are
         """The sums."""
@@ -204,18 +112,16 @@ class Sums:
         added = {machine_id: _added(truth, before.all.get(machine_id)) for machine_id, truth in self.all.items()}
         return replace(self, since_ms=before.now_ms, all=added)
 
+    def _terms(self, truth: Truth) -> Terms:
+        measures = truth.period_seconds * 1000, truth.ideal_seconds, truth.producing_state, truth.kind
+        return Terms(self.now_ms - truth.elapsed_ms, math.inf, *measures)
 
-def load(where: str) -> Reference:
-    """The truth in a file of either form, or at a URL of `/oee`; Unreadable where there is none."""
-    if where.startswith(("http://", "https://")):
-        return fetch(where)
-    path = Path(where)
-    try:
-        with path.open("rb") as file:
-            begins = file.readline()
-        return RecordedTruth(path) if _entry(begins).get("type") == "run" else Sums.parse(path.read_bytes(), where)
-    except OSError as error:
-        raise Unreadable(f"cannot read {where}: {error.strerror}") from None
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file to read lines from, be it compressed by gzip or not."""
+    with path.open("rb") as file:
+        yield cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if file.peek(2).startswith(_GZIP) else file
 
 
 def fetch(url: str) -> Sums:
@@ -228,32 +134,35 @@ def fetch(url: str) -> Sums:
         raise Unreadable(f"cannot get {url}: {reason}") from None
 
 
-def _entry(line: bytes) -> dict[str, Any]:
-    """The object that a line is; empty where it is none."""
-    try:
-        entry = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return {}
-    return entry if isinstance(entry, dict) else {}
-
-
-def _summed(machine: Mapping[str, Any]) -> Truth:
-    stopped_seconds = sum(machine["stopped_seconds"].values())
+def summed_up(machine: Mapping[str, Any]) -> Truth:
+    """What is known of a machine whose sums are those of `/oee`."""
+    states = {name: 1000 * seconds for name, seconds in machine["stopped_seconds"].items()}
+    states[machine["producing_state"]] = 1000 * machine["producing_seconds"]
     return Truth(
         machine["machine_id"],
         machine["kind"],
         machine["period_seconds"],
         machine["ideal_cycle_seconds"],
-        elapsed_ms=1000 * max(machine["planned_seconds"], machine["producing_seconds"] + stopped_seconds),
+        machine["producing_state"],
+        elapsed_ms=sum(states.values()),
         planned_ms=1000 * machine["planned_seconds"],
         producing_ms=1000 * machine["producing_seconds"],
+        ideal_ms=1000 * machine["ideal_seconds"],
+        states=states,
         jobs=machine["jobs"],
         good=machine["good"],
     )
 
 
 def _added(truth: Truth, before: Truth | None) -> Truth:
-    if before is None:
+    if before is None or truth.elapsed_ms < before.elapsed_ms:  # a machine that has come, or come again
         return truth
-    summed = ("elapsed_ms", "planned_ms", "producing_ms", "jobs", "good")
-    return replace(truth, **{name: getattr(truth, name) - getattr(before, name) for name in summed})
+    measures = ("period_seconds", "ideal_seconds", "producing_state")
+    if any(getattr(truth, name) != getattr(before, name) for name in measures):
+        raise Unreadable(
+            f"{truth.machine_id} was changed by a reload while we listened, and sums do not tell when:"
+            " listen again, or take a truth file"
+        )
+    summed = ("elapsed_ms", "planned_ms", "producing_ms", "ideal_ms", "jobs", "good")
+    states = {name: ms - before.states.get(name, 0.0) for name, ms in truth.states.items()}
+    return replace(truth, states=states, **{name: getattr(truth, name) - getattr(before, name) for name in summed})

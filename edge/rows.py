@@ -1,48 +1,66 @@
-"""Rows as a consumer reads them: what each machine's rows say of its time and its jobs, and what shows of loss.
+"""Rows as a consumer reads them: lines in any order become each machine's rows in order of time.
 
 Lines may be those of a dry run, bare payloads, or what `mosquitto_sub -v` writes (`topic payload`). Types differ in
-one table of field names only. What is kept grows with the machines and with the gaps in their rows, not with the rows.
-Each regular row stands for one period in the state that it names; extra rows for finished jobs stand for no time.
+one table of field names only. Memory is bounded, see edge.shelf: what is kept beside that grows with the machines.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from edge.beat import Beat, JobNumbers
-from plant.telemetry import GOOD, PLANNED_STOP
+from edge.shelf import MOST_HELD, Shelf
+from edge.wire import TRIGGER
 
 
 class Fields(NamedTuple):
-    """Where a type's rows say what there is to know of a finished job, and the state in which it produces."""
+    """Where a type's rows say what there is to know of a job."""
 
     job: str
     result: str
     cycle: str
-    producing: str
+    kind: str
+    current: str
 
 
 FIELDS: Final = (
-    Fields("part_id", "quality", "cycle_time", "running"),
-    Fields("assembly_id", "quality", "last_cycle_time", "running"),
-    Fields("target_id", "test_result", "cycle_time", "testing"),
+    Fields("part_id", "quality", "cycle_time", "color", "current_part_id"),
+    Fields("part_id", "quality", "cycle_time", "part_type", "current_part_id"),
+    Fields("assembly_id", "quality", "last_cycle_time", "assembly_type", "current_assembly_id"),
+    Fields("target_id", "test_result", "cycle_time", "target_type", "current_target_id"),
 )
-"""The first whose job and result a row has is that of its type. Printers and rigs say no cycle time."""
+"""The first whose job, result and kind a row has is that of its type. Printers and rigs say no cycle time."""
 
-_JOBLESS: Final = Fields("", "", "", "running")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_EARLY_ROWS = 32
+ORDER, DISPATCH = "order", "dispatch"
+_EVENTS: Final[Mapping[str, str]] = {"order_placed": ORDER, "order_dispatched": DISPATCH}
+_JOBLESS: Final = Fields("", "", "", "", "")
 _NAMED = 3
+_ABSENT: Final = ""
 
-Told = tuple[int, str, int | None, str | None, float | None]
-"""What counts of a row: time, status, and of a finished job its number, result and cycle time in seconds."""
+
+class Facts(NamedTuple):
+    """What a row says beside its machine and its time.
+
+    job, result, cycle: of the finished job that it reports, else None.  kind: of that job, else of the present one.
+    current: the id of the present job; empty where the row has no such key.  station, progress, issues, consumed: None
+    where the row does not say them.  trigger: what made the machine say an extra row, else empty.
+    """
+
+    status: str
+    result: str | None = None
+    job: str | None = None
+    cycle: float | None = None
+    kind: str | None = None
+    current: str | None = _ABSENT
+    station: str | None = None
+    progress: float | None = None
+    issues: float | None = None
+    consumed: tuple[str, ...] | None = None
+    trigger: str = ""
 
 
 class NotARow(ValueError):
@@ -51,193 +69,108 @@ class NotARow(ValueError):
 
 def milliseconds(timestamp: str) -> int:
     """Milliseconds since 1970 of an RFC 3339 text; ValueError where it is none or has no time zone."""
-    try:
-        return (datetime.fromisoformat(timestamp) - _EPOCH) // _MILLISECOND
-    except TypeError:
-        raise ValueError(f"no time zone in {timestamp!r:.40}") from None
+    moment = datetime.fromisoformat(timestamp)
+    if moment.tzinfo is None:
+        raise ValueError(f"no time zone in {timestamp!r:.40}")
+    return round(moment.timestamp() * 1_000_000) // 1000
 
 
-class MachineRows:
-    """One machine's rows, counted. A row that comes again counts once.
+class Met:
+    """A machine of which there are rows: how many, of what time, and how many are older than one read before."""
 
-    beats: rows that stand for a period each, by status.  extra: rows for finished jobs between them.
-    results: finished jobs by result.  cycles, cycle_seconds, shortest_seconds: how many cycle times there are, their
-    sum and the least.  switches: how often beats went between producing, stopped, and stopped by plan.
-    repeated_rows: rows that came before.  repeated_jobs: jobs reported again in another row.
-    backwards: rows older than one before them.  first_ms and last_ms: time of the oldest and the newest row.
-    """
+    __slots__ = ("backwards", "facts", "fields", "first_ms", "last_ms", "rows")
 
-    __slots__ = (
-        "_beat", "_early", "_status", "backwards", "beats", "cycle_seconds", "cycles", "extra", "fields", "first_ms",
-        "last_ms", "machine_id", "numbers", "repeated_jobs", "repeated_rows", "results", "shortest_seconds", "switches",
-    )  # fmt: skip
-
-    def __init__(self, machine_id: str, fields: Fields, time_ms: int) -> None:
-        self.machine_id, self.fields = machine_id, fields
+    def __init__(self, fields: Fields, time_ms: int) -> None:
+        self.fields = fields
         self.first_ms = self.last_ms = time_ms
-        self.beats: defaultdict[str, int] = defaultdict(int)
-        self.results: defaultdict[str, int] = defaultdict(int)
-        self.extra = self.switches = self.cycles = 0
-        self.repeated_rows = self.repeated_jobs = self.backwards = 0
-        self.cycle_seconds, self.shortest_seconds = 0.0, math.inf
-        self.numbers = JobNumbers()
-        self._beat: Beat | None = None
-        self._early: list[Told] = []
-        self._status = ""
+        self.rows = self.backwards = 0
+        self.facts: tuple[Any, ...] = ()
 
-    @property
-    def beat(self) -> Beat:
-        """The beat of its regular rows, found by now or found from what there is."""
-        if self._beat is None:
-            times, quiet = [told[0] for told in self._early], [told[0] for told in self._early if told[3] is None]
-            self._beat = Beat(times, quiet)
-            for told in self._early:
-                self._count(self._beat, *told)
-            self._early = []
-        return self._beat
-
-    @property
-    def rows(self) -> int:
-        """Different rows."""
-        return sum(self.beats.values()) + self.extra
-
-    @property
-    def producing(self) -> int:
-        """Beats in the producing state."""
-        return self.beats.get(self.fields.producing, 0)
-
-    @property
-    def planned(self) -> int:
-        """Beats outside planned stops."""
-        return sum(self.beats.values()) - self.beats.get(PLANNED_STOP, 0)
-
-    @property
-    def jobs(self) -> int:
-        """Finished jobs."""
-        return sum(self.results.values())
-
-    @property
-    def good(self) -> int:
-        """Finished jobs that are good, or pass."""
-        return sum(self.results.get(result, 0) for result in GOOD)
-
-    def missing_rows(self, since_ms: float, until_ms: float) -> int:
-        """Beats of a time that have no row, between the rows, before the first and after the last."""
-        ends_ms = (self.first_ms - since_ms, until_ms - self.last_ms)
-        return self.beat.missing + sum(max(0, round(end_ms / self.beat.period_ms) - 1) for end_ms in ends_ms)
-
-    def add(self, told: Told) -> None:
-        """Take a row in. The first ones wait until there are enough of them to see the beat."""
-        if self._beat is not None:
-            self._count(self._beat, *told)
-            return
-        self._early.append(told)
-        if len(self._early) == _EARLY_ROWS:
-            self.settle()
-
-    def settle(self) -> None:
-        """Count what still waits: call it after the last row."""
-        _ = self.beat
-
-    def _count(
-        self, beat: Beat, time_ms: int, status: str, number: int | None, result: str | None, seconds: float | None
-    ) -> None:
-        self._note_order(time_ms)
-        if result is None:
-            self.repeated_rows += not self._spend(beat, time_ms, status)
-        elif beat.reports_between(time_ms):
-            new = self._finish(beat, time_ms, number, result, seconds)
-            self.extra += new
-            self.repeated_rows += not new
-        else:
-            new_beat = self._spend(beat, time_ms, status)
-            new_job = self._finish(beat, time_ms, number, result, seconds)
-            self.repeated_rows += not new_beat
-            self.repeated_jobs += new_beat and not new_job
-
-    def _note_order(self, time_ms: int) -> None:
+    def note(self, time_ms: int) -> None:
+        """Count a row."""
+        self.rows += 1
         if time_ms >= self.last_ms:
             self.last_ms = time_ms
         else:
             self.backwards += 1
             self.first_ms = min(time_ms, self.first_ms)
 
-    def _spend(self, beat: Beat, time_ms: int, status: str) -> bool:
-        """Count a period in a state, once; say whether it is new."""
-        if not beat.take(time_ms):
-            return False
-        self.beats[status] += 1
-        if status != self._status:
-            self.switches += self._sort_of(status) != self._sort_of(self._status or status)
-            self._status = status
-        return True
-
-    def _sort_of(self, status: str) -> str:
-        return status if status in (self.fields.producing, PLANNED_STOP) else "stopped"
-
-    def _finish(self, beat: Beat, time_ms: int, number: int | None, result: str, seconds: float | None) -> bool:
-        """Count a finished job, once; say whether it is new. One without a number always is."""
-        quickest_ms = min(self.shortest_seconds * 1000, beat.period_ms)
-        if number is not None and not self.numbers.take(number, time_ms, quickest_ms):
-            return False
-        self.results[result] += 1
-        if seconds is not None:
-            self.cycles += 1
-            self.cycle_seconds += seconds
-            self.shortest_seconds = min(seconds, self.shortest_seconds)
-        return True
-
 
 class Rows:
-    """All rows of a time: `machines` by id.
+    """All rows of a time: `machines` by id, `events` by whether they are orders or dispatches.
 
     since_ms and until_ms: rows of other times are `outside`; the limits may be changed between reads.
-    others: objects that are no machine's row, such as orders.  junk: lines that are no rows; `named` tells what the
-    first three are instead.
+    others: objects that are neither.  junk: lines that are no rows; `named` tells what the first three are instead.
+    resolution_ms: what all times are multiples of.
     """
 
-    def __init__(self, since_ms: float = -math.inf, until_ms: float = math.inf) -> None:
+    def __init__(self, since_ms: float = -math.inf, until_ms: float = math.inf, most_held: int = MOST_HELD) -> None:
         self.since_ms, self.until_ms = since_ms, until_ms
-        self.machines: dict[str, MachineRows] = {}
-        self.lines = self.others = self.outside = self.junk = 0
+        self.machines: dict[str, Met] = {}
+        self.events = {ORDER: 0, DISPATCH: 0}
+        self.lines = self.others = self.outside = self.junk = self.resolution_ms = 0
         self.named: list[str] = []
+        self._shelf, self._orders = Shelf(most_held), Shelf(most_held)
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Take in more lines."""
         for line in lines:
             self.lines += 1
             try:
-                self._take(_object(line))
+                self._take(*_object(line))
             except ValueError as error:
                 self._discard(error)
 
-    def settle(self) -> None:
-        """Count what still waits: call it after the last line."""
-        for machine in self.machines.values():
-            machine.settle()
+    def of(self, machine_id: str) -> Iterator[tuple[int, Facts]]:
+        """A machine's rows in order of time, with those that came again."""
+        make, before, facts = Facts._make, None, Facts("")
+        for time_ms, _, values in self._shelf.records(machine_id):
+            if values is not before:
+                before, facts = values, make(values)
+            yield time_ms, facts
 
-    def _take(self, row: dict[str, Any]) -> None:
-        if "machine_id" not in row or "status" not in row:
-            self.others += bool(row)
-            return
-        machine_id, status, time_ms = (
-            _text(row, "machine_id"),
-            _text(row, "status"),
-            milliseconds(_text(row, "timestamp")),
-        )
-        if not self.since_ms < time_ms <= self.until_ms:
-            self.outside += 1
-            return
-        machine = self.machines.get(machine_id) or self._met(machine_id, row, time_ms)
-        job, result, cycle, _ = machine.fields
-        if row.get(result) is None:
-            machine.add((time_ms, status, None, None, None))
+    def orders(self, event: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Orders, or dispatches, in order of time."""
+        for time_ms, _, (payload,) in self._orders.records(event):
+            yield time_ms, orjson.loads(payload)
+
+    def _take(self, row: dict[str, Any], trigger: str) -> None:
+        if "machine_id" in row and "status" in row:
+            machine_id, status, time_ms = _text(row, "machine_id"), _text(row, "status"), _time(row)
+            if self._is_inside(time_ms):
+                self._keep(machine_id, row, time_ms, status, trigger)
+        elif (event := _EVENTS.get(str(row.get("event_type")))) and isinstance(row.get("order_id"), str):
+            time_ms = _time(row)
+            if self._is_inside(time_ms):
+                self.events[event] += 1
+                self._orders.add(event, (time_ms, self.lines, (orjson.dumps(row),)))
         else:
-            machine.add((time_ms, status, _number(row.get(job)), _text(row, result), _seconds(row, cycle)))
+            self.others += bool(row)
 
-    def _met(self, machine_id: str, row: dict[str, Any], time_ms: int) -> MachineRows:
-        fields = next((each for each in FIELDS if each.job in row and each.result in row), _JOBLESS)
-        machine = self.machines[machine_id] = MachineRows(machine_id, fields, time_ms)
+    def _is_inside(self, time_ms: int) -> bool:
+        inside = self.since_ms < time_ms <= self.until_ms
+        self.outside += not inside
+        return inside
+
+    def _keep(self, machine_id: str, row: dict[str, Any], time_ms: int, status: str, trigger: str) -> None:
+        machine = self.machines.get(machine_id)
+        if machine is None or (machine.fields is _JOBLESS):
+            machine = self._met(machine_id, row, time_ms)
+        facts = _facts(machine.fields, row, status, trigger)
+        if facts == machine.facts:
+            facts = machine.facts  # one object for all that are alike
+        else:
+            machine.facts = facts
+        machine.note(time_ms)
+        if self.resolution_ms != 1:
+            self.resolution_ms = math.gcd(self.resolution_ms, time_ms)
+        self._shelf.add(machine_id, (time_ms, self.lines, facts))
+
+    def _met(self, machine_id: str, row: dict[str, Any], time_ms: int) -> Met:
+        alike = [each for each in FIELDS if each.job in row and each.result in row]
+        fields = next((each for each in alike if each.kind in row), alike[0] if alike else _JOBLESS)
+        machine = self.machines.setdefault(machine_id, Met(fields, time_ms))
+        machine.fields = fields
         return machine
 
     def _discard(self, error: ValueError) -> None:
@@ -247,17 +180,43 @@ class Rows:
             self.named.append(f"line {self.lines:,}: {what}")
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    """The payload in a line of any form; nothing for an empty line."""
+def _facts(fields: Fields, row: dict[str, Any], status: str, trigger: str) -> tuple[Any, ...]:
+    """The fields of `Facts`, as plain values; numbers are compared as numbers."""
+    get = row.get
+    if (result := get(fields.result)) is None:
+        job = cycle = issues = consumed = None
+    else:
+        result, cycle, issues = _text(row, fields.result), _number(row, fields.cycle), _number(row, "issues_found")
+        job, consumed = get(fields.job), get("consumed_ids")
+        job = job if isinstance(job, str) else None
+        consumed = tuple(map(str, consumed)) if isinstance(consumed, list) else None
+    current, progress = get(fields.current, _ABSENT), get("progress")
+    if progress is not None:
+        progress = _number(row, "progress")
+    return (
+        status, result, job, cycle, _if_text(get(fields.kind)), _if_text(current), _if_text(get("station_id")),
+        progress, issues, consumed, trigger,
+    )  # fmt: skip
+
+
+def _object(line: bytes) -> tuple[dict[str, Any], str]:
+    """The payload in a line of any form, nothing for an empty line; and what made it be said, where that is told."""
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
         found = orjson.loads(line[line.find(b"{") :]) if line.strip() else {}
+    trigger = ""
     if isinstance(found, dict) and "payload" in found:
+        properties = found.get("user_properties")
+        trigger = str(properties.get(TRIGGER, "")) if isinstance(properties, dict) else ""
         found = found["payload"]
     if not isinstance(found, dict):
         raise NotARow("no JSON object")
-    return found
+    return found, trigger
+
+
+def _time(row: dict[str, Any]) -> int:
+    return milliseconds(_text(row, "timestamp"))
 
 
 def _text(row: dict[str, Any], key: str) -> str:
@@ -267,14 +226,12 @@ def _text(row: dict[str, Any], key: str) -> str:
     return text
 
 
-def _seconds(row: dict[str, Any], key: str) -> float | None:
-    seconds = row.get(key)
-    if seconds is not None and not isinstance(seconds, int | float):
+def _if_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(row: dict[str, Any], key: str) -> float | None:
+    number = row.get(key)
+    if number is not None and not isinstance(number, int | float):
         raise NotARow(f"no number in {key}")
-    return seconds
-
-
-def _number(identity: object) -> int | None:
-    """The number that a job id ends with, by its last ten digits; None where it ends with none."""
-    tail = identity.rpartition("-")[2][-10:] if isinstance(identity, str) else ""
-    return int(tail) if tail.isdecimal() else None
+    return number

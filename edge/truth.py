@@ -1,4 +1,4 @@
-"""What really happened, as JSON lines: what `verify` holds a consumer's figures against."""
+"""What really happened, as JSON lines: what `verify` holds rows, and a consumer's figures, against."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import os
 import stat
 from collections.abc import Iterable
 from io import BufferedWriter, FileIO
+from itertools import filterfalse
 from pathlib import Path
 
 import orjson
 
 from edge.wire import rfc3339
-from plant.telemetry import FinishedJob, MachineOee, StateInterval
+from plant.telemetry import DispatchedOrder, FinishedJob, MachineOee, MachineView, PlacedOrder, StateInterval
 
 
 class TruthLost(Exception):
@@ -22,7 +23,7 @@ class TruthLost(Exception):
 
 
 class TruthFile:
-    """Writes machines, intervals and jobs to a file, and the run around them.
+    """Writes machines, intervals, jobs and orders to a file, and the run around them.
 
     start_ms: where the run begins, in milliseconds of plant time since 1970.
     Raises OSError where the file cannot be opened, or another run writes to it. What it held stays until `begin`.
@@ -34,6 +35,7 @@ class TruthFile:
         self._lost: asyncio.Future[str] | None = None
         self._why_lost: str | None = None
         self._run: dict[str, object] = {"type": "run", "start": rfc3339(start_ms), "seed": seed}
+        self._machines: list[str] = []
 
     def begin(self) -> None:
         """Empty the file and say where the run begins."""
@@ -46,45 +48,36 @@ class TruthFile:
         self._lost = asyncio.get_running_loop().create_future()
         raise TruthLost(self._why_lost or await self._lost)
 
-    def machines(self, machines: Iterable[MachineOee]) -> None:
-        """Name the machines and what their figures are measured by; again after a change."""
+    def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineView], now_ms: int) -> None:
+        """Describe all machines that there are from now on, and name those that are gone since the last time.
+
+        machines: what their figures are measured by.  views: where they stand.
+        """
+        at, stations = rfc3339(now_ms), {view.machine_id: view.station for view in views}
+        for machine_id in filterfalse(stations.__contains__, self._machines):
+            self._line({"type": "gone", "at": at, "machine_id": machine_id})
+        self._machines = [*stations]
         for machine in machines:
-            self._line(
-                {
-                    "type": "machine",
-                    "machine_id": machine.machine_id,
-                    "kind": machine.kind,
-                    "period_seconds": machine.period_seconds,
-                    "ideal_cycle_seconds": machine.ideal_cycle_seconds,
-                    "producing_state": machine.producing_state,
-                }
-            )
+            described = {name: getattr(machine, name) for name in _DESCRIBED}
+            self._line({"type": "machine", "at": at, **described, "station_id": stations[machine.machine_id]})
 
     def __call__(self, event: StateInterval | FinishedJob) -> None:
-        """Write one event of the plant."""
-        if isinstance(event, StateInterval):
-            self._line(
-                {
-                    "type": "interval",
-                    "machine_id": event.machine_id,
-                    "state": event.state,
-                    "from": rfc3339(event.from_ms),
-                    "to": rfc3339(event.to_ms),
-                }
-            )
+        """Write a machine's stay or job."""
+        self._line(_interval(event) if isinstance(event, StateInterval) else _job(event))
+
+    def order(self, event: PlacedOrder | DispatchedOrder) -> None:
+        """Write that an order was placed, or dispatched."""
+        head = {"at": rfc3339(event.time_ms), "order_id": event.order_id}
+        if isinstance(event, PlacedOrder):
+            self._line({"type": "order", **head, "items": event.items})
         else:
-            self._line(
-                {
-                    "type": "job",
-                    "machine_id": event.machine_id,
-                    "job_id": event.job_id,
-                    "kind": event.kind,
-                    "started": rfc3339(event.started_ms),
-                    "finished": rfc3339(event.finished_ms),
-                    "cycle_time_seconds": event.cycle_ms / 1000,
-                    "result": event.result,
-                }
-            )
+            self._line({"type": "dispatch", **head, **event.details})
+
+    def totals(self, machines: Iterable[MachineOee], now_ms: int) -> None:
+        """Write the exact sums of each machine from its beginning up to now."""
+        at = rfc3339(now_ms)
+        for machine in machines:
+            self._line({"type": "totals", "at": at} | {name: getattr(machine, name) for name in _TOTALS})
 
     def end(self, now_ms: int) -> TruthLost | None:
         """Say where the run ended, all intervals having been closed there, and close the file; what it failed of."""
@@ -127,3 +120,35 @@ def _locked(path: Path) -> BufferedWriter[FileIO]:
     except OSError:
         pass  # a file system without locks
     return file
+
+
+_DESCRIBED = ("machine_id", "kind", "period_seconds", "ideal_cycle_seconds", "producing_state")
+_TOTALS = (
+    "machine_id", "planned_seconds", "producing_seconds", "stopped_seconds", "ideal_seconds", "results", "jobs", "good",
+)  # fmt: skip
+
+
+def _interval(event: StateInterval) -> dict[str, object]:
+    return {
+        "type": "interval",
+        "machine_id": event.machine_id,
+        "state": event.state,
+        "from": rfc3339(event.from_ms),
+        "to": rfc3339(event.to_ms),
+    }
+
+
+def _job(event: FinishedJob) -> dict[str, object]:
+    job: dict[str, object] = {
+        "type": "job",
+        "machine_id": event.machine_id,
+        "job_id": event.job_id,
+        "kind": event.kind,
+        "started": rfc3339(event.started_ms),
+        "finished": rfc3339(event.finished_ms),
+        "cycle_time_seconds": event.cycle_ms / 1000,
+        "ideal_cycle_seconds": event.ideal_ms / 1000,
+        "result": event.result,
+        "issues_found": event.issues_found,
+    }
+    return job if event.consumed_ids is None else {**job, "consumed_ids": event.consumed_ids}

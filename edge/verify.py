@@ -1,33 +1,30 @@
-"""`verify`: what rows say of availability, performance, quality, OEE and throughput, against what is true.
+"""`verify`: what rows say of the plant, against what is true: row by row, and in sum as OEE.
 
-Exit codes: 0 every figure within its bound; 1 one is not, a machine says nothing, or with --strict rows are missing or
-repeated; 2 something given cannot be read.
+Exit codes: 0 what is said is true; 1 it is not, a machine says nothing, or with --strict rows are missing, repeated, in
+disorder or junk; 2 something given cannot be read, or cannot be judged; 3 too little is said to judge by.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable
 from contextlib import ExitStack
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import BinaryIO, Final, TextIO, TypeVar
+from typing import IO, Final, TextIO
 
 from edge.arguments import amount, some_period
-from edge.comparison import BOUNDS, Calculator, Limits, compare, from_rows
+from edge.comparison import BOUNDS, Calculator, Limits, from_rows
 from edge.credentials import CredentialsUnavailable
 from edge.hosts import joined
 from edge.listen import CannotListen, Listener
-from edge.reference import Reference, Span, Unreadable, fetch, load
+from edge.recorded import load
+from edge.reference import Reference, Unreadable, fetch, opened
 from edge.rows import Rows
 from edge.settings import Settings, add_flags
-from edge.verdict import Verdict
-
-T = TypeVar("T")
-
-FINE, WRONG, UNREADABLE = 0, 1, 2
+from edge.trial import Question, hold
+from edge.verdict import Code, Verdict
 
 _LATE_SECONDS = 2.0
 _BOUNDS: Final = {
@@ -42,14 +39,23 @@ _BOUNDS: Final = {
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Give the parser the options of the command, and those of the daemon for --from-mqtt."""
     parser.usage = "%(prog)s [ROWS] [FLAG ...]"
+    parser.epilog = (
+        "Exit codes: 0 what rows say is true; 1 it is not, a machine says nothing, or with --strict rows are missing, "
+        "repeated, in disorder or junk; 2 something given cannot be read, or is too coarse to judge; 3 too little is "
+        "said to judge: the time is too short."
+    )
     these = parser.add_argument_group("What to verify")
-    these.add_argument("rows", nargs="?", metavar="ROWS", help="file of rows, one a line; - is standard input")
+    these.add_argument(
+        "rows", nargs="?", metavar="ROWS", help="file of rows, one a line, perhaps gzip; - is standard input"
+    )
     these.add_argument("--from-mqtt", action="store_true", help="listen to the broker instead")
     these.add_argument("--duration", type=some_period, metavar="TIME", help="how long to listen")
     these.add_argument("--topics", metavar="FILTER", help="topics to listen to; default: all below MQTT_TOPIC_PREFIX")
     these.add_argument("--truth", metavar="FILE|URL", help="truth file, or /oee; live, default: /oee at HTTP_PORT")
     these.add_argument("--machines", metavar="PATTERN", default="*", help="only machines with such an id, as CNC-*")
-    these.add_argument("--strict", action="store_true", help="exit with 1 also if rows are missing, repeated or junk")
+    these.add_argument(
+        "--strict", action="store_true", help="exit with 1 also if rows are missing, repeated, in disorder or junk"
+    )
     for (name, text), bound in zip(_BOUNDS.items(), BOUNDS, strict=True):
         these.add_argument(
             f"--{name}-within", type=amount, metavar="N", default=100 * bound, help=f"{text} (default %(default)g)"
@@ -69,15 +75,22 @@ def run_verify(
     settings: asked with --from-mqtt only; may raise SettingsError.  calculate: how figures are made from rows.
     """
     out = out or sys.stdout
+    bounds = Limits(*(getattr(options, f"{name}_within") / 100 for name in _BOUNDS))
     try:
         rows, reference = _live(options, settings()) if options.from_mqtt else _from_file(options)
-        rows.settle()
-        verdict = _verdict(options, rows, reference, calculate)
+        _check_any(rows)
+        verdict = Verdict(rows, hold(rows, reference, Question(options.machines, bounds, calculate)))
     except (Unreadable, CannotListen, CredentialsUnavailable) as error:
         print(f"verify: {error}", file=sys.stderr)
-        return UNREADABLE
+        return Code.UNREADABLE
     out.writelines(f"{line}\n" for line in verdict.report())
-    return FINE if verdict.agrees(strict=options.strict) else WRONG
+    return verdict.code(strict=options.strict)
+
+
+def _check_any(rows: Rows) -> None:
+    if not rows.machines:
+        what = f"{rows.outside:,} of another time than the truth, {rows.others:,} of no machine, {rows.junk:,} junk"
+        raise Unreadable(f"no machine's row in {rows.lines:,} lines: {what}")
 
 
 # gathering
@@ -89,15 +102,15 @@ def _from_file(options: argparse.Namespace) -> tuple[Rows, Reference]:
     reference = load(options.truth)
     rows = Rows(*reference.span)
     try:
-        with ExitStack() as opened:
-            rows.read(_stream(options.rows, opened))
-    except OSError as error:
-        raise Unreadable(f"cannot read {options.rows}: {error.strerror}") from None
+        with ExitStack() as stack:
+            rows.read(_stream(options.rows, stack))
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable(f"cannot read {options.rows}: {getattr(error, 'strerror', None) or error}") from None
     return rows, reference
 
 
-def _stream(where: str, opened: ExitStack) -> BinaryIO:
-    return sys.stdin.buffer if where == "-" else opened.enter_context(Path(where).open("rb"))
+def _stream(where: str, stack: ExitStack) -> IO[bytes]:
+    return sys.stdin.buffer if where == "-" else stack.enter_context(opened(Path(where)))
 
 
 def _live(options: argparse.Namespace, settings: Settings) -> tuple[Rows, Reference]:
@@ -117,46 +130,3 @@ def _live(options: argparse.Namespace, settings: Settings) -> tuple[Rows, Refere
     if listener.lost or listener.breaks:
         print(f"verify: lost {listener.lost:,} messages here, {listener.breaks} connections", file=sys.stderr)
     return rows, after.after(before)
-
-
-def _verdict(options: argparse.Namespace, rows: Rows, reference: Reference, calculate: Calculator) -> Verdict:
-    if not rows.machines:
-        what = f"{rows.outside:,} of another time than the truth, {rows.others:,} of no machine, {rows.junk:,} junk"
-        raise Unreadable(f"no machine's row in {rows.lines:,} lines: {what}")
-    common = since_ms, until_ms = _common(rows, reference.span)
-    _check_cut(reference, common)
-    truths = _matching(options.machines, reference.machines(since_ms, until_ms))
-    told = _matching(options.machines, rows.machines)
-    if not truths.keys() & told:
-        raise Unreadable("rows and truth have no machine in common")
-    bounds = Limits(*(getattr(options, f"{name}_within") / 100 for name in _BOUNDS))
-    both = sorted(truths.keys() & told)
-    differences = {each: compare(told[each], truths[each], bounds, calculate) for each in both}
-    silent, unknown = sorted(truths.keys() - told), sorted(told.keys() - truths)
-    return Verdict(rows, since_ms, until_ms, differences, silent, unknown)
-
-
-def _check_cut(reference: Reference, common: Span) -> None:
-    span = reference.span
-    if common != span and not reference.can_be_cut:
-        covered, summed = ((until_ms - since_ms) / 1000 for since_ms, until_ms in (common, span))
-        raise Unreadable(
-            f"the rows cover {covered:,.0f} s of the {summed:,.0f} s that /oee sums up, and sums cannot be cut:"
-            " take a truth file"
-        )
-
-
-def _matching(pattern: str, by_id: Mapping[str, T]) -> dict[str, T]:
-    return {machine_id: each for machine_id, each in by_id.items() if fnmatchcase(machine_id, pattern)}
-
-
-def _common(rows: Rows, span: Span) -> Span:
-    """The time that both cover. Rows that begin or end within a period of the truth cover all of it there."""
-    machines = rows.machines.values()
-    first_ms, last_ms = min(each.first_ms for each in machines), max(each.last_ms for each in machines)
-    periods_ms = [each.beat.period_ms for each in machines]
-    slack_ms = max(filter(math.isfinite, periods_ms), default=0.0)
-    return (
-        first_ms if first_ms - span[0] > slack_ms else span[0],
-        last_ms if span[1] - last_ms > slack_ms else span[1],
-    )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from binascii import hexlify
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from itertools import repeat
+from itertools import groupby, repeat
 from struct import Struct, unpack
 from typing import Final
 
-from plant.telemetry import Message
+from plant.telemetry import JobMessage, Message
 
 PUBLISH, PUBACK = 0x30, 0x40
 DUP, QOS_1, RETAIN = 0x08, 0x02, 0x01
@@ -126,6 +127,9 @@ _SEQUENCE_BYTES = 6
 _VARYING_BYTES = 2 * _SEQUENCE_BYTES + len(_TIME_HEAD) + 24
 
 
+TRIGGER: Final = "trigger"
+"""The user property that says what made a source report outside its regular period; regular rows have none."""
+
 _Envelope = tuple[bytes, bytes, int, bool]
 """All of a sender's PUBLISH that does not change: topic, properties, bytes beside header, packet id and payload, and
 whether the broker is to keep it. No NamedTuple, because that takes three times as long to unpack."""
@@ -166,8 +170,8 @@ class Encoder:
         self._events = events
         expiry = _EXPIRY + expiry_seconds.to_bytes(4, "big") if expiry_seconds else b""
         self._shared = _PAYLOAD_FORMAT + b"\x01" + expiry + _CONTENT_TYPE + text("application/json")
-        self._envelopes: dict[str, _Envelope] = {}
-        self._common: dict[tuple[str, bool], _Envelope] = {}
+        self._envelopes: defaultdict[str, dict[str, _Envelope]] = defaultdict(dict)  # by trigger and source
+        self._common: dict[tuple[str, bool, str], _Envelope] = {}
         self._heads = {first: _Heads(first, 2 if first & QOS_1 else 0) for first in range(PUBLISH, PUBLISH + 16)}
 
     def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
@@ -181,13 +185,13 @@ class Encoder:
 
         Raises what `topic` raises, or TextTooLong; then there is no frame at all.
         """
-        try:
-            return self._frames(messages, packet_ids, dup=dup)
-        except KeyError:
-            for message in messages:
-                if message.source not in self._envelopes:
-                    self._seal(message)
-            return self._frames(messages, packet_ids, dup=dup)
+        if JobMessage not in set(map(type, messages)):  # as in most plants: a test for each message would cost more
+            return self._alike(messages, packet_ids, "", dup=dup)
+        frames: list[bytes] = []
+        for trigger, run in groupby(zip(messages, packet_ids or repeat(0)), lambda each: each[0].trigger):  # noqa: B905
+            alike, ids = zip(*run, strict=True)
+            frames += self._alike(alike, ids if packet_ids else None, trigger, dup=dup)
+        return frames
 
     def begin_anew(self, events: CloudEvents | None) -> None:
         """Be the encoder of another run from now on."""
@@ -199,28 +203,48 @@ class Encoder:
         self._envelopes.clear()
         self._common.clear()
 
-    def _frames(self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool) -> list[bytes]:
+    def _alike(
+        self, messages: Sequence[Message], packet_ids: Sequence[int] | None, trigger: str, *, dup: bool
+    ) -> list[bytes]:
+        """The frames of messages of one trigger."""
+        envelopes = self._envelopes[trigger]
+        try:
+            return self._frames(messages, packet_ids, envelopes, dup=dup)
+        except KeyError:
+            for message in messages:
+                if message.source not in envelopes:
+                    envelopes[message.source] = self._sealed(message)
+            return self._frames(messages, packet_ids, envelopes, dup=dup)
+
+    def _frames(
+        self,
+        messages: Sequence[Message],
+        packet_ids: Sequence[int] | None,
+        envelopes: Mapping[str, _Envelope],
+        *,
+        dup: bool,
+    ) -> list[bytes]:
         """KeyError where a sender has no envelope yet. One loop for them all: a call for each would cost as much."""
         first = PUBLISH if packet_ids is None else _QOS_1_AGAIN if dup else _QOS_1
         heads = self._heads[first], self._heads[first | RETAIN if self.retain_available else first]
         identifiers = repeat(b"") if packet_ids is None else map(_TWO_BYTES, packet_ids)
         varyings = self._events.varying(messages) if self._events else repeat(b"")
-        envelopes, join = self._envelopes, b"".join
+        join = b"".join
         return [
             join((heads[kept][more + len(message.payload)], topic, identifier, properties, varying, message.payload))
             for message, identifier, varying in zip(messages, identifiers, varyings, strict=False)
             for topic, properties, more, kept in (envelopes[message.source],)
         ]
 
-    def _seal(self, message: Message) -> None:
-        topic, retained = self._topic(message), message.kind in self._retained
+    def _sealed(self, message: Message) -> _Envelope:
+        topic, retained, trigger = self._topic(message), message.kind in self._retained, message.trigger
+        why = user_property(TRIGGER, trigger) if trigger else b""
         if self._events:
-            envelope = self._envelope(topic, retained, self._events.constant(message.source))
-        elif (topic, retained) in self._common:
-            envelope = self._common[topic, retained]
-        else:
-            envelope = self._common[topic, retained] = self._envelope(topic, retained, b"")
-        self._envelopes[message.source] = envelope
+            return self._envelope(topic, retained, why + self._events.constant(message.source))
+        common = topic, retained, trigger
+        if common not in self._common:
+            self._common[common] = self._envelope(topic, retained, why)
+        return self._common[common]
 
     def _envelope(self, topic: str, retained: bool, constant: bytes) -> _Envelope:
         name, properties = text(topic), self._shared + constant

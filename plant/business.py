@@ -19,7 +19,7 @@ from plant.jobs import MS_A_JOB_NUMBER
 from plant.machine import NEVER
 from plant.stream import Stream, exponential
 from plant.structure import CustomerOrder, Dispatch, MessageTypes
-from plant.telemetry import Message
+from plant.telemetry import DispatchedOrder, Message, OrderListener, PlacedOrder
 
 HOUR_US: Final = 3_600_000_000
 NEVER_US: Final = NEVER * 1000
@@ -73,13 +73,14 @@ class Arrivals:
 
 
 class Business:
-    """The plant's orders and dispatches. `rows` counts the messages by kind.
+    """The plant's orders and dispatches. `rows` counts the messages by kind; `listener` is told of each as it happens.
 
     shard: (k, n) for the k-th of n parts, which says the orders whose numbers leave k - 1 when divided by n, and their
     dispatches. So no two parts give an order the same number, even if they begin at different times.
     """
 
     def __init__(self, seed: int | str, begin_ms: int, shard: tuple[int, int] = (1, 1)) -> None:
+        self.listener: OrderListener | None = None
         self._shard, self._shards = shard
         self._orders = Arrivals(seed, ORDER, begin_ms)
         self._dispatches = Arrivals(seed, DISPATCH, begin_ms)
@@ -145,14 +146,18 @@ class Business:
         self._unsaid.append((ORDER, number, time_ms, {"event_type": "order_placed"}, {"items": items}))
         if self._flow and self._is_own(number):
             self._flow.order(number, items, time_ms)
+        if self.listener is not None and self._is_own(number):
+            self.listener(PlacedOrder(_order_id(number), time_ms, items))
 
     def _dispatch(self) -> None:
         time_ms, number = self._dispatches.take()
         leaving = self._leaving(number, time_ms)
         if leaving:
             order, freight = leaving
-            way = _way(self._way, self._dispatches.stream, number)
-            self._unsaid.append((DISPATCH, order, time_ms, {"event_type": "order_dispatched"}, {**way, **freight}))
+            details = {**_way(self._way, self._dispatches.stream, number), **freight}
+            self._unsaid.append((DISPATCH, order, time_ms, {"event_type": "order_dispatched"}, details))
+            if self.listener is not None and self._is_own(order):
+                self.listener(DispatchedOrder(_order_id(order), time_ms, details))
 
     def _leaving(self, number: int, time_ms: int) -> tuple[int, dict[str, list[str]]] | None:
         """The order that a dispatch takes, and what the row says of its freight."""

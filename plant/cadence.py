@@ -23,7 +23,7 @@ from plant.machine import NEVER, Machine, Model, phase
 from plant.oee import Books, Span
 from plant.stream import Stream
 from plant.structure import Structure
-from plant.telemetry import KindOee, MachineOee, Message
+from plant.telemetry import JobMessage, KindOee, MachineOee, Message
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS: Final = tuple(b"%02d:%02d" % divmod(second, 60) for second in range(3600))
@@ -209,10 +209,10 @@ class Fleet:
             yield Due(wake_ms, self.declared.number, number, machine, jobs_only=True)
         yield from self._regularly(until_ms)
 
-    def row(self, machine: Machine, time_ms: int) -> Message:
-        """What a machine says at a time up to which it has lived."""
+    def row(self, machine: Machine, time_ms: int, *, jobs_only: bool = False) -> Message:
+        """What a machine says at a time up to which it has lived; `jobs_only`: because a job has finished."""
         self.rows += 1
-        return self._row(machine, time_ms)
+        return self._row(machine, time_ms, JobMessage if jobs_only else Message)
 
     def live(self, until_ms: int) -> None:
         """Live up to a time; nothing is said."""
@@ -333,19 +333,19 @@ class Fleet:
         return sorted(rows, key=_in_order)
 
     def _extra(self, machine: Machine, time_ms: int) -> list[Message]:
-        rows = [self._row(machine, time_ms)] if machine.finished is not NO_JOB else []
+        rows = [self._row(machine, time_ms, JobMessage)] if machine.finished is not NO_JOB else []
         while machine.next_ms <= time_ms:
             machine.step()
             if machine.finished is not NO_JOB:
-                rows.append(self._row(machine, time_ms))
+                rows.append(self._row(machine, time_ms, JobMessage))
         if machine.model.crowded:
             heappush(self._wakes, (machine.next_ms, machine.number, machine))
         return rows
 
-    def _row(self, machine: Machine, time_ms: int) -> Message:
+    def _row(self, machine: Machine, time_ms: int, form: type[Message]) -> Message:
         machine.rows += 1
         payload = self._begin(time_ms) + (machine.body or machine.model.body(machine, time_ms))
-        return Message(self.declared.key, machine.id, machine.station, time_ms, machine.rows, payload)
+        return form(self.declared.key, machine.id, machine.station, time_ms, machine.rows, payload)
 
 
 def _in_order(row: Message) -> tuple[int, int, str]:

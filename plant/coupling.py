@@ -58,7 +58,7 @@ class Coupling:
         for due in merge(*(fleet.schedule(until_ms) for fleet in self._fleets.values()), key=_TIME):
             self.live(due.time_ms)
             if due.machine.finished is not NO_JOB or not due.jobs_only:
-                self._say(due.machine, due.time_ms)
+                self._say(due.machine, due.time_ms, jobs_only=due.jobs_only)
         self.live(until_ms)
         said, self._said = sorted(self._said, key=_IN_ORDER), []
         return [message for _, _, _, message in said]
@@ -105,11 +105,12 @@ class Coupling:
 
     def _say_job(self, machine: Machine, time_ms: int) -> None:
         if machine.finished is not NO_JOB:
-            self._say(machine, time_ms)
+            self._say(machine, time_ms, jobs_only=True)
 
-    def _say(self, machine: Machine, time_ms: int) -> None:
+    def _say(self, machine: Machine, time_ms: int, *, jobs_only: bool) -> None:
         if self._silent:
             machine.unsaid(time_ms)
             return
         kind = machine.model.declared.number
-        self._said.append((time_ms, kind, machine.number, self._fleets[kind].row(machine, time_ms)))
+        row = self._fleets[kind].row(machine, time_ms, jobs_only=jobs_only)
+        self._said.append((time_ms, kind, machine.number, row))

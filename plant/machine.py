@@ -343,5 +343,6 @@ def _nobody(machine: Machine) -> None:
 
 
 def _told(machine_id: str, job: Job, now_ms: int) -> FinishedJob:
-    job_id, kind = json.loads(job.id_json), job.kind.name
-    return FinishedJob(machine_id, job_id, kind, job.started_ms, now_ms, job.cycle_ms, job.ideal_ms, job.result.name)
+    job_id, issues, consumed = map(json.loads, (job.id_json, job.issues_json, job.consumed_json))
+    times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
+    return FinishedJob(machine_id, job_id, job.kind.name, *times, job.result.name, issues, consumed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -24,6 +24,25 @@ class Message(NamedTuple):
     time_ms: int
     sequence: int
     payload: bytes
+
+    @property
+    def trigger(self) -> str:
+        """What made the source report outside its regular period; empty for a regular row, and for an event."""
+        return ""
+
+
+class JobMessage(Message):
+    """An extra row, which stands for no time: it comes because a job has finished. A tuple as any other message.
+
+    A class of its own and not one field more, so that the rows of a plant that has none of these cost what they did.
+    """
+
+    __slots__ = ()
+
+    @property
+    def trigger(self) -> str:
+        """A finished job."""
+        return "job"
 
 
 class MachineView(NamedTuple):
@@ -92,6 +111,7 @@ class FinishedJob(NamedTuple):
 
     started_ms: when it was put on the machine; for the job met at a machine's beginning, as if it had run without stop.
     cycle_ms: the producing time it took.  ideal_ms: the least that such a job takes.
+    issues_found: by a failed test.  consumed_ids: what went into it, where pieces flow; else None.
     """
 
     machine_id: str
@@ -102,10 +122,31 @@ class FinishedJob(NamedTuple):
     cycle_ms: int
     ideal_ms: int
     result: str
+    issues_found: int = 0
+    consumed_ids: Sequence[str] | None = None
+
+
+class PlacedOrder(NamedTuple):
+    """An order as it comes in; `items` as its row has them."""
+
+    order_id: str
+    time_ms: int
+    items: Sequence[Mapping[str, object]]
+
+
+class DispatchedOrder(NamedTuple):
+    """An order as it leaves; `details` are the other fields of its row: where to, by whom, and which units."""
+
+    order_id: str
+    time_ms: int
+    details: Mapping[str, object]
 
 
 Listener = Callable[[StateInterval | FinishedJob], None]
 """Who is told the truth. What one machine does comes in order; machines are not in step with each other."""
+
+OrderListener = Callable[[PlacedOrder | DispatchedOrder], None]
+"""Who is told of orders, in order."""
 
 PLANNED_STOP: Final = "planned_stop"
 """The state that is no planned time."""

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
+from plant.business import Business
 from plant.checkpoint import Checkpoint
 from plant.oee import Books
-from plant.telemetry import FinishedJob, Listener, StateInterval
 
-_Told = tuple[Listener, StateInterval | FinishedJob]
+_Event = TypeVar("_Event")
 
 
 class Trial:
     """What is done to a plant from here on, until it is kept or taken back. Listeners hear of it when it is kept.
 
-    root: what holds all of the plant.  books: of its machines, which tell listeners.
+    root: what holds all of the plant.  books, business: what in it tells listeners.
     """
 
-    def __init__(self, root: object, books: Sequence[Books]) -> None:
+    def __init__(self, root: object, books: Sequence[Books], business: Business) -> None:
         self._before = Checkpoint(root)
-        self._listeners = [(each, each.listener) for each in books if each.listener is not None]
-        self._untold: list[_Told] = []
+        self._listening: list[Callable[[], None]] = []
+        self._untold: list[Callable[[], None]] = []
         for each in books:
-            each.before = None  # whoever looks at machines bit by bit sees none of this; a restored plant has it again
-        for each, listener in self._listeners:
-            each.listener = partial(self._keep_for, listener)
+            # Whoever looks at machines bit by bit sees none of this; a plant that is taken back has it again.
+            each.before = None
+            if each.listener is not None:
+                self._listening.append(partial(setattr, each, "listener", each.listener))
+                each.listener = self._later(each.listener)
+        if business.listener is not None:
+            self._listening.append(partial(setattr, business, "listener", business.listener))
+            business.listener = self._later(business.listener)
 
     def keep(self) -> None:
         """Let it be: listeners are told what has happened meanwhile."""
-        for books, listener in self._listeners:
-            books.listener = listener
-        for tell, event in self._untold:
-            tell(event)
+        for listen_again in self._listening:
+            listen_again()
+        for tell in self._untold:
+            tell()
 
     def take_back(self) -> None:
         """Have everything be as it was; nobody hears of what has happened."""
         self._before.restore()
 
-    def _keep_for(self, listener: Listener, event: StateInterval | FinishedJob) -> None:
-        self._untold.append((listener, event))
+    def _later(self, listener: Callable[[_Event], None]) -> Callable[[_Event], None]:
+        return lambda event: self._untold.append(partial(listener, event))

@@ -150,6 +150,16 @@ def test_the_order_of_the_yaml_does_not_count() -> None:
 # Crowded types
 
 
+def with_a_calendar(key: str, count: int) -> Structure:
+    """A crowded type in a plant whose machines live in step, as all do that have a calendar."""
+    data = default()
+    data["global"]["machine_counts"] = dict.fromkeys(data["global"]["machine_counts"], 0) | {COUNTED[key]: count}
+    data["message_types"][key]["frequency_weight"] = 1
+    data["message_types"]["customer_order"]["enabled"] = data["message_types"]["dispatch"]["enabled"] = False
+    data["calendar"] = {"time_zone": "UTC", "maintenance": [{"from": "2030-01-01T00:00", "to": "2030-01-01T01:00"}]}
+    return parse(data)
+
+
 def test_a_crowded_type_reports_each_job_as_it_finishes() -> None:
     """With the original's weight 1 a weld's row comes when the same station, watched closely, has just finished it."""
     seldom, closely = (
@@ -170,11 +180,24 @@ def test_a_crowded_type_keeps_its_regular_rows() -> None:
     assert {b - a for a, b in pairwise(plain)} == {10_000}
 
 
+@pytest.mark.parametrize(
+    "plant", [only("welding", 3, frequency_weight=1), with_a_calendar("welding", 3)], ids=["alone", "coupled"]
+)
+def test_an_extra_row_is_told_from_a_regular_one_by_its_trigger(plant: Structure) -> None:
+    """Rows that report a job have one in a crowded type, and no others; counting those without is counting time."""
+    told = said(plant, 3600)
+    triggers = {(job_id(row) is not None, message.trigger) for message, row in zip(told, rows(told), strict=True)}
+
+    assert triggers == {(True, "job"), (False, "")}
+    assert sum(not message.trigger for message in told) == 3 * 360
+
+
 def test_the_default_plant_has_no_extra_row() -> None:
     """Rows in an hour are machines by their rates, and no more."""
     told = apart_from(said(structure(), 3600), "customer_order", "dispatch")
 
     assert len(told) == 5 * 720 + 8 * 360 + 4 * 720 + 3 * 1080 + 2 * 360
+    assert {message.trigger for message in told} == {""}
 
 
 # Reload

@@ -189,6 +189,19 @@ def test_the_first_row_of_a_kind_is_told_once_it_has_arrived(plant_file: Path) -
     assert daemon.log.count("first on") == 1
 
 
+def test_a_dry_run_names_what_triggered_an_extra_row() -> None:
+    """As the message on the wire does; a regular row has no such property."""
+    plant = ("--message-config-path", str(ROOT / "tests" / "data" / "original.yaml"))
+    with DaemonProcess("--dry-run", "--duration", "600", "--speed", "max", *plant, *NO_HTTP) as daemon:
+        assert daemon.wait() == 0
+    lines = [json.loads(line) for line in daemon.output]
+    extra = [line for line in lines if "user_properties" in line]
+
+    assert len(extra) > 50
+    assert all(line["user_properties"] == {"trigger": "job"} for line in extra)
+    assert all(line["payload"]["quality"] for line in extra)
+
+
 def test_a_dry_run_whose_reader_leaves_ends_quietly(plant_file: Path) -> None:
     """`| head` closes the pipe: one line and no traceback."""
     reading, writing = os.pipe()

@@ -195,6 +195,18 @@ def test_the_source_of_events_is_told_by_a_pattern_for_all_tools(capsys: pytest.
     assert headers["properties"]["source"]["pattern"] == r"^aio:\/\/my-site\.eu/"
 
 
+@pytest.mark.parametrize("events", ["true", "false"])
+def test_extra_rows_are_told_of_by_a_header_of_machines(events: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It need not be there; orders have none. Without CloudEvents it is all that there is."""
+    export("asyncapi", MQTT_CLOUD_EVENTS=events)
+    messages = yaml.safe_load(capsys.readouterr().out)["components"]["messages"]
+
+    headers = messages["welding"]["headers"]
+    assert headers["properties"]["trigger"]["const"] == "job"
+    assert "trigger" not in headers.get("required", ())
+    assert "trigger" not in messages["customer_order"].get("headers", {}).get("properties", {})
+
+
 # The command
 
 

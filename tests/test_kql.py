@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from edge.comparison import Figures, Mark, compare
+from edge.counts import MachineRows
 from edge.exports.export import Channels, Export
 from edge.exports.kql import MAPPING, TABLE, columns, identifier, kql, literal, tables_of
-from edge.reference import RecordedTruth
-from edge.rows import MachineRows, Rows
+from edge.recorded import RecordedTruth
 from messages import START
 from plant import structure as plants
 from plant.catalogue import Field, Kind, catalogue
@@ -22,6 +22,7 @@ from plant.structure import Structure
 from plant.telemetry import Message
 from tests.support.kusto import Database, Parser, Row, why_unavailable
 from tests.support.plants import COUNTED, default, only, original, said, structure
+from tests.test_verify import counted as counts_of
 from tests.test_verify import record
 
 HOUR = 3600
@@ -199,15 +200,14 @@ def test_an_hour_by_query_is_the_truth_of_that_hour(oee: Oee, tmp_path: Path) ->
     kept = record(structure(), HOUR, tmp_path / "truth")
     truth = RecordedTruth(tmp_path / "truth")
     shown = {row["machine_id"]: row for row in oee(database(structure()), kept.rows)}
-    rows = Rows()
-    rows.read(kept.lines)
+    rows = counts_of(kept.lines, truth)
 
-    def by_query(machine: MachineRows, _: float, hours: float) -> Figures:
+    def by_query(machine: MachineRows, hours: float) -> Figures:
         row = shown[machine.machine_id]
         return Figures(row["availability"], row["performance"], row["quality"], row["oee"], row["jobs"] / hours)
 
     marks = {
-        machine_id: [each.mark for each in compare(rows.machines[machine_id], its, calculate=by_query)]
+        machine_id: [each.mark for each in compare(rows[machine_id], its, calculate=by_query)]
         for machine_id, its in truth.machines(*truth.span).items()
     }
     assert len(marks) == 22
@@ -221,20 +221,16 @@ def counted(shown: Iterable[Row]) -> dict[str, tuple[int, ...]]:
     }
 
 
-def test_queries_count_as_verify_does(oee: Oee) -> None:
+def test_queries_count_as_verify_does(oee: Oee, tmp_path: Path) -> None:
     """Beats, producing beats, jobs and good jobs are the same numbers, also where jobs are said in extra rows."""
     plant = original()
-    messages = said(plant, HOUR // 2)
-    rows = Rows()
-    rows.read(message.payload for message in messages)
-    rows.settle()
+    kept = record(plant, HOUR // 2, tmp_path / "truth")
+    machines = counts_of(kept.lines, RecordedTruth(tmp_path / "truth")).values()
 
-    found = counted(oee(database(plant), messages))
+    found = counted(oee(database(plant), kept.rows))
 
-    assert found == {
-        each.machine_id: (each.planned, each.producing, each.jobs, each.good) for each in rows.machines.values()
-    }
-    assert sum(each.extra for each in rows.machines.values()) > 100
+    assert found == {each.machine_id: (each.planned, each.producing, each.jobs, each.good) for each in machines}
+    assert sum(each.extra for each in machines) > 100
 
 
 def test_rows_that_come_twice_count_once(oee: Oee) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,17 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from mqtt5 import ConnectPacket
 from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 import edge.listen
 from edge.listen import CannotListen, Listener
 from edge.settings import Settings
+from edge.wire import Encoder
 from fuzz.rogue import CONNECT, WELCOME, Peer, Rogue, Script, packet
 from messages import FactoryMessageGenerator
+from plant.telemetry import JobMessage
 from tests.conftest import StartMosquitto
 from tests.support.mosquitto import PASSWORD, USERNAME, Mosquitto
 from tests.support.plants import structure
@@ -152,6 +156,23 @@ def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
     speaker.loop_stop()
 
     assert (heard, listener.lost, listener.breaks) == ([b"a row"], 0, 0)
+
+
+def test_what_triggered_a_row_is_heard_with_it(password: tuple[Mosquitto, dict[str, str]]) -> None:
+    """The user property comes as it does in a line of a dry run."""
+    broker, environ = password
+    row = JobMessage("welding", "WELD-01", "S", 0, 1, b'{"machine_id":"WELD-01"}')
+    frame = Encoder(lambda message: f"factory/{message.kind}").frame(row, None)
+    with (
+        Listener(Settings.load(environ, pid=1), "factory/#") as listener,
+        socket.create_connection(("127.0.0.1", broker.ports["plain"])) as speaker,
+    ):
+        speaker.sendall(ConnectPacket("raw").write())
+        assert speaker.recv(1000)
+        speaker.sendall(frame)
+        heard = [*listener.payloads(0.5)]
+
+    assert heard == [b'{"user_properties":{"trigger":"job"},"payload":{"machine_id":"WELD-01"}}']
 
 
 def test_the_broker_must_bear_the_name_that_is_expected(password: tuple[Mosquitto, dict[str, str]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tracemalloc
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import chain, count
@@ -12,9 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.beat import Numbers
-from edge.rows import MachineRows, Rows, milliseconds
-from tests.support.plants import by_machine, only, original, said, structure
+from edge.counts import MachineRows, steadiness
+from edge.numbers import Numbers
+from edge.rows import Rows, milliseconds
+from edge.shelf import Shelf
+from edge.timeline import Life, Terms, Timeline
 
 START_MS = 1_767_225_600_000
 JOB_KEYS = {
@@ -48,11 +52,27 @@ def lines(rows: Iterable[dict[str, Any]]) -> list[bytes]:
 
 
 def read(rows: Iterable[dict[str, Any]], since_ms: float = -1, until_ms: float = 2**62) -> Rows:
-    """Rows, read and settled."""
+    """Rows, read."""
     found = Rows(since_ms, until_ms)
     found.read(lines(rows))
-    found.settle()
     return found
+
+
+def terms(
+    period: float = 5.0, ideal: float = 5.0, since: float = -math.inf, until: float = math.inf, state: str = "running"
+) -> Terms:
+    """What a machine is measured by, between two moments in seconds after the start."""
+    return Terms(START_MS + since * 1000, START_MS + until * 1000, period * 1000, ideal, state)
+
+
+def one(rows: Rows | Iterable[dict[str, Any]], *measures: Terms) -> MachineRows:
+    """The one machine that rows are of, counted by what it is measured by."""
+    found = rows if isinstance(rows, Rows) else read(rows)
+    [machine_id] = found.machines
+    machine = MachineRows(machine_id, Timeline(measures or [terms()]))
+    for time_ms, facts in found.of(machine_id):
+        machine.add(time_ms, facts)
+    return machine
 
 
 def when(told: dict[str, Any]) -> str:
@@ -60,22 +80,14 @@ def when(told: dict[str, Any]) -> str:
     return str(told["timestamp"])
 
 
-def one(rows: Iterable[dict[str, Any]]) -> MachineRows:
-    """The one machine that rows are of."""
-    [machine] = read(rows).machines.values()
-    return machine
+def missing(machine: MachineRows) -> int:
+    """Rows missing between the first and the last."""
+    return machine.missing_rows(machine.first_ms, machine.first_ms)
 
 
 def steady(number: int, period: float = 5.0) -> list[dict[str, Any]]:
     """Rows without a job, one each period."""
     return [row(place * period) for place in range(number)]
-
-
-def one_of(rows: Rows) -> MachineRows:
-    """The only machine, settled."""
-    rows.settle()
-    [machine] = rows.machines.values()
-    return machine
 
 
 def test_all_forms_of_a_line_say_the_same() -> None:
@@ -87,7 +99,7 @@ def test_all_forms_of_a_line_say_the_same() -> None:
     for form in (lines(told), lines(dry), verbose):
         rows = Rows()
         rows.read(form)
-        assert (one_of(rows).rows, one_of(rows).jobs, rows.junk) == (3, 1, 0)
+        assert (one(rows).rows, one(rows).jobs, rows.junk) == (3, 1, 0)
 
 
 def test_junk_is_counted_and_the_first_of_it_named() -> None:
@@ -97,7 +109,7 @@ def test_junk_is_counted_and_the_first_of_it_named() -> None:
     bad = [b"factory/cnc nothing\n", b"[1, 2]\n", b'{"machine_id":"CNC-01","status":"idle"}\n', b'{"timestamp":"2026\n']
     rows.read([good[0], *bad, b"\n", good[1]])
 
-    assert (rows.junk, one_of(rows).rows) == (4, 2)
+    assert (rows.junk, one(rows).rows) == (4, 2)
     assert rows.named == ["line 2: not JSON", "line 3: no JSON object", "line 4: no text in timestamp"]
 
 
@@ -118,12 +130,12 @@ def test_values_of_a_wrong_kind_are_junk(key: str, value: object, why: str) -> N
 
 
 def test_orders_are_no_rows_of_machines() -> None:
-    """They are counted apart from junk."""
+    """They are counted apart."""
     order = {"timestamp": "2026-01-01T00:00:00.000Z", "event_type": "order_placed", "order_id": "ORD-1", "items": []}
 
     rows = read([row(0), order, row(5)])
 
-    assert (rows.others, rows.junk, list(rows.machines)) == (1, 0, ["CNC-01"])
+    assert (rows.events, rows.others, rows.junk, list(rows.machines)) == ({"order": 1, "dispatch": 0}, 0, 0, ["CNC-01"])
 
 
 def test_rows_of_another_time_are_left_out() -> None:
@@ -138,7 +150,7 @@ def test_time_is_rows_times_their_period() -> None:
     states = ["running"] * 6 + ["idle"] * 2 + ["planned_stop"] * 4
     machine = one(row(place * 5, state) for place, state in enumerate(states))
 
-    assert machine.beat.period_ms == 5000
+    assert machine.seconds == {"running": 30.0, "idle": 10.0, "planned_stop": 20.0}
     assert machine.beats == {"running": 6, "idle": 2, "planned_stop": 4}
     assert (machine.producing, machine.planned, machine.switches) == (6, 8, 2)
 
@@ -151,7 +163,7 @@ def test_jobs_are_found_in_the_fields_of_each_type(machine: str) -> None:
     told = [row(seconds, state, machine=machine) for seconds in range(0, 40, 5) if seconds not in finished]
     for seconds, (job, result, cycle) in finished.items():
         told.append(row(seconds, state, machine=machine, job=job, result=result, cycle=cycle))
-    found = one(sorted(told, key=when))
+    found = one(sorted(told, key=when), terms(state=state))
 
     assert (found.jobs, found.good, found.results[results[1]]) == (3, 2, 1)
     assert (found.producing, found.extra) == (8, 0)
@@ -207,8 +219,8 @@ def test_a_row_that_comes_again_counts_once() -> None:
 
     for machine in (doubled, again):
         assert (machine.rows, machine.jobs, machine.repeated_rows) == (whole.rows, whole.jobs, 60)
-        assert (machine.beats, machine.repeated_jobs, machine.beat.missing) == (whole.beats, 0, 0)
-    assert (doubled.backwards, again.backwards) == (0, 59)
+        assert (machine.beats, machine.repeated_jobs, missing(machine)) == (whole.beats, 0, 0)
+    assert read(told + told).machines["CNC-01"].backwards == 59
 
 
 def test_a_job_in_two_rows_counts_once() -> None:
@@ -225,14 +237,15 @@ def test_a_late_row_fills_its_gap() -> None:
 
     machine = one(late)
 
-    assert (machine.rows, machine.backwards, machine.missing_rows(START_MS, START_MS + 395_000)) == (80, 6, 0)
+    assert (machine.rows, machine.missing_rows(START_MS, START_MS + 395_000)) == (80, 0)
+    assert read(late).machines["CNC-01"].backwards == 6
 
 
 def test_a_machine_that_finishes_a_job_each_row_has_only_time() -> None:
     """No row is without a result, and all come on the beat."""
     machine = one(row(5 * place, job=place, cycle=5.0) for place in range(50))
 
-    assert (machine.extra, machine.beats, machine.beat.period_ms) == (0, {"running": 50}, 5000)
+    assert (machine.extra, machine.beats) == (0, {"running": 50})
 
 
 def test_extra_rows_for_jobs_are_no_time() -> None:
@@ -240,10 +253,10 @@ def test_extra_rows_for_jobs_are_no_time() -> None:
     regular = [row(10 * place, "running" if place < 30 else "idle") for place in range(40)]
     extra = [row(1.3 + 4 * place, job=place, cycle=4.0) for place in range(74)]
 
-    machine = one(sorted(regular + extra, key=when))
+    machine = one(sorted(regular + extra, key=when), terms(10.0, 4.0))
 
     assert (machine.extra, machine.jobs, machine.beats) == (74, 74, {"running": 30, "idle": 10})
-    assert (machine.beat.period_ms, machine.beat.missing, machine.repeated_rows) == (10_000, 0, 0)
+    assert (missing(machine), machine.surplus_rows, machine.repeated_rows) == (0, 0, 0)
 
 
 def test_an_extra_row_that_comes_again_counts_once() -> None:
@@ -251,17 +264,10 @@ def test_an_extra_row_that_comes_again_counts_once() -> None:
     regular, extra = [row(10 * place) for place in range(10)], [row(1.3 + 4 * n, job=n, cycle=4.0) for n in range(20)]
     told = sorted(regular + extra, key=when)
 
-    machine = one(told + told)
+    machine = one(told + told, terms(10.0, 4.0))
 
     assert (machine.extra, machine.jobs, machine.beats) == (20, 20, {"running": 10})
     assert (machine.repeated_rows, machine.repeated_jobs) == (30, 0)
-
-
-def test_few_rows_with_many_lost_show_their_period() -> None:
-    """One gap of one period is enough, where all others are multiples of it."""
-    machine = one(row(seconds, job=place) for place, seconds in enumerate((0, 5, 15, 25, 35)))
-
-    assert (machine.beat.period_ms, machine.extra, machine.beat.missing) == (5000, 0, 3)
 
 
 def test_a_plant_that_starts_again_off_its_old_beat_goes_on_being_time() -> None:
@@ -271,37 +277,7 @@ def test_a_plant_that_starts_again_off_its_old_beat_goes_on_being_time() -> None
 
     machine = one(first + second)
 
-    assert (machine.rows, machine.extra, machine.jobs, machine.beat.missing) == (200, 0, 100, 0)
-
-
-@pytest.mark.parametrize("plant", [structure(), original()], ids=["default", "original"])
-def test_a_plant_in_good_order_shows_no_fault(plant: Any) -> None:
-    """Every row and job of 6 hours is found once, also where reports are crowded and periods are no whole number."""
-    told = said(plant, 6 * 3600)
-    rows = Rows()
-    rows.read(message.payload for message in told)
-    rows.settle()
-
-    for machine_id, its in by_machine(each for each in told if "-" in each.source).items():
-        machine = rows.machines[machine_id]
-        assert machine.rows == len(its)
-        assert machine.missing_rows(START_MS, START_MS + 6 * 3_600_000) == 0
-        faults = (machine.repeated_rows, machine.repeated_jobs, machine.backwards)
-        assert (*faults, machine.numbers.missing, machine.numbers.renumbered) == (0,) * 5
-
-
-def test_crowded_reports_show_the_same_time_and_jobs() -> None:
-    """The same machines, once with rows as often as jobs need them and once with extra rows, say the same."""
-    often, crowded = Rows(), Rows()
-    for rows, seconds in ((often, 2.0), (crowded, 10.0)):
-        rows.read(each.payload for each in said(only("painting", 3, report_seconds=seconds), 6 * 3600))
-        rows.settle()
-
-    for machine_id, machine in crowded.machines.items():
-        true = often.machines[machine_id]
-        assert machine.producing / machine.planned == pytest.approx(true.producing / true.planned, abs=0.01)
-        assert abs(machine.jobs - true.jobs) <= 1
-        assert (machine.extra, true.extra) == (machine.jobs, 0)
+    assert (machine.rows, machine.extra, machine.jobs, missing(machine)) == (200, 0, 100, 0)
 
 
 @given(st.lists(st.integers(0, 199), min_size=40, max_size=300))
@@ -313,7 +289,7 @@ def test_rows_in_any_order_and_number_are_told_apart(places: Sequence[int]) -> N
     different = set(begun) | set(places)
     assert machine.rows == len(different)
     assert machine.repeated_rows == len(begun) + len(places) - len(different)
-    assert machine.beat.missing == 240 - min(different) - len(different)
+    assert missing(machine) == 240 - min(different) - len(different)
 
 
 @given(st.lists(st.integers(-50, 50), min_size=1))
@@ -349,3 +325,92 @@ def test_ids_of_other_simulators_count_too() -> None:
     machine = one(row(12.5 * place, job=0) | {"part_id": each} for place, each in zip(count(), ids, strict=False))
 
     assert machine.jobs == 5
+
+
+def test_each_row_stands_for_the_period_in_force_at_its_time() -> None:
+    """Ten rows of 5 s and then ten of 20 s are 250 s, and none of them is missing."""
+    told = [*steady(10), *(row(65 + 20 * place, "idle") for place in range(10))]
+
+    machine = one(told, terms(5.0, until=49.0), terms(20.0, since=49.0))
+
+    assert machine.seconds == {"running": 50.0, "idle": 200.0}
+    assert (missing(machine), machine.surplus_rows) == (0, 0)
+
+
+def test_jobs_under_other_terms_have_another_ideal() -> None:
+    """Twelve of 10 s at best, then twelve of 30 s at best; those begun before the change say nothing of the second."""
+    first = [row(5 + 15 * place, job=place, cycle=10.0 + place % 3) for place in range(12)]
+    second = [row(200 + 40 * place, job=12 + place, cycle=30.0 + place % 3) for place in range(1, 12)]
+    carried = row(190, job=12, cycle=11.0)
+
+    machine = one([*first, carried, *second], terms(ideal=9.0, until=188.0), terms(ideal=29.0, since=188.0))
+
+    assert machine.ideal_seconds == pytest.approx(12 * 10.0 + 12 * 30.0)
+
+
+def test_a_machine_that_was_gone_for_a_while_has_lost_nothing() -> None:
+    """Rows are expected while it is there."""
+    told = [*steady(10), *(row(500 + 5 * place) for place in range(10))]
+
+    machine = one(told, terms(since=-1.0, until=48.0), terms(since=497.0, until=548.0))
+
+    assert machine.missing_rows(START_MS - 1000, START_MS + 900_000) == 0
+
+
+def test_a_trigger_tells_an_extra_row_from_a_regular_one() -> None:
+    """A line that says so stands for no time, whatever its machine is measured by."""
+    told = steady(10)
+    extra = b'{"topic":"t","user_properties":{"trigger":"job"},"payload":%b}' % lines([row(12.3, job=1)])[0]
+    rows = Rows()
+    rows.read([*lines(told), extra])
+
+    machine = one(rows)
+
+    assert (machine.extra, machine.jobs, machine.beats) == (1, 1, {"running": 10})
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50)), max_size=200), st.integers(1, 30))
+def test_a_shelf_gives_back_all_in_order_of_time(records: Sequence[tuple[str, int]], most: int) -> None:
+    """However little of it memory holds, and as often as it is asked."""
+    shelf = Shelf(most)
+    for place, (key, time_ms) in enumerate(records):
+        shelf.add(key, (time_ms, place, (key, None, 1.5)))
+
+    for _ in range(2):
+        found = {key: [record[:2] for record in shelf.records(key)] for key in "abc"}
+        assert found == {
+            key: sorted((time_ms, place) for place, (its, time_ms) in enumerate(records) if its == key) for key in "abc"
+        }
+
+
+def test_what_comes_in_order_is_read_block_by_block() -> None:
+    """A long stretch is never in memory at once: the first record costs one block."""
+    shelf = Shelf(100)
+    for place in range(10_000):
+        shelf.add("CNC-01", (place, place, ("x" * 1000 + str(place),)))
+
+    tracemalloc.start()
+    first = next(shelf.records("CNC-01"))
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert first[0] == 0
+    assert most_bytes < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("off", "steady_ms"),
+    [((0,), 2.0), ((0, 1), 2.0), ((0, 400, -300, 200, -100), (300, 800)), ((0, 2400), (2000, 2500))],
+)
+def test_how_steady_times_are_is_seen_in_them(off: Sequence[int], steady_ms: float | tuple[float, float]) -> None:
+    """By how far they are off the beat."""
+    times = [START_MS + 5000 * place + off[place % len(off)] for place in range(200)]
+
+    found = steadiness(times, Life([terms()]))
+
+    assert found == steady_ms if isinstance(steady_ms, float) else steady_ms[0] <= found <= steady_ms[1]
+
+
+def test_times_that_keep_to_another_beat_are_steady() -> None:
+    """They are wrong, and can be judged."""
+    assert steadiness(range(START_MS, START_MS + 600_000, 7100), Life([terms()])) == 2.0

@@ -6,17 +6,19 @@ import argparse
 import io
 import random  # noqa: TID251 - which rows of a test go missing is no part of the plant
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 import pytest
 
-from edge.comparison import BOUNDS, Calculator, Figures, Mark, allowances, compare, from_rows, from_truth
-from edge.reference import RecordedTruth, Unreadable, load
-from edge.rows import MachineRows, Rows
+from edge.comparison import BOUNDS, Calculator, Difference, Figures, Mark, allowances, compare, from_rows, from_truth
+from edge.counts import MachineRows
+from edge.recorded import RecordedTruth, load
+from edge.reference import Truth, Unreadable
+from edge.rows import Rows
 from edge.settings import Settings
 from edge.truth import TruthFile
 from edge.verify import add_verify, run_verify
@@ -32,7 +34,7 @@ ONE_OF_EACH = dict.fromkeys(COUNTED, 1)
 
 
 class Record(NamedTuple):
-    """What the machines of a plant said, and the lines of its truth file."""
+    """What a plant said, and the lines of its truth file."""
 
     rows: Sequence[Message]
     truth: Sequence[bytes]
@@ -52,12 +54,13 @@ def record(plant: Structure, seconds: int, path: Path) -> Record:
     """A plant's rows and its truth, ten minutes after ten minutes."""
     generator, truth = FactoryMessageGenerator.of(plant, 1), TruthFile(path, START_MS, 1)
     truth.begin()
-    truth.machines(generator.oee())
-    generator.listen(truth)
+    truth.machines(generator.oee(), generator.machines(), START_MS)
+    generator.listen(truth, truth.order)
     rows = [row for until in range(600, seconds + 600, 600) for row in generator.advance(START + until)]
     generator.close_truth()
+    truth.totals(generator.oee(), START_MS + seconds * 1000)
     truth.end(START_MS + seconds * 1000)
-    return Record([row for row in rows if row.station], path.read_bytes().splitlines())
+    return Record(rows, path.read_bytes().splitlines())
 
 
 def stamp(time_ms: float) -> str:
@@ -115,12 +118,13 @@ def machine_hour(tmp_path: Path) -> RecordedTruth:
     about = {"machine_id": "CNC-01"}
     machine = about | {"kind": "cnc_machine", "period_seconds": 5, "ideal_cycle_seconds": 10}
     intervals = [("running", "a", "b"), ("idle", "b", "c"), ("planned_stop", "c", "d")]
-    jobs = [(stamp(START_MS + 12_000 * n), "scrap" if n % 20 == 0 else "good") for n in range(1, 201)]
+    finished = [(f"HP-{n}", stamp(START_MS + 12_000 * n), "scrap" if n % 20 == 0 else "good") for n in range(1, 201)]
+    job = about | {"type": "job", "kind": "HullPanel", "cycle_time_seconds": 12.0}
     entries = [
         {"type": "run", "start": at["a"], "end": at["d"]},
         {"type": "machine", "producing_state": "running"} | machine,
         *({"type": "interval", "state": state, "from": at[a], "to": at[b]} | about for state, a, b in intervals),
-        *({"type": "job", "finished": finished, "result": result} | about for finished, result in jobs),
+        *(job | {"job_id": name, "finished": when, "result": result} for name, when, result in finished),
     ]
     path = tmp_path / "hour"
     path.write_bytes(b"\n".join(map(orjson.dumps, entries)))
@@ -177,35 +181,35 @@ def test_crowded_reports_agree_too(verify: Callable[..., Answer], tmp_path: Path
     assert " 0 extra ones" not in answer.text
 
 
-def test_allowances_are_below_the_bounds_in_a_day(day: Record, tmp_path: Path) -> None:
+def test_allowances_are_below_the_bounds_in_a_day(day: Record, recorded: RecordedTruth) -> None:
     """So they widen nothing then."""
-    rows, truth = read(day.lines), truths(day, tmp_path, 0, DAY)
-    for machine_id, machine in rows.machines.items():
+    truth = of(recorded, 0, DAY)
+    for machine_id, machine in counted(day.lines, recorded).items():
         true = from_truth(truth[machine_id])
         allowed = allowances(machine, machine.jobs, true, true)
         assert all(allowance < bound for allowance, bound in zip(allowed, BOUNDS, strict=True)), (machine_id, allowed)
 
 
-def counts_every_row(rows: MachineRows, ideal_seconds: float, hours: float) -> Figures:
+def counts_every_row(rows: MachineRows, hours: float) -> Figures:
     """Wrong: takes each row for a part."""
-    return from_rows(rows, ideal_seconds, hours)._replace(throughput=rows.rows / hours)
+    return from_rows(rows, hours)._replace(throughput=rows.rows / hours)
 
 
-def skips_stopped_rows(rows: MachineRows, ideal_seconds: float, hours: float) -> Figures:
+def skips_stopped_rows(rows: MachineRows, hours: float) -> Figures:
     """Wrong: looks at producing rows only."""
-    return from_rows(rows, ideal_seconds, hours)._replace(availability=rows.producing / rows.producing)
+    return from_rows(rows, hours)._replace(availability=rows.producing / rows.producing)
 
 
-def takes_the_mean_for_the_ideal(rows: MachineRows, ideal_seconds: float, hours: float) -> Figures:
+def takes_the_mean_for_the_ideal(rows: MachineRows, hours: float) -> Figures:
     """Wrong: 12.5 s where 10 s are the best."""
-    right = from_rows(rows, ideal_seconds, hours)
+    right = from_rows(rows, hours)
     mean = rows.cycle_seconds / rows.cycles / rows.shortest_seconds if rows.cycles else 1.0
     return right._replace(performance=(right.performance or 0.0) * mean)
 
 
-def forgets_scrap(rows: MachineRows, ideal_seconds: float, hours: float) -> Figures:
+def forgets_scrap(rows: MachineRows, hours: float) -> Figures:
     """Wrong: everything is good."""
-    return from_rows(rows, ideal_seconds, hours)._replace(quality=1.0)
+    return from_rows(rows, hours)._replace(quality=1.0)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,8 @@ def test_a_wrong_calculator_is_caught(
 
 def test_a_wrong_ideal_in_the_truth_is_caught(day: Record, verify: Callable[..., Answer]) -> None:
     """Rows say cycle times of their own; printers and rigs do not."""
-    slow = [line.replace(b'"ideal_cycle_seconds":10.0', b'"ideal_cycle_seconds":11.0') for line in day.truth]
+    untotalled = [line for line in day.truth if b'"totals"' not in line]
+    slow = [line.replace(b'"ideal_cycle_seconds":10.0', b'"ideal_cycle_seconds":11.0') for line in untotalled]
 
     assert "* above the bound: CNC-01." in verify(day.lines, slow).text
 
@@ -244,7 +249,7 @@ def test_results_that_are_never_said_are_caught(day: Record, verify: Callable[..
     [rig] = [line for line in verify(untold, day.truth).text.splitlines() if line.startswith("TEST-01")]
 
     assert rig.count("*") == 4
-    assert rig.count("inf*") == 2
+    assert rig.count(" -*") == 2
 
 
 def test_lost_rows_are_found_and_named(day: Record, verify: Callable[..., Answer]) -> None:
@@ -308,20 +313,28 @@ def test_bounds_can_be_set(flag: str, day: Record, verify: Callable[..., Answer]
 # less than a day
 
 
-def read(lines: Iterable[bytes]) -> Rows:
-    """Rows, settled."""
-    rows = Rows()
+def counted(lines: Iterable[bytes], truth: RecordedTruth) -> dict[str, MachineRows]:
+    """Each machine's rows, counted by the terms that a truth knows."""
+    rows, machines = Rows(), {}
     rows.read(lines)
-    rows.settle()
-    return rows
+    for machine_id in rows.machines:
+        machines[machine_id] = MachineRows(machine_id, truth.timelines[machine_id])
+        for time_ms, facts in rows.of(machine_id):
+            machines[machine_id].add(time_ms, facts)
+    return machines
 
 
-def truths(day: Record, tmp_path: Path, since: float, until: float) -> Any:
-    """The truth of some of a record's seconds."""
-    path = tmp_path / "truth"
-    if not path.exists():
-        path.write_bytes(b"\n".join(day.truth))
-    return RecordedTruth(path).machines(round(START_MS + since * 1000), round(START_MS + until * 1000))
+@pytest.fixture(scope="module")
+def recorded(day: Record, tmp_path_factory: pytest.TempPathFactory) -> RecordedTruth:
+    """The truth of the day, read."""
+    path = tmp_path_factory.mktemp("recorded") / "truth"
+    path.write_bytes(b"\n".join(day.truth))
+    return RecordedTruth(path)
+
+
+def of(truth: RecordedTruth, since: float, until: float) -> Mapping[str, Truth]:
+    """The truth of some seconds."""
+    return truth.machines(round(START_MS + since * 1000), round(START_MS + until * 1000))
 
 
 def test_rows_of_an_hour_are_held_against_that_hour(day: Record, verify: Callable[..., Answer]) -> None:
@@ -343,12 +356,12 @@ def test_rows_beyond_the_truth_are_left_out(day: Record, verify: Callable[..., A
     assert f"{len(day.rows) - len(day.between(0, 6 * HOUR)):,} rows of another time" in answer.text
 
 
-def test_a_short_time_raises_no_false_alarm(day: Record, tmp_path: Path) -> None:
+def test_a_short_time_raises_no_false_alarm(day: Record, recorded: RecordedTruth) -> None:
     """Of 10 minutes' figures none is above what sampling may do, though many are above the bound."""
     marks = [
         difference.mark
         for since in range(500, DAY - 600, 3000)
-        for differences in compared(day, tmp_path, since, since + 600)
+        for differences in compared(day, recorded, since, since + 600)
         for difference in differences
     ]
 
@@ -356,20 +369,63 @@ def test_a_short_time_raises_no_false_alarm(day: Record, tmp_path: Path) -> None
     assert marks.count(Mark.ALLOWED) > 50
 
 
-def test_a_gross_fault_shows_in_a_short_time_too(day: Record, tmp_path: Path) -> None:
+def test_a_gross_fault_shows_in_a_short_time_too(day: Record, recorded: RecordedTruth) -> None:
     """Stopped rows skipped for 10 minutes: wherever a machine stood for two of them, it is seen."""
     for since in range(500, DAY - 600, 9000):
-        truth = truths(day, tmp_path, since, since + 600)
-        for machine_id, machine in read(day.between(since, since + 600)).machines.items():
+        truth = of(recorded, since, since + 600)
+        for machine_id, machine in counted(day.between(since, since + 600), recorded).items():
             if 0 < truth[machine_id].producing_ms < 480_000:
                 assert compare(machine, truth[machine_id], calculate=skips_stopped_rows)[0].mark is Mark.TOO_FAR
 
 
-def compared(day: Record, tmp_path: Path, since: float, until: float) -> Iterator[Sequence[Any]]:
+def compared(day: Record, recorded: RecordedTruth, since: float, until: float) -> Iterator[Sequence[Difference]]:
     """The differences of each machine in some seconds."""
-    truth = truths(day, tmp_path, since, until)
-    for machine_id, machine in read(day.between(since, until)).machines.items():
+    truth = of(recorded, since, until)
+    for machine_id, machine in counted(day.between(since, until), recorded).items():
         yield compare(machine, truth[machine_id])
+
+
+def test_a_minute_is_too_short_to_judge_and_says_so(day: Record, verify: Callable[..., Answer]) -> None:
+    """By an exit code of its own, by machine and figure, without figures that are none, in columns that stand apart."""
+    answer = verify(day.between(6 * HOUR, 6 * HOUR + 60), day.truth)
+
+    assert answer.code == 3, answer.text
+    assert re.search(r"^\? too short to judge: \d+ of 25 figures \(3DP-01 ", answer.text, re.MULTILINE)
+    assert "Too little could be judged to say that rows are right." in answer.text
+    assert "nan" not in answer.text
+    assert "inf" not in answer.text
+    heads, first, *_ = (line.split() for line in answer.text.splitlines()[1:])
+    assert len(heads) == len(first) == 16
+
+
+def test_what_is_wrong_is_wrong_in_a_minute_too(day: Record, verify: Callable[..., Answer]) -> None:
+    """A status that is not true is no matter of time."""
+    rows = day.between(6 * HOUR, 6 * HOUR + 60)
+
+    answer = verify([*rows[:-1], re.sub(rb'"status":"\w+"', b'"status":"asleep"', rows[-1])], day.truth)
+
+    assert answer.code == 1, answer.text
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 11, 30])
+def test_the_shortest_times_end_with_a_sentence(seconds: int, day: Record, verify: Callable[..., Answer]) -> None:
+    """A row or two of a machine, or none."""
+    answer = verify(day.between(6 * HOUR, 6 * HOUR + seconds), day.truth)
+
+    assert answer.code in (1, 3), answer.text + answer.error  # 1: a machine that says nothing
+    assert "Every compared figure is within its bound." not in answer.text
+
+
+def test_columns_stand_apart_whatever_is_in_them(day: Record, verify: Callable[..., Answer]) -> None:
+    """Figures of a consumer that are beyond all measure, names of any length."""
+
+    def beyond(rows: MachineRows, hours: float) -> Figures:
+        return Figures(*(-1e12 if name == "oee" else 123456789.0 for name in Figures._fields))
+
+    answer = verify(day.between(0, HOUR), day.truth, calculate=beyond)
+
+    table = [line.split() for line in answer.text.splitlines()[1:7]]
+    assert [len(cells) for cells in table] == [16] * 6
 
 
 # the truth in other forms
@@ -407,6 +463,17 @@ def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:
 
 # what cannot be read
 
+RUN = '{"type":"run","start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}\n'
+MACHINE = (
+    '{"type":"machine","at":"2026-01-01T00:00:00Z","machine_id":"A","kind":"k","period_seconds":%d,'
+    '"ideal_cycle_seconds":10,"producing_state":"running"}\n'
+)
+TOTALS = '{"type":"totals","at":"2026-01-02T00:00:00Z","machine_id":"A"}'
+JOB = (
+    '{"type":"job","machine_id":"A","job_id":"1","kind":"k","finished":"2026-01-01T01:00:00Z","result":"good",'
+    '"cycle_time_seconds":"x"}'
+)
+
 
 @pytest.mark.parametrize(
     ("truth", "why"),
@@ -419,7 +486,17 @@ def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:
         ('{"type":"run","start":"2026-01-01T00:00:00Z"}\n{\n{}', ":2: not JSON"),
         (
             '{"type":"run","start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}\n{"type":"job"}',
-            ":2: no entry of a truth file: KeyError('finished')",
+            ":2: no entry of a truth file: KeyError('machine_id')",
+        ),
+        (f"{RUN}{MACHINE % 0}", ":2: no entry of a truth file: ValueError('period_seconds 0.0')"),
+        (f"{RUN}{MACHINE % 5}{TOTALS}", ":3: no entry of a truth file: KeyError('stopped_seconds')"),
+        (
+            f"{RUN}{MACHINE % 5}{JOB}",
+            ":3: no entry of a truth file: ValueError(\"could not convert string to float: 'x'\")",
+        ),
+        (
+            f'{RUN}{{"type":"gone","at":"2026-01-01T00:00:00Z","machine_id":"A"}}',
+            ":2: no entry of a truth file: KeyError('A')",
         ),
     ],
 )

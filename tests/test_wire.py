@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.packets import puback
 from edge.wire import PUBACK, CloudEvents, Encoder, Splitter, TextTooLong, Violation, rfc3339, varint
-from plant.telemetry import Message
+from plant.telemetry import JobMessage, Message
 
 ROW = Message("cnc_machine", "CNC-01", "LINE-1-STATION-A", 1_769_869_320_250, 7, b'{"status":"running"}')
 EVENTS = CloudEvents("aio://plant", "seed/0")
@@ -103,6 +103,20 @@ def test_a_sender_whose_source_is_longer_than_mqtt_carries_is_an_error_of_its_ow
     """The source may just fit, and with the sender's id it does not (MQTT 5, 1.5.4)."""
     with pytest.raises(TextTooLong, match="65,542 bytes; MQTT carries 65,535"):
         encoder(CloudEvents("aio://" + "x" * 65_529, "run")).frame(ROW, 1)
+
+
+@pytest.mark.parametrize("events", [EVENTS, None], ids=["cloud_events", "none"])
+def test_an_extra_row_says_what_triggered_it(events: CloudEvents | None) -> None:
+    """Among others in a batch it has a user property more, and is the same otherwise."""
+    messages = [ROW, JobMessage(*ROW), ROW, ROW._replace(source="CNC-02"), JobMessage(*ROW)]
+
+    packets = [decode(frame) for frame in encoder(events).frames(messages, [1, 2, 3, 4, 5])]
+
+    regular = decode(encoder(events).frame(ROW, 1)).user_properties
+    assert [packet.packet_id for packet in packets] == [1, 2, 3, 4, 5]
+    assert [dict(packet.user_properties).get("trigger") for packet in packets] == [None, "job", None, None, "job"]
+    assert [each for each in packets[1].user_properties if each[0] != "trigger"] == [*regular]
+    assert {packet.payload for packet in packets} == {ROW.payload}
 
 
 def test_cloud_events_can_be_left_out() -> None:

@@ -14,13 +14,18 @@ from typing import Any, Final
 from edge.exports.export import Export, File
 from edge.exports.schema import payload
 from edge.exports.yamltext import dump
-from edge.wire import CloudEvents
+from edge.wire import TRIGGER, CloudEvents
 from plant.catalogue import Kind, literal_pattern
 
 _BINDINGS: Final = {"bindingVersion": "0.2.0"}
 _JSON: Final = "application/json"
 _UUID: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _Object = dict[str, Any]
+_EXTRA_ROW: Final = {
+    "type": "string",
+    "const": "job",
+    "description": "An extra row, because a job has finished: it stands for no time. Regular rows have none.",
+}
 
 
 def asyncapi(export: Export) -> list[File]:
@@ -111,12 +116,20 @@ def _message(export: Export, kind: Kind) -> _Object:
         "payload": {"$ref": f"#/components/schemas/{kind.key}"},
         "bindings": {"mqtt": {"payloadFormatIndicator": 1, "contentType": _JSON, **_BINDINGS}},
     }
-    return said | ({"headers": _headers(export)} if export.cloud_events else {})
+    headers = _headers(export, kind)
+    return said | ({"headers": headers} if headers else {})
 
 
-def _headers(export: Export) -> _Object:
-    """The CloudEvents attributes, which are MQTT user properties."""
-    attributes = {
+def _headers(export: Export, kind: Kind) -> _Object:
+    """What is said in MQTT user properties: the CloudEvents attributes, and what makes a machine say an extra row."""
+    attributes = _attributes(export) if export.cloud_events else {}
+    properties = attributes | ({TRIGGER: _EXTRA_ROW} if kind.machines else {})
+    required = {"required": list(attributes)} if attributes else {}
+    return {"type": "object", "properties": properties, **required} if properties else {}
+
+
+def _attributes(export: Export) -> _Object:
+    return {
         "specversion": {"type": "string", "const": "1.0"},
         "type": {"type": "string", "const": CloudEvents(export.events_source, "").event_type},
         "source": {"type": "string", "pattern": f"^{literal_pattern(export.events_source)}/"},
@@ -124,4 +137,3 @@ def _headers(export: Export) -> _Object:
         "id": {"type": "string", "pattern": _UUID},
         "time": {"type": "string", "format": "date-time"},
     }
-    return {"type": "object", "properties": attributes, "required": list(attributes)}
