@@ -26,7 +26,7 @@ from math import inf
 from pathlib import Path
 
 from crew import workers_of
-from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon, check_history
+from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon
 from edge.commands import UsageError, parse, plant_file
 from edge.facts import PortError
 from edge.front import Front, Works
@@ -201,8 +201,17 @@ def _reserve(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[s
     return reserve(settings.queue_size, settings.queue_policy, per_second)
 
 
+def _check_history(options: argparse.Namespace, settings: Settings, structure: Structure) -> None:
+    """Raise UsageError where history would be said more slowly than the plant goes on meanwhile."""
+    asked, own = settings.history_rate, forecast(structure).per_second / settings.part[1]
+    if options.then_live and asked and asked <= own:
+        raise UsageError(
+            f"HISTORY_RATE: must be above the plant's own {own:.1f} messages/s with --then-live, not {asked:g}"
+        )
+
+
 def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:
-    check_history(options, settings, structure)
+    _check_history(options, settings, structure)
     if settings.workers > 1:
         return workers_of(options, settings, structure)
     return Daemon(options, settings.of_workers()[0], structure)

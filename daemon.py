@@ -56,15 +56,6 @@ OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 _FAREWELL_SECONDS = 5.0
 
 
-def check_history(options: argparse.Namespace, settings: Settings, structure: Structure) -> None:
-    """Raise UsageError where history would be said more slowly than the plant goes on meanwhile."""
-    asked, own = settings.history_rate, forecast(structure).per_second / settings.part[1]
-    if options.then_live and asked and asked <= own:
-        raise UsageError(
-            f"HISTORY_RATE: must be above the plant's own {own:.1f} messages/s with --then-live, not {asked:g}"
-        )
-
-
 _Found = TypeVar("_Found")
 
 
@@ -236,7 +227,8 @@ class Daemon:
         """Say nothing more, get the rest acknowledged, say good-bye."""
         self._pacer.stop()
         deliverable = death is None or isinstance(death, TruthLost)
-        if deliverable and not self._sink.facts().connects and not self._pacer.finished:
+        facts = self._sink.facts()
+        if deliverable and facts.clients and not facts.connects and not self._pacer.finished:
             # Only who ends a bounded run waits for what may yet come.
             log.warning("never connected: dropping %d messages", self.ledger.pending)
         elif deliverable and not await self._sink.drain(self._settings.drain_seconds):

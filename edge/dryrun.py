@@ -78,7 +78,7 @@ class DryRun:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
-        return self._idle.is_set()
+        return not len(self._outbox) and not self._writing
 
     async def stop(self) -> None:
         """Let `run` end."""
@@ -105,6 +105,7 @@ class DryRun:
         self._outbox.acknowledged(*messages[:whole])
         self._writing = ()
         if error is not None:
+            self._idle.set()  # nobody need wait for what cannot be written
             self._outbox.put_back(*messages[whole:])
             if isinstance(error, BrokenPipeError):
                 raise ReaderGone("the reader of standard output has gone")

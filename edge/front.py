@@ -131,6 +131,7 @@ class Front:
         life.start("statistics", self._say_statistics())
         death = await life.until_over()
         await self._works.wind_up(death)
+        death = death or life.death()  # what was still to be delivered may not have been
         if server is not None:
             server.stop()
         await life.close()

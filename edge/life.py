@@ -63,6 +63,10 @@ class Life:
         over = asyncio.create_task(self._over.wait(), name="over")
         await asyncio.wait([*self._tasks, over], return_when=asyncio.FIRST_COMPLETED)
         over.cancel()
+        return self.death()
+
+    def death(self) -> Exception | None:
+        """What one of the tasks has died of by now."""
         deaths = (self._death(task) for task in self._tasks if task.done())
         return next((death for death in deaths if death), None)
 

@@ -71,6 +71,7 @@ class Worker:
         life.start("pulse", self._beat())
         death = await life.until_over()
         await self._works.wind_up(death)
+        death = death or life.death()
         code = self._works.exit_code(death)
         self._channel.send("done", await self._tell_figures(None))
         if death is None:

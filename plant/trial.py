@@ -28,10 +28,10 @@ class Trial:
             each.before = None
             if each.listener is not None:
                 self._listening.append(partial(setattr, each, "listener", each.listener))
-                each.listener = self._later(each.listener)
+                each.listener = partial(self._keep_for, each.listener)
         if business.listener is not None:
             self._listening.append(partial(setattr, business, "listener", business.listener))
-            business.listener = self._later(business.listener)
+            business.listener = partial(self._keep_for, business.listener)
 
     def keep(self) -> None:
         """Let it be: listeners are told what has happened meanwhile."""
@@ -44,5 +44,5 @@ class Trial:
         """Have everything be as it was; nobody hears of what has happened."""
         self._before.restore()
 
-    def _later(self, listener: Callable[[_Event], None]) -> Callable[[_Event], None]:
-        return lambda event: self._untold.append(partial(listener, event))
+    def _keep_for(self, listener: Callable[[_Event], None], event: _Event) -> None:
+        self._untold.append(partial(listener, event))

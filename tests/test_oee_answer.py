@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from edge import front
-from edge.facts import Busy, ConnectionFacts, OeeQuery
+from edge.facts import NO_STEPS, Busy, ClockFacts, ConnectionFacts, OeeQuery
 from edge.front import Front
 from edge.metrics import Lateness
 from edge.oee import Entry, Truth, merged
@@ -174,6 +174,11 @@ class Large:
 
     def connection(self) -> ConnectionFacts:
         return ConnectionFacts()
+
+    farewell_seconds = 5.0
+
+    def clock(self) -> ClockFacts:
+        return NO_STEPS
 
     def snapshot(self) -> None: ...
 

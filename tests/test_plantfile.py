@@ -120,7 +120,7 @@ def test_a_file_that_is_too_large_is_told_once_and_never_read(watched: Watched) 
     ("make", "why"),
     [
         (os.mkfifo, "it is a pipe, not a file"),
-        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.mkdir(), "it is a directory"),
         (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a file"),
         (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
     ],
@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """With a reason that follows `cannot be read:`."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
-        for name, why in (("socket", "No such device"), (".", "Is a directory"), ("none", "No such file")):
+        for name, why in (("socket", "No such device"), (".", "it is a directory"), ("none", "No such file")):
             with pytest.raises(OSError, match=why):
                 take(tmp_path / name)
     with pytest.raises(OSError, match="it is a device, not a file"):

@@ -309,7 +309,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "next to no increment": (
         {"printer_3d__progress_increment": 1e-308},
-        "printer_3d.progress_increment: makes a print of inf s",
+        "printer_3d.progress_increment: must be at least 1e-09, got 1e-308",
     ),
     "next to no rate": (
         {"global__target_rate": 1e-9},

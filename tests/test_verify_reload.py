@@ -85,6 +85,7 @@ def record(course: Course, path: Path) -> list[Message]:
     def describe() -> None:
         truth.machines(plant.oee(), plant.machines(), round(plant.now * 1000))
 
+    truth.begin()
     describe()
     plant.listen(truth, truth.order)
     rows: list[Message] = []
