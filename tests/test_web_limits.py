@@ -118,6 +118,7 @@ def test_who_does_not_read_an_answer_loses_it_and_who_reads_slowly_gets_it(clien
         while some := slow.recv(256 * 1024):
             got += len(some)
             time.sleep(0.001)
+        time.sleep(2 * FEW.stalled_seconds)
         with pytest.raises(ConnectionResetError):
             list(iter(lambda: idle.recv(256 * 1024), b""))
 
