@@ -61,6 +61,10 @@ class Ring:
     `next_ms` is the next deadline: the first after `now_ms`.
     """
 
+    __slots__ = (
+        "_anchor_ms", "_at", "_began_ms", "_lap", "_offsets", "_period_ms", "machines", "next_ms",
+    )  # fmt: skip
+
     def __init__(self, machines: Sequence[Machine], period_ms: float, anchor_ms: int, now_ms: int) -> None:
         self._period_ms, self._anchor_ms = period_ms, anchor_ms
         for machine in machines:
@@ -135,6 +139,11 @@ class Fleet:
     shard: (k, n) for the k-th of n parts, which has the machines k, k + n, k + 2n ...
     """
 
+    __slots__ = (
+        "_begin", "_first", "_laps", "_ring", "_said_before", "_seed", "_step", "_wakes", "books", "declared",
+        "machines", "results", "rows",
+    )  # fmt: skip
+
     def __init__(self, declared: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
         self.declared, self._seed = declared, seed
         self._first, self._step = shard
@@ -192,8 +201,12 @@ class Fleet:
         chosen = set(machines)
         wakes = [wake for wake in self._wakes if wake[2] in chosen]
         heapify(wakes)
-        vars(few).update(machines=machines, _ring=self._ring.of(machines, now_ms), _wakes=wakes)
+        few.take(machines, self._ring.of(machines, now_ms), wakes)
         return few
+
+    def take(self, machines: list[Machine], ring: Ring, wakes: list[tuple[int, int, Machine]]) -> None:
+        """Have these machines, their ring and their wakes, in place of its own."""
+        self.machines, self._ring, self._wakes = machines, ring, wakes
 
     def due(self, until_ms: int) -> list[Message]:
         """Every row due up to a time, in order of time and machine number."""

@@ -70,6 +70,11 @@ NO_JOB: Final = Job(0, JobKind("", NULL, NULL), Result("", NULL, 0, 0), 0, 0, 0,
 class Jobs:
     """Draws the jobs of the machines of one type. `shortest_ms` and `longest_ms` bound a cycle without losses."""
 
+    __slots__ = (
+        "_declared", "_kinds", "_losses", "_results", "_span_ms", "_spec", "ideal_ms", "longest_ms",
+        "shortest_ms",
+    )  # fmt: skip
+
     def __init__(self, declared: MachineType, spec: MachineSpec, seconds: tuple[float, float]) -> None:
         self._declared, self._spec = declared, spec
         self.shortest_ms, self.longest_ms = map(milliseconds, seconds)

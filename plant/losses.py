@@ -20,6 +20,10 @@ HOUR_MS: Final = 3_600_000
 class Losses:
     """The losses of one machine type; the same stream and job number give the same ones."""
 
+    __slots__ = (
+        "_factors", "_slow_below", "_slow_share", "_stop_ms", "_stops_per_ms", "_stops_per_ms_words",
+    )  # fmt: skip
+
     def __init__(self, spec: MachineSpec) -> None:
         self._slow_share, self._factors = spec.slow_cycle_share, spec.slow_cycle_factor_range
         self._slow_below = self._slow_share / WORD_TO_UNIT

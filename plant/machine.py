@@ -72,6 +72,11 @@ class Model:
     `wake` is told of a machine whose next event has come nearer by something from outside.
     """
 
+    __slots__ = (
+        "_moves", "_stations", "_stations_round", "_template", "_values", "books", "crowded", "declared",
+        "feed", "jobs", "mix", "period_ms", "results", "shares", "spec", "states", "visits", "wake",
+    )  # fmt: skip
+
     def __init__(
         self, declared: MachineType, structure: Structure, spec: MachineSpec, results: Counter[str], books: Books
     ) -> None:

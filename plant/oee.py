@@ -59,6 +59,11 @@ class Books:
     greatest: the greatest number of a machine.  shards: every how-manieth number is one; its row is number // shards.
     """
 
+    __slots__ = (
+        "_entered", "_hour", "_hour_ends_ms", "_last_hour", "_now", "_results", "_rows", "_shards", "_states",
+        "_width", "before", "listener",
+    )  # fmt: skip
+
     def __init__(self, greatest: int = 0, shards: int = 1) -> None:
         self.listener: Listener | None = None
         self.before: Callable[[Booked, int], None] | None = None

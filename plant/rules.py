@@ -181,5 +181,5 @@ def _names(data: _Data, key: str) -> list[str]:
 
 def _number(value: object) -> float | None:
     """A positive number that can be reckoned with; the models refuse the others."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e12
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 1e-12 <= value <= 1e12
     return float(value) if usable else None  # type: ignore[arg-type]
