@@ -167,8 +167,8 @@ _HEAD: Final = "Made by: python app.py export prometheus"
 def pod_monitor(export: Export, api_version: str) -> dict[str, Any]:
     """A PodMonitor, which is the same resource in either group of APIs that has one."""
     endpoint = {"port": "http", "path": "/metrics", "interval": f"{SCRAPE_SECONDS}s"}
-    selector = {"matchLabels": {"app": export.app}}
-    spec = {"selector": selector, "podMetricsEndpoints": [endpoint]}
+    pods = {"matchLabels": {"app": export.app}}
+    spec = {"selector": pods, "podMetricsEndpoints": [endpoint]}
     return {"apiVersion": api_version, "kind": "PodMonitor", "metadata": metadata(export, export.app), "spec": spec}
 
 
