@@ -14,6 +14,7 @@ from edge.arguments import shown
 from edge.exports.assets import assets
 from edge.exports.asyncapi import asyncapi
 from edge.exports.authorization import authorization
+from edge.exports.azuremonitor import azure_monitor
 from edge.exports.dataflow import dataflow
 from edge.exports.export import NAMESPACE, Channels, Export, File, Target
 from edge.exports.grafana import grafana
@@ -50,6 +51,7 @@ TARGETS: Final[dict[str, Target]] = {
     "kql": kql,
     "grafana": grafana,
     "prometheus": prometheus,
+    "azure-monitor": azure_monitor,
 }
 ALL: Final = "all"
 

@@ -19,22 +19,23 @@ from edge.exports.export import Channels, Export
 from edge.exports.grafana import COLUMNS, grafana
 from edge.metrics import Lateness
 from plant.telemetry import KindOee, Snapshot
-from tests.support.prometheus import TARGET, Server, scraping, why_unavailable
+from tests.support.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
 from tests.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry
 
 needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
 
-DASHBOARD: dict[str, Any] = json.loads(grafana(Export((), Channels((), "factory")))[0].text)
+DASHBOARD, PROVISIONED = (json.loads(file.text) for file in grafana(Export((), Channels((), "factory"))))
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 QUERIES = [(panel["title"], target) for panel in PANELS for target in panel.get("targets", [])]
-ADDED = {"namespace", "pod", "le"}
+VARIABLES: dict[str, dict[str, Any]] = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
+ADDED = {"namespace", "kubernetes_namespace", "pod", "instance", "le"}
 """Labels that are not ours: of the target, and of every histogram."""
 AT_WORK = replace(CONNECTED, last_ack_age_seconds=0.1)
 
 
 def asked(expr: str) -> str:
     """A query as Grafana sends it, with its variables filled in."""
-    values = {"$namespace": TARGET["namespace"], "$pod": ".*", "$__rate_interval": "1m"}
+    values = {"$namespace": NAMESPACE, "$pod": ".*", "$__rate_interval": "4m"}
     return re.sub("|".join(map(re.escape, values)), lambda found: values[found[0]], expr)
 
 
@@ -67,10 +68,10 @@ def moving() -> CollectorRegistry:
     return registry(ledger=figures, snapshot=snapshot, oee=oee, connection=lambda: AT_WORK, lateness=lateness)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A Prometheus that scrapes a plant that goes on."""
-    with scraping(moving(), tmp_path_factory.mktemp("prometheus")) as server:
+@pytest.fixture(scope="module", params=SCRAPES)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Prometheus that scrapes a plant that goes on, in each of the ways there are."""
+    with scraping(moving(), tmp_path_factory.mktemp("prometheus"), SCRAPES[request.param]) as server:
         yield server
 
 
@@ -139,7 +140,7 @@ def test_every_query_has_an_answer(server: Server) -> None:
         series = server.query(asked(target["expr"]))
         assert series, title
         for each in series:
-            assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= each["metric"].keys(), title
+            assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) - {"pod"} <= each["metric"].keys(), title
             assert each["value"][1] != "NaN", title
 
 
@@ -152,3 +153,63 @@ def test_the_figures_on_the_dashboard_are_those_of_the_plant(server: Server) -> 
 
     assert series["metric"] == {"kind": "cnc_machine"}
     assert float(series["value"][1]) == pytest.approx(0.5, abs=0.02)
+
+
+def options(server: Server, name: str) -> list[dict[str, str]]:
+    """What Grafana offers for a variable: its regex over series, each written with its labels sorted by name."""
+    variable = VARIABLES[name]
+    expr = re.fullmatch(r"query_result\((.*)\)", asked(variable["query"]))
+    assert expr is not None
+    pattern = re.sub(r"\(\?<(?=\w)", "(?P<", variable["regex"].strip("/"))
+    labels = [sorted(each["metric"].items()) for each in server.query(expr[1])]
+    texts = ["{" + ",".join(f'{label}="{value}"' for label, value in each) + "} 1 1700000000000" for each in labels]
+    found = [re.search(pattern, text) for text in texts]
+    return [match.groupdict() or {"value": match[1]} for match in found if match]
+
+
+@needs_prometheus
+def test_the_variables_offer_namespaces_and_pods(server: Server) -> None:
+    """Each by its name where the scrape says it; a pod's value is its address, by which queries find it."""
+    [build] = server.query("edgemqttsim_build_info")
+    labels = build["metric"]
+    [namespace], [pod] = options(server, "namespace"), options(server, "pod")
+
+    assert namespace == {"value": NAMESPACE}
+    assert pod == {"value": labels["instance"], "text": labels.get("pod")}
+    assert server.query(f'edgemqttsim_connected{{instance=~"{pod["value"]}"}}')
+
+
+def test_rates_are_taken_over_four_scrapes_of_a_minute() -> None:
+    """Each query has a minute as its least step; by Grafana's own 15 s, a rate would find one sample."""
+    assert {target["interval"] for _, target in QUERIES} == {"1m"}
+
+
+def sources(of: object) -> list[str]:
+    """The uid of each data source in a dashboard."""
+    if isinstance(of, list):
+        return [uid for each in of for uid in sources(each)]
+    if not isinstance(of, dict):
+        return []
+    own = [of["datasource"]["uid"]] if isinstance(of.get("datasource"), dict) else []
+    return own + [uid for each in of.values() for uid in sources(each)]
+
+
+def test_an_import_asks_for_the_data_source() -> None:
+    """One input, which all panels, queries and variables read; and what Grafana needs to have is told."""
+    [asks] = DASHBOARD["__inputs"]
+    needed = {(each["type"], each["id"]) for each in DASHBOARD["__requires"]}
+
+    assert (asks["type"], asks["pluginId"]) == ("datasource", "prometheus")
+    assert set(sources(DASHBOARD)) == {f"${{{asks['name']}}}"}
+    assert len(sources(DASHBOARD)) == len(VARIABLES) + len(QUERIES) + sum(panel["type"] != "row" for panel in PANELS)
+    assert needed >= {("panel", panel["type"]) for panel in PANELS if panel["type"] != "row"}
+    assert needed >= {("grafana", "grafana"), ("datasource", "prometheus")}
+
+
+def test_a_dashboard_that_is_provisioned_asks_nothing() -> None:
+    """Grafana fills in no inputs of such a file: a variable of the same name takes the place, all else is the same."""
+    [source, *rest] = PROVISIONED["templating"]["list"]
+
+    assert (source["name"], source["type"]) == (DASHBOARD["__inputs"][0]["name"], "datasource")
+    assert PROVISIONED.keys() == DASHBOARD.keys() - {"__inputs", "__requires"}
+    assert (rest, PROVISIONED["panels"]) == ([*VARIABLES.values()], PANELS)

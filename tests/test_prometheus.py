@@ -13,7 +13,7 @@ import yaml
 from edge.exports.export import Channels, Export
 from edge.exports.prometheus import ALERTS, prometheus
 from edge.facts import ConnectionFacts
-from tests.support.prometheus import TARGET, promtool, scraping, why_unavailable
+from tests.support.prometheus import SCRAPES, Scrape, promtool, scraping, why_unavailable
 from tests.support.waiting import wait_until
 from tests.test_metrics import registry
 
@@ -76,9 +76,13 @@ CASES = (
 )
 
 
-def series(values: Mapping[str, str]) -> list[dict[str, str]]:
+ADDRESS = "10.0.0.7:8080"
+under_each_scrape = pytest.mark.parametrize("scrape", SCRAPES.values(), ids=SCRAPES)
+
+
+def series(values: Mapping[str, str], scrape: Scrape) -> list[dict[str, str]]:
     """What promtool is given: each name with the labels of the target and its own."""
-    added = {**TARGET, "job": "azure-iot-operations/edgemqttsim", "instance": "10.0.0.7:8080"}
+    added = {**scrape.labels, "job": scrape.job, "instance": ADDRESS}
     labels = [f'{name}="{value}"' for name, value in added.items()]
     split = [(*each.split("|"), values[each]) for each in values]
     return [{"series": f"{name}{{{','.join([*labels, *own])}}}", "values": told} for name, *own, told in split]
@@ -110,10 +114,20 @@ def test_the_pod_monitor_finds_the_port_of_the_pod() -> None:
     assert endpoint["path"] == pod["metadata"]["annotations"]["prometheus.io/path"]
 
 
+def test_the_annotations_are_those_that_azure_iot_operations_scrapes() -> None:
+    """Its job keeps "true", takes a port, and has no path but /metrics; it scrapes each port that the pod declares."""
+    manifest = yaml.safe_load_all((ROOT / "deployment.yaml").read_text("utf-8"))
+    pod = next(each for each in manifest if each["kind"] == "Deployment")["spec"]["template"]
+    told = {name: text for name, text in pod["metadata"]["annotations"].items() if name.startswith("prometheus.io/")}
+    [port] = [port["containerPort"] for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+
+    assert told == {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/metrics"}
+
+
 def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:
     """A summary that names the pod or namespace, a description of some sentences, and one of two severities."""
     for rule in RULES:
-        assert "{{ $labels." in rule["annotations"]["summary"]
+        assert re.search(r"{{ (or \$labels\.pod )?\$labels\.(instance|namespace) }}", rule["annotations"]["summary"])
         assert len(re.findall(r"[.:] |\.$", rule["annotations"]["description"])) >= 2
         assert rule["labels"]["severity"] in {"critical", "warning"}
 
@@ -145,21 +159,23 @@ def test_rules_are_right(tmp_path: Path) -> None:
 
 
 @needs_prometheus
-def test_nothing_fires_while_all_is_well(tmp_path: Path) -> None:
+@under_each_scrape
+def test_nothing_fires_while_all_is_well(scrape: Scrape, tmp_path: Path) -> None:
     """Not for old losses, a queue below a half, some reconnects, nor a token renewed in time."""
     checks = [firing(minute, []) for minute in range(0, 60, 2)]
 
-    said = played([{"interval": "1m", "input_series": series(HEALTHY), "promql_expr_test": checks}], tmp_path)
+    said = played([{"interval": "1m", "input_series": series(HEALTHY, scrape), "promql_expr_test": checks}], tmp_path)
 
     assert said.strip().endswith("SUCCESS"), said
 
 
 @needs_prometheus
+@under_each_scrape
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.alert}-{case.silent}" for case in CASES])
-def test_an_alert_fires_in_time_and_no_sooner(case: Case, tmp_path: Path) -> None:
+def test_an_alert_fires_in_time_and_no_sooner(case: Case, scrape: Scrape, tmp_path: Path) -> None:
     """And no other does."""
     checks = [firing(case.silent, []), firing(case.fires, [case.alert])]
-    ill = series({**HEALTHY, **case.series})
+    ill = series({**HEALTHY, **case.series}, scrape)
 
     said = played([{"interval": "1m", "input_series": ill, "promql_expr_test": checks}], tmp_path)
 
@@ -172,12 +188,28 @@ def test_every_alert_has_a_case() -> None:
 
 
 @needs_prometheus
-def test_a_pod_that_is_away_is_seen(tmp_path: Path) -> None:
+@under_each_scrape
+def test_pods_of_another_namespace_are_nothing_to_us(scrape: Scrape, tmp_path: Path) -> None:
+    """Their ills raise no alert of ours, and their health does not hide that we have no pod."""
+    others = {name: "elsewhere" if "namespace" in name else value for name, value in scrape.labels.items()}
+    ill = series({**HEALTHY, **AWAY}, scrape._replace(labels=others))
+
+    said = played([{"interval": "1m", "input_series": ill, "promql_expr_test": [firing(30, ["Absent"])]}], tmp_path)
+
+    assert said.strip().endswith("SUCCESS"), said
+
+
+@needs_prometheus
+@under_each_scrape
+def test_a_pod_that_is_away_is_seen(scrape: Scrape, tmp_path: Path) -> None:
     """A real Prometheus over our own metrics: the alert is there with its pod, and its words are filled in."""
     away = registry(connection=ConnectionFacts)
-    with scraping(away, tmp_path, RULE["spec"]) as server:
+    with scraping(away, tmp_path, scrape, RULE["spec"]) as server:
         wait_until(lambda: any("NotReady" in each["labels"]["alertname"] for each in server.alerts()), 10.0, "an alert")
         alerts = {each["labels"]["alertname"]: each for each in server.alerts()}
 
     assert alerts.keys() == {"EdgemqttsimNotReady"}
-    assert alerts["EdgemqttsimNotReady"]["annotations"]["summary"].startswith("edgemqttsim-0 has had no connection")
+    labels = alerts["EdgemqttsimNotReady"]["labels"]
+    named = scrape.labels.get("pod", labels["instance"])
+    assert labels.items() >= scrape.labels.items()
+    assert alerts["EdgemqttsimNotReady"]["annotations"]["summary"].startswith(f"{named} has had no connection")

@@ -100,9 +100,12 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "deploy/components/authorization/rules.yaml": resource(
         "authorization", "authorization.yaml", "BrokerAuthorization"
     ),
-    "deploy/components/monitoring/dashboard.json": whole("grafana", "grafana/dashboard.json"),
+    "deploy/components/monitoring/dashboard.json": whole("grafana", "grafana/provisioned.json"),
     "deploy/components/monitoring/podmonitor.yaml": whole("prometheus", "prometheus/podmonitor.yaml"),
     "deploy/components/monitoring/prometheusrule.yaml": whole("prometheus", "prometheus/prometheusrule.yaml"),
+    "deploy/azure-monitor/podmonitor.yaml": whole("azure-monitor", "azure-monitor/podmonitor.yaml"),
+    "deploy/azure-monitor/alerts.bicep": whole("azure-monitor", "azure-monitor/alerts.bicep"),
+    "deploy/azure-monitor/dashboard.json": whole("grafana", "grafana/dashboard.json"),
     "deploy/components/test-listener/listener.yaml": resource("authorization", "test-listener.yaml", "BrokerListener"),
 }
 """File -> what brings it up to date."""

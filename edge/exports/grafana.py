@@ -12,20 +12,36 @@ from typing import Any, Final
 
 from edge.exports.export import Export, File, json_file
 from edge.exports.panels import ROWS, Panel, Query, Row
+from edge.exports.prometheus import selector
 
 SCHEMA_VERSION: Final = 39
 """Of the dashboard's JSON, as Grafana 10.4 and 11 write it; later ones bring it up to date when they load it."""
 
 COLUMNS: Final = 24
-SELECTOR: Final = 'namespace="$namespace", pod=~"$pod"'
-"""Labels that a PodMonitor's targets have, and the dashboard's variables for them."""
+SELECTOR: Final = selector("$namespace") + ', instance=~"$pod"'
+"""The dashboard's variables as labels. Of `pod` and `instance` only the second is in every scrape."""
+SCRAPE_INTERVAL: Final = "1m"
+"""The longest between two scrapes that rates put up with: that of the job which Azure IoT Operations documents.
 
-_SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
+Grafana takes rates over four of them ($__rate_interval); left to the data source it takes 15 s, and finds one sample.
+"""
+
+INPUT: Final = "DS_PROMETHEUS"
+_SOURCE: Final = {"type": "prometheus", "uid": f"${{{INPUT}}}"}
 
 
 def grafana(export: Export) -> list[File]:
     """Grafana dashboard over the Prometheus metrics: delivery, connection, machines by state, OEE by type."""
-    dashboard = {
+    dashboard = _dashboard(export)
+    choice = {"name": INPUT, "type": "datasource", "query": "prometheus", "label": "Prometheus"}
+    return [
+        json_file("grafana/dashboard.json", {"__inputs": _INPUTS, "__requires": _requires()} | dashboard),
+        json_file("grafana/provisioned.json", dashboard | _templating([choice, *_variables(export)])),
+    ]
+
+
+def _dashboard(export: Export) -> dict[str, Any]:
+    return {
         "uid": export.app,
         "title": f"{export.app}: the factory and its messages",
         "description": "Made by: python app.py export grafana",
@@ -35,31 +51,59 @@ def grafana(export: Export) -> list[File]:
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "browser",
-        "templating": {"list": _variables(export)},
+        **_templating(_variables(export)),
         "panels": list(_placed(ROWS)),
     }
-    return [json_file("grafana/dashboard.json", dashboard)]
 
 
-def _variables(export: Export) -> list[dict[str, Any]]:
-    """Which Prometheus, and which pods of which namespace."""
-    chosen = {"text": export.namespace, "value": export.namespace}
-    everything = {"text": "All", "value": "$__all"}
-    pods = 'label_values(edgemqttsim_build_info{namespace="$namespace"}, pod)'
+_INPUTS: Final = [
+    {
+        "name": INPUT,
+        "label": "Prometheus",
+        "description": "Where the metrics of edgemqttsim are",
+        "type": "datasource",
+        "pluginId": "prometheus",
+        "pluginName": "Prometheus",
+    }
+]
+"""What an import asks for. Only an import fills it in: a file that is provisioned needs a variable of that name."""
+
+
+def _requires() -> list[dict[str, str]]:
+    kinds = sorted({panel.kind for row in ROWS for panel in row.panels})
     return [
-        {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Prometheus"},
-        _from_labels("namespace", "label_values(edgemqttsim_build_info, namespace)", current=chosen),
-        _from_labels("pod", pods, current=everything) | {"includeAll": True, "multi": True},
+        {"type": "grafana", "id": "grafana", "name": "Grafana", "version": "10.4.0"},
+        {"type": "datasource", "id": "prometheus", "name": "Prometheus", "version": "1.0.0"},
+        *({"type": "panel", "id": kind, "name": kind, "version": ""} for kind in kinds),
     ]
 
 
-def _from_labels(name: str, query: str, *, current: dict[str, str]) -> dict[str, Any]:
+def _templating(variables: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"templating": {"list": variables}}
+
+
+def _variables(export: Export) -> list[dict[str, Any]]:
+    """Which pods of which namespace, read from series as Grafana writes them: labels in the order of their names."""
+    chosen = {"text": export.namespace, "value": export.namespace}
+    everything = {"text": "All", "value": "$__all"}
+    namespaces = "count by (namespace, kubernetes_namespace) (edgemqttsim_build_info)"
+    pods = f"count by (instance, pod) (edgemqttsim_build_info{{{selector('$namespace')}}})"
+    named = r'/instance="(?<value>[^"]+)"(?:.*pod="(?<text>[^"]+)")?/'
+    every = {"includeAll": True, "allValue": ".*", "multi": True}
+    return [
+        _from_labels("namespace", namespaces, r'/namespace="([^"]+)"/', current=chosen),
+        _from_labels("pod", pods, named, current=everything) | every,
+    ]
+
+
+def _from_labels(name: str, expr: str, regex: str, *, current: dict[str, str]) -> dict[str, Any]:
     on_time_range = 2
     return {
         "name": name,
         "type": "query",
         "datasource": _SOURCE,
-        "query": query,
+        "query": f"query_result({expr})",
+        "regex": regex,
         "current": current,
         "refresh": on_time_range,
         "sort": 1,
@@ -100,7 +144,8 @@ def _panel(panel: Panel) -> dict[str, Any]:
 
 def _target(letter: str, query: Query) -> dict[str, Any]:
     expr = query.expr.replace("@", SELECTOR)
-    return {"refId": letter, "datasource": _SOURCE, "expr": expr, "legendFormat": query.legend, "range": True}
+    asked = {"refId": letter, "datasource": _SOURCE, "expr": expr, "legendFormat": query.legend}
+    return asked | {"range": True, "interval": SCRAPE_INTERVAL}
 
 
 def _defaults(panel: Panel) -> dict[str, Any]:

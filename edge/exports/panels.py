@@ -41,6 +41,8 @@ class Row(NamedTuple):
     panels: Sequence[Panel]
 
 
+_POD: Final = "{{pod}} {{instance}}"
+"""Not every scrape says the pod's name; each says its address."""
 _RATE: Final = "[$__rate_interval]"
 _HOUR: Final = "[1h]"
 _PLANNED: Final = f"sum by (kind) (rate(edgemqttsim_planned_seconds_total{{@}}{_HOUR}))"
@@ -152,20 +154,33 @@ _DELIVERY: Final = Row(
         Panel(
             "Queue fill",
             "Messages waiting, as a share of what the queue can hold.",
-            [Query("edgemqttsim_queue_messages{@} / edgemqttsim_queue_size_messages{@}", "{{pod}}")],
+            [Query("edgemqttsim_queue_messages{@} / edgemqttsim_queue_size_messages{@}", _POD)],
             unit="percentunit",
             greatest=1,
         ),
         Panel(
             "In flight",
             "Messages sent and not yet answered; at most MQTT_WINDOW, and never more than one of a machine.",
-            [Query("edgemqttsim_in_flight_messages{@}", "{{pod}}")],
+            [Query("edgemqttsim_in_flight_messages{@}", _POD)],
         ),
         Panel(
             "Lateness",
             "How late the run loop is against its own deadlines. Above a second the pod has too little CPU.",
             [Query(_late(quantile), f"p{100 * quantile:.0f}") for quantile in (0.5, 0.95, 0.99)],
             unit="s",
+        ),
+        Panel(
+            "Plant time ahead of the clock",
+            "Rows bear plant time. It is ahead after the wall clock was set back, until that has caught up.",
+            [Query("edgemqttsim_clock_ahead_seconds{@}", _POD)],
+            width=12,
+            unit="s",
+        ),
+        Panel(
+            "Clock set",
+            "How often the wall clock was set while the process ran, or the machine slept.",
+            [Query(f"increase(edgemqttsim_clock_steps_total{{@}}{_RATE})", _POD)],
+            width=12,
         ),
     ),
 )
@@ -177,7 +192,7 @@ _CONNECTION: Final = Row(
         Panel(
             "Connected",
             "Each pod's connection to the broker.",
-            [Query("edgemqttsim_connected{@}", "{{pod}}")],
+            [Query("edgemqttsim_connected{@}", _POD)],
             "state-timeline",
             steps=((None, "red"), (1, "green")),
             names=(("0", "away"), ("1", "connected")),
@@ -185,13 +200,13 @@ _CONNECTION: Final = Row(
         Panel(
             "Since the last acknowledgement",
             "Grows while the broker is away or silent, and between the messages of a small plant.",
-            [Query("edgemqttsim_last_acknowledgement_age_seconds{@}", "{{pod}}")],
+            [Query("edgemqttsim_last_acknowledgement_age_seconds{@}", _POD)],
             unit="s",
         ),
         Panel(
             "Token's time left",
             "Falls to a fifth of the token's life, and rises as Kubernetes renews it.",
-            [Query("edgemqttsim_token_expiry_timestamp_seconds{@} - time()", "{{pod}}")],
+            [Query("edgemqttsim_token_expiry_timestamp_seconds{@} - time()", _POD)],
             unit="s",
         ),
         Panel(
@@ -211,8 +226,8 @@ _CONNECTION: Final = Row(
             "Memory and CPU",
             "Of each pod's main process: resident memory, and cores in use. Workers are not in it.",
             [
-                Query("process_resident_memory_bytes{@} / 1048576", "{{pod}} MiB"),
-                Query(f"rate(process_cpu_seconds_total{{@}}{_RATE})", "{{pod}} cores"),
+                Query("process_resident_memory_bytes{@} / 1048576", f"{_POD} MiB"),
+                Query(f"rate(process_cpu_seconds_total{{@}}{_RATE})", f"{_POD} cores"),
             ],
         ),
     ),

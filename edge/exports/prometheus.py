@@ -1,7 +1,8 @@
 """Prometheus Operator resources: a PodMonitor that scrapes the pods, and a PrometheusRule with alerts.
 
 Each alert says what is wrong and what to do. Thresholds are those of the default plant and its manifest; what they rest
-on is said beside them and in docs/dashboards.md. Labels `namespace` and `pod` are those that the operator adds.
+on is said beside them and in docs/dashboards.md. They hold under the labels of each scrape:
+the operator's (`namespace`, `pod`), and that of the job which Azure IoT Operations documents (`kubernetes_namespace`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ SCRAPE_SECONDS: Final = 15
 
 
 class Alert(NamedTuple):
-    """One alert. expr: PromQL in which $selector stands for the labels of this plant's pods.
+    """One alert. expr: PromQL in which $selector stands for the labels of this plant's pods, $namespace for theirs.
+
+    No expr names a label of the target, so that series meet by whichever they have.
 
     after: for how long that must be so, as Prometheus writes durations; None is at once.
     """
@@ -31,17 +34,18 @@ class Alert(NamedTuple):
     description: str
 
 
-_BY_POD: Final = "sum by (namespace, pod)"
+_POD: Final = "{{ or $labels.pod $labels.instance }}"
+"""The pod's name, or its address where a scrape gives no more."""
 
 ALERTS: Final = (
     Alert(
         "EdgemqttsimAbsent",
         "critical",
-        "absent(edgemqttsim_build_info{$selector})",
+        'absent(edgemqttsim_build_info{namespace="$namespace"})\nunless on () edgemqttsim_build_info{$selector}',
         "5m",
         "No pod of edgemqttsim is scraped in {{ $labels.namespace }}.",
         "Nothing has been heard of the simulator for 5 minutes. See whether a pod runs (kubectl get pods), and whether"
-        " Prometheus reaches it: the PodMonitor's labels, and port 8080 in the NetworkPolicy.",
+        " Prometheus reaches it: the PodMonitor's labels or the pod's annotations, and port 8080 in the NetworkPolicy.",
     ),
     # A rollout or a broker's restart is over within two or three minutes.
     Alert(
@@ -49,7 +53,7 @@ ALERTS: Final = (
         "critical",
         "edgemqttsim_connected{$selector} == 0",
         "5m",
-        "{{ $labels.pod }} has had no connection to the broker for 5 minutes.",
+        _POD + " has had no connection to the broker for 5 minutes.",
         "Messages wait in the queue, and are dropped once it is full. /readyz and the log say why it cannot connect;"
         " `python app.py preflight` in the pod checks name, TLS, token and login one by one.",
     ),
@@ -57,11 +61,11 @@ ALERTS: Final = (
     Alert(
         "EdgemqttsimNothingAcknowledged",
         "critical",
-        f"{_BY_POD} (\n  rate(edgemqttsim_messages_generated_total{{$selector}}[5m])\n) > 0\n"
-        f"unless {_BY_POD} (\n  rate(edgemqttsim_messages_acknowledged_total{{$selector}}[5m])\n) > 0\n"
-        "unless on (namespace, pod) (edgemqttsim_connected{$selector} == 0)",
+        "sum without (kind) (\n  rate(edgemqttsim_messages_generated_total{$selector}[5m])\n) > 0\n"
+        "unless sum without (kind) (\n  rate(edgemqttsim_messages_acknowledged_total{$selector}[5m])\n) > 0\n"
+        "unless (edgemqttsim_connected{$selector} == 0)",
         "5m",
-        "{{ $labels.pod }} is connected, but the broker acknowledges nothing.",
+        _POD + " is connected, but the broker acknowledges nothing.",
         "The plant speaks and not one message was taken for 5 minutes. Look at the broker's health and its disk buffer,"
         " and at edgemqttsim_messages_refused_total: 0x87 there means that BrokerAuthorization lacks the topics.",
     ),
@@ -71,7 +75,7 @@ ALERTS: Final = (
         "warning",
         "edgemqttsim_token_expiry_timestamp_seconds{$selector} - time() < 600",
         "1m",
-        "The token of {{ $labels.pod }} expires in {{ $value | humanizeDuration }}.",
+        f"The token of {_POD} expires in {{{{ $value | humanizeDuration }}}}.",
         "A new one should have been there by now; with this one the broker ends the connection as it expires. See"
         " whether the kubelet renews the projected volume (expirationSeconds, at least 3600 for this alert), and the"
         " log for why the new token was not taken.",
@@ -82,7 +86,7 @@ ALERTS: Final = (
         "warning",
         "edgemqttsim_queue_messages{$selector}\n/ edgemqttsim_queue_size_messages{$selector} > 0.5",
         "1m",
-        "The queue of {{ $labels.pod }} is {{ $value | humanizePercentage }} full.",
+        f"The queue of {_POD} is {{{{ $value | humanizePercentage }}}} full.",
         "The broker takes less than the plant says, or is away. When the queue is full, QUEUE_POLICY decides what is"
         " lost. Raise QUEUE_SIZE for longer outages; else give the broker or the simulator more room (MQTT_WINDOW,"
         " more replicas).",
@@ -90,9 +94,9 @@ ALERTS: Final = (
     Alert(
         "EdgemqttsimMessagesRefused",
         "warning",
-        "sum by (namespace, pod, code) (\n  increase(edgemqttsim_messages_refused_total{$selector}[10m])\n) > 0",
+        "increase(edgemqttsim_messages_refused_total{$selector}[10m]) > 0",
         None,
-        "The broker refuses messages of {{ $labels.pod }} with {{ $labels.code }}.",
+        f"The broker refuses messages of {_POD} with {{{{ $labels.code }}}}.",
         "Refused messages are lost: they are not sent again. 0x87 is Not authorized: compare BrokerAuthorization with"
         " `python app.py export authorization`. 0x90 is a topic, 0x99 a payload that the broker does not take.",
     ),
@@ -100,9 +104,9 @@ ALERTS: Final = (
     Alert(
         "EdgemqttsimMessagesDropped",
         "warning",
-        "sum by (namespace, pod, reason) (\n  increase(edgemqttsim_messages_dropped_total{$selector}[10m])\n) > 0",
+        "increase(edgemqttsim_messages_dropped_total{$selector}[10m]) > 0",
         None,
-        "{{ $labels.pod }} drops messages: {{ $labels.reason }}.",
+        _POD + " drops messages: {{ $labels.reason }}.",
         "oldest and newest: the queue was full, see EdgemqttsimQueueFilling. too_large: the broker's Maximum Packet"
         " Size is smaller than a message. no_topic: no broker would take the topic that the YAML makes.",
     ),
@@ -110,10 +114,9 @@ ALERTS: Final = (
     Alert(
         "EdgemqttsimLate",
         "warning",
-        "histogram_quantile(0.95, sum by (namespace, pod, le) (\n"
-        "  rate(edgemqttsim_lateness_seconds_bucket{$selector}[5m])\n)) > 1",
+        "histogram_quantile(0.95,\n  rate(edgemqttsim_lateness_seconds_bucket{$selector}[5m])\n) > 1",
         "5m",
-        "{{ $labels.pod }} is {{ $value | humanizeDuration }} behind its own clock.",
+        _POD + " is {{ $value | humanizeDuration }} behind its own clock.",
         "One turn in twenty of the run loop comes more than a second late: the pod needs more CPU than it gets. Raise"
         " the CPU limit, lower the load (base_interval, machine_counts), or deal the plant out to more pods (SHARD).",
     ),
@@ -122,7 +125,7 @@ ALERTS: Final = (
         "warning",
         "increase(edgemqttsim_reconnects_total{$selector}[30m]) > 5",
         None,
-        "{{ $labels.pod }} has lost its connection {{ $value | humanize }} times in half an hour.",
+        _POD + " has lost its connection {{ $value | humanize }} times in half an hour.",
         "The log has the reason of each. 0x8E: another client uses the same client id (MQTT_CLIENT_ID). Keep alive: the"
         " network or the broker stalls. 0x87: token or BrokerAuthentication.",
     ),
@@ -131,9 +134,9 @@ ALERTS: Final = (
         "EdgemqttsimRestarting",
         "warning",
         "changes(process_start_time_seconds{$selector}[30m]) > 2\n"
-        "and on (namespace, pod) edgemqttsim_build_info{$selector}",
+        "and ignoring (version) edgemqttsim_build_info{$selector}",
         None,
-        "{{ $labels.pod }} has been started again {{ $value | humanize }} times in half an hour.",
+        _POD + " has been started again {{ $value | humanize }} times in half an hour.",
         "kubectl logs --previous shows the end of the last run, kubectl describe pod its exit code: 2 is the"
         " configuration, 3 the broker's refusal, 137 with OOMKilled too little memory.",
     ),
@@ -143,7 +146,7 @@ ALERTS: Final = (
         "warning",
         'increase(edgemqttsim_reloads_total{$selector, outcome="refused"}[1h]) > 0',
         None,
-        "{{ $labels.pod }} refuses the plant's new YAML.",
+        _POD + " refuses the plant's new YAML.",
         "The old plant stays in force. The log names each mistake and its line; `python app.py check FILE` does so"
         " before it is rolled out.",
     ),
@@ -153,7 +156,7 @@ ALERTS: Final = (
 def prometheus(export: Export) -> list[File]:
     """PodMonitor and PrometheusRule (Prometheus Operator): scraping, and alerts that say what to do."""
     return [
-        File("prometheus/podmonitor.yaml", dump(_pod_monitor(export), head=_HEAD)),
+        File("prometheus/podmonitor.yaml", dump(pod_monitor(export, API_VERSION), head=_HEAD)),
         File("prometheus/prometheusrule.yaml", dump(_rule(export), head=_HEAD)),
     ]
 
@@ -161,11 +164,12 @@ def prometheus(export: Export) -> list[File]:
 _HEAD: Final = "Made by: python app.py export prometheus"
 
 
-def _pod_monitor(export: Export) -> dict[str, Any]:
+def pod_monitor(export: Export, api_version: str) -> dict[str, Any]:
+    """A PodMonitor, which is the same resource in either group of APIs that has one."""
     endpoint = {"port": "http", "path": "/metrics", "interval": f"{SCRAPE_SECONDS}s"}
-    selector = {"matchLabels": {"app": export.app}}
-    spec = {"selector": selector, "podMetricsEndpoints": [endpoint]}
-    return {"apiVersion": API_VERSION, "kind": "PodMonitor", "metadata": metadata(export, export.app), "spec": spec}
+    pods = {"matchLabels": {"app": export.app}}
+    spec = {"selector": pods, "podMetricsEndpoints": [endpoint]}
+    return {"apiVersion": api_version, "kind": "PodMonitor", "metadata": metadata(export, export.app), "spec": spec}
 
 
 def _rule(export: Export) -> dict[str, Any]:
@@ -178,10 +182,21 @@ def _rule(export: Export) -> dict[str, Any]:
     }
 
 
+def expression(alert: Alert, export: Export) -> str:
+    """PromQL over the pods of the export's namespace, whichever of the labels a scrape says it in."""
+    over_two_lines = selector(export.namespace).replace(", ", ",\n  ")
+    return alert.expr.replace("$selector", over_two_lines).replace("$namespace", export.namespace)
+
+
+def selector(namespace: str) -> str:
+    """Matchers for the series of a namespace: `namespace` and `kubernetes_namespace`, of which a series lacks one."""
+    return f'namespace=~"{namespace}|", kubernetes_namespace=~"{namespace}|"'
+
+
 def _alert(alert: Alert, export: Export) -> dict[str, Any]:
     rule = {
         "alert": alert.name,
-        "expr": alert.expr.replace("$selector", f'namespace="{export.namespace}"'),
+        "expr": expression(alert, export),
         "for": alert.after,
         "labels": {"severity": alert.severity},
         "annotations": {"summary": alert.summary, "description": alert.description},

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -24,8 +24,63 @@ from tests.support.waiting import wait_until
 _FOLDER = Path(__file__).parents[2] / "build" / "prometheus"
 _START_SECONDS = 15.0
 
-TARGET = {"namespace": "azure-iot-operations", "pod": "edgemqttsim-0"}
-"""The labels that the operator gives a pod's series."""
+NAMESPACE, POD = "azure-iot-operations", "edgemqttsim-0"
+
+
+class Scrape(NamedTuple):
+    """A way in which a pod is scraped. pod: its labels and annotations as discovery tells them, which are the target's.
+
+    relabelings: what the job makes of them.  labels: those that its series then have, beside `instance`.
+    """
+
+    job: str
+    pod: Mapping[str, str]
+    relabelings: Sequence[Mapping[str, Any]]
+    labels: Mapping[str, str]
+
+
+_DISCOVERED = {
+    "__meta_kubernetes_namespace": NAMESPACE,
+    "__meta_kubernetes_pod_name": POD,
+    "__meta_kubernetes_pod_annotation_prometheus_io_scrape": "true",
+}
+
+SCRAPES = {
+    "operator": Scrape(
+        f"{NAMESPACE}/edgemqttsim",
+        _DISCOVERED,
+        [
+            {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
+            {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+            {"target_label": "container", "replacement": "edgemqttsim"},
+            {"target_label": "endpoint", "replacement": "http"},
+        ],
+        {"namespace": NAMESPACE, "pod": POD, "container": "edgemqttsim", "endpoint": "http"},
+    ),
+    # The job of the article "Deploy observability resources" of Azure IoT Operations, but for where it finds pods.
+    "aio": Scrape(
+        "aio-annotated-pod-metrics",
+        _DISCOVERED,
+        [
+            {"action": "drop", "regex": "true", "source_labels": ["__meta_kubernetes_pod_container_init"]},
+            {
+                "action": "keep",
+                "regex": "true",
+                "source_labels": ["__meta_kubernetes_pod_annotation_prometheus_io_scrape"],
+            },
+            {
+                "regex": r"([^:]+)(?::\d+)?;(\d+)",
+                "replacement": "$1:$2",
+                "source_labels": ["__address__", "__meta_kubernetes_pod_annotation_prometheus_io_port"],
+                "target_label": "__address__",
+            },
+            {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "kubernetes_namespace"},
+            {"action": "keep", "regex": NAMESPACE, "source_labels": ["kubernetes_namespace"]},
+        ],
+        {"kubernetes_namespace": NAMESPACE},
+    ),
+}
+"""The Prometheus Operator with a PodMonitor, and Azure Monitor as Azure IoT Operations sets it up."""
 
 
 def why_unavailable() -> str | None:
@@ -68,11 +123,15 @@ class Server:
 
 
 @contextmanager
-def scraping(registry: CollectorRegistry, directory: Path, rules: Mapping[str, Any] | None = None) -> Iterator[Server]:
+def scraping(
+    registry: CollectorRegistry, directory: Path, scrape: Scrape, rules: Mapping[str, Any] | None = None
+) -> Iterator[Server]:
     """A Prometheus that scrapes a registry ten times a second, and evaluates rules as often."""
     ours, its = free_port(), free_port()
     often = {"scrape_interval": "100ms", "scrape_timeout": "100ms", "evaluation_interval": "100ms"}
-    job = {"job_name": "pods", "static_configs": [{"targets": [f"127.0.0.1:{ours}"], "labels": TARGET}]}
+    port = {"__meta_kubernetes_pod_annotation_prometheus_io_port": str(ours)}
+    pods = [{"targets": [f"127.0.0.1:{ours}"], "labels": {**scrape.pod, **port}}]
+    job = {"job_name": scrape.job, "static_configs": pods, "relabel_configs": scrape.relabelings}
     (directory / "rules.yaml").write_text(yaml.safe_dump(rules or {"groups": []}))
     configuration = {"global": often, "scrape_configs": [job], "rule_files": ["rules.yaml"]}
     (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
