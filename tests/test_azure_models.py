@@ -36,7 +36,7 @@ def made(layout: TopicLayout) -> dict[str, str]:
 
 @pytest.mark.parametrize("layout", TopicLayout)
 def test_custom_resources_are_right_by_the_models(layout: TopicLayout) -> None:
-    """Device, assets of both models, endpoints, dataflows, listener and rules; only what is no Azure's is passed over."""
+    """Device, assets of both models, endpoints, dataflows, listener and rules; what is not Azure's is passed over."""
     files = made(layout)
     found = [each for name, text in files.items() if name.endswith(".yaml") for each in documents(text)]
     others = {each["kind"] for each in found if (each["apiVersion"], each["kind"]) not in azuremodels.CUSTOM}
@@ -47,9 +47,10 @@ def test_custom_resources_are_right_by_the_models(layout: TopicLayout) -> None:
 
 @pytest.mark.parametrize("layout", TopicLayout)
 def test_bicep_is_right_by_the_models(layout: TopicLayout) -> None:
-    """The device and each asset of the Bicep file, as it is read back."""
-    text = made(layout)["assets.bicep"]
-    found = [*azuremodels.faults(DEVICES, value_of(text, "factory")["properties"])]
+    """The device, each asset and the connector template of the Bicep file, as it is read back."""
+    text = made(layout)["assets.bicep"].replace("${connectorVersion}", "1.0.6")
+    found = azuremodels.faults(DEVICES, value_of(text, "factory")["properties"])
+    found += azuremodels.faults(TEMPLATES, value_of(text, "connector"))
     found += [fault for each in value_of(text, "assets") for fault in azuremodels.faults(ASSETS, each["properties"])]
 
     assert found == []

@@ -4,9 +4,9 @@ Found: properties that the model does not have, required ones that are not there
 none of the model's, and what only Azure may set.
 
 Not to be found, as the models know nothing of it: the rules for text (patterns, lengths, least and greatest number),
-what is inside text (the JSON of `additionalConfiguration`), whether what is referred to exists, which properties exclude
-each other, and what the service itself refuses. A model is of one version of the API (API_VERSIONS): azure-mgmt-
-deviceregistry 1.1.0 is older than the version that is exported, so a property that came later would be a false alarm.
+what is inside text (the JSON of `additionalConfiguration`), whether what is referred to exists, which properties
+exclude each other, and what the service itself refuses. A model is of one version of the API (API_VERSIONS): that of
+azure-mgmt-deviceregistry 1.1.0 is older than what is exported, so a property that came later would be a false alarm.
 Where the model has a bare string, any text will do. A custom resource is checked as the properties of the resource that
 it stands for; that its definition in the cluster has the same fields is Microsoft's practice, and no more.
 """
@@ -61,7 +61,7 @@ CUSTOM: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     (_CONNECTIVITY, "DataflowEndpoint"): ("Microsoft.IoTOperations/instances/dataflowEndpoints", ()),
     (_CONNECTIVITY, "Dataflow"): (f"{_FLOWS}/dataflows", ("profileRef",)),
 }
-"""The type that a custom resource stands for, by apiVersion and kind, and what is in its spec because it has no parent."""
+"""By apiVersion and kind: the type that a custom resource stands for, and what only its spec has, to name a parent."""
 
 
 def faults(type_name: str, properties: Any) -> list[str]:
