@@ -42,11 +42,14 @@ def test_removing_leaves_the_account_and_nothing_else(name: str) -> None:
     left = [each for each in manifest(name) if not found(each)]
 
     assert left == [TAKEN]
+    assert "serviceaccount" not in removed(), "an older manifest gave mqtt-client the label"
 
 
 def found(resource: Resource) -> bool:
     """Whether the pages' commands delete it."""
-    return resource["kind"].lower() in removed() and resource["metadata"].get("labels", {}).get("app") == "edgemqttsim"
+    kind, about = resource["kind"].lower(), resource["metadata"]
+    by_name = f"kubectl delete {kind} -n {about['namespace']} {about['name']}" in commands()
+    return by_name or (kind in removed() and about.get("labels", {}).get("app") == "edgemqttsim")
 
 
 def test_no_page_deletes_what_holds_the_account() -> None:
