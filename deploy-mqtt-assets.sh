@@ -230,7 +230,8 @@ What comes of it:
 - These resources are in this cluster only. The cloud is the source of truth, and what kubectl creates is not synced to
   it: the portal does not show them. To register the factory with Azure use register-assets.sh or assets.bicep in
   deploy/assets (or made by: python app.py export assets --output DIR).
-- Discovery needs a connector template for MQTT at the instance: register-assets.sh makes it. With a device and its endpoints (--namespaced, Bicep or az) the MQTT connector reports each topic on which
+- Discovery needs a connector template for MQTT at the instance, which register-assets.sh makes.
+- Discovery: with a device and its endpoints (--namespaced, Bicep or az) the MQTT connector reports each topic on which
   it sees a message as a discovered asset; you import it in the operations experience. For an asset a machine, run the
   simulator with TOPIC_LAYOUT=machine.
 - What is discovered reaches Azure only with resource sync: az iot ops enable-rsync -n INSTANCE -g RESOURCE_GROUP

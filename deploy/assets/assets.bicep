@@ -12,8 +12,8 @@
 //                         curl https://mcr.microsoft.com/v2/azureiotoperations/akri-connectors/mqtt-metadata/tags/list
 //
 // The template is the precondition of all discovery. Better made by `az iot ops connector template create`, as in
-// register-assets.sh: that reads image and settings from Microsoft's metadata, where this file has them as they were
-// published.
+// register-assets.sh: that reads image and settings from Microsoft's metadata. Here the image's name and tag are inferred
+// from those of the metadata; no published example has them.
 //
 // The assets are for who wants to see or adapt them, and are made only with withAssets=true: Microsoft's pages say that
 // the MQTT connector does not support assets made by hand. Import what it discovers instead.

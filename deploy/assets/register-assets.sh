@@ -23,6 +23,7 @@ TTL=3600
 TYPE=Microsoft.Mqtt
 TEMPLATE=mqtt-connector
 METADATA=mcr.microsoft.com/azureiotoperations/akri-connectors/mqtt-metadata
+TAGS=https://mcr.microsoft.com/v2/azureiotoperations/akri-connectors/mqtt-metadata/tags/list
 
 set -euo pipefail
 
@@ -67,7 +68,7 @@ template() {
     return
   fi
   [ -n "${CONNECTOR_VERSION:-}" ] || fail "the instance has no connector template for MQTT: set CONNECTOR_VERSION \
-to one of curl https://${METADATA/\//\/v2\/}/tags/list"
+to one of curl $TAGS"
   ops connector template create --name "$TEMPLATE" --connector-metadata-ref "$METADATA:$CONNECTOR_VERSION"
   echo "connector template $TEMPLATE created"
 }

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from edge.exports.connector import METADATA, TEMPLATE
+from edge.exports.connector import METADATA, TAGS, TEMPLATE
 from edge.exports.export import Export, File, commented
 from edge.exports.names import heading
 from edge.exports.namespaced import (
@@ -23,7 +23,7 @@ from edge.exports.places import Discovery, discoveries, mapping_prefix
 
 FILE: Final = "register-assets.sh"
 
-_HEAD: Final = """
+_HEAD: Final = f"""
 Registers the factory with Azure Device Registry, by the Azure CLI and its extension azure-iot-ops:
 
   INSTANCE=<INSTANCE> RESOURCE_GROUP=<RESOURCE_GROUP> CONNECTOR_VERSION=<CONNECTOR_VERSION> bash register-assets.sh
@@ -33,7 +33,7 @@ Yours to fill in:
   <RESOURCE_GROUP>     the resource group it is in
   <CONNECTOR_VERSION>  the version of the MQTT connector, needed only where the instance has no connector template for
                        MQTT yet; the versions there are:
-                       curl https://mcr.microsoft.com/v2/azureiotoperations/akri-connectors/mqtt-metadata/tags/list
+                       curl {TAGS}
 
 Discovery is what Microsoft supports for MQTT: the connector reports each topic as it sees a message on it, and
 you import what it found. With --assets the script also makes all assets by command, without data points; Microsoft's
@@ -85,7 +85,7 @@ template() {
     return
   fi
   [ -n "${CONNECTOR_VERSION:-}" ] || fail "the instance has no connector template for MQTT: set CONNECTOR_VERSION \\
-to one of curl https://${METADATA/\\//\\/v2\\/}/tags/list"
+to one of curl $TAGS"
   ops connector template create --name "$TEMPLATE" --connector-metadata-ref "$METADATA:$CONNECTOR_VERSION"
   echo "connector template $TEMPLATE created"
 }
@@ -159,7 +159,7 @@ _UNSUPPORTED: Final = """\
 def commands(export: Export) -> list[File]:
     """One script: sync, connector template, device and endpoints; with --assets every asset."""
     values = {"DEVICE": device(export).name, "ADDRESS": address(export), "TTL": str(EXPIRY_SECONDS)}
-    values |= {"TYPE": ENDPOINT_TYPE, "TEMPLATE": TEMPLATE, "METADATA": METADATA}
+    values |= {"TYPE": ENDPOINT_TYPE, "TEMPLATE": TEMPLATE, "METADATA": METADATA, "TAGS": TAGS}
     variables = "".join(f"{name}={_word(value)}\n" for name, value in values.items())
     comment = commented(heading(_HEAD, "assets"))
     parts = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from edge.exports.connector import METADATA, TEMPLATE, template
+from edge.exports.connector import TAGS, TEMPLATE, template
 from edge.exports.export import Export, File, commented
 from edge.exports.names import heading
 from edge.exports.namespaced import asset_resources, device
@@ -30,11 +30,11 @@ Yours to fill in, in that command:
   <CUSTOM_LOCATION_ID>  the resource id of the instance's custom location
   <INSTANCE>            the name of the instance
   <CONNECTOR_VERSION>   leave it out where the instance has a connector template for MQTT; the versions there are:
-                        curl https://{METADATA.replace("/", "/v2/", 1)}/tags/list
+                        curl {TAGS}
 
 The template is the precondition of all discovery. Better made by `az iot ops connector template create`, as in
-register-assets.sh: that reads image and settings from Microsoft's metadata, where this file has them as they were
-published.
+register-assets.sh: that reads image and settings from Microsoft's metadata. Here the image's name and tag are inferred
+from those of the metadata; no published example has them.
 
 The assets are for who wants to see or adapt them, and are made only with withAssets=true: Microsoft's pages say that
 the MQTT connector does not support assets made by hand. Import what it discovers instead.

@@ -11,10 +11,15 @@ TEMPLATE: Final = "mqtt-connector"
 IMAGE: Final = "azureiotoperations/akri-connectors/mqtt"
 METADATA: Final = f"mcr.microsoft.com/{IMAGE}-metadata"
 """Microsoft's document of what the connector needs; its tags are the connector's versions."""
+TAGS: Final = f"https://{METADATA.replace('/', '/v2/', 1)}/tags/list"
+"""Where the versions are told."""
 
 
 def template(export: Export, version: str) -> dict[str, Any]:
-    """The template's properties, for a version of the connector: image, endpoint type, and its way to the broker."""
+    """The template's properties, for a version of the connector: image, endpoint type, and its way to the broker.
+
+    No example is published: the image's name follows that of the metadata, the tag is taken to be the metadata's too.
+    """
     registry = {
         "registrySettingsType": "ContainerRegistry",
         "containerRegistrySettings": {"registry": "mcr.microsoft.com"},
