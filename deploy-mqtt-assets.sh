@@ -147,7 +147,7 @@ check_definitions() {
 
 check_broker() {
   local address host port
-  address=$(sed -n 's#.*mqtts\{0,1\}://\([^:/ ]*\):\([0-9]*\).*#\1 \2#p' "${files[0]}" | head -n 1)
+  address=$(sed -nE 's#^ *(targetA|a)ddress: (mqtts?://)?([^:/ ]+):([0-9]+).*#\3 \4#p' "${files[0]}" | head -n 1)
   host=${address% *} port=${address#* }
   [ -n "$address" ] || return 0
   look 8 "no service ${host%%.*} in $namespace: the broker that ${files[0]##*/} names" \
@@ -216,7 +216,8 @@ whose_turn() {
   if [ "$model" = classic ]; then
     echo "$unread, or leave --wait out"
   else
-    echo "add a connector template for MQTT to the instance (Azure portal, Connector templates), \
+    echo "add a connector template for MQTT to the instance (az iot ops connector template create, as in \
+register-assets.sh, or Azure portal, Connector templates), \
 and see its pod: kubectl get pods -n $namespace; then run this again"
   fi
 }
@@ -227,8 +228,9 @@ tell() {
 
 What comes of it:
 - These resources are in this cluster only. The cloud is the source of truth, and what kubectl creates is not synced to
-  it: the portal does not show them. To register the factory with Azure use assets.bicep or register-assets.sh in
+  it: the portal does not show them. To register the factory with Azure use register-assets.sh or assets.bicep in
   deploy/assets (or made by: python app.py export assets --output DIR).
+- Discovery needs a connector template for MQTT at the instance, which register-assets.sh makes.
 - Discovery: with a device and its endpoints (--namespaced, Bicep or az) the MQTT connector reports each topic on which
   it sees a message as a discovered asset; you import it in the operations experience. For an asset a machine, run the
   simulator with TOPIC_LAYOUT=machine.

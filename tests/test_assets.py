@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
-import subprocess
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +320,27 @@ def test_bicep_declares_what_it_uses() -> None:
     assert used - {"factory"} <= declared(text)
 
 
+def test_bicep_makes_assets_only_when_asked() -> None:
+    """The connector supports none that are made by hand: by default a deployment makes device and template alone."""
+    text = default().texts["assets.bicep"]
+
+    assert "param withAssets bool = false\n" in text
+    assert "[for each in batch: if (withAssets) {\n" in text
+
+
+def test_the_connector_is_told_the_broker_in_one_form() -> None:
+    """Host and port without a scheme, as Microsoft has the built-in broker: device, Bicep, script and template."""
+    made = default()
+    (inbound,) = made.resources("mqtt-device.yaml")[0]["spec"]["endpoints"]["inbound"].values()
+
+    assert inbound["address"] == "aio-broker:18883"
+    assert "ADDRESS=aio-broker:18883\n" in made.texts["register-assets.sh"]
+    assert "host: 'aio-broker:18883'\n" in made.texts["assets.bicep"]
+    assert not [
+        name for name in ("assets.bicep", "mqtt-device.yaml", "register-assets.sh") if "mqtt://" in made.texts[name]
+    ]
+
+
 def test_the_files_are_clean() -> None:
     """yamllint with the project's rules, shellcheck with its own, for both layouts."""
     for layout in TopicLayout:
@@ -329,57 +348,3 @@ def test_the_files_are_clean() -> None:
 
         assert yamllint(text for name, text in found.items() if name.endswith(".yaml")) == ""
         assert shellcheck(found["register-assets.sh"]) == ""
-
-
-AZ = """#!/usr/bin/env bash
-# Answers as the Azure CLI does: `show` finds what `create` or `add` has made.
-printf '%s\\n' "$*" >> "$LOG"
-name=$(sed -n 's/.*--name \\([^ ]*\\).*/\\1/p' <<< "$*")
-case "$*" in
-  *"device show"*--query*) cat "$STATE/endpoints" 2>/dev/null ;;
-  *" inbound add mqtt "*) echo "$name" >> "$STATE/endpoints" ;;
-  *" show "*) test -e "$STATE/${name//\\//_}" ;;
-  *" create "* | *" add "*) touch "$STATE/${name//\\//_}" ;;
-esac
-"""
-
-
-def registered(tmp_path: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """A run of register-assets.sh against a scripted `az`, which keeps what has been made."""
-    (tmp_path / "state").mkdir(exist_ok=True)
-    (tmp_path / "az").write_text(AZ)
-    (tmp_path / "az").chmod(0o755)
-    script = tmp_path / "register-assets.sh"
-    script.write_text(default().texts["register-assets.sh"])
-    known = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "STATE": str(tmp_path / "state"), "LOG": str(tmp_path / "log")}
-    return subprocess.run(
-        ["bash", script, *arguments], env={**known, **environ}, capture_output=True, text=True, check=False
-    )
-
-
-def calls(tmp_path: Path) -> Iterator[str]:
-    """What `az` was asked to make."""
-    made = re.compile(r"iot ops (enable-rsync|ns .* (?:create|add)\b.*? (?:--name|--device) \S+)")
-    for line in (tmp_path / "log").read_text().splitlines():
-        yield from made.findall(line)
-
-
-def test_registering_twice_makes_everything_once(tmp_path: Path) -> None:
-    """Sync, device, endpoint, every asset and dataset; the second time only sync, which may be repeated."""
-    here = {"INSTANCE": "aio", "RESOURCE_GROUP": "rg"}
-    first = registered(tmp_path, "--assets", **here)
-    made = list(calls(tmp_path))
-    (tmp_path / "log").unlink()
-    second = registered(tmp_path, "--assets", **here)
-
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert sum("asset mqtt create" in call for call in made) == 22 + 7
-    assert sum("dataset add" in call for call in made) == 7
-    assert list(calls(tmp_path)) == ["enable-rsync"]
-
-
-def test_registering_says_what_it_needs(tmp_path: Path) -> None:
-    """No instance, or a wrong argument, ends it before anything is asked."""
-    assert "INSTANCE" in registered(tmp_path).stderr
-    assert registered(tmp_path, "--asets", INSTANCE="aio", RESOURCE_GROUP="rg").returncode == 2
-    assert not (tmp_path / "log").exists()

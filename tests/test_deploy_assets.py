@@ -220,6 +220,15 @@ def test_without_kubectl_there_is_no_going_on(cluster: Cluster, tmp_path: Path) 
     assert "kubectl is not on the PATH" in run.stderr
 
 
+def test_the_namespaced_model_is_checked_against_the_broker_too(cluster: Cluster) -> None:
+    """Its address has no scheme, and is found all the same."""
+    cluster.lacks("service/aio-broker")
+    run = cluster.deploy("--namespaced")
+
+    assert run.returncode == 8
+    assert "no service aio-broker" in run.stderr
+
+
 def test_a_file_that_is_not_there_is_named(cluster: Cluster) -> None:
     """Before anything is asked of the cluster."""
     run = cluster.deploy("--dir", "/nowhere")

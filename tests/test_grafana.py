@@ -121,8 +121,6 @@ def test_every_metric_that_matters_is_shown() -> None:
     assert {re.sub(r"_(sum|count|bucket)$", "", name) for name in unseen} == {
         "edgemqttsim_availability_ratio",
         "edgemqttsim_build_info",
-        "edgemqttsim_clock_ahead_seconds",
-        "edgemqttsim_clock_steps_total",
         "edgemqttsim_connects_total",
         "edgemqttsim_last_reload_success_timestamp_seconds",
         "edgemqttsim_lateness_seconds",

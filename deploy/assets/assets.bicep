@@ -1,12 +1,22 @@
-// The factory's device and assets in Azure Device Registry. Deploy it with
+// The factory's device in Azure Device Registry, by which the MQTT connector discovers its topics. Deploy it with
 //
 //   az deployment group create -g <RESOURCE_GROUP> -f assets.bicep -p namespaceName=<ADR_NAMESPACE> \
-//     customLocationId=<CUSTOM_LOCATION_ID>
+//     customLocationId=<CUSTOM_LOCATION_ID> instanceName=<INSTANCE> connectorVersion=<CONNECTOR_VERSION>
 //
 // Yours to fill in, in that command:
 //   <RESOURCE_GROUP>      the resource group of the Azure IoT Operations instance
 //   <ADR_NAMESPACE>       the Azure Device Registry namespace that the instance refers to
 //   <CUSTOM_LOCATION_ID>  the resource id of the instance's custom location
+//   <INSTANCE>            the name of the instance
+//   <CONNECTOR_VERSION>   leave it out where the instance has a connector template for MQTT; the versions there are:
+//                         curl https://mcr.microsoft.com/v2/azureiotoperations/akri-connectors/mqtt-metadata/tags/list
+//
+// The template is the precondition of all discovery. Better made by `az iot ops connector template create`, as in
+// register-assets.sh: that reads image and settings from Microsoft's metadata. Here the image's name and tag are inferred
+// from those of the metadata; no published example has them.
+//
+// The assets are for who wants to see or adapt them, and are made only with withAssets=true: Microsoft's pages say that
+// the MQTT connector does not support assets made by hand. Import what it discovers instead.
 //
 // It has been checked for its shape only, never compiled or deployed: run `az bicep build -f assets.bicep` first.
 //
@@ -18,13 +28,24 @@ param namespaceName string
 @description('Resource id of the custom location of the Azure IoT Operations instance.')
 param customLocationId string
 
+@description('Name of the Azure IoT Operations instance.')
+param instanceName string
+
+@description('Version of the MQTT connector for a new connector template; empty: there is one already.')
+param connectorVersion string = ''
+
 @description('Azure region of the resources.')
 param location string = resourceGroup().location
 
-@description('Assets to pass over: one deployment takes 799, so a larger plant needs several.')
+@description('Also make the assets by hand, which the MQTT connector does not support.')
+param withAssets bool = false
+
+@description('Assets to pass over: one deployment takes 798, so a larger plant needs several.')
 param first int = 0
 
-var batch = take(skip(assets, first), 799)
+var batch = take(skip(assets, first), 798)
+
+var withTemplate = !empty(connectorVersion)
 
 var extendedLocation = {
   type: 'CustomLocation'
@@ -42,7 +63,7 @@ var factory = {
       inbound: {
         'mqtt-1': {
           endpointType: 'Microsoft.Mqtt'
-          address: 'mqtt://aio-broker:18883'
+          address: 'aio-broker:18883'
           authentication: {
             method: 'Anonymous'
           }
@@ -979,6 +1000,68 @@ var assets = [
   }
 ]
 
+var connector = {
+  connectorMetadataRef: 'mcr.microsoft.com/azureiotoperations/akri-connectors/mqtt-metadata:${connectorVersion}'
+  deviceInboundEndpointTypes: [
+    {
+      endpointType: 'Microsoft.Mqtt'
+    }
+  ]
+  runtimeConfiguration: {
+    runtimeConfigurationType: 'ManagedConfiguration'
+    managedConfigurationSettings: {
+      managedConfigurationType: 'ImageConfiguration'
+      imageConfigurationSettings: {
+        imageName: 'azureiotoperations/akri-connectors/mqtt'
+        registrySettings: {
+          registrySettingsType: 'ContainerRegistry'
+          containerRegistrySettings: {
+            registry: 'mcr.microsoft.com'
+          }
+        }
+        tagDigestSettings: {
+          tagDigestType: 'Tag'
+          tag: '${connectorVersion}'
+        }
+        replicas: 1
+      }
+      allocation: {
+        policy: 'Bucketized'
+        bucketSize: 1
+      }
+    }
+  }
+  mqttConnectionConfiguration: {
+    host: 'aio-broker:18883'
+    authentication: {
+      method: 'ServiceAccountToken'
+      serviceAccountTokenSettings: {
+        audience: 'aio-internal'
+      }
+    }
+    tls: {
+      mode: 'Enabled'
+      trustedCaCertificateConfigMapRef: 'azure-iot-operations-aio-ca-trust-bundle'
+    }
+  }
+  diagnostics: {
+    logs: {
+      level: 'info'
+    }
+  }
+}
+
+resource instance 'Microsoft.IoTOperations/instances@2026-07-01' existing = {
+  name: instanceName
+}
+
+resource template 'Microsoft.IoTOperations/instances/akriConnectorTemplates@2026-07-01' = if (withTemplate) {
+  parent: instance
+  name: 'mqtt-connector'
+  extendedLocation: extendedLocation
+  properties: connector
+}
+
 resource registry 'Microsoft.DeviceRegistry/namespaces@2026-04-01' existing = {
   name: namespaceName
 }
@@ -991,7 +1074,7 @@ resource device 'Microsoft.DeviceRegistry/namespaces/devices@2026-04-01' = {
   properties: factory.properties
 }
 
-resource asset 'Microsoft.DeviceRegistry/namespaces/assets@2026-04-01' = [for each in batch: {
+resource asset 'Microsoft.DeviceRegistry/namespaces/assets@2026-04-01' = [for each in batch: if (withAssets) {
   parent: registry
   name: each.name
   location: location

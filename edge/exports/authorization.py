@@ -25,8 +25,9 @@ It takes effect on a listener that refers to it, such as test-listener.yaml. A c
 nothing: on a listener that others use too, their rules must be added. A plant with more topics needs this made anew.
 Client ids are the pods' names; a MQTT_CLIENT_ID of your own must begin like them, or be added here.
 
-Apply it after deployment.yaml: that has the same ServiceAccount without the annotation, and takes it away again
-(the overlay deploy/overlays/authorization has both in one).
+The ServiceAccount is the simulator's alone: set serviceAccountName in deployment.yaml to it (the overlay
+deploy/overlays/authorization does). The one there by default, mqtt-client, is that of Microsoft's quickstart too,
+and is left as it is.
 Changing a BrokerAuthorization makes the broker disconnect its clients; the simulator comes back by itself.
 """
 _LISTENER_HEAD: Final = f"""
@@ -58,7 +59,7 @@ def _of(export: Export, kind: Kind) -> Sequence[str]:
 
 def _service_account(export: Export) -> dict[str, Any]:
     name, value = ATTRIBUTE
-    about = metadata(export, export.service_account) | {"annotations": {f"aio-broker-auth/{name}": value}}
+    about = metadata(export, export.app) | {"annotations": {f"aio-broker-auth/{name}": value}}
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": about, "automountServiceAccountToken": False}
 
 

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from typing import Final
 
+from edge.exports.connector import METADATA, TAGS, TEMPLATE
 from edge.exports.export import Export, File, commented
 from edge.exports.names import heading
-from edge.exports.namespaced import EXPIRY_SECONDS, Resource, asset_resources, device
-from edge.exports.places import discoveries, mapping_prefix
+from edge.exports.namespaced import (
+    ENDPOINT_TYPE,
+    EXPIRY_SECONDS,
+    Resource,
+    address,
+    asset_resources,
+    configuration,
+    device,
+)
+from edge.exports.places import Discovery, discoveries, mapping_prefix
 
 FILE: Final = "register-assets.sh"
 
-_HEAD: Final = """
+_HEAD: Final = f"""
 Registers the factory with Azure Device Registry, by the Azure CLI and its extension azure-iot-ops:
 
-  INSTANCE=<INSTANCE> RESOURCE_GROUP=<RESOURCE_GROUP> bash register-assets.sh            discovery
-  INSTANCE=<INSTANCE> RESOURCE_GROUP=<RESOURCE_GROUP> bash register-assets.sh --assets   the assets too
+  INSTANCE=<INSTANCE> RESOURCE_GROUP=<RESOURCE_GROUP> CONNECTOR_VERSION=<CONNECTOR_VERSION> bash register-assets.sh
 
 Yours to fill in:
-  <INSTANCE>        the name of the Azure IoT Operations instance
-  <RESOURCE_GROUP>  the resource group it is in
+  <INSTANCE>           the name of the Azure IoT Operations instance
+  <RESOURCE_GROUP>     the resource group it is in
+  <CONNECTOR_VERSION>  the version of the MQTT connector, needed only where the instance has no connector template for
+                       MQTT yet; the versions there are:
+                       curl {TAGS}
 
 Discovery is what Microsoft supports for MQTT: the connector reports each topic as it sees a message on it, and
-you import what it found. --assets creates all of them by command. Neither the level of a topic that names the asset
-(assetLevel) nor data points can be given by command: assets.bicep has both, and is the better way. What is there
-already is left as it is. The script has not been tried on a real instance.
+you import what it found. With --assets the script also makes all assets by command, without data points; Microsoft's
+pages say that the connector does not support that. What is there already is left as it is. The script has not been
+tried on a real instance.
 """
 
 _FUNCTIONS: Final = """\
@@ -39,10 +51,47 @@ case "${1:-}" in
   *) echo "usage: INSTANCE=... RESOURCE_GROUP=... bash register-assets.sh [--assets]" >&2; exit 2 ;;
 esac
 
-ops() { az iot ops "$@" --instance "$INSTANCE" -g "$RESOURCE_GROUP" --only-show-errors --output none; }
+files=$(mktemp -d)
+trap 'rm -rf "$files"' EXIT
+
+fail() {
+  echo "register-assets.sh: $1" >&2
+  exit 1
+}
+
+ask() { az iot ops "$@" --instance "$INSTANCE" -g "$RESOURCE_GROUP" --only-show-errors; }
+ops() { ask "$@" --output none; }
+known() { az iot ops "$@" --help >/dev/null 2>&1; }
+
+# Whether `show` finds something. Only "not found" is an answer of no: what merely cannot be seen is not made anew.
+there() {
+  ops "$@" 2>"$files/complaint" && return
+  grep -qiE 'not ?found|does not exist|could not be found' "$files/complaint" || fail "$(cat "$files/complaint")"
+  return 1
+}
+
+# The precondition of all discovery.
+template() {
+  local found
+  if ! known connector template create; then
+    echo "warning: this azure-iot-ops knows no connector templates: without one for MQTT nothing is discovered." \\
+      "Add it in the Azure portal, or: az extension add --upgrade --name azure-iot-ops" >&2
+    return
+  fi
+  found=$(ask connector template list --output tsv \\
+    --query "[?properties.deviceInboundEndpointTypes[?endpointType=='$TYPE']].name") || fail "cannot see the templates"
+  if [ -n "$found" ]; then
+    echo "connector template ${found//$'\\n'/, } is there"
+    return
+  fi
+  [ -n "${CONNECTOR_VERSION:-}" ] || fail "the instance has no connector template for MQTT: set CONNECTOR_VERSION \\
+to one of curl $TAGS"
+  ops connector template create --name "$TEMPLATE" --connector-metadata-ref "$METADATA:$CONNECTOR_VERSION"
+  echo "connector template $TEMPLATE created"
+}
 
 device() {
-  if ops ns device show --name "$DEVICE" 2>/dev/null; then
+  if there ns device show --name "$DEVICE"; then
     echo "device $DEVICE is there"
   else
     ops ns device create --name "$DEVICE"
@@ -52,7 +101,7 @@ device() {
 
 # asset NAME ENDPOINT EXTERNAL_ID DISPLAY_NAME MODEL
 asset() {
-  if ops ns asset show --name "$1" 2>/dev/null; then
+  if there ns asset show --name "$1"; then
     echo "asset $1 is there"
   else
     ops ns asset mqtt create --name "$1" --device "$DEVICE" --endpoint "$2" \\
@@ -63,52 +112,79 @@ asset() {
 
 # dataset ASSET TOPIC DESTINATION RETAIN
 dataset() {
-  if ops ns asset mqtt dataset show --asset "$1" --name "$2" 2>/dev/null; then
+  if there ns asset mqtt dataset show --asset "$1" --name "$2"; then
     return
   fi
   ops ns asset mqtt dataset add --asset "$1" --name "$2" --data-source "$2" \\
     --destination "topic=$3" qos=Qos1 "retain=$4" "ttl=$TTL"
 }
 
-# endpoint NAME FILTER PREFIX
+# endpoint NAME CONFIGURATION FILTER PREFIX LEVEL
 endpoint() {
-  if az iot ops ns device show --name "$DEVICE" --instance "$INSTANCE" -g "$RESOURCE_GROUP" --only-show-errors \\
-    --query 'keys(properties.endpoints.inbound)' --output tsv 2>/dev/null | grep -qx "$1"; then
+  local found
+  found=$(ask ns device show --name "$DEVICE" --output tsv \\
+    --query "keys(properties.endpoints.inbound || \\`{}\\`)") || fail "cannot see the endpoints of $DEVICE"
+  if grep -qxF -e "$1" <<< "$found"; then
     echo "endpoint $1 is there; to change what it discovers, delete the device $DEVICE first"
     return
   fi
-  ops ns device endpoint inbound add mqtt --device "$DEVICE" --name "$1" --endpoint-address "$ADDRESS" \\
-    --topic-filter "$2" --topic-mapping-prefix "$3"
-  echo "endpoint $1 discovers $2"
+  if known ns device endpoint inbound apply; then
+    printf '%s\\n' "$2" > "$files/$1.json"
+    ops ns device endpoint inbound apply --device "$DEVICE" --name "$1" --endpoint-address "$ADDRESS" \\
+      --connector-type "$TYPE" --endpoint-config "$files/$1.json"
+    echo "endpoint $1 discovers $3, an asset for each name on level $5"
+  else
+    echo "warning: this azure-iot-ops has no \\`endpoint inbound apply\\`: endpoint $1 gets asset level 1 in place" \\
+      "of $5, so all that it discovers is one asset named ${3%%/*}. Better: az iot ops ns device delete" \\
+      "--name $DEVICE --instance $INSTANCE -g $RESOURCE_GROUP; az extension add --upgrade --name azure-iot-ops;" \\
+      "and run this again" >&2
+    ops ns device endpoint inbound add mqtt --device "$DEVICE" --name "$1" --endpoint-address "$ADDRESS" \\
+      --topic-filter "$3" --topic-mapping-prefix "$4"
+    echo "endpoint $1 discovers $3"
+  fi
 }
+"""
 
+_SYNC: Final = """\
 # Without this sync nothing that a connector discovers is seen in Azure. It may be run again.
 az iot ops enable-rsync -n "$INSTANCE" -g "$RESOURCE_GROUP" --only-show-errors --output none
+template
+"""
+
+_UNSUPPORTED: Final = """\
+  echo "warning: Microsoft's MQTT connector does not support assets made by command, only what it discovered" >&2
 """
 
 
 def commands(export: Export) -> list[File]:
-    """One script: sync, device and endpoints; with --assets every asset."""
-    variables = f"DEVICE={_word(device(export).name)}\nADDRESS={_word(_address(export))}\nTTL={EXPIRY_SECONDS}\n"
+    """One script: sync, connector template, device and endpoints; with --assets every asset."""
+    values = {"DEVICE": device(export).name, "ADDRESS": address(export), "TTL": str(EXPIRY_SECONDS)}
+    values |= {"TYPE": ENDPOINT_TYPE, "TEMPLATE": TEMPLATE, "METADATA": METADATA, "TAGS": TAGS}
+    variables = "".join(f"{name}={_word(value)}\n" for name, value in values.items())
     comment = commented(heading(_HEAD, "assets"))
-    parts = ("#!/usr/bin/env bash\n" + comment, _FUNCTIONS, variables, _device_lines(export), _asset_lines(export))
+    parts = (
+        "#!/usr/bin/env bash\n" + comment,
+        variables + "\n" + _FUNCTIONS,
+        _SYNC,
+        _device_lines(export),
+        _asset_lines(export),
+    )
     return [File(FILE, "\n".join(parts))]
 
 
-def _address(export: Export) -> str:
-    """The broker as the commands want it: without a scheme for the built-in one."""
-    return f"{export.broker_host}:{export.broker_port}"
-
-
 def _device_lines(export: Export) -> str:
-    prefix = mapping_prefix(export)
-    endpoints = [f"endpoint {each.name} {_word(each.topic_filter)} {_word(prefix)}" for each in discoveries(export)]
-    return "\n".join(("device", *endpoints)) + "\n"
+    return "\n".join(("device", *(_endpoint(export, each) for each in discoveries(export)))) + "\n"
+
+
+def _endpoint(export: Export, found: Discovery) -> str:
+    whole = json.dumps(configuration(export, found), ensure_ascii=False)
+    words = (found.name, whole, found.topic_filter, mapping_prefix(export), str(found.asset_level))
+    return "endpoint " + " ".join(map(_word, words))
 
 
 def _asset_lines(export: Export) -> str:
-    lines = [line for resource in asset_resources(export) for line in _asset(resource)] or ["  :"]
-    return "\n".join(('if [ "${1:-}" = --assets ]; then', *lines, "fi")) + "\n"
+    lines = (line for resource in asset_resources(export) for line in _asset(resource))
+    return "\n".join(('if [ "${1:-}" = --assets ]; then', _UNSUPPORTED.rstrip("\n"), *lines, "fi")) + "\n"
 
 
 def _asset(resource: Resource) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from edge.exports.connector import TAGS, TEMPLATE, template
 from edge.exports.export import Export, File, commented
 from edge.exports.names import heading
 from edge.exports.namespaced import asset_resources, device
@@ -11,19 +12,32 @@ from edge.exports.namespaced import asset_resources, device
 API_VERSION: Final = "2026-04-01"
 """Of Microsoft.DeviceRegistry: the newest that is generally available."""
 FILE: Final = "assets.bicep"
-MOST_RESOURCES: Final = 800
-"""In one deployment, by Azure Resource Manager; the device is one of them."""
+OPERATIONS_VERSION: Final = "2026-07-01"
+"""Of Microsoft.IoTOperations, likewise."""
+MOST_ASSETS: Final = 798
+"""In one deployment: Azure Resource Manager takes 800 resources, and the device and the template are two of them."""
+_VERSION: Final = "${connectorVersion}"
 
-_HEAD: Final = """
-The factory's device and assets in Azure Device Registry. Deploy it with
+_HEAD: Final = f"""
+The factory's device in Azure Device Registry, by which the MQTT connector discovers its topics. Deploy it with
 
   az deployment group create -g <RESOURCE_GROUP> -f assets.bicep -p namespaceName=<ADR_NAMESPACE> \\
-    customLocationId=<CUSTOM_LOCATION_ID>
+    customLocationId=<CUSTOM_LOCATION_ID> instanceName=<INSTANCE> connectorVersion=<CONNECTOR_VERSION>
 
 Yours to fill in, in that command:
   <RESOURCE_GROUP>      the resource group of the Azure IoT Operations instance
   <ADR_NAMESPACE>       the Azure Device Registry namespace that the instance refers to
   <CUSTOM_LOCATION_ID>  the resource id of the instance's custom location
+  <INSTANCE>            the name of the instance
+  <CONNECTOR_VERSION>   leave it out where the instance has a connector template for MQTT; the versions there are:
+                        curl {TAGS}
+
+The template is the precondition of all discovery. Better made by `az iot ops connector template create`, as in
+register-assets.sh: that reads image and settings from Microsoft's metadata. Here the image's name and tag are inferred
+from those of the metadata; no published example has them.
+
+The assets are for who wants to see or adapt them, and are made only with withAssets=true: Microsoft's pages say that
+the MQTT connector does not support assets made by hand. Import what it discovers instead.
 
 It has been checked for its shape only, never compiled or deployed: run `az bicep build -f assets.bicep` first.
 """
@@ -35,13 +49,24 @@ param namespaceName string
 @description('Resource id of the custom location of the Azure IoT Operations instance.')
 param customLocationId string
 
+@description('Name of the Azure IoT Operations instance.')
+param instanceName string
+
+@description('Version of the MQTT connector for a new connector template; empty: there is one already.')
+param connectorVersion string = ''
+
 @description('Azure region of the resources.')
 param location string = resourceGroup().location
 
-@description('Assets to pass over: one deployment takes {MOST_RESOURCES - 1}, so a larger plant needs several.')
+@description('Also make the assets by hand, which the MQTT connector does not support.')
+param withAssets bool = false
+
+@description('Assets to pass over: one deployment takes {MOST_ASSETS}, so a larger plant needs several.')
 param first int = 0
 
-var batch = take(skip(assets, first), {MOST_RESOURCES - 1})
+var batch = take(skip(assets, first), {MOST_ASSETS})
+
+var withTemplate = !empty(connectorVersion)
 
 var extendedLocation = {{
   type: 'CustomLocation'
@@ -50,6 +75,17 @@ var extendedLocation = {{
 """
 
 _RESOURCES: Final = f"""\
+resource instance 'Microsoft.IoTOperations/instances@{OPERATIONS_VERSION}' existing = {{
+  name: instanceName
+}}
+
+resource template 'Microsoft.IoTOperations/instances/akriConnectorTemplates@{OPERATIONS_VERSION}' = if (withTemplate) {{
+  parent: instance
+  name: '{TEMPLATE}'
+  extendedLocation: extendedLocation
+  properties: connector
+}}
+
 resource registry 'Microsoft.DeviceRegistry/namespaces@{API_VERSION}' existing = {{
   name: namespaceName
 }}
@@ -62,7 +98,7 @@ resource device 'Microsoft.DeviceRegistry/namespaces/devices@{API_VERSION}' = {{
   properties: factory.properties
 }}
 
-resource asset 'Microsoft.DeviceRegistry/namespaces/assets@{API_VERSION}' = [for each in batch: {{
+resource asset 'Microsoft.DeviceRegistry/namespaces/assets@{API_VERSION}' = [for each in batch: if (withAssets) {{
   parent: registry
   name: each.name
   location: location
@@ -76,11 +112,13 @@ resource asset 'Microsoft.DeviceRegistry/namespaces/assets@{API_VERSION}' = [for
 
 
 def bicep(export: Export) -> list[File]:
-    """One file with the device and all assets."""
+    """One file with the connector template, the device and, if wanted, all assets."""
     name, spec = device(export)
     assets = [{"name": asset.name, "properties": asset.spec} for asset in asset_resources(export)]
     comment = commented(heading(_HEAD, "assets"), "//")
+    connector = literal(template(export, _VERSION)).replace("\\" + _VERSION, _VERSION)
     variables = f"var factory = {literal({'name': name, 'properties': spec})}\n\nvar assets = {literal(assets)}\n"
+    variables += f"\nvar connector = {connector}\n"
     return [File(FILE, f"{comment}\n{_PARAMETERS}\n{variables}\n{_RESOURCES}")]
 
 

@@ -78,7 +78,7 @@ def _topics_by_source(topics: Topics, kind: Kind) -> dict[str, str]:
 class Export:
     """All that an export is made of.
 
-    prefix: the first levels of every topic.  namespace, app, service_account: of the pod.
+    prefix: the first levels of every topic.  namespace, app: of the pod.
     broker_host, broker_port, tls: where it connects to.  version: of this program.
     qos, message_expiry_seconds (0: never), cloud_events: how messages are sent; events_source is their `source`.
     """
@@ -88,7 +88,6 @@ class Export:
     prefix: str = "factory"
     namespace: str = NAMESPACE
     app: str = APP
-    service_account: str = "mqtt-client"
     broker_host: str = "aio-broker"
     broker_port: int = 18883
     version: str = "0.1.0"

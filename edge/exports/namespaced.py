@@ -20,6 +20,7 @@ from plant.catalogue import Kind, MachineRef
 
 API: Final = "namespaces.deviceregistry.microsoft.com/v1"
 DEVICE_FILE, ASSETS_FILE = "mqtt-device.yaml", "mqtt-device-assets.yaml"
+ENDPOINT_TYPE: Final = "Microsoft.Mqtt"
 EXPIRY_SECONDS: Final = 3600
 """For how long the broker keeps a copy that nobody fetches."""
 
@@ -71,9 +72,14 @@ def device(export: Export) -> Resource:
     return Resource(endpoint_name(export), spec)
 
 
-def _inbound(export: Export, found: Discovery) -> dict[str, Any]:
-    """The built-in broker's login is the connector's own, so there are no credentials here."""
-    configuration = {
+def address(export: Export) -> str:
+    """The broker as the MQTT connector wants it: Microsoft's pages have the built-in one without a scheme."""
+    return f"{export.broker_host}:{export.broker_port}"
+
+
+def configuration(export: Export, found: Discovery) -> dict[str, Any]:
+    """What an endpoint discovers, by the connector's own schema."""
+    return {
         "useBuiltInMqttBroker": True,
         "assetDiscoveryConfiguration": {
             "topicFilter": found.topic_filter,
@@ -81,11 +87,15 @@ def _inbound(export: Export, found: Discovery) -> dict[str, Any]:
             "topicMappingPrefix": mapping_prefix(export),
         },
     }
+
+
+def _inbound(export: Export, found: Discovery) -> dict[str, Any]:
+    """The built-in broker's login is the connector's own, so there are no credentials here."""
     return {
-        "endpointType": "Microsoft.Mqtt",
-        "address": f"mqtt://{export.broker_host}:{export.broker_port}",
+        "endpointType": ENDPOINT_TYPE,
+        "address": address(export),
         "authentication": {"method": "Anonymous"},
-        "additionalConfiguration": json.dumps(configuration, indent=2, ensure_ascii=False),
+        "additionalConfiguration": json.dumps(configuration(export, found), indent=2, ensure_ascii=False),
     }
 
 
