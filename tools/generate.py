@@ -104,6 +104,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "deploy/components/monitoring/podmonitor.yaml": whole("prometheus", "prometheus/podmonitor.yaml"),
     "deploy/components/monitoring/prometheusrule.yaml": whole("prometheus", "prometheus/prometheusrule.yaml"),
     "deploy/components/test-listener/listener.yaml": resource("authorization", "test-listener.yaml", "BrokerListener"),
+    **{f"deploy/{name}": whole("azure", name) for name in exported("azure")},
 }
 """File -> what brings it up to date."""
 
@@ -113,6 +114,7 @@ def main() -> None:
     for name, renew in GENERATED.items():
         path = ROOT / name
         old = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(renew(old), encoding="utf-8")
 
 
