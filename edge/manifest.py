@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from edge.arguments import shown
 from edge.exports.assets import assets
 from edge.exports.asyncapi import asyncapi
 from edge.exports.authorization import authorization
+from edge.exports.azure import azure
 from edge.exports.azuremonitor import azure_monitor
 from edge.exports.dataflow import dataflow
 from edge.exports.export import NAMESPACE, Channels, Export, File, Target
@@ -48,6 +50,7 @@ TARGETS: Final[dict[str, Target]] = {
     "assets": assets,
     "authorization": authorization,
     "dataflow": dataflow,
+    "azure": azure,
     "kql": kql,
     "grafana": grafana,
     "prometheus": prometheus,
@@ -93,6 +96,13 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--namespace", type=_namespace, default=NAMESPACE, metavar="NAME", help="of Kubernetes [%(default)s]"
     )
+    parser.add_argument(
+        "--schema-version",
+        type=_version,
+        default=1,
+        metavar="N",
+        help="of the schemas in the schema registry, for dataflow and azure [%(default)s]",
+    )
     for (flag, *others), name, metavar, about in _SETTINGS:
         parser.add_argument(flag, *others, dest=name, metavar=metavar, help=about)
 
@@ -130,7 +140,8 @@ def run_export(options: argparse.Namespace, settings: Settings, load: Callable[[
     if options.kind is not None and options.target != "schema":
         return _failed(f"KIND goes only with schema, not with {options.target}")
     try:
-        export = export_of(load(settings.message_config_path), settings, version, options.namespace)
+        made = export_of(load(settings.message_config_path), settings, version, options.namespace)
+        export = replace(made, schema_version=options.schema_version)
         files = [file for target in _chosen(options.target) for file in target(export)]
         if options.kind is not None:
             files = [_of_kind(options.kind, files)]
@@ -189,6 +200,13 @@ def _namespace(text: str) -> str:
             f"must be 1 to 63 lower-case letters, digits and inner dashes, not {shown(text)}"
         )
     return text
+
+
+def _version(text: str) -> int:
+    """A version of a schema, as the registry names it: 1 to 10 digits."""
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", text):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, of at most 10 digits, not {shown(text)}")
+    return int(text)
 
 
 def _about(target: Target) -> str:

@@ -130,6 +130,7 @@ def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> 
             parse(arguments, "0")
         helps += capsys.readouterr().out
     helps += (ROOT / "deploy-mqtt-assets.sh").read_text("utf-8") + (ROOT / "fuzz" / "__main__.py").read_text("utf-8")
+    helps += (ROOT / "deploy" / "azure" / "apply.sh").read_text("utf-8")
     named = {match for text in code() for match in re.findall(r"^--[a-z-]+", text)}
 
     assert {flag for flag in named - {"--trust-settings"} if not re.search(rf"{flag}\b", helps)} == set()

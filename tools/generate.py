@@ -107,6 +107,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "deploy/azure-monitor/alerts.bicep": whole("azure-monitor", "azure-monitor/alerts.bicep"),
     "deploy/azure-monitor/dashboard.json": whole("grafana", "grafana/dashboard.json"),
     "deploy/components/test-listener/listener.yaml": resource("authorization", "test-listener.yaml", "BrokerListener"),
+    **{f"deploy/{name}": whole("azure", name) for name in exported("azure")},
 }
 """File -> what brings it up to date."""
 
@@ -116,6 +117,7 @@ def main() -> None:
     for name, renew in GENERATED.items():
         path = ROOT / name
         old = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(renew(old), encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from edge.exports.export import Export, File
 from edge.exports.kql import TABLE, table_of
 from edge.exports.names import heading, metadata, resource_name
+from edge.exports.schema import schema_name
 from edge.exports.yamltext import dump
 from plant.catalogue import Kind
 
@@ -46,16 +47,22 @@ From the MQTT broker to Parquet files on a volume of the cluster: a directory fo
 Yours to fill in:
   <SCHEMA_REGISTRY_NAMESPACE>   the namespace of the schema registry
 {schemas}"""
-_SCHEMAS: Final = """\
-  <RESOURCE_GROUP>, <SCHEMA_REGISTRY>   where the schemas are, made by `python app.py export schema --output .` and
-
+_SCHEMAS: Final = """
+The schemas must be in the registry: register-schemas.sh of `python app.py export azure` puts them there, and says
+their version. Where that is not the one here, make this anew with --schema-version.
+"""
+_NOT_FOR_PRODUCTION: Final = """
+Dataflows made with kubectl are for development and tests: Microsoft calls them preview, not for production, and they
+do not show in the Azure portal. `python app.py export azure` makes the same through Azure.
 """
 
 
 def dataflow(export: Export) -> list[File]:
     """Dataflows to Fabric (Kafka endpoint), Azure Data Explorer and local storage, CloudEvents propagated."""
-    schemas = _SCHEMAS + "".join(f"{_schema_command(export, kind)}\n" for kind in export.kinds)
-    explorer_head, local_head = _EXPLORER_HEAD.format(table=TABLE, schemas=schemas), _LOCAL_HEAD.format(schemas=schemas)
+    explorer_head, local_head = (
+        _EXPLORER_HEAD.format(table=TABLE, schemas=_SCHEMAS),
+        _LOCAL_HEAD.format(schemas=_SCHEMAS),
+    )
     return [
         _file("dataflow-fabric.yaml", _FABRIC_HEAD, _fabric(export)),
         _file("dataflow-adx.yaml", explorer_head, _explorer(export)),
@@ -63,22 +70,8 @@ def dataflow(export: Export) -> list[File]:
     ]
 
 
-def schema_name(export: Export, kind: Kind) -> str:
-    """What a kind's Delta schema is called in the schema registry."""
-    return resource_name(export.prefix, kind.key, "delta")
-
-
 def _file(name: str, head: str, documents: Iterable[Mapping[str, Any]]) -> File:
-    return File(name, dump(*documents, head=heading(head, "dataflow")))
-
-
-def _schema_command(export: Export, kind: Kind) -> str:
-    parts = (
-        f"  az iot ops schema create -n {schema_name(export, kind)}",
-        "-g <RESOURCE_GROUP> --registry <SCHEMA_REGISTRY> --format delta --type message",
-        f"--version-content schema/{kind.key}.delta.json",
-    )
-    return " \\\n    ".join(parts)
+    return File(name, dump(*documents, head=heading(head + _NOT_FOR_PRODUCTION, "dataflow")))
 
 
 def _fabric(export: Export) -> Iterable[dict[str, Any]]:
@@ -118,9 +111,10 @@ def _local(export: Export) -> Iterable[dict[str, Any]]:
 
 def _stored(export: Export, kind: Kind, endpoint: str, destination: str) -> dict[str, Any]:
     """The flow of one kind to storage, which wants to know the schema of what it stores."""
+    name = schema_name(export, kind, "delta")
     transformation = {
         "serializationFormat": "Parquet",
-        "schemaRef": f"aio-sr://<SCHEMA_REGISTRY_NAMESPACE>/{schema_name(export, kind)}:1",
+        "schemaRef": f"aio-sr://<SCHEMA_REGISTRY_NAMESPACE>/{name}:{export.schema_version}",
         "map": [{"type": "PassThrough", "inputs": ["*"], "output": "*"}],
     }
     operations = [

@@ -81,6 +81,7 @@ class Export:
     prefix: the first levels of every topic.  namespace, app: of the pod.
     broker_host, broker_port, tls: where it connects to.  version: of this program.
     qos, message_expiry_seconds (0: never), cloud_events: how messages are sent; events_source is their `source`.
+    schema_version: of the schemas that dataflows refer to.
     """
 
     kinds: tuple[Kind, ...]
@@ -96,6 +97,7 @@ class Export:
     message_expiry_seconds: int = 3600
     cloud_events: bool = True
     events_source: str = "aio://edgemqttsim"
+    schema_version: int = 1
 
 
 Target = Callable[[Export], list[File]]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from edge.exports.export import Export, File, json_file
+from edge.exports.names import resource_name
 from plant.catalogue import Field, Kind
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
@@ -25,8 +26,17 @@ def schema(export: Export) -> list[File]:
 
 
 def _files(kind: Kind) -> tuple[File, File]:
-    draft = {"$schema": DRAFT, **payload(kind)}
-    return json_file(f"schema/{kind.key}.json", draft), json_file(f"schema/{kind.key}.delta.json", delta(kind))
+    return json_file(f"schema/{kind.key}.json", draft(kind)), json_file(f"schema/{kind.key}.delta.json", delta(kind))
+
+
+def schema_name(export: Export, kind: Kind, form: str) -> str:
+    """What a kind's schema is called in the schema registry, in every export. form: `json` or `delta`."""
+    return resource_name(export.prefix, kind.key, *(["delta"] if form == "delta" else []))
+
+
+def draft(kind: Kind) -> dict[str, Any]:
+    """The JSON Schema of a kind's rows."""
+    return {"$schema": DRAFT, **payload(kind)}
 
 
 def payload(kind: Kind) -> dict[str, Any]:
