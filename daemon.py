@@ -228,8 +228,8 @@ class Daemon:
         self._pacer.stop()
         deliverable = death is None or isinstance(death, TruthLost)
         facts = self._sink.facts()
-        if deliverable and facts.clients and not facts.connects and not self._pacer.finished:
-            # Only who ends a bounded run waits for what may yet come.
+        if death is None and facts.clients and not facts.connects and not self._pacer.finished:
+            # Whoever ends a run before its time does not wait for what may yet come.
             log.warning("never connected: dropping %d messages", self.ledger.pending)
         elif deliverable and not await self._sink.drain(self._settings.drain_seconds):
             log.warning("%d messages not acknowledged within %g s", self.ledger.pending, self._settings.drain_seconds)
