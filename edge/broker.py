@@ -90,8 +90,8 @@ class Broker:
     async def stop(self) -> None:
         """Say good-bye, ending the session at the broker, and let `run` end."""
         self._stopping.set()
-        self._last_reason = "closed in good order"
         if self._connection is not None:
+            self._last_reason = "disconnected cleanly"
             self._connection.leave(session_expiry_seconds=0)
             await self._connection.closed(1.0)
 

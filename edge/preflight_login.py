@@ -29,6 +29,8 @@ _GRANTS: Final = {
 """What CONNACK may say, by paho's names (MQTT 5, 3.2.2.3)."""
 
 _VOLUME = "Is the volume `broker-sat` in the pod, as in deployment.yaml: a directory, never a subPath?"
+_ELSEWHERE = "Outside Kubernetes choose another login: MQTT_AUTH_METHOD is one of NONE, USERPASS or X509 there."
+_MOUNT = ("Mount the secret with that file, readable for this user.",)
 _KUBELET = "Is it mounted by subPath? Then it is never renewed. Otherwise the node's kubelet should have renewed it."
 _CLOCK = "If that does not agree with your watch, this machine's clock is wrong: compare `date -u`."
 _AUDIENCE = (
@@ -77,8 +79,8 @@ async def check_credentials(case: Case) -> list[Finding]:
     try:
         return await _CHECKS[method](case)
     except CredentialsUnavailable as error:
-        fix = _VOLUME if method is AuthMethod.K8S_SAT else "Mount the secret with that file, readable for this user."
-        raise Failure(Exit.CREDENTIALS, str(error), fix) from None
+        fixes = (_VOLUME, _ELSEWHERE) if method is AuthMethod.K8S_SAT else _MOUNT
+        raise Failure(Exit.CREDENTIALS, str(error), *fixes) from None
 
 
 async def check_connect(case: Case) -> list[Finding]:

@@ -172,7 +172,8 @@ def markdown_table() -> str:
 
 
 def _markdown_row(name: str) -> str:
-    alias = "".join(f" Also `{variable}`." for variable in variables(name)[1:])
+    also = ", ".join(f"`{variable}`" for variable in variables(name)[1:])
+    alias = f" Also {also}." if also else ""
     takes = f" Takes {_rule(name)}." if issubclass(_plain_type(name), (StrEnum, int, float)) else ""
     default = _default_text(name)
     shown = default if _option(name).default_text or default == "none" else f"`{default}`"

@@ -289,7 +289,7 @@ def test_a_second_signal_ends_at_once(broker: SandboxBroker) -> None:
 
 
 def test_a_signal_before_any_connection_waits_for_nothing() -> None:
-    """A broker that was never there will acknowledge nothing: what is queued is dropped, and counted."""
+    """A broker that was never there will acknowledge nothing: what is queued is dropped and counted, and the end says why."""
     nobody = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
     with DaemonProcess(*nobody, *NO_HTTP) as daemon:
         daemon.says("next attempt")
@@ -302,6 +302,7 @@ def test_a_signal_before_any_connection_waits_for_nothing() -> None:
     assert (sent, failed > 0, queued) == (0, True, 0)
     assert time.monotonic() - started < 5
     assert "never connected: dropping " in daemon.log
+    assert "Connection: not connected, cannot reach localhost:1: " in daemon.log
 
 
 def test_a_laptop_without_a_token_is_told_what_else_to_do() -> None:

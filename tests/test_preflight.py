@@ -231,6 +231,7 @@ TABLE = [
     Broken("plain to a TLS port", sound, Exit.TLS, "speaks TLS, and MQTT_TLS is false", "Leave MQTT_TLS out", PLAIN),
     Broken("no TLS at all", answering(HTTP), Exit.TLS, "speaks neither TLS nor MQTT", "Something else listens"),
     Broken("no token", without_token, Exit.CREDENTIALS, "broker-sat is missing", "never a subPath"),
+    Broken("no token, and no pod", without_token, Exit.CREDENTIALS, "broker-sat is missing", "NONE, USERPASS or X509"),
     Broken("no JWT", with_token(lambda _: b"junk"), Exit.CREDENTIALS, "holds no JWT", "service account token"),
     Broken("an old token", with_token(lambda pod: pod.credentials.token(lifetime_seconds=-9)), Exit.CREDENTIALS,
            "has expired at", "kubelet"),
