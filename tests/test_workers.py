@@ -102,12 +102,14 @@ def test_workers_of_a_shard_say_what_the_shard_says(broker: SandboxBroker) -> No
 
 
 def test_each_worker_is_a_client_of_its_own(broker: SandboxBroker) -> None:
-    """The ids are made of the one that is configured, so a restarted process has the same ones again."""
+    """Ids are made of the configured one, so a restarted process has the same again; log lines say whose they are."""
     for _ in range(2):
         with DaemonProcess("--workers", "2", "--mqtt-client-id", "plant", *plain(broker), *NO_HTTP) as daemon:
             wait_until(lambda: sorted(broker.connected) == ["plant-1", "plant-2"], 15, "both connected")
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
+        for number in (1, 2):
+            assert re.search(rf"broker: worker {number}: connected to \S+ as plant-{number} ", daemon.log)
 
     assert broker.sessions == {}
 
