@@ -414,6 +414,14 @@ def test_what_a_connection_has_counted_counts_on_when_it_is_over() -> None:
     assert (whole.connected, whole.connects, whole.reconnects, whole.token_renewals) == (True, 4, 2, 2)
 
 
+def test_workers_that_have_never_connected_are_a_connection_too() -> None:
+    """No client so far is not no broker, as in a dry run: the statistics say why there is no connection."""
+    away = ConnectionFacts(last_reason="cannot reach it")
+    whole = sum_connections([away, away])
+
+    assert (whole.clients > 0, whole.reconnects, whole.last_reason) == (True, 0, "cannot reach it")
+
+
 def test_sums_balance_as_their_parts_do() -> None:
     """Each figure of a ledger is added up, by kind and reason too; a histogram bucket by bucket."""
     parts, late = [Ledger(), Ledger()], [Lateness(), Lateness()]
