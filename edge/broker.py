@@ -43,7 +43,7 @@ class Broker:
         self._renewal: Renewal | None = None
         self._connects = self._renewals = self._refusals = 0
         self._token: Token | None = None
-        self._last_reason = "not connected yet"
+        self._last_reason = "connecting"
         self._connected_at = inf
         self._lost_at = self._dropped_then = 0.0
         self._anew = settings.mqtt_clean_start

@@ -48,7 +48,7 @@ class ConnectionFacts:
     connects: int = 0
     token_renewals: int = 0
     token_expiry: float | None = None
-    last_reason: str = "not connected yet"
+    last_reason: str = "connecting"
     last_ack_age_seconds: float | None = None
     waiting_seconds: float = 0.0
     blocked: str | None = None

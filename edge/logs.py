@@ -54,9 +54,9 @@ class TextFormatter(logging.Formatter):
         if block is not None:
             return redact(str(block))
         level = _SHORT_LEVELS.get(record.levelname, record.levelname)
-        return redact(
-            f"{_stamp(record)} {level:<5} {record.name}: {record.getMessage()}{_trace(self, record, chr(10))}"
-        )
+        whose = f"worker {number}: " if (number := getattr(record, "worker", None)) is not None else ""
+        message = f"{whose}{record.getMessage()}{_trace(self, record, chr(10))}"
+        return redact(f"{_stamp(record)} {level:<5} {record.name}: {message}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -93,6 +93,17 @@ def set_up(level: LogLevel, form: LogFormat, stream: TextIO | None = None) -> No
         logging.getLogger(name).setLevel(max(threshold, floor))
     logging.getLogger("uvicorn.access").disabled = True
     logging.captureWarnings(capture=True)
+
+
+def speak_as(number: int) -> None:
+    """Mark all that is logged from now on as a worker's: before its text, or as the field `worker`."""
+
+    def mark(record: logging.LogRecord) -> bool:
+        record.worker = number
+        return True
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(mark)
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -62,7 +62,7 @@ def sum_connections(parts: Sequence[ConnectionFacts], gone: Sequence[ConnectionF
         last_ack_age_seconds=max(_known(parts, "last_ack_age_seconds"), default=None),
         waiting_seconds=max(part.waiting_seconds for part in parts),
         blocked=next((part.blocked for part in parts if part.blocked), None),
-        clients=sum(part.connects > 0 for part in counted),
+        clients=max(1, sum(part.connects > 0 for part in counted)),
     )
 
 

@@ -119,7 +119,8 @@ class Verdict:
         outcome = self.outcome
         count, (since_ms, until_ms) = len(outcome.differences), outcome.span
         seconds = (until_ms - since_ms) / 1000
-        yield f"{count:,} machines, {_text(since_ms)} to {_text(until_ms)} ({seconds:,.0f} s)."
+        machines = "machine" if count == 1 else "machines"
+        yield f"{count:,} {machines}, {_text(since_ms)} to {_text(until_ms)} ({seconds:,.0f} s)."
         if (late_ms := since_ms - outcome.known[0]) > 0:
             yield f"The rows begin {late_ms / 1000:,.0f} s after the truth does; what was before is not judged."
         if (early_ms := outcome.known[1] - until_ms) > 0:

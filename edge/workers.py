@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from edge.channel import Channel
 from edge.facts import BadQuery, ClockFacts, ConnectionFacts, OeeQuery
 from edge.life import FORCED, Life
+from edge.logs import speak_as
 from edge.metrics import Lateness
 from edge.oee import Entry, Truth, merged
 from edge.outbox import Ledger
@@ -119,6 +120,7 @@ def fork(lives: Sequence[Callable[[socket.socket], int]]) -> list[Worker]:
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if not pid:
+            speak_as(number)
             _be(life, theirs, [ours, *(worker.end for worker in workers)])
         theirs.close()
         workers.append(Worker(number, pid, ours))

@@ -289,7 +289,7 @@ def test_a_second_signal_ends_at_once(broker: SandboxBroker) -> None:
 
 
 def test_a_signal_before_any_connection_waits_for_nothing() -> None:
-    """A broker that was never there will acknowledge nothing: what is queued is dropped and counted, and the end says why."""
+    """A broker that was never there will acknowledge nothing: what is queued is dropped; the end says why."""
     nobody = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
     with DaemonProcess(*nobody, *NO_HTTP) as daemon:
         daemon.says("next attempt")

@@ -107,7 +107,7 @@ def test_a_block_without_troubles_says_little() -> None:
     assert block.splitlines()[4:] == [
         "   Message Rate: 0.00 msg/sec",
         "   In Flight: 0",
-        "   Connection: not connected, not connected yet (reconnects: 0, token renewals: 0)",
+        "   Connection: not connected, connecting (reconnects: 0, token renewals: 0)",
     ]
 
 

@@ -102,12 +102,14 @@ def test_workers_of_a_shard_say_what_the_shard_says(broker: SandboxBroker) -> No
 
 
 def test_each_worker_is_a_client_of_its_own(broker: SandboxBroker) -> None:
-    """The ids are made of the one that is configured, so a restarted process has the same ones again."""
+    """Ids are made of the configured one, so a restarted process has the same again; log lines say whose they are."""
     for _ in range(2):
         with DaemonProcess("--workers", "2", "--mqtt-client-id", "plant", *plain(broker), *NO_HTTP) as daemon:
             wait_until(lambda: sorted(broker.connected) == ["plant-1", "plant-2"], 15, "both connected")
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
+        for number in (1, 2):
+            assert re.search(rf"broker: worker {number}: connected to \S+ as plant-{number} ", daemon.log)
 
     assert broker.sessions == {}
 
@@ -410,6 +412,14 @@ def test_what_a_connection_has_counted_counts_on_when_it_is_over() -> None:
     whole = sum_connections([up], [done])
 
     assert (whole.connected, whole.connects, whole.reconnects, whole.token_renewals) == (True, 4, 2, 2)
+
+
+def test_workers_that_have_never_connected_are_a_connection_too() -> None:
+    """No client so far is not no broker, as in a dry run: the statistics say why there is no connection."""
+    away = ConnectionFacts(last_reason="cannot reach it")
+    whole = sum_connections([away, away])
+
+    assert (whole.clients > 0, whole.reconnects, whole.last_reason) == (True, 0, "cannot reach it")
 
 
 def test_sums_balance_as_their_parts_do() -> None:
