@@ -116,7 +116,9 @@ class Link(asyncio.Protocol):
 
     def expected_ping(self) -> None:
         """A ping has been answered; Violation where that happens too often without one."""
-        self._count_answers(1, 1 if self._pings else 0)
+        self._expected += bool(self._pings)
+        if not self._pings:
+            self._bear_with(1)
         self._pings = 0
 
     # asyncio.Protocol
@@ -133,7 +135,11 @@ class Link(asyncio.Protocol):
         try:
             alike = self._splitter.pubacks(data)
             if alike is not None:
-                self._acknowledged(*alike)
+                packet_ids, code = alike
+                expected = self._on_pubacks(packet_ids, code)
+                self._expected += expected
+                if expected != len(packet_ids):
+                    self._bear_with(len(packet_ids) - expected)
             else:
                 self._deal_out(data)
             self._wrote = False
@@ -170,17 +176,16 @@ class Link(asyncio.Protocol):
                 return
             if frame[0] & 0xF0 == PUBACK:
                 packet_id, code = puback(frame)
-                self._acknowledged([packet_id], code)
+                expected = self._on_pubacks([packet_id], code)
+                self._expected += expected
+                if not expected:
+                    self._bear_with(1)
             else:
                 self._on_frame(frame)
 
-    def _acknowledged(self, packet_ids: Sequence[int], code: int) -> None:
-        self._count_answers(len(packet_ids), self._on_pubacks(packet_ids, code))
-
-    def _count_answers(self, count: int, expected: int) -> None:
+    def _bear_with(self, strays: int) -> None:
         """Bear with answers to nothing we have sent, as long as they are not many more than the others."""
-        self._expected += expected
-        self._strays += count - expected
+        self._strays += strays
         if self._strays > _MOST_STRAYS + self._expected:
             raise Violation(PROTOCOL_ERROR, f"sent {self._strays:,} answers to nothing that we had sent")
 

@@ -284,7 +284,7 @@ class Splitter:
         same = (0, 1, *range(4, size))
         if not count or any(buffer[place:end:size] != buffer[place : place + 1] * count for place in same):
             return None
-        if buffer[0] != PUBACK or not buffer.startswith(buffer[end : end + 2]) or any(buffer[5:size]):
+        if buffer[0] != PUBACK or not buffer.startswith(buffer[end : end + 2]) or (size > 5 and buffer[5]):
             return None
         self._rest = buffer[end:]
         ids = bytearray(2 * count)
