@@ -239,17 +239,19 @@ class MachineRows:
         return missing, -missing
 
 
-def steadiness(times: Iterable[int], life: Life) -> float:
+def steadiness(times: Iterable[int], timeline: Timeline) -> float:
     """How far times in milliseconds may be off a regular beat, by all but the farthest of them.
 
-    Times that keep to a beat of their own are exact, be it the one they should keep to or not.
+    Times that keep to a beat of their own are exact, be it the one they should keep to or not. Where the machine's
+    terms change, or it is gone for a while, the beat begins anew: what lies across that says nothing.
     """
     gaps = [(before, after - before) for before, after in pairwise(sorted({*times}))]
     if not gaps:
         return _EXACT_MS
     own_ms = median_low(gap for _, gap in gaps)
-    within = [(gap, life.at(at)) for at, gap in gaps if life.at(at) == life.at(at + gap)]
-    by_own, by_terms = _most_off([(gap, own_ms) for gap, _ in within]), _most_off([(g, t.period_ms) for g, t in within])
+    ends = [(gap, timeline.at(at), timeline.at(at + gap)) for at, gap in gaps]
+    within = [(gap, terms.period_ms) for gap, terms, until in ends if terms is not None and terms is until]
+    by_own, by_terms = _most_off([(gap, own_ms) for gap, _ in within]), _most_off(within)
     return _EXACT_MS if by_own <= _EXACT_MS else 1.0 + by_terms
 
 

@@ -130,6 +130,11 @@ class Timeline:
                 return life
         return None
 
+    def at(self, time_ms: float) -> Terms | None:
+        """What holds at a moment; None where the machine is not there."""
+        life = self.life(time_ms)
+        return life.at(time_ms) if life else None
+
     @property
     def shortest_period_ms(self) -> float:
         """The least of its periods."""

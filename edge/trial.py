@@ -118,8 +118,7 @@ def _watch(records: Iterable[tuple[int, Facts]], counts: MachineRows, witness: W
 def _steady_ms(machine_id: str, rows: Rows, timeline: Timeline) -> float:
     """How far the times of a machine's rows may be off; Unreadable where that is too far to tell rows apart."""
     first = [*islice(rows.of(machine_id), _FIRST_ROWS)]
-    life = timeline.life(first[0][0]) or timeline.lives[0]
-    steady_ms = steadiness((time_ms for time_ms, facts in first if not life.at(time_ms).is_extra(facts)), life)
+    steady_ms = steadiness((time_ms for time_ms, facts in first if _is_regular(time_ms, facts, timeline)), timeline)
     coarse_ms = rows.resolution_ms if rows.resolution_ms >= COARSE_MS else 0
     period_ms = timeline.shortest_period_ms
     if coarse_ms > period_ms / 2 or steady_ms > _STEADY_SHARE * period_ms:
@@ -127,6 +126,11 @@ def _steady_ms(machine_id: str, rows: Rows, timeline: Timeline) -> float:
         what = f"while a row comes each {period_ms / 1000:g} s: too coarse to tell one row from the next"
         raise Unreadable(f"the times of {machine_id} {how}, {what}")
     return steady_ms + coarse_ms
+
+
+def _is_regular(time_ms: int, facts: Facts, timeline: Timeline) -> bool:
+    terms = timeline.at(time_ms)
+    return terms is not None and not terms.is_extra(facts)
 
 
 def _check_cut(reference: Reference, common: Span) -> None:

@@ -8,7 +8,6 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 from typing import Any, Protocol
 
 from edge.channel import Channel
@@ -47,7 +46,7 @@ class Worker:
     def __init__(self, channel: Channel, works: Part) -> None:
         self._channel, self._works = channel, works
         self._life, self._released = Life(), asyncio.Event()
-        self._asked: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
+        self._asked: asyncio.Queue[tuple[str, tuple[int, Any]]] = asyncio.Queue()
         self._orders: dict[str, Callable[[Any], Awaitable[None]]] = {
             "end": self._end,
             "try": self._try_out,
@@ -83,7 +82,7 @@ class Worker:
     async def _obey(self, orders: AsyncIterator[tuple[str, Any]]) -> None:
         async for name, value in orders:
             if name in self._questions:
-                self._asked.put_nowait(partial(self._questions[name], value))
+                self._asked.put_nowait((name, value))
             else:
                 await self._orders[name](value)
         if self._released.is_set():
@@ -102,15 +101,16 @@ class Worker:
         self._released.set()
         self._life.end()
 
-    async def _try_out(self, structure: object) -> None:
-        """Answer in words why it cannot be, or None."""
+    async def _try_out(self, asked: tuple[int, object]) -> None:
+        """Answer in words why it cannot be, or None; at once, whatever else is still to be answered."""
+        number, structure = asked
         try:
             self._works.try_out(structure)
         except Exception as error:
             log.debug("cannot follow another structure", exc_info=error)
-            self._channel.send("answer", f"{type(error).__name__}: {error}")
+            self._channel.send("answer", (number, f"{type(error).__name__}: {error}"))
         else:
-            self._channel.send("answer", None)
+            self._channel.send("answer", (number, None))
 
     async def _keep(self, _: None) -> None:
         self._works.keep()
@@ -121,8 +121,8 @@ class Worker:
     async def _answer(self) -> None:
         """One question after another, while orders go before them: an answer may take its time."""
         while True:
-            question = await self._asked.get()
-            self._channel.send("answer", await question())
+            name, (number, value) = await self._asked.get()
+            self._channel.send("answer", (number, await self._questions[name](value)))
 
     async def _tell_figures(self, _: None) -> tuple[Pulse, Census]:
         await self._works.look()

@@ -14,7 +14,6 @@ import logging
 import os
 import signal
 import socket
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -50,8 +49,8 @@ class Worker:
     """A worker as the front knows it.
 
     number: counted from 1.  heard_at: when its last pulse came.  code: of its end, negative for a signal.
-    early: what it is to be told once there is a channel.  waiting: questions that it has not answered yet, the oldest
-    first.  parts: what it has said so far of the answer to come.
+    early: what it is to be told once there is a channel.  asked: how many questions it was.  waiting: those that it has
+    not answered yet, by number.  parts: what it has said so far of the truth.
     """
 
     number: int
@@ -64,7 +63,8 @@ class Worker:
     done: bool = False
     code: int | None = None
     early: list[tuple[str, object]] = field(default_factory=list)
-    waiting: deque[asyncio.Future[Any]] = field(default_factory=deque)
+    asked: int = 0
+    waiting: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     parts: list[Entry] = field(default_factory=list)
 
     async def listen(self) -> AsyncIterator[tuple[str, Any]]:
@@ -87,8 +87,9 @@ class Worker:
         if self.code is not None:
             raise TimeoutError
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.waiting.append(answer)
-        self.tell(question, value)
+        self.asked += 1
+        self.waiting[self.asked] = answer
+        self.tell(question, (self.asked, value))
         return await answer
 
     async def truth(self, query: OeeQuery) -> Truth:
@@ -103,10 +104,11 @@ class Worker:
         if name == "part":
             self.parts += value
             return
-        if isinstance(value, Truth):
-            value, self.parts = value._replace(entries=self.parts), []
-        if not (answer := self.waiting.popleft()).done():
-            answer.set_result(value)
+        number, said = value
+        if isinstance(said, Truth):
+            said, self.parts = said._replace(entries=self.parts), []
+        if not (answer := self.waiting.pop(number)).done():
+            answer.set_result(said)
 
 
 def fork(lives: Sequence[Callable[[socket.socket], int]]) -> list[Worker]:

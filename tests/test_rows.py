@@ -18,7 +18,7 @@ from edge.counts import MachineRows, steadiness
 from edge.numbers import Numbers
 from edge.rows import Rows, milliseconds
 from edge.shelf import Shelf
-from edge.timeline import Life, Terms, Timeline
+from edge.timeline import Terms, Timeline
 
 START_MS = 1_767_225_600_000
 JOB_KEYS = {
@@ -406,11 +406,11 @@ def test_how_steady_times_are_is_seen_in_them(off: Sequence[int], steady_ms: flo
     """By how far they are off the beat."""
     times = [START_MS + 5000 * place + off[place % len(off)] for place in range(200)]
 
-    found = steadiness(times, Life([terms()]))
+    found = steadiness(times, Timeline([terms()]))
 
     assert found == steady_ms if isinstance(steady_ms, float) else steady_ms[0] <= found <= steady_ms[1]
 
 
 def test_times_that_keep_to_another_beat_are_steady() -> None:
     """They are wrong, and can be judged."""
-    assert steadiness(range(START_MS, START_MS + 600_000, 7100), Life([terms()])) == 2.0
+    assert steadiness(range(START_MS, START_MS + 600_000, 7100), Timeline([terms()])) == 2.0

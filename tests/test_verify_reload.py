@@ -60,6 +60,13 @@ COURSES: Mapping[str, Course] = {
         (1200, faster("welding", enabled=False)),
         (1200, structure(ONE_OF_EACH)),
     ],
+    "off, and on at other periods": [
+        (900, structure(ONE_OF_EACH)),
+        (300, faster("welding", enabled=False)),
+        (1200, faster("welding", report_seconds=2.3)),
+        (300, faster("welding", enabled=False)),
+        (1200, faster("welding", report_seconds=11.0)),
+    ],
     "other states": [
         (1200, structure(ONE_OF_EACH)),
         (

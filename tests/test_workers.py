@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -147,6 +148,30 @@ def test_an_edited_plant_is_followed_by_all_workers(broker: SandboxBroker, plant
     assert daemon.log.count("reloaded") == 1
 
 
+def test_an_edit_is_followed_while_the_truth_is_being_asked_for(tmp_path: Path) -> None:
+    """What a worker says of one thing is not taken for what it says of another, whichever it says first."""
+    plant, port = tmp_path / "plant.yaml", free_port()
+    plant.write_text(one_cnc(report_seconds=10, count=2000))
+    flags = ["--message-config-path", str(plant), "--mqtt-port", str(free_port()), "--mqtt-auth-method", "NONE"]
+    with (
+        DaemonProcess(*flags, "--workers", "2", "--http-port", str(port), "--reload-seconds", "3600") as daemon,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0) as client,
+        ThreadPoolExecutor(2) as others,
+    ):
+        daemon.says("HTTP on")
+        codes = []
+        for seconds in range(11, 14):
+            asked = [others.submit(httpx.get, f"http://127.0.0.1:{port}/oee", timeout=30.0) for _ in range(2)]
+            time.sleep(0.05)
+            plant.write_text(one_cnc(report_seconds=seconds, count=2000))
+            codes.append(client.post("/-/reload").status_code)
+            codes += [each.result().status_code for each in asked]
+        daemon.signal(signal.SIGTERM)
+        daemon.wait()
+
+    assert set(codes) == {200}
+
+
 def test_a_plant_edited_during_the_start_is_followed(plant_file: Path) -> None:
     """What changes after the file was read, as here while a count is dealt out, is not lost."""
     flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "0", *NO_HTTP]
@@ -216,10 +241,10 @@ def recalls(end: socket.socket) -> int:
 
     async def live() -> None:
         channel, told = await Channel.over(end), list[str]()
-        async for name, _ in channel.messages():
+        async for name, value in channel.messages():
             told.append(name)
             if name in {"first", "second", "try"}:
-                channel.send("answer", None if name == "try" else told)
+                channel.send("answer", (value[0], None if name == "try" else told))
             if name == "second":
                 break
         await channel.close()
@@ -252,12 +277,12 @@ def tries(answer: str | None, end: socket.socket) -> int:
 
     async def live() -> None:
         channel, told = await Channel.over(end), list[str]()
-        async for name, _ in channel.messages():
+        async for name, value in channel.messages():
             told.append(name)
             if name == "try" and answer != "nothing":
-                channel.send("answer", answer)
+                channel.send("answer", (value[0], answer))
             if name == "what":
-                channel.send("answer", told)
+                channel.send("answer", (value[0], told))
                 break
         await channel.close()
 
@@ -285,11 +310,7 @@ def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
         workers.start(life := Life())
         with pytest.raises(NotAdopted, match=why):
             await workers.adopt("a plant")
-        told = []
-        for worker in forked:
-            if answer == "nothing":
-                worker.waiting.clear()
-            told.append(await asyncio.wait_for(worker.ask("what"), 5.0))
+        told = [await asyncio.wait_for(worker.ask("what"), 5.0) for worker in forked]
         await workers.wind_up(None)
         await life.close()
         return told
