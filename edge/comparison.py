@@ -11,7 +11,8 @@ may be due to that alone; only then is the bound widened, to the allowance:
   period / sqrt(12). Over n rows with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n, and the ends of the
   time add one row: 1 / n.
 - A job that finishes in the last period of the time is reported after it: one job more or less, 1 / jobs. The truth
-  credits work as it is done, and rows tell of whole jobs: for performance that is another one.
+  credits work as it is done, and rows tell of whole jobs: for performance that is another one. Where the machine was
+  gone in between, each of the times in which it was there has such ends.
 - The shortest of n cycle times exceeds the shortest possible one by about (their range / n); the chance of 7 times as
   much is 0.1 %. The range is taken as twice the distance from the shortest to the mean. Rows say tenths of a second,
   which may be off by half of one.
@@ -137,7 +138,7 @@ def wrong_states(rows: MachineRows, truth: Truth, bound: float = BOUNDS.availabi
 
 def allowances(rows: MachineRows, jobs: int, shown: Figures, true: Figures) -> Limits:
     """What sampling alone may make of a time so short, see the module's text. `jobs`: by rows or truth, the more."""
-    job = 1 / jobs if jobs > 1 else math.inf
+    job = rows.stretches / jobs if jobs > 1 else math.inf
     time = _sampling(rows.switches, rows.planned)
     share = _ratio_or(time, true.availability or 0.0, math.inf) + 2 * job + rows.ideal_doubt
     performance = share * max(shown.performance or 0.0, true.performance or 0.0) if share < 1 else math.inf

@@ -135,6 +135,11 @@ class MachineRows:
         """When the first regular row is; infinity where there is none."""
         return min((each.first_ms for each in self._lives.values()), default=math.inf)
 
+    @property
+    def stretches(self) -> int:
+        """In how many of the times in which it is there it has regular rows; 1 where it has none."""
+        return max(1, len(self._lives))
+
     def missing_rows(self, since_ms: float, until_ms: float) -> int:
         """Beats of a time that have no row, between the rows, before the first and after the last."""
         return sum(self._missing(place, life, since_ms, until_ms) for place, life in enumerate(self.timeline.lives))

@@ -14,7 +14,18 @@ from typing import IO, Any, Final
 
 import orjson
 
-from edge.reference import Reference, Span, Sums, Truth, Unreadable, fetch, opened, summed_up
+from edge.reference import (
+    LONGEST_LINE,
+    Reference,
+    Span,
+    Sums,
+    Truth,
+    Unreadable,
+    fetch,
+    lines_of,
+    opened,
+    summed_up,
+)
 from edge.rows import DISPATCH, ORDER, milliseconds
 from edge.shelf import Shelf
 from edge.timeline import Terms, Timeline
@@ -23,6 +34,9 @@ from plant.telemetry import GOOD, PLANNED_STOP
 
 _Entry = dict[str, Any]
 _NAMES_OF_JOB: Final = itemgetter("job_id", "kind", "result")
+_LONGEST_ANSWER: Final = 256 * 2**20
+"""Bytes: half a million machines."""
+
 _APART: Final = frozenset({"type", "at"})
 
 
@@ -107,7 +121,8 @@ class RecordedTruth:
             DISPATCH: self._event,
             "totals": self._total,
         }
-        for self._place, line in enumerate(file, 1):
+        for line in lines_of(file, self._path):
+            self._place += 1
             entry = self._entry(line)
             reader = readers.get(entry.get("type", ""))
             if self._place == 1 and reader != self._run:
@@ -274,12 +289,18 @@ def load(where: str) -> Reference:
     path = Path(where)
     try:
         with opened(path) as file:
-            first = file.readline()
+            first = file.readline(LONGEST_LINE)
             if not _begins_run(first):
-                return Sums.parse(first + file.read(), where)
+                return Sums.parse(_bounded(first + file.read(_LONGEST_ANSWER), where), where)
         return RecordedTruth(path)
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"cannot read {where}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _bounded(answer: bytes, where: str) -> bytes:
+    if len(answer) >= _LONGEST_ANSWER:
+        raise Unreadable(f"{where}: more than {_LONGEST_ANSWER >> 20} MiB: neither a truth file nor the answer of /oee")
+    return answer
 
 
 def _begins_run(line: bytes) -> bool:

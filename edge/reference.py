@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, Self, cast
 
@@ -19,6 +20,9 @@ from edge.timeline import Terms, Timeline
 
 Span = tuple[int, int]
 """From and to, in milliseconds since 1970."""
+
+LONGEST_LINE: Final = 16 * 2**20
+"""Bytes. A message has a few hundred, what a broker lets pass seldom a mebibyte."""
 
 _ANSWER_SECONDS = 10.0
 _GZIP: Final = b"\x1f\x8b"
@@ -122,6 +126,17 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """A file to read lines from, be it compressed by gzip or not."""
     with path.open("rb") as file:
         yield cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if file.peek(2).startswith(_GZIP) else file
+
+
+def lines_of(file: IO[bytes], where: object) -> Iterator[bytes]:
+    """The lines of a file; Unreadable at one that is longer than any that is meant for us."""
+    for number in count(1):
+        line = file.readline(LONGEST_LINE + 1)
+        if not line:
+            return
+        if len(line) > LONGEST_LINE:
+            raise Unreadable(f"{where}:{number}: a line of more than {LONGEST_LINE >> 20} MiB: neither rows nor truth")
+        yield line
 
 
 def fetch(url: str) -> Sums:

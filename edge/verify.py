@@ -20,7 +20,7 @@ from edge.credentials import CredentialsUnavailable
 from edge.hosts import joined
 from edge.listen import CannotListen, Listener
 from edge.recorded import load
-from edge.reference import Reference, Unreadable, fetch, opened
+from edge.reference import Reference, Unreadable, fetch, lines_of, opened
 from edge.rows import Rows
 from edge.settings import Settings, add_flags
 from edge.trial import Question, hold
@@ -103,7 +103,7 @@ def _from_file(options: argparse.Namespace) -> tuple[Rows, Reference]:
     rows = Rows(*reference.span)
     try:
         with ExitStack() as stack:
-            rows.read(_stream(options.rows, stack))
+            rows.read(lines_of(_stream(options.rows, stack), options.rows))
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"cannot read {options.rows}: {getattr(error, 'strerror', None) or error}") from None
     return rows, reference

@@ -6,8 +6,12 @@ import argparse
 import io
 import random  # noqa: TID251 - which rows of a test go missing is no part of the plant
 import re
+import resource
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +30,7 @@ from messages import START, FactoryMessageGenerator
 from plant.structure import Structure
 from plant.telemetry import Message
 from tests.support.answers import whole_answer
-from tests.support.plants import COUNTED, original, structure
+from tests.support.plants import COUNTED, ROOT, original, structure
 
 DAY, HOUR = 86_400, 3_600
 START_MS = round(START * 1000)
@@ -510,6 +514,20 @@ def test_a_truth_that_is_none_is_named(truth: str, why: str, tmp_path: Path) -> 
 
     assert str(error.value).endswith(why)
     assert str(error.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("which", ["rows", "truth"])
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(which: str, tmp_path: Path) -> None:
+    """As where a device, or a file of another kind, is taken for rows or truth."""
+    (tmp_path / "truth").write_text(RUN)
+    rows, truth = ("/dev/zero", tmp_path / "truth") if which == "rows" else (tmp_path / "truth", "/dev/zero")
+    command = [sys.executable, "app.py", "verify", str(rows), "--truth", str(truth)]
+    room = partial(resource.setrlimit, resource.RLIMIT_AS, (2**31, 2**31))
+
+    ended = subprocess.run(command, cwd=ROOT, preexec_fn=room, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith("verify: /dev/zero")
 
 
 def test_what_cannot_be_read_ends_with_two_and_a_sentence(

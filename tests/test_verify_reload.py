@@ -67,6 +67,10 @@ COURSES: Mapping[str, Course] = {
         (300, faster("welding", enabled=False)),
         (1200, faster("welding", report_seconds=11.0)),
     ],
+    "off and on again and again": [
+        (60, structure(ONE_OF_EACH)),
+        *30 * [(30, faster("cnc_machine", enabled=False)), (60, structure(ONE_OF_EACH))],
+    ],
     "other states": [
         (1200, structure(ONE_OF_EACH)),
         (
