@@ -18,6 +18,7 @@ from types import FrameType
 FAILED, READER_GONE = 1, 128 + signal.SIGPIPE
 _CANNOT_WRITE = "cannot write to standard output"
 _LAST_RESORT_SECONDS = 5.0
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def prepare() -> None:
@@ -33,12 +34,14 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    for number in _ENDING:
+        signal.signal(number, _end_at_once)
 
 
 def guarded(work: Callable[[], int]) -> int:
     """Return the exit code of `work`, or that of a standard output which does not take what is printed."""
+    for number in _ENDING:
+        signal.signal(number, _end)
     try:
         code = work()
         sys.stdout.flush()
@@ -79,11 +82,16 @@ def _is_of_stdout(error: OSError) -> bool:
     return error.filename is None and error.errno is not None
 
 
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    """End in the middle of an import, where an exception may get lost in code that is not Python's."""
+    os._exit(128 + number)
+
+
 def _end(number: int, _frame: FrameType | None) -> None:
     """End by a signal that comes while nothing is running yet: files are closed, and there is nothing to drain."""
     from threading import Timer  # noqa: PLC0415 - not needed as early as the rest
 
-    signal.signal(number, lambda *_: os._exit(128 + number))
+    signal.signal(number, _end_at_once)
     # What is buffered is flushed at the end, into a pipe that may be full.
     last_resort = Timer(_LAST_RESORT_SECONDS, os._exit, [128 + number])
     last_resort.daemon = True
