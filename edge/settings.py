@@ -207,6 +207,8 @@ def _metavar(name: str) -> str:
     kind = _plain_type(name)
     if issubclass(kind, StrEnum):
         return "|".join(kind)
+    if name.endswith("_rate"):
+        return "N"
     return {int: "N", float: "SECONDS", Path: "FILE"}.get(kind, "TEXT")
 
 
