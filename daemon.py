@@ -235,6 +235,7 @@ class Daemon:
             log.warning("%d messages not acknowledged within %g s", self.ledger.pending, self._settings.drain_seconds)
         await self._sink.stop()
         self._sink.abandon("shutdown")
+        self._outbox.forgo(self._pacer.held, "shutdown")
         if self._truth is not None:
             now_ms = round(self._plant.now * 1000)
             self._plant.close_truth()

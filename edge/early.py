@@ -8,6 +8,7 @@ file or socket that is opened, into which others then print.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -18,6 +19,7 @@ from types import FrameType
 FAILED, READER_GONE = 1, 128 + signal.SIGPIPE
 _CANNOT_WRITE = "cannot write to standard output"
 _LAST_RESORT_SECONDS = 5.0
+_FAILED_WRITES = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -78,8 +80,8 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _is_of_stdout(error: OSError) -> bool:
-    """Whether it comes from a write to a descriptor, and not from a file that was to be opened by its name."""
-    return error.filename is None and error.errno is not None
+    """Whether it is one that a write to a stream ends in (write(2)), and not of a file that was opened by its name."""
+    return error.filename is None and error.errno in _FAILED_WRITES
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:

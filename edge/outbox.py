@@ -187,6 +187,12 @@ class Outbox:
         self.ledger.in_flight -= 1
         self.ledger.dropped[reason] += 1
 
+    def forgo(self, messages: Sequence[Message], reason: str) -> None:
+        """Count messages as generated and dropped that were never offered."""
+        self._count(messages)
+        if messages:
+            self.ledger.dropped[reason] += len(messages)
+
     def drop_all(self, reason: str) -> int:
         """Give up everything still queued; return how many that were."""
         count = len(self._queue)

@@ -151,6 +151,11 @@ class Pacer:
         return not self._left or (self._reached >= self._timing.end and not self._held)
 
     @property
+    def held(self) -> Sequence[Message]:
+        """What the plant has said and the outbox has not taken yet."""
+        return self._held[: int(min(self._left, len(self._held)))]
+
+    @property
     def target(self) -> float:
         """Where, in plant time, the plant should be as of the last turn."""
         return min(self._timing.plant_time(self._turned_at - self._born), self._timing.end)

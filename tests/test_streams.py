@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -105,6 +106,35 @@ def test_sigterm_ends_a_dry_run_whose_reader_does_not_read() -> None:
 
     assert code == 0
     assert "not acknowledged within 0.2 s" in daemon.log
+
+
+def test_rows_that_found_no_room_by_the_end_are_counted_as_dropped(tmp_path: Path) -> None:
+    """Sent and failed together are all that the plant has said up to where its ground truth ends."""
+    reading, writing = os.pipe()
+    truth, start = tmp_path / "truth.jsonl", "2026-01-01T00:00:00Z"
+    flags = ["--dry-run", "--speed", "max", "--drain-seconds", "0.2", "--seed", "1", "--start", start]
+    with DaemonProcess(*flags, "--truth", str(truth), environ={"HTTP_PORT": "0"}, stdout=writing) as daemon:
+        os.close(writing)
+        daemon.says("plant: ")
+        time.sleep(0.5)
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait(8) == 0
+    os.close(reading)
+    ended = datetime.fromisoformat(str(truth_lines(truth)[-1]["end"])) - datetime.fromisoformat(start)
+    whole = shell(f"APP run {' '.join(flags)} --duration {ended.total_seconds()}")
+
+    sent, failed = (int(re.findall(rf"Messages {what}: (\d+)", daemon.log)[-1]) for what in ("Sent", "Failed"))
+    assert sent + failed == whole.stdout.count("\n")
+
+
+def test_an_error_that_is_not_of_standard_output_is_not_told_as_such() -> None:
+    """Too many open files, say: nobody is to look for a full disk."""
+    code = "from edge import early; early.guarded(lambda: (_ for _ in ()).throw(OSError(24, 'Too many open files')))"
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert "OSError: [Errno 24] Too many open files" in done.stderr
+    assert "standard output" not in done.stderr
 
 
 def test_a_slow_reader_of_a_dry_run_gets_every_row() -> None:

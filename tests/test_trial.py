@@ -193,6 +193,36 @@ def test_a_rehearsal_is_heard_by_nobody() -> None:
         assert all(earlier.to_ms == later.from_ms for earlier, later in pairwise(stays))
 
 
+def test_orders_of_a_rehearsal_are_heard_by_nobody() -> None:
+    """Whoever keeps account of orders hears of each when its time comes, and once."""
+    structure = SHIPPED["message_structure"]
+    order = structure.message_types.customer_order
+    assert order
+    often = {"customer_order": order.model_copy(update={"orders_per_hour": 3600.0})}
+    brisk = structure.model_copy(update={"message_types": structure.message_types.model_copy(update=often)})
+    heard: list[int] = []
+    plant = FactoryMessageGenerator.of(brisk, 1)
+    plant.listen(None, lambda event: heard.append(event.time_ms))
+    plant.reload(SHIPPED["spaceship-flow"])
+    plant.reload(brisk)
+    assert heard == []
+
+    rows = plant.advance(START + 60)
+    assert heard == [row.time_ms for row in rows if row.kind in {"customer_order", "dispatch"}] != []
+
+
+def test_a_look_at_machines_sees_nothing_of_a_change_that_is_taken_back() -> None:
+    """It goes on over it as if it had never been tried."""
+    plant, twin = (told(SHIPPED["message_structure"], 600.0)[0] for _ in range(2))
+    looks = plant.still().figures()
+    seen = list(next(looks))
+    plant.try_out(SHIPPED["original"]).take_back()
+    plant.advance(START + 700)
+    seen += [placed for some in looks for placed in some]
+
+    assert [placed.oee for placed in seen] == twin.oee()
+
+
 def test_what_was_tried_is_kept_or_taken_back() -> None:
     """Until then the change is there and can go either way."""
     plant, twin = (told(SHIPPED["message_structure"], 600.0)[0] for _ in range(2))
