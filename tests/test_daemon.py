@@ -291,9 +291,9 @@ def test_a_second_signal_ends_at_once(broker: SandboxBroker) -> None:
 def test_a_signal_before_any_connection_waits_for_nothing() -> None:
     """A broker that was never there will acknowledge nothing: what is queued is dropped; the end says why."""
     nobody = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
-    with DaemonProcess(*nobody, *NO_HTTP) as daemon:
+    with DaemonProcess(*nobody, *NO_HTTP, "--stats-interval", "0.2") as daemon:
         daemon.says("next attempt")
-        time.sleep(1.0)  # something has fallen due
+        daemon.says("Queue Depth: [1-9]")
         started = time.monotonic()
         daemon.signal(signal.SIGINT)
         assert daemon.wait() == 0

@@ -20,6 +20,7 @@ from edge.delivery import Delivery, Limits
 from edge.facts import why_not_ready
 from edge.outbox import Outbox
 from edge.reasons import name_of
+from edge.session import Link
 from edge.wire import CloudEvents, Encoder
 from fuzz.rogue import CONNECT, DISCONNECT, PUBLISH, WELCOME, Peer, Rogue, Script, length, packet
 from plant.telemetry import Message
@@ -177,6 +178,19 @@ STREAMS = {
     "DISCONNECTs": (b"", packet(0xE0, b"\x00" + user_properties(9000))),
     "bytes of nothing": (b"", b"\x00" * 65_536),
 }
+
+
+@in_loop
+async def test_reads_of_nothing_but_answers_to_nothing_end_the_connection() -> None:
+    """They take the short way of answers that are alike, and are counted there, too."""
+    link = Link(lambda _ids, _code: 0, lambda: None, lambda: None)
+    reads = 0
+    while link.fault is None and reads < 100:
+        reads += 1
+        link.data_received(b"\x40\x02\x90\x00" * 100)
+
+    assert "answers to nothing that we had sent" in str(link.fault)
+    assert reads == 11  # 1,000 are borne with
 
 
 @pytest.mark.parametrize("what", STREAMS)
