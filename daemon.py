@@ -226,6 +226,7 @@ class Daemon:
     async def wind_up(self, death: Exception | None) -> None:
         """Say nothing more, get the rest acknowledged, say good-bye."""
         self._pacer.stop()
+        self._outbox.take_over(self._pacer.held)
         deliverable = death is None or isinstance(death, TruthLost)
         facts = self._sink.facts()
         if death is None and facts.clients and not facts.connects and not self._pacer.finished:
@@ -235,7 +236,6 @@ class Daemon:
             log.warning("%d messages not acknowledged within %g s", self.ledger.pending, self._settings.drain_seconds)
         await self._sink.stop()
         self._sink.abandon("shutdown")
-        self._outbox.forgo(self._pacer.held, "shutdown")
         if self._truth is not None:
             now_ms = round(self._plant.now * 1000)
             self._plant.close_truth()

@@ -187,11 +187,9 @@ class Outbox:
         self.ledger.in_flight -= 1
         self.ledger.dropped[reason] += 1
 
-    def forgo(self, messages: Sequence[Message], reason: str) -> None:
-        """Count messages as generated and dropped that were never offered."""
-        self._count(messages)
-        if messages:
-            self.ledger.dropped[reason] += len(messages)
+    def take_over(self, messages: Sequence[Message]) -> None:
+        """Queue messages whether there is room or not: the last ones, after which nothing more comes."""
+        self._append(messages)
 
     def drop_all(self, reason: str) -> int:
         """Give up everything still queued; return how many that were."""

@@ -108,7 +108,7 @@ def test_sigterm_ends_a_dry_run_whose_reader_does_not_read() -> None:
     assert "not acknowledged within 0.2 s" in daemon.log
 
 
-def test_rows_that_found_no_room_by_the_end_are_counted_as_dropped(tmp_path: Path) -> None:
+def test_rows_that_had_found_no_room_by_the_end_are_counted(tmp_path: Path) -> None:
     """Sent and failed together are all that the plant has said up to where its ground truth ends."""
     reading, writing = os.pipe()
     truth, start = tmp_path / "truth.jsonl", "2026-01-01T00:00:00Z"
