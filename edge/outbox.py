@@ -38,7 +38,7 @@ def reserve(size: int, policy: Policy, per_second: float) -> tuple[str, bool]:
     lasts = f"{seconds:.3g}s" if seconds < _DAY_SECONDS else "days"
     short = seconds < _RESTART_SECONDS and policy is not Policy.BLOCK
     advice = "; a broker away for longer costs messages: raise QUEUE_SIZE, or QUEUE_POLICY=block" if short else ""
-    return f"queue={size} lasts={lasts} rate={per_second:.4g}/s policy={policy}{advice}", short
+    return f"queue without a broker: size={size} lasts={lasts} rate={per_second:.4g}/s policy={policy}{advice}", short
 
 
 class Ledger:

@@ -162,7 +162,8 @@ def test_check_holds_the_queue_against_the_rate(tmp_path: Path) -> None:
     with DaemonProcess("check", str(plant), environ={"QUEUE_SIZE": "2000"}) as check:
         assert check.wait() == 0
 
-    assert check.output[-1].startswith("queue=2000 lasts=2s rate=1000/s policy=drop-oldest; a broker away for longer")
+    expected = "queue without a broker: size=2000 lasts=2s rate=1000/s policy=drop-oldest; a broker away for longer"
+    assert check.output[-1].startswith(expected)
 
 
 def test_a_dry_run_speaks_of_no_connection_and_of_no_option_that_nobody_set() -> None:

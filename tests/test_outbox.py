@@ -228,10 +228,22 @@ TestDeliveries.settings = settings(max_examples=60, stateful_step_count=40, dead
 @pytest.mark.parametrize(
     ("size", "policy", "rate", "line", "short"),
     [
-        (1000, Policy.DROP_OLDEST, 4.0, "queue=1000 lasts=250s rate=4/s policy=drop-oldest", False),
-        (1000, Policy.DROP_NEWEST, 500.0, "queue=1000 lasts=2s rate=500/s policy=drop-newest; a broker away", True),
-        (1000, Policy.BLOCK, 500.0, "queue=1000 lasts=2s rate=500/s policy=block", False),
-        (1, Policy.DROP_OLDEST, 0.0, "queue=1 lasts=days rate=0/s policy=drop-oldest", False),
+        (
+            1000,
+            Policy.DROP_OLDEST,
+            4.0,
+            "queue without a broker: size=1000 lasts=250s rate=4/s policy=drop-oldest",
+            False,
+        ),
+        (
+            1000,
+            Policy.DROP_NEWEST,
+            500.0,
+            "queue without a broker: size=1000 lasts=2s rate=500/s policy=drop-newest; a",
+            True,
+        ),
+        (1000, Policy.BLOCK, 500.0, "queue without a broker: size=1000 lasts=2s rate=500/s policy=block", False),
+        (1, Policy.DROP_OLDEST, 0.0, "queue without a broker: size=1 lasts=days rate=0/s policy=drop-oldest", False),
     ],
 )
 def test_a_queue_is_held_against_the_rate(size: int, policy: Policy, rate: float, line: str, short: bool) -> None:
