@@ -13,7 +13,6 @@ if __name__ == "__main__":
     early.prepare()
     installed.require()
 
-import argparse
 import asyncio
 import contextlib
 import logging
@@ -27,17 +26,18 @@ from pathlib import Path
 
 from crew import workers_of
 from daemon import CONFIGURATION, DIED, OK, REFUSED, VERSION, Daemon
-from edge.commands import UsageError, parse, plant_file
+from edge.commands import CheckOptions, parse, plant_file
 from edge.facts import PortError
 from edge.front import Front, Works
 from edge.logs import set_up
-from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
+from edge.manifest import IN_THE_CLUSTER, ExportOptions, run_export, topics_of
 from edge.outbox import reserve
-from edge.preflight import Plan, run_preflight
+from edge.preflight import Plan, PreflightOptions, run_preflight
 from edge.reload import Loading, Reloader, described, first
+from edge.runoptions import RunOptions, UsageError
 from edge.settings import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
 from edge.topics import TopicError
-from edge.verify import run_verify
+from edge.verify import VerifyOptions, run_verify
 from messages import topic_template
 from plant.forecast import Forecast, check, forecast
 from plant.structure import Structure, StructureError
@@ -61,11 +61,20 @@ _WITHOUT_LOGIN = (
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the command line says; the exit code is the answer."""
     options = parse(arguments, VERSION)
-    commands = {"run": _run, "check": _check, "verify": _verify, "export": _export, "preflight": _preflight}
-    return commands[options.command](options, environ)
+    match options:
+        case RunOptions():
+            return _run(options, environ)
+        case CheckOptions():
+            return _check(options, environ)
+        case VerifyOptions():
+            return _verify(options, environ)
+        case ExportOptions():
+            return _export(options, environ)
+        case PreflightOptions():
+            return _preflight(options, environ)
 
 
-def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
     def of_the_queue(found: Forecast) -> str:
         # Only the plant is judged here: options with mistakes are those of another run.
         with contextlib.suppress(SettingsError):
@@ -82,30 +91,30 @@ def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return code
 
 
-def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
     try:
-        return run_verify(options, lambda: Settings.load(environ, vars(options), pid=os.getpid()))
+        return run_verify(options, lambda: Settings.load(environ, options.flags, pid=os.getpid()))
     except SettingsError as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return CONFIGURATION
 
 
-def _export(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
     try:
-        settings = Settings.load({**IN_THE_CLUSTER, **environ}, vars(options), pid=os.getpid())
+        settings = Settings.load({**IN_THE_CLUSTER, **environ}, options.flags, pid=os.getpid())
         return run_export(options, settings, Loading(settings, topic_template), VERSION)
     except (SettingsError, StructureError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return CONFIGURATION
 
 
-def _preflight(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
     return run_preflight(options, partial(_plan, options, environ), time.time)
 
 
-def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
+def _plan(options: PreflightOptions, environ: Mapping[str, str]) -> Plan:
     """What a preflight has to check: the settings, and every topic of the plant or the mistakes of its YAML."""
-    settings = Settings.load(environ, vars(options), pid=os.getpid())
+    settings = Settings.load(environ, options.flags, pid=os.getpid())
     warnings = tuple(warnings_about(environ))
     try:
         topics = topics_of(Loading(settings, topic_template)(settings.message_config_path), settings)
@@ -115,7 +124,7 @@ def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     return Plan(settings, topics, (), warnings)
 
 
-def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def _run(options: RunOptions, environ: Mapping[str, str]) -> int:
     try:
         return asyncio.run(_demo(options, environ) if options.demo else _front(options, environ).live())
     except (SettingsError, StructureError) as error:
@@ -125,7 +134,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return CONFIGURATION
 
 
-async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+async def _demo(options: RunOptions, environ: Mapping[str, str]) -> int:
     """A daemon whose orders come often, against a broker of its own; a dry run needs none."""
     if options.dry_run:
         settings = _settings(options, environ)
@@ -138,7 +147,7 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print(f"--demo needs {missing.name}: pip install -r sandbox/requirements.txt", file=sys.stderr)
         return CONFIGURATION
     async with Demo() as demo:
-        if flags := [name for name in map(str.lower, demo.environ) if getattr(options, name, None) is not None]:
+        if flags := [name for name in map(str.lower, demo.environ) if options.flags.get(name) is not None]:
             raise UsageError(
                 f"--{flags[0].replace('_', '-')}: --demo brings a broker of its own: leave one of them out"
             )
@@ -150,10 +159,10 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return await _front(options, environ).live()
 
 
-def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+def _settings(options: RunOptions, environ: Mapping[str, str]) -> Settings:
     """The settings of a run; from here on, logging is as they ask for."""
     quiet = {"http_port": 0} if options.dry_run else {}
-    settings = Settings.load(environ, vars(options), pid=os.getpid(), unset=quiet)
+    settings = Settings.load(environ, options.flags, pid=os.getpid(), unset=quiet)
     set_up(settings.log_level, settings.log_format)
     return settings
 
@@ -166,7 +175,7 @@ def _page(settings: Settings) -> str | None:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}/docs" if settings.http_port else None
 
 
-def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
+def _front(options: RunOptions, environ: Mapping[str, str]) -> Front:
     """All that a run needs, from its settings; where they ask for workers, these are there already, and wait."""
     settings = _settings(options, environ)
     loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
@@ -201,7 +210,7 @@ def _reserve(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[s
     return reserve(settings.queue_size, settings.queue_policy, per_second)
 
 
-def _check_history(options: argparse.Namespace, settings: Settings, structure: Structure) -> None:
+def _check_history(options: RunOptions, settings: Settings, structure: Structure) -> None:
     """Raise UsageError where history would be said more slowly than the plant goes on meanwhile."""
     asked, own = settings.history_rate, forecast(structure).per_second / settings.part[1]
     if options.then_live and asked and asked <= own:
@@ -210,7 +219,7 @@ def _check_history(options: argparse.Namespace, settings: Settings, structure: S
         )
 
 
-def _works(options: argparse.Namespace, settings: Settings, structure: Structure) -> Works:
+def _works(options: RunOptions, settings: Settings, structure: Structure) -> Works:
     _check_history(options, settings, structure)
     if settings.workers > 1:
         return workers_of(options, settings, structure)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from math import inf
 
 from daemon import Daemon
-from edge.commands import UsageError, pinned, timing_of
+from edge.runoptions import RunOptions, UsageError
 from edge.settings import Settings
 from edge.worker import work
 from edge.workers import Workers, fork
@@ -23,7 +23,7 @@ from plant.telemetry import Message
 _DEALT_SECONDS = 1.0
 
 
-def workers_of(options: argparse.Namespace, settings: Settings, structure: Structure) -> Workers:
+def workers_of(options: RunOptions, settings: Settings, structure: Structure) -> Workers:
     """Fork the workers that the settings ask for, each with its part of the plant, and of --count.
 
     Raises UsageError where the options contradict each other, or one process alone can do what they ask for.
@@ -31,14 +31,12 @@ def workers_of(options: argparse.Namespace, settings: Settings, structure: Struc
     for flag in ("demo", "dry_run", "truth"):
         if getattr(options, flag):
             raise UsageError(f"--{flag.replace('_', '-')} is for one process: leave WORKERS out")
-    options = pinned(options, time.time())
+    options = options.pinned(time.time())
     settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
     parts = settings.of_workers()
     counts = deal(options, parts, structure) if options.count else [None] * len(parts)
     lives = [
-        partial(
-            _be_a_worker, argparse.Namespace(**{**vars(options), "count": count}), part, structure, part is parts[0]
-        )
+        partial(_be_a_worker, replace(options, count=count), part, structure, part is parts[0])
         for part, count in zip(parts, counts, strict=True)
     ]
     first, shards = settings.part
@@ -48,7 +46,7 @@ def workers_of(options: argparse.Namespace, settings: Settings, structure: Struc
 
 
 def _be_a_worker(
-    options: argparse.Namespace, part: Settings, structure: Structure, says_first: bool, end: socket.socket
+    options: RunOptions, part: Settings, structure: Structure, says_first: bool, end: socket.socket
 ) -> int:
     async def live() -> int:
         return await work(end, Daemon(options, part, structure, says_first=says_first))
@@ -56,12 +54,12 @@ def _be_a_worker(
     return asyncio.run(live())
 
 
-def deal(options: argparse.Namespace, parts: Sequence[Settings], structure: Structure) -> list[int]:
+def deal(options: RunOptions, parts: Sequence[Settings], structure: Structure) -> list[int]:
     """How many of the first --count messages of all parts together are each part's.
 
     Found by having them all said, quietly; so it takes the time that one process needs for that.
     """
-    timing, left = timing_of(options, time.time()), options.count
+    timing, left = options.timing(time.time()), options.count or 0
     plants = [FactoryMessageGenerator.of(structure, part.seed, start=timing.start, shard=part.part) for part in parts]
     place, dealt = _order_of(plants), [0] * len(plants)
     while left and (due := min(plant.next_due() for plant in plants)) < inf and due <= timing.end:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import logging
@@ -17,9 +16,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
-from edge.arguments import LAST_SECOND
 from edge.broker import Broker
-from edge.commands import UsageError, timing_of
 from edge.connection import BrokerRefused
 from edge.delivery import Delivery
 from edge.dryrun import DryRun, ReaderGone, StreamFailed
@@ -30,17 +27,19 @@ from edge.life import Life
 from edge.logs import RateLimited
 from edge.metrics import Lateness
 from edge.oee import Entry, Truth, entry
-from edge.outbox import Ledger, Outbox, Policy
+from edge.oeesums import sum_kinds
+from edge.outbox import Ledger, Outbox
 from edge.pacer import Arrears, Pacer, Timing
 from edge.reasons import Packet, explain
 from edge.reload import refusals
 from edge.runclock import LONG_STEP_SECONDS, RunClock, told
+from edge.runoptions import RunOptions, UsageError
 from edge.settings import Settings
 from edge.shared import in_turns
-from edge.sums import sum_kinds
+from edge.timestamps import LAST_SECOND
 from edge.topics import Topics
 from edge.truth import TruthFile, TruthLost
-from edge.values import CatchUp
+from edge.values import CatchUp, Policy
 from edge.wire import CloudEvents, Encoder
 from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, Outdated
 from plant.forecast import forecast
@@ -93,12 +92,12 @@ class Daemon:
     """
 
     def __init__(
-        self, options: argparse.Namespace, settings: Settings, structure: Structure, *, says_first: bool = True
+        self, options: RunOptions, settings: Settings, structure: Structure, *, says_first: bool = True
     ) -> None:
         self._settings = settings
         self._options, self._says_first = options, says_first
-        self._bounded = bool(options.count is not None or (options.duration and not options.then_live))
-        timing = timing_of(options, time.time())
+        self._bounded = options.bounded
+        timing = options.timing(time.time())
         timing = replace(timing, end=min(timing.end, LAST_SECOND))
         wall = time.time if timing.follows_wall else time.monotonic
         steps = list[float]()

@@ -11,9 +11,10 @@ from benchmarks.raw import MARK, Listener, encoder_for
 from edge.broker import Broker
 from edge.delivery import Delivery
 from edge.life import spare_the_collector
-from edge.outbox import Outbox, Policy
+from edge.outbox import Outbox
 from edge.pacer import Pacer, Timing
 from edge.settings import Settings
+from edge.values import Policy
 from messages import FactoryMessageGenerator
 
 _QUEUE = 2 * WINDOW

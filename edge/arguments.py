@@ -5,24 +5,24 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from math import inf, nan
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from edge.hints import flag_meant
-from edge.logs import redact
+from edge.redaction import shown
+from edge.timestamps import CALENDAR_RULE, FIRST_SECOND, LAST_SECOND
 from edge.values import number
 
-FIRST_SECOND: Final = 0.0
-LAST_SECOND: Final = datetime(9900, 1, 1, tzinfo=UTC).timestamp()
-"""The ends of plant time: ids count from 1970, and what plans ahead must not come upon the end of the calendar."""
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-CALENDAR_RULE: Final = "must lie in the years 1970 to 9899 (UTC)"
+    T = TypeVar("T", bound=DataclassInstance)
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PERIOD = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|min|[smhdw])")
 _PERIODS = re.compile(rf"(?:{_PERIOD.pattern})+")
-_LONGEST_SHOWN = 200
 _PASSWORD: Final = ("-P", "--mqtt-password")
 """As mosquitto's clients have it. Every command knows it, or what follows might be taken for a file's name and told."""
 
@@ -76,12 +76,12 @@ class _Refused(argparse.Action):
         )
 
 
-def shown(value: object) -> str:
-    """A bad value for a line: cut where it is long, and without what looks like a secret. A URL may hold a password."""
-    text = repr(value)
-    return (
-        "what is given, which is not shown as it may hold a password" if "@" in text else redact(text)[:_LONGEST_SHOWN]
-    )
+def typed(kind: type[T], found: argparse.Namespace) -> T:
+    """Return the options of a command as its dataclass; what is no field of it goes into `flags`, if there is one."""
+    own = {each.name for each in fields(kind)}
+    values = {name: value for name, value in vars(found).items() if name in own}
+    rest = {name: value for name, value in vars(found).items() if name not in own}
+    return kind(**values, **({"flags": rest} if "flags" in own else {}))
 
 
 def seconds_of(text: str) -> float:

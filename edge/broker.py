@@ -17,8 +17,8 @@ from edge.dial import Dialer
 from edge.facts import ConnectionFacts
 from edge.grants import shortcomings
 from edge.hosts import joined
-from edge.logs import printable
 from edge.reasons import NOT_AUTHORIZED
+from edge.redaction import printable
 from edge.renewal import Renewal
 from edge.settings import AuthMethod, Settings
 

@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from math import inf
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from edge.arguments import FIRST_SECOND, LAST_SECOND, Parser, count, moment, shown, some_period, speed
+from edge.arguments import Parser, count, moment, some_period, speed, typed
 from edge.hints import nearest
-from edge.manifest import add_export
-from edge.pacer import Timing
-from edge.preflight import add_preflight
+from edge.manifest import ExportOptions, add_export
+from edge.preflight import PreflightOptions, add_preflight
+from edge.redaction import shown
+from edge.runoptions import RunOptions, UsageError
 from edge.settings import add_flags
 from edge.values import file_path
-from edge.verify import add_verify
+from edge.verify import VerifyOptions, add_verify
 
-COMMANDS = ("run", "check", "verify", "export", "preflight")
 _ABOUT_ALL = ("-h", "--help", "--version")
 
 
-class UsageError(Exception):
-    """The command line asks for what cannot be; the text says what."""
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What `check` is asked for; `file` and `message_config_path` are two names of the same."""
+
+    file: str | None = None
+    message_config_path: str | None = None
 
 
-def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
-    """The options, with the name of the command in `command`; exits with 2 and a sentence where they are wrong."""
-    parser = _parser(version)
+Options = RunOptions | CheckOptions | VerifyOptions | ExportOptions | PreflightOptions
+
+_OPTIONS: Final[Mapping[str, type[Options]]] = {
+    "run": RunOptions,
+    "check": CheckOptions,
+    "verify": VerifyOptions,
+    "export": ExportOptions,
+    "preflight": PreflightOptions,
+}
+COMMANDS: Final = tuple(_OPTIONS)
+
+
+def parse(arguments: Sequence[str], version: str) -> Options:
+    """Return the options of the command that is asked for; exits with 2 and a sentence where they are wrong."""
+    found = _parsed(_parser(version), arguments)
+    return typed(_OPTIONS[found.command], found)
+
+
+def _parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     first = arguments[0] if arguments else ""
     if first in (*COMMANDS, *_ABOUT_ALL):
         return parser.complete(arguments)
@@ -96,49 +117,3 @@ def add_time(run: argparse.ArgumentParser) -> None:
         help="play --duration as history, by --speed and HISTORY_RATE, and carry on in real time; without --start the "
         "history ends now, without --duration too",
     )
-
-
-def timing_of(options: argparse.Namespace, now: float) -> Timing:
-    """The timing that the flags ask for at the wall clock's `now` (Unix seconds).
-
-    Raises UsageError with a sentence where they contradict each other, or leave the calendar.
-    """
-    timing = _timing_of(options, now)
-    if timing.start < FIRST_SECOND:
-        raise UsageError("--duration: the history would begin before 1970")
-    if (timing.live_from if timing.end == inf else timing.end) > LAST_SECOND:
-        raise UsageError("--duration: plant time would go beyond the year 9899")
-    return timing
-
-
-def _timing_of(options: argparse.Namespace, now: float) -> Timing:
-    start, duration, speed = options.start, options.duration, options.speed
-    if not options.then_live:
-        follows = start is None and not duration and speed in (None, 1.0)
-        start = now if start is None else start
-        return Timing(start, start + duration if duration else inf, speed or 1.0, follows_wall=follows)
-    if speed is not None and speed <= 1.0:
-        raise UsageError("--then-live: history has to be faster than life; --speed must be above 1, or max")
-    if start is None and duration is None:
-        raise UsageError("--then-live: say how much history, by --duration, --start or both")
-    follows = start is None or not duration
-    if start is None:
-        start = now - duration
-    live_from = start + duration if duration else now
-    if live_from <= start:
-        raise UsageError("--then-live: --start must lie in the past, or --duration say how long the history is")
-    return Timing(start, live_from=live_from, history_speed=speed or inf, follows_wall=follows)
-
-
-def pinned(options: argparse.Namespace, now: float) -> argparse.Namespace:
-    """The same run for several processes that begin it one after the other: with the start that it has at `now`.
-
-    In real time what lies between is made up for, so none lags behind the clock for having begun late.
-    Raises UsageError as `timing_of` does.
-    """
-    timing = timing_of(options, now)
-    if options.start is not None:
-        return options
-    live = options.then_live or (options.duration is None and options.speed in (None, 1.0))
-    duration = None if live else options.duration
-    return argparse.Namespace(**{**vars(options), "start": timing.start, "duration": duration, "then_live": live})

@@ -16,14 +16,13 @@ from math import inf
 from operator import attrgetter
 from typing import Final, Protocol
 
-from edge.outbox import Ledger, Outbox
+from edge.outbox import NO_TOPIC, TOO_LARGE, Ledger, Outbox
 from edge.reasons import Outcome, Packet, name_of, outcome
 from edge.session import FIRST_OWN_ID, LAST_OWN_ID, REFUSED_FROM
 from edge.topics import TopicError
 from edge.wire import TextTooLong
 from plant.telemetry import Message
 
-TOO_LARGE, NO_TOPIC = "too_large", "no_topic"
 LONGEST_FRAME: Final = 268_435_460
 """Bytes of the longest packet there can be (MQTT 5, 1.5.5 and 2.1.4)."""
 _source_of: Final = attrgetter("source")

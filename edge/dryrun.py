@@ -18,8 +18,7 @@ import orjson
 from edge.blocking import run_aside
 from edge.facts import ConnectionFacts
 from edge.outbox import Outbox
-from edge.topics import TopicError
-from edge.wire import TRIGGER
+from edge.topics import TRIGGER, TopicError
 from plant.telemetry import Message
 
 _MOST_A_WRITE: Final = 2000

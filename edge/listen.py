@@ -27,7 +27,8 @@ from edge.packets import CONNACK, DISCONNECT, NAMES, PINGRESP
 from edge.reasons import Packet, explain, name_of
 from edge.session import make_properties
 from edge.settings import AuthMethod, Settings
-from edge.wire import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH, TRIGGER
+from edge.topics import TRIGGER
+from edge.wire import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH
 
 _ANSWER_SECONDS = 30.0
 _SESSION_SECONDS = 300

@@ -6,12 +6,11 @@ import argparse
 import io
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from edge.arguments import shown
 from edge.exports.assets import assets
 from edge.exports.asyncapi import asyncapi
 from edge.exports.authorization import authorization
@@ -24,6 +23,7 @@ from edge.exports.kql import kql
 from edge.exports.prometheus import prometheus
 from edge.exports.schema import schema
 from edge.hints import nearest
+from edge.redaction import shown
 from edge.settings import Settings
 from edge.topics import TopicError
 from plant.catalogue import catalogue
@@ -83,6 +83,23 @@ _COMMENTS: Final = {".json": "//", ".kql": "//", ".bicep": "//"}
 """How a comment begins, by the end of a file's name; others have `#`."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What `export` is asked for.
+
+    target: what to make.  kind: with `schema`, that kind of message alone.  output: the directory for files, None for
+    standard output.  namespace: of Kubernetes.  schema_version: in the schema registry.
+    flags: values of settings, as they were typed.
+    """
+
+    target: str
+    kind: str | None = None
+    output: Path | None = None
+    namespace: str = NAMESPACE
+    schema_version: int = 1
+    flags: Mapping[str, object] = field(default_factory=dict)
+
+
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Give the parser the options of the command, and a sentence for each target."""
     width = max(map(len, (*TARGETS, ALL)))
@@ -133,7 +150,7 @@ def topics_of(structure: Structure, settings: Settings) -> tuple[str, ...]:
     return tuple(sorted({topic for kind in kinds for topic in channels.topics_of(kind)}))
 
 
-def run_export(options: argparse.Namespace, settings: Settings, load: Callable[[Path], Structure], version: str) -> int:
+def run_export(options: ExportOptions, settings: Settings, load: Callable[[Path], Structure], version: str) -> int:
     """Make the files of the target and write them; the exit code. `load` may raise StructureError."""
     if options.target not in (*TARGETS, ALL):
         return _failed(f"TARGET must be one of {', '.join((*TARGETS, ALL))}, not {shown(options.target)}")

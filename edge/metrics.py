@@ -23,9 +23,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from edge.delivery import NO_TOPIC, TOO_LARGE
 from edge.facts import NO_STEPS, ClockFacts, ConnectionFacts, ReloadFacts
-from edge.outbox import Ledger
+from edge.outbox import NO_TOPIC, TOO_LARGE, Ledger
 from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("statistics")

@@ -14,7 +14,7 @@ import orjson
 
 from edge.facts import OeeQuery
 from edge.shared import in_turns
-from edge.wire import rfc3339
+from edge.timestamps import rfc3339
 from plant.telemetry import MachineOee
 
 PIECE_MACHINES: Final = 150

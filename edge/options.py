@@ -11,7 +11,6 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.hosts import certificate_name
-from edge.outbox import Policy
 from edge.values import (
     LOWER,
     STATS_INTERVAL_RULE,
@@ -24,6 +23,7 @@ from edge.values import (
     Host,
     LogFormat,
     LogLevel,
+    Policy,
     Port,
     Secret,
     Shard,

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from itertools import islice
 from math import inf
 from operator import attrgetter
 from typing import Final
 
+from edge.values import Policy
 from plant.telemetry import Message
+
+TOO_LARGE: Final = "too_large"
+NO_TOPIC: Final = "no_topic"
+"""Reasons for which a message is dropped as it cannot be sent at all."""
 
 _RESTART_SECONDS: Final = 5.0
 _DAY_SECONDS: Final = 86_400.0
 _kind_of: Final = attrgetter("kind")
-
-
-class Policy(StrEnum):
-    """What gives way when the queue is full: its oldest message, the new one, or the plant's pace."""
-
-    DROP_OLDEST = "drop-oldest"
-    DROP_NEWEST = "drop-newest"
-    BLOCK = "block"
 
 
 def reserve(size: int, policy: Policy, per_second: float) -> tuple[str, bool]:

@@ -10,7 +10,8 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TextIO
 
 from edge.arguments import period, some_period
@@ -39,6 +40,21 @@ class Step(NamedTuple):
     check: Callable[[Case], Awaitable[list[Finding]]]
 
 
+@dataclass(frozen=True, slots=True)
+class PreflightOptions:
+    """What `preflight` is asked for.
+
+    wait: seconds for which it is tried again.  timeout: seconds that each answer may take.  audience: wanted in a
+    token.  publish: whether each topic gets a test message.  flags: values of settings, as they were typed.
+    """
+
+    wait: float = 0.0
+    timeout: float = 10.0
+    audience: str = "aio-internal"
+    publish: bool = True
+    flags: Mapping[str, object] = field(default_factory=dict)
+
+
 def add_preflight(parser: argparse.ArgumentParser) -> None:
     """Give the parser the options of the command, those of the daemon, and the table of exit codes."""
     these = parser.add_argument_group("Preflight")
@@ -57,7 +73,7 @@ def add_preflight(parser: argparse.ArgumentParser) -> None:
 
 
 def run_preflight(
-    options: argparse.Namespace,
+    options: PreflightOptions,
     prepare: Callable[[], Plan],
     wall_clock: Callable[[], float],
     *,
@@ -107,7 +123,7 @@ class Report:
 
 
 async def _until_well(
-    options: argparse.Namespace, prepare: Callable[[], Plan], wall_clock: Callable[[], float], report: Report
+    options: PreflightOptions, prepare: Callable[[], Plan], wall_clock: Callable[[], float], report: Report
 ) -> int:
     """Attempt after attempt, for as long as --wait says. Mistakes in the configuration are not waited for."""
     loop = asyncio.get_running_loop()
@@ -141,7 +157,7 @@ def _pauses() -> Iterator[float]:
 
 
 async def _attempt(
-    options: argparse.Namespace, prepare: Callable[[], Plan], wall_clock: Callable[[], float], report: Report
+    options: PreflightOptions, prepare: Callable[[], Plan], wall_clock: Callable[[], float], report: Report
 ) -> Exit:
     """All steps in order, up to the first that fails."""
     names = [step.name for step in STEPS]

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 from edge.connection import BrokerRefused, ConnectionEnded
 from edge.credentials import CredentialsUnavailable, Reader, Token, read_password, read_token, token_file
 from edge.grants import shortcomings
-from edge.logs import printable
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, moment, note, ok, some, warn
 from edge.preflight_session import CLIENT_ID_SUFFIX, Probe, session
 from edge.reasons import NOT_AUTHORIZED
+from edge.redaction import printable
 from edge.settings import AuthMethod
 
 _ACCOUNT = re.compile(r"system:serviceaccount:([^:]+):([^:]+)")

@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 
 from edge.credentials import CredentialsUnavailable, Reader, tls_context
 from edge.dial import Dialer
-from edge.logs import printable
 from edge.preflight_findings import Case, Exit, Failure, Finding, get, moment, ok, some, warn
 from edge.preflight_session import speaks_plain_mqtt
+from edge.redaction import printable
 from edge.settings import AuthMethod, Settings
 
 Certificate = Mapping[str, Any]

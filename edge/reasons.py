@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from edge.logs import printable
+from edge.redaction import printable
 from edge.values import AuthMethod
 
 NOT_AUTHORIZED, KEEP_ALIVE_TIMEOUT = 0x87, 0x8D

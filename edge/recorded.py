@@ -14,6 +14,7 @@ from typing import IO, Any, Final
 
 import orjson
 
+from edge.events import Job, Stay
 from edge.reference import (
     LONGEST_LINE,
     Reference,
@@ -29,7 +30,6 @@ from edge.reference import (
 from edge.rows import DISPATCH, ORDER, milliseconds
 from edge.shelf import Shelf
 from edge.timeline import Terms, Timeline
-from edge.witness import Job, Stay
 from plant.telemetry import GOOD, PLANNED_STOP
 
 _Entry = dict[str, Any]

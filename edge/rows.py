@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from edge.shelf import MOST_HELD, Shelf
-from edge.wire import TRIGGER
+from edge.topics import TRIGGER
 
 
 class Fields(NamedTuple):

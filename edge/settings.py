@@ -22,13 +22,11 @@ from pydantic import SecretBytes, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from edge.arguments import shown
 from edge.hints import meant
 from edge.hosts import split
-from edge.logs import redact
 from edge.options import Option, Options
-from edge.outbox import Policy
-from edge.values import AuthMethod, LogFormat, LogLevel, TopicLayout
+from edge.redaction import redact, shown
+from edge.values import AuthMethod, LogFormat, LogLevel, Policy, TopicLayout
 
 __all__ = ["AuthMethod", "LogFormat", "LogLevel", "Policy", "Settings", "SettingsError", "TopicLayout"]
 

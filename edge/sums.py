@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, TypeVar
 
 from edge.facts import NO_STEPS, ClockFacts, ConnectionFacts
 from edge.metrics import Lateness
+from edge.oeesums import added
 from edge.outbox import Ledger
 from plant.telemetry import KindOee, Snapshot
-
-K = TypeVar("K")
-N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,39 +71,11 @@ def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
     """All machines, jobs, rows and orders."""
     return Snapshot(
         time_ms=max((part.time_ms for part in parts), default=0),
-        rows=_added(part.rows for part in parts),
-        states=_added(part.states for part in parts),
-        jobs=_added(part.jobs for part in parts),
+        rows=added(part.rows for part in parts),
+        states=added(part.states for part in parts),
+        jobs=added(part.jobs for part in parts),
         open_orders=sum(part.open_orders for part in parts),
     )
-
-
-def sum_kinds(parts: Iterable[Sequence[KindOee]]) -> list[KindOee]:
-    """The types of machines, each with the sums of all its parts."""
-    by_kind: dict[str, list[KindOee]] = {}
-    for kind in (kind for part in parts for kind in part):
-        by_kind.setdefault(kind.kind, []).append(kind)
-    return [_one_kind(kind, parts) for kind, parts in by_kind.items()]
-
-
-def _one_kind(kind: str, parts: Sequence[KindOee]) -> KindOee:
-    return KindOee(
-        kind=kind,
-        machines=sum(part.machines for part in parts),
-        planned_seconds=sum(part.planned_seconds for part in parts),
-        producing_seconds=sum(part.producing_seconds for part in parts),
-        stopped_seconds=_added(part.stopped_seconds for part in parts),
-        ideal_seconds=sum(part.ideal_seconds for part in parts),
-        results=_added(part.results for part in parts),
-    )
-
-
-def _added(parts: Iterable[Mapping[K, N]]) -> dict[K, N]:
-    """Key by key; unlike a sum of Counters it keeps what is zero."""
-    total: Counter[Any] = Counter()
-    for part in parts:
-        total.update(part)
-    return dict(total)
 
 
 def _known(parts: Iterable[ConnectionFacts], name: str) -> list[float]:

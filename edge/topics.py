@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from edge.settings import TopicLayout
 from plant.telemetry import Message
 
 MOST_BYTES = 65_535
 """A topic name's longest form in bytes of UTF-8 (MQTT 5, 1.5.4)."""
+
+TRIGGER: Final = "trigger"
+"""The user property that says what made a source report outside its regular period; regular rows have none."""
 
 _OF_ONE = ("{machine_id", "{station_id")
 

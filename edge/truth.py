@@ -14,7 +14,7 @@ from pathlib import Path
 
 import orjson
 
-from edge.wire import rfc3339
+from edge.timestamps import rfc3339
 from plant.telemetry import DispatchedOrder, FinishedJob, MachineOee, MachineView, PlacedOrder, StateInterval
 
 

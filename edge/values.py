@@ -42,6 +42,14 @@ class TopicLayout(StrEnum):
     MACHINE = "machine"
 
 
+class Policy(StrEnum):
+    """What gives way when the queue is full: its oldest message, the new one, or the plant's pace."""
+
+    DROP_OLDEST = "drop-oldest"
+    DROP_NEWEST = "drop-newest"
+    BLOCK = "block"
+
+
 class CatchUp(StrEnum):
     """What becomes of rows that fell due while the process was held up."""
 

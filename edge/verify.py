@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, TextIO
 
@@ -34,6 +35,42 @@ _BOUNDS: Final = {
     "oee": "points of OEE",
     "throughput": "percent of throughput",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What `verify` is asked for.
+
+    rows: file of rows, `-` for standard input.  from_mqtt: listen to the broker instead, for `duration` seconds, to
+    `topics`.  truth: file or URL.  machines: pattern of the ids that count.  *_within: how far figures may be off, in
+    points and per cent.  flags: values of settings, as they were typed.
+    """
+
+    rows: str | None = None
+    from_mqtt: bool = False
+    duration: float | None = None
+    topics: str | None = None
+    truth: str | None = None
+    machines: str = "*"
+    strict: bool = False
+    availability_within: float = 100 * BOUNDS.availability
+    performance_within: float = 100 * BOUNDS.performance
+    quality_within: float = 100 * BOUNDS.quality
+    oee_within: float = 100 * BOUNDS.oee
+    throughput_within: float = 100 * BOUNDS.throughput
+    flags: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> Limits:
+        """How far each figure may be off."""
+        within = (
+            self.availability_within,
+            self.performance_within,
+            self.quality_within,
+            self.oee_within,
+            self.throughput_within,
+        )
+        return Limits(*(bound / 100 for bound in within))
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +101,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def run_verify(
-    options: argparse.Namespace,
+    options: VerifyOptions,
     settings: Callable[[], Settings],
     *,
     out: TextIO | None = None,
@@ -75,11 +112,10 @@ def run_verify(
     settings: asked with --from-mqtt only; may raise SettingsError.  calculate: how figures are made from rows.
     """
     out = out or sys.stdout
-    bounds = Limits(*(getattr(options, f"{name}_within") / 100 for name in _BOUNDS))
     try:
         rows, reference = _live(options, settings()) if options.from_mqtt else _from_file(options)
         _check_any(rows)
-        verdict = Verdict(rows, hold(rows, reference, Question(options.machines, bounds, calculate)))
+        verdict = Verdict(rows, hold(rows, reference, Question(options.machines, options.limits, calculate)))
     except (Unreadable, CannotListen, CredentialsUnavailable) as error:
         print(f"verify: {error}", file=sys.stderr)
         return Code.UNREADABLE
@@ -96,7 +132,7 @@ def _check_any(rows: Rows) -> None:
 # gathering
 
 
-def _from_file(options: argparse.Namespace) -> tuple[Rows, Reference]:
+def _from_file(options: VerifyOptions) -> tuple[Rows, Reference]:
     if not options.rows or not options.truth:
         raise Unreadable("say which rows (a file, or --from-mqtt) and which truth (--truth)")
     reference = load(options.truth)
@@ -113,7 +149,7 @@ def _stream(where: str, stack: ExitStack) -> IO[bytes]:
     return sys.stdin.buffer if where == "-" else stack.enter_context(opened(Path(where)))
 
 
-def _live(options: argparse.Namespace, settings: Settings) -> tuple[Rows, Reference]:
+def _live(options: VerifyOptions, settings: Settings) -> tuple[Rows, Reference]:
     """Listen between two answers of `/oee`, and a little longer for what is still on its way."""
     if not options.duration or options.duration <= 0:
         raise Unreadable("--from-mqtt needs --duration SECONDS")

@@ -25,8 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge.blocking import read_small, run_aside
 from edge.facts import BadQuery, Busy, OeeQuery, ReloadOutcome, Span
-from edge.logs import clean, redact
 from edge.oee import OeeAnswer
+from edge.redaction import clean, redact
 from edge.shared import OneAtATime
 from edge.web_asgi import Outermost, PiecesResponse
 from edge.web_docs import add_docs

@@ -6,13 +6,14 @@ from binascii import hexlify
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from itertools import groupby, repeat
 from struct import Struct, unpack
 from typing import Final
 
+from edge.timestamps import rfc3339
+from edge.topics import TRIGGER
 from plant.telemetry import JobMessage, Message
 
 PUBLISH, PUBACK = 0x30, 0x40
@@ -74,17 +75,6 @@ def user_property(name: str, value: str) -> bytes:
     return _USER_PROPERTY + text(name) + text(value)
 
 
-@lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def rfc3339(time_ms: int) -> str:
-    """Milliseconds since the Unix epoch as `2026-01-31T14:22:05.250Z`, always 24 characters."""
-    seconds, millis = divmod(time_ms, 1000)
-    return f"{_second(seconds)}.{millis:03d}Z"
-
-
 @dataclass(frozen=True)
 class CloudEvents:
     """CloudEvents 1.0 attributes in binary mode: MQTT user properties without a prefix.
@@ -126,9 +116,6 @@ _TIME_HEAD = _USER_PROPERTY + text("time") + (24).to_bytes(2, "big")
 _SEQUENCE_BYTES = 6
 _VARYING_BYTES = 2 * _SEQUENCE_BYTES + len(_TIME_HEAD) + 24
 
-
-TRIGGER: Final = "trigger"
-"""The user property that says what made a source report outside its regular period; regular rows have none."""
 
 _Envelope = tuple[bytes, bytes, int, bool]
 """All of a sender's PUBLISH that does not change: topic, properties, bytes beside header, packet id and payload, and

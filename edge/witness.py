@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
+from edge.events import Job, Stay
 from edge.findings import Findings, Kind, text
 from edge.pairing import Pairing
 from edge.rows import Facts
@@ -21,27 +22,6 @@ from plant.telemetry import PLANNED_STOP
 _ROUNDED_SECONDS: Final = 0.0501
 _BLOCKED, _STARVED = "blocked", "starved"
 T = TypeVar("T")
-
-
-class Stay(NamedTuple):
-    """A machine's time in one state."""
-
-    from_ms: int
-    to_ms: int
-    state: str
-
-
-class Job(NamedTuple):
-    """A finished job; issues and consumed: None where the truth does not say them."""
-
-    finished_ms: int
-    job_id: str
-    kind: str
-    cycle_seconds: float
-    ideal_seconds: float
-    result: str
-    issues: float | None = None
-    consumed: tuple[str, ...] | None = None
 
 
 class _Ahead(Generic[T]):

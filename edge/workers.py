@@ -24,8 +24,9 @@ from edge.life import FORCED, Life
 from edge.logs import speak_as
 from edge.metrics import Lateness
 from edge.oee import Entry, Truth, merged
+from edge.oeesums import sum_kinds
 from edge.outbox import Ledger
-from edge.sums import Census, Pulse, sum_clocks, sum_connections, sum_kinds, sum_ledgers, sum_snapshots
+from edge.sums import Census, Pulse, sum_clocks, sum_connections, sum_ledgers, sum_snapshots
 from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("app")

@@ -18,11 +18,12 @@ from math import inf
 from pathlib import Path
 from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
 
-from edge.outbox import Outbox, Policy
+from edge.outbox import Outbox
 from edge.pacer import Pacer, Timing
 from edge.plantfile import digest
 from edge.reload import InForce, Loading, Reloader, described, first
 from edge.settings import Settings
+from edge.values import Policy
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.plantfiles import SHIPPED, mutated, put
 from messages import START, FactoryMessageGenerator, topic_template

@@ -6,7 +6,6 @@ is neither success nor 2, a refusal that names no option, a line that is not one
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
@@ -20,7 +19,8 @@ from dataclasses import dataclass, field
 from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
 
 from benchmarks.case import ROOT
-from edge.commands import UsageError, parse, plant_file, timing_of
+from edge.commands import CheckOptions, Options, parse, plant_file
+from edge.runoptions import RunOptions, UsageError
 from edge.settings import Settings, SettingsError, describe, variables, warnings_about
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.values import HOSTS, NUMBERS, PATHS, POOLS, SECRET, SHARDS, TEXTS, TIMES, WORDS
@@ -202,13 +202,13 @@ def _parsed(case: Case) -> Outcome:
     return Outcome(word, streams.getvalue(), time.monotonic() - began, wrong)
 
 
-def _told(case: Case, options: argparse.Namespace) -> Iterator[str]:
-    if options.command == "check":
+def _told(case: Case, options: Options) -> Iterator[str]:
+    if isinstance(options, CheckOptions):
         yield str(plant_file(options.file, options.message_config_path, case.environ.get("MESSAGE_CONFIG_PATH")))
         return
-    settings = Settings.load(case.environ, vars(options), pid=1)
-    if options.command == "run":
-        timing_of(options, _NOW)
+    settings = Settings.load(case.environ, options.flags, pid=1)
+    if isinstance(options, RunOptions):
+        options.timing(_NOW)
     yield describe(settings)
     yield from warnings_about(case.environ)
     for part in settings.of_workers()[:3]:

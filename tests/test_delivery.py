@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.delivery import Delivery, Limits
-from edge.outbox import Outbox, Policy
+from edge.outbox import Outbox
+from edge.values import Policy
 from edge.wire import Encoder, Splitter
 from plant.telemetry import Message
 

@@ -22,7 +22,7 @@ import yaml
 from fastapi.routing import APIRoute
 
 import app
-from edge.commands import parse
+from edge.commands import CheckOptions, parse
 from edge.facts import ConnectionFacts
 from edge.metrics import statistics
 from edge.outbox import Ledger
@@ -141,7 +141,7 @@ def test_every_command_line_is_understood(words: list[str]) -> None:
     """Each call of app.py in the documents has a command and flags that exist, and values that are taken."""
     options = parse(words[words.index("app.py") + 1 :], "0")
 
-    assert options.command == "check" or Settings.load({}, vars(options), pid=1)
+    assert isinstance(options, CheckOptions) or Settings.load({}, options.flags, pid=1)
 
 
 def test_every_make_target_that_is_named_exists() -> None:

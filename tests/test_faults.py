@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import edge.backoff
-from edge.outbox import Policy
+from edge.values import Policy
 from sandbox.access import Access, Anyone, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import write_atomically

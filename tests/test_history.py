@@ -10,9 +10,9 @@ from math import inf
 import pytest
 
 from edge.history import Progress, Throttle, history_rate
-from edge.outbox import Policy
 from edge.pacer import Arrears, Pacer, Timing
 from edge.settings import Settings
+from edge.values import Policy
 from tests.support.daemon import DaemonProcess
 from tests.test_pacer import Bench, ListPlant
 

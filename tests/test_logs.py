@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.logs import JsonFormatter, RateLimited, TextFormatter, redact, set_up
+from edge.logs import JsonFormatter, RateLimited, TextFormatter, set_up
+from edge.redaction import redact
 from edge.values import LogFormat, LogLevel
 
 TOKEN = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJhdWQiOlsiYWlvLWludGVybmFsIl0sImV4cCI6MX0.c2lnbmF0dXJl-_"

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from daemon import VERSION, Daemon
-from edge.commands import parse
+from daemon import Daemon
 from edge.facts import OeeQuery
 from edge.oee import oee_answer
+from edge.runoptions import RunOptions
 from edge.settings import Settings
 from messages import FactoryMessageGenerator
 from plant.telemetry import Which
@@ -26,7 +26,7 @@ LONGEST_SECONDS = 0.02
 def daemon() -> Daemon:
     """A daemon of 6,000 machines, not started."""
     settings = Settings.load({"MQTT_AUTH_METHOD": "none", "MQTT_TLS": "false"}, pid=1)
-    return Daemon(parse(["run"], VERSION), settings, MANY)
+    return Daemon(RunOptions(), settings, MANY)
 
 
 def longest_wait(work: Callable[[], Awaitable[object]]) -> float:

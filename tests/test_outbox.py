@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge.outbox import Ledger, Outbox, Policy, reserve
+from edge.outbox import Ledger, Outbox, reserve
+from edge.values import Policy
 from plant.telemetry import Message
 
 

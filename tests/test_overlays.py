@@ -20,6 +20,7 @@ from packaging.version import Version
 
 from edge.commands import parse
 from edge.manifest import TARGETS
+from edge.preflight import PreflightOptions
 from edge.settings import Settings
 from messages import FactoryMessageGenerator
 from plant import structure
@@ -374,7 +375,7 @@ def test_the_preflight_looks_at_what_will_run(name: str) -> None:
     (first,) = pod["spec"].get("initContainers", [run])
 
     assert first["args"][0] == "preflight"
-    assert parse(first["args"], "0").command == "preflight"
+    assert isinstance(parse(first["args"], "0"), PreflightOptions)
     assert {key: first[key] for key in ("image", "env", "volumeMounts", "securityContext")}.items() <= run.items()
 
 

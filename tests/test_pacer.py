@@ -8,11 +8,12 @@ from math import inf
 
 import pytest
 
-from edge.commands import UsageError, parse, timing_of
-from edge.outbox import Outbox, Policy
+from edge.outbox import Outbox
 from edge.pacer import Arrears, Pacer, Timing
-from edge.values import CatchUp
+from edge.runoptions import RunOptions, UsageError
+from edge.values import CatchUp, Policy
 from plant.telemetry import Message
+from tests.support.options import parsed
 
 
 class ListPlant:
@@ -254,7 +255,7 @@ NOW = 1_000_000.0
 )
 def test_flags_say_which_stretch_of_time_is_played(flags: str, timing: Timing) -> None:
     """From now on in real time, unless told otherwise; a time without a zone is UTC."""
-    assert timing_of(parse(["run", *flags.split()], "0"), NOW) == timing
+    assert parsed(RunOptions, "run", *flags.split()).timing(NOW) == timing
 
 
 @pytest.mark.parametrize(
@@ -263,7 +264,7 @@ def test_flags_say_which_stretch_of_time_is_played(flags: str, timing: Timing) -
 def test_flags_that_contradict_each_other_are_told(flags: str) -> None:
     """With a sentence that names the flag."""
     with pytest.raises(UsageError, match="--then-live: "):
-        timing_of(parse(flags.split(), "0"), NOW)
+        parsed(RunOptions, *flags.split()).timing(NOW)
 
 
 def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:

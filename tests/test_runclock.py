@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.outbox import Outbox, Policy
+from edge.outbox import Outbox
 from edge.pacer import Arrears, Pacer, Timing
 from edge.runclock import RunClock, told
-from edge.values import CatchUp
+from edge.values import CatchUp, Policy
 from messages import START, FactoryMessageGenerator
 from plant.structure import parse
 from sandbox.broker import SandboxBroker

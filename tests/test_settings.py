@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge import commands
-from edge.outbox import Policy
+from edge.preflight import PreflightOptions
+from edge.runoptions import RunOptions, UsageError
 from edge.settings import (
     AuthMethod,
     LogFormat,
@@ -26,6 +27,8 @@ from edge.settings import (
     variables,
     warnings_about,
 )
+from edge.values import Policy
+from tests.support.options import parsed
 
 
 def load(**environ: str) -> Settings:
@@ -378,8 +381,8 @@ def test_the_name_of_a_pod_that_is_no_client_id_is_told_by_its_variable() -> Non
 )
 def test_times_may_have_units(text: str, seconds: float) -> None:
     """Plain numbers are seconds."""
-    assert commands.parse(["run", "--duration", text], "0").duration == seconds
-    assert commands.parse(["preflight", "--wait", text], "0").wait == seconds
+    assert parsed(RunOptions, "run", "--duration", text).duration == seconds
+    assert parsed(PreflightOptions, "preflight", "--wait", text).wait == seconds
 
 
 @pytest.mark.parametrize(
@@ -394,7 +397,7 @@ def test_times_may_have_units(text: str, seconds: float) -> None:
 )
 def test_a_start_may_have_any_form_of_iso_8601(text: str, unix_seconds: float) -> None:
     """In UTC unless it says otherwise."""
-    assert commands.parse(["run", "--start", text], "0").start == unix_seconds
+    assert parsed(RunOptions, "run", "--start", text).start == unix_seconds
 
 
 @pytest.mark.parametrize(
@@ -408,8 +411,8 @@ def test_a_start_may_have_any_form_of_iso_8601(text: str, unix_seconds: float) -
 )
 def test_plant_time_stays_within_the_calendar(flags: str, said: str) -> None:
     """At both of its ends."""
-    with pytest.raises(commands.UsageError, match=re.escape(said)):
-        commands.timing_of(commands.parse(["run", *flags.split()], "0"), 1.8e9)
+    with pytest.raises(UsageError, match=re.escape(said)):
+        parsed(RunOptions, "run", *flags.split()).timing(1.8e9)
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.sums import sum_kinds
+from edge.oeesums import sum_kinds
 from messages import START, FactoryMessageGenerator, NoSuchMachine, Outdated
 from plant.oee import SPANS, Span
 from plant.structure import Structure, load

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import orjson
 import pytest
 
+from edge.arguments import typed
 from edge.comparison import BOUNDS, Calculator, Difference, Figures, Mark, allowances, compare, from_rows, from_truth
 from edge.counts import MachineRows
 from edge.recorded import RecordedTruth, load
@@ -25,7 +26,7 @@ from edge.reference import Truth, Unreadable
 from edge.rows import Rows
 from edge.settings import Settings
 from edge.truth import TruthFile
-from edge.verify import add_verify, run_verify
+from edge.verify import VerifyOptions, add_verify, run_verify
 from messages import START, FactoryMessageGenerator
 from plant.structure import Structure
 from plant.telemetry import Message
@@ -108,8 +109,8 @@ def told(
     """The command's answer to arguments."""
     parser, out = argparse.ArgumentParser(), io.StringIO()
     add_verify(parser)
-    options = parser.parse_args(arguments)
-    code = run_verify(options, lambda: Settings.load(environ or {}, vars(options), pid=1), out=out, calculate=calculate)
+    options = typed(VerifyOptions, parser.parse_args(arguments))
+    code = run_verify(options, lambda: Settings.load(environ or {}, options.flags, pid=1), out=out, calculate=calculate)
     return Answer(code, out.getvalue(), capsys.readouterr().err)
 
 

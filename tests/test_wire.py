@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.packets import puback
-from edge.wire import PUBACK, CloudEvents, Encoder, Splitter, TextTooLong, Violation, rfc3339, varint
+from edge.timestamps import rfc3339
+from edge.wire import PUBACK, CloudEvents, Encoder, Splitter, TextTooLong, Violation, varint
 from plant.telemetry import JobMessage, Message
 
 ROW = Message("cnc_machine", "CNC-01", "LINE-1-STATION-A", 1_769_869_320_250, 7, b'{"status":"running"}')

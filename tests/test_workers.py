@@ -20,11 +20,11 @@ import pytest
 import edge.workers
 from crew import deal, workers_of
 from edge.channel import Channel
-from edge.commands import UsageError, parse
 from edge.facts import ConnectionFacts, OeeQuery
 from edge.life import Life
 from edge.metrics import Lateness
 from edge.outbox import Ledger
+from edge.runoptions import RunOptions, UsageError
 from edge.settings import Settings, SettingsError
 from edge.sums import sum_connections, sum_ledgers
 from edge.workers import NotAdopted, WorkerDied, Workers, fork
@@ -35,6 +35,7 @@ from plant.telemetry import Message
 from sandbox.access import Passwords
 from sandbox.broker import Listener, SandboxBroker
 from tests.support.daemon import DaemonProcess, plain, running
+from tests.support.options import parsed
 from tests.support.plants import default, structure
 from tests.support.subscriber import Record, Recorder
 from tests.support.waiting import wait_until
@@ -352,7 +353,7 @@ def test_the_exit_code_is_the_worst_of_all(tmp_path: Path) -> None:
 def test_what_one_process_alone_can_do_is_refused(flags: list[str]) -> None:
     """Before anything runs, and in one sentence."""
     with pytest.raises(UsageError, match=f"^{flags[0]} is for one process: leave WORKERS out$"):
-        workers_of(parse(flags, "0"), Settings.load({"WORKERS": "2"}, pid=1), structure())
+        workers_of(parsed(RunOptions, *flags), Settings.load({"WORKERS": "2"}, pid=1), structure())
 
 
 @pytest.mark.parametrize("shard", ["1/1", "2/3"])
@@ -365,7 +366,7 @@ def test_a_count_is_dealt_out_exactly(shard: str, count: int) -> None:
     plant = parse_structure(data)
     settings = Settings.load({"SHARD": shard, "SEED": "1", "WORKERS": "4"}, pid=1)
     parts = settings.of_workers()
-    dealt = deal(parse(["--count", str(count), "--start", "2026-01-01T00:00:00Z"], "0"), parts, plant)
+    dealt = deal(RunOptions(count=count, start=1_767_225_600.0), parts, plant)
     said = [said_by(plant, part)[:number] for part, number in zip(parts, dealt, strict=True)]
 
     assert sum(dealt) == count

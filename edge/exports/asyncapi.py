@@ -14,7 +14,8 @@ from typing import Any, Final
 from edge.exports.export import Export, File
 from edge.exports.schema import payload
 from edge.exports.yamltext import dump
-from edge.wire import TRIGGER, CloudEvents
+from edge.topics import TRIGGER
+from edge.wire import CloudEvents
 from plant.catalogue import Kind, literal_pattern
 
 _BINDINGS: Final = {"bindingVersion": "0.2.0"}

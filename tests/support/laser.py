@@ -21,8 +21,6 @@ from plant.declaration import MachineType
 from plant.fields import JobSecondsRange, Names, Weights
 from plant.machine_spec import MachineSpec
 
-START = "2026-01-01T00:00:00Z"
-
 
 class Laser(MachineSpec):
     """Laser cutters: sheets, with keys of their own."""
@@ -77,8 +75,8 @@ def facts(path: str) -> dict[str, Any]:
     """What a plant says in ten minutes, as a whole and in parts; how messages are dealt out; and a reload."""
     # Only now that the type is declared.
     from crew import deal  # noqa: PLC0415
-    from edge.commands import parse  # noqa: PLC0415
     from edge.oee import Truth, entry, merged  # noqa: PLC0415
+    from edge.runoptions import RunOptions  # noqa: PLC0415
     from edge.settings import Settings  # noqa: PLC0415
     from messages import FactoryMessageGenerator  # noqa: PLC0415
     from plant.structure import load  # noqa: PLC0415
@@ -87,7 +85,7 @@ def facts(path: str) -> dict[str, Any]:
     whole = FactoryMessageGenerator.of(structure, "1")
     rows = [(row.kind, row.source, row.payload.decode()) for row in whole.advance(whole.start + 600)]
     parts = Settings.load({"SEED": "1", "WORKERS": "3"}, pid=1).of_workers()
-    options = parse(["--count", "500", "--start", START], "0")
+    options = RunOptions(count=500, start=1_767_225_600.0)
     plants = [FactoryMessageGenerator.of(structure, part.seed, shard=part.part) for part in parts]
     dealt = deal(options, parts, structure)
     said = [[(row.kind, row.source, row.payload.decode()) for row in each.advance(each.start + 600)] for each in plants]
