@@ -9,9 +9,10 @@ FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 COPY requirements.txt /build/
 RUN python -m pip install --no-compile --only-binary=:all: --prefix=/build/prefix -r /build/requirements.txt
-COPY app.py crew.py daemon.py messages.py message_structure.yaml LICENSE /build/app/
+COPY app.py messages.py message_structure.yaml LICENSE /build/app/
 COPY plant /build/app/plant
 COPY edge /build/app/edge
+COPY cli /build/app/cli
 # Compiled here, because nothing can be written where it runs; unchecked, because copies get new time stamps.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /build/prefix /build/app
 

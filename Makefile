@@ -6,7 +6,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= edgemqttsim:$(VERSION)
 IMAGE_ARGS ?=
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
-TYPED := app.py crew.py daemon.py messages.py plant edge sandbox tools tests benchmarks fuzz
+TYPED := app.py messages.py plant edge cli sandbox tools tests benchmarks fuzz
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
@@ -28,7 +28,7 @@ test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 
 test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Debian, two minutes)
 	@sh tests/setup_image.sh
-	@EDGEMQTTSIM_TEST_IMAGE=1 $(VENV)/bin/python -m pytest -n 0 tests/test_image.py $(ARGS)
+	@EDGEMQTTSIM_TEST_IMAGE=1 $(VENV)/bin/python -m pytest -n 0 tests/deploy/test_image.py $(ARGS)
 
 fuzz: $(VENV)/.dev ## Attack it: files, settings, brokers, requests, into docs/reliability.md; a quick look: ARGS="--scale 0.01 --no-page"
 	@$(VENV)/bin/python -m fuzz $(ARGS)

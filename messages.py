@@ -13,19 +13,20 @@ from typing import Any, Final, Self
 
 import orjson
 
-from plant.business import Business
-from plant.cadence import Fleet
 from plant.calendar import PlannedStops
-from plant.coupling import Coupled, Coupling
-from plant.flow import Flow
-from plant.forecast import forecast
-from plant.machine import NEVER
-from plant.oee import Span
-from plant.reports import TOPICS as REPORT_TOPICS
-from plant.reports import Reports, report_source
-from plant.spaceship import MACHINE_TYPES
-from plant.still import Counted, NoSuchMachine, Outdated, Still, at_places, count, turns
-from plant.structure import Structure, load
+from plant.catalogue.topics import topic_template
+from plant.definition.plant_config import Structure, load
+from plant.definition.spaceship import MACHINE_TYPES
+from plant.event_queue import Coupled, Coupling
+from plant.machines.fleet import Fleet
+from plant.machines.machine import NEVER
+from plant.machines.snapshot import Counted, NoSuchMachine, Outdated, Still, at_places, count, turns
+from plant.material_flow.flow import Flow
+from plant.oee_accounting import Span
+from plant.oee_reports import TOPICS as REPORT_TOPICS
+from plant.oee_reports import Reports, report_source
+from plant.orders import Business
+from plant.rate_forecast import forecast
 from plant.telemetry import (
     KindOee,
     Listener,
@@ -37,7 +38,6 @@ from plant.telemetry import (
     Snapshot,
     Which,
 )
-from plant.topics import topic_template
 from plant.trial import Trial
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.case import Case, Measured, Stopwatch, plant_of
-from edge.life import spare_the_collector
+from edge.runtime.tasks import spare_the_collector
 
 _WARM_UP_SECONDS = 20.0
 _SLICE_ROWS = 1000

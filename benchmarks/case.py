@@ -12,7 +12,7 @@ import yaml
 
 from benchmarks.proc import memory_bytes
 from messages import FactoryMessageGenerator
-from plant.structure import Structure, parse
+from plant.definition.plant_config import Structure, parse
 from plant.telemetry import Message
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.case import SEED, plant_data
 from messages import FactoryMessageGenerator
-from plant.structure import parse
+from plant.definition.plant_config import parse
 from tests.support.daemon import DaemonProcess
 from tests.support.ports import free_port
 

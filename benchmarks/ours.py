@@ -8,13 +8,13 @@ from math import inf
 
 from benchmarks.case import WINDOW, Case, Measured, Stopwatch, plant_of
 from benchmarks.raw import MARK, Listener, encoder_for
-from edge.broker import Broker
-from edge.delivery import Delivery
-from edge.life import spare_the_collector
-from edge.outbox import Outbox
-from edge.pacer import Pacer, Timing
-from edge.settings import Settings
-from edge.values import Policy
+from edge.delivery.queue import Outbox
+from edge.mqtt.client import Broker
+from edge.mqtt.publisher import Delivery
+from edge.runtime.pacer import Pacer, Timing
+from edge.runtime.tasks import spare_the_collector
+from edge.settings.loader import Settings
+from edge.settings.types import Policy
 from messages import FactoryMessageGenerator
 
 _QUEUE = 2 * WINDOW

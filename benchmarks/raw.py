@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 
 from benchmarks.case import WINDOW, Case, Measured, Stopwatch, rows_of, structure_of
-from edge.session import FIRST_OWN_ID, LAST_OWN_ID
-from edge.topics import Topics
-from edge.wire import CloudEvents, Encoder, text, varint
+from edge.mqtt.protocol.codec import CloudEvents, Encoder, text, varint
+from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID
+from edge.routing import Topics
 from messages import topic_template
 from plant.telemetry import Message
 

@@ -20,16 +20,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Self
 
-import edge.backoff
-import edge.connection
-import edge.delivery
-import edge.renewal
-from edge.broker import Broker
-from edge.connection import BrokerRefused
-from edge.delivery import Delivery
-from edge.outbox import Outbox
-from edge.settings import Settings
-from edge.wire import CloudEvents, Encoder
+import edge.mqtt.auth.token_refresh
+import edge.mqtt.backoff
+import edge.mqtt.connection
+import edge.mqtt.publisher
+from edge.delivery.queue import Outbox
+from edge.mqtt.client import Broker
+from edge.mqtt.connection import BrokerRefused
+from edge.mqtt.protocol.codec import CloudEvents, Encoder
+from edge.mqtt.publisher import Delivery
+from edge.settings.loader import Settings
 from fuzz.misbehaviours import ALL, Misbehaviour, StillThere, falls_silent
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.rogue import Peer, Rogue
@@ -41,13 +41,13 @@ _MOST_BYTES = 6 * 1024 * 1024
 """What a case may hold at any moment, the broker's own buffers among it."""
 
 _HASTE: tuple[tuple[ModuleType, str, float], ...] = (
-    (edge.backoff, "_FIRST_SECONDS", 0.01),
-    (edge.backoff, "_MOST_SECONDS", 0.05),
-    (edge.connection, "_TICK_SECONDS", 0.02),
-    (edge.connection, "_ANSWER_SECONDS", 0.5),
-    (edge.delivery, "_SLOW_FIRST_SECONDS", 0.01),
-    (edge.delivery, "_SLOW_MOST_SECONDS", 0.05),
-    (edge.renewal, "_ANSWER_SECONDS", 0.1),
+    (edge.mqtt.backoff, "_FIRST_SECONDS", 0.01),
+    (edge.mqtt.backoff, "_MOST_SECONDS", 0.05),
+    (edge.mqtt.connection, "_TICK_SECONDS", 0.02),
+    (edge.mqtt.connection, "_ANSWER_SECONDS", 0.5),
+    (edge.mqtt.publisher, "_SLOW_FIRST_SECONDS", 0.01),
+    (edge.mqtt.publisher, "_SLOW_MOST_SECONDS", 0.05),
+    (edge.mqtt.auth.token_refresh, "_ANSWER_SECONDS", 0.1),
 )
 """Waits that are shortened, so that a case takes a part of a second."""
 

@@ -18,17 +18,17 @@ from math import inf
 from pathlib import Path
 from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
 
-from edge.outbox import Outbox
-from edge.pacer import Pacer, Timing
-from edge.plantfile import digest
-from edge.reload import InForce, Loading, Reloader, described, first
-from edge.settings import Settings
-from edge.values import Policy
+from edge.delivery.queue import Outbox
+from edge.runtime.pacer import Pacer, Timing
+from edge.runtime.plant_file import digest
+from edge.runtime.reload import InForce, Loading, Reloader, described, first
+from edge.settings.loader import Settings
+from edge.settings.types import Policy
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.plantfiles import SHIPPED, mutated, put
 from messages import START, FactoryMessageGenerator, topic_template
-from plant.forecast import check
-from plant.structure import Structure, load
+from plant.definition.plant_config import Structure, load
+from plant.rate_forecast import check
 from plant.telemetry import Message
 
 _MOST_MACHINES = 500

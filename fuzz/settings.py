@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
 
 from benchmarks.case import ROOT
-from edge.commands import CheckOptions, Options, parse, plant_file
-from edge.runoptions import RunOptions, UsageError
-from edge.settings import Settings, SettingsError, describe, variables, warnings_about
+from cli.commands import CheckOptions, Options, parse, plant_file
+from edge.runtime.run_options import RunOptions, UsageError
+from edge.settings.loader import Settings, SettingsError, describe, variables, warnings_about
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.values import HOSTS, NUMBERS, PATHS, POOLS, SECRET, SHARDS, TEXTS, TIMES, WORDS
 

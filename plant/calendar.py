@@ -17,9 +17,9 @@ from itertools import chain, pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from plant.cadence import Fleet
-from plant.calendar_spec import ZONES, CalendarSpec, Maintenance, Readings, Shift, Window
-from plant.machine import NEVER, PLANNED_STOP, Machine
+from plant.definition.calendar_config import ZONES, CalendarSpec, Maintenance, Readings, Shift, Window
+from plant.machines.fleet import Fleet
+from plant.machines.machine import NEVER, PLANNED_STOP, Machine
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)

@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from plant.business import MOST_ITEMS
-from plant.flow import REPAIRS, SOURCES
-from plant.flow_spec import FlowSpec
-from plant.machine_spec import MachineSpec
-from plant.stations import TESTING, WELDING
-from plant.structure import CustomerOrder, Structure
+from plant.definition.flow_config import FlowSpec
+from plant.definition.machine_config import MachineSpec
+from plant.definition.plant_config import CustomerOrder, Structure
+from plant.material_flow.flow import REPAIRS, SOURCES
+from plant.material_flow.workstations import TESTING, WELDING
+from plant.orders import MOST_ITEMS
 from plant.telemetry import GOOD
 
 _NEXT_TO_NOTHING: Final = 1e-9

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from plant.business import Business
-from plant.checkpoint import Checkpoint
-from plant.oee import Books
+from plant.machines.checkpoint import Checkpoint
+from plant.oee_accounting import Books
+from plant.orders import Business
 
 _Event = TypeVar("_Event")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import edge.backoff
-import edge.connection
+import edge.mqtt.backoff
+import edge.mqtt.connection
 from tests.support.credentials import Credentials
 from tests.support.kustomize import NO_KUBECTL
 from tests.support.leaks import children, command_line
@@ -86,14 +86,14 @@ def lines() -> Iterator[Lines]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-off goes from 20 to 80 ms instead of from 250 ms to a minute."""
-    monkeypatch.setattr(edge.backoff, "_FIRST_SECONDS", 0.02)
-    monkeypatch.setattr(edge.backoff, "_MOST_SECONDS", 0.08)
+    monkeypatch.setattr(edge.mqtt.backoff, "_FIRST_SECONDS", 0.02)
+    monkeypatch.setattr(edge.mqtt.backoff, "_MOST_SECONDS", 0.08)
 
 
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """The token file and the connection are looked at twenty times a second instead of twice."""
-    monkeypatch.setattr(edge.connection, "_TICK_SECONDS", 0.05)
+    monkeypatch.setattr(edge.mqtt.connection, "_TICK_SECONDS", 0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What tests/test_image.py needs: buildah, podman and runc, and a base image to build on. As root, by apt-get.
+# What tests/deploy/test_image.py needs: buildah, podman and runc, and a base image to build on. As root, by apt-get.
 # The base that the Dockerfile names comes from a registry. Where EDGEMQTTSIM_IMAGE_BASE names an image, that is taken;
 # else one is made here to stand in for it: a minimal Debian with this machine's Python in /usr/local.
 # On success the last line is the name of the base; else the last line says what is missing, and the exit code is 1.

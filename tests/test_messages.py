@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from messages import START, FactoryMessageGenerator, topic_template
-from plant.structure import StructureError
+from plant.definition.plant_config import StructureError
 from plant.telemetry import Message
 from tests.support.plants import COUNTED, ROOT, only, original, result, rows, said, structure
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.structure import Structure
+from plant.definition.plant_config import Structure
 from plant.telemetry import Message
 from tests.support.plants import COUNTED, original, said, structure
 

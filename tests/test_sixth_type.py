@@ -16,7 +16,7 @@ import orjson
 import pytest
 import yaml
 
-from plant.spaceship import MACHINE_TYPES
+from plant.definition.spaceship import MACHINE_TYPES
 from sandbox.broker import SandboxBroker
 from tests.support.daemon import ROOT, plain, running
 from tests.support.laser import YAML

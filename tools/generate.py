@@ -15,11 +15,12 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon import VERSION
-from edge.exports.export import NAMESPACE
-from edge.manifest import IN_THE_CLUSTER, TARGETS, export_of
-from edge.settings import Settings, markdown_table
-from plant.structure import load
+from cli.exports.command import IN_THE_CLUSTER, TARGETS, export_of
+from cli.exports.common.export import NAMESPACE
+from edge.runtime.simulator import VERSION
+from edge.settings.loader import Settings, markdown_table
+from plant.definition.plant_config import load
+from tools import rooms
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,6 +40,12 @@ def with_default_plant(scenario: str) -> str:
 def with_options(readme: str) -> str:
     """The README with the table of options as they are declared now."""
     return between(readme, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
+
+
+def with_rooms(design: str) -> str:
+    """docs/design.md with the rooms, their modules and the arrows between them as they are now."""
+    with_layout = between(design, "<!-- rooms: begin -->\n", "<!-- rooms: end -->", rooms.layout())
+    return between(with_layout, "<!-- arrows: begin -->\n", "<!-- arrows: end -->", rooms.table())
 
 
 def with_more_machines(_old: str) -> str:
@@ -85,6 +92,7 @@ def between(text: str, begin: str, end: str, new: str) -> str:
 GENERATED: dict[str, Callable[[str], str]] = {
     "deployment.yaml": with_plant,
     "README.md": with_options,
+    "docs/design.md": with_rooms,
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),
     "mqtt-asset-example.yaml": whole("assets", "mqtt-asset-example.yaml"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from edge.facts import OeeQuery
-from edge.oee import Truth, entry, oee_answer
+from edge.http.oee_answer import Truth, entry, oee_answer
+from edge.status import OeeQuery
 from messages import FactoryMessageGenerator
 
 

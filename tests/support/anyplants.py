@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from plant.structure import Structure, parse
+from plant.definition.plant_config import Structure, parse
 from tests.support.flows import QUICK
 from tests.support.plants import COUNTED, default
 

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.flow import Flow
-from plant.structure import Structure, parse
+from plant.definition.plant_config import Structure, parse
+from plant.material_flow.flow import Flow
 from plant.telemetry import FinishedJob, Message, PieceCount, StateInterval
 from tests.support import yamlread
 from tests.support.plants import COUNTED, ROOT, default, job_id, rows

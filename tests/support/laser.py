@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import plant.spaceship
-from plant.declaration import MachineType
-from plant.fields import JobSecondsRange, Names, Weights
-from plant.machine_spec import MachineSpec
+import plant.definition.spaceship
+from plant.definition.machine_config import MachineSpec
+from plant.definition.machine_type import MachineType
+from plant.definition.value_types import JobSecondsRange, Names, Weights
 
 
 class Laser(MachineSpec):
@@ -68,18 +68,18 @@ def declare(pattern: str, number: int) -> None:
             "sheet_on_the_table": "job.id_json",
         },
     )
-    plant.spaceship.MACHINE_TYPES = (*plant.spaceship.MACHINE_TYPES, laser)  # type: ignore[assignment, misc]
+    plant.definition.spaceship.MACHINE_TYPES = (*plant.definition.spaceship.MACHINE_TYPES, laser)  # type: ignore[assignment, misc]
 
 
 def facts(path: str) -> dict[str, Any]:
     """What a plant says in ten minutes, as a whole and in parts; how messages are dealt out; and a reload."""
     # Only now that the type is declared.
-    from crew import deal  # noqa: PLC0415
-    from edge.oee import Truth, entry, merged  # noqa: PLC0415
-    from edge.runoptions import RunOptions  # noqa: PLC0415
-    from edge.settings import Settings  # noqa: PLC0415
+    from edge.http.oee_answer import Truth, entry, merged  # noqa: PLC0415
+    from edge.runtime.run_options import RunOptions  # noqa: PLC0415
+    from edge.settings.loader import Settings  # noqa: PLC0415
+    from edge.workers.partition import deal  # noqa: PLC0415
     from messages import FactoryMessageGenerator  # noqa: PLC0415
-    from plant.structure import load  # noqa: PLC0415
+    from plant.definition.plant_config import load  # noqa: PLC0415
 
     structure = load(path)
     whole = FactoryMessageGenerator.of(structure, "1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from edge.commands import parse
+from cli.commands import parse
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from messages import START, FactoryMessageGenerator
-from plant.structure import Structure, parse
+from plant.definition.plant_config import Structure, parse
 from plant.telemetry import Message
 from tests.support import yamlread
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from edge.topics import Topics
-from edge.values import TopicLayout
+from edge.routing import Topics
+from edge.settings.types import TopicLayout
 from messages import topic_template
-from plant.structure import load
+from plant.definition.plant_config import load
 from plant.telemetry import Message
 from tests.support.plants import ROOT, said
 

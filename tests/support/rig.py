@@ -15,15 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from edge.broker import Broker
-from edge.delivery import Delivery, Limits, Wire
-from edge.outbox import Outbox
-from edge.pacer import Pacer, Timing
-from edge.settings import Settings
-from edge.topics import Topics
-from edge.wire import CloudEvents, Encoder
+from edge.delivery.queue import Outbox
+from edge.mqtt.client import Broker
+from edge.mqtt.protocol.codec import CloudEvents, Encoder
+from edge.mqtt.publisher import Delivery, Limits, Wire
+from edge.routing import Topics
+from edge.runtime.pacer import Pacer, Timing
+from edge.settings.loader import Settings
 from messages import FactoryMessageGenerator
-from plant.structure import Structure, parse
+from plant.definition.plant_config import Structure, parse
 from plant.telemetry import Message
 from tests.support import plants
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.connection import BrokerRefused
+from edge.mqtt.connection import BrokerRefused
 from sandbox.access import ServiceAccountTokens
 from sandbox.broker import Listener, SandboxBroker
 from sandbox.credentials import Authority, ProjectedVolume

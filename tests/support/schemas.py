@@ -9,11 +9,11 @@ from typing import Any
 import fastjsonschema
 import orjson
 
-from edge.exports.export import Channels, Export, File
-from edge.exports.schema import schema
-from edge.values import TopicLayout
-from plant.catalogue import Field, Kind, catalogue
-from plant.structure import Structure
+from cli.exports.common.export import Channels, Export, File
+from cli.exports.schemas.json_schema import schema
+from edge.settings.types import TopicLayout
+from plant.catalogue.catalogue import Field, Kind, catalogue
+from plant.definition.plant_config import Structure
 from plant.telemetry import Message
 
 Check = Callable[[Any], Any]

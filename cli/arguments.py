@@ -1,0 +1,148 @@
+"""The words of the command line: what a flag's value may be, and a parser that tells in a line what it cannot take."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from math import inf, nan
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from edge.redaction import shown
+from edge.settings.suggestions import flag_meant
+from edge.settings.types import number
+from edge.timestamps import CALENDAR_RULE, FIRST_SECOND, LAST_SECOND
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    T = TypeVar("T", bound=DataclassInstance)
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PERIOD = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|min|[smhdw])")
+_PERIODS = re.compile(rf"(?:{_PERIOD.pattern})+")
+_PASSWORD: Final = ("-P", "--mqtt-password")
+"""As mosquitto's clients have it. Every command knows it, or what follows might be taken for a file's name and told."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names the flag that was meant where one is unknown, and never repeats a value that may be secret.
+
+    Flags are not to be cut short: a new one would make scripts ambiguous.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False} | options)
+        hidden = argparse.SUPPRESS
+        self.add_argument(*_PASSWORD, action=_Refused, nargs="?", help=hidden, default=hidden)
+
+    def error(self, message: str) -> NoReturn:
+        """End with 2 and the message; argparse would repeat whole what is given to a flag that takes no value."""
+        head, explicit, _ = message.partition("ignored explicit argument")
+        super().error(f"{head}takes no value" if explicit else message)
+
+    def complete(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse all of the arguments; ends with 2 and a line where they are wrong."""
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            self._chosen(options).error(f"unrecognized arguments: {self._chosen(options).told(unknown)}")
+        return options
+
+    def told(self, unknown: Sequence[str]) -> str:
+        """The unknown flags with those that were meant. What stands after a flag may be a password, and is left out."""
+        flags = [each.partition("=")[0] for each in unknown if re.match(r"--?[A-Za-z]", each)]
+        flags = [flag if flag.startswith("--") else flag[:2] for flag in flags]
+        if not flags:
+            return " ".join(map(shown, unknown[:3]))
+        ours = [text for action in self._actions if action.help != argparse.SUPPRESS for text in action.option_strings]
+        meant = {flag: flag_meant(flag, ours) for flag in flags}
+        return ", ".join(f"{flag:.60}" + (f" (did you mean {near}?)" if near else "") for flag, near in meant.items())
+
+    def _chosen(self, options: argparse.Namespace) -> Parser:
+        """The parser of the command that was given."""
+        commands = (each.choices for each in self._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
+        return next((choices[options.command] for choices in commands), self)
+
+
+class _Refused(argparse.Action):
+    """Ends the process with a sentence; what stands after the flag is not shown."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        parser.error(
+            f"argument {'/'.join(self.option_strings)}: what is on the command line can be seen by others, in `ps`: "
+            "put the password into a file and name that by --mqtt-password-file, or into the variable MQTT_PASSWORD"
+        )
+
+
+def typed(kind: type[T], found: argparse.Namespace) -> T:
+    """Return the options of a command as its dataclass; what is no field of it goes into `flags`, if there is one."""
+    own = {each.name for each in fields(kind)}
+    values = {name: value for name, value in vars(found).items() if name in own}
+    rest = {name: value for name, value in vars(found).items() if name not in own}
+    return kind(**values, **({"flags": rest} if "flags" in own else {}))
+
+
+def seconds_of(text: str) -> float:
+    """The seconds that a text says: `90`, `90s`, `1h30m`, `7d`; NaN, which is within no bounds, where it says none."""
+    text = text.strip().lower()
+    if not _PERIODS.fullmatch(text):
+        return number(text)
+    try:
+        return sum(float(count) * _UNITS[unit] for count, unit in _PERIOD.findall(text))
+    except OverflowError:
+        return nan
+
+
+def period(text: str) -> float:
+    """A time that may be none at all, in seconds."""
+    if not 0 <= (seconds := seconds_of(text)) < inf:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of seconds, or a time such as 90s or 1h30m, not {shown(text)}"
+        )
+    return seconds
+
+
+def some_period(text: str) -> float:
+    """A time above 0, in seconds."""
+    if not 0 < (seconds := seconds_of(text)) < inf:
+        rule = "must be a number of seconds above 0, or a time such as 90s, 1h30m or 7d"
+        raise argparse.ArgumentTypeError(f"{rule}, not {shown(text)}")
+    return seconds
+
+
+def speed(text: str) -> float:
+    """Plant seconds a second; inf for `max`."""
+    if text == "max":
+        return inf
+    if not 0 < (found := number(text)) < inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, or max, not {shown(text)}")
+    return found
+
+
+def moment(text: str) -> float:
+    """A time of the calendar (RFC 3339, ISO 8601) in Unix seconds; in UTC unless it says otherwise."""
+    try:
+        read = datetime.fromisoformat(text.strip().upper())
+    except ValueError:
+        rule = "must be a time such as 2026-01-01T00:00:00Z, or a date"
+        raise argparse.ArgumentTypeError(f"{rule}, not {shown(text)}") from None
+    seconds = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    if not FIRST_SECOND <= seconds < LAST_SECOND:
+        raise argparse.ArgumentTypeError(f"{CALENDAR_RULE}, not {shown(text)}")
+    return seconds
+
+
+def count(text: str) -> int:
+    """A number of things, one at the least."""
+    if not (number(text) >= 1 and number(text).is_integer()):
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {shown(text)}")
+    return int(number(text))
+
+
+def amount(text: str) -> float:
+    """A number that is not below 0."""
+    if not 0 <= (found := number(text)) < inf:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 on, not {shown(text)}")
+    return found

@@ -1,0 +1,1 @@
+"""`export`: files for a cluster and for consumers, made from the plant's YAML."""

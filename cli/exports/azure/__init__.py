@@ -1,0 +1,1 @@
+"""Resources of Azure IoT Operations, in each form that it takes."""

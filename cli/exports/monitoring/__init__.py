@@ -1,0 +1,1 @@
+"""Scraping, alerts and dashboards over the Prometheus metrics."""

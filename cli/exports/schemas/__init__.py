@@ -1,0 +1,1 @@
+"""Descriptions of the messages: JSON Schema, AsyncAPI, KQL."""

@@ -1,0 +1,97 @@
+"""Schemas of the messages: JSON Schema draft-07 for who reads them, Delta/1.0 for where they are stored.
+
+These are the two formats of the schema registry of Azure IoT Operations: the first for sources of dataflows, the second
+for storage destinations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cli.exports.common.export import Export, File, json_file
+from cli.exports.common.names import resource_name
+from plant.catalogue.catalogue import Field, Kind
+
+DRAFT: Final = "http://json-schema.org/draft-07/schema#"
+DELTA: Final = "Delta/1.0"
+
+_COLUMNS: Final = {"string": "string", "number": "double", "integer": "long", "boolean": "boolean"}
+"""JSON type -> type of a Delta column."""
+
+
+def schema(export: Export) -> list[File]:
+    """JSON Schema (draft-07) of each kind of message, and its Delta/1.0 form for storage."""
+    return [file for kind in export.kinds for file in _files(kind)]
+
+
+def _files(kind: Kind) -> tuple[File, File]:
+    return json_file(f"schema/{kind.key}.json", draft(kind)), json_file(f"schema/{kind.key}.delta.json", delta(kind))
+
+
+def schema_name(export: Export, kind: Kind, form: str) -> str:
+    """What a kind's schema is called in the schema registry, in every export. form: `json` or `delta`."""
+    return resource_name(export.prefix, kind.key, *(["delta"] if form == "delta" else []))
+
+
+def draft(kind: Kind) -> dict[str, Any]:
+    """The JSON Schema of a kind's rows."""
+    return {"$schema": DRAFT, **payload(kind)}
+
+
+def payload(kind: Kind) -> dict[str, Any]:
+    """The JSON Schema of a kind's rows, without `$schema`."""
+    return {"title": kind.key, "description": f"{kind.title}: {kind.description}", **_object(kind.fields)}
+
+
+def delta(kind: Kind) -> dict[str, Any]:
+    """The same for a table. Every column may be null: a dataflow drops the whole batch where one that may not is."""
+    return {"$schema": DELTA, "type": "object", "properties": _struct(kind.fields)}
+
+
+def _object(fields: Sequence[Field]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {field.name: _property(field) for field in fields},
+        "required": [field.name for field in fields],
+        "additionalProperties": False,
+    }
+
+
+def _property(field: Field) -> dict[str, Any]:
+    values = [*field.enum, None] if field.nullable else [*field.enum]
+    unit = f" In {field.unit}." if field.unit else ""
+    said = {
+        "type": [field.json_type, "null"] if field.nullable else field.json_type,
+        "description": field.description + unit,
+        "x-unit": field.unit,
+        "enum": values if field.enum else None,
+        **_bounds(field),
+        "pattern": field.pattern,
+        "format": field.format,
+        "items": _items(field),
+    }
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _bounds(field: Field) -> dict[str, float | None]:
+    least, most = ("minItems", "maxItems") if field.json_type == "array" else ("minimum", "maximum")
+    return {least: field.minimum, most: field.maximum}
+
+
+def _items(field: Field) -> dict[str, Any] | None:
+    if field.items is None:
+        return None
+    return _object(field.parts) if field.parts else {"type": field.items}
+
+
+def _struct(fields: Sequence[Field]) -> dict[str, Any]:
+    columns = [{"name": field.name, "type": _column(field), "nullable": True, "metadata": {}} for field in fields]
+    return {"type": "struct", "fields": columns}
+
+
+def _column(field: Field) -> str | dict[str, Any]:
+    if field.json_type == "array":
+        inner = _struct(field.parts) if field.parts else _COLUMNS[field.items or "string"]
+        return {"type": "array", "elementType": inner, "containsNull": True}
+    return "timestamp" if field.format == "date-time" else _COLUMNS[field.json_type]

@@ -1,0 +1,1 @@
+"""`preflight`: all that must be right before the first message is delivered."""

@@ -1,0 +1,1 @@
+"""`verify`: what messages report of the plant, against the ground truth."""

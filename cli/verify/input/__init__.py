@@ -1,0 +1,1 @@
+"""What `verify` reads: rows, ground truth, and messages live from the broker."""

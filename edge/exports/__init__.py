@@ -1,1 +1,0 @@
-"""What a cluster or a consumer needs to know of a plant, as files: one module for each family of them."""

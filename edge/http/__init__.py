@@ -1,0 +1,1 @@
+"""The HTTP port: probes, metrics, details, reload, and the answer of `/oee`."""

@@ -1,0 +1,134 @@
+"""The HTTP port itself: the sockets, and uvicorn as this process needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import Final, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from edge.http.connection_limits import Connection, Limits, give_up_overdue
+from edge.status import PortError
+
+_LONGEST_HEAD_BYTES: Final = 32 * 1024
+_BACKLOG: Final = 100
+_NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""An address of a name that this machine does not have, such as ::1 where there is no IPv6."""
+
+
+class Server:
+    """Serves an application on a port that is open from the moment this is made; PortError if it cannot be.
+
+    host: a name stands for all its addresses.  port: 0 lets the system choose; `port` is then the one it chose.
+    further_ports: how many of those that follow may stand in where it is taken.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        further_ports: int = 0,
+        limits: Limits = Limits(),  # noqa: B008 - fixed
+    ) -> None:
+        self._sockets = _listen_on_one_of(host, range(port, port + further_ports + 1))
+        self.port: int = self._sockets[0].getsockname()[1]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                # The pure Python parser, no web sockets, no lifespan: each left out saves memory.
+                http=cast("type[asyncio.Protocol]", partial(Connection, limits)),
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                # A header must not be able to turn a caller's address into loopback.
+                proxy_headers=False,
+                server_header=False,
+                h11_max_incomplete_event_size=_LONGEST_HEAD_BYTES,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=1,
+            )
+        )
+
+    async def run(self) -> None:
+        """Serve until `stop`; when cancelled, close what is open."""
+        try:
+            await self._server.serve(sockets=self._sockets)
+        except asyncio.CancelledError:
+            # uvicorn closes what it has open only when it ends by itself.
+            if self._server.started:
+                await self._server.shutdown(sockets=self._sockets)
+            raise
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Let `run` answer what it is answering and end."""
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Close the port of a server that was never run."""
+        for each in self._sockets:
+            each.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn inside a process that handles its own signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        give_up_overdue(self.server_state.connections)
+        return await super().on_tick(counter)
+
+
+def _listen_on_one_of(host: str, ports: range) -> list[socket.socket]:
+    """The sockets of the first port that is free."""
+    for port in ports:
+        try:
+            return _listen(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or port == ports[-1]:
+                raise PortError(f"HTTP_HOST, HTTP_PORT: cannot listen on {host}:{ports[0]}: {_why(error)}") from error
+    raise AssertionError  # a range of ports is never empty
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """A socket for each address of a host, all of one port; OSError where one cannot be had that is ours."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    missing: OSError | None = None
+    with contextlib.ExitStack() as opened:
+        sockets: list[socket.socket] = []
+        for family, _, _, _, address in dict.fromkeys(found):
+            chosen = sockets[0].getsockname()[1] if sockets else port
+            try:
+                each = socket.create_server((address[0], chosen, *address[2:]), family=family, backlog=_BACKLOG)
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                missing = error
+            else:
+                sockets.append(opened.enter_context(each))
+        if missing and not sockets:
+            raise missing
+        opened.pop_all()
+        return sockets
+
+
+def _why(error: OSError) -> str:
+    hint = "; is another one running? HTTP_PORT=0 turns this off" if error.errno == errno.EADDRINUSE else ""
+    reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+    return f"{reason}{hint}"

@@ -1,0 +1,1 @@
+"""The MQTT client: connecting, staying connected, publishing."""

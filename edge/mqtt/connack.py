@@ -1,0 +1,68 @@
+"""What a broker grants in CONNACK (MQTT 5, 3.2.2.3), and what that means for us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from edge.mqtt.protocol.packet_reader import (
+    MAXIMUM_PACKET_SIZE,
+    MAXIMUM_QOS,
+    RECEIVE_MAXIMUM,
+    RETAIN_AVAILABLE,
+    SERVER_KEEP_ALIVE,
+    SESSION_EXPIRY,
+    Answer,
+)
+from edge.mqtt.publisher import Limits
+from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID
+from edge.settings.loader import Settings
+
+_NAMES: Final = {
+    "ReceiveMaximum": RECEIVE_MAXIMUM,
+    "MaximumQoS": MAXIMUM_QOS,
+    "MaximumPacketSize": MAXIMUM_PACKET_SIZE,
+    "RetainAvailable": RETAIN_AVAILABLE,
+    "SessionExpiryInterval": SESSION_EXPIRY,
+    "ServerKeepAlive": SERVER_KEEP_ALIVE,
+}
+_SHORT_PACKET_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A CONNACK that lets us in (MQTT 5, 3.2).  granted: its numbers as the broker set them, by their names."""
+
+    session_present: bool
+    limits: Limits
+    granted: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, answer: Answer, settings: Settings) -> Accepted:
+        """Our wishes within what the server grants; what it does not mention is unlimited (MQTT 5, 3.2.2.3)."""
+        said = {name: answer.number(number) for name, number in _NAMES.items()}
+        granted = {name: number for name, number in said.items() if number is not None}
+        limits = Limits(
+            window=min(settings.mqtt_window, granted.get("ReceiveMaximum", LAST_OWN_ID), LAST_OWN_ID - FIRST_OWN_ID),
+            qos=min(settings.mqtt_qos, granted.get("MaximumQoS", 2)),
+            frame_bytes=granted.get("MaximumPacketSize"),
+            retain=bool(granted.get("RetainAvailable", 1)),
+        )
+        return cls(answer.session_present, limits, granted)
+
+
+def shortcomings(granted: Mapping[str, int], settings: Settings) -> Iterator[str]:
+    """What the broker grants less of than we would like, and what follows; a line each."""
+    if granted.get("MaximumQoS", 2) < settings.mqtt_qos:
+        yield "messages go out with QoS 0: nothing is acknowledged, and what gets lost is not noticed"
+    if granted.get("ReceiveMaximum", 2) < 2 <= settings.mqtt_window:
+        yield "the broker's Receive Maximum is 1: a message leaves only when the last one is acknowledged"
+    if not granted.get("RetainAvailable", 1):
+        yield "the broker keeps no retained messages: OEE reports reach only those who listen then"
+    if (most := granted.get("MaximumPacketSize", _SHORT_PACKET_BYTES)) < _SHORT_PACKET_BYTES:
+        yield f"longer messages than the broker's Maximum Packet Size of {most:,} bytes are dropped as too_large"
+    if (kept := granted.get("SessionExpiryInterval", settings.mqtt_session_expiry)) < settings.mqtt_session_expiry:
+        yield f"sessions are kept for {kept:,} s, less than MQTT_SESSION_EXPIRY={settings.mqtt_session_expiry}"
+    if granted.get("ServerKeepAlive") == 0:
+        yield "the broker turns the keep-alive off: we ping all the same, to notice a dead link"

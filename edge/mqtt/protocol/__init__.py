@@ -1,0 +1,1 @@
+"""MQTT 5 itself, without state: bytes out, packets in, reason codes."""

@@ -1,0 +1,295 @@
+"""MQTT 5 bytes: PUBLISH frames out, whole frames in. What every message shares is encoded once."""
+
+from __future__ import annotations
+
+from binascii import hexlify
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from itertools import groupby, repeat
+from struct import Struct, unpack
+from typing import Final
+
+from edge.routing import TRIGGER
+from edge.timestamps import rfc3339
+from plant.telemetry import JobMessage, Message
+
+PUBLISH, PUBACK = 0x30, 0x40
+DUP, QOS_1, RETAIN = 0x08, 0x02, 0x01
+_QOS_1, _QOS_1_AGAIN = PUBLISH | QOS_1, PUBLISH | QOS_1 | DUP
+_PUBACK_BYTES = range(4, 7)
+"""With packet id alone, with a reason code, and with that and no properties."""
+_TWO_BYTES: Final = Struct(">H").pack
+_PAYLOAD_FORMAT, _EXPIRY, _CONTENT_TYPE, _USER_PROPERTY = b"\x01", b"\x02", b"\x03", b"\x26"
+
+
+MALFORMED, PROTOCOL_ERROR, PACKET_TOO_LARGE = 0x81, 0x82, 0x95
+
+LONGEST_PACKET: Final = 65_536
+"""Bytes of the longest packet we take, all of it counted; CONNECT says so (MQTT 5, 3.1.2.11.4).
+
+No answer to telemetry needs more than a few, and what a broker sends is held only up to here.
+"""
+
+LONGEST_TEXT: Final = 65_535
+"""Bytes of the longest string and of the longest binary data (MQTT 5, 1.5.4 and 1.5.6)."""
+
+
+class Violation(ValueError):
+    """The broker breaks a rule of MQTT 5; the text says which, to follow "the broker".
+
+    code: what DISCONNECT says of it (MQTT 5, 4.13).
+    """
+
+    def __init__(self, code: int, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+class TextTooLong(ValueError):
+    """A string of more bytes than MQTT can carry."""
+
+
+def varint(number: int) -> bytes:
+    """A variable byte integer (MQTT 5, 1.5.5); `number` is 0 to 268,435,455."""
+    out = bytearray()
+    while True:
+        number, low = divmod(number, 128)
+        out.append(low | (0x80 if number else 0))
+        if not number:
+            return bytes(out)
+
+
+def text(value: str) -> bytes:
+    """A UTF-8 string with its length in front (MQTT 5, 1.5.4); TextTooLong where it has no such length."""
+    encoded = value.encode()
+    if len(encoded) > LONGEST_TEXT:
+        raise TextTooLong(f"a string of {len(encoded):,} bytes; MQTT carries {LONGEST_TEXT:,}")
+    return len(encoded).to_bytes(2, "big") + encoded
+
+
+def user_property(name: str, value: str) -> bytes:
+    """One user property (MQTT 5, 3.3.2.3.7)."""
+    return _USER_PROPERTY + text(name) + text(value)
+
+
+@dataclass(frozen=True)
+class CloudEvents:
+    """CloudEvents 1.0 attributes in binary mode: MQTT user properties without a prefix.
+
+    source: a URI reference that names this simulator; the sender's id is appended to it.
+    run: names the run; with it the same message has the same id in every repetition of the run.
+    """
+
+    source: str
+    run: str
+    event_type: str = "ms.aio.telemetry"
+
+    def constant(self, sender: str) -> bytes:
+        """What all events of one sender share; ends where the event's id begins."""
+        uri = user_property("source", f"{self.source}/{sender}")
+        return b"".join((self._alike, uri, user_property("subject", sender), _ID_HEAD, self._id_head(sender)))
+
+    @cached_property
+    def _alike(self) -> bytes:
+        return user_property("specversion", "1.0") + user_property("type", self.event_type)
+
+    def varying(self, messages: Iterable[Message]) -> Iterator[bytes]:
+        """Of each message the rest of the id, which counts the sender's events, and the event's time."""
+        time_ms, time = -1, b""
+        for message in messages:
+            if message.time_ms != time_ms:
+                time_ms, time = message.time_ms, _TIME_HEAD + rfc3339(message.time_ms).encode()
+            yield hexlify(message.sequence.to_bytes(_SEQUENCE_BYTES, "big")) + time
+
+    def _id_head(self, sender: str) -> bytes:
+        """The first 24 characters of a version 8 UUID (RFC 9562, 5.8), drawn from run and sender."""
+        bits = blake2b(f"{self.run}/{sender}".encode(), digest_size=10).hexdigest()
+        variant = "89ab"[int(bits[15], 16) & 3]
+        return f"{bits[:8]}-{bits[8:12]}-8{bits[12:15]}-{variant}{bits[16:19]}-".encode()
+
+
+_ID_HEAD = _USER_PROPERTY + text("id") + (36).to_bytes(2, "big")
+_TIME_HEAD = _USER_PROPERTY + text("time") + (24).to_bytes(2, "big")
+_SEQUENCE_BYTES = 6
+_VARYING_BYTES = 2 * _SEQUENCE_BYTES + len(_TIME_HEAD) + 24
+
+
+_Envelope = tuple[bytes, bytes, int, bool]
+"""All of a sender's PUBLISH that does not change: topic, properties, bytes beside header, packet id and payload, and
+whether the broker is to keep it. No NamedTuple, because that takes three times as long to unpack."""
+
+
+class _Heads(dict[int, bytes]):
+    """Fixed headers (MQTT 5, 2.1.1) by the length of all but header and packet id, made when needed: there are few.
+
+    id_bytes: of the packet id, which counts as well.
+    """
+
+    def __init__(self, first: int, id_bytes: int) -> None:
+        super().__init__()
+        self._first, self._id_bytes = bytes((first,)), id_bytes
+
+    def __missing__(self, length: int) -> bytes:
+        head = self[length] = self._first + varint(length + self._id_bytes)
+        return head
+
+
+class Encoder:
+    """Turns messages into PUBLISH frames.
+
+    topic: gives a message's topic.  expiry_seconds: message expiry interval, 0 for none.
+    retained: kinds of message of which the broker is to keep the last one, where it offers that.
+    """
+
+    def __init__(
+        self,
+        topic: Callable[[Message], str],
+        expiry_seconds: int = 3600,
+        events: CloudEvents | None = None,
+        retained: Collection[str] = (),
+    ) -> None:
+        self.retain_available = True
+        self._retained = retained
+        self._topic = topic
+        self._events = events
+        expiry = _EXPIRY + expiry_seconds.to_bytes(4, "big") if expiry_seconds else b""
+        self._shared = _PAYLOAD_FORMAT + b"\x01" + expiry + _CONTENT_TYPE + text("application/json")
+        self._envelopes: defaultdict[str, dict[str, _Envelope]] = defaultdict(dict)  # by trigger and source
+        self._common: dict[tuple[str, bool, str], _Envelope] = {}
+        self._heads = {first: _Heads(first, 2 if first & QOS_1 else 0) for first in range(PUBLISH, PUBLISH + 16)}
+
+    def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
+        """The PUBLISH of `message`: QoS 1 under `packet_id`, QoS 0 where that is None (MQTT 5, 3.3)."""
+        return self.frames([message], None if packet_id is None else [packet_id], dup=dup)[0]
+
+    def frames(
+        self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
+    ) -> list[bytes]:
+        """The PUBLISH of each message: QoS 1 under these ids, QoS 0 where they are None.
+
+        Raises what `topic` raises, or TextTooLong; then there is no frame at all.
+        """
+        if JobMessage not in set(map(type, messages)):  # as in most plants: a test for each message would cost more
+            return self._alike(messages, packet_ids, "", dup=dup)
+        frames: list[bytes] = []
+        for trigger, run in groupby(zip(messages, packet_ids or repeat(0)), lambda each: each[0].trigger):  # noqa: B905
+            alike, ids = zip(*run, strict=True)
+            frames += self._alike(alike, ids if packet_ids else None, trigger, dup=dup)
+        return frames
+
+    def begin_anew(self, events: CloudEvents | None) -> None:
+        """Be the encoder of another run from now on."""
+        self._events = events
+        self.forget()
+
+    def forget(self) -> None:
+        """Make every envelope anew: topics may have changed."""
+        self._envelopes.clear()
+        self._common.clear()
+
+    def _alike(
+        self, messages: Sequence[Message], packet_ids: Sequence[int] | None, trigger: str, *, dup: bool
+    ) -> list[bytes]:
+        """The frames of messages of one trigger."""
+        envelopes = self._envelopes[trigger]
+        try:
+            return self._frames(messages, packet_ids, envelopes, dup=dup)
+        except KeyError:
+            for message in messages:
+                if message.source not in envelopes:
+                    envelopes[message.source] = self._sealed(message)
+            return self._frames(messages, packet_ids, envelopes, dup=dup)
+
+    def _frames(
+        self,
+        messages: Sequence[Message],
+        packet_ids: Sequence[int] | None,
+        envelopes: Mapping[str, _Envelope],
+        *,
+        dup: bool,
+    ) -> list[bytes]:
+        """KeyError where a sender has no envelope yet. One loop for them all: a call for each would cost as much."""
+        first = PUBLISH if packet_ids is None else _QOS_1_AGAIN if dup else _QOS_1
+        heads = self._heads[first], self._heads[first | RETAIN if self.retain_available else first]
+        identifiers = repeat(b"") if packet_ids is None else map(_TWO_BYTES, packet_ids)
+        varyings = self._events.varying(messages) if self._events else repeat(b"")
+        join = b"".join
+        return [
+            join((heads[kept][more + len(message.payload)], topic, identifier, properties, varying, message.payload))
+            for message, identifier, varying in zip(messages, identifiers, varyings, strict=False)
+            for topic, properties, more, kept in (envelopes[message.source],)
+        ]
+
+    def _sealed(self, message: Message) -> _Envelope:
+        topic, retained, trigger = self._topic(message), message.kind in self._retained, message.trigger
+        why = user_property(TRIGGER, trigger) if trigger else b""
+        if self._events:
+            return self._envelope(topic, retained, why + self._events.constant(message.source))
+        common = topic, retained, trigger
+        if common not in self._common:
+            self._common[common] = self._envelope(topic, retained, why)
+        return self._common[common]
+
+    def _envelope(self, topic: str, retained: bool, constant: bytes) -> _Envelope:
+        name, properties = text(topic), self._shared + constant
+        varying = _VARYING_BYTES if self._events else 0
+        length = varint(len(properties) + varying)
+        overhead = len(name) + len(length) + len(properties) + varying
+        return name, length + properties, overhead, retained
+
+
+class Splitter:
+    """Cuts a byte stream into whole MQTT frames of at most LONGEST_PACKET bytes, and holds no more than one of them."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Every frame that `data` completes; an unfinished one is kept for the next call.
+
+        Raises Violation as soon as a header announces what is no frame, or a longer one.
+        """
+        buffer = self._rest + data if self._rest else data
+        start = 0
+        while (end := _frame_end(buffer, start)) is not None:
+            yield buffer[start:end]
+            start = end
+        self._rest = buffer[start:]
+
+    def pubacks(self, data: bytes) -> tuple[Sequence[int], int] | None:
+        """Packet ids and reason code, if `data` completes nothing but PUBACKs that are alike in all else; or None.
+
+        Then nothing has happened, and `feed` is to be called. Under load brokers answer so, and reads hold hundreds.
+        """
+        buffer = self._rest + data if self._rest else data
+        size = 2 + buffer[1] if len(buffer) > 1 else 0
+        count = len(buffer) // size if size in _PUBACK_BYTES else 0
+        end = count * size
+        same = (0, 1, *range(4, size))
+        if not count or any(buffer[place:end:size] != buffer[place : place + 1] * count for place in same):
+            return None
+        if buffer[0] != PUBACK or not buffer.startswith(buffer[end : end + 2]) or (size > 5 and buffer[5]):
+            return None
+        self._rest = buffer[end:]
+        ids = bytearray(2 * count)
+        ids[0::2], ids[1::2] = buffer[2:end:size], buffer[3:end:size]
+        return unpack(f">{count}H", ids), buffer[4] if size > 4 else 0
+
+
+def _frame_end(buffer: bytes, start: int) -> int | None:
+    """Where the frame at `start` ends, or None while it is not all there."""
+    length = 0
+    for place, byte in enumerate(buffer[start + 1 : start + 5]):
+        length |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            size = 2 + place + length
+            if size > LONGEST_PACKET:
+                raise Violation(PACKET_TOO_LARGE, f"sent a packet of {size:,} bytes; we take {LONGEST_PACKET:,}")
+            end = start + size
+            return end if end <= len(buffer) else None
+    if len(buffer) >= start + 5:
+        raise Violation(MALFORMED, "sent a remaining length of more than four bytes")
+    return None

@@ -1,0 +1,233 @@
+"""What a broker sends, read strictly: whatever breaks a rule of MQTT 5 is a Violation, and nothing needless is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from edge.mqtt.protocol.codec import MALFORMED, PROTOCOL_ERROR, PUBACK, Violation
+
+CONNACK, PINGRESP, DISCONNECT, AUTH = 0x20, 0xD0, 0xE0, 0xF0
+NAMES: Final[Mapping[int, str]] = {
+    0x10: "CONNECT",
+    0x20: "CONNACK",
+    0x30: "PUBLISH",
+    0x40: "PUBACK",
+    0x50: "PUBREC",
+    0x60: "PUBREL",
+    0x70: "PUBCOMP",
+    0x80: "SUBSCRIBE",
+    0x90: "SUBACK",
+    0xA0: "UNSUBSCRIBE",
+    0xB0: "UNSUBACK",
+    0xC0: "PINGREQ",
+    0xD0: "PINGRESP",
+    0xE0: "DISCONNECT",
+    0xF0: "AUTH",
+}
+"""Packets by their first four bits (MQTT 5, 2.1.2)."""
+
+_OLD_REFUSALS: Final = {1: 0x84, 2: 0x85, 3: 0x88, 4: 0x86, 5: 0x87}
+"""How a broker without MQTT 5 refuses (MQTT 3.1.1, 3.2.2.3), in the codes of MQTT 5."""
+
+Value = int | str | bytes
+_Read = Callable[[bytes, int], tuple[Value, int]]
+"""Reads a value at a place; gives it and the place after it. IndexError or ValueError where there is none."""
+
+
+def _byte(data: bytes, at: int) -> tuple[Value, int]:
+    return data[at], at + 1
+
+
+def _two_bytes(data: bytes, at: int) -> tuple[Value, int]:
+    return (data[at] << 8) + data[at + 1], at + 2
+
+
+def _four_bytes(data: bytes, at: int) -> tuple[Value, int]:
+    if at + 4 > len(data):
+        raise IndexError(at)
+    return int.from_bytes(data[at : at + 4], "big"), at + 4
+
+
+def varint_at(data: bytes, at: int) -> tuple[int, int]:
+    """Read a variable byte integer (MQTT 5, 1.5.5); IndexError where it is cut off, ValueError where it is too long."""
+    number = 0
+    for place in range(4):
+        byte = data[at + place]
+        number |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return number, at + place + 1
+    raise ValueError("a variable byte integer of more than four bytes")
+
+
+def _binary(data: bytes, at: int) -> tuple[Value, int]:
+    start = at + 2
+    end = start + (data[at] << 8) + data[at + 1]
+    if end > len(data):
+        raise IndexError(end)
+    return data[start:end], end
+
+
+def _text(data: bytes, at: int) -> tuple[Value, int]:
+    """A UTF-8 string, which must not hold U+0000 (MQTT 5, 1.5.4)."""
+    value, end = _binary(data, at)
+    said = str(value, "utf-8") if isinstance(value, bytes) else ""
+    if "\0" in said:
+        raise ValueError("U+0000 in a string")
+    return said, end
+
+
+def _pair(data: bytes, at: int) -> tuple[Value, int]:
+    """A user property: looked at, and not kept."""
+    _, at = _text(data, at)
+    return _text(data, at)
+
+
+class _Property(NamedTuple):
+    """How a property is read, and the bounds of its number, beyond which it is a protocol error."""
+
+    read: _Read
+    least: int = 0
+    most: int = 2**32 - 1
+
+
+RECEIVE_MAXIMUM, MAXIMUM_QOS, RETAIN_AVAILABLE, MAXIMUM_PACKET_SIZE = 33, 36, 37, 39
+SESSION_EXPIRY, SERVER_KEEP_ALIVE, SERVER_REFERENCE, REASON_STRING = 17, 19, 28, 31
+_USER_PROPERTY = 38
+_PROBLEM: Final = {REASON_STRING: _Property(_text), _USER_PROPERTY: _Property(_pair)}
+_CONNACK: Final = _PROBLEM | {
+    SESSION_EXPIRY: _Property(_four_bytes),
+    18: _Property(_text),
+    SERVER_KEEP_ALIVE: _Property(_two_bytes),
+    21: _Property(_text),
+    22: _Property(_binary),
+    26: _Property(_text),
+    SERVER_REFERENCE: _Property(_text),
+    RECEIVE_MAXIMUM: _Property(_two_bytes, 1),
+    34: _Property(_two_bytes),
+    MAXIMUM_QOS: _Property(_byte, 0, 1),
+    RETAIN_AVAILABLE: _Property(_byte, 0, 1),
+    MAXIMUM_PACKET_SIZE: _Property(_four_bytes, 1),
+    40: _Property(_byte, 0, 1),
+    41: _Property(_byte, 0, 1),
+    42: _Property(_byte, 0, 1),
+}
+_DISCONNECT: Final = _PROBLEM | {SERVER_REFERENCE: _Property(_text)}
+_AUTH: Final = _PROBLEM | {21: _Property(_text), 22: _Property(_binary)}
+"""Which properties a packet may have (MQTT 5, 3.2.2.3, 3.14.2.2, 3.15.2.2), by their numbers (MQTT 5, 2.2.2.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """CONNACK, DISCONNECT or AUTH, each of which has a reason code.
+
+    values: properties by their numbers, user properties apart.
+    """
+
+    code: int
+    session_present: bool = False
+    values: Mapping[int, Value] = field(default_factory=dict)
+
+    def number(self, which: int) -> int | None:
+        """A property that is a number, or None where it is not said."""
+        value = self.values.get(which)
+        return value if isinstance(value, int) else None
+
+    def text(self, which: int) -> str:
+        """A property that is text, or "" where it is not said."""
+        value = self.values.get(which)
+        return value if isinstance(value, str) else ""
+
+
+def kind_of(frame: bytes) -> int:
+    """Which packet it is; Violation where its flags are not the ones it must have (MQTT 5, 2.1.3)."""
+    kind = frame[0] & 0xF0
+    if kind not in NAMES or (kind != 0x30 and frame[0] & 0x0F != (2 if kind in _FLAGGED else 0)):
+        raise Violation(MALFORMED, f"sent a packet with the first byte 0x{frame[0]:02X}")
+    return kind
+
+
+_FLAGGED = (0x60, 0x80, 0xA0)
+
+
+def puback(frame: bytes) -> tuple[int, int]:
+    """Packet id and reason code of a PUBACK; no code means success (MQTT 5, 3.4.2.1)."""
+    body = _body(frame)
+    packet_id = int.from_bytes(body[:2], "big")
+    if frame[0] != PUBACK or len(body) < 2 or not packet_id:
+        raise Violation(MALFORMED, "sent a malformed PUBACK")
+    if len(body) > 3:
+        _properties("PUBACK", body, 3, _PROBLEM)
+    return packet_id, body[2] if len(body) > 2 else 0
+
+
+def connack(frame: bytes) -> Answer:
+    """CONNACK (MQTT 5, 3.2), be it that of a broker without MQTT 5, which has no properties."""
+    body = _body(frame)
+    if len(body) == 2 and (body[1] in _OLD_REFUSALS or body[1] >= 0x80):
+        return Answer(_OLD_REFUSALS.get(body[1], body[1]))
+    if len(body) < 3 or body[0] > 1:
+        raise Violation(MALFORMED, "sent a malformed CONNACK")
+    flags, code = body[0], body[1]
+    if (flags and code) or 0 < code < 0x80:
+        raise Violation(PROTOCOL_ERROR, f"sent a CONNACK that contradicts itself: flags {flags}, code 0x{code:02X}")
+    return Answer(code, bool(flags), _properties("CONNACK", body, 2, _CONNACK))
+
+
+def disconnect(frame: bytes) -> Answer:
+    """DISCONNECT (MQTT 5, 3.14); no code means a normal end."""
+    return _reasoned("DISCONNECT", frame, _DISCONNECT)
+
+
+def auth(frame: bytes) -> Answer:
+    """AUTH (MQTT 5, 3.15); no code means success."""
+    return _reasoned("AUTH", frame, _AUTH)
+
+
+def pingresp(frame: bytes) -> None:
+    """PINGRESP has nothing in it (MQTT 5, 3.13)."""
+    if len(frame) != 2:
+        raise Violation(MALFORMED, "sent a malformed PINGRESP")
+
+
+def _reasoned(name: str, frame: bytes, allowed: Mapping[int, _Property]) -> Answer:
+    body = _body(frame)
+    values = _properties(name, body, 1, allowed) if len(body) > 1 else {}
+    return Answer(body[0] if body else 0, values=values)
+
+
+def _body(frame: bytes) -> bytes:
+    return frame[varint_at(frame, 1)[1] :]
+
+
+def _properties(name: str, body: bytes, at: int, allowed: Mapping[int, _Property]) -> dict[int, Value]:
+    """The properties that end a packet, each at most once but for user properties (MQTT 5, 2.2.2)."""
+    values: dict[int, Value] = {}
+    try:
+        length, at = varint_at(body, at)
+        end = at + length
+        while at < end:
+            number, at = varint_at(body, at)
+            at = _take(name, number, body, at, values, allowed[number])
+    except Violation:
+        raise
+    except (ValueError, LookupError):
+        raise Violation(MALFORMED, f"sent a malformed {name}") from None
+    if at != len(body):
+        raise Violation(MALFORMED, f"sent a {name} whose properties are not as long as they say")
+    values.pop(_USER_PROPERTY, None)
+    return values
+
+
+def _take(name: str, number: int, body: bytes, at: int, values: dict[int, Value], how: _Property) -> int:
+    """Read one property into `values`; the place after it."""
+    value, end = how.read(body, at)
+    if end > len(body):
+        raise IndexError(end)
+    if number in values and number != _USER_PROPERTY:
+        raise Violation(PROTOCOL_ERROR, f"sent property {number} twice in {name}")
+    if isinstance(value, int) and not how.least <= value <= how.most:
+        raise Violation(PROTOCOL_ERROR, f"sent property {number} with the value {value} in {name}")
+    values[number] = value
+    return end

@@ -1,0 +1,1 @@
+"""What is told of the process: log lines, statistics, metrics."""

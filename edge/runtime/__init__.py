@@ -1,0 +1,1 @@
+"""The simulator as a process: the run loop, clocks, reloads, tasks, the ground truth file."""

@@ -1,0 +1,329 @@
+"""The environment as one frozen model, and the flags, `--help` and README table that come from the same declaration.
+
+An option's first variable is its name in capitals and its flag its name with dashes; names that other tools have for
+it, and the `AIO_*` ones of the Azure IoT Operations SDKs, are understood as well. A flag wins over a variable, our
+variable over its other names, and an empty value counts as unset. A secret has no flag. The environment is a parameter:
+only the entry point reads the real one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping, MutableMapping
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Self
+
+from pydantic import SecretBytes, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from edge.redaction import redact, shown
+from edge.settings.host_names import split
+from edge.settings.options import Option, Options
+from edge.settings.suggestions import meant
+from edge.settings.types import AuthMethod, LogFormat, LogLevel, Policy, TopicLayout
+
+__all__ = ["AuthMethod", "LogFormat", "LogLevel", "Policy", "Settings", "SettingsError", "TopicLayout"]
+
+
+class SettingsError(Exception):
+    """The configuration is wrong: `mistakes` has one line for each fault."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class Settings(Options):
+    """Every option of the daemon, checked; `load` reads it from an environment and flags."""
+
+    @classmethod
+    def load(
+        cls,
+        environ: Mapping[str, str],
+        flags: Mapping[str, object] | None = None,
+        *,
+        pid: int,
+        unset: Mapping[str, object] = MappingProxyType({}),
+    ) -> Self:
+        """Read the options from an environment and from parsed flags (by field name; None and other keys are skipped).
+
+        unset: values of options that nobody sets, where they are not the declared ones.
+        Raises SettingsError with a line for each mistake: variable or flag, rule and value.
+        """
+        given = _given(environ, flags or {})
+        # Known only here: the model declares what does not depend on where it runs.
+        ours = {"mqtt_client_id"} - given.keys()
+        given.setdefault("mqtt_client_id", _default_client_id(environ, pid))
+        mistakes = _take_apart(given)
+        values = {**unset, **{name: value for name, (_, value) in given.items()}}
+        try:
+            settings = cls.model_validate(values, context={"pod_name": pod_name(environ)})
+        except ValidationError as error:
+            sources = {name: source for name, (source, _) in given.items()}
+            mistakes += [line for detail in error.errors() for line in _lines(detail, sources)]
+        if mistakes:
+            raise SettingsError(mistakes)
+        settings.model_fields_set.intersection_update(given.keys() - ours)
+        return settings
+
+    def of_workers(self) -> list[Self]:
+        """The settings of each worker: its part of the plant and of the queue, and a client id that no other part has.
+
+        The workers of shard k of n are the parts k, k + n, k + 2n ...: together they are that shard to the machine.
+        """
+        (first, shards), workers = self.part, self.workers
+        parts = shards * workers
+        if parts == 1:
+            return [self]
+        sizes = [max(1, (self.queue_size + worker) // workers) for worker in range(workers)]
+        return [self._of_part(part, parts, sizes.pop()) for part in range(first, parts + 1, shards)]
+
+    def _of_part(self, part: int, parts: int, queue_size: int) -> Self:
+        own = {"shard": f"{part}/{parts}", "mqtt_client_id": f"{self.mqtt_client_id}-{part}", "queue_size": queue_size}
+        rate = self.history_rate and self.history_rate / self.workers
+        return self.model_copy(update={**own, "workers": 1, "history_rate": rate})
+
+
+def pod_name(environ: Mapping[str, str]) -> str | None:
+    """The name of the pod we are in, if we are in one."""
+    return environ.get(_pod_variable(environ)) or None
+
+
+def variables(name: str) -> tuple[str, ...]:
+    """List the environment variables of an option, ours first."""
+    return (name.upper(), *_option(name).aliases)
+
+
+def variables_of(*groups: str) -> frozenset[str]:
+    """Collect the variables of all options of some groups."""
+    return frozenset(
+        variable for name in Settings.model_fields if _option(name).group in groups for variable in variables(name)
+    )
+
+
+def warnings_about(environ: Mapping[str, str]) -> list[str]:
+    """Warn of variables that look like ours and are not, and of secrets. Values are not shown."""
+    secrets = [variable for name in _names(secret=True) for variable in variables(name) if environ.get(variable)]
+    return [
+        *unknown_variables(environ),
+        *(
+            f"{secret}: others may see it in the environment of this process; {secret}_FILE is safer"
+            for secret in secrets
+        ),
+    ]
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Warn of variables that look like ours and are not, with the option that each seems to be meant for."""
+    known = [variable for name in Settings.model_fields for variable in variables(name)]
+    suspects = sorted(variable for variable in environ if variable not in known and not _SERVICE_LINK.search(variable))
+    return [
+        f"{_printable(variable)}: no such option" + (f"; did you mean {option}?" if option else "")
+        for variable in suspects
+        if (option := meant(variable, known)) is not None
+    ]
+
+
+def describe(settings: Settings) -> str:
+    """Say in one line which options somebody has set, if not to their defaults; of secrets only that there is one."""
+    changed = [
+        f"{name.upper()}={redact(_text_of(value))[:_LONGEST_SHOWN]}"
+        for name, value in settings
+        if name in settings.model_fields_set and value != Settings.model_fields[name].default
+    ]
+    return "options: " + (" ".join(changed) or "all at their defaults")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give the parser a flag for each option; unset ones parse to None, and all values are checked by `load`."""
+    # Listed in full, they would be thirty lines between the command and what was wrong with it.
+    parser.usage = parser.usage or "%(prog)s [FLAG ...]"
+    for group, names in _groups():
+        arguments = parser.add_argument_group(group)
+        for name in filter(_names(secret=False).__contains__, names):
+            text = f"{Settings.model_fields[name].description} [{name.upper()}, default {_default_text(name)}]"
+            # No `type=`: argparse would stop at the first bad value, and `load` tells all of them.
+            boolean = _plain_type(name) is bool
+            arguments.add_argument(
+                *_SHORT.get(name, ()),
+                _flag(name),
+                dest=name,
+                default=None,
+                help=text.replace("%", "%%"),
+                **({"action": argparse.BooleanOptionalAction} if boolean else {"metavar": _metavar(name)}),
+            )
+
+
+def markdown_table() -> str:
+    """Write all options as a Markdown table: variable, default, meaning, with the `AIO_*` alias where there is one."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for group, names in _groups():
+        rows.append(f"| **{group}** | | |")
+        rows += [_markdown_row(name) for name in names]
+    return "\n".join(rows) + "\n"
+
+
+def _markdown_row(name: str) -> str:
+    also = ", ".join(f"`{variable}`" for variable in variables(name)[1:])
+    alias = f" Also {also}." if also else ""
+    takes = f" Takes {_rule(name)}." if issubclass(_plain_type(name), (StrEnum, int, float)) else ""
+    default = _default_text(name)
+    shown = default if _option(name).default_text or default == "none" else f"`{default}`"
+    return f"| `{name.upper()}` | {shown} | {Settings.model_fields[name].description}{takes}{alias} |"
+
+
+_LONGEST_SHOWN = 200
+_SHORT = {"mqtt_port": ("-p",), "mqtt_username": ("-u",)}
+"""Short flags, as mosquitto's clients have them."""
+
+# What Kubernetes sets in every pod for a service whose name begins like that.
+_SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
+_SERVICE_HINT = " (Kubernetes sets this for a service of that name; enableServiceLinks: false in the pod turns it off)"
+_KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+_BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
+
+
+def _option(name: str) -> Option:
+    return next(item for item in _field(name).metadata if isinstance(item, Option))
+
+
+def _field(name: str) -> FieldInfo:
+    return Settings.model_fields[name]
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _metavar(name: str) -> str:
+    kind = _plain_type(name)
+    if issubclass(kind, StrEnum):
+        return "|".join(kind)
+    if name.endswith("_rate"):
+        return "N"
+    return {int: "N", float: "SECONDS", Path: "FILE"}.get(kind, "TEXT")
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, SecretBytes):
+        return "[redacted]"
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _default_text(name: str) -> str:
+    return _option(name).default_text or _text_of(_field(name).default)
+
+
+def _groups() -> Iterator[tuple[str, list[str]]]:
+    grouped: dict[str, list[str]] = {}
+    for name in Settings.model_fields:
+        grouped.setdefault(_option(name).group, []).append(name)
+    yield from grouped.items()
+
+
+def _printable(variable: str) -> str:
+    return variable[:100] if variable.isprintable() else repr(variable[:100])
+
+
+def _names(*, secret: bool) -> list[str]:
+    """The options that hold a secret, or those that do not."""
+    return [name for name in Settings.model_fields if (_plain_type(name) is SecretBytes) is secret]
+
+
+def _pod_variable(environ: Mapping[str, str]) -> str:
+    """Where the name of the pod is: POD_NAME, or HOSTNAME in a container of Kubernetes."""
+    in_cluster = not environ.get("POD_NAME") and environ.get("KUBERNETES_SERVICE_HOST")
+    return "HOSTNAME" if in_cluster else "POD_NAME"
+
+
+def _default_client_id(environ: Mapping[str, str], pid: int) -> tuple[str, object]:
+    """Name this process at the broker: in a pod, where the pid is always 1, by the pod's name; else by its pid."""
+    name = pod_name(environ)
+    return (_pod_variable(environ), name) if name else ("MQTT_CLIENT_ID", f"factory-sim-{pid}")
+
+
+def _take_apart(given: MutableMapping[str, tuple[str, object]]) -> list[str]:
+    """Have what MQTT_BROKER says beside the host as MQTT_PORT and MQTT_TLS; the mistakes in that."""
+    if "mqtt_broker" not in given:
+        return []
+    source, text = given["mqtt_broker"]
+    try:
+        place = split(str(text).strip())
+    except ValueError as error:
+        del given["mqtt_broker"]
+        return [f"{source}: must be {error}, not {_shown('mqtt_broker', text)}"]
+    given["mqtt_broker"] = source, place.host
+    said = {"mqtt_port": place.port, "mqtt_tls": place.tls}
+    mistakes = [
+        f"{source}: must agree with {other}: {_text_of(value)} in the one, {_shown(name, theirs)} in the other; set one"
+        for name, value in said.items()
+        if value is not None
+        for other, theirs in [given.setdefault(name, (source, value))]
+        if not _says(theirs, value)
+    ]
+    if place.usual_port is not None:
+        given.setdefault("mqtt_port", (source, place.usual_port))
+    return mistakes
+
+
+def _says(given: object, value: object) -> bool:
+    """Whether what is given for a port or for TLS means this value, or nothing that would be valid."""
+    try:
+        return (_BOOLEAN.validate_python(given) if isinstance(value, bool) else int(str(given))) == value
+    except ValueError:
+        return True
+
+
+def _given(environ: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, tuple[str, object]]:
+    """Find what is set: field name -> (the flag or variable it came from, its value)."""
+    return {name: found for name in Settings.model_fields if (found := _find(name, environ, flags))}
+
+
+def _find(name: str, environ: Mapping[str, str], flags: Mapping[str, object]) -> tuple[str, object] | None:
+    if flags.get(name) is not None:
+        return _flag(name), flags[name]
+    set_variables = (variable for variable in variables(name) if environ.get(variable, "").strip())
+    return next(((variable, environ[variable]) for variable in set_variables), None)
+
+
+def _lines(detail: ErrorDetails, sources: Mapping[str, str]) -> list[str]:
+    """Turn one validation error into lines: one for a field, one for each broken rule between options."""
+    own_rule = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else None
+    if not detail["loc"]:
+        return str(own_rule).splitlines()
+    name = str(detail["loc"][0])
+    shown = _shown(name, detail["input"])
+    hint = _SERVICE_HINT if re.match(r"'(tcp|udp)://", shown) else ""
+    return [f"{sources.get(name, name.upper())}: must be {own_rule or _rule(name)}, not {shown}{hint}"]
+
+
+def _shown(name: str, value: object) -> str:
+    """A bad value for a line; a secret's is none to be shown."""
+    return "what is given" if name in _names(secret=True) else shown(value)
+
+
+def _rule(name: str) -> str:
+    """Say what an option takes, read off its declaration: `a whole number from 1 to 65535`."""
+    kind, rule = _plain_type(name), _option(name).rule
+    if rule is not None:
+        return rule
+    if issubclass(kind, StrEnum):
+        return "one of " + ", ".join(kind)
+    bounds = [getattr(item, bound) for bound in ("ge", "le") for item in _field(name).metadata if hasattr(item, bound)]
+    return _KINDS[kind] + (" from {} to {}".format(*bounds) if bounds else "")
+
+
+def _plain_type(name: str) -> type:
+    """Give the type of an option's value, without `| None` and annotations."""
+    kind = _field(name).annotation
+    while typing.get_origin(kind) in {typing.Union, types.UnionType, Annotated}:
+        kind = typing.get_args(kind)[0]
+    return typing.cast("type", kind)

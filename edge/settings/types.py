@@ -1,0 +1,169 @@
+"""The kinds of values that options take. A check raises ValueError with its rule, to be read after `must be`."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretBytes, ValidationInfo
+
+from edge.settings.host_names import normal
+
+STATS_INTERVAL_RULE: Final = "0, or a number from 0.1 to 86400"
+
+_LONGEST = 65535  # bytes of any UTF-8 string in MQTT 5, 1.5.4
+_LONGEST_CLIENT_ID = 65000  # parts of a plant, preflight and verify append to it
+_LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux without the NUL
+_LONGEST_URI = 8000  # octets, as RFC 9110, 4.1 recommends to support
+_PART = re.compile(r"(ordinal|[0-9]{1,6})/([0-9]{1,6})")
+_ORDINAL = re.compile(r"-([0-9]{1,9})\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # MQTT 5, 1.5.4: U+0000 must not, the others should not be sent
+_URI_REFERENCE = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=._~%-]+")  # RFC 3986, 2
+
+
+class AuthMethod(StrEnum):
+    """How to log in at the broker."""
+
+    K8S_SAT = "K8S-SAT"
+    USERPASS = "USERPASS"
+    X509 = "X509"
+    NONE = "NONE"
+
+
+class TopicLayout(StrEnum):
+    """One topic per machine type, or one per machine."""
+
+    TYPE = "type"
+    MACHINE = "machine"
+
+
+class Policy(StrEnum):
+    """What gives way when the queue is full: its oldest message, the new one, or the plant's pace."""
+
+    DROP_OLDEST = "drop-oldest"
+    DROP_NEWEST = "drop-newest"
+    BLOCK = "block"
+
+
+class CatchUp(StrEnum):
+    """What becomes of rows that fell due while the process was held up."""
+
+    BURST = "burst"
+    SKIP = "skip"
+    STRETCH = "stretch"
+
+
+class LogFormat(StrEnum):
+    """One line for people, or one JSON object a line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least severity that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def number(text: str) -> float:
+    """The number that a text says; NaN, which is within no bounds, where it says none."""
+    try:
+        return float(text) if text.isascii() else math.nan
+    except ValueError:
+        return math.nan
+
+
+def _text(most_bytes: int = _LONGEST) -> AfterValidator:
+    """A string that MQTT can carry: without control characters, not too long."""
+
+    def check(value: str) -> str:
+        if not value or _CONTROL.search(value) or len(value.encode()) > most_bytes:
+            raise ValueError(f"1 to {most_bytes} bytes of text without control characters")
+        return value
+
+    return AfterValidator(check)
+
+
+def file_path(value: str | Path) -> Path:
+    """A path that can be opened and told in a line; ValueError with the rule otherwise."""
+    text = os.fspath(value)
+    with contextlib.suppress(UnicodeEncodeError):
+        if text and not _CONTROL.search(text) and len(os.fsencode(text)) <= _LONGEST_PATH:
+            return Path(text)
+    raise ValueError(f"a path of 1 to {_LONGEST_PATH} bytes without control characters")
+
+
+def _secret(value: object) -> object:
+    """The bytes of a secret as the environment has them (MQTT 5, 3.1.3.6: a password is binary data)."""
+    secret = os.fsencode(value) if isinstance(value, str) else value
+    if isinstance(secret, bytes) and not 1 <= len(secret) <= _LONGEST:
+        raise ValueError(f"1 to {_LONGEST} bytes")
+    return secret
+
+
+def _stats_interval(value: float) -> float:
+    if value and not 0.1 <= value <= 86400:
+        raise ValueError(STATS_INTERVAL_RULE)
+    return value
+
+
+def _topic_prefix(value: str) -> str:
+    """MQTT 5, 4.7: no wildcards in a topic that is published to; empty levels are legal there but always a slip."""
+    if any(character in value for character in "+#") or not all(value.split("/")):
+        raise ValueError("topic levels joined by '/', none of them empty, without the wildcards + and #")
+    return value
+
+
+def _uri_reference(value: str) -> str:
+    if len(value) > _LONGEST_URI or not _URI_REFERENCE.fullmatch(value):
+        raise ValueError(f"a URI reference (RFC 3986) such as aio://plant-1/factory, of {_LONGEST_URI} bytes at most")
+    return value
+
+
+def _shard(value: str, info: ValidationInfo) -> str:
+    """A part such as 2/4. `ordinal/4` becomes one by the context's `pod_name`: pod x-0 is the first of four."""
+    found = _PART.fullmatch(value)
+    if found is None:
+        raise ValueError("a part such as 2/4, the second of four, or ordinal/4 in a StatefulSet; six digits at most")
+    part, parts = found[1], int(found[2])
+    number = _after_ordinal((info.context or {}).get("pod_name") or "", parts) if part == "ordinal" else int(part)
+    if not 1 <= number <= parts:
+        raise ValueError("a part such as 2/4: the second of four, counted from 1")
+    return f"{number}/{parts}"
+
+
+def _after_ordinal(pod_name: str, parts: int) -> int:
+    """The part of the pod with this name; a StatefulSet ends the names of its pods in -0, -1, -2 ..."""
+    found = _ORDINAL.search(pod_name)
+    if found is None:
+        name = f"{pod_name!r:.100}"
+        ends = f", {name}, does not end in the number of a pod in a StatefulSet" if pod_name else " is not set"
+        raise ValueError(f"a part such as 2/{parts}, as POD_NAME{ends}")
+    if (ordinal := int(found[1])) >= parts:
+        raise ValueError(f"at least ordinal/{ordinal + 1} in the pod {pod_name!r:.100}")
+    return ordinal + 1
+
+
+LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+Host = Annotated[str, AfterValidator(normal)]
+Text = Annotated[str, _text()]
+ClientId = Annotated[str, _text(_LONGEST_CLIENT_ID)]
+TopicPrefix = Annotated[Text, AfterValidator(_topic_prefix)]
+FilePath = Annotated[Path, AfterValidator(file_path)]
+Secret = Annotated[SecretBytes, BeforeValidator(_secret)]
+StatsInterval = Annotated[float, AfterValidator(_stats_interval)]
+UriReference = Annotated[str, AfterValidator(_uri_reference)]
+Shard = Annotated[str, AfterValidator(_shard)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+TwoBytes = Annotated[int, Field(ge=1, le=65535)]
+FourBytes = Annotated[int, Field(ge=0, le=4294967295)]

@@ -1,0 +1,1 @@
+"""Several simulators as one process: who has which part, what they tell, and its sums."""

@@ -1,0 +1,82 @@
+"""Sums of what several workers tell of themselves: what one process that did all of it would tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from edge.delivery.queue import Ledger
+from edge.observability.metrics import Lateness
+from edge.oee_sums import added
+from edge.status import NO_STEPS, ClockFacts, ConnectionFacts
+from plant.telemetry import KindOee, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How delivery goes, told each second.
+
+    turn_age_seconds: for how long the run loop had not turned.
+    """
+
+    ledger: Ledger
+    lateness: Lateness
+    connection: ConnectionFacts
+    turn_age_seconds: float
+    clock: ClockFacts = NO_STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What the plant is at, told when asked for."""
+
+    snapshot: Snapshot
+    kinds: Sequence[KindOee]
+
+
+def sum_ledgers(into: Ledger, parts: Sequence[Ledger]) -> None:
+    """Make a ledger the sum of others."""
+    for name in Ledger.__slots__:
+        zero = type(getattr(into, name))()
+        setattr(into, name, sum((getattr(part, name) for part in parts), zero))
+
+
+def sum_connections(parts: Sequence[ConnectionFacts], gone: Sequence[ConnectionFacts] = ()) -> ConnectionFacts:
+    """All are connected or the whole is not; of times there is the one that is to be worried about.
+
+    gone: those that are over; what they have counted counts on.
+    """
+    counted = [*parts, *gone]
+    away = next((part for part in parts if not part.connected), None)
+    return ConnectionFacts(
+        connected=away is None,
+        connects=sum(part.connects for part in counted),
+        token_renewals=sum(part.token_renewals for part in counted),
+        token_expiry=min(_known(parts, "token_expiry"), default=None),
+        last_reason=(away or parts[0]).last_reason,
+        last_ack_age_seconds=max(_known(parts, "last_ack_age_seconds"), default=None),
+        waiting_seconds=max(part.waiting_seconds for part in parts),
+        blocked=next((part.blocked for part in parts if part.blocked), None),
+        clients=max(1, sum(part.connects > 0 for part in counted)),
+    )
+
+
+def sum_clocks(parts: Iterable[ClockFacts]) -> ClockFacts:
+    """All see the same clock on the wall; the one that is furthest from it is told of."""
+    return max(parts, key=lambda part: (part.steps, abs(part.ahead_seconds)), default=ClockFacts())
+
+
+def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
+    """All machines, jobs, rows and orders."""
+    return Snapshot(
+        time_ms=max((part.time_ms for part in parts), default=0),
+        rows=added(part.rows for part in parts),
+        states=added(part.states for part in parts),
+        jobs=added(part.jobs for part in parts),
+        open_orders=sum(part.open_orders for part in parts),
+    )
+
+
+def _known(parts: Iterable[ConnectionFacts], name: str) -> list[float]:
+    return [value for value in map(attrgetter(name), parts) if value is not None]

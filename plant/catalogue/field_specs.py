@@ -1,0 +1,242 @@
+"""What each key of a row means: type, unit, bounds and values, as a plant's structure makes them.
+
+A machine type declares of each key where on a `Machine` its value is found. What is found there is described here,
+once for all types. Values are those that can come: a state, result or kind of weight 0 is none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import ceil, lcm
+from string import Formatter
+from typing import Final
+
+from plant.catalogue.message_kinds import Field, literal_pattern
+from plant.definition.machine_config import MachineSpec
+from plant.definition.machine_type import MachineType
+from plant.definition.plant_config import CustomerOrder, Dispatch, Structure
+from plant.machines.jobs import milliseconds
+from plant.machines.machine import BLOCKED, PLANNED_STOP, STARVED
+from plant.material_flow.flow import SOURCES as FLOW_SOURCES
+from plant.orders import MOST_ITEMS
+
+TIMESTAMP: Final = Field(
+    "timestamp",
+    "string",
+    "Time of the event in the factory: RFC 3339 in UTC, with milliseconds.",
+    pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$",
+    format="date-time",
+)
+_ORDER_ID: Final = "^ORD-[0-9]{10}$"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A machine type in a plant: its declaration, its YAML, how many machines it has, and the whole plant."""
+
+    declared: MachineType
+    spec: MachineSpec
+    count: int
+    structure: Structure
+
+    @property
+    def starves(self) -> bool:
+        """Whether its machines may stand without a job: where pieces flow, those that take any from another station."""
+        return self.structure.flow is not None and bool(FLOW_SOURCES.get(self.declared.key))
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Its own states, then those that are imposed from outside."""
+        in_flow = self.structure.flow is not None and self.declared.key in FLOW_SOURCES
+        calendar = self.structure.calendar is not None
+        imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
+        own = (state for state, share in self.spec.shares.items() if share)
+        return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
+
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """The stations that have any of its machines."""
+        turn = lcm(len(self.spec.lines or "1"), len(self.spec.stations or "1"))
+        return tuple(dict.fromkeys(self.spec.station(number) for number in range(1, min(self.count, turn) + 1)))
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """How its jobs may end."""
+        return tuple(result for result, weight in self.spec.results.items() if weight)
+
+    @property
+    def shortest_ms(self) -> int:
+        """The least that a job takes, in milliseconds."""
+        return ceil(milliseconds(self.structure.job_seconds(self.spec)[0]))
+
+
+def field_of(source: str, name: str, speaker: Speaker) -> Field:
+    """The key `name`, whose value is found at a source on a machine; KeyError where nothing is known of that source."""
+    return _SOURCES[source](name, speaker)
+
+
+def order_fields(spec: CustomerOrder) -> tuple[Field, ...]:
+    """The keys of an order."""
+    ranges = [spec.quantity_range(product) for product in spec.product_types]
+    fewest, most = min(low for low, _ in ranges), max(high for _, high in ranges)
+    parts = (
+        _text("product_type", "What is ordered.", spec.product_types),
+        Field("quantity", "integer", "How many pieces of it.", minimum=fewest, maximum=most),
+    )
+    return (
+        TIMESTAMP,
+        _text("event_type", "What happened.", ("order_placed",)),
+        Field("order_id", "string", "The order.", pattern=_ORDER_ID),
+        Field(
+            "items",
+            "array",
+            "What is ordered: one entry for each product.",
+            minimum=1,
+            maximum=min(MOST_ITEMS, len(spec.product_types)),
+            items="object",
+            parts=parts,
+        ),
+    )
+
+
+def dispatch_fields(spec: Dispatch, *, traced: bool) -> tuple[Field, ...]:
+    """The keys of a dispatch. traced: pieces flow, so that it says which units it takes."""
+    units = Field("unit_ids", "array", "Ids of the tested units that are sent.", minimum=1, items="string")
+    return (
+        TIMESTAMP,
+        _text("event_type", "What happened.", ("order_dispatched",)),
+        Field("order_id", "string", "The order, placed before.", pattern=_ORDER_ID),
+        _text("destination", "Where it goes.", spec.destinations),
+        _text("carrier", "Who takes it there.", spec.carriers),
+        *((units,) if traced else ()),
+    )
+
+
+def report_fields(speakers: Iterable[Speaker]) -> tuple[Field, ...]:
+    """The keys of a report of a machine's true figures since the start of the run."""
+    types = list(speakers)
+    ids = "|".join(id_pattern(each.declared)[1:-1] for each in types)
+    ideals = [each.shortest_ms / 1000 for each in types]
+    return (
+        TIMESTAMP,
+        Field("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
+        _text("machine_type", "Its type's key in the plant's YAML.", tuple(each.declared.key for each in types)),
+        Field("planned_seconds", "number", "Time since the start, but for planned stops.", unit="s", minimum=0),
+        Field("producing_seconds", "number", "Time in the state in which jobs advance.", unit="s", minimum=0),
+        Field(
+            "ideal_cycle_seconds",
+            "number",
+            "Producing time of its shortest job.",
+            unit="s",
+            minimum=min(ideals),
+            maximum=max(ideals),
+        ),
+        Field("jobs", "integer", "Jobs finished since the start.", minimum=0),
+        Field("good", "integer", "Those of them that are good, or pass.", minimum=0),
+        _share("availability", "Share of the planned time that was producing; null while there is none.", 1),
+        _share("performance", "Ideal time of the work done per producing time; null while there is none.", 1),
+        _share("quality", "Share of the finished jobs that are good; null while there is none.", 1),
+        _share("oee", "Overall equipment effectiveness: availability * performance * quality.", 1),
+    )
+
+
+def id_pattern(declared: MachineType) -> str:
+    """The regular expression of a type's machine ids: numbers are padded, and grow when they must."""
+    parts = Formatter().parse(declared.machine_id)
+    text = "".join(literal_pattern(head) + (_digits(form) if name else "") for head, name, form, _ in parts)
+    return f"^{text}$"
+
+
+def _digits(form: str | None) -> str:
+    width = (form or "").strip("0d") or "1"
+    return f"[0-9]{{{width},}}"
+
+
+def _job_pattern(of: Speaker) -> str:
+    """Ids of jobs: a head for each kind, the type's code, the machine's number, ten digits."""
+    heads = {of.declared.id_head(kind) for kind in of.spec.job_kinds}
+    either = "|".join(map(literal_pattern, sorted(heads)))
+    return f"^(?:{either}){of.declared.type_code}[0-9]{{11,}}$"
+
+
+def _text(name: str, description: str, enum: tuple[str, ...], *, nullable: bool = False) -> Field:
+    return Field(name, "string", description, enum=enum, nullable=nullable)
+
+
+def _share(name: str, description: str, maximum: float) -> Field:
+    return Field(name, "number", description, nullable=True, minimum=0, maximum=maximum)
+
+
+def _machine_id(name: str, of: Speaker) -> Field:
+    return Field(name, "string", "The machine.", pattern=id_pattern(of.declared))
+
+
+def _station(name: str, of: Speaker) -> Field:
+    return _text(name, "The station at which the machine stands.", of.stations)
+
+
+def _status(name: str, of: Speaker) -> Field:
+    return _text(name, f"What the machine is at; jobs advance in `{of.spec.producing_state}` alone.", of.statuses)
+
+
+def _shown_kind(name: str, of: Speaker) -> Field:
+    kinds, product = tuple(of.spec.job_kinds), of.declared.product
+    text = f"Kind of the {product} that is finished in this row, else of the one on the machine."
+    return _text(name, text, kinds, nullable=of.starves)
+
+
+def _finished_id(name: str, of: Speaker) -> Field:
+    text = f"The {of.declared.product} that is finished; null in rows that report none."
+    return Field(name, "string", text, nullable=True, pattern=_job_pattern(of), role="job_id")
+
+
+def _finished_cycle(name: str, of: Speaker) -> Field:
+    text = f"Producing time that the finished {of.declared.product} took, to a tenth; null in rows that report none."
+    # Said with one decimal, rounded half up.
+    least = (of.shortest_ms + 50) // 100 / 10
+    return Field(name, "number", text, unit="s", nullable=True, minimum=least, role="cycle")
+
+
+def _finished_result(name: str, of: Speaker) -> Field:
+    text = f"How the finished {of.declared.product} turned out; null in rows that report none."
+    return Field(name, "string", text, enum=of.results, nullable=True, role="result")
+
+
+def _finished_issues(name: str, of: Speaker) -> Field:
+    most = max(getattr(of.spec, "issues_range", (0, 0))) if of.declared.defective in of.results else 0
+    text = f"Issues found in the finished {of.declared.product}; 0 in rows that report none."
+    return Field(name, "integer", text, minimum=0, maximum=most)
+
+
+def _finished_consumed(name: str, of: Speaker) -> Field:
+    text = f"Ids of the pieces that went into the finished {of.declared.product}; null in rows that report none."
+    return Field(name, "array", text, nullable=True, items="string")
+
+
+def _current_id(name: str, of: Speaker) -> Field:
+    text = f"The {of.declared.product} on the machine now" + (
+        "; null while it waits for material." if of.starves else "."
+    )
+    return Field(name, "string", text, nullable=of.starves, pattern=_job_pattern(of))
+
+
+def _progress(name: str, of: Speaker) -> Field:
+    text = f"Share of the {of.declared.product} on the machine that is done, rounded down; 1.0 as it is finished."
+    return Field(name, "number", text, minimum=0, maximum=1)
+
+
+_SOURCES: Final[Mapping[str, Callable[[str, Speaker], Field]]] = {
+    "id_json": _machine_id,
+    "station_json": _station,
+    "state.json": _status,
+    "shown.kind.json": _shown_kind,
+    "finished.id_json": _finished_id,
+    "finished.cycle_json": _finished_cycle,
+    "finished.result.json": _finished_result,
+    "finished.issues_json": _finished_issues,
+    "finished.consumed_json": _finished_consumed,
+    "job.id_json": _current_id,
+    "progress_json": _progress,
+}
+"""Where on a machine a value is found -> what it means there."""

@@ -1,0 +1,43 @@
+"""What is different between two structures of a plant, in few words: for who has edited its YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import BaseModel
+
+from plant.definition.plant_config import Structure
+from plant.rate_forecast import forecast
+
+_MOST_NAMED: Final = 12
+
+
+def told(before: Structure, after: Structure) -> str:
+    """What has changed, and the messages per second that the plant now comes to in the long run."""
+    changes = [*_changes(before, after)]
+    more = [f"{len(changes) - _MOST_NAMED} more"] if len(changes) > _MOST_NAMED else []
+    what = "; ".join(changes[:_MOST_NAMED] + more) or "nothing"
+    return f"{forecast(after).per_second:.4g} messages/s; changed: {what}"
+
+
+def _changes(before: Structure, after: Structure) -> Iterator[str]:
+    counted, counts = ({key: count for key, _, count in each.declared()} for each in (before, after))
+    for key, count in counts.items():
+        if (was := counted.get(key, count)) != count:
+            yield f"{key}: {was:,} to {count:,} machines"
+    yield from _keys("global", before.global_, after.global_)
+    for key in type(after.message_types).model_fields:
+        yield from _keys(key, getattr(before.message_types, key), getattr(after.message_types, key))
+    yield from _keys("calendar", before.calendar, after.calendar)
+    yield from _keys("flow", before.flow, after.flow)
+
+
+def _keys(name: str, before: BaseModel | None, after: BaseModel | None) -> Iterator[str]:
+    if before is None or after is None:
+        if before is not after:
+            yield f"{name}: {'new' if before is None else 'gone'}"
+        return
+    keys = [key for key in type(after).model_fields if getattr(before, key) != getattr(after, key)]
+    if named := [key for key in keys if key != "machine_counts"]:
+        yield f"{name}: {', '.join(named)}"

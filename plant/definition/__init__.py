@@ -1,0 +1,1 @@
+"""The YAML: strict models, reading, rules, and errors that name the place."""

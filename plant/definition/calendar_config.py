@@ -1,0 +1,249 @@
+"""What a plant's YAML says under `calendar:`: strict, frozen models, and the rules between their values.
+
+All times are readings of the clock on the plant's wall; plant.calendar makes moments of them.
+A time of day is kept as minutes since midnight. A window whose end is not after its start ends on the next day.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cache, partial
+from importlib.resources import files
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from plant.definition.errors import LONGEST_SHOWN, Fault, cut, shown, suggestion
+from plant.definition.value_types import Names, Several, Some, Spec
+
+T = TypeVar("T")
+_Entry = Mapping[str, Any]
+
+Readings = tuple[datetime, datetime]
+"""Start and end of a window on the wall's calendar and clock, without an offset."""
+
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WEEKEND: Final = ("sat", "sun")
+WEEKLY, ONCE = {"weekday", "start", "end"}, {"from", "to"}
+"""The two ways to say when maintenance is."""
+DAY_MINUTES: Final = 1440
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+ZONES: Final = "tzdata"
+"""The package that time zones are read from, wherever the plant runs: the same rules make the same bytes."""
+
+_TIME: Final = re.compile(r"(\d\d?):(\d\d)", re.ASCII)
+_YEARS: Final = f"{FIRST_YEAR} to {LAST_YEAR}"
+_LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?", re.ASCII)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Every name in the IANA time zone database, the old ones included."""
+    return frozenset(files(ZONES).joinpath("zones").read_text("ascii").split())
+
+
+def _zone(name: str) -> str:
+    if name not in zone_names():
+        raise ValueError(f"is no time zone of the IANA database, got {cut(name)}{_nearest_zone(name)}")
+    return name
+
+
+def _nearest_zone(name: str) -> str:
+    """A suggestion: people write the city alone, or the name in another case."""
+    spelt = {part: zone for zone in sorted(zone_names()) for part in (zone.lower(), zone.lower().rpartition("/")[2])}
+    asked = name.lower().replace(" ", "_")
+    near = difflib.get_close_matches(asked, spelt, n=1) if len(name) <= LONGEST_SHOWN else []
+    return f"; did you mean {spelt[near[0]]}?" if near else ': names are like "Europe/Berlin"'
+
+
+def _time_of_day(latest: int, value: object) -> int:
+    """Minutes since midnight, of a text like 22:00."""
+    matched = _TIME.fullmatch(value) if isinstance(value, str) else None
+    hours, minutes = map(int, matched.groups()) if matched else (99, 99)
+    if minutes >= 60 or hours * 60 + minutes > latest:
+        raise ValueError(f"must be a time of day from 00:00 to {_spelt(latest)}, got {shown(value)}{_bare(value)}")
+    return hours * 60 + minutes
+
+
+def _bare(value: object) -> str:
+    """YAML 1.1 counts in sixties: a bare 22:00 is the number 1320, and 1320 may be meant otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 60 <= value <= DAY_MINUTES:
+        return ""
+    return f': if you wrote {_spelt(value)}, YAML took it for a number: put it in quotes, "{_spelt(value)}"'
+
+
+def _spelt(minutes: int) -> str:
+    return "{:02d}:{:02d}".format(*divmod(minutes, 60))
+
+
+def _day(value: object) -> str:
+    if not isinstance(value, str) or value not in DAYS:
+        raise ValueError(f"must be one of {', '.join(DAYS)}, got {shown(value)}")
+    return value
+
+
+def _date(value: object) -> date:
+    """A date, bare or in quotes."""
+    read = None if isinstance(value, datetime) else _read(value)
+    if read is None:
+        raise ValueError(f"must be a date like 2026-12-24, {_YEARS}, got {shown(value)}")
+    return read.date()
+
+
+def _local_time(value: object) -> datetime:
+    """A reading of the wall's calendar and clock, bare or in quotes; a date alone is its first moment."""
+    read = _read(value)
+    if read is None:
+        raise ValueError(f"must be local time like 2026-12-24T08:00, {_YEARS}, without an offset, got {shown(value)}")
+    return read
+
+
+def _read(value: object) -> datetime | None:
+    text = str(value)  # what YAML has made a date spells itself as it may be written
+    try:
+        read = datetime.fromisoformat(text) if _LOCAL.fullmatch(text) else None
+    except ValueError:
+        return None
+    return read if read and FIRST_YEAR <= read.year <= LAST_YEAR else None
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+StartOfWindow = Annotated[int, BeforeValidator(partial(_time_of_day, DAY_MINUTES - 1))]
+EndOfWindow = Annotated[int, BeforeValidator(partial(_time_of_day, DAY_MINUTES))]
+Day = Annotated[str, BeforeValidator(_day)]
+Date = Annotated[date, BeforeValidator(_date)]
+LocalTime = Annotated[datetime, BeforeValidator(_local_time)]
+Factor = Annotated[float, Field(ge=0, le=1)]
+
+
+class Window(Spec):
+    """A time that comes again: from `start` to `end` on the wall, on each of the days on which it starts."""
+
+    start: StartOfWindow
+    end: EndOfWindow
+    days: Some[Day] = DAYS
+
+    def on(self, day: date) -> Readings | None:
+        """Its start and end if it starts on that day."""
+        return _window(day, self.start, self.end) if DAYS[day.weekday()] in self.days else None
+
+
+class Shift(Window):
+    """A time to work. Of its length, the first `factor` is worked."""
+
+    factor: Factor = 1.0
+
+
+class Maintenance(Spec):
+    """A planned stop of some types, or of all: each week from `start` to `end`, or once from `from` to `to`."""
+
+    types: Names | None = None
+    weekday: Day | None = None
+    start: StartOfWindow | None = None
+    end: EndOfWindow | None = None
+    from_: LocalTime | None = Field(default=None, alias="from")
+    to: LocalTime | None = None
+
+    def on(self, day: date) -> Readings | None:
+        """Its start and end if it comes weekly and starts on that day."""
+        if self.start is None or self.end is None or self.weekday != DAYS[day.weekday()]:
+            return None
+        return _window(day, self.start, self.end)
+
+    @property
+    def once(self) -> Readings | None:
+        """Its start and end if it comes once."""
+        return None if self.from_ is None or self.to is None else (self.from_, self.to)
+
+    def stops(self, kind: str) -> bool:
+        """Whether it stops the machines of that type."""
+        return self.types is None or kind in self.types
+
+
+AROUND_THE_CLOCK: Final = Shift.model_validate({"start": "00:00", "end": "24:00"})
+
+
+class CalendarSpec(Spec):
+    """When the plant is meant to work. Without shifts, around the clock; a holiday's factor replaces the weekend's."""
+
+    time_zone: Zone
+    shifts: Some[Shift] = (AROUND_THE_CLOCK,)
+    breaks: Several[Window] = ()
+    weekend_factor: Factor = 1.0
+    holidays: Several[Date] = ()
+    holiday_factor: Factor = 0.0
+    maintenance: Several[Maintenance] = ()
+
+    def day_factor(self, day: date) -> float:
+        """What part of a shift that starts on that day is worked, before the shift's own factor."""
+        if day in self.holidays:
+            return self.holiday_factor
+        return self.weekend_factor if DAYS[day.weekday()] in WEEKEND else 1.0
+
+
+def broken(data: object, types: Sequence[str]) -> Iterator[Fault]:
+    """Rules that are broken between the values of `calendar:`, as plain data; `types` are the machine types there are.
+
+    Whatever has the wrong type is passed over: the models say so.
+    """
+    calendar = data if isinstance(data, dict) else {}
+    for key, rules in _RULES.items():
+        for index, entry in enumerate(_list(calendar, key)):
+            faults = [fault for rule in rules if isinstance(entry, dict) for fault in rule(entry)]
+            yield from (fault._replace(place=("calendar", key, index, *fault.place)) for fault in faults)
+    for index, entry in enumerate(_list(calendar, "maintenance")):
+        yield from _unknown_types(entry, index, types)
+
+
+def _window(day: date, start: int, end: int) -> Readings:
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  a wall has no offset
+    length = (end - start - 1) % DAY_MINUTES + 1
+    return midnight + timedelta(minutes=start), midnight + timedelta(minutes=start + length)
+
+
+def _list(data: object, key: str) -> list[object]:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, list) else []
+
+
+def _no_length(window: _Entry) -> Iterator[Fault]:
+    """From 06:00 to 06:00 is nothing or a whole day: whoever writes it should say which."""
+    start, end = (_understood(partial(_time_of_day, DAY_MINUTES), window.get(key)) for key in ("start", "end"))
+    if start is not None and start == end:
+        yield Fault(("end",), "must differ from start; a whole day is from 00:00 to 24:00")
+
+
+def _backwards(maintenance: _Entry) -> Iterator[Fault]:
+    begin, end = (_understood(_local_time, maintenance.get(key)) for key in ("from", "to"))
+    if begin is not None and end is not None and begin >= end:
+        yield Fault(("to",), "must be after from")
+
+
+def _weekly_and_once(maintenance: _Entry) -> Iterator[Fault]:
+    given = set(maintenance) & (WEEKLY | ONCE)
+    if given not in (WEEKLY, ONCE):
+        yield Fault((), "must have either weekday, start and end, or from and to")
+
+
+def _unknown_types(maintenance: object, index: int, known: Sequence[str]) -> Iterator[Fault]:
+    for position, name in enumerate(_list(maintenance, "types")):
+        if isinstance(name, str) and name not in known:
+            rule = f"is no machine type, got {cut(name)}; {suggestion(name, known)}"
+            yield Fault(("calendar", "maintenance", index, "types", position), rule)
+
+
+def _understood(read: Callable[[object], T], value: object) -> T | None:
+    try:
+        return read(value)
+    except ValueError:
+        return None
+
+
+_RULES: Final[Mapping[str, Sequence[Callable[[_Entry], Iterator[Fault]]]]] = {
+    "shifts": (_no_length,),
+    "breaks": (_no_length,),
+    "maintenance": (_no_length, _backwards, _weekly_and_once),
+}

@@ -1,0 +1,98 @@
+"""What a plant's YAML says under `flow:`: strict, frozen models, and the rules between their values and the others'.
+
+Parts are what CNC mills and printers make, units what becomes of them: welded, painted, tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from plant.definition.errors import Fault
+from plant.definition.value_types import HowMany, Name, Spec
+
+Pieces = Annotated[int, Field(ge=0, le=1000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Reworks = Annotated[int, Field(ge=0, le=100)]
+
+_Data = Mapping[str, Any]
+
+
+class Parts(Spec):
+    """How many parts of each kind of machine go into an assembly."""
+
+    cnc_machine: Pieces = 0
+    printer_3d: Pieces = 0
+
+
+class Places(Spec):
+    """How many pieces find room behind the machines of each type; behind the test rigs is the shipping store."""
+
+    cnc_machine: HowMany = 60
+    printer_3d: HowMany = 20
+    welding: HowMany = 20
+    painting: HowMany = 20
+    testing: HowMany = 120
+
+
+class FlowSpec(Spec):
+    """How pieces go through the plant. `initial_fill` is the share of each buffer that is full as the flow begins."""
+
+    parts: Parts = Parts(cnc_machine=2, printer_3d=1)
+    parts_by_assembly_type: dict[Name, Parts] = Field(default={})
+    units_by_product_type: dict[Name, HowMany] = Field(default={})
+    buffers: Places = Places()
+    initial_fill: Share = 0.5
+    most_reworks: Reworks = 3
+
+    def parts_of(self, assembly_type: str) -> dict[str, int]:
+        """The parts that an assembly takes, by the type of machine that makes them."""
+        bill = self.parts_by_assembly_type.get(assembly_type, self.parts)
+        return {key: count for key, count in bill.model_dump().items() if count}
+
+    def units_of(self, product_type: str) -> int:
+        """The tested units that one piece of a product takes."""
+        return self.units_by_product_type.get(product_type, 1)
+
+    def takes(self, key: str, results: Iterable[str]) -> bool:
+        """Whether jobs of a machine type take anything: what makes parts only does to make them good again.
+
+        A type for whose pieces there is no place stands alone beside the line.
+        """
+        return key in Places.model_fields and (key not in Parts.model_fields or "rework" in results)
+
+
+def broken(data: _Data) -> Iterator[Fault]:
+    """Rules that the flow of a whole plant's plain data breaks; the models say what has the wrong type."""
+    flow = _mapping(data, "flow")
+    for place in (("parts",), *(("parts_by_assembly_type", name) for name in _mapping(flow, "parts_by_assembly_type"))):
+        holder = _mapping(flow, place[0]) if len(place) > 1 else flow
+        if _nothing(holder.get(place[-1])):
+            yield Fault(("flow", *place), "needs at least one part")
+    types = _mapping(data, "message_types")
+    for key, (kind, listed) in _NAMED_ELSEWHERE.items():
+        known = _names(_mapping(types, kind).get(listed))
+        strangers = (name for name in _mapping(flow, key) if known and name not in known)
+        yield from (Fault(("flow", key, name), f"is not in {kind}.{listed}", known) for name in strangers)
+
+
+_NAMED_ELSEWHERE: Final = {
+    "parts_by_assembly_type": ("welding", "assembly_types"),
+    "units_by_product_type": ("customer_order", "product_types"),
+}
+"""Keys of `flow` whose names are those of a list: the message type that has it, and the list's key."""
+
+
+def _nothing(parts: object) -> bool:
+    return isinstance(parts, dict) and all(count == 0 for count in parts.values())
+
+
+def _mapping(data: _Data, key: str) -> _Data:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _names(value: object) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []

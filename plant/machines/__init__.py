@@ -1,0 +1,1 @@
+"""Machines: states, jobs, losses, and what is due."""

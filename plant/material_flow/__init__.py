@@ -1,0 +1,1 @@
+"""Pieces on their way from one workstation to the next."""

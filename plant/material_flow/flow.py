@@ -1,0 +1,124 @@
+"""The way of the pieces: parts become assemblies, which are painted, tested and shipped, with little room in between.
+
+CNC mills and 3D printers make parts, of which welding makes assemblies; painting and testing take one unit after the
+other. Behind the test rigs is the shipping store, from which orders are filled, the oldest first. Stations make what
+they can, see plant.stations; so it is the store that holds them back where few orders come in. The flow counts pieces
+and does not ask of what kind they are; only each kind of assembly may have a bill of parts of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from plant.definition.flow_config import FlowSpec
+from plant.machines.fleet import Fleet
+from plant.material_flow.workstations import CNC, PAINTING, PRINTER, TESTING, WELDING, Post, Station
+from plant.telemetry import PieceCount
+
+SOURCES: Final[Mapping[str, Sequence[str]]] = {
+    CNC: (),
+    PRINTER: (),
+    WELDING: (CNC, PRINTER),
+    PAINTING: (WELDING,),
+    TESTING: (PAINTING,),
+}
+"""The stations in their order, each with those whose pieces it takes."""
+REPAIRS: Final[Mapping[str, str | None]] = {"rework": None, "fail": WELDING}
+"""By result, the station that makes a piece good again; None for the one that it comes from."""
+
+
+class Order(NamedTuple):
+    """A customer's order, and how many tested units fill it."""
+
+    number: int
+    units: int
+
+
+class Flow:
+    """The line of a plant, or of one shard of it: its stations, and the orders to be filled, the oldest first.
+
+    shard: (k, n), as for the whole plant.
+    """
+
+    def __init__(self, spec: FlowSpec, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
+        self._stations = {key: Station(key, seed, shard, begin_ms) for key in SOURCES}
+        for station in self._stations.values():
+            station.sources = [self._stations[key] for key in SOURCES[station.key]]
+            station.repairs = {result: self._stations[key or station.key].again for result, key in REPAIRS.items()}
+        self._store = self._stations[TESTING].out
+        self._orders: deque[Order] = deque()
+        self._spec, self._begun = spec, False
+
+    @property
+    def open_orders(self) -> Sequence[Order]:
+        """Orders that wait to be filled, the oldest first."""
+        return self._orders
+
+    def tune(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
+        """Follow other numbers and machines from now on. What lies in buffers stays there."""
+        self._spec = spec
+        on_the_line = [
+            (self._stations[key], fleet) for fleet in fleets if (key := fleet.declared.key) in self._stations
+        ]
+        new = [post for station, fleet in on_the_line for post in station.follow(spec, fleet.machines)]
+        if not self._begun:
+            self._fill(spec.initial_fill)
+        for post in new:
+            post.supply()
+        self._make_room(now_ms)
+        for station in self._stations.values():
+            station.go_on(now_ms)
+
+    def end(self, fleets: Iterable[Fleet], now_ms: int) -> None:
+        """Every machine stands alone from now on. Those that are not in the fleets any more are gone, not set free."""
+        here = {machine for fleet in fleets for machine in fleet.machines}
+        for post in self._posts():
+            if post.machine in here:
+                post.stand_alone(now_ms)
+
+    def order(self, number: int, items: Iterable[Mapping[str, Any]], now_ms: int) -> None:
+        """An order has come in."""
+        units = sum(self._spec.units_of(item["product_type"]) * item["quantity"] for item in items)
+        self._orders.append(Order(number, units))
+        self._make_room(now_ms)
+
+    def ship(self, now_ms: int) -> tuple[int, list[str]] | None:
+        """Fill the oldest order if the store has enough for it: its number, and the ids of the units that leave."""
+        if not self._orders or len(self._store.pieces) < self._orders[0].units:
+            return None
+        order = self._orders.popleft()
+        self._make_room(now_ms)
+        units = [unit for _ in range(order.units) if (unit := self._store.take(now_ms))]
+        for unit in units:
+            unit.maker.counts["shipped"] += 1
+        return order.number, [orjson.loads(unit.id_json) for unit in units]
+
+    def census(self) -> list[PieceCount]:
+        """Where the pieces are that each station has made."""
+        buffers = [buffer for station in self._stations.values() for buffer in (station.out, station.again)]
+        in_buffers = Counter(piece.maker.key for buffer in buffers for piece in buffer.pieces)
+        blocked = (piece for buffer in buffers for _, piece in buffer.givers)
+        kits = (piece for post in self._posts() for pieces in post.kit.values() for piece in pieces)
+        on_machines = Counter(piece.maker.key for piece in (*blocked, *kits))
+        return [
+            PieceCount(key, *station.fates(), in_buffers[key], on_machines[key])
+            for key, station in self._stations.items()
+        ]
+
+    def _posts(self) -> Iterator[Post]:
+        return (post for station in self._stations.values() for post in station.posts.values())
+
+    def _fill(self, share: float) -> None:
+        self._begun = True
+        for station in self._stations.values():
+            station.out.pieces.extend(station.from_before(int(station.out.places * share)))
+
+    def _make_room(self, now_ms: int) -> None:
+        """The store takes in what the oldest order needs, be it more than it has places."""
+        needed = self._orders[0].units if self._orders else 0
+        self._store.places = max(self._spec.buffers.testing, needed)
+        self._store.refill(now_ms)

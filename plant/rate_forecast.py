@@ -1,0 +1,253 @@
+"""What a plant will say: messages per second by type, before anything runs. `python app.py check` prints it."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, Structure, StructureError, load
+from plant.definition.spaceship import MACHINE_TYPES
+from plant.definition.value_types import MOST_EVENTS_PER_HOUR
+from plant.throughput import bottleneck, jobs_per_hour, units_an_order
+
+SECONDS_PER_HOUR: Final = 3600.0
+
+_LONG_WAIT_HOURS: Final = 24.0
+"""Mean wait of an order for its dispatch beyond which `check` speaks of it."""
+
+_LINE_SHARE: Final = 0.9
+"""What a line with small buffers makes of what its slowest station could."""
+
+_HEAD: Final = ("type", "machines", "every", "messages/s")
+_UNITS: Final = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class TypeForecast:
+    """What one type will say in the long run.
+
+    machines: how many there are; None for business events, which no machine says.
+    period_seconds: between two regular rows of a machine, or two events on average; inf where there are none.
+    regular_per_second: messages by that period.  extra_per_second: rows for jobs that finish between two regular rows.
+    """
+
+    key: str
+    machines: int | None
+    period_seconds: float
+    regular_per_second: float
+    extra_per_second: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        """Messages per second in all."""
+        return self.regular_per_second + self.extra_per_second
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a plant will say in the long run; `notes` are sentences on what its author may not expect."""
+
+    types: tuple[TypeForecast, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def machines(self) -> int:
+        """Machines that say anything."""
+        return sum(each.machines or 0 for each in self.types)
+
+    @property
+    def per_second(self) -> float:
+        """Messages per second of the whole plant."""
+        return math.fsum(each.per_second for each in self.types)
+
+    def text(self) -> str:
+        """The forecast as a table, one line a type, the sum, and the notes below."""
+        rows = [_HEAD, *map(_cells, self.types), ("total", f"{self.machines:,}", "", _rate(self.per_second))]
+        table = _aligned(rows)
+        rule = "-" * max(map(len, table))
+        notes = [textwrap.fill(f"Note: {note}", 100, subsequent_indent="      ") for note in self.notes]
+        return "\n".join([table[0], rule, *table[1:-1], rule, table[-1], *([""] if notes else []), *notes])
+
+
+def forecast(structure: Structure) -> Forecast:
+    """What this plant will say."""
+    machines = [_machine_type(structure, key, spec, count) for key, spec, count in structure.declared()]
+    others = (*_events(structure), *_reports(structure))
+    return Forecast((*machines, *others), tuple(_notes(structure, machines)))
+
+
+def check(
+    path: str | Path,
+    load: Callable[[str | Path], Structure] = load,
+    more: Callable[[Forecast], str] = lambda _forecast: "",
+) -> tuple[int, str]:
+    """Exit code and text of a check of the file: 0 and its forecast, or 2 and all its mistakes.
+
+    load: how it is read.  more: what there is to say of a forecast beside the plant itself.
+    """
+    try:
+        found = forecast(load(path))
+        return 0, found.text() + more(found)
+    except StructureError as error:
+        count = len(error.mistakes)
+        return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"
+
+
+def _machine_type(structure: Structure, key: str, spec: MachineSpec, count: int) -> TypeForecast:
+    if not spec.reports:
+        return TypeForecast(key, 0, math.inf, 0.0)
+    period = structure.period_seconds(spec)
+    shortest, _ = structure.job_seconds(spec)
+    jobs = jobs_per_hour(structure, spec, count) / SECONDS_PER_HOUR
+    return TypeForecast(key, count, period, count / period, jobs if shortest < period else 0.0)
+
+
+def _events(structure: Structure) -> Iterator[TypeForecast]:
+    orders, dispatches = _hourly(structure.message_types.customer_order), _hourly(structure.message_types.dispatch)
+    if orders is not None:
+        yield _event("customer_order", orders)
+    if dispatches is not None:
+        line = _line(structure)
+        yield _event("dispatch", min(dispatches, orders or 0.0, line.orders_per_hour if line else math.inf))
+
+
+class _Line(NamedTuple):
+    """What a line can ship: the station that bounds it, units and orders an hour, and the units that orders ask for."""
+
+    key: str
+    units_per_hour: float
+    orders_per_hour: float
+    asked_per_hour: float
+
+
+def _line(structure: Structure) -> _Line | None:
+    """Of a plant where pieces flow and orders come in."""
+    order: CustomerOrder | None = structure.message_types.customer_order
+    flow, orders = structure.flow, _hourly(order)
+    if flow is None or order is None or not orders:
+        return None
+    (key, most), units = bottleneck(structure, flow), units_an_order(order, flow)
+    return _Line(key, most, most / units, orders * units)
+
+
+def _reports(structure: Structure) -> Iterator[TypeForecast]:
+    """The true figures of all machines, where they are asked for."""
+    spec = structure.message_types.oee
+    if spec is not None and spec.enabled:
+        count = sum(count for _, _, count in structure.machines())
+        yield TypeForecast("oee", None, spec.report_seconds, count / spec.report_seconds)
+
+
+def _event(key: str, per_hour: float) -> TypeForecast:
+    return TypeForecast(key, None, SECONDS_PER_HOUR / per_hour if per_hour else math.inf, per_hour / SECONDS_PER_HOUR)
+
+
+def _hourly(event: CustomerOrder | Dispatch | None) -> float | None:
+    """Events an hour; None where the plant has none of the kind."""
+    if event is None or not event.enabled:
+        return None if event is None else 0.0
+    return event.orders_per_hour if isinstance(event, CustomerOrder) else event.dispatches_per_hour
+
+
+def _notes(structure: Structure, types: list[TypeForecast]) -> Iterator[str]:
+    for each in types:
+        if each.extra_per_second:
+            yield _crowded_note(structure, each)
+    for key in (declared.key for declared in MACHINE_TYPES):
+        if structure.spec(key) is None and (count := structure.count(key)):
+            yield f"{key}: {count:,} counted, but message_types does not describe it, so it says nothing."
+    yield from _open_orders(structure)
+
+
+def _open_orders(structure: Structure) -> Iterator[str]:
+    """Whether orders wait longer and longer, or very long."""
+    orders, dispatches = _hourly(structure.message_types.customer_order), _hourly(structure.message_types.dispatch)
+    if dispatches and not orders:
+        yield f"dispatch: {dispatches:g} an hour are asked for, but no orders come in."
+    if not orders or not dispatches:
+        return
+    if orders >= dispatches:
+        growth = f"by {24 * (orders - dispatches):.3g} a day" if orders > dispatches else "without bound"
+        yield (
+            f"customer_order: {orders:g} orders an hour come in, and {dispatches:g} at most are dispatched: open orders"
+            f" pile up {growth}. {_balanced(orders, dispatches)} keeps them few."
+        )
+    elif (hours := 1 / (dispatches - orders)) > _LONG_WAIT_HOURS:
+        yield (
+            f"customer_order: {orders:g} orders an hour come in, and {dispatches:g} at most are dispatched: an order"
+            f" waits for {hours / 24:,.3g} days on average. {_balanced(orders, dispatches)} makes that less."
+        )
+    if (line := _line(structure)) and line.asked_per_hour > _LINE_SHARE * line.units_per_hour:
+        yield (
+            f"flow: orders ask for {line.asked_per_hour:,.0f} units an hour, and {line.key} lets"
+            f" {line.units_per_hour:,.0f} through at most, less some for machines that wait: open orders pile up."
+            f" orders_per_hour: {_LINE_SHARE * line.orders_per_hour:.2g} is what the line can keep up with."
+        )
+
+
+def _balanced(orders: float, dispatches: float) -> str:
+    """The setting with which a third of the chances to dispatch find no order, so that few wait."""
+    if 1.5 * orders <= MOST_EVENTS_PER_HOUR:
+        return f"dispatches_per_hour: {_rounded_up(1.5 * orders)}"
+    return f"orders_per_hour: {_rounded_up(dispatches / 1.5)}"
+
+
+def _crowded_note(structure: Structure, each: TypeForecast) -> str:
+    [spec] = (spec for key, spec, _ in structure.declared() if key == each.key)
+    shortest = structure.job_seconds(spec)[0]
+    return (
+        f"{each.key}: jobs take from {shortest:g} s, but rows come every {each.period_seconds:.3g} s, so each finished"
+        f" job gets a row of its own ({_few(each.extra_per_second)} extra rows/s)."
+        f" {_remedy(structure, spec, shortest)} avoids that."
+    )
+
+
+def _remedy(structure: Structure, spec: MachineSpec, shortest: float) -> str:
+    """The setting with which rows come at least as often as jobs finish, rounded up to three digits."""
+    if structure.global_.target_rate is not None:
+        rate = structure.global_.target_rate * structure.period_seconds(spec) / shortest
+        return f"target_rate: {_rounded_up(rate)}"
+    if spec.report_seconds is not None:
+        return f"report_seconds: {shortest:g}"
+    return f"frequency_weight: {_rounded_up(structure.global_.base_interval * 10 / shortest)}"
+
+
+def _rounded_up(number: float) -> str:
+    step = 10.0 ** (math.floor(math.log10(number)) - 2)
+    return f"{math.ceil(number / step - 1e-9) * step:.10g}"
+
+
+def _few(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.2g}"
+
+
+def _cells(each: TypeForecast) -> tuple[str, ...]:
+    machines = "" if each.machines is None else f"{each.machines:,}"
+    return each.key, machines, _duration(each.period_seconds), _rate(each.per_second)
+
+
+def _duration(seconds: float) -> str:
+    if math.isinf(seconds):
+        return "never"
+    unit, length = next((unit, length) for unit, length in _UNITS if seconds >= length or unit == "s")
+    return f"{seconds / length:.3g} {unit}"
+
+
+def _rate(per_second: float) -> str:
+    """Four decimals, of which two noughts at the end are left blank, so that the points stay in line."""
+    digits = f"{per_second:,.4f}"
+    return f"{digits[:-2]}  " if digits.endswith("00") else digits
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["   ".join(_padded(row, widths)).rstrip() for row in rows]
+
+
+def _padded(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
+    yield row[0].ljust(widths[0])
+    yield from (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))

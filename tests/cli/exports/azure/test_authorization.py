@@ -1,0 +1,124 @@
+"""Facts about the exported authorization: leave for exactly what the factory publishes, and nothing left out."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cli.exports.azure.authorization import MOST_TOPICS, authorization
+from cli.exports.azure.authorization import published as allowed
+from cli.exports.common.export import Export
+from edge.settings.types import TopicLayout
+from plant.definition.plant_config import Structure, load
+from tests.support.anyplants import plants
+from tests.support.customresources import documents, faults
+from tests.support.linters import yamllint
+from tests.support.plants import ROOT, structure
+from tests.support.published import PLANTS, matches, published
+from tests.support.schemas import export_of
+
+Json = dict[str, Any]
+
+MANIFEST = list(yaml.safe_load_all((ROOT / "deployment.yaml").read_text("utf-8")))
+
+
+def resources(export: Export) -> dict[str, Json]:
+    """The exported resources by kind."""
+    return {each["kind"]: each for file in authorization(export) for each in documents(file.text)}
+
+
+def default(layout: TopicLayout = TopicLayout.TYPE) -> dict[str, Json]:
+    """Those of the default plant."""
+    return resources(export_of(load(ROOT / "message_structure.yaml"), layout))
+
+
+def rules(found: dict[str, Json]) -> dict[str, Json]:
+    """What is allowed, by method."""
+    (rule,) = found["BrokerAuthorization"]["spec"]["authorizationPolicies"]["rules"]
+    return {each["method"]: each for each in rule["brokerResources"]}
+
+
+def manifest(kind: str) -> Json:
+    """A resource of deployment.yaml."""
+    found: Json = next(document for document in MANIFEST if document["kind"] == kind)
+    return found
+
+
+@pytest.mark.parametrize("layout", TopicLayout)
+@pytest.mark.parametrize("path", PLANTS, ids=lambda path: path.name)
+def test_what_is_published_is_allowed_and_nothing_else(path: Path, layout: TopicLayout) -> None:
+    """Topic by topic what the default plant and each scenario say in ten hours; nothing may be subscribed to."""
+    found = rules(resources(export_of(load(path), layout)))
+
+    assert set(found["Publish"]["topics"]) == published(path, layout)
+    assert set(found) == {"Connect", "Publish"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(plants(), st.sampled_from(TopicLayout), st.sampled_from(["factory", "site/a", "Werk 1/Süd", "null"]))
+def test_any_plant_is_allowed_what_it_publishes(plant: Structure, layout: TopicLayout, prefix: str) -> None:
+    """Whatever its templates: each topic is allowed by name, the resources have no unknown field, the YAML is clean."""
+    export = export_of(plant, layout, prefix)
+    topics = {topic for kind in export.kinds for topic in export.topics.topics_of(kind)}
+
+    assert set(allowed(export)) == topics
+    assert set(rules(resources(export)).get("Publish", {"topics": []})["topics"]) == topics
+    assert faults(resources(export).values()) == []
+    assert yamllint(file.text for file in authorization(export)) == ""
+
+
+def test_very_many_topics_are_one_filter() -> None:
+    """A kind with more topics than can be listed is allowed by a filter that all of them match."""
+    export = export_of(structure({"cnc_machine": MOST_TOPICS + 1}), TopicLayout.MACHINE)
+    kind = export.kinds[0]
+
+    assert "factory/cnc/+" in allowed(export)
+    assert all(matches("factory/cnc/+", topic) for topic in export.topics.topics_of(kind))
+    assert len(allowed(export)) < MOST_TOPICS
+
+
+def test_the_principal_is_a_service_account_of_its_own() -> None:
+    """The rule's attribute is the account's annotation; the account is none that others may have, as mqtt-client is."""
+    account = default()["ServiceAccount"]
+    (rule,) = default()["BrokerAuthorization"]["spec"]["authorizationPolicies"]["rules"]
+    annotations = {f"aio-broker-auth/{key}": value for key, value in rule["principals"]["attributes"][0].items()}
+
+    assert account["metadata"]["annotations"] == annotations
+    assert account["metadata"]["name"] == manifest("Deployment")["metadata"]["name"] == "edgemqttsim"
+
+
+def test_pods_may_connect_by_their_names() -> None:
+    """The MQTT client id is the pod's name, which begins with the deployment's; a stranger's is not allowed."""
+    (pattern,) = rules(default())["Connect"]["clientIds"]
+    name = manifest("Deployment")["metadata"]["name"]
+
+    assert fnmatchcase(f"{name}-7d9f6c-x2x9z", pattern)
+    assert fnmatchcase(f"{name}-0", pattern)
+    assert not fnmatchcase("historian-0", pattern)
+
+
+def test_the_test_listener_applies_the_rules() -> None:
+    """One port, with TLS, tokens and these rules: no port on which anyone may do anything."""
+    listener = default()["BrokerListener"]
+    (port,) = listener["spec"]["ports"]
+
+    assert port["authorizationRef"] == default()["BrokerAuthorization"]["metadata"]["name"]
+    assert port["authenticationRef"] == "default"
+    assert port["tls"]["mode"] == "Automatic"
+    assert listener["spec"]["serviceName"] in port["tls"]["certManagerCertificateSpec"]["san"]["dns"]
+    assert (listener["metadata"]["name"], port["port"]) != ("default", 18883)
+
+
+def test_a_principal_that_does_not_exist_is_found() -> None:
+    """The check of custom resources refuses principals that the broker would pass over in silence."""
+    found = default()["BrokerAuthorization"]
+    rule = found["spec"]["authorizationPolicies"]["rules"][0]
+    rule["principals"] = {"serviceAccounts": ["mqtt-client"]}
+
+    assert len(faults([found])) == 1

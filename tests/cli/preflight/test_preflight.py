@@ -1,0 +1,507 @@
+"""Facts about `preflight`: each thing that can be wrong on the way to the broker, broken in turn, and all well.
+
+The command runs whole, with its flags and variables, against a broker in another thread; where the daemon's own process
+matters, as a process.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from mqtt5 import ConnectPacket, PublishPacket, QoS
+
+import app
+import cli.preflight.command
+import sandbox.credentials
+from cli.preflight.findings import MEANINGS, Exit, Finding
+from cli.verify.input.rows import Rows
+from sandbox.access import Passwords, ServiceAccountTokens
+from sandbox.broker import Limits, Listener, SandboxBroker
+from sandbox.credentials import Authority, TokenIssuer
+from sandbox.faults import Faults
+from tests.conftest import StartMosquitto
+from tests.support.daemon import DaemonProcess, running
+from tests.support.ports import free_port
+from tests.support.scenes import Pod
+from tests.support.subscriber import Recorder
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+ORDERS = "factory/orders"
+ALL_TOPICS = ["3dprinter", "cnc", "dispatch", "orders", "painting", "testing", "welding"]
+
+Capture = pytest.CaptureFixture[str]
+Scene = Callable[[Pod], AbstractContextManager[int]]
+"""Puts something wrong in place for a pod; gives the port to connect to."""
+
+
+def environ(pod: Pod, port: int, **others: str) -> dict[str, str]:
+    """The variables of a pod that has everything right."""
+    right = {"MQTT_BROKER": "localhost", "MQTT_PORT": str(port), "MQTT_CLIENT_ID": "plant-0"}
+    return right | {"MQTT_CA_FILE": str(pod.ca_file), "SAT_TOKEN_PATH": str(pod.token_file)} | others
+
+
+def preflight(variables: dict[str, str], *flags: str) -> int:
+    """The exit code of the command."""
+    return app.main(["preflight", *flags], variables)
+
+
+@contextmanager
+def at(broker: SandboxBroker) -> Iterator[int]:
+    """The port of a running broker."""
+    with running(broker):
+        yield broker.port
+
+
+# What can be wrong
+
+
+def sound(pod: Pod) -> AbstractContextManager[int]:
+    """Nothing is: TLS and K8S-SAT as in a cluster."""
+    return at(pod.broker())
+
+
+def nobody(_pod: Pod) -> AbstractContextManager[int]:
+    """Nobody listens."""
+    return contextmanager(lambda: iter([free_port()]))()
+
+
+def plain(_pod: Pod) -> AbstractContextManager[int]:
+    """A port without TLS, for anybody."""
+    return at(SandboxBroker())
+
+
+def with_ca(content: bytes) -> Scene:
+    """Another content of the CA file."""
+
+    def scene(pod: Pod) -> AbstractContextManager[int]:
+        pod.ca_file.write_bytes(content)
+        return sound(pod)
+
+    return scene
+
+
+def with_token(make: Callable[[Pod], bytes]) -> Scene:
+    """Another token in the file."""
+
+    def scene(pod: Pod) -> AbstractContextManager[int]:
+        pod.rotate(make(pod))
+        return sound(pod)
+
+    return scene
+
+
+def without_token(pod: Pod) -> AbstractContextManager[int]:
+    """The volume is empty."""
+    pod.volume.write({})
+    return sound(pod)
+
+
+def with_certificate(before_days: float, after_days: float) -> Scene:
+    """A broker's certificate that is valid from so many days before now to so many after."""
+
+    def scene(pod: Pod) -> AbstractContextManager[int]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sandbox.credentials, "CLOCK_SKEW", datetime.timedelta(days=before_days))
+            patch.setattr(sandbox.credentials, "VALIDITY", datetime.timedelta(days=after_days))
+            return at(pod.broker())
+
+    return scene
+
+
+def other_authority(pod: Pod) -> AbstractContextManager[int]:
+    """A broker that another authority vouches for."""
+    return at(pod.broker(Authority("Somebody Else's CA")))
+
+
+def password(pod: Pod) -> AbstractContextManager[int]:
+    """A port for names and passwords; ours is wrong."""
+    (pod.ca_file.parent / "password").write_text("wrong")
+    return at(SandboxBroker(Listener(access=Passwords({"factory": "correct horse"}))))
+
+
+def refusing(code: int) -> Scene:
+    """A broker that answers CONNECT with a reason code."""
+
+    def scene(pod: Pod) -> AbstractContextManager[int]:
+        broker = pod.broker()
+        broker.faults.refuse(code, times=None)
+        return at(broker)
+
+    return scene
+
+
+def puback(code: int) -> Scene:
+    """A broker that answers messages on the orders' topic with a reason code."""
+
+    def scene(pod: Pod) -> AbstractContextManager[int]:
+        broker = pod.broker()
+        broker.faults.puback(code, times=None, when=lambda packet: packet.topic == ORDERS)
+        return at(broker)
+
+    return scene
+
+
+def with_fault(act: Callable[[Faults], object]) -> Scene:
+    """A plain broker with another fault."""
+
+    def scene(_pod: Pod) -> AbstractContextManager[int]:
+        broker = SandboxBroker()
+        act(broker.faults)
+        return at(broker)
+
+    return scene
+
+
+def tight(_pod: Pod) -> AbstractContextManager[int]:
+    """A broker that takes short packets only."""
+    return at(SandboxBroker(limits=Limits(maximum_packet_size=150)))
+
+
+def answering(words: bytes) -> Scene:
+    """No broker of today: a scripted server that says these bytes to whatever comes, and closes."""
+
+    @contextmanager
+    def scene(_pod: Pod) -> Iterator[int]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=_answer, args=(server, words), daemon=True).start()
+            yield server.getsockname()[1]
+            server.shutdown(socket.SHUT_RDWR)
+
+    return scene
+
+
+def _answer(server: socket.socket, words: bytes) -> None:
+    while True:
+        try:
+            client, _ = server.accept()
+        except OSError:
+            return
+        with client:
+            if client.recv(4096):
+                client.sendall(words)
+
+
+def stranger(_pod: Pod) -> bytes:
+    """A good token of another cluster."""
+    return TokenIssuer().token().encode()
+
+
+class Broken(NamedTuple):
+    """What is wrong, and what is said to that: exit code, words of the sentence, words of the fix."""
+
+    name: str
+    scene: Scene
+    code: Exit
+    says: str
+    fix: str
+    variables: dict[str, str] = {}  # noqa: RUF012 - never changed
+    timeout: str = "10"
+
+
+PLAIN = {"MQTT_TLS": "false", "MQTT_AUTH_METHOD": "NONE"}
+USER = {"MQTT_TLS": "false", "MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "factory"}
+LONG = {"MQTT_TOPIC_PREFIX": "factory" * 20}
+HTTP = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+MQTT_3 = bytes((0x20, 2, 0, 1))
+
+NO_KEYS = {"MQTT_AUTH_METHOD": "X509", "MQTT_CERT_FILE": "/no.crt", "MQTT_KEY_FILE": "/no.key"}
+
+TABLE = [
+    Broken("an option", nobody, Exit.CONFIGURATION, "MQTT_QOS: must be", "Correct each", {"MQTT_QOS": "2"}),
+    Broken("the YAML", nobody, Exit.CONFIGURATION, "no.yaml", "configmap", {"MESSAGE_CONFIG_PATH": "/no.yaml"}),
+    Broken("no name", nobody, Exit.NO_ADDRESS, "no such name", "aio-broker", {"MQTT_BROKER": "broker.invalid"}),
+    Broken("nobody there", nobody, Exit.UNREACHABLE, "nothing listens", "set MQTT_BROKER"),
+    Broken("no CA file", sound, Exit.CA_FILE, "no.crt is missing", "trust-bundle", {"MQTT_CA_FILE": "/no.crt"}),
+    Broken("a CA file of junk", with_ca(b"junk"), Exit.CA_FILE, "no certificate in PEM form", "ca.crt"),
+    Broken("another CA", other_authority, Exit.TLS, 'signed by "Somebody Else\'s CA"', "MQTT_CA_FILE"),
+    Broken("another name", sound, Exit.TLS, "wrong name", "such as localhost", {"MQTT_TLS_SERVER_NAME": "a.example"}),
+    Broken("an old certificate", with_certificate(9, -1), Exit.TLS, "expired: ", "cert-manager"),
+    Broken("a coming certificate", with_certificate(-1, 9), Exit.TLS, "not yet valid: ", "clock is behind"),
+    Broken("TLS to a plain port", plain, Exit.TLS, "speaks MQTT without TLS", "Set MQTT_PORT"),
+    Broken("plain to a TLS port", sound, Exit.TLS, "speaks TLS, and MQTT_TLS is false", "Leave MQTT_TLS out", PLAIN),
+    Broken("no TLS at all", answering(HTTP), Exit.TLS, "speaks neither TLS nor MQTT", "Something else listens"),
+    Broken("no token", without_token, Exit.CREDENTIALS, "broker-sat is missing", "never a subPath"),
+    Broken("no token, and no pod", without_token, Exit.CREDENTIALS, "broker-sat is missing", "NONE, USERPASS or X509"),
+    Broken("no JWT", with_token(lambda _: b"junk"), Exit.CREDENTIALS, "holds no JWT", "service account token"),
+    Broken("an old token", with_token(lambda pod: pod.credentials.token(lifetime_seconds=-9)), Exit.CREDENTIALS,
+           "has expired at", "kubelet"),
+    Broken("another audience", with_token(lambda pod: pod.credentials.token("aio-mq")), Exit.CREDENTIALS,
+           "the token is for aio-mq, not for aio-internal", "Set `audience`"),
+    Broken("no client certificate", sound, Exit.CREDENTIALS, "certificate file /no.crt is missing", "a pair", NO_KEYS),
+    Broken("another cluster's token", with_token(stranger), Exit.REFUSED, "0x87", "BrokerAuthentication"),
+    Broken("a wrong password", password, Exit.REFUSED, "0x86", "MQTT_PASSWORD_FILE", USER),
+    Broken("another login", plain, Exit.REFUSED, "0x8C", "authenticationRef", {"MQTT_TLS": "false"}),
+    Broken("a bad client id", refusing(0x85), Exit.REFUSED, "0x85", "MQTT_CLIENT_ID"),
+    Broken("MQTT 3", answering(MQTT_3), Exit.REFUSED, "0x84", "speaks MQTT 5", PLAIN),
+    Broken("a full broker", refusing(0x97), Exit.NO_SESSION, "0x97", "--wait"),
+    Broken("too many at once", refusing(0x9F), Exit.NO_SESSION, "0x9F", "--wait"),
+    Broken("no answer", with_fault(lambda faults: faults.stall(None, ConnectPacket)), Exit.NO_SESSION,
+           "did not answer within 0.3 s", "MQTT 5 broker", PLAIN, "0.3"),
+    Broken("hung up on", answering(HTTP), Exit.NO_SESSION, "no answer to CONNECT", "MQTT 5 broker", PLAIN),
+    Broken("a forbidden topic", puback(0x87), Exit.PUBLISH, "0x87 Not authorized: factory/orders", "Allow `Publish`"),
+    Broken("a bad topic", puback(0x90), Exit.PUBLISH, "0x90 Topic name invalid: factory/orders", "MQTT_TOPIC_PREFIX"),
+    Broken("no room", puback(0x97), Exit.PUBLISH, "0x97 Quota exceeded: factory/orders", "no room"),
+    Broken("short packets", tight, Exit.PUBLISH, "0x95 Packet too large: ", "maximum packet size", PLAIN | LONG),
+    Broken("no acknowledgement", with_fault(lambda faults: faults.withhold(nth=3)), Exit.PUBLISH,
+           "no acknowledgement within 0.3 s: factory/dispatch", "stuck", PLAIN, "0.3"),
+    Broken("closed instead", with_fault(lambda faults: faults.disconnect(0x87, nth=2)), Exit.PUBLISH,
+           "before it had answered for factory/cnc", "does not allow the first", PLAIN),
+]  # fmt: skip
+"""At least one for each exit code that means a failure."""
+
+
+@pytest.mark.parametrize("broken", TABLE, ids=[each.name for each in TABLE])
+def test_each_thing_that_is_wrong_is_named_with_its_fix(broken: Broken, pod: Pod, capsys: Capture) -> None:
+    """The right exit code, a sentence that says what is wrong, and what to do about it."""
+    variables = broken.variables
+    if variables is USER:
+        variables = USER | {"MQTT_PASSWORD_FILE": str(pod.ca_file.parent / "password")}
+    with broken.scene(pod) as port:
+        code = preflight(environ(pod, port, **variables), "--timeout", broken.timeout)
+    sentence, _, fix = capsys.readouterr().out.partition("FAIL ")[2].partition("fix: ")
+
+    assert Exit(code) is broken.code
+    assert broken.says in sentence
+    assert broken.fix in fix
+
+
+def test_the_table_has_every_exit_code() -> None:
+    """Each way to fail that the help lists is shown to happen; only an interruption has a test of its own."""
+    assert {each.code for each in TABLE} == {*Exit} - {Exit.WELL, Exit.INTERRUPTED}
+    assert {*MEANINGS} == {*Exit}
+
+
+# All well
+
+
+def test_a_sound_way_is_found_well(pod: Pod, capsys: Capture) -> None:
+    """Every step says what it has found, and the exit code is 0."""
+    with sound(pod) as port:
+        code = preflight(environ(pod, port))
+    said = capsys.readouterr().out
+
+    assert (code, "FAIL" in said) == (0, False)
+    assert all(re.search(rf"^ok +{step.name} ", said, re.MULTILINE) for step in cli.preflight.command.STEPS)
+    assert "service account mqtt-client in azure-iot-operations, for aio-internal" in said
+    assert "Receive Maximum 1,000, Maximum QoS 1, Maximum Packet Size 262,144 bytes" in said
+
+
+def test_every_topic_of_every_machine_is_tried(pod: Pod) -> None:
+    """In the layout with a topic a machine, through a window of one: no more at once than the broker grants."""
+    broker = SandboxBroker(limits=Limits(receive_maximum=1))
+    with running(broker), Recorder(broker.port) as heard:
+        assert preflight(environ(pod, broker.port, **PLAIN, TOPIC_LAYOUT="machine")) == 0
+        assert len({each.topic for each in heard.wait_for(24)}) == 5 + 8 + 4 + 3 + 2 + 2
+
+    assert broker.counters.disconnected == {}
+
+
+def test_many_topics_may_take_their_time(pod: Pod, capsys: Capture) -> None:
+    """The timeout is each answer's own: one after the other, 24 of them may take longer than that together."""
+    broker = SandboxBroker(limits=Limits(receive_maximum=1))
+    broker.faults.delay(0.05, times=None)
+    with running(broker):
+        code = preflight(environ(pod, broker.port, **PLAIN, TOPIC_LAYOUT="machine"), "--timeout", "0.6")
+
+    assert code == 0, capsys.readouterr().out
+
+
+def test_the_test_message_can_be_taken_for_nothing_else(pod: Pod) -> None:
+    """It is empty, marked, gone in a second, and no row: `verify` does not even count it."""
+    with at(SandboxBroker()) as port, Recorder(port) as heard:
+        preflight(environ(pod, port, **PLAIN))
+        records = heard.wait_for(7)
+    rows = Rows(0)
+    rows.read(each.payload for each in records)
+
+    assert [each.topic for each in records] == [f"factory/{name}" for name in ALL_TOPICS]
+    for each in records:
+        assert (each.payload, each.content_type, each.user_properties) == (b"", None, (("edgemqttsim", "preflight"),))
+        assert each.expiry_seconds in {0, 1}
+    assert (rows.junk, rows.others, rows.outside, rows.machines) == (0, 0, 0, {})
+
+
+def test_a_retained_report_outlives_the_test_of_its_topic(pod: Pod) -> None:
+    """The test message is not retained, so it neither stays nor clears what is (MQTT 5, 3.3.1.3)."""
+    broker = SandboxBroker()
+    with running(broker):
+        broker.publish(PublishPacket("factory/cnc", b"kept", qos=QoS.AT_LEAST_ONCE, packet_id=1, retain=True))
+        assert preflight(environ(pod, broker.port, **PLAIN)) == 0
+        with Recorder(broker.port) as late:
+            assert [each.payload for each in late.wait_for(1)] == [b"kept"]
+
+
+@pytest.mark.parametrize("faults", [{}, {0x87}, {0x97}], ids=["well", "forbidden", "full"])
+def test_a_running_replica_is_left_alone(faults: set[int], pod: Pod) -> None:
+    """Another client with the very client id keeps connection and session, and no session of a preflight stays."""
+    broker = SandboxBroker()
+    for code in faults:
+        broker.faults.puback(code, times=None)
+    with running(broker), Recorder(broker.port, client_id="plant-0") as replica:
+        preflight(environ(pod, broker.port, **PLAIN))
+        wait_until(lambda: [*broker.sessions] == ["plant-0"], 2.0, "one session")
+
+        assert (replica.sessions, broker.connected) == ([False], ["plant-0"])
+
+
+def test_no_topic_is_tried_where_that_is_not_wanted(pod: Pod) -> None:
+    """With --no-publish only the way up to CONNECT is checked, and the session of that is ended at once."""
+    broker = pod.broker()
+    with running(broker):
+        assert preflight(environ(pod, broker.port), "--no-publish") == 0
+        wait_until(lambda: not broker.sessions, 2.0, "no session")
+
+    assert (broker.counters.publishes.total(), broker.counters.connects.total()) == (0, 1)
+
+
+def test_what_the_broker_grants_less_is_warned_of(pod: Pod, capsys: Capture) -> None:
+    """QoS 0 only, a short session, short packets: warnings, and no failure."""
+    limits = Limits(maximum_qos=0, session_expiry_maximum_seconds=60, maximum_packet_size=2000)
+    with at(SandboxBroker(limits=limits)) as port:
+        code = preflight(environ(pod, port, **PLAIN))
+    warnings = re.findall(r"^warn +(?:CONNECT|PUBLISH) +(.*)", capsys.readouterr().out, re.MULTILINE)
+
+    assert code == 0
+    assert [text.split()[0] for text in warnings] == ["messages", "longer", "sessions", "published"]
+
+
+def test_another_audience_that_the_broker_takes_is_no_failure(pod: Pod, capsys: Capture) -> None:
+    """The audience in the token is compared with --audience; what counts is the broker's answer."""
+    pod.rotate(pod.credentials.token("factory"))
+    access = ServiceAccountTokens(pod.credentials.issuer, "factory")
+    with at(SandboxBroker(Listener(tls=pod.credentials.authority.server_context(), access=access))) as port:
+        assert preflight(environ(pod, port)) == 0
+        assert "warn  login      wrong audience" in capsys.readouterr().out
+        assert preflight(environ(pod, port), "--audience", "factory") == 0
+        assert "wrong audience" not in capsys.readouterr().out
+
+
+# Waiting, as an init container does
+
+
+def test_with_wait_it_passes_once_the_broker_is_there(pod: Pod) -> None:
+    """A process of its own: it waits for the broker, says the same thing once only, and shows no token."""
+    port = free_port()
+    with DaemonProcess("preflight", "--wait", "20", environ=environ(pod, port)) as process:
+        wait_until(lambda: "trying again for 20 s" in "".join(process.output), 10.0, "waiting")
+        with running(pod.broker(port=port)):
+            assert process.wait() == 0
+    said = "".join(process.output)
+
+    assert (said.count("preflight has failed at TCP, exit code 5"), said.count("ok    settings")) == (1, 1)
+    assert said.rstrip().endswith("preflight has found all well")
+    assert pod.token_file.read_text().split(".")[2].strip() not in said + process.log
+
+
+def test_a_wait_can_be_over_and_can_be_ended(pod: Pod, capsys: Capture) -> None:
+    """The time of --wait over, the exit code is the last failure's, and is said; SIGTERM ends a wait with 1."""
+    nowhere = environ(pod, free_port())
+    with DaemonProcess("preflight", "--wait", "60", environ=nowhere) as process:
+        wait_until(lambda: "trying again" in "".join(process.output), 10.0, "waiting")
+        process.signal(signal.SIGTERM)
+        assert (process.wait(), process.output[-1], process.log) == (Exit.INTERRUPTED, "interrupted\n", "")
+
+    assert preflight(nowhere, "--wait", "0.01") == Exit.UNREACHABLE
+    assert capsys.readouterr().out.endswith("\nnothing better in 0.01 s, exit code 5\n")
+
+
+# mosquitto
+
+
+def test_mosquitto_is_found_well(start_mosquitto: StartMosquitto, pod: Pod, capsys: Capture) -> None:
+    """TLS, K8S-SAT and each topic, with a broker that is not ours."""
+    mosquitto = start_mosquitto(listeners=["sat"])
+    assert preflight(environ(pod, mosquitto.ports["sat"])) == 0
+
+    assert re.search(r"^note +PUBLISH +nobody listens now to factory/3dprinter", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_what_mosquitto_forbids_is_named(
+    start_mosquitto: StartMosquitto, pod: Pod, tmp_path: Path, capsys: Capture
+) -> None:
+    """A topic that is not on the list fails; some versions of mosquitto close the connection over it."""
+    (tmp_path / "acl").write_text("".join(f"topic write factory/{name}\n" for name in ALL_TOPICS[1:]))
+    mosquitto = start_mosquitto(listeners=["plain"], options={"acl_file": tmp_path / "acl"})
+    assert preflight(environ(pod, mosquitto.ports["plain"], **PLAIN)) == Exit.PUBLISH
+
+    assert re.search(r"FAIL  PUBLISH .*(0x87 Not authorized:|answered for) factory/3dprinter", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("listener", "variables", "code", "says"),
+    [
+        ("sat", PLAIN, Exit.TLS, "speaks TLS, and MQTT_TLS is false"),
+        ("plain", {}, Exit.TLS, "speaks MQTT without TLS"),
+        ("x509", {"MQTT_AUTH_METHOD": "NONE"}, Exit.CREDENTIALS, "misses our TLS certificate"),
+        ("password", {"MQTT_AUTH_METHOD": "NONE"}, Exit.REFUSED, "0x87"),
+    ],
+)
+def test_a_wrong_port_of_mosquitto_is_recognised(
+    listener: str,
+    variables: dict[str, str],
+    code: Exit,
+    says: str,
+    start_mosquitto: StartMosquitto,
+    pod: Pod,
+    capsys: Capture,
+) -> None:
+    """TLS and plain mixed up, and a login that the port does not have."""
+    mosquitto = start_mosquitto(listeners=[listener])
+
+    assert preflight(environ(pod, mosquitto.ports[listener], **variables)) == code
+    assert says in capsys.readouterr().out
+
+
+# What is written of it
+
+
+def test_the_exit_codes_are_those_of_help_and_documents(capsys: Capture) -> None:
+    """One table: in the code, in --help and in docs/troubleshooting.md."""
+    with pytest.raises(SystemExit):
+        app.main(["preflight", "--help"], {})
+    shown = capsys.readouterr().out
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+
+    assert all(f"{code.value:>2}  {meaning}\n" in f"{shown}\n" for code, meaning in MEANINGS.items())
+    table = dict(re.findall(r"^\| (\d+) \| ([^|]+) \|", page, re.MULTILINE))
+    assert table == {str(code.value): meaning for code, meaning in MEANINGS.items()}
+
+
+def test_the_lines_in_the_documents_are_those_that_come(pod: Pod, capsys: Capture) -> None:
+    """The page shows all steps in their order, and a failure word for word."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    well, failed = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    with puback(0x87)(pod) as port:
+        preflight(environ(pod, port))
+
+    assert re.findall(r"^ok +(.*?)  ", well, re.MULTILINE) == [step.name for step in cli.preflight.command.STEPS]
+    assert capsys.readouterr().out.endswith(failed)
+
+
+def test_a_token_that_goes_away_meanwhile_is_a_finding_too(
+    pod: Pod, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The volume is emptied between the look at the token and CONNECT, which reads it anew."""
+
+    async def empties(_case: object) -> list[Finding]:
+        pod.volume.write({})
+        return []
+
+    steps = [*cli.preflight.command.STEPS]
+    at_connect = [step.name for step in steps].index("CONNECT")
+    steps.insert(at_connect, cli.preflight.command.Step("meanwhile", empties))
+    monkeypatch.setattr(cli.preflight.command, "STEPS", steps)
+    with sound(pod) as port:
+        assert preflight(environ(pod, port)) == Exit.CREDENTIALS
+
+    assert re.search(r"FAIL  CONNECT .*broker-sat is missing", capsys.readouterr().out)

@@ -1,0 +1,257 @@
+"""`verify --from-mqtt` hears what a plant says at a real mosquitto, connecting as the daemon does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from mqtt5 import ConnectPacket
+from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+import cli.verify.input.subscriber
+from cli.verify.input.subscriber import CannotListen, Listener
+from edge.mqtt.protocol.codec import Encoder
+from edge.settings.loader import Settings
+from fuzz.rogue import CONNECT, WELCOME, Peer, Rogue, Script, packet
+from messages import FactoryMessageGenerator
+from plant.telemetry import JobMessage
+from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, sums, told
+from tests.conftest import StartMosquitto
+from tests.support.mosquitto import PASSWORD, USERNAME, Mosquitto
+from tests.support.plants import structure
+from tests.support.waiting import wait_until
+
+
+class Plant:
+    """A plant that speaks to a broker: half an hour at once, and another whenever somebody has asked for /oee."""
+
+    def __init__(self, port: int) -> None:
+        self._plant = FactoryMessageGenerator.of(structure(ONE_OF_EACH), 1)
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        self._speak().wait_for_publish(10)
+
+    def close(self) -> None:
+        """Say good-bye."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def answer(self) -> bytes:
+        """What /oee says now; half an hour later it is when somebody asks again."""
+        now = sums(self._plant)
+        self._speak()
+        return now
+
+    def _speak(self) -> MQTTMessageInfo:
+        *_, last = (
+            self._client.publish(f"factory/{row.kind}", row.payload, qos=1)
+            for row in self._plant.advance(self._plant.now + HOUR / 2)
+        )
+        return last
+
+
+@pytest.fixture
+def plant(mosquitto: Mosquitto) -> Iterator[tuple[Plant, str]]:
+    """A plant at mosquitto, and where its /oee is."""
+    speaking = Plant(mosquitto.ports["plain"])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = speaking.answer()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Quietly."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield speaking, f"http://127.0.0.1:{server.server_port}/oee"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    speaking.close()
+
+
+def sat(broker: Mosquitto) -> dict[str, str]:
+    """The environment of a daemon with a token and TLS."""
+    token = broker.credentials.ca_file.parent / "verify-token"
+    token.write_bytes(broker.credentials.token())
+    return {
+        "MQTT_BROKER": "localhost",
+        "MQTT_PORT": str(broker.ports["sat"]),
+        "MQTT_CA_FILE": str(broker.credentials.ca_file),
+        "SAT_TOKEN_PATH": str(token),
+    }
+
+
+def test_rows_live_from_the_broker_agree_with_what_was_added_to_the_sums(
+    plant: tuple[Plant, str], mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over TLS with a token, as the daemon connects; what is said before and after is not counted."""
+    asked = ["--from-mqtt", "--duration", "2", "--truth", plant[1], "--strict"]
+
+    answer = told(asked, capsys, environ=sat(mosquitto))
+
+    assert answer.code == 0, answer
+    assert "5 machines, 2026-01-01T00:30:00Z to 2026-01-01T01:00:00Z (1,800 s)." in answer.text
+    assert re.search(r"^[1-9][0-9,]* rows of another time", answer.text, re.MULTILINE)
+
+
+def test_a_broker_that_refuses_is_named(mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]) -> None:
+    """A token for somebody else, no token, and nobody there."""
+    environ = sat(mosquitto)
+    wrong = Path(environ["SAT_TOKEN_PATH"]).with_name("wrong")
+    wrong.write_bytes(b"not a token")
+    asked = ["--from-mqtt", "--duration", "1"]
+
+    refused = told(asked, capsys, environ=environ | {"SAT_TOKEN_PATH": str(wrong)})
+    missing = told(asked, capsys, environ=environ | {"SAT_TOKEN_PATH": "nowhere"})
+    nobody = told(asked, capsys, environ=environ | {"MQTT_PORT": "1"})
+
+    assert [each.code for each in (refused, missing, nobody)] == [2, 2, 2]
+    assert "the broker refused the connection: 0x87 Not authorized" in refused.error
+    assert "token file nowhere is missing" in missing.error
+    assert "cannot reach localhost:1: Connection refused" in nobody.error
+
+
+@pytest.fixture
+def password(start_mosquitto: StartMosquitto, tmp_path: Path) -> tuple[Mosquitto, dict[str, str]]:
+    """A broker that wants a password over TLS, and the environment of a daemon that has it."""
+    broker = start_mosquitto(listeners=("password", "plain"))
+    (tmp_path / "password").write_text(PASSWORD)
+    return broker, {
+        "MQTT_BROKER": "localhost",
+        "MQTT_CA_FILE": str(broker.credentials.ca_file),
+        "MQTT_PORT": str(broker.ports["password"]),
+        "MQTT_AUTH_METHOD": "USERPASS",
+        "MQTT_USERNAME": USERNAME,
+        "MQTT_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+
+
+def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
+    """USERPASS; retained messages are from before and not heard, what is said now is."""
+    broker, environ = password
+    speaker = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+    speaker.connect("127.0.0.1", broker.ports["plain"])
+    speaker.loop_start()
+    speaker.publish("factory/cnc", b"an old row", qos=1, retain=True).wait_for_publish(5)
+    with Listener(Settings.load(environ, pid=1), "factory/#") as listener:
+        speaker.publish("factory/cnc", b"a row", qos=1)
+        heard = [*listener.payloads(0.5)]
+    speaker.disconnect()
+    speaker.loop_stop()
+
+    assert (heard, listener.lost, listener.breaks) == ([b"a row"], 0, 0)
+
+
+def test_what_triggered_a_row_is_heard_with_it(password: tuple[Mosquitto, dict[str, str]]) -> None:
+    """The user property comes as it does in a line of a dry run."""
+    broker, environ = password
+    row = JobMessage("welding", "WELD-01", "S", 0, 1, b'{"machine_id":"WELD-01"}')
+    frame = Encoder(lambda message: f"factory/{message.kind}").frame(row, None)
+    with (
+        Listener(Settings.load(environ, pid=1), "factory/#") as listener,
+        socket.create_connection(("127.0.0.1", broker.ports["plain"])) as speaker,
+    ):
+        speaker.sendall(ConnectPacket("raw").write())
+        assert speaker.recv(1000)
+        speaker.sendall(frame)
+        heard = [*listener.payloads(0.5)]
+
+    assert heard == [b'{"user_properties":{"trigger":"job"},"payload":{"machine_id":"WELD-01"}}']
+
+
+def test_the_broker_must_bear_the_name_that_is_expected(password: tuple[Mosquitto, dict[str, str]]) -> None:
+    """MQTT_TLS_SERVER_NAME counts, also where the address would be right."""
+    settings = Settings.load(password[1] | {"MQTT_TLS_SERVER_NAME": "elsewhere"}, pid=1)
+
+    with pytest.raises(CannotListen, match="Hostname mismatch"), Listener(settings, "#"):
+        pass
+
+
+@contextmanager
+def rogue(script: Script) -> Iterator[Settings]:
+    """A broker with a script, in a thread, and the settings of its client."""
+    port, done = list[int](), Event()
+
+    async def serve() -> None:
+        async with Rogue(script) as broker:
+            port.append(broker.port)
+            while not done.is_set():  # noqa: ASYNC110 - the event is of the other thread
+                await asyncio.sleep(0.01)
+
+    thread = Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    while not port:
+        done.wait(0.01)
+    environ = {"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(port[0]), "MQTT_TLS": "false", "MQTT_AUTH_METHOD": "NONE"}
+    try:
+        yield Settings.load(environ, pid=1)
+    finally:
+        done.set()
+        thread.join()
+
+
+def answering(data: bytes, subscribed: bool = False) -> Script:
+    """Let in, take the subscription where that is asked, and then send these bytes, again and again."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(WELCOME)
+        _, body = await peer.hear(0x80)
+        if subscribed:
+            await peer.say(packet(0x90, body[:2] + b"\x00\x01"))
+        while data:
+            await peer.say(data)
+
+    return script
+
+
+WRONG: dict[str, tuple[bytes, str]] = {
+    "a packet of 256 MiB": (b"\x30\xff\xff\xff\x7f" + b"x" * 65_536, "sent a packet of 268,435,455 bytes"),
+    "QoS 2": (packet(0x34, b"\x00\x01t\x00\x07\x00"), "sent PUBLISH, which we have not asked for"),
+    "PUBREL": (packet(0x62, b"\x00\x07"), "sent PUBREL, which we have not asked for"),
+    "AUTH": (b"\xf0\x00", "sent AUTH, which we have not asked for"),
+    "an unknown property": (packet(0x90, b"\x00\x01\x02\x7f\x00\x01"), "sent a malformed SUBACK"),
+    "a cut-off PUBLISH": (packet(0x32, b"\x00"), "sent a malformed PUBLISH"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_broker_that_breaks_a_rule_is_left_and_the_text_says_that_we_did(what: str) -> None:
+    """At once, for what a subscriber has not asked for and for what is malformed."""
+    data, why = WRONG[what]
+
+    with rogue(answering(data)) as settings, pytest.raises(CannotListen) as error, Listener(settings, "factory/#"):
+        pass
+
+    assert str(error.value).startswith(f"closed the connection: the broker {why}")
+
+
+def test_what_waits_to_be_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that is slow loses messages, which are counted, and no memory: here 1 MiB may wait."""
+    monkeypatch.setattr(cli.verify.input.subscriber, "_WAITING_BYTES", 1024 * 1024)
+    row = packet(0x30, b"\x00\x01t\x00" + b"x" * 60_000)
+    with rogue(answering(row * 4, subscribed=True)) as settings, Listener(settings, "#") as listener:
+        tracemalloc.start()
+        try:
+            wait_until(lambda: listener.lost > 200, 10, "messages are lost")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert peak < 8 * 1024 * 1024

@@ -1,0 +1,316 @@
+"""Standard streams, signals and files that are written: closed, full, gone, early, twice, taken."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+import pytest
+
+from sandbox.broker import SandboxBroker
+from tests.support.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.waiting import wait_until
+
+APP = [sys.executable, str(ROOT / "app.py")]
+ENVIRONMENT = {"PATH": os.environ["PATH"], "HTTP_PORT": "0", "LANG": "C"}
+AS_ROOT = os.geteuid() == 0
+
+
+def shell(command: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a shell line in which APP is the program."""
+    line = f"set -o pipefail; {command.replace('APP', ' '.join(APP))}"
+    return subprocess.run(
+        ["bash", "-c", line],
+        check=False,
+        cwd=ROOT,
+        env={**ENVIRONMENT, **(environ or {})},
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "codes"),
+    [
+        ("APP run --dry-run --count 1 2>&-", {0}),
+        ("APP run --dry-run --count 1 >&-", {2}),
+        ("APP run --dry-run --count 1 <&-", {0}),
+        ("APP check >&-", {1}),
+        ("APP check 2>&-", {0}),
+        ("APP check <&- >&- 2>&-", {1}),
+        ("APP export schema >/dev/full", {1, 2}),
+        ("APP check >/dev/full", {1}),
+        ("APP check | true", {0, 141}),
+        ("APP export all | head -1", {0, 141}),
+        ("APP run --dry-run | head -1", {0}),
+        ("APP run --help | true", {0, 141}),
+    ],
+)
+def test_a_stream_that_is_closed_full_or_gone_is_told_without_a_traceback(command: str, codes: set[int]) -> None:
+    """The exit code says whether the work was done; a reader who has seen enough is no error."""
+    done = shell(command)
+
+    assert done.returncode in codes, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_dry_run_onto_a_full_disk_loses_no_count() -> None:
+    """What could not be written is dropped, not in flight, and the reason is in the log."""
+    with (
+        Path("/dev/full").open("wb") as full,
+        DaemonProcess("--dry-run", "--count", "2", environ={"HTTP_PORT": "0"}, stdout=full.fileno()) as daemon,
+    ):
+        assert daemon.wait() == 1
+
+    assert "cannot write to standard output: No space left on device" in daemon.log
+    assert "Traceback" not in daemon.log
+    assert "In Flight: 0\n" in daemon.log
+    assert re.search(r"Messages Sent: 0\n +Messages Failed: [12]\n", daemon.log)
+
+
+def test_lines_that_a_full_disk_has_still_taken_count_as_sent(tmp_path: Path) -> None:
+    """A limit on the file's size in the middle of a line: the whole lines before it are sent, the rest is not."""
+    out = tmp_path / "rows"
+    done = shell(f"trap '' XFSZ; ulimit -f 8; APP run --dry-run --speed max --count 5000 --seed 1 >{out}")
+
+    whole = out.read_bytes().count(b"\n")
+    assert done.returncode == 1
+    assert "cannot write to standard output: File too large" in done.stderr
+    assert whole > 0
+    assert f"Messages Sent: {whole}\n" in done.stderr
+
+
+def test_sigterm_ends_a_dry_run_whose_reader_does_not_read() -> None:
+    """A full pipe does not hold the process after DRAIN_SECONDS."""
+    reading, writing = os.pipe()
+    flags = ["--dry-run", "--speed", "max", "--drain-seconds", "0.2"]
+    with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}, stdout=writing) as daemon:
+        os.close(writing)
+        daemon.says("plant: ")
+        time.sleep(0.5)
+        daemon.signal(signal.SIGTERM)
+        code = daemon.wait(8)
+    os.close(reading)
+
+    assert code == 0
+    assert "not acknowledged within 0.2 s" in daemon.log
+
+
+def test_rows_that_had_found_no_room_by_the_end_are_counted(tmp_path: Path) -> None:
+    """Sent and failed together are all that the plant has said up to where its ground truth ends."""
+    reading, writing = os.pipe()
+    truth, start = tmp_path / "truth.jsonl", "2026-01-01T00:00:00Z"
+    flags = ["--dry-run", "--speed", "max", "--drain-seconds", "0.2", "--seed", "1", "--start", start]
+    with DaemonProcess(*flags, "--truth", str(truth), environ={"HTTP_PORT": "0"}, stdout=writing) as daemon:
+        os.close(writing)
+        daemon.says("plant: ")
+        time.sleep(0.5)
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait(8) == 0
+    os.close(reading)
+    ended = datetime.fromisoformat(str(truth_lines(truth)[-1]["end"])) - datetime.fromisoformat(start)
+    whole = shell(f"APP run {' '.join(flags)} --duration {ended.total_seconds()}")
+
+    sent, failed = (int(re.findall(rf"Messages {what}: (\d+)", daemon.log)[-1]) for what in ("Sent", "Failed"))
+    assert sent + failed == whole.stdout.count("\n")
+
+
+def test_an_error_that_is_not_of_standard_output_is_not_told_as_such() -> None:
+    """Too many open files, say: nobody is to look for a full disk."""
+    code = (
+        "from edge import startup; startup.guarded(lambda: (_ for _ in ()).throw(OSError(24, 'Too many open files')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert "OSError: [Errno 24] Too many open files" in done.stderr
+    assert "standard output" not in done.stderr
+
+
+def test_a_slow_reader_of_a_dry_run_gets_every_row() -> None:
+    """It holds the plant back instead of having rows dropped."""
+    done = shell("APP run --dry-run --speed 2000 --duration 3000 --queue-size 10 | (sleep 2; cat)")
+
+    assert re.search(rf"Messages Sent: {done.stdout.count(chr(10))}\n +Messages Failed: 0\n", done.stderr)
+
+
+def test_exports_are_utf_8_whatever_the_terminal_says(tmp_path: Path) -> None:
+    """A name beyond ASCII in the plant, with an ASCII standard output."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_text((ROOT / "message_structure.yaml").read_text("utf-8").replace("HullPanel", "Rümpfe"), "utf-8")
+    ascii_only = {"MESSAGE_CONFIG_PATH": str(plant), "PYTHONIOENCODING": "ascii"}
+    for target in ("schema", "asyncapi", "kql"):
+        done = shell(f"APP export {target}", ascii_only)
+        assert done.returncode == 0, done.stderr
+    assert shell("APP check", ascii_only).returncode == 0
+
+
+# signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after_seconds", [0.0, 0.15, 0.4])
+def test_a_signal_while_it_starts_ends_it_without_a_traceback(number: signal.Signals, after_seconds: float) -> None:
+    """From its first own line on; before there is anything to drain it is gone at once."""
+    flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "0"]
+    with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}) as daemon:
+        status = Path(f"/proc/{daemon.process.pid}/status")
+        wait_until(lambda: catches(status.read_text(), signal.SIGTERM), 10, "it catches SIGTERM")
+        time.sleep(after_seconds)
+        daemon.signal(number)
+        code = daemon.wait(10)
+
+    assert code in {0, 128 + number, -number}
+    assert "Traceback" not in daemon.log
+
+
+def catches(status: str, number: signal.Signals) -> bool:
+    """Whether a process handles a signal, by its /proc/PID/status."""
+    found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(found and int(found[1], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="a PID namespace needs root")
+def test_sigterm_reaches_pid_1_while_it_starts() -> None:
+    """The kernel gives the first process of a container no default action; what is not handled is lost."""
+    command = ["unshare", "-pf", "--kill-child", *APP, "run", "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+    outer = subprocess.Popen(command, cwd=ROOT, env={**ENVIRONMENT, "MQTT_PORT": "1", "DRAIN_SECONDS": "0"})
+    children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+    while not (found := children.read_text().split()):
+        time.sleep(0.01)
+    time.sleep(0.25)
+    os.kill(int(found[0]), signal.SIGTERM)
+
+    try:
+        assert outer.wait(8) in {0, 128 + signal.SIGTERM}
+    finally:
+        outer.kill()
+
+
+def test_two_signals_within_a_second_are_one(tmp_path: Path) -> None:
+    """GNU timeout sends SIGTERM twice; the drain goes on, and what was in flight is acknowledged."""
+    with running(SandboxBroker()) as broker:
+        broker.faults.delay(1.5, times=None)
+        with DaemonProcess(*plain(broker), environ={"HTTP_PORT": "0"}) as daemon:
+            daemon.says("connected to")
+            time.sleep(1.0)
+            daemon.signal(signal.SIGTERM)
+            daemon.signal(signal.SIGTERM)
+            code = daemon.wait()
+
+    assert code == 0
+    assert "Messages Failed: 0\n" in daemon.log.rpartition("Statistics")[2]
+
+
+@pytest.mark.parametrize("starting", [True, False])
+def test_a_further_signal_ends_even_a_process_that_cannot_log(starting: bool) -> None:
+    """Its standard error is a pipe that is full and that nobody reads, from the start or from some time on."""
+    reading, writing = os.pipe()
+    if starting:
+        fill(writing)
+    command = [*APP, "run", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
+    process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=writing)
+    try:
+        time.sleep(2.0)
+        fill(writing)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1.3)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(8)
+    finally:
+        process.kill()
+        os.close(writing)
+        os.close(reading)
+
+    assert code in {1, 128 + signal.SIGTERM}
+
+
+def fill(pipe: int) -> None:
+    """Write into a pipe until nothing more goes in."""
+    os.set_blocking(pipe, False)
+    for size in (4096, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(pipe, b"x" * size)
+    os.set_blocking(pipe, True)
+
+
+# the ground truth
+
+
+def truth_lines(path: Path) -> list[dict[str, object]]:
+    """The lines of a file, each of which has to be JSON."""
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_the_truth_of_another_run_is_left_alone(tmp_path: Path) -> None:
+    """A second run with the same file is refused, and the first one's is whole."""
+    truth = tmp_path / "truth.jsonl"
+    flags = ["--dry-run", "--truth", str(truth)]
+    with DaemonProcess(*flags, "--speed", "100", environ={"HTTP_PORT": "0"}, stdout=subprocess.DEVNULL) as first:
+        first.says("plant: ")
+        time.sleep(0.5)
+        second = shell(f"APP run {' '.join(flags)} --count 1")
+        first.signal(signal.SIGTERM)
+        assert first.wait() == 0
+
+    assert second.returncode == 2
+    assert f"--truth: cannot write {truth}: another run is writing to it" in second.stderr
+    assert [line for line in truth_lines(truth) if line["type"] == "run"]
+
+
+def test_a_run_that_cannot_start_leaves_an_old_truth_alone(tmp_path: Path) -> None:
+    """Its port is taken."""
+    truth = tmp_path / "truth.jsonl"
+    truth.write_text('{"type":"run"}\n')
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = shell(f"APP run --dry-run --truth {truth}", {"HTTP_PORT": str(port)})
+
+    assert done.returncode == 2
+    assert truth.read_text() == '{"type":"run"}\n'
+
+
+def test_a_full_disk_under_the_truth_ends_the_run_with_a_line(tmp_path: Path) -> None:
+    """Messages that wait are still delivered, the statistics are the last word, and the exit code is 1."""
+    with running(SandboxBroker()) as broker:
+        flags = ["--speed", "300", "--truth", "/dev/full", *plain(broker)]
+        with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}) as daemon:
+            assert daemon.wait() == 1
+
+    assert "cannot write --truth /dev/full: No space left on device" in daemon.log
+    assert "Traceback" not in daemon.log
+    assert "Messages Failed: 0\n" in daemon.log.rpartition("Statistics")[2]
+
+
+def test_the_truth_is_not_written_over_the_plant(tmp_path: Path) -> None:
+    """A slip of the shell's history."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_bytes((ROOT / "message_structure.yaml").read_bytes())
+    done = shell(f"APP run --dry-run --count 1 --message-config-path {plant} --truth {plant}")
+
+    assert done.returncode == 2
+    assert f"--truth: {plant} is the plant's file" in done.stderr
+    assert plant.read_bytes() == (ROOT / "message_structure.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("path", ["/", "/no/such/directory/file", "{tmp}/pipe"])
+def test_a_truth_that_cannot_be_opened_is_a_line(path: str, tmp_path: Path) -> None:
+    """A directory, a missing one, a pipe that nobody reads."""
+    os.mkfifo(tmp_path / "pipe")
+    done = shell(f"timeout 20 APP run --dry-run --count 1 --truth {path.format(tmp=tmp_path)}")
+
+    assert done.returncode == 2
+    assert re.search(r"--truth: cannot write \S+: ", done.stderr)

@@ -1,0 +1,459 @@
+"""Facts about a plant that several processes on one machine play: to those outside it is one."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+import edge.workers.supervisor
+from edge.delivery.queue import Ledger
+from edge.observability.metrics import Lateness
+from edge.runtime.run_options import RunOptions, UsageError
+from edge.runtime.tasks import Life
+from edge.settings.loader import Settings, SettingsError
+from edge.status import ConnectionFacts, OeeQuery
+from edge.workers.aggregation import sum_connections, sum_ledgers
+from edge.workers.channel import Channel
+from edge.workers.partition import deal, workers_of
+from edge.workers.supervisor import NotAdopted, WorkerDied, Workers, fork
+from messages import START, FactoryMessageGenerator
+from plant.definition.plant_config import Structure
+from plant.definition.plant_config import parse as parse_structure
+from plant.telemetry import Message
+from sandbox.access import Passwords
+from sandbox.broker import Listener, SandboxBroker
+from tests.edge.runtime.test_simulator import final_block, free_port, one_cnc
+from tests.support.daemon import DaemonProcess, plain, running
+from tests.support.options import parsed
+from tests.support.plants import default, structure
+from tests.support.subscriber import Record, Recorder
+from tests.support.waiting import wait_until
+
+NO_HTTP = ["--http-port", "0"]
+REPLAY = ["--count", "300", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--speed", "max", *NO_HTTP]
+
+FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+"""The threads of the test's process take no part in what the worker does."""
+
+
+@pytest.fixture
+def broker() -> Iterator[SandboxBroker]:
+    """A plain sandbox broker."""
+    with running(SandboxBroker()) as broker:
+        yield broker
+
+
+@pytest.fixture
+def plant_file(tmp_path: Path) -> Path:
+    """A plant of six fast CNC machines, 60 rows a second in all."""
+    path = tmp_path / "plant.yaml"
+    path.write_text(one_cnc(report_seconds=0.1, count=6))
+    return path
+
+
+def rows(broker: SandboxBroker, *flags: str) -> Counter[Record]:
+    """What a broker gets from a run of 300 messages, each with how often."""
+    with Recorder(broker.port) as recorder, DaemonProcess(*flags, *REPLAY, *plain(broker)) as daemon:
+        assert daemon.wait() == 0
+        assert final_block(daemon) == (300, 0, 0)
+        return Counter(record._replace(expiry_seconds=None) for record in recorder.wait_for(300))
+
+
+def said_by(plant: Structure, part: Settings) -> list[Message]:
+    """What a part of a plant says in its first hour."""
+    return FactoryMessageGenerator.of(plant, part.seed, shard=part.part).advance(START + 3600)
+
+
+def processes_of(daemon: DaemonProcess) -> list[int]:
+    """The process ids of the workers."""
+    return [
+        int(pid) for pid in Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split()
+    ]
+
+
+def machines_of(recorder: Recorder) -> set[bytes]:
+    """Who has been heard."""
+    return {name for each in list(recorder.records) for name in re.findall(rb"CNC-\d\d", each.payload)}
+
+
+def value(metrics: str, name: str) -> float:
+    """The sum of all samples of a metric."""
+    return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (\S+)$", metrics, re.MULTILINE)))
+
+
+def test_workers_say_what_one_process_says(broker: SandboxBroker) -> None:
+    """The first 300 messages of the plant, to the byte and with the same ids, and one final block with their sum."""
+    assert rows(broker, "--workers", "3") == rows(broker)
+
+
+def test_workers_of_a_shard_say_what_the_shard_says(broker: SandboxBroker) -> None:
+    """So shards may have workers of different number."""
+    assert rows(broker, "--workers", "2", "--shard", "2/3") == rows(broker, "--shard", "2/3")
+
+
+def test_each_worker_is_a_client_of_its_own(broker: SandboxBroker) -> None:
+    """Ids are made of the configured one, so a restarted process has the same again; log lines say whose they are."""
+    for _ in range(2):
+        with DaemonProcess("--workers", "2", "--mqtt-client-id", "plant", *plain(broker), *NO_HTTP) as daemon:
+            wait_until(lambda: sorted(broker.connected) == ["plant-1", "plant-2"], 15, "both connected")
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+        for number in (1, 2):
+            assert re.search(rf"broker: worker {number}: connected to \S+ as plant-{number} ", daemon.log)
+
+    assert broker.sessions == {}
+
+
+def test_the_http_port_shows_the_whole_plant(broker: SandboxBroker, plant_file: Path) -> None:
+    """Metrics and details are sums, /oee has every machine in order, ready means all, and a reload is everybody's."""
+    flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker)]
+    with DaemonProcess(*flags, environ={"HTTP_PORT": str(free_port())}) as daemon:
+        url = daemon.url()
+        wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, 15, "ready")
+        before = broker.counters.publishes.total()
+        metrics, details = httpx.get(f"{url}/metrics").text, httpx.get(f"{url}/healthz").json()
+        machines = [each["machine_id"] for each in httpx.get(f"{url}/oee").json()["machines"]]
+        plant_file.write_text(one_cnc(report_seconds=0.1, count=8))
+        reloaded = httpx.post(f"{url}/-/reload").json()
+        metrics_then = httpx.get(f"{url}/metrics").text
+
+    assert before <= value(metrics, "edgemqttsim_messages_generated_total") <= details["ledger"]["messages_generated"]
+    assert (value(metrics, "edgemqttsim_connects_total"), value(metrics, "edgemqttsim_reconnects_total")) == (2, 0)
+    assert (details["status"], details["connection"]["clients"]) == ("ok", 2)
+    assert machines == [f"CNC-0{number}" for number in range(1, 7)]
+    assert reloaded == {"machines": {"cnc_machine": 8}}
+    assert [value(text, "edgemqttsim_machines") for text in (metrics, metrics_then)] == [6, 8]
+
+
+def test_an_edited_plant_is_followed_by_all_workers(broker: SandboxBroker, plant_file: Path) -> None:
+    """The file is read once and the plant handed on, so that all follow it or none; the log has one line of it."""
+    flags = ["--workers", "2", "--message-config-path", str(plant_file), "--reload-seconds", "0.1"]
+    with Recorder(broker.port) as recorder, DaemonProcess(*flags, *plain(broker), *NO_HTTP) as daemon:
+        recorder.wait_for(5)
+        plant_file.write_text(one_cnc(report_seconds=0.1, count=8))
+        daemon.says("reloaded")
+        wait_until(lambda: {b"CNC-07", b"CNC-08"} <= machines_of(recorder), 5, "a new machine of each worker")
+
+    assert daemon.log.count("reloaded") == 1
+
+
+def test_an_edit_is_followed_while_the_truth_is_being_asked_for(tmp_path: Path) -> None:
+    """What a worker says of one thing is not taken for what it says of another, whichever it says first."""
+    plant, port = tmp_path / "plant.yaml", free_port()
+    plant.write_text(one_cnc(report_seconds=10, count=2000))
+    flags = ["--message-config-path", str(plant), "--mqtt-port", str(free_port()), "--mqtt-auth-method", "NONE"]
+    with (
+        DaemonProcess(*flags, "--workers", "2", "--http-port", str(port), "--reload-seconds", "3600") as daemon,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0) as client,
+        ThreadPoolExecutor(2) as others,
+    ):
+        daemon.says("HTTP on")
+        codes = []
+        for seconds in range(11, 14):
+            asked = [others.submit(httpx.get, f"http://127.0.0.1:{port}/oee", timeout=30.0) for _ in range(2)]
+            time.sleep(0.05)
+            plant.write_text(one_cnc(report_seconds=seconds, count=2000))
+            codes.append(client.post("/-/reload").status_code)
+            codes += [each.result().status_code for each in asked]
+        daemon.signal(signal.SIGTERM)
+        daemon.wait()
+
+    assert set(codes) == {200}
+
+
+def test_a_plant_edited_during_the_start_is_followed(plant_file: Path) -> None:
+    """What changes after the file was read, as here while a count is dealt out, is not lost."""
+    flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "0", *NO_HTTP]
+    flags += ["--workers", "2", "--count", "300000", "--reload-seconds", "0.1"]
+    flags += ["--message-config-path", str(plant_file)]
+    with DaemonProcess(*flags) as daemon:
+        daemon.says("edgemqttsim .* on Python")
+        assert "plant: " not in daemon.log
+        plant_file.write_text(one_cnc(report_seconds=0.1, count=8))
+        daemon.says(r"reloaded .*\b8\b")
+
+
+def test_sigterm_has_all_workers_drain(broker: SandboxBroker, plant_file: Path) -> None:
+    """Everything said is acknowledged, and counted in one block; a signal to the whole group does no harm."""
+    flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
+    with DaemonProcess(*flags) as daemon:
+        wait_until(lambda: broker.counters.publishes.total() >= 30, 15, "messages")
+        for pid in (daemon.process.pid, *processes_of(daemon)):
+            subprocess.run(["kill", "-TERM", str(pid)], check=False, stderr=subprocess.DEVNULL)  # may be over already
+        assert daemon.wait() == 0
+
+    assert final_block(daemon) == (broker.counters.publishes.total(), 0, 0)
+    assert daemon.log.count("📊") == 1
+
+
+def test_a_worker_that_is_killed_ends_the_whole(broker: SandboxBroker, plant_file: Path) -> None:
+    """No half of a plant goes on: the others drain, the log says who died of what, and the exit code is 1."""
+    flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
+    with DaemonProcess(*flags) as daemon:
+        wait_until(lambda: len(broker.connected) == 2, 15, "both connected")
+        victim = processes_of(daemon)[1]
+        subprocess.run(["kill", "-KILL", str(victim)], check=True)
+        assert daemon.wait() == 1
+
+    assert f"worker 2 of 2 (process {victim}) was killed by SIGKILL" in daemon.log
+    assert "Traceback" not in daemon.log
+
+
+def test_workers_do_not_outlive_the_process_at_the_front(broker: SandboxBroker) -> None:
+    """Even where that was killed they say good-bye to the broker, and are gone."""
+    with DaemonProcess("--workers", "2", *plain(broker), *NO_HTTP) as daemon:
+        wait_until(lambda: len(broker.connected) == 2, 15, "both connected")
+        pids = processes_of(daemon)
+        daemon.signal(signal.SIGKILL)
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 5, "all gone")
+
+    assert broker.sessions == {}
+
+
+def test_a_second_signal_ends_all_workers_at_once(broker: SandboxBroker, plant_file: Path) -> None:
+    """Nobody waits for a broker that acknowledges nothing."""
+    broker.faults.withhold(times=None)
+    flags = [*plain(broker), "--drain-seconds", "60", *NO_HTTP]
+    with DaemonProcess("--workers", "2", "--message-config-path", str(plant_file), *flags) as daemon:
+        wait_until(lambda: len(broker.connected) == 2, 15, "both connected")
+        pids = processes_of(daemon)
+        daemon.signal(signal.SIGTERM)
+        daemon.says("received SIGTERM, shutting down")
+        time.sleep(1.1)
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait(2.0) == 1
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 2, "all gone")
+
+
+def recalls(end: socket.socket) -> int:
+    """The life of a worker that answers a question with the names of all that it has been told up to then."""
+
+    async def live() -> None:
+        channel, told = await Channel.over(end), list[str]()
+        async for name, value in channel.messages():
+            told.append(name)
+            if name in {"first", "second", "try"}:
+                channel.send("answer", (value[0], None if name == "try" else told))
+            if name == "second":
+                break
+        await channel.close()
+
+    asyncio.run(live())
+    return 0
+
+
+@FORKS
+def test_what_is_said_to_a_worker_at_once_is_heard() -> None:
+    """A signal, a reload or a scrape may come before its channel is there: nothing is lost, and no answer mixed up."""
+    (worker,) = fork([recalls])
+    workers = Workers([worker], 1, "", time.monotonic, 0.0)
+
+    async def talk() -> list[object]:
+        workers.start(life := Life())
+        await workers.adopt("a plant")
+        heard = [await asyncio.wait_for(worker.ask(question), 5.0) for question in ("first", "second")]
+        await life.until_over()
+        return heard
+
+    assert asyncio.run(talk()) == [
+        ["start", "try", "keep", "first"],
+        ["start", "try", "keep", "first", "second"],
+    ]
+
+
+def tries(answer: str | None, end: socket.socket) -> int:
+    """The life of a worker that is asked to try a structure: it answers so, not at all if it is `nothing`."""
+
+    async def live() -> None:
+        channel, told = await Channel.over(end), list[str]()
+        async for name, value in channel.messages():
+            told.append(name)
+            if name == "try" and answer != "nothing":
+                channel.send("answer", (value[0], answer))
+            if name == "what":
+                channel.send("answer", (value[0], told))
+                break
+        await channel.close()
+
+    asyncio.run(live())
+    return 0
+
+
+@FORKS
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("KeyError: 'x'", r"worker 2 of 3 \(process \d+\): KeyError: 'x'$"),
+        ("nothing", "worker 2 of 3 .* does not answer"),
+    ],
+)
+def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
+    monkeypatch: pytest.MonkeyPatch, answer: str, why: str
+) -> None:
+    """All have tried it, and all take it back, also who answers too late."""
+    monkeypatch.setattr(edge.workers.supervisor, "_TRIAL_SECONDS", 0.5)
+    forked = fork([functools.partial(tries, each) for each in (None, answer, None)])
+    workers = Workers(forked, 1, "", time.monotonic, 0.0)
+
+    async def talk() -> list[object]:
+        workers.start(life := Life())
+        with pytest.raises(NotAdopted, match=why):
+            await workers.adopt("a plant")
+        told = [await asyncio.wait_for(worker.ask("what"), 5.0) for worker in forked]
+        await workers.wind_up(None)
+        await life.close()
+        return told
+
+    assert asyncio.run(talk()) == [["start", "try", "take back", "what"]] * 3
+
+
+@FORKS
+def test_a_dead_worker_is_not_waited_for() -> None:
+    """Who asks for the truth of a plant that is not whole any more is told so at once."""
+    (worker,) = fork([lambda _end: 0])
+    workers = Workers([worker], 1, "", time.monotonic, 0.0)
+
+    async def talk() -> float:
+        workers.start(life := Life())
+        assert isinstance(await life.until_over(), WorkerDied)
+        before = time.monotonic()
+        await workers.look()
+        with pytest.raises(TimeoutError):
+            await workers.truth(OeeQuery())
+        return time.monotonic() - before
+
+    assert asyncio.run(talk()) < 1.0
+
+
+def test_the_exit_code_is_the_worst_of_all(tmp_path: Path) -> None:
+    """A broker that refuses the workers for good is exit 3, as with one process."""
+    secret = tmp_path / "password"
+    secret.write_text("wrong")
+    with running(SandboxBroker(Listener(access=Passwords({"me": "right"})))) as broker:
+        flags = [*plain(broker)[:-1], "userpass", "--mqtt-username", "me", "--mqtt-password-file", str(secret)]
+        with DaemonProcess("--workers", "2", *flags, *NO_HTTP) as daemon:
+            assert daemon.wait() == 3
+
+    assert "0x86 Bad user name or password" in daemon.log
+
+
+@pytest.mark.parametrize("flags", [["--dry-run"], ["--demo"], ["--truth", "truth.jsonl"]], ids=" ".join)
+def test_what_one_process_alone_can_do_is_refused(flags: list[str]) -> None:
+    """Before anything runs, and in one sentence."""
+    with pytest.raises(UsageError, match=f"^{flags[0]} is for one process: leave WORKERS out$"):
+        workers_of(parsed(RunOptions, *flags), Settings.load({"WORKERS": "2"}, pid=1), structure())
+
+
+@pytest.mark.parametrize("shard", ["1/1", "2/3"])
+@pytest.mark.parametrize("count", [1, 2, 150, 22, 2500])
+def test_a_count_is_dealt_out_exactly(shard: str, count: int) -> None:
+    """What the workers say, each its share, is the beginning of what one says; also amid reports that come together."""
+    data = default()
+    data["message_types"] |= {"oee": {"enabled": True, "report_seconds": 30.0}}
+    data["message_types"]["welding"]["frequency_weight"] = 0.5
+    plant = parse_structure(data)
+    settings = Settings.load({"SHARD": shard, "SEED": "1", "WORKERS": "4"}, pid=1)
+    parts = settings.of_workers()
+    dealt = deal(RunOptions(count=count, start=1_767_225_600.0), parts, plant)
+    said = [said_by(plant, part)[:number] for part, number in zip(parts, dealt, strict=True)]
+
+    assert sum(dealt) == count
+    assert Counter(row for rows in said for row in rows) == Counter(said_by(plant, settings)[:count])
+
+
+# the settings of parts
+
+
+@pytest.mark.parametrize(("pod", "part"), [("x-2", (3, 3)), ("plant-7-0", (1, 3))])
+def test_a_pod_of_a_stateful_set_is_the_part_that_its_name_ends_in(pod: str, part: tuple[int, int]) -> None:
+    """Kubernetes counts from 0, and parts are counted from 1."""
+    settings = Settings.load({"SHARD": "ordinal/3", "SEED": "1", "POD_NAME": pod}, pid=1)
+
+    assert settings.part == part
+    assert settings.of_workers()[0].mqtt_client_id == f"{pod}-{part[0]}"
+
+
+@pytest.mark.parametrize(
+    ("pod", "rule"),
+    [
+        ("x-3", "at least ordinal/4 in the pod 'x-3'"),
+        ("x", "a part such as 2/3, as POD_NAME, 'x', does not end in the number of a pod in a StatefulSet"),
+        ("a-5f-bc", "a part such as 2/3, as POD_NAME, 'a-5f-bc', does not end in the number of a pod in a StatefulSet"),
+        ("", "a part such as 2/3, as POD_NAME is not set"),
+    ],
+)
+def test_a_pod_whose_name_tells_no_part_is_told_so(pod: str, rule: str) -> None:
+    """Its ordinal is not below the number of parts, or there is none."""
+    with pytest.raises(SettingsError) as refusal:
+        Settings.load({"SHARD": "ordinal/3", "SEED": "1", "POD_NAME": pod}, pid=1)
+
+    assert str(refusal.value) == f"SHARD: must be {rule}, not 'ordinal/3'"
+
+
+def test_no_two_parts_of_a_plant_share_a_client_id_or_a_machine() -> None:
+    """Three shards of two workers are six parts; what the queue holds in all stays the same."""
+    environ = {"SEED": "1", "WORKERS": "2", "MQTT_CLIENT_ID": "plant", "QUEUE_SIZE": "1001"}
+    parts = [part for k in (1, 2, 3) for part in Settings.load({**environ, "SHARD": f"{k}/3"}, pid=1).of_workers()]
+
+    assert [part.shard for part in parts] == ["1/6", "4/6", "2/6", "5/6", "3/6", "6/6"]
+    assert sorted(part.mqtt_client_id for part in parts) == [f"plant-{number}" for number in range(1, 7)]
+    assert [part.queue_size for part in parts[:2]] == [501, 500]
+
+
+# sums
+
+
+def test_the_sum_of_connections_is_as_good_as_the_worst() -> None:
+    """One client that is away makes the whole not ready, and each one's first connect is no reconnect."""
+    up = ConnectionFacts(
+        connected=True, connects=3, last_reason="connected", token_expiry=9.0, last_ack_age_seconds=1.0
+    )
+    away = ConnectionFacts(connects=1, last_reason="cannot reach it", token_expiry=5.0, last_ack_age_seconds=4.0)
+    both = sum_connections([up, away])
+
+    assert (both.connected, both.last_reason) == (False, "cannot reach it")
+    assert (both.connects, both.reconnects) == (4, 2)
+    assert (both.token_expiry, both.last_ack_age_seconds) == (5.0, 4.0)
+
+
+def test_what_a_connection_has_counted_counts_on_when_it_is_over() -> None:
+    """A counter never falls because a worker is done; whether the whole is connected is not for that one to say."""
+    up, done = ConnectionFacts(connected=True, connects=1), ConnectionFacts(connects=3, token_renewals=2)
+    whole = sum_connections([up], [done])
+
+    assert (whole.connected, whole.connects, whole.reconnects, whole.token_renewals) == (True, 4, 2, 2)
+
+
+def test_workers_that_have_never_connected_are_a_connection_too() -> None:
+    """No client so far is not no broker, as in a dry run: the statistics say why there is no connection."""
+    away = ConnectionFacts(last_reason="cannot reach it")
+    whole = sum_connections([away, away])
+
+    assert (whole.clients > 0, whole.reconnects, whole.last_reason) == (True, 0, "cannot reach it")
+
+
+def test_sums_balance_as_their_parts_do() -> None:
+    """Each figure of a ledger is added up, by kind and reason too; a histogram bucket by bucket."""
+    parts, late = [Ledger(), Ledger()], [Lateness(), Lateness()]
+    for number, ledger in enumerate(parts, 1):
+        ledger.generated, ledger.acknowledged, ledger.queued = 5 * number, 3 * number, number
+        ledger.dropped["oldest"] = number
+        late[number - 1].observe(0.3)
+    whole, lateness = Ledger(), Lateness()
+    sum_ledgers(whole, parts)
+    lateness.become_sum_of(late)
+
+    assert (whole.generated, whole.dropped, whole.balances()) == (15, {"oldest": 3}, True)
+    assert dict(lateness.buckets())["0.5"] == 2

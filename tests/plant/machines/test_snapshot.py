@@ -1,0 +1,107 @@
+"""Facts about looking at many machines bit by bit while the plant goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from edge.oee_sums import sum_kinds
+from messages import START, FactoryMessageGenerator, NoSuchMachine, Outdated
+from plant.definition.plant_config import Structure, load
+from plant.oee_accounting import SPANS, Span
+from plant.telemetry import MachineOee, Message, Which
+from tests.support.plants import ROOT, structure
+
+MANY = structure({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
+SHIFTS, FLOW = (load(path) for path in sorted((ROOT / "scenarios").glob("*.yaml"))[:2])
+AT = START + 3599.2
+
+
+def lived(structure: Structure, now: float = AT) -> FactoryMessageGenerator:
+    """A plant at a moment shortly before the end of an hour."""
+    plant = FactoryMessageGenerator.of(structure, 1)
+    plant.live(now)
+    return plant
+
+
+def ids(plant: FactoryMessageGenerator, which: Which) -> list[str]:
+    """The machines asked for, as answered."""
+    return [each.oee.machine_id for some in plant.still("run", which).figures() for each in some]
+
+
+@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("of", [MANY, SHIFTS, FLOW], ids=["many", "first scenario", "second scenario"])
+def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: Structure, span: Span) -> None:
+    """Between two looks the plant says rows, passes the hour, and others look at it; what is shown is of the first."""
+    plant, expected = lived(of), lived(of).oee(span)
+    shown = []
+    for turn, some in enumerate(plant.still(span).figures(), 1):
+        shown += [each.oee for each in some]
+        plant.advance(AT + turn * 7)
+        plant.oee_by_kind("hour")
+
+    assert shown == expected
+
+
+def test_looking_bit_by_bit_changes_no_byte() -> None:
+    """What a plant says is the same whether somebody looks meanwhile or not."""
+
+    def said(plant: FactoryMessageGenerator, looks: Iterator[object]) -> list[Message]:
+        return [row for turn in range(30) for row in (next(looks, None), plant.advance(AT + turn))[1]]
+
+    watched = lived(MANY)
+    assert said(watched, watched.still("hour").figures()) == said(lived(MANY), iter(()))
+
+
+def test_a_reload_puts_an_end_to_a_look() -> None:
+    """The machines of one moment are not mixed with those of another plant; the next look is whole again."""
+    plant = lived(MANY)
+    looking, counting = plant.still().figures(), plant.counted()
+    next(looking), next(counting)
+    plant.reload(structure({"cnc_machine": 3}))
+
+    for broken in (looking, counting):
+        with pytest.raises(Outdated):
+            next(broken)
+    assert [each.oee for some in plant.still().figures() for each in some] == plant.oee()
+
+
+def test_counting_bit_by_bit_comes_to_the_same() -> None:
+    """States and sums by type are those of the whole."""
+    for plant in map(lived, (MANY, SHIFTS, FLOW)):
+        parts = list(plant.counted())
+
+        assert sum((part.states for part in parts), Counter[tuple[str, str]]()) == plant.snapshot().states
+        assert sum_kinds([part.oee] for part in parts) == plant.oee_by_kind()
+
+
+def test_pages_follow_each_other_to_the_end() -> None:
+    """Each begins behind the last machine of the one before, over the types, and the last one says that it is."""
+    plant, after = lived(MANY), None
+    pages: list[list[MachineOee]] = []
+    while after is not None or not pages:
+        still = plant.still("run", Which(after=after, limit=150))
+        pages.append([each.oee for some in still.figures() for each in some])
+        after = pages[-1][-1].machine_id if still.more else None
+
+    assert [machine for page in pages for machine in page] == plant.oee()
+    assert {len(page) for page in pages[:-1]} == {150}
+
+
+def test_a_page_may_be_of_one_type_and_begin_anywhere() -> None:
+    """Behind a machine of another type, and behind one that is no more."""
+    plant = lived(MANY)
+
+    assert ids(plant, Which("testing", "CNC-07", 2)) == ["TEST-01", "TEST-02"]
+    assert ids(plant, Which("cnc_machine", "3DP-02")) == []
+    assert ids(plant, Which(after="CNC-9000", limit=1)) == ["3DP-01"]
+    assert ids(plant, Which("printer_3d", "3DP-02", 1)) == ["3DP-03"]
+
+
+@pytest.mark.parametrize("which", [Which("robot"), Which(after="ROBOT-01"), Which(after=""), Which(after="CNC-1")])
+def test_a_machine_that_cannot_be_is_a_mistake(which: Which) -> None:
+    """It says which of the two, and which types there are."""
+    with pytest.raises(NoSuchMachine, match="cnc_machine, printer_3d" if which.kind else "after: no machine"):
+        lived(MANY).still("run", which)

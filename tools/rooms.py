@@ -1,0 +1,141 @@
+"""The rooms of the code, and the arrows between them: who may import whom. docs/design.md shows both.
+
+A room is a folder of modules, or a module that lies beside such folders.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+PACKAGES: Final = ("cli", "edge", "plant")
+
+ARROWS: Final = {
+    room: tuple(others.split())
+    for room, _, others in (
+        line.partition(":")
+        for line in """\
+app: cli.commands cli.run cli.exports cli.verify cli.preflight edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.rate_forecast plant.definition
+cli.commands: cli.exports cli.verify cli.preflight cli.arguments edge.runtime edge.settings edge.redaction
+cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.settings edge.status messages plant.rate_forecast plant.definition
+cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common edge.routing edge.settings edge.redaction plant.catalogue plant.definition
+cli.exports.monitoring: cli.exports.azure cli.exports.common
+cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
+cli.verify: cli.verify.input cli.arguments edge.mqtt.auth edge.settings plant.telemetry
+cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry
+cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings plant.telemetry
+cli.preflight: cli.arguments edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
+cli.exports.common: edge.routing edge.settings plant.catalogue plant.telemetry
+cli.arguments: edge.settings edge.redaction edge.timestamps
+edge.workers: edge.runtime edge.observability edge.delivery edge.http edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition
+edge.runtime: edge.mqtt edge.observability edge.mqtt.protocol edge.delivery edge.routing edge.http edge.settings edge.status edge.oee_sums edge.blocking edge.timestamps edge.startup messages plant.config_changes plant.rate_forecast plant.trial plant.telemetry plant.definition
+edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
+edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking
+edge.observability: edge.delivery edge.settings edge.status edge.redaction plant.telemetry
+edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
+edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
+edge.routing: edge.settings plant.telemetry
+edge.http: edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry
+edge.settings: edge.redaction
+edge.status: plant.telemetry
+edge.oee_sums: plant.telemetry
+edge.blocking:
+edge.redaction:
+edge.timestamps:
+edge.startup:
+edge.installed:
+messages: plant.rate_forecast plant.trial plant.catalogue plant.orders plant.oee_reports plant.material_flow plant.event_queue plant.calendar plant.machines plant.oee_accounting plant.telemetry plant.definition
+plant.config_changes: plant.rate_forecast plant.definition
+plant.rate_forecast: plant.throughput plant.definition
+plant.trial: plant.orders plant.machines plant.oee_accounting
+plant.throughput: plant.orders plant.material_flow plant.telemetry plant.definition
+plant.catalogue: plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
+plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
+plant.oee_reports: plant.machines plant.telemetry plant.definition
+plant.material_flow: plant.machines plant.random_stream plant.telemetry plant.definition
+plant.event_queue: plant.machines plant.telemetry
+plant.calendar: plant.machines plant.definition
+plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition
+plant.oee_accounting: plant.telemetry
+plant.random_stream:
+plant.telemetry:
+plant.definition:
+""".splitlines()  # noqa: E501 - a line a room
+    )
+}
+"""Room -> the rooms that it may import, from the top down: no room is imported by one that stands below it."""
+
+
+def modules() -> list[str]:
+    """List every module of the product by its dotted name, without the packages themselves."""
+    inside = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path.stem != "__init__")
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in inside]
+    return ["app", "messages", *sorted(names)]
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module: its folder, or the module itself where it lies beside folders."""
+    parts = module.split(".")
+    return ".".join(parts[:-1]) if len(parts) > 2 else module
+
+
+def tree(module: str) -> ast.Module:
+    """Parse a module, or the `__init__` of a package."""
+    path = ROOT.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imported(module: str) -> Iterator[str]:
+    """Name every module, of ours or not, that a module imports anywhere."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            inside = [f"{source}.{name.name}" for name in node.names if _is_module(f"{source}.{name.name}")]
+            yield from inside or [source]
+
+
+def arrows() -> dict[str, set[str]]:
+    """Find the rooms that each room really imports."""
+    ours = modules()
+    found: dict[str, set[str]] = {room_of(module): set() for module in ours}
+    for module in ours:
+        room = room_of(module)
+        found[room] |= {room_of(name) for name in imported(module) if name in ours} - {room}
+    return found
+
+
+def layout() -> str:
+    """Write the rooms and their modules as text: a line each, with what its docstring begins with."""
+    lines: list[str] = []
+    for room in ARROWS:
+        inside = [module for module in modules() if room_of(module) == room]
+        if inside == [room]:
+            lines.append(_line(f"{room.replace('.', '/')}.py", room))
+            continue
+        lines.append(_line(f"{room.replace('.', '/')}/", room))
+        lines += [_line(f"    {module.rpartition('.')[2]}.py", module) for module in inside]
+    return "```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def table() -> str:
+    """Write the arrows as a Markdown table."""
+    rows = [f"| `{room}` | {' '.join(f'`{name}`' for name in names) or '-'} |" for room, names in ARROWS.items()]
+    return "\n".join(["| room | may import |", "|---|---|", *rows]) + "\n"
+
+
+_NAME_WIDTH, _LINE_WIDTH = 32, 150
+
+
+def _line(name: str, module: str) -> str:
+    first = (ast.get_docstring(tree(module)) or "").split("\n\n")[0].replace("\n", " ")
+    return f"{name:<{_NAME_WIDTH}}{first.rstrip('.')}"[:_LINE_WIDTH].rstrip()
+
+
+def _is_module(name: str) -> bool:
+    return ROOT.joinpath(*name.split(".")).with_suffix(".py").is_file()
