@@ -28,12 +28,12 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 import app
-from edge.commands import COMMANDS, _parser
-from edge.facts import ClockFacts, ConnectionFacts
-from edge.manifest import TARGETS
-from edge.metrics import statistics
-from edge.outbox import Outbox
-from edge.settings import Settings, variables
+from cli.commands import COMMANDS, _parser
+from cli.exports.command import TARGETS
+from edge.delivery.queue import Outbox
+from edge.observability.metrics import statistics
+from edge.settings.loader import Settings, variables
+from edge.status import ClockFacts, ConnectionFacts
 from plant.telemetry import Message
 from tests.support.credentials import Credentials
 from tests.support.daemon import DaemonProcess, running
