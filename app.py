@@ -27,12 +27,12 @@ from cli.preflight.command import Plan, PreflightOptions, run_preflight
 from cli.run import reserve_of, run
 from cli.verify.command import VerifyOptions, run_verify
 from edge.routing import TopicError
-from edge.runtime.reload import Loading, described, first
+from edge.runtime.reload import PlantLoader, described, first
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import CONFIGURATION, DIED, OK, REFUSED, VERSION
 from edge.settings.loader import Settings, SettingsError, warnings_about
 from messages import topic_template
-from plant.definition.plant_config import StructureError
+from plant.definition.plant_config import PlantConfigError
 from plant.rate_forecast import Forecast, check
 
 __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
@@ -66,7 +66,7 @@ def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return CONFIGURATION
-    code, text = check(Path(path).absolute(), lambda path: first(Path(path), described).structure, of_the_queue)
+    code, text = check(Path(path).absolute(), lambda path: first(Path(path), described).config, of_the_queue)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -82,8 +82,8 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
 def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
     try:
         settings = Settings.load({**IN_THE_CLUSTER, **environ}, options.flags, pid=os.getpid())
-        return run_export(options, settings, Loading(settings, topic_template), VERSION)
-    except (SettingsError, StructureError) as error:
+        return run_export(options, settings, PlantLoader(settings, topic_template), VERSION)
+    except (SettingsError, PlantConfigError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return CONFIGURATION
 
@@ -97,9 +97,9 @@ def _plan(options: PreflightOptions, environ: Mapping[str, str]) -> Plan:
     settings = Settings.load(environ, options.flags, pid=os.getpid())
     warnings = tuple(warnings_about(environ))
     try:
-        topics = topics_of(Loading(settings, topic_template)(settings.message_config_path), settings)
-    except (StructureError, TopicError) as error:
-        mistakes = error.mistakes if isinstance(error, StructureError) else (error,)
+        topics = topics_of(PlantLoader(settings, topic_template)(settings.message_config_path), settings)
+    except (PlantConfigError, TopicError) as error:
+        mistakes = error.mistakes if isinstance(error, PlantConfigError) else (error,)
         return Plan(settings, (), tuple(map(str, mistakes)), warnings)
     return Plan(settings, topics, (), warnings)
 

@@ -15,17 +15,17 @@ import orjson
 
 from plant.calendar import PlannedStops
 from plant.catalogue.topics import topic_template
-from plant.definition.plant_config import Structure, load
+from plant.definition.plant_config import PlantConfig, load
 from plant.definition.spaceship import MACHINE_TYPES
-from plant.event_queue import Coupled, Coupling
+from plant.event_queue import Coupled, EventQueue
 from plant.machines.fleet import Fleet
 from plant.machines.machine import NEVER
-from plant.machines.snapshot import Counted, NoSuchMachine, Outdated, Still, at_places, count, turns
+from plant.machines.snapshot import FleetCounts, FleetSnapshot, NoSuchMachine, SnapshotOutdated, at_places, count, turns
 from plant.material_flow.flow import Flow
 from plant.oee_accounting import Span
 from plant.oee_reports import TOPICS as REPORT_TOPICS
 from plant.oee_reports import Reports, report_source
-from plant.orders import Business
+from plant.orders import OrderBook
 from plant.rate_forecast import forecast
 from plant.telemetry import (
     KindOee,
@@ -38,14 +38,14 @@ from plant.telemetry import (
     Snapshot,
     Which,
 )
-from plant.trial import Trial
+from plant.trial import ConfigTrial
 
 __all__ = [
     "RETAINED",
     "START",
     "FactoryMessageGenerator",
     "NoSuchMachine",
-    "Outdated",
+    "SnapshotOutdated",
     "report_source",
     "topic_template",
 ]
@@ -89,7 +89,7 @@ class FactoryMessageGenerator:
     @classmethod
     def of(
         cls,
-        structure: Structure,
+        config: PlantConfig,
         seed: int | str | None = None,
         *,
         start: float = START,
@@ -97,26 +97,26 @@ class FactoryMessageGenerator:
     ) -> Self:
         """A plant from a structure that is loaded already."""
         plant = cls.__new__(cls)
-        cls._begin(plant, structure, seed, start, shard)
+        cls._begin(plant, config, seed, start, shard)
         return plant
 
-    def _begin(self, structure: Structure, seed: int | str | None, start: float, shard: tuple[int, int]) -> None:
+    def _begin(self, config: PlantConfig, seed: int | str | None, start: float, shard: tuple[int, int]) -> None:
         if not 1 <= shard[0] <= shard[1]:
             raise ValueError(f"a shard is (k, n) with 1 <= k <= n, not {shard}")
         self.start, self.now, self.shard = start, start, shard
         self.seed: int | str = secrets.token_hex(8) if seed is None else seed
         self._fleets = [Fleet(declared, self.seed, shard) for declared in MACHINE_TYPES]
-        self._business = Business(self.seed, _milliseconds(start), shard)
+        self._business = OrderBook(self.seed, _milliseconds(start), shard)
         self._reports = Reports()
         self._stops = PlannedStops(self._fleets)
         self._flow: Flow | None = None
         self._coupled: Sequence[Coupled] = ()
-        self._coupling: Coupling | None = None
-        self._follow(structure)
+        self._coupling: EventQueue | None = None
+        self._follow(config)
 
     def begin_anew(self, start: float) -> None:
         """Be what this plant would be at the beginning of a run that starts there; nobody listens to it."""
-        self._begin(self.structure, self.seed, start, self.shard)
+        self._begin(self.config, self.seed, start, self.shard)
 
     def advance(self, now: float) -> list[Message]:
         """Every message due after the last call's `now` up to this one, in seconds since 1970, in order of time.
@@ -162,30 +162,30 @@ class FactoryMessageGenerator:
 
     def get_base_interval(self) -> float:
         """The YAML's base interval in seconds."""
-        return self.structure.global_.base_interval
+        return self.config.global_.base_interval
 
     def next_due(self) -> float:
         """The earliest plant time at which something may be due; infinity for a plant that never says anything."""
         next_ms = min(self._reports.next_ms, *(part.next_ms for part in self._parts()))
         return next_ms / 1000 if next_ms < NEVER else math.inf
 
-    def reload(self, structure: Structure) -> None:
+    def reload(self, config: PlantConfig) -> None:
         """Follow another structure from `now` on, or raise what stands in the way of it and be as if never asked.
 
         Machines that stay keep job, ids and counters, and those of types whose states or stays have not changed keep
         their state; types whose period stays keep every deadline. What is drawn from here on is drawn by the new
         structure. Open orders stay open.
         """
-        self.try_out(structure).keep()
+        self.try_out(config).keep()
 
-    def try_out(self, structure: Structure) -> Trial:
+    def try_out(self, config: PlantConfig) -> ConfigTrial:
         """Follow another structure as `reload` does, with the way back open until the trial is kept or taken back.
 
         No time may pass before that. A stretch of it is rehearsed, so that what would fail soon after fails at once.
         """
         trial = self._trial()
         try:
-            self._follow(structure)
+            self._follow(config)
             self.rehearse()
         except BaseException:
             trial.take_back()
@@ -209,8 +209,8 @@ class FactoryMessageGenerator:
         finally:
             trial.take_back()
 
-    def _trial(self) -> Trial:
-        return Trial(self, [fleet.books for fleet in self._fleets], self._business)
+    def _trial(self) -> ConfigTrial:
+        return ConfigTrial(self, [fleet.books for fleet in self._fleets], self._business)
 
     def _sample(self) -> Self:
         """The same plant with few of its machines, which stand alone."""
@@ -220,29 +220,29 @@ class FactoryMessageGenerator:
         return few
 
     def _most_events_a_second(self) -> float:
-        others = sum(each.per_second for each in forecast(self.structure).types if each.machines is None)
+        others = sum(each.per_second for each in forecast(self.config).types if each.machines is None)
         return sum((fleet.most_events_a_second for fleet in self._fleets), others + 1 / _REHEARSED_SECONDS)
 
-    def _follow(self, structure: Structure) -> None:
-        self.structure = structure
+    def _follow(self, config: PlantConfig) -> None:
+        self.config = config
         now_ms = self._lived()
-        ours = ((self._stops, structure.calendar), (self._business, structure.flow))
+        ours = ((self._stops, config.calendar), (self._business, config.flow))
         coupled = (*(thing for thing, wanted in ours if wanted), *self._coupled)
-        self._stops.tune(structure.calendar, now_ms)
+        self._stops.tune(config.calendar, now_ms)
         for fleet in self._fleets:
-            fleet.tune(structure, now_ms, coupled=bool(coupled))
+            fleet.tune(config, now_ms, coupled=bool(coupled))
         self._stops.live(now_ms)  # for machines that are new
-        self._flow = self._followed_flow(structure, now_ms)
-        self._business.tune(structure.message_types, self._flow, now_ms)
-        self._counts = {key: count for key, _, count in structure.machines()}
-        self._reports.tune(structure.message_types.oee, sum(self._counts.values()), now_ms)
-        self._coupling = Coupling(self._fleets, coupled) if coupled else None
+        self._flow = self._followed_flow(config, now_ms)
+        self._business.tune(config.message_types, self._flow, now_ms)
+        self._counts = {key: count for key, _, count in config.machines()}
+        self._reports.tune(config.message_types.oee, sum(self._counts.values()), now_ms)
+        self._coupling = EventQueue(self._fleets, coupled) if coupled else None
 
     def couple(self, *things: Coupled) -> None:
         """Have things beside the machines live with them from `now` on, in place of those before."""
         self._lived()
         self._coupled = things
-        self._follow(self.structure)
+        self._follow(self.config)
 
     def listen(self, listener: Listener | None, orders: OrderListener | None = None) -> None:
         """Tell someone of every stay and every job as it ends, from now on; None tells nobody any more.
@@ -269,26 +269,26 @@ class FactoryMessageGenerator:
         now_ms = self._lived()
         return [figures for fleet in self._fleets for figures in fleet.oee_of_all(span, now_ms)]
 
-    def still(self, span: Span = "run", which: Which = Which()) -> Still:  # noqa: B008 - nothing can change it
+    def still(self, span: Span = "run", which: Which = Which()) -> FleetSnapshot:  # noqa: B008 - nothing can change it
         """Some machines as of `now`, to be looked at bit by bit while time goes on; NoSuchMachine where there are none.
 
         Only one at a time; a reload puts an end to it.
         """
-        structure, now_ms = self.structure, _milliseconds(self.now)
+        config, now_ms = self.config, _milliseconds(self.now)
         if self._coupling:
             self._coupling.live(now_ms)
-        return Still(self._fleets, which, span, now_ms, lambda: self.structure is not structure)
+        return FleetSnapshot(self._fleets, which, span, now_ms, lambda: self.config is not config)
 
-    def counted(self) -> Iterator[Counted]:
+    def counted(self) -> Iterator[FleetCounts]:
         """What `snapshot` and `oee_by_kind` tell of machines, bit by bit while time goes on.
 
         Each part is of its own moment. Raises Outdated where a reload comes between.
         """
-        structure = self.structure
+        config = self.config
         for fleet in self._fleets:
             for first in turns(fleet):
-                if self.structure is not structure:
-                    raise Outdated
+                if self.config is not config:
+                    raise SnapshotOutdated
                 now_ms = _milliseconds(self.now)
                 if self._coupling:
                     self._coupling.live(now_ms)
@@ -301,7 +301,7 @@ class FactoryMessageGenerator:
 
     def topic_template(self, kind: str) -> str:
         """A kind's topic in the structure that is in force, see the function of that name."""
-        return topic_template(self.structure, kind)
+        return topic_template(self.config, kind)
 
     def machines(self) -> Iterator[MachineView]:
         """Every machine by type and number, as of its last row or event."""
@@ -326,17 +326,17 @@ class FactoryMessageGenerator:
         self.now = max(now, self.now)
         return _milliseconds(self.now)
 
-    def _followed_flow(self, structure: Structure, now_ms: int) -> Flow | None:
+    def _followed_flow(self, config: PlantConfig, now_ms: int) -> Flow | None:
         """The flow that the structure asks for, in the state in which it is."""
-        if structure.flow:
-            flow = self._flow or Flow(structure.flow, self.seed, self.shard, now_ms)
-            flow.tune(structure.flow, self._fleets, now_ms)
+        if config.flow:
+            flow = self._flow or Flow(config.flow, self.seed, self.shard, now_ms)
+            flow.tune(config.flow, self._fleets, now_ms)
             return flow
         if self._flow:
             self._flow.end(self._fleets, now_ms)
         return None
 
-    def _parts(self) -> Sequence[Fleet | Coupling | Business]:
+    def _parts(self) -> Sequence[Fleet | EventQueue | OrderBook]:
         return (self._coupling, self._business) if self._coupling else (*self._fleets, self._business)
 
     def _lived(self) -> int:

@@ -12,7 +12,7 @@ import yaml
 
 from benchmarks.proc import memory_bytes
 from messages import FactoryMessageGenerator
-from plant.definition.plant_config import Structure, parse
+from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
 
 ROOT = Path(__file__).parent.parent
@@ -89,14 +89,14 @@ def plant_data(machines: int, rate: float = 0.0) -> dict[str, Any]:
     return data
 
 
-def structure_of(case: Case) -> Structure:
+def config_of(case: Case) -> PlantConfig:
     """The case's plant."""
     return parse(plant_data(case.machines, case.target_rate))
 
 
 def plant_of(case: Case) -> FactoryMessageGenerator:
     """The plant that the case's rows come from: always the same ones."""
-    return FactoryMessageGenerator.of(structure_of(case), SEED)
+    return FactoryMessageGenerator.of(config_of(case), SEED)
 
 
 def rows_of(case: Case) -> list[Message]:

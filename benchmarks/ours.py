@@ -8,13 +8,13 @@ from math import inf
 
 from benchmarks.case import WINDOW, Case, Measured, Stopwatch, plant_of
 from benchmarks.raw import MARK, Listener, encoder_for
-from edge.delivery.queue import Outbox
-from edge.mqtt.client import Broker
-from edge.mqtt.publisher import Delivery
+from edge.delivery.queue import MessageQueue
+from edge.mqtt.client import MqttClient
+from edge.mqtt.publisher import Publisher
 from edge.runtime.pacer import Pacer, Timing
 from edge.runtime.tasks import spare_the_collector
 from edge.settings.loader import Settings
-from edge.settings.types import Policy
+from edge.settings.types import QueuePolicy
 from messages import FactoryMessageGenerator
 
 _QUEUE = 2 * WINDOW
@@ -45,8 +45,8 @@ def _settings(case: Case) -> Settings:
 
 
 async def _run(case: Case) -> Measured:
-    outbox = Outbox(_QUEUE, Policy.BLOCK)
-    broker = Broker(_settings(case), Delivery(outbox, encoder_for(case), time.monotonic), time.time)
+    outbox = MessageQueue(_QUEUE, QueuePolicy.BLOCK)
+    broker = MqttClient(_settings(case), Publisher(outbox, encoder_for(case), time.monotonic), time.time)
     plant = plant_of(case)
     living = asyncio.create_task(broker.run())
     try:
@@ -60,7 +60,7 @@ async def _run(case: Case) -> Measured:
         await asyncio.wait_for(living, _CONNECT_SECONDS)
 
 
-async def _send(case: Case, plant: FactoryMessageGenerator, outbox: Outbox, mark: Listener | None) -> Measured:
+async def _send(case: Case, plant: FactoryMessageGenerator, outbox: MessageQueue, mark: Listener | None) -> Measured:
     spare_the_collector()
     watch = Stopwatch()
     timing = Timing(plant.start, speed=1.0 if case.target_rate else inf)

@@ -7,10 +7,10 @@ import ssl
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
-from benchmarks.case import WINDOW, Case, Measured, Stopwatch, rows_of, structure_of
+from benchmarks.case import WINDOW, Case, Measured, Stopwatch, config_of, rows_of
 from edge.mqtt.protocol.codec import CloudEvents, Encoder, text, varint
 from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID
-from edge.routing import Topics
+from edge.routing import TopicRouter
 from messages import topic_template
 from plant.telemetry import Message
 
@@ -26,13 +26,13 @@ MARK = Message("mark", "mark", None, 0, 1, b"{}")
 def encoder_for(case: Case) -> Encoder:
     """What makes our frames, for our sender and for the limit."""
 
-    structure = structure_of(case)
+    config = config_of(case)
 
     def template(kind: str) -> str:
-        return _MARK_TOPIC if kind == MARK.kind else topic_template(structure, kind)
+        return _MARK_TOPIC if kind == MARK.kind else topic_template(config, kind)
 
     events = CloudEvents("aio://edgemqttsim", "bench") if case.events else None
-    return Encoder(Topics(template, "factory").topic, events=events)
+    return Encoder(TopicRouter(template, "factory").topic, events=events)
 
 
 def connect(port: int, ca_file: str, client_id: str) -> socket.socket:

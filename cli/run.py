@@ -12,15 +12,15 @@ from math import inf
 
 from edge.delivery.queue import reserve
 from edge.observability.logs import set_up
-from edge.runtime.reload import Loading, Reloader, first
+from edge.runtime.reload import PlantLoader, Reloader, first
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.runtime.service import Front, Works
-from edge.runtime.simulator import CONFIGURATION, VERSION, Daemon
+from edge.runtime.service import Service, SimulatorBackend
+from edge.runtime.simulator import CONFIGURATION, VERSION, Simulator
 from edge.settings.loader import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
 from edge.status import PortError
 from edge.workers.partition import workers_of
 from messages import topic_template
-from plant.definition.plant_config import Structure, StructureError
+from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.rate_forecast import Forecast, forecast
 
 log = logging.getLogger("app")
@@ -41,7 +41,7 @@ def run(options: RunOptions, environ: Mapping[str, str]) -> int:
     """Run the simulator to its end; the exit code is the answer."""
     try:
         return asyncio.run(_demo(options, environ) if options.demo else _front(options, environ).live())
-    except (SettingsError, StructureError) as error:
+    except (SettingsError, PlantConfigError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
     except (PortError, UsageError) as error:
         print(error, file=sys.stderr)
@@ -89,26 +89,26 @@ def _page(settings: Settings) -> str | None:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}/docs" if settings.http_port else None
 
 
-def _front(options: RunOptions, environ: Mapping[str, str]) -> Front:
+def _front(options: RunOptions, environ: Mapping[str, str]) -> Service:
     """All that a run needs, from its settings; where they ask for workers, these are there already, and wait."""
     settings = _settings(options, environ)
-    loading = Loading(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
+    loading = PlantLoader(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     path = settings.message_config_path.absolute()
     in_force = first(path, loading.of)
-    structure = in_force.structure
+    config = in_force.config
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
     for warning in warnings_about(environ):
         log.warning("%s", warning)
     if not options.dry_run and _lacks_a_token(settings, environ):
         log.warning(_WITHOUT_LOGIN, settings.sat_token_path)
     if not options.dry_run and options.speed != inf:
-        line, short = reserve_of(settings, forecast(structure), options.speed or 1.0)
+        line, short = reserve_of(settings, forecast(config), options.speed or 1.0)
         log.log(logging.WARNING if short else logging.INFO, "%s", line)
-    works = _works(options, settings, structure)
+    works = _works(options, settings, config)
     reloader = Reloader(path, lambda content: loading.of(content, path), works.adopt, time.time, in_force)
     # A second one beside the first is normal on a laptop; in a pod a wrong port would be called for ever.
     may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
-    return Front(settings, works, reloader, VERSION, time.monotonic, may_move=may_move)
+    return Service(settings, works, reloader, VERSION, time.monotonic, may_move=may_move)
 
 
 def _lacks_a_token(settings: Settings, environ: Mapping[str, str]) -> bool:
@@ -118,20 +118,20 @@ def _lacks_a_token(settings: Settings, environ: Mapping[str, str]) -> bool:
     return not os.access(settings.sat_token_path, os.R_OK)
 
 
-def _check_history(options: RunOptions, settings: Settings, structure: Structure) -> None:
+def _check_history(options: RunOptions, settings: Settings, config: PlantConfig) -> None:
     """Raise UsageError where history would be said more slowly than the plant goes on meanwhile."""
-    asked, own = settings.history_rate, forecast(structure).per_second / settings.part[1]
+    asked, own = settings.history_rate, forecast(config).per_second / settings.part[1]
     if options.then_live and asked and asked <= own:
         raise UsageError(
             f"HISTORY_RATE: must be above the plant's own {own:.1f} messages/s with --then-live, not {asked:g}"
         )
 
 
-def _works(options: RunOptions, settings: Settings, structure: Structure) -> Works:
-    _check_history(options, settings, structure)
+def _works(options: RunOptions, settings: Settings, config: PlantConfig) -> SimulatorBackend:
+    _check_history(options, settings, config)
     if settings.workers > 1:
-        return workers_of(options, settings, structure)
-    return Daemon(options, settings.of_workers()[0], structure)
+        return workers_of(options, settings, config)
+    return Simulator(options, settings.of_workers()[0], config)
 
 
 def reserve_of(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[str, bool]:

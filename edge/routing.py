@@ -36,7 +36,7 @@ def check_topic(topic: str) -> str:
     return topic
 
 
-class Topics:
+class TopicRouter:
     """The router: each source's topic is made once and remembered.
 
     template: gives a kind's topic template, with the placeholders {prefix} {type} {machine_id} {station_id}.

@@ -33,7 +33,7 @@ class PortError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionFacts:
+class ConnectionStatus:
     """The connection with the broker, or several together.
 
     clients: how many MQTT clients have been connected, where these facts are of several.
@@ -61,7 +61,7 @@ class ConnectionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ClockFacts:
+class ClockStatus:
     """How plant time goes with the clock on the wall, where it does.
 
     steps: how often the wall clock was set while the process ran, or went on while the machine slept.
@@ -72,12 +72,12 @@ class ClockFacts:
     ahead_seconds: float = 0.0
 
 
-NO_STEPS: Final = ClockFacts()
+NO_STEPS: Final = ClockStatus()
 """Of a clock that nobody has touched."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReloadFacts:
+class ReloadStatus:
     """How reloading the plant's file has gone: files accepted, refused, and the last acceptance in Unix seconds."""
 
     accepted: int = 0
@@ -93,7 +93,7 @@ class ReloadOutcome:
     mistakes: tuple[str, ...] = ()
 
 
-def why_not_alive(facts: ConnectionFacts, *, turn_age_seconds: float, patience_seconds: float) -> str | None:
+def why_not_alive(facts: ConnectionStatus, *, turn_age_seconds: float, patience_seconds: float) -> str | None:
     """Say why the process should be restarted, or None while it does its work.
 
     turn_age_seconds: time since the run loop last turned.  patience_seconds: how long that, or a connection on which
@@ -106,6 +106,6 @@ def why_not_alive(facts: ConnectionFacts, *, turn_age_seconds: float, patience_s
     return None
 
 
-def why_not_ready(facts: ConnectionFacts) -> str | None:
+def why_not_ready(facts: ConnectionStatus) -> str | None:
     """Say why messages cannot be delivered now, or None while they can."""
     return facts.blocked if facts.connected else f"not connected to the broker: {facts.last_reason}"

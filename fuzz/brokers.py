@@ -24,11 +24,11 @@ import edge.mqtt.auth.token_refresh
 import edge.mqtt.backoff
 import edge.mqtt.connection
 import edge.mqtt.publisher
-from edge.delivery.queue import Outbox
-from edge.mqtt.client import Broker
+from edge.delivery.queue import MessageQueue
+from edge.mqtt.client import MqttClient
 from edge.mqtt.connection import BrokerRefused
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
-from edge.mqtt.publisher import Delivery
+from edge.mqtt.publisher import Publisher
 from edge.settings.loader import Settings
 from fuzz.misbehaviours import ALL, Misbehaviour, StillThere, falls_silent
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
@@ -125,7 +125,7 @@ class Case:
             self.wrong.append("the client did not end")
         self._judge(outbox)
 
-    def _client(self, port: int) -> tuple[Outbox, Broker]:
+    def _client(self, port: int) -> tuple[MessageQueue, MqttClient]:
         method = self._chance.choice(("NONE", "K8S-SAT"))
         self._token_file.write_bytes(_TOKEN % 0)
         options = {
@@ -142,11 +142,11 @@ class Case:
             "mqtt_clean_start": self._chance.random() < 0.2,
         }
         settings = Settings.load({}, options, pid=1)
-        outbox = Outbox(1000)
+        outbox = MessageQueue(1000)
         encoder = Encoder(lambda message: f"factory/{message.source}", 3600, CloudEvents("aio://fuzz", "run"))
-        return outbox, Broker(settings, Delivery(outbox, encoder, time.monotonic), time.time)
+        return outbox, MqttClient(settings, Publisher(outbox, encoder, time.monotonic), time.time)
 
-    async def _keep_living(self, broker: Broker) -> None:
+    async def _keep_living(self, broker: MqttClient) -> None:
         """As an orchestrator would: a client that gave up is started again."""
         while True:
             try:
@@ -170,13 +170,13 @@ class Case:
         except StillThere:
             self.wrong.append("the client stayed with a broker that was silent")
 
-    def _offer(self, outbox: Outbox, first: int) -> None:
+    def _offer(self, outbox: MessageQueue, first: int) -> None:
         for number in range(first, first + _MESSAGES):
             payload = b'{"n":%d}' % number
             source = f"CNC-{number % _MACHINES:02d}"
             outbox.offer(Message("cnc_machine", source, "LINE-1-STATION-A", 0, number, payload))
 
-    def _judge(self, outbox: Outbox) -> None:
+    def _judge(self, outbox: MessageQueue) -> None:
         ledger = outbox.ledger
         if not ledger.balances() or ledger.generated != 2 * _MESSAGES:
             self.wrong.append(f"the ledger does not balance: {ledger}")

@@ -18,16 +18,16 @@ from math import inf
 from pathlib import Path
 from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
 
-from edge.delivery.queue import Outbox
+from edge.delivery.queue import MessageQueue
 from edge.runtime.pacer import Pacer, Timing
 from edge.runtime.plant_file import digest
-from edge.runtime.reload import InForce, Loading, Reloader, described, first
+from edge.runtime.reload import LoadedPlant, PlantLoader, Reloader, described, first
 from edge.settings.loader import Settings
-from edge.settings.types import Policy
+from edge.settings.types import QueuePolicy
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.plantfiles import SHIPPED, mutated, put
 from messages import START, FactoryMessageGenerator, topic_template
-from plant.definition.plant_config import Structure, load
+from plant.definition.plant_config import PlantConfig, load
 from plant.rate_forecast import check
 from plant.telemetry import Message
 
@@ -73,7 +73,7 @@ class _TooLarge(Exception):
 class _Case:
     """One file, and what comes of it. `seconds`: the longest that anybody was kept waiting for it."""
 
-    def __init__(self, random: Random, path: Path, plants: list[Structure]) -> None:
+    def __init__(self, random: Random, path: Path, plants: list[PlantConfig]) -> None:
         self.outcome, self.seconds, self.wrong = "refused", 0.0, list[str]()
         self._random, self._path = random, path
         self._before = random.choice(plants)
@@ -81,7 +81,7 @@ class _Case:
         self._plant, self._twin = (FactoryMessageGenerator.of(self._before, "fuzz") for _ in range(2))
         for each in (self._plant, self._twin):
             each.live(begun)
-        self._outbox = Outbox(_QUEUE, Policy.BLOCK)
+        self._outbox = MessageQueue(_QUEUE, QueuePolicy.BLOCK)
         self._said, self._twin_said, self._reading_slowly = list[Message](), list[Message](), True
         timing = Timing(self._plant.now, end=self._plant.now + _RUN_SECONDS, speed=inf)
         self._pacer = Pacer(
@@ -110,7 +110,7 @@ class _Case:
 
     def _check(self) -> int:
         began = time.monotonic()
-        code, text = check(self._path, lambda path: first(Path(path), described).structure)
+        code, text = check(self._path, lambda path: first(Path(path), described).config)
         self._took(began)
         if (code, bool(text)) not in ((0, True), (2, True)):
             self.wrong.append(f"check ends with {code} and says {text[:50]!r}")
@@ -130,17 +130,17 @@ class _Case:
 
     def _reloader(self) -> Reloader:
         settings = Settings.load({}, pid=1)
-        loading = Loading(settings, topic_template)
-        in_force = InForce(self._before, digest(b""))
+        loading = PlantLoader(settings, topic_template)
+        in_force = LoadedPlant(self._before, digest(b""))
         return Reloader(self._path, lambda content: loading.of(content, self._path), self._adopt, time.time, in_force)
 
-    async def _adopt(self, structure: Structure) -> None:
-        if sum(count for _, _, count in structure.machines()) > _MOST_MACHINES:
+    async def _adopt(self, config: PlantConfig) -> None:
+        if sum(count for _, _, count in config.machines()) > _MOST_MACHINES:
             raise _TooLarge
-        self._plant.try_out(structure).keep()
+        self._plant.try_out(config).keep()
         self.outcome = "taken"
         self._twin_said += self._twin.advance(self._plant.now)
-        self._twin.reload(structure)
+        self._twin.reload(config)
         self._pacer.go_on()
 
     async def _read(self) -> None:

@@ -45,7 +45,7 @@ def zone_info(time_zone: str) -> ZoneInfo:
         return ZoneInfo.from_file(file, key=time_zone)
 
 
-class Wall:
+class WallClock:
     """The calendar and clock on a wall of an IANA time zone."""
 
     def __init__(self, time_zone: str) -> None:
@@ -92,7 +92,7 @@ class Calendar:
     """When machines of a type are meant to stand. Only arithmetic of the times it is asked for."""
 
     def __init__(self, spec: CalendarSpec, kind: str) -> None:
-        self._spec, self._wall = spec, Wall(spec.time_zone)
+        self._spec, self._wall = spec, WallClock(spec.time_zone)
         self._maintenance = [each for each in spec.maintenance if each.stops(kind)]
         self._once = [self._wall.span(each.once) for each in self._maintenance if each.once]
         self._changes_of = lru_cache(maxsize=8)(self._changes)

@@ -7,13 +7,13 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.rate_forecast import forecast
 
 _MOST_NAMED: Final = 12
 
 
-def told(before: Structure, after: Structure) -> str:
+def told(before: PlantConfig, after: PlantConfig) -> str:
     """What has changed, and the messages per second that the plant now comes to in the long run."""
     changes = [*_changes(before, after)]
     more = [f"{len(changes) - _MOST_NAMED} more"] if len(changes) > _MOST_NAMED else []
@@ -21,7 +21,7 @@ def told(before: Structure, after: Structure) -> str:
     return f"{forecast(after).per_second:.4g} messages/s; changed: {what}"
 
 
-def _changes(before: Structure, after: Structure) -> Iterator[str]:
+def _changes(before: PlantConfig, after: PlantConfig) -> Iterator[str]:
     counted, counts = ({key: count for key, _, count in each.declared()} for each in (before, after))
     for key, count in counts.items():
         if (was := counted.get(key, count)) != count:

@@ -1,7 +1,7 @@
 """Machines that depend on each other, or on something beside them: all live in step, and rows are said on the way.
 
 Machines on their own may each be brought up to its next row when that is due. Where one can stop another, all events
-of the plant have to happen in the order of time; `Coupling` sees to that. In the same millisecond what is beside the
+of the plant have to happen in the order of time; `EventQueue` sees to that. In the same millisecond what is beside the
 machines comes first, in the order given, then machines by type and number, and rows after all that. So where the time
 is cut changes nothing.
 """
@@ -33,7 +33,7 @@ class Coupled(Protocol):
         """Live up to a time, which is its `next_ms`; that then lies behind it."""
 
 
-class Coupling:
+class EventQueue:
     """All machines of some fleets, and what is beside them; made anew when the fleets are tuned."""
 
     def __init__(self, fleets: Sequence[Fleet], coupled: Sequence[Coupled]) -> None:

@@ -37,7 +37,7 @@ class _Named(Protocol):
 class Booked(Protocol):
     """What the books know of a machine.
 
-    number: its row, see `Books`.  hour_ends_ms: the end of the hour that its row is at.
+    number: its row, see `OeeAccounts`.  hour_ends_ms: the end of the hour that its row is at.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Booked(Protocol):
         """The part of its present job's ideal time that is done, at a time since its last event."""
 
 
-class Books:
+class OeeAccounts:
     """The books of the machines of one type. `listener`, where there is one, is told of each stay as it ends.
 
     before: told of a machine for which something is about to be entered, and when, while all is still as it was.

@@ -18,7 +18,7 @@ from plant.machines.fleet import RowStart
 from plant.machines.jobs import MS_A_JOB_NUMBER
 from plant.machines.machine import NEVER
 from plant.material_flow.flow import Flow
-from plant.random_stream import Stream, exponential
+from plant.random_stream import RandomStream, exponential
 from plant.telemetry import DispatchedOrder, Message, OrderListener, PlacedOrder
 
 HOUR_US: Final = 3_600_000_000
@@ -33,14 +33,14 @@ NO_ORDERS: Final = CustomerOrder(enabled=False, orders_per_hour=0, product_types
 NO_DISPATCHES: Final = Dispatch(enabled=False, dispatches_per_hour=0, destinations=("none",), carriers=("none",))
 
 
-class Arrivals:
+class PoissonArrivals:
     """When events of one kind arrive: exponential gaps, kept in microseconds so that no rate is biased by rounding.
 
     `number` is the next event's; numbers start, like those of jobs, at the tenths of a second since 1970.
     """
 
     def __init__(self, seed: int | str, name: str, begin_ms: int) -> None:
-        self.stream = Stream(seed, name)
+        self.stream = RandomStream(seed, name)
         self.number = self._gap = begin_ms // MS_A_JOB_NUMBER
         self._per_hour = 0.0
         self._next_us = NEVER_US
@@ -72,7 +72,7 @@ class Arrivals:
             self._next_us = NEVER_US
 
 
-class Business:
+class OrderBook:
     """The plant's orders and dispatches. `rows` counts the messages by kind; `listener` is told of each as it happens.
 
     shard: (k, n) for the k-th of n parts, which says the orders whose numbers leave k - 1 when divided by n, and their
@@ -82,8 +82,8 @@ class Business:
     def __init__(self, seed: int | str, begin_ms: int, shard: tuple[int, int] = (1, 1)) -> None:
         self.listener: OrderListener | None = None
         self._shard, self._shards = shard
-        self._orders = Arrivals(seed, ORDER, begin_ms)
-        self._dispatches = Arrivals(seed, DISPATCH, begin_ms)
+        self._orders = PoissonArrivals(seed, ORDER, begin_ms)
+        self._dispatches = PoissonArrivals(seed, DISPATCH, begin_ms)
         self._oldest_open = self._orders.number
         self._begin = RowStart()
         self._flow: Flow | None = None
@@ -190,7 +190,7 @@ def _order_id(number: int) -> str:
     return f"ORD-{number % 10**10:010d}"
 
 
-def _items(spec: CustomerOrder, stream: Stream, number: int) -> list[dict[str, Any]]:
+def _items(spec: CustomerOrder, stream: RandomStream, number: int) -> list[dict[str, Any]]:
     how_many_at, *products_at = stream.draws(b"products", number)
     left = list(spec.product_types)
     how_many = 1 + int(how_many_at * min(MOST_ITEMS, len(left)))
@@ -207,7 +207,7 @@ def _within(fewest_most: tuple[int, int], uniform: float) -> int:
     return fewest + int(uniform * (most - fewest + 1))
 
 
-def _way(spec: Dispatch, stream: Stream, number: int) -> dict[str, str]:
+def _way(spec: Dispatch, stream: RandomStream, number: int) -> dict[str, str]:
     destination_at, carrier_at, _, _ = stream.draws(b"way", number)
     destination = spec.destinations[int(destination_at * len(spec.destinations))]
     return {"destination": destination, "carrier": spec.carriers[int(carrier_at * len(spec.carriers))]}

@@ -24,7 +24,7 @@ LONGEST: Final = 2**53
 """The longest mean that is drawn from, in whatever unit."""
 
 
-class Stream(bytes):
+class RandomStream(bytes):
     """The draws of one source, keyed by the run's seed and the source's name. Seeds 1 and "1" are the same.
 
     It is its own key: with 100,000 machines it counts how many places in memory a draw has to look at.
@@ -48,7 +48,7 @@ class Stream(bytes):
         return _EIGHT_WORDS(blake2b(b"%b%b%d" % (self, purpose, number)).digest())
 
 
-class Choice(Generic[T]):
+class WeightedChoice(Generic[T]):
     """Values with weights, drawn in proportion. Weights are finite, not negative, and not all zero."""
 
     __slots__ = ("_bounds", "_values")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, Structure, StructureError, load
+from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, PlantConfig, PlantConfigError, load
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.definition.value_types import MOST_EVENTS_PER_HOUR
 from plant.throughput import bottleneck, jobs_per_hour, units_an_order
@@ -73,16 +73,16 @@ class Forecast:
         return "\n".join([table[0], rule, *table[1:-1], rule, table[-1], *([""] if notes else []), *notes])
 
 
-def forecast(structure: Structure) -> Forecast:
+def forecast(config: PlantConfig) -> Forecast:
     """What this plant will say."""
-    machines = [_machine_type(structure, key, spec, count) for key, spec, count in structure.declared()]
-    others = (*_events(structure), *_reports(structure))
-    return Forecast((*machines, *others), tuple(_notes(structure, machines)))
+    machines = [_machine_type(config, key, spec, count) for key, spec, count in config.declared()]
+    others = (*_events(config), *_reports(config))
+    return Forecast((*machines, *others), tuple(_notes(config, machines)))
 
 
 def check(
     path: str | Path,
-    load: Callable[[str | Path], Structure] = load,
+    load: Callable[[str | Path], PlantConfig] = load,
     more: Callable[[Forecast], str] = lambda _forecast: "",
 ) -> tuple[int, str]:
     """Exit code and text of a check of the file: 0 and its forecast, or 2 and all its mistakes.
@@ -92,26 +92,26 @@ def check(
     try:
         found = forecast(load(path))
         return 0, found.text() + more(found)
-    except StructureError as error:
+    except PlantConfigError as error:
         count = len(error.mistakes)
         return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"
 
 
-def _machine_type(structure: Structure, key: str, spec: MachineSpec, count: int) -> TypeForecast:
+def _machine_type(config: PlantConfig, key: str, spec: MachineSpec, count: int) -> TypeForecast:
     if not spec.reports:
         return TypeForecast(key, 0, math.inf, 0.0)
-    period = structure.period_seconds(spec)
-    shortest, _ = structure.job_seconds(spec)
-    jobs = jobs_per_hour(structure, spec, count) / SECONDS_PER_HOUR
+    period = config.period_seconds(spec)
+    shortest, _ = config.job_seconds(spec)
+    jobs = jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(key, count, period, count / period, jobs if shortest < period else 0.0)
 
 
-def _events(structure: Structure) -> Iterator[TypeForecast]:
-    orders, dispatches = _hourly(structure.message_types.customer_order), _hourly(structure.message_types.dispatch)
+def _events(config: PlantConfig) -> Iterator[TypeForecast]:
+    orders, dispatches = _hourly(config.message_types.customer_order), _hourly(config.message_types.dispatch)
     if orders is not None:
         yield _event("customer_order", orders)
     if dispatches is not None:
-        line = _line(structure)
+        line = _line(config)
         yield _event("dispatch", min(dispatches, orders or 0.0, line.orders_per_hour if line else math.inf))
 
 
@@ -124,21 +124,21 @@ class _Line(NamedTuple):
     asked_per_hour: float
 
 
-def _line(structure: Structure) -> _Line | None:
+def _line(config: PlantConfig) -> _Line | None:
     """Of a plant where pieces flow and orders come in."""
-    order: CustomerOrder | None = structure.message_types.customer_order
-    flow, orders = structure.flow, _hourly(order)
+    order: CustomerOrder | None = config.message_types.customer_order
+    flow, orders = config.flow, _hourly(order)
     if flow is None or order is None or not orders:
         return None
-    (key, most), units = bottleneck(structure, flow), units_an_order(order, flow)
+    (key, most), units = bottleneck(config, flow), units_an_order(order, flow)
     return _Line(key, most, most / units, orders * units)
 
 
-def _reports(structure: Structure) -> Iterator[TypeForecast]:
+def _reports(config: PlantConfig) -> Iterator[TypeForecast]:
     """The true figures of all machines, where they are asked for."""
-    spec = structure.message_types.oee
+    spec = config.message_types.oee
     if spec is not None and spec.enabled:
-        count = sum(count for _, _, count in structure.machines())
+        count = sum(count for _, _, count in config.machines())
         yield TypeForecast("oee", None, spec.report_seconds, count / spec.report_seconds)
 
 
@@ -153,19 +153,19 @@ def _hourly(event: CustomerOrder | Dispatch | None) -> float | None:
     return event.orders_per_hour if isinstance(event, CustomerOrder) else event.dispatches_per_hour
 
 
-def _notes(structure: Structure, types: list[TypeForecast]) -> Iterator[str]:
+def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
         if each.extra_per_second:
-            yield _crowded_note(structure, each)
+            yield _crowded_note(config, each)
     for key in (declared.key for declared in MACHINE_TYPES):
-        if structure.spec(key) is None and (count := structure.count(key)):
+        if config.spec(key) is None and (count := config.count(key)):
             yield f"{key}: {count:,} counted, but message_types does not describe it, so it says nothing."
-    yield from _open_orders(structure)
+    yield from _open_orders(config)
 
 
-def _open_orders(structure: Structure) -> Iterator[str]:
+def _open_orders(config: PlantConfig) -> Iterator[str]:
     """Whether orders wait longer and longer, or very long."""
-    orders, dispatches = _hourly(structure.message_types.customer_order), _hourly(structure.message_types.dispatch)
+    orders, dispatches = _hourly(config.message_types.customer_order), _hourly(config.message_types.dispatch)
     if dispatches and not orders:
         yield f"dispatch: {dispatches:g} an hour are asked for, but no orders come in."
     if not orders or not dispatches:
@@ -181,7 +181,7 @@ def _open_orders(structure: Structure) -> Iterator[str]:
             f"customer_order: {orders:g} orders an hour come in, and {dispatches:g} at most are dispatched: an order"
             f" waits for {hours / 24:,.3g} days on average. {_balanced(orders, dispatches)} makes that less."
         )
-    if (line := _line(structure)) and line.asked_per_hour > _LINE_SHARE * line.units_per_hour:
+    if (line := _line(config)) and line.asked_per_hour > _LINE_SHARE * line.units_per_hour:
         yield (
             f"flow: orders ask for {line.asked_per_hour:,.0f} units an hour, and {line.key} lets"
             f" {line.units_per_hour:,.0f} through at most, less some for machines that wait: open orders pile up."
@@ -196,24 +196,24 @@ def _balanced(orders: float, dispatches: float) -> str:
     return f"orders_per_hour: {_rounded_up(dispatches / 1.5)}"
 
 
-def _crowded_note(structure: Structure, each: TypeForecast) -> str:
-    [spec] = (spec for key, spec, _ in structure.declared() if key == each.key)
-    shortest = structure.job_seconds(spec)[0]
+def _crowded_note(config: PlantConfig, each: TypeForecast) -> str:
+    [spec] = (spec for key, spec, _ in config.declared() if key == each.key)
+    shortest = config.job_seconds(spec)[0]
     return (
         f"{each.key}: jobs take from {shortest:g} s, but rows come every {each.period_seconds:.3g} s, so each finished"
         f" job gets a row of its own ({_few(each.extra_per_second)} extra rows/s)."
-        f" {_remedy(structure, spec, shortest)} avoids that."
+        f" {_remedy(config, spec, shortest)} avoids that."
     )
 
 
-def _remedy(structure: Structure, spec: MachineSpec, shortest: float) -> str:
+def _remedy(config: PlantConfig, spec: MachineSpec, shortest: float) -> str:
     """The setting with which rows come at least as often as jobs finish, rounded up to three digits."""
-    if structure.global_.target_rate is not None:
-        rate = structure.global_.target_rate * structure.period_seconds(spec) / shortest
+    if config.global_.target_rate is not None:
+        rate = config.global_.target_rate * config.period_seconds(spec) / shortest
         return f"target_rate: {_rounded_up(rate)}"
     if spec.report_seconds is not None:
         return f"report_seconds: {shortest:g}"
-    return f"frequency_weight: {_rounded_up(structure.global_.base_interval * 10 / shortest)}"
+    return f"frequency_weight: {_rounded_up(config.global_.base_interval * 10 / shortest)}"
 
 
 def _rounded_up(number: float) -> str:

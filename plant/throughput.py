@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from plant.definition.flow_config import FlowSpec
 from plant.definition.machine_config import MachineSpec
-from plant.definition.plant_config import CustomerOrder, Structure
+from plant.definition.plant_config import CustomerOrder, PlantConfig
 from plant.material_flow.flow import REPAIRS, SOURCES
 from plant.material_flow.workstations import TESTING, WELDING
 from plant.orders import MOST_ITEMS
@@ -29,17 +29,17 @@ class Bottleneck(NamedTuple):
     units_per_hour: float
 
 
-def bottleneck(structure: Structure, flow: FlowSpec) -> Bottleneck:
+def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
     """The slowest station of a plant's line; one without machines lets nothing through."""
-    rates = {key: jobs_per_hour(structure, spec, count) for key, spec, count in structure.machines()}
-    needed = _jobs_a_unit({key: spec for key, spec, _ in structure.machines()}, flow)
+    rates = {key: jobs_per_hour(config, spec, count) for key, spec, count in config.machines()}
+    needed = _jobs_a_unit({key: spec for key, spec, _ in config.machines()}, flow)
     bounds = (Bottleneck(key, rates.get(key, 0.0) / jobs) for key, jobs in needed.items() if jobs)
     return min(bounds, key=lambda each: each.units_per_hour)
 
 
-def jobs_per_hour(structure: Structure, spec: MachineSpec, count: int) -> float:
+def jobs_per_hour(config: PlantConfig, spec: MachineSpec, count: int) -> float:
     """Jobs an hour of so many machines of a type, if nothing from outside stops them."""
-    mean_seconds = sum(structure.job_seconds(spec)) / 2 * spec.lengthening
+    mean_seconds = sum(config.job_seconds(spec)) / 2 * spec.lengthening
     return count * spec.shares.get(spec.producing_state, 0.0) * 3600 / mean_seconds
 
 

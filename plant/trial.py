@@ -7,19 +7,19 @@ from functools import partial
 from typing import TypeVar
 
 from plant.machines.checkpoint import Checkpoint
-from plant.oee_accounting import Books
-from plant.orders import Business
+from plant.oee_accounting import OeeAccounts
+from plant.orders import OrderBook
 
 _Event = TypeVar("_Event")
 
 
-class Trial:
+class ConfigTrial:
     """What is done to a plant from here on, until it is kept or taken back. Listeners hear of it when it is kept.
 
     root: what holds all of the plant.  books, business: what in it tells listeners.
     """
 
-    def __init__(self, root: object, books: Sequence[Books], business: Business) -> None:
+    def __init__(self, root: object, books: Sequence[OeeAccounts], business: OrderBook) -> None:
         self._before = Checkpoint(root)
         self._listening: list[Callable[[], None]] = []
         self._untold: list[Callable[[], None]] = []

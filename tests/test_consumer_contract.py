@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.plants import COUNTED, Row, by_machine, consecutive, job_id, only, result, rows, said, structure
+from tests.support.plants import COUNTED, Row, by_machine, config, consecutive, job_id, only, result, rows, said
 
 PERIOD_SECONDS = {"CNC": 5.0, "3DP": 10.0, "WELD": 5.0, "PAINT": 10 / 3, "TEST": 10.0}
 PRODUCING = {"testing": "testing"}
@@ -32,7 +32,7 @@ BRISK = {"customer_order": {"orders_per_hour": 60.0}, "dispatch": {"dispatches_p
 @pytest.fixture(scope="module")
 def hours() -> dict[str, list[Row]]:
     """Each machine's rows in four hours of the default plant."""
-    told = by_machine(said(structure(), 4 * 3600))
+    told = by_machine(said(config(), 4 * 3600))
     return {source: its for source, its in told.items() if "-" in source}
 
 
@@ -60,7 +60,7 @@ def current(row: Row) -> str:
 
 def test_keys_come_in_the_order_of_the_specification() -> None:
     """The same keys in every row of a kind, null or not."""
-    told = said(structure(**BRISK), 1800)
+    told = said(config(**BRISK), 1800)
 
     assert {message.kind for message in told} == set(KEYS)
     assert all(list(row) == KEYS[message.kind] for message, row in zip(told, rows(told), strict=True))

@@ -28,10 +28,9 @@ from edge.http.routes import create_app
 from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.observability.metrics import statistics
 from edge.settings.loader import AuthMethod, Settings, markdown_table, variables
-from edge.status import ConnectionFacts
+from edge.status import ConnectionStatus
 from messages import START, FactoryMessageGenerator
-from plant.definition import machine_config
-from plant.definition import plant_config as structure
+from plant.definition import machine_config, plant_config
 from plant.rate_forecast import check, forecast
 from tests.edge.http.test_routes import Shown
 from tests.edge.observability.test_metrics import registry
@@ -201,7 +200,7 @@ def test_every_route_is_documented_and_every_documented_one_exists() -> None:
 
 def test_the_statistics_are_shown_as_they_are_printed() -> None:
     """The blocks in the documents have the lines that the log has, in their order."""
-    ledger, facts = Ledger(), ConnectionFacts(connected=True, connects=1)
+    ledger, facts = Ledger(), ConnectionStatus(connected=True, connects=1)
     printed = statistics(120, ledger, facts, recent_rate=3.7).splitlines()
     shown = [block.splitlines() for block in blocks("text") if block.startswith("📊")]
 
@@ -242,7 +241,7 @@ def test_pieces_of_plants_are_taken(block: str) -> None:
     """Each piece of YAML, put over the default plant, makes a plant."""
     default = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
 
-    assert structure.parse(merged(default, yaml.safe_load(block))).machines()
+    assert plant_config.parse(merged(default, yaml.safe_load(block))).machines()
 
 
 def test_the_forecast_is_shown_as_it_is_printed() -> None:
@@ -252,7 +251,7 @@ def test_the_forecast_is_shown_as_it_is_printed() -> None:
     quicker = next(block for block in blocks("yaml") if "base_interval: 0.5\n  machine_counts" in block)
 
     assert f"{text}\n" in blocks("text")
-    assert round(forecast(structure.parse(merged(default, yaml.safe_load(quicker)))).per_second, 1) == 25.4
+    assert round(forecast(plant_config.parse(merged(default, yaml.safe_load(quicker)))).per_second, 1) == 25.4
 
 
 def test_mistakes_are_shown_as_they_are_printed(tmp_path: Path) -> None:

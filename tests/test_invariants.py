@@ -11,7 +11,7 @@ import pytest
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import load
 from plant.machines.machine import Machine
-from plant.oee_accounting import Books
+from plant.oee_accounting import OeeAccounts
 from plant.telemetry import MachineOee
 from tests.support.daemon import ROOT
 
@@ -21,11 +21,11 @@ _COUNTED = ("planned_seconds", "producing_seconds", "ideal_seconds", "jobs", "go
 
 def one_of_each() -> FactoryMessageGenerator:
     """The default plant with one machine of each type."""
-    structure = load(ROOT / "message_structure.yaml")
-    counts = structure.global_.machine_counts
+    config = load(ROOT / "message_structure.yaml")
+    counts = config.global_.machine_counts
     fewer = counts.model_copy(update=dict.fromkeys(type(counts).model_fields, 1))
     return FactoryMessageGenerator.of(
-        structure.model_copy(update={"global_": structure.global_.model_copy(update={"machine_counts": fewer})}), 1
+        config.model_copy(update={"global_": config.global_.model_copy(update={"machine_counts": fewer})}), 1
     )
 
 
@@ -74,14 +74,14 @@ def test_a_month_breaks_nothing() -> None:
 
 def forgets_a_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Books that miss each stay of a fault."""
-    leave = Books.leave
+    leave = OeeAccounts.leave
 
-    def mutated(books: Books, machine: Any, now_ms: int) -> None:
+    def mutated(books: OeeAccounts, machine: Any, now_ms: int) -> None:
         if machine.state.name == "faulted":
             books._entered[machine.number] = now_ms
         leave(books, machine, now_ms)
 
-    monkeypatch.setattr(Books, "leave", mutated)
+    monkeypatch.setattr(OeeAccounts, "leave", mutated)
 
 
 def works_too_fast(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from messages import START, FactoryMessageGenerator, topic_template
-from plant.definition.plant_config import StructureError
+from plant.definition.plant_config import PlantConfigError
 from plant.telemetry import Message
-from tests.support.plants import COUNTED, ROOT, only, original, result, rows, said, structure
+from tests.support.plants import COUNTED, ROOT, config, only, original, result, rows, said
 
 DEFAULT = ROOT / "message_structure.yaml"
 BRISK = {"customer_order": {"orders_per_hour": 360.0}, "dispatch": {"dispatches_per_hour": 300.0}}
@@ -69,7 +69,7 @@ def test_time_never_runs_back() -> None:
     told = plant.advance(START + 100)
 
     assert plant.advance(START + 100) == plant.advance(START + 50) == []
-    plant.reload(plant.structure)
+    plant.reload(plant.config)
     assert told + plant.advance(START + 200) == generator().advance(START + 200)
 
 
@@ -78,7 +78,7 @@ def test_a_file_with_mistakes_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("global: {base_interval: -1}\nmessage_types: {cnc: {}}\n", encoding="utf-8")
 
-    with pytest.raises(StructureError):
+    with pytest.raises(PlantConfigError):
         FactoryMessageGenerator(wrong)
 
 
@@ -103,7 +103,7 @@ def test_the_same_seed_says_the_same_bytes_in_another_process() -> None:
 
 def test_another_seed_or_start_says_something_else() -> None:
     """Not one machine says the same in its first row but by chance."""
-    told = [said(structure(), 10, seed, start) for seed, start in ((1, START), (2, START), (1, START + 3600))]
+    told = [said(config(), 10, seed, start) for seed, start in ((1, START), (2, START), (1, START + 3600))]
 
     assert len({digest(messages) for messages in told}) == 3
     assert len({tuple(message.time_ms % 1000 for message in messages) for messages in told[:2]}) == 2
@@ -148,7 +148,7 @@ GOLDEN_DAY = "d88c152a78bee3b29f9367a5cd2d810b15b263f0397e043c20f72fa6e98acc1f"
 def test_a_plant_without_machines_has_nothing_to_say() -> None:
     """Not even a deadline."""
     silence = {"customer_order": {"enabled": False}, "dispatch": {"enabled": False}}
-    plant = FactoryMessageGenerator.of(structure(dict.fromkeys(COUNTED, 0), **silence), seed=1)
+    plant = FactoryMessageGenerator.of(config(dict.fromkeys(COUNTED, 0), **silence), seed=1)
 
     assert plant.next_due() == math.inf
     assert plant.advance(START + 86_400) == []
@@ -158,9 +158,9 @@ def test_a_plant_without_machines_has_nothing_to_say() -> None:
 @pytest.mark.parametrize("silent", [{"frequency_weight": 0}, {"enabled": False}])
 def test_a_type_of_weight_0_or_switched_off_is_silent(silent: dict[str, Any]) -> None:
     """All others say what they say anyway."""
-    told = said(structure(welding=silent), 300)
+    told = said(config(welding=silent), 300)
 
-    assert told == [message for message in said(structure(), 300) if message.kind != "welding"]
+    assert told == [message for message in said(config(), 300) if message.kind != "welding"]
 
 
 def test_any_text_of_the_yaml_arrives_as_it_was_written() -> None:
@@ -194,7 +194,7 @@ def test_any_text_arrives_in_ids_and_events_too() -> None:
         "customer_order": {"product_types": NASTY, "quantity_ranges": {}, "orders_per_hour": 3_600.0},
         "dispatch": {"destinations": NASTY, "carriers": NASTY, "dispatches_per_hour": 3_000.0},
     }
-    told = rows(said(structure(testing={"target_types": NASTY}, **events), 1800))
+    told = rows(said(config(testing={"target_types": NASTY}, **events), 1800))
 
     assert {row["target_id"].rpartition("-")[0] for row in told if row.get("target_id")} <= set(NASTY)
     assert {item["product_type"] for row in told if "items" in row for item in row["items"]} == set(NASTY)
@@ -203,7 +203,7 @@ def test_any_text_arrives_in_ids_and_events_too() -> None:
 
 def test_payloads_are_as_short_as_json_can_be() -> None:
     """No spaces, no escapes but those that JSON needs: what a strict reader writes back is the same."""
-    for message in said(structure(**BRISK), 600):
+    for message in said(config(**BRISK), 600):
         assert (
             json.dumps(json.loads(message.payload), separators=(",", ":"), ensure_ascii=False).encode()
             == message.payload
@@ -215,7 +215,7 @@ def test_payloads_are_as_short_as_json_can_be() -> None:
 
 def test_a_snapshot_counts_what_was_said() -> None:
     """Rows by kind, finished jobs by result, open orders, and every machine in one state."""
-    plant = FactoryMessageGenerator.of(structure(**BRISK), seed=1)
+    plant = FactoryMessageGenerator.of(config(**BRISK), seed=1)
     told = plant.advance(START + 3600)
     jobs = Counter(
         (message.kind, result(row)) for message, row in zip(told, rows(told), strict=True) if message.station
@@ -255,12 +255,12 @@ def test_counts_go_on_over_a_reload() -> None:
 )
 def test_each_kind_has_the_originals_topic(kind: str, topic: str) -> None:
     """Below the prefix."""
-    assert generator().topic_template(kind) == topic_template(structure(), kind) == f"{{prefix}}/{topic}"
+    assert generator().topic_template(kind) == topic_template(config(), kind) == f"{{prefix}}/{topic}"
 
 
 def test_the_yamls_own_topic_is_in_force_from_the_reload_on() -> None:
     """A type may go elsewhere."""
     plant = generator()
-    plant.reload(structure(welding={"topic": "{prefix}/line/{machine_id}"}))
+    plant.reload(config(welding={"topic": "{prefix}/line/{machine_id}"}))
 
     assert plant.topic_template("welding") == "{prefix}/line/{machine_id}"

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
-from tests.support.plants import COUNTED, original, said, structure
+from tests.support.plants import COUNTED, config, original, said
 
 ORDER = [*COUNTED, "customer_order", "dispatch"]
 BRISK = {"customer_order": {"orders_per_hour": 900.0}, "dispatch": {"dispatches_per_hour": 800.0}}
 
 
-def parts(plant: Structure, count: int, start: float = START) -> list[FactoryMessageGenerator]:
+def parts(plant: PlantConfig, count: int, start: float = START) -> list[FactoryMessageGenerator]:
     """A plant in so many shards."""
     return [FactoryMessageGenerator.of(plant, 1, start=start, shard=(number, count)) for number in range(1, count + 1)]
 
@@ -31,7 +31,7 @@ def merged(told: Iterable[list[Message]]) -> list[Message]:
 
 
 PLANTS = st.builds(
-    lambda counts, weight: structure(
+    lambda counts, weight: config(
         dict(zip(COUNTED, counts, strict=True)), welding={"frequency_weight": weight}, **BRISK
     ),
     st.lists(st.integers(0, 9), min_size=5, max_size=5),
@@ -41,7 +41,7 @@ PLANTS = st.builds(
 
 @given(plants=st.lists(PLANTS, min_size=1, max_size=3), count=st.integers(1, 5), seconds=st.floats(1, 90))
 @settings(max_examples=40, deadline=None)
-def test_all_shards_together_say_what_the_whole_says(plants: list[Structure], count: int, seconds: float) -> None:
+def test_all_shards_together_say_what_the_whole_says(plants: list[PlantConfig], count: int, seconds: float) -> None:
     """Message for message, also after the same reloads; some shards may have nothing to say."""
     whole, shards = FactoryMessageGenerator.of(plants[0], 1), parts(plants[0], count)
     for then in plants:
@@ -60,7 +60,7 @@ def test_four_shards_are_one_plant_for_an_hour() -> None:
 
 def test_each_machine_is_in_one_shard() -> None:
     """Number i of a type is in shard (i - 1) % n + 1; its number and id are those of the whole."""
-    first, second, third = ([view.machine_id for view in shard.machines()] for shard in parts(structure(), 3))
+    first, second, third = ([view.machine_id for view in shard.machines()] for shard in parts(config(), 3))
 
     assert first[:2] == ["CNC-01", "CNC-04"]
     assert (second[:2], third[:1]) == (["CNC-02", "CNC-05"], ["CNC-03"])
@@ -69,7 +69,7 @@ def test_each_machine_is_in_one_shard() -> None:
 
 def test_an_order_and_its_dispatch_are_in_one_shard() -> None:
     """The orders are dealt out in turn; open orders of all shards are those of the whole."""
-    whole, shards = FactoryMessageGenerator.of(structure(**BRISK), 1), parts(structure(**BRISK), 3)
+    whole, shards = FactoryMessageGenerator.of(config(**BRISK), 1), parts(config(**BRISK), 3)
     placed = [message for message in whole.advance(START + 3600) if message.kind == "customer_order"]
     for number, shard in enumerate(shards):
         its = [message for message in shard.advance(START + 3600) if message.kind == "customer_order"]
@@ -82,7 +82,7 @@ def test_an_order_and_its_dispatch_are_in_one_shard() -> None:
 
 def test_books_of_all_shards_are_those_of_the_whole() -> None:
     """Each machine has its own, the same ones; also after a silent time."""
-    whole, shards = FactoryMessageGenerator.of(structure(), 1), parts(structure(), 4)
+    whole, shards = FactoryMessageGenerator.of(config(), 1), parts(config(), 4)
     for plant in (whole, *shards):
         plant.live(START + 5000)
 
@@ -97,7 +97,7 @@ def test_books_of_all_shards_are_those_of_the_whole() -> None:
 def test_a_shard_that_cannot_be_is_refused(shard: tuple[int, int]) -> None:
     """Counted from 1 up to their number."""
     with pytest.raises(ValueError, match="1 <= k <= n"):
-        FactoryMessageGenerator.of(structure(), 1, shard=shard)
+        FactoryMessageGenerator.of(config(), 1, shard=shard)
 
 
 def test_shards_that_begin_at_different_times_share_no_order_number() -> None:
@@ -106,7 +106,7 @@ def test_shards_that_begin_at_different_times_share_no_order_number() -> None:
         {
             message.payload[message.payload.index(b"ORD-") :][:14]
             for message in FactoryMessageGenerator.of(
-                structure(**BRISK), 1, start=START + 0.7 * part, shard=(part, 3)
+                config(**BRISK), 1, start=START + 0.7 * part, shard=(part, 3)
             ).advance(START + 3600)
             if message.kind == "customer_order"
         }

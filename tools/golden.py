@@ -30,10 +30,10 @@ from prometheus_client.parser import text_string_to_metric_families
 import app
 from cli.commands import COMMANDS, _parser
 from cli.exports.command import TARGETS
-from edge.delivery.queue import Outbox
+from edge.delivery.queue import MessageQueue
 from edge.observability.metrics import statistics
 from edge.settings.loader import Settings, variables
-from edge.status import ClockFacts, ConnectionFacts
+from edge.status import ClockStatus, ConnectionStatus
 from plant.telemetry import Message
 from tests.support.credentials import Credentials
 from tests.support.daemon import DaemonProcess, running
@@ -223,12 +223,12 @@ def _flag(action: argparse.Action) -> str:
 
 def _block() -> str:
     """A statistics block that has every line there can be."""
-    outbox = Outbox(10)
+    outbox = MessageQueue(10)
     for number in range(3):
         outbox.offer(Message("cnc_machine", "CNC-01", None, number, number, b"{}"))
     outbox.refused(outbox.take(1)[0], 0x97)
     outbox.discard(outbox.take(1)[0], "too_large")
-    connection, clock = ConnectionFacts(connected=True), ClockFacts(steps=1, ahead_seconds=2.0)
+    connection, clock = ConnectionStatus(connected=True), ClockStatus(steps=1, ahead_seconds=2.0)
     return statistics(60.0, outbox.ledger, connection, recent_rate=1.0, lateness_seconds=9.0, clock=clock)
 
 

@@ -120,7 +120,7 @@ def legend() -> Iterator[str]:
 def svg() -> str:
     """The whole picture."""
     plant = week()
-    flow = plant.structure.flow
+    flow = plant.config.flow
     places = flow.buffers.model_dump() if flow else {}
     style = 'font-family="-apple-system, Segoe UI, Helvetica, Arial, sans-serif" font-size="12" fill="#24292f"'
     parts = [

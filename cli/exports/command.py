@@ -27,7 +27,7 @@ from edge.routing import TopicError
 from edge.settings.loader import Settings
 from edge.settings.suggestions import nearest
 from plant.catalogue.catalogue import catalogue
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 
 __all__ = [
     "ALL",
@@ -124,9 +124,9 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, *others, dest=name, metavar=metavar, help=about)
 
 
-def export_of(structure: Structure, settings: Settings, version: str, namespace: str) -> Export:
+def export_of(config: PlantConfig, settings: Settings, version: str, namespace: str) -> Export:
     """What the plant of a structure gives to export; TopicError where a topic is none."""
-    kinds = catalogue(structure)
+    kinds = catalogue(config)
     return Export(
         kinds=kinds,
         topics=Channels(kinds, settings.mqtt_topic_prefix, settings.topic_layout),
@@ -143,14 +143,14 @@ def export_of(structure: Structure, settings: Settings, version: str, namespace:
     )
 
 
-def topics_of(structure: Structure, settings: Settings) -> tuple[str, ...]:
+def topics_of(config: PlantConfig, settings: Settings) -> tuple[str, ...]:
     """Every topic to which the plant of a structure publishes, sorted; TopicError where one is none."""
-    kinds = catalogue(structure)
+    kinds = catalogue(config)
     channels = Channels(kinds, settings.mqtt_topic_prefix, settings.topic_layout)
     return tuple(sorted({topic for kind in kinds for topic in channels.topics_of(kind)}))
 
 
-def run_export(options: ExportOptions, settings: Settings, load: Callable[[Path], Structure], version: str) -> int:
+def run_export(options: ExportOptions, settings: Settings, load: Callable[[Path], PlantConfig], version: str) -> int:
     """Make the files of the target and write them; the exit code. `load` may raise StructureError."""
     if options.target not in (*TARGETS, ALL):
         return _failed(f"TARGET must be one of {', '.join((*TARGETS, ALL))}, not {shown(options.target)}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TextIO
 
 from cli.arguments import period, some_period
-from cli.preflight.findings import MEANINGS, Case, Exit, Failure, Finding, Mark, Plan, ok, some, warn
+from cli.preflight.findings import MEANINGS, Case, ExitCode, Failure, Finding, Plan, Severity, ok, some, warn
 from cli.preflight.login import check_connect, check_credentials
 from cli.preflight.network import check_name, check_port
 from cli.preflight.publish import check_publish
@@ -23,7 +23,7 @@ from cli.preflight.tls import check_ca_file, check_tls
 from edge.mqtt.auth.credentials import CredentialsUnavailable
 from edge.settings.loader import SettingsError, add_flags, describe
 
-__all__ = ["Exit", "Failure", "Plan", "add_preflight", "run_preflight"]
+__all__ = ["ExitCode", "Failure", "Plan", "add_preflight", "run_preflight"]
 
 _FIRST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS = 1.0, 15.0
 _INDENT = " " * 17
@@ -88,7 +88,7 @@ def run_preflight(
         return asyncio.run(_until_well(options, prepare, wall_clock, report))
     except (KeyboardInterrupt, asyncio.CancelledError):
         report.say("interrupted")
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
 class Report:
@@ -117,7 +117,7 @@ class Report:
         """The failure that ends an attempt; `left` are steps that it keeps from being tried."""
         fix = "".join(f"\n{_INDENT}{'fix:' if not place else '    '} {line}" for place, line in enumerate(failure.fix))
         what = str(failure).replace("\n", f"\n{_INDENT}")
-        self.find(step, Finding(Mark.FAIL, what + fix))
+        self.find(step, Finding(Severity.FAIL, what + fix))
         untried = f"; not tried: {some(left)}" if left else ""
         self.say(f"preflight has failed at {step}, exit code {failure.code.value}{untried}")
 
@@ -134,7 +134,7 @@ async def _until_well(
         report.begin()
         code = await _attempt(options, prepare, wall_clock, report)
         left = deadline - loop.time()
-        if code in (Exit.WELL, Exit.CONFIGURATION) or not options.wait:
+        if code in (ExitCode.WELL, ExitCode.CONFIGURATION) or not options.wait:
             return code
         if left <= 0:
             report.say(f"nothing better in {options.wait:g} s, exit code {code.value}")
@@ -158,7 +158,7 @@ def _pauses() -> Iterator[float]:
 
 async def _attempt(
     options: PreflightOptions, prepare: Callable[[], Plan], wall_clock: Callable[[], float], report: Report
-) -> Exit:
+) -> ExitCode:
     """All steps in order, up to the first that fails."""
     names = [step.name for step in STEPS]
     name = names[0]
@@ -169,14 +169,14 @@ async def _attempt(
             for finding in await check(case):
                 report.find(name, finding)
     except SettingsError as error:
-        failure = Failure(Exit.CONFIGURATION, "\n".join(error.mistakes), _SEE_HELP)
+        failure = Failure(ExitCode.CONFIGURATION, "\n".join(error.mistakes), _SEE_HELP)
     except CredentialsUnavailable as error:
-        failure = Failure(Exit.CREDENTIALS, str(error), _WAS_THERE)
+        failure = Failure(ExitCode.CREDENTIALS, str(error), _WAS_THERE)
     except Failure as found:
         failure = found
     else:
         report.say("preflight has found all well")
-        return Exit.WELL
+        return ExitCode.WELL
     report.fail(name, failure, names[names.index(name) + 1 :])
     return failure.code
 
@@ -190,7 +190,7 @@ async def _check_plant(case: Case) -> list[Finding]:
     """The YAML: without mistakes, and all its topics such that a broker may take them."""
     path, plan = case.settings.message_config_path, case.plan
     if plan.mistakes:
-        raise Failure(Exit.CONFIGURATION, "\n".join(plan.mistakes), _SEE_CHECK, _EDIT)
+        raise Failure(ExitCode.CONFIGURATION, "\n".join(plan.mistakes), _SEE_CHECK, _EDIT)
     said = some(plan.topics)
     return [ok(f"{path}: {said}") if said else warn(f"{path}: this plant says nothing")]
 

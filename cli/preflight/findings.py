@@ -12,7 +12,7 @@ from edge.settings.host_names import joined
 from edge.settings.loader import Settings
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """Exit codes of `preflight`: what failed first. 0, 2 and 3 mean what they mean for `run`."""
 
     WELL = 0
@@ -29,21 +29,21 @@ class Exit(IntEnum):
 
 
 MEANINGS: Final = {
-    Exit.WELL: "all is well; notes and warnings do not count",
-    Exit.INTERRUPTED: "interrupted, or preflight itself has failed",
-    Exit.CONFIGURATION: "settings, flags or the plant's YAML",
-    Exit.REFUSED: "the broker refuses the connection for good",
-    Exit.NO_ADDRESS: "DNS: no address for the broker's name",
-    Exit.UNREACHABLE: "TCP: nobody answers there",
-    Exit.CA_FILE: "the CA file is missing, or holds no certificate",
-    Exit.TLS: "TLS: another authority or name, a certificate out of date, or no TLS there",
-    Exit.CREDENTIALS: "token, password or certificate: missing, unreadable, expired, for another audience",
-    Exit.NO_SESSION: "no MQTT answer, or the broker asks to come back later",
-    Exit.PUBLISH: "a topic is refused, or its message is not acknowledged",
+    ExitCode.WELL: "all is well; notes and warnings do not count",
+    ExitCode.INTERRUPTED: "interrupted, or preflight itself has failed",
+    ExitCode.CONFIGURATION: "settings, flags or the plant's YAML",
+    ExitCode.REFUSED: "the broker refuses the connection for good",
+    ExitCode.NO_ADDRESS: "DNS: no address for the broker's name",
+    ExitCode.UNREACHABLE: "TCP: nobody answers there",
+    ExitCode.CA_FILE: "the CA file is missing, or holds no certificate",
+    ExitCode.TLS: "TLS: another authority or name, a certificate out of date, or no TLS there",
+    ExitCode.CREDENTIALS: "token, password or certificate: missing, unreadable, expired, for another audience",
+    ExitCode.NO_SESSION: "no MQTT answer, or the broker asks to come back later",
+    ExitCode.PUBLISH: "a topic is refused, or its message is not acknowledged",
 }
 
 
-class Mark(StrEnum):
+class Severity(StrEnum):
     """How a line is to be taken. A warning may explain a later failure; by itself it is none."""
 
     OK = "ok"
@@ -55,14 +55,14 @@ class Mark(StrEnum):
 class Finding(NamedTuple):
     """One line."""
 
-    mark: Mark
+    mark: Severity
     text: str
 
 
 class Failure(Exception):
     """A check has failed, so that later ones make no sense.  fix: what to do, in sentences, one a line."""
 
-    def __init__(self, code: Exit, what: str, *fix: str) -> None:
+    def __init__(self, code: ExitCode, what: str, *fix: str) -> None:
         super().__init__(what)
         self.code, self.fix = code, fix
 
@@ -106,17 +106,17 @@ class Case:
 
 def ok(text: str) -> Finding:
     """Something is as it should be."""
-    return Finding(Mark.OK, text)
+    return Finding(Severity.OK, text)
 
 
 def note(text: str) -> Finding:
     """Something is worth knowing."""
-    return Finding(Mark.NOTE, text)
+    return Finding(Severity.NOTE, text)
 
 
 def warn(text: str) -> Finding:
     """Something may turn out to be wrong."""
-    return Finding(Mark.WARN, text)
+    return Finding(Severity.WARN, text)
 
 
 def moment(unix_seconds: float) -> str:

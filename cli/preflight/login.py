@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
-from cli.preflight.findings import Case, Exit, Failure, Finding, get, moment, note, ok, some, warn
+from cli.preflight.findings import Case, ExitCode, Failure, Finding, get, moment, note, ok, some, warn
 from cli.preflight.session import CLIENT_ID_SUFFIX, Probe, session
 from edge.mqtt.auth.credentials import CredentialsUnavailable, Reader, Token, read_password, read_token, token_file
 from edge.mqtt.connack import shortcomings
@@ -80,7 +80,7 @@ async def check_credentials(case: Case) -> list[Finding]:
         return await _CHECKS[method](case)
     except CredentialsUnavailable as error:
         fixes = (_VOLUME, _ELSEWHERE) if method is AuthMethod.K8S_SAT else _MOUNT
-        raise Failure(Exit.CREDENTIALS, str(error), *fixes) from None
+        raise Failure(ExitCode.CREDENTIALS, str(error), *fixes) from None
 
 
 async def check_connect(case: Case) -> list[Finding]:
@@ -98,7 +98,7 @@ async def not_let_in(case: Case, error: BrokerRefused | ConnectionEnded) -> Fail
     if isinstance(error, BrokerRefused):
         return await _refused(case, error)
     return Failure(
-        Exit.NO_SESSION,
+        ExitCode.NO_SESSION,
         f"no answer to CONNECT: {error}",
         "Is it an MQTT 5 broker that listens there? An older one, or a proxy, may close the connection or be silent.",
         _LATER,
@@ -113,14 +113,14 @@ async def _check_token(case: Case) -> list[Finding]:
     token = await _token(case)
     if token.expires_at is None:
         raise Failure(
-            Exit.CREDENTIALS,
+            ExitCode.CREDENTIALS,
             f"token file {path} holds no JWT with an expiry",
             "Mount a projected service account token there, not a Secret.",
             _VOLUME,
         )
     if token.expires_at <= case.wall_clock():
         raise Failure(
-            Exit.CREDENTIALS,
+            ExitCode.CREDENTIALS,
             f"the token in {path} has expired at {moment(token.expires_at)}",
             _KUBELET,
             _CLOCK,
@@ -203,9 +203,9 @@ def _grants(case: Case, granted: Mapping[str, int]) -> Iterator[Finding]:
 async def _refused(case: Case, error: BrokerRefused) -> Failure:
     """The broker said no; a doubtful token is the likeliest reason for `Not authorized`."""
     if error.code == NOT_AUTHORIZED and (doubt := await _first_doubt(case)):
-        return Failure(Exit.CREDENTIALS, f"{doubt.what}; {error}", *doubt.fix)
+        return Failure(ExitCode.CREDENTIALS, f"{doubt.what}; {error}", *doubt.fix)
     fixes = _NOT_AUTHORIZED_FIXES[case.settings.mqtt_auth_method] if error.code == NOT_AUTHORIZED else None
-    code = Exit.REFUSED if error.final else Exit.NO_SESSION
+    code = ExitCode.REFUSED if error.final else ExitCode.NO_SESSION
     return Failure(code, str(error), *(fixes or _FIXES.get(error.code, (_LATER,))))
 
 

@@ -8,7 +8,7 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 
-from cli.preflight.findings import Case, Exit, Failure, Finding, get, ok, warn
+from cli.preflight.findings import Case, ExitCode, Failure, Finding, get, ok, warn
 from edge.mqtt.dialing import Address, Dialer, NotReached, connected, race, reason
 
 _SOON_SECONDS = 2.0
@@ -55,7 +55,7 @@ async def _knock(case: Case, address: Address) -> str | None:
 
 def _no_name_server(host: str) -> Failure:
     return Failure(
-        Exit.NO_ADDRESS,
+        ExitCode.NO_ADDRESS,
         f"no name server could say where {host} is",
         "DNS itself is away: are the pods of CoreDNS well (kubectl get pods -n kube-system)?",
         "Does a NetworkPolicy keep this pod from port 53? --wait tries again.",
@@ -66,12 +66,12 @@ def _no_such_name(host: str) -> Failure:
     what = f"no address for the host {host}: there is no such name"
     if host.startswith(_PREVIEW_NAME):
         return Failure(
-            Exit.NO_ADDRESS,
+            ExitCode.NO_ADDRESS,
             what,
             "This is the broker's name in preview versions. Set MQTT_BROKER=aio-broker and MQTT_PORT=18883.",
         )
     return Failure(
-        Exit.NO_ADDRESS,
+        ExitCode.NO_ADDRESS,
         what,
         f"Set MQTT_BROKER to a service of the cluster: {get('service')}",
         "Outside the namespace azure-iot-operations the name is aio-broker.azure-iot-operations.",
@@ -81,7 +81,7 @@ def _no_such_name(host: str) -> Failure:
 def _unreachable(case: Case, lost: Mapping[Address, OSError]) -> Failure:
     reasons = "; ".join(f"{address.text}: {_in_words(error)}" for address, error in lost.items())
     what = f"nobody answers on port {case.settings.mqtt_port}: {reasons}"
-    return Failure(Exit.UNREACHABLE, what, *_ways_there(lost))
+    return Failure(ExitCode.UNREACHABLE, what, *_ways_there(lost))
 
 
 def _ways_there(lost: Mapping[Address, OSError]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from cli.preflight.findings import Case, Exit, Failure, Finding, get, note, ok, some, warn
+from cli.preflight.findings import Case, ExitCode, Failure, Finding, get, note, ok, some, warn
 from cli.preflight.login import not_let_in
 from cli.preflight.session import TOO_LARGE, Probe, session
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
@@ -79,8 +79,8 @@ def _broken(probe: Probe, error: Exception) -> Failure:
     what = f"{error}, before it had answered for {some(probe.missing)}"
     if trouble:
         # Some versions of mosquitto refuse a topic, and close then.
-        return Failure(Exit.PUBLISH, f"{_NOT_ALL}; {'; '.join(trouble)}; {what}", *fixes)
-    return Failure(Exit.PUBLISH, what, _CLOSED, *_FIXES[NOT_AUTHORIZED])
+        return Failure(ExitCode.PUBLISH, f"{_NOT_ALL}; {'; '.join(trouble)}; {what}", *fixes)
+    return Failure(ExitCode.PUBLISH, what, _CLOSED, *_FIXES[NOT_AUTHORIZED])
 
 
 def _by_answer(probe: Probe) -> dict[int, list[str]]:
@@ -105,7 +105,7 @@ def _judged(case: Case, probe: Probe) -> Iterator[Finding]:
         trouble.append(f"no acknowledgement within {case.timeout_seconds:g} s: {some(probe.missing)}")
         fixes.append(_STUCK)
     if trouble:
-        raise Failure(Exit.PUBLISH, f"{_NOT_ALL}; {'; '.join(trouble)}", *fixes)
+        raise Failure(ExitCode.PUBLISH, f"{_NOT_ALL}; {'; '.join(trouble)}", *fixes)
     yield ok(f"the broker takes all: {some(case.plan.topics)}")
     if unheard := _by_answer(probe)[_NO_SUBSCRIBERS]:
         yield note(f"nobody listens now to {some(unheard)}: messages are taken, and go nowhere")

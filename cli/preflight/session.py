@@ -14,7 +14,7 @@ from edge.mqtt.auth.credentials import Login, Reader
 from edge.mqtt.connack import Accepted
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.mqtt.protocol.codec import PUBLISH, QOS_1, text, user_property, varint
-from edge.mqtt.publisher import Limits, Wire
+from edge.mqtt.publisher import FrameWriter, Limits
 from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID
 from edge.settings.loader import AuthMethod, Settings
 
@@ -49,7 +49,7 @@ class Probe:
         self._unanswered: dict[int, str] = {}
         self._window = 1
         self._most_bytes: int | None = None
-        self._wire: Wire | None = None
+        self._wire: FrameWriter | None = None
         self._next_id = FIRST_OWN_ID
 
     @property
@@ -62,7 +62,7 @@ class Probe:
         """Nothing for the connection to watch: a preflight has a patience of its own."""
         return 0.0
 
-    def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:  # noqa: ARG002
+    def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:  # noqa: ARG002
         """The connection is up."""
         self.begun, self.certain = True, bool(limits.qos)
         self._wire, self._window, self._most_bytes = wire, min(limits.window, _MOST_IN_FLIGHT), limits.frame_bytes
@@ -85,7 +85,7 @@ class Probe:
         self.answers.update(dict.fromkeys(topics, code))
         return len(topics)
 
-    def _publish(self, wire: Wire, topic: str) -> None:
+    def _publish(self, wire: FrameWriter, topic: str) -> None:
         packet_id = self._next_id if self.certain else None
         frame = empty_message(topic, packet_id)
         if self._most_bytes is not None and len(frame) > self._most_bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from cli.preflight.findings import Case, Exit, Failure, Finding, get, moment, ok, some, warn
+from cli.preflight.findings import Case, ExitCode, Failure, Finding, get, moment, ok, some, warn
 from cli.preflight.session import speaks_plain_mqtt
 from edge.mqtt.auth.credentials import CredentialsUnavailable, Reader, tls_context
 from edge.mqtt.dialing import Dialer
@@ -84,7 +84,7 @@ async def _trusted(case: Case) -> list[Certificate]:
         context = await _read(case, anonymous)
     except CredentialsUnavailable as error:
         raise Failure(
-            Exit.CA_FILE,
+            ExitCode.CA_FILE,
             str(error),
             "In the cluster, mount the key ca.crt of the ConfigMap that has it, as deployment.yaml does:",
             _BUNDLE,
@@ -99,7 +99,7 @@ async def _context(case: Case) -> ssl.SSLContext | None:
         return await _read(case, case.settings)
     except CredentialsUnavailable as error:
         raise Failure(
-            Exit.CREDENTIALS,
+            ExitCode.CREDENTIALS,
             str(error),
             "MQTT_CERT_FILE and MQTT_KEY_FILE must be a pair in PEM form, readable for this user.",
         ) from None
@@ -137,7 +137,7 @@ async def _hear_an_alert(reader: asyncio.StreamReader) -> None:
         return
     except ssl.SSLError as error:
         raise Failure(
-            Exit.CREDENTIALS,
+            ExitCode.CREDENTIALS,
             f"the broker misses our TLS certificate, or does not like it: {error.reason}",
             "Set MQTT_AUTH_METHOD=X509 with a certificate that the broker's client CA has signed, or another port.",
         ) from None
@@ -174,7 +174,7 @@ async def _not_trusted(case: Case, error: ssl.SSLCertVerificationError) -> Failu
     shown = await _presented(case)
     found = f" ({_in_words(shown)})" if shown else ""
     what, *fix = _REASONS.get(error.verify_code, _unknown_authority)(case, shown)
-    return Failure(Exit.TLS, f"{what}{found}; OpenSSL says: {error.verify_message.rstrip('.')}", *fix)
+    return Failure(ExitCode.TLS, f"{what}{found}; OpenSSL says: {error.verify_message.rstrip('.')}", *fix)
 
 
 def _wrong_name(case: Case, shown: Certificate) -> tuple[str, ...]:
@@ -230,20 +230,20 @@ async def _no_handshake(case: Case, error: OSError) -> Failure:
     """No certificate was looked at: is this a port for TLS at all?"""
     if await speaks_plain_mqtt(case):
         return Failure(
-            Exit.TLS,
+            ExitCode.TLS,
             f"{case.where} speaks MQTT without TLS, and MQTT_TLS is true",
             "Set MQTT_PORT to the broker's TLS port (18883 in Azure IoT Operations).",
             "For a broker on your own machine: MQTT_TLS=false. Our token would cross any other network in the clear.",
         )
     if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
         return Failure(
-            Exit.TLS,
+            ExitCode.TLS,
             f"{case.where} speaks TLS, but ends the handshake: {error.reason}",
             "It may ask for a client certificate (MQTT_AUTH_METHOD=X509), or for another version of TLS.",
         )
     why = "no answer in time" if isinstance(error, TimeoutError) else getattr(error, "reason", None) or error.strerror
     return Failure(
-        Exit.TLS,
+        ExitCode.TLS,
         f"{case.where} takes connections, but speaks neither TLS nor MQTT: {why or error}",
         f"Something else listens there. Compare MQTT_BROKER and MQTT_PORT with: {get('service')}",
     )
@@ -262,7 +262,7 @@ async def _speaks_tls(case: Case) -> bool:
 def _plain_to_tls(case: Case) -> Failure:
     """We speak plain MQTT to a port that speaks TLS."""
     return Failure(
-        Exit.TLS,
+        ExitCode.TLS,
         f"{case.where} speaks TLS, and MQTT_TLS is false",
         "Leave MQTT_TLS out, so that it is true, and set MQTT_CA_FILE; or use the broker's plain port, if it has one.",
     )

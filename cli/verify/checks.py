@@ -10,11 +10,11 @@ from typing import Final, TypeVar
 
 from cli.verify.comparison import Calculator, Difference, Limits, StateShare, compare, wrong_states
 from cli.verify.findings import Findings, Kind
-from cli.verify.input.ground_truth import RecordedTruth
+from cli.verify.input.ground_truth import GroundTruth
 from cli.verify.input.reference import Reference, Span, Truth, Unreadable
 from cli.verify.input.rows import Facts, Rows
 from cli.verify.input.timeline import Timeline
-from cli.verify.machine_checks import Witness
+from cli.verify.machine_checks import MachineChecker
 from cli.verify.order_checks import Ordered, check_orders
 from cli.verify.row_counts import MachineRows, steadiness
 
@@ -63,7 +63,7 @@ def hold(rows: Rows, reference: Reference, question: Question) -> Outcome:
     """Hold rows against the truth; Unreadable where that cannot be done."""
     timelines = reference.timelines
     common = _common(rows, reference.span, timelines)
-    outcome = Outcome(common, reference.span, isinstance(reference, RecordedTruth))
+    outcome = Outcome(common, reference.span, isinstance(reference, GroundTruth))
     _check_cut(reference, outcome.span)
     truths = _matching(question.machines, reference.machines(*outcome.span))
     told = _matching(question.machines, rows.machines)
@@ -77,7 +77,7 @@ def hold(rows: Rows, reference: Reference, question: Question) -> Outcome:
         else:
             its, what = told[machine_id], "has rows, and the truth knows of no such machine"
             outcome.findings.note(Kind.STRANGER, machine_id, its.first_ms, what, its.rows)
-    if isinstance(reference, RecordedTruth) and reference.knows_orders and question.machines == _ALL:
+    if isinstance(reference, GroundTruth) and reference.knows_orders and question.machines == _ALL:
         slack_ms = max(each.steady_ms for each in outcome.counts.values())
         outcome.ordered = check_orders(rows, reference, outcome.span, slack_ms, outcome.findings)
     return outcome
@@ -89,9 +89,9 @@ def _hold(
     timeline = reference.timelines[machine_id]
     steady_ms = _steady_ms(machine_id, rows, timeline)
     counts = MachineRows(machine_id, timeline, steady_ms)
-    if isinstance(reference, RecordedTruth):
+    if isinstance(reference, GroundTruth):
         its = reference.stays(machine_id), reference.jobs(machine_id)
-        witness = Witness(machine_id, timeline, *its, outcome.findings)
+        witness = MachineChecker(machine_id, timeline, *its, outcome.findings)
         witness.slack_ms = steady_ms
         witness.since_ms, witness.until_ms = outcome.span
         _watch(rows.of(machine_id), counts, witness)
@@ -108,7 +108,7 @@ def _hold(
         outcome.states[machine_id] = wrong_states(counts, truth, question.bounds.availability)
 
 
-def _watch(records: Iterable[tuple[int, Facts]], counts: MachineRows, witness: Witness) -> None:
+def _watch(records: Iterable[tuple[int, Facts]], counts: MachineRows, witness: MachineChecker) -> None:
     for time_ms, facts in records:
         if counts.add(time_ms, facts):
             witness.row(time_ms, facts, regular=not counts.is_extra(facts))

@@ -21,8 +21,8 @@ from cli.verify.comparison import BOUNDS, Calculator, Limits, from_rows
 from cli.verify.input.ground_truth import load
 from cli.verify.input.reference import Reference, Unreadable, fetch, lines_of, opened
 from cli.verify.input.rows import Rows
-from cli.verify.input.subscriber import CannotListen, Listener
-from cli.verify.report import Code, Verdict
+from cli.verify.input.subscriber import CannotListen, Subscriber
+from cli.verify.report import ExitCode, Report
 from edge.mqtt.auth.credentials import CredentialsUnavailable
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings, add_flags
@@ -115,10 +115,10 @@ def run_verify(
     try:
         rows, reference = _live(options, settings()) if options.from_mqtt else _from_file(options)
         _check_any(rows)
-        verdict = Verdict(rows, hold(rows, reference, Question(options.machines, options.limits, calculate)))
+        verdict = Report(rows, hold(rows, reference, Question(options.machines, options.limits, calculate)))
     except (Unreadable, CannotListen, CredentialsUnavailable) as error:
         print(f"verify: {error}", file=sys.stderr)
-        return Code.UNREADABLE
+        return ExitCode.UNREADABLE
     out.writelines(f"{line}\n" for line in verdict.report())
     return verdict.code(strict=options.strict)
 
@@ -155,7 +155,7 @@ def _live(options: VerifyOptions, settings: Settings) -> tuple[Rows, Reference]:
         raise Unreadable("--from-mqtt needs --duration SECONDS")
     url = options.truth or f"http://{joined(settings.http_host, settings.http_port)}/oee"
     topics = options.topics or f"{settings.mqtt_topic_prefix}/#"
-    with Listener(settings, topics) as listener:
+    with Subscriber(settings, topics) as listener:
         print(f"listening to {topics} for {options.duration:g} s", file=sys.stderr)
         before = fetch(url)
         rows = Rows(before.now_ms)

@@ -61,7 +61,7 @@ Calculator = Callable[[MachineRows, float], Figures]
 """Makes figures from a machine's rows, and hours."""
 
 
-class Mark(StrEnum):
+class Severity(StrEnum):
     """What is to be said of a difference: nothing, that only the allowance lets it pass, that the time is too short to
     judge it, or that it is too great."""
 
@@ -78,12 +78,12 @@ class Difference:
     rows: float | None
     truth: float | None
     value: float
-    mark: Mark
+    mark: Severity
 
     @property
     def is_judged(self) -> bool:
         """Whether there was something to compare, and enough of it."""
-        return self.mark is not Mark.SHORT and not self.rows is self.truth is None
+        return self.mark is not Severity.SHORT and not self.rows is self.truth is None
 
 
 class StateShare(NamedTuple):
@@ -163,12 +163,12 @@ def _off(shown: float | None, true: float | None, *, relative: bool) -> float:
     return _ratio_or(shown - true, max(shown, true), 0.0) if relative else shown - true
 
 
-def _mark(off: float, bound: float, allowance: float) -> Mark:
+def _mark(off: float, bound: float, allowance: float) -> Severity:
     if off > max(bound, allowance + _ROUNDING):
-        return Mark.TOO_FAR
+        return Severity.TOO_FAR
     if allowance > _MOST_ALLOWED:
-        return Mark.SHORT
-    return Mark.FINE if off <= bound else Mark.ALLOWED
+        return Severity.SHORT
+    return Severity.FINE if off <= bound else Severity.ALLOWED
 
 
 def _figures(

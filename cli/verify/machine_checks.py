@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 from cli.verify.findings import Findings, Kind, text
 from cli.verify.input.events import Job, Stay
 from cli.verify.input.rows import Facts
-from cli.verify.input.timeline import Life, Timeline
+from cli.verify.input.timeline import Lifetime, Timeline
 from cli.verify.pairing import Pairing
 from plant.telemetry import PLANNED_STOP
 
@@ -39,7 +39,7 @@ class _Ahead(Generic[T]):
         return taken
 
 
-class Witness:
+class MachineChecker:
     """Looks at a machine's rows in order of time, and notes what is not so.
 
     slack_ms: how far the times of rows may be off.  lost: finished jobs whose row is not there.
@@ -121,7 +121,7 @@ class Witness:
         else:
             self._pairing.told(facts.job, time_ms, facts)
 
-    def _look_for_report(self, time_ms: int, life: Life) -> None:
+    def _look_for_report(self, time_ms: int, life: Lifetime) -> None:
         """Note a job that this row should have reported: the row is the first after it, and jobs wait for such rows."""
         for name in [*self._pairing.waiting][-2:] if self._pairing.waiting else ():
             finished_ms, _ = self._pairing.waiting[name]
@@ -168,14 +168,14 @@ class Witness:
 
     # the present job
 
-    def _look_at_present(self, time_ms: int, facts: Facts, life: Life) -> None:
+    def _look_at_present(self, time_ms: int, facts: Facts, life: Lifetime) -> None:
         wrong = [*self._wrong_job(time_ms, facts, life), *self._wrong_progress(facts)]
         if facts.station != life.at(time_ms).station:
             wrong += self._wrong_station(time_ms, facts.station, life)
         if wrong:
             self._note(Kind.PRESENT, time_ms, ", ".join(wrong))
 
-    def _wrong_job(self, time_ms: int, facts: Facts, life: Life) -> Iterator[str]:
+    def _wrong_job(self, time_ms: int, facts: Facts, life: Lifetime) -> Iterator[str]:
         """The job on the machine is the next to finish; nothing is known of one that did not finish in this life."""
         job, waits = self._jobs.next, facts.status in (_BLOCKED, _STARVED, PLANNED_STOP)
         if facts.current == "" or job is None or job.finished_ms > life.until_ms:
@@ -192,7 +192,7 @@ class Witness:
         elif facts.current == job.job_id and facts.result is None and facts.kind not in (None, job.kind):
             yield f"says {facts.kind} is on it and not {job.kind}"
 
-    def _wrong_station(self, time_ms: int, station: str | None, life: Life) -> Iterator[str]:
+    def _wrong_station(self, time_ms: int, station: str | None, life: Lifetime) -> Iterator[str]:
         known = {life.at(time_ms - self.slack_ms).station, life.at(time_ms + self.slack_ms).station}
         if station is not None and None not in known and station not in known:
             yield f"says station {station} and not {' or '.join(map(str, known))}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from cli.verify.findings import Findings, Kind, text
-from cli.verify.input.ground_truth import RecordedTruth
+from cli.verify.input.ground_truth import GroundTruth
 from cli.verify.input.reference import Span
 from cli.verify.input.rows import DISPATCH, ORDER, Rows
 from cli.verify.pairing import Pairing
@@ -22,7 +22,7 @@ class Ordered(NamedTuple):
     repeated: int
 
 
-def check_orders(rows: Rows, truth: RecordedTruth, span: Span, slack_ms: float, findings: Findings) -> Ordered:
+def check_orders(rows: Rows, truth: GroundTruth, span: Span, slack_ms: float, findings: Findings) -> Ordered:
     """Note what is wrong with the orders and dispatches of a time; their times may be off by so much."""
     checks = [_Check(event, span, slack_ms, findings) for event in (ORDER, DISPATCH)]
     for check in checks:
@@ -45,7 +45,7 @@ class _Check:
         """What it has come to."""
         return Ordered(self._true, self._missing, self._repeated)
 
-    def run(self, rows: Rows, truth: RecordedTruth) -> None:
+    def run(self, rows: Rows, truth: GroundTruth) -> None:
         """Go through all."""
         events = truth.orders(self._event)
         true, same = next(events, None), list[_Row]()

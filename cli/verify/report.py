@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Final
 
 from cli.verify.checks import COARSE_MS, Outcome
-from cli.verify.comparison import Difference, Figures, Mark
+from cli.verify.comparison import Difference, Figures, Severity
 from cli.verify.input.rows import DISPATCH, ORDER, Rows
 from cli.verify.row_counts import MachineRows
 
@@ -24,7 +24,7 @@ _FAULTS: Final[Mapping[str, Callable[[MachineRows], int]]] = {
 }
 
 
-class Code(IntEnum):
+class ExitCode(IntEnum):
     """The exit code of the command."""
 
     FINE = 0
@@ -34,7 +34,7 @@ class Code(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Report:
     """What rows say beside what is true."""
 
     rows: Rows
@@ -44,7 +44,7 @@ class Verdict:
     def off(self) -> list[str]:
         """Machines with a figure that passes its bound."""
         differences = self.outcome.differences.items()
-        return [each for each, its in differences if any(one.mark is Mark.TOO_FAR for one in its)]
+        return [each for each, its in differences if any(one.mark is Severity.TOO_FAR for one in its)]
 
     @property
     def unjudged(self) -> dict[str, list[str]]:
@@ -79,13 +79,13 @@ class Verdict:
             found["orders and dispatches that came again"] = {"orders": ordered.repeated}
         return found
 
-    def code(self, *, strict: bool) -> Code:
+    def code(self, *, strict: bool) -> ExitCode:
         """Whether all that is said is true, and enough is said; strictly, whether rows are whole and exact, too."""
         faulty = self.rows.junk or self._unsteady() or any(any(counts.values()) for counts in self.faults.values())
         wrong_states = any(self.outcome.states.values())
         if self.off or self._silent() or self.outcome.findings or wrong_states or (strict and faulty):
-            return Code.WRONG
-        return Code.SHORT if self.is_short else Code.FINE
+            return ExitCode.WRONG
+        return ExitCode.SHORT if self.is_short else ExitCode.FINE
 
     def report(self) -> Iterator[str]:
         """The table, what it comes to, and what rows show beside it; line by line."""
@@ -127,7 +127,7 @@ class Verdict:
             yield f"The rows end {early_ms / 1000:,.0f} s before the truth does; what was after is not judged."
         if worst := [one for place, name in enumerate(Figures._fields) for one in self._worst(place, name)]:
             yield f"Farthest off: {', '.join(worst)}."
-        if any(one.mark is Mark.ALLOWED for its in outcome.differences.values() for one in its):
+        if any(one.mark is Severity.ALLOWED for its in outcome.differences.values() for one in its):
             yield "~ above the bound, and no more than sampling may do in so short a time."
         yield from self._too_short()
         if silent := self._silent():

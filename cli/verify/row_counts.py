@@ -14,7 +14,7 @@ from statistics import median_low
 from typing import Final
 
 from cli.verify.input.rows import Facts
-from cli.verify.input.timeline import Life, Terms, Timeline
+from cli.verify.input.timeline import Lifetime, Terms, Timeline
 from cli.verify.job_numbers import JobNumbers
 from plant.telemetry import GOOD, PLANNED_STOP
 
@@ -226,7 +226,7 @@ class MachineRows:
         worked = self._worked[terms]
         return worked.shortest_seconds if worked.cycles >= FEW_CYCLES else terms.ideal_seconds
 
-    def _missing(self, place: int, life: Life, since_ms: float, until_ms: float) -> int:
+    def _missing(self, place: int, life: Lifetime, since_ms: float, until_ms: float) -> int:
         begins_ms, ends_ms = max(life.since_ms, since_ms), min(life.until_ms, until_ms)
         beats = self._lives.get(place)
         if beats is None:
@@ -236,7 +236,7 @@ class MachineRows:
         outside = sum(max(0, math.ceil(life.periods(*end) - spare) - 1) for end in ends)
         return outside + max(0, self._balance(life, beats)[0] - life.crowdings)
 
-    def _balance(self, life: Life, beats: _Beats) -> tuple[int, int]:
+    def _balance(self, life: Lifetime, beats: _Beats) -> tuple[int, int]:
         """Beats without a row and rows without a beat. Where times are unsteady, which they are cannot be told."""
         if self.steady_ms <= self._terms.period_ms / 8:
             return beats.gaps, beats.surplus

@@ -13,7 +13,7 @@ from math import inf
 from operator import attrgetter
 from typing import Final
 
-from edge.settings.types import Policy
+from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
 
 TOO_LARGE: Final = "too_large"
@@ -25,14 +25,14 @@ _DAY_SECONDS: Final = 86_400.0
 _kind_of: Final = attrgetter("kind")
 
 
-def reserve(size: int, policy: Policy, per_second: float) -> tuple[str, bool]:
+def reserve(size: int, policy: QueuePolicy, per_second: float) -> tuple[str, bool]:
     """Say for how long a queue of that size takes what a plant says; and whether that is too short to come through.
 
     A broker that is restarted, or moved to another node, is away for some seconds.
     """
     seconds = size / per_second if per_second else inf
     lasts = f"{seconds:.3g}s" if seconds < _DAY_SECONDS else "days"
-    short = seconds < _RESTART_SECONDS and policy is not Policy.BLOCK
+    short = seconds < _RESTART_SECONDS and policy is not QueuePolicy.BLOCK
     advice = "; a broker away for longer costs messages: raise QUEUE_SIZE, or QUEUE_POLICY=block" if short else ""
     return f"queue without a broker: size={size} lasts={lasts} rate={per_second:.4g}/s policy={policy}{advice}", short
 
@@ -92,7 +92,7 @@ class Ledger:
         )
 
 
-class Outbox:
+class MessageQueue:
     """A first-in, first-out queue of at most `size` messages that writes its ledger as messages pass.
 
     A message is offered, taken (now in flight), and then acknowledged, refused, discarded or put back.
@@ -102,7 +102,7 @@ class Outbox:
     on_acknowledged: called with the messages that the broker has taken.
     """
 
-    def __init__(self, size: int, policy: Policy = Policy.DROP_OLDEST, ledger: Ledger | None = None) -> None:
+    def __init__(self, size: int, policy: QueuePolicy = QueuePolicy.DROP_OLDEST, ledger: Ledger | None = None) -> None:
         self.size = size
         self.policy = policy
         self.ledger = ledger or Ledger()
@@ -113,9 +113,9 @@ class Outbox:
         self._queue: deque[Message] = deque()
         # Chosen once: a queue that is full stays so for long, and each message then passes here.
         self._when_full = {
-            Policy.DROP_OLDEST: self._drop_oldest,
-            Policy.DROP_NEWEST: self._drop_newest,
-            Policy.BLOCK: self._block,
+            QueuePolicy.DROP_OLDEST: self._drop_oldest,
+            QueuePolicy.DROP_NEWEST: self._drop_newest,
+            QueuePolicy.BLOCK: self._block,
         }[policy]
 
     def __len__(self) -> int:

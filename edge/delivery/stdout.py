@@ -16,9 +16,9 @@ from typing import Final
 import orjson
 
 from edge.blocking import run_aside
-from edge.delivery.queue import Outbox
+from edge.delivery.queue import MessageQueue
 from edge.routing import TRIGGER, TopicError
-from edge.status import ConnectionFacts
+from edge.status import ConnectionStatus
 from plant.telemetry import Message
 
 _MOST_A_WRITE: Final = 2000
@@ -28,11 +28,11 @@ class ReaderGone(Exception):
     """Whoever read standard output has seen enough. That is no error."""
 
 
-class StreamFailed(Exception):
+class StdoutFailed(Exception):
     """Standard output takes no more; the text says why."""
 
 
-class DryRun:
+class StdoutWriter:
     """Writes every message as `{"topic":...,"qos":...,"retain":...,"payload":{...}}`; written is acknowledged.
 
     An extra row for a finished job has `"user_properties":{"trigger":"job"}` before its payload, as it has on the wire.
@@ -43,7 +43,7 @@ class DryRun:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: MessageQueue,
         topic: Callable[[Message], str],
         qos: int,
         stream: FileIO,
@@ -59,12 +59,12 @@ class DryRun:
         self._may_block = not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
         outbox.on_message = self._wake
 
-    def facts(self) -> ConnectionFacts:
+    def facts(self) -> ConnectionStatus:
         """Always ready, without any client."""
-        return ConnectionFacts(connected=True, last_reason="dry run", clients=0)
+        return ConnectionStatus(connected=True, last_reason="dry run", clients=0)
 
     async def run(self) -> None:
-        """Write what comes until `stop`; ReaderGone or StreamFailed where that cannot go on."""
+        """Write what comes until `stop`; ReaderGone or StdoutFailed where that cannot go on."""
         while not self._stopping:
             await self._lines_wait.wait()
             self._lines_wait.clear()
@@ -108,7 +108,7 @@ class DryRun:
             self._outbox.put_back(*messages[whole:])
             if isinstance(error, BrokenPipeError):
                 raise ReaderGone("the reader of standard output has gone")
-            raise StreamFailed(f"cannot write to standard output: {error.strerror}")
+            raise StdoutFailed(f"cannot write to standard output: {error.strerror}")
 
     def _line(self, message: Message) -> bytes:
         try:

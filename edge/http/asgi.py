@@ -17,7 +17,7 @@ _A_TURN: Final = 4
 """Requests that are taken up in one turn of the event loop: each costs some tenths of a millisecond."""
 
 
-class PiecesResponse(Response):
+class ChunkedResponse(Response):
     """An answer in pieces of some 64 KiB, known by its length; others have their turn between them."""
 
     def __init__(

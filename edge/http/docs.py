@@ -16,7 +16,7 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 
-from edge.http.asgi import PiecesResponse
+from edge.http.asgi import ChunkedResponse
 
 _PIECE_BYTES: Final = 64 * 1024
 _SWAGGER: Final = """
@@ -59,7 +59,7 @@ def _add_file(app: FastAPI, path: str, name: str) -> None:
     @app.get(path, include_in_schema=False)
     async def answer() -> Response:
         file = _folder() / name
-        return PiecesResponse(_pieces(file), file.stat().st_size, _TYPES[file.suffix], _SAFE)
+        return ChunkedResponse(_pieces(file), file.stat().st_size, _TYPES[file.suffix], _SAFE)
 
 
 def _page(title: str, name: str, script: str, style: str | None) -> str:

@@ -30,7 +30,7 @@ Entry = tuple[tuple[int, int], str, bytes]
 """A machine: its place among all machines, its id, and its figures as JSON."""
 
 
-class Truth(NamedTuple):
+class OeeTruth(NamedTuple):
     """What machines really did, in their order.
 
     start, now: plant times in seconds since 1970, of the run's beginning and of what is told here.
@@ -69,17 +69,17 @@ def entry(place: tuple[int, int], machine: MachineOee) -> Entry:
     return place, machine.machine_id, b"".join((json, b""))
 
 
-async def merged(parts: Sequence[Truth], limit: int | None) -> Truth:
+async def merged(parts: Sequence[OeeTruth], limit: int | None) -> OeeTruth:
     """Parts of a plant as one, in the order of their machines, of which there may be so many."""
     entries: list[Entry] = []
     in_order = islice(merge(*(part.entries for part in parts), key=_place), limit)
     async for some in in_turns(_by(PIECE_MACHINES, in_order)):
         entries += some
     more = any(part.more for part in parts) or len(entries) < sum(len(part.entries) for part in parts)
-    return Truth(parts[0].start, max(part.now for part in parts), entries, more)
+    return OeeTruth(parts[0].start, max(part.now for part in parts), entries, more)
 
 
-async def oee_answer(truth: Truth, query: OeeQuery) -> OeeAnswer:
+async def oee_answer(truth: OeeTruth, query: OeeQuery) -> OeeAnswer:
     """The whole answer."""
     pieces = [_head(truth, query)]
     async for some in in_turns(_by(PIECE_MACHINES, truth.entries)):
@@ -89,12 +89,12 @@ async def oee_answer(truth: Truth, query: OeeQuery) -> OeeAnswer:
     return OeeAnswer([*pieces, b"]" + b"," * bool(tail) + orjson.dumps(tail)[1:]], following)
 
 
-def _head(truth: Truth, query: OeeQuery) -> bytes:
+def _head(truth: OeeTruth, query: OeeQuery) -> bytes:
     times = {"start": rfc3339(round(truth.start * 1000)), "now": rfc3339(round(truth.now * 1000))}
     return orjson.dumps({"span": query.span, **times, "machines": []})[:-2]
 
 
-def _next(truth: Truth, query: OeeQuery) -> str | None:
+def _next(truth: OeeTruth, query: OeeQuery) -> str | None:
     if not truth.more or not truth.entries:
         return None
     kind, _, limit = query.which

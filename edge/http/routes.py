@@ -24,10 +24,10 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.blocking import read_small, run_aside
-from edge.http.asgi import Outermost, PiecesResponse
+from edge.http.asgi import ChunkedResponse, Outermost
 from edge.http.docs import add_docs
 from edge.http.oee_answer import OeeAnswer
-from edge.http.shared_work import OneAtATime
+from edge.http.shared_work import SharedWork
 from edge.redaction import clean, redact
 from edge.status import BadQuery, Busy, OeeQuery, ReloadOutcome, Span
 from plant.telemetry import Which
@@ -37,7 +37,7 @@ _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 _MOST_SCRAPES = 100
 
 
-class Daemon(Protocol):
+class StatusSource(Protocol):
     """What the HTTP port needs of the process it shows."""
 
     @property
@@ -71,7 +71,7 @@ class Daemon(Protocol):
         """Load the plant's file anew."""
 
 
-def create_app(daemon: Daemon) -> FastAPI:
+def create_app(daemon: StatusSource) -> FastAPI:
     """Make the web application that shows and steers a daemon."""
     # FastAPI's own telemetry is off: its exporters read the environment and report to where nobody here asked them to.
     app = FastAPI(
@@ -116,8 +116,8 @@ _LINKS = {
 }
 
 
-def _add_metrics(app: FastAPI, daemon: Daemon) -> None:
-    pages = OneAtATime[bytes](_MOST_SCRAPES)
+def _add_metrics(app: FastAPI, daemon: StatusSource) -> None:
+    pages = SharedWork[bytes](_MOST_SCRAPES)
 
     @app.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse, responses=_UNWELL)
     async def metrics(request: Request) -> Response:
@@ -131,7 +131,7 @@ def _add_metrics(app: FastAPI, daemon: Daemon) -> None:
             return Response(await pages.get(content_type, page), headers={"content-type": content_type})
 
 
-def _add_probes(app: FastAPI, daemon: Daemon) -> None:
+def _add_probes(app: FastAPI, daemon: StatusSource) -> None:
     @app.get("/livez", summary="Is it at work?", response_class=PlainTextResponse, responses=_UNWELL)
     async def livez() -> Response:
         """200 while the loop turns and, with messages due and a connection, acknowledgements come."""
@@ -172,7 +172,7 @@ class _OeeParameters(BaseModel):
     limit: int | None = Field(None, ge=1, le=1_000_000, description="So many machines at most; all, if not given.")
 
 
-def _add_oee(app: FastAPI, daemon: Daemon) -> None:
+def _add_oee(app: FastAPI, daemon: StatusSource) -> None:
     @app.get("/oee", summary="What each machine really did", responses=_UNWELL)
     async def oee(asked: Annotated[_OeeParameters, Query()]) -> Response:
         """Times in seconds by state, jobs by result and the OEE figures (ISO 22400-2), as the plant knows them.
@@ -189,7 +189,7 @@ def _add_oee(app: FastAPI, daemon: Daemon) -> None:
         except TimeoutError:
             raise HTTPException(503, "a worker does not answer; /livez says for how long") from None
         link = {"Link": f'<{answer.next}>; rel="next"'} if answer.next else None
-        return PiecesResponse(answer, answer.size_bytes, "application/json", link)
+        return ChunkedResponse(answer, answer.size_bytes, "application/json", link)
 
 
 @contextlib.contextmanager
@@ -208,7 +208,7 @@ def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
         return choose_encoder("")
 
 
-def _add_reload(app: FastAPI, daemon: Daemon) -> None:
+def _add_reload(app: FastAPI, daemon: StatusSource) -> None:
     async def authorized(request: Request) -> None:
         await authorize(request, daemon.http_token_file)
 

@@ -25,7 +25,7 @@ async def in_turns(parts: Iterable[_T]) -> AsyncIterator[_T]:
         began = loop.time()
 
 
-class OneAtATime(Generic[_T]):
+class SharedWork(Generic[_T]):
     """Makes one thing at a time. Who asks for the same as somebody who still waits for its beginning gets the same.
 
     What is being made already was begun before the question, and does not answer it.

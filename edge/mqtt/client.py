@@ -10,17 +10,17 @@ from functools import partial
 from math import inf
 
 from edge.mqtt.auth.credentials import CredentialsUnavailable, Login, Reader, Token, read_token, token_file
-from edge.mqtt.auth.token_refresh import Renewal
+from edge.mqtt.auth.token_refresh import TokenRefresher
 from edge.mqtt.backoff import Backoff
 from edge.mqtt.connack import shortcomings
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.mqtt.dialing import Dialer
 from edge.mqtt.protocol.reason_codes import NOT_AUTHORIZED
-from edge.mqtt.publisher import Delivery
+from edge.mqtt.publisher import Publisher
 from edge.redaction import printable
 from edge.settings.host_names import joined
 from edge.settings.loader import AuthMethod, Settings
-from edge.status import ConnectionFacts
+from edge.status import ConnectionStatus
 
 log = logging.getLogger("broker")
 
@@ -28,19 +28,19 @@ _TOLERATED_REFUSALS = 5
 _MOST_AUDIENCES = 8
 
 
-class Broker:
+class MqttClient:
     """Keeps a connection, whatever happens to it.
 
     wall_clock: Unix seconds, to compare with a token's expiry.
     """
 
-    def __init__(self, settings: Settings, delivery: Delivery, wall_clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, delivery: Publisher, wall_clock: Callable[[], float]) -> None:
         self._settings, self._delivery, self._wall_clock = settings, delivery, wall_clock
         self._files = Reader(partial(Login.of, settings))
         self._token_file = token_file(settings)
         self._dialer = Dialer(settings.mqtt_broker, settings.mqtt_port)
         self._connection: Connection | None = None
-        self._renewal: Renewal | None = None
+        self._renewal: TokenRefresher | None = None
         self._connects = self._renewals = self._refusals = 0
         self._token: Token | None = None
         self._last_reason = "connecting"
@@ -49,10 +49,10 @@ class Broker:
         self._anew = settings.mqtt_clean_start
         self._stopping = asyncio.Event()
 
-    def facts(self) -> ConnectionFacts:
+    def facts(self) -> ConnectionStatus:
         """The connection as it is now."""
         now, acknowledged = asyncio.get_running_loop().time(), self._delivery.last_acknowledgement
-        return ConnectionFacts(
+        return ConnectionStatus(
             connected=self._connection is not None,
             connects=self._connects,
             token_renewals=self._renewals,
@@ -144,7 +144,7 @@ class Broker:
         self._refusals = 0
         if login.token is not None:
             latest = Reader(partial(read_token, self._token_file)).latest
-            self._renewal = Renewal(self._token_file, login.token, connection, latest, self._wall_clock)
+            self._renewal = TokenRefresher(self._token_file, login.token, connection, latest, self._wall_clock)
         self._last_reason = "connected"
         log.info(
             "connected to %s as %s (%s, %s), %s session, window %s, QoS %s",

@@ -19,8 +19,8 @@ from edge.mqtt.dialing import Dialer, NotReached, reason
 from edge.mqtt.protocol.codec import LONGEST_PACKET, PROTOCOL_ERROR, Violation
 from edge.mqtt.protocol.packet_reader import REASON_STRING, SERVER_REFERENCE, Answer
 from edge.mqtt.protocol.reason_codes import KEEP_ALIVE_TIMEOUT, Outcome, Packet, explain, name_of, outcome
-from edge.mqtt.publisher import Limits, Wire
-from edge.mqtt.session import REFUSED_FROM, Link, Session, make_properties
+from edge.mqtt.publisher import FrameWriter, Limits
+from edge.mqtt.session import REFUSED_FROM, Session, Transport, make_properties
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings
 
@@ -49,7 +49,7 @@ class Lane(Protocol):
     def waiting_seconds(self) -> float:
         """For how long acknowledgements have been due."""
 
-    def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:
+    def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
         """The connection is up."""
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class Connection:
         self._farewell: BrokerRefused | None = None
         self._dropped_for: str | None = None
         self._leaving = self._clean_start = False
-        self._link = Link(delivery.acknowledged, delivery.fill, delivery.fill)
+        self._link = Transport(delivery.acknowledged, delivery.fill, delivery.fill)
         self._session = Session(self._link, settings.mqtt_client_id, self)
         self._session.on_disconnect = self._on_disconnect
 

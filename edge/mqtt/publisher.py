@@ -16,7 +16,7 @@ from math import inf
 from operator import attrgetter
 from typing import Final, Protocol
 
-from edge.delivery.queue import NO_TOPIC, TOO_LARGE, Ledger, Outbox
+from edge.delivery.queue import NO_TOPIC, TOO_LARGE, Ledger, MessageQueue
 from edge.mqtt.protocol.codec import TextTooLong
 from edge.mqtt.protocol.reason_codes import Outcome, Packet, name_of, outcome
 from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID, REFUSED_FROM
@@ -30,7 +30,7 @@ _BLOCKED_SECONDS = 10.0
 _SLOW_FIRST_SECONDS, _SLOW_MOST_SECONDS = 0.25, 15.0
 
 
-class Encodes(Protocol):
+class FrameEncoder(Protocol):
     """Makes the PUBLISH frames of messages; no packet ids mean QoS 0."""
 
     retain_available: bool
@@ -49,7 +49,7 @@ class _Unsendable(Exception):
         self.reason = reason
 
 
-class Wire(Protocol):
+class FrameWriter(Protocol):
     """Where frames go."""
 
     writable: bool
@@ -72,7 +72,7 @@ class Limits:
     retain: bool = True
 
 
-class Delivery:
+class Publisher:
     """Sends what the outbox holds as fast as the broker allows.
 
     clock: seconds, monotonic.  on_refused: told of each message the broker refuses for good, with the reason code.
@@ -81,8 +81,8 @@ class Delivery:
 
     def __init__(
         self,
-        outbox: Outbox,
-        encoder: Encodes,
+        outbox: MessageQueue,
+        encoder: FrameEncoder,
         clock: Callable[[], float],
         on_refused: Callable[[Message, int], None] = lambda _message, _code: None,
         on_unsendable: Callable[[Message, str, str], None] = lambda _message, _reason, _why: None,
@@ -93,7 +93,7 @@ class Delivery:
         self._outbox, self._encoder, self._clock = outbox, encoder, clock
         self._on_refused, self._on_unsendable = on_refused, on_unsendable
         self._taken_before = 0
-        self._wire: Wire | None = None
+        self._wire: FrameWriter | None = None
         self._limits = Limits(window=1)
         self._in_flight: dict[int, Message] = {}
         self._again: deque[tuple[int, Message]] = deque()
@@ -132,7 +132,7 @@ class Delivery:
         """For how long acknowledgements have been due and none has come; 0 when none is due."""
         return self._clock() - self.progress_at if self._wire and self._in_flight else 0.0
 
-    def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:
+    def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
         """A connection is up: send again what is unacknowledged, then what waits."""
         self._wire, self._limits = wire, limits
         self._encoder.retain_available = limits.retain

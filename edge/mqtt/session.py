@@ -64,7 +64,7 @@ def make_properties(packet_type: int, **values: object) -> Properties:
     return properties
 
 
-class Link(asyncio.Protocol):
+class Transport(asyncio.Protocol):
     """One network connection: splits what comes in, and is the socket that paho believes it has.
 
     on_pubacks: called with acknowledgements of telemetry, packet ids and the reason code that all of them have; returns
@@ -249,7 +249,7 @@ class Hears(Protocol):
 class Session(paho.Client):
     """paho's client on a Link, with AUTH (MQTT 5, 3.15). Packets that nobody has asked for end the connection."""
 
-    def __init__(self, link: Link, client_id: str, hears: Hears) -> None:
+    def __init__(self, link: Transport, client_id: str, hears: Hears) -> None:
         super().__init__(
             callback_api_version=CallbackAPIVersion.VERSION2,
             client_id=client_id,

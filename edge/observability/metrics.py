@@ -24,7 +24,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from edge.delivery.queue import NO_TOPIC, TOO_LARGE, Ledger
-from edge.status import NO_STEPS, ClockFacts, ConnectionFacts, ReloadFacts
+from edge.status import NO_STEPS, ClockStatus, ConnectionStatus, ReloadStatus
 from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("statistics")
@@ -72,11 +72,11 @@ class Lateness:
 def statistics(
     uptime_seconds: float,
     ledger: Ledger,
-    connection: ConnectionFacts,
+    connection: ConnectionStatus,
     *,
     recent_rate: float | None = None,
     lateness_seconds: float = 0.0,
-    clock: ClockFacts = NO_STEPS,
+    clock: ClockStatus = NO_STEPS,
 ) -> str:
     """Write the statistics block: five lines whose form others parse, then what else there is to say.
 
@@ -95,10 +95,10 @@ def statistics(
 
 def _further_lines(
     ledger: Ledger,
-    connection: ConnectionFacts,
+    connection: ConnectionStatus,
     recent_rate: float | None,
     lateness_seconds: float,
-    clock: ClockFacts,
+    clock: ClockStatus,
 ) -> Iterator[str]:
     if recent_rate is not None:
         yield f"Recent Rate: {recent_rate:.2f} msg/sec"
@@ -121,9 +121,9 @@ class Statistics:
     def __init__(
         self,
         ledger: Ledger,
-        connection: Callable[[], ConnectionFacts],
+        connection: Callable[[], ConnectionStatus],
         lateness: Lateness,
-        clock: Callable[[], ClockFacts] = ClockFacts,
+        clock: Callable[[], ClockStatus] = ClockStatus,
     ) -> None:
         self._ledger, self._connection, self._lateness, self._clock = ledger, connection, lateness, clock
         self._before: tuple[float, int] | None = None
@@ -153,7 +153,7 @@ class Statistics:
         return _rate(self._ledger.sent - before[1], uptime_seconds - before[0]) if before else None
 
 
-def _connection_fields(facts: ConnectionFacts) -> dict[str, object]:
+def _connection_fields(facts: ConnectionStatus) -> dict[str, object]:
     """Nothing where there is no client, as in a dry run."""
     if not facts.clients:
         return {}
@@ -174,21 +174,21 @@ def ledger_fields(ledger: Ledger) -> dict[str, object]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class MetricSources:
     """What the metrics are computed from, at each scrape."""
 
     ledger: Ledger
     queue_size: int
     version: str
     snapshot: Callable[[], Snapshot]
-    connection: Callable[[], ConnectionFacts]
-    reloads: Callable[[], ReloadFacts]
+    connection: Callable[[], ConnectionStatus]
+    reloads: Callable[[], ReloadStatus]
     oee: Callable[[], Iterable[KindOee]] = tuple
     lateness: Lateness = field(default_factory=Lateness)
-    clock: Callable[[], ClockFacts] = ClockFacts
+    clock: Callable[[], ClockStatus] = ClockStatus
 
 
-def make_registry(watched: Watched) -> CollectorRegistry:
+def make_registry(watched: MetricSources) -> CollectorRegistry:
     """Make a registry of our metrics and those of the process: memory, CPU, file descriptors, start time."""
     # Not the library's own registry: that one belongs to the whole process, and tests would share it.
     registry = CollectorRegistry()
@@ -200,7 +200,7 @@ def make_registry(watched: Watched) -> CollectorRegistry:
 class PlantCollector(Collector):
     """Turns what it watches into samples, each time it is scraped."""
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: MetricSources) -> None:
         self._watched = watched
 
     def describe(self) -> Iterable[Metric]:
@@ -244,7 +244,7 @@ def _of_messages(ledger: Ledger, queue_size: int) -> Iterator[Metric]:
     yield GaugeMetricFamily("edgemqttsim_in_flight_messages", "Messages sent and not yet answered.", ledger.in_flight)
 
 
-def _of_connection(facts: ConnectionFacts) -> Iterator[Metric]:
+def _of_connection(facts: ConnectionStatus) -> Iterator[Metric]:
     yield GaugeMetricFamily("edgemqttsim_connected", "1 while connected to the broker.", float(facts.connected))
     yield CounterMetricFamily("edgemqttsim_connects", "Connections the broker has accepted.", facts.connects)
     yield CounterMetricFamily("edgemqttsim_reconnects", "Connections after the first.", facts.reconnects)
@@ -261,7 +261,7 @@ def _of_connection(facts: ConnectionFacts) -> Iterator[Metric]:
     )
 
 
-def _of_clock(facts: ClockFacts) -> Iterator[Metric]:
+def _of_clock(facts: ClockStatus) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "edgemqttsim_clock_steps", "Times the wall clock was set, or the machine slept, while we ran.", facts.steps
     )
@@ -272,7 +272,7 @@ def _of_clock(facts: ClockFacts) -> Iterator[Metric]:
     )
 
 
-def _of_reloads(facts: ReloadFacts) -> Iterator[Metric]:
+def _of_reloads(facts: ReloadStatus) -> Iterator[Metric]:
     # Both from the start, as with refusals and drops.
     outcomes = _by_one({"accepted": facts.accepted, "refused": facts.refused})
     yield _counters("edgemqttsim_reloads", "Reloads of the plant's file, by outcome.", ["outcome"], outcomes)
@@ -356,6 +356,6 @@ def _rate(count: int, seconds: float) -> float:
     return count / seconds if seconds > 0 else 0.0
 
 
-def _in_words(facts: ConnectionFacts) -> str:
+def _in_words(facts: ConnectionStatus) -> str:
     state = "connected" if facts.connected else f"not connected, {facts.last_reason}"
     return f"{state} (reconnects: {facts.reconnects}, token renewals: {facts.token_renewals})"

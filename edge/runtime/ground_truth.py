@@ -18,11 +18,11 @@ from edge.timestamps import rfc3339
 from plant.telemetry import DispatchedOrder, FinishedJob, MachineOee, MachineView, PlacedOrder, StateInterval
 
 
-class TruthLost(Exception):
+class GroundTruthLost(Exception):
     """The file takes no more; the text says why."""
 
 
-class TruthFile:
+class GroundTruthFile:
     """Writes machines, intervals, jobs and orders to a file, and the run around them.
 
     start_ms: where the run begins, in milliseconds of plant time since 1970.
@@ -44,9 +44,9 @@ class TruthFile:
         self._line(self._run)
 
     async def run(self) -> None:
-        """Wait until the file takes no more, and raise TruthLost; from then on nothing more is written."""
+        """Wait until the file takes no more, and raise GroundTruthLost; from then on nothing more is written."""
         self._lost = asyncio.get_running_loop().create_future()
-        raise TruthLost(self._why_lost or await self._lost)
+        raise GroundTruthLost(self._why_lost or await self._lost)
 
     def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineView], now_ms: int) -> None:
         """Describe all machines that there are from now on, and name those that are gone since the last time.
@@ -79,7 +79,7 @@ class TruthFile:
         for machine in machines:
             self._line({"type": "totals", "at": at} | {name: getattr(machine, name) for name in _TOTALS})
 
-    def end(self, now_ms: int) -> TruthLost | None:
+    def end(self, now_ms: int) -> GroundTruthLost | None:
         """Say where the run ended, all intervals having been closed there, and close the file; what it failed of."""
         self._line({**self._run, "end": rfc3339(now_ms)})
         try:
@@ -87,7 +87,7 @@ class TruthFile:
                 self._file.close()
         except OSError as error:
             self._give_up(error)
-        return TruthLost(self._why_lost) if self._why_lost else None
+        return GroundTruthLost(self._why_lost) if self._why_lost else None
 
     def _line(self, entry: dict[str, object]) -> None:
         # Called from within the plant, which is not to be stopped half way through a moment.

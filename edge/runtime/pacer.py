@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
-from edge.delivery.queue import Outbox
+from edge.delivery.queue import MessageQueue
 from edge.runtime.history import Progress, Throttle
 from edge.settings.types import CatchUp
 from plant.telemetry import Message
@@ -84,7 +84,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrears:
+class LatePolicy:
     """What becomes of what is said later than it was due.
 
     rule: for what fell due while the process was held up for more than a second.  throttle: holds back history, and
@@ -109,16 +109,16 @@ class Pacer:
     def __init__(
         self,
         plant: Plant,
-        outbox: Outbox,
+        outbox: MessageQueue,
         timing: Timing,
         clock: Callable[[], float],
         *,
         on_late: Callable[[float], None],
         on_messages: Callable[[Sequence[Message]], None] = lambda _messages: None,
         count: int | None = None,
-        arrears: Arrears | None = None,
+        arrears: LatePolicy | None = None,
     ) -> None:
-        arrears = arrears or Arrears()
+        arrears = arrears or LatePolicy()
         self._after_stall = {
             CatchUp.BURST: lambda: None,
             CatchUp.SKIP: self._skip,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from edge.delivery.queue import Ledger
-from edge.http.oee_answer import OeeAnswer, Truth, oee_answer
-from edge.http.shared_work import OneAtATime
-from edge.observability.metrics import Lateness, Statistics, Watched, ledger_fields, make_registry
+from edge.http.oee_answer import OeeAnswer, OeeTruth, oee_answer
+from edge.http.shared_work import SharedWork
+from edge.observability.metrics import Lateness, MetricSources, Statistics, ledger_fields, make_registry
 from edge.runtime.reload import Reloader
-from edge.runtime.tasks import Life, spare_the_collector
+from edge.runtime.tasks import TaskSupervisor, spare_the_collector
 from edge.settings.loader import Settings
-from edge.status import Busy, ClockFacts, ConnectionFacts, OeeQuery, ReloadOutcome, why_not_alive, why_not_ready
+from edge.status import Busy, ClockStatus, ConnectionStatus, OeeQuery, ReloadOutcome, why_not_alive, why_not_ready
 from plant.telemetry import KindOee, Snapshot
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _ANSWERS_BYTES = 16 * 1024 * 1024
 _PAUSE_SECONDS, _PATIENCE = 0.05, 200
 
 
-class Works(Protocol):
+class SimulatorBackend(Protocol):
     """What is behind the front: one daemon, or several workers. What it shows is of now, or of a moment ago."""
 
     @property
@@ -55,13 +55,13 @@ class Works(Protocol):
     def describe(self) -> str:
         """Say in a few words what it is."""
 
-    def connection(self) -> ConnectionFacts:
+    def connection(self) -> ConnectionStatus:
         """Tell how it is connected."""
 
     def turn_age_seconds(self) -> float:
         """Tell for how long the run loop has not turned."""
 
-    def clock(self) -> ClockFacts:
+    def clock(self) -> ClockStatus:
         """Tell how plant time goes with the clock on the wall."""
 
     def snapshot(self) -> Snapshot:
@@ -73,13 +73,13 @@ class Works(Protocol):
     async def look(self) -> None:
         """Have all these be of now."""
 
-    async def truth(self, query: OeeQuery) -> Truth:
+    async def truth(self, query: OeeQuery) -> OeeTruth:
         """Ask for the truth of each machine; TimeoutError where that takes too long, BadQuery where there are none."""
 
-    async def adopt(self, structure: Any) -> None:
+    async def adopt(self, config: Any) -> None:
         """Follow another structure of the plant from now on; whatever this raises, nothing has changed then."""
 
-    def start(self, life: Life) -> None:
+    def start(self, life: TaskSupervisor) -> None:
         """Begin to work, and end `life` when all is done that was asked for."""
 
     def between_statistics(self) -> None:
@@ -92,7 +92,7 @@ class Works(Protocol):
         """Judge how it went, and log what it died of."""
 
 
-class Front:
+class Service:
     """Runs what it is given from start to exit code, and shows it.
 
     reloader: puts the plant's file in force.  clock: seconds, monotonic.
@@ -102,7 +102,7 @@ class Front:
     def __init__(
         self,
         settings: Settings,
-        works: Works,
+        works: SimulatorBackend,
         reloader: Reloader,
         version: str,
         clock: Callable[[], float],
@@ -115,8 +115,8 @@ class Front:
         self._born = clock()
         self._statistics = Statistics(works.ledger, works.connection, works.lateness, works.clock)
         self.registry = make_registry(self._watched())
-        self._life = Life(settings.drain_seconds + works.farewell_seconds)
-        self._looks, self._answers = OneAtATime[None](_MOST_WAITING), OneAtATime[OeeAnswer](_MOST_WAITING)
+        self._life = TaskSupervisor(settings.drain_seconds + works.farewell_seconds)
+        self._looks, self._answers = SharedWork[None](_MOST_WAITING), SharedWork[OeeAnswer](_MOST_WAITING)
         self._being_read = WeakSet[OeeAnswer]()
 
     async def live(self) -> int:
@@ -194,9 +194,9 @@ class Front:
 
     # the parts
 
-    def _watched(self) -> Watched:
+    def _watched(self) -> MetricSources:
         works = self._works
-        return Watched(
+        return MetricSources(
             ledger=works.ledger,
             queue_size=self._settings.queue_size,
             version=self.version,

@@ -16,36 +16,36 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
-from edge.delivery.queue import Ledger, Outbox
-from edge.delivery.stdout import DryRun, ReaderGone, StreamFailed
-from edge.http.oee_answer import Entry, Truth, entry
+from edge.delivery.queue import Ledger, MessageQueue
+from edge.delivery.stdout import ReaderGone, StdoutFailed, StdoutWriter
+from edge.http.oee_answer import Entry, OeeTruth, entry
 from edge.http.shared_work import in_turns
-from edge.mqtt.client import Broker
+from edge.mqtt.client import MqttClient
 from edge.mqtt.connection import BrokerRefused
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.protocol.reason_codes import Packet, explain
-from edge.mqtt.publisher import Delivery
+from edge.mqtt.publisher import Publisher
 from edge.observability.logs import RateLimited
 from edge.observability.metrics import Lateness
 from edge.oee_sums import sum_kinds
-from edge.routing import Topics
-from edge.runtime.ground_truth import TruthFile, TruthLost
+from edge.routing import TopicRouter
+from edge.runtime.ground_truth import GroundTruthFile, GroundTruthLost
 from edge.runtime.history import Progress, Throttle, history_rate
-from edge.runtime.pacer import Arrears, Pacer, Timing
+from edge.runtime.pacer import LatePolicy, Pacer, Timing
 from edge.runtime.reload import refusals
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, told
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.runtime.tasks import Life
+from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
-from edge.settings.types import CatchUp, Policy
+from edge.settings.types import CatchUp, QueuePolicy
 from edge.startup import why_not_writable
-from edge.status import BadQuery, ClockFacts, ConnectionFacts, OeeQuery
+from edge.status import BadQuery, ClockStatus, ConnectionStatus, OeeQuery
 from edge.timestamps import LAST_SECOND
-from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, Outdated
-from plant.definition.plant_config import Structure
+from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
+from plant.definition.plant_config import PlantConfig
 from plant.rate_forecast import forecast
 from plant.telemetry import KindOee, Message, Snapshot
-from plant.trial import Trial
+from plant.trial import ConfigTrial
 
 log = logging.getLogger("app")
 
@@ -68,7 +68,7 @@ class _Census(NamedTuple):
 class Sink(Protocol):
     """Where messages go: a broker, or a stream."""
 
-    def facts(self) -> ConnectionFacts:
+    def facts(self) -> ConnectionStatus:
         """The connection as it is now."""
 
     async def run(self) -> None:
@@ -84,7 +84,7 @@ class Sink(Protocol):
         """Count what is left as dropped."""
 
 
-class Daemon:
+class Simulator:
     """One factory, or a part of one, with all that it needs to be heard: what a front shows, or a worker runs.
 
     says_first: it logs what is told once of a plant, not by each of its parts.
@@ -92,7 +92,7 @@ class Daemon:
     """
 
     def __init__(
-        self, options: RunOptions, settings: Settings, structure: Structure, *, says_first: bool = True
+        self, options: RunOptions, settings: Settings, config: PlantConfig, *, says_first: bool = True
     ) -> None:
         self._settings = settings
         self._options, self._says_first = options, says_first
@@ -104,13 +104,13 @@ class Daemon:
         self._clock = RunClock(time.monotonic, wall, steps.append)
         timing = replace(timing, born=self._clock.read_at)
         with refusals(settings.message_config_path.absolute()):
-            self._plant = FactoryMessageGenerator.of(structure, settings.seed, start=timing.start, shard=settings.part)
+            self._plant = FactoryMessageGenerator.of(config, settings.seed, start=timing.start, shard=settings.part)
             self._plant.rehearse()
-        self._topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
+        self._topics = TopicRouter(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.ledger = Ledger()
         # Nothing is dropped for a reader that is slow: he holds the plant back.
-        policy = Policy.BLOCK if options.dry_run else settings.queue_policy
-        self._outbox = Outbox(settings.queue_size, policy, self.ledger)
+        policy = QueuePolicy.BLOCK if options.dry_run else settings.queue_policy
+        self._outbox = MessageQueue(settings.queue_size, policy, self.ledger)
         self._rare = RateLimited(log, 30.0, time.monotonic)
         self._outbox.on_overflow = self._on_overflow
         self._forget = [self._topics.forget]
@@ -119,7 +119,7 @@ class Daemon:
         self.lateness, self._shown = Lateness(), set[str]()
         if says_first and not options.dry_run:
             self._outbox.on_acknowledged = self._show_first
-        self._throttle = Throttle(self._late_rate(structure))
+        self._throttle = Throttle(self._late_rate(config))
         progress = self._follow_progress(timing) if says_first and timing.begins_with_history else None
         self._pacer = Pacer(
             self._plant,
@@ -128,14 +128,14 @@ class Daemon:
             self._clock,
             on_late=self.lateness.observe,
             count=options.count,
-            arrears=Arrears(settings.catch_up, self._throttle, progress, self._begin_anew),
+            arrears=LatePolicy(settings.catch_up, self._throttle, progress, self._begin_anew),
         )
         self._truth = self._write_truth(options.truth) if options.truth else None
-        self._truth_lost: TruthLost | None = None
+        self._truth_lost: GroundTruthLost | None = None
         self._clock.on_step = self._on_clock_step
         for seconds in steps:
             self._on_clock_step(seconds)
-        self._trial: Trial | None = None
+        self._trial: ConfigTrial | None = None
         self._looking, self._census = asyncio.Lock(), _Census({}, ())
 
     @property
@@ -152,7 +152,7 @@ class Daemon:
         """Say how many machines there are."""
         return f"{sum(1 for _ in self._plant.machines())} machines"
 
-    def connection(self) -> ConnectionFacts:
+    def connection(self) -> ConnectionStatus:
         """Tell how it is connected."""
         return self._sink.facts()
 
@@ -160,9 +160,9 @@ class Daemon:
         """Tell for how long the run loop has not turned."""
         return time.monotonic() - self._clock.read_at
 
-    def clock(self) -> ClockFacts:
+    def clock(self) -> ClockStatus:
         """Tell how plant time goes with the clock on the wall."""
-        return ClockFacts(self._clock.steps, self._clock.ahead_seconds - self._pacer.stretched_seconds)
+        return ClockStatus(self._clock.steps, self._clock.ahead_seconds - self._pacer.stretched_seconds)
 
     def snapshot(self) -> Snapshot:
         """What the plant is at, its machines as they were last counted."""
@@ -176,11 +176,11 @@ class Daemon:
         """Count the machines anew, in turns with the run loop."""
         self._census = await self._unless_outdated(self._count)
 
-    async def truth(self, query: OeeQuery) -> Truth:
+    async def truth(self, query: OeeQuery) -> OeeTruth:
         """The truth of each machine as of one moment, in turns with the run loop; BadQuery."""
         return await self._unless_outdated(partial(self._look_at_machines, query))
 
-    def start(self, life: Life) -> None:
+    def start(self, life: TaskSupervisor) -> None:
         """Begin to talk."""
         if self._truth is not None:
             self._truth.begin()
@@ -193,30 +193,30 @@ class Daemon:
         """Tell of rare events that were held back."""
         self._rare.flush()
 
-    async def adopt(self, structure: Structure) -> None:
+    async def adopt(self, config: PlantConfig) -> None:
         """Follow another structure from now on; whatever this raises, nothing has changed then."""
-        self.try_out(structure)
+        self.try_out(config)
         self.keep()
 
-    def try_out(self, structure: Structure) -> None:
+    def try_out(self, config: PlantConfig) -> None:
         """Follow another structure, and say nothing until it is kept or taken back; raises what stands in the way."""
-        self._trial = self._plant.try_out(structure)
+        self._trial = self._plant.try_out(config)
         self._pacer.hold()
 
     def keep(self) -> None:
         """Stay with the structure that was tried."""
-        self._end_trial(Trial.keep)
+        self._end_trial(ConfigTrial.keep)
         if self._truth is not None:
             self._describe_machines(self._truth)
         for forget in self._forget:
             forget()
-        self._throttle.rate = self._late_rate(self._plant.structure)
+        self._throttle.rate = self._late_rate(self._plant.config)
 
     def take_back(self) -> None:
         """Go on as if the structure had never been tried."""
-        self._end_trial(Trial.take_back)
+        self._end_trial(ConfigTrial.take_back)
 
-    def _end_trial(self, end: Callable[[Trial], None]) -> None:
+    def _end_trial(self, end: Callable[[ConfigTrial], None]) -> None:
         trial, self._trial = self._trial, None
         if trial is not None:
             end(trial)
@@ -226,7 +226,7 @@ class Daemon:
         """Say nothing more, get the rest acknowledged, say good-bye."""
         self._pacer.stop()
         self._outbox.take_over(self._pacer.held)
-        deliverable = death is None or isinstance(death, TruthLost)
+        deliverable = death is None or isinstance(death, GroundTruthLost)
         facts = self._sink.facts()
         if death is None and facts.clients and not facts.connects and not self._pacer.finished:
             # Whoever ends a run before its time does not wait for what may yet come.
@@ -251,7 +251,7 @@ class Daemon:
             log.info("%s", death)
             return OK
         if death is not None:
-            log.error("%s", death, exc_info=None if isinstance(death, StreamFailed | TruthLost) else death)
+            log.error("%s", death, exc_info=None if isinstance(death, StdoutFailed | GroundTruthLost) else death)
             return DIED
         complete = self.ledger.acknowledged == self.ledger.generated
         return OK if complete or not self._bounded else DIED
@@ -262,7 +262,7 @@ class Daemon:
         """Look once more where the plant was changed meanwhile. One look at a time."""
         async with self._looking:
             while True:
-                with contextlib.suppress(Outdated):
+                with contextlib.suppress(SnapshotOutdated):
                     return await look()
 
     async def _count(self) -> _Census:
@@ -270,7 +270,7 @@ class Daemon:
         states = sum((part.states for part in parts), Counter[tuple[str, str]]())
         return _Census(states, sum_kinds([part.oee] for part in parts))
 
-    async def _look_at_machines(self, query: OeeQuery) -> Truth:
+    async def _look_at_machines(self, query: OeeQuery) -> OeeTruth:
         try:
             still = self._plant.still(query.span, query.which)
         except NoSuchMachine as error:
@@ -279,7 +279,7 @@ class Daemon:
         with contextlib.closing(still.figures()) as looks:
             async for some in in_turns(looks):
                 entries += [entry(place, machine) for place, machine in some]
-        return Truth(self._plant.start, still.now_ms / 1000, entries, still.more)
+        return OeeTruth(self._plant.start, still.now_ms / 1000, entries, still.more)
 
     # the parts
 
@@ -287,8 +287,8 @@ class Daemon:
         settings = self._settings
         self._encoder = encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, self._events(), RETAINED)
         self._forget.append(encoder.forget)
-        delivery = Delivery(self._outbox, encoder, time.monotonic, self._on_refused, self._on_unsendable)
-        return Broker(settings, delivery, time.time)
+        delivery = Publisher(self._outbox, encoder, time.monotonic, self._on_refused, self._on_unsendable)
+        return MqttClient(settings, delivery, time.time)
 
     def _events(self) -> CloudEvents | None:
         run = f"{self._plant.seed}/{self._plant.start}"
@@ -298,31 +298,31 @@ class Daemon:
         if why_not := why_not_writable(sys.stdout.fileno()):
             raise UsageError(f"--dry-run: cannot write to standard output: {why_not}")
         stdout = FileIO(sys.stdout.fileno(), "w", closefd=False)
-        return DryRun(self._outbox, self._topics.topic, self._settings.mqtt_qos, stdout, RETAINED)
+        return StdoutWriter(self._outbox, self._topics.topic, self._settings.mqtt_qos, stdout, RETAINED)
 
-    def _write_truth(self, path: str) -> TruthFile:
+    def _write_truth(self, path: str) -> GroundTruthFile:
         plant_file = self._settings.message_config_path
         if Path(path).exists() and plant_file.exists() and Path(path).samefile(plant_file):
             raise UsageError(f"--truth: {path} is the plant's file")
         try:
-            truth = TruthFile(Path(path), round(self._plant.start * 1000), self._plant.seed)
+            truth = GroundTruthFile(Path(path), round(self._plant.start * 1000), self._plant.seed)
         except OSError as error:
             raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
         self._plant.listen(truth, truth.order)
         return truth
 
-    def _describe_machines(self, truth: TruthFile) -> None:
+    def _describe_machines(self, truth: GroundTruthFile) -> None:
         truth.machines(self._plant.oee(), self._plant.machines(), round(self._plant.now * 1000))
 
-    async def _pace(self, life: Life) -> None:
+    async def _pace(self, life: TaskSupervisor) -> None:
         await self._pacer.run()
         life.end()
 
-    def _late_rate(self, structure: Structure) -> float:
+    def _late_rate(self, config: PlantConfig) -> float:
         """Messages a second, at most, of what is said late."""
         _, parts = self._settings.part
         unheard = self._options.dry_run or (self._options.speed == inf and not self._options.then_live)
-        own = forecast(structure).per_second / parts
+        own = forecast(config).per_second / parts
         return history_rate(self._settings.history_rate, own, unheard=unheard, parts=parts)
 
     def _follow_progress(self, timing: Timing) -> Progress:

@@ -36,7 +36,7 @@ class TaskEnded(Exception):
     """A task that should go on for ever has ended."""
 
 
-class Life:
+class TaskSupervisor:
     """Runs tasks side by side. If one dies, life is over: there is no half-dead daemon.
 
     patience_seconds: how long it may take from a signal to `close`; then the process ends, whatever it hangs in.

@@ -21,7 +21,7 @@ _HOST_RULE: Final = "a host name or an IP address"
 _BROKER_RULE: Final = "a host, host:port, mqtt://host:port or mqtts://host:port"
 
 
-class Place(NamedTuple):
+class BrokerAddress(NamedTuple):
     """Where a broker is, as far as one text says it; None is what the text leaves open."""
 
     host: str
@@ -56,17 +56,17 @@ def joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def split(text: str) -> Place:
+def split(text: str) -> BrokerAddress:
     """Take a broker's place apart: a URL, `host:port`, or a host alone. The host is in the form that is kept."""
     scheme, has_scheme, rest = text.partition("://") if "://" in text else ("", "", text)
     if "@" in text:
         raise ValueError(f"{_BROKER_RULE} without user and password: see MQTT_USERNAME and MQTT_PASSWORD_FILE")
     if not has_scheme:
         host, port = _host_and_port(rest)
-        return Place(normal(host), port)
+        return BrokerAddress(normal(host), port)
     tls = _tls_of(scheme.lower())
     host, port = _host_and_port(rest.removesuffix("/").replace("%25", "%"))  # RFC 6874, 2
-    return Place(normal(host), port, tls)
+    return BrokerAddress(normal(host), port, tls)
 
 
 def _tls_of(scheme: str) -> bool:

@@ -26,9 +26,9 @@ from edge.redaction import redact, shown
 from edge.settings.host_names import split
 from edge.settings.options import Option, Options
 from edge.settings.suggestions import meant
-from edge.settings.types import AuthMethod, LogFormat, LogLevel, Policy, TopicLayout
+from edge.settings.types import AuthMethod, LogFormat, LogLevel, QueuePolicy, TopicLayout
 
-__all__ = ["AuthMethod", "LogFormat", "LogLevel", "Policy", "Settings", "SettingsError", "TopicLayout"]
+__all__ = ["AuthMethod", "LogFormat", "LogLevel", "QueuePolicy", "Settings", "SettingsError", "TopicLayout"]
 
 
 class SettingsError(Exception):

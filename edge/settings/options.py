@@ -23,8 +23,8 @@ from edge.settings.types import (
     Host,
     LogFormat,
     LogLevel,
-    Policy,
     Port,
+    QueuePolicy,
     Secret,
     Shard,
     StatsInterval,
@@ -149,8 +149,8 @@ class Options(BaseModel):
     queue_size: Annotated[int, Field(ge=1, le=10_000_000), Option(_DELIVERY)] = Field(
         1000, description="Messages kept while the broker is away or slow."
     )
-    queue_policy: Annotated[Policy, LOWER, Option(_DELIVERY)] = Field(
-        Policy.DROP_OLDEST, description="What gives way when the queue is full; with `block` the plant waits."
+    queue_policy: Annotated[QueuePolicy, LOWER, Option(_DELIVERY)] = Field(
+        QueuePolicy.DROP_OLDEST, description="What gives way when the queue is full; with `block` the plant waits."
     )
     history_rate: Annotated[
         float | None,

@@ -42,7 +42,7 @@ class TopicLayout(StrEnum):
     MACHINE = "machine"
 
 
-class Policy(StrEnum):
+class QueuePolicy(StrEnum):
     """What gives way when the queue is full: its oldest message, the new one, or the plant's pace."""
 
     DROP_OLDEST = "drop-oldest"

@@ -9,12 +9,12 @@ from operator import attrgetter
 from edge.delivery.queue import Ledger
 from edge.observability.metrics import Lateness
 from edge.oee_sums import added
-from edge.status import NO_STEPS, ClockFacts, ConnectionFacts
+from edge.status import NO_STEPS, ClockStatus, ConnectionStatus
 from plant.telemetry import KindOee, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class DeliveryReport:
     """How delivery goes, told each second.
 
     turn_age_seconds: for how long the run loop had not turned.
@@ -22,13 +22,13 @@ class Pulse:
 
     ledger: Ledger
     lateness: Lateness
-    connection: ConnectionFacts
+    connection: ConnectionStatus
     turn_age_seconds: float
-    clock: ClockFacts = NO_STEPS
+    clock: ClockStatus = NO_STEPS
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class PlantReport:
     """What the plant is at, told when asked for."""
 
     snapshot: Snapshot
@@ -42,14 +42,14 @@ def sum_ledgers(into: Ledger, parts: Sequence[Ledger]) -> None:
         setattr(into, name, sum((getattr(part, name) for part in parts), zero))
 
 
-def sum_connections(parts: Sequence[ConnectionFacts], gone: Sequence[ConnectionFacts] = ()) -> ConnectionFacts:
+def sum_connections(parts: Sequence[ConnectionStatus], gone: Sequence[ConnectionStatus] = ()) -> ConnectionStatus:
     """All are connected or the whole is not; of times there is the one that is to be worried about.
 
     gone: those that are over; what they have counted counts on.
     """
     counted = [*parts, *gone]
     away = next((part for part in parts if not part.connected), None)
-    return ConnectionFacts(
+    return ConnectionStatus(
         connected=away is None,
         connects=sum(part.connects for part in counted),
         token_renewals=sum(part.token_renewals for part in counted),
@@ -62,9 +62,9 @@ def sum_connections(parts: Sequence[ConnectionFacts], gone: Sequence[ConnectionF
     )
 
 
-def sum_clocks(parts: Iterable[ClockFacts]) -> ClockFacts:
+def sum_clocks(parts: Iterable[ClockStatus]) -> ClockStatus:
     """All see the same clock on the wall; the one that is furthest from it is told of."""
-    return max(parts, key=lambda part: (part.steps, abs(part.ahead_seconds)), default=ClockFacts())
+    return max(parts, key=lambda part: (part.steps, abs(part.ahead_seconds)), default=ClockStatus())
 
 
 def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
@@ -78,5 +78,5 @@ def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
     )
 
 
-def _known(parts: Iterable[ConnectionFacts], name: str) -> list[float]:
+def _known(parts: Iterable[ConnectionStatus], name: str) -> list[float]:
     return [value for value in map(attrgetter(name), parts) if value is not None]

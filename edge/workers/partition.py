@@ -12,18 +12,18 @@ from functools import partial
 from math import inf
 
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.runtime.simulator import Daemon
+from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
-from edge.workers.supervisor import Workers, fork
+from edge.workers.supervisor import WorkerSupervisor, fork
 from edge.workers.worker import work
 from messages import FactoryMessageGenerator, report_source
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 
 _DEALT_SECONDS = 1.0
 
 
-def workers_of(options: RunOptions, settings: Settings, structure: Structure) -> Workers:
+def workers_of(options: RunOptions, settings: Settings, config: PlantConfig) -> WorkerSupervisor:
     """Fork the workers that the settings ask for, each with its part of the plant, and of --count.
 
     Raises UsageError where the options contradict each other, or one process alone can do what they ask for.
@@ -34,33 +34,31 @@ def workers_of(options: RunOptions, settings: Settings, structure: Structure) ->
     options = options.pinned(time.time())
     settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
     parts = settings.of_workers()
-    counts = deal(options, parts, structure) if options.count else [None] * len(parts)
+    counts = deal(options, parts, config) if options.count else [None] * len(parts)
     lives = [
-        partial(_be_a_worker, replace(options, count=count), part, structure, part is parts[0])
+        partial(_be_a_worker, replace(options, count=count), part, config, part is parts[0])
         for part, count in zip(parts, counts, strict=True)
     ]
     first, shards = settings.part
-    machines = sum(len(range(first, count + 1, shards)) for _, _, count in structure.machines())
+    machines = sum(len(range(first, count + 1, shards)) for _, _, count in config.machines())
     about = f"{machines} machines, in {len(parts)} workers"
-    return Workers(fork(lives), settings.seed or "", about, time.monotonic, settings.drain_seconds)
+    return WorkerSupervisor(fork(lives), settings.seed or "", about, time.monotonic, settings.drain_seconds)
 
 
-def _be_a_worker(
-    options: RunOptions, part: Settings, structure: Structure, says_first: bool, end: socket.socket
-) -> int:
+def _be_a_worker(options: RunOptions, part: Settings, config: PlantConfig, says_first: bool, end: socket.socket) -> int:
     async def live() -> int:
-        return await work(end, Daemon(options, part, structure, says_first=says_first))
+        return await work(end, Simulator(options, part, config, says_first=says_first))
 
     return asyncio.run(live())
 
 
-def deal(options: RunOptions, parts: Sequence[Settings], structure: Structure) -> list[int]:
+def deal(options: RunOptions, parts: Sequence[Settings], config: PlantConfig) -> list[int]:
     """How many of the first --count messages of all parts together are each part's.
 
     Found by having them all said, quietly; so it takes the time that one process needs for that.
     """
     timing, left = options.timing(time.time()), options.count or 0
-    plants = [FactoryMessageGenerator.of(structure, part.seed, start=timing.start, shard=part.part) for part in parts]
+    plants = [FactoryMessageGenerator.of(config, part.seed, start=timing.start, shard=part.part) for part in parts]
     place, dealt = _order_of(plants), [0] * len(plants)
     while left and (due := min(plant.next_due() for plant in plants)) < inf and due <= timing.end:
         until = min(due + _DEALT_SECONDS, timing.end)

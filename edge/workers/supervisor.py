@@ -19,13 +19,20 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from edge.delivery.queue import Ledger
-from edge.http.oee_answer import Entry, Truth, merged
+from edge.http.oee_answer import Entry, OeeTruth, merged
 from edge.observability.logs import speak_as
 from edge.observability.metrics import Lateness
 from edge.oee_sums import sum_kinds
-from edge.runtime.tasks import FORCED, Life
-from edge.status import BadQuery, ClockFacts, ConnectionFacts, OeeQuery
-from edge.workers.aggregation import Census, Pulse, sum_clocks, sum_connections, sum_ledgers, sum_snapshots
+from edge.runtime.tasks import FORCED, TaskSupervisor
+from edge.status import BadQuery, ClockStatus, ConnectionStatus, OeeQuery
+from edge.workers.aggregation import (
+    DeliveryReport,
+    PlantReport,
+    sum_clocks,
+    sum_connections,
+    sum_ledgers,
+    sum_snapshots,
+)
 from edge.workers.channel import Channel
 from plant.telemetry import KindOee, Snapshot
 
@@ -59,8 +66,8 @@ class Worker:
     end: socket.socket
     heard_at: float = 0.0
     channel: Channel | None = None
-    pulse: Pulse | None = None
-    census: Census | None = None
+    pulse: DeliveryReport | None = None
+    census: PlantReport | None = None
     done: bool = False
     code: int | None = None
     early: list[tuple[str, object]] = field(default_factory=list)
@@ -93,7 +100,7 @@ class Worker:
         self.tell(question, (self.asked, value))
         return await answer
 
-    async def truth(self, query: OeeQuery) -> Truth:
+    async def truth(self, query: OeeQuery) -> OeeTruth:
         """The machines of its part, which come before the rest of the answer; TimeoutError, BadQuery."""
         answer = await self.ask("truth", query)
         if isinstance(answer, BadQuery):
@@ -106,7 +113,7 @@ class Worker:
             self.parts += value
             return
         number, said = value
-        if isinstance(said, Truth):
+        if isinstance(said, OeeTruth):
             said, self.parts = said._replace(entries=self.parts), []
         if not (answer := self.waiting.pop(number)).done():
             answer.set_result(said)
@@ -145,7 +152,7 @@ def _be(life: Callable[[socket.socket], int], end: socket.socket, others: Sequen
         os._exit(code)
 
 
-class Workers:
+class WorkerSupervisor:
     """The front's side of all workers.
 
     about: what they are, in a few words.  clock: seconds, monotonic.
@@ -170,7 +177,7 @@ class Workers:
         """Say what they are."""
         return self._about
 
-    def connection(self) -> ConnectionFacts:
+    def connection(self) -> ConnectionStatus:
         """All connections as one; of workers that are done already only what they have counted."""
         at_work = self._at_work() or self._workers
         gone = [worker for worker in self._workers if worker not in at_work]
@@ -181,7 +188,7 @@ class Workers:
         now = self._clock()
         return max((now - worker.heard_at + _turn_age(worker) for worker in self._at_work()), default=0.0)
 
-    def clock(self) -> ClockFacts:
+    def clock(self) -> ClockStatus:
         """The clock that all of them see."""
         return sum_clocks(worker.pulse.clock for worker in self._workers if worker.pulse)
 
@@ -200,13 +207,13 @@ class Workers:
                 await asyncio.gather(*map(self._count, self._at_work()))
         self._sum_up()
 
-    async def truth(self, query: OeeQuery) -> Truth:
+    async def truth(self, query: OeeQuery) -> OeeTruth:
         """The machines of all parts; TimeoutError where one does not answer, BadQuery."""
         async with asyncio.timeout(_TRUTH_SECONDS):
             parts = await asyncio.gather(*(worker.truth(query) for worker in self._workers))
         return await merged(parts, query.which.limit)
 
-    def start(self, life: Life) -> None:
+    def start(self, life: TaskSupervisor) -> None:
         """Have them begin; life ends when all are done, or one is dead."""
         for worker in self._workers:
             worker.tell("start")
@@ -216,9 +223,9 @@ class Workers:
         """Sum up what they have told."""
         self._sum_up()
 
-    async def adopt(self, structure: object) -> None:
+    async def adopt(self, config: object) -> None:
         """Have all of them follow another structure, or none: NotAdopted where one cannot, or does not answer."""
-        answers = {worker: asyncio.ensure_future(worker.ask("try", structure)) for worker in self._workers}
+        answers = {worker: asyncio.ensure_future(worker.ask("try", config)) for worker in self._workers}
         await asyncio.wait(answers.values(), timeout=_TRIAL_SECONDS)
         why_not = next(filter(None, (self._why_not(worker, answer) for worker, answer in answers.items())), None)
         for worker in self._workers:
@@ -253,7 +260,7 @@ class Workers:
 
     # listening
 
-    async def _follow(self, worker: Worker, life: Life) -> None:
+    async def _follow(self, worker: Worker, life: TaskSupervisor) -> None:
         """All that it says, and the end of its process."""
         async for name, value in worker.listen():
             self._hear(worker, name, value)
@@ -273,7 +280,7 @@ class Workers:
         else:
             worker.hear(name, value)
 
-    def _note(self, worker: Worker, pulse: Pulse, census: Census | None = None) -> None:
+    def _note(self, worker: Worker, pulse: DeliveryReport, census: PlantReport | None = None) -> None:
         worker.pulse, worker.census = pulse, census or worker.census
         self.lateness.worsen(pulse.lateness.take_worst())
 
@@ -298,15 +305,15 @@ class Workers:
     def _at_work(self) -> list[Worker]:
         return [worker for worker in self._workers if not worker.done and worker.code is None]
 
-    def _censuses(self) -> list[Census]:
+    def _censuses(self) -> list[PlantReport]:
         return [worker.census for worker in self._workers if worker.census]
 
     def _name(self, worker: Worker) -> str:
         return f"worker {worker.number} of {len(self._workers)} (process {worker.pid})"
 
 
-def _connection(worker: Worker) -> ConnectionFacts:
-    return worker.pulse.connection if worker.pulse else ConnectionFacts()
+def _connection(worker: Worker) -> ConnectionStatus:
+    return worker.pulse.connection if worker.pulse else ConnectionStatus()
 
 
 def _turn_age(worker: Worker) -> float:

@@ -10,11 +10,11 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
-from edge.http.oee_answer import PIECE_MACHINES, Truth
-from edge.runtime.service import Works
-from edge.runtime.tasks import FORCED, Life, spare_the_collector
+from edge.http.oee_answer import PIECE_MACHINES, OeeTruth
+from edge.runtime.service import SimulatorBackend
+from edge.runtime.tasks import FORCED, TaskSupervisor, spare_the_collector
 from edge.status import BadQuery
-from edge.workers.aggregation import Census, Pulse
+from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
 
 log = logging.getLogger("reload")
@@ -22,10 +22,10 @@ log = logging.getLogger("reload")
 PULSE_SECONDS = 1.0
 
 
-class Part(Works, Protocol):
+class Part(SimulatorBackend, Protocol):
     """What a worker runs: works that may be asked first whether they can follow another structure."""
 
-    def try_out(self, structure: Any) -> None:
+    def try_out(self, config: Any) -> None:
         """Follow another structure, and say nothing until it is kept or taken back; raises what stands in the way."""
 
     def keep(self) -> None:
@@ -45,7 +45,7 @@ class Worker:
 
     def __init__(self, channel: Channel, works: Part) -> None:
         self._channel, self._works = channel, works
-        self._life, self._released = Life(), asyncio.Event()
+        self._life, self._released = TaskSupervisor(), asyncio.Event()
         self._asked: asyncio.Queue[tuple[str, tuple[int, Any]]] = asyncio.Queue()
         self._orders: dict[str, Callable[[Any], Awaitable[None]]] = {
             "end": self._end,
@@ -103,9 +103,9 @@ class Worker:
 
     async def _try_out(self, asked: tuple[int, object]) -> None:
         """Answer in words why it cannot be, or None; at once, whatever else is still to be answered."""
-        number, structure = asked
+        number, config = asked
         try:
-            self._works.try_out(structure)
+            self._works.try_out(config)
         except Exception as error:
             log.debug("cannot follow another structure", exc_info=error)
             self._channel.send("answer", (number, f"{type(error).__name__}: {error}"))
@@ -124,11 +124,11 @@ class Worker:
             name, (number, value) = await self._asked.get()
             self._channel.send("answer", (number, await self._questions[name](value)))
 
-    async def _tell_figures(self, _: None) -> tuple[Pulse, Census]:
+    async def _tell_figures(self, _: None) -> tuple[DeliveryReport, PlantReport]:
         await self._works.look()
-        return self._pulse(), Census(self._works.snapshot(), self._works.oee_by_kind())
+        return self._pulse(), PlantReport(self._works.snapshot(), self._works.oee_by_kind())
 
-    async def _tell_truth(self, query: Any) -> Truth | BadQuery:
+    async def _tell_truth(self, query: Any) -> OeeTruth | BadQuery:
         """The machines go before, a few in a message, so that neither end is held up by it."""
         try:
             truth = await self._works.truth(query)
@@ -139,8 +139,8 @@ class Worker:
             await self._channel.sent()
         return truth._replace(entries=())
 
-    def _pulse(self) -> Pulse:
+    def _pulse(self) -> DeliveryReport:
         works = self._works
         lateness = copy.copy(works.lateness)
         works.lateness.take_worst()
-        return Pulse(works.ledger, lateness, works.connection(), works.turn_age_seconds(), works.clock())
+        return DeliveryReport(works.ledger, lateness, works.connection(), works.turn_age_seconds(), works.clock())

@@ -12,16 +12,16 @@ from math import ceil, lcm
 from string import Formatter
 from typing import Final
 
-from plant.catalogue.message_kinds import Field, literal_pattern
+from plant.catalogue.message_kinds import FieldSpec, literal_pattern
 from plant.definition.machine_config import MachineSpec
 from plant.definition.machine_type import MachineType
-from plant.definition.plant_config import CustomerOrder, Dispatch, Structure
+from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig
 from plant.machines.jobs import milliseconds
 from plant.machines.machine import BLOCKED, PLANNED_STOP, STARVED
 from plant.material_flow.flow import SOURCES as FLOW_SOURCES
 from plant.orders import MOST_ITEMS
 
-TIMESTAMP: Final = Field(
+TIMESTAMP: Final = FieldSpec(
     "timestamp",
     "string",
     "Time of the event in the factory: RFC 3339 in UTC, with milliseconds.",
@@ -32,24 +32,24 @@ _ORDER_ID: Final = "^ORD-[0-9]{10}$"
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
+class MachineTypeContext:
     """A machine type in a plant: its declaration, its YAML, how many machines it has, and the whole plant."""
 
     declared: MachineType
     spec: MachineSpec
     count: int
-    structure: Structure
+    config: PlantConfig
 
     @property
     def starves(self) -> bool:
         """Whether its machines may stand without a job: where pieces flow, those that take any from another station."""
-        return self.structure.flow is not None and bool(FLOW_SOURCES.get(self.declared.key))
+        return self.config.flow is not None and bool(FLOW_SOURCES.get(self.declared.key))
 
     @property
     def statuses(self) -> tuple[str, ...]:
         """Its own states, then those that are imposed from outside."""
-        in_flow = self.structure.flow is not None and self.declared.key in FLOW_SOURCES
-        calendar = self.structure.calendar is not None
+        in_flow = self.config.flow is not None and self.declared.key in FLOW_SOURCES
+        calendar = self.config.calendar is not None
         imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
         own = (state for state, share in self.spec.shares.items() if share)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
@@ -68,27 +68,27 @@ class Speaker:
     @property
     def shortest_ms(self) -> int:
         """The least that a job takes, in milliseconds."""
-        return ceil(milliseconds(self.structure.job_seconds(self.spec)[0]))
+        return ceil(milliseconds(self.config.job_seconds(self.spec)[0]))
 
 
-def field_of(source: str, name: str, speaker: Speaker) -> Field:
+def field_of(source: str, name: str, speaker: MachineTypeContext) -> FieldSpec:
     """The key `name`, whose value is found at a source on a machine; KeyError where nothing is known of that source."""
     return _SOURCES[source](name, speaker)
 
 
-def order_fields(spec: CustomerOrder) -> tuple[Field, ...]:
+def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
     """The keys of an order."""
     ranges = [spec.quantity_range(product) for product in spec.product_types]
     fewest, most = min(low for low, _ in ranges), max(high for _, high in ranges)
     parts = (
         _text("product_type", "What is ordered.", spec.product_types),
-        Field("quantity", "integer", "How many pieces of it.", minimum=fewest, maximum=most),
+        FieldSpec("quantity", "integer", "How many pieces of it.", minimum=fewest, maximum=most),
     )
     return (
         TIMESTAMP,
         _text("event_type", "What happened.", ("order_placed",)),
-        Field("order_id", "string", "The order.", pattern=_ORDER_ID),
-        Field(
+        FieldSpec("order_id", "string", "The order.", pattern=_ORDER_ID),
+        FieldSpec(
             "items",
             "array",
             "What is ordered: one entry for each product.",
@@ -100,31 +100,31 @@ def order_fields(spec: CustomerOrder) -> tuple[Field, ...]:
     )
 
 
-def dispatch_fields(spec: Dispatch, *, traced: bool) -> tuple[Field, ...]:
+def dispatch_fields(spec: Dispatch, *, traced: bool) -> tuple[FieldSpec, ...]:
     """The keys of a dispatch. traced: pieces flow, so that it says which units it takes."""
-    units = Field("unit_ids", "array", "Ids of the tested units that are sent.", minimum=1, items="string")
+    units = FieldSpec("unit_ids", "array", "Ids of the tested units that are sent.", minimum=1, items="string")
     return (
         TIMESTAMP,
         _text("event_type", "What happened.", ("order_dispatched",)),
-        Field("order_id", "string", "The order, placed before.", pattern=_ORDER_ID),
+        FieldSpec("order_id", "string", "The order, placed before.", pattern=_ORDER_ID),
         _text("destination", "Where it goes.", spec.destinations),
         _text("carrier", "Who takes it there.", spec.carriers),
         *((units,) if traced else ()),
     )
 
 
-def report_fields(speakers: Iterable[Speaker]) -> tuple[Field, ...]:
+def report_fields(speakers: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ...]:
     """The keys of a report of a machine's true figures since the start of the run."""
     types = list(speakers)
     ids = "|".join(id_pattern(each.declared)[1:-1] for each in types)
     ideals = [each.shortest_ms / 1000 for each in types]
     return (
         TIMESTAMP,
-        Field("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
+        FieldSpec("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
         _text("machine_type", "Its type's key in the plant's YAML.", tuple(each.declared.key for each in types)),
-        Field("planned_seconds", "number", "Time since the start, but for planned stops.", unit="s", minimum=0),
-        Field("producing_seconds", "number", "Time in the state in which jobs advance.", unit="s", minimum=0),
-        Field(
+        FieldSpec("planned_seconds", "number", "Time since the start, but for planned stops.", unit="s", minimum=0),
+        FieldSpec("producing_seconds", "number", "Time in the state in which jobs advance.", unit="s", minimum=0),
+        FieldSpec(
             "ideal_cycle_seconds",
             "number",
             "Producing time of its shortest job.",
@@ -132,8 +132,8 @@ def report_fields(speakers: Iterable[Speaker]) -> tuple[Field, ...]:
             minimum=min(ideals),
             maximum=max(ideals),
         ),
-        Field("jobs", "integer", "Jobs finished since the start.", minimum=0),
-        Field("good", "integer", "Those of them that are good, or pass.", minimum=0),
+        FieldSpec("jobs", "integer", "Jobs finished since the start.", minimum=0),
+        FieldSpec("good", "integer", "Those of them that are good, or pass.", minimum=0),
         _share("availability", "Share of the planned time that was producing; null while there is none.", 1),
         _share("performance", "Ideal time of the work done per producing time; null while there is none.", 1),
         _share("quality", "Share of the finished jobs that are good; null while there is none.", 1),
@@ -153,80 +153,80 @@ def _digits(form: str | None) -> str:
     return f"[0-9]{{{width},}}"
 
 
-def _job_pattern(of: Speaker) -> str:
+def _job_pattern(of: MachineTypeContext) -> str:
     """Ids of jobs: a head for each kind, the type's code, the machine's number, ten digits."""
     heads = {of.declared.id_head(kind) for kind in of.spec.job_kinds}
     either = "|".join(map(literal_pattern, sorted(heads)))
     return f"^(?:{either}){of.declared.type_code}[0-9]{{11,}}$"
 
 
-def _text(name: str, description: str, enum: tuple[str, ...], *, nullable: bool = False) -> Field:
-    return Field(name, "string", description, enum=enum, nullable=nullable)
+def _text(name: str, description: str, enum: tuple[str, ...], *, nullable: bool = False) -> FieldSpec:
+    return FieldSpec(name, "string", description, enum=enum, nullable=nullable)
 
 
-def _share(name: str, description: str, maximum: float) -> Field:
-    return Field(name, "number", description, nullable=True, minimum=0, maximum=maximum)
+def _share(name: str, description: str, maximum: float) -> FieldSpec:
+    return FieldSpec(name, "number", description, nullable=True, minimum=0, maximum=maximum)
 
 
-def _machine_id(name: str, of: Speaker) -> Field:
-    return Field(name, "string", "The machine.", pattern=id_pattern(of.declared))
+def _machine_id(name: str, of: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "string", "The machine.", pattern=id_pattern(of.declared))
 
 
-def _station(name: str, of: Speaker) -> Field:
+def _station(name: str, of: MachineTypeContext) -> FieldSpec:
     return _text(name, "The station at which the machine stands.", of.stations)
 
 
-def _status(name: str, of: Speaker) -> Field:
+def _status(name: str, of: MachineTypeContext) -> FieldSpec:
     return _text(name, f"What the machine is at; jobs advance in `{of.spec.producing_state}` alone.", of.statuses)
 
 
-def _shown_kind(name: str, of: Speaker) -> Field:
+def _shown_kind(name: str, of: MachineTypeContext) -> FieldSpec:
     kinds, product = tuple(of.spec.job_kinds), of.declared.product
     text = f"Kind of the {product} that is finished in this row, else of the one on the machine."
     return _text(name, text, kinds, nullable=of.starves)
 
 
-def _finished_id(name: str, of: Speaker) -> Field:
+def _finished_id(name: str, of: MachineTypeContext) -> FieldSpec:
     text = f"The {of.declared.product} that is finished; null in rows that report none."
-    return Field(name, "string", text, nullable=True, pattern=_job_pattern(of), role="job_id")
+    return FieldSpec(name, "string", text, nullable=True, pattern=_job_pattern(of), role="job_id")
 
 
-def _finished_cycle(name: str, of: Speaker) -> Field:
+def _finished_cycle(name: str, of: MachineTypeContext) -> FieldSpec:
     text = f"Producing time that the finished {of.declared.product} took, to a tenth; null in rows that report none."
     # Said with one decimal, rounded half up.
     least = (of.shortest_ms + 50) // 100 / 10
-    return Field(name, "number", text, unit="s", nullable=True, minimum=least, role="cycle")
+    return FieldSpec(name, "number", text, unit="s", nullable=True, minimum=least, role="cycle")
 
 
-def _finished_result(name: str, of: Speaker) -> Field:
+def _finished_result(name: str, of: MachineTypeContext) -> FieldSpec:
     text = f"How the finished {of.declared.product} turned out; null in rows that report none."
-    return Field(name, "string", text, enum=of.results, nullable=True, role="result")
+    return FieldSpec(name, "string", text, enum=of.results, nullable=True, role="result")
 
 
-def _finished_issues(name: str, of: Speaker) -> Field:
+def _finished_issues(name: str, of: MachineTypeContext) -> FieldSpec:
     most = max(getattr(of.spec, "issues_range", (0, 0))) if of.declared.defective in of.results else 0
     text = f"Issues found in the finished {of.declared.product}; 0 in rows that report none."
-    return Field(name, "integer", text, minimum=0, maximum=most)
+    return FieldSpec(name, "integer", text, minimum=0, maximum=most)
 
 
-def _finished_consumed(name: str, of: Speaker) -> Field:
+def _finished_consumed(name: str, of: MachineTypeContext) -> FieldSpec:
     text = f"Ids of the pieces that went into the finished {of.declared.product}; null in rows that report none."
-    return Field(name, "array", text, nullable=True, items="string")
+    return FieldSpec(name, "array", text, nullable=True, items="string")
 
 
-def _current_id(name: str, of: Speaker) -> Field:
+def _current_id(name: str, of: MachineTypeContext) -> FieldSpec:
     text = f"The {of.declared.product} on the machine now" + (
         "; null while it waits for material." if of.starves else "."
     )
-    return Field(name, "string", text, nullable=of.starves, pattern=_job_pattern(of))
+    return FieldSpec(name, "string", text, nullable=of.starves, pattern=_job_pattern(of))
 
 
-def _progress(name: str, of: Speaker) -> Field:
+def _progress(name: str, of: MachineTypeContext) -> FieldSpec:
     text = f"Share of the {of.declared.product} on the machine that is done, rounded down; 1.0 as it is finished."
-    return Field(name, "number", text, minimum=0, maximum=1)
+    return FieldSpec(name, "number", text, minimum=0, maximum=1)
 
 
-_SOURCES: Final[Mapping[str, Callable[[str, Speaker], Field]]] = {
+_SOURCES: Final[Mapping[str, Callable[[str, MachineTypeContext], FieldSpec]]] = {
     "id_json": _machine_id,
     "station_json": _station,
     "state.json": _status,

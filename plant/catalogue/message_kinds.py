@@ -17,7 +17,7 @@ Role = Literal["job_id", "result", "cycle"]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldSpec:
     """One key of a row.
 
     json_type: string, number, integer, boolean or array.  unit: as `s`, None for what is counted or has none.
@@ -40,7 +40,7 @@ class Field:
     pattern: str | None = None
     format: str | None = None
     items: str | None = None
-    parts: tuple[Field, ...] = ()
+    parts: tuple[FieldSpec, ...] = ()
     role: Role | None = None
 
 
@@ -53,7 +53,7 @@ class MachineRef(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class MessageKind:
     """One kind of message.
 
     key: its name in the YAML's `message_types`.  title, description: for people.
@@ -69,7 +69,7 @@ class Kind:
     title: str
     description: str
     topic: str
-    fields: tuple[Field, ...]
+    fields: tuple[FieldSpec, ...]
     sources: tuple[str, ...]
     machines: tuple[MachineRef, ...] = ()
     machine_ids: str | None = None

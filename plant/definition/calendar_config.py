@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from plant.definition.errors import LONGEST_SHOWN, Fault, cut, shown, suggestion
+from plant.definition.errors import LONGEST_SHOWN, Violation, cut, shown, suggestion
 from plant.definition.value_types import Names, Several, Some, Spec
 
 T = TypeVar("T")
@@ -184,7 +184,7 @@ class CalendarSpec(Spec):
         return self.weekend_factor if DAYS[day.weekday()] in WEEKEND else 1.0
 
 
-def broken(data: object, types: Sequence[str]) -> Iterator[Fault]:
+def broken(data: object, types: Sequence[str]) -> Iterator[Violation]:
     """Rules that are broken between the values of `calendar:`, as plain data; `types` are the machine types there are.
 
     Whatever has the wrong type is passed over: the models say so.
@@ -209,30 +209,30 @@ def _list(data: object, key: str) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _no_length(window: _Entry) -> Iterator[Fault]:
+def _no_length(window: _Entry) -> Iterator[Violation]:
     """From 06:00 to 06:00 is nothing or a whole day: whoever writes it should say which."""
     start, end = (_understood(partial(_time_of_day, DAY_MINUTES), window.get(key)) for key in ("start", "end"))
     if start is not None and start == end:
-        yield Fault(("end",), "must differ from start; a whole day is from 00:00 to 24:00")
+        yield Violation(("end",), "must differ from start; a whole day is from 00:00 to 24:00")
 
 
-def _backwards(maintenance: _Entry) -> Iterator[Fault]:
+def _backwards(maintenance: _Entry) -> Iterator[Violation]:
     begin, end = (_understood(_local_time, maintenance.get(key)) for key in ("from", "to"))
     if begin is not None and end is not None and begin >= end:
-        yield Fault(("to",), "must be after from")
+        yield Violation(("to",), "must be after from")
 
 
-def _weekly_and_once(maintenance: _Entry) -> Iterator[Fault]:
+def _weekly_and_once(maintenance: _Entry) -> Iterator[Violation]:
     given = set(maintenance) & (WEEKLY | ONCE)
     if given not in (WEEKLY, ONCE):
-        yield Fault((), "must have either weekday, start and end, or from and to")
+        yield Violation((), "must have either weekday, start and end, or from and to")
 
 
-def _unknown_types(maintenance: object, index: int, known: Sequence[str]) -> Iterator[Fault]:
+def _unknown_types(maintenance: object, index: int, known: Sequence[str]) -> Iterator[Violation]:
     for position, name in enumerate(_list(maintenance, "types")):
         if isinstance(name, str) and name not in known:
             rule = f"is no machine type, got {cut(name)}; {suggestion(name, known)}"
-            yield Fault(("calendar", "maintenance", index, "types", position), rule)
+            yield Violation(("calendar", "maintenance", index, "types", position), rule)
 
 
 def _understood(read: Callable[[object], T], value: object) -> T | None:
@@ -242,7 +242,7 @@ def _understood(read: Callable[[object], T], value: object) -> T | None:
         return None
 
 
-_RULES: Final[Mapping[str, Sequence[Callable[[_Entry], Iterator[Fault]]]]] = {
+_RULES: Final[Mapping[str, Sequence[Callable[[_Entry], Iterator[Violation]]]]] = {
     "shifts": (_no_length,),
     "breaks": (_no_length,),
     "maintenance": (_no_length, _backwards, _weekly_and_once),

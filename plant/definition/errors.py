@@ -15,7 +15,7 @@ Place = tuple[str | int, ...]
 """The way to a value in the file: keys and list positions, from the top; () is the file itself."""
 
 
-class Fault(NamedTuple):
+class Violation(NamedTuple):
     """A broken rule at a place; where the place ends in an unknown name, `known` has those that would do."""
 
     place: Place
@@ -31,7 +31,7 @@ MOST_COMPARED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class ConfigError:
     """One broken rule. `line` counts from 1; None where there is no line to point at, as for a missing file."""
 
     file: str
@@ -44,10 +44,10 @@ class Mistake:
         return f"{where}: {self.path}: {self.rule}"
 
 
-class StructureError(Exception):
+class PlantConfigError(Exception):
     """A plant's YAML cannot be used; `mistakes` holds every reason, in the order of the file."""
 
-    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+    def __init__(self, mistakes: Iterable[ConfigError]) -> None:
         self.mistakes = list(mistakes)
         super().__init__("\n".join(map(str, self.mistakes)))
 
@@ -161,16 +161,16 @@ def sentence(error: ErrorDetails) -> str:
     return teller(error["input"], error.get("ctx", {})) if teller else error["msg"]
 
 
-def located(faults: Iterable[Fault], file: str, lines: Mapping[Place, int]) -> list[Mistake]:
+def located(faults: Iterable[Violation], file: str, lines: Mapping[Place, int]) -> list[ConfigError]:
     """The faults with their lines, in the order of the file; a place without a line has that of what holds it."""
     in_order = sorted(((_line(fault.place, lines), fault) for fault in faults), key=lambda pair: pair[0] or 0)
     return [
-        Mistake(file, line, spell(fault.place), _advice(fault) if number < MOST_COMPARED else fault.rule)
+        ConfigError(file, line, spell(fault.place), _advice(fault) if number < MOST_COMPARED else fault.rule)
         for number, (line, fault) in enumerate(in_order)
     ]
 
 
-def _advice(fault: Fault) -> str:
+def _advice(fault: Violation) -> str:
     return f"{fault.rule}; {suggestion(str(fault.place[-1]), fault.known)}" if fault.known else fault.rule
 
 

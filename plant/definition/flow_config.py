@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from plant.definition.errors import Fault
+from plant.definition.errors import Violation
 from plant.definition.value_types import HowMany, Name, Spec
 
 Pieces = Annotated[int, Field(ge=0, le=1000)]
@@ -64,18 +64,18 @@ class FlowSpec(Spec):
         return key in Places.model_fields and (key not in Parts.model_fields or "rework" in results)
 
 
-def broken(data: _Data) -> Iterator[Fault]:
+def broken(data: _Data) -> Iterator[Violation]:
     """Rules that the flow of a whole plant's plain data breaks; the models say what has the wrong type."""
     flow = _mapping(data, "flow")
     for place in (("parts",), *(("parts_by_assembly_type", name) for name in _mapping(flow, "parts_by_assembly_type"))):
         holder = _mapping(flow, place[0]) if len(place) > 1 else flow
         if _nothing(holder.get(place[-1])):
-            yield Fault(("flow", *place), "needs at least one part")
+            yield Violation(("flow", *place), "needs at least one part")
     types = _mapping(data, "message_types")
     for key, (kind, listed) in _NAMED_ELSEWHERE.items():
         known = _names(_mapping(types, kind).get(listed))
         strangers = (name for name in _mapping(flow, key) if known and name not in known)
-        yield from (Fault(("flow", key, name), f"is not in {kind}.{listed}", known) for name in strangers)
+        yield from (Violation(("flow", key, name), f"is not in {kind}.{listed}", known) for name in strangers)
 
 
 _NAMED_ELSEWHERE: Final = {

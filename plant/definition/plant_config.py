@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from plant.definition import calendar_config, flow_config, rules, yaml_file
 from plant.definition.calendar_config import CalendarSpec
-from plant.definition.errors import Fault, Mistake, Place, StructureError, located, sentence, spell
+from plant.definition.errors import ConfigError, Place, PlantConfigError, Violation, located, sentence, spell
 from plant.definition.flow_config import FlowSpec
 from plant.definition.machine_config import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
 from plant.definition.spaceship import MACHINE_TYPES
@@ -41,16 +41,16 @@ from plant.definition.yaml_surprises import typed
 
 __all__ = [
     "CncMachine",
+    "ConfigError",
     "CustomerOrder",
     "Dispatch",
     "Global",
     "MachineSpec",
     "MessageTypes",
-    "Mistake",
     "Painting",
+    "PlantConfig",
+    "PlantConfigError",
     "Printer3d",
-    "Structure",
-    "StructureError",
     "Testing",
     "Welding",
     "load",
@@ -129,7 +129,7 @@ class MessageTypes(_MACHINES):  # type: ignore[valid-type, misc]
     oee: OeeReport | None = None
 
 
-class Structure(Spec):
+class PlantConfig(Spec):
     """A whole plant. `global_` is the YAML's `global`."""
 
     global_: Global = Field(alias="global")
@@ -182,66 +182,68 @@ def parse(
     data: Mapping[str, Any],
     file: str = "structure",
     lines: Mapping[Place, int] | None = None,
-    faults: Sequence[Fault] = (),
+    faults: Sequence[Violation] = (),
     flags: Mapping[Place, str] | None = None,
-) -> Structure:
-    """The plant that plain data describes, or StructureError with every mistake in it.
+) -> PlantConfig:
+    """The plant that plain data describes, or PlantConfigError with every mistake in it.
 
     `file` and `lines` say where the data came from; `faults` are mistakes already known from reading it, `flags` the
     words that were read as true or false.
     """
-    structure, wrong = _validated(data, flags or {})
+    config, wrong = _validated(data, flags or {})
     wrong = [*faults, *wrong, *rules.broken(data, {key: declared.spec for key, declared in _DECLARED.items()})]
     wrong += calendar_config.broken(data.get("calendar"), list(_DECLARED))
     wrong += flow_config.broken(data)
-    wrong += [*_impossible_rate(structure), *_too_full(structure)] if structure and not wrong else ()
-    if structure is None or wrong:
-        raise StructureError(located(wrong, file, lines or {}))
-    return structure
+    wrong += [*_impossible_rate(config), *_too_full(config)] if config and not wrong else ()
+    if config is None or wrong:
+        raise PlantConfigError(located(wrong, file, lines or {}))
+    return config
 
 
-def load(path: str | Path) -> Structure:
-    """The plant that a YAML file describes, or StructureError with every mistake in it."""
-    return _structure(partial(yaml_file.read, Path(path)), str(path))
+def load(path: str | Path) -> PlantConfig:
+    """The plant that a YAML file describes, or PlantConfigError with every mistake in it."""
+    return _config(partial(yaml_file.read, Path(path)), str(path))
 
 
-def understand(content: bytes, file: str) -> Structure:
-    """The plant that a YAML file's content describes, or StructureError with every mistake in it."""
-    return _structure(partial(yaml_file.decode, content), file)
+def understand(content: bytes, file: str) -> PlantConfig:
+    """The plant that a YAML file's content describes, or PlantConfigError with every mistake in it."""
+    return _config(partial(yaml_file.decode, content), file)
 
 
-def _structure(read: Callable[[], yaml_file.Document], file: str) -> Structure:
+def _config(read: Callable[[], yaml_file.Document], file: str) -> PlantConfig:
     try:
         document = read()
     except yaml_file.UnreadableError as error:
-        raise StructureError([Mistake(file, error.line, spell(error.place), error.rule)]) from error
+        raise PlantConfigError([ConfigError(file, error.line, spell(error.place), error.rule)]) from error
     return parse(document.data, file, document.lines, document.faults, document.flags)
 
 
-def _impossible_rate(structure: Structure) -> Iterator[Fault]:
+def _impossible_rate(config: PlantConfig) -> Iterator[Violation]:
     """A target rate at which some machine would report more than once a millisecond, or less than once a year."""
-    periods = [structure.period_seconds(spec) for _, spec, _ in structure.machines()]
-    target, place = structure.global_.target_rate, ("global", "target_rate")
+    periods = [config.period_seconds(spec) for _, spec, _ in config.machines()]
+    target, place = config.global_.target_rate, ("global", "target_rate")
     if target and periods and min(periods) < SHORTEST_PERIOD_SECONDS:
         most = target * min(periods) / SHORTEST_PERIOD_SECONDS
-        yield Fault(place, f"must be at most {most:.10g} here, for no machine has a row twice a ms")
+        yield Violation(place, f"must be at most {most:.10g} here, for no machine has a row twice a ms")
     if target and periods and max(periods) > YEAR_SECONDS:
         least = target * max(periods) / YEAR_SECONDS
-        yield Fault(place, f"must be at least {least:.3g} here, for no machine has a row less often than once a year")
+        yield Violation(
+            place, f"must be at least {least:.3g} here, for no machine has a row less often than once a year"
+        )
 
 
-def _too_full(structure: Structure) -> Iterator[Fault]:
+def _too_full(config: PlantConfig) -> Iterator[Violation]:
     """A flow that would begin with more pieces than can be made at once."""
-    flow = structure.flow or FlowSpec(initial_fill=0.0)
+    flow = config.flow or FlowSpec(initial_fill=0.0)
     pieces = sum(int(places * flow.initial_fill) for places in flow.buffers.model_dump().values())
     if pieces > MOST_PIECES_AT_FIRST:
         rule = f"puts {pieces:,} pieces into the buffers at first: must be at most {MOST_PIECES_AT_FIRST:,}"
-        yield Fault(("flow", "initial_fill"), rule)
+        yield Violation(("flow", "initial_fill"), rule)
 
 
-def _validated(data: Mapping[str, Any], flags: Mapping[Place, str]) -> tuple[Structure | None, list[Fault]]:
+def _validated(data: Mapping[str, Any], flags: Mapping[Place, str]) -> tuple[PlantConfig | None, list[Violation]]:
     try:
-        return Structure.model_validate(dict(data)), []
+        return PlantConfig.model_validate(dict(data)), []
     except ValidationError as error:
         return None, [_fault(each, flags) for each in error.errors(include_url=False) if not _told(each)]
 
@@ -256,17 +258,19 @@ def _place(error: ErrorDetails) -> Place:
     return error["loc"][:-1] if error["loc"][-1:] == ("[key]",) else error["loc"]
 
 
-def _fault(error: ErrorDetails, flags: Mapping[Place, str]) -> Fault:
+def _fault(error: ErrorDetails, flags: Mapping[Place, str]) -> Violation:
     place = _place(error)
     if error["type"] == "extra_forbidden":
-        return Fault(place, "is an unknown key", _known_keys(place[:-1]))
+        return Violation(place, "is an unknown key", _known_keys(place[:-1]))
     no_text = error["type"] in {"string_type", "value_error"} and isinstance(error["input"], bool)
-    return Fault(place, sentence(error) + (typed(flags[place], error["input"]) if no_text and place in flags else ""))
+    return Violation(
+        place, sentence(error) + (typed(flags[place], error["input"]) if no_text and place in flags else "")
+    )
 
 
 def _known_keys(place: Place) -> list[str]:
     """The keys that a mapping takes; none where they are not known, as below a name that the user has given."""
-    annotation: object = Structure
+    annotation: object = PlantConfig
     for step in place:
         annotation = next(_inside(annotation, step), None)
     return [name for model in _meant(annotation) if _is_model(model) for name in _fields(model)]

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import yaml
 
-from plant.definition.errors import Fault, Place, cut
+from plant.definition.errors import Place, Violation, cut
 from plant.definition.yaml_surprises import misread, misread_nothing
 
 MAX_BYTES: Final = 1_048_576
@@ -77,7 +77,7 @@ class Document:
 
     data: dict[str, Any]
     lines: Mapping[Place, int]
-    faults: list[Fault]
+    faults: list[Violation]
     flags: Mapping[Place, str]
 
 
@@ -177,7 +177,7 @@ class _Builder:
         self._frames: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._lines: dict[Place, int] = {(): 1}
-        self._faults: list[Fault] = []
+        self._faults: list[Violation] = []
         self._flags: dict[Place, str] = {}
         self._root: list[Any] = []
         self._values = 0
@@ -206,7 +206,7 @@ class _Builder:
         return frame.place if frame.key is None else (*frame.place, frame.key)
 
     def _fault(self, rule: str) -> None:
-        self._faults.append(Fault(self.place(), rule))
+        self._faults.append(Violation(self.place(), rule))
 
     def _stop(self, event: yaml.Event, rule: str) -> UnreadableError:
         return UnreadableError(_line(event), self.place(), rule)

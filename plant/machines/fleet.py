@@ -18,11 +18,11 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from plant.definition.machine_type import MachineType
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.machines.jobs import NO_JOB
-from plant.machines.machine import NEVER, Machine, Model, phase
-from plant.oee_accounting import Books, Span
-from plant.random_stream import Stream
+from plant.machines.machine import NEVER, Machine, MachineTypeRuntime, phase
+from plant.oee_accounting import OeeAccounts, Span
+from plant.random_stream import RandomStream
 from plant.telemetry import JobMessage, KindOee, MachineOee, Message
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ class RowStart:
         return self._hour + _SECONDS[second - self._from]
 
 
-class Ring:
+class PhaseRing:
     """Machines of one period in the order of their offsets, and where in its laps the ring is.
 
     `next_ms` is the next deadline: the first after `now_ms`.
@@ -94,9 +94,9 @@ class Ring:
             if (lap, place) >= first:
                 yield self._begins_ms(lap) + machine.offset_ms, machine
 
-    def of(self, machines: Sequence[Machine], now_ms: int) -> Ring:
+    def of(self, machines: Sequence[Machine], now_ms: int) -> PhaseRing:
         """The same ring with other machines."""
-        return Ring(machines, self._period_ms, self._anchor_ms, now_ms)
+        return PhaseRing(machines, self._period_ms, self._anchor_ms, now_ms)
 
     def anchor_for(self, period_ms: float, now_ms: int) -> int:
         """The anchor of the ring that follows this one: the same period keeps it, another its point of the lap."""
@@ -147,11 +147,11 @@ class Fleet:
     def __init__(self, declared: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
         self.declared, self._seed = declared, seed
         self._first, self._step = shard
-        self.books = Books(shards=self._step)
+        self.books = OeeAccounts(shards=self._step)
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
         self.rows = 0
-        self._ring = Ring((), 1.0, 0, 0)
+        self._ring = PhaseRing((), 1.0, 0, 0)
         self._laps = False  # of the type: a shard may have no machine of it yet
         self._wakes: list[tuple[int, int, Machine]] = []
         self._said_before: dict[int, int] = {}  # rows of machines that are gone, should they come back
@@ -177,22 +177,22 @@ class Fleet:
         longest_ms = model.period_ms, model.jobs.ideal_ms, stays_ms
         return sum(1000 * len(self.machines) / each_ms for each_ms in longest_ms)
 
-    def tune(self, structure: Structure, now_ms: int, *, coupled: bool = False) -> None:
+    def tune(self, config: PlantConfig, now_ms: int, *, coupled: bool = False) -> None:
         """Follow a structure from now on: machines that stay keep their job and counters.
 
         Their state, too, unless the type's states have other shares or stays: then each is drawn anew.
         coupled: the machines live as others tell them to, so that `schedule` and `row` stand in for `due`.
         """
-        specified = {key: (spec, count) for key, spec, count in structure.machines()}
+        specified = {key: (spec, count) for key, spec, count in config.machines()}
         spec, count = specified.get(self.declared.key, (None, 0))
         numbers = range(self._first, count + 1, self._step)
         self._dismiss(self.machines[len(numbers) :], now_ms)
         self.books.resize(max(numbers, default=-1))
         if spec:
-            model = Model(self.declared, structure, spec, self.results, self.books)
+            model = MachineTypeRuntime(self.declared, config, spec, self.results, self.books)
             self._follow(model, numbers, now_ms, coupled=coupled)
         else:
-            self.machines, self._wakes, self._ring = [], [], Ring((), 1.0, now_ms, now_ms)
+            self.machines, self._wakes, self._ring = [], [], PhaseRing((), 1.0, now_ms, now_ms)
         self._laps = spec is not None
 
     def sample(self, most: int, now_ms: int) -> Fleet:
@@ -204,7 +204,7 @@ class Fleet:
         few.take(machines, self._ring.of(machines, now_ms), wakes)
         return few
 
-    def take(self, machines: list[Machine], ring: Ring, wakes: list[tuple[int, int, Machine]]) -> None:
+    def take(self, machines: list[Machine], ring: PhaseRing, wakes: list[tuple[int, int, Machine]]) -> None:
         """Have these machines, their ring and their wakes, in place of its own."""
         self.machines, self._ring, self._wakes = machines, ring, wakes
 
@@ -269,7 +269,7 @@ class Fleet:
             self.books.leave(machine, now_ms)
             self._said_before[machine.number] = machine.rows
 
-    def _follow(self, model: Model, numbers: range, now_ms: int, *, coupled: bool) -> None:
+    def _follow(self, model: MachineTypeRuntime, numbers: range, now_ms: int, *, coupled: bool) -> None:
         slower = bool(self.machines) and model.period_ms > self.machines[0].model.period_ms
         kept = self.machines[: len(numbers)]
         anew = bool(kept) and kept[0].model.mix != model.mix
@@ -281,16 +281,16 @@ class Fleet:
         self.machines = kept + self._made(model, numbers[len(kept) :], now_ms)
         if not (self._laps and self._ring.goes_on(self.machines, model.period_ms)):
             anchor_ms = self._ring.anchor_for(model.period_ms, now_ms) if self._laps else now_ms
-            self._ring = Ring(self.machines, model.period_ms, anchor_ms, now_ms)
+            self._ring = PhaseRing(self.machines, model.period_ms, anchor_ms, now_ms)
         self._wakes = [*self._wakes_of(model, now_ms, slower=slower, coupled=coupled)]
         heapify(self._wakes)
 
-    def _made(self, model: Model, numbers: Sequence[int], now_ms: int) -> list[Machine]:
+    def _made(self, model: MachineTypeRuntime, numbers: Sequence[int], now_ms: int) -> list[Machine]:
         """New machines by number, but made in the order of the ring: neighbours there are then so in memory.
 
         At 100,000 machines that makes a row a third cheaper.
         """
-        phases = {number: phase(Stream(self._seed, model.machine_id(number))) for number in numbers}
+        phases = {number: phase(RandomStream(self._seed, model.machine_id(number))) for number in numbers}
         around = sorted(numbers, key=phases.__getitem__)
         made = {number: Machine(model, number, self._seed, now_ms) for number in around}
         for number in numbers:
@@ -298,7 +298,7 @@ class Fleet:
         return [made[number] for number in numbers]
 
     def _wakes_of(
-        self, model: Model, now_ms: int, *, slower: bool, coupled: bool
+        self, model: MachineTypeRuntime, now_ms: int, *, slower: bool, coupled: bool
     ) -> Iterator[tuple[int, int, Machine]]:
         """Crowded machines wake at each event, if nobody else sees to that.
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from plant.definition.machine_config import MachineSpec
 from plant.definition.machine_type import MachineType
 from plant.machines.speed_losses import Losses
-from plant.random_stream import WORD_TO_UNIT, Choice, Stream, between_by_size
+from plant.random_stream import WORD_TO_UNIT, RandomStream, WeightedChoice, between_by_size
 
 NULL: Final = b"null"
 NONE: Final = b"0"
@@ -82,10 +82,10 @@ class Jobs:
         self.ideal_ms = ceil(self.shortest_ms)
         self._losses = Losses(spec) if spec.has_losses else None
         # Mappings have no order in YAML: sorted, so that writing them in another one changes no draw.
-        self._kinds = Choice((self._kind(name), 1) for name in spec.job_kinds)
-        self._results = Choice((self._result(name), weight) for name, weight in sorted(spec.results.items()))
+        self._kinds = WeightedChoice((self._kind(name), 1) for name in spec.job_kinds)
+        self._results = WeightedChoice((self._result(name), weight) for name, weight in sorted(spec.results.items()))
 
-    def draw(self, stream: Stream, machine: int, number: int, started_ms: int) -> Job:
+    def draw(self, stream: RandomStream, machine: int, number: int, started_ms: int) -> Job:
         """A machine's job of that number: its whole future in one hash."""
         words = kind_at, cycle_at, result_at, issues_at, _, _, _, _ = stream.words(b"job", number)
         plain_ms = self.shortest_ms + cycle_at * WORD_TO_UNIT * self._span_ms
@@ -98,7 +98,7 @@ class Jobs:
         fields = number, kind, result, started_ms, cycle_ms, self.ideal_ms, id_json, cycle_json, issues_json, NULL
         return tuple.__new__(Job, fields)  # a third of the time that Job(...) takes
 
-    def under_way(self, stream: Stream, machine: int, number: int, cycle_at: float) -> Job:
+    def under_way(self, stream: RandomStream, machine: int, number: int, cycle_at: float) -> Job:
         """A job met at a random moment of producing; it has still to be said when it started."""
         plain_ms = between_by_size(self.shortest_ms, self.longest_ms, cycle_at)
         if self._losses:

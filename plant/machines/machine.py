@@ -1,8 +1,8 @@
 """Machines: states that come and go, jobs that take their time, and rows that say so.
 
-A machine type is a declaration. With what the YAML says of it, it becomes one `Model` that all its machines share:
-the weighted choices, and one row maker that serves every type. A machine itself keeps only where it stands, with
-the parts of its next row already encoded.
+A machine type is a declaration. With what the YAML says of it, it becomes one `MachineTypeRuntime` that all machines
+of it share: the weighted choices, and one row maker that serves every type. A machine itself keeps only where it
+stands, with the parts of its next row already encoded.
 
 States: the next state is drawn with weight share / dwell whatever the last one was, and a stay is exponential with
 mean dwell. So a state holds its share of the time, and what is left of a stay is at any moment as long as a new one:
@@ -22,10 +22,10 @@ from typing import Final, NamedTuple
 
 from plant.definition.machine_config import MachineSpec
 from plant.definition.machine_type import MachineType
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.machines.jobs import MS_A_JOB_NUMBER, NO_JOB, Job, Jobs, json_text, milliseconds
-from plant.oee_accounting import Books, Span
-from plant.random_stream import Choice, Stream, exponential
+from plant.oee_accounting import OeeAccounts, Span
+from plant.random_stream import RandomStream, WeightedChoice, exponential
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
 from plant.telemetry import FinishedJob, MachineOee, MachineView
 
@@ -55,7 +55,7 @@ BLOCKED: Final = imposed("blocked", 2)
 STARVED: Final = imposed("starved", 3)
 
 
-class Held(NamedTuple):
+class Suspension(NamedTuple):
     """What a machine was at when it was stopped from outside, and why it is: reasons in the order of their rank."""
 
     state: State
@@ -63,7 +63,7 @@ class Held(NamedTuple):
     reasons: tuple[State, ...]
 
 
-class Model:
+class MachineTypeRuntime:
     """All that the machines of one type have in common: a declaration and its YAML, ready for use.
 
     `period_ms` is the time between a machine's regular rows; `results` counts the reported jobs by their result.
@@ -78,11 +78,11 @@ class Model:
     )  # fmt: skip
 
     def __init__(
-        self, declared: MachineType, structure: Structure, spec: MachineSpec, results: Counter[str], books: Books
+        self, declared: MachineType, config: PlantConfig, spec: MachineSpec, results: Counter[str], books: OeeAccounts
     ) -> None:
         self.declared, self.spec, self.results, self.books = declared, spec, results, books
-        self.period_ms = milliseconds(structure.period_seconds(spec))
-        self.jobs = Jobs(declared, spec, structure.job_seconds(spec))
+        self.period_ms = milliseconds(config.period_seconds(spec))
+        self.jobs = Jobs(declared, spec, config.job_seconds(spec))
         self.crowded = self.jobs.ideal_ms < ceil(self.period_ms)
         self.feed: Callable[[Machine, int], None] = _next_job
         self.wake: Callable[[Machine], None] = _nobody
@@ -91,13 +91,13 @@ class Model:
         self.states = {name: self._state(name) for name in spec.status_distribution}
         # Mappings have no order in YAML: sorted, so that writing them in another one changes no draw.
         shares = [(self.states[name], share) for name, share in sorted(spec.status_distribution.items())]
-        self.shares = Choice(shares)
-        self.visits = Choice((state, share / state.dwell_ms) for state, share in shares)
+        self.shares = WeightedChoice(shares)
+        self.visits = WeightedChoice((state, share / state.dwell_ms) for state, share in shares)
         # Weights come to the same in many ways: 70/20/10 is .7/.2/.1.
         self.mix = {
             name: (round(share, 12), self.states[name].dwell_ms) for name, share in spec.shares.items() if share
         }
-        traced = structure.flow is not None and structure.flow.takes(declared.key, spec.results)
+        traced = config.flow is not None and config.flow.takes(declared.key, spec.results)
         fields = {**declared.fields, **(TRACE if traced else {})}
         self._template = b",".join(b"%b:%%b" % json_text(name).replace(b"%", b"%%") for name in fields) + b"}"
         self._values = attrgetter(*fields.values())
@@ -147,18 +147,18 @@ class Machine:
         "station", "station_json", "stay_ends_ms", "stream", "visit",
     )  # fmt: skip
 
-    model: Model
+    model: MachineTypeRuntime
     state: State
     stay_ends_ms: int
     job: Job
     finished: Job
     body: bytes | None
-    held: Held | None
+    held: Suspension | None
     hour_ends_ms: int
 
-    def __init__(self, model: Model, number: int, seed: int | str, begin_ms: int) -> None:
+    def __init__(self, model: MachineTypeRuntime, number: int, seed: int | str, begin_ms: int) -> None:
         self.number, self.id = number, model.machine_id(number)
-        self.stream = Stream(seed, self.id)
+        self.stream = RandomStream(seed, self.id)
         self.id_json = json_text(self.id)
         self.rows = self.offset_ms = 0
         self.seen_ms = self.finished_ms = begin_ms
@@ -167,7 +167,7 @@ class Machine:
         self._begin(begin_ms)
         model.books.begin(self, begin_ms)
 
-    def adopt(self, model: Model) -> None:
+    def adopt(self, model: MachineTypeRuntime) -> None:
         """Go by another model from now on: what is drawn is drawn by it."""
         self._follow(model)
         if self.held:
@@ -201,7 +201,7 @@ class Machine:
         What is to happen at this very moment is put off like all the rest.
         """
         self.live(now_ms - 1)
-        held = self.held or Held(self.state, self.stay_ends_ms - now_ms, ())
+        held = self.held or Suspension(self.state, self.stay_ends_ms - now_ms, ())
         if reason not in held.reasons:
             reasons = sorted((*held.reasons, reason), key=attrgetter("rank"))
             self.held = held._replace(reasons=tuple(reasons))
@@ -271,7 +271,7 @@ class Machine:
         period_seconds, ideal_seconds = model.period_ms / 1000, model.jobs.ideal_ms / 1000
         return MachineOee(*figures, self.id, self.number, model.declared.key, producing, period_seconds, ideal_seconds)
 
-    def _follow(self, model: Model) -> None:
+    def _follow(self, model: MachineTypeRuntime) -> None:
         self.model = model
         self.station, self.station_json = model.station(self.number)
         self.body = None
@@ -310,7 +310,7 @@ class Machine:
         self._change(state, now_ms)
         self.next_ms = min(self.finish_ms, self.stay_ends_ms)
 
-    def _drawn_stay(self, states: Choice[State]) -> tuple[State, int]:
+    def _drawn_stay(self, states: WeightedChoice[State]) -> tuple[State, int]:
         self.visit += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.visit)
         state = states.pick(state_at)
@@ -332,7 +332,7 @@ class Machine:
         return self.job.cycle_ms - left_ms
 
 
-def phase(stream: Stream) -> float:
+def phase(stream: RandomStream) -> float:
     """Where in its type's period a machine reports, from 0 to 1: its own for good."""
     return stream.draws(b"phase", 0)[0]
 

@@ -28,7 +28,7 @@ class NoSuchMachine(ValueError):
     """There are no machines of that type, or none of that id; the text says which."""
 
 
-class Outdated(Exception):
+class SnapshotOutdated(Exception):
     """The plant was changed before all machines had been looked at."""
 
 
@@ -39,14 +39,14 @@ class Placed(NamedTuple):
     oee: MachineOee
 
 
-class Counted(NamedTuple):
+class FleetCounts(NamedTuple):
     """Some machines of a type: how many are in which state, by (kind, state), and the sum of their figures."""
 
     states: Counter[tuple[str, str]]
     oee: KindOee
 
 
-class Still:
+class FleetSnapshot:
     """The figures of some machines over a span as of `now_ms`, in order of type and number.
 
     `more`: there are others after them. Machines that live together have all lived up to that moment before this is
@@ -69,7 +69,7 @@ class Still:
             for (type_number, _, machines), look in zip(self._fleets, looks, strict=True):
                 for first in range(0, len(machines), _LOOKED_AT):
                     if self._outdated():
-                        raise Outdated
+                        raise SnapshotOutdated
                     some = machines[first : first + _LOOKED_AT]
                     yield [Placed((type_number, machine.number), look.at(machine)) for machine in some]
         finally:
@@ -97,7 +97,7 @@ class _Look:
             self._kept[machine.number] = cast("Machine", machine).oee(self._span, self._now_ms)
 
 
-def count(fleet: Fleet, now_ms: int, first: int) -> Counted:
+def count(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
     """Count some machines of a fleet, from the how-manieth on; they live up to now for it."""
     machines, kind = fleet.machines[first : first + _COUNTED], fleet.declared.key
     for machine in machines:
@@ -105,7 +105,7 @@ def count(fleet: Fleet, now_ms: int, first: int) -> Counted:
             machine.live(now_ms)
     states = Counter(machine.state.name for machine in machines)
     named = Counter({(kind, name): number for name, number in states.items()})
-    return Counted(named, fleet.oee_of(machines, "run", now_ms))
+    return FleetCounts(named, fleet.oee_of(machines, "run", now_ms))
 
 
 def turns(fleet: Fleet) -> range:

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Final
 
 from plant.definition.machine_config import MachineSpec
-from plant.random_stream import WORD_TO_UNIT, Stream, between, between_by_size, exponential
+from plant.random_stream import WORD_TO_UNIT, RandomStream, between, between_by_size, exponential
 
 HOUR_MS: Final = 3_600_000
 
@@ -32,7 +32,7 @@ class Losses:
         shortest, longest = spec.micro_stop_seconds_range
         self._stop_ms = shortest * 1000, longest * 1000
 
-    def cycle_ms(self, plain_ms: float, job_words: Sequence[int], stream: Stream, number: int) -> int:
+    def cycle_ms(self, plain_ms: float, job_words: Sequence[int], stream: RandomStream, number: int) -> int:
         """What becomes of a cycle that would take `plain_ms`: by the last four of the job's eight words.
 
         Most jobs have no loss, which takes two comparisons to know.
@@ -47,7 +47,7 @@ class Losses:
             return work_ms
         return work_ms + self._stopped_ms(work_ms, stream, number, job_words)
 
-    def cycle_under_way_ms(self, plain_ms: float, job_words: Sequence[int], stream: Stream, number: int) -> int:
+    def cycle_under_way_ms(self, plain_ms: float, job_words: Sequence[int], stream: RandomStream, number: int) -> int:
         """The same for a job met at a random moment of producing, its plain cycle drawn in proportion to its length.
 
         Length is work and stops. So it is drawn in proportion to work and, as often as the moment falls into a stop,
@@ -61,7 +61,7 @@ class Losses:
         more_ms = round(between_by_size(*self._stop_ms, met_at)) if in_stop else 0
         return work_ms + more_ms + self._stopped_ms(work_ms, stream, number, job_words)
 
-    def _stopped_ms(self, work_ms: int, stream: Stream, number: int, job_words: Sequence[int]) -> int:
+    def _stopped_ms(self, work_ms: int, stream: RandomStream, number: int, job_words: Sequence[int]) -> int:
         """How long the micro-stops of so much work are together; two draws for each, the first two from the job's."""
         if not self._stops_per_ms:
             return 0

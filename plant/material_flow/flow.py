@@ -16,7 +16,7 @@ import orjson
 
 from plant.definition.flow_config import FlowSpec
 from plant.machines.fleet import Fleet
-from plant.material_flow.workstations import CNC, PAINTING, PRINTER, TESTING, WELDING, Post, Station
+from plant.material_flow.workstations import CNC, PAINTING, PRINTER, TESTING, WELDING, Stage, Workstation
 from plant.telemetry import PieceCount
 
 SOURCES: Final[Mapping[str, Sequence[str]]] = {
@@ -45,7 +45,7 @@ class Flow:
     """
 
     def __init__(self, spec: FlowSpec, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
-        self._stations = {key: Station(key, seed, shard, begin_ms) for key in SOURCES}
+        self._stations = {key: Stage(key, seed, shard, begin_ms) for key in SOURCES}
         for station in self._stations.values():
             station.sources = [self._stations[key] for key in SOURCES[station.key]]
             station.repairs = {result: self._stations[key or station.key].again for result, key in REPAIRS.items()}
@@ -109,7 +109,7 @@ class Flow:
             for key, station in self._stations.items()
         ]
 
-    def _posts(self) -> Iterator[Post]:
+    def _posts(self) -> Iterator[Workstation]:
         return (post for station in self._stations.values() for post in station.posts.values())
 
     def _fill(self, share: float) -> None:

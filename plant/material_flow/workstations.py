@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 
 from plant.definition.flow_config import FlowSpec
 from plant.machines.jobs import MS_A_JOB_NUMBER, NO_JOB, Job, JobKind
-from plant.machines.machine import BLOCKED, STARVED, Machine, Model, State
-from plant.random_stream import Stream
+from plant.machines.machine import BLOCKED, STARVED, Machine, MachineTypeRuntime, State
+from plant.random_stream import RandomStream
 from plant.telemetry import GOOD
 
 ENDLESS: Final = 2**62
@@ -34,7 +34,7 @@ class Piece(NamedTuple):
     """
 
     id_json: bytes
-    maker: Station
+    maker: Stage
     kinds: Mapping[str, JobKind]
     reworks: int
 
@@ -51,10 +51,10 @@ class Buffer:
     def __init__(self, places: int) -> None:
         self.places = places
         self.pieces: deque[Piece] = deque()
-        self.takers: dict[Post, None] = {}
-        self.givers: deque[tuple[Post, Piece]] = deque()
+        self.takers: dict[Workstation, None] = {}
+        self.givers: deque[tuple[Workstation, Piece]] = deque()
 
-    def put(self, giver: Post, piece: Piece, now_ms: int) -> bool:
+    def put(self, giver: Workstation, piece: Piece, now_ms: int) -> bool:
         """Whether the piece could leave its machine, because someone waits for it or there is room."""
         if self.takers:
             next(iter(self.takers)).receive(piece, self, now_ms)
@@ -80,7 +80,7 @@ class Buffer:
             self.pieces.append(piece)
             giver.go_on(now_ms)
 
-    def forget(self, post: Post) -> list[Piece]:
+    def forget(self, post: Workstation) -> list[Piece]:
         """The machine is gone, and with it the piece that it wanted to put here, if any."""
         self.takers.pop(post, None)
         lost = [piece for giver, piece in self.givers if giver is post]
@@ -88,7 +88,7 @@ class Buffer:
         return lost
 
 
-class Station:
+class Stage:
     """The machines of one type, the buffer behind them, and `again`: the pieces that wait to be made good here.
 
     sources: the stations whose pieces it takes; `bills` has how many of each, by kind of job.
@@ -99,17 +99,17 @@ class Station:
     def __init__(self, key: str, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
         self.key = key
         self.out, self.again = Buffer(0), Buffer(ENDLESS)
-        self.sources: Sequence[Station] = ()
+        self.sources: Sequence[Stage] = ()
         self.repairs: Mapping[str, Buffer] = {}
-        self.posts: dict[int, Post] = {}
-        self.bills: Mapping[str, Mapping[Station, int]] = {}
+        self.posts: dict[int, Workstation] = {}
+        self.bills: Mapping[str, Mapping[Stage, int]] = {}
         self.most_reworks = 0
         self.counts = Counter[str]()
-        self._model: Model | None = None
-        self._stock, (self._stock_number, self._shards) = Stream(seed, f"{key}/stock"), shard
+        self._model: MachineTypeRuntime | None = None
+        self._stock, (self._stock_number, self._shards) = RandomStream(seed, f"{key}/stock"), shard
         self._began = begin_ms // MS_A_JOB_NUMBER % 10**10
 
-    def follow(self, spec: FlowSpec, machines: Sequence[Machine]) -> list[Post]:
+    def follow(self, spec: FlowSpec, machines: Sequence[Machine]) -> list[Workstation]:
         """Have these machines and no others, by these numbers; the posts of those that are new."""
         self.out.places, self.most_reworks = getattr(spec.buffers, self.key), spec.most_reworks
         self._model = machines[0].model if machines else None
@@ -117,7 +117,7 @@ class Station:
             self._model.feed = self._feed
             self.bills = {kind: self._bill(spec, kind) for kind in self._model.spec.job_kinds}
         before = {post.machine: post for post in self.posts.values()}
-        new = [Post(self, machine) for machine in machines if machine not in before]
+        new = [Workstation(self, machine) for machine in machines if machine not in before]
         kept = [before.pop(machine) for machine in machines if machine in before]
         for gone in before.values():
             gone.leave()
@@ -130,7 +130,7 @@ class Station:
         for post in tuple(self.again.takers):
             post.ask_again(now_ms)
 
-    def pass_on(self, giver: Post, piece: Piece, result: str, now_ms: int) -> bool:
+    def pass_on(self, giver: Workstation, piece: Piece, result: str, now_ms: int) -> bool:
         """Whether a finished piece could leave its machine: only a good one may have to wait."""
         self.counts["made"] += 1
         repair = self.repairs.get(result)
@@ -154,14 +154,14 @@ class Station:
         count = self.counts
         return count["made"], count["consumed"], count["scrapped"], count["shipped"], count["removed"]
 
-    def _old(self, model: Model) -> Piece:
+    def _old(self, model: MachineTypeRuntime) -> Piece:
         number, self._stock_number = self._stock_number, self._stock_number + self._shards
         kind = model.jobs.draw(self._stock, 0, number, 0).kind
         id_json = b'%b0%d%010d"' % (kind.id_head, number, self._began)
         self.counts["made"] += 1
         return Piece(id_json, self, {self.key: kind}, 0)
 
-    def _bill(self, spec: FlowSpec, kind: str) -> Mapping[Station, int]:
+    def _bill(self, spec: FlowSpec, kind: str) -> Mapping[Stage, int]:
         parts = spec.parts_of(kind) if self.key == WELDING else {source.key: 1 for source in self.sources}
         return {source: parts[source.key] for source in self.sources if source.key in parts}
 
@@ -169,7 +169,7 @@ class Station:
         self.posts[machine.number].turn_out(machine.finished, now_ms)
 
 
-class Post:
+class Workstation:
     """A machine's place in the flow.
 
     kit: pieces that lie ready for its next job, by the station that made them.  number: that job's.
@@ -179,9 +179,9 @@ class Post:
 
     __slots__ = ("ahead", "kit", "machine", "number", "station", "unit")
 
-    def __init__(self, station: Station, machine: Machine) -> None:
+    def __init__(self, station: Stage, machine: Machine) -> None:
         self.station, self.machine = station, machine
-        self.kit: dict[Station, list[Piece]] = {source: [] for source in station.sources}
+        self.kit: dict[Stage, list[Piece]] = {source: [] for source in station.sources}
         self.number, self.ahead = machine.job.number + 1, machine.job
         self.unit: Piece | None = None
 
@@ -245,7 +245,7 @@ class Post:
         for piece in (*self.station.out.forget(self), *chain.from_iterable(self.kit.values())):
             piece.maker.counts["removed"] += 1
 
-    def _collect(self, source: Station, how_many: int, now_ms: int) -> None:
+    def _collect(self, source: Stage, how_many: int, now_ms: int) -> None:
         """Take what is there of a station's pieces, and wait for the rest."""
         lying = self.kit[source]
         while len(lying) < how_many and (piece := source.out.take(now_ms)):
@@ -256,7 +256,7 @@ class Post:
     def _lacks(self) -> bool:
         return any(self in source.out.takers for source in self.station.sources)
 
-    def _bill(self) -> Mapping[Station, int]:
+    def _bill(self) -> Mapping[Stage, int]:
         return self.station.bills[self.ahead.kind.name]
 
     def _drawn(self, now_ms: int) -> Job:

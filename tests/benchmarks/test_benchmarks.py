@@ -19,7 +19,7 @@ from benchmarks.__main__ import counted
 from benchmarks.arrivals import Arrivals
 from benchmarks.bounds import Bound, bounds, held_bounds, paced_bounds
 from benchmarks.broker import BenchBroker
-from benchmarks.case import Case, Measured, structure_of
+from benchmarks.case import Case, Measured, config_of
 from benchmarks.idle import Idle, idle
 from benchmarks.lateness import Late, Stall, by_second, caught_up, outside
 from benchmarks.live import bound_of, rows_due
@@ -127,7 +127,7 @@ def test_a_quick_look_comes_to_its_end(
 def test_a_plant_can_say_what_a_scaled_case_asks_of_it(scale: float) -> None:
     """However small the look is."""
     for case in {case for scene in scenes(Ports(1, 2, 3, ""), scale) for case in scene.cases if case.target_rate}:
-        assert structure_of(case).global_.target_rate == case.target_rate
+        assert config_of(case).global_.target_rate == case.target_rate
 
 
 def test_a_daemon_keeps_its_pace_over_a_stall(broker: BenchBroker) -> None:

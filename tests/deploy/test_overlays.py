@@ -23,7 +23,7 @@ from cli.exports.command import TARGETS
 from cli.preflight.command import PreflightOptions
 from edge.settings.loader import Settings
 from messages import FactoryMessageGenerator
-from plant.definition import plant_config as structure
+from plant.definition import plant_config
 from sandbox.broker import SandboxBroker
 from tests.deploy.test_manifest import NAMESPACE
 from tests.edge.runtime.test_simulator import BLOCK
@@ -260,7 +260,7 @@ def test_the_parts_are_the_whole(deploy: Path, count: int) -> None:
     resources = build(deploy / "overlays" / "scaled")
     stateful = one(resources, "StatefulSet")
     every = [settings_of(container_of(stateful), f"edgemqttsim-{ordinal}") for ordinal in range(count)]
-    plant = structure.parse(yaml.safe_load(one(resources, "ConfigMap")["data"]["message_structure.yaml"]))
+    plant = plant_config.parse(yaml.safe_load(one(resources, "ConfigMap")["data"]["message_structure.yaml"]))
     machines = [view.machine_id for each in every for view in part_of(plant, each).machines()]
 
     assert stateful["spec"]["replicas"] == count
@@ -269,7 +269,7 @@ def test_the_parts_are_the_whole(deploy: Path, count: int) -> None:
     assert (len({each.seed for each in every}), len({each.mqtt_client_id for each in every})) == (1, count)
 
 
-def part_of(plant: structure.Structure, settings: Settings) -> FactoryMessageGenerator:
+def part_of(plant: plant_config.PlantConfig, settings: Settings) -> FactoryMessageGenerator:
     """The part of a plant that a pod plays."""
     return FactoryMessageGenerator.of(plant, 1, shard=settings.part)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.routing import TopicError, Topics, check_topic
+from edge.routing import TopicError, TopicRouter, check_topic
 from edge.settings.types import TopicLayout
 from plant.telemetry import Message
 
@@ -14,7 +14,7 @@ ORDER = Message("customer_order", "customer_order", None, 0, 1, b"{}")
 
 def route(template: str, message: Message = ROW, layout: TopicLayout = TopicLayout.TYPE) -> str:
     """The topic of a message under one template for all kinds."""
-    return Topics(lambda _kind: template, "site/a", layout).topic(message)
+    return TopicRouter(lambda _kind: template, "site/a", layout).topic(message)
 
 
 @pytest.mark.parametrize(

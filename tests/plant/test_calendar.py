@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import FactoryMessageGenerator
-from plant.calendar import Calendar, Wall, zone_info
+from plant.calendar import Calendar, WallClock, zone_info
 from plant.definition.calendar_config import DAYS, CalendarSpec
-from plant.definition.plant_config import Global, MachineCounts, Structure, StructureError, load, parse
+from plant.definition.plant_config import Global, MachineCounts, PlantConfig, PlantConfigError, load, parse
 from plant.machines.machine import NEVER
 from plant.telemetry import FinishedJob, StateInterval
 from tests.support import yamlread
@@ -69,7 +69,7 @@ def worked_hours(found: Calendar, from_ms: int, to_ms: int) -> float:
 def hours_of_day(text: str, day: str, kind: str = "cnc_machine") -> float:
     """Hours meant for work between two midnights on the wall."""
     found = calendar(text, kind)
-    return worked_hours(found, *Wall(yaml.safe_load(text)["time_zone"]).day(date.fromisoformat(day)))
+    return worked_hours(found, *WallClock(yaml.safe_load(text)["time_zone"]).day(date.fromisoformat(day)))
 
 
 def changes(text: str, from_ms: int, to_ms: int) -> list[str]:
@@ -85,7 +85,7 @@ def told(tmp_path: Path, text: str) -> list[str]:
     """The mistakes in a calendar under the original plant, by their line in the calendar."""
     original, file = ORIGINAL.read_text("utf-8"), tmp_path / "plant.yaml"
     file.write_text(f"{original}\ncalendar:{text}", "utf-8")
-    with pytest.raises(StructureError) as caught:
+    with pytest.raises(PlantConfigError) as caught:
         load(file)
     lines = original.count("\n") + 2
     return [f"{(each.line or 0) - lines}: {each.path}: {each.rule}" for each in caught.value.mistakes]
@@ -231,7 +231,7 @@ def test_a_night_shift_is_an_hour_shorter_or_longer_when_the_clock_changes(
     zone: str, evening: str, hours: float
 ) -> None:
     """22:00 to 06:00 on the wall; half of it is half of what it really is."""
-    shift, wall = '{start: "22:00", end: "06:00", factor: %s}', Wall(zone)
+    shift, wall = '{start: "22:00", end: "06:00", factor: %s}', WallClock(zone)
     noon = datetime.fromisoformat(f"{evening}T12:00")
     span = wall.span((noon, noon + timedelta(days=1)))
 
@@ -434,7 +434,7 @@ PAYLOAD = attrgetter("payload")
 STANDS = b'"status":"planned_stop"'
 
 
-def small(calendar_text: str | None, **spec: Any) -> Structure:
+def small(calendar_text: str | None, **spec: Any) -> PlantConfig:
     """Six CNC mills alone that report each minute, and orders; with a calendar or without."""
     data = yamlread.value(ORIGINAL.read_text("utf-8"))
     mills, orders = data["message_types"]["cnc_machine"], data["message_types"]["customer_order"]
@@ -445,9 +445,9 @@ def small(calendar_text: str | None, **spec: Any) -> Structure:
     return parse(data | ({"calendar": yaml.safe_load(calendar_text)} if calendar_text else {}))
 
 
-def plant(structure: Structure, start: float = MONDAY, shard: tuple[int, int] = (1, 1)) -> FactoryMessageGenerator:
+def plant(config: PlantConfig, start: float = MONDAY, shard: tuple[int, int] = (1, 1)) -> FactoryMessageGenerator:
     """A plant that runs from a Monday on."""
-    return FactoryMessageGenerator.of(structure, 1, start=start, shard=shard)
+    return FactoryMessageGenerator.of(config, 1, start=start, shard=shard)
 
 
 def heard(running: FactoryMessageGenerator, until: float) -> list[StateInterval | FinishedJob]:
@@ -524,8 +524,8 @@ def test_planned_stops_in_the_truth_are_those_of_the_calendar_and_no_job_ends_in
 def test_what_is_due_as_a_stop_begins_waits() -> None:
     """Of 300 mills with ten jobs a second, some would finish one in that very millisecond: they do after the stop."""
     stop = '{time_zone: UTC, maintenance: [{from: "2026-01-05T00:00:02", to: "2026-01-05T00:00:04"}]}'
-    structure = small(stop, cycle_time_range=[0.1, 0.1], status_distribution={"running": 1}, statuses=["running"])
-    many = structure.model_copy(update={"global_": Global(machine_counts=MachineCounts(cnc=300))})
+    config = small(stop, cycle_time_range=[0.1, 0.1], status_distribution={"running": 1}, statuses=["running"])
+    many = config.model_copy(update={"global_": Global(machine_counts=MachineCounts(cnc=300))})
     finished = {
         each.finished_ms - utc("2026-01-05") for each in heard(plant(many), MONDAY + 5) if type(each) is FinishedJob
     }
@@ -568,13 +568,13 @@ def test_a_calendar_without_stops_changes_no_byte() -> None:
 @settings(max_examples=10, deadline=None)
 def test_where_time_is_cut_changes_no_byte(cuts: list[int]) -> None:
     """In one piece or in any pieces, also at the very moments at which work begins and ends."""
-    structure, begin_ms = small(WORKWEEK), utc("2026-01-05")
+    config, begin_ms = small(WORKWEEK), utc("2026-01-05")
     edges = [
         begin - begin_ms + late
         for begin, _, _ in spans(calendar(WORKWEEK), begin_ms, begin_ms + DAY_MS)
         for late in (0, -1)
     ]
-    whole, pieces = plant(structure), plant(structure)
+    whole, pieces = plant(config), plant(config)
 
     ends = [(begin_ms + cut) / 1000 for cut in sorted({*cuts, *edges, DAY_MS})]
     assert [row for end in ends for row in pieces.advance(end)] == whole.advance(MONDAY + DAY)
@@ -582,11 +582,11 @@ def test_where_time_is_cut_changes_no_byte(cuts: list[int]) -> None:
 
 def test_the_shards_of_a_plant_with_a_calendar_make_the_whole() -> None:
     """Each keeps the same hours."""
-    structure = small(WORKWEEK)
-    shards = [row for k in (1, 2, 3) for row in plant(structure, shard=(k, 3)).advance(MONDAY + DAY)]
+    config = small(WORKWEEK)
+    shards = [row for k in (1, 2, 3) for row in plant(config, shard=(k, 3)).advance(MONDAY + DAY)]
 
     key = attrgetter("time_ms", "kind", "source", "payload")
-    whole = sorted(plant(structure).advance(MONDAY + DAY), key=key)
+    whole = sorted(plant(config).advance(MONDAY + DAY), key=key)
     assert [row.payload for row in sorted(shards, key=key)] == [row.payload for row in whole]
 
 
@@ -613,8 +613,8 @@ def test_a_calendar_may_come_and_go_while_the_plant_runs(cycle: list[float]) -> 
     said: list[str] = []
     running.listen(truth.append)
 
-    def statuses(structure: Structure, hour: int) -> set[str]:
-        running.reload(structure)
+    def statuses(config: PlantConfig, hour: int) -> set[str]:
+        running.reload(config)
         rows = [
             row for row in map(orjson.loads, map(PAYLOAD, running.advance(MONDAY + hour * HOUR))) if "part_id" in row
         ]
@@ -651,7 +651,7 @@ def test_the_hours_on_the_page_are_those_of_the_scenario() -> None:
     assert spec is not None
     rows = re.findall(r"^\| \w+day \|.* ([\d.]+) \| ([\d.]+) \|$", PAGE, re.MULTILINE)
 
-    days = [Wall(spec.time_zone).day(date(2026, 1, 5 + day)) for day in range(7)]
+    days = [WallClock(spec.time_zone).day(date(2026, 1, 5 + day)) for day in range(7)]
     worked = [[worked_hours(Calendar(spec, kind), *day) for kind in ("welding", "cnc_machine")] for day in days]
     assert [[float(hours) for hours in row] for row in rows] == worked
     assert "| week | | {:g} | {:g} |".format(*map(sum, zip(*worked, strict=True))) in PAGE

@@ -10,15 +10,15 @@ import pytest
 from messages import START, FactoryMessageGenerator
 from plant.config_changes import told
 from plant.definition.calendar_config import CalendarSpec
-from plant.definition.plant_config import Structure, load
+from plant.definition.plant_config import PlantConfig, load
 from plant.telemetry import Message
-from tests.support.plants import ROOT, only, share_error, structure
+from tests.support.plants import ROOT, config, only, share_error
 
 IDLE = {"running": 0.2, "idle": 0.6, "maintenance": 0.1, "faulted": 0.1}
 DEFAULT = {"running": 0.7, "idle": 0.2, "maintenance": 0.08, "faulted": 0.02}
 
 
-def running(plant: Structure, seconds: float = 600.0, **options: Any) -> FactoryMessageGenerator:
+def running(plant: PlantConfig, seconds: float = 600.0, **options: Any) -> FactoryMessageGenerator:
     """A plant that has run for some time."""
     running = FactoryMessageGenerator.of(plant, 1, **options)
     running.live(START + seconds)
@@ -87,8 +87,8 @@ def load_calendar(data: dict[str, Any]) -> CalendarSpec:
 
 def test_machines_of_other_types_do_not_notice() -> None:
     """Their rows are the same to the byte."""
-    plant, twin = running(structure()), running(structure())
-    plant.reload(structure(cnc_machine={"status_distribution": IDLE}))
+    plant, twin = running(config()), running(config())
+    plant.reload(config(cnc_machine={"status_distribution": IDLE}))
 
     def others(messages: list[Message]) -> list[Message]:
         return [message for message in messages if message.kind != "cnc_machine"]
@@ -100,9 +100,9 @@ def test_machines_of_other_types_do_not_notice() -> None:
 
 def test_the_same_mix_in_other_numbers_changes_nothing() -> None:
     """Shares are weights: 70/20/8/2 is .7/.2/.08/.02, and a state of weight 0 is none."""
-    plant, twin = running(structure()), running(structure())
+    plant, twin = running(config()), running(config())
     plant.reload(
-        structure(cnc_machine={"status_distribution": {"running": 70, "idle": 20, "maintenance": 8, "faulted": 2}})
+        config(cnc_machine={"status_distribution": {"running": 70, "idle": 20, "maintenance": 8, "faulted": 2}})
     )
 
     assert plant.advance(START + 3600) == twin.advance(START + 3600)
@@ -113,8 +113,8 @@ def test_the_same_reload_at_the_same_time_says_the_same(shard: int) -> None:
     """Also in a part of the plant."""
     said = []
     for _ in range(2):
-        plant = running(structure(), shard=(shard, 2))
-        plant.reload(structure(cnc_machine={"status_distribution": IDLE}))
+        plant = running(config(), shard=(shard, 2))
+        plant.reload(config(cnc_machine={"status_distribution": IDLE}))
         said.append(plant.advance(START + 1800))
 
     assert said[0] == said[1]
@@ -123,7 +123,7 @@ def test_the_same_reload_at_the_same_time_says_the_same(shard: int) -> None:
 def test_what_has_changed_is_told_in_a_few_words() -> None:
     """By type, with the rate that the plant now comes to."""
     before = load(ROOT / "message_structure.yaml")
-    after = structure(
+    after = config(
         {"welding": 6},
         cnc_machine={"status_distribution": IDLE, "cycle_time_range": [5.0, 6.0]},
         dispatch={"enabled": False},

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.definition.spaceship import MACHINE_TYPES
-from plant.machines.machine import BLOCKED, NEVER, PLANNED_STOP, STARVED, Machine, Model, State
-from plant.oee_accounting import SPANS, Books
+from plant.machines.machine import BLOCKED, NEVER, PLANNED_STOP, STARVED, Machine, MachineTypeRuntime, State
+from plant.oee_accounting import SPANS, OeeAccounts
 from plant.telemetry import FinishedJob, Message, StateInterval
-from tests.support.plants import NO_LOSSES, by_machine, consecutive, job_id, only, original, said, structure
+from tests.support.plants import NO_LOSSES, by_machine, config, consecutive, job_id, only, original, said
 
 START_MS = round(1000 * START)
 BUSY = {"running": 20.0, "idle": 5.0, "maintenance": 8.0, "faulted": 2.0}
@@ -44,7 +44,7 @@ def machines(plant: FactoryMessageGenerator) -> list[Machine]:
     return [machine for fleet in plant._fleets for machine in fleet.machines]
 
 
-def stopped(plants: Structure, every_ms: int, for_ms: int, *reasons: State) -> FactoryMessageGenerator:
+def stopped(plants: PlantConfig, every_ms: int, for_ms: int, *reasons: State) -> FactoryMessageGenerator:
     """A plant whose machines are held together, now and then, for each of the reasons."""
     plant = FactoryMessageGenerator.of(plants, 1)
     reasons = reasons or (PLANNED_STOP,)
@@ -56,7 +56,7 @@ def mill(**values: Any) -> Machine:
     """One CNC mill on its own, of short stays."""
     plant = only("cnc_machine", 1, **{"dwell_seconds": BUSY} | NO_LOSSES | values)
     [(_, spec, _)] = plant.machines()
-    return Machine(Model(MACHINE_TYPES[0], plant, spec, Counter(), Books(1)), 1, 1, START_MS)
+    return Machine(MachineTypeRuntime(MACHINE_TYPES[0], plant, spec, Counter(), OeeAccounts(1)), 1, 1, START_MS)
 
 
 # One machine, held
@@ -154,7 +154,7 @@ def test_a_held_machine_may_be_given_another_model() -> None:
 
 
 PLANTS = st.builds(
-    lambda count, report, cycle, dwell: structure(
+    lambda count, report, cycle, dwell: config(
         {"welding": count, "cnc_machine": 2},
         welding={"report_seconds": report, "cycle_time_range": cycle},
         cnc_machine={"dwell_seconds": dwell},
@@ -170,7 +170,7 @@ CUTS = st.lists(st.floats(0, 300), max_size=20).map(sorted)
 
 @given(plants=st.lists(PLANTS, min_size=1, max_size=4), seconds=st.floats(1, 60))
 @settings(max_examples=40, deadline=None)
-def test_living_in_step_is_living_alone_where_nobody_interferes(plants: list[Structure], seconds: float) -> None:
+def test_living_in_step_is_living_alone_where_nobody_interferes(plants: list[PlantConfig], seconds: float) -> None:
     """Byte for byte, over reloads that change periods and cycles too."""
     alone, in_step = (FactoryMessageGenerator.of(plants[0], 1) for _ in range(2))
     in_step.couple(Stops((), BLOCKED, 7_000, 3_000))
@@ -198,7 +198,7 @@ def test_a_job_that_waits_when_its_type_becomes_crowded_is_said_in_step_too() ->
 @given(plants=PLANTS, cuts=CUTS, every=st.integers(2_000, 60_000))
 @settings(max_examples=40, deadline=None)
 def test_where_the_time_is_cut_changes_no_byte_of_held_machines(
-    plants: Structure, cuts: list[float], every: int
+    plants: PlantConfig, cuts: list[float], every: int
 ) -> None:
     """Rows and what the listener hears are the same in one piece and in many, whoever looks at the books."""
     whole, pieces = (stopped(plants, every, every // 3, PLANNED_STOP, STARVED) for _ in range(2))
@@ -225,8 +225,8 @@ def unheld(stays: Sequence[StateInterval]) -> Iterator[tuple[str, int]]:
     yield state, length_ms
 
 
-@pytest.mark.parametrize("plants", [structure(), original()], ids=["default", "original"])
-def test_stays_and_jobs_pass_on_operating_time_alone(plants: Structure) -> None:
+@pytest.mark.parametrize("plants", [config(), original()], ids=["default", "original"])
+def test_stays_and_jobs_pass_on_operating_time_alone(plants: PlantConfig) -> None:
     """Take the planned stops out of a plant's time, and what is left is the plant without them."""
     told: list[list[Told]] = [[], []]
     plant, free = stopped(plants, 60_000, 20_000), FactoryMessageGenerator.of(plants, 1)
@@ -247,8 +247,8 @@ def test_stays_and_jobs_pass_on_operating_time_alone(plants: Structure) -> None:
 
 def test_rows_of_held_machines_come_and_say_so() -> None:
     """At their times as ever, a third of them from a stop of a third of the time."""
-    told = by_machine(stopped(structure(), 60_000, 20_000).advance(START + 3600))
-    free = by_machine(said(structure(), 3600))
+    told = by_machine(stopped(config(), 60_000, 20_000).advance(START + 3600))
+    free = by_machine(said(config(), 3600))
 
     for name, its in told.items():
         assert [row["timestamp"] for row in its] == [row["timestamp"] for row in free[name]]
@@ -256,8 +256,8 @@ def test_rows_of_held_machines_come_and_say_so() -> None:
         assert share == pytest.approx(1 / 3 if "status" in its[0] else 0, abs=0.02)
 
 
-@pytest.mark.parametrize("plants", [structure(), original()], ids=["default", "original"])
-def test_no_job_is_lost_or_repeated_in_a_stop(plants: Structure) -> None:
+@pytest.mark.parametrize("plants", [config(), original()], ids=["default", "original"])
+def test_no_job_is_lost_or_repeated_in_a_stop(plants: PlantConfig) -> None:
     """Each machine's numbers are consecutive, be its type crowded or not."""
     for name, its in by_machine(stopped(plants, 6_000, 2_000).advance(START + 3600)).items():
         ids = [identity for row in its if "machine_id" in row and (identity := job_id(row))]
@@ -267,7 +267,7 @@ def test_no_job_is_lost_or_repeated_in_a_stop(plants: Structure) -> None:
 
 @given(plants=PLANTS, silent=st.floats(0, 600), every=st.integers(2_000, 60_000))
 @settings(max_examples=30, deadline=None)
-def test_after_a_silent_time_held_machines_say_the_same(plants: Structure, silent: float, every: int) -> None:
+def test_after_a_silent_time_held_machines_say_the_same(plants: PlantConfig, silent: float, every: int) -> None:
     """As without holds: the rest of the rows is the same to the byte."""
     quiet, loud = (stopped(plants, every, every // 3) for _ in range(2))
     quiet.live(START + silent)
@@ -289,7 +289,7 @@ def test_the_next_deadline_is_known_in_step_too() -> None:
 
 def test_machines_may_be_left_to_themselves_again() -> None:
     """Without coupled things the plant goes on as it stands."""
-    plant = stopped(structure(), 60_000, 20_000)
+    plant = stopped(config(), 60_000, 20_000)
     plant.advance(START + 90)
     plant.couple()
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure, parse
+from plant.definition.plant_config import PlantConfig, parse
 from plant.oee_accounting import HOUR_MS, SPANS, Span
 from plant.telemetry import FinishedJob, MachineOee, Message, Oee, StateInterval
-from tests.support.plants import NO_LOSSES, by_machine, default, job_id, only, original, structure
+from tests.support.plants import NO_LOSSES, by_machine, config, default, job_id, only, original
 
 START_MS = round(1000 * START)
 SHIFTS = {"time_zone": "UTC", "shifts": [{"start": "00:00", "end": "02:10"}, {"start": "03:00", "end": "23:00"}]}
@@ -79,7 +79,7 @@ def bounds(span: Span, now_ms: int) -> tuple[int, int]:
     return {"run": (0, now_ms + 1), "hour": (hour_ms, now_ms + 1), "last_hour": (hour_ms - HOUR_MS, hour_ms)}[span]
 
 
-def weld(count: int, report: float, cycle: list[float], dwell: float, **losses: float) -> Structure:
+def weld(count: int, report: float, cycle: list[float], dwell: float, **losses: float) -> PlantConfig:
     """Welding stations, crowded or not, with other stays."""
     dwells = {"running": 3 * dwell, "idle": dwell, "cooling": dwell / 2, "faulted": dwell}
     values = {"report_seconds": report, "cycle_time_range": cycle, "dwell_seconds": dwells}
@@ -103,7 +103,7 @@ MOMENTS = st.lists(st.floats(0, 3 * 3600), min_size=1, max_size=8).map(sorted)
 
 @given(plants=PLANTS, moments=MOMENTS, start=st.integers(0, HOUR_MS))
 @settings(max_examples=40, deadline=None)
-def test_all_time_is_accounted_for_at_any_moment(plants: Structure, moments: list[float], start: int) -> None:
+def test_all_time_is_accounted_for_at_any_moment(plants: PlantConfig, moments: list[float], start: int) -> None:
     """Times by state add up to what has passed: of the run, of this hour, and of the last one, to the millisecond."""
     began = START + start / 1000
     plant = FactoryMessageGenerator.of(plants, 1, start=began)
@@ -118,7 +118,7 @@ def test_all_time_is_accounted_for_at_any_moment(plants: Structure, moments: lis
 
 @given(plants=PLANTS, moments=MOMENTS)
 @settings(max_examples=40, deadline=None)
-def test_producing_time_is_the_time_of_the_jobs(plants: Structure, moments: list[float]) -> None:
+def test_producing_time_is_the_time_of_the_jobs(plants: PlantConfig, moments: list[float]) -> None:
     """What was left of the first job, whole cycles, and the part of the present one that is done: not a ms more."""
     plant = FactoryMessageGenerator.of(plants, 1)
     [fleet] = [fleet for fleet in plant._fleets if fleet.machines]
@@ -136,7 +136,7 @@ def test_producing_time_is_the_time_of_the_jobs(plants: Structure, moments: list
 
 @given(plants=PLANTS, moments=MOMENTS, start=st.integers(0, HOUR_MS))
 @settings(max_examples=40, deadline=None)
-def test_books_and_listener_tell_the_same(plants: Structure, moments: list[float], start: int) -> None:
+def test_books_and_listener_tell_the_same(plants: PlantConfig, moments: list[float], start: int) -> None:
     """Times and results of each span, put together from single stays and jobs."""
     began = START + start / 1000
     plant = FactoryMessageGenerator.of(plants, 1, start=began)
@@ -152,7 +152,7 @@ def test_books_and_listener_tell_the_same(plants: Structure, moments: list[float
 
 @given(plants=PLANTS, moments=MOMENTS)
 @settings(max_examples=20, deadline=None)
-def test_stays_follow_each_other_without_gap_or_overlap(plants: Structure, moments: list[float]) -> None:
+def test_stays_follow_each_other_without_gap_or_overlap(plants: PlantConfig, moments: list[float]) -> None:
     """From the start to where the truth was closed, however often it was."""
     plant = FactoryMessageGenerator.of(plants, 1)
     told = heard(plant)
@@ -165,8 +165,8 @@ def test_stays_follow_each_other_without_gap_or_overlap(plants: Structure, momen
         assert all(stay.from_ms < stay.to_ms for stay in its)
 
 
-@pytest.mark.parametrize("plants", [structure(), original()], ids=["default", "original"])
-def test_the_listener_hears_of_the_jobs_that_rows_report(plants: Structure) -> None:
+@pytest.mark.parametrize("plants", [config(), original()], ids=["default", "original"])
+def test_the_listener_hears_of_the_jobs_that_rows_report(plants: PlantConfig) -> None:
     """The same ids in the same order, results and cycle times; the last one may still wait for its row."""
     plant = FactoryMessageGenerator.of(plants, 1)
     told = heard(plant)
@@ -183,7 +183,7 @@ def test_the_listener_hears_of_the_jobs_that_rows_report(plants: Structure) -> N
 
 def test_a_job_starts_where_the_one_before_ends() -> None:
     """And the first one as long ago as is done of it: it takes its cycle at least, and more where it was stopped."""
-    plant = FactoryMessageGenerator.of(structure(), 1)
+    plant = FactoryMessageGenerator.of(config(), 1)
     told = heard(plant)
     plant.live(START + 3600)
     for its in jobs(told).values():
@@ -206,7 +206,7 @@ def test_an_hour_without_an_event_is_in_the_books_too() -> None:
 
 def test_the_sum_of_a_type_is_that_of_its_machines() -> None:
     """Every second, job and result, in each span; types without machines have none."""
-    plant = FactoryMessageGenerator.of(structure({"testing": 0}), 1)
+    plant = FactoryMessageGenerator.of(config({"testing": 0}), 1)
     plant.live(START + 5000)
     for span in SPANS:
         single: dict[str, list[MachineOee]] = defaultdict(list)
@@ -266,7 +266,7 @@ def test_the_ideal_cycle_is_the_shortest(key: str, ideal: float, period: float) 
 
 @given(plants=st.lists(PLANTS, min_size=1, max_size=3), moments=MOMENTS, start=st.integers(0, HOUR_MS))
 @settings(max_examples=40, deadline=None)
-def test_performance_is_never_above_1(plants: list[Structure], moments: list[float], start: int) -> None:
+def test_performance_is_never_above_1(plants: list[PlantConfig], moments: list[float], start: int) -> None:
     """Of every machine and type, in every span and at any moment, over reloads that change the ideal cycle too."""
     plant = FactoryMessageGenerator.of(plants[0], 1, start=START + start / 1000)
     for number, moment in enumerate(moments):
@@ -296,7 +296,7 @@ def test_hours_add_up_to_the_run(extras: dict[str, Any]) -> None:
 
 def test_work_is_credited_as_it_is_done() -> None:
     """Each job's ideal, times the part of its producing time that lies in the run, rounded down: exactly that."""
-    plant = FactoryMessageGenerator.of(structure(), 1)
+    plant = FactoryMessageGenerator.of(config(), 1)
     machines = {machine.id: machine for fleet in plant._fleets for machine in fleet.machines}
     before = {name: its.credit_ms(START_MS) for name, its in machines.items()}
     told = heard(plant)
@@ -323,7 +323,7 @@ def test_a_print_that_takes_its_time_has_a_performance_of_1() -> None:
 @given(plants=st.lists(PLANTS, min_size=1, max_size=4), silent=st.floats(0, 4000), then=st.floats(0, 10))
 @settings(max_examples=40, deadline=None)
 def test_after_a_silent_time_rows_are_what_they_would_have_been(
-    plants: list[Structure], silent: float, then: float
+    plants: list[PlantConfig], silent: float, then: float
 ) -> None:
     """Said or not, what happens is the same: the rest of the rows is the same to the byte, over reloads too."""
     quiet, loud = (FactoryMessageGenerator.of(plants[0], 1) for _ in range(2))
@@ -353,7 +353,7 @@ def test_a_job_that_waits_for_its_row_over_a_reload_waits_through_silence_too() 
 
 @given(plants=PLANTS, looks=st.lists(st.floats(0, 600), max_size=20).map(sorted))
 @settings(max_examples=30, deadline=None)
-def test_looking_at_the_books_changes_no_byte(plants: Structure, looks: list[float]) -> None:
+def test_looking_at_the_books_changes_no_byte(plants: PlantConfig, looks: list[float]) -> None:
     """However often and whenever: machines do what they would have done."""
     plant, alone = (FactoryMessageGenerator.of(plants, 1) for _ in range(2))
     told: list[Message] = plant.advance(START)
@@ -367,7 +367,7 @@ def test_looking_at_the_books_changes_no_byte(plants: Structure, looks: list[flo
 
 def test_a_week_of_truth_is_soon_lived() -> None:
     """Half a million jobs and not a row; orders come and go too."""
-    plant = FactoryMessageGenerator.of(structure(), 1)
+    plant = FactoryMessageGenerator.of(config(), 1)
     plant.live(START + 7 * 86_400)
     snapshot = plant.snapshot()
 
@@ -436,7 +436,7 @@ def test_a_machine_that_is_taken_away_ends_its_stay() -> None:
 
 def test_nobody_need_listen() -> None:
     """A listener that has gone hears nothing more."""
-    plant = FactoryMessageGenerator.of(structure(), 1)
+    plant = FactoryMessageGenerator.of(config(), 1)
     told = heard(plant)
     plant.live(START + 60)
     plant.listen(None)

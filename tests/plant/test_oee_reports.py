@@ -11,23 +11,23 @@ import pytest
 
 from edge.mqtt.protocol.codec import Encoder
 from messages import RETAINED, FactoryMessageGenerator, topic_template
-from plant.definition.plant_config import Structure, load
+from plant.definition.plant_config import PlantConfig, load
 from plant.rate_forecast import forecast
 from plant.telemetry import Message
 
 DEFAULT = load(Path(__file__).parents[2] / "message_structure.yaml")
 
 
-def with_reports(report_seconds: float) -> Structure:
+def with_reports(report_seconds: float) -> PlantConfig:
     """The default plant with figures every so often."""
     raw = DEFAULT.model_dump(by_alias=True)
     raw["message_types"]["oee"] = {"enabled": True, "report_seconds": report_seconds}
-    return Structure.model_validate(raw)
+    return PlantConfig.model_validate(raw)
 
 
-def said(structure: Structure, *steps: float) -> list[Message]:
+def said(config: PlantConfig, *steps: float) -> list[Message]:
     """What the plant says over some stretches of time."""
-    plant = FactoryMessageGenerator.of(structure, 1)
+    plant = FactoryMessageGenerator.of(config, 1)
     return [message for step in steps for message in plant.advance(plant.now + step)]
 
 
@@ -53,7 +53,7 @@ def test_machines_of_a_large_plant_report_a_few_at_a_time() -> None:
     """Fifty every 50 ms, or as the period has room; each once a period, in order, and the same from any two shards."""
     raw = with_reports(30).model_dump(by_alias=True)
     raw["global"]["machine_counts"] = dict.fromkeys(raw["global"]["machine_counts"], 130)
-    large = Structure.model_validate(raw)
+    large = PlantConfig.model_validate(raw)
     found = reports(said(large, 61))
     shards = [FactoryMessageGenerator.of(large, 1, shard=(part, 2)) for part in (1, 2)]
     of_shards = reports([message for shard in shards for message in shard.advance(shard.now + 61)])
@@ -81,9 +81,9 @@ def test_reports_leave_no_trace_in_other_rows() -> None:
 
 def test_a_cut_changes_no_byte() -> None:
     """In one piece or in three, at a report or beside it."""
-    structure = with_reports(60)
+    config = with_reports(60)
 
-    assert said(structure, 60, 0.001, 239.999) == said(structure, 300)
+    assert said(config, 60, 0.001, 239.999) == said(config, 300)
 
 
 def test_a_report_is_the_truth_of_its_moment() -> None:

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
-from tests.support.plants import COUNTED, Row, consecutive, default, rows, said, structure
+from tests.support.plants import COUNTED, Row, config, consecutive, default, rows, said
 
 ORDERS = default()["message_types"]["customer_order"]
 
 
-def business(orders: float = 2.0, dispatches: float = 1.5, **order: Any) -> Structure:
+def business(orders: float = 2.0, dispatches: float = 1.5, **order: Any) -> PlantConfig:
     """A plant without machines, with so many orders and dispatches an hour."""
     rates = {"customer_order": {"orders_per_hour": orders} | order, "dispatch": {"dispatches_per_hour": dispatches}}
-    return structure(dict.fromkeys(COUNTED, 0), **rates)
+    return config(dict.fromkeys(COUNTED, 0), **rates)
 
 
 def gaps(messages: list[Message]) -> list[int]:
@@ -81,7 +81,7 @@ def test_dispatches_take_the_orders_in_turn() -> None:
 def test_orders_of_the_default_plant_leave_within_hours() -> None:
     """Over four weeks, by four seeds: an hour on average, a few at most of 95 in 100, and never 40 open at once."""
     for seed in range(4):
-        told = said(structure(dict.fromkeys(COUNTED, 0)), 28 * 86_400, seed)
+        told = said(config(dict.fromkeys(COUNTED, 0)), 28 * 86_400, seed)
         orders, dispatches = split(told)
         placed = {order["order_id"]: moment(order) for order in orders}
         waits = sorted((moment(row) - placed[row["order_id"]]).total_seconds() / 3600 for row in dispatches)
@@ -182,7 +182,7 @@ def test_a_reload_with_the_same_rate_moves_no_arrival() -> None:
     plant = FactoryMessageGenerator.of(business(360.0), seed=1)
     told = plant.advance(START + 1800)
     plant.reload(
-        structure(
+        config(
             {"cnc_machine": 3} | dict.fromkeys(["printer_3d", "welding", "painting", "testing"], 0),
             customer_order={"orders_per_hour": 360.0},
             dispatch={"dispatches_per_hour": 1.5},

@@ -8,19 +8,19 @@ import sys
 
 import pytest
 
-from plant.random_stream import Choice, Stream, exponential
+from plant.random_stream import RandomStream, WeightedChoice, exponential
 from tests.support.plants import ROOT, share_error
 
 
 def uniforms(count: int, name: str = "CNC-01") -> list[float]:
     """First numbers of so many draws."""
-    stream = Stream(1, name)
+    stream = RandomStream(1, name)
     return [stream.draws(b"job", number)[0] for number in range(count)]
 
 
 def test_a_draw_depends_on_nothing_but_its_question() -> None:
     """Key, purpose and number decide; what was drawn before does not."""
-    late, fresh = Stream(1, "CNC-01"), Stream(1, "CNC-01")
+    late, fresh = RandomStream(1, "CNC-01"), RandomStream(1, "CNC-01")
     late.draws(b"visit", 7)
 
     assert late.draws(b"job", 3) == fresh.draws(b"job", 3)
@@ -29,27 +29,27 @@ def test_a_draw_depends_on_nothing_but_its_question() -> None:
 def test_every_part_of_the_question_counts() -> None:
     """Another seed, source, purpose or number is another draw."""
     asked = [
-        Stream(1, "CNC-01").draws(b"job", 3),
-        Stream(2, "CNC-01").draws(b"job", 3),
-        Stream(1, "CNC-02").draws(b"job", 3),
-        Stream(1, "CNC-01").draws(b"visit", 3),
-        Stream(1, "CNC-01").draws(b"job", 4),
+        RandomStream(1, "CNC-01").draws(b"job", 3),
+        RandomStream(2, "CNC-01").draws(b"job", 3),
+        RandomStream(1, "CNC-02").draws(b"job", 3),
+        RandomStream(1, "CNC-01").draws(b"visit", 3),
+        RandomStream(1, "CNC-01").draws(b"job", 4),
     ]
     assert len({number for draws in asked for number in draws}) == 20
 
 
 def test_a_seed_may_be_written_as_number_or_text() -> None:
     """The command line's "1" is the 1 of a program."""
-    assert Stream("1", "CNC-01").draws(b"job", 0) == Stream(1, "CNC-01").draws(b"job", 0)
+    assert RandomStream("1", "CNC-01").draws(b"job", 0) == RandomStream(1, "CNC-01").draws(b"job", 0)
 
 
 def test_draws_are_the_same_in_another_process_with_another_hash_seed() -> None:
     """Nothing of Python's own randomised hashing goes in."""
-    code = "from plant.random_stream import Stream; print(Stream('s', 'CNC-01').draws(b'job', 5))"
+    code = "from plant.random_stream import RandomStream; print(RandomStream('s', 'CNC-01').draws(b'job', 5))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONHASHSEED": "77"}, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == str(Stream("s", "CNC-01").draws(b"job", 5))
+    assert done.stdout.strip() == str(RandomStream("s", "CNC-01").draws(b"job", 5))
 
 
 def test_draws_are_uniform() -> None:
@@ -70,7 +70,7 @@ def test_neighbouring_sources_are_independent() -> None:
 
 def test_a_choice_keeps_the_weights() -> None:
     """Weights need not add up to 1: 7 to 2 to 1 is 70, 20 and 10 in a hundred."""
-    choice = Choice([("a", 7.0), ("b", 2.0), ("c", 1.0)])
+    choice = WeightedChoice([("a", 7.0), ("b", 2.0), ("c", 1.0)])
     picked = [choice.pick(number) for number in uniforms(20_000)]
 
     assert [picked.count(name) / 20_000 for name in "abc"] == pytest.approx([0.7, 0.2, 0.1], abs=0.014)
@@ -78,14 +78,14 @@ def test_a_choice_keeps_the_weights() -> None:
 
 def test_a_choice_never_takes_what_has_no_weight() -> None:
     """Not even at the edges of the unit interval."""
-    choice = Choice([("never", 0.0), ("one", 1.0), ("nor", 0.0), ("two", 1.0), ("this", 0.0)])
+    choice = WeightedChoice([("never", 0.0), ("one", 1.0), ("nor", 0.0), ("two", 1.0), ("this", 0.0)])
 
     assert [choice.pick(number) for number in (0.0, 0.499, 0.5, 1 - 2**-53)] == ["one", "one", "two", "two"]
 
 
 def test_a_choice_takes_huge_and_tiny_weights() -> None:
     """Weights that add up to infinity still have proportions."""
-    choice = Choice([("a", 1e308), ("b", 1e308), ("c", 1e-300)])
+    choice = WeightedChoice([("a", 1e308), ("b", 1e308), ("c", 1e-300)])
 
     assert [choice.pick(number) for number in (0.49, 0.51)] == ["a", "b"]
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure, load
+from plant.definition.plant_config import PlantConfig, load
 from plant.machines.machine import PLANNED_STOP
-from plant.orders import Business
+from plant.orders import OrderBook
 from plant.telemetry import FinishedJob, Message, StateInterval
 from tests.support.anyplants import plants
 from tests.support.plants import ROOT, job_id, rows
@@ -46,9 +46,9 @@ class Heard(list[StateInterval | FinishedJob]):
         self.append(event)
 
 
-def told(structure: Structure, seconds: float) -> tuple[FactoryMessageGenerator, Heard, list[Message]]:
+def told(config: PlantConfig, seconds: float) -> tuple[FactoryMessageGenerator, Heard, list[Message]]:
     """A plant that has run for some time, its listener, and what it has said."""
-    plant, heard = FactoryMessageGenerator.of(structure, 1), Heard()
+    plant, heard = FactoryMessageGenerator.of(config, 1), Heard()
     plant.listen(heard)
     return plant, heard, plant.advance(START + seconds)
 
@@ -101,11 +101,11 @@ def test_any_shipped_plant_may_become_any_other(first: str, then: str) -> None:
 
 @quickly
 @given(plants(), plants(), st.integers(1, 400))
-def test_any_plant_may_become_any_other(first: Structure, then: Structure, seconds: int) -> None:
+def test_any_plant_may_become_any_other(first: PlantConfig, then: PlantConfig, seconds: int) -> None:
     """Whatever both are, and back again."""
     plant, _, said = told(first, seconds)
-    for turn, structure in enumerate((then, first), 1):
-        plant.reload(structure)
+    for turn, config in enumerate((then, first), 1):
+        plant.reload(config)
         said += plant.advance(START + seconds + 200 * turn)
         assert_sound(plant, said, plant.now - 200)
 
@@ -146,7 +146,7 @@ def test_a_change_that_fails_anywhere_leaves_no_trace(first: str, then: str) -> 
     assert (heard, plant.oee(), plant.snapshot()) == (twin_heard, twin.oee(), twin.snapshot())
 
 
-def in_all(first: Structure, then: Structure) -> int:
+def in_all(first: PlantConfig, then: PlantConfig) -> int:
     """How many functions of the plant a change calls."""
     plant, _, _ = told(first, 900.0)
     with breaking(0) as called:
@@ -160,17 +160,17 @@ def test_what_would_fail_soon_after_a_change_is_refused_with_it(monkeypatch: pyt
         update={"orders_per_hour": 3600.0}
     )
     types = SHIPPED["message_structure"].message_types.model_copy(update={"customer_order": quick})
-    structure = SHIPPED["message_structure"].model_copy(update={"message_types": types})
+    config = SHIPPED["message_structure"].model_copy(update={"message_types": types})
     plant, heard, _ = told(SHIPPED["message_structure"], 60.0)
     twin, twin_heard, _ = told(SHIPPED["message_structure"], 60.0)
 
-    def fail(_: Business) -> None:
+    def fail(_: OrderBook) -> None:
         raise Broken
 
     with monkeypatch.context() as patch:
-        patch.setattr(Business, "_place", fail)
+        patch.setattr(OrderBook, "_place", fail)
         with pytest.raises(Broken):
-            plant.reload(structure)
+            plant.reload(config)
 
     assert plant.advance(START + 660) == twin.advance(START + 660)
     assert heard == twin_heard
@@ -195,11 +195,11 @@ def test_a_rehearsal_is_heard_by_nobody() -> None:
 
 def test_orders_of_a_rehearsal_are_heard_by_nobody() -> None:
     """Whoever keeps account of orders hears of each when its time comes, and once."""
-    structure = SHIPPED["message_structure"]
-    order = structure.message_types.customer_order
+    config = SHIPPED["message_structure"]
+    order = config.message_types.customer_order
     assert order
     often = {"customer_order": order.model_copy(update={"orders_per_hour": 3600.0})}
-    brisk = structure.model_copy(update={"message_types": structure.message_types.model_copy(update=often)})
+    brisk = config.model_copy(update={"message_types": config.message_types.model_copy(update=often)})
     heard: list[int] = []
     plant = FactoryMessageGenerator.of(brisk, 1)
     plant.listen(None, lambda event: heard.append(event.time_ms))
@@ -227,7 +227,7 @@ def test_what_was_tried_is_kept_or_taken_back() -> None:
     """Until then the change is there and can go either way."""
     plant, twin = (told(SHIPPED["message_structure"], 600.0)[0] for _ in range(2))
     trial = plant.try_out(SHIPPED["spaceship-flow"])
-    assert plant.structure.flow
+    assert plant.config.flow
     trial.take_back()
     assert plant.advance(START + 900) == twin.advance(START + 900)
 
@@ -239,12 +239,12 @@ def test_what_was_tried_is_kept_or_taken_back() -> None:
 @pytest.mark.parametrize("shards", [1, 2, 3])
 def test_what_a_removed_machine_did_is_no_part_of_one_that_comes_later(shards: int) -> None:
     """Its books go with it, in each part of a plant."""
-    structure = SHIPPED["message_structure"]
-    counts = structure.global_.machine_counts.model_copy(update={"cnc": 1, "welding": 0})
-    fewer = structure.model_copy(update={"global_": structure.global_.model_copy(update={"machine_counts": counts})})
+    config = SHIPPED["message_structure"]
+    counts = config.global_.machine_counts.model_copy(update={"cnc": 1, "welding": 0})
+    fewer = config.model_copy(update={"global_": config.global_.model_copy(update={"machine_counts": counts})})
     for shard in range(1, shards + 1):
-        plant = FactoryMessageGenerator.of(structure, 1, shard=(shard, shards))
-        for turn, each in enumerate((fewer, structure), 1):
+        plant = FactoryMessageGenerator.of(config, 1, shard=(shard, shards))
+        for turn, each in enumerate((fewer, config), 1):
             plant.advance(START + 1000 * turn)
             plant.reload(each)
         plant.advance(START + 2500)

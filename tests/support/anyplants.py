@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from plant.definition.plant_config import Structure, parse
+from plant.definition.plant_config import PlantConfig, parse
 from tests.support.flows import QUICK
 from tests.support.plants import COUNTED, default
 
@@ -66,7 +66,7 @@ def machine_types(draw: st.DrawFn, key: str, made: dict[str, Any]) -> dict[str, 
 
 
 @st.composite
-def plants(draw: st.DrawFn) -> Structure:
+def plants(draw: st.DrawFn) -> PlantConfig:
     """A plant in which everything that can be said is said within some minutes, if it ever is."""
     data = default()
     types = data["message_types"]

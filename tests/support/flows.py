@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure, parse
+from plant.definition.plant_config import PlantConfig, parse
 from plant.material_flow.flow import Flow
 from plant.telemetry import FinishedJob, Message, PieceCount, StateInterval
 from tests.support import yamlread
@@ -62,14 +62,14 @@ def plant_data(
     return data
 
 
-def steady(counts: dict[str, int], flow: dict[str, Any] | None, *changes: dict[str, dict[str, Any]]) -> Structure:
+def steady(counts: dict[str, int], flow: dict[str, Any] | None, *changes: dict[str, dict[str, Any]]) -> PlantConfig:
     """A line of machines that only stop if they have to, with nothing in it when it begins, unless the flow says so."""
     data = plant_data(counts, flow, STEADY, *changes)
     return parse(data if flow is None else data | {"flow": {"initial_fill": 0.0} | flow})
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> Structure:
+def lines(draw: st.DrawFn) -> PlantConfig:
     """Plants of every make: few machines or none of a type, little room, any bill of parts, any quality."""
     counts = {key: draw(st.integers(0, 3) | st.just(2)) for key in COUNTED}
     weight = st.sampled_from([0.0, 0.1, 0.5, 1.0])
@@ -105,7 +105,7 @@ def scenario_data() -> dict[str, Any]:
 
 
 @functools.cache
-def scenario() -> Structure:
+def scenario() -> PlantConfig:
     """The line that comes with the project."""
     return parse(scenario_data())
 
@@ -164,9 +164,9 @@ class History:
         return [each for ids in (*self.consumed.values(), *self.shipped.values()) for each in ids]
 
 
-def history(structure: Structure, seconds: float, seed: int = 1) -> History:
+def history(config: PlantConfig, seconds: float, seed: int = 1) -> History:
     """A plant's first seconds."""
-    plant = FactoryMessageGenerator.of(structure, seed)
+    plant = FactoryMessageGenerator.of(config, seed)
     found = History(plant, [])
     plant.listen(found.tell)
     found.messages = plant.advance(START + seconds)

@@ -74,26 +74,26 @@ def declare(pattern: str, number: int) -> None:
 def facts(path: str) -> dict[str, Any]:
     """What a plant says in ten minutes, as a whole and in parts; how messages are dealt out; and a reload."""
     # Only now that the type is declared.
-    from edge.http.oee_answer import Truth, entry, merged  # noqa: PLC0415
+    from edge.http.oee_answer import OeeTruth, entry, merged  # noqa: PLC0415
     from edge.runtime.run_options import RunOptions  # noqa: PLC0415
     from edge.settings.loader import Settings  # noqa: PLC0415
     from edge.workers.partition import deal  # noqa: PLC0415
     from messages import FactoryMessageGenerator  # noqa: PLC0415
     from plant.definition.plant_config import load  # noqa: PLC0415
 
-    structure = load(path)
-    whole = FactoryMessageGenerator.of(structure, "1")
+    config = load(path)
+    whole = FactoryMessageGenerator.of(config, "1")
     rows = [(row.kind, row.source, row.payload.decode()) for row in whole.advance(whole.start + 600)]
     parts = Settings.load({"SEED": "1", "WORKERS": "3"}, pid=1).of_workers()
     options = RunOptions(count=500, start=1_767_225_600.0)
-    plants = [FactoryMessageGenerator.of(structure, part.seed, shard=part.part) for part in parts]
-    dealt = deal(options, parts, structure)
+    plants = [FactoryMessageGenerator.of(config, part.seed, shard=part.part) for part in parts]
+    dealt = deal(options, parts, config)
     said = [[(row.kind, row.source, row.payload.decode()) for row in each.advance(each.start + 600)] for each in plants]
     looks = [[entry(*placed) for some in each.still().figures() for placed in some] for each in plants]
-    truths = [Truth(each.start, each.now, entries, more=False) for each, entries in zip(plants, looks, strict=True)]
-    reloaded = FactoryMessageGenerator.of(structure, "1")
+    truths = [OeeTruth(each.start, each.now, entries, more=False) for each, entries in zip(plants, looks, strict=True)]
+    reloaded = FactoryMessageGenerator.of(config, "1")
     reloaded.advance(reloaded.start + 300)
-    reloaded.reload(structure)
+    reloaded.reload(config)
     return {
         "rows": rows,
         "dealt": [its[:count] for its, count in zip(said, dealt, strict=True)],

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure, parse
+from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
 from tests.support import yamlread
 
@@ -46,12 +46,12 @@ def default() -> dict[str, Any]:
     return data
 
 
-def original() -> Structure:
+def original() -> PlantConfig:
     """The original's plant, whose welding and painting machines report more seldom than they finish jobs."""
     return parse(_read(ROOT / "tests" / "data" / "original.yaml"))
 
 
-def structure(counts: Mapping[str, int] | None = None, /, **changes: Mapping[str, Any]) -> Structure:
+def config(counts: Mapping[str, int] | None = None, /, **changes: Mapping[str, Any]) -> PlantConfig:
     """The default plant with other machine counts, by type, and other values of some types."""
     data = default()
     data["global"]["machine_counts"].update({COUNTED[key]: count for key, count in (counts or {}).items()})
@@ -63,11 +63,11 @@ def structure(counts: Mapping[str, int] | None = None, /, **changes: Mapping[str
     return parse(data)
 
 
-def only(key: str, count: int, **values: Any) -> Structure:
+def only(key: str, count: int, **values: Any) -> PlantConfig:
     """A plant of one machine type and nothing else."""
     none = dict.fromkeys(COUNTED, 0)
     events = {"customer_order": {"enabled": False}, "dispatch": {"enabled": False}}
-    return structure(none | {key: count}, **events, **{key: values})
+    return config(none | {key: count}, **events, **{key: values})
 
 
 def slow_jobs(key: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def slow_jobs(key: str) -> dict[str, Any]:
     return {"report_seconds": 300.0} | NO_LOSSES | jobs.get(key, {"cycle_time_range": [1000.0, 2000.0]})
 
 
-def said(plant: Structure, seconds: float, seed: int | str = 1, start: float = START) -> list[Message]:
+def said(plant: PlantConfig, seconds: float, seed: int | str = 1, start: float = START) -> list[Message]:
     """What a plant says in its first seconds."""
     return FactoryMessageGenerator.of(plant, seed, start=start).advance(start + seconds)
 

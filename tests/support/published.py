@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from edge.routing import Topics
+from edge.routing import TopicRouter
 from edge.settings.types import TopicLayout
 from messages import topic_template
 from plant.definition.plant_config import load
@@ -19,7 +19,7 @@ PLANTS = [ROOT / "message_structure.yaml", *sorted((ROOT / "scenarios").glob("*.
 def published(path: Path, layout: TopicLayout, prefix: str = "factory") -> set[str]:
     """The topics of everything that a plant says in ten hours."""
     plant = load(path)
-    topics = Topics(lambda kind: topic_template(plant, kind), prefix, layout)
+    topics = TopicRouter(lambda kind: topic_template(plant, kind), prefix, layout)
     return {topics.topic(message) for message in _speakers(path)}
 
 

@@ -15,15 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from edge.delivery.queue import Outbox
-from edge.mqtt.client import Broker
+from edge.delivery.queue import MessageQueue
+from edge.mqtt.client import MqttClient
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
-from edge.mqtt.publisher import Delivery, Limits, Wire
-from edge.routing import Topics
+from edge.mqtt.publisher import FrameWriter, Limits, Publisher
+from edge.routing import TopicRouter
 from edge.runtime.pacer import Pacer, Timing
 from edge.settings.loader import Settings
 from messages import FactoryMessageGenerator
-from plant.definition.plant_config import Structure, parse
+from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
 from tests.support import plants
 
@@ -69,7 +69,7 @@ class Notes:
         return Counter(key for frames in self.frames for key in set(frames))
 
 
-class _NotingOutbox(Outbox):
+class _NotingOutbox(MessageQueue):
     def __init__(self, settings: Settings, notes: Notes) -> None:
         super().__init__(settings.queue_size, settings.queue_policy)
         self._notes = notes
@@ -84,7 +84,7 @@ class _NotingOutbox(Outbox):
 
 
 class _NotingEncoder(Encoder):
-    def __init__(self, topics: Topics, settings: Settings, notes: Notes) -> None:
+    def __init__(self, topics: TopicRouter, settings: Settings, notes: Notes) -> None:
         events = CloudEvents(settings.mqtt_cloud_events_source, "rig")
         super().__init__(topics.topic, settings.mqtt_message_expiry, events)
         self._notes = notes
@@ -97,8 +97,8 @@ class _NotingEncoder(Encoder):
         return super().frames(messages, packet_ids, dup=dup)
 
 
-class _NotingDelivery(Delivery):
-    def __init__(self, outbox: Outbox, encoder: Encoder, notes: Notes) -> None:
+class _NotingDelivery(Publisher):
+    def __init__(self, outbox: MessageQueue, encoder: Encoder, notes: Notes) -> None:
         super().__init__(outbox, encoder, time.monotonic)
         self._notes = notes
 
@@ -107,7 +107,7 @@ class _NotingDelivery(Delivery):
         """Messages that are really in flight, the ledger aside."""
         return len(self._in_flight) + len(self._again)
 
-    def open(self, wire: Wire, limits: Limits, *, session_present: bool) -> None:
+    def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
         self._notes.frames.append([])
         super().open(wire, limits, session_present=session_present)
 
@@ -118,15 +118,15 @@ class Rig:
     living: the task of Broker.run; a test may await it to see how it ends.
     """
 
-    def __init__(self, settings: Settings, structure: Structure | None = None) -> None:
+    def __init__(self, settings: Settings, config: PlantConfig | None = None) -> None:
         self.notes, self.settings = Notes(), settings
-        self._structure, self._start = structure or quiet_plant(), time.time()
+        self._config, self._start = config or quiet_plant(), time.time()
         self._plant = self._new_plant()
-        self.topics = Topics(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
+        self.topics = TopicRouter(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         self.outbox = _NotingOutbox(settings, self.notes)
         self.ledger = self.outbox.ledger
         self._delivery = _NotingDelivery(self.outbox, _NotingEncoder(self.topics, settings, self.notes), self.notes)
-        self.broker = Broker(settings, self._delivery, time.time)
+        self.broker = MqttClient(settings, self._delivery, time.time)
         self._pacer = Pacer(
             self._plant,
             self.outbox,
@@ -185,7 +185,7 @@ class Rig:
         return self._new_plant().advance(until_ms / 1000)
 
     def _new_plant(self) -> FactoryMessageGenerator:
-        return FactoryMessageGenerator.of(self._structure, "rig", start=self._start)
+        return FactoryMessageGenerator.of(self._config, "rig", start=self._start)
 
     async def _watch(self) -> None:
         """Compare the ledger with what is really there, at moments nobody has chosen."""
@@ -250,7 +250,7 @@ def secure(ca_file: Path, token_file: Path, **options: object) -> dict[str, obje
     return ours | options
 
 
-def busy_plant(base_interval: float = 0.04) -> Structure:
+def busy_plant(base_interval: float = 0.04) -> PlantConfig:
     """132 machines that say about 550 messages a second, each one every 0.13 to 0.4 s, and some orders.
 
     base_interval: in seconds; five times as long, and they say 110.
@@ -262,7 +262,7 @@ def busy_plant(base_interval: float = 0.04) -> Structure:
     return parse(data)
 
 
-def quiet_plant() -> Structure:
+def quiet_plant() -> PlantConfig:
     """A plant that says nothing: the test does."""
     return plants.only("cnc_machine", 0)
 

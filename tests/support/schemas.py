@@ -12,15 +12,15 @@ import orjson
 from cli.exports.common.export import Channels, Export, File
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
-from plant.catalogue.catalogue import Field, Kind, catalogue
-from plant.definition.plant_config import Structure
+from plant.catalogue.catalogue import FieldSpec, MessageKind, catalogue
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 
 Check = Callable[[Any], Any]
 Refused = fastjsonschema.JsonSchemaValueException
 
 
-def export_of(plant: Structure, layout: TopicLayout = TopicLayout.TYPE, prefix: str = "factory") -> Export:
+def export_of(plant: PlantConfig, layout: TopicLayout = TopicLayout.TYPE, prefix: str = "factory") -> Export:
     """An export of a plant."""
     kinds = catalogue(plant)
     return Export(kinds, Channels(kinds, prefix, layout), prefix)
@@ -31,7 +31,7 @@ def contents(files: Iterable[File]) -> dict[str, Any]:
     return {file.name: orjson.loads(file.text) for file in files}
 
 
-def checks(plant: Structure) -> dict[str, Check]:
+def checks(plant: PlantConfig) -> dict[str, Check]:
     """By kind, what raises Refused for a row that is not as the exported schema says."""
     found = contents(schema(export_of(plant)))
     return {key: fastjsonschema.compile(found[f"schema/{key}.json"]) for key in (k.key for k in catalogue(plant))}
@@ -58,7 +58,7 @@ def values(messages: Iterable[Message]) -> dict[tuple[str, str], set[Any]]:
     return found
 
 
-def fields_of(kind: Kind) -> Iterator[Field]:
+def fields_of(kind: MessageKind) -> Iterator[FieldSpec]:
     """All keys of a kind, those inside items too."""
     for field in kind.fields:
         yield from (field, *field.parts)

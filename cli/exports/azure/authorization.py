@@ -8,7 +8,7 @@ from typing import Any, Final
 from cli.exports.common.export import Export, File
 from cli.exports.common.names import heading, metadata
 from cli.exports.common.yaml_text import dump
-from plant.catalogue.catalogue import Kind
+from plant.catalogue.catalogue import MessageKind
 
 API: Final = "mqttbroker.iotoperations.azure.com/v1"
 ATTRIBUTE: Final = ("group", "factory-sim")
@@ -52,7 +52,7 @@ def published(export: Export) -> list[str]:
     return sorted({topic for kind in export.kinds for topic in _of(export, kind)})
 
 
-def _of(export: Export, kind: Kind) -> Sequence[str]:
+def _of(export: Export, kind: MessageKind) -> Sequence[str]:
     topics = export.topics.topics_of(kind)
     return topics if len(topics) <= MOST_TOPICS else (export.topics.filter_of(kind),)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from cli.exports.common.export import Export, File
 from cli.exports.common.names import heading, metadata, resource_name
 from cli.exports.common.yaml_text import dump
-from plant.catalogue.catalogue import Field, Kind
+from plant.catalogue.catalogue import FieldSpec, MessageKind
 
 API: Final = "deviceregistry.microsoft.com/v1"
 ENDPOINT_FILE, ASSETS_FILE = "mqtt-asset-endpoint.yaml", "mqtt-asset-example.yaml"
@@ -71,7 +71,7 @@ def _assets(export: Export) -> Iterator[dict[str, Any]]:
             yield _resource(export, "Asset", name, _asset(export, kind, topics[first : first + DATASETS_IN_ASSET]))
 
 
-def _asset(export: Export, kind: Kind, topics: Sequence[str]) -> dict[str, Any]:
+def _asset(export: Export, kind: MessageKind, topics: Sequence[str]) -> dict[str, Any]:
     return {
         "assetEndpointProfileRef": endpoint_name(export),
         "enabled": True,
@@ -85,13 +85,13 @@ def _asset(export: Export, kind: Kind, topics: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _attributes(kind: Kind) -> dict[str, str]:
+def _attributes(kind: MessageKind) -> dict[str, str]:
     """What no field of an asset is meant for: how many machines there are, what units the numbers have."""
     machines = {"machines": str(len(kind.machines))} if kind.machines else {}
     return machines | {f"{field.name}_unit": field.unit for field in kind.fields if field.unit}
 
 
-def _dataset(kind: Kind, topic: str) -> dict[str, Any]:
+def _dataset(kind: MessageKind, topic: str) -> dict[str, Any]:
     return {
         "name": topic,
         "topic": {"path": topic, "retain": "Keep" if kind.retained else "Never"},
@@ -99,7 +99,7 @@ def _dataset(kind: Kind, topic: str) -> dict[str, Any]:
     }
 
 
-def _data_point(field: Field) -> dict[str, str]:
+def _data_point(field: FieldSpec) -> dict[str, str]:
     measured = "Gauge" if field.json_type in ("number", "integer") else "None"
     return {"name": field.name, "dataSource": field.name, "observabilityMode": measured}
 

@@ -10,7 +10,7 @@ from cli.exports.common.names import heading, metadata, resource_name
 from cli.exports.common.yaml_text import dump
 from cli.exports.schemas.json_schema import schema_name
 from cli.exports.schemas.kql import TABLE, table_of
-from plant.catalogue.catalogue import Kind
+from plant.catalogue.catalogue import MessageKind
 
 API: Final = "connectivity.iotoperations.azure.com/v1"
 
@@ -109,7 +109,7 @@ def _local(export: Export) -> Iterable[dict[str, Any]]:
     yield from (_stored(export, kind, name, kind.key) for kind in export.kinds)
 
 
-def _stored(export: Export, kind: Kind, endpoint: str, destination: str) -> dict[str, Any]:
+def _stored(export: Export, kind: MessageKind, endpoint: str, destination: str) -> dict[str, Any]:
     """The flow of one kind to storage, which wants to know the schema of what it stores."""
     name = schema_name(export, kind, "delta")
     transformation = {

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from cli.exports.azure.classic import endpoint_name
 from cli.exports.azure.topic_entries import (
     Discovery,
-    Place,
+    TopicEntry,
     discoveries,
     machine_name,
     mapping_prefix,
@@ -24,7 +24,7 @@ from cli.exports.azure.topic_entries import (
 from cli.exports.common.export import Export, File
 from cli.exports.common.names import data_points, heading, metadata
 from cli.exports.common.yaml_text import dump
-from plant.catalogue.catalogue import Kind, MachineRef
+from plant.catalogue.catalogue import MachineRef, MessageKind
 
 API: Final = "namespaces.deviceregistry.microsoft.com/v1"
 DEVICE_FILE, ASSETS_FILE = "mqtt-device.yaml", "mqtt-device-assets.yaml"
@@ -121,18 +121,20 @@ def asset_resources(export: Export) -> Iterator[Resource]:
             yield Resource(place_name(export, place), spec | _datasets(place, prefix))
 
 
-def _machine(export: Export, topic: str, kind: Kind, machine: MachineRef) -> dict[str, Any]:
+def _machine(export: Export, topic: str, kind: MessageKind, machine: MachineRef) -> dict[str, Any]:
     attributes = {"station": machine.station, "topic": topic}
     return _identity(export, machine.machine_id, f"{machine.machine_id} ({kind.title})", kind, attributes)
 
 
-def _topic(export: Export, place: Place) -> dict[str, Any]:
+def _topic(export: Export, place: TopicEntry) -> dict[str, Any]:
     titles = ", ".join(kind.title for kind in place.kinds)
     attributes = {"sources": str(len(place.machines))} if place.machines else {}
     return _identity(export, place.topic, f"{place.topic} ({titles})", place.kinds[0], attributes)
 
 
-def _identity(export: Export, identity: str, shown: str, kind: Kind, attributes: Mapping[str, str]) -> dict[str, Any]:
+def _identity(
+    export: Export, identity: str, shown: str, kind: MessageKind, attributes: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "enabled": True,
         "externalAssetId": identity,
@@ -144,7 +146,7 @@ def _identity(export: Export, identity: str, shown: str, kind: Kind, attributes:
     }
 
 
-def _datasets(place: Place, prefix: str) -> dict[str, Any]:
+def _datasets(place: TopicEntry, prefix: str) -> dict[str, Any]:
     retain = "Keep" if any(kind.retained for kind in place.kinds) else "Never"
     target = {"topic": f"{prefix}/{place.topic}", "qos": "Qos1", "retain": retain, "ttl": EXPIRY_SECONDS}
     points = [{"name": field.name, "dataSource": field.name} for field in data_points(place.kinds)]

@@ -18,7 +18,7 @@ from cli.exports.azure.scripts import apply_script, register_script
 from cli.exports.common.export import Export, File, commented, json_file
 from cli.exports.common.names import heading
 from cli.exports.schemas.json_schema import DELTA, delta, draft, schema_name
-from plant.catalogue.catalogue import Kind
+from plant.catalogue.catalogue import MessageKind
 
 REGISTRY_API: Final = "2026-04-01"
 """Of Microsoft.DeviceRegistry: the newest that is generally available."""
@@ -145,7 +145,7 @@ def schemas_of(export: Export) -> list[Schema]:
     return [each for kind in export.kinds for each in _both(export, kind)]
 
 
-def _both(export: Export, kind: Kind) -> Iterator[Schema]:
+def _both(export: Export, kind: MessageKind) -> Iterator[Schema]:
     for format_name, content in (("json", draft(kind)), ("delta", delta(kind))):
         name = schema_name(export, kind, format_name)
         yield Schema(name, format_name, json_file("", content).text)

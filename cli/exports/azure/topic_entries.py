@@ -8,22 +8,22 @@ from typing import NamedTuple
 
 from cli.exports.common.export import Export, matches
 from cli.exports.common.names import resource_name, unique_name
-from plant.catalogue.catalogue import Kind, MachineRef
+from plant.catalogue.catalogue import MachineRef, MessageKind
 
 Levels = Sequence[str]
 _Group = Sequence[tuple[Levels, set[str]]]
 """What is to be found together: for each kind its topics, and their levels with `+` where they differ."""
 
 
-class Place(NamedTuple):
+class TopicEntry(NamedTuple):
     """A topic: the kinds of message on it, and the machines that publish to it, each with its kind (none for events).
 
     alone: its only source is one machine.
     """
 
     topic: str
-    kinds: tuple[Kind, ...]
-    machines: tuple[tuple[Kind, MachineRef], ...]
+    kinds: tuple[MessageKind, ...]
+    machines: tuple[tuple[MessageKind, MachineRef], ...]
     alone: bool
 
 
@@ -40,9 +40,9 @@ class Discovery(NamedTuple):
     topics: frozenset[str]
 
 
-def places(export: Export) -> list[Place]:
+def places(export: Export) -> list[TopicEntry]:
     """Every topic that is published to, once, in the order of the kinds."""
-    found: dict[str, list[tuple[Kind, str]]] = defaultdict(list)
+    found: dict[str, list[tuple[MessageKind, str]]] = defaultdict(list)
     for kind in export.kinds:
         for source in kind.sources:
             found[export.topics.topic_of(kind, source)].append((kind, source))
@@ -50,13 +50,15 @@ def places(export: Export) -> list[Place]:
     return [_place(topic, speakers, machines) for topic, speakers in found.items()]
 
 
-def _place(topic: str, speakers: Sequence[tuple[Kind, str]], machines: dict[tuple[str, str], MachineRef]) -> Place:
+def _place(
+    topic: str, speakers: Sequence[tuple[MessageKind, str]], machines: dict[tuple[str, str], MachineRef]
+) -> TopicEntry:
     kinds = {kind.key: kind for kind, _ in speakers}
     here = [(kind, machines[kind.key, source]) for kind, source in speakers if (kind.key, source) in machines]
-    return Place(topic, tuple(kinds.values()), tuple(here), alone=len(speakers) == len(here) == 1)
+    return TopicEntry(topic, tuple(kinds.values()), tuple(here), alone=len(speakers) == len(here) == 1)
 
 
-def place_name(export: Export, place: Place) -> str:
+def place_name(export: Export, place: TopicEntry) -> str:
     """The name of the asset that stands for a topic: that of its machine, else of its kind, else made of the topic."""
     if place.alone:
         return machine_name(export, place.machines[0][1])

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from edge.routing import Topics
+from edge.routing import TopicRouter
 from edge.settings.types import TopicLayout
-from plant.catalogue.catalogue import Kind
+from plant.catalogue.catalogue import MessageKind
 from plant.telemetry import Message
 
 APP: Final = "edgemqttsim"
@@ -28,20 +28,20 @@ class File(NamedTuple):
 class Channels:
     """The topics of each kind, by the very function that routes messages. TopicError where no broker would take one."""
 
-    def __init__(self, kinds: Sequence[Kind], prefix: str, layout: TopicLayout = TopicLayout.TYPE) -> None:
+    def __init__(self, kinds: Sequence[MessageKind], prefix: str, layout: TopicLayout = TopicLayout.TYPE) -> None:
         templates = {kind.key: kind.topic for kind in kinds}
-        topics = Topics(templates.__getitem__, prefix, layout)
+        topics = TopicRouter(templates.__getitem__, prefix, layout)
         self._by_source = {kind.key: _topics_by_source(topics, kind) for kind in kinds}
 
-    def topics_of(self, kind: Kind) -> tuple[str, ...]:
+    def topics_of(self, kind: MessageKind) -> tuple[str, ...]:
         """Every topic to which a kind is published, sorted."""
         return tuple(sorted(set(self._by_source[kind.key].values())))
 
-    def topic_of(self, kind: Kind, source: str) -> str:
+    def topic_of(self, kind: MessageKind, source: str) -> str:
         """The topic of one who says a kind: a machine by its id, business by the kind's key."""
         return self._by_source[kind.key][source]
 
-    def filter_of(self, kind: Kind) -> str:
+    def filter_of(self, kind: MessageKind) -> str:
         """One topic filter that all topics of a kind match: `+` where their levels differ (MQTT 5, 4.7.1)."""
         levels = [topic.split("/") for topic in self.topics_of(kind)]
         columns = [set(column) for column in zip(*levels, strict=False)]
@@ -49,7 +49,7 @@ class Channels:
             return "/".join([*(column.pop() for column in takewhile(_alike, columns)), "#"])
         return "/".join(column.pop() if _alike(column) else "+" for column in columns)
 
-    def filters_of(self, kind: Kind) -> tuple[str, ...]:
+    def filters_of(self, kind: MessageKind) -> tuple[str, ...]:
         """What to subscribe to for a kind: one filter, or each topic where that would take in those of other kinds."""
         topics, wanted = self.topics_of(kind), self.filter_of(kind)
         others = {topic for found in self._by_source.values() for topic in found.values()}.difference(topics)
@@ -68,7 +68,7 @@ def _alike(column: set[str]) -> bool:
     return len(column) == 1
 
 
-def _topics_by_source(topics: Topics, kind: Kind) -> dict[str, str]:
+def _topics_by_source(topics: TopicRouter, kind: MessageKind) -> dict[str, str]:
     stations = [machine.station for machine in kind.machines] if kind.machines else repeat(None)
     pairs = zip(kind.sources, stations, strict=False)
     return {source: topics.topic(Message(kind.key, source, station, 0, 0, b"")) for source, station in pairs}
@@ -84,7 +84,7 @@ class Export:
     schema_version: of the schemas that dataflows refer to.
     """
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[MessageKind, ...]
     topics: Channels
     prefix: str = "factory"
     namespace: str = NAMESPACE

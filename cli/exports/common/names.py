@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from cli.exports.common.export import Export
-from plant.catalogue.catalogue import Field, Kind
+from plant.catalogue.catalogue import FieldSpec, MessageKind
 
 LONGEST: Final = 63
 """Characters in a name, by the rule of Azure Device Registry and of DNS labels (RFC 1123): `[a-z0-9-]`, 3 to 63."""
@@ -31,7 +31,7 @@ def _slug(raw: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", raw.lower()).strip("-")
 
 
-def data_points(kinds: Iterable[Kind]) -> list[Field]:
+def data_points(kinds: Iterable[MessageKind]) -> list[FieldSpec]:
     """The fields of the messages on one topic, each name once."""
     found = {field.name: field for kind in kinds for field in kind.fields}
     return list(found.values())

@@ -16,7 +16,7 @@ from cli.exports.common.yaml_text import dump
 from cli.exports.schemas.json_schema import payload
 from edge.mqtt.protocol.codec import CloudEvents
 from edge.routing import TRIGGER
-from plant.catalogue.catalogue import Kind, literal_pattern
+from plant.catalogue.catalogue import MessageKind, literal_pattern
 
 _BINDINGS: Final = {"bindingVersion": "0.2.0"}
 _JSON: Final = "application/json"
@@ -68,7 +68,7 @@ def _server(export: Export) -> _Object:
     }
 
 
-def _channels(export: Export) -> list[tuple[str, str, list[Kind]]]:
+def _channels(export: Export) -> list[tuple[str, str, list[MessageKind]]]:
     """Each topic with a name that can be referred to, and the kinds that go there."""
     by_topic = defaultdict(list)
     for kind in export.kinds:
@@ -90,7 +90,7 @@ def _named(topics: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield name, topic
 
 
-def _channel(topic: str, kinds: Iterable[Kind]) -> _Object:
+def _channel(topic: str, kinds: Iterable[MessageKind]) -> _Object:
     return {
         "address": topic,
         "servers": [{"$ref": "#/servers/broker"}],
@@ -98,7 +98,7 @@ def _channel(topic: str, kinds: Iterable[Kind]) -> _Object:
     }
 
 
-def _operation(export: Export, channel: str, kind: Kind) -> tuple[str, _Object]:
+def _operation(export: Export, channel: str, kind: MessageKind) -> tuple[str, _Object]:
     expiry = {"messageExpiryInterval": export.message_expiry_seconds} if export.message_expiry_seconds else {}
     return f"{channel}.{kind.key}", {
         "action": "send",
@@ -108,7 +108,7 @@ def _operation(export: Export, channel: str, kind: Kind) -> tuple[str, _Object]:
     }
 
 
-def _message(export: Export, kind: Kind) -> _Object:
+def _message(export: Export, kind: MessageKind) -> _Object:
     said = {
         "name": kind.key,
         "title": kind.title,
@@ -121,7 +121,7 @@ def _message(export: Export, kind: Kind) -> _Object:
     return said | ({"headers": headers} if headers else {})
 
 
-def _headers(export: Export, kind: Kind) -> _Object:
+def _headers(export: Export, kind: MessageKind) -> _Object:
     """What is said in MQTT user properties: the CloudEvents attributes, and what makes a machine say an extra row."""
     attributes = _attributes(export) if export.cloud_events else {}
     properties = attributes | ({TRIGGER: _EXTRA_ROW} if kind.machines else {})

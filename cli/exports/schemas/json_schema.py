@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cli.exports.common.export import Export, File, json_file
 from cli.exports.common.names import resource_name
-from plant.catalogue.catalogue import Field, Kind
+from plant.catalogue.catalogue import FieldSpec, MessageKind
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 DELTA: Final = "Delta/1.0"
@@ -25,31 +25,31 @@ def schema(export: Export) -> list[File]:
     return [file for kind in export.kinds for file in _files(kind)]
 
 
-def _files(kind: Kind) -> tuple[File, File]:
+def _files(kind: MessageKind) -> tuple[File, File]:
     return json_file(f"schema/{kind.key}.json", draft(kind)), json_file(f"schema/{kind.key}.delta.json", delta(kind))
 
 
-def schema_name(export: Export, kind: Kind, form: str) -> str:
+def schema_name(export: Export, kind: MessageKind, form: str) -> str:
     """What a kind's schema is called in the schema registry, in every export. form: `json` or `delta`."""
     return resource_name(export.prefix, kind.key, *(["delta"] if form == "delta" else []))
 
 
-def draft(kind: Kind) -> dict[str, Any]:
+def draft(kind: MessageKind) -> dict[str, Any]:
     """The JSON Schema of a kind's rows."""
     return {"$schema": DRAFT, **payload(kind)}
 
 
-def payload(kind: Kind) -> dict[str, Any]:
+def payload(kind: MessageKind) -> dict[str, Any]:
     """The JSON Schema of a kind's rows, without `$schema`."""
     return {"title": kind.key, "description": f"{kind.title}: {kind.description}", **_object(kind.fields)}
 
 
-def delta(kind: Kind) -> dict[str, Any]:
+def delta(kind: MessageKind) -> dict[str, Any]:
     """The same for a table. Every column may be null: a dataflow drops the whole batch where one that may not is."""
     return {"$schema": DELTA, "type": "object", "properties": _struct(kind.fields)}
 
 
-def _object(fields: Sequence[Field]) -> dict[str, Any]:
+def _object(fields: Sequence[FieldSpec]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {field.name: _property(field) for field in fields},
@@ -58,7 +58,7 @@ def _object(fields: Sequence[Field]) -> dict[str, Any]:
     }
 
 
-def _property(field: Field) -> dict[str, Any]:
+def _property(field: FieldSpec) -> dict[str, Any]:
     values = [*field.enum, None] if field.nullable else [*field.enum]
     unit = f" In {field.unit}." if field.unit else ""
     said = {
@@ -74,23 +74,23 @@ def _property(field: Field) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value is not None}
 
 
-def _bounds(field: Field) -> dict[str, float | None]:
+def _bounds(field: FieldSpec) -> dict[str, float | None]:
     least, most = ("minItems", "maxItems") if field.json_type == "array" else ("minimum", "maximum")
     return {least: field.minimum, most: field.maximum}
 
 
-def _items(field: Field) -> dict[str, Any] | None:
+def _items(field: FieldSpec) -> dict[str, Any] | None:
     if field.items is None:
         return None
     return _object(field.parts) if field.parts else {"type": field.items}
 
 
-def _struct(fields: Sequence[Field]) -> dict[str, Any]:
+def _struct(fields: Sequence[FieldSpec]) -> dict[str, Any]:
     columns = [{"name": field.name, "type": _column(field), "nullable": True, "metadata": {}} for field in fields]
     return {"type": "struct", "fields": columns}
 
 
-def _column(field: Field) -> str | dict[str, Any]:
+def _column(field: FieldSpec) -> str | dict[str, Any]:
     if field.json_type == "array":
         inner = _struct(field.parts) if field.parts else _COLUMNS[field.items or "string"]
         return {"type": "array", "elementType": inner, "containsNull": True}

@@ -15,7 +15,7 @@ from string import Template
 from typing import Final
 
 from cli.exports.common.export import Export, File
-from plant.catalogue.catalogue import Field, Kind, Role
+from plant.catalogue.catalogue import FieldSpec, MessageKind, Role
 from plant.telemetry import GOOD, PLANNED_STOP
 
 TABLE: Final = "Factory"
@@ -43,20 +43,20 @@ def kql(export: Export) -> list[File]:
     return [File("kql/database.kql", f"{script}\n"), File("kql/queries.kql", "\n".join([_HEAD, *queries]))]
 
 
-def tables_of(kinds: Iterable[Kind]) -> dict[str, list[Kind]]:
+def tables_of(kinds: Iterable[MessageKind]) -> dict[str, list[MessageKind]]:
     """The tables, and the kinds of message that go to each."""
-    found: dict[str, list[Kind]] = {}
+    found: dict[str, list[MessageKind]] = {}
     for kind in kinds:
         found.setdefault(table_of(kind), []).append(kind)
     return found
 
 
-def table_of(kind: Kind) -> str:
+def table_of(kind: MessageKind) -> str:
     """The table that a kind of message goes to."""
     return REPORTS if kind.retained else TABLE
 
 
-def columns(kinds: Iterable[Kind]) -> dict[str, str]:
+def columns(kinds: Iterable[MessageKind]) -> dict[str, str]:
     """The columns of the table with their types: all fields of all kinds. Where kinds disagree it is dynamic."""
     found: dict[str, str] = {}
     for field in (field for kind in kinds for field in kind.fields):
@@ -75,16 +75,16 @@ def identifier(name: str) -> str:
     return name if _NAME.fullmatch(name) else f"[{literal(name)}]"
 
 
-def _column_type(field: Field) -> str:
+def _column_type(field: FieldSpec) -> str:
     return "datetime" if field.format == "date-time" else _TYPES[field.json_type]
 
 
-def _table(table: str, kinds: Iterable[Kind]) -> str:
+def _table(table: str, kinds: Iterable[MessageKind]) -> str:
     lines = ",\n".join(f"    {identifier(name)}: {its}" for name, its in columns(kinds).items())
     return f".create-merge table {table} (\n{lines}\n)"
 
 
-def _mapping(table: str, kinds: Iterable[Kind]) -> str:
+def _mapping(table: str, kinds: Iterable[MessageKind]) -> str:
     entries = [{"column": name, "Properties": {"Path": _path(name)}} for name in columns(kinds)]
     lines = ",\n".join(f"    {json.dumps(entry)}" for entry in entries)
     return f".create-or-alter table {table} ingestion json mapping {literal(table + MAPPING)}\n```\n[\n{lines}\n]\n```"
@@ -94,7 +94,7 @@ def _path(name: str) -> str:
     return f"$.{name}" if _NAME.fullmatch(name) else f"$[{json.dumps(name)}]"
 
 
-def _functions(machines: list[Kind]) -> Iterable[str]:
+def _functions(machines: list[MessageKind]) -> Iterable[str]:
     said = {
         "table": TABLE,
         "types": ",\n        ".join(map(_nameplate, machines)),
@@ -109,13 +109,13 @@ def _functions(machines: list[Kind]) -> Iterable[str]:
     ]
 
 
-def _machine_type(machines: Iterable[Kind]) -> str:
+def _machine_type(machines: Iterable[MessageKind]) -> str:
     """The type of a machine, by the form of its id; empty where it is no machine of this plant."""
     forms = (f"machine_id matches regex {literal(kind.machine_ids or '')}, {literal(kind.key)}" for kind in machines)
     return "case(\n        " + ",\n        ".join([*forms, literal("")]) + ")"
 
 
-def _nameplate(kind: Kind) -> str:
+def _nameplate(kind: MessageKind) -> str:
     """What is known of a type and is not in its rows, as a row of a datatable."""
     period, ideal = kind.period_seconds or 0.0, kind.ideal_cycle_seconds or 0.0
     # Jobs are said in extra rows where the shortest is shorter than the period, in whole milliseconds as in the plant.
@@ -124,7 +124,7 @@ def _nameplate(kind: Kind) -> str:
     return ", ".join([*texts, repr(period), repr(ideal), str(extra).lower()])
 
 
-def _first_of(machines: Iterable[Kind], role: Role) -> str:
+def _first_of(machines: Iterable[MessageKind], role: Role) -> str:
     """What rows say in a role, whatever their type calls it."""
     names = (field.name for kind in machines for field in kind.fields if field.role == role)
     distinct = [identifier(name) for name in dict.fromkeys(names)]

@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 import orjson
 
 from cli.verify.input.events import Job, Stay
-from cli.verify.input.record_store import Shelf
+from cli.verify.input.record_store import RecordStore
 from cli.verify.input.reference import (
     LONGEST_LINE,
     Reference,
@@ -40,7 +40,7 @@ _LONGEST_ANSWER: Final = 256 * 2**20
 _APART: Final = frozenset({"type", "at"})
 
 
-class RecordedTruth:
+class GroundTruth:
     """What a truth file says. Where it was not closed, what is known ends with the first machine's last stay.
 
     timelines: of each machine.  totals: the exact sums of each machine over the run, where the file has them.
@@ -51,7 +51,7 @@ class RecordedTruth:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.timelines: dict[str, Timeline] = {}
-        self._stays, self._jobs, self._orders = Shelf(), Shelf(), Shelf()
+        self._stays, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
         self._known_ms: dict[str, int] = {}
         self._described: dict[str, _Entry] = {}
         self._totals: dict[str, tuple[int, Truth]] = {}
@@ -292,7 +292,7 @@ def load(where: str) -> Reference:
             first = file.readline(LONGEST_LINE)
             if not _begins_run(first):
                 return Sums.parse(_bounded(first + file.read(_LONGEST_ANSWER), where), where)
-        return RecordedTruth(path)
+        return GroundTruth(path)
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"cannot read {where}: {getattr(error, 'strerror', None) or error}") from None
 

@@ -36,7 +36,7 @@ class _Stretch:
         self.blocks: list[tuple[int, int]] = []
 
 
-class Shelf:
+class RecordStore:
     """Takes records in any order, and gives those of a key in order of time, as often as it is asked."""
 
     def __init__(self, most: int = MOST_HELD) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from cli.verify.input.record_store import MOST_HELD, Shelf
+from cli.verify.input.record_store import MOST_HELD, RecordStore
 from edge.routing import TRIGGER
 
 
@@ -75,7 +75,7 @@ def milliseconds(timestamp: str) -> int:
     return round(moment.timestamp() * 1_000_000) // 1000
 
 
-class Met:
+class SeenMachine:
     """A machine of which there are rows: how many, of what time, and how many are older than one read before."""
 
     __slots__ = ("backwards", "facts", "fields", "first_ms", "last_ms", "rows")
@@ -106,11 +106,11 @@ class Rows:
 
     def __init__(self, since_ms: float = -math.inf, until_ms: float = math.inf, most_held: int = MOST_HELD) -> None:
         self.since_ms, self.until_ms = since_ms, until_ms
-        self.machines: dict[str, Met] = {}
+        self.machines: dict[str, SeenMachine] = {}
         self.events = {ORDER: 0, DISPATCH: 0}
         self.lines = self.others = self.outside = self.junk = self.resolution_ms = 0
         self.named: list[str] = []
-        self._shelf, self._orders = Shelf(most_held), Shelf(most_held)
+        self._shelf, self._orders = RecordStore(most_held), RecordStore(most_held)
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Take in more lines."""
@@ -166,10 +166,10 @@ class Rows:
             self.resolution_ms = math.gcd(self.resolution_ms, time_ms)
         self._shelf.add(machine_id, (time_ms, self.lines, facts))
 
-    def _met(self, machine_id: str, row: dict[str, Any], time_ms: int) -> Met:
+    def _met(self, machine_id: str, row: dict[str, Any], time_ms: int) -> SeenMachine:
         alike = [each for each in FIELDS if each.job in row and each.result in row]
         fields = next((each for each in alike if each.kind in row), alike[0] if alike else _JOBLESS)
-        machine = self.machines.setdefault(machine_id, Met(fields, time_ms))
+        machine = self.machines.setdefault(machine_id, SeenMachine(fields, time_ms))
         machine.fields = fields
         return machine
 

@@ -44,7 +44,7 @@ class CannotListen(Exception):
     """The broker cannot be reached, or does not let us listen; the text says why."""
 
 
-class Listener:
+class Subscriber:
     """Context manager: subscribed at QoS 1 on entering, or CannotListen or CredentialsUnavailable.
 
     topics: a topic filter.  lost: messages that came faster than they were read.  breaks: lost connections; the

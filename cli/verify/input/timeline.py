@@ -37,7 +37,7 @@ class Terms(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Lifetime:
     """A time in which a machine is there, in one piece; `terms` follow each other without a gap."""
 
     terms: Sequence[Terms]
@@ -84,7 +84,7 @@ class Timeline:
 
     def __init__(self, terms: Iterable[Terms] = ()) -> None:
         self._terms = [*terms]
-        self._lives: list[Life] = []
+        self._lives: list[Lifetime] = []
 
     def begin(self, terms: Terms) -> None:
         """Let other terms hold from their beginning on. The same once more change nothing."""
@@ -112,7 +112,7 @@ class Timeline:
         return self._terms[-1]
 
     @property
-    def lives(self) -> Sequence[Life]:
+    def lives(self) -> Sequence[Lifetime]:
         """The times in which the machine is there."""
         if not self._lives:
             number, numbered = 0, []
@@ -120,10 +120,10 @@ class Timeline:
                 number += before is not None and before.until_ms != terms.since_ms
                 numbered.append((number, terms))
             grouped = groupby(numbered, key=lambda each: each[0])
-            self._lives = [Life([terms for _, terms in its]) for _, its in grouped]
+            self._lives = [Lifetime([terms for _, terms in its]) for _, its in grouped]
         return self._lives
 
-    def life(self, time_ms: float, slack_ms: float = 0.0) -> Life | None:
+    def life(self, time_ms: float, slack_ms: float = 0.0) -> Lifetime | None:
         """The life that a moment is in, give or take a little; None where the machine is not there."""
         for life in self._lives or self.lives:
             if life.since_ms - slack_ms < time_ms <= life.until_ms + slack_ms:

@@ -25,7 +25,7 @@ class Renewable(Protocol):
         """Disconnect, keeping the session."""
 
 
-class Renewal:
+class TokenRefresher:
     """Watches the token file for one connection.
 
     The file is read through its path each time, so the symlink swap of a projected volume is seen, every time.

@@ -18,23 +18,23 @@ from cli.exports.command import TARGETS
 from cli.exports.common.export import Channels, Export
 from cli.exports.common.yaml_text import dump
 from cli.exports.schemas.asyncapi import asyncapi, document
-from edge.routing import TopicError, Topics
+from edge.routing import TopicError, TopicRouter
 from edge.settings.types import TopicLayout
 from messages import topic_template
 from plant.catalogue.catalogue import catalogue
-from plant.definition.plant_config import Structure, load, parse
+from plant.definition.plant_config import PlantConfig, load, parse
 from tests.cli.exports.schemas.test_json_schema import FILES, eventful
 from tests.support.anyplants import plants
 from tests.support.asyncapi import DOCUMENT, references, resolved
-from tests.support.plants import ROOT, default, said, structure
+from tests.support.plants import ROOT, config, default, said
 from tests.support.schemas import export_of
 
 LAYOUTS = list(TopicLayout)
 
 
-def published(plant: Structure, seconds: float, layout: TopicLayout, prefix: str = "factory") -> set[str]:
+def published(plant: PlantConfig, seconds: float, layout: TopicLayout, prefix: str = "factory") -> set[str]:
     """Every topic that the router sends a plant's messages to."""
-    topics = Topics(lambda kind: topic_template(plant, kind), prefix, layout)
+    topics = TopicRouter(lambda kind: topic_template(plant, kind), prefix, layout)
     return {topics.topic(message) for message in said(plant, seconds)}
 
 
@@ -66,7 +66,7 @@ def test_channels_are_the_topics_that_are_published_to(path: Path, layout: Topic
 
 @settings(max_examples=40, deadline=None)
 @given(plants())
-def test_channels_of_any_plant_are_its_topics(plant: Structure) -> None:
+def test_channels_of_any_plant_are_its_topics(plant: PlantConfig) -> None:
     """Whatever its templates, also where kinds share a topic, in both layouts and below a prefix of several levels."""
     for layout in LAYOUTS:
         assert addresses(export_of(plant, layout, "a/b c")) == published(plant, 300, layout, "a/b c")
@@ -74,7 +74,7 @@ def test_channels_of_any_plant_are_its_topics(plant: Structure) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(plants())
-def test_a_filter_takes_all_topics_of_a_kind(plant: Structure) -> None:
+def test_a_filter_takes_all_topics_of_a_kind(plant: PlantConfig) -> None:
     """By its levels, where `+` is any one and `#` any more of them; a single topic is its own filter."""
     for layout in LAYOUTS:
         made = export_of(plant, layout)
@@ -102,7 +102,7 @@ def _takes(wanted: str, topic: str) -> bool:
 def test_a_filter_is_no_wider_than_it_must_be(template: str, wanted: str) -> None:
     """With one machine whose station is called like it, the last template gives topics of two lengths."""
     lines = {"station_pattern": "{line}", "lines": ["CNC-01", "B"]}
-    made = export_of(structure({"cnc_machine": 2}, cnc_machine={"topic": template, **lines}), TopicLayout.MACHINE)
+    made = export_of(config({"cnc_machine": 2}, cnc_machine={"topic": template, **lines}), TopicLayout.MACHINE)
 
     assert made.topics.filter_of(made.kinds[0]) == wanted
 
@@ -120,7 +120,7 @@ def test_each_machine_has_its_topic() -> None:
 def test_a_topic_that_no_broker_takes_is_not_exported() -> None:
     """Too long, once prefix and machine are filled in."""
     with pytest.raises(TopicError, match="65535"):
-        Channels(catalogue(structure()), "p" * 65_530)
+        Channels(catalogue(config()), "p" * 65_530)
 
 
 # AsyncAPI
@@ -128,7 +128,7 @@ def test_a_topic_that_no_broker_takes_is_not_exported() -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("plant", [eventful(), eventful(flow={})], ids=["plain", "line"])
-def test_the_document_is_valid(plant: Structure, layout: TopicLayout) -> None:
+def test_the_document_is_valid(plant: PlantConfig, layout: TopicLayout) -> None:
     """By the rules of AsyncAPI 3.0, and every reference in it leads somewhere."""
     made = document(export_of(plant, layout))
 
@@ -138,7 +138,7 @@ def test_the_document_is_valid(plant: Structure, layout: TopicLayout) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(plants())
-def test_the_document_of_any_plant_is_valid(plant: Structure) -> None:
+def test_the_document_of_any_plant_is_valid(plant: PlantConfig) -> None:
     """Also where topics are alike but for characters that a name may not have."""
     made = document(export_of(plant, TopicLayout.MACHINE, "ä ö/ä.ö"))
 
@@ -163,7 +163,7 @@ def test_every_operation_sends_what_its_channel_has() -> None:
 def test_kinds_that_share_a_topic_share_a_channel() -> None:
     """It then has the messages of both."""
     both = {"topic": "{prefix}/shop"}
-    made = document(export_of(structure(cnc_machine=both, welding=both)))
+    made = document(export_of(config(cnc_machine=both, welding=both)))
 
     assert list(made["channels"]["factory.shop"]["messages"]) == ["cnc_machine", "welding"]
 

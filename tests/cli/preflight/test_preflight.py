@@ -22,7 +22,8 @@ from mqtt5 import ConnectPacket, PublishPacket, QoS
 import app
 import cli.preflight.command
 import sandbox.credentials
-from cli.preflight.findings import MEANINGS, Exit, Finding
+from cli.preflight.findings import MEANINGS, Finding
+from cli.preflight.findings import ExitCode as Exit
 from cli.verify.input.rows import Rows
 from sandbox.access import Passwords, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker

@@ -13,7 +13,7 @@ import pytest
 
 from messages import START
 from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, Answer, Record, record, stamp, told
-from tests.support.plants import result, structure
+from tests.support.plants import config, result
 
 Row = dict[str, Any]
 Change = Callable[[list[Row]], list[Row]]
@@ -25,7 +25,7 @@ START_MS = round(START * 1000)
 def shift(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """Two hours of one machine of each type, with an order each three minutes."""
     orders = {"customer_order": {"orders_per_hour": 20}, "dispatch": {"dispatches_per_hour": 15}}
-    return record(structure(ONE_OF_EACH, **orders), 2 * HOUR, tmp_path_factory.mktemp("shift") / "truth")
+    return record(config(ONE_OF_EACH, **orders), 2 * HOUR, tmp_path_factory.mktemp("shift") / "truth")
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from typing import Any
 import orjson
 import pytest
 
-from cli.verify.input.ground_truth import RecordedTruth, load
+from cli.verify.input.ground_truth import GroundTruth, load
 from cli.verify.input.reference import Unreadable
-from edge.runtime.ground_truth import TruthFile
+from edge.runtime.ground_truth import GroundTruthFile
 from messages import FactoryMessageGenerator
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.definition.plant_config import load as load_plant
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import ONE_OF_EACH, told
-from tests.support.plants import ROOT, original, structure
+from tests.support.plants import ROOT, config, original
 
 START = 1_767_596_400.0
 """2026-01-05T07:00:00Z, a Monday morning."""
@@ -25,54 +25,54 @@ START_MS = round(START * 1000)
 TWO_OF_EACH = dict.fromkeys(ONE_OF_EACH, 2)
 
 
-def scenario(name: str) -> Structure:
+def scenario(name: str) -> PlantConfig:
     """A plant that comes with the program."""
     return load_plant(ROOT / "scenarios" / f"{name}.yaml")
 
 
-def faster(key: str, **changes: Any) -> Structure:
+def faster(key: str, **changes: Any) -> PlantConfig:
     """One of each, with changes of one type."""
-    return structure(ONE_OF_EACH, **{key: changes})
+    return config(ONE_OF_EACH, **{key: changes})
 
 
-Course = Sequence[tuple[float, Structure]]
+Course = Sequence[tuple[float, PlantConfig]]
 COURSES: Mapping[str, Course] = {
     "flow": [(3600, scenario("spaceship-flow"))],
     "calendar": [(7200, scenario("two-shifts"))],
     "original, crowded": [(3600, original())],
-    "shorter ideal": [(1800, structure(ONE_OF_EACH)), (1800, faster("cnc_machine", cycle_time_range=[6.0, 9.0]))],
-    "longer ideal": [(1800, structure(ONE_OF_EACH)), (1800, faster("cnc_machine", cycle_time_range=[40.0, 60.0]))],
-    "longer period": [(1800, structure(ONE_OF_EACH)), (1800, faster("testing", report_seconds=17.0))],
-    "shorter period": [(1800, structure(ONE_OF_EACH)), (1800, faster("cnc_machine", report_seconds=1.3))],
+    "shorter ideal": [(1800, config(ONE_OF_EACH)), (1800, faster("cnc_machine", cycle_time_range=[6.0, 9.0]))],
+    "longer ideal": [(1800, config(ONE_OF_EACH)), (1800, faster("cnc_machine", cycle_time_range=[40.0, 60.0]))],
+    "longer period": [(1800, config(ONE_OF_EACH)), (1800, faster("testing", report_seconds=17.0))],
+    "shorter period": [(1800, config(ONE_OF_EACH)), (1800, faster("cnc_machine", report_seconds=1.3))],
     "to crowded and back": [
-        (1200, structure(ONE_OF_EACH)),
+        (1200, config(ONE_OF_EACH)),
         (1200, faster("painting", report_seconds=11.0)),
-        (1200, structure(ONE_OF_EACH)),
+        (1200, config(ONE_OF_EACH)),
     ],
     "more and fewer": [
-        (1200, structure(ONE_OF_EACH)),
-        (1200, structure(TWO_OF_EACH)),
-        (1200, structure(ONE_OF_EACH)),
-        (1200, structure(TWO_OF_EACH)),
+        (1200, config(ONE_OF_EACH)),
+        (1200, config(TWO_OF_EACH)),
+        (1200, config(ONE_OF_EACH)),
+        (1200, config(TWO_OF_EACH)),
     ],
     "a type off and on": [
-        (1200, structure(ONE_OF_EACH)),
+        (1200, config(ONE_OF_EACH)),
         (1200, faster("welding", enabled=False)),
-        (1200, structure(ONE_OF_EACH)),
+        (1200, config(ONE_OF_EACH)),
     ],
     "off, and on at other periods": [
-        (900, structure(ONE_OF_EACH)),
+        (900, config(ONE_OF_EACH)),
         (300, faster("welding", enabled=False)),
         (1200, faster("welding", report_seconds=2.3)),
         (300, faster("welding", enabled=False)),
         (1200, faster("welding", report_seconds=11.0)),
     ],
     "off and on again and again": [
-        (60, structure(ONE_OF_EACH)),
-        *30 * [(30, faster("cnc_machine", enabled=False)), (60, structure(ONE_OF_EACH))],
+        (60, config(ONE_OF_EACH)),
+        *30 * [(30, faster("cnc_machine", enabled=False)), (60, config(ONE_OF_EACH))],
     ],
     "other states": [
-        (1200, structure(ONE_OF_EACH)),
+        (1200, config(ONE_OF_EACH)),
         (
             1200,
             faster(
@@ -83,7 +83,7 @@ COURSES: Mapping[str, Course] = {
             ),
         ),
     ],
-    "flow on and off": [(1500, structure()), (1500, scenario("spaceship-flow")), (1500, structure())],
+    "flow on and off": [(1500, config()), (1500, scenario("spaceship-flow")), (1500, config())],
     "calendar and original": [(2000, scenario("two-shifts")), (2000, original()), (2000, scenario("two-shifts"))],
 }
 
@@ -91,7 +91,7 @@ COURSES: Mapping[str, Course] = {
 def record(course: Course, path: Path) -> list[Message]:
     """The rows of a plant that is reloaded on its course; its truth as the daemon writes it."""
     (_, first), *_ = course
-    plant, truth = FactoryMessageGenerator.of(first, 1, start=START), TruthFile(path, START_MS, 1)
+    plant, truth = FactoryMessageGenerator.of(first, 1, start=START), GroundTruthFile(path, START_MS, 1)
 
     def describe() -> None:
         truth.machines(plant.oee(), plant.machines(), round(plant.now * 1000))
@@ -101,7 +101,7 @@ def record(course: Course, path: Path) -> list[Message]:
     plant.listen(truth, truth.order)
     rows: list[Message] = []
     for seconds, following in course:
-        if following is not plant.structure:
+        if following is not plant.config:
             plant.reload(following)
             describe()
         rows += plant.advance(plant.now + seconds)
@@ -142,7 +142,7 @@ def test_a_change_of_the_ideal_cycle_leaves_the_truth_below_a_hundred_percent(tm
     """Each job counts with the ideal that it was begun under."""
     record(COURSES["longer ideal"], tmp_path / "truth")
 
-    truth = RecordedTruth(tmp_path / "truth")
+    truth = GroundTruth(tmp_path / "truth")
     half = truth.span[0] + 1_800_000
     parts = [truth.machines(*part)["CNC-01"] for part in ((truth.span[0], half), (half, truth.span[1]))]
 
@@ -153,7 +153,7 @@ def test_a_truth_file_of_an_older_version_is_read_while_nothing_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It says neither since when its machines are so, nor what jobs should have taken, nor orders, nor sums."""
-    rows = record([(3600, structure(ONE_OF_EACH))], tmp_path / "truth")
+    rows = record([(3600, config(ONE_OF_EACH))], tmp_path / "truth")
     (tmp_path / "rows").write_bytes(b"\n".join(map(bare, rows)))
     old = [*map(orjson.dumps, older(tmp_path / "truth"))]
     (tmp_path / "old").write_bytes(b"\n".join(old))

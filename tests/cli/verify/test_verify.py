@@ -25,23 +25,23 @@ from cli.verify.comparison import (
     Calculator,
     Difference,
     Figures,
-    Mark,
+    Severity,
     allowances,
     compare,
     from_rows,
     from_truth,
 )
-from cli.verify.input.ground_truth import RecordedTruth, load
+from cli.verify.input.ground_truth import GroundTruth, load
 from cli.verify.input.reference import Truth, Unreadable
 from cli.verify.input.rows import Rows
 from cli.verify.row_counts import MachineRows
-from edge.runtime.ground_truth import TruthFile
+from edge.runtime.ground_truth import GroundTruthFile
 from edge.settings.loader import Settings
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 from tests.support.answers import whole_answer
-from tests.support.plants import COUNTED, ROOT, original, structure
+from tests.support.plants import COUNTED, ROOT, config, original
 
 DAY, HOUR = 86_400, 3_600
 START_MS = round(START * 1000)
@@ -65,9 +65,9 @@ class Record(NamedTuple):
         return [row.payload for row in self.rows]
 
 
-def record(plant: Structure, seconds: int, path: Path) -> Record:
+def record(plant: PlantConfig, seconds: int, path: Path) -> Record:
     """A plant's rows and its truth, ten minutes after ten minutes."""
-    generator, truth = FactoryMessageGenerator.of(plant, 1), TruthFile(path, START_MS, 1)
+    generator, truth = FactoryMessageGenerator.of(plant, 1), GroundTruthFile(path, START_MS, 1)
     truth.begin()
     truth.machines(generator.oee(), generator.machines(), START_MS)
     generator.listen(truth, truth.order)
@@ -86,7 +86,7 @@ def stamp(time_ms: float) -> str:
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """A day of one machine of each type."""
-    return record(structure(ONE_OF_EACH), DAY, tmp_path_factory.mktemp("day") / "truth")
+    return record(config(ONE_OF_EACH), DAY, tmp_path_factory.mktemp("day") / "truth")
 
 
 class Answer(NamedTuple):
@@ -127,7 +127,7 @@ def told(
 # figures
 
 
-def machine_hour(tmp_path: Path) -> RecordedTruth:
+def machine_hour(tmp_path: Path) -> GroundTruth:
     """One machine's hour: 40 minutes running, 10 idle, 10 of planned stop; a job each 12 s of running, 1 in 20 bad."""
     at = {name: stamp(START_MS + minutes * 60_000) for name, minutes in (("a", 0), ("b", 40), ("c", 50), ("d", 60))}
     about = {"machine_id": "CNC-01"}
@@ -143,7 +143,7 @@ def machine_hour(tmp_path: Path) -> RecordedTruth:
     ]
     path = tmp_path / "hour"
     path.write_bytes(b"\n".join(map(orjson.dumps, entries)))
-    return RecordedTruth(path)
+    return GroundTruth(path)
 
 
 def test_figures_of_the_truth_are_plain_sums(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_crowded_reports_agree_too(verify: Callable[..., Answer], tmp_path: Path
     assert " 0 extra ones" not in answer.text
 
 
-def test_allowances_are_below_the_bounds_in_a_day(day: Record, recorded: RecordedTruth) -> None:
+def test_allowances_are_below_the_bounds_in_a_day(day: Record, recorded: GroundTruth) -> None:
     """So they widen nothing then."""
     truth = of(recorded, 0, DAY)
     for machine_id, machine in counted(day.lines, recorded).items():
@@ -328,7 +328,7 @@ def test_bounds_can_be_set(flag: str, day: Record, verify: Callable[..., Answer]
 # less than a day
 
 
-def counted(lines: Iterable[bytes], truth: RecordedTruth) -> dict[str, MachineRows]:
+def counted(lines: Iterable[bytes], truth: GroundTruth) -> dict[str, MachineRows]:
     """Each machine's rows, counted by the terms that a truth knows."""
     rows, machines = Rows(), {}
     rows.read(lines)
@@ -340,14 +340,14 @@ def counted(lines: Iterable[bytes], truth: RecordedTruth) -> dict[str, MachineRo
 
 
 @pytest.fixture(scope="module")
-def recorded(day: Record, tmp_path_factory: pytest.TempPathFactory) -> RecordedTruth:
+def recorded(day: Record, tmp_path_factory: pytest.TempPathFactory) -> GroundTruth:
     """The truth of the day, read."""
     path = tmp_path_factory.mktemp("recorded") / "truth"
     path.write_bytes(b"\n".join(day.truth))
-    return RecordedTruth(path)
+    return GroundTruth(path)
 
 
-def of(truth: RecordedTruth, since: float, until: float) -> Mapping[str, Truth]:
+def of(truth: GroundTruth, since: float, until: float) -> Mapping[str, Truth]:
     """The truth of some seconds."""
     return truth.machines(round(START_MS + since * 1000), round(START_MS + until * 1000))
 
@@ -371,7 +371,7 @@ def test_rows_beyond_the_truth_are_left_out(day: Record, verify: Callable[..., A
     assert f"{len(day.rows) - len(day.between(0, 6 * HOUR)):,} rows of another time" in answer.text
 
 
-def test_a_short_time_raises_no_false_alarm(day: Record, recorded: RecordedTruth) -> None:
+def test_a_short_time_raises_no_false_alarm(day: Record, recorded: GroundTruth) -> None:
     """Of 10 minutes' figures none is above what sampling may do, though many are above the bound."""
     marks = [
         difference.mark
@@ -380,20 +380,20 @@ def test_a_short_time_raises_no_false_alarm(day: Record, recorded: RecordedTruth
         for difference in differences
     ]
 
-    assert Mark.TOO_FAR not in marks
-    assert marks.count(Mark.ALLOWED) > 50
+    assert Severity.TOO_FAR not in marks
+    assert marks.count(Severity.ALLOWED) > 50
 
 
-def test_a_gross_fault_shows_in_a_short_time_too(day: Record, recorded: RecordedTruth) -> None:
+def test_a_gross_fault_shows_in_a_short_time_too(day: Record, recorded: GroundTruth) -> None:
     """Stopped rows skipped for 10 minutes: wherever a machine stood for two of them, it is seen."""
     for since in range(500, DAY - 600, 9000):
         truth = of(recorded, since, since + 600)
         for machine_id, machine in counted(day.between(since, since + 600), recorded).items():
             if 0 < truth[machine_id].producing_ms < 480_000:
-                assert compare(machine, truth[machine_id], calculate=skips_stopped_rows)[0].mark is Mark.TOO_FAR
+                assert compare(machine, truth[machine_id], calculate=skips_stopped_rows)[0].mark is Severity.TOO_FAR
 
 
-def compared(day: Record, recorded: RecordedTruth, since: float, until: float) -> Iterator[Sequence[Difference]]:
+def compared(day: Record, recorded: GroundTruth, since: float, until: float) -> Iterator[Sequence[Difference]]:
     """The differences of each machine in some seconds."""
     truth = of(recorded, since, until)
     for machine_id, machine in counted(day.between(since, until), recorded).items():
@@ -463,7 +463,7 @@ def sums(plant: FactoryMessageGenerator) -> bytes:
 
 def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:
     """The JSON of /oee in a file, for rows from the start of the run; a part of them cannot be held against it."""
-    plant = FactoryMessageGenerator.of(structure(ONE_OF_EACH), 1)
+    plant = FactoryMessageGenerator.of(config(ONE_OF_EACH), 1)
     rows = plant.advance(START + 4 * HOUR)
     answer = sums(plant)
 

@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge.delivery.queue import Ledger, Outbox, reserve
-from edge.settings.types import Policy
+from edge.delivery.queue import Ledger, MessageQueue, reserve
+from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
 
 
@@ -19,22 +19,22 @@ def message(number: int, kind: str = "cnc_machine") -> Message:
     return Message(kind, "CNC-01", None, number, number, b"{}")
 
 
-def filled(size: int, policy: Policy = Policy.DROP_OLDEST) -> Outbox:
+def filled(size: int, policy: QueuePolicy = QueuePolicy.DROP_OLDEST) -> MessageQueue:
     """An outbox that is just full, with messages 1 to `size`."""
-    outbox = Outbox(size, policy)
+    outbox = MessageQueue(size, policy)
     for number in range(1, size + 1):
         outbox.offer(message(number))
     return outbox
 
 
-def numbers(outbox: Outbox) -> list[int]:
+def numbers(outbox: MessageQueue) -> list[int]:
     """Take everything, and tell which messages that were."""
     return [taken.sequence for taken in outbox.take(len(outbox))]
 
 
 def test_messages_leave_in_the_order_they_came() -> None:
     """First in, first out, and no more than there is or is wanted."""
-    outbox = Outbox(3)
+    outbox = MessageQueue(3)
     outbox.offer(message(1), message(2), message(3))
 
     assert [taken.sequence for taken in outbox.take(2)] == [1, 2]
@@ -44,7 +44,7 @@ def test_messages_leave_in_the_order_they_came() -> None:
 
 def test_nothing_is_given_past_a_source_that_is_busy() -> None:
     """Order holds over all sources: what waits behind a busy one waits too; what is given makes its source busy."""
-    outbox, busy = Outbox(9), {"C"}
+    outbox, busy = MessageQueue(9), {"C"}
     outbox.offer(*(message(number)._replace(source=source) for number, source in enumerate("ABACD")))
 
     assert [taken.source for taken in outbox.take(9, busy)] == ["A", "B"]
@@ -56,13 +56,13 @@ def test_nothing_is_given_past_a_source_that_is_busy() -> None:
 @pytest.mark.parametrize(
     ("policy", "taken_over", "kept", "dropped"),
     [
-        (Policy.DROP_OLDEST, True, [2, 3], {"oldest": 1}),
-        (Policy.DROP_NEWEST, True, [1, 2], {"newest": 1}),
-        (Policy.BLOCK, False, [1, 2], {}),
+        (QueuePolicy.DROP_OLDEST, True, [2, 3], {"oldest": 1}),
+        (QueuePolicy.DROP_NEWEST, True, [1, 2], {"newest": 1}),
+        (QueuePolicy.BLOCK, False, [1, 2], {}),
     ],
 )
 def test_a_full_queue_acts_by_its_policy(
-    policy: Policy, taken_over: bool, kept: list[int], dropped: dict[str, int]
+    policy: QueuePolicy, taken_over: bool, kept: list[int], dropped: dict[str, int]
 ) -> None:
     """The oldest goes, the new one goes, or the caller keeps it and it is not counted."""
     outbox = filled(2, policy)
@@ -74,9 +74,10 @@ def test_a_full_queue_acts_by_its_policy(
 
 
 @pytest.mark.parametrize(
-    ("policy", "told"), [(Policy.DROP_OLDEST, ["oldest"]), (Policy.DROP_NEWEST, ["newest"]), (Policy.BLOCK, [])]
+    ("policy", "told"),
+    [(QueuePolicy.DROP_OLDEST, ["oldest"]), (QueuePolicy.DROP_NEWEST, ["newest"]), (QueuePolicy.BLOCK, [])],
 )
-def test_an_overflow_is_told(policy: Policy, told: list[str]) -> None:
+def test_an_overflow_is_told(policy: QueuePolicy, told: list[str]) -> None:
     """Someone can say in a log what gave way; under `block` nothing does."""
     outbox, heard = filled(2, policy), list[str]()
     outbox.on_overflow = heard.append
@@ -129,7 +130,7 @@ def test_the_ledger_tells_what_became_of_each_message() -> None:
 
 def test_the_ledger_counts_by_kind() -> None:
     """What was generated and acknowledged is known for each kind of message."""
-    outbox = Outbox(10)
+    outbox = MessageQueue(10)
     for kind in ("painting", "welding", "painting"):
         outbox.offer(message(1, kind))
     outbox.acknowledged(*outbox.take(1))
@@ -151,7 +152,7 @@ def test_a_ledger_with_a_message_too_many_does_not_balance() -> None:
 def test_the_hooks_speak_only_at_the_edges() -> None:
     """on_message when an empty queue gets something, on_room when a full one gets room."""
     told: list[str] = []
-    outbox = Outbox(2)
+    outbox = MessageQueue(2)
     outbox.on_message = lambda: told.append("message")
     outbox.on_room = lambda: told.append("room")
     for number in (1, 2, 3):
@@ -169,24 +170,24 @@ class Deliveries(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox = Outbox(1)
+        self.outbox = MessageQueue(1)
         self.count = 0
         self.queue: deque[Message] = deque()
         self.flight: list[Message] = []
 
-    @initialize(size=st.integers(1, 4), policy=st.sampled_from(Policy))
-    def start(self, size: int, policy: Policy) -> None:
-        self.outbox = Outbox(size, policy, Ledger())
+    @initialize(size=st.integers(1, 4), policy=st.sampled_from(QueuePolicy))
+    def start(self, size: int, policy: QueuePolicy) -> None:
+        self.outbox = MessageQueue(size, policy, Ledger())
 
     @rule(count=st.integers(1, 6))
     def offer(self, count: int) -> None:
         new = [message(self.count + number) for number in range(1, count + 1)]
         room = max(0, self.outbox.size - len(self.queue))
         taken_over = self.outbox.offer(*new)
-        assert taken_over == (min(room, count) if self.outbox.policy is Policy.BLOCK else count)
+        assert taken_over == (min(room, count) if self.outbox.policy is QueuePolicy.BLOCK else count)
         self.count += taken_over
-        self.queue.extend(new if self.outbox.policy is Policy.DROP_OLDEST else new[:room])
-        if self.outbox.policy is Policy.DROP_OLDEST:
+        self.queue.extend(new if self.outbox.policy is QueuePolicy.DROP_OLDEST else new[:room])
+        if self.outbox.policy is QueuePolicy.DROP_OLDEST:
             for _ in range(max(0, count - room)):
                 self.queue.popleft()
 
@@ -231,23 +232,29 @@ TestDeliveries.settings = settings(max_examples=60, stateful_step_count=40, dead
     [
         (
             1000,
-            Policy.DROP_OLDEST,
+            QueuePolicy.DROP_OLDEST,
             4.0,
             "queue without a broker: size=1000 lasts=250s rate=4/s policy=drop-oldest",
             False,
         ),
         (
             1000,
-            Policy.DROP_NEWEST,
+            QueuePolicy.DROP_NEWEST,
             500.0,
             "queue without a broker: size=1000 lasts=2s rate=500/s policy=drop-newest; a",
             True,
         ),
-        (1000, Policy.BLOCK, 500.0, "queue without a broker: size=1000 lasts=2s rate=500/s policy=block", False),
-        (1, Policy.DROP_OLDEST, 0.0, "queue without a broker: size=1 lasts=days rate=0/s policy=drop-oldest", False),
+        (1000, QueuePolicy.BLOCK, 500.0, "queue without a broker: size=1000 lasts=2s rate=500/s policy=block", False),
+        (
+            1,
+            QueuePolicy.DROP_OLDEST,
+            0.0,
+            "queue without a broker: size=1 lasts=days rate=0/s policy=drop-oldest",
+            False,
+        ),
     ],
 )
-def test_a_queue_is_held_against_the_rate(size: int, policy: Policy, rate: float, line: str, short: bool) -> None:
+def test_a_queue_is_held_against_the_rate(size: int, policy: QueuePolicy, rate: float, line: str, short: bool) -> None:
     """The seconds it lasts; a warning where a restart of the broker would cost messages."""
     said, warned = reserve(size, policy, rate)
 

@@ -10,23 +10,23 @@ import pytest
 
 from edge.http.oee_answer import oee_answer
 from edge.runtime.run_options import RunOptions
-from edge.runtime.simulator import Daemon
+from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
 from edge.status import OeeQuery
 from messages import FactoryMessageGenerator
 from plant.telemetry import Which
-from tests.support.plants import structure
+from tests.support.plants import config
 
-MANY = structure({"cnc_machine": 5000, "testing": 1000, "printer_3d": 0, "welding": 0, "painting": 0})
+MANY = config({"cnc_machine": 5000, "testing": 1000, "printer_3d": 0, "welding": 0, "painting": 0})
 LONGEST_SECONDS = 0.02
 """A turn costs two milliseconds; a type of machine at once would be forty."""
 
 
 @pytest.fixture(scope="module")
-def daemon() -> Daemon:
+def daemon() -> Simulator:
     """A daemon of 6,000 machines, not started."""
     settings = Settings.load({"MQTT_AUTH_METHOD": "none", "MQTT_TLS": "false"}, pid=1)
-    return Daemon(RunOptions(), settings, MANY)
+    return Simulator(RunOptions(), settings, MANY)
 
 
 def longest_wait(work: Callable[[], Awaitable[object]]) -> float:
@@ -44,18 +44,18 @@ def longest_wait(work: Callable[[], Awaitable[object]]) -> float:
     return asyncio.run(watch())
 
 
-async def whole(daemon: Daemon, query: OeeQuery) -> int:
+async def whole(daemon: Simulator, query: OeeQuery) -> int:
     """The length of an answer."""
     return (await oee_answer(await daemon.truth(query), query)).size_bytes
 
 
 @pytest.mark.parametrize("which", [Which(), Which("testing")], ids=["all", "one type"])
-def test_nobody_waits_for_the_truth_of_all_machines(which: Which, daemon: Daemon) -> None:
+def test_nobody_waits_for_the_truth_of_all_machines(which: Which, daemon: Simulator) -> None:
     """From the question to the last byte."""
     assert longest_wait(lambda: whole(daemon, OeeQuery("hour", which))) < LONGEST_SECONDS
 
 
-def test_nobody_waits_for_a_count_of_all_machines(daemon: Daemon) -> None:
+def test_nobody_waits_for_a_count_of_all_machines(daemon: Simulator) -> None:
     """For metrics and details; what they then show costs nothing."""
     assert longest_wait(daemon.look) < LONGEST_SECONDS
 

@@ -13,20 +13,20 @@ import orjson
 import pytest
 
 from edge.delivery.queue import Ledger
-from edge.http.oee_answer import Entry, Truth, merged
-from edge.http.shared_work import OneAtATime, in_turns
+from edge.http.oee_answer import Entry, OeeTruth, merged
+from edge.http.shared_work import SharedWork, in_turns
 from edge.observability.metrics import Lateness
 from edge.runtime import service
-from edge.runtime.reload import InForce, Reloader
-from edge.runtime.service import Front
+from edge.runtime.reload import LoadedPlant, Reloader
+from edge.runtime.service import Service
 from edge.settings.loader import Settings
-from edge.status import NO_STEPS, Busy, ClockFacts, ConnectionFacts, OeeQuery
+from edge.status import NO_STEPS, Busy, ClockStatus, ConnectionStatus, OeeQuery
 from messages import START, FactoryMessageGenerator
 from plant.telemetry import Which
 from tests.support.answers import answered, truth_of, whole_answer
-from tests.support.plants import structure
+from tests.support.plants import config
 
-MANY = structure({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
+MANY = config({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
 
 
 @cache
@@ -126,7 +126,7 @@ def test_who_waits_for_the_same_gets_the_same() -> None:
     """Made once for all of them, one thing at a time; what was begun before a question does not answer it."""
 
     async def ask() -> tuple[list[int], Kitchen]:
-        kitchen, shared = Kitchen(), OneAtATime[int](100)
+        kitchen, shared = Kitchen(), SharedWork[int](100)
         early = [asyncio.create_task(shared.get(key, kitchen.make)) for key in "aaabb"]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -142,7 +142,7 @@ def test_who_comes_when_too_many_wait_is_told_to_come_again() -> None:
     """At once; and once they have been served there is room."""
 
     async def ask() -> tuple[int, int]:
-        kitchen, shared = Kitchen(), OneAtATime[int](3)
+        kitchen, shared = Kitchen(), SharedWork[int](3)
         waiting = [asyncio.create_task(shared.get(key, kitchen.make)) for key in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(Busy):
@@ -157,7 +157,7 @@ def test_who_gives_up_takes_nothing_from_others() -> None:
     """The answer is made for those who still wait."""
 
     async def ask() -> int:
-        kitchen, shared = Kitchen(), OneAtATime[int](3)
+        kitchen, shared = Kitchen(), SharedWork[int](3)
         hasty, patient = (asyncio.create_task(shared.get("a", kitchen.make)) for _ in range(2))
         await asyncio.sleep(0)
         hasty.cancel()
@@ -172,22 +172,22 @@ class Large:
     def __init__(self) -> None:
         self.ledger, self.lateness = Ledger(), Lateness()
 
-    def connection(self) -> ConnectionFacts:
-        return ConnectionFacts()
+    def connection(self) -> ConnectionStatus:
+        return ConnectionStatus()
 
     farewell_seconds = 5.0
 
-    def clock(self) -> ClockFacts:
+    def clock(self) -> ClockStatus:
         return NO_STEPS
 
     def snapshot(self) -> None: ...
 
     def oee_by_kind(self) -> None: ...
 
-    def adopt(self, _structure: object) -> None: ...
+    def adopt(self, _config: object) -> None: ...
 
-    async def truth(self, _query: OeeQuery) -> Truth:
-        return Truth(START, START, [((0, 1), "CNC-01", bytes(20_000_000))], more=False)
+    async def truth(self, _query: OeeQuery) -> OeeTruth:
+        return OeeTruth(START, START, [((0, 1), "CNC-01", bytes(20_000_000))], more=False)
 
 
 def test_no_answer_is_made_while_others_that_are_being_read_take_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,9 +196,9 @@ def test_no_answer_is_made_while_others_that_are_being_read_take_the_memory(monk
 
     async def ask() -> int:
         works: Any = Large()
-        in_force = InForce(MANY, b"")
+        in_force = LoadedPlant(MANY, b"")
         reloader = Reloader(Path("plant.yaml"), lambda _content: MANY, works.adopt, time.time, in_force)
-        shown = Front(Settings.load({}, pid=1), works, reloader, "0", time.monotonic)
+        shown = Service(Settings.load({}, pid=1), works, reloader, "0", time.monotonic)
         being_read = await shown.oee(OeeQuery())
         with pytest.raises(Busy):
             await shown.oee(OeeQuery())

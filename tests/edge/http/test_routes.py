@@ -23,7 +23,7 @@ from edge.http.server import Server
 from edge.status import (
     BadQuery,
     Busy,
-    ConnectionFacts,
+    ConnectionStatus,
     OeeQuery,
     PortError,
     ReloadOutcome,
@@ -165,14 +165,14 @@ def test_probes_give_the_reason(
 @pytest.mark.parametrize(
     ("facts", "turn_age", "alive"),
     [
-        (ConnectionFacts(connected=True, waiting_seconds=89), 1, True),
-        (ConnectionFacts(connected=True, waiting_seconds=91), 1, False),
-        (ConnectionFacts(connected=False, waiting_seconds=91), 1, True),
-        (ConnectionFacts(connected=True), 91, False),
+        (ConnectionStatus(connected=True, waiting_seconds=89), 1, True),
+        (ConnectionStatus(connected=True, waiting_seconds=91), 1, False),
+        (ConnectionStatus(connected=False, waiting_seconds=91), 1, True),
+        (ConnectionStatus(connected=True), 91, False),
     ],
 )
 def test_alive_means_the_loop_turns_and_acknowledgements_come(
-    facts: ConnectionFacts, turn_age: float, alive: bool
+    facts: ConnectionStatus, turn_age: float, alive: bool
 ) -> None:
     """With a connection and messages due; without a connection there is nothing to wait for."""
     assert (why_not_alive(facts, turn_age_seconds=turn_age, patience_seconds=90) is None) is alive
@@ -180,8 +180,8 @@ def test_alive_means_the_loop_turns_and_acknowledgements_come(
 
 def test_ready_means_connected() -> None:
     """Otherwise the last thing that happened to the connection is the reason."""
-    assert why_not_ready(ConnectionFacts(connected=True)) is None
-    assert "0x97" in (why_not_ready(ConnectionFacts(last_reason="refused with 0x97")) or "")
+    assert why_not_ready(ConnectionStatus(connected=True)) is None
+    assert "0x97" in (why_not_ready(ConnectionStatus(last_reason="refused with 0x97")) or "")
 
 
 def test_no_page_shows_a_token(shown: Shown, client: httpx.Client) -> None:

@@ -16,11 +16,11 @@ import mqtt5
 import pytest
 
 import edge.mqtt.publisher
-from edge.delivery.queue import Outbox
+from edge.delivery.queue import MessageQueue
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.protocol.reason_codes import name_of
-from edge.mqtt.publisher import Delivery, Limits
-from edge.mqtt.session import Link
+from edge.mqtt.publisher import Limits, Publisher
+from edge.mqtt.session import Transport
 from edge.status import why_not_ready
 from fuzz.rogue import CONNECT, DISCONNECT, PUBLISH, WELCOME, Peer, Rogue, Script, length, packet
 from plant.telemetry import Message
@@ -183,7 +183,7 @@ STREAMS = {
 @in_loop
 async def test_reads_of_nothing_but_answers_to_nothing_end_the_connection() -> None:
     """They take the short way of answers that are alike, and are counted there, too."""
-    link = Link(lambda _ids, _code: 0, lambda: None, lambda: None)
+    link = Transport(lambda _ids, _code: 0, lambda: None, lambda: None)
     reads = 0
     while link.fault is None and reads < 100:
         reads += 1
@@ -337,7 +337,7 @@ async def test_an_error_of_ours_while_reading_costs_the_connection_only(
         raise LookupError("no such thing")
 
     async with facing(granting(b"")) as (rogue, rig):
-        monkeypatch.setattr(edge.mqtt.publisher.Delivery, "_settled", stumble)
+        monkeypatch.setattr(edge.mqtt.publisher.Publisher, "_settled", stumble)
         rig.offer("CNC-01 1")
         await rig.finish()
 
@@ -408,8 +408,8 @@ async def test_a_source_that_mqtt_cannot_carry_costs_its_messages_not_the_proces
     """What the options would have refused, should it come through all the same: dropped, counted, and told why."""
     told: list[str] = []
     encoder = Encoder(lambda message: message.source, 0, CloudEvents("x" * 65_530, "run"))
-    outbox = Outbox(10)
-    delivery = Delivery(
+    outbox = MessageQueue(10)
+    delivery = Publisher(
         outbox, encoder, time.monotonic, on_unsendable=lambda *what: told.append(f"{what[1]}: {what[2]}")
     )
     outbox.offer(Message("cnc_machine", "CNC-01", "A", 0, 1, b"{}"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import app
-from cli.verify.input.subscriber import Listener
+from cli.verify.input.subscriber import Subscriber
 from edge.mqtt.dialing import Address, Dialer, NotReached, interleaved
 from sandbox.broker import SandboxBroker
 from tests.support.addresses import black_hole, name
@@ -181,5 +181,5 @@ def test_verify_listens_at_the_address_that_answers(monkeypatch: pytest.MonkeyPa
 
     with running(SandboxBroker()) as broker, black_hole(HOLE, broker.port):
         began = time.monotonic()
-        with Listener(settings_for(broker.port, mqtt_broker="dual.test"), "factory/#"):
+        with Subscriber(settings_for(broker.port, mqtt_broker="dual.test"), "factory/#"):
             assert time.monotonic() - began < 3

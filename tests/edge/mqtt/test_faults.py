@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import edge.mqtt.backoff
-from edge.settings.types import Policy
+from edge.settings.types import QueuePolicy
 from sandbox.access import Access, Anyone, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import write_atomically
@@ -246,7 +246,7 @@ class Outage(NamedTuple):
     length: int
 
 
-async def outage(policy: Policy) -> Outage:
+async def outage(policy: QueuePolicy) -> Outage:
     """The broker is away for three times as long as the queue lasts, and comes back."""
     async with new_broker() as broker:
         settings = settings_for(broker.port, queue_policy=policy, queue_size=QUEUE)
@@ -269,7 +269,7 @@ async def outage(policy: Policy) -> Outage:
 
 async def dropping_the_oldest() -> None:
     """A full queue gives up its oldest message for each new one: what is missing begins where the outage did."""
-    rig, _, missing, length = await outage(Policy.DROP_OLDEST)
+    rig, _, missing, length = await outage(QueuePolicy.DROP_OLDEST)
     assert rig.ledger.dropped == {"oldest": len(missing)}
     assert missing[0] < QUEUE // 2 < len(missing)
     assert len(set(missing) & set(range(length - QUEUE // 2))) > length - 2 * QUEUE
@@ -277,7 +277,7 @@ async def dropping_the_oldest() -> None:
 
 async def dropping_the_newest() -> None:
     """A full queue takes nothing more: what is missing begins where the queue was full."""
-    rig, _, missing, length = await outage(Policy.DROP_NEWEST)
+    rig, _, missing, length = await outage(QueuePolicy.DROP_NEWEST)
     assert rig.ledger.dropped == {"newest": len(missing)}
     assert missing[0] > QUEUE // 2 < len(missing)
     assert len(set(missing) & set(range(length))) > length - 2 * QUEUE
@@ -285,7 +285,7 @@ async def dropping_the_newest() -> None:
 
 async def blocking() -> None:
     """A full queue holds the plant back, and then it catches up: it says every row it would have said, if later."""
-    rig, seen, missing, _ = await outage(Policy.BLOCK)
+    rig, seen, missing, _ = await outage(QueuePolicy.BLOCK)
     whole(rig, seen)
     assert (missing, rig.ledger.dropped) == ([], {})
     said = list(rig.notes.said.values())

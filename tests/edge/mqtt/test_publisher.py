@@ -14,10 +14,10 @@ import mqtt5
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.delivery.queue import Outbox
+from edge.delivery.queue import MessageQueue
 from edge.mqtt.protocol.codec import Encoder, Splitter
-from edge.mqtt.publisher import Delivery, Limits
-from edge.settings.types import Policy
+from edge.mqtt.publisher import Limits, Publisher
+from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
 
 
@@ -50,9 +50,9 @@ class Bench:
 
     def __init__(self, *rows: str, window: int = 100, qos: int = 1, frame_bytes: int | None = None) -> None:
         self.now = 0.0
-        self.outbox = Outbox(1000, Policy.DROP_OLDEST)
+        self.outbox = MessageQueue(1000, QueuePolicy.DROP_OLDEST)
         self.ledger = self.outbox.ledger
-        self.delivery = Delivery(self.outbox, Encoder(lambda message: f"t/{message.source}"), lambda: self.now)
+        self.delivery = Publisher(self.outbox, Encoder(lambda message: f"t/{message.source}"), lambda: self.now)
         self.limits = Limits(window, qos, frame_bytes)
         self.offer(*rows)
 

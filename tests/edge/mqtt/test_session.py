@@ -18,7 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 
 from edge.mqtt.protocol.codec import Splitter
 from edge.mqtt.protocol.packet_reader import Answer
-from edge.mqtt.session import Link, Session, make_properties
+from edge.mqtt.session import Session, Transport, make_properties
 
 
 class ListTransport(asyncio.Transport):
@@ -55,7 +55,7 @@ class Bench:
         self.connected: list[int] = []
         self.farewells: list[int] = []
         self.disconnected: list[int] = []
-        self.link = Link(self._acknowledged, self._count, lambda: None)
+        self.link = Transport(self._acknowledged, self._count, lambda: None)
         self.session = Session(self.link, "me", self)
         self.session.on_disconnect = lambda _c, _d, _f, reason, _p: self.disconnected.append(reason.value)
         self.transport = ListTransport(self.link)

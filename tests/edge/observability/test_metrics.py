@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge.delivery.queue import Ledger, Outbox
-from edge.observability.metrics import Lateness, Statistics, Watched, make_registry, statistics
-from edge.status import ConnectionFacts, ReloadFacts
+from edge.delivery.queue import Ledger, MessageQueue
+from edge.observability.metrics import Lateness, MetricSources, Statistics, make_registry, statistics
+from edge.status import ConnectionStatus, ReloadStatus
 from plant.telemetry import KindOee, Message, Snapshot
 
 SNAPSHOT = Snapshot(
@@ -34,12 +34,12 @@ OEE = KindOee(
     ideal_seconds=560.0,
     results={"good": 42, "scrap": 14},
 )
-CONNECTED = ConnectionFacts(connected=True, connects=3, token_renewals=2, token_expiry=1795210380.0)
+CONNECTED = ConnectionStatus(connected=True, connects=3, token_renewals=2, token_expiry=1795210380.0)
 
 
 def ledger() -> Ledger:
     """450 acknowledged, one refused, one dropped, five queued, two in flight."""
-    outbox = Outbox(1000)
+    outbox = MessageQueue(1000)
     for number in range(459):
         outbox.offer(Message("cnc_machine", "CNC-01", None, number, number, b"{}"))
     for _ in range(450):
@@ -50,18 +50,18 @@ def ledger() -> Ledger:
     return outbox.ledger
 
 
-def watched(**changes: Any) -> Watched:
+def watched(**changes: Any) -> MetricSources:
     """What there is to see at a known moment, but for some changes."""
     lateness = Lateness()
     for seconds in (0.0005, 0.3, 60.0):
         lateness.observe(seconds)
-    seen = Watched(
+    seen = MetricSources(
         ledger=ledger(),
         queue_size=1000,
         version="0.1.0",
         snapshot=lambda: SNAPSHOT,
         connection=lambda: CONNECTED,
-        reloads=lambda: ReloadFacts(accepted=1, refused=2, last_success=5.0),
+        reloads=lambda: ReloadStatus(accepted=1, refused=2, last_success=5.0),
         oee=lambda: [OEE],
         lateness=lateness,
     )
@@ -102,7 +102,7 @@ def test_the_block_goes_on_with_what_else_there_is_to_say() -> None:
 
 def test_a_block_without_troubles_says_little() -> None:
     """Nothing is refused, dropped or late: no lines about it; and no division by an uptime of zero."""
-    block = statistics(0, Ledger(), ConnectionFacts(), lateness_seconds=0.9)
+    block = statistics(0, Ledger(), ConnectionStatus(), lateness_seconds=0.9)
 
     assert block.splitlines()[4:] == [
         "   Message Rate: 0.00 msg/sec",
@@ -181,7 +181,7 @@ def test_a_scrape_shows_what_is_true_now(name: str, labels: dict[str, str], valu
 )
 def test_what_has_not_happened_yet_is_counted_as_nothing(name: str, labels: dict[str, str]) -> None:
     """So that a rate sees the first time, too."""
-    said = Outbox(10)
+    said = MessageQueue(10)
     said.offer(Message("cnc_machine", "CNC-01", None, 1, 1, b"{}"))
 
     assert registry(ledger=said.ledger).get_sample_value(f"edgemqttsim_messages_{name}_total", labels) == 0
@@ -189,7 +189,7 @@ def test_what_has_not_happened_yet_is_counted_as_nothing(name: str, labels: dict
 
 def test_what_is_unknown_has_no_sample() -> None:
     """No token, no acknowledgement, no load yet: no number that one could take for one."""
-    metrics = registry(connection=ConnectionFacts, reloads=ReloadFacts)
+    metrics = registry(connection=ConnectionStatus, reloads=ReloadStatus)
 
     for name in ("token_expiry_timestamp_seconds", "last_acknowledgement_age_seconds"):
         assert metrics.get_sample_value(f"edgemqttsim_{name}") is None

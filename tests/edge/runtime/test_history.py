@@ -10,14 +10,14 @@ from math import inf
 import pytest
 
 from edge.runtime.history import Progress, Throttle, history_rate
-from edge.runtime.pacer import Arrears, Pacer, Timing
+from edge.runtime.pacer import LatePolicy, Pacer, Timing
 from edge.settings.loader import Settings
-from edge.settings.types import Policy
+from edge.settings.types import QueuePolicy
 from tests.edge.runtime.test_pacer import Bench, ListPlant
 from tests.support.daemon import DaemonProcess
 
 
-def throttled(timing: Timing, rate: float, policy: Policy = Policy.DROP_OLDEST) -> Bench:
+def throttled(timing: Timing, rate: float, policy: QueuePolicy = QueuePolicy.DROP_OLDEST) -> Bench:
     """A bench whose pacer may say so many messages a second that are late."""
     bench = Bench(timing, size=50, policy=policy)
     bench.pacer = Pacer(
@@ -27,7 +27,7 @@ def throttled(timing: Timing, rate: float, policy: Policy = Policy.DROP_OLDEST) 
         lambda: bench.elapsed,
         on_messages=bench._note,
         on_late=bench.lateness.append,
-        arrears=Arrears(throttle=Throttle(rate)),
+        arrears=LatePolicy(throttle=Throttle(rate)),
     )
     return bench
 

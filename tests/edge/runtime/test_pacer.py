@@ -8,10 +8,10 @@ from math import inf
 
 import pytest
 
-from edge.delivery.queue import Outbox
-from edge.runtime.pacer import Arrears, Pacer, Timing
+from edge.delivery.queue import MessageQueue
+from edge.runtime.pacer import LatePolicy, Pacer, Timing
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.settings.types import CatchUp, Policy
+from edge.settings.types import CatchUp, QueuePolicy
 from plant.telemetry import Message
 from tests.support.options import parsed
 
@@ -44,7 +44,7 @@ class Bench:
         self,
         timing: Timing,
         size: int = 10_000,
-        policy: Policy = Policy.DROP_OLDEST,
+        policy: QueuePolicy = QueuePolicy.DROP_OLDEST,
         count: int | None = None,
         catch_up: CatchUp = CatchUp.BURST,
     ):
@@ -52,10 +52,10 @@ class Bench:
         self.lateness: list[float] = []
         self.times: list[int] = []
         self.moments: list[float] = []
-        self.outbox = Outbox(size, policy)
+        self.outbox = MessageQueue(size, policy)
         self.pacer = Pacer(
             ListPlant(), self.outbox, timing, lambda: self.elapsed,
-            on_messages=self._note, on_late=self.lateness.append, count=count, arrears=Arrears(catch_up),
+            on_messages=self._note, on_late=self.lateness.append, count=count, arrears=LatePolicy(catch_up),
         )  # fmt: skip
 
     def _note(self, messages: Sequence[Message]) -> None:
@@ -168,8 +168,8 @@ def test_history_waits_for_room_and_what_is_live_does_not(timing: Timing) -> Non
     assert bench.outbox.ledger.dropped == {"oldest": 40}
 
 
-@pytest.mark.parametrize("policy", [Policy.DROP_OLDEST, Policy.DROP_NEWEST])
-def test_what_fell_due_while_the_process_was_held_up_waits_for_room(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", [QueuePolicy.DROP_OLDEST, QueuePolicy.DROP_NEWEST])
+def test_what_fell_due_while_the_process_was_held_up_waits_for_room(policy: QueuePolicy) -> None:
     """A stall of 20 s at 50 rows a second, twice, and a queue of 10 that is emptied again and again: all is said."""
     bench = Bench(Timing(0.0, speed=50.0), size=10, policy=policy)
     bench.play(0.02, *[20.0, *[0.002] * 200] * 2, take=True)
@@ -228,7 +228,7 @@ def test_what_falls_due_while_a_process_connects_is_kept_for_two_seconds(seconds
 
 def test_a_full_queue_that_blocks_holds_the_plant_back_and_loses_nothing() -> None:
     """Under `block` the rest comes when there is room."""
-    bench = Bench(Timing(0.0), size=3, policy=Policy.BLOCK).play(10.0, *[0.0] * 10, take=True)
+    bench = Bench(Timing(0.0), size=3, policy=QueuePolicy.BLOCK).play(10.0, *[0.0] * 10, take=True)
 
     assert bench.times == list(range(1, 11))
     assert bench.outbox.ledger.failed == 0

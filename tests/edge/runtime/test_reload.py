@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from edge.runtime.plant_file import digest
-from edge.runtime.reload import InForce, Loading, Reloader, described, first, refusals, with_orders_per_hour
+from edge.runtime.reload import LoadedPlant, PlantLoader, Reloader, described, first, refusals, with_orders_per_hour
 from edge.status import ReloadOutcome
 from messages import topic_template
-from plant.definition.plant_config import Mistake, Structure, StructureError, load
+from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load
 from tests.support.plants import ROOT
 from tests.support.rig import settings_for
 
@@ -25,27 +25,27 @@ class Plant:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.in_force: list[Structure] = []
+        self.in_force: list[PlantConfig] = []
         self.time = 99.0
         self.path.write_text(DEFAULT)
-        self.load: Callable[[bytes], Structure] = lambda content: described(content, path)
-        self.adopt: Callable[[Structure], Awaitable[None]] = self.take
+        self.load: Callable[[bytes], PlantConfig] = lambda content: described(content, path)
+        self.adopt: Callable[[PlantConfig], Awaitable[None]] = self.take
         self.reloader = Reloader(
             path,
             self._load,
             self._adopt,
             self.clock,
-            InForce(load(path), digest(path.read_bytes())),
+            LoadedPlant(load(path), digest(path.read_bytes())),
         )
 
-    def _load(self, content: bytes) -> Structure:
+    def _load(self, content: bytes) -> PlantConfig:
         return self.load(content)
 
-    async def _adopt(self, structure: Structure) -> None:
-        await self.adopt(structure)
+    async def _adopt(self, config: PlantConfig) -> None:
+        await self.adopt(config)
 
-    async def take(self, structure: Structure) -> None:
-        self.in_force.append(structure)
+    async def take(self, config: PlantConfig) -> None:
+        self.in_force.append(config)
 
     def reload(self, cause: str = "SIGHUP") -> ReloadOutcome:
         """Have the file loaded, as a signal or a request does."""
@@ -138,10 +138,10 @@ def test_a_mended_file_is_taken_after_a_bad_one(plant: Plant) -> None:
 
 
 def test_what_the_loader_adds_to_the_mistakes_counts(plant: Plant) -> None:
-    """Any check that raises StructureError refuses the file, such as that of the topics."""
+    """Any check that raises PlantConfigError refuses the file, such as that of the topics."""
 
-    def strict(_: bytes) -> Structure:
-        raise StructureError([Mistake(str(plant.path), None, "message_types.welding.topic", "has a wildcard")])
+    def strict(_: bytes) -> PlantConfig:
+        raise PlantConfigError([ConfigError(str(plant.path), None, "message_types.welding.topic", "has a wildcard")])
 
     plant.load = strict
 
@@ -196,7 +196,7 @@ def test_whatever_goes_wrong_is_a_refusal_in_one_line(
 ) -> None:
     """The type of the error and what it says; the traceback is for who asks for it, at debug level."""
 
-    def fail(_: object) -> Structure:
+    def fail(_: object) -> PlantConfig:
         raise error
 
     async def fail_to_adopt(_: object) -> None:
@@ -220,15 +220,15 @@ def test_whatever_goes_wrong_is_a_refusal_in_one_line(
 def test_a_mistake_found_as_the_process_starts_is_told_the_same_way(tmp_path: Path) -> None:
     """With the whole path, though it was given from the working directory."""
 
-    def fail(_: bytes, __: Path) -> Structure:
+    def fail(_: bytes, __: Path) -> PlantConfig:
         with refusals(tmp_path):
             raise RecursionError("too deep")
 
     (tmp_path / "plant.yaml").write_text("global: 1")
-    with pytest.raises(StructureError, match=r"cannot be used: RecursionError: too deep"):
+    with pytest.raises(PlantConfigError, match=r"cannot be used: RecursionError: too deep"):
         first(tmp_path / "plant.yaml", fail)
-    with pytest.raises(StructureError) as caught:
-        Loading(settings_for(1), topic_template)(Path("none.yaml"))
+    with pytest.raises(PlantConfigError) as caught:
+        PlantLoader(settings_for(1), topic_template)(Path("none.yaml"))
     assert str(caught.value).startswith(str(Path("none.yaml").absolute()))
 
 
@@ -256,12 +256,12 @@ def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogC
     """That is said, and nothing is read from it again."""
 
     async def follow() -> None:
-        in_force = InForce(load(ROOT / "message_structure.yaml"), b"", followed=False)
+        in_force = LoadedPlant(load(ROOT / "message_structure.yaml"), b"", followed=False)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await Reloader(tmp_path, lambda _: in_force.structure, adopt, lambda: 0.0, in_force).follow(0.01)
+                await Reloader(tmp_path, lambda _: in_force.config, adopt, lambda: 0.0, in_force).follow(0.01)
 
-    async def adopt(_: Structure) -> None:
+    async def adopt(_: PlantConfig) -> None:
         raise AssertionError
 
     asyncio.run(follow())

@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.delivery.queue import Outbox
-from edge.runtime.pacer import Arrears, Pacer, Timing
+from edge.delivery.queue import MessageQueue
+from edge.runtime.pacer import LatePolicy, Pacer, Timing
 from edge.runtime.run_clock import RunClock, told
-from edge.settings.types import CatchUp, Policy
+from edge.settings.types import CatchUp, QueuePolicy
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import parse
 from sandbox.broker import SandboxBroker
@@ -174,12 +174,12 @@ def said_over_a_step(rule: CatchUp, step: float, *, anew: bool = False) -> list[
 
     pacer = Pacer(
         plant,
-        Outbox(100_000, Policy.DROP_OLDEST),
+        MessageQueue(100_000, QueuePolicy.DROP_OLDEST),
         Timing(clocks.wall, follows_wall=True),
         clocks.run,
         on_late=lambda _seconds: None,
         on_messages=lambda messages: times.extend(message.time_ms // 1000 for message in messages),
-        arrears=Arrears(rule, on_anew=begin),
+        arrears=LatePolicy(rule, on_anew=begin),
     )
     plant.said, began = int(clocks.wall), int(clocks.wall)
 

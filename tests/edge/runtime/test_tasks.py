@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from edge.runtime.tasks import Life, TaskEnded
+from edge.runtime.tasks import TaskEnded, TaskSupervisor
 
 
 async def for_ever() -> None:
@@ -27,7 +27,7 @@ def death_of(*tasks: Coroutine[Any, Any, None], end: bool = False) -> Exception 
     """What a life with these tasks ends of."""
 
     async def story() -> Exception | None:
-        life = Life()
+        life = TaskSupervisor()
         for number, task in enumerate(tasks):
             life.start(f"task {number}", task)
         if end:

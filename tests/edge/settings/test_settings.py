@@ -27,7 +27,7 @@ from edge.settings.loader import (
     variables,
     warnings_about,
 )
-from edge.settings.types import Policy
+from edge.settings.types import QueuePolicy
 from tests.support.options import parsed
 
 
@@ -62,7 +62,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert settings.mqtt_auth_method is AuthMethod.K8S_SAT
     assert settings.sat_token_path == Path("/var/run/secrets/tokens/broker-sat")
     assert settings.message_config_path == Path("message_structure.yaml")
-    assert (settings.queue_size, settings.queue_policy, settings.mqtt_window) == (1000, Policy.DROP_OLDEST, 100)
+    assert (settings.queue_size, settings.queue_policy, settings.mqtt_window) == (1000, QueuePolicy.DROP_OLDEST, 100)
     assert (settings.http_host, settings.http_port, settings.stats_interval) == ("127.0.0.1", 8080, 30)
 
 

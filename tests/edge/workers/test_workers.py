@@ -21,23 +21,23 @@ import edge.workers.supervisor
 from edge.delivery.queue import Ledger
 from edge.observability.metrics import Lateness
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.runtime.tasks import Life
+from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings, SettingsError
-from edge.status import ConnectionFacts, OeeQuery
+from edge.status import ConnectionStatus, OeeQuery
 from edge.workers.aggregation import sum_connections, sum_ledgers
 from edge.workers.channel import Channel
 from edge.workers.partition import deal, workers_of
-from edge.workers.supervisor import NotAdopted, WorkerDied, Workers, fork
+from edge.workers.supervisor import NotAdopted, WorkerDied, WorkerSupervisor, fork
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure
-from plant.definition.plant_config import parse as parse_structure
+from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import parse as parse_config
 from plant.telemetry import Message
 from sandbox.access import Passwords
 from sandbox.broker import Listener, SandboxBroker
 from tests.edge.runtime.test_simulator import final_block, free_port, one_cnc
 from tests.support.daemon import DaemonProcess, plain, running
 from tests.support.options import parsed
-from tests.support.plants import default, structure
+from tests.support.plants import config, default
 from tests.support.subscriber import Record, Recorder
 from tests.support.waiting import wait_until
 
@@ -71,7 +71,7 @@ def rows(broker: SandboxBroker, *flags: str) -> Counter[Record]:
         return Counter(record._replace(expiry_seconds=None) for record in recorder.wait_for(300))
 
 
-def said_by(plant: Structure, part: Settings) -> list[Message]:
+def said_by(plant: PlantConfig, part: Settings) -> list[Message]:
     """What a part of a plant says in its first hour."""
     return FactoryMessageGenerator.of(plant, part.seed, shard=part.part).advance(START + 3600)
 
@@ -258,10 +258,10 @@ def recalls(end: socket.socket) -> int:
 def test_what_is_said_to_a_worker_at_once_is_heard() -> None:
     """A signal, a reload or a scrape may come before its channel is there: nothing is lost, and no answer mixed up."""
     (worker,) = fork([recalls])
-    workers = Workers([worker], 1, "", time.monotonic, 0.0)
+    workers = WorkerSupervisor([worker], 1, "", time.monotonic, 0.0)
 
     async def talk() -> list[object]:
-        workers.start(life := Life())
+        workers.start(life := TaskSupervisor())
         await workers.adopt("a plant")
         heard = [await asyncio.wait_for(worker.ask(question), 5.0) for question in ("first", "second")]
         await life.until_over()
@@ -305,10 +305,10 @@ def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
     """All have tried it, and all take it back, also who answers too late."""
     monkeypatch.setattr(edge.workers.supervisor, "_TRIAL_SECONDS", 0.5)
     forked = fork([functools.partial(tries, each) for each in (None, answer, None)])
-    workers = Workers(forked, 1, "", time.monotonic, 0.0)
+    workers = WorkerSupervisor(forked, 1, "", time.monotonic, 0.0)
 
     async def talk() -> list[object]:
-        workers.start(life := Life())
+        workers.start(life := TaskSupervisor())
         with pytest.raises(NotAdopted, match=why):
             await workers.adopt("a plant")
         told = [await asyncio.wait_for(worker.ask("what"), 5.0) for worker in forked]
@@ -323,10 +323,10 @@ def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
 def test_a_dead_worker_is_not_waited_for() -> None:
     """Who asks for the truth of a plant that is not whole any more is told so at once."""
     (worker,) = fork([lambda _end: 0])
-    workers = Workers([worker], 1, "", time.monotonic, 0.0)
+    workers = WorkerSupervisor([worker], 1, "", time.monotonic, 0.0)
 
     async def talk() -> float:
-        workers.start(life := Life())
+        workers.start(life := TaskSupervisor())
         assert isinstance(await life.until_over(), WorkerDied)
         before = time.monotonic()
         await workers.look()
@@ -353,7 +353,7 @@ def test_the_exit_code_is_the_worst_of_all(tmp_path: Path) -> None:
 def test_what_one_process_alone_can_do_is_refused(flags: list[str]) -> None:
     """Before anything runs, and in one sentence."""
     with pytest.raises(UsageError, match=f"^{flags[0]} is for one process: leave WORKERS out$"):
-        workers_of(parsed(RunOptions, *flags), Settings.load({"WORKERS": "2"}, pid=1), structure())
+        workers_of(parsed(RunOptions, *flags), Settings.load({"WORKERS": "2"}, pid=1), config())
 
 
 @pytest.mark.parametrize("shard", ["1/1", "2/3"])
@@ -363,7 +363,7 @@ def test_a_count_is_dealt_out_exactly(shard: str, count: int) -> None:
     data = default()
     data["message_types"] |= {"oee": {"enabled": True, "report_seconds": 30.0}}
     data["message_types"]["welding"]["frequency_weight"] = 0.5
-    plant = parse_structure(data)
+    plant = parse_config(data)
     settings = Settings.load({"SHARD": shard, "SEED": "1", "WORKERS": "4"}, pid=1)
     parts = settings.of_workers()
     dealt = deal(RunOptions(count=count, start=1_767_225_600.0), parts, plant)
@@ -417,10 +417,10 @@ def test_no_two_parts_of_a_plant_share_a_client_id_or_a_machine() -> None:
 
 def test_the_sum_of_connections_is_as_good_as_the_worst() -> None:
     """One client that is away makes the whole not ready, and each one's first connect is no reconnect."""
-    up = ConnectionFacts(
+    up = ConnectionStatus(
         connected=True, connects=3, last_reason="connected", token_expiry=9.0, last_ack_age_seconds=1.0
     )
-    away = ConnectionFacts(connects=1, last_reason="cannot reach it", token_expiry=5.0, last_ack_age_seconds=4.0)
+    away = ConnectionStatus(connects=1, last_reason="cannot reach it", token_expiry=5.0, last_ack_age_seconds=4.0)
     both = sum_connections([up, away])
 
     assert (both.connected, both.last_reason) == (False, "cannot reach it")
@@ -430,7 +430,7 @@ def test_the_sum_of_connections_is_as_good_as_the_worst() -> None:
 
 def test_what_a_connection_has_counted_counts_on_when_it_is_over() -> None:
     """A counter never falls because a worker is done; whether the whole is connected is not for that one to say."""
-    up, done = ConnectionFacts(connected=True, connects=1), ConnectionFacts(connects=3, token_renewals=2)
+    up, done = ConnectionStatus(connected=True, connects=1), ConnectionStatus(connects=3, token_renewals=2)
     whole = sum_connections([up], [done])
 
     assert (whole.connected, whole.connects, whole.reconnects, whole.token_renewals) == (True, 4, 2, 2)
@@ -438,7 +438,7 @@ def test_what_a_connection_has_counted_counts_on_when_it_is_over() -> None:
 
 def test_workers_that_have_never_connected_are_a_connection_too() -> None:
     """No client so far is not no broker, as in a dry run: the statistics say why there is no connection."""
-    away = ConnectionFacts(last_reason="cannot reach it")
+    away = ConnectionStatus(last_reason="cannot reach it")
     whole = sum_connections([away, away])
 
     assert (whole.clients > 0, whole.reconnects, whole.last_reason) == (True, 0, "cannot reach it")

@@ -20,7 +20,7 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from plant.definition.plant_config import Mistake, StructureError, load, parse
+from plant.definition.plant_config import ConfigError, PlantConfigError, load, parse
 from plant.rate_forecast import forecast
 from tests.support import yamlread
 
@@ -30,7 +30,7 @@ MAX_SECONDS = 2.0
 MAX_MIB = 256
 BRIEFLY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-Judge = Callable[[str | bytes], list[Mistake]]
+Judge = Callable[[str | bytes], list[ConfigError]]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     """The mistakes in a file with this content, after a look at what they hold and how long it took."""
     file = tmp_path_factory.mktemp("bad") / "plant.yaml"
 
-    def mistakes(content: str | bytes) -> list[Mistake]:
+    def mistakes(content: str | bytes) -> list[ConfigError]:
         file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
         start = time.process_time()
         found = _mistakes(file)
@@ -50,10 +50,10 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     return mistakes
 
 
-def _mistakes(file: Path) -> list[Mistake]:
+def _mistakes(file: Path) -> list[ConfigError]:
     try:
         forecast(load(file)).text()
-    except StructureError as error:
+    except PlantConfigError as error:
         return error.mistakes
     return []
 
@@ -235,10 +235,10 @@ def test_a_nasty_file_is_refused_at_the_right_place(judge: Judge, content: str |
 )
 def test_a_file_that_is_none_is_refused(path: str, rule: str) -> None:
     """Without a file there is no line to point at."""
-    with pytest.raises(StructureError) as caught:
+    with pytest.raises(PlantConfigError) as caught:
         load(path)
 
-    assert caught.value.mistakes == [Mistake(path, None, "(top level)", rule)]
+    assert caught.value.mistakes == [ConfigError(path, None, "(top level)", rule)]
 
 
 def test_an_unreadable_value_is_told_once(judge: Judge) -> None:
@@ -322,7 +322,7 @@ def test_any_value_anywhere_gets_an_answer(judge: Judge, place: tuple[str | int,
 @given(place=st.sampled_from(PLACES), value=VALUES)
 def test_plain_data_gets_an_answer(place: tuple[str | int, ...], value: Any) -> None:
     """Data from elsewhere than a file is taken or refused all the same."""
-    with suppress(StructureError):
+    with suppress(PlantConfigError):
         parse(replaced(place, value))
 
 

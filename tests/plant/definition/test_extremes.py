@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Mistake, StructureError, parse
+from plant.definition.plant_config import ConfigError, PlantConfigError, parse
 from plant.rate_forecast import forecast
 from tests.support.flows import scenario_data
 
@@ -60,14 +60,14 @@ def test_an_extreme_number_is_refused_in_its_place_or_works(section: str) -> Non
             assert all(mistake.path.startswith(("global", "message_types", "calendar", "flow")) for mistake in wrong)
 
 
-def mistakes_of(data: dict[str, Any]) -> list[Mistake]:
+def mistakes_of(data: dict[str, Any]) -> list[ConfigError]:
     """Why a plant is refused; if it is not, it is made and runs for a moment."""
     try:
-        structure = parse(data)
-    except StructureError as error:
+        config = parse(data)
+    except PlantConfigError as error:
         return error.mistakes
-    assert forecast(structure).text()
-    FactoryMessageGenerator.of(structure, 1).advance(START + 1)
+    assert forecast(config).text()
+    FactoryMessageGenerator.of(config, 1).advance(START + 1)
     return []
 
 
@@ -83,14 +83,14 @@ def mistakes_of(data: dict[str, Any]) -> list[Mistake]:
 )
 def test_a_number_that_is_too_small_to_be_reckoned_with_is_refused(place: str, value: float) -> None:
     """With a rule, as any mistake is; there may be others that follow from it."""
-    with pytest.raises(StructureError, match=r": (must be|makes) "):
+    with pytest.raises(PlantConfigError, match=r": (must be|makes) "):
         parse(changed(all_there_is(), tuple(place.split(".")), value))
 
 
 def test_a_flow_does_not_begin_with_more_pieces_than_can_be_made_at_once() -> None:
     """A million places are room for as many; but they may not all be full as the line begins."""
     data = changed(all_there_is(), ("flow", "buffers", "cnc_machine"), 1_000_000)
-    with pytest.raises(StructureError, match=r"flow\.initial_fill: puts 500,090 pieces into the buffers at first"):
+    with pytest.raises(PlantConfigError, match=r"flow\.initial_fill: puts 500,090 pieces into the buffers at first"):
         parse(data)
 
     assert parse(changed(data, ("flow", "initial_fill"), 0.0))

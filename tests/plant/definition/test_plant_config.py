@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from messages import FactoryMessageGenerator
-from plant.definition.plant_config import Structure, StructureError, load, parse
+from plant.definition.plant_config import PlantConfig, PlantConfigError, load, parse
 from plant.rate_forecast import check, forecast
 
 ROOT = Path(__file__).parents[3]
@@ -44,7 +44,7 @@ def edited(**changes: Any) -> dict[str, Any]:
 
 def told(data: dict[str, Any]) -> list[str]:
     """The mistakes in plain data, as `path: rule`."""
-    with pytest.raises(StructureError) as caught:
+    with pytest.raises(PlantConfigError) as caught:
         parse(copy.deepcopy(data))
     return [f"{mistake.path}: {mistake.rule}" for mistake in caught.value.mistakes]
 
@@ -52,7 +52,7 @@ def told(data: dict[str, Any]) -> list[str]:
 def written(path: Path, text: str) -> list[str]:
     """The mistakes in a file with this text, as whole lines without the directory."""
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(StructureError) as caught:
+    with pytest.raises(PlantConfigError) as caught:
         load(path)
     return [str(mistake).removeprefix(f"{path.parent}/") for mistake in caught.value.mistakes]
 
@@ -119,23 +119,23 @@ def test_a_type_that_is_off_or_has_weight_0_has_no_machines(change: dict[str, An
 
 def test_period_follows_from_weight_and_interval() -> None:
     """Ten base intervals by weight: weight 2 at half a second is a row every 2.5 s."""
-    structure = parse(edited(global__base_interval=0.5))
+    config = parse(edited(global__base_interval=0.5))
 
-    assert [structure.period_seconds(spec) for _, spec, _ in structure.machines()] == [2.5, 5, 5, 5, 5]
+    assert [config.period_seconds(spec) for _, spec, _ in config.machines()] == [2.5, 5, 5, 5, 5]
 
 
 def test_report_seconds_replaces_the_weight() -> None:
     """The period can be said outright, and then does not depend on the interval."""
-    structure = parse(edited(welding__frequency_weight=REMOVED, welding__report_seconds=7, global__base_interval=3.0))
+    config = parse(edited(welding__frequency_weight=REMOVED, welding__report_seconds=7, global__base_interval=3.0))
 
-    assert structure.period_seconds(structure.machines()[2][1]) == 7
+    assert config.period_seconds(config.machines()[2][1]) == 7
 
 
 def test_job_times_of_each_type() -> None:
     """Printers need period / increment, test rigs have a default, the others say it."""
-    structure = load(ORIGINAL)
+    config = load(ORIGINAL)
 
-    times = [structure.job_seconds(spec) for _, spec, _ in structure.machines()]
+    times = [config.job_seconds(spec) for _, spec, _ in config.machines()]
 
     assert times == [(10, 15), (200, 200), (6, 10), (4, 6), (20, 40)]
 
@@ -655,6 +655,6 @@ def test_check_answers_with_exit_code_and_text(tmp_path: Path) -> None:
 
 def test_a_plant_may_be_empty() -> None:
     """No machines and no events is a plant, if a quiet one."""
-    structure: Structure = parse({"global": {"machine_counts": {}}, "message_types": {}})
+    config: PlantConfig = parse({"global": {"machine_counts": {}}, "message_types": {}})
 
-    assert (structure.machines(), forecast(structure).per_second) == ([], 0)
+    assert (config.machines(), forecast(config).per_second) == ([], 0)

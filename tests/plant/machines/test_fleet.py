@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure, parse
+from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
 from tests.support.plants import (
     COUNTED,
     NO_LOSSES,
     by_machine,
+    config,
     consecutive,
     default,
     job_id,
@@ -24,7 +25,6 @@ from tests.support.plants import (
     rows,
     said,
     share_error,
-    structure,
 )
 
 ORDER = [*COUNTED, "customer_order", "dispatch"]
@@ -41,7 +41,7 @@ def apart_from(messages: list[Message], *kinds: str) -> list[Message]:
     return [message for message in messages if message.kind not in kinds]
 
 
-def reloaded(first: Structure, then: Structure, after: float, until: float) -> list[Message]:
+def reloaded(first: PlantConfig, then: PlantConfig, after: float, until: float) -> list[Message]:
     """What a plant says that follows another structure after some seconds."""
     plant = FactoryMessageGenerator.of(first, seed=1)
     told = plant.advance(START + after)
@@ -81,7 +81,7 @@ def test_rows_come_in_order_of_time_then_type_then_number() -> None:
     """Also where hundreds share a millisecond and crowded types add rows of their own."""
     quick, crowded = {"report_seconds": 0.05}, {"frequency_weight": 0.5}
     counts = dict.fromkeys(COUNTED, 100) | {"welding": 1_500}
-    told = said(structure(counts, cnc_machine=quick, welding=crowded, **BRISK), 20)
+    told = said(config(counts, cnc_machine=quick, welding=crowded, **BRISK), 20)
     keys = [
         (message.time_ms, ORDER.index(message.kind), int(message.source.partition("-")[2] or 0)) for message in told
     ]
@@ -93,13 +93,13 @@ def test_rows_come_in_order_of_time_then_type_then_number() -> None:
 def test_rows_of_a_source_are_counted() -> None:
     """1, 2, 3 ... for machines and for kinds of events."""
     for source in ("WELD-01", "3DP-08", "customer_order", "dispatch"):
-        its = of(said(structure(**BRISK), 300), source)
+        its = of(said(config(**BRISK), 300), source)
         assert [message.sequence for message in its] == list(range(1, len(its) + 1))
 
 
 def test_the_next_deadline_is_known() -> None:
     """Nothing is said before it and something at it, a thousand times over."""
-    plant = FactoryMessageGenerator.of(structure(), seed=1)
+    plant = FactoryMessageGenerator.of(config(), seed=1)
     for _ in range(1000):
         due = plant.next_due()
         assert plant.advance(due - 0.001) == []
@@ -114,16 +114,16 @@ def test_the_next_deadline_is_known() -> None:
 def test_where_the_time_is_cut_changes_no_byte(cuts: list[float], brisk: bool) -> None:
     """The same messages in one piece and in many, crowded types and events included."""
     plant = FactoryMessageGenerator.of(
-        structure(welding={"frequency_weight": 1}, **BRISK) if brisk else original(), seed=1
+        config(welding={"frequency_weight": 1}, **BRISK) if brisk else original(), seed=1
     )
     told = [message for cut in [*cuts, 300] for message in plant.advance(START + cut)]
 
-    assert told == said(plant.structure, 300)
+    assert told == said(plant.config, 300)
 
 
 def test_more_machines_change_no_other_ones_rows() -> None:
     """Neither of the same type nor of another."""
-    few, many = said(structure(), 900), said(structure({"cnc_machine": 9, "testing": 5}), 900)
+    few, many = said(config(), 900), said(config({"cnc_machine": 9, "testing": 5}), 900)
     sources = {message.source for message in few}
 
     assert of(many, *sources) == few
@@ -144,13 +144,13 @@ def test_the_order_of_the_yaml_does_not_count() -> None:
     def turned(data: Any) -> Any:
         return {key: turned(value) for key, value in reversed(data.items())} if isinstance(data, dict) else data
 
-    assert said(parse(turned(default())), 900) == said(structure(), 900)
+    assert said(parse(turned(default())), 900) == said(config(), 900)
 
 
 # Crowded types
 
 
-def with_a_calendar(key: str, count: int) -> Structure:
+def with_a_calendar(key: str, count: int) -> PlantConfig:
     """A crowded type in a plant whose machines live in step, as all do that have a calendar."""
     data = default()
     data["global"]["machine_counts"] = dict.fromkeys(data["global"]["machine_counts"], 0) | {COUNTED[key]: count}
@@ -183,7 +183,7 @@ def test_a_crowded_type_keeps_its_regular_rows() -> None:
 @pytest.mark.parametrize(
     "plant", [only("welding", 3, frequency_weight=1), with_a_calendar("welding", 3)], ids=["alone", "coupled"]
 )
-def test_an_extra_row_is_told_from_a_regular_one_by_its_trigger(plant: Structure) -> None:
+def test_an_extra_row_is_told_from_a_regular_one_by_its_trigger(plant: PlantConfig) -> None:
     """Rows that report a job have one in a crowded type, and no others; counting those without is counting time."""
     told = said(plant, 3600)
     triggers = {(job_id(row) is not None, message.trigger) for message, row in zip(told, rows(told), strict=True)}
@@ -194,7 +194,7 @@ def test_an_extra_row_is_told_from_a_regular_one_by_its_trigger(plant: Structure
 
 def test_the_default_plant_has_no_extra_row() -> None:
     """Rows in an hour are machines by their rates, and no more."""
-    told = apart_from(said(structure(), 3600), "customer_order", "dispatch")
+    told = apart_from(said(config(), 3600), "customer_order", "dispatch")
 
     assert len(told) == 5 * 720 + 8 * 360 + 4 * 720 + 3 * 1080 + 2 * 360
     assert {message.trigger for message in told} == {""}
@@ -210,9 +210,9 @@ def test_a_reload_of_the_same_plant_changes_no_byte() -> None:
 
 def test_types_whose_period_stays_keep_every_row() -> None:
     """Welding is retuned; all others say what they would have said."""
-    told = reloaded(structure(), structure(welding={"frequency_weight": 5}), 123.4, 600)
+    told = reloaded(config(), config(welding={"frequency_weight": 5}), 123.4, 600)
 
-    assert apart_from(told, "welding") == apart_from(said(structure(), 600), "welding")
+    assert apart_from(told, "welding") == apart_from(said(config(), 600), "welding")
 
 
 def test_another_rate_holds_at_once() -> None:
@@ -255,10 +255,10 @@ def test_a_job_that_waits_for_its_row_when_rows_become_rarer_is_not_lost() -> No
 
 def test_machines_that_stay_keep_what_they_are_at() -> None:
     """State, job, progress and count are the same after a change of everything that can change."""
-    plant = FactoryMessageGenerator.of(structure(), seed=1)
+    plant = FactoryMessageGenerator.of(config(), seed=1)
     plant.advance(START + 1000)
     before = {view.machine_id: view for view in plant.machines()}
-    plant.reload(structure({"cnc_machine": 7}, cnc_machine={"frequency_weight": 9, "cycle_time_range": [30.0, 40.0]}))
+    plant.reload(config({"cnc_machine": 7}, cnc_machine={"frequency_weight": 9, "cycle_time_range": [30.0, 40.0]}))
     after = {view.machine_id: view for view in plant.machines()}
 
     assert set(after) - set(before) == {"CNC-06", "CNC-07"}
@@ -329,7 +329,7 @@ PLANTS = st.builds(
 
 @given(plants=st.lists(st.tuples(PLANTS, st.just(0.0) | st.floats(0.001, 40)), min_size=2, max_size=8))
 @settings(max_examples=60, deadline=None)
-def test_no_reload_loses_or_repeats_a_job(plants: list[tuple[Structure, float]]) -> None:
+def test_no_reload_loses_or_repeats_a_job(plants: list[tuple[PlantConfig, float]]) -> None:
     """Whatever becomes of periods, cycles and counts: order kept, ids consecutive, at most one job still to be told."""
     plant = FactoryMessageGenerator.of(plants[0][0], seed=1)
     told: list[Message] = []

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from messages import START
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.jobs import NO_JOB
-from plant.machines.machine import Machine, Model
-from plant.oee_accounting import Books
+from plant.machines.machine import Machine, MachineTypeRuntime
+from plant.oee_accounting import OeeAccounts
 from tests.support.plants import (
     COUNTED,
     NO_LOSSES,
@@ -47,11 +47,13 @@ def spec(key: str) -> dict[str, Any]:
     return values
 
 
-def machine(structure: Structure, number: int = 1, seed: int = 1) -> Machine:
+def machine(config: PlantConfig, number: int = 1, seed: int = 1) -> Machine:
     """One machine of a plant of one type, on its own."""
-    [(key, its, _)] = structure.machines()
+    [(key, its, _)] = config.machines()
     declared = next(declared for declared in MACHINE_TYPES if declared.key == key)
-    return Machine(Model(declared, structure, its, Counter(), Books(number)), number, seed, round(START * 1000))
+    return Machine(
+        MachineTypeRuntime(declared, config, its, Counter(), OeeAccounts(number)), number, seed, round(START * 1000)
+    )
 
 
 def lived(one: Machine, finished: int) -> list[tuple[int, int]]:
@@ -88,9 +90,9 @@ def stays(one: Machine, count: int) -> dict[str, list[int]]:
 @pytest.mark.parametrize("key", COUNTED)
 def test_first_rows_hold_the_shares_of_the_states(key: str) -> None:
     """There is no warm-up: the first rows of 40,000 machines have each state in its share, within a point."""
-    structure = only(key, MANY)
-    [(_, its, _)] = structure.machines()
-    told = Counter(row["status"] for row in rows(said(structure, structure.period_seconds(its))))
+    config = only(key, MANY)
+    [(_, its, _)] = config.machines()
+    told = Counter(row["status"] for row in rows(said(config, config.period_seconds(its))))
 
     assert told.total() == MANY
     for state, share in spec(key)["status_distribution"].items():
@@ -158,11 +160,11 @@ def test_results_come_in_their_shares(key: str) -> None:
 @pytest.mark.parametrize("key", COUNTED)
 def test_jobs_finish_in_the_first_minute_as_often_as_ever_after(key: str) -> None:
     """2,000 machines start part way through jobs: reported ones are producing share / mean cycle a second."""
-    structure = only(key, 2_000, **({"print_seconds": 20.0} if key == "printer_3d" else {}))
-    [(_, its, _)] = structure.machines()
-    rate = its.shares[its.producing_state] / statistics.mean(structure.job_seconds(its)) / its.lengthening
+    config = only(key, 2_000, **({"print_seconds": 20.0} if key == "printer_3d" else {}))
+    [(_, its, _)] = config.machines()
+    rate = its.shares[its.producing_state] / statistics.mean(config.job_seconds(its)) / its.lengthening
     finished, until_ms = Counter[str](), {}
-    for message, row in zip(messages := said(structure, 60), rows(messages), strict=True):
+    for message, row in zip(messages := said(config, 60), rows(messages), strict=True):
         finished[message.source] += job_id(row) is not None
         until_ms[message.source] = message.time_ms - 1000 * START
     surplus = [finished[source] - rate * ms / 1000 for source, ms in until_ms.items()]
@@ -289,8 +291,8 @@ def test_a_declaration_may_call_its_fields_anything() -> None:
     """Also what would be a placeholder in a template."""
     [declared] = (each for each in MACHINE_TYPES if each.key == "testing")
     odd = dataclasses.replace(declared, fields={'%b "100 %"': "state.json"})
-    structure = only("testing", 1)
-    model = Model(odd, structure, structure.machines()[0][1], Counter(), Books(1))
+    config = only("testing", 1)
+    model = MachineTypeRuntime(odd, config, config.machines()[0][1], Counter(), OeeAccounts(1))
 
     one = Machine(model, 1, 1, 0)
 

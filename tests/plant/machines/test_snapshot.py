@@ -8,20 +8,20 @@ from collections.abc import Iterator
 import pytest
 
 from edge.oee_sums import sum_kinds
-from messages import START, FactoryMessageGenerator, NoSuchMachine, Outdated
-from plant.definition.plant_config import Structure, load
+from messages import START, FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
+from plant.definition.plant_config import PlantConfig, load
 from plant.oee_accounting import SPANS, Span
 from plant.telemetry import MachineOee, Message, Which
-from tests.support.plants import ROOT, structure
+from tests.support.plants import ROOT, config
 
-MANY = structure({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
+MANY = config({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
 SHIFTS, FLOW = (load(path) for path in sorted((ROOT / "scenarios").glob("*.yaml"))[:2])
 AT = START + 3599.2
 
 
-def lived(structure: Structure, now: float = AT) -> FactoryMessageGenerator:
+def lived(config: PlantConfig, now: float = AT) -> FactoryMessageGenerator:
     """A plant at a moment shortly before the end of an hour."""
-    plant = FactoryMessageGenerator.of(structure, 1)
+    plant = FactoryMessageGenerator.of(config, 1)
     plant.live(now)
     return plant
 
@@ -33,7 +33,7 @@ def ids(plant: FactoryMessageGenerator, which: Which) -> list[str]:
 
 @pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("of", [MANY, SHIFTS, FLOW], ids=["many", "first scenario", "second scenario"])
-def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: Structure, span: Span) -> None:
+def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: PlantConfig, span: Span) -> None:
     """Between two looks the plant says rows, passes the hour, and others look at it; what is shown is of the first."""
     plant, expected = lived(of), lived(of).oee(span)
     shown = []
@@ -60,10 +60,10 @@ def test_a_reload_puts_an_end_to_a_look() -> None:
     plant = lived(MANY)
     looking, counting = plant.still().figures(), plant.counted()
     next(looking), next(counting)
-    plant.reload(structure({"cnc_machine": 3}))
+    plant.reload(config({"cnc_machine": 3}))
 
     for broken in (looking, counting):
-        with pytest.raises(Outdated):
+        with pytest.raises(SnapshotOutdated):
             next(broken)
     assert [each.oee for some in plant.still().figures() for each in some] == plant.oee()
 

@@ -11,7 +11,7 @@ import pytest
 
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.jobs import Job, Jobs
-from plant.random_stream import Stream
+from plant.random_stream import RandomStream
 from tests.support.plants import NO_LOSSES, by_machine, only, original, said, share_error, standard_error
 
 STEADY: dict[str, Any] = NO_LOSSES | {"cycle_time_range": [30.0, 30.0]}
@@ -32,13 +32,13 @@ def drawer(**values: Any) -> tuple[Jobs, float]:
 def drawn(count: int, **values: Any) -> list[int]:
     """Cycles of so many jobs in ms."""
     jobs, _ = drawer(**values)
-    return [jobs.draw(Stream(1, "CNC-01"), 1, number, 0).cycle_ms for number in range(count)]
+    return [jobs.draw(RandomStream(1, "CNC-01"), 1, number, 0).cycle_ms for number in range(count)]
 
 
 def met(count: int, **values: Any) -> list[int]:
     """Cycles in ms of jobs met at so many random moments."""
     jobs, _ = drawer(**values)
-    streams = (Stream(1, f"CNC-{number}") for number in range(count))
+    streams = (RandomStream(1, f"CNC-{number}") for number in range(count))
     return [jobs.under_way(stream, 1, 0, stream.draws(b"begin", 0)[2]).cycle_ms for stream in streams]
 
 
@@ -123,7 +123,7 @@ def test_other_losses_are_other_jobs_but_the_same_kinds_and_results() -> None:
     lossy, plain = (drawer(**values)[0] for values in (BOTH, STEADY))
 
     def beside(jobs: Jobs, number: int) -> Job:
-        return jobs.draw(Stream(1, "CNC-01"), 1, number, 0)._replace(cycle_ms=0, ideal_ms=0, cycle_json=b"")
+        return jobs.draw(RandomStream(1, "CNC-01"), 1, number, 0)._replace(cycle_ms=0, ideal_ms=0, cycle_json=b"")
 
     assert [beside(lossy, number) for number in range(100)] == [beside(plain, number) for number in range(100)]
 

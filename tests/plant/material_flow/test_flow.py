@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure, StructureError, parse
+from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
 from plant.telemetry import FinishedJob, Message
 from tests.support.flows import (
     NO_EVENTS,
@@ -56,7 +56,7 @@ def assert_balanced(plant: FactoryMessageGenerator) -> None:
     oldest = next((order.units for order in flow_of(plant).open_orders), 0)
     for key, station in flow_of(plant)._stations.items():
         room = station.out.places
-        assert room == max(getattr(plant.structure.flow.buffers, key), oldest if key == "testing" else 0)  # type: ignore[union-attr]
+        assert room == max(getattr(plant.config.flow.buffers, key), oldest if key == "testing" else 0)  # type: ignore[union-attr]
         assert len(station.out.pieces) <= room
 
 
@@ -84,9 +84,9 @@ def assert_few_wait_for_repair(plant: FactoryMessageGenerator) -> None:
 
 @quickly
 @given(lines())
-def test_no_piece_is_lost_or_made_of_nothing(structure: Structure) -> None:
+def test_no_piece_is_lost_or_made_of_nothing(config: PlantConfig) -> None:
     """After every event, whatever the line is made of: each piece is in one place, and machines wait if they must."""
-    plant = FactoryMessageGenerator.of(structure, 1)
+    plant = FactoryMessageGenerator.of(config, 1)
 
     for _ in moments(plant, 200):
         assert_balanced(plant)
@@ -119,13 +119,13 @@ def assert_traced(found: History) -> None:
             assert from_before(each) or found.jobs[each].result != "scrap"
 
 
-def takes(structure: Structure, job: FinishedJob) -> dict[str, int]:
+def takes(config: PlantConfig, job: FinishedJob) -> dict[str, int]:
     """What a job takes that makes nothing good: parts by their bill, or a unit from the station before."""
-    assert structure.flow is not None
+    assert config.flow is not None
     key = made_by(job.job_id)
     unit = {"painting": "welding", "testing": "painting"}
-    bill = structure.flow.parts_of(job.kind) if key == "welding" else {unit[key]: 1} if key in unit else {}
-    there = {key for key, _, _ in structure.machines()}
+    bill = config.flow.parts_of(job.kind) if key == "welding" else {unit[key]: 1} if key in unit else {}
+    there = {key for key, _, _ in config.machines()}
     # What was on a machine as the line began was made of something only if there is someone who may have made it.
     return {key: count for key, count in bill.items() if key in there or job.started_ms > START * 1000}
 
@@ -139,14 +139,14 @@ def assert_bills(found: History) -> None:
             assert (bad, len(ids)) in (({"rework": made_by(taker)}, 1), ({"fail": "testing"}, 1))
             assert bad.get("fail") is None or made_by(taker) == "welding"
         else:
-            assert Counter(map(made_by, ids)) == takes(found.plant.structure, found.jobs[taker])
+            assert Counter(map(made_by, ids)) == takes(found.plant.config, found.jobs[taker])
 
 
 @quickly
 @given(lines())
-def test_every_job_can_be_traced(structure: Structure) -> None:
+def test_every_job_can_be_traced(config: PlantConfig) -> None:
     """Nothing is assembled, painted, tested or shipped without what it takes, and no piece is used twice."""
-    found = history(structure, 300)
+    found = history(config, 300)
 
     assert_traced(found)
     assert_bills(found)
@@ -364,9 +364,9 @@ def test_without_a_dispatch_nothing_leaves() -> None:
 # Time and parts of the whole
 
 
-def said_in(structure: Structure, cuts: list[float], seed: int = 1) -> list[Message]:
+def said_in(config: PlantConfig, cuts: list[float], seed: int = 1) -> list[Message]:
     """What a plant says up to the last of these seconds, told bit by bit."""
-    plant, told = FactoryMessageGenerator.of(structure, seed), []
+    plant, told = FactoryMessageGenerator.of(config, seed), []
     for cut in cuts:
         told += plant.advance(START + cut)
         plant.census()
@@ -375,9 +375,9 @@ def said_in(structure: Structure, cuts: list[float], seed: int = 1) -> list[Mess
 
 @quickly
 @given(lines(), st.lists(st.floats(0, 100), max_size=6))
-def test_where_time_is_cut_changes_no_byte(structure: Structure, cuts: list[float]) -> None:
+def test_where_time_is_cut_changes_no_byte(config: PlantConfig, cuts: list[float]) -> None:
     """Told in pieces or at once: the same messages."""
-    assert said_in(structure, [*sorted(cuts), 100.0]) == said_in(structure, [100.0])
+    assert said_in(config, [*sorted(cuts), 100.0]) == said_in(config, [100.0])
 
 
 def test_what_goes_unsaid_happens_all_the_same() -> None:
@@ -444,16 +444,16 @@ def test_a_planned_stop_holds_a_line_that_waits() -> None:
 
 @quickly
 @given(st.lists(lines(), min_size=2, max_size=4), st.booleans())
-def test_a_reload_loses_no_piece(structures: list[Structure], pause: bool) -> None:
+def test_a_reload_loses_no_piece(configs: list[PlantConfig], pause: bool) -> None:
     """Whatever changes: each piece is somewhere, or was on a machine that is gone. In between there may be no flow."""
-    plant = FactoryMessageGenerator.of(structures[0], 1)
-    for turn, structure in enumerate(structures, 1):
-        plant.reload(structure)
+    plant = FactoryMessageGenerator.of(configs[0], 1)
+    for turn, config in enumerate(configs, 1):
+        plant.reload(config)
         for now_ms in moments(plant, turn * 60):
             assert all(count.made == sum(count[2:]) for count in plant._flow.census()), now_ms  # type: ignore[union-attr]
             assert_waiting_is_needed(plant)
         if pause:
-            plant.reload(structure.model_copy(update={"flow": None}))
+            plant.reload(config.model_copy(update={"flow": None}))
             assert not {view.status for view in plant.machines()} & {"starved", "blocked"}
 
 
@@ -502,8 +502,8 @@ def test_orders_stay_open_when_flow_begins_and_ends() -> None:
     with_flow = steady(ONE_EACH, {"parts": {"cnc_machine": 1}}, {"dispatch": {"dispatches_per_hour": 60}})
     without = with_flow.model_copy(update={"flow": None})
     plant, said = FactoryMessageGenerator.of(without, 1), []
-    for turn, structure in enumerate([without, with_flow, without, with_flow] * 3, 1):
-        plant.reload(structure)
+    for turn, config in enumerate([without, with_flow, without, with_flow] * 3, 1):
+        plant.reload(config)
         said += rows(plant.advance(START + turn * 1800))
 
     orders = [row["order_id"] for row in said if row.get("event_type") == "order_placed"]
@@ -596,5 +596,5 @@ def test_the_scenario_is_the_default_plant() -> None:
 )
 def test_mistakes_are_named(flow: dict[str, Any], mistake: str) -> None:
     """Each with its place and its rule."""
-    with pytest.raises(StructureError, match=re.escape(mistake)):
+    with pytest.raises(PlantConfigError, match=re.escape(mistake)):
         parse(default() | {"flow": flow})

@@ -24,12 +24,12 @@ from cli.exports.common.export import Export, File
 from cli.exports.common.names import LONGEST, resource_name, unique_name
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
-from plant.definition.plant_config import Structure, load, parse
+from plant.definition.plant_config import PlantConfig, load, parse
 from tests.support.anyplants import plants
 from tests.support.biceptext import declared, value_of
 from tests.support.customresources import CONNECTOR, documents, faults
 from tests.support.linters import shellcheck, yamllint
-from tests.support.plants import ROOT, structure
+from tests.support.plants import ROOT, config
 from tests.support.plants import default as plain
 from tests.support.published import PLANTS, matches, published
 from tests.support.schemas import export_of
@@ -109,7 +109,7 @@ def test_assets_name_what_is_published(path: Path, layout: TopicLayout) -> None:
 @settings(max_examples=15, deadline=None)
 @given(plants(), LAYOUTS, PREFIXES)
 def test_assets_of_any_plant_name_its_topics_and_obey_the_rules(
-    plant: Structure, layout: TopicLayout, prefix: str
+    plant: PlantConfig, layout: TopicLayout, prefix: str
 ) -> None:
     """Whatever its names and templates: topics covered, names legal and unique, no unknown field, clean YAML."""
     made = Made(export_of(plant, layout, prefix))
@@ -177,7 +177,7 @@ def test_data_points_are_the_fields_of_the_schema(path: Path) -> None:
 
 def test_many_topics_are_several_assets() -> None:
     """No asset grows beyond what Kubernetes stores: 250 machines with topics of their own are three assets."""
-    export = export_of(structure({"cnc_machine": 250}), TopicLayout.MACHINE)
+    export = export_of(config({"cnc_machine": 250}), TopicLayout.MACHINE)
     found = documents(texts(classic(export))[CLASSIC[1]])
     mills = [each for each in found if each["spec"]["externalAssetId"] == "cnc_machine"]
 
@@ -212,7 +212,7 @@ def test_the_connector_is_configured_by_its_own_schema() -> None:
 
 def test_no_topic_is_discovered_twice() -> None:
     """Where ids are on different levels, no endpoint finds the topics of another, which would be named in two ways."""
-    made = Made(export_of(structure(cnc_machine={"topic": "{prefix}/{machine_id}/state"}), TopicLayout.MACHINE))
+    made = Made(export_of(config(cnc_machine={"topic": "{prefix}/{machine_id}/state"}), TopicLayout.MACHINE))
     topics = [topic for kind in made.export.kinds for topic in made.export.topics.topics_of(kind)]
 
     assert {"factory/CNC-01/state", "factory/welding/WELD-01"} < set(topics)
@@ -250,7 +250,7 @@ def test_an_unknown_field_is_found() -> None:
 
 def test_storage_reads_only_what_its_schema_is_of() -> None:
     """Where one filter would take in topics of other kinds, a kind's flow names its topics one by one."""
-    made = Made(export_of(structure({"cnc_machine": 2}, cnc_machine={"topic": "{prefix}/{machine_id}"})))
+    made = Made(export_of(config({"cnc_machine": 2}, cnc_machine={"topic": "{prefix}/{machine_id}"})))
     topics = sorted(topic for kind in made.export.kinds for topic in made.export.topics.topics_of(kind))
 
     assert {"factory/CNC-01", "factory/CNC-02", "factory/orders"} < set(topics)
@@ -303,7 +303,7 @@ def test_what_the_user_fills_in_is_listed_at_the_top(name: str) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(plants(), LAYOUTS, PREFIXES)
-def test_bicep_says_the_same_as_the_yaml(plant: Structure, layout: TopicLayout, prefix: str) -> None:
+def test_bicep_says_the_same_as_the_yaml(plant: PlantConfig, layout: TopicLayout, prefix: str) -> None:
     """Read back, the Bicep file's device and assets are those of the YAML, whatever is in their names."""
     made = Made(export_of(plant, layout, prefix))
     text = made.texts["assets.bicep"]

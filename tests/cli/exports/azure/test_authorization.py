@@ -15,11 +15,11 @@ from cli.exports.azure.authorization import MOST_TOPICS, authorization
 from cli.exports.azure.authorization import published as allowed
 from cli.exports.common.export import Export
 from edge.settings.types import TopicLayout
-from plant.definition.plant_config import Structure, load
+from plant.definition.plant_config import PlantConfig, load
 from tests.support.anyplants import plants
 from tests.support.customresources import documents, faults
 from tests.support.linters import yamllint
-from tests.support.plants import ROOT, structure
+from tests.support.plants import ROOT, config
 from tests.support.published import PLANTS, matches, published
 from tests.support.schemas import export_of
 
@@ -62,7 +62,7 @@ def test_what_is_published_is_allowed_and_nothing_else(path: Path, layout: Topic
 
 @settings(max_examples=25, deadline=None)
 @given(plants(), st.sampled_from(TopicLayout), st.sampled_from(["factory", "site/a", "Werk 1/Süd", "null"]))
-def test_any_plant_is_allowed_what_it_publishes(plant: Structure, layout: TopicLayout, prefix: str) -> None:
+def test_any_plant_is_allowed_what_it_publishes(plant: PlantConfig, layout: TopicLayout, prefix: str) -> None:
     """Whatever its templates: each topic is allowed by name, the resources have no unknown field, the YAML is clean."""
     export = export_of(plant, layout, prefix)
     topics = {topic for kind in export.kinds for topic in export.topics.topics_of(kind)}
@@ -75,7 +75,7 @@ def test_any_plant_is_allowed_what_it_publishes(plant: Structure, layout: TopicL
 
 def test_very_many_topics_are_one_filter() -> None:
     """A kind with more topics than can be listed is allowed by a filter that all of them match."""
-    export = export_of(structure({"cnc_machine": MOST_TOPICS + 1}), TopicLayout.MACHINE)
+    export = export_of(config({"cnc_machine": MOST_TOPICS + 1}), TopicLayout.MACHINE)
     kind = export.kinds[0]
 
     assert "factory/cnc/+" in allowed(export)

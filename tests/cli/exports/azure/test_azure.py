@@ -32,7 +32,7 @@ from tests.support.azuremodels import faults
 from tests.support.biceptext import declared, value_of
 from tests.support.customresources import documents
 from tests.support.linters import shellcheck
-from tests.support.plants import ROOT, structure
+from tests.support.plants import ROOT, config
 from tests.support.schemas import export_of
 
 SCRIPTS = ("azure/register-schemas.sh", "azure/apply.sh")
@@ -109,7 +109,7 @@ def default() -> Export:
 def small(**more: Any) -> Export:
     """A plant of two kinds of message, perhaps edited."""
     machines = {"printer_3d": 0, "painting": 0, "testing": 0}
-    return export_of(structure(machines, customer_order={"enabled": False}, **more))
+    return export_of(config(machines, customer_order={"enabled": False}, **more))
 
 
 @functools.cache

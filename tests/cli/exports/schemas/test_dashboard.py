@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import MachineOee
 from tests.dashboard import Dashboard
-from tests.support.plants import structure
+from tests.support.plants import config
 
 WEEK_HOURS = 7 * 24
 
@@ -24,7 +24,7 @@ class Shown(NamedTuple):
     hours: int
 
 
-def shown(dashboard: Dashboard, plant: Structure, hours: int) -> Shown:
+def shown(dashboard: Dashboard, plant: PlantConfig, hours: int) -> Shown:
     """A plant's rows on a dashboard, hour by hour, and its ledger at the end."""
     generator = FactoryMessageGenerator.of(plant, 1)
     for hour in range(1, hours + 1):
@@ -51,7 +51,7 @@ def _off(it: Shown, truth: MachineOee) -> tuple[float, float, float]:
 @pytest.fixture(scope="module")
 def week() -> Shown:
     """A week of every CNC, welding and painting machine of the default plant: 1.6 million rows."""
-    return shown(Dashboard(), structure({"printer_3d": 0, "testing": 0}), WEEK_HOURS)
+    return shown(Dashboard(), config({"printer_3d": 0, "testing": 0}), WEEK_HOURS)
 
 
 def test_a_week_of_rows_shows_what_is_true(week: Shown) -> None:
@@ -95,6 +95,6 @@ class ForgetsScrap(Dashboard):
 @pytest.mark.parametrize(("wrong", "figure"), [(SkipsStoppedRows, 0), (ForgetsScrap, 1), (CountsEveryRow, 2)])
 def test_a_wrong_dashboard_is_far_off(wrong: type[Dashboard], figure: int) -> None:
     """On each machine, by more than what is allowed: the comparison can fail."""
-    found = off(shown(wrong(), structure({"printer_3d": 0, "testing": 0}), 3))
+    found = off(shown(wrong(), config({"printer_3d": 0, "testing": 0}), 3))
 
     assert min(each[figure] for each in found.values()) > 1

@@ -12,12 +12,12 @@ from jsonschema import Draft7Validator
 
 import messages as composed
 from cli.exports.schemas.json_schema import delta, payload, schema
-from plant.catalogue.catalogue import Kind, catalogue
-from plant.definition.plant_config import Structure, load, parse
+from plant.catalogue.catalogue import MessageKind, catalogue
+from plant.definition.plant_config import PlantConfig, load, parse
 from plant.definition.spaceship import MACHINE_TYPES
 from tests.support.anyplants import CALENDAR, plants
 from tests.support.flows import ONE_EACH, plant_data
-from tests.support.plants import ROOT, Row, default, original, rows, said, structure
+from tests.support.plants import ROOT, Row, config, default, original, rows, said
 from tests.support.schemas import Refused, checks, contents, export_of, fields_of, refused, values
 
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
@@ -43,7 +43,7 @@ SCARCE = {
 """A line with so little room behind each station that all of them have to wait."""
 
 
-def eventful(**extras: Any) -> Structure:
+def eventful(**extras: Any) -> PlantConfig:
     """A plant in which everything there is to say is said within an hour."""
     brisk = {key: brisk_states(key) | {"lines": [7], "stations": [1]} for key in ONE_EACH}
     events: dict[str, dict[str, Any]] = {
@@ -61,7 +61,7 @@ def brisk_states(key: str) -> dict[str, Any]:
     return {"status_distribution": dict.fromkeys(states, 1.0), "dwell_seconds": dict.fromkeys(states, 10.0)}
 
 
-def kind_of(plant: Structure, key: str) -> Kind:
+def kind_of(plant: PlantConfig, key: str) -> MessageKind:
     """One kind of a plant's catalogue."""
     return next(kind for kind in catalogue(plant) if kind.key == key)
 
@@ -76,7 +76,7 @@ def test_every_message_of_an_hour_is_as_its_schema_says(path: Any) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(plants())
-def test_every_message_of_any_plant_is_as_its_schema_says(plant: Structure) -> None:
+def test_every_message_of_any_plant_is_as_its_schema_says(plant: PlantConfig) -> None:
     """Whatever its names, states, weights, and whether there are a calendar, a flow or reports."""
     told = said(plant, 240)
 
@@ -150,7 +150,7 @@ def test_a_plant_that_says_something_else_than_its_schemas_is_found_out(
     monkeypatch: pytest.MonkeyPatch, fields: dict[str, str]
 ) -> None:
     """A declaration is changed after the schemas were made, as by a new release: rows no longer pass."""
-    plant = structure()
+    plant = config()
     check = checks(plant)
     cnc = dataclasses.replace(MACHINE_TYPES[0], fields={**MACHINE_TYPES[0].fields, **fields})
     monkeypatch.setattr(composed, "MACHINE_TYPES", (cnc, *MACHINE_TYPES[1:]))
@@ -164,7 +164,7 @@ def test_a_key_whose_meaning_nobody_knows_is_an_error(monkeypatch: pytest.Monkey
     monkeypatch.setattr("plant.catalogue.catalogue.MACHINE_TYPES", (cnc, *MACHINE_TYPES[1:]))
 
     with pytest.raises(KeyError, match="weight_json"):
-        catalogue(structure())
+        catalogue(config())
 
 
 def test_every_schema_is_a_schema_of_draft_07() -> None:
@@ -178,7 +178,7 @@ def test_every_schema_is_a_schema_of_draft_07() -> None:
 
 def test_seconds_say_that_they_are_seconds() -> None:
     """In a word for programs and in the sentence for people."""
-    cycle = payload(kind_of(structure(), "cnc_machine"))["properties"]["cycle_time"]
+    cycle = payload(kind_of(config(), "cnc_machine"))["properties"]["cycle_time"]
 
     assert cycle["x-unit"] == "s"
     assert cycle["description"].endswith("In s.")
@@ -192,7 +192,7 @@ def test_a_status_that_is_imposed_is_listed_where_it_can_come() -> None:
 
     assert statuses["cnc_machine"][-2:] == ("planned_stop", "blocked")
     assert statuses["welding"][-3:] == ("planned_stop", "blocked", "starved")
-    assert {"planned_stop", "blocked", "starved"}.isdisjoint(kind_of(structure(), "welding").fields[3].enum)
+    assert {"planned_stop", "blocked", "starved"}.isdisjoint(kind_of(config(), "welding").fields[3].enum)
 
 
 def test_where_pieces_flow_rows_say_what_went_in() -> None:
@@ -211,7 +211,7 @@ def test_silent_types_are_not_in_the_catalogue() -> None:
         "painting": {"frequency_weight": 0},
         "customer_order": {"enabled": False},
     }
-    keys = [kind.key for kind in catalogue(structure({"testing": 0}, **silent))]
+    keys = [kind.key for kind in catalogue(config({"testing": 0}, **silent))]
 
     assert keys == ["cnc_machine", "printer_3d"]
 

@@ -12,34 +12,34 @@ import pytest
 
 from cli.exports.common.export import Channels, Export
 from cli.exports.schemas.kql import MAPPING, TABLE, columns, identifier, kql, literal, tables_of
-from cli.verify.comparison import Figures, Mark, compare
-from cli.verify.input.ground_truth import RecordedTruth
+from cli.verify.comparison import Figures, Severity, compare
+from cli.verify.input.ground_truth import GroundTruth
 from cli.verify.row_counts import MachineRows
 from messages import START
-from plant.catalogue.catalogue import Field, Kind, catalogue
+from plant.catalogue.catalogue import FieldSpec, MessageKind, catalogue
 from plant.definition import plant_config as plants
-from plant.definition.plant_config import Structure
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import counted as counts_of
 from tests.cli.verify.test_verify import record
 from tests.support.kusto import Database, Parser, Row, why_unavailable
-from tests.support.plants import COUNTED, default, only, original, said, structure
+from tests.support.plants import COUNTED, config, default, only, original, said
 
 HOUR = 3600
 
 
-def export_of(plant: Structure) -> Export:
+def export_of(plant: PlantConfig) -> Export:
     """What a plant exports."""
     kinds = catalogue(plant)
     return Export(kinds, Channels(kinds, "factory"))
 
 
-def database(plant: Structure) -> Database:
+def database(plant: PlantConfig) -> Database:
     """What the exported script makes."""
     return Database(kql(export_of(plant))[0].text)
 
 
-def reporting() -> Structure:
+def reporting() -> PlantConfig:
     """The default plant, which also reports its OEE."""
     data = default()
     data["message_types"]["oee"] = {"enabled": True}
@@ -89,8 +89,8 @@ def oee(parser: Parser) -> Oee:
 # what it says
 
 
-@pytest.mark.parametrize("plant", [structure(), original(), reporting()], ids=["default", "original", "reports"])
-def test_mappings_fill_every_column_from_its_key(plant: Structure) -> None:
+@pytest.mark.parametrize("plant", [config(), original(), reporting()], ids=["default", "original", "reports"])
+def test_mappings_fill_every_column_from_its_key(plant: PlantConfig) -> None:
     """Every field of every kind is a column of its table, and the mapping names these and no others."""
     made, tables = database(plant), tables_of(catalogue(plant))
 
@@ -104,14 +104,17 @@ def test_mappings_fill_every_column_from_its_key(plant: Structure) -> None:
 
 def test_a_key_of_two_types_is_dynamic() -> None:
     """What kinds disagree on can hold both."""
-    kinds = [Kind(each, each, each, each, (Field("size", each, "A size."),), (each,)) for each in ("string", "number")]
+    kinds = [
+        MessageKind(each, each, each, each, (FieldSpec("size", each, "A size."),), (each,))
+        for each in ("string", "number")
+    ]
 
     assert columns(kinds) == {"size": "dynamic"}
 
 
 def test_the_nameplate_is_that_of_the_plant() -> None:
     """Ideal cycles, periods and producing states come from the YAML; short jobs are said in extra rows."""
-    usual, crowded = (database(each).functions[0][2] for each in (structure(), original()))
+    usual, crowded = (database(each).functions[0][2] for each in (config(), original()))
 
     assert '"testing", "testing", 10.0, 20.0, false' in usual
     assert '"painting", "running", 3.3333333333333335, 4.0, false' in usual
@@ -120,7 +123,7 @@ def test_the_nameplate_is_that_of_the_plant() -> None:
 
 def test_a_plant_without_machines_has_a_table_alone() -> None:
     """Orders have no OEE."""
-    script, queries = kql(export_of(structure(dict.fromkeys(COUNTED, 0))))
+    script, queries = kql(export_of(config(dict.fromkeys(COUNTED, 0))))
 
     assert "order_id: string" in script.text
     assert ".create-or-alter function" not in script.text
@@ -154,7 +157,7 @@ def test_the_script_runs_as_a_whole(parser: Parser) -> None:
 
 def test_a_mistake_is_found(parser: Parser) -> None:
     """A wrong name in a function, a wrong type in a query: the parser is one that can say no."""
-    made = database(structure())
+    made = database(config())
     [rows] = [each for each in made.commands if "lookup kind=inner" in each]
     wrong = rows.replace("not(extra_rows", "not(extra_row")
 
@@ -164,8 +167,8 @@ def test_a_mistake_is_found(parser: Parser) -> None:
     assert typed.errors
 
 
-@pytest.mark.parametrize("plant", [structure(), only("testing", 1)], ids=["all types", "one type"])
-def test_figures_come_out_as_columns(plant: Structure, parser: Parser) -> None:
+@pytest.mark.parametrize("plant", [config(), only("testing", 1)], ids=["all types", "one type"])
+def test_figures_come_out_as_columns(plant: PlantConfig, parser: Parser) -> None:
     """What dashboards take from the functions, with its types; of whatever plant."""
     made = database(plant)
 
@@ -184,7 +187,7 @@ def test_any_text_can_stand_in_a_literal_and_in_a_name(parser: Parser) -> None:
     odd = ['a"b', "a'b", "a\\b", "a\nb", "```", "a'] | count", "${x} // no", "größe \U0001f600", "\x7f\x00", "by"]
     literals = [f"print said = {literal(text)}" for text in odd]
     names = [f"print {identifier(text)} = 1" for text in odd if text.isprintable()]
-    made = database(structure())
+    made = database(config())
 
     answers = parser.parse(*((made, text) for text in (*literals, *names)))
 
@@ -197,9 +200,9 @@ def test_any_text_can_stand_in_a_literal_and_in_a_name(parser: Parser) -> None:
 
 def test_an_hour_by_query_is_the_truth_of_that_hour(oee: Oee, tmp_path: Path) -> None:
     """Every machine's figures are as near to the truth as `verify` wants them: bounds, and what sampling may do."""
-    kept = record(structure(), HOUR, tmp_path / "truth")
-    truth = RecordedTruth(tmp_path / "truth")
-    shown = {row["machine_id"]: row for row in oee(database(structure()), kept.rows)}
+    kept = record(config(), HOUR, tmp_path / "truth")
+    truth = GroundTruth(tmp_path / "truth")
+    shown = {row["machine_id"]: row for row in oee(database(config()), kept.rows)}
     rows = counts_of(kept.lines, truth)
 
     def by_query(machine: MachineRows, hours: float) -> Figures:
@@ -211,7 +214,7 @@ def test_an_hour_by_query_is_the_truth_of_that_hour(oee: Oee, tmp_path: Path) ->
         for machine_id, its in truth.machines(*truth.span).items()
     }
     assert len(marks) == 22
-    assert {machine_id: its for machine_id, its in marks.items() if Mark.TOO_FAR in its} == {}
+    assert {machine_id: its for machine_id, its in marks.items() if Severity.TOO_FAR in its} == {}
 
 
 def counted(shown: Iterable[Row]) -> dict[str, tuple[int, ...]]:
@@ -225,7 +228,7 @@ def test_queries_count_as_verify_does(oee: Oee, tmp_path: Path) -> None:
     """Beats, producing beats, jobs and good jobs are the same numbers, also where jobs are said in extra rows."""
     plant = original()
     kept = record(plant, HOUR // 2, tmp_path / "truth")
-    machines = counts_of(kept.lines, RecordedTruth(tmp_path / "truth")).values()
+    machines = counts_of(kept.lines, GroundTruth(tmp_path / "truth")).values()
 
     found = counted(oee(database(plant), kept.rows))
 
@@ -253,7 +256,7 @@ def test_planned_stops_are_no_loss_and_an_hour_of_them_has_no_figures(oee: Oee) 
 
 def test_the_figures_of_a_type_are_those_of_its_machines_together(oee: Oee) -> None:
     """Sums before ratios, not means of ratios."""
-    made, messages = database(structure()), said(structure(), HOUR // 4)
+    made, messages = database(config()), said(config(), HOUR // 4)
     machines = [each for each in oee(made, messages) if each["machine_type"] == "welding"]
 
     [welding] = [each for each in oee(made, messages, "FactoryOeeByType") if each["machine_type"] == "welding"]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.verify.input.record_store import Shelf
+from cli.verify.input.record_store import RecordStore
 from cli.verify.input.rows import Rows, milliseconds
 from cli.verify.input.timeline import Terms, Timeline
 from cli.verify.job_numbers import Numbers
@@ -372,7 +372,7 @@ def test_a_trigger_tells_an_extra_row_from_a_regular_one() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50)), max_size=200), st.integers(1, 30))
 def test_a_shelf_gives_back_all_in_order_of_time(records: Sequence[tuple[str, int]], most: int) -> None:
     """However little of it memory holds, and as often as it is asked."""
-    shelf = Shelf(most)
+    shelf = RecordStore(most)
     for place, (key, time_ms) in enumerate(records):
         shelf.add(key, (time_ms, place, (key, None, 1.5)))
 
@@ -385,7 +385,7 @@ def test_a_shelf_gives_back_all_in_order_of_time(records: Sequence[tuple[str, in
 
 def test_what_comes_in_order_is_read_block_by_block() -> None:
     """A long stretch is never in memory at once: the first record costs one block."""
-    shelf = Shelf(100)
+    shelf = RecordStore(100)
     for place in range(10_000):
         shelf.add("CNC-01", (place, place, ("x" * 1000 + str(place),)))
 

@@ -18,7 +18,7 @@ from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 import cli.verify.input.subscriber
-from cli.verify.input.subscriber import CannotListen, Listener
+from cli.verify.input.subscriber import CannotListen, Subscriber
 from edge.mqtt.protocol.codec import Encoder
 from edge.settings.loader import Settings
 from fuzz.rogue import CONNECT, WELCOME, Peer, Rogue, Script, packet
@@ -27,7 +27,7 @@ from plant.telemetry import JobMessage
 from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, sums, told
 from tests.conftest import StartMosquitto
 from tests.support.mosquitto import PASSWORD, USERNAME, Mosquitto
-from tests.support.plants import structure
+from tests.support.plants import config
 from tests.support.waiting import wait_until
 
 
@@ -35,7 +35,7 @@ class Plant:
     """A plant that speaks to a broker: half an hour at once, and another whenever somebody has asked for /oee."""
 
     def __init__(self, port: int) -> None:
-        self._plant = FactoryMessageGenerator.of(structure(ONE_OF_EACH), 1)
+        self._plant = FactoryMessageGenerator.of(config(ONE_OF_EACH), 1)
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
@@ -149,7 +149,7 @@ def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
     speaker.connect("127.0.0.1", broker.ports["plain"])
     speaker.loop_start()
     speaker.publish("factory/cnc", b"an old row", qos=1, retain=True).wait_for_publish(5)
-    with Listener(Settings.load(environ, pid=1), "factory/#") as listener:
+    with Subscriber(Settings.load(environ, pid=1), "factory/#") as listener:
         speaker.publish("factory/cnc", b"a row", qos=1)
         heard = [*listener.payloads(0.5)]
     speaker.disconnect()
@@ -164,7 +164,7 @@ def test_what_triggered_a_row_is_heard_with_it(password: tuple[Mosquitto, dict[s
     row = JobMessage("welding", "WELD-01", "S", 0, 1, b'{"machine_id":"WELD-01"}')
     frame = Encoder(lambda message: f"factory/{message.kind}").frame(row, None)
     with (
-        Listener(Settings.load(environ, pid=1), "factory/#") as listener,
+        Subscriber(Settings.load(environ, pid=1), "factory/#") as listener,
         socket.create_connection(("127.0.0.1", broker.ports["plain"])) as speaker,
     ):
         speaker.sendall(ConnectPacket("raw").write())
@@ -179,7 +179,7 @@ def test_the_broker_must_bear_the_name_that_is_expected(password: tuple[Mosquitt
     """MQTT_TLS_SERVER_NAME counts, also where the address would be right."""
     settings = Settings.load(password[1] | {"MQTT_TLS_SERVER_NAME": "elsewhere"}, pid=1)
 
-    with pytest.raises(CannotListen, match="Hostname mismatch"), Listener(settings, "#"):
+    with pytest.raises(CannotListen, match="Hostname mismatch"), Subscriber(settings, "#"):
         pass
 
 
@@ -236,7 +236,7 @@ def test_a_broker_that_breaks_a_rule_is_left_and_the_text_says_that_we_did(what:
     """At once, for what a subscriber has not asked for and for what is malformed."""
     data, why = WRONG[what]
 
-    with rogue(answering(data)) as settings, pytest.raises(CannotListen) as error, Listener(settings, "factory/#"):
+    with rogue(answering(data)) as settings, pytest.raises(CannotListen) as error, Subscriber(settings, "factory/#"):
         pass
 
     assert str(error.value).startswith(f"closed the connection: the broker {why}")
@@ -246,7 +246,7 @@ def test_what_waits_to_be_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPat
     """A reader that is slow loses messages, which are counted, and no memory: here 1 MiB may wait."""
     monkeypatch.setattr(cli.verify.input.subscriber, "_WAITING_BYTES", 1024 * 1024)
     row = packet(0x30, b"\x00\x01t\x00" + b"x" * 60_000)
-    with rogue(answering(row * 4, subscribed=True)) as settings, Listener(settings, "#") as listener:
+    with rogue(answering(row * 4, subscribed=True)) as settings, Subscriber(settings, "#") as listener:
         tracemalloc.start()
         try:
             wait_until(lambda: listener.lost > 200, 10, "messages are lost")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.mqtt.auth.credentials import CredentialsUnavailable, SecretFile, Token, read_token
-from edge.mqtt.auth.token_refresh import Renewal
+from edge.mqtt.auth.token_refresh import TokenRefresher
 
 
 class NotingConnection:
@@ -36,7 +36,7 @@ class Bench:
         self.wall = 1000.0
         self.secret = SecretFile(self.file, "token file", "SAT_TOKEN_PATH")
         first = Token(b"first", expires_at)
-        self.renewal = Renewal(self.secret, first, self.connection, self.latest, lambda: self.wall)
+        self.renewal = TokenRefresher(self.secret, first, self.connection, self.latest, lambda: self.wall)
 
     def latest(self) -> Token | None:
         """What the file holds now."""
