@@ -1,4 +1,4 @@
-"""The plant, composed: everything the factory says, as a function of structure, seed and time."""
+"""The plant, composed: all messages of the factory, as a function of configuration, seed and time."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import copy
 import math
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Self
 
 import orjson
 
-from plant.calendar import PlannedStops
 from plant.catalogue.topics import topic_template
 from plant.definition.plant_config import PlantConfig, load
-from plant.definition.spaceship import MACHINE_TYPES
-from plant.event_queue import Coupled, EventQueue
-from plant.machines.fleet import Fleet
-from plant.machines.machine import NEVER
-from plant.machines.snapshot import FleetCounts, FleetSnapshot, NoSuchMachine, SnapshotOutdated, at_places, count, turns
-from plant.material_flow.flow import Flow
+from plant.event_queue import Participant
+from plant.machines.snapshot import (
+    FleetCounts,
+    FleetSnapshot,
+    NoSuchMachine,
+    SnapshotOutdated,
+    at_places,
+    count,
+    turns,
+)
+from plant.machines.states import NEVER
 from plant.oee_accounting import Span
 from plant.oee_reports import TOPICS as REPORT_TOPICS
-from plant.oee_reports import Reports, report_source
-from plant.orders import OrderBook
-from plant.rate_forecast import forecast
+from plant.oee_reports import report_source
+from plant.parts import PlantParts
 from plant.telemetry import (
     KindOee,
     Listener,
@@ -51,15 +54,15 @@ __all__ = [
 ]
 
 START: Final = 1_767_225_600.0
-"""Where plant time begins unless told otherwise: 2026-01-01T00:00:00Z."""
+"""Where plant time begins by default: 2026-01-01T00:00:00Z."""
 
 RETAINED: Final = frozenset(REPORT_TOPICS)
-"""Kinds of message of which the last one should be kept for who comes later."""
+"""Kinds of message of which the broker should retain the last one."""
 
 _REHEARSED_SECONDS: Final = 600.0
 _REHEARSED_EVENTS: Final = 3_000
 _LAST_MOMENT: Final = 253_402_300_799.0
-"""9999-12-31T23:59:59Z; no plant is rehearsed beyond what a timestamp can say."""
+"""9999-12-31T23:59:59Z; no plant is rehearsed beyond what a timestamp can hold."""
 _REHEARSED_MACHINES: Final = 50
 """Of each type, where machines do not depend on each other."""
 
@@ -67,13 +70,13 @@ _time_of: Final = attrgetter("time_ms")
 
 
 class FactoryMessageGenerator:
-    """A plant that runs as far as it is told to.
+    """A plant that advances as far as it is asked to, and returns the messages due on the way.
 
-    config_path: the YAML.  seed: the same structure, seed and start say the same bytes; None takes a fresh one,
-    found in `seed`.  start: plant time at the beginning, in seconds since 1970.
-    shard: (k, n) for the k-th of n parts, counted from 1: every n-th machine of a type, and every n-th order. What all
-    parts say, sorted as `advance` sorts, is what the whole says; so a seed has to be given.
-    Raises StructureError with every mistake of the YAML, OSError where it cannot be read.
+    config_path: the YAML.  seed: the same configuration, seed and start give the same bytes; None draws a new seed,
+    kept in `seed`.  start: plant time at the beginning, in seconds since 1970.
+    shard: (k, n) for the k-th of n parts, counted from 1: every n-th machine of a type, and every n-th order. The
+    messages of all parts, sorted as `advance` sorts, are those of the whole plant; so a seed has to be given.
+    Raises PlantConfigError with every error of the YAML, OSError if it cannot be read.
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class FactoryMessageGenerator:
         start: float = START,
         shard: tuple[int, int] = (1, 1),
     ) -> Self:
-        """A plant from a structure that is loaded already."""
+        """Return a plant of a configuration that is loaded already."""
         plant = cls.__new__(cls)
         cls._begin(plant, config, seed, start, shard)
         return plant
@@ -105,87 +108,82 @@ class FactoryMessageGenerator:
             raise ValueError(f"a shard is (k, n) with 1 <= k <= n, not {shard}")
         self.start, self.now, self.shard = start, start, shard
         self.seed: int | str = secrets.token_hex(8) if seed is None else seed
-        self._fleets = [Fleet(declared, self.seed, shard) for declared in MACHINE_TYPES]
-        self._business = OrderBook(self.seed, _milliseconds(start), shard)
-        self._reports = Reports()
-        self._stops = PlannedStops(self._fleets)
-        self._flow: Flow | None = None
-        self._coupled: Sequence[Coupled] = ()
-        self._coupling: EventQueue | None = None
-        self._follow(config)
+        self._parts = PlantParts(self.seed, shard, _milliseconds(start))
+        self._apply(config)
 
     def begin_anew(self, start: float) -> None:
-        """Be what this plant would be at the beginning of a run that starts there; nobody listens to it."""
+        """Become the plant of a run that starts at another time; listeners are dropped."""
         self._begin(self.config, self.seed, start, self.shard)
 
     def advance(self, now: float) -> list[Message]:
-        """Every message due after the last call's `now` up to this one, in seconds since 1970, in order of time.
+        """Return every message due after the last call's `now` up to this one, in seconds since 1970, in order of time.
 
         In the same millisecond machines come by type and number, then orders, then dispatches, then reports. Time never
-        runs back: an earlier `now` gives nothing.
+        runs back: an earlier `now` returns nothing.
         """
         messages: list[Message] = []
-        while self._reports.next_ms <= _milliseconds(now):
-            messages += self._said_until(self._reports.next_ms / 1000)
-            messages += self._reports.say(self._reported(self._reports.places))
-        return messages + self._said_until(now)
+        reports = self._parts.reports
+        while reports.next_ms <= _milliseconds(now):
+            messages += self._messages_until(reports.next_ms / 1000)
+            messages += reports.emit(self._figures_at(reports.places))
+        return messages + self._messages_until(now)
 
-    def _said_until(self, now: float) -> list[Message]:
-        until_ms = self._go_on(now)
-        rows: list[Message] = []
-        for part in self._parts():
-            rows += part.due(until_ms)
-        # Each part is in order already, and the sort keeps the order of what is due together.
-        rows.sort(key=_time_of)
-        return rows
+    def _messages_until(self, now: float) -> list[Message]:
+        until_ms = self._move_to(now)
+        messages: list[Message] = []
+        for emitter in self._parts.emitters:
+            messages += emitter.messages_until(until_ms)
+        # Those of each emitter are in order already, and the sort keeps the order of what is due together.
+        messages.sort(key=_time_of)
+        return messages
 
-    def _reported(self, places: range) -> list[MachineOee]:
-        """The figures of machines, by their places in the whole plant; of those, a shard has its own."""
-        now_ms = _milliseconds(self.now)
-        if self._coupling:
-            self._coupling.live(now_ms)
-        machines = at_places(self._fleets, self._counts, places)
+    def _figures_at(self, places: range) -> list[MachineOee]:
+        """Return the figures of machines, by their places in the whole plant; a shard has some of them."""
+        now_ms, parts = _milliseconds(self.now), self._parts
+        if parts.event_queue:
+            parts.event_queue.advance_to(now_ms)
+        machines = at_places(parts.fleets, parts.machine_counts, places)
         for machine in machines:
-            machine.live(now_ms)
+            machine.advance_to(now_ms)
         return [machine.oee("run", now_ms) for machine in machines]
 
     def live(self, now: float) -> None:
-        """Let time pass up to `now` as `advance` does, but say nothing: for the truth alone."""
-        until_ms = self._go_on(now)
-        for part in self._parts():
-            part.pass_over(until_ms)
-        self._reports.pass_over(until_ms)
+        """Advance to `now` as `advance` does, but drop the messages: for the ground truth alone."""
+        until_ms = self._move_to(now)
+        for emitter in self._parts.emitters:
+            emitter.skip_to(until_ms)
+        self._parts.reports.skip_to(until_ms)
 
     def generate_messages(self) -> list[dict[str, Any]]:
-        """What is said in the next base interval, as dictionaries."""
+        """Return the messages of the next base interval, as dictionaries."""
         return [orjson.loads(message.payload) for message in self.advance(self.now + self.get_base_interval())]
 
     def get_base_interval(self) -> float:
-        """The YAML's base interval in seconds."""
+        """Return the YAML's base interval in seconds."""
         return self.config.global_.base_interval
 
     def next_due(self) -> float:
-        """The earliest plant time at which something may be due; infinity for a plant that never says anything."""
-        next_ms = min(self._reports.next_ms, *(part.next_ms for part in self._parts()))
+        """Return the earliest plant time at which a message may be due; infinity for a plant that never emits any."""
+        next_ms = min(self._parts.reports.next_ms, *(emitter.next_ms for emitter in self._parts.emitters))
         return next_ms / 1000 if next_ms < NEVER else math.inf
 
     def reload(self, config: PlantConfig) -> None:
-        """Follow another structure from `now` on, or raise what stands in the way of it and be as if never asked.
+        """Follow another configuration from `now` on; if it raises, nothing has changed.
 
         Machines that stay keep job, ids and counters, and those of types whose states or stays have not changed keep
-        their state; types whose period stays keep every deadline. What is drawn from here on is drawn by the new
-        structure. Open orders stay open.
+        their state; types whose period stays keep every deadline. New draws are made by the new configuration. Open
+        orders stay open.
         """
         self.try_out(config).keep()
 
     def try_out(self, config: PlantConfig) -> ConfigTrial:
-        """Follow another structure as `reload` does, with the way back open until the trial is kept or taken back.
+        """Follow another configuration as `reload` does, until the trial is kept or taken back.
 
-        No time may pass before that. A stretch of it is rehearsed, so that what would fail soon after fails at once.
+        No time may pass before that. A stretch of time is rehearsed, so that what would fail soon after fails at once.
         """
         trial = self._trial()
         try:
-            self._follow(config)
+            self._apply(config)
             self.rehearse()
         except BaseException:
             trial.take_back()
@@ -193,158 +191,127 @@ class FactoryMessageGenerator:
         return trial
 
     def rehearse(self) -> None:
-        """Let some time pass, as much as brings about a few thousand events, and take it back; raise what it raises.
+        """Advance by as much time as brings a few thousand events, and take it back; raise what that raises.
 
-        Left out where something from outside lives with the machines, which could not be taken back.
+        Left out where participants from outside have joined the machines, as they could not be taken back.
         """
-        if not self._coupled:
-            (self if self._coupling else self._sample()).play_through()
+        if not self._parts.external:
+            (self if self._parts.event_queue else self._sample()).play_through()
 
     def play_through(self) -> None:
         """Rehearse with all machines, whatever that costs."""
         trial = self._trial()
         try:
-            seconds = min(_REHEARSED_SECONDS, _REHEARSED_EVENTS / self._most_events_a_second())
+            per_second = sum(self._parts.max_events_per_second(self.config), 1 / _REHEARSED_SECONDS)
+            seconds = min(_REHEARSED_SECONDS, _REHEARSED_EVENTS / per_second)
             self.advance(min(self.now + seconds, _LAST_MOMENT))
         finally:
             trial.take_back()
 
     def _trial(self) -> ConfigTrial:
-        return ConfigTrial(self, [fleet.books for fleet in self._fleets], self._business)
+        return ConfigTrial(self, [fleet.accounts for fleet in self._parts.fleets], self._parts.order_book)
 
     def _sample(self) -> Self:
-        """The same plant with few of its machines, which stand alone."""
-        few, now_ms = copy.copy(self), _milliseconds(self.now)
-        fleets = [fleet.sample(_REHEARSED_MACHINES, now_ms) for fleet in self._fleets]
-        vars(few).update(_fleets=fleets, _stops=PlannedStops(fleets))
+        """Return the same plant with few of its machines, which do not depend on each other."""
+        few = copy.copy(self)
+        few._parts = self._parts.sample(_REHEARSED_MACHINES, _milliseconds(self.now))  # noqa: SLF001 - of the same class
         return few
 
-    def _most_events_a_second(self) -> float:
-        others = sum(each.per_second for each in forecast(self.config).types if each.machines is None)
-        return sum((fleet.most_events_a_second for fleet in self._fleets), others + 1 / _REHEARSED_SECONDS)
-
-    def _follow(self, config: PlantConfig) -> None:
+    def _apply(self, config: PlantConfig) -> None:
         self.config = config
-        now_ms = self._lived()
-        ours = ((self._stops, config.calendar), (self._business, config.flow))
-        coupled = (*(thing for thing, wanted in ours if wanted), *self._coupled)
-        self._stops.tune(config.calendar, now_ms)
-        for fleet in self._fleets:
-            fleet.tune(config, now_ms, coupled=bool(coupled))
-        self._stops.live(now_ms)  # for machines that are new
-        self._flow = self._followed_flow(config, now_ms)
-        self._business.tune(config.message_types, self._flow, now_ms)
-        self._counts = {key: count for key, _, count in config.machines()}
-        self._reports.tune(config.message_types.oee, sum(self._counts.values()), now_ms)
-        self._coupling = EventQueue(self._fleets, coupled) if coupled else None
+        self._parts.apply(config, _milliseconds(self.now))
 
-    def couple(self, *things: Coupled) -> None:
-        """Have things beside the machines live with them from `now` on, in place of those before."""
-        self._lived()
-        self._coupled = things
-        self._follow(self.config)
+    def couple(self, *participants: Participant) -> None:
+        """Have participants from outside change machines from `now` on, in place of those before."""
+        self._bring_to_now()
+        self._parts.external = participants
+        self._apply(self.config)
 
     def listen(self, listener: Listener | None, orders: OrderListener | None = None) -> None:
-        """Tell someone of every stay and every job as it ends, from now on; None tells nobody any more.
+        """Call a listener with every stay and every job as it ends, from now on; None ends that.
 
-        orders: who is told of every order and dispatch.
+        orders: called with every order and dispatch.
         """
-        self._business.listener = orders
-        for fleet in self._fleets:
-            fleet.books.listener = listener
+        self._parts.order_book.listener = orders
+        for fleet in self._parts.fleets:
+            fleet.accounts.listener = listener
 
     def close_truth(self) -> None:
-        """End every stay at `now`, so that the listener has heard of all time so far; time may go on from here."""
-        now_ms = self._lived()
-        for fleet in self._fleets:
-            fleet.close_books(now_ms)
+        """End every stay at `now`, so that the listener has been given all time so far; time may go on from here."""
+        now_ms = self._bring_to_now()
+        for fleet in self._parts.fleets:
+            fleet.close_accounts(now_ms)
 
     def oee(self, span: Span = "run") -> list[MachineOee]:
-        """What came of each machine's time up to `now`, exactly: in order of type and number."""
-        now_ms = self._lived()
-        return [figures for fleet in self._fleets for figures in fleet.oee(span, now_ms)]
+        """Return the OEE figures of each machine up to `now`, exactly, in order of type and number."""
+        now_ms = self._bring_to_now()
+        return [figures for fleet in self._parts.fleets for figures in fleet.oee(span, now_ms)]
 
     def oee_by_kind(self, span: Span = "run") -> list[KindOee]:
-        """The sums of all machines of a type, for each type that has any."""
-        now_ms = self._lived()
-        return [figures for fleet in self._fleets for figures in fleet.oee_of_all(span, now_ms)]
+        """Return the sums of all machines of a type, for each type that has any."""
+        now_ms = self._bring_to_now()
+        return [figures for fleet in self._parts.fleets for figures in fleet.oee_of_all(span, now_ms)]
 
-    def still(self, span: Span = "run", which: Which = Which()) -> FleetSnapshot:  # noqa: B008 - nothing can change it
-        """Some machines as of `now`, to be looked at bit by bit while time goes on; NoSuchMachine where there are none.
+    def still(self, span: Span = "run", which: Which = Which()) -> FleetSnapshot:  # noqa: B008 - immutable
+        """Return some machines as of `now`, to be read bit by bit while time goes on; NoSuchMachine if there are none.
 
-        Only one at a time; a reload puts an end to it.
+        Only one may be read at a time; a reload ends it.
         """
-        config, now_ms = self.config, _milliseconds(self.now)
-        if self._coupling:
-            self._coupling.live(now_ms)
-        return FleetSnapshot(self._fleets, which, span, now_ms, lambda: self.config is not config)
+        config, now_ms, parts = self.config, _milliseconds(self.now), self._parts
+        if parts.event_queue:
+            parts.event_queue.advance_to(now_ms)
+        return FleetSnapshot(parts.fleets, which, span, now_ms, lambda: self.config is not config)
 
     def counted(self) -> Iterator[FleetCounts]:
-        """What `snapshot` and `oee_by_kind` tell of machines, bit by bit while time goes on.
+        """Yield what `snapshot` and `oee_by_kind` return of machines, bit by bit while time goes on.
 
-        Each part is of its own moment. Raises Outdated where a reload comes between.
+        Each part is of its own moment. Raises SnapshotOutdated where a reload comes between.
         """
-        config = self.config
-        for fleet in self._fleets:
+        config, parts = self.config, self._parts
+        for fleet in parts.fleets:
             for first in turns(fleet):
                 if self.config is not config:
                     raise SnapshotOutdated
                 now_ms = _milliseconds(self.now)
-                if self._coupling:
-                    self._coupling.live(now_ms)
+                if parts.event_queue:
+                    parts.event_queue.advance_to(now_ms)
                 yield count(fleet, now_ms, first)
 
     def census(self) -> list[PieceCount]:
-        """What became of the pieces that each machine type has made up to `now`; nothing where no pieces flow."""
-        self._lived()
-        return self._flow.census() if self._flow else []
+        """Return what became of the pieces that each machine type has made up to `now`; nothing without a flow."""
+        self._bring_to_now()
+        return self._parts.flow.piece_counts() if self._parts.flow else []
 
     def topic_template(self, kind: str) -> str:
-        """A kind's topic in the structure that is in force, see the function of that name."""
+        """Return a kind's topic in the configuration in effect, see the function of that name."""
         return topic_template(self.config, kind)
 
     def machines(self) -> Iterator[MachineView]:
-        """Every machine by type and number, as of its last row or event."""
+        """Yield every machine by type and number, as of its last message or event."""
         now_ms = _milliseconds(self.now)
-        return (machine.view(now_ms) for fleet in self._fleets for machine in fleet.machines)
+        return (machine.view(now_ms) for fleet in self._parts.fleets for machine in fleet.machines)
 
     @property
     def machine_states(self) -> dict[str, dict[str, Any]]:
-        """What each machine is at, by its id."""
+        """The state of each machine, by its id."""
         return {view.machine_id: _state(view) for view in self.machines()}
 
     def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
-        """The plant's counts at `now`. states: of the machines, if somebody has counted them."""
-        fleets = {fleet.declared.key: fleet for fleet in self._fleets}
+        """Return the plant's counts at `now`. states: those of the machines, if they have been counted already."""
+        fleets, orders = {fleet.declared.key: fleet for fleet in self._parts.fleets}, self._parts.order_book
         if states is None:
             states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
         jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
-        rows = {key: fleet.rows for key, fleet in fleets.items()} | self._business.rows
-        return Snapshot(_milliseconds(self.now), rows, states, jobs, self._business.open_orders)
+        rows = {key: fleet.rows for key, fleet in fleets.items()} | orders.rows
+        return Snapshot(_milliseconds(self.now), rows, states, jobs, orders.open_orders)
 
-    def _go_on(self, now: float) -> int:
+    def _move_to(self, now: float) -> int:
         self.now = max(now, self.now)
         return _milliseconds(self.now)
 
-    def _followed_flow(self, config: PlantConfig, now_ms: int) -> Flow | None:
-        """The flow that the structure asks for, in the state in which it is."""
-        if config.flow:
-            flow = self._flow or Flow(config.flow, self.seed, self.shard, now_ms)
-            flow.tune(config.flow, self._fleets, now_ms)
-            return flow
-        if self._flow:
-            self._flow.end(self._fleets, now_ms)
-        return None
-
-    def _parts(self) -> Sequence[Fleet | EventQueue | OrderBook]:
-        return (self._coupling, self._business) if self._coupling else (*self._fleets, self._business)
-
-    def _lived(self) -> int:
-        """Brings all machines up to `now`, and returns it; rows show no trace of that."""
-        now_ms = _milliseconds(self.now)
-        for part in [self._coupling] if self._coupling else self._fleets:
-            part.live(now_ms)
-        return now_ms
+    def _bring_to_now(self) -> int:
+        """Advance all machines to `now`, and return it in milliseconds."""
+        return self._parts.advance_to(_milliseconds(self.now)).now_ms
 
 
 def _state(view: MachineView) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 
 from plant.definition.calendar_config import ZONES, CalendarSpec, Maintenance, Readings, Shift, Window
 from plant.machines.fleet import Fleet
-from plant.machines.machine import NEVER, PLANNED_STOP, Machine
+from plant.machines.machine import Machine
+from plant.machines.states import NEVER, PLANNED_STOP
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
@@ -32,7 +33,7 @@ Span = tuple[int, int]
 """From one moment up to another, which is not in it, in milliseconds since 1970."""
 
 
-class Since(NamedTuple):
+class CalendarChange(NamedTuple):
     """From `from_ms` on, machines are meant to stand (`stopped`) or to work, until another one says otherwise."""
 
     from_ms: int
@@ -96,7 +97,7 @@ class Calendar:
         self._maintenance = [each for each in spec.maintenance if each.stops(kind)]
         self._once = [self._wall.span(each.once) for each in self._maintenance if each.once]
         self._changes_of = lru_cache(maxsize=8)(self._changes)
-        self._last, self._next_ms = Since(NEVER, stopped=False), NEVER
+        self._last, self._next_ms = CalendarChange(NEVER, stopped=False), NEVER
 
     def planned_stop(self, time_ms: int) -> bool:
         """Whether machines are meant to stand at that moment."""
@@ -129,13 +130,15 @@ class Calendar:
         reached = {*dates, *(day + DAY for day in dates)}  # a shift of that day may end on the next
         return sorted(day for day in reached if day >= first)
 
-    def _changes(self, day: date) -> list[Since]:
+    def _changes(self, day: date) -> list[CalendarChange]:
         """How a day begins, and each change in it."""
         begin, end = self._wall.day(day)
         work = list(self._work(day))
         stops = [*self._once, *self._stops(day)]
         edges = {edge for span in (*work, *stops) for edge in span if begin < edge < end}
-        told = [Since(edge, not _within(edge, work) or _within(edge, stops)) for edge in (begin, *sorted(edges))]
+        told = [
+            CalendarChange(edge, not _within(edge, work) or _within(edge, stops)) for edge in (begin, *sorted(edges))
+        ]
         return told[:1] + [later for earlier, later in pairwise(told) if later.stopped is not earlier.stopped]
 
     def _work(self, day: date) -> Iterator[Span]:
@@ -166,18 +169,18 @@ class PlannedStops:
         self._calendars: list[Calendar] = []
         self.next_ms = NEVER
 
-    def tune(self, spec: CalendarSpec | None, now_ms: int) -> None:
-        """Follow another calendar from now on, or none: then all are let go. New machines are for `live` to stop."""
+    def apply(self, spec: CalendarSpec | None, now_ms: int) -> None:
+        """Follow another calendar from now on, or none, which resumes all. `advance_to` stops new machines."""
         if spec is None and self._calendars:
             for fleet in self._fleets:
-                _impose(fleet.machines, now_ms, stopped=False)
+                _set_planned_stop(fleet.machines, now_ms, stopped=False)
         self._calendars = [Calendar(spec, fleet.declared.key) for fleet in self._fleets] if spec else []
-        self.live(now_ms)
+        self.advance_to(now_ms)
 
-    def live(self, until_ms: int) -> None:
+    def advance_to(self, until_ms: int) -> None:
         """Do what is to be done at a time, up to which the machines have lived."""
         for fleet, calendar in zip(self._fleets, self._calendars, strict=False):
-            _impose(fleet.machines, until_ms, stopped=calendar.planned_stop(until_ms))
+            _set_planned_stop(fleet.machines, until_ms, stopped=calendar.planned_stop(until_ms))
         self.next_ms = min((calendar.next_change(until_ms) for calendar in self._calendars), default=NEVER)
 
 
@@ -190,6 +193,6 @@ def _within(time_ms: int, spans: Iterable[Span]) -> bool:
     return any(begin <= time_ms < end for begin, end in spans)
 
 
-def _impose(machines: Iterable[Machine], now_ms: int, *, stopped: bool) -> None:
+def _set_planned_stop(machines: Iterable[Machine], now_ms: int, *, stopped: bool) -> None:
     for machine in machines:
-        (machine.hold if stopped else machine.release)(PLANNED_STOP, now_ms)
+        (machine.suspend if stopped else machine.resume)(PLANNED_STOP, now_ms)

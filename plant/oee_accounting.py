@@ -34,7 +34,7 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
-class Booked(Protocol):
+class AccountedMachine(Protocol):
     """What the books know of a machine.
 
     number: its row, see `OeeAccounts`.  hour_ends_ms: the end of the hour that its row is at.
@@ -66,7 +66,7 @@ class OeeAccounts:
 
     def __init__(self, greatest: int = 0, shards: int = 1) -> None:
         self.listener: Listener | None = None
-        self.before: Callable[[Booked, int], None] | None = None
+        self.before: Callable[[AccountedMachine, int], None] | None = None
         self._shards, self._width = shards, 1
         self._now, self._hour, self._last_hour = array("q"), array("q"), array("q")
         self._entered = array("q")
@@ -88,14 +88,14 @@ class OeeAccounts:
             del table[size:]
             table.frombytes(bytes(table.itemsize * (size - len(table))))
 
-    def begin(self, machine: Booked, now_ms: int) -> None:
+    def begin(self, machine: AccountedMachine, now_ms: int) -> None:
         """The machine's first stay begins."""
         machine.hour_ends_ms = self._hour_end(now_ms)
         row = machine.number // self._shards
         self._entered[row] = now_ms
         self._now[row * self._width + _IDEAL] -= machine.credit_ms(now_ms)
 
-    def leave(self, machine: Booked, now_ms: int) -> None:
+    def leave(self, machine: AccountedMachine, now_ms: int) -> None:
         """The machine's stay ends; what follows is another one, be it in the same state."""
         if self.before is not None:
             self.before(machine, now_ms)
@@ -107,7 +107,7 @@ class OeeAccounts:
             self.listener(StateInterval(machine.id, machine.state.name, self._entered[row], now_ms))
         self._entered[row] = now_ms
 
-    def finish(self, machine: Booked, result: str, ideal_ms: int, now_ms: int) -> None:
+    def finish(self, machine: AccountedMachine, result: str, ideal_ms: int, now_ms: int) -> None:
         """The machine has finished a job."""
         if self.before is not None:
             self.before(machine, now_ms)
@@ -118,12 +118,12 @@ class OeeAccounts:
         now[row + column] += 1
         now[row + _IDEAL] += ideal_ms
 
-    def figures(self, machine: Booked, producing: str, span: Span, now_ms: int) -> Figures:
+    def figures(self, machine: AccountedMachine, producing: str, span: Span, now_ms: int) -> Figures:
         """One machine's; it has lived up to now."""
         row = machine.number // self._shards
         return self._figures(range(row, row + 1), [machine], producing, span, now_ms)
 
-    def total(self, machines: Sequence[Booked], producing: str, span: Span, now_ms: int) -> Figures:
+    def total(self, machines: Sequence[AccountedMachine], producing: str, span: Span, now_ms: int) -> Figures:
         """Those of machines that follow each other by number; they have lived up to now."""
         first, last = (machine.number // self._shards for machine in (machines[0], machines[-1]))
         return self._figures(range(first, last + 1), machines, producing, span, now_ms)
@@ -146,15 +146,15 @@ class OeeAccounts:
             wide[column :: self._width] = table[column :: self._width - 1]
         return wide
 
-    def _enter(self, machine: Booked, now_ms: int) -> None:
+    def _enter(self, machine: AccountedMachine, now_ms: int) -> None:
         """Enter the stay up to now; what was before this hour is entered already."""
         column = self._states.get(machine.state.name) or self._widen(self._states, machine.state.name)
         self._now[machine.number // self._shards * self._width + column] += now_ms - self._since(machine)
 
-    def _since(self, machine: Booked) -> int:
+    def _since(self, machine: AccountedMachine) -> int:
         return max(self._entered[machine.number // self._shards], machine.hour_ends_ms - HOUR_MS)
 
-    def _turn(self, machine: Booked, now_ms: int) -> None:
+    def _turn(self, machine: AccountedMachine, now_ms: int) -> None:
         """Go on to the hour of now. A long stay may have skipped hours: only the last two of them are kept."""
         hour_ms = self._hour_end(now_ms) - HOUR_MS
         for begins_ms in (hour_ms - HOUR_MS, hour_ms):
@@ -167,7 +167,7 @@ class OeeAccounts:
                 machine.hour_ends_ms = begins_ms + HOUR_MS
         machine.hour_ends_ms = self._hour_end(now_ms)
 
-    def _open(self, machines: Iterable[Booked], now_ms: int) -> tuple[dict[str, int], int]:
+    def _open(self, machines: Iterable[AccountedMachine], now_ms: int) -> tuple[dict[str, int], int]:
         """What is not entered yet, because it goes on: time in each state, and the part done of the present jobs."""
         found: dict[str, int] = {}
         credit_ms = 0
@@ -181,7 +181,9 @@ class OeeAccounts:
             credit_ms += machine.credit_ms(now_ms)
         return found, credit_ms
 
-    def _figures(self, rows: range, machines: Iterable[Booked], producing: str, span: Span, now_ms: int) -> Figures:
+    def _figures(
+        self, rows: range, machines: Iterable[AccountedMachine], producing: str, span: Span, now_ms: int
+    ) -> Figures:
         open_ms, credit_ms = self._open(machines, now_ms)  # also turns all to the hour of now
         if span == "last_hour":
             open_ms, credit_ms = {}, 0

@@ -9,8 +9,8 @@ from typing import Any, Final
 import orjson
 
 from plant.definition.plant_config import OeeReport
-from plant.machines.fleet import RowStart
-from plant.machines.machine import NEVER
+from plant.machines.states import NEVER
+from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.telemetry import MachineOee, Message
 
 KIND: Final = "oee"
@@ -35,7 +35,7 @@ class Reports:
     def __init__(self) -> None:
         self._turn_ms, self._every_ms = NEVER, 0
         self._group, self._groups, self._apart_ms = 0, 1, 0
-        self._begin = RowStart()
+        self._begin = TimestampPrefix()
         self._said: Counter[str] = Counter()
 
     @property
@@ -48,7 +48,7 @@ class Reports:
         """Which machines are in that group, counted from 0 over all types of the whole plant."""
         return range(self._group * _GROUP, (self._group + 1) * _GROUP)
 
-    def tune(self, spec: OeeReport | None, machines: int, now_ms: int) -> None:
+    def apply(self, spec: OeeReport | None, machines: int, now_ms: int) -> None:
         """Follow the YAML from now on. machines: how many there are in the whole plant."""
         if spec is None or not spec.enabled:
             self._turn_ms, self._group = NEVER, 0
@@ -59,13 +59,13 @@ class Reports:
         self._every_ms, self._groups, self._apart_ms = every_ms, groups, min(_GROUP_MS, every_ms // groups)
         self._turn_ms, self._group = (now_ms // every_ms + 1) * every_ms, 0
 
-    def say(self, machines: Iterable[MachineOee]) -> list[Message]:
+    def emit(self, machines: Iterable[MachineOee]) -> list[Message]:
         """The messages due at `next_ms`, given the figures of that moment of the machines at `places`."""
         said = [self._message(machine) for machine in machines]
         self._go_on()
         return said
 
-    def pass_over(self, until_ms: int) -> None:
+    def skip_to(self, until_ms: int) -> None:
         """Leave out what is due up to a time."""
         while self.next_ms <= until_ms:
             self._go_on()

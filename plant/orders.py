@@ -14,9 +14,9 @@ from typing import Any, Final
 import orjson
 
 from plant.definition.plant_config import CustomerOrder, Dispatch, MessageTypes
-from plant.machines.fleet import RowStart
 from plant.machines.jobs import MS_A_JOB_NUMBER
-from plant.machines.machine import NEVER
+from plant.machines.states import NEVER
+from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.material_flow.flow import Flow
 from plant.random_stream import RandomStream, exponential
 from plant.telemetry import DispatchedOrder, Message, OrderListener, PlacedOrder
@@ -50,7 +50,7 @@ class PoissonArrivals:
         """When the next event arrives: the first whole millisecond after it."""
         return self._next_us // 1000 + 1
 
-    def tune(self, per_hour: float, now_ms: int) -> None:
+    def apply(self, per_hour: float, now_ms: int) -> None:
         """Arrive at another rate from now on. A Poisson process has no memory, so the wait begins anew."""
         if per_hour != self._per_hour:
             self._per_hour, self._next_us = per_hour, now_ms * 1000
@@ -85,10 +85,10 @@ class OrderBook:
         self._orders = PoissonArrivals(seed, ORDER, begin_ms)
         self._dispatches = PoissonArrivals(seed, DISPATCH, begin_ms)
         self._oldest_open = self._orders.number
-        self._begin = RowStart()
+        self._begin = TimestampPrefix()
         self._flow: Flow | None = None
-        self._unsaid: list[_Event] = []
-        self.tune(MessageTypes(), None, begin_ms)
+        self._pending: list[_Event] = []
+        self.apply(MessageTypes(), None, begin_ms)
         self._events = {ORDER: 0, DISPATCH: 0}
         self.rows = {ORDER: 0, DISPATCH: 0}
 
@@ -105,12 +105,12 @@ class OrderBook:
         """When the next event arrives."""
         return min(self._orders.next_ms, self._dispatches.next_ms)
 
-    def tune(self, types: MessageTypes, flow: Flow | None, now_ms: int) -> None:
+    def apply(self, types: MessageTypes, flow: Flow | None, now_ms: int) -> None:
         """Follow other rates and contents from now on; open orders stay open. `flow`: what fills them, if they wait."""
         self._order = types.customer_order or NO_ORDERS
-        self._way = types.dispatch or NO_DISPATCHES
-        self._orders.tune(self._order.enabled * self._order.orders_per_hour, now_ms)
-        self._dispatches.tune(self._way.enabled * self._way.dispatches_per_hour, now_ms)
+        self._route = types.dispatch or NO_DISPATCHES
+        self._orders.apply(self._order.enabled * self._order.orders_per_hour, now_ms)
+        self._dispatches.apply(self._route.enabled * self._route.dispatches_per_hour, now_ms)
         if flow is not self._flow:
             self._hand_over(flow, now_ms)
 
@@ -123,27 +123,27 @@ class OrderBook:
             for number in filter(self._is_own, range(self._oldest_open, self._orders.number)):
                 flow.order(number, _items(self._order, self._orders.stream, number), now_ms)
 
-    def due(self, until_ms: int) -> list[Message]:
+    def messages_until(self, until_ms: int) -> list[Message]:
         """Every event up to a time that is not said yet, in order."""
-        self.live(until_ms)
-        events, self._unsaid = self._unsaid, []
+        self.advance_to(until_ms)
+        events, self._pending = self._pending, []
         return [row for event in events for row in self._said(*event)]
 
-    def live(self, until_ms: int) -> None:
+    def advance_to(self, until_ms: int) -> None:
         """Let everything happen up to a time; of two events in the same millisecond the order comes first."""
         while self.next_ms <= until_ms:
             ordered = self._orders.next_ms <= self._dispatches.next_ms
             (self._place if ordered else self._dispatch)()
 
-    def pass_over(self, until_ms: int) -> None:
+    def skip_to(self, until_ms: int) -> None:
         """Let time pass; nothing is said."""
-        self.live(until_ms)
-        self._unsaid = []
+        self.advance_to(until_ms)
+        self._pending = []
 
     def _place(self) -> None:
         time_ms, number = self._orders.take()
         items = _items(self._order, self._orders.stream, number)
-        self._unsaid.append((ORDER, number, time_ms, {"event_type": "order_placed"}, {"items": items}))
+        self._pending.append((ORDER, number, time_ms, {"event_type": "order_placed"}, {"items": items}))
         if self._flow and self._is_own(number):
             self._flow.order(number, items, time_ms)
         if self.listener is not None and self._is_own(number):
@@ -154,8 +154,8 @@ class OrderBook:
         leaving = self._leaving(number, time_ms)
         if leaving:
             order, freight = leaving
-            details = {**_way(self._way, self._dispatches.stream, number), **freight}
-            self._unsaid.append((DISPATCH, order, time_ms, {"event_type": "order_dispatched"}, details))
+            details = {**_route(self._route, self._dispatches.stream, number), **freight}
+            self._pending.append((DISPATCH, order, time_ms, {"event_type": "order_dispatched"}, details))
             if self.listener is not None and self._is_own(order):
                 self.listener(DispatchedOrder(_order_id(order), time_ms, details))
 
@@ -207,7 +207,7 @@ def _within(fewest_most: tuple[int, int], uniform: float) -> int:
     return fewest + int(uniform * (most - fewest + 1))
 
 
-def _way(spec: Dispatch, stream: RandomStream, number: int) -> dict[str, str]:
+def _route(spec: Dispatch, stream: RandomStream, number: int) -> dict[str, str]:
     destination_at, carrier_at, _, _ = stream.draws(b"way", number)
     destination = spec.destinations[int(destination_at * len(spec.destinations))]
     return {"destination": destination, "carrier": spec.carriers[int(carrier_at * len(spec.carriers))]}

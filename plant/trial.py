@@ -19,11 +19,11 @@ class ConfigTrial:
     root: what holds all of the plant.  books, business: what in it tells listeners.
     """
 
-    def __init__(self, root: object, books: Sequence[OeeAccounts], business: OrderBook) -> None:
+    def __init__(self, root: object, accounts: Sequence[OeeAccounts], business: OrderBook) -> None:
         self._before = Checkpoint(root)
         self._listening: list[Callable[[], None]] = []
         self._untold: list[Callable[[], None]] = []
-        for each in books:
+        for each in accounts:
             # Whoever looks at machines bit by bit sees none of this; a plant that is taken back has it again.
             each.before = None
             if each.listener is not None:

@@ -76,10 +76,10 @@ def forgets_a_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Books that miss each stay of a fault."""
     leave = OeeAccounts.leave
 
-    def mutated(books: OeeAccounts, machine: Any, now_ms: int) -> None:
+    def mutated(accounts: OeeAccounts, machine: Any, now_ms: int) -> None:
         if machine.state.name == "faulted":
-            books._entered[machine.number] = now_ms
-        leave(books, machine, now_ms)
+            accounts._entered[machine.number] = now_ms
+        leave(accounts, machine, now_ms)
 
     monkeypatch.setattr(OeeAccounts, "leave", mutated)
 

@@ -47,7 +47,8 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.rate_forecast plant.trial plant.catalogue plant.orders plant.oee_reports plant.material_flow plant.event_queue plant.calendar plant.machines plant.oee_accounting plant.telemetry plant.definition
+messages: plant.parts plant.trial plant.catalogue plant.event_queue plant.oee_reports plant.machines plant.definition plant.oee_accounting plant.telemetry
+plant.parts: plant.rate_forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
 plant.config_changes: plant.rate_forecast plant.definition
 plant.rate_forecast: plant.throughput plant.definition
 plant.trial: plant.orders plant.machines plant.oee_accounting

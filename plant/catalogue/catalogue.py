@@ -23,7 +23,7 @@ from plant.catalogue.message_kinds import FieldSpec, MachineRef, MessageKind, Ro
 from plant.catalogue.topics import topic_template
 from plant.definition.plant_config import PlantConfig
 from plant.definition.spaceship import MACHINE_TYPES
-from plant.machines.machine import TRACE
+from plant.machines.machine_type_runtime import TRACE
 from plant.material_flow.workstations import TESTING
 
 __all__ = ["FieldSpec", "MachineRef", "MessageKind", "Role", "catalogue", "literal_pattern"]

@@ -13,11 +13,12 @@ from string import Formatter
 from typing import Final
 
 from plant.catalogue.message_kinds import FieldSpec, literal_pattern
+from plant.definition.field_sources import FieldSource
 from plant.definition.machine_config import MachineSpec
 from plant.definition.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig
 from plant.machines.jobs import milliseconds
-from plant.machines.machine import BLOCKED, PLANNED_STOP, STARVED
+from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
 from plant.material_flow.flow import SOURCES as FLOW_SOURCES
 from plant.orders import MOST_ITEMS
 
@@ -71,9 +72,10 @@ class MachineTypeContext:
         return ceil(milliseconds(self.config.job_seconds(self.spec)[0]))
 
 
-def field_of(source: str, name: str, speaker: MachineTypeContext) -> FieldSpec:
-    """The key `name`, whose value is found at a source on a machine; KeyError where nothing is known of that source."""
-    return _SOURCES[source](name, speaker)
+def field_of(source: FieldSource, name: str, context: MachineTypeContext) -> FieldSpec:
+    """Return what there is to know of the key `name`, which reports what the source says of a machine."""
+    meaning = source.meaning.format(product=context.declared.product, producing=context.spec.producing_state)
+    return _SPECS[source](name, meaning, context)
 
 
 def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
@@ -168,75 +170,65 @@ def _share(name: str, description: str, maximum: float) -> FieldSpec:
     return FieldSpec(name, "number", description, nullable=True, minimum=0, maximum=maximum)
 
 
-def _machine_id(name: str, of: MachineTypeContext) -> FieldSpec:
-    return FieldSpec(name, "string", "The machine.", pattern=id_pattern(of.declared))
+def _machine_id(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "string", meaning, pattern=id_pattern(of.declared))
 
 
-def _station(name: str, of: MachineTypeContext) -> FieldSpec:
-    return _text(name, "The station at which the machine stands.", of.stations)
+def _station(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, of.stations)
 
 
-def _status(name: str, of: MachineTypeContext) -> FieldSpec:
-    return _text(name, f"What the machine is at; jobs advance in `{of.spec.producing_state}` alone.", of.statuses)
+def _status(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, of.statuses)
 
 
-def _shown_kind(name: str, of: MachineTypeContext) -> FieldSpec:
-    kinds, product = tuple(of.spec.job_kinds), of.declared.product
-    text = f"Kind of the {product} that is finished in this row, else of the one on the machine."
-    return _text(name, text, kinds, nullable=of.starves)
+def _job_kind(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, tuple(of.spec.job_kinds), nullable=of.starves)
 
 
-def _finished_id(name: str, of: MachineTypeContext) -> FieldSpec:
-    text = f"The {of.declared.product} that is finished; null in rows that report none."
-    return FieldSpec(name, "string", text, nullable=True, pattern=_job_pattern(of), role="job_id")
+def _finished_id(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "string", meaning, nullable=True, pattern=_job_pattern(of), role="job_id")
 
 
-def _finished_cycle(name: str, of: MachineTypeContext) -> FieldSpec:
-    text = f"Producing time that the finished {of.declared.product} took, to a tenth; null in rows that report none."
-    # Said with one decimal, rounded half up.
+def _finished_cycle(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+    # Reported with one decimal, rounded half up.
     least = (of.shortest_ms + 50) // 100 / 10
-    return FieldSpec(name, "number", text, unit="s", nullable=True, minimum=least, role="cycle")
+    return FieldSpec(name, "number", meaning, unit="s", nullable=True, minimum=least, role="cycle")
 
 
-def _finished_result(name: str, of: MachineTypeContext) -> FieldSpec:
-    text = f"How the finished {of.declared.product} turned out; null in rows that report none."
-    return FieldSpec(name, "string", text, enum=of.results, nullable=True, role="result")
+def _finished_result(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "string", meaning, enum=of.results, nullable=True, role="result")
 
 
-def _finished_issues(name: str, of: MachineTypeContext) -> FieldSpec:
+def _finished_issues(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
     most = max(getattr(of.spec, "issues_range", (0, 0))) if of.declared.defective in of.results else 0
-    text = f"Issues found in the finished {of.declared.product}; 0 in rows that report none."
-    return FieldSpec(name, "integer", text, minimum=0, maximum=most)
+    return FieldSpec(name, "integer", meaning, minimum=0, maximum=most)
 
 
-def _finished_consumed(name: str, of: MachineTypeContext) -> FieldSpec:
-    text = f"Ids of the pieces that went into the finished {of.declared.product}; null in rows that report none."
-    return FieldSpec(name, "array", text, nullable=True, items="string")
+def _finished_consumed(name: str, meaning: str, _of: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "array", meaning, nullable=True, items="string")
 
 
-def _current_id(name: str, of: MachineTypeContext) -> FieldSpec:
-    text = f"The {of.declared.product} on the machine now" + (
-        "; null while it waits for material." if of.starves else "."
-    )
+def _current_id(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+    text = f"{meaning}; null while it waits for material." if of.starves else f"{meaning}."
     return FieldSpec(name, "string", text, nullable=of.starves, pattern=_job_pattern(of))
 
 
-def _progress(name: str, of: MachineTypeContext) -> FieldSpec:
-    text = f"Share of the {of.declared.product} on the machine that is done, rounded down; 1.0 as it is finished."
-    return FieldSpec(name, "number", text, minimum=0, maximum=1)
+def _progress(name: str, meaning: str, _of: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "number", meaning, minimum=0, maximum=1)
 
 
-_SOURCES: Final[Mapping[str, Callable[[str, MachineTypeContext], FieldSpec]]] = {
-    "id_json": _machine_id,
-    "station_json": _station,
-    "state.json": _status,
-    "shown.kind.json": _shown_kind,
-    "finished.id_json": _finished_id,
-    "finished.cycle_json": _finished_cycle,
-    "finished.result.json": _finished_result,
-    "finished.issues_json": _finished_issues,
-    "finished.consumed_json": _finished_consumed,
-    "job.id_json": _current_id,
-    "progress_json": _progress,
+_SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], FieldSpec]]] = {
+    FieldSource.MACHINE_ID: _machine_id,
+    FieldSource.STATION: _station,
+    FieldSource.STATUS: _status,
+    FieldSource.JOB_KIND: _job_kind,
+    FieldSource.FINISHED_ID: _finished_id,
+    FieldSource.FINISHED_CYCLE: _finished_cycle,
+    FieldSource.FINISHED_RESULT: _finished_result,
+    FieldSource.FINISHED_ISSUES: _finished_issues,
+    FieldSource.FINISHED_CONSUMED: _finished_consumed,
+    FieldSource.CURRENT_ID: _current_id,
+    FieldSource.PROGRESS: _progress,
 }
-"""Where on a machine a value is found -> what it means there."""
+"""How the values of each source are typed and bounded; complete by a test."""

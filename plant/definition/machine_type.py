@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from plant.definition.field_sources import FieldSource
 from plant.definition.machine_config import MachineSpec
 
 _MACHINE_ID: Final = re.compile(r"[^{}]*\{number(:0[0-9]+d)?\}[^{}]*")
@@ -22,8 +23,7 @@ class MachineType:
     job_id: a job's id up to its number, over {initials} and {kind}; `nicknames` are other words for kinds.
     defective: the result that has issues, if any has.
     title: what such a machine is called.  product: what its jobs are of.
-    fields: the row's keys in order after `timestamp`, each with where on a `Machine` its JSON text is found; what is
-    found there is described in plant.meanings.
+    fields: the keys of a message in order after `timestamp`, each with what it reports.
     """
 
     key: str
@@ -35,7 +35,7 @@ class MachineType:
     machine_id: str
     topic: str
     job_id: str
-    fields: Mapping[str, str]
+    fields: Mapping[str, FieldSource]
     nicknames: Mapping[str, str] = field(default_factory=dict)
     defective: str | None = None
 

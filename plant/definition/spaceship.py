@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from plant.definition.field_sources import FieldSource
 from plant.definition.machine_config import CncMachine, Painting, Printer3d, Testing, Welding
 from plant.definition.machine_type import MachineType
 
-_HEAD: Final = {"machine_id": "id_json", "station_id": "station_json", "status": "state.json"}
+_HEAD: Final = {"machine_id": FieldSource.MACHINE_ID, "station_id": FieldSource.STATION, "status": FieldSource.STATUS}
 
 MACHINE_TYPES: Final = (
     MachineType(
@@ -22,11 +23,11 @@ MACHINE_TYPES: Final = (
         job_id="{initials}-",
         fields=_HEAD
         | {
-            "part_type": "shown.kind.json",
-            "part_id": "finished.id_json",
-            "cycle_time": "finished.cycle_json",
-            "quality": "finished.result.json",
-            "current_part_id": "job.id_json",
+            "part_type": FieldSource.JOB_KIND,
+            "part_id": FieldSource.FINISHED_ID,
+            "cycle_time": FieldSource.FINISHED_CYCLE,
+            "quality": FieldSource.FINISHED_RESULT,
+            "current_part_id": FieldSource.CURRENT_ID,
         },
     ),
     MachineType(
@@ -41,11 +42,11 @@ MACHINE_TYPES: Final = (
         job_id="{initials}-",
         fields=_HEAD
         | {
-            "part_type": "shown.kind.json",
-            "part_id": "finished.id_json",
-            "progress": "progress_json",
-            "quality": "finished.result.json",
-            "current_part_id": "job.id_json",
+            "part_type": FieldSource.JOB_KIND,
+            "part_id": FieldSource.FINISHED_ID,
+            "progress": FieldSource.PROGRESS,
+            "quality": FieldSource.FINISHED_RESULT,
+            "current_part_id": FieldSource.CURRENT_ID,
         },
     ),
     MachineType(
@@ -60,11 +61,11 @@ MACHINE_TYPES: Final = (
         job_id="A-",
         fields=_HEAD
         | {
-            "assembly_id": "finished.id_json",
-            "assembly_type": "shown.kind.json",
-            "last_cycle_time": "finished.cycle_json",
-            "quality": "finished.result.json",
-            "current_assembly_id": "job.id_json",
+            "assembly_id": FieldSource.FINISHED_ID,
+            "assembly_type": FieldSource.JOB_KIND,
+            "last_cycle_time": FieldSource.FINISHED_CYCLE,
+            "quality": FieldSource.FINISHED_RESULT,
+            "current_assembly_id": FieldSource.CURRENT_ID,
         },
     ),
     MachineType(
@@ -79,11 +80,11 @@ MACHINE_TYPES: Final = (
         job_id="Frame-",
         fields=_HEAD
         | {
-            "part_id": "finished.id_json",
-            "color": "shown.kind.json",
-            "cycle_time": "finished.cycle_json",
-            "quality": "finished.result.json",
-            "current_part_id": "job.id_json",
+            "part_id": FieldSource.FINISHED_ID,
+            "color": FieldSource.JOB_KIND,
+            "cycle_time": FieldSource.FINISHED_CYCLE,
+            "quality": FieldSource.FINISHED_RESULT,
+            "current_part_id": FieldSource.CURRENT_ID,
         },
     ),
     MachineType(
@@ -100,11 +101,11 @@ MACHINE_TYPES: Final = (
         defective="fail",
         fields=_HEAD
         | {
-            "target_id": "finished.id_json",
-            "target_type": "shown.kind.json",
-            "test_result": "finished.result.json",
-            "issues_found": "finished.issues_json",
-            "current_target_id": "job.id_json",
+            "target_id": FieldSource.FINISHED_ID,
+            "target_type": FieldSource.JOB_KIND,
+            "test_result": FieldSource.FINISHED_RESULT,
+            "issues_found": FieldSource.FINISHED_ISSUES,
+            "current_target_id": FieldSource.CURRENT_ID,
         },
     ),
 )

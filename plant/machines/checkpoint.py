@@ -36,7 +36,7 @@ class Checkpoint:
 
     def __init__(self, root: object) -> None:
         self._restores: list[_Restore] = []
-        self._met: set[int] = set()
+        self._seen: set[int] = set()
         self._ahead = [root]
         while self._ahead:
             self._keep(self._ahead.pop())
@@ -49,9 +49,9 @@ class Checkpoint:
     def _keep(self, thing: Any) -> None:
         kind: Any = type(thing)
         keep = _keeper(kind)
-        if keep is None or id(thing) in self._met:
+        if keep is None or id(thing) in self._seen:
             return
-        self._met.add(id(thing))
+        self._seen.add(id(thing))
         restore, held = keep(thing)
         self._restores.append(restore)
         self._look_into(list(held))
@@ -66,11 +66,11 @@ class Checkpoint:
 
     def _keep_machines(self, machines: list[Machine]) -> None:
         """A fleet at once. They share a model; a hundred thousand of them cost as much as all the rest together."""
-        if self._met.issuperset(map(id, machines)):
+        if self._seen.issuperset(map(id, machines)):
             return
-        self._met.update(map(id, machines))
+        self._seen.update(map(id, machines))
         self._restores.append(partial(_put_back, machines, [*map(_held_by_machine, machines)]))
-        self._ahead.extend({id(machine.model): machine.model for machine in machines}.values())
+        self._ahead.extend({id(machine.runtime): machine.runtime for machine in machines}.values())
 
 
 def _put_back(machines: list[Machine], held: list[tuple[Any, ...]]) -> None:

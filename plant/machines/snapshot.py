@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, cast
 
 from plant.machines.fleet import Fleet
 from plant.machines.machine import Machine
-from plant.oee_accounting import Booked, Span
+from plant.oee_accounting import AccountedMachine, Span
 from plant.telemetry import KindOee, MachineOee, Which
 
 _LOOKED_AT: Final = 50
@@ -32,7 +32,7 @@ class SnapshotOutdated(Exception):
     """The plant was changed before all machines had been looked at."""
 
 
-class Placed(NamedTuple):
+class PlacedOee(NamedTuple):
     """A machine's figures, and its place among all machines: the number of its type, and its own."""
 
     place: tuple[int, int]
@@ -60,24 +60,24 @@ class FleetSnapshot:
         self._span, self.now_ms, self._outdated = span, now_ms, outdated
         self._fleets, self.more = _chosen(fleets, which)
 
-    def figures(self) -> Generator[list[Placed], None, None]:
+    def figures(self) -> Generator[list[PlacedOee], None, None]:
         """All of them, a few at a time. To be closed where it is not taken to its end. Raises Outdated."""
-        looks = [_Look(self._span, self.now_ms, machines) for _, _, machines in self._fleets]
+        looks = [_MachineReader(self._span, self.now_ms, machines) for _, _, machines in self._fleets]
         for (_, fleet, _), look in zip(self._fleets, looks, strict=True):
-            fleet.books.before = look.at_once
+            fleet.accounts.before = look.at_once
         try:
             for (type_number, _, machines), look in zip(self._fleets, looks, strict=True):
                 for first in range(0, len(machines), _LOOKED_AT):
                     if self._outdated():
                         raise SnapshotOutdated
                     some = machines[first : first + _LOOKED_AT]
-                    yield [Placed((type_number, machine.number), look.at(machine)) for machine in some]
+                    yield [PlacedOee((type_number, machine.number), look.at(machine)) for machine in some]
         finally:
             for _, fleet, _ in self._fleets:
-                fleet.books.before = None
+                fleet.accounts.before = None
 
 
-class _Look:
+class _MachineReader:
     """At machines of one type, each once: in its turn, or before something is entered for it."""
 
     def __init__(self, span: Span, now_ms: int, machines: Sequence[Machine]) -> None:
@@ -86,11 +86,11 @@ class _Look:
 
     def at(self, machine: Machine) -> MachineOee:
         """In its turn."""
-        machine.live(self._now_ms)
+        machine.advance_to(self._now_ms)
         self._waiting.discard(machine.number)
         return self._kept.pop(machine.number, None) or machine.oee(self._span, self._now_ms)
 
-    def at_once(self, machine: Booked, time_ms: int) -> None:
+    def at_once(self, machine: AccountedMachine, time_ms: int) -> None:
         """Before it changes, if its turn has not come and the change is of later."""
         if time_ms > self._now_ms and machine.number in self._waiting:
             self._waiting.discard(machine.number)
@@ -102,7 +102,7 @@ def count(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
     machines, kind = fleet.machines[first : first + _COUNTED], fleet.declared.key
     for machine in machines:
         if machine.next_ms <= now_ms:
-            machine.live(now_ms)
+            machine.advance_to(now_ms)
     states = Counter(machine.state.name for machine in machines)
     named = Counter({(kind, name): number for name, number in states.items()})
     return FleetCounts(named, fleet.oee_of(machines, "run", now_ms))

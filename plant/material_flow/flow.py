@@ -51,24 +51,24 @@ class Flow:
             station.repairs = {result: self._stations[key or station.key].again for result, key in REPAIRS.items()}
         self._store = self._stations[TESTING].out
         self._orders: deque[Order] = deque()
-        self._spec, self._begun = spec, False
+        self._spec, self._is_filled = spec, False
 
     @property
     def open_orders(self) -> Sequence[Order]:
         """Orders that wait to be filled, the oldest first."""
         return self._orders
 
-    def tune(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
+    def apply(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
         """Follow other numbers and machines from now on. What lies in buffers stays there."""
         self._spec = spec
         on_the_line = [
             (self._stations[key], fleet) for fleet in fleets if (key := fleet.declared.key) in self._stations
         ]
-        new = [post for station, fleet in on_the_line for post in station.follow(spec, fleet.machines)]
-        if not self._begun:
+        new = [workstation for station, fleet in on_the_line for workstation in station.follow(spec, fleet.machines)]
+        if not self._is_filled:
             self._fill(spec.initial_fill)
-        for post in new:
-            post.supply()
+        for workstation in new:
+            workstation.assume_kit()
         self._make_room(now_ms)
         for station in self._stations.values():
             station.go_on(now_ms)
@@ -76,9 +76,9 @@ class Flow:
     def end(self, fleets: Iterable[Fleet], now_ms: int) -> None:
         """Every machine stands alone from now on. Those that are not in the fleets any more are gone, not set free."""
         here = {machine for fleet in fleets for machine in fleet.machines}
-        for post in self._posts():
-            if post.machine in here:
-                post.stand_alone(now_ms)
+        for workstation in self._workstations():
+            if workstation.machine in here:
+                workstation.detach(now_ms)
 
     def order(self, number: int, items: Iterable[Mapping[str, Any]], now_ms: int) -> None:
         """An order has come in."""
@@ -97,25 +97,27 @@ class Flow:
             unit.maker.counts["shipped"] += 1
         return order.number, [orjson.loads(unit.id_json) for unit in units]
 
-    def census(self) -> list[PieceCount]:
+    def piece_counts(self) -> list[PieceCount]:
         """Where the pieces are that each station has made."""
         buffers = [buffer for station in self._stations.values() for buffer in (station.out, station.again)]
         in_buffers = Counter(piece.maker.key for buffer in buffers for piece in buffer.pieces)
         blocked = (piece for buffer in buffers for _, piece in buffer.givers)
-        kits = (piece for post in self._posts() for pieces in post.kit.values() for piece in pieces)
+        kits = (
+            piece for workstation in self._workstations() for pieces in workstation.kit.values() for piece in pieces
+        )
         on_machines = Counter(piece.maker.key for piece in (*blocked, *kits))
         return [
-            PieceCount(key, *station.fates(), in_buffers[key], on_machines[key])
+            PieceCount(key, *station.piece_totals(), in_buffers[key], on_machines[key])
             for key, station in self._stations.items()
         ]
 
-    def _posts(self) -> Iterator[Workstation]:
-        return (post for station in self._stations.values() for post in station.posts.values())
+    def _workstations(self) -> Iterator[Workstation]:
+        return (workstation for station in self._stations.values() for workstation in station.workstations.values())
 
     def _fill(self, share: float) -> None:
-        self._begun = True
+        self._is_filled = True
         for station in self._stations.values():
-            station.out.pieces.extend(station.from_before(int(station.out.places * share)))
+            station.out.pieces.extend(station.initial_pieces(int(station.out.places * share)))
 
     def _make_room(self, now_ms: int) -> None:
         """The store takes in what the oldest order needs, be it more than it has places."""

@@ -16,7 +16,9 @@ from typing import Final, NamedTuple
 
 from plant.definition.flow_config import FlowSpec
 from plant.machines.jobs import MS_A_JOB_NUMBER, NO_JOB, Job, JobKind
-from plant.machines.machine import BLOCKED, STARVED, Machine, MachineTypeRuntime, State
+from plant.machines.machine import Machine
+from plant.machines.machine_type_runtime import MachineTypeRuntime
+from plant.machines.states import BLOCKED, STARVED, State
 from plant.random_stream import RandomStream
 from plant.telemetry import GOOD
 
@@ -80,11 +82,11 @@ class Buffer:
             self.pieces.append(piece)
             giver.go_on(now_ms)
 
-    def forget(self, post: Workstation) -> list[Piece]:
+    def forget(self, workstation: Workstation) -> list[Piece]:
         """The machine is gone, and with it the piece that it wanted to put here, if any."""
-        self.takers.pop(post, None)
-        lost = [piece for giver, piece in self.givers if giver is post]
-        self.givers = deque(each for each in self.givers if each[0] is not post)
+        self.takers.pop(workstation, None)
+        lost = [piece for giver, piece in self.givers if giver is workstation]
+        self.givers = deque(each for each in self.givers if each[0] is not workstation)
         return lost
 
 
@@ -101,36 +103,36 @@ class Stage:
         self.out, self.again = Buffer(0), Buffer(ENDLESS)
         self.sources: Sequence[Stage] = ()
         self.repairs: Mapping[str, Buffer] = {}
-        self.posts: dict[int, Workstation] = {}
+        self.workstations: dict[int, Workstation] = {}
         self.bills: Mapping[str, Mapping[Stage, int]] = {}
         self.most_reworks = 0
         self.counts = Counter[str]()
-        self._model: MachineTypeRuntime | None = None
+        self._runtime: MachineTypeRuntime | None = None
         self._stock, (self._stock_number, self._shards) = RandomStream(seed, f"{key}/stock"), shard
         self._began = begin_ms // MS_A_JOB_NUMBER % 10**10
 
     def follow(self, spec: FlowSpec, machines: Sequence[Machine]) -> list[Workstation]:
         """Have these machines and no others, by these numbers; the posts of those that are new."""
         self.out.places, self.most_reworks = getattr(spec.buffers, self.key), spec.most_reworks
-        self._model = machines[0].model if machines else None
-        if self._model:
-            self._model.feed = self._feed
-            self.bills = {kind: self._bill(spec, kind) for kind in self._model.spec.job_kinds}
-        before = {post.machine: post for post in self.posts.values()}
+        self._runtime = machines[0].runtime if machines else None
+        if self._runtime:
+            self._runtime.start_next = self._start_next
+            self.bills = {kind: self._bill(spec, kind) for kind in self._runtime.spec.job_kinds}
+        before = {workstation.machine: workstation for workstation in self.workstations.values()}
         new = [Workstation(self, machine) for machine in machines if machine not in before]
         kept = [before.pop(machine) for machine in machines if machine in before]
         for gone in before.values():
             gone.leave()
-        self.posts = {post.machine.number: post for post in (*kept, *new)}
+        self.workstations = {workstation.machine.number: workstation for workstation in (*kept, *new)}
         return new
 
     def go_on(self, now_ms: int) -> None:
         """Numbers have changed: there may be room now, or what was lacking."""
         self.out.refill(now_ms)
-        for post in tuple(self.again.takers):
-            post.ask_again(now_ms)
+        for workstation in tuple(self.again.takers):
+            workstation.retry(now_ms)
 
-    def pass_on(self, giver: Workstation, piece: Piece, result: str, now_ms: int) -> bool:
+    def hand_on(self, giver: Workstation, piece: Piece, result: str, now_ms: int) -> bool:
         """Whether a finished piece could leave its machine: only a good one may have to wait."""
         self.counts["made"] += 1
         repair = self.repairs.get(result)
@@ -141,22 +143,22 @@ class Stage:
         self.counts["scrapped"] += 1
         return True
 
-    def from_before(self, how_many: int) -> list[Piece]:
+    def initial_pieces(self, how_many: int) -> list[Piece]:
         """Pieces made before the line began; none if there is no machine that could have made them.
 
         A number that starts with a 0 stands in their ids where others have that of the machine.
         """
-        model = self._model
-        return [self._old(model) for _ in range(how_many)] if model else []
+        runtime = self._runtime
+        return [self._old(runtime) for _ in range(how_many)] if runtime else []
 
-    def fates(self) -> tuple[int, int, int, int, int]:
+    def piece_totals(self) -> tuple[int, int, int, int, int]:
         """How many of the pieces made here are made, consumed, scrapped, shipped and removed."""
         count = self.counts
         return count["made"], count["consumed"], count["scrapped"], count["shipped"], count["removed"]
 
-    def _old(self, model: MachineTypeRuntime) -> Piece:
+    def _old(self, runtime: MachineTypeRuntime) -> Piece:
         number, self._stock_number = self._stock_number, self._stock_number + self._shards
-        kind = model.jobs.draw(self._stock, 0, number, 0).kind
+        kind = runtime.jobs.draw(self._stock, 0, number, 0).kind
         id_json = b'%b0%d%010d"' % (kind.id_head, number, self._began)
         self.counts["made"] += 1
         return Piece(id_json, self, {self.key: kind}, 0)
@@ -165,8 +167,8 @@ class Stage:
         parts = spec.parts_of(kind) if self.key == WELDING else {source.key: 1 for source in self.sources}
         return {source: parts[source.key] for source in self.sources if source.key in parts}
 
-    def _feed(self, machine: Machine, now_ms: int) -> None:
-        self.posts[machine.number].turn_out(machine.finished, now_ms)
+    def _start_next(self, machine: Machine, now_ms: int) -> None:
+        self.workstations[machine.number].finish_job(machine.finished, now_ms)
 
 
 class Workstation:
@@ -185,19 +187,19 @@ class Workstation:
         self.number, self.ahead = machine.job.number + 1, machine.job
         self.unit: Piece | None = None
 
-    def supply(self) -> None:
+    def assume_kit(self) -> None:
         """Say that the job on the machine was begun with pieces from before the flow."""
         bill = self.station.bills.get(self.machine.job.kind.name, {})
-        pieces = [piece for source, how_many in bill.items() for piece in source.from_before(how_many)]
+        pieces = [piece for source, how_many in bill.items() for piece in source.initial_pieces(how_many)]
         self._consume(pieces, pieces[0] if pieces and self.station.key in UNITS else None)
         self.machine.job = self.machine.job._replace(consumed_json=_list(pieces))
 
-    def turn_out(self, job: Job, now_ms: int) -> None:
+    def finish_job(self, job: Job, now_ms: int) -> None:
         """Let the finished piece go where it belongs and begin the next job, as far as either can be."""
         self.number = job.number + 1
         kinds, reworks = (self.unit.kinds, self.unit.reworks) if self.unit else ({}, 0)
         piece = Piece(job.id_json, self.station, {**kinds, self.station.key: job.kind}, reworks)
-        if self.station.pass_on(self, piece, job.result.name, now_ms):
+        if self.station.hand_on(self, piece, job.result.name, now_ms):
             self.go_on(now_ms)
         else:
             self._wait(BLOCKED, job, now_ms)
@@ -211,7 +213,7 @@ class Workstation:
         self.ahead = self._drawn(now_ms)
         for source, how_many in self._bill().items():
             self._collect(source, how_many, now_ms)
-        if self._lacks():
+        if self._is_short():
             self.station.again.takers[self] = None
             self._wait(STARVED, NO_JOB, now_ms)
         else:
@@ -225,19 +227,19 @@ class Workstation:
         self.kit[piece.maker].append(piece)
         if len(self.kit[piece.maker]) == self._bill()[piece.maker]:
             del buffer.takers[self]
-        if not self._lacks():
+        if not self._is_short():
             self._work(now_ms)
 
-    def ask_again(self, now_ms: int) -> None:
+    def retry(self, now_ms: int) -> None:
         """What the machine lacks may be there now, or it may lack something else."""
         self._stop_waiting()
         self.go_on(now_ms)
 
-    def stand_alone(self, now_ms: int) -> None:
+    def detach(self, now_ms: int) -> None:
         """There is no flow any more: a machine that waited begins the next job."""
-        if self.machine.held and {BLOCKED, STARVED} & set(self.machine.held.reasons):
+        if self.machine.suspension and {BLOCKED, STARVED} & set(self.machine.suspension.reasons):
             self.machine.begin(self._drawn(now_ms), now_ms)
-            self._stand(None, now_ms)
+            self._set_reason(None, now_ms)
 
     def leave(self) -> None:
         """The machine is gone, with the finished pieces on it."""
@@ -253,14 +255,14 @@ class Workstation:
         if len(lying) < how_many:
             source.out.takers[self] = None
 
-    def _lacks(self) -> bool:
+    def _is_short(self) -> bool:
         return any(self in source.out.takers for source in self.station.sources)
 
     def _bill(self) -> Mapping[Stage, int]:
         return self.station.bills[self.ahead.kind.name]
 
     def _drawn(self, now_ms: int) -> Job:
-        return self.machine.model.jobs.draw(self.machine.stream, self.machine.number, self.number, now_ms)
+        return self.machine.runtime.jobs.draw(self.machine.stream, self.machine.number, self.number, now_ms)
 
     def _repair(self, piece: Piece, now_ms: int) -> None:
         """Do again what was done here to the piece."""
@@ -277,7 +279,7 @@ class Workstation:
         self._stop_waiting()
         self._consume(pieces, unit)
         self.machine.begin(job._replace(started_ms=now_ms, consumed_json=_list(pieces)), now_ms)
-        self._stand(None, now_ms)
+        self._set_reason(None, now_ms)
 
     def _consume(self, pieces: Sequence[Piece], unit: Piece | None) -> None:
         self.unit = unit
@@ -287,18 +289,18 @@ class Workstation:
     def _wait(self, reason: State, seen: Job, now_ms: int) -> None:
         """Stand still; what is seen of a job is what lies on the machine."""
         self.machine.begin(seen._replace(number=self.number, cycle_ms=1), now_ms)
-        self._stand(reason, now_ms)
+        self._set_reason(reason, now_ms)
 
     def _stop_waiting(self) -> None:
         for buffer in (self.station.again, *(source.out for source in self.station.sources)):
             buffer.takers.pop(self, None)
 
-    def _stand(self, reason: State | None, now_ms: int) -> None:
+    def _set_reason(self, reason: State | None, now_ms: int) -> None:
         if reason:
-            self.machine.hold(reason, now_ms)
+            self.machine.suspend(reason, now_ms)
         for other in (BLOCKED, STARVED):
             if other is not reason:
-                self.machine.release(other, now_ms)
+                self.machine.resume(other, now_ms)
 
 
 def _list(pieces: Sequence[Piece]) -> bytes:

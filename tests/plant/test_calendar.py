@@ -22,7 +22,7 @@ from messages import FactoryMessageGenerator
 from plant.calendar import Calendar, WallClock, zone_info
 from plant.definition.calendar_config import DAYS, CalendarSpec
 from plant.definition.plant_config import Global, MachineCounts, PlantConfig, PlantConfigError, load, parse
-from plant.machines.machine import NEVER
+from plant.machines.states import NEVER
 from plant.telemetry import FinishedJob, StateInterval
 from tests.support import yamlread
 

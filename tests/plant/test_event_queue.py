@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.definition.spaceship import MACHINE_TYPES
-from plant.machines.machine import BLOCKED, NEVER, PLANNED_STOP, STARVED, Machine, MachineTypeRuntime, State
+from plant.machines.machine import Machine
+from plant.machines.machine_type_runtime import MachineTypeRuntime
+from plant.machines.states import BLOCKED, NEVER, PLANNED_STOP, STARVED, State
 from plant.oee_accounting import SPANS, OeeAccounts
 from plant.telemetry import FinishedJob, Message, StateInterval
 from tests.support.plants import NO_LOSSES, by_machine, config, consecutive, job_id, only, original, said
@@ -32,16 +34,16 @@ class Stops:
         self._edges = ((START_MS + n * every_ms + edge, edge == 0) for n in range(1, 10**9) for edge in (0, for_ms))
         self.next_ms, self._begins = next(self._edges)
 
-    def live(self, until_ms: int) -> None:
+    def advance_to(self, until_ms: int) -> None:
         """Begin or end a stop."""
         for machine in self._machines:
-            (machine.hold if self._begins else machine.release)(self._reason, until_ms)
+            (machine.suspend if self._begins else machine.resume)(self._reason, until_ms)
         self.next_ms, self._begins = next(self._edges)
 
 
 def machines(plant: FactoryMessageGenerator) -> list[Machine]:
     """All machines of a plant."""
-    return [machine for fleet in plant._fleets for machine in fleet.machines]
+    return [machine for fleet in plant._parts.fleets for machine in fleet.machines]
 
 
 def stopped(plants: PlantConfig, every_ms: int, for_ms: int, *reasons: State) -> FactoryMessageGenerator:
@@ -65,10 +67,10 @@ def mill(**values: Any) -> Machine:
 def test_a_held_machine_has_no_event_of_its_own() -> None:
     """However long it is held; its state is the reason, and its job stays as it is."""
     one = mill()
-    one.live(START_MS + 60_000)
+    one.advance_to(START_MS + 60_000)
     job, progress = one.job, one.progress(START_MS + 60_000)
-    one.hold(BLOCKED, START_MS + 60_000)
-    one.live(START_MS + 10**9)
+    one.suspend(BLOCKED, START_MS + 60_000)
+    one.advance_to(START_MS + 10**9)
 
     assert (one.next_ms, one.state.name) == (NEVER, "blocked")
     assert (one.job, one.progress(START_MS + 10**9)) == (job, progress)
@@ -79,9 +81,9 @@ def test_a_held_machine_has_no_event_of_its_own() -> None:
 def test_a_released_machine_goes_on_where_it_stood(at: int, held: int) -> None:
     """State, rest of the stay, rest of the job: it does as much later as it was held what it would have done."""
     one, free = mill(), mill()
-    one.hold(BLOCKED, START_MS + at)
-    one.release(BLOCKED, START_MS + at + held)
-    free.live(START_MS + at - 1)
+    one.suspend(BLOCKED, START_MS + at)
+    one.resume(BLOCKED, START_MS + at + held)
+    free.advance_to(START_MS + at - 1)
     for _ in range(30):
         assert (one.next_ms, one.state.name, one.job.number) == (free.next_ms + held, free.state.name, free.job.number)
         one.step()
@@ -92,8 +94,8 @@ def test_the_first_in_rank_of_several_reasons_shows() -> None:
     """A planned stop before blocked, blocked before starved; in whatever order they come and go."""
     one, shown = mill(), []
     for act, reason in (
-        *((one.hold, STARVED), (one.hold, PLANNED_STOP), (one.hold, BLOCKED)),
-        *((one.release, PLANNED_STOP), (one.release, STARVED), (one.release, BLOCKED)),
+        *((one.suspend, STARVED), (one.suspend, PLANNED_STOP), (one.suspend, BLOCKED)),
+        *((one.resume, PLANNED_STOP), (one.resume, STARVED), (one.resume, BLOCKED)),
     ):
         act(reason, START_MS)
         shown.append(one.state.name)
@@ -104,15 +106,15 @@ def test_the_first_in_rank_of_several_reasons_shows() -> None:
 def test_a_reason_counts_once_and_an_unknown_one_not_at_all() -> None:
     """Holding twice needs one release; releasing what does not hold changes nothing."""
     one = mill()
-    one.release(STARVED, START_MS)
-    assert one.held is None
-    one.hold(BLOCKED, START_MS + 10)
-    one.hold(BLOCKED, START_MS + 20)
-    one.release(STARVED, START_MS + 30)
+    one.resume(STARVED, START_MS)
+    assert one.suspension is None
+    one.suspend(BLOCKED, START_MS + 10)
+    one.suspend(BLOCKED, START_MS + 20)
+    one.resume(STARVED, START_MS + 30)
     assert one.state is BLOCKED
-    one.release(BLOCKED, START_MS + 40)
+    one.resume(BLOCKED, START_MS + 40)
 
-    assert one.held is None
+    assert one.suspension is None
     assert one.next_ms == mill().next_ms + 30
 
 
@@ -121,12 +123,12 @@ def test_the_time_of_each_reason_is_in_the_books() -> None:
     plant = FactoryMessageGenerator.of(only("cnc_machine", 1), 1)
     [one] = machines(plant)
     for at, act, reason in (
-        (10, one.hold, STARVED),
-        (20, one.hold, PLANNED_STOP),
-        (30, one.hold, BLOCKED),
-        (40, one.release, PLANNED_STOP),
-        (50, one.release, STARVED),
-        (50, one.release, BLOCKED),
+        (10, one.suspend, STARVED),
+        (20, one.suspend, PLANNED_STOP),
+        (30, one.suspend, BLOCKED),
+        (40, one.resume, PLANNED_STOP),
+        (50, one.resume, STARVED),
+        (50, one.resume, BLOCKED),
     ):
         act(reason, START_MS + 1000 * at)
     plant.live(START + 60)
@@ -140,12 +142,12 @@ def test_a_held_machine_may_be_given_another_model() -> None:
     """Its own state is taken along, or drawn anew where it is gone; it stays held, and then goes on in that."""
     plant = FactoryMessageGenerator.of(only("cnc_machine", 30, dwell_seconds=BUSY), 1)
     for one in machines(plant):
-        one.hold(BLOCKED, START_MS)
+        one.suspend(BLOCKED, START_MS)
     states = {"running": 1.0, "asleep": 1.0}
     plant.reload(only("cnc_machine", 30, statuses=list(states), status_distribution=states, dwell_seconds={}))
     assert {one.state.name for one in machines(plant)} == {"blocked"}
     for one in machines(plant):
-        one.release(BLOCKED, START_MS)
+        one.resume(BLOCKED, START_MS)
 
     assert {one.state.name for one in machines(plant)} == {"running", "asleep"}
 

@@ -121,7 +121,7 @@ def test_all_time_is_accounted_for_at_any_moment(plants: PlantConfig, moments: l
 def test_producing_time_is_the_time_of_the_jobs(plants: PlantConfig, moments: list[float]) -> None:
     """What was left of the first job, whole cycles, and the part of the present one that is done: not a ms more."""
     plant = FactoryMessageGenerator.of(plants, 1)
-    [fleet] = [fleet for fleet in plant._fleets if fleet.machines]
+    [fleet] = [fleet for fleet in plant._parts.fleets if fleet.machines]
     done_before = {machine.id: machine._done_ms(START_MS) for machine in fleet.machines}
     told, cycles_ms = heard(plant), Counter[str]()
     for moment in moments:
@@ -297,7 +297,7 @@ def test_hours_add_up_to_the_run(extras: dict[str, Any]) -> None:
 def test_work_is_credited_as_it_is_done() -> None:
     """Each job's ideal, times the part of its producing time that lies in the run, rounded down: exactly that."""
     plant = FactoryMessageGenerator.of(config(), 1)
-    machines = {machine.id: machine for fleet in plant._fleets for machine in fleet.machines}
+    machines = {machine.id: machine for fleet in plant._parts.fleets for machine in fleet.machines}
     before = {name: its.credit_ms(START_MS) for name, its in machines.items()}
     told = heard(plant)
     plant.live(START + 4000)
@@ -382,7 +382,7 @@ def test_a_week_of_truth_is_soon_lived() -> None:
 def test_books_go_on_over_a_reload() -> None:
     """Times and jobs of before stay in; each job is credited by the ideal cycle that was in force as it was begun."""
     plant = FactoryMessageGenerator.of(only("welding", 1, **NO_LOSSES), 1)
-    [machine] = (machine for fleet in plant._fleets for machine in fleet.machines)
+    [machine] = (machine for fleet in plant._parts.fleets for machine in fleet.machines)
     met_ms = machine.credit_ms(START_MS)
     plant.live(START + 1000)
     [before] = plant.oee()

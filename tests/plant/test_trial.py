@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, load
-from plant.machines.machine import PLANNED_STOP
+from plant.machines.states import PLANNED_STOP
 from plant.orders import OrderBook
 from plant.telemetry import FinishedJob, Message, StateInterval
 from tests.support.anyplants import plants
@@ -60,7 +60,7 @@ def assert_sound(plant: FactoryMessageGenerator, said: list[Message], since: flo
         total = kind.producing_seconds + sum(kind.stopped_seconds.values())
         assert kind.planned_seconds + kind.stopped_seconds.get(PLANNED_STOP.name, 0.0) == pytest.approx(total)
         assert total <= plant.now - plant.start + 0.001
-    for fleet in plant._fleets:
+    for fleet in plant._parts.fleets:
         if not fleet.crowded:
             times = defaultdict(list)
             for message in said:
@@ -68,7 +68,7 @@ def assert_sound(plant: FactoryMessageGenerator, said: list[Message], since: flo
                     times[message.source].append(message.time_ms)
             for machine in fleet.machines:
                 steps = {later - earlier for earlier, later in pairwise(times[machine.id])}
-                assert all(abs(step - machine.model.period_ms) <= 1 for step in steps), (machine.id, steps)
+                assert all(abs(step - machine.runtime.period_ms) <= 1 for step in steps), (machine.id, steps)
 
 
 def assert_nothing_repeated(said: list[Message]) -> None:

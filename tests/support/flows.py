@@ -117,15 +117,15 @@ def census(plant: FactoryMessageGenerator, key: str) -> PieceCount:
 
 def flow_of(plant: FactoryMessageGenerator) -> Flow:
     """What has no window of its own."""
-    assert plant._flow is not None
-    return plant._flow
+    assert plant._parts.flow is not None
+    return plant._parts.flow
 
 
 def moments(plant: FactoryMessageGenerator, seconds: float) -> Iterator[int]:
     """Lets time pass from event to event, whatever happens at it; every time at which something did, in ms."""
-    assert plant._coupling is not None
-    while (now_ms := plant._coupling._event_ms()) <= (START + seconds) * 1000:
-        plant._coupling.live(now_ms)
+    assert plant._parts.event_queue is not None
+    while (now_ms := plant._parts.event_queue._event_ms()) <= (START + seconds) * 1000:
+        plant._parts.event_queue.advance_to(now_ms)
         yield now_ms
     plant.live(START + seconds)
 
@@ -185,6 +185,6 @@ def number(identity: str) -> str:
     return identity.rpartition("-")[2]
 
 
-def from_before(identity: str) -> bool:
+def initial_pieces(identity: str) -> bool:
     """Whether a piece was there before the line began."""
     return number(identity)[1] == "0"

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import plant.definition.spaceship
+from plant.definition.field_sources import FieldSource
 from plant.definition.machine_config import MachineSpec
 from plant.definition.machine_type import MachineType
 from plant.definition.value_types import JobSecondsRange, Names, Weights
@@ -59,13 +60,13 @@ def declare(pattern: str, number: int) -> None:
         topic="{prefix}/laser",
         job_id="{initials}-",
         fields={
-            "machine_id": "id_json",
-            "status": "state.json",
-            "sheet": "shown.kind.json",
-            "sheet_id": "finished.id_json",
-            "grade": "finished.result.json",
-            "cut_seconds": "finished.cycle_json",
-            "sheet_on_the_table": "job.id_json",
+            "machine_id": FieldSource.MACHINE_ID,
+            "status": FieldSource.STATUS,
+            "sheet": FieldSource.JOB_KIND,
+            "sheet_id": FieldSource.FINISHED_ID,
+            "grade": FieldSource.FINISHED_RESULT,
+            "cut_seconds": FieldSource.FINISHED_CYCLE,
+            "sheet_on_the_table": FieldSource.CURRENT_ID,
         },
     )
     plant.definition.spaceship.MACHINE_TYPES = (*plant.definition.spaceship.MACHINE_TYPES, laser)  # type: ignore[assignment, misc]

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from messages import START
+from plant.definition.field_sources import FieldSource
 from plant.definition.plant_config import PlantConfig
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.jobs import NO_JOB
-from plant.machines.machine import Machine, MachineTypeRuntime
+from plant.machines.machine import Machine
+from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.oee_accounting import OeeAccounts
 from tests.support.plants import (
     COUNTED,
@@ -290,7 +292,7 @@ def test_a_print_gains_its_increment_in_each_row_of_running() -> None:
 def test_a_declaration_may_call_its_fields_anything() -> None:
     """Also what would be a placeholder in a template."""
     [declared] = (each for each in MACHINE_TYPES if each.key == "testing")
-    odd = dataclasses.replace(declared, fields={'%b "100 %"': "state.json"})
+    odd = dataclasses.replace(declared, fields={'%b "100 %"': FieldSource.STATUS})
     config = only("testing", 1)
     model = MachineTypeRuntime(odd, config, config.machines()[0][1], Counter(), OeeAccounts(1))
 

@@ -23,8 +23,8 @@ from tests.support.flows import (
     History,
     census,
     flow_of,
-    from_before,
     history,
+    initial_pieces,
     lines,
     made_by,
     moments,
@@ -50,7 +50,7 @@ def shift() -> History:
 
 def assert_balanced(plant: FactoryMessageGenerator) -> None:
     """Each piece is somewhere, and no more of them than there is room for."""
-    for count in flow_of(plant).census():
+    for count in flow_of(plant).piece_counts():
         assert min(count[1:]) >= 0
         assert count.made == sum(count[2:]), count
     oldest = next((order.units for order in flow_of(plant).open_orders), 0)
@@ -67,7 +67,7 @@ def assert_waiting_is_needed(plant: FactoryMessageGenerator) -> None:
         assert not station.out.givers or len(station.out.pieces) >= station.out.places
         blocked = {post.machine.id for post, _ in station.out.givers}
         starved = {post.machine.id for post in station.again.takers}
-        states = {post.machine.id: post.machine.state.name for post in station.posts.values()}
+        states = {post.machine.id: post.machine.state.name for post in station.workstations.values()}
         assert blocked == {name for name, state in states.items() if state == "blocked"}
         assert starved == {name for name, state in states.items() if state == "starved"}
 
@@ -76,10 +76,10 @@ def assert_few_wait_for_repair(plant: FactoryMessageGenerator) -> None:
     """Nothing new is begun while a piece waits for repair, so there are never more than machines and buffers held."""
     stations = flow_of(plant)._stations
     loop = [stations[key] for key in ("welding", "painting", "testing")]
-    assert len(loop[0].again.pieces) <= sum(2 * len(each.posts) for each in loop) + sum(
+    assert len(loop[0].again.pieces) <= sum(2 * len(each.workstations) for each in loop) + sum(
         each.out.places for each in loop[:2]
     )
-    assert all(len(each.again.pieces) <= len(each.posts) for each in stations.values() if each is not loop[0])
+    assert all(len(each.again.pieces) <= len(each.workstations) for each in stations.values() if each is not loop[0])
 
 
 @quickly
@@ -115,8 +115,8 @@ def assert_traced(found: History) -> None:
     assert max(Counter(found.taken()).values(), default=1) == 1
     for taker, ids in found.consumed.items():
         for each in ids:
-            assert from_before(each) or found.jobs[each].finished_ms <= found.jobs[taker].started_ms
-            assert from_before(each) or found.jobs[each].result != "scrap"
+            assert initial_pieces(each) or found.jobs[each].finished_ms <= found.jobs[taker].started_ms
+            assert initial_pieces(each) or found.jobs[each].result != "scrap"
 
 
 def takes(config: PlantConfig, job: FinishedJob) -> dict[str, int]:
@@ -161,7 +161,7 @@ def test_every_job_of_a_shift_can_be_traced() -> None:
 
 def test_a_spaceship_has_a_past() -> None:
     """From a unit that was shipped, ids lead back over test, paint and weld to the parts in it."""
-    shipped = [units for units in shift().shipped.values() if not any(map(from_before, units))]
+    shipped = [units for units in shift().shipped.values() if not any(map(initial_pieces, units))]
     past = [shipped[-1][-1]]
     while not past[-1].startswith("A-"):
         past += shift().consumed[past[-1]]
@@ -319,7 +319,7 @@ def test_an_order_leaves_when_its_units_are_there() -> None:
         order = placed[row["order_id"]]
         assert order["timestamp"] <= row["timestamp"]
         assert len(row["unit_ids"]) == units(order)
-        tested = [found.jobs[each] for each in row["unit_ids"] if not from_before(each)]
+        tested = [found.jobs[each] for each in row["unit_ids"] if not initial_pieces(each)]
         assert {job.result for job in tested} <= {"pass"}
         assert all(stamp(job.finished_ms) <= row["timestamp"] for job in tested)
 
@@ -450,7 +450,7 @@ def test_a_reload_loses_no_piece(configs: list[PlantConfig], pause: bool) -> Non
     for turn, config in enumerate(configs, 1):
         plant.reload(config)
         for now_ms in moments(plant, turn * 60):
-            assert all(count.made == sum(count[2:]) for count in plant._flow.census()), now_ms  # type: ignore[union-attr]
+            assert all(count.made == sum(count[2:]) for count in plant._parts.flow.piece_counts()), now_ms  # type: ignore[union-attr]
             assert_waiting_is_needed(plant)
         if pause:
             plant.reload(config.model_copy(update={"flow": None}))

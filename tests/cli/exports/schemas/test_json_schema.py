@@ -10,9 +10,12 @@ import yaml
 from hypothesis import given, settings
 from jsonschema import Draft7Validator
 
-import messages as composed
 from cli.exports.schemas.json_schema import delta, payload, schema
+from messages import RETAINED, FactoryMessageGenerator
+from plant import parts
 from plant.catalogue.catalogue import MessageKind, catalogue
+from plant.catalogue.field_specs import MachineTypeContext, field_of
+from plant.definition.field_sources import FieldSource
 from plant.definition.plant_config import PlantConfig, load, parse
 from plant.definition.spaceship import MACHINE_TYPES
 from tests.support.anyplants import CALENDAR, plants
@@ -143,28 +146,31 @@ def test_a_value_that_the_plant_does_not_know_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"shift": "station_json"}, {"quality": "shown.kind.json"}, {"machine_id": "station_json"}, {"part_id": "id_json"}],
-    ids=str,
+    [
+        {"shift": FieldSource.STATION},
+        {"quality": FieldSource.JOB_KIND},
+        {"machine_id": FieldSource.STATION},
+        {"part_id": FieldSource.MACHINE_ID},
+    ],
+    ids=lambda fields: next(iter(fields)),
 )
 def test_a_plant_that_says_something_else_than_its_schemas_is_found_out(
-    monkeypatch: pytest.MonkeyPatch, fields: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, FieldSource]
 ) -> None:
     """A declaration is changed after the schemas were made, as by a new release: rows no longer pass."""
     plant = config()
     check = checks(plant)
     cnc = dataclasses.replace(MACHINE_TYPES[0], fields={**MACHINE_TYPES[0].fields, **fields})
-    monkeypatch.setattr(composed, "MACHINE_TYPES", (cnc, *MACHINE_TYPES[1:]))
+    monkeypatch.setattr(parts, "MACHINE_TYPES", (cnc, *MACHINE_TYPES[1:]))
 
     assert {payload[:80] for payload, _ in refused(check, said(plant, 60))}
 
 
-def test_a_key_whose_meaning_nobody_knows_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine type that shows something new of a machine has to say what it means."""
-    cnc = dataclasses.replace(MACHINE_TYPES[0], fields={"weight": "weight_json"})
-    monkeypatch.setattr("plant.catalogue.catalogue.MACHINE_TYPES", (cnc, *MACHINE_TYPES[1:]))
+def test_every_field_source_is_specified() -> None:
+    """Whatever a machine type can report has a type, bounds and a meaning."""
+    context = MachineTypeContext(MACHINE_TYPES[0], config().machines()[0][1], 1, config())
 
-    with pytest.raises(KeyError, match="weight_json"):
-        catalogue(config())
+    assert all(field_of(source, "key", context).description for source in FieldSource)
 
 
 def test_every_schema_is_a_schema_of_draft_07() -> None:
@@ -224,14 +230,14 @@ def test_a_kind_knows_its_machines_and_their_tempo() -> None:
     for kind in (kind for kind in catalogue(plant) if kind.machines):
         spoken = {(message.source, message.station) for message in told if message.kind == kind.key}
         assert {machine[:2] for machine in kind.machines} == spoken
-    reports = {figures.kind: figures for figures in composed.FactoryMessageGenerator.of(plant, 1).oee()}
+    reports = {figures.kind: figures for figures in FactoryMessageGenerator.of(plant, 1).oee()}
     known = {kind.key: (kind.ideal_cycle_seconds, kind.producing_state) for kind in catalogue(plant) if kind.machines}
     assert known == {key: (each.ideal_cycle_seconds, each.producing_state) for key, each in reports.items()}
 
 
 def test_kinds_that_are_retained_are_those_that_the_plant_says_so_of() -> None:
     """The catalogue and the sender agree of which kinds the broker keeps the last message."""
-    assert {kind.key for kind in catalogue(eventful()) if kind.retained} == composed.RETAINED
+    assert {kind.key for kind in catalogue(eventful()) if kind.retained} == RETAINED
 
 
 def test_the_tables_have_the_columns_of_the_rows() -> None:

@@ -1,0 +1,140 @@
+"""The parts of a plant: the machines, and what else emits messages or changes machines; and how they take on a
+configuration.
+
+To apply a configuration takes steps whose order matters: machines must have reached the present before they change, new
+machines must be stopped before pieces flow to them, and the event queue is built from machines that are complete. Each
+step returns what the next one takes, so another order does not type-check.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Self
+
+from plant.calendar import PlannedStops
+from plant.definition.plant_config import PlantConfig
+from plant.definition.spaceship import MACHINE_TYPES
+from plant.event_queue import EventQueue, Participant
+from plant.machines.fleet import Fleet
+from plant.material_flow.flow import Flow
+from plant.oee_reports import Reports
+from plant.orders import OrderBook
+from plant.rate_forecast import forecast
+
+
+class Present(NamedTuple):
+    """All machines have advanced to this moment."""
+
+    now_ms: int
+
+
+class FleetsApplied(NamedTuple):
+    """Each fleet has the machines of the configuration, and all that are to stand still do."""
+
+    now_ms: int
+    participants: tuple[Participant, ...]
+
+
+class FlowApplied(NamedTuple):
+    """Pieces flow between these machines, or no longer do."""
+
+    now_ms: int
+    participants: tuple[Participant, ...]
+    flow: Flow | None
+
+
+class OrdersApplied(NamedTuple):
+    """Orders arrive at the configured rates, and wait for what the flow ships."""
+
+    now_ms: int
+    participants: tuple[Participant, ...]
+
+
+class PlantParts:
+    """The parts of one plant, or of one shard of it.
+
+    fleets: one for each machine type, in the order of their numbers.  order_book, reports: what else emits messages.
+    event_queue: advances all machines in one order of time; None where each may advance by itself.
+    machine_counts: how many machines each type has in the whole plant, of which a shard has some.
+    external: participants from outside that change machines, see `FactoryMessageGenerator.couple`.
+    """
+
+    __slots__ = (
+        "_planned_stops", "_seed", "_shard", "event_queue", "external", "fleets", "flow", "machine_counts",
+        "order_book", "reports",
+    )  # fmt: skip
+
+    def __init__(self, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
+        self._seed, self._shard = seed, shard
+        self.fleets = [Fleet(declared, seed, shard) for declared in MACHINE_TYPES]
+        self.order_book = OrderBook(seed, begin_ms, shard)
+        self.reports = Reports()
+        self._planned_stops = PlannedStops(self.fleets)
+        self.flow: Flow | None = None
+        self.external: Sequence[Participant] = ()
+        self.event_queue: EventQueue | None = None
+        self.machine_counts: Mapping[str, int] = {}
+
+    @property
+    def emitters(self) -> Sequence[Fleet | EventQueue | OrderBook]:
+        """What emits the messages of machines and orders, in the order in which those of one millisecond come."""
+        return (self.event_queue, self.order_book) if self.event_queue else (*self.fleets, self.order_book)
+
+    def advance_to(self, now_ms: int) -> Present:
+        """Advance all machines to a moment; messages show no trace of that."""
+        for part in [self.event_queue] if self.event_queue else self.fleets:
+            part.advance_to(now_ms)
+        return Present(now_ms)
+
+    def apply(self, config: PlantConfig, now_ms: int) -> None:
+        """Follow a configuration from now on. Whatever this raises leaves the parts half changed: see ConfigTrial."""
+        orders = self._apply_orders(
+            config, self._apply_flow(config, self._apply_fleets(config, self.advance_to(now_ms)))
+        )
+        self._apply_reports(config, now_ms)
+        self.event_queue = self._build_event_queue(orders)
+
+    def sample(self, machines_per_type: int, now_ms: int) -> Self:
+        """Return the same plant with at most so many machines of each type, which do not depend on each other."""
+        few = copy.copy(self)
+        few.fleets = [fleet.sample(machines_per_type, now_ms) for fleet in self.fleets]
+        few._planned_stops = PlannedStops(few.fleets)  # noqa: SLF001 - of the same class
+        return few
+
+    def max_events_per_second(self, config: PlantConfig) -> Iterator[float]:
+        """Yield bounds on the rates of events, whose sum bounds what a second of the plant may cost."""
+        yield from (each.per_second for each in forecast(config).types if each.machines is None)
+        yield from (fleet.max_events_per_second for fleet in self.fleets)
+
+    def _apply_fleets(self, config: PlantConfig, present: Present) -> FleetsApplied:
+        now_ms = present.now_ms
+        ours = ((self._planned_stops, config.calendar), (self.order_book, config.flow))
+        participants = (*(part for part, wanted in ours if wanted), *self.external)
+        self._planned_stops.apply(config.calendar, now_ms)
+        for fleet in self.fleets:
+            fleet.apply(config, now_ms, coupled=bool(participants))
+        self._planned_stops.advance_to(now_ms)  # for machines that are new
+        self.machine_counts = {key: count for key, _, count in config.machines()}
+        return FleetsApplied(now_ms, participants)
+
+    def _apply_flow(self, config: PlantConfig, fleets: FleetsApplied) -> FlowApplied:
+        now_ms, participants = fleets
+        if config.flow:
+            self.flow = self.flow or Flow(config.flow, self._seed, self._shard, now_ms)
+            self.flow.apply(config.flow, self.fleets, now_ms)
+        elif self.flow:
+            self.flow.end(self.fleets, now_ms)
+            self.flow = None
+        return FlowApplied(now_ms, participants, self.flow)
+
+    def _apply_orders(self, config: PlantConfig, flow: FlowApplied) -> OrdersApplied:
+        self.order_book.apply(config.message_types, flow.flow, flow.now_ms)
+        return OrdersApplied(flow.now_ms, flow.participants)
+
+    def _apply_reports(self, config: PlantConfig, now_ms: int) -> None:
+        self.reports.apply(config.message_types.oee, sum(self.machine_counts.values()), now_ms)
+
+    def _build_event_queue(self, orders: OrdersApplied) -> EventQueue | None:
+        """Return what advances machines that depend on each other or on a participant, where there are any."""
+        return EventQueue(self.fleets, orders.participants) if orders.participants else None
