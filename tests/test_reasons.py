@@ -108,7 +108,7 @@ def test_another_server_is_named_and_not_followed(packet: Packet, code: int) -> 
     assert "we do not follow by ourselves" in said
 
 
-WORDS = {Outcome.TAKEN: "taken", Outcome.FATAL: "exit 3", Outcome.RETRY: "comes back", Outcome.WAIT: "later"}
+WORDS = {Outcome.TAKEN: "accepted", Outcome.FATAL: "exit 3", Outcome.RETRY: "reconnects", Outcome.WAIT: "retries"}
 COLUMNS = (Packet.CONNACK, Packet.DISCONNECT, Packet.PUBACK, Packet.AUTH)
 
 
@@ -130,7 +130,7 @@ def cell(packet: Packet, code: int) -> str:
     """What follows from a code of a packet."""
     word = WORDS[outcome(packet, code)].replace("exit 3", "refused" if packet is Packet.PUBACK else "exit 3")
     return (
-        f"{word}, with a token later"
+        f"{word}; with a token: retries"
         if outcome(packet, code, AuthMethod.K8S_SAT) is not outcome(packet, code)
         else word
     )
