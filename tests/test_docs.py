@@ -103,8 +103,8 @@ def shape(line: str) -> str:
 
 
 def test_the_table_of_options_is_the_declaration() -> None:
-    """The README's table is what the settings write of themselves."""
-    assert markdown_table() in TEXTS["README.md"]
+    """The table in docs/configuration.md is the one that the settings generate."""
+    assert markdown_table() in TEXTS["docs/configuration.md"]
 
 
 def test_every_variable_that_is_named_is_an_option() -> None:
@@ -209,8 +209,8 @@ def test_the_statistics_are_shown_as_they_are_printed() -> None:
 
 
 def test_every_log_line_in_the_troubleshooting_is_one_of_the_code() -> None:
-    """The lines that the README explains are lines that the code writes."""
-    table = TEXTS["README.md"].partition("### The log says")[2].partition("###")[0]
+    """The log lines that docs/troubleshooting.md explains are lines that the code writes."""
+    table = TEXTS["docs/troubleshooting.md"].partition("## Look up a log line")[2].partition("##")[0]
     lines = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
     texts = "\n".join(sources())
 
@@ -220,7 +220,8 @@ def test_every_log_line_in_the_troubleshooting_is_one_of_the_code() -> None:
 
 def test_exit_codes_are_those_of_the_program() -> None:
     """Both tables of exit codes list what app.py ends with."""
-    tables = [re.findall(r"^\| (\d) \| ", TEXTS[page], re.MULTILINE) for page in ("README.md", "docs/delivery.md")]
+    pages = ("docs/configuration.md", "docs/delivery.md")
+    tables = [re.findall(r"^\| (\d) \| ", TEXTS[page], re.MULTILINE) for page in pages]
 
     assert tables == [[str(code) for code in (app.OK, app.DIED, app.CONFIGURATION, app.REFUSED)]] * 2
 

@@ -1,5 +1,5 @@
-"""Writes anew what stands in two places: the plant in manifests and scenarios, the table of options in README.md, and
-what deploy/ has of other files and of `app.py export`.
+"""Writes anew what stands in two places: the plant in manifests and scenarios, the table of options in
+docs/configuration.md, and what deploy/ has of other files and of `app.py export`.
 
     python -m tools.generate      after a change to message_structure.yaml, deployment.yaml or the code
 
@@ -37,9 +37,9 @@ def with_default_plant(scenario: str) -> str:
     return f"{own}{last_line}\n{(ROOT / 'message_structure.yaml').read_text(encoding='utf-8')}"
 
 
-def with_options(readme: str) -> str:
-    """The README with the table of options as they are declared now."""
-    return between(readme, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
+def with_options(page: str) -> str:
+    """The page with the table of options as they are declared now."""
+    return between(page, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
 
 
 def with_rooms(design: str) -> str:
@@ -91,7 +91,7 @@ def between(text: str, begin: str, end: str, new: str) -> str:
 
 GENERATED: dict[str, Callable[[str], str]] = {
     "deployment.yaml": with_plant,
-    "README.md": with_options,
+    "docs/configuration.md": with_options,
     "docs/design.md": with_rooms,
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),

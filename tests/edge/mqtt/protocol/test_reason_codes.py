@@ -108,14 +108,15 @@ def test_another_server_is_named_and_not_followed(packet: Packet, code: int) -> 
     assert "we do not follow by ourselves" in said
 
 
-WORDS = {Outcome.TAKEN: "taken", Outcome.FATAL: "exit 3", Outcome.RETRY: "comes back", Outcome.WAIT: "later"}
+WORDS = {Outcome.TAKEN: "accepted", Outcome.FATAL: "exit 3", Outcome.RETRY: "reconnects", Outcome.WAIT: "retries"}
 COLUMNS = (Packet.CONNACK, Packet.DISCONNECT, Packet.PUBACK, Packet.AUTH)
 
 
 def test_the_table_of_reason_codes_is_that_of_the_code() -> None:
     """docs/troubleshooting.md has a row for every code that a broker may send the simulator, with what follows."""
     page = (Path(__file__).parents[4] / "docs" / "troubleshooting.md").read_text("utf-8")
-    rows = [line for line in page.splitlines() if line.startswith("| `0x")]
+    table = page.partition("## Look up a reason code")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| `0x")]
 
     assert rows == [row(code) for code in CODES if any(f"{code:02X}" in SPECIFIED[each].split() for each in COLUMNS)]
 
@@ -130,7 +131,7 @@ def cell(packet: Packet, code: int) -> str:
     """What follows from a code of a packet."""
     word = WORDS[outcome(packet, code)].replace("exit 3", "refused" if packet is Packet.PUBACK else "exit 3")
     return (
-        f"{word}, with a token later"
+        f"{word}; with a token: retries"
         if outcome(packet, code, AuthMethod.K8S_SAT) is not outcome(packet, code)
         else word
     )
