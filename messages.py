@@ -34,6 +34,7 @@ from plant.telemetry import (
     KindOee,
     Listener,
     MachineOee,
+    MachineTypeView,
     MachineView,
     Message,
     OrderListener,
@@ -290,6 +291,10 @@ class FactoryMessageGenerator:
         """Yield every machine by type and number, as of its last message or event."""
         now_ms = _milliseconds(self.now)
         return (machine.view(now_ms) for fleet in self._parts.fleets for machine in fleet.machines)
+
+    def machine_types(self) -> list[MachineTypeView]:
+        """Return what those who process messages have to know of each machine type, with machines or not."""
+        return [fleet.view() for fleet in self._parts.fleets]
 
     @property
     def machine_states(self) -> dict[str, dict[str, Any]]:

@@ -29,6 +29,7 @@ def _one_kind(kind: str, parts: Sequence[KindOee]) -> KindOee:
         stopped_seconds=added(part.stopped_seconds for part in parts),
         ideal_seconds=sum(part.ideal_seconds for part in parts),
         results=added(part.results for part in parts),
+        good=sum(part.good for part in parts),
     )
 
 

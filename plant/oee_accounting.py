@@ -12,7 +12,7 @@ All times are milliseconds of plant time. The moment between two hours belongs t
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal, Protocol, get_args
 
 from plant.telemetry import PLANNED_STOP, Listener, StateInterval
@@ -25,7 +25,7 @@ Span = Literal["run", "hour", "last_hour"]
 
 SPANS: Final[tuple[Span, ...]] = get_args(Span)
 
-Figures = tuple[float, float, dict[str, float], float, dict[str, int]]
+Figures = tuple[float, float, dict[str, float], float, dict[str, int], int]
 """The fields of `plant.telemetry.Oee` in their order."""
 
 
@@ -57,17 +57,18 @@ class OeeAccounts:
 
     before: told of a machine for which something is about to be entered, and when, while all is still as it was.
     greatest: the greatest number of a machine.  shards: every how-manieth number is one; its row is number // shards.
+    good: results that count as good.
     """
 
     __slots__ = (
-        "_entered", "_hour", "_hour_ends_ms", "_last_hour", "_now", "_results", "_rows", "_shards", "_states",
+        "_entered", "_good", "_hour", "_hour_ends_ms", "_last_hour", "_now", "_results", "_rows", "_shards", "_states",
         "_width", "before", "listener",
     )  # fmt: skip
 
-    def __init__(self, greatest: int = 0, shards: int = 1) -> None:
+    def __init__(self, greatest: int = 0, shards: int = 1, good: Collection[str] = ()) -> None:
         self.listener: Listener | None = None
         self.before: Callable[[AccountedMachine, int], None] | None = None
-        self._shards, self._width = shards, 1
+        self._shards, self._width, self._good = shards, 1, good
         self._now, self._hour, self._last_hour = array("q"), array("q"), array("q")
         self._entered = array("q")
         self._states: dict[str, int] = {}
@@ -194,7 +195,8 @@ class OeeAccounts:
         stopped = {name: ms / 1000 for name, ms in times.items() if ms}
         results = {name: self._sum(column, rows, span) for name, column in self._results.items()}
         ideal_ms = self._sum(_IDEAL, rows, span) + credit_ms
-        return planned_ms / 1000, producing_ms / 1000, stopped, ideal_ms / 1000, results
+        good = sum(results.get(name, 0) for name in self._good)
+        return planned_ms / 1000, producing_ms / 1000, stopped, ideal_ms / 1000, results, good
 
     def _sum(self, column: int, rows: range, span: Span) -> int:
         tables = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import textwrap
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from plant.definition.errors import cut
+from plant.definition.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, PlantConfig, PlantConfigError, load
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.definition.value_types import MOST_EVENTS_PER_HOUR
@@ -21,6 +24,9 @@ _LONG_WAIT_HOURS: Final = 24.0
 
 _LINE_SHARE: Final = 0.9
 """What a line with small buffers makes of what its slowest station could."""
+
+_LIKE_GOOD: Final = 0.7
+"""Likeness from which a result's name is taken for a slip."""
 
 _HEAD: Final = ("type", "machines", "every", "messages/s")
 _UNITS: Final = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0))
@@ -160,7 +166,20 @@ def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for key in (declared.key for declared in MACHINE_TYPES):
         if config.spec(key) is None and (count := config.count(key)):
             yield f"{key}: {count:,} counted, but message_types does not describe it, so it says nothing."
+    for declared in MACHINE_TYPES:
+        if (spec := config.spec(declared.key)) is not None:
+            yield from _result_notes(declared, spec)
     yield from _open_orders(config)
+
+
+def _result_notes(declared: MachineType, spec: MachineSpec) -> Iterator[str]:
+    """What a distribution of results may not be meant to say: that nothing is good, or a slip in a name."""
+    place, good = f"{declared.key}.{spec.results_key}", ", ".join(sorted(declared.good))
+    for result in spec.results.keys() - declared.good:
+        if near := difflib.get_close_matches(result, declared.good, n=1, cutoff=_LIKE_GOOD):
+            yield f"{place}: {cut(result)} does not count as good; did you mean {near[0]}?"
+    if not any(weight for result, weight in spec.results.items() if result in declared.good):
+        yield f"{place}: no result counts as good, so quality is 0; good are {good}."
 
 
 def _open_orders(config: PlantConfig) -> Iterator[str]:

@@ -151,8 +151,17 @@ OrderListener = Callable[[PlacedOrder | DispatchedOrder], None]
 PLANNED_STOP: Final = "planned_stop"
 """The state that is no planned time."""
 
-GOOD: Final = frozenset({"good", "pass"})
-"""Results of a job that nothing more has to be done to."""
+
+class MachineTypeView(NamedTuple):
+    """What those who process messages have to know of a machine type.
+
+    fields: the keys of its messages, each with its role, such as `finished_result` (plant.definition.field_sources).
+    good: the results after which nothing is left to be done, sorted.
+    """
+
+    kind: str
+    fields: Mapping[str, str]
+    good: Sequence[str]
 
 
 class Which(NamedTuple):
@@ -173,7 +182,8 @@ class Oee:
     planned_seconds: all time but planned stops.  producing_seconds: time in the producing state.
     stopped_seconds: time in each other state, planned stops too.  ideal_seconds: the least that the work done could
     have taken: of each job its ideal cycle, times the part of its producing time that lies in the stretch.
-    results: finished jobs by result, in the stretch in which they finish.
+    results: finished jobs by result, in the stretch in which they finish.  good: those after which nothing is left to
+    be done.
     """
 
     planned_seconds: float
@@ -181,16 +191,12 @@ class Oee:
     stopped_seconds: Mapping[str, float]
     ideal_seconds: float
     results: Mapping[str, int]
+    good: int
 
     @property
     def jobs(self) -> int:
         """Finished jobs."""
         return sum(self.results.values())
-
-    @property
-    def good(self) -> int:
-        """Finished jobs that are good, or pass."""
-        return sum(self.results.get(name, 0) for name in GOOD)
 
     @property
     def availability(self) -> float | None:

@@ -13,10 +13,12 @@ from typing import Final, NamedTuple
 from plant.definition.flow_config import FlowSpec
 from plant.definition.machine_config import MachineSpec
 from plant.definition.plant_config import CustomerOrder, PlantConfig
+from plant.definition.spaceship import MACHINE_TYPES
 from plant.material_flow.flow import REPAIRS, SOURCES
 from plant.material_flow.workstations import TESTING, WELDING
 from plant.orders import MOST_ITEMS
-from plant.telemetry import GOOD
+
+_GOOD: Final = {declared.key: declared.good for declared in MACHINE_TYPES}
 
 _NEXT_TO_NOTHING: Final = 1e-9
 """Share of good pieces of a station that makes none."""
@@ -58,7 +60,7 @@ def _jobs_a_unit(specs: Mapping[str, MachineSpec], flow: FlowSpec) -> dict[str, 
     wanted = {**needed, TESTING: 1.0}
     for key in reversed([*SOURCES]):
         shares = _shares(specs[key]) if key in specs else {}
-        good = math.fsum(share for result, share in shares.items() if result in GOOD)
+        good = math.fsum(share for result, share in shares.items() if result in _GOOD[key])
         needed[key] = jobs = wanted[key] / (good or _NEXT_TO_NOTHING)
         for result, share in shares.items():
             if result in REPAIRS:

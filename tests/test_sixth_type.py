@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -21,7 +23,9 @@ from sandbox.broker import SandboxBroker
 from tests.support.daemon import ROOT, plain, running
 from tests.support.laser import YAML
 from tests.support.plants import default
+from tests.support.ports import free_port
 from tests.support.subscriber import Recorder
+from tests.support.waiting import wait_until
 
 SEPARATED = ["LASER_{number:02d}", "LASER-A{number:02d}", "{number}.l2"]
 
@@ -119,6 +123,91 @@ def test_workers_deal_its_messages_out(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert got == Counter(payload for _, _, payload in facts(SEPARATED[1], file)["rows"][:300])
+
+
+HOUR = ["--dry-run", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "1h", "--speed", "max"]
+
+
+def verified(path: Path, rows: str) -> subprocess.CompletedProcess[str]:
+    """What `verify` makes of rows: a process that knows nothing of a sixth type."""
+    (path / "rows").write_text(rows, encoding="utf-8")
+    asked = [str(path / "rows"), "--truth", str(path / "truth"), "--strict"]
+    call = [sys.executable, "app.py", "verify", *asked]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("flow", [False, True], ids=["alone", "flow"])
+def test_verify_reads_its_keys_from_the_ground_truth(flow: bool, tmp_path: Path) -> None:
+    """An hour agrees to the last message; a result in a key of its own, flipped in one message, is found."""
+    file = with_lasers(tmp_path, flow=flow)
+    run = laser(SEPARATED[1], "app", "run", *HOUR, "--truth", str(tmp_path / "truth"), plant=file)
+    right = verified(tmp_path, run.stdout)
+    wrong = verified(tmp_path, run.stdout.replace('"grade":"A"', '"grade":"C"', 1))
+
+    assert (run.returncode, right.returncode) == (0, 0), right.stdout
+    assert "LASER-A12" in right.stdout
+    assert wrong.returncode == 1
+    assert "LASER-A" in wrong.stdout
+
+
+def test_verify_listens_to_it_live(tmp_path: Path) -> None:
+    """Ten minutes a second: messages from the broker agree with what /oee adds up meanwhile."""
+    port = free_port()
+    with running(SandboxBroker()) as broker:
+        run = ["app", "run", "--seed", "1", "--speed", "600", *plain(broker), "--http-port", str(port)]
+        call = [sys.executable, "-m", "tests.support.laser", SEPARATED[1], "11", *run]
+        environ = {**os.environ, "MESSAGE_CONFIG_PATH": with_lasers(tmp_path)}
+        with subprocess.Popen(call, cwd=ROOT, env=environ, stderr=subprocess.PIPE) as process:
+            wait_until(lambda: is_ready(port), 20.0, "ready")
+            asked = ["--from-mqtt", "--duration", "3", "--truth", f"http://127.0.0.1:{port}/oee", *plain(broker)]
+            listen = [sys.executable, "app.py", "verify", *asked]
+            done = subprocess.run(listen, cwd=ROOT, capture_output=True, text=True, check=False)
+            process.terminate()
+            process.communicate(timeout=20)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "LASER-A12" in done.stdout
+
+
+def test_a_reload_adds_it_and_takes_it_away(tmp_path: Path) -> None:
+    """Its messages come and go with its machines; those of the others stay what they are."""
+    found = facts(SEPARATED[0], with_lasers(tmp_path))
+
+    assert [sum(kind == "laser_cutter" for kind, _, _ in part) > 0 for part in found["reloads"]] == [False, True, False]
+
+
+def test_grafana_and_kql_ask_for_its_good_results(tmp_path: Path) -> None:
+    """The results that count as good are those of all types."""
+    done = laser(SEPARATED[0], "app", "export", "all", "--output", str(tmp_path / "out"), plant=with_lasers(tmp_path))
+    kql = (tmp_path / "out" / "kql" / "database.kql").read_text(encoding="utf-8")
+    grafana = (tmp_path / "out" / "grafana" / "dashboard.json").read_text(encoding="utf-8")
+
+    assert done.returncode == 0, done.stderr
+    assert "'A', 'good', 'pass'" in kql.replace('"', "'")
+    assert "A|good|pass" in grafana
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [({"godo": 0.9, "scrap": 0.1}, "did you mean good?"), ({"scrap": 1}, "so quality is 0")],
+)
+def test_check_warns_where_no_result_is_good(results: dict[str, float], said: str, tmp_path: Path) -> None:
+    """It is a plant all the same, which has no mistake."""
+    data = default()
+    data["message_types"]["cnc_machine"]["quality_distribution"] = results
+    (tmp_path / "plant.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    call = [sys.executable, "app.py", "check", str(tmp_path / "plant.yaml")]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0
+    assert said in " ".join(done.stdout.split())
+
+
+def is_ready(port: int) -> bool:
+    """Whether a simulator says that it can deliver."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+        return bool(answer.status == 200)
+    return False
 
 
 def test_no_type_code_is_the_beginning_of_another() -> None:

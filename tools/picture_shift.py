@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from messages import FactoryMessageGenerator
-from plant.telemetry import GOOD, FinishedJob, StateInterval
+from plant.telemetry import FinishedJob, StateInterval
 
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "two-shifts.yaml"
+GOOD = frozenset({"good", "pass"})
 SEED, HOURS = "42", 8
 START: Final = datetime(2026, 1, 5, 5, tzinfo=UTC).timestamp()
 FIRST_HOUR = 6

@@ -52,7 +52,7 @@ plant.parts: plant.rate_forecast plant.event_queue plant.calendar plant.orders p
 plant.config_changes: plant.rate_forecast plant.definition
 plant.rate_forecast: plant.throughput plant.definition
 plant.trial: plant.orders plant.machines plant.oee_accounting
-plant.throughput: plant.orders plant.material_flow plant.telemetry plant.definition
+plant.throughput: plant.orders plant.material_flow plant.definition
 plant.catalogue: plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
 plant.oee_reports: plant.machines plant.telemetry plant.definition

@@ -7,6 +7,7 @@ disorder or junk; 2 something given cannot be read, or cannot be judged; 3 too l
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import zlib
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from cli.verify.checks import Question, hold
 from cli.verify.comparison import BOUNDS, Calculator, Limits, from_rows
 from cli.verify.input.ground_truth import load
 from cli.verify.input.reference import Reference, Unreadable, fetch, lines_of, opened
-from cli.verify.input.rows import Rows
+from cli.verify.input.rows import Rows, TypeNames
 from cli.verify.input.subscriber import CannotListen, Subscriber
 from cli.verify.report import ExitCode, Report
 from edge.mqtt.auth.credentials import CredentialsUnavailable
@@ -136,13 +137,23 @@ def _from_file(options: VerifyOptions) -> tuple[Rows, Reference]:
     if not options.rows or not options.truth:
         raise Unreadable("say which rows (a file, or --from-mqtt) and which truth (--truth)")
     reference = load(options.truth)
-    rows = Rows(*reference.span)
+    rows = _rows_of(reference)
     try:
         with ExitStack() as stack:
             rows.read(lines_of(_stream(options.rows, stack), options.rows))
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"cannot read {options.rows}: {getattr(error, 'strerror', None) or error}") from None
     return rows, reference
+
+
+def _rows_of(reference: Reference) -> Rows:
+    """No rows yet, to be read by what the ground truth says of the keys of each machine type."""
+    types, timelines = reference.types, reference.timelines
+
+    def type_of(machine_id: str) -> TypeNames | None:
+        return types.get(timelines[machine_id].last.kind) if machine_id in timelines else None
+
+    return Rows(*reference.span, types=types.values(), type_of=type_of)
 
 
 def _stream(where: str, stack: ExitStack) -> IO[bytes]:
@@ -158,7 +169,8 @@ def _live(options: VerifyOptions, settings: Settings) -> tuple[Rows, Reference]:
     with Subscriber(settings, topics) as listener:
         print(f"listening to {topics} for {options.duration:g} s", file=sys.stderr)
         before = fetch(url)
-        rows = Rows(before.now_ms)
+        rows = _rows_of(before)
+        rows.since_ms, rows.until_ms = before.now_ms, math.inf
         rows.read(listener.payloads(options.duration))
         after = fetch(url)
         rows.until_ms = after.now_ms

@@ -16,7 +16,7 @@ from typing import Final
 from cli.verify.input.rows import Facts
 from cli.verify.input.timeline import Lifetime, Terms, Timeline
 from cli.verify.job_numbers import JobNumbers
-from plant.telemetry import GOOD, PLANNED_STOP
+from plant.telemetry import PLANNED_STOP
 
 FEW_CYCLES: Final = 8
 """Of so few cycle times the shortest says little of the ideal one."""
@@ -102,7 +102,7 @@ class MachineRows:
     @property
     def good(self) -> int:
         """Finished jobs that are good, or pass."""
-        return sum(self.results.get(result, 0) for result in GOOD)
+        return sum(self.results.get(result, 0) for result in self.timeline.last.good)
 
     @property
     def cycles(self) -> int:

@@ -15,7 +15,7 @@ import orjson
 from edge.http.shared_work import in_turns
 from edge.status import OeeQuery
 from edge.timestamps import rfc3339
-from plant.telemetry import MachineOee
+from plant.telemetry import MachineOee, MachineTypeView
 
 PIECE_MACHINES: Final = 150
 """Machines in a piece: about 50 KiB."""
@@ -34,13 +34,14 @@ class OeeTruth(NamedTuple):
     """What machines really did, in their order.
 
     start, now: plant times in seconds since 1970, of the run's beginning and of what is told here.
-    more: there are machines after these.
+    more: there are machines after these.  types: how to read the messages of each machine type.
     """
 
     start: float
     now: float
     entries: Sequence[Entry]
     more: bool
+    types: Sequence[MachineTypeView]
 
 
 @dataclass(slots=True, frozen=True, eq=False, weakref_slot=True)
@@ -76,7 +77,7 @@ async def merged(parts: Sequence[OeeTruth], limit: int | None) -> OeeTruth:
     async for some in in_turns(_by(PIECE_MACHINES, in_order)):
         entries += some
     more = any(part.more for part in parts) or len(entries) < sum(len(part.entries) for part in parts)
-    return OeeTruth(parts[0].start, max(part.now for part in parts), entries, more)
+    return OeeTruth(parts[0].start, max(part.now for part in parts), entries, more, parts[0].types)
 
 
 async def oee_answer(truth: OeeTruth, query: OeeQuery) -> OeeAnswer:
@@ -91,7 +92,8 @@ async def oee_answer(truth: OeeTruth, query: OeeQuery) -> OeeAnswer:
 
 def _head(truth: OeeTruth, query: OeeQuery) -> bytes:
     times = {"start": rfc3339(round(truth.start * 1000)), "now": rfc3339(round(truth.now * 1000))}
-    return orjson.dumps({"span": query.span, **times, "machines": []})[:-2]
+    types = {each.kind: {"fields": each.fields, "good": each.good} for each in truth.types}
+    return orjson.dumps({"span": query.span, **times, "types": types, "machines": []})[:-2]
 
 
 def _next(truth: OeeTruth, query: OeeQuery) -> str | None:

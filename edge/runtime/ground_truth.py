@@ -15,7 +15,15 @@ from pathlib import Path
 import orjson
 
 from edge.timestamps import rfc3339
-from plant.telemetry import DispatchedOrder, FinishedJob, MachineOee, MachineView, PlacedOrder, StateInterval
+from plant.telemetry import (
+    DispatchedOrder,
+    FinishedJob,
+    MachineOee,
+    MachineTypeView,
+    MachineView,
+    PlacedOrder,
+    StateInterval,
+)
 
 
 class GroundTruthLost(Exception):
@@ -47,6 +55,11 @@ class GroundTruthFile:
         """Wait until the file takes no more, and raise GroundTruthLost; from then on nothing more is written."""
         self._lost = asyncio.get_running_loop().create_future()
         raise GroundTruthLost(self._why_lost or await self._lost)
+
+    def machine_types(self, types: Iterable[MachineTypeView]) -> None:
+        """Write which key of each machine type's messages has which role, and which results are good."""
+        for each in types:
+            self._line({"type": "machine_type", "kind": each.kind, "fields": each.fields, "good": each.good})
 
     def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineView], now_ms: int) -> None:
         """Describe all machines that there are from now on, and name those that are gone since the last time.

@@ -184,6 +184,7 @@ class Simulator:
         """Begin to talk."""
         if self._truth is not None:
             self._truth.begin()
+            self._truth.machine_types(self._plant.machine_types())
             self._describe_machines(self._truth)
             life.start("truth", self._truth.run())
         life.start("delivery", self._sink.run())
@@ -279,7 +280,7 @@ class Simulator:
         with contextlib.closing(still.figures()) as looks:
             async for some in in_turns(looks):
                 entries += [entry(place, machine) for place, machine in some]
-        return OeeTruth(self._plant.start, still.now_ms / 1000, entries, still.more)
+        return OeeTruth(self._plant.start, still.now_ms / 1000, entries, still.more, self._plant.machine_types())
 
     # the parts
 
@@ -312,7 +313,8 @@ class Simulator:
         return truth
 
     def _describe_machines(self, truth: GroundTruthFile) -> None:
-        truth.machines(self._plant.oee(), self._plant.machines(), round(self._plant.now * 1000))
+        now_ms = round(self._plant.now * 1000)
+        truth.machines(self._plant.oee(), self._plant.machines(), now_ms)
 
     async def _pace(self, life: TaskSupervisor) -> None:
         await self._pacer.run()

@@ -19,14 +19,15 @@ from plant.catalogue.field_specs import (
     order_fields,
     report_fields,
 )
-from plant.catalogue.message_kinds import FieldSpec, MachineRef, MessageKind, Role, literal_pattern
+from plant.catalogue.message_kinds import FieldSpec, MachineRef, MessageKind, literal_pattern
 from plant.catalogue.topics import topic_template
+from plant.definition.field_sources import FieldSource
 from plant.definition.plant_config import PlantConfig
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.machine_type_runtime import TRACE
 from plant.material_flow.workstations import TESTING
 
-__all__ = ["FieldSpec", "MachineRef", "MessageKind", "Role", "catalogue", "literal_pattern"]
+__all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
 
 _ORDER_TEXT: Final = f"A customer orders up to {orders.MOST_ITEMS} products. Orders come at random."
 _DISPATCH_TEXT: Final = "The oldest order not yet dispatched leaves the factory. Dispatches come at random."
@@ -61,6 +62,7 @@ def _machine_kind(of: MachineTypeContext) -> MessageKind:
         producing_state=spec.producing_state,
         ideal_cycle_seconds=of.shortest_ms / 1000,
         period_seconds=of.config.period_seconds(spec),
+        good=tuple(sorted(declared.good)),
     )
 
 

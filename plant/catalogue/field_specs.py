@@ -7,7 +7,7 @@ once for all types. Values are those that can come: a state, result or kind of w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, lcm
 from string import Formatter
 from typing import Final
@@ -75,7 +75,7 @@ class MachineTypeContext:
 def field_of(source: FieldSource, name: str, context: MachineTypeContext) -> FieldSpec:
     """Return what there is to know of the key `name`, which reports what the source says of a machine."""
     meaning = source.meaning.format(product=context.declared.product, producing=context.spec.producing_state)
-    return _SPECS[source](name, meaning, context)
+    return replace(_SPECS[source](name, meaning, context), role=source)
 
 
 def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
@@ -187,17 +187,17 @@ def _job_kind(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
 
 
 def _finished_id(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    return FieldSpec(name, "string", meaning, nullable=True, pattern=_job_pattern(of), role="job_id")
+    return FieldSpec(name, "string", meaning, nullable=True, pattern=_job_pattern(of))
 
 
 def _finished_cycle(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
     # Reported with one decimal, rounded half up.
     least = (of.shortest_ms + 50) // 100 / 10
-    return FieldSpec(name, "number", meaning, unit="s", nullable=True, minimum=least, role="cycle")
+    return FieldSpec(name, "number", meaning, unit="s", nullable=True, minimum=least)
 
 
 def _finished_result(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    return FieldSpec(name, "string", meaning, enum=of.results, nullable=True, role="result")
+    return FieldSpec(name, "string", meaning, enum=of.results, nullable=True)
 
 
 def _finished_issues(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
+
+from plant.definition.field_sources import FieldSource
 
 _SYNTAX: Final = {ord(character): f"\\{character}" for character in "^$\\.*+?()[]{}|/"}
 
@@ -11,9 +13,6 @@ _SYNTAX: Final = {ord(character): f"\\{character}" for character in "^$\\.*+?()[
 def literal_pattern(text: str) -> str:
     """A regular expression of a text; only what ECMA 262 lets be escaped is escaped."""
     return text.translate(_SYNTAX)
-
-
-Role = Literal["job_id", "result", "cycle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +24,7 @@ class FieldSpec:
     minimum, maximum: the least and the most, both of which may come; of an array, the number of its items.
     pattern: an ECMA 262 regular expression, anchored.  format: `date-time`, or None.
     items: the JSON type of an array's items; `parts` are the keys of those that are objects.
-    role: what it is for those who reckon with rows, whatever it is called: `job_id`, `result` or `cycle` of a finished
-    job, or None.
+    role: what it reports of a machine, whatever it is called; None in messages of others.
     """
 
     name: str
@@ -41,7 +39,7 @@ class FieldSpec:
     format: str | None = None
     items: str | None = None
     parts: tuple[FieldSpec, ...] = ()
-    role: Role | None = None
+    role: FieldSource | None = None
 
 
 class MachineRef(NamedTuple):
@@ -63,6 +61,7 @@ class MessageKind:
     producing_state, ideal_cycle_seconds: where jobs advance, and their shortest; None if it is no machine's row.
     period_seconds: between two regular messages of one source; None if they come at random.
     retained: whether the last message is kept for who comes later.
+    good: results after which nothing is left to be done, sorted.
     """
 
     key: str
@@ -77,3 +76,4 @@ class MessageKind:
     ideal_cycle_seconds: float | None = None
     period_seconds: float | None = None
     retained: bool = False
+    good: tuple[str, ...] = ()

@@ -40,3 +40,8 @@ class FieldSource(Enum):
     def __init__(self, path: str, meaning: str) -> None:
         self.path = path
         self.meaning = meaning
+
+    @property
+    def role(self) -> str:
+        """What a key with this source is for, for those who process messages: the name in lower case."""
+        return self.name.lower()

@@ -21,7 +21,7 @@ class MachineType:
     number: one for each type, from 1; its job numbers begin with it, and rows of a millisecond come in its order.
     machine_id: pattern over {number} or {number:02d}, which longer numbers make longer.  topic: default topic.
     job_id: a job's id up to its number, over {initials} and {kind}; `nicknames` are other words for kinds.
-    defective: the result that has issues, if any has.
+    defective: the result that has issues, if any has.  good: the results after which nothing is left to be done.
     title: what such a machine is called.  product: what its jobs are of.
     fields: the keys of a message in order after `timestamp`, each with what it reports.
     """
@@ -38,6 +38,7 @@ class MachineType:
     fields: Mapping[str, FieldSource]
     nicknames: Mapping[str, str] = field(default_factory=dict)
     defective: str | None = None
+    good: frozenset[str] = frozenset({"good", "pass"})
 
     def __post_init__(self) -> None:
         """Refuse patterns by which two machines, or two jobs, could get the same id; ValueError names the rule."""

@@ -15,13 +15,13 @@ from plant.definition.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine, phase
-from plant.machines.machine_type_runtime import MachineTypeRuntime
+from plant.machines.machine_type_runtime import TRACE, MachineTypeRuntime
 from plant.machines.phase_ring import PhaseRing
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import MILLISECONDS, TimestampPrefix
 from plant.oee_accounting import OeeAccounts, Span
 from plant.random_stream import RandomStream
-from plant.telemetry import JobMessage, KindOee, MachineOee, Message
+from plant.telemetry import JobMessage, KindOee, MachineOee, MachineTypeView, Message
 
 _message: Final = tuple.__new__  # half the time that Message(...) takes
 
@@ -62,7 +62,7 @@ class Fleet:
     def __init__(self, declared: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
         self.declared, self._seed = declared, seed
         self._first, self._step = shard
-        self.accounts = OeeAccounts(shards=self._step)
+        self.accounts = OeeAccounts(shards=self._step, good=declared.good)
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
         self.rows = 0
@@ -163,6 +163,11 @@ class Fleet:
         """End the stays that go on; the machines have lived up to now."""
         for machine in self.machines:
             self.accounts.leave(machine, now_ms)
+
+    def view(self) -> MachineTypeView:
+        """Return what those who process its messages have to know, whatever the configuration."""
+        fields = {name: source.role for name, source in {**self.declared.fields, **TRACE}.items()}
+        return MachineTypeView(self.declared.key, fields, sorted(self.declared.good))
 
     def oee(self, span: Span, now_ms: int) -> list[MachineOee]:
         """What came of each machine's time up to now, to which they have lived."""

@@ -20,7 +20,6 @@ from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, STARVED, State
 from plant.random_stream import RandomStream
-from plant.telemetry import GOOD
 
 ENDLESS: Final = 2**62
 CNC, PRINTER, WELDING, PAINTING, TESTING = "cnc_machine", "printer_3d", "welding", "painting", "testing"
@@ -136,7 +135,7 @@ class Stage:
         """Whether a finished piece could leave its machine: only a good one may have to wait."""
         self.counts["made"] += 1
         repair = self.repairs.get(result)
-        if result in GOOD:
+        if result in giver.machine.runtime.declared.good:
             return self.out.put(giver, piece, now_ms)
         if repair and piece.reworks < self.most_reworks:
             return repair.put(giver, piece._replace(reworks=piece.reworks + 1), now_ms)

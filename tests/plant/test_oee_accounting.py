@@ -227,7 +227,7 @@ def test_the_sum_of_a_type_is_that_of_its_machines() -> None:
 def test_the_figures_are_those_of_the_standard() -> None:
     """A worked hour: 50 of 60 minutes planned, 40 of them producing, 150 jobs of 12 s at least, 147 of them good."""
     stopped = {"idle": 600.0, "planned_stop": 600.0}
-    hour = Oee(3000.0, 2400.0, stopped, 1800.0, {"good": 147, "scrap": 2, "rework": 1})
+    hour = Oee(3000.0, 2400.0, stopped, 1800.0, {"good": 147, "scrap": 2, "rework": 1}, 147)
 
     assert (hour.availability, hour.performance, hour.quality) == (0.8, 0.75, 0.98)
     assert hour.oee == pytest.approx(0.588)
@@ -236,7 +236,7 @@ def test_the_figures_are_those_of_the_standard() -> None:
 
 def test_a_figure_of_nothing_is_none() -> None:
     """No planned time, no producing time, no job: no number stands for that."""
-    nothing = Oee(0.0, 0.0, {"planned_stop": 60.0}, 0.0, {})
+    nothing = Oee(0.0, 0.0, {"planned_stop": 60.0}, 0.0, {}, 0)
 
     assert (nothing.availability, nothing.performance, nothing.quality, nothing.oee) == (None,) * 4
 

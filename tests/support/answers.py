@@ -18,7 +18,7 @@ def truth_of(plant: FactoryMessageGenerator, query: OeeQuery = OeeQuery()) -> Oe
     """What is true of the machines that are asked for."""
     still = plant.still(query.span, query.which)
     entries = [entry(place, machine) for some in still.figures() for place, machine in some]
-    return OeeTruth(plant.start, plant.now, entries, still.more)
+    return OeeTruth(plant.start, plant.now, entries, still.more, plant.machine_types())
 
 
 async def answered(truth: OeeTruth, query: OeeQuery) -> bytes:

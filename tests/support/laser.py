@@ -39,7 +39,7 @@ class Laser(MachineSpec):
 YAML: dict[str, Any] = {
     "report_seconds": 5.0,
     "cut_seconds_range": [6.0, 9.0],
-    "grade_distribution": {"good": 0.9, "scrap": 0.1},
+    "grade_distribution": {"A": 0.9, "C": 0.1},
     "status_distribution": {"cutting": 0.7, "idle": 0.3},
     "station_pattern": "LINE-{line}-STATION-L",
     "lines": [1, 2],
@@ -59,6 +59,7 @@ def declare(pattern: str, number: int) -> None:
         machine_id=pattern,
         topic="{prefix}/laser",
         job_id="{initials}-",
+        good=frozenset({"A"}),
         fields={
             "machine_id": FieldSource.MACHINE_ID,
             "status": FieldSource.STATUS,
@@ -91,11 +92,22 @@ def facts(path: str) -> dict[str, Any]:
     dealt = deal(options, parts, config)
     said = [[(row.kind, row.source, row.payload.decode()) for row in each.advance(each.start + 600)] for each in plants]
     looks = [[entry(*placed) for some in each.still().figures() for placed in some] for each in plants]
-    truths = [OeeTruth(each.start, each.now, entries, more=False) for each, entries in zip(plants, looks, strict=True)]
+    types = whole.machine_types()
+    truths = [
+        OeeTruth(each.start, each.now, entries, more=False, types=types)
+        for each, entries in zip(plants, looks, strict=True)
+    ]
     reloaded = FactoryMessageGenerator.of(config, "1")
     reloaded.advance(reloaded.start + 300)
     reloaded.reload(config)
+    counts = config.global_.machine_counts.model_copy(update={"laser": 0})
+    without = config.model_copy(update={"global_": config.global_.model_copy(update={"machine_counts": counts})})
+    changed, reloads = FactoryMessageGenerator.of(without, "1"), []
+    for each in (without, config, without):
+        changed.reload(each)
+        reloads.append([(row.kind, row.source, "") for row in changed.advance(changed.now + 300)])
     return {
+        "reloads": reloads,
         "rows": rows,
         "dealt": [its[:count] for its, count in zip(said, dealt, strict=True)],
         "in_order": [machine_id for _, machine_id, _ in asyncio.run(merged(truths, None)).entries],

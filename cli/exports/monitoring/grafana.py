@@ -6,12 +6,13 @@ The panels are the table in panels.py. Their places follow from it: left to righ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, Final
 
 from cli.exports.common.export import Export, File, json_file
-from cli.exports.monitoring.panels import ROWS, Panel, Query, Row
+from cli.exports.monitoring.panels import GOOD, ROWS, Panel, Query, Row
 from cli.exports.monitoring.prometheus import selector
 
 SCHEMA_VERSION: Final = 39
@@ -52,7 +53,7 @@ def _dashboard(export: Export) -> dict[str, Any]:
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "browser",
         **_templating(_variables(export)),
-        "panels": list(_placed(ROWS)),
+        "panels": list(_placed(ROWS, _good(export))),
     }
 
 
@@ -110,7 +111,12 @@ def _from_labels(name: str, expr: str, regex: str, *, current: dict[str, str]) -
     }
 
 
-def _placed(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+def _good(export: Export) -> str:
+    """Return a regular expression (RE2) of the results that count as good for any machine type of the plant."""
+    return "|".join(sorted({re.escape(result) for kind in export.kinds for result in kind.good}))
+
+
+def _placed(rows: Sequence[Row], good: str) -> Iterator[dict[str, Any]]:
     """The panels with their ids and places. A panel that would not fit begins a new line."""
     ids, y = count(1), 0
     for row in rows:
@@ -121,7 +127,7 @@ def _placed(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
         for panel in row.panels:
             if x + panel.width > COLUMNS:
                 x, y = 0, y + row.height
-            yield {"id": next(ids)} | _panel(panel) | _at(x, y, panel.width, row.height)
+            yield {"id": next(ids)} | _panel(panel, good) | _at(x, y, panel.width, row.height)
             x += panel.width
         y += row.height
 
@@ -130,20 +136,20 @@ def _at(x: int, y: int, width: int, height: int) -> dict[str, Any]:
     return {"gridPos": {"x": x, "y": y, "w": width, "h": height}}
 
 
-def _panel(panel: Panel) -> dict[str, Any]:
+def _panel(panel: Panel, good: str) -> dict[str, Any]:
     return {
         "type": panel.kind,
         "title": panel.title,
         "description": panel.description,
         "datasource": _SOURCE,
-        "targets": [_target(letter, query) for letter, query in zip("ABCDEF", panel.queries, strict=False)],
+        "targets": [_target(letter, query, good) for letter, query in zip("ABCDEF", panel.queries, strict=False)],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
         "options": _OPTIONS[panel.kind],
     }
 
 
-def _target(letter: str, query: Query) -> dict[str, Any]:
-    expr = query.expr.replace("@", SELECTOR)
+def _target(letter: str, query: Query, good: str) -> dict[str, Any]:
+    expr = query.expr.replace(GOOD, good).replace("@", SELECTOR)
     asked = {"refId": letter, "datasource": _SOURCE, "expr": expr, "legendFormat": query.legend}
     return asked | {"range": True, "interval": SCRAPE_INTERVAL}
 

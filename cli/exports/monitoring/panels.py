@@ -49,7 +49,9 @@ _PLANNED: Final = f"sum by (kind) (rate(edgemqttsim_planned_seconds_total{{@}}{_
 _PRODUCING: Final = f"sum by (kind) (rate(edgemqttsim_producing_seconds_total{{@}}{_HOUR}))"
 _IDEAL: Final = f"sum by (kind) (rate(edgemqttsim_ideal_seconds_total{{@}}{_HOUR}))"
 _JOBS: Final = f"sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@}}{_HOUR}))"
-_GOOD: Final = f'sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@, result=~"good|pass"}}{_HOUR}))'
+GOOD: Final = "@GOOD"
+"""In a query, stands for the results that count as good, as a regular expression."""
+_GOOD: Final = f'sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@, result=~"{GOOD}"}}{_HOUR}))'
 
 
 def _late(quantile: float) -> str:

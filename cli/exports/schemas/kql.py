@@ -15,8 +15,8 @@ from string import Template
 from typing import Final
 
 from cli.exports.common.export import Export, File
-from plant.catalogue.catalogue import FieldSpec, MessageKind, Role
-from plant.telemetry import GOOD, PLANNED_STOP
+from plant.catalogue.catalogue import FieldSource, FieldSpec, MessageKind
+from plant.telemetry import PLANNED_STOP
 
 TABLE: Final = "Factory"
 """Rows of machines, orders and dispatches go to this table; a column that a kind does not have is empty there."""
@@ -99,9 +99,9 @@ def _functions(machines: list[MessageKind]) -> Iterable[str]:
         "table": TABLE,
         "types": ",\n        ".join(map(_nameplate, machines)),
         "machine_type": _machine_type(machines),
-        "job": _first_of(machines, "job_id"),
-        "result": _first_of(machines, "result"),
-        "good": ", ".join(literal(result) for result in sorted(GOOD)),
+        "job": _first_of(machines, FieldSource.FINISHED_ID),
+        "result": _first_of(machines, FieldSource.FINISHED_RESULT),
+        "good": ", ".join(literal(result) for result in sorted({result for kind in machines for result in kind.good})),
         "planned_stop": literal(PLANNED_STOP),
     }
     return [
@@ -124,7 +124,7 @@ def _nameplate(kind: MessageKind) -> str:
     return ", ".join([*texts, repr(period), repr(ideal), str(extra).lower()])
 
 
-def _first_of(machines: Iterable[MessageKind], role: Role) -> str:
+def _first_of(machines: Iterable[MessageKind], role: FieldSource) -> str:
     """What rows say in a role, whatever their type calls it."""
     names = (field.name for kind in machines for field in kind.fields if field.role == role)
     distinct = [identifier(name) for name in dict.fromkeys(names)]

@@ -25,12 +25,13 @@ from cli.verify.input.reference import (
     Unreadable,
     fetch,
     lines_of,
+    named,
     opened,
     summed_up,
 )
-from cli.verify.input.rows import DISPATCH, ORDER, milliseconds
+from cli.verify.input.rows import DISPATCH, ORDER, USUAL_GOOD, TypeNames, milliseconds
 from cli.verify.input.timeline import Terms, Timeline
-from plant.telemetry import GOOD, PLANNED_STOP
+from plant.telemetry import PLANNED_STOP
 
 _Entry = dict[str, Any]
 _NAMES_OF_JOB: Final = itemgetter("job_id", "kind", "result")
@@ -51,6 +52,7 @@ class GroundTruth:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.timelines: dict[str, Timeline] = {}
+        self.types: dict[str, TypeNames] = {}
         self._stays, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
         self._known_ms: dict[str, int] = {}
         self._described: dict[str, _Entry] = {}
@@ -113,6 +115,7 @@ class GroundTruth:
     def _read(self, file: IO[bytes]) -> None:
         readers: Mapping[str, Callable[[_Entry], None]] = {
             "run": self._run,
+            "machine_type": self._machine_type,
             "machine": self._machine,
             "gone": self._gone,
             "interval": self._interval,
@@ -150,6 +153,9 @@ class GroundTruth:
         except (KeyError, TypeError, ValueError):
             raise Unreadable(f"{self._path}: no truth file: it does not begin with the start of a run") from None
 
+    def _machine_type(self, entry: _Entry) -> None:
+        self.types[str(entry["kind"])] = named(entry)
+
     def _machine(self, entry: _Entry) -> None:
         self._is_dated = self._is_dated or "at" in entry
         since_ms = milliseconds(entry["at"]) if "at" in entry else self._start_ms
@@ -159,8 +165,9 @@ class GroundTruth:
             _positive(entry, "period_seconds") * 1000,
             _positive(entry, "ideal_cycle_seconds"),
             str(entry["producing_state"]),
-            str(entry["kind"]),
+            kind := str(entry["kind"]),
             entry.get("station_id"),
+            self.types[kind].good if kind in self.types else USUAL_GOOD,
         )
         machine_id = entry["machine_id"]
         self._described[machine_id] = entry
@@ -245,7 +252,7 @@ class _Summed:
         """Count a job that finishes in the stay, and credit it."""
         if self._since_ms < job.finished_ms <= self._until_ms:
             self.jobs += 1
-            self.good += job.result in GOOD
+            self.good += job.result in self._terms.good
         cycle_ms, ends_ms = job.cycle_seconds * 1000, self._at(job.finished_ms, stay)
         begins_ms = max(ends_ms - cycle_ms, self._begins_ms, self._since_clock_ms)
         if cycle_ms > 0 and job.finished_ms > self._since_ms:

@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Protocol, Self, cast
 
 import orjson
 
-from cli.verify.input.rows import milliseconds
+from cli.verify.input.rows import USUAL_GOOD, KeyNames, TypeNames, milliseconds
 from cli.verify.input.timeline import Terms, Timeline
 
 Span = tuple[int, int]
@@ -68,6 +68,10 @@ class Reference(Protocol):
     def timelines(self) -> Mapping[str, Timeline]:
         """What each machine is measured by, and when it is there."""
 
+    @property
+    def types(self) -> Mapping[str, TypeNames]:
+        """What is known of the messages of each machine type; older versions did not write it."""
+
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, Truth]:
         """What each machine did after one moment and up to another."""
 
@@ -80,6 +84,7 @@ class Sums:
     since_ms: int
     now_ms: int
     all: Mapping[str, Truth]
+    types: Mapping[str, TypeNames] = field(default_factory=dict)
     can_be_cut: bool = False
 
     @classmethod
@@ -90,7 +95,9 @@ class Sums:
             if (part := found.get("span", "run")) != "run":
                 raise Unreadable(f"{where}: sums of the {part}; those of the whole run are needed")
             start_ms, now_ms = milliseconds(found["start"]), milliseconds(found["now"])
-            return cls(start_ms, start_ms, now_ms, {each["machine_id"]: summed_up(each) for each in found["machines"]})
+            machines = {each["machine_id"]: summed_up(each) for each in found["machines"]}
+            types = {kind: named(each) for kind, each in found.get("types", {}).items()}
+            return cls(start_ms, start_ms, now_ms, machines, types)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             why = "not JSON" if isinstance(error, orjson.JSONDecodeError) else repr(error)
             raise Unreadable(f"{where}: neither a truth file nor the answer of /oee: {why}") from None
@@ -118,7 +125,8 @@ class Sums:
 
     def _terms(self, truth: Truth) -> Terms:
         measures = truth.period_seconds * 1000, truth.ideal_seconds, truth.producing_state, truth.kind
-        return Terms(self.now_ms - truth.elapsed_ms, math.inf, *measures)
+        good = self.types[truth.kind].good if truth.kind in self.types else USUAL_GOOD
+        return Terms(self.now_ms - truth.elapsed_ms, math.inf, *measures, good=good)
 
 
 @contextmanager
@@ -147,6 +155,11 @@ def fetch(url: str) -> Sums:
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise Unreadable(f"cannot get {url}: {reason}") from None
+
+
+def named(machine_type: Mapping[str, Any]) -> TypeNames:
+    """What is written of the messages of a machine type."""
+    return TypeNames(KeyNames.of(machine_type["fields"]), frozenset(map(str, machine_type["good"])))
 
 
 def summed_up(machine: Mapping[str, Any]) -> Truth:

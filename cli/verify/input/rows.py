@@ -7,9 +7,10 @@ one table of field names only. Memory is bounded, see record_store: what is kept
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
@@ -17,27 +18,62 @@ from cli.verify.input.record_store import MOST_HELD, RecordStore
 from edge.routing import TRIGGER
 
 
-class Fields(NamedTuple):
-    """Where a type's rows say what there is to know of a job."""
+class KeyNames(NamedTuple):
+    """What the messages of a machine type call what they report; empty where they do not report it."""
 
-    job: str
-    result: str
-    cycle: str
-    kind: str
-    current: str
+    machine_id: str = ""
+    station: str = ""
+    status: str = ""
+    job_kind: str = ""
+    finished_id: str = ""
+    finished_cycle: str = ""
+    finished_result: str = ""
+    finished_issues: str = ""
+    finished_consumed: str = ""
+    current_id: str = ""
+    progress: str = ""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> Self:
+        """Return the names from a mapping of keys to roles, as the ground truth has it; unknown roles are left out."""
+        return cls(**{role: name for name, role in fields.items() if role in cls._fields})
 
 
-FIELDS: Final = (
-    Fields("part_id", "quality", "cycle_time", "color", "current_part_id"),
-    Fields("part_id", "quality", "cycle_time", "part_type", "current_part_id"),
-    Fields("assembly_id", "quality", "last_cycle_time", "assembly_type", "current_assembly_id"),
-    Fields("target_id", "test_result", "cycle_time", "target_type", "current_target_id"),
+@dataclass(frozen=True, slots=True)
+class TypeNames:
+    """What is known of a machine type's messages: the names of their keys, and the results that count as good."""
+
+    keys: KeyNames
+    good: frozenset[str]
+
+
+USUAL_GOOD: Final = frozenset({"good", "pass"})
+_COMMON: Final = KeyNames("machine_id", "station_id", "status", finished_issues="issues_found", progress="progress")
+
+
+def _usual(finished_id: str, result: str, cycle: str, kind: str, current_id: str) -> KeyNames:
+    return _COMMON._replace(
+        job_kind=kind,
+        finished_id=finished_id,
+        finished_cycle=cycle,
+        finished_result=result,
+        finished_consumed="consumed_ids",
+        current_id=current_id,
+    )
+
+
+_USUAL: Final = (
+    _usual("part_id", "quality", "cycle_time", "color", "current_part_id"),
+    _usual("part_id", "quality", "cycle_time", "part_type", "current_part_id"),
+    _usual("assembly_id", "quality", "last_cycle_time", "assembly_type", "current_assembly_id"),
+    _usual("target_id", "test_result", "cycle_time", "target_type", "current_target_id"),
 )
-"""The first whose job, result and kind a row has is that of its type. Printers and rigs say no cycle time."""
+"""For machines of which the ground truth does not say it, as older versions did not write it: the first fits whose job,
+result and kind a row has. Printers and test rigs report no cycle time."""
 
 ORDER, DISPATCH = "order", "dispatch"
 _EVENTS: Final[Mapping[str, str]] = {"order_placed": ORDER, "order_dispatched": DISPATCH}
-_JOBLESS: Final = Fields("", "", "", "", "")
+_JOBLESS: Final = _COMMON
 _NAMED = 3
 _ABSENT: Final = ""
 
@@ -78,10 +114,10 @@ def milliseconds(timestamp: str) -> int:
 class SeenMachine:
     """A machine of which there are rows: how many, of what time, and how many are older than one read before."""
 
-    __slots__ = ("backwards", "facts", "fields", "first_ms", "last_ms", "rows")
+    __slots__ = ("backwards", "facts", "first_ms", "keys", "last_ms", "rows")
 
-    def __init__(self, fields: Fields, time_ms: int) -> None:
-        self.fields = fields
+    def __init__(self, keys: KeyNames, time_ms: int) -> None:
+        self.keys = keys
         self.first_ms = self.last_ms = time_ms
         self.rows = self.backwards = 0
         self.facts: tuple[Any, ...] = ()
@@ -104,7 +140,18 @@ class Rows:
     resolution_ms: what all times are multiples of.
     """
 
-    def __init__(self, since_ms: float = -math.inf, until_ms: float = math.inf, most_held: int = MOST_HELD) -> None:
+    def __init__(
+        self,
+        since_ms: float = -math.inf,
+        until_ms: float = math.inf,
+        most_held: int = MOST_HELD,
+        *,
+        types: Iterable[TypeNames] = (),
+        type_of: Callable[[str], TypeNames | None] = lambda _machine_id: None,
+    ) -> None:
+        self._type_of = type_of
+        named = {(each.keys.machine_id, each.keys.status): None for each in types if each.keys.machine_id}
+        self._identities = [*named] or [(_COMMON.machine_id, _COMMON.status)]
         self.since_ms, self.until_ms = since_ms, until_ms
         self.machines: dict[str, SeenMachine] = {}
         self.events = {ORDER: 0, DISPATCH: 0}
@@ -135,17 +182,24 @@ class Rows:
             yield time_ms, orjson.loads(payload)
 
     def _take(self, row: dict[str, Any], trigger: str) -> None:
-        if "machine_id" in row and "status" in row:
-            machine_id, status, time_ms = _text(row, "machine_id"), _text(row, "status"), _time(row)
-            if self._is_inside(time_ms):
-                self._keep(machine_id, row, time_ms, status, trigger)
-        elif (event := _EVENTS.get(str(row.get("event_type")))) and isinstance(row.get("order_id"), str):
+        for id_key, status_key in self._identities:
+            if id_key in row and status_key in row:
+                machine_id, status, time_ms = _text(row, id_key), _text(row, status_key), _time(row)
+                if self._is_inside(time_ms):
+                    self._keep(machine_id, row, time_ms, status, trigger)
+                return
+        self._take_other(row)
+
+    def _take_other(self, row: dict[str, Any]) -> None:
+        if not row:
+            return
+        if (event := _EVENTS.get(str(row.get("event_type")))) and isinstance(row.get("order_id"), str):
             time_ms = _time(row)
             if self._is_inside(time_ms):
                 self.events[event] += 1
                 self._orders.add(event, (time_ms, self.lines, (orjson.dumps(row),)))
         else:
-            self.others += bool(row)
+            self.others += 1
 
     def _is_inside(self, time_ms: int) -> bool:
         inside = self.since_ms < time_ms <= self.until_ms
@@ -154,9 +208,9 @@ class Rows:
 
     def _keep(self, machine_id: str, row: dict[str, Any], time_ms: int, status: str, trigger: str) -> None:
         machine = self.machines.get(machine_id)
-        if machine is None or (machine.fields is _JOBLESS):
+        if machine is None or (machine.keys is _JOBLESS):
             machine = self._met(machine_id, row, time_ms)
-        facts = _facts(machine.fields, row, status, trigger)
+        facts = _facts(machine.keys, row, status, trigger)
         if facts == machine.facts:
             facts = machine.facts  # one object for all that are alike
         else:
@@ -167,10 +221,10 @@ class Rows:
         self._shelf.add(machine_id, (time_ms, self.lines, facts))
 
     def _met(self, machine_id: str, row: dict[str, Any], time_ms: int) -> SeenMachine:
-        alike = [each for each in FIELDS if each.job in row and each.result in row]
-        fields = next((each for each in alike if each.kind in row), alike[0] if alike else _JOBLESS)
-        machine = self.machines.setdefault(machine_id, SeenMachine(fields, time_ms))
-        machine.fields = fields
+        known = self._type_of(machine_id)
+        keys = known.keys if known and known.keys.finished_id else _guessed(row)
+        machine = self.machines.setdefault(machine_id, SeenMachine(keys, time_ms))
+        machine.keys = keys
         return machine
 
     def _discard(self, error: ValueError) -> None:
@@ -180,21 +234,28 @@ class Rows:
             self.named.append(f"line {self.lines:,}: {what}")
 
 
-def _facts(fields: Fields, row: dict[str, Any], status: str, trigger: str) -> tuple[Any, ...]:
+def _guessed(row: dict[str, Any]) -> KeyNames:
+    """The usual names that fit a row; those without a job where it has none of them."""
+    alike = [each for each in _USUAL if each.finished_id in row and each.finished_result in row]
+    return next((each for each in alike if each.job_kind in row), alike[0] if alike else _JOBLESS)
+
+
+def _facts(keys: KeyNames, row: dict[str, Any], status: str, trigger: str) -> tuple[Any, ...]:
     """The fields of `Facts`, as plain values; numbers are compared as numbers."""
     get = row.get
-    if (result := get(fields.result)) is None:
+    if (result := get(keys.finished_result)) is None:
         job = cycle = issues = consumed = None
     else:
-        result, cycle, issues = _text(row, fields.result), _number(row, fields.cycle), _number(row, "issues_found")
-        job, consumed = get(fields.job), get("consumed_ids")
+        result, cycle = _text(row, keys.finished_result), _number(row, keys.finished_cycle)
+        issues = _number(row, keys.finished_issues)
+        job, consumed = get(keys.finished_id), get(keys.finished_consumed)
         job = job if isinstance(job, str) else None
         consumed = tuple(map(str, consumed)) if isinstance(consumed, list) else None
-    current, progress = get(fields.current, _ABSENT), get("progress")
+    current, progress = get(keys.current_id, _ABSENT), get(keys.progress)
     if progress is not None:
-        progress = _number(row, "progress")
+        progress = _number(row, keys.progress)
     return (
-        status, result, job, cycle, _if_text(get(fields.kind)), _if_text(current), _if_text(get("station_id")),
+        status, result, job, cycle, _if_text(get(keys.job_kind)), _if_text(current), _if_text(get(keys.station)),
         progress, issues, consumed, trigger,
     )  # fmt: skip
 

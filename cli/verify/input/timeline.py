@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from cli.verify.input.rows import Facts
+from cli.verify.input.rows import USUAL_GOOD, Facts
 
 
 class Terms(NamedTuple):
     """What holds for a machine after one moment and up to another, in milliseconds since 1970.
 
-    station: None where the truth does not say it.
+    station: None where the truth does not say it.  good: results that count as good.
     """
 
     since_ms: float
@@ -25,6 +25,7 @@ class Terms(NamedTuple):
     producing: str
     kind: str = ""
     station: str | None = None
+    good: frozenset[str] = USUAL_GOOD
 
     @property
     def crowded(self) -> bool:

@@ -48,6 +48,7 @@ def test_an_answer_has_every_machine_and_when_it_was() -> None:
     answer = orjson.loads(whole_answer(plant()))
 
     assert [each["machine_id"] for each in answer.pop("machines")] == [each.machine_id for each in plant().oee()]
+    assert answer.pop("types")["testing"]["fields"]["test_result"] == "finished_result"
     assert answer == {"span": "run", "start": "2026-01-01T00:00:00.000Z", "now": "2026-01-01T00:30:00.000Z"}
 
 
@@ -187,7 +188,7 @@ class Large:
     def adopt(self, _config: object) -> None: ...
 
     async def truth(self, _query: OeeQuery) -> OeeTruth:
-        return OeeTruth(START, START, [((0, 1), "CNC-01", bytes(20_000_000))], more=False)
+        return OeeTruth(START, START, [((0, 1), "CNC-01", bytes(20_000_000))], more=False, types=())
 
 
 def test_no_answer_is_made_while_others_that_are_being_read_take_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

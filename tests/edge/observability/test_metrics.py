@@ -33,6 +33,7 @@ OEE = KindOee(
     stopped_seconds={"idle": 300.0},
     ideal_seconds=560.0,
     results={"good": 42, "scrap": 14},
+    good=42,
 )
 CONNECTED = ConnectionStatus(connected=True, connects=3, token_renewals=2, token_expiry=1795210380.0)
 
