@@ -54,7 +54,8 @@ INSTEAD = {
 }
 """A phrase, as a regular expression -> what to write instead."""
 
-_ANY = re.compile(rf"(?<![\w-])(?:{'|'.join(f'(?P<p{n}>{phrase})' for n, phrase in enumerate(INSTEAD))})(?![\w-])", re.I)
+_NUMBERED = "|".join(f"(?P<p{number}>{phrase})" for number, phrase in enumerate(INSTEAD))
+_ANY = re.compile(rf"(?<![\w-])(?:{_NUMBERED})(?![\w-])", re.IGNORECASE)
 
 
 class Found(NamedTuple):
@@ -89,7 +90,7 @@ def prose(markdown: str) -> str:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """Write one line for each phrase found in a page: place, phrase, and what to write instead."""
+    """Write one line for each phrase found in a page: its place, the phrase, and what to write instead."""
     for found in found_in(prose(path.read_text("utf-8"))):
         yield f"{path.relative_to(ROOT)}:{found.line}: {found.phrase!r}: write {found.instead}"
 
@@ -102,9 +103,12 @@ def test_pages_are_in_plain_english(page: Path) -> None:
 
 def test_a_phrase_is_found_with_its_line_in_any_case_and_across_lines() -> None:
     """The report names the first line of the phrase and the better words."""
-    text = "It starts.\nIt ended In good\norder, as `in good order` says.\n"
+    text = "It starts.\nIt ended In good\norder, as `in good order` says,\nand came back.\n"
 
-    assert found_in(prose(text)) == [Found(2, "In good order", "normally, cleanly")]
+    assert found_in(prose(text)) == [
+        Found(2, "In good order", "normally, cleanly"),
+        Found(4, "came back", "reconnects, returns"),
+    ]
 
 
 def test_parts_of_words_and_code_are_not_found() -> None:
