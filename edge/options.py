@@ -1,6 +1,6 @@
 """Every option of the daemon, declared once: type, rule, default, meaning, and the `AIO_*` name where there is one.
 
-Variables, flags, `--help` and the table in docs/configuration.md are read off this declaration by `edge.settings`.
+Variables, flags, `--help` and the README's table are read off this declaration by `edge.settings`.
 """
 
 from __future__ import annotations

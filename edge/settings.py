@@ -1,4 +1,4 @@
-"""The environment as one frozen model; flags, `--help` and the options of docs/configuration.md follow from it.
+"""The environment as one frozen model, and the flags, `--help` and README table that come from the same declaration.
 
 An option's first variable is its name in capitals and its flag its name with dashes; names that other tools have for
 it, and the `AIO_*` ones of the Azure IoT Operations SDKs, are understood as well. A flag wins over a variable, our
