@@ -95,6 +95,16 @@ def lines_of(path: Path) -> Iterator[str]:
         yield f"{path.relative_to(ROOT)}:{found.line}: {found.phrase!r}: write {found.instead}"
 
 
+LONGEST = {"README.md": 250, "design.md": 700}
+"""The most lines of a page; 400 where it is not named. Half of design.md is a generated list of modules."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_short_enough_to_read(page: Path) -> None:
+    """The README has at most 250 lines, and other pages have at most 400."""
+    assert len(page.read_text("utf-8").splitlines()) <= LONGEST.get(page.name, 400)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_are_in_plain_english(page: Path) -> None:
     """No page uses a phrase that a reader who is not a native speaker stumbles over."""
