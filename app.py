@@ -39,6 +39,7 @@ from edge.settings import AuthMethod, Settings, SettingsError, describe, variabl
 from edge.topics import TopicError
 from edge.verify import run_verify
 from messages import topic_template
+from plant.default_plant import PACKAGED, existing
 from plant.forecast import Forecast, check, forecast
 from plant.structure import Structure, StructureError
 
@@ -57,12 +58,23 @@ _WITHOUT_LOGIN = (
     "output, MQTT_AUTH_METHOD (NONE, USERPASS, X509) chooses another login"
 )
 
+_WITHOUT_SANDBOX = (
+    "`pip install -r sandbox/requirements.txt`, or where it is installed as a package, its extra `sandbox`: "
+    "`pip install 'CHECKOUT[sandbox]'`"
+)
 
-def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Do what the command line says; the exit code is the answer."""
-    options = parse(arguments, VERSION)
+
+def main(arguments: Sequence[str], environ: Mapping[str, str], called: str = "app.py") -> int:
+    """Do what the command line says; the exit code is the answer. called: the name of the program, for its help."""
+    options = parse(arguments, VERSION, called)
     commands = {"run": _run, "check": _check, "verify": _verify, "export": _export, "preflight": _preflight}
     return commands[options.command](options, environ)
+
+
+def of_this_process() -> int:
+    """Do what the command line of this process says."""
+    called = Path(sys.argv[0]).name
+    return main(sys.argv[1:], os.environ, "python -m edgemqttsim" if called == "__main__.py" else called)
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -73,10 +85,12 @@ def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return ""
 
     try:
-        path = plant_file(options.file, options.message_config_path, environ.get("MESSAGE_CONFIG_PATH"))
+        path = plant_file(options.file, options.message_config_path, environ.get("MESSAGE_CONFIG_PATH"), existing())
     except UsageError as error:
         print(error, file=sys.stderr)
         return CONFIGURATION
+    if path == PACKAGED == existing():
+        print(_told_of_default(path), file=sys.stderr)
     code, text = check(Path(path).absolute(), lambda path: first(Path(path), described).structure, of_the_queue)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
@@ -84,7 +98,7 @@ def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
-        return run_verify(options, lambda: Settings.load(environ, vars(options), pid=os.getpid()))
+        return run_verify(options, lambda: _loaded(options, environ))
     except SettingsError as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return CONFIGURATION
@@ -92,7 +106,9 @@ def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _export(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
-        settings = Settings.load({**IN_THE_CLUSTER, **environ}, vars(options), pid=os.getpid())
+        settings = _loaded(options, {**IN_THE_CLUSTER, **environ})
+        if _is_default(settings):
+            print(_told_of_default(settings.message_config_path), file=sys.stderr)
         return run_export(options, settings, Loading(settings, topic_template), VERSION)
     except (SettingsError, StructureError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
@@ -105,7 +121,7 @@ def _preflight(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     """What a preflight has to check: the settings, and every topic of the plant or the mistakes of its YAML."""
-    settings = Settings.load(environ, vars(options), pid=os.getpid())
+    settings = _loaded(options, environ)
     warnings = tuple(warnings_about(environ))
     try:
         topics = topics_of(Loading(settings, topic_template)(settings.message_config_path), settings)
@@ -135,7 +151,7 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         from sandbox.demo import Demo  # noqa: PLC0415 - only who wants a demo has it installed
     except ModuleNotFoundError as missing:
-        print(f"--demo needs {missing.name}: pip install -r sandbox/requirements.txt", file=sys.stderr)
+        print(f"--demo needs {missing.name}: {_WITHOUT_SANDBOX}", file=sys.stderr)
         return CONFIGURATION
     async with Demo() as demo:
         if flags := [name for name in map(str.lower, demo.environ) if getattr(options, name, None) is not None]:
@@ -152,10 +168,24 @@ async def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """The settings of a run; from here on, logging is as they ask for."""
-    quiet = {"http_port": 0} if options.dry_run else {}
-    settings = Settings.load(environ, vars(options), pid=os.getpid(), unset=quiet)
+    settings = _loaded(options, environ, **({"http_port": 0} if options.dry_run else {}))
     set_up(settings.log_level, settings.log_format)
     return settings
+
+
+def _loaded(options: argparse.Namespace, environ: Mapping[str, str], **unset: object) -> Settings:
+    """The settings that flags and variables say; SettingsError where they cannot be."""
+    unset = {"message_config_path": existing(), **unset}
+    return Settings.load(environ, vars(options), pid=os.getpid(), unset=unset)
+
+
+def _is_default(settings: Settings) -> bool:
+    """Whether the plant is the default one because nobody has named another."""
+    return settings.message_config_path == PACKAGED and "message_config_path" not in settings.model_fields_set
+
+
+def _told_of_default(path: Path) -> str:
+    return f"no {path.name} in this directory, using the default plant: file={path}"
 
 
 def _page(settings: Settings) -> str | None:
@@ -174,6 +204,8 @@ def _front(options: argparse.Namespace, environ: Mapping[str, str]) -> Front:
     in_force = first(path, loading.of)
     structure = in_force.structure
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
+    if _is_default(settings):
+        log.info("%s", _told_of_default(path))
     for warning in warnings_about(environ):
         log.warning("%s", warning)
     if not options.dry_run and _lacks_a_token(settings, environ):
@@ -218,4 +250,4 @@ def _works(options: argparse.Namespace, settings: Settings, structure: Structure
 
 
 if __name__ == "__main__":
-    sys.exit(early.guarded(partial(main, sys.argv[1:], os.environ)))
+    sys.exit(early.guarded(of_this_process))

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 import orjson
 
+from plant import default_plant
 from plant.business import Business
 from plant.cadence import Fleet
 from plant.calendar import PlannedStops
@@ -69,8 +70,9 @@ _time_of: Final = attrgetter("time_ms")
 class FactoryMessageGenerator:
     """A plant that runs as far as it is told to.
 
-    config_path: the YAML.  seed: the same structure, seed and start say the same bytes; None takes a fresh one,
-    found in `seed`.  start: plant time at the beginning, in seconds since 1970.
+    config_path: the YAML; where there is no message_structure.yaml, that name means the default plant.
+    seed: the same structure, seed and start say the same bytes; None takes a fresh one, found in `seed`.
+    start: plant time at the beginning, in seconds since 1970.
     shard: (k, n) for the k-th of n parts, counted from 1: every n-th machine of a type, and every n-th order. What all
     parts say, sorted as `advance` sorts, is what the whole says; so a seed has to be given.
     Raises StructureError with every mistake of the YAML, OSError where it cannot be read.
@@ -78,13 +80,13 @@ class FactoryMessageGenerator:
 
     def __init__(
         self,
-        config_path: str | Path = "message_structure.yaml",
+        config_path: str | Path = default_plant.NAME,
         seed: int | str | None = None,
         *,
         start: float = START,
         shard: tuple[int, int] = (1, 1),
     ) -> None:
-        self._begin(load(config_path), seed, start, shard)
+        self._begin(load(default_plant.existing(config_path)), seed, start, shard)
 
     @classmethod
     def of(

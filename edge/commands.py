@@ -17,6 +17,7 @@ from edge.values import file_path
 from edge.verify import add_verify
 
 COMMANDS = ("run", "check", "verify", "export", "preflight")
+_PLANT = Path("message_structure.yaml")
 _ABOUT_ALL = ("-h", "--help", "--version")
 
 
@@ -24,9 +25,12 @@ class UsageError(Exception):
     """The command line asks for what cannot be; the text says what."""
 
 
-def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
-    """The options, with the name of the command in `command`; exits with 2 and a sentence where they are wrong."""
-    parser = _parser(version)
+def parse(arguments: Sequence[str], version: str, called: str = "app.py") -> argparse.Namespace:
+    """The options, with the name of the command in `command`; exits with 2 and a sentence where they are wrong.
+
+    called: the name by which the program was called.
+    """
+    parser = _parser(version, called)
     first = arguments[0] if arguments else ""
     if first in (*COMMANDS, *_ABOUT_ALL):
         return parser.complete(arguments)
@@ -36,8 +40,8 @@ def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
     return parser.complete(["run", *arguments])
 
 
-def _parser(version: str) -> Parser:
-    parser = Parser(prog="app.py", description="A factory that talks MQTT.")
+def _parser(version: str, called: str) -> Parser:
+    parser = Parser(prog=called, description="A factory that talks MQTT.")
     parser.add_argument("--version", action="version", version=f"edgemqttsim {version}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     _add_run(commands.add_parser("run", help="run the factory (the default)", description="Run the factory."))
@@ -55,15 +59,17 @@ def _parser(version: str) -> Parser:
     return parser
 
 
-def plant_file(positional: str | None, flag: str | None, variable: str | None) -> Path:
-    """The plant's file, as `check` was told it: by its name alone, by the flag, or by the variable.
+def plant_file(
+    positional: str | None, flag: str | None, variable: str | None, default: Path = Path("message_structure.yaml")
+) -> Path:
+    """The plant's file, as `check` was told it: by its name alone, by the flag, or by the variable; else `default`.
 
     Raises UsageError where two on the command line differ, or where it is no path.
     """
     if positional and flag and positional != flag:
         raise UsageError(f"--message-config-path: must agree with FILE: {shown(flag)} here, {shown(positional)} there")
     given = {"FILE": positional, "--message-config-path": flag, "MESSAGE_CONFIG_PATH": (variable or "").strip()}
-    source, path = next(((source, path) for source, path in given.items() if path), ("", "message_structure.yaml"))
+    source, path = next(((source, path) for source, path in given.items() if path), ("", str(default)))
     try:
         return file_path(path)
     except ValueError as error:

@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("app", "crew", "daemon", "messages", "plant", "edge", "sandbox")
+OURS = ("edgemqttsim", "app", "crew", "daemon", "messages", "plant", "edge", "sandbox")
 
 ARROWS = {
-    "app": ("crew", "daemon", "messages", "edge", "sandbox", "plant.structure", "plant.telemetry", "plant.forecast"),
+    "edgemqttsim": ("app", "messages", "edge.early", "edge.installed"),
+    "app": (
+        *("crew", "daemon", "messages", "edge", "sandbox"),
+        *("plant.structure", "plant.telemetry", "plant.forecast", "plant.default_plant"),
+    ),
     "crew": ("daemon", "messages", "edge", "plant.structure", "plant.telemetry"),
     "daemon": ("messages", "edge", "plant.structure", "plant.telemetry", "plant.forecast", "plant.trial"),
     "messages": ("plant",),
@@ -34,7 +38,9 @@ CLOCKS_AND_ENVIRONMENT = {"time.time", "time.monotonic", "os.environ", "os.geten
 
 def modules() -> list[str]:
     """Every module of the project by its dotted name."""
-    packages = (path for package in ("plant", "edge", "sandbox") for path in (ROOT / package).rglob("*.py"))
+    packages = (
+        path for package in ("edgemqttsim", "plant", "edge", "sandbox") for path in (ROOT / package).rglob("*.py")
+    )
     paths = [ROOT / "app.py", ROOT / "crew.py", ROOT / "daemon.py", ROOT / "messages.py", *packages]
     return [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in sorted(paths)]
 

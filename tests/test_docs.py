@@ -324,7 +324,7 @@ def test_files_in_the_layout_exist() -> None:
     named = set(re.findall(r"\b[a-z_]+\.py\b", layout))
     there = {path.name for package in ("plant", "edge") for path in (ROOT / package).glob("[a-z]*.py")}
 
-    assert named == there | {"app.py", "crew.py", "daemon.py", "messages.py"}
+    assert named == there | {"app.py", "crew.py", "daemon.py", "messages.py", "setup.py"}
 
 
 def test_the_client_pod_has_the_login_of_the_manifest() -> None:
