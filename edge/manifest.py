@@ -17,6 +17,7 @@ from edge.exports.asyncapi import asyncapi
 from edge.exports.authorization import authorization
 from edge.exports.azure import azure
 from edge.exports.azuremonitor import azure_monitor
+from edge.exports.configschema import config_schema, files_of_program
 from edge.exports.dataflow import dataflow
 from edge.exports.export import NAMESPACE, Channels, Export, File, Target
 from edge.exports.grafana import grafana
@@ -55,7 +56,10 @@ TARGETS: Final[dict[str, Target]] = {
     "grafana": grafana,
     "prometheus": prometheus,
     "azure-monitor": azure_monitor,
+    "config-schema": config_schema,
 }
+OF_PROGRAM: Final[dict[str, Callable[[], list[File]]]] = {"config-schema": files_of_program}
+"""Targets that are the same for all plants, so that none has to be right for them."""
 ALL: Final = "all"
 
 IN_THE_CLUSTER: Final = {"AIO_BROKER_HOSTNAME": "aio-broker"}
@@ -140,9 +144,7 @@ def run_export(options: argparse.Namespace, settings: Settings, load: Callable[[
     if options.kind is not None and options.target != "schema":
         return _failed(f"KIND goes only with schema, not with {options.target}")
     try:
-        made = export_of(load(settings.message_config_path), settings, version, options.namespace)
-        export = replace(made, schema_version=options.schema_version)
-        files = [file for target in _chosen(options.target) for file in target(export)]
+        files = _made(options, settings, load, version)
         if options.kind is not None:
             files = [_of_kind(options.kind, files)]
         write(files, options.output)
@@ -153,6 +155,17 @@ def run_export(options: argparse.Namespace, settings: Settings, load: Callable[[
     except (TopicError, UnknownKind) as error:
         return _failed(str(error))
     return WELL
+
+
+def _made(
+    options: argparse.Namespace, settings: Settings, load: Callable[[Path], Structure], version: str
+) -> list[File]:
+    """The files of the target that was asked for."""
+    if options.target in OF_PROGRAM:
+        return OF_PROGRAM[options.target]()
+    made = export_of(load(settings.message_config_path), settings, version, options.namespace)
+    export = replace(made, schema_version=options.schema_version)
+    return [file for target in _chosen(options.target) for file in target(export)]
 
 
 class UnknownKind(Exception):
