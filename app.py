@@ -31,7 +31,7 @@ from edge.commands import UsageError, parse, plant_file
 from edge.facts import PortError
 from edge.front import Front, Works
 from edge.logs import set_up
-from edge.manifest import IN_THE_CLUSTER, run_export, topics_of
+from edge.manifest import IN_THE_CLUSTER, OF_PROGRAM, run_export, topics_of
 from edge.outbox import reserve
 from edge.preflight import Plan, run_preflight
 from edge.reload import Loading, Reloader, described, first
@@ -107,7 +107,7 @@ def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _export(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         settings = _loaded(options, {**IN_THE_CLUSTER, **environ})
-        if _is_default(settings):
+        if _is_default(settings) and options.target not in OF_PROGRAM:
             print(_told_of_default(settings.message_config_path), file=sys.stderr)
         return run_export(options, settings, Loading(settings, topic_template), VERSION)
     except (SettingsError, StructureError) as error:

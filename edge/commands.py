@@ -59,9 +59,7 @@ def _parser(version: str, called: str) -> Parser:
     return parser
 
 
-def plant_file(
-    positional: str | None, flag: str | None, variable: str | None, default: Path = Path("message_structure.yaml")
-) -> Path:
+def plant_file(positional: str | None, flag: str | None, variable: str | None, default: Path = _PLANT) -> Path:
     """The plant's file, as `check` was told it: by its name alone, by the flag, or by the variable; else `default`.
 
     Raises UsageError where two on the command line differ, or where it is no path.

@@ -13,4 +13,12 @@ PACKAGED: Final = Path(__file__).absolute().parent.parent / NAME
 def existing(path: str | Path = NAME) -> Path:
     """Return the path, or PACKAGED where the path is NAME and there is nothing of that name."""
     here = Path(path)
-    return PACKAGED if here == Path(NAME) and not (here.exists() or here.is_symlink()) else here
+    return PACKAGED if here == Path(NAME) and _is_nothing(here) else here
+
+
+def _is_nothing(path: Path) -> bool:
+    """Whether there is nothing of that name; where nobody may look, reading it says so."""
+    try:
+        return not path.is_symlink() and not path.exists()
+    except OSError:
+        return False
