@@ -2,11 +2,11 @@
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' edge/runtime/simulator.py)
 IMAGE ?= edgemqttsim:$(VERSION)
 IMAGE_ARGS ?=
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
-TYPED := app.py messages.py plant edge cli sandbox tools tests benchmarks fuzz
+TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools tests benchmarks fuzz
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
@@ -61,7 +61,7 @@ types: $(VENV)/.dev ## Check types (mypy --strict)
 check: lint types test ## All three
 
 clean: ## Remove everything that make has made
-	@rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: each is as new as the set-up it stands for, so nothing is installed twice.

@@ -22,9 +22,9 @@ from functools import partial
 from pathlib import Path
 
 from cli.commands import CheckOptions, parse, plant_file
-from cli.exports.command import IN_THE_CLUSTER, ExportOptions, run_export, topics_of
+from cli.exports.command import IN_THE_CLUSTER, OF_PROGRAM, ExportOptions, run_export, topics_of
 from cli.preflight.command import Plan, PreflightOptions, run_preflight
-from cli.run import reserve_of, run
+from cli.run import is_default, loaded, reserve_of, run, using_default
 from cli.verify.command import VerifyOptions, run_verify
 from edge.routing import TopicError
 from edge.runtime.reload import PlantLoader, described, first
@@ -32,15 +32,16 @@ from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import CONFIGURATION, DIED, OK, REFUSED, VERSION
 from edge.settings.loader import Settings, SettingsError, warnings_about
 from messages import topic_template
+from plant.default_plant import PACKAGED, existing
 from plant.definition.plant_config import PlantConfigError
-from plant.rate_forecast import Forecast, check
+from plant.forecast.rate_forecast import Forecast, check
 
 __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
 
 
-def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Do what the command line says; the exit code is the answer."""
-    options = parse(arguments, VERSION)
+def main(arguments: Sequence[str], environ: Mapping[str, str], called: str = "app.py") -> int:
+    """Run the command line; return the exit code. called: the name of the program, for its help."""
+    options = parse(arguments, VERSION, called)
     match options:
         case RunOptions():
             return run(options, environ)
@@ -54,6 +55,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             return _preflight(options, environ)
 
 
+def of_this_process() -> int:
+    """Run the command line of this process; return the exit code."""
+    called = Path(sys.argv[0]).name
+    return main(sys.argv[1:], os.environ, "python -m edgemqttsim" if called == "__main__.py" else called)
+
+
 def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
     def of_the_queue(found: Forecast) -> str:
         # Only the plant is judged here: options with mistakes are those of another run.
@@ -62,10 +69,12 @@ def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
         return ""
 
     try:
-        path = plant_file(options.file, options.message_config_path, environ.get("MESSAGE_CONFIG_PATH"))
+        path = plant_file(options.file, options.message_config_path, environ.get("MESSAGE_CONFIG_PATH"), existing())
     except UsageError as error:
         print(error, file=sys.stderr)
         return CONFIGURATION
+    if path == PACKAGED == existing():
+        print(using_default(path), file=sys.stderr)
     code, text = check(Path(path).absolute(), lambda path: first(Path(path), described).config, of_the_queue)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
@@ -73,7 +82,7 @@ def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
 
 def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
     try:
-        return run_verify(options, lambda: Settings.load(environ, options.flags, pid=os.getpid()))
+        return run_verify(options, lambda: loaded(options, environ))
     except SettingsError as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return CONFIGURATION
@@ -81,7 +90,9 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
 
 def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
     try:
-        settings = Settings.load({**IN_THE_CLUSTER, **environ}, options.flags, pid=os.getpid())
+        settings = loaded(options, {**IN_THE_CLUSTER, **environ})
+        if is_default(settings) and options.target not in OF_PROGRAM:
+            print(using_default(settings.message_config_path), file=sys.stderr)
         return run_export(options, settings, PlantLoader(settings, topic_template), VERSION)
     except (SettingsError, PlantConfigError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
@@ -94,7 +105,7 @@ def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
 
 def _plan(options: PreflightOptions, environ: Mapping[str, str]) -> Plan:
     """What a preflight has to check: the settings, and every topic of the plant or the mistakes of its YAML."""
-    settings = Settings.load(environ, options.flags, pid=os.getpid())
+    settings = loaded(options, environ)
     warnings = tuple(warnings_about(environ))
     try:
         topics = topics_of(PlantLoader(settings, topic_template)(settings.message_config_path), settings)
@@ -105,4 +116,4 @@ def _plan(options: PreflightOptions, environ: Mapping[str, str]) -> Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(startup.guarded(partial(main, sys.argv[1:], os.environ)))
+    sys.exit(startup.guarded(of_this_process))

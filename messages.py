@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 import orjson
 
+from plant import default_plant
 from plant.catalogue.topics import topic_template
 from plant.definition.plant_config import PlantConfig, load
 from plant.event_queue import Participant
@@ -73,8 +74,9 @@ _time_of: Final = attrgetter("time_ms")
 class FactoryMessageGenerator:
     """A plant that advances as far as it is asked to, and returns the messages due on the way.
 
-    config_path: the YAML.  seed: the same configuration, seed and start give the same bytes; None draws a new seed,
-    kept in `seed`.  start: plant time at the beginning, in seconds since 1970.
+    config_path: the YAML; where there is no message_structure.yaml, that name means the default plant.
+    seed: the same configuration, seed and start give the same bytes; None draws a new seed, kept in `seed`.
+     start: plant time at the beginning, in seconds since 1970.
     shard: (k, n) for the k-th of n parts, counted from 1: every n-th machine of a type, and every n-th order. The
     messages of all parts, sorted as `advance` sorts, are those of the whole plant; so a seed has to be given.
     Raises PlantConfigError with every error of the YAML, OSError if it cannot be read.
@@ -82,13 +84,13 @@ class FactoryMessageGenerator:
 
     def __init__(
         self,
-        config_path: str | Path = "message_structure.yaml",
+        config_path: str | Path = default_plant.NAME,
         seed: int | str | None = None,
         *,
         start: float = START,
         shard: tuple[int, int] = (1, 1),
     ) -> None:
-        self._begin(load(config_path), seed, start, shard)
+        self._begin(load(default_plant.existing(config_path)), seed, start, shard)
 
     @classmethod
     def of(

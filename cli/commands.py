@@ -41,9 +41,12 @@ _OPTIONS: Final[Mapping[str, type[Options]]] = {
 COMMANDS: Final = tuple(_OPTIONS)
 
 
-def parse(arguments: Sequence[str], version: str) -> Options:
-    """Return the options of the command that is asked for; exits with 2 and a sentence where they are wrong."""
-    found = _parsed(_parser(version), arguments)
+def parse(arguments: Sequence[str], version: str, called: str = "app.py") -> Options:
+    """Return the options of the command that is asked for; exits with 2 and a sentence where they are wrong.
+
+    called: the name by which the program was called.
+    """
+    found = _parsed(_parser(version, called), arguments)
     return typed(_OPTIONS[found.command], found)
 
 
@@ -57,8 +60,8 @@ def _parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     return parser.complete(["run", *arguments])
 
 
-def _parser(version: str) -> Parser:
-    parser = Parser(prog="app.py", description="A factory that talks MQTT.")
+def _parser(version: str, called: str) -> Parser:
+    parser = Parser(prog=called, description="A factory that talks MQTT.")
     parser.add_argument("--version", action="version", version=f"edgemqttsim {version}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     _add_run(commands.add_parser("run", help="run the factory (the default)", description="Run the factory."))
@@ -76,15 +79,15 @@ def _parser(version: str) -> Parser:
     return parser
 
 
-def plant_file(positional: str | None, flag: str | None, variable: str | None) -> Path:
-    """The plant's file, as `check` was told it: by its name alone, by the flag, or by the variable.
+def plant_file(positional: str | None, flag: str | None, variable: str | None, default: Path) -> Path:
+    """Return the plant's file, as `check` is given it: by its name alone, by the flag, or by the variable.
 
     Raises UsageError where two on the command line differ, or where it is no path.
     """
     if positional and flag and positional != flag:
         raise UsageError(f"--message-config-path: must agree with FILE: {shown(flag)} here, {shown(positional)} there")
     given = {"FILE": positional, "--message-config-path": flag, "MESSAGE_CONFIG_PATH": (variable or "").strip()}
-    source, path = next(((source, path) for source, path in given.items() if path), ("", "message_structure.yaml"))
+    source, path = next(((source, path) for source, path in given.items() if path), ("", str(default)))
     try:
         return file_path(path)
     except ValueError as error:

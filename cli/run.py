@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Mapping
 from math import inf
+from pathlib import Path
+from typing import Protocol
 
 from edge.delivery.queue import reserve
 from edge.observability.logs import set_up
@@ -20,8 +22,9 @@ from edge.settings.loader import AuthMethod, Settings, SettingsError, describe, 
 from edge.status import PortError
 from edge.workers.partition import workers_of
 from messages import topic_template
+from plant.default_plant import PACKAGED, existing
 from plant.definition.plant_config import PlantConfig, PlantConfigError
-from plant.rate_forecast import Forecast, forecast
+from plant.forecast.rate_forecast import Forecast, forecast
 
 log = logging.getLogger("app")
 
@@ -34,6 +37,12 @@ _OF_THE_WAY = variables_of("Broker", "Authentication", "TLS") - {"MQTT_CLIENT_ID
 _WITHOUT_LOGIN = (
     "no token at %s, and this is no pod of Kubernetes: --demo brings a broker of its own, --dry-run writes to standard "
     "output, MQTT_AUTH_METHOD (NONE, USERPASS, X509) chooses another login"
+)
+
+
+_WITHOUT_SANDBOX = (
+    "`pip install -r sandbox/requirements.txt`, or where it is installed as a package, its extra `sandbox`: "
+    "`pip install 'CHECKOUT[sandbox]'`"
 )
 
 
@@ -58,7 +67,7 @@ async def _demo(options: RunOptions, environ: Mapping[str, str]) -> int:
     try:
         from sandbox.demo import Demo  # noqa: PLC0415 - only who wants a demo has it installed
     except ModuleNotFoundError as missing:
-        print(f"--demo needs {missing.name}: pip install -r sandbox/requirements.txt", file=sys.stderr)
+        print(f"--demo needs {missing.name}: {_WITHOUT_SANDBOX}", file=sys.stderr)
         return CONFIGURATION
     async with Demo() as demo:
         if flags := [name for name in map(str.lower, demo.environ) if options.flags.get(name) is not None]:
@@ -73,10 +82,34 @@ async def _demo(options: RunOptions, environ: Mapping[str, str]) -> int:
         return await _front(options, environ).live()
 
 
+class HasFlags(Protocol):
+    """Options of a command that takes those of the simulator, too."""
+
+    @property
+    def flags(self) -> Mapping[str, object]:
+        """Values of settings, as they were typed."""
+
+
+def loaded(options: HasFlags, environ: Mapping[str, str], **unset: object) -> Settings:
+    """Return the settings that flags and variables give; raise SettingsError where they cannot be."""
+    unset = {"message_config_path": existing(), **unset}
+    return Settings.load(environ, options.flags, pid=os.getpid(), unset=unset)
+
+
+def is_default(settings: Settings) -> bool:
+    """Return whether the plant is the packaged one because no other is named."""
+    return settings.message_config_path == PACKAGED and "message_config_path" not in settings.model_fields_set
+
+
+def using_default(path: Path) -> str:
+    """Return a line that says which file is used where none is named."""
+    return f"no {path.name} in this directory, using the default plant: file={path}"
+
+
 def _settings(options: RunOptions, environ: Mapping[str, str]) -> Settings:
     """The settings of a run; from here on, logging is as they ask for."""
     quiet = {"http_port": 0} if options.dry_run else {}
-    settings = Settings.load(environ, options.flags, pid=os.getpid(), unset=quiet)
+    settings = loaded(options, environ, **quiet)
     set_up(settings.log_level, settings.log_format)
     return settings
 
@@ -97,6 +130,8 @@ def _front(options: RunOptions, environ: Mapping[str, str]) -> Service:
     in_force = first(path, loading.of)
     config = in_force.config
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
+    if is_default(settings):
+        log.info("%s", using_default(settings.message_config_path))
     for warning in warnings_about(environ):
         log.warning("%s", warning)
     if not options.dry_run and _lacks_a_token(settings, environ):

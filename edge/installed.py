@@ -14,10 +14,10 @@ _HINT = "`pip install -r requirements.txt`, or `make run` once and then .venv/bi
 def require() -> None:
     """End with 2 and a sentence where Python is too old or a package is missing."""
     if sys.version_info < (3, 11):  # noqa: UP036 - this is where it is told
-        sys.exit(_told(f"app.py needs Python 3.11 or newer; this is {sys.version.split()[0]}"))
+        sys.exit(_told(f"edgemqttsim needs Python 3.11 or newer; this is {sys.version.split()[0]}"))
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
-        sys.exit(_told(f"app.py needs packages that are not installed here ({', '.join(missing)}): {_HINT}"))
+        sys.exit(_told(f"edgemqttsim needs packages that are not installed here ({', '.join(missing)}): {_HINT}"))
 
 
 def _told(sentence: str) -> int:

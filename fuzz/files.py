@@ -28,7 +28,7 @@ from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.plantfiles import SHIPPED, mutated, put
 from messages import START, FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig, load
-from plant.rate_forecast import check
+from plant.forecast.rate_forecast import check
 from plant.telemetry import Message
 
 _MOST_MACHINES = 500

@@ -24,6 +24,7 @@ from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.loader import Settings, SettingsError, describe, variables, warnings_about
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.values import HOSTS, NUMBERS, PATHS, POOLS, SECRET, SHARDS, TEXTS, TIMES, WORDS
+from plant.default_plant import existing
 
 _NOW = 1.8e9
 _PROCESS_EACH = 10
@@ -204,7 +205,9 @@ def _parsed(case: Case) -> Outcome:
 
 def _told(case: Case, options: Options) -> Iterator[str]:
     if isinstance(options, CheckOptions):
-        yield str(plant_file(options.file, options.message_config_path, case.environ.get("MESSAGE_CONFIG_PATH")))
+        yield str(
+            plant_file(options.file, options.message_config_path, case.environ.get("MESSAGE_CONFIG_PATH"), existing())
+        )
         return
     settings = Settings.load(case.environ, options.flags, pid=1)
     if isinstance(options, RunOptions):

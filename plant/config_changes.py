@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from plant.definition.plant_config import PlantConfig
-from plant.rate_forecast import forecast
+from plant.forecast.rate_forecast import forecast
 
 _MOST_NAMED: Final = 12
 

@@ -16,11 +16,11 @@ from plant.calendar import PlannedStops
 from plant.definition.plant_config import PlantConfig
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.event_queue import EventQueue, Participant
+from plant.forecast.rate_forecast import forecast
 from plant.machines.fleet import Fleet
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook
-from plant.rate_forecast import forecast
 
 
 class Present(NamedTuple):

@@ -31,7 +31,7 @@ from edge.settings.loader import AuthMethod, Settings, markdown_table, variables
 from edge.status import ConnectionStatus
 from messages import START, FactoryMessageGenerator
 from plant.definition import machine_config, plant_config
-from plant.rate_forecast import check, forecast
+from plant.forecast.rate_forecast import check, forecast
 from tests.edge.http.test_routes import Shown
 from tests.edge.observability.test_metrics import registry
 

@@ -23,6 +23,8 @@ from plant.definition.plant_config import load
 from tools import rooms
 
 ROOT = Path(__file__).parent.parent
+SCHEMA_LINE = "# yaml-language-server: $schema=message_structure.schema.json\n"
+"""Where an editor finds what the keys of a plant mean, from the file that it stands in."""
 
 
 def with_plant(manifest: str) -> str:
@@ -34,7 +36,8 @@ def with_plant(manifest: str) -> str:
 def with_default_plant(scenario: str) -> str:
     """The scenario with message_structure.yaml as it is now after its own part."""
     own, last_line, _ = scenario.partition("`python -m tools.generate` copies it.\n")
-    return f"{own}{last_line}\n{(ROOT / 'message_structure.yaml').read_text(encoding='utf-8')}"
+    plant = (ROOT / "message_structure.yaml").read_text(encoding="utf-8")
+    return f"{own}{last_line}\n{plant.removeprefix(SCHEMA_LINE).lstrip()}"
 
 
 def with_options(page: str) -> str:
@@ -50,7 +53,9 @@ def with_rooms(design: str) -> str:
 
 def with_more_machines(_old: str) -> str:
     """message_structure.yaml with a hundred machines for each one: the plant of the load test."""
-    before, key, after = (ROOT / "message_structure.yaml").read_text(encoding="utf-8").partition("  machine_counts:\n")
+    plant = (ROOT / "message_structure.yaml").read_text(encoding="utf-8")
+    plant = plant.replace("$schema=", "$schema=../../../", 1)
+    before, key, after = plant.partition("  machine_counts:\n")
     counts, blank, types = after.partition("\n\n")
     return before + key + re.sub(r"(?m)$", "00", counts) + blank + types
 
@@ -90,6 +95,7 @@ def between(text: str, begin: str, end: str, new: str) -> str:
 
 
 GENERATED: dict[str, Callable[[str], str]] = {
+    "message_structure.schema.json": whole("config-schema", "message_structure.schema.json"),
     "deployment.yaml": with_plant,
     "docs/configuration.md": with_options,
     "docs/design.md": with_rooms,

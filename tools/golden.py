@@ -200,7 +200,7 @@ def declared() -> Files:
 
 def _commands() -> dict[str, argparse.ArgumentParser]:
     """The parser of each command: how `--help` lays out what they declare differs between versions of Python."""
-    choices = next(action.choices for action in _flags_of(_parser(app.VERSION)) if action.dest == "command")
+    choices = next(action.choices for action in _flags_of(_parser(app.VERSION, "app.py")) if action.dest == "command")
     found = cast("Mapping[str, argparse.ArgumentParser]", choices)
     return {command: found[command] for command in COMMANDS}
 

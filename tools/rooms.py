@@ -18,20 +18,20 @@ ARROWS: Final = {
     for room, _, others in (
         line.partition(":")
         for line in """\
-app: cli.commands cli.run cli.exports cli.verify cli.preflight edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.rate_forecast plant.definition
+app: cli.commands cli.run cli.exports cli.verify cli.preflight edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.verify cli.preflight cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.settings edge.status messages plant.rate_forecast plant.definition
+cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.settings edge.status messages plant.forecast plant.default_plant plant.definition
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
 cli.verify: cli.verify.input cli.arguments edge.mqtt.auth edge.settings plant.telemetry
-cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry
+cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition
 cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings plant.telemetry
 cli.preflight: cli.arguments edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
 cli.exports.common: edge.routing edge.settings plant.catalogue plant.telemetry
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.observability edge.delivery edge.http edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition
-edge.runtime: edge.mqtt edge.observability edge.mqtt.protocol edge.delivery edge.routing edge.http edge.settings edge.status edge.oee_sums edge.blocking edge.timestamps edge.startup messages plant.config_changes plant.rate_forecast plant.trial plant.telemetry plant.definition
+edge.runtime: edge.mqtt edge.observability edge.mqtt.protocol edge.delivery edge.routing edge.http edge.settings edge.status edge.oee_sums edge.blocking edge.timestamps edge.startup messages plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking
 edge.observability: edge.delivery edge.settings edge.status edge.redaction plant.telemetry
@@ -47,12 +47,11 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.parts plant.trial plant.catalogue plant.event_queue plant.oee_reports plant.machines plant.definition plant.oee_accounting plant.telemetry
-plant.parts: plant.rate_forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
-plant.config_changes: plant.rate_forecast plant.definition
-plant.rate_forecast: plant.throughput plant.definition
+messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
+plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
+plant.config_changes: plant.forecast plant.definition
+plant.forecast: plant.orders plant.material_flow plant.definition
 plant.trial: plant.orders plant.machines plant.oee_accounting
-plant.throughput: plant.orders plant.material_flow plant.definition
 plant.catalogue: plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
 plant.oee_reports: plant.machines plant.telemetry plant.definition
@@ -61,6 +60,7 @@ plant.event_queue: plant.machines plant.telemetry
 plant.calendar: plant.machines plant.definition
 plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition
 plant.oee_accounting: plant.telemetry
+plant.default_plant:
 plant.random_stream:
 plant.telemetry:
 plant.definition:

@@ -20,6 +20,7 @@ from cli.exports.monitoring.azure_monitor import azure_monitor
 from cli.exports.monitoring.grafana import grafana
 from cli.exports.monitoring.prometheus import prometheus
 from cli.exports.schemas.asyncapi import asyncapi
+from cli.exports.schemas.config_schema import config_schema, files_of_program
 from cli.exports.schemas.json_schema import schema
 from cli.exports.schemas.kql import kql
 from edge.redaction import shown
@@ -55,7 +56,10 @@ TARGETS: Final[dict[str, Target]] = {
     "grafana": grafana,
     "prometheus": prometheus,
     "azure-monitor": azure_monitor,
+    "config-schema": config_schema,
 }
+OF_PROGRAM: Final[dict[str, Callable[[], list[File]]]] = {"config-schema": files_of_program}
+"""Targets that are the same for all plants, so that none has to be right for them."""
 ALL: Final = "all"
 
 IN_THE_CLUSTER: Final = {"AIO_BROKER_HOSTNAME": "aio-broker"}
@@ -157,9 +161,7 @@ def run_export(options: ExportOptions, settings: Settings, load: Callable[[Path]
     if options.kind is not None and options.target != "schema":
         return _failed(f"KIND goes only with schema, not with {options.target}")
     try:
-        made = export_of(load(settings.message_config_path), settings, version, options.namespace)
-        export = replace(made, schema_version=options.schema_version)
-        files = [file for target in _chosen(options.target) for file in target(export)]
+        files = _made(options, settings, load, version)
         if options.kind is not None:
             files = [_of_kind(options.kind, files)]
         write(files, options.output)
@@ -170,6 +172,15 @@ def run_export(options: ExportOptions, settings: Settings, load: Callable[[Path]
     except (TopicError, UnknownKind) as error:
         return _failed(str(error))
     return WELL
+
+
+def _made(options: ExportOptions, settings: Settings, load: Callable[[Path], PlantConfig], version: str) -> list[File]:
+    """Return the files of the target that is asked for."""
+    if options.target in OF_PROGRAM:
+        return OF_PROGRAM[options.target]()
+    made = export_of(load(settings.message_config_path), settings, version, options.namespace)
+    export = replace(made, schema_version=options.schema_version)
+    return [file for target in _chosen(options.target) for file in target(export)]
 
 
 class UnknownKind(Exception):

@@ -43,7 +43,7 @@ from edge.status import BadQuery, ClockStatus, ConnectionStatus, OeeQuery
 from edge.timestamps import LAST_SECOND
 from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
 from plant.definition.plant_config import PlantConfig
-from plant.rate_forecast import forecast
+from plant.forecast.rate_forecast import forecast
 from plant.telemetry import KindOee, Message, Snapshot
 from plant.trial import ConfigTrial
 

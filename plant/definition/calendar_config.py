@@ -14,10 +14,10 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from plant.definition.errors import LONGEST_SHOWN, Violation, cut, shown, suggestion
-from plant.definition.value_types import Names, Several, Some, Spec
+from plant.definition.value_types import Names, Several, Some, Spec, described
 
 T = TypeVar("T")
 _Entry = Mapping[str, Any]
@@ -49,6 +49,10 @@ def _zone(name: str) -> str:
     if name not in zone_names():
         raise ValueError(f"is no time zone of the IANA database, got {cut(name)}{_nearest_zone(name)}")
     return name
+
+
+def _list_zones(schema: dict[str, Any]) -> None:
+    schema["enum"] = sorted(zone_names())
 
 
 def _nearest_zone(name: str) -> str:
@@ -110,21 +114,36 @@ def _read(value: object) -> datetime | None:
     return read if read and FIRST_YEAR <= read.year <= LAST_YEAR else None
 
 
-Zone = Annotated[str, AfterValidator(_zone)]
-StartOfWindow = Annotated[int, BeforeValidator(partial(_time_of_day, DAY_MINUTES - 1))]
-EndOfWindow = Annotated[int, BeforeValidator(partial(_time_of_day, DAY_MINUTES))]
-Day = Annotated[str, BeforeValidator(_day)]
-Date = Annotated[date, BeforeValidator(_date)]
-LocalTime = Annotated[datetime, BeforeValidator(_local_time)]
+_DAY_TIME: Final = "([01]?[0-9]|2[0-3]):[0-5][0-9]"
+_DATE: Final = "(19[789]|2[01][0-9])[0-9]-[0-9]{2}-[0-9]{2}"
+_MOMENT: Final = {"type": "string", "pattern": f"^{_DATE}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?)?$"}
+
+Zone = Annotated[str, AfterValidator(_zone), Field(json_schema_extra=_list_zones)]
+StartOfWindow = Annotated[
+    int,
+    BeforeValidator(partial(_time_of_day, DAY_MINUTES - 1)),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DAY_TIME}$"}),
+]
+EndOfWindow = Annotated[
+    int,
+    BeforeValidator(partial(_time_of_day, DAY_MINUTES)),
+    WithJsonSchema({"type": "string", "pattern": f"^({_DAY_TIME}|24:00)$"}),
+]
+Day = Annotated[str, BeforeValidator(_day), described(enum=list(DAYS))]
+Date = Annotated[date, BeforeValidator(_date), WithJsonSchema(_MOMENT)]
+LocalTime = Annotated[datetime, BeforeValidator(_local_time), WithJsonSchema(_MOMENT)]
 Factor = Annotated[float, Field(ge=0, le=1)]
 
 
 class Window(Spec):
     """A time that comes again: from `start` to `end` on the wall, on each of the days on which it starts."""
 
-    start: StartOfWindow
-    end: EndOfWindow
-    days: Some[Day] = DAYS
+    start: StartOfWindow = Field(description='Time of day at which it starts, in quotes, such as "06:00".')
+    end: EndOfWindow = Field(
+        description='Time of day at which it ends, in quotes, up to "24:00"; one that is not after `start` is on the '
+        "next day."
+    )
+    days: Some[Day] = Field(DAYS, description="Days of the week on which it starts.")
 
     def on(self, day: date) -> Readings | None:
         """Its start and end if it starts on that day."""
@@ -134,18 +153,29 @@ class Window(Spec):
 class Shift(Window):
     """A time to work. Of its length, the first `factor` is worked."""
 
-    factor: Factor = 1.0
+    factor: Factor = Field(1.0, description="Share of the shift's length that is worked, from its start on: 0 to 1.")
+
+
+def _only(keys: set[str], *, not_: set[str]) -> dict[str, JsonValue]:
+    """Give the JSON Schema of what has these keys, and none of those."""
+    return {"required": [*sorted(keys)], "properties": dict.fromkeys(sorted(not_), False)}
 
 
 class Maintenance(Spec):
     """A planned stop of some types, or of all: each week from `start` to `end`, or once from `from` to `to`."""
 
-    types: Names | None = None
-    weekday: Day | None = None
-    start: StartOfWindow | None = None
-    end: EndOfWindow | None = None
-    from_: LocalTime | None = Field(default=None, alias="from")
-    to: LocalTime | None = None
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_only(WEEKLY, not_=ONCE), _only(ONCE, not_=WEEKLY)]})
+
+    types: Names | None = Field(None, description="Machine types that stop; all where this is left out.")
+    weekday: Day | None = Field(None, description="Day of the week, of a stop that comes every week.")
+    start: StartOfWindow | None = Field(None, description="Time of day at which it starts, in quotes; with `weekday`.")
+    end: EndOfWindow | None = Field(
+        None, description="Time of day at which it ends, in quotes; not after `start`: on the next day."
+    )
+    from_: LocalTime | None = Field(
+        None, alias="from", description="Local date and time at which it starts, of a stop that comes once."
+    )
+    to: LocalTime | None = Field(None, description="Local date and time at which it ends; with `from`.")
 
     def on(self, day: date) -> Readings | None:
         """Its start and end if it comes weekly and starts on that day."""
@@ -163,19 +193,26 @@ class Maintenance(Spec):
         return self.types is None or kind in self.types
 
 
-AROUND_THE_CLOCK: Final = Shift.model_validate({"start": "00:00", "end": "24:00"})
+_WHOLE_DAY: Final[dict[str, JsonValue]] = {"start": "00:00", "end": "24:00"}
+AROUND_THE_CLOCK: Final = Shift.model_validate(_WHOLE_DAY)
 
 
 class CalendarSpec(Spec):
     """When the plant is meant to work. Without shifts, around the clock; a holiday's factor replaces the weekend's."""
 
-    time_zone: Zone
-    shifts: Some[Shift] = (AROUND_THE_CLOCK,)
-    breaks: Several[Window] = ()
-    weekend_factor: Factor = 1.0
-    holidays: Several[Date] = ()
-    holiday_factor: Factor = 0.0
-    maintenance: Several[Maintenance] = ()
+    time_zone: Zone = Field(description="IANA time zone of all times of this calendar, such as Europe/Berlin.")
+    shifts: Some[Shift] = Field(
+        (AROUND_THE_CLOCK,),
+        description="When the plant works. Without this key, around the clock.",
+        json_schema_extra={"default": [_WHOLE_DAY]},
+    )
+    breaks: Several[Window] = Field((), description="Planned stops of all machines within the shifts.")
+    weekend_factor: Factor = Field(
+        1.0, description="Share of a shift's length that is worked where it starts on a Saturday or Sunday: 0 to 1."
+    )
+    holidays: Several[Date] = Field((), description="Dates, such as 2026-12-25, of the years 1970 to 2199.")
+    holiday_factor: Factor = Field(0.0, description="The same share on holidays, in place of `weekend_factor`: 0 to 1.")
+    maintenance: Several[Maintenance] = Field((), description="Planned stops, weekly or once, of some or all types.")
 
     def day_factor(self, day: date) -> float:
         """What part of a shift that starts on that day is worked, before the shift's own factor."""

@@ -23,29 +23,39 @@ _Data = Mapping[str, Any]
 class Parts(Spec):
     """How many parts of each kind of machine go into an assembly."""
 
-    cnc_machine: Pieces = 0
-    printer_3d: Pieces = 0
+    cnc_machine: Pieces = Field(0, description="Parts from CNC mills in an assembly.")
+    printer_3d: Pieces = Field(0, description="Parts from 3D printers in an assembly.")
 
 
 class Places(Spec):
     """How many pieces find room behind the machines of each type; behind the test rigs is the shipping store."""
 
-    cnc_machine: HowMany = 60
-    printer_3d: HowMany = 20
-    welding: HowMany = 20
-    painting: HowMany = 20
-    testing: HowMany = 120
+    cnc_machine: HowMany = Field(60, description="Places for pieces behind the CNC mills.")
+    printer_3d: HowMany = Field(20, description="Places for pieces behind the 3D printers.")
+    welding: HowMany = Field(20, description="Places for pieces behind the welding stations.")
+    painting: HowMany = Field(20, description="Places for pieces behind the painting booths.")
+    testing: HowMany = Field(120, description="Places for units in the shipping store, behind the test rigs.")
 
 
 class FlowSpec(Spec):
     """How pieces go through the plant. `initial_fill` is the share of each buffer that is full as the flow begins."""
 
-    parts: Parts = Parts(cnc_machine=2, printer_3d=1)
-    parts_by_assembly_type: dict[Name, Parts] = Field(default={})
-    units_by_product_type: dict[Name, HowMany] = Field(default={})
-    buffers: Places = Places()
-    initial_fill: Share = 0.5
-    most_reworks: Reworks = 3
+    parts: Parts = Field(
+        Parts(cnc_machine=2, printer_3d=1),
+        description="Parts that an assembly takes, by the machine type they are from.",
+    )
+    parts_by_assembly_type: dict[Name, Parts] = Field(
+        {}, description="The same for single names of `assembly_types` of welding."
+    )
+    units_by_product_type: dict[Name, HowMany] = Field(
+        {},
+        description="Tested units in one piece of a product, by its name in `product_types`; 1 where it is left out.",
+    )
+    buffers: Places = Field(
+        Places(), description="Places for pieces behind the machines of each type; a machine without room is blocked."
+    )
+    initial_fill: Share = Field(0.5, description="Share of each buffer that is full when the flow starts: 0 to 1.")
+    most_reworks: Reworks = Field(3, description="Times that a piece is reworked at most before it is scrap.")
 
     def parts_of(self, assembly_type: str) -> dict[str, int]:
         """The parts that an assembly takes, by the type of machine that makes them."""

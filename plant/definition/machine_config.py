@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from plant.definition.value_types import (
     FactorRange,
@@ -48,6 +48,23 @@ OTHER_DWELL_SECONDS: Final = 120.0
 """The same for a state that only the YAML knows."""
 
 
+def _describe_rules(schema: dict[str, Any], model: type[MachineSpec]) -> None:
+    """Add to a type's JSON Schema what plant.rules checks between its keys, as far as a schema can say it."""
+    producing = model.producing_state
+    schema["properties"]["statuses"]["contains"] = {"const": producing}
+    schema["not"] = {"required": ["frequency_weight", "report_seconds"]}
+    listed = {"properties": {"status_distribution": {"required": [producing]}}}
+    schema["allOf"] = [{"anyOf": [{"required": ["statuses"]}, listed]}, *map(_filled_in, ("line", "station"))]
+    if model.increment_key:
+        schema["oneOf"] = [{"required": [key]} for key in (model.seconds_key, model.increment_key)]
+
+
+def _filled_in(name: str) -> dict[str, Any]:
+    """Give the rule that what a station's pattern names has a list."""
+    used = {"station_pattern": {"pattern": rf"(^|[^{{])\{{{name}\}}($|[^}}])"}}
+    return {"if": {"required": ["station_pattern"], "properties": used}, "then": {"required": [f"{name}s"]}}
+
+
 class MachineSpec(Spec):
     """What all machine types have in common, and the view of them that the plant reads."""
 
@@ -61,20 +78,45 @@ class MachineSpec(Spec):
     increment_key: ClassVar[str | None] = None
     """The key that may stand in place of the last one, if any: the share of a job that is done in a period of rows."""
 
-    enabled: bool = True
-    frequency_weight: Weight = 1.0
-    report_seconds: PeriodSeconds | None = None
-    statuses: Names | None = None
-    status_distribution: Weights
-    dwell_seconds: dict[Name, JobSeconds] = Field(default={})
-    station_pattern: StationPattern
-    lines: Lines | None = None
-    stations: Lines | None = None
-    topic: Topic | None = None
-    micro_stops_per_hour: StopsPerHour = 0.0
-    micro_stop_seconds_range: JobSecondsRange = (5.0, 20.0)
-    slow_cycle_share: Share = 0.0
-    slow_cycle_factor_range: FactorRange = (1.1, 1.5)
+    model_config = ConfigDict(json_schema_extra=_describe_rules)
+
+    enabled: bool = Field(True, description="false switches the whole type off.")
+    frequency_weight: Weight = Field(
+        1.0,
+        description="Rate of messages: each machine sends one every base_interval * 10 / frequency_weight seconds, and "
+        "none at 0.",
+    )
+    report_seconds: PeriodSeconds | None = Field(
+        None, description="Seconds between two regular messages of a machine, in place of `frequency_weight`."
+    )
+    statuses: Names | None = Field(
+        None, description="The states, to have them checked: no other may be in the distribution then."
+    )
+    status_distribution: Weights = Field(
+        description="Weight of each state: its share of time in the long run. Weights need not add up to 1."
+    )
+    dwell_seconds: dict[Name, JobSeconds] = Field(
+        {}, description="Mean length of a stay in each state, in seconds; a default by state where it is left out."
+    )
+    station_pattern: StationPattern = Field(
+        description="Name of a machine's station, over {line} and {station}, such as LINE-{line}-STATION-A."
+    )
+    lines: Lines | None = Field(None, description="What {line} stands for, given to the machines in turn.")
+    stations: Lines | None = Field(None, description="What {station} stands for, given to the machines in turn.")
+    topic: Topic | None = Field(
+        None,
+        description="MQTT topic in place of the usual one, over {prefix}, {type}, {machine_id} and {station_id}.",
+    )
+    micro_stops_per_hour: StopsPerHour = Field(
+        0.0, description="Short stops in an hour of producing, on average; the status stays that of producing."
+    )
+    micro_stop_seconds_range: JobSecondsRange = Field(
+        (5.0, 20.0), description="Length of a micro-stop in seconds: [shortest, longest]."
+    )
+    slow_cycle_share: Share = Field(0.0, description="Share of jobs that take longer than their cycle: 0 to 1.")
+    slow_cycle_factor_range: FactorRange = Field(
+        (1.1, 1.5), description="How many times as long a slow cycle takes: [least, greatest]."
+    )
 
     @property
     def has_losses(self) -> bool:
@@ -125,15 +167,20 @@ class MachineSpec(Spec):
         return seconds
 
 
+_RESULTS: Final = "Weight of each result of a job: good, scrap, rework, or other words. Weights need not add up to 1."
+
+
 class _CycleSpec(MachineSpec):
-    cycle_time_range: JobSecondsRange
-    quality_distribution: Weights
+    cycle_time_range: JobSecondsRange = Field(
+        description="Seconds of producing that a job takes: [shortest, longest]; other states make it wait."
+    )
+    quality_distribution: Weights = Field(description=_RESULTS)
 
 
 class CncMachine(_CycleSpec):
     """CNC mills: parts."""
 
-    part_types: Names
+    part_types: Names = Field(description="Parts that are milled, each as likely as the other.")
 
 
 class Printer3d(MachineSpec):
@@ -142,10 +189,14 @@ class Printer3d(MachineSpec):
     seconds_key: ClassVar[str] = "print_seconds"
     increment_key: ClassVar[str | None] = "progress_increment"
 
-    print_seconds: JobSecondsOrRange | None = None
-    progress_increment: Increment | None = None
-    quality_distribution: Weights
-    part_types: Names
+    print_seconds: JobSecondsOrRange | None = Field(
+        None, description="Seconds of running that a print takes: a number, or [shortest, longest]."
+    )
+    progress_increment: Increment | None = Field(
+        None, description="Share of a print done between two messages, in place of `print_seconds`: up to 1."
+    )
+    quality_distribution: Weights = Field(description=_RESULTS)
+    part_types: Names = Field(description="Parts that are printed, each as likely as the other.")
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: D102
         if self.progress_increment is None:
@@ -159,7 +210,7 @@ class Welding(_CycleSpec):
 
     kinds_key: ClassVar[str] = "assembly_types"
 
-    assembly_types: Names
+    assembly_types: Names = Field(description="Assemblies that are welded, each as likely as the other.")
 
 
 class Painting(_CycleSpec):
@@ -167,7 +218,7 @@ class Painting(_CycleSpec):
 
     kinds_key: ClassVar[str] = "colors"
 
-    colors: Names
+    colors: Names = Field(description="Colours of frames, each as likely as the other; quote those that begin with #.")
 
 
 class Testing(MachineSpec):
@@ -178,7 +229,9 @@ class Testing(MachineSpec):
     kinds_key: ClassVar[str] = "target_types"
     seconds_key: ClassVar[str] = "test_seconds_range"
 
-    test_seconds_range: JobSecondsRange = (20.0, 40.0)
-    test_distribution: Weights
-    issues_range: HowManyRange = (1, 5)
-    target_types: Names
+    test_seconds_range: JobSecondsRange = Field(
+        (20.0, 40.0), description="Seconds that a test takes: [shortest, longest]."
+    )
+    test_distribution: Weights = Field(description="Weight of each result of a test: pass and fail.")
+    issues_range: HowManyRange = Field((1, 5), description="Issues that a failed test finds: [fewest, most].")
+    target_types: Names = Field(description="What is tested, each as likely as the other.")

@@ -63,14 +63,20 @@ _DECLARED: Final = {declared.key: declared for declared in MACHINE_TYPES}
 MOST_PIECES_AT_FIRST: Final = 100_000
 
 
+_ENABLED: Final = "false switches these messages off."
+_TOPIC: Final = "MQTT topic in place of the usual one, over {prefix} and {type}."
+
+
 class CustomerOrder(Spec):
     """Orders: Poisson arrivals, one to three products each."""
 
-    enabled: bool = True
-    orders_per_hour: EventsPerHour
-    product_types: Names
-    quantity_ranges: dict[Name, HowManyRange] = Field(default={})
-    topic: Topic | None = None
+    enabled: bool = Field(True, description=_ENABLED)
+    orders_per_hour: EventsPerHour = Field(description="Orders in an hour on average; they come in at random.")
+    product_types: Names = Field(description="Products that are ordered, each as likely as the other.")
+    quantity_ranges: dict[Name, HowManyRange] = Field(
+        {}, description="Pieces of a product in one order: [fewest, most]; one where a product is left out."
+    )
+    topic: Topic | None = Field(None, description=_TOPIC)
 
     def quantity_range(self, product_type: str) -> tuple[int, int]:
         """Fewest and most pieces of a product in one order."""
@@ -80,19 +86,21 @@ class CustomerOrder(Spec):
 class Dispatch(Spec):
     """Dispatches: Poisson arrivals, each of the oldest order not yet dispatched."""
 
-    enabled: bool = True
-    dispatches_per_hour: EventsPerHour
-    destinations: Names
-    carriers: Names
-    topic: Topic | None = None
+    enabled: bool = Field(True, description=_ENABLED)
+    dispatches_per_hour: EventsPerHour = Field(
+        description="Chances in an hour, on average, to dispatch the oldest order that waits."
+    )
+    destinations: Names = Field(description="Where orders are sent, each as likely as the other.")
+    carriers: Names = Field(description="Who takes them there, each as likely as the other.")
+    topic: Topic | None = Field(None, description=_TOPIC)
 
 
 class OeeReport(Spec):
     """Each machine's true figures as retained messages, every `report_seconds`; off unless asked for."""
 
-    enabled: bool = False
-    report_seconds: PeriodSeconds = 60.0
-    topic: Topic | None = None
+    enabled: bool = Field(False, description="true switches these messages on.")
+    report_seconds: PeriodSeconds = Field(60.0, description="Seconds between two messages of a machine.")
+    topic: Topic | None = Field(None, description=_TOPIC)
 
 
 def _with_keys(name: str, keys: Mapping[str, tuple[object, object]]) -> type[Spec]:
@@ -101,8 +109,17 @@ def _with_keys(name: str, keys: Mapping[str, tuple[object, object]]) -> type[Spe
     return made
 
 
-_COUNTS: Final = _with_keys("MachineCounts", {each.counted: (MachineCount, 0) for each in MACHINE_TYPES})
-_MACHINES: Final = _with_keys("MessageTypes", {each.key: (each.spec | None, None) for each in MACHINE_TYPES})
+_COUNTS: Final = _with_keys(
+    "MachineCounts",
+    {each.counted: (MachineCount, Field(0, description=f"Number of {each.title}s.")) for each in MACHINE_TYPES},
+)
+_MACHINES: Final = _with_keys(
+    "MessageTypes",
+    {
+        each.key: (each.spec | None, Field(None, description=f"{each.title[:1].upper()}{each.title[1:]}s."))
+        for each in MACHINE_TYPES
+    },
+)
 
 
 class MachineCounts(_COUNTS):  # type: ignore[valid-type, misc]
@@ -116,26 +133,34 @@ class Global(Spec):
     are all scaled; jobs take as long as before.
     """
 
-    base_interval: Seconds = 1.0
-    target_rate: Rate | None = None
-    machine_counts: MachineCounts
+    base_interval: Seconds = Field(
+        1.0, description="Seconds; scales the rate of messages of all machines: 0.5 doubles it, 2.0 halves it."
+    )
+    target_rate: Rate | None = Field(
+        None, description="Regular messages per second of all machines together, to which their periods are scaled."
+    )
+    machine_counts: MachineCounts = Field(description="How many machines of each type there are.")
 
 
 class MessageTypes(_MACHINES):  # type: ignore[valid-type, misc]
     """What the plant talks about; a type that is left out says nothing."""
 
-    customer_order: CustomerOrder | None = None
-    dispatch: Dispatch | None = None
-    oee: OeeReport | None = None
+    customer_order: CustomerOrder | None = Field(None, description="Orders, which come in at random.")
+    dispatch: Dispatch | None = Field(None, description="Dispatches, each of the oldest order that waits.")
+    oee: OeeReport | None = Field(None, description="Each machine's true figures, as retained messages.")
 
 
 class PlantConfig(Spec):
     """A whole plant. `global_` is the YAML's `global`."""
 
-    global_: Global = Field(alias="global")
-    message_types: MessageTypes
-    calendar: CalendarSpec | None = None
-    flow: FlowSpec | None = None
+    global_: Global = Field(alias="global", description="What holds for the whole plant.")
+    message_types: MessageTypes = Field(
+        description="What there are messages about; a type that is left out sends none."
+    )
+    calendar: CalendarSpec | None = Field(
+        None, description="When the plant is meant to work: shifts, breaks, holidays, maintenance. Always, without it."
+    )
+    flow: FlowSpec | None = Field(None, description="Parts go from machine to machine. Without it, each stands alone.")
 
     def machines(self) -> list[tuple[str, MachineSpec, int]]:
         """Key, specification and number of machines of each type that reports, in a fixed order."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from string import Formatter
 from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.fields import FieldInfo
 
 from plant.definition.errors import cut, shown
 
@@ -40,6 +41,12 @@ class Spec(BaseModel):
     """A part of the YAML: no unknown keys, no types but those asked for, no change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def described(**keywords: object) -> FieldInfo:
+    """Annotate a type with JSON Schema keywords for what its validators check; they must refuse nothing more."""
+    info: FieldInfo = Field(json_schema_extra=keywords)  # type: ignore[arg-type]
+    return info
 
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -168,13 +175,29 @@ def _whole_or_text(value: object) -> object:
     return str(value)
 
 
+_FILLED: Final = {"minItems": 1, "uniqueItems": True}
+_ONE_LEVEL: Final = "^[^/+#]*$"
+
+
+def _filled(characters: str, names: str) -> str:
+    """Give a regular expression for a template of other characters than these, over names in braces."""
+    return rf"([^{{}}{characters}]|\{{\{{|\}}\}}|\{{({names})\}})*$"
+
+
 Several = Annotated[tuple[T, ...], BeforeValidator(_tuple)]
-Some = Annotated[tuple[T, ...], BeforeValidator(_tuple), AfterValidator(_some)]
+Some = Annotated[tuple[T, ...], BeforeValidator(_tuple), AfterValidator(_some), described(minItems=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200), _obeys(_controls)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple), AfterValidator(_some)]
-Line = Annotated[Name, _obeys(_one_level), BeforeValidator(_whole_or_text)]
-Lines = Annotated[tuple[Line, ...], BeforeValidator(_tuple), AfterValidator(_some)]
-StationPattern = Annotated[Name, _obeys(_one_level, _fills("line", "station"))]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple), AfterValidator(_some), described(**_FILLED)]
+Line = Annotated[
+    Name,
+    _obeys(_one_level),
+    BeforeValidator(_whole_or_text),
+    described(type=["integer", "string"], pattern=_ONE_LEVEL),
+]
+Lines = Annotated[tuple[Line, ...], BeforeValidator(_tuple), AfterValidator(_some), described(**_FILLED)]
+StationPattern = Annotated[
+    Name, _obeys(_one_level, _fills("line", "station")), described(pattern="^" + _filled("/+#", "line|station"))
+]
 Topic = Annotated[
     str,
     Field(min_length=1),
@@ -182,15 +205,22 @@ Topic = Annotated[
         *(_controls, _reserved, _holds("+#", "the wildcards"), _empty_level, _too_long),
         _fills("prefix", "type", "machine_id", "station_id"),
     ),
+    described(pattern=r"^(?!\$|/)(?!.*//)(?!.*/$)" + _filled("+#", "prefix|type|machine_id|station_id")),
 ]
 
 Weight = Annotated[float, Field(ge=0, le=1e9), AfterValidator(_not_tiny)]
-Weights = Annotated[dict[Name, Weight], AfterValidator(_some_weight)]
+Weights = Annotated[dict[Name, Weight], AfterValidator(_some_weight), described(minProperties=1)]
 Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS), AfterValidator(_not_too_small)]
 PeriodSeconds = Annotated[float, Field(ge=SHORTEST_PERIOD_SECONDS, le=YEAR_SECONDS)]
 JobSeconds = Annotated[float, Field(ge=SHORTEST_JOB_SECONDS, le=YEAR_SECONDS)]
 JobSecondsRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_tuple), AfterValidator(_low_high)]
-JobSecondsOrRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_range_of_one), AfterValidator(_low_high)]
+_JOB_SECONDS: Final = {"type": "number", "minimum": SHORTEST_JOB_SECONDS, "maximum": YEAR_SECONDS}
+JobSecondsOrRange = Annotated[
+    tuple[JobSeconds, JobSeconds],
+    BeforeValidator(_range_of_one),
+    AfterValidator(_low_high),
+    WithJsonSchema({"anyOf": [_JOB_SECONDS, {"type": "array", "items": _JOB_SECONDS, "minItems": 2, "maxItems": 2}]}),
+]
 Rate = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_not_too_small)]
 Increment = Annotated[float, Field(gt=0, le=1), AfterValidator(_not_too_small)]
 StopsPerHour = Annotated[float, Field(ge=0, le=MOST_STOPS_PER_HOUR), AfterValidator(_not_tiny)]

@@ -28,6 +28,9 @@ _Kept = tuple[_Restore, Iterable[Any]]
 """How to put a thing back, and what it holds."""
 
 _VALUES: Final = (tuple, bytes, type, BaseModel, BaseException, FunctionType, MethodType)
+_ABOVE: Final = __name__.partition("plant.")[0]
+_OURS: Final = (f"{_ABOVE}plant.", f"{_ABOVE}messages")
+"""How the modules begin whose objects are kept; where the program is installed there is a package above them."""
 _held_by_machine: Final = attrgetter(*Machine.__slots__)
 
 
@@ -138,5 +141,5 @@ _KEEPERS: Final[dict[type, Callable[[Any], _Kept]]] = {
 def _keeper(kind: Any) -> Callable[[Any], _Kept] | None:
     """How to keep a thing of that type; None where it cannot change, or is not ours."""
     known = next((keep for base, keep in _KEEPERS.items() if issubclass(kind, base)), None)
-    ours = kind.__module__.partition(".")[0] in ("plant", "messages") and not issubclass(kind, _VALUES)
+    ours = kind.__module__.startswith(_OURS) and not issubclass(kind, _VALUES)
     return known or (_keep_object if ours else None)

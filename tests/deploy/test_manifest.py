@@ -274,11 +274,14 @@ def test_the_health_check_is_livez(reason: str | None, status: int) -> None:
 
 
 def test_one_version_everywhere() -> None:
-    """Code, project, image, manifest and change log speak of the same version."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    """Code, project, Makefile, image, manifest and change log speak of the same version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["dynamic"]
+    image = subprocess.run(["make", "-pn", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     changes = re.search(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
 
     assert changes is not None
-    assert {project, changes[1]} == {app.VERSION}
+    assert project["version"] == {"attr": "edge.runtime.simulator.VERSION"}
+    assert f"\nVERSION := {app.VERSION}\n" in image
+    assert changes[1] == app.VERSION
     assert f"ARG VERSION={app.VERSION}\n" in DOCKERFILE
     assert CONTAINER["image"].endswith(f"/edgemqttsim:{app.VERSION}")

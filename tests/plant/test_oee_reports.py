@@ -12,7 +12,7 @@ import pytest
 from edge.mqtt.protocol.codec import Encoder
 from messages import RETAINED, FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig, load
-from plant.rate_forecast import forecast
+from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
 
 DEFAULT = load(Path(__file__).parents[2] / "message_structure.yaml")

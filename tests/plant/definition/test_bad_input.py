@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from plant.definition.plant_config import ConfigError, PlantConfigError, load, parse
-from plant.rate_forecast import forecast
+from plant.forecast.rate_forecast import forecast
 from tests.support import yamlread
 
 ROOT = Path(__file__).parents[3]

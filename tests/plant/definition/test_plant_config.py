@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError, load, parse
-from plant.rate_forecast import check, forecast
+from plant.forecast.rate_forecast import check, forecast
 
 ROOT = Path(__file__).parents[3]
 DEFAULT = ROOT / "message_structure.yaml"

@@ -15,7 +15,7 @@ from plant.definition.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, PlantConfig, PlantConfigError, load
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.definition.value_types import MOST_EVENTS_PER_HOUR
-from plant.throughput import bottleneck, jobs_per_hour, units_an_order
+from plant.forecast.throughput import bottleneck, jobs_per_hour, units_an_order
 
 SECONDS_PER_HOUR: Final = 3600.0
 
