@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 import time
@@ -11,13 +12,15 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
+from edge.runtime.reload import refusals
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
-from edge.workers.supervisor import WorkerSupervisor, fork
+from edge.workers.channel import receive
+from edge.workers.supervisor import Worker, WorkerSupervisor, fork
 from edge.workers.worker import work
 from messages import FactoryMessageGenerator, report_source
-from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.telemetry import Message
 
 _DEALT_SECONDS = 1.0
@@ -26,7 +29,8 @@ _DEALT_SECONDS = 1.0
 def workers_of(options: RunOptions, settings: Settings, config: PlantConfig) -> WorkerSupervisor:
     """Fork the workers that the settings ask for, each with its part of the plant, and of --count.
 
-    Raises UsageError where the options contradict each other, or one process alone can do what they ask for.
+    Returns once each has built its part. Raises UsageError where the options contradict each other, or one process
+    alone can do what they ask for; PlantConfigError where a part cannot be built, and no worker is left then.
     """
     for flag in ("demo", "dry_run", "truth"):
         if getattr(options, flag):
@@ -34,7 +38,8 @@ def workers_of(options: RunOptions, settings: Settings, config: PlantConfig) -> 
     options = options.pinned(time.time())
     settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
     parts = settings.of_workers()
-    counts = deal(options, parts, config) if options.count else [None] * len(parts)
+    with refusals(settings.message_config_path.absolute()):
+        counts = deal(options, parts, config) if options.count else [None] * len(parts)
     lives = [
         partial(_be_a_worker, replace(options, count=count), part, config, part is parts[0])
         for part, count in zip(parts, counts, strict=True)
@@ -42,12 +47,30 @@ def workers_of(options: RunOptions, settings: Settings, config: PlantConfig) -> 
     first, shards = settings.part
     machines = sum(len(range(first, count + 1, shards)) for _, _, count in config.machines())
     about = f"{machines} machines, in {len(parts)} workers"
-    return WorkerSupervisor(fork(lives), settings.seed or "", about, time.monotonic, settings.drain_seconds)
+    workers = fork(lives)
+    _wait_until_built(workers)
+    return WorkerSupervisor(workers, settings.seed or "", about, time.monotonic, settings.drain_seconds)
+
+
+def _wait_until_built(workers: Sequence[Worker]) -> None:
+    """Return when each has built its part; end all and raise PlantConfigError if one could not.
+
+    One that has died before it could tell is left to the supervisor, which reports how.
+    """
+    said = filter(None, [receive(worker.end) for worker in workers])
+    mistakes = next((value for name, value in said if name == "refused"), None)
+    if mistakes is None:
+        return
+    for worker in workers:
+        worker.end.close()  # they see it, and end
+    for worker in workers:
+        os.waitpid(worker.pid, 0)
+    raise PlantConfigError(mistakes)
 
 
 def _be_a_worker(options: RunOptions, part: Settings, config: PlantConfig, says_first: bool, end: socket.socket) -> int:
     async def live() -> int:
-        return await work(end, Simulator(options, part, config, says_first=says_first))
+        return await work(end, partial(Simulator, options, part, config, says_first=says_first))
 
     return asyncio.run(live())
 

@@ -16,6 +16,7 @@ from edge.runtime.tasks import FORCED, TaskSupervisor, spare_the_collector
 from edge.status import BadQuery
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
+from plant.definition.plant_config import PlantConfigError
 
 log = logging.getLogger("reload")
 
@@ -35,9 +36,20 @@ class Part(SimulatorBackend, Protocol):
         """Go on as if the structure had never been tried."""
 
 
-async def work(end: socket.socket, works: Part) -> int:
-    """Work until told to end, over one end of the channel to the front; the exit code."""
-    return await Worker(await Channel.over(end), works).live()
+async def work(end: socket.socket, build: Callable[[], Part]) -> int:
+    """Build a part and run it until told to end, over one end of the channel to the front; return the exit code.
+
+    Reports first whether the part could be built: "built", or "refused" with every mistake of the configuration.
+    """
+    channel = await Channel.over(end)
+    try:
+        works = build()
+    except PlantConfigError as error:
+        channel.send("refused", error.mistakes)
+        await channel.close()
+        return FORCED
+    channel.send("built")
+    return await Worker(channel, works).live()
 
 
 class Worker:
