@@ -75,7 +75,7 @@ class Sink(Protocol):
         """Deliver until stopped."""
 
     async def drain(self, seconds: float) -> bool:
-        """Wait until all is delivered, for so long at most; say whether it is."""
+        """Wait until all is delivered, or never will be, for so long at most; return whether it is."""
 
     async def stop(self) -> None:
         """Say good-bye."""
@@ -232,8 +232,8 @@ class Simulator:
         if death is None and facts.clients and not facts.connects and not self._pacer.finished:
             # Whoever ends a run before its time does not wait for what may yet come.
             log.warning("never connected: dropping %d messages", self.ledger.pending)
-        elif deliverable and not await self._sink.drain(self._settings.drain_seconds):
-            log.warning("%d messages not acknowledged within %g s", self.ledger.pending, self._settings.drain_seconds)
+        elif deliverable:
+            await self._drain(self._settings.drain_seconds)
         await self._sink.stop()
         self._sink.abandon("shutdown")
         if self._truth is not None:
@@ -241,6 +241,12 @@ class Simulator:
             self._plant.close_truth()
             self._truth.totals(self._plant.oee(), now_ms)
             self._truth_lost = self._truth.end(now_ms)
+
+    async def _drain(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        # It ends early where the broker refuses for good, which is reported at the end.
+        if not await self._sink.drain(seconds) and time.monotonic() >= deadline:
+            log.warning("%d messages not acknowledged within %g s", self.ledger.pending, seconds)
 
     def exit_code(self, death: Exception | None) -> int:
         """Judge how it went, and log what it died of."""
@@ -288,7 +294,8 @@ class Simulator:
         settings = self._settings
         self._encoder = encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, self._events(), RETAINED)
         self._forget.append(encoder.forget)
-        delivery = Publisher(self._outbox, encoder, time.monotonic, self._on_refused, self._on_unsendable)
+        refused, deferred = partial(self._on_puback, "refused"), partial(self._on_puback, "deferred")
+        delivery = Publisher(self._outbox, encoder, time.monotonic, refused, self._on_unsendable, deferred)
         return MqttClient(settings, delivery, time.time)
 
     def _events(self) -> CloudEvents | None:
@@ -356,9 +363,9 @@ class Simulator:
         size = self._outbox.size
         self._rare.log(logging.WARNING, "overflow", "the queue is full (%d messages): dropping the %s", size, what)
 
-    def _on_refused(self, message: Message, code: int) -> None:
-        topic, why = self._topics.topic(message), explain(Packet.PUBACK, code)
-        self._rare.log(logging.WARNING, (message.kind, code), "the broker refused a message on %s: %s", topic, why)
+    def _on_puback(self, did: str, message: Message, code: int) -> None:
+        said, topic = "the broker %s a message on %s: %s", self._topics.topic(message)
+        self._rare.log(logging.WARNING, (message.kind, code), said, did, topic, explain(Packet.PUBACK, code))
 
     def _on_unsendable(self, message: Message, reason: str, why: str) -> None:
         said = "dropping a message of %s: %s: %s"
