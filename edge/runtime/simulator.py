@@ -53,7 +53,8 @@ VERSION = "0.1.0"
 OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 
 _FAREWELL_SECONDS = 5.0
-
+_REFUSED_MESSAGE = "the broker refused a message on %s: %s"
+_DEFERRED_MESSAGE = "the broker deferred a message on %s: %s"
 
 _Found = TypeVar("_Found")
 
@@ -263,8 +264,6 @@ class Simulator:
         complete = self.ledger.acknowledged == self.ledger.generated
         return OK if complete or not self._bounded else DIED
 
-    # looking at machines, while they go on
-
     async def _unless_outdated(self, look: Callable[[], Awaitable[_Found]]) -> _Found:
         """Look once more where the plant was changed meanwhile. One look at a time."""
         async with self._looking:
@@ -288,13 +287,11 @@ class Simulator:
                 entries += [entry(place, machine) for place, machine in some]
         return OeeTruth(self._plant.start, still.now_ms / 1000, entries, still.more, self._plant.machine_types())
 
-    # the parts
-
     def _to_broker(self) -> Sink:
         settings = self._settings
         self._encoder = encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, self._events(), RETAINED)
         self._forget.append(encoder.forget)
-        refused, deferred = partial(self._on_puback, "refused"), partial(self._on_puback, "deferred")
+        refused, deferred = (partial(self._on_puback, line) for line in (_REFUSED_MESSAGE, _DEFERRED_MESSAGE))
         delivery = Publisher(self._outbox, encoder, time.monotonic, refused, self._on_unsendable, deferred)
         return MqttClient(settings, delivery, time.time)
 
@@ -363,9 +360,9 @@ class Simulator:
         size = self._outbox.size
         self._rare.log(logging.WARNING, "overflow", "the queue is full (%d messages): dropping the %s", size, what)
 
-    def _on_puback(self, did: str, message: Message, code: int) -> None:
-        said, topic = "the broker %s a message on %s: %s", self._topics.topic(message)
-        self._rare.log(logging.WARNING, (message.kind, code), said, did, topic, explain(Packet.PUBACK, code))
+    def _on_puback(self, line: str, message: Message, code: int) -> None:
+        topic, why = self._topics.topic(message), explain(Packet.PUBACK, code)
+        self._rare.log(logging.WARNING, (message.kind, code), line, topic, why)
 
     def _on_unsendable(self, message: Message, reason: str, why: str) -> None:
         said = "dropping a message of %s: %s: %s"

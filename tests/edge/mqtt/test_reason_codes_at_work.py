@@ -76,7 +76,7 @@ def be_a_simulator(arguments: Sequence[str], log: Path) -> None:
     code = 99
     try:
         sys.stderr = sys.stdout = log.open("w", buffering=1)
-        edge.mqtt.backoff._FIRST_SECONDS = edge.mqtt.backoff._MOST_SECONDS = 0.005  # type: ignore[misc]
+        edge.mqtt.backoff._FIRST_SECONDS = edge.mqtt.backoff._MOST_SECONDS = 0.005
         edge.mqtt.connection._TICK_SECONDS = 0.02
         edge.mqtt.publisher._SLOW_FIRST_SECONDS = edge.mqtt.publisher._SLOW_MOST_SECONDS = 0.01
         code = app.main(arguments, {})
