@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ Key = tuple[str, int]
 
 CLIENT_ID = "rig"
 _LOOK_SECONDS = 0.005
+_RETRY = re.compile(r"retrying in ([0-9.]+)s attempt=")
 _COUNTS = {"cnc": 30, "printer_3d": 48, "welding": 24, "painting": 18, "testing": 12}
 
 
@@ -228,7 +230,7 @@ class Lines(logging.Handler):
     @property
     def waits(self) -> list[float]:
         """The seconds announced before each further attempt."""
-        return [float(line.split()[-2]) for line in self.said if "next attempt in" in line]
+        return [float(seconds[1]) for line in self.said if (seconds := _RETRY.search(line))]
 
 
 def settings_for(port: int, **options: object) -> Settings:

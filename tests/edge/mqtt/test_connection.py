@@ -62,7 +62,7 @@ def user_properties(count: int) -> bytes:
 
 
 NOT_ASKED_FOR = {
-    "a PUBLISH": (packet(0x30, b"\x00\x01t\x00payload"), 0x82, "sent PUBLISH, which we have not asked for"),
+    "a PUBLISH": (packet(0x30, b"\x00\x01t\x00payload"), 0x82, "sent an unexpected PUBLISH"),
     "a PUBLISH at QoS 1": (packet(0x32, b"\x00\x01t\x00\x07\x00"), 0x82, "sent PUBLISH, which we"),
     "a PUBREC": (packet(0x50, b"\x04\x00"), 0x82, "sent PUBREC, which we"),
     "a PUBREL": (packet(0x62, b"\x04\x00"), 0x82, "sent PUBREL, which we"),
@@ -72,8 +72,8 @@ NOT_ASKED_FOR = {
     "a CONNECT": (packet(0x10, b"\x00\x04MQTT\x05\x00\x00\x00\x00\x00\x00"), 0x82, "sent CONNECT, which we"),
     "an AUTH": (b"\xf0\x00", 0x82, "sent AUTH, which we"),
     "a second CONNACK": (WELCOME, 0x82, "sent a second CONNACK"),
-    "answers without end": (b"\x40\x02\x90\x00" * 3000, 0x82, "answers to nothing that we had sent"),
-    "pongs without end": (b"\xd0\x00" * 3000, 0x82, "answers to nothing that we had sent"),
+    "answers without end": (b"\x40\x02\x90\x00" * 3000, 0x82, "answers to packets that we had not sent"),
+    "pongs without end": (b"\xd0\x00" * 3000, 0x82, "answers to packets that we had not sent"),
     "a packet of 256 MiB": (HUGE, 0x95, "sent a packet of 268,435,460 bytes; we take 65,536"),
     "a packet a byte too long": (b"\xe0" + length(65_533), 0x95, "sent a packet of 65,537 bytes"),
     "a length of five bytes": (b"\x40\xff\xff\xff\xff\x01", 0x81, "sent a remaining length of more than four bytes"),
@@ -183,13 +183,13 @@ STREAMS = {
 @in_loop
 async def test_reads_of_nothing_but_answers_to_nothing_end_the_connection() -> None:
     """They take the short way of answers that are alike, and are counted there, too."""
-    link = Transport(lambda _ids, _code: 0, lambda: None, lambda: None)
+    link = Transport(lambda _ids, _code: 0, lambda: None, lambda _frame: None, lambda: None)
     reads = 0
     while link.fault is None and reads < 100:
         reads += 1
         link.data_received(b"\x40\x02\x90\x00" * 100)
 
-    assert "answers to nothing that we had sent" in str(link.fault)
+    assert "answers to packets that we had not sent" in str(link.fault)
     assert reads == 11  # 1,000 are borne with
 
 

@@ -30,7 +30,7 @@ class ListWire:
 
     def write(self, data: bytes) -> None:
         """Take whole frames."""
-        for frame in Splitter().feed(data):
+        for frame in Splitter().split(data):
             packet, _ = mqtt5.read(memoryview(frame))
             assert isinstance(packet, mqtt5.PublishPacket)
             self.packets.append(packet)
