@@ -142,7 +142,7 @@ _HINTS: Final[Mapping[tuple[Packet, int, AuthMethod | None], str]] = {
     (Packet.CONNACK, 0x87, _ANY): "the broker does not accept the login",
     (Packet.CONNACK, 0x8A, _ANY): "an administrator has banned this client id or address",
     (Packet.CONNACK, 0x8C, _ANY): "the broker does not offer this login on this port (MQTT_AUTH_METHOD)",
-    (Packet.CONNACK, 0x95, _ANY): "CONNECT is longer than the broker allows: use a shorter token or password",
+    (Packet.CONNACK, 0x95, _ANY): "CONNECT is longer than the broker allows: use shorter credentials",
     (Packet.CONNACK, 0x97, _ANY): "the broker has reached a quota; it accepts connections again later",
     (Packet.CONNACK, 0x9F, _ANY): "too many clients connect at once",
     (Packet.PUBACK, 0x87, _ANY): "publishing to this topic is not allowed: check the broker's authorization",

@@ -274,7 +274,7 @@ async def test_a_connection_that_owes_acknowledgements_is_dropped(lines: Lines) 
         rig.offer("CNC-01 1")
         await rig.connected(times=2)
         assert 1.5 <= loop.time() - began <= 4.0
-        assert lines.count("dropped an open connection: no acknowledgement for 1.5 s; next attempt") == 1
+        assert lines.count("dropped an open connection: no acknowledgement for 1.5 s; retrying in") == 1
         await rig.finish()
         assert rig.ledger.acknowledged == 1
 

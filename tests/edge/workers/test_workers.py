@@ -111,7 +111,7 @@ def test_each_worker_is_a_client_of_its_own(broker: SandboxBroker) -> None:
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
         for number in (1, 2):
-            assert re.search(rf"broker: worker {number}: connected to \S+ as plant-{number} ", daemon.log)
+            assert re.search(rf"broker: worker {number}: connected to broker .* client_id=plant-{number} ", daemon.log)
 
     assert broker.sessions == {}
 

@@ -102,7 +102,7 @@ def test_a_batch_has_the_frames_that_its_messages_have_alone(
 
 def test_a_sender_whose_source_is_longer_than_mqtt_carries_is_an_error_of_its_own() -> None:
     """The source may just fit, and with the sender's id it does not (MQTT 5, 1.5.4)."""
-    with pytest.raises(TextTooLong, match="65,542 bytes; MQTT carries 65,535"):
+    with pytest.raises(TextTooLong, match="65,542 bytes; the maximum in MQTT is 65,535"):
         encoder(CloudEvents("aio://" + "x" * 65_529, "run")).frame(ROW, 1)
 
 
