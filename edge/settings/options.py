@@ -75,7 +75,8 @@ class Options(BaseModel):
     )
     mqtt_keep_alive: Annotated[TwoBytes, Option(_BROKER, ("MQTT_KEEPALIVE", "AIO_MQTT_KEEP_ALIVE"))] = Field(
         60,
-        description="Seconds without traffic before a ping; without an answer for 1.5 times this, the connection is closed.",
+        description="Seconds without traffic before a ping; without an answer for 1.5 times this, the connection is "
+        "closed.",
     )
     mqtt_session_expiry: Annotated[FourBytes, Option(_BROKER, ("AIO_MQTT_SESSION_EXPIRY",))] = Field(
         3600, description="Seconds for which the broker keeps the session of a lost connection."
