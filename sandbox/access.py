@@ -13,7 +13,7 @@ import jwt
 from mqtt5 import AuthPacket, ConnectPacket
 
 from sandbox.credentials import TokenIssuer
-from sandbox.wire import Reason, Violation
+from sandbox.protocol.wire import Reason, Violation
 
 Certificate = Mapping[str, Any]
 """A client's verified certificate as `ssl.SSLSocket.getpeercert` gives it."""

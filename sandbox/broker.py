@@ -16,15 +16,15 @@ from typing import Self
 
 from mqtt5 import ConnectPacket, PublishPacket, TopicFilter
 
-from sandbox.connection import Connection
+from sandbox.connections.connection import Connection
+from sandbox.connections.listener import Door, Listener
 from sandbox.faults import Faults, Rule
-from sandbox.hub import Hub
 from sandbox.limits import Limits
-from sandbox.listener import Door, Listener
 from sandbox.observe import Counters, Observations, SeenAuth, SeenConnect
-from sandbox.recorder import Recorder
-from sandbox.session import Session
-from sandbox.wire import Reason
+from sandbox.protocol.wire import Reason
+from sandbox.sessions.hub import Hub
+from sandbox.sessions.recorder import Recorder
+from sandbox.sessions.session import Session
 
 __all__ = ["Limits", "Listener", "SandboxBroker"]
 

@@ -30,11 +30,11 @@ from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import Authority, TokenIssuer
 from sandbox.faults import Faults
 from tests.conftest import StartMosquitto
-from tests.support.daemon import DaemonProcess, running
-from tests.support.ports import free_port
-from tests.support.scenes import Pod
-from tests.support.subscriber import Recorder
-from tests.support.waiting import wait_until
+from tests.support.brokers.scenes import Pod
+from tests.support.brokers.subscriber import Recorder
+from tests.support.processes.daemon import DaemonProcess, running
+from tests.support.processes.ports import free_port
+from tests.support.processes.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 ORDERS = "factory/orders"

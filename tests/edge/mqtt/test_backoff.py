@@ -7,8 +7,8 @@ import pytest
 import edge.mqtt.backoff
 from edge.mqtt.backoff import Backoff
 from fuzz.rogue import CONNECT, PUBLISH, WELCOME, Peer, Rogue
-from tests.support.rawclient import in_loop
-from tests.support.rig import Lines, Rig, settings_for, until
+from tests.support.brokers.rawclient import in_loop
+from tests.support.brokers.rig import Lines, Rig, settings_for, until
 
 
 def failed(times: int) -> Backoff:

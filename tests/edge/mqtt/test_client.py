@@ -14,11 +14,11 @@ import edge.mqtt.backoff
 import edge.mqtt.connection
 from edge.mqtt.backoff import Backoff
 from sandbox.broker import Limits, Listener, SandboxBroker
-from tests.support.ports import free_port
-from tests.support.proxy import Proxy
-from tests.support.rawclient import connected, in_loop
-from tests.support.rig import CLIENT_ID, Lines, Rig, settings_for, until
-from tests.support.scenes import Pod, plain, refusal
+from tests.support.brokers.proxy import Proxy
+from tests.support.brokers.rawclient import connected, in_loop
+from tests.support.brokers.rig import CLIENT_ID, Lines, Rig, settings_for, until
+from tests.support.brokers.scenes import Pod, plain, refusal
+from tests.support.processes.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("brisk")
 

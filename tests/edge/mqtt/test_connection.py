@@ -24,8 +24,8 @@ from edge.mqtt.session import Transport
 from edge.status import why_not_ready
 from fuzz.rogue import CONNECT, DISCONNECT, PUBLISH, WELCOME, Peer, Rogue, Script, length, packet
 from plant.telemetry import Message
-from tests.support.rawclient import in_loop
-from tests.support.rig import Lines, Rig, settings_for, until
+from tests.support.brokers.rawclient import in_loop
+from tests.support.brokers.rig import Lines, Rig, settings_for, until
 
 pytestmark = pytest.mark.usefixtures("brisk", "hurried")
 

@@ -14,14 +14,14 @@ import edge.mqtt.backoff
 from messages import START, FactoryMessageGenerator
 from sandbox.credentials import Authority, write_atomically
 from tests.conftest import StartMosquitto
-from tests.support import plants
-from tests.support.checks import check, check_nothing_lost, key_of
-from tests.support.mosquitto import Mosquitto
-from tests.support.proxy import Proxy
-from tests.support.rawclient import in_loop
-from tests.support.rig import Lines, Rig, busy_plant, secure, settings_for, until
-from tests.support.scenes import refusal
-from tests.support.subscriber import Record, Recorder
+from tests.support.brokers.checks import check, check_nothing_lost, key_of
+from tests.support.brokers.mosquitto import Mosquitto
+from tests.support.brokers.proxy import Proxy
+from tests.support.brokers.rawclient import in_loop
+from tests.support.brokers.rig import Lines, Rig, busy_plant, secure, settings_for, until
+from tests.support.brokers.scenes import refusal
+from tests.support.brokers.subscriber import Record, Recorder
+from tests.support.factory import plants
 
 MESSAGES = 10_000
 WINDOW = 50

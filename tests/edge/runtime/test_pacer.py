@@ -13,7 +13,7 @@ from edge.runtime.pacer import LatePolicy, Pacer, Timing
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.types import CatchUp, QueuePolicy
 from plant.telemetry import Message
-from tests.support.options import parsed
+from tests.support.processes.options import parsed
 
 
 class ListPlant:

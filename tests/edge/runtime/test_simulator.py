@@ -22,10 +22,10 @@ import pytest
 from sandbox.access import Passwords
 from sandbox.broker import Listener, SandboxBroker
 from sandbox.credentials import ProjectedVolume
-from tests.support import ports
-from tests.support.daemon import ROOT, DaemonProcess, plain, running
-from tests.support.subscriber import Recorder
-from tests.support.waiting import wait_until
+from tests.support.brokers.subscriber import Recorder
+from tests.support.processes import ports
+from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.processes.waiting import wait_until
 
 NO_HTTP = ["--http-port", "0"]
 BLOCK = re.compile(

@@ -28,7 +28,7 @@ from edge.settings.loader import (
     warnings_about,
 )
 from edge.settings.types import QueuePolicy
-from tests.support.options import parsed
+from tests.support.processes.options import parsed
 
 
 def load(**environ: str) -> Settings:

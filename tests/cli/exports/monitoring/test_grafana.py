@@ -20,7 +20,7 @@ from cli.exports.monitoring.grafana import COLUMNS, grafana
 from edge.observability.metrics import Lateness
 from plant.telemetry import KindOee, Snapshot
 from tests.edge.observability.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry
-from tests.support.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
+from tests.support.exports.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
 
 needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
 
