@@ -1,6 +1,6 @@
-"""One client's connection: the MQTT 5 rules between a channel's packets and the hub.
+"""One client's connection: the rules of MQTT 5 between a channel's packets and the hub.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from sandbox.sessions.session import Delivery, Session, Will
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_FACTOR = 1.5
-"""A client is given up after one and a half times its keep-alive (MQTT 5, 3.1.2.10)."""
+"""A silent client is disconnected after one and a half times its keep-alive (MQTT 5, 3.1.2.10)."""
 
 
 class Connection(Channel):
-    """A client from its first byte to its last. `members`: all connections of the broker, this one among them."""
+    """A client's connection from its first byte to its last.  members: all connections of the broker."""
 
     def __init__(self, hub: Hub, access: Access, faults: Faults, members: set[Connection]) -> None:
         super().__init__(hub.limits)
@@ -60,7 +60,7 @@ class Connection(Channel):
         self._faults = faults
         self._members = members
         self._counters = hub.seen.counters
-        self._greeting: SeenConnect | None = None
+        self._seen_connect: SeenConnect | None = None
         self._session: Session | None = None
         self._admission = Admission()
         self._expiry: asyncio.TimerHandle | None = None
@@ -70,60 +70,60 @@ class Connection(Channel):
         self._delayed: deque[tuple[float, int, int]] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio; CONNECT has to come soon."""
+        """Wait for CONNECT for a limited time; called by asyncio."""
         super().connection_made(transport)
         self._members.add(self)
         self.later(self.limits.connect_seconds, self._expect_session)
 
     def on_packet(self, packet: Packet) -> None:
-        """Look at what even a fault may not skip; then a fault answers, or else the handler of this kind of packet."""
-        # A scripted fault replaces the answer, not the rules: a client in the wrong is told so under faults too.
+        """Check the rules that no fault skips; then a fault answers, or the handler of this packet type."""
+        # A scripted fault replaces the answer, not the rules: a violation is answered under faults too.
         inspect = self._inspections.get(type(packet))
         if inspect is not None:
             inspect(self, packet)
-        if self._greeting is None:
+        if self._seen_connect is None:
             raise Violation(Reason.PROTOCOL_ERROR)
         if self._faults.apply(self, packet):
             return
         if isinstance(packet, ConnectPacket):
             self._connect(packet)
-        # Without a session CONNECT went unanswered by a fault, and nothing that follows it is heard (MQTT 5, 3.1.4).
+        # Without a session a fault has left CONNECT unanswered, and later packets are ignored (MQTT 5, 3.1.4).
         elif self._session is not None:
             self._handlers.get(type(packet), Connection._unexpected)(self, packet, self._session)
 
     def on_violation(self, violation: Violation) -> None:
-        """Say what was wrong: by CONNACK before the session is there, by DISCONNECT after (MQTT 5, 4.13)."""
+        """Send the reason code: by CONNACK before there is a session, by DISCONNECT after (MQTT 5, 4.13)."""
         if self._session is not None:
             self.disconnect(violation.code)
         else:
             self._refuse(violation.code, wire.REFUSAL_OF_OLD_CLIENT if violation.old else wire.refusal(violation.code))
 
     def on_written(self) -> None:
-        """Count acknowledgements as given when they leave, so that a client's window is what it can know (4.9)."""
+        """Count acknowledgements when they are written, so that the window is the one that the client knows (4.9)."""
         self._unacknowledged -= self._unwritten_acknowledgements
         self._unwritten_acknowledgements = 0
 
     def on_writable(self) -> None:
-        """Send what waited."""
+        """Send what is queued."""
         if self._session is not None:
             self._session.pump()
 
     def on_gone(self) -> None:
-        """The connection ended without DISCONNECT: the will is due (MQTT 5, 3.1.2.5)."""
+        """Clean up a connection that ended without DISCONNECT: the will is due (MQTT 5, 3.1.2.5)."""
         self._members.discard(self)
-        self.leave(keep_will=True)
+        self.detach_session(keep_will=True)
 
     def take(self, packet: PublishPacket) -> Reason:
-        """Hand a message on; the reason code its acknowledgement would have."""
+        """Route a message; return the reason code for its acknowledgement."""
         reached = self._hub.route(packet, self.client_id)
         return Reason.SUCCESS if reached else Reason.NO_MATCHING_SUBSCRIBERS
 
     def acknowledge(self, packet: PublishPacket, code: int, delay_seconds: float = 0.0) -> None:
-        """PUBACK for QoS 1, never before an earlier message's (MQTT 5, 4.6)."""
+        """Send PUBACK for QoS 1, never before that of an earlier message (MQTT 5, 4.6)."""
         packet_id = packet.packet_id
         if packet_id is None:
             return
-        # With one acknowledgement held back, all later ones have to queue behind it.
+        # While one acknowledgement is delayed, all later ones have to wait for it.
         if delay_seconds <= 0 and not self._delayed:
             self._send_acknowledgement(packet_id, code)
             return
@@ -132,38 +132,38 @@ class Connection(Channel):
             self.later(delay_seconds, self._send_delayed)
 
     def refuse(self, code: int) -> None:
-        """CONNACK with a reason code, then close."""
+        """Send CONNACK with a reason code, then close."""
         self._refuse(code, wire.refusal(code))
 
     def disconnect(self, code: int) -> None:
-        """DISCONNECT with a reason code, then close; the session goes on without this connection."""
+        """Send DISCONNECT with a reason code, then close; the session continues without this connection."""
         if self.closing:
             return
         self._counters.disconnected[int(code)] += 1
         log.debug("client %r: DISCONNECT 0x%02X", self.client_id, code)
         self.send(wire.disconnect(code))
         self.finish()
-        # Not only when the connection is closed: meanwhile messages would be sent into it and lost.
-        self.leave(keep_will=True)
+        # Now, not when the connection is closed: messages sent to it meanwhile would be lost.
+        self.detach_session(keep_will=True)
 
     def authenticated(self, code: AuthReasonCode) -> None:
-        """AUTH with a reason code."""
+        """Send AUTH with a reason code."""
         self.send(AuthPacket(reason_code=code, authentication_method=self._admission.method).write())
 
-    def leave(self, *, keep_will: bool) -> None:
-        """Part from the session."""
+    def detach_session(self, *, keep_will: bool) -> None:
+        """Detach from the session."""
         session, self._session = self._session, None
         if session is not None:
             self._hub.detach(session, self, keep_will=keep_will)
 
     def _inspect_connect(self, packet: ConnectPacket) -> None:
-        if self._greeting is not None:
+        if self._seen_connect is not None:
             raise Violation(Reason.PROTOCOL_ERROR)
-        # Named before anything else, so that faults can be aimed at a client.
+        # Set before anything else, so that faults can select a client.
         self.client_id = packet.client_id or f"sandbox-{uuid.uuid4()}"
         self._counters.connects[self.client_id] += 1
-        self._greeting = SeenConnect.of(packet)
-        self._hub.seen.connects.append(self._greeting)
+        self._seen_connect = SeenConnect.of(packet)
+        self._hub.seen.connects.append(self._seen_connect)
 
     def _inspect_publish(self, packet: PublishPacket) -> None:
         self._counters.publishes[self.client_id] += 1
@@ -179,7 +179,7 @@ class Connection(Channel):
         self._check_will(packet)
         self._admit(self._access.admit(packet, self.transport.get_extra_info("peercert")))
         expiry_seconds = self._granted_expiry(packet.session_expiry_interval)
-        # CONNACK before the session's messages, which only `pump` sets going.
+        # CONNACK before the session's messages, which `pump` sends.
         self._session, present = self._hub.open(packet, self.client_id, self, expiry_seconds)
         self.send(self._connack(packet, expiry_seconds, present=present).write())
         self._watch_keep_alive(packet)
@@ -195,8 +195,8 @@ class Connection(Channel):
             raise Violation(Reason.TOPIC_NAME_INVALID) from error
 
     def _connack(self, packet: ConnectPacket, expiry_seconds: int, *, present: bool) -> ConnAckPacket:
-        if self._greeting is not None:
-            self._greeting.reason_code, self._greeting.session_present = 0, present
+        if self._seen_connect is not None:
+            self._seen_connect.reason_code, self._seen_connect.session_present = 0, present
         return ConnAckPacket(
             session_present=present,
             session_expiry_interval=None if expiry_seconds == packet.session_expiry_interval else expiry_seconds,
@@ -228,7 +228,7 @@ class Connection(Channel):
                 continue
             retained += self._hub.subscribe(session, wanted, packet.subscription_id)
             codes.append(SubAckReasonCode(min(int(wanted.max_qos), self._hub.limits.maximum_qos)))
-        # SUBACK first: not required, but what clients expect before retained messages.
+        # SUBACK first: not required, but clients expect it before retained messages.
         self.send(SubAckPacket(packet.packet_id, codes).write())
         for delivery in retained:
             session.offer(delivery)
@@ -243,18 +243,18 @@ class Connection(Channel):
         self.send(wire.PINGRESP)
 
     def _disconnect(self, packet: DisconnectPacket, session: Session) -> None:
-        """The client leaves; 0 discards its will, and the session may be given another end (MQTT 5, 3.14)."""
+        """Disconnect the client; 0 discards its will, and the session may get another expiry (MQTT 5, 3.14)."""
         expiry = packet.session_expiry_interval
         if expiry is not None:
-            # A session that was to end with its connection cannot be prolonged at the last moment.
+            # A session without expiry cannot get one in DISCONNECT.
             if expiry and session.expiry_seconds == 0:
                 raise Violation(Reason.PROTOCOL_ERROR)
             session.expiry_seconds = self._granted_expiry(expiry)
-        self.leave(keep_will=packet.reason_code != DisconnectReasonCode.NORMAL_DISCONNECTION)
+        self.detach_session(keep_will=packet.reason_code != DisconnectReasonCode.NORMAL_DISCONNECTION)
         self.hang_up()
 
     def _auth(self, packet: AuthPacket, _session: Session) -> None:
-        """Re-authentication: the new token's end is the connection's end from now on (MQTT 5, 4.12.1)."""
+        """Re-authenticate: the connection expires with the new token from now on (MQTT 5, 4.12.1)."""
         if self._admission.method is None or packet.reason_code != AuthReasonCode.RE_AUTHENTICATE:
             raise Violation(Reason.PROTOCOL_ERROR)
         self._admit(self._access.readmit(packet))
@@ -283,8 +283,8 @@ class Connection(Channel):
         if self.closing:
             return
         self._counters.refused[int(code)] += 1
-        if self._greeting is not None:
-            self._greeting.reason_code = int(code)
+        if self._seen_connect is not None:
+            self._seen_connect.reason_code = int(code)
         log.debug("client %r: refused with 0x%02X", self.client_id, code)
         self.send(frame)
         self.finish()
@@ -303,7 +303,7 @@ class Connection(Channel):
             self.later(self._delayed[0][0] - now, self._send_delayed)
 
     def _admit(self, admission: Admission) -> None:
-        # The newest token's end counts, even if it is sooner.
+        # The newest token's expiry counts, even if it is earlier.
         if self._expiry is not None:
             self._expiry.cancel()
         self._admission = admission
@@ -311,7 +311,7 @@ class Connection(Channel):
             self._expiry = self.later(admission.seconds, self._expire)
 
     def _expire(self) -> None:
-        """The token's time is over: close without a word, as Azure IoT Operations does."""
+        """Close without DISCONNECT, like Azure IoT Operations: the token has expired."""
         self._counters.expiries += 1
         log.debug("client %r: token expired", self.client_id)
         self.hang_up()
@@ -331,11 +331,11 @@ class Connection(Channel):
             self.later(self._keep_alive_seconds * KEEP_ALIVE_FACTOR, self._check_keep_alive)
 
     def _check_keep_alive(self) -> None:
-        left = self.heard_at + self._keep_alive_seconds * KEEP_ALIVE_FACTOR - self.loop.time()
+        left = self.last_received_at + self._keep_alive_seconds * KEEP_ALIVE_FACTOR - self.loop.time()
         if left <= 0 and not self.stalled:
             self.disconnect(Reason.KEEP_ALIVE_TIMEOUT)
         else:
-            # Looked at from time to time instead of at each packet, which would be a timer a message.
+            # Checked from time to time instead of at each packet, which would be a timer a message.
             self.later(max(left, self._keep_alive_seconds / 2), self._check_keep_alive)
 
 

@@ -1,8 +1,8 @@
-"""A listening port, and connections from accept to the end of their TLS handshake.
+"""A listening socket, and connections from accept to the end of their TLS handshake.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 
-The standard server of asyncio does not let go of a connection whose TLS handshake is under way when it closes; this one
+asyncio's own server does not close a connection whose TLS handshake is in progress when the server closes; this one
 does, so that a broker can be killed at any moment and leaves nothing open.
 """
 
@@ -23,7 +23,7 @@ RETRY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Where to listen and for whom.
+    """Where to listen, and which clients to accept.
 
     port: 0 for any free one.  tls: a server's context, or None for plain TCP.  access: who may connect.
     """
@@ -34,8 +34,8 @@ class Listener:
     access: Access = field(default_factory=Anyone)
 
 
-class Door:
-    """An open listener. `make`: a new protocol for each connection."""
+class ListeningSocket:
+    """An open listener.  make: returns a new protocol for each connection."""
 
     def __init__(self, listener: Listener, port: int, make: Callable[[], asyncio.Protocol], counters: Counters) -> None:
         self._tls = listener.tls
@@ -45,13 +45,13 @@ class Door:
         self._socket = socket.create_server((listener.host, port), backlog=BACKLOG)
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
-        # With its socket, because a task that is cancelled before its first step closes nothing.
+        # With its socket, because a task that is cancelled before its first step does not close it.
         self._handshakes: dict[asyncio.Task[None], socket.socket] = {}
         self._retry: asyncio.TimerHandle | None = None
         self._open()
 
     async def close(self) -> None:
-        """Stop listening and drop connections that are not through their handshake."""
+        """Stop listening, and close connections whose handshake is not complete."""
         self._loop.remove_reader(self._socket)
         if self._retry is not None:
             self._retry.cancel()
@@ -70,19 +70,19 @@ class Door:
         try:
             connection, _ = self._socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            # The client has gone again between the event and now.
+            # The client has closed the connection in between.
             return
         except OSError:
-            # Out of descriptors: the port stays readable, so that trying at once would spin.
+            # Out of descriptors: the socket stays readable, so an immediate retry would be a busy loop.
             self._loop.remove_reader(self._socket)
             self._retry = self._loop.call_later(RETRY_SECONDS, self._open)
             return
         connection.setblocking(False)
-        task = self._loop.create_task(self._welcome(connection))
+        task = self._loop.create_task(self._handshake(connection))
         self._handshakes[task] = connection
         task.add_done_callback(self._handshakes.pop)
 
-    async def _welcome(self, connection: socket.socket) -> None:
+    async def _handshake(self, connection: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._make, connection, ssl=self._tls)
         except OSError:

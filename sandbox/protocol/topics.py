@@ -1,6 +1,6 @@
-"""Topic filters and who subscribed to what.
+"""Topic filters, and the index of subscriptions.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ SubscriberT = TypeVar("SubscriberT")
 
 
 def matches(pattern: Sequence[str], topic: Sequence[str]) -> bool:
-    """Whether a filter takes a topic, both split at `/` (MQTT 5, 4.7.1; `$` topics: 4.7.2)."""
+    """Return whether a filter matches a topic, both split at `/` (MQTT 5, 4.7.1; `$` topics: 4.7.2)."""
     if topic[0].startswith("$") and pattern[0] in {"+", "#"}:
         return False
-    # `#` is tested first, as it also takes the level above it: a/# takes a.
+    # `#` is tested first, as it also matches the level above it: a/# matches a.
     for index, level in enumerate(pattern):
         if level == "#":
             return True
@@ -29,13 +29,13 @@ def matches(pattern: Sequence[str], topic: Sequence[str]) -> bool:
 
 
 def is_shared(pattern: str) -> bool:
-    """Whether a filter asks for a shared subscription (MQTT 5, 4.8.2)."""
+    """Return whether a filter is a shared subscription (MQTT 5, 4.8.2)."""
     return pattern.startswith("$share/")
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One filter of one subscriber. `qos`: the QoS granted.  `identifier`: its Subscription Identifier, or None."""
+    """One filter of one subscriber.  qos: the QoS granted.  identifier: its Subscription Identifier, or None."""
 
     levels: tuple[str, ...]
     qos: int
@@ -45,7 +45,7 @@ class Subscription:
 
     @classmethod
     def of(cls, wanted: TopicFilter, identifier: int | None, maximum_qos: int) -> Subscription:
-        """The subscription that a filter in SUBSCRIBE becomes."""
+        """Return the subscription for a filter in SUBSCRIBE."""
         return cls(
             levels=tuple(wanted.pattern.split("/")),
             qos=min(int(wanted.max_qos), maximum_qos),
@@ -56,45 +56,45 @@ class Subscription:
 
 
 class Match(NamedTuple, Generic[SubscriberT]):
-    """A subscriber and those of its subscriptions that take a topic."""
+    """A subscriber and those of its subscriptions that match a topic."""
 
     subscriber: SubscriberT
     subscriptions: tuple[Subscription, ...]
 
 
 class Index(Generic[SubscriberT]):
-    """All subscriptions. A topic's answer is remembered until a subscription changes."""
+    """All subscriptions. The matches of a topic are cached until a subscription changes."""
 
     def __init__(self) -> None:
         self._of: dict[SubscriberT, dict[str, Subscription]] = {}
-        self._known: dict[str, list[Match[SubscriberT]]] = {}
+        self._cache: dict[str, list[Match[SubscriberT]]] = {}
 
     def add(self, subscriber: SubscriberT, pattern: str, subscription: Subscription) -> bool:
-        """Add or replace. True if the subscriber had this filter before."""
-        self._known.clear()
+        """Add or replace a filter; return whether the subscriber had it before."""
+        self._cache.clear()
         mine = self._of.setdefault(subscriber, {})
         existed = pattern in mine
         mine[pattern] = subscription
         return existed
 
     def remove(self, subscriber: SubscriberT, pattern: str) -> bool:
-        """Remove one filter. False if there was none."""
-        self._known.clear()
+        """Remove one filter; return whether there was one."""
+        self._cache.clear()
         return self._of.get(subscriber, {}).pop(pattern, None) is not None
 
-    def forget(self, subscriber: SubscriberT) -> None:
+    def remove_all(self, subscriber: SubscriberT) -> None:
         """Remove all of a subscriber's filters."""
-        self._known.clear()
+        self._cache.clear()
         self._of.pop(subscriber, None)
 
     def match(self, topic: str) -> list[Match[SubscriberT]]:
-        """Who gets messages on this topic, in the order of their first subscription."""
-        found = self._known.get(topic)
+        """Return the subscribers to this topic, in the order of their first subscription."""
+        found = self._cache.get(topic)
         if found is None:
-            # Topics with an ever changing level would fill the memory.
-            if len(self._known) >= CACHED_TOPICS:
-                self._known.clear()
-            found = self._known[topic] = list(self._search(topic.split("/")))
+            # Topics with a level that always changes would fill the memory.
+            if len(self._cache) >= CACHED_TOPICS:
+                self._cache.clear()
+            found = self._cache[topic] = list(self._search(topic.split("/")))
         return found
 
     def _search(self, topic: list[str]) -> Iterator[Match[SubscriberT]]:

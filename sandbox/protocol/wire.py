@@ -1,9 +1,9 @@
-"""MQTT 5 frames in a stream of bytes: where one ends, what it says, and the few answers that are written by hand.
+"""MQTT 5 frames in a stream of bytes: where one ends, its packet, and the few answers that are encoded here.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 
-The `mqtt5` codec reads and writes packets. By hand go only frames that a fault may give any reason code at all, which
-the codec's enumerations would refuse.
+The `mqtt5` codec decodes and encodes packets. Encoded here are only frames to which a fault may give any reason code,
+which the codec's enumerations reject.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REFUSAL_OF_OLD_CLIENT = b"\x20\x02\x00\x01"
 
 
 class Reason(enum.IntEnum):
-    """The reason codes this broker uses of its own accord (MQTT 5, 2.4)."""
+    """The reason codes that this broker uses by itself (MQTT 5, 2.4)."""
 
     SUCCESS = 0x00
     NO_MATCHING_SUBSCRIBERS = 0x10
@@ -41,9 +41,9 @@ class Reason(enum.IntEnum):
 
 
 class Violation(Exception):
-    """The client did what it may not do; the connection ends.
+    """The client broke a rule; the connection ends.
 
-    code: the reason to give, by CONNACK or by DISCONNECT (MQTT 5, 4.13).  old: the client speaks MQTT 3.
+    code: for CONNACK or DISCONNECT (MQTT 5, 4.13).  old: the client uses MQTT 3.
     """
 
     def __init__(self, code: Reason, *, old: bool = False) -> None:
@@ -53,7 +53,7 @@ class Violation(Exception):
 
 
 def frame_end(data: bytes, start: int, limit: int) -> int | None:
-    """Index after the frame that begins at `start`; None while its length has not arrived (MQTT 5, 2.1.4).
+    """Return the index after the frame that begins at `start`; None until its length is known (MQTT 5, 2.1.4).
 
     Raises Violation for a length of more than four bytes, or a frame of more than `limit` bytes.
     """
@@ -63,14 +63,14 @@ def frame_end(data: bytes, start: int, limit: int) -> int | None:
         length |= (byte & 0x7F) << 7 * (position - start - 1)
         if byte < 0x80:
             return _within(limit, start, position + 1 + length)
-    # A fourth length byte that promises a fifth: no more bytes can mend that.
+    # The fourth length byte announces a fifth, which is always malformed.
     if len(data) - start >= 5:
         raise Violation(Reason.MALFORMED_PACKET)
     return None
 
 
 def decode(frame: memoryview) -> mqtt5.Packet:
-    """The packet in one whole frame. Raises Violation."""
+    """Decode the packet in one frame; raise Violation where it is malformed."""
     if frame[0] == 0x10:
         _check_connect(bytes(frame))
     try:
@@ -85,20 +85,20 @@ def decode(frame: memoryview) -> mqtt5.Packet:
 
 
 def puback(packet_id: int, code: int) -> bytes:
-    """PUBACK; without the reason code when it is 0, as MQTT 5, 3.4.2.1 allows."""
-    # Short, and without a Reason String: most of what a broker sends to a publisher is this frame.
+    """Encode PUBACK; without the reason code if it is 0 (MQTT 5, 3.4.2.1)."""
+    # Short, and without a Reason String: most of what a broker sends to a publisher are these frames.
     if code == 0:
         return b"\x40\x02" + packet_id.to_bytes(2, "big")
     return b"\x40\x03" + packet_id.to_bytes(2, "big") + bytes((code,))
 
 
 def disconnect(code: int) -> bytes:
-    """DISCONNECT with a reason code and no properties (MQTT 5, 3.14)."""
+    """Encode DISCONNECT with a reason code and no properties (MQTT 5, 3.14)."""
     return bytes((0xE0, 1, code))
 
 
 def refusal(code: int) -> bytes:
-    """CONNACK that refuses, with no properties (MQTT 5, 3.2)."""
+    """Encode a CONNACK that refuses, with no properties (MQTT 5, 3.2)."""
     return bytes((0x20, 3, 0, code, 0))
 
 
@@ -109,7 +109,7 @@ def _within(limit: int, start: int, end: int) -> int:
 
 
 def _check_connect(frame: bytes) -> None:
-    """Refuse other protocol levels than 5 and the reserved flag, which the codec overlooks (MQTT 5, 3.1.2)."""
+    """Reject other protocol levels than 5 and the reserved flag, which the codec ignores (MQTT 5, 3.1.2)."""
     level, flags = _level_and_flags(frame)
     if level != 5:
         raise Violation(Reason.UNSUPPORTED_PROTOCOL_VERSION, old=level in {3, 4})
@@ -118,7 +118,7 @@ def _check_connect(frame: bytes) -> None:
 
 
 def _level_and_flags(frame: bytes) -> tuple[int, int]:
-    """Protocol level and connect flags: the two bytes after the protocol's name, which tells by its length."""
+    """Return protocol level and connect flags: the two bytes after the protocol name."""
     for name in (b"\x00\x04MQTT", b"\x00\x06MQIsdp"):
         at = frame.find(name, 2, 5 + len(name))
         if at > 0 and len(frame) > at + len(name) + 1:

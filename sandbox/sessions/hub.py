@@ -1,6 +1,6 @@
 """Sessions, subscriptions, retained messages and wills: the broker without its sockets.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from sandbox.sessions.session import Delivery, Link, Message, Session, Will
 
 
 class Subscriber(Protocol):
-    """Who gets messages: a session, or a recorder inside the process."""
+    """Receives messages: a session, or a recorder inside the process."""
 
     @property
     def client_id(self) -> str:
-        """Its name, for `no local`."""
+        """Its client id, for the option No Local."""
 
     def offer(self, delivery: Delivery) -> None:
-        """Take a message, or lose it."""
+        """Accept a message, or drop it."""
 
 
 class Hub:
-    """Takes messages and hands them on; keeps sessions while their clients are away."""
+    """Routes messages to subscribers, and keeps sessions while their clients are away."""
 
     def __init__(self, limits: Limits, seen: Observations) -> None:
         self.limits = limits
@@ -39,12 +39,12 @@ class Hub:
         self._index: Index[Subscriber] = Index()
 
     def open(self, connect: ConnectPacket, client_id: str, link: Link, expiry_seconds: int) -> tuple[Session, bool]:
-        """The client's session, now on `link`, and whether it is one from before (MQTT 5, 3.1.4)."""
+        """Return the client's session, now on `link`, and whether it existed before (MQTT 5, 3.1.4)."""
         session = self._previous(client_id, clean_start=connect.clean_start)
         present = session is not None
         if session is None:
             session = self.sessions[client_id] = Session(client_id, self.limits, self.seen.counters)
-        # The client is back: a will still waiting for its delay is not sent (MQTT 5, 3.1.3.2.2).
+        # The client has reconnected: a delayed will is not sent (MQTT 5, 3.1.3.2.2).
         session.cancel_timers()
         session.will = None if connect.will is None else Will.of(connect.will)
         session.expiry_seconds = expiry_seconds
@@ -52,8 +52,8 @@ class Hub:
         return session, present
 
     def detach(self, session: Session, link: Link, *, keep_will: bool) -> None:
-        """The connection is gone: will and end of the session become due (MQTT 5, 3.1.2.5 and 4.1)."""
-        # After a takeover the old connection ends too, when the session is no longer its own.
+        """Detach a closed connection; will and session expiry become due (MQTT 5, 3.1.2.5 and 4.1)."""
+        # After a takeover the old connection ends too, but no longer has the session.
         if session.link is not link:
             return
         session.link = None
@@ -67,16 +67,16 @@ class Hub:
         # 0xFFFFFFFF, which means never (MQTT 5, 3.1.2.11.2), is 136 years here.
         self._later(session, session.expiry_seconds, self._end)
 
-    def forget_all(self) -> None:
-        """Lose sessions and retained messages, as a broker without persistence does when it dies."""
+    def drop_all(self) -> None:
+        """Drop sessions and retained messages, like a broker without persistence that is killed."""
         for session in list(self.sessions.values()):
-            # The dead publish nothing.
+            # A killed broker publishes no wills.
             session.will = None
             self._end(session)
         self.retained.clear()
 
     def route(self, packet: PublishPacket, publisher: str) -> bool:
-        """Hand a message to all who subscribed. Whether there was anybody."""
+        """Pass a message to all subscribers; return whether there was one."""
         expiry = packet.message_expiry_interval
         expires_at = None if expiry is None else asyncio.get_running_loop().time() + expiry
         message = Message(packet, publisher, expires_at)
@@ -91,31 +91,31 @@ class Hub:
         return reached
 
     def subscribe(self, subscriber: Subscriber, wanted: TopicFilter, identifier: int | None) -> list[Delivery]:
-        """Add a subscription; the retained messages it asks for, to be offered after the answer (MQTT 5, 3.3.1.3)."""
+        """Add a subscription; return its retained messages, to be offered after SUBACK (MQTT 5, 3.3.1.3)."""
         subscription = Subscription.of(wanted, identifier, self.limits.maximum_qos)
         existed = self._index.add(subscriber, wanted.pattern, subscription)
         handling = wanted.retain_handling
         if handling == RetainHandling.SEND_NEVER or (existed and handling != RetainHandling.SEND_ALWAYS):
             return []
-        return self._replay(subscription)
+        return self._retained_for(subscription)
 
     def unsubscribe(self, subscriber: Subscriber, pattern: str) -> bool:
-        """Remove a subscription. False if there was none."""
+        """Remove a subscription; return whether there was one."""
         return self._index.remove(subscriber, pattern)
 
-    def forget(self, subscriber: Subscriber) -> None:
+    def unsubscribe_all(self, subscriber: Subscriber) -> None:
         """Remove all subscriptions of a subscriber."""
-        self._index.forget(subscriber)
+        self._index.remove_all(subscriber)
 
     def _previous(self, client_id: str, *, clean_start: bool) -> Session | None:
-        """The session to go on with; its old connection, if it still has one, is told to leave (MQTT 5, 3.1.4-3)."""
+        """Return the session to resume; an old connection of it is disconnected (MQTT 5, 3.1.4-3)."""
         session = self.sessions.get(client_id)
         if session is not None and session.link is not None:
             link = session.link
-            # The session first: the old connection must not find itself in it while it leaves.
+            # Detach first: the old connection must no longer have the session while it closes.
             self.detach(session, link, keep_will=True)
             link.disconnect(Reason.SESSION_TAKEN_OVER)
-        # Asked anew: a session without expiry has just ended with its connection.
+        # Looked up again: a session without expiry has just ended with its connection.
         session = self.sessions.get(client_id)
         if session is not None and clean_start:
             self._end(session)
@@ -123,10 +123,10 @@ class Hub:
         return session
 
     def _end(self, session: Session) -> None:
-        """End a session; a will still due is published now (MQTT 5, 3.1.3.2.2)."""
+        """End a session; a delayed will is published now (MQTT 5, 3.1.3.2.2)."""
         session.cancel_timers()
         self.sessions.pop(session.client_id, None)
-        self._index.forget(session)
+        self._index.remove_all(session)
         self._publish_will(session)
 
     def _publish_will(self, session: Session) -> None:
@@ -141,13 +141,13 @@ class Hub:
             session.timers.append(asyncio.get_running_loop().call_later(seconds, then, session))
 
     def _retain(self, message: Message) -> None:
-        """Keep as the topic's last message; an empty payload removes it (MQTT 5, 3.3.1.3)."""
-        # Removed even if it is to be replaced, so that the replay goes by time of publication.
+        """Retain the topic's message; an empty payload removes it (MQTT 5, 3.3.1.3)."""
+        # Removed even if it is replaced, so that the order is that of publication.
         self.retained.pop(message.packet.topic, None)
         if message.packet.payload:
             self.retained[message.packet.topic] = message
 
-    def _replay(self, subscription: Subscription) -> list[Delivery]:
+    def _retained_for(self, subscription: Subscription) -> list[Delivery]:
         now = asyncio.get_running_loop().time()
         for topic in [topic for topic, message in self.retained.items() if message.expired(now)]:
             del self.retained[topic]
@@ -164,15 +164,15 @@ class _SessionAction(Protocol):
 
 
 def _delivery(message: Message, subscriptions: tuple[Subscription, ...], client_id: str) -> Delivery | None:
-    """One copy for overlapping subscriptions, at the highest QoS they ask (MQTT 5, 3.3.4)."""
+    """Return one copy for overlapping subscriptions, with their highest QoS (MQTT 5, 3.3.4)."""
     mine = message.publisher == client_id
-    taking = [one for one in subscriptions if not (mine and one.no_local)]
-    if not taking:
+    matching = [one for one in subscriptions if not (mine and one.no_local)]
+    if not matching:
         return None
     packet = message.packet
-    qos = min(int(packet.qos), max(one.qos for one in taking))
-    retain = packet.retain and any(one.retain_as_published for one in taking)
-    return Delivery(message, qos, retain, _identifiers(taking))
+    qos = min(int(packet.qos), max(one.qos for one in matching))
+    retain = packet.retain and any(one.retain_as_published for one in matching)
+    return Delivery(message, qos, retain, _identifiers(matching))
 
 
 def _identifiers(subscriptions: list[Subscription] | tuple[Subscription, ...]) -> list[int]:

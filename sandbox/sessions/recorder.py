@@ -1,6 +1,6 @@
-"""A subscriber inside the process, for tests: it keeps every message, in order.
+"""A subscriber inside the process, for tests: it records every message, in order.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.sessions.session import Delivery
 
 
 class Received(NamedTuple):
-    """A message as the broker took it. `packet` has the rest: content_type, message_expiry_interval and so on."""
+    """A message as the broker received it; `packet` has further properties."""
 
     client_id: str
     retain: bool
@@ -23,7 +23,7 @@ class Received(NamedTuple):
 
     @property
     def topic(self) -> str:
-        """The topic it was published on."""
+        """The topic that it was published on."""
         return self.packet.topic
 
     @property
@@ -38,7 +38,7 @@ class Received(NamedTuple):
 
     @property
     def dup(self) -> bool:
-        """Whether the publisher marked it as sent again."""
+        """The publisher's DUP flag."""
         return self.packet.duplicate
 
     @property
@@ -48,23 +48,23 @@ class Received(NamedTuple):
 
 
 class Recorder:
-    """Messages of one filter, in `messages`. It keeps all of them until it is closed and dropped."""
+    """Records the messages of one topic filter.  unsubscribe: called by `close`."""
 
     client_id = ""
 
-    def __init__(self, forget: Callable[[Recorder], None]) -> None:
+    def __init__(self, unsubscribe: Callable[[Recorder], None]) -> None:
         self.messages: list[Received] = []
         self._arrived = asyncio.Event()
-        self._forget = forget
+        self._unsubscribe = unsubscribe
 
     def offer(self, delivery: Delivery) -> None:
-        """Called by the broker with each message."""
+        """Record a message."""
         message = delivery.message
         self.messages.append(Received(message.publisher, delivery.retain, message.packet))
         self._arrived.set()
 
     async def wait(self, count: int, timeout_seconds: float = 5.0) -> list[Received]:
-        """All messages, as soon as there are `count`. Raises TimeoutError naming how many came."""
+        """Return all messages as soon as there are `count`; raise TimeoutError with the number otherwise."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._reach(count)
@@ -73,8 +73,8 @@ class Recorder:
         return self.messages
 
     def close(self) -> None:
-        """Record no more."""
-        self._forget(self)
+        """Stop recording."""
+        self._unsubscribe(self)
 
     async def _reach(self, count: int) -> None:
         while len(self.messages) < count:

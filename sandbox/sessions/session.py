@@ -1,6 +1,6 @@
-"""Messages, and a client's session: what was sent and not acknowledged, and what waits.
+"""Messages, and a client's session: what is unacknowledged, and what is queued.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from sandbox.observe import Counters
 
 
 class Message(NamedTuple):
-    """A message taken by the broker.
+    """A message that the broker has accepted.
 
-    publisher: client id.  expires_at: loop time from which nobody gets it any more, or None (MQTT 5, 3.3.2.3.3).
+    publisher: client id.  expires_at: loop time from which it is not delivered, or None (MQTT 5, 3.3.2.3.3).
     """
 
     packet: PublishPacket
@@ -27,12 +27,12 @@ class Message(NamedTuple):
     expires_at: float | None
 
     def expired(self, now: float) -> bool:
-        """Whether its time is over at loop time `now`."""
+        """Return whether it has expired at loop time `now`."""
         return self.expires_at is not None and now >= self.expires_at
 
 
 class Delivery(NamedTuple):
-    """A message on its way to one subscriber, with the QoS and the retain flag that this subscriber gets."""
+    """A message for one subscriber, with its QoS and RETAIN flag."""
 
     message: Message
     qos: int
@@ -40,7 +40,7 @@ class Delivery(NamedTuple):
     subscription_ids: list[int]
 
     def frame(self, packet_id: int | None, *, duplicate: bool, now: float) -> bytes:
-        """The PUBLISH to send, with the remaining seconds of the message's life (MQTT 5, 3.3.2.3.3)."""
+        """Encode the PUBLISH, with the remaining seconds until it expires (MQTT 5, 3.3.2.3.3)."""
         packet, _, expires_at = self.message
         return PublishPacket(
             packet.topic,
@@ -60,28 +60,28 @@ class Delivery(NamedTuple):
 
 
 class Link(Protocol):
-    """The connection a session is on."""
+    """The connection of a session."""
 
     @property
     def writable(self) -> bool:
-        """Whether more may be sent now: false while the peer does not read."""
+        """Whether more may be sent now: False while the peer does not read."""
 
     def send(self, frame: bytes) -> None:
-        """Send one frame, together with others of the same wake-up."""
+        """Send one frame, joined with others of the same turn of the loop."""
 
     def disconnect(self, code: int) -> None:
         """Send DISCONNECT and close."""
 
 
 class Will(NamedTuple):
-    """A will as it would be published. `delay_seconds`: after the connection is gone (MQTT 5, 3.1.3.2.2)."""
+    """A will message.  delay_seconds: after the connection has closed (MQTT 5, 3.1.3.2.2)."""
 
     packet: PublishPacket
     delay_seconds: int
 
     @classmethod
     def of(cls, will: WillOfConnect) -> Will:
-        """The will in a CONNECT. Raises ValueError if its topic is none."""
+        """Return the will in a CONNECT; raise ValueError if its topic is invalid."""
         packet = PublishPacket(
             will.topic,
             will.payload or b"",
@@ -99,10 +99,10 @@ class Will(NamedTuple):
 
 
 class Session:
-    """State that outlives a connection (MQTT 5, 4.1).
+    """The state of a client that outlasts a connection (MQTT 5, 4.1).
 
-    Messages leave in the order they came. What was sent and not acknowledged is sent again, first and with DUP, on
-    the next connection (MQTT 5, 4.4). What waits is bounded; the oldest is dropped and counted.
+    Messages are sent in their order of arrival. Unacknowledged ones are sent again, first and with DUP, on the next
+    connection (MQTT 5, 4.4). The queue is bounded; the oldest message is dropped and counted.
     """
 
     def __init__(self, client_id: str, limits: Limits, counters: Counters) -> None:
@@ -127,47 +127,47 @@ class Session:
         return len(self._queue) + len(self._again) + len(self._unacknowledged)
 
     def attach(self, link: Link, receive_maximum: int, maximum_packet_size: int | None) -> None:
-        """Put the session on a connection with the client's limits. Nothing is sent before `pump`."""
+        """Attach a connection with the client's limits. Nothing is sent before `pump`."""
         self.link = link
-        # A client that allows 65,535 and acknowledges none would else hold as many messages in memory.
+        # Otherwise a client that allows 65,535 and acknowledges none keeps as many messages in memory.
         self._window = min(receive_maximum, self._limits.outgoing_window)
         self._frame_limit = maximum_packet_size
-        # A second loss may find some of them sent again and some not: the sent ones are the older.
+        # A second loss may happen when some of them are sent again: those are the older ones.
         self._again.extendleft(reversed(self._unacknowledged.items()))
         self._unacknowledged.clear()
 
     def cancel_timers(self) -> None:
-        """Forget the delayed will and the end of the session."""
+        """Cancel the delayed will and the expiry of the session."""
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()
 
     def offer(self, delivery: Delivery) -> None:
-        """Send a message, or keep it; QoS 0 is not kept for an absent client."""
+        """Send a message, or queue it; QoS 0 is not queued for an absent client."""
         if self.link is None and delivery.qos == 0:
             return
         self._queue.append(delivery)
         self._queued_bytes += len(delivery.message.packet.payload)
-        # First what can go, then the bound: a message that leaves at once must not push another out.
+        # Send first, then drop: a message that is sent at once must not displace another.
         self.pump()
         while len(self._queue) > self._limits.queue_messages or self._queued_bytes > self._limits.queue_bytes:
             self._take()
             self._counters.dropped["queue full"] += 1
 
     def acknowledge(self, packet_id: int) -> None:
-        """The client's PUBACK, whatever its code (MQTT 5, 4.3.2): the message is done with."""
+        """Process the client's PUBACK; with any code the message is done (MQTT 5, 4.3.2)."""
         if self._unacknowledged.pop(packet_id, None) is not None:
             self.pump()
 
     def pump(self) -> None:
-        """Send what the window and the connection let through."""
+        """Send as much as the window and the connection allow."""
         link = self.link
-        while link is not None and link.writable and self._next_may_go():
+        while link is not None and link.writable and self._can_send_next():
             self._send_next(link)
 
-    def _next_may_go(self) -> bool:
+    def _can_send_next(self) -> bool:
         room = len(self._unacknowledged) < self._window
-        # QoS 0 needs no room in the window, but never overtakes what was published before it.
+        # QoS 0 needs no room in the window, but is never sent before earlier messages.
         if self._again:
             return room
         return bool(self._queue) and (room or self._queue[0].qos == 0)
@@ -175,7 +175,7 @@ class Session:
     def _send_next(self, link: Link) -> None:
         now = asyncio.get_running_loop().time()
         if self._again:
-            # Under way before, so its expiry no longer counts (MQTT 5, 3.3.2.3.3), and its packet id stays (4.4).
+            # Sent before, so its expiry no longer counts (MQTT 5, 3.3.2.3.3), and its packet id stays (4.4).
             packet_id, delivery = self._again.popleft()
             self._transmit(link, delivery, packet_id, delivery.frame(packet_id, duplicate=True, now=now))
             return
@@ -187,7 +187,7 @@ class Session:
         self._transmit(link, delivery, new_id, delivery.frame(new_id, duplicate=False, now=now))
 
     def _transmit(self, link: Link, delivery: Delivery, packet_id: int | None, frame: bytes) -> None:
-        # To drop it without a word is what MQTT 5, 3.1.2-25, asks for.
+        # MQTT 5, 3.1.2-25, requires to drop it silently.
         if self._frame_limit is not None and len(frame) > self._frame_limit:
             self._counters.dropped["too large for the client"] += 1
             return
@@ -202,7 +202,7 @@ class Session:
         return delivery
 
     def _new_id(self) -> int:
-        """A packet id not in use; there is one, the window being smaller than 65,535."""
+        """Return an unused packet id; there is one, as the window is smaller than 65,535."""
         while True:
             self._last_id = self._last_id % 65_535 + 1
             if self._last_id not in self._unacknowledged:
