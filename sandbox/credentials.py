@@ -65,7 +65,7 @@ class Authority:
         return self._issue(common_name, ExtendedKeyUsageOID.CLIENT_AUTH, alternatives)
 
     def server_context(self, names: Iterable[str] = (), *, client_ca_pem: bytes | None = None) -> ssl.SSLContext:
-        """Return a context for a listener, TLS 1.2 or later; `client_ca_pem`: authority of required client certificates."""
+        """Return a context for a listener, TLS 1.2 or later.  client_ca_pem: require certificates of that authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # The ssl module reads keys from files only.

@@ -109,9 +109,9 @@ class MessageQueue:
         policy: QueuePolicy = QueuePolicy.DROP_OLDEST,
         ledger: Ledger | None = None,
         *,
-        on_room: Callable[[], None] | None = None,
-        on_overflow: Callable[[str], None] | None = None,
-        on_acknowledged: Callable[[Sequence[Message]], None] | None = None,
+        on_room: Callable[[], None] = lambda: None,
+        on_overflow: Callable[[str], None] = lambda _what: None,
+        on_acknowledged: Callable[[Sequence[Message]], None] = lambda _messages: None,
     ) -> None:
         self.size = size
         self.policy = policy
@@ -184,8 +184,7 @@ class MessageQueue:
         ledger.in_flight -= count
         ledger.acknowledged += count
         ledger.acknowledged_by_kind.update(map(_kind_of, messages))
-        if self.on_acknowledged:
-            self.on_acknowledged(messages)
+        self.on_acknowledged(messages)
 
     def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one signature for all results
         """Count this message in flight as refused, with a PUBACK reason code."""
@@ -235,7 +234,7 @@ class MessageQueue:
         return count
 
     def _notify_room(self, length_before: int) -> None:
-        if length_before >= self.size > len(self._queue) and self.on_room:
+        if length_before >= self.size > len(self._queue):
             self.on_room()
 
     def _drop_oldest(self, message: Message) -> bool:
@@ -253,8 +252,7 @@ class MessageQueue:
 
     def _overflow(self, what: str) -> None:
         self.ledger.dropped[what] += 1
-        if self.on_overflow:
-            self.on_overflow(what)
+        self.on_overflow(what)
 
     def _block(self, message: Message) -> bool:  # noqa: ARG002 - one signature for all policies
         return False

@@ -42,6 +42,7 @@ class MqttClient:
         self._lost_at = self._dropped_before = 0.0
         self._clean_start = settings.mqtt_clean_start
         self._stopping = asyncio.Event()
+        self._refused = False
 
     def facts(self) -> ConnectionStatus:
         """Return the state of the connection as it is now."""
@@ -62,7 +63,11 @@ class MqttClient:
         backoff = Backoff()
         while not self._stopping.is_set():
             self._connected_at = inf
-            reason = await self._connect_once()
+            try:
+                reason = await self._connect_once()
+            except BrokerRefused:
+                self._refused = True
+                raise
             if self._connected_at < inf:
                 self._lost_at, self._dropped_before = _loop_seconds(), self._publisher.ledger.dropped.total()
                 productive = self._publisher.acknowledged_count > 0
@@ -76,10 +81,11 @@ class MqttClient:
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def drain(self, seconds: float) -> bool:
-        """Wait up to `seconds` until everything is acknowledged; return whether it was."""
+        """Wait up to `seconds` until everything is acknowledged, or `run` was refused; return whether it was."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not self._publisher.idle:  # noqa: ASYNC110 - polling each 20 ms is cheap and soon over
+                # Polling each 20 ms is cheap and soon over.
+                while not self._publisher.idle and not self._refused:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         return self._publisher.idle
 

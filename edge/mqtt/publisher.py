@@ -33,7 +33,8 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
 class FrameEncoder(Protocol):
     """Encodes messages as PUBLISH frames; no packet ids mean QoS 0."""
 
-    retain_available: bool
+    def allow_retain(self, *, available: bool) -> None:
+        """Set whether the broker keeps retained messages."""
 
     def frames(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
@@ -76,6 +77,7 @@ class Publisher:
     """Publishes the messages of a queue as fast as the broker allows.
 
     clock: seconds, monotonic.  on_refused: called for each message that the broker refuses, with the reason code.
+    on_deferred: called for a message that the broker accepts only later, with the reason code.
     on_unsendable: called for each message that cannot be sent, with the reason for the ledger, and a text.
     """
 
@@ -86,12 +88,13 @@ class Publisher:
         clock: Callable[[], float],
         on_refused: Callable[[Message, int], None] = lambda _message, _code: None,
         on_unsendable: Callable[[Message, str, str], None] = lambda _message, _reason, _why: None,
+        on_deferred: Callable[[Message, int], None] = lambda _message, _code: None,
     ) -> None:
         self.progress_at = clock()
         self._blocked: tuple[float, str] | None = None
         self.last_acknowledgement: float | None = None
         self._queue, self._encoder, self._clock = queue, encoder, clock
-        self._on_refused, self._on_unsendable = on_refused, on_unsendable
+        self._on_refused, self._on_unsendable, self._on_deferred = on_refused, on_unsendable, on_deferred
         self._acknowledged_before = 0
         self._wire: FrameWriter | None = None
         self._limits = Limits(window=1)
@@ -135,7 +138,7 @@ class Publisher:
     def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
         """Start on a connection: send again what is unacknowledged, then what is queued."""
         self._wire, self._limits = wire, limits
-        self._encoder.retain_available = limits.retain
+        self._encoder.allow_retain(available=limits.retain)
         self._blocked, self._acknowledged_before = None, self.ledger.acknowledged
         self._mark_for_resend()
         self._resend_as_duplicate = session_present
@@ -181,6 +184,8 @@ class Publisher:
             self._queue.acknowledged(*messages)
         elif outcome(Packet.PUBACK, code) is Outcome.WAIT:
             self._queue.put_back(*messages)
+            self._on_deferred(messages[0], code)
+            self._note_blocked(f"the broker defers every message: {name_of(code)}")
             self._pause_publishing()
         else:
             for message in messages:

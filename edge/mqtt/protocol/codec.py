@@ -151,7 +151,7 @@ class Encoder:
         events: CloudEvents | None = None,
         retained: Collection[str] = (),
     ) -> None:
-        self.retain_available = True
+        self._retain_available = True
         self._retained = retained
         self._topic = topic
         self._events = events
@@ -179,6 +179,10 @@ class Encoder:
             alike, ids = zip(*run, strict=True)
             frames += self._frames_of_trigger(alike, ids if packet_ids else None, trigger, dup=dup)
         return frames
+
+    def allow_retain(self, *, available: bool) -> None:
+        """Set whether the broker keeps retained messages; without that no frame has RETAIN."""
+        self._retain_available = available
 
     def start_run(self, events: CloudEvents | None) -> None:
         """Encode the messages of another run from now on."""
@@ -213,7 +217,7 @@ class Encoder:
     ) -> list[bytes]:
         """Raise KeyError where a sender has no envelope yet. One loop: a call a message would cost as much again."""
         first = PUBLISH if packet_ids is None else _QOS_1_AGAIN if dup else _QOS_1
-        heads = self._heads[first], self._heads[first | RETAIN if self.retain_available else first]
+        heads = self._heads[first], self._heads[first | RETAIN if self._retain_available else first]
         identifiers = repeat(b"") if packet_ids is None else map(_TWO_BYTES, packet_ids)
         varyings = self._events.varying(messages) if self._events else repeat(b"")
         join = b"".join

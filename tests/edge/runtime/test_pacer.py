@@ -283,7 +283,7 @@ def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:
     bench.pacer = Pacer(
         Busy(), bench.outbox, Timing(0.0), lambda: bench.elapsed, on_messages=bench._note, on_late=bench.lateness.append
     )
-    bench.outbox.on_room = None
+    bench.outbox.on_room = lambda: None
     bench.play(0.01, 0.01, 0.5)
 
     assert sum(lists) == pytest.approx(0.52 * 20_000, abs=1)
