@@ -260,3 +260,12 @@ def test_a_queue_is_held_against_the_rate(size: int, policy: QueuePolicy, rate: 
 
     assert said.startswith(line)
     assert warned is short
+
+
+def test_a_queue_has_one_consumer() -> None:
+    """A second one would take the messages of the first."""
+    queue = MessageQueue(1)
+    queue.connect_consumer(lambda: None)
+
+    with pytest.raises(ValueError, match="has a consumer"):
+        queue.connect_consumer(lambda: None)
