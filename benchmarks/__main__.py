@@ -14,19 +14,19 @@ from pathlib import Path
 
 from benchmarks.broker import BenchBroker
 from benchmarks.case import ROOT, Case, Measured
-from benchmarks.circumstances import circumstances
 from benchmarks.delay import delaying
-from benchmarks.idle import idle
-from benchmarks.live import finish, start
-from benchmarks.pace import Asked, pace
-from benchmarks.page import BENCH, PAGE, PICTURES, write
-from benchmarks.picture import draw, overview
 from benchmarks.progress import say
-from benchmarks.rates import keep
-from benchmarks.raw import Listener
-from benchmarks.report import markdown
-from benchmarks.results import Results
+from benchmarks.reporting.circumstances import circumstances
+from benchmarks.reporting.page import BENCH, PAGE, PICTURES, write
+from benchmarks.reporting.picture import draw, overview
+from benchmarks.reporting.report import markdown
+from benchmarks.reporting.results import Results
+from benchmarks.runs.idle import idle
+from benchmarks.runs.live import finish, start
+from benchmarks.runs.pace import Asked, pace
+from benchmarks.runs.rates import keep
 from benchmarks.scenes import Ports, Scene, scenes
+from benchmarks.senders.raw import Listener
 
 STORE = ROOT / "build" / "bench.json"
 """Where results are kept; a quick look has a file of its own, for it is not to take the place of a whole run."""

@@ -17,8 +17,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sandbox.credentials import Authority, write_key_pair
-from tests.support.ports import free_port
-from tests.support.waiting import wait_until
+from tests.support.processes.ports import free_port
+from tests.support.processes.waiting import wait_until
 
 _START_SECONDS, _COUNT_SECONDS, _STOP_SECONDS = 10.0, 10.0, 10.0
 _TOLD_SECONDS = 1.5

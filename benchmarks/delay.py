@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.case import ROOT
-from tests.support.proxy import Proxy
+from tests.support.brokers.proxy import Proxy
 
 
 @contextmanager

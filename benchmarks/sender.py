@@ -7,11 +7,11 @@ import json
 import sys
 from collections.abc import Callable
 
-from benchmarks.alone import plant_alone
 from benchmarks.case import Case, Measured
-from benchmarks.others import mosquitto_pub, stock_paho, wait_each
-from benchmarks.ours import ours
-from benchmarks.raw import limit
+from benchmarks.senders.alone import plant_alone
+from benchmarks.senders.others import mosquitto_pub, stock_paho, wait_each
+from benchmarks.senders.ours import ours
+from benchmarks.senders.raw import limit
 
 SENDERS: dict[str, Callable[[Case], Measured]] = {
     "ours": ours,

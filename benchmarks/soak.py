@@ -17,17 +17,17 @@ from typing import Any, Generic, TypeVar
 
 from matplotlib.figure import Figure
 
-from benchmarks.bounds import Bound, bound_table, held_bounds, paced_bounds
 from benchmarks.broker import BenchBroker
 from benchmarks.case import ROOT
-from benchmarks.circumstances import circumstances
-from benchmarks.memory import Held, Load, hold
-from benchmarks.pace import Asked, Paced, pace
-from benchmarks.page import PAGE, PICTURES, SOAK_MEMORY, SOAK_PACE, Marks, write
-from benchmarks.picture import draw, growth, stall
 from benchmarks.progress import say
-from benchmarks.report import held_table, pace_table
-from benchmarks.results import save
+from benchmarks.reporting.bounds import Bound, bound_table, held_bounds, paced_bounds
+from benchmarks.reporting.circumstances import circumstances
+from benchmarks.reporting.page import PAGE, PICTURES, SOAK_MEMORY, SOAK_PACE, Marks, write
+from benchmarks.reporting.picture import draw, growth, stall
+from benchmarks.reporting.report import held_table, pace_table
+from benchmarks.reporting.results import save
+from benchmarks.runs.memory import Held, Load, hold
+from benchmarks.runs.pace import Asked, Paced, pace
 
 _PACE = Asked(rate=1000, seconds=600, stall_seconds=30)
 _LOAD = Load(machines=20_000, rate=20_000, seconds=3600, settle_seconds=60, look_seconds=10)

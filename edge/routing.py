@@ -1,4 +1,4 @@
-"""Which topic a message goes to: the type's template, the user's prefix, one layout for all."""
+"""Topics of messages, from the template of the machine type, the prefix and the topic layout."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from edge.settings.loader import TopicLayout
 from plant.telemetry import Message
 
 MOST_BYTES = 65_535
-"""A topic name's longest form in bytes of UTF-8 (MQTT 5, 1.5.4)."""
+"""The most bytes of UTF-8 in a topic name (MQTT 5, 1.5.4)."""
 
 TRIGGER: Final = "trigger"
-"""The user property that says what made a source report outside its regular period; regular rows have none."""
+"""The user property of a message outside its source's regular period: what caused it."""
 
-_OF_ONE = ("{machine_id", "{station_id")
+_MACHINE_FIELDS = ("{machine_id", "{station_id")
 
 
 class TopicError(ValueError):
-    """A topic that no broker would take; the text names the topic and the rule."""
+    """A topic name is invalid; the text names the topic and the rule."""
 
 
 def check_topic(topic: str) -> str:
-    """Give back `topic` if it may be published to (MQTT 5, 4.7), else raise TopicError."""
+    """Return `topic` if it may be published to (MQTT 5, 4.7); raise TopicError otherwise."""
     rules = (
         (not topic or "" in topic.split("/"), "must have no empty level"),
-        ("+" in topic or "#" in topic, "must hold no wildcard (+ or #)"),
-        ("\0" in topic, "must not hold the character NUL"),
-        (topic.startswith("$"), "must not start with $ (the broker's own)"),
+        ("+" in topic or "#" in topic, "must have no wildcard (+ or #)"),
+        ("\0" in topic, "must not contain the character NUL"),
+        (topic.startswith("$"), "must not start with $ (reserved for the broker)"),
         (len(topic.encode()) > MOST_BYTES, f"must be at most {MOST_BYTES} bytes"),
     )
     for broken, rule in rules:
@@ -37,9 +37,9 @@ def check_topic(topic: str) -> str:
 
 
 class TopicRouter:
-    """The router: each source's topic is made once and remembered.
+    """Returns the topic of a message; each source's topic is made once and cached.
 
-    template: gives a kind's topic template, with the placeholders {prefix} {type} {machine_id} {station_id}.
+    template: returns a kind's topic template, with the placeholders {prefix} {type} {machine_id} {station_id}.
     """
 
     def __init__(self, template: Callable[[str], str], prefix: str, layout: TopicLayout = TopicLayout.TYPE) -> None:
@@ -50,22 +50,22 @@ class TopicRouter:
         self._common: dict[str, str] = {}
 
     def topic(self, message: Message) -> str:
-        """The topic of `message`; raises TopicError where the filled-in template is none."""
+        """Return the topic of `message`; raise TopicError where the filled-in template is not a valid topic."""
         try:
             return self._known[message.source]
         except KeyError:
             topic = self._known[message.source] = self._common.get(message.kind) or self._make(message)
             return topic
 
-    def forget(self) -> None:
-        """Make every topic anew: the structure has changed."""
+    def invalidate(self) -> None:
+        """Drop the cached topics: the configuration has changed."""
         self._known.clear()
         self._common.clear()
 
     def _make(self, message: Message) -> str:
         template = self._template(message.kind)
         topic = check_topic(self._fill(template, message))
-        if self._layout is TopicLayout.TYPE and not any(name in template for name in _OF_ONE):
+        if self._layout is TopicLayout.TYPE and not any(name in template for name in _MACHINE_FIELDS):
             self._common[message.kind] = topic
         return topic
 

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import cast
 
 from benchmarks.case import ROOT
-from benchmarks.page import Marks, table, write
 from benchmarks.progress import say
+from benchmarks.reporting.page import Marks, table, write
 from fuzz.part import LONGEST_SECONDS, Part, Result
 
 PAGE = ROOT / "docs" / "reliability.md"

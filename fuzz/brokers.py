@@ -45,8 +45,8 @@ _HASTE: tuple[tuple[ModuleType, str, float], ...] = (
     (edge.mqtt.backoff, "_MOST_SECONDS", 0.05),
     (edge.mqtt.connection, "_TICK_SECONDS", 0.02),
     (edge.mqtt.connection, "_ANSWER_SECONDS", 0.5),
-    (edge.mqtt.publisher, "_SLOW_FIRST_SECONDS", 0.01),
-    (edge.mqtt.publisher, "_SLOW_MOST_SECONDS", 0.05),
+    (edge.mqtt.publisher, "_FIRST_PAUSE_SECONDS", 0.01),
+    (edge.mqtt.publisher, "_LONGEST_PAUSE_SECONDS", 0.05),
     (edge.mqtt.auth.token_refresh, "_ANSWER_SECONDS", 0.1),
 )
 """Waits that are shortened, so that a case takes a part of a second."""

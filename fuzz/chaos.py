@@ -20,15 +20,15 @@ from pathlib import Path
 from random import Random  # noqa: TID251 - makes the faults; no part of the plant
 
 from benchmarks.broker import BenchBroker
-from benchmarks.circumstances import circumstances
-from benchmarks.live import finish, plant_file, said_last, start
-from benchmarks.page import Marks, table, write
 from benchmarks.progress import say
+from benchmarks.reporting.circumstances import circumstances
+from benchmarks.reporting.page import Marks, table, write
+from benchmarks.runs.live import finish, plant_file, said_last, start
 from fuzz.__main__ import PAGE
 from fuzz.part import chance
 from fuzz.witness import Witness
-from tests.support.daemon import DaemonProcess
-from tests.support.proxy import Proxy
+from tests.support.brokers.proxy import Proxy
+from tests.support.processes.daemon import DaemonProcess
 
 MARKS = Marks("<!-- measured: make chaos writes from here -->", "<!-- measured: make chaos to here -->")
 _MACHINES, _RATE, _SECONDS = 5_000, 3_000.0, 3600.0

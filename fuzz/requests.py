@@ -25,9 +25,9 @@ import orjson
 
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from sandbox.broker import SandboxBroker
-from tests.support.daemon import DaemonProcess, plain, running
-from tests.support.plants import default
-from tests.support.ports import free_port
+from tests.support.factory.plants import default
+from tests.support.processes.daemon import DaemonProcess, plain, running
+from tests.support.processes.ports import free_port
 
 _MACHINES: Final = {"cnc": 500, "printer_3d": 500, "welding": 300, "painting": 100, "testing": 100}
 _RATE: Final = 300

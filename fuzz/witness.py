@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Self
 
-from benchmarks.raw import connect, subscribe
+from benchmarks.senders.raw import connect, subscribe
 
 _READ_BYTES = 262_144
 # The CloudEvents id, read off the stream: 24 characters that the sender's messages share, then a counter from 1.

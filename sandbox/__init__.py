@@ -1,1 +1,1 @@
-"""A small MQTT 5 broker for trying things out and for tests. Not for production."""
+"""A small MQTT 5 broker for demos and tests. Not for production."""

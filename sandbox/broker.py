@@ -1,8 +1,8 @@
 """The sandbox broker: MQTT 5 in the caller's event loop, with K8S-SAT and with faults on demand.
 
-For trying things out and for tests, not for production: nothing is persistent, and it does as it is told by `faults`.
+For demos and tests, not for production: nothing is persistent, and `faults` change its behaviour.
 
-It speaks MQTT 5 only, with QoS 0 and 1, over TCP and TLS: wildcards, retained messages, wills, sessions that outlive
+It supports only MQTT 5, with QoS 0 and 1, over TCP and TLS: wildcards, retained messages, wills, sessions that outlast
 their connections, keep-alive, and flow control both ways. No QoS 2, topic aliases or shared subscriptions.
 """
 
@@ -16,15 +16,15 @@ from typing import Self
 
 from mqtt5 import ConnectPacket, PublishPacket, TopicFilter
 
-from sandbox.connection import Connection
+from sandbox.connections.connection import Connection
+from sandbox.connections.listener import Listener, ListeningSocket
 from sandbox.faults import Faults, Rule
-from sandbox.hub import Hub
 from sandbox.limits import Limits
-from sandbox.listener import Door, Listener
 from sandbox.observe import Counters, Observations, SeenAuth, SeenConnect
-from sandbox.recorder import Recorder
-from sandbox.session import Session
-from sandbox.wire import Reason
+from sandbox.protocol.wire import Reason
+from sandbox.sessions.hub import Hub
+from sandbox.sessions.recorder import Recorder
+from sandbox.sessions.session import Session
 
 __all__ = ["Limits", "Listener", "SandboxBroker"]
 
@@ -32,16 +32,16 @@ CLOSE_SECONDS = 2.0
 
 
 class SandboxBroker:
-    """A broker on some listeners; without any, on one anonymous plain one on loopback.
+    """An MQTT 5 broker; without listeners it has a plain anonymous one on loopback.
 
-    Use it as an async context manager, or `start` and `close` it. After `close` or `kill` it can be started again:
-    on the same ports, with the sessions that were kept.
+    Use it as an async context manager, or `start` and `close` it. After `close` or `kill` it can be started again, on
+    the same ports, with the sessions that were kept.
     """
 
     def __init__(self, *listeners: Listener, limits: Limits | None = None, faults: Faults | None = None) -> None:
         self._listeners = listeners or (Listener(),)
         self._ports = [listener.port for listener in self._listeners]
-        self._doors: list[Door] = []
+        self._open_listeners: list[ListeningSocket] = []
         self._connections: set[Connection] = set()
         self._seen = Observations()
         self._hub = Hub(limits or Limits(), self._seen)
@@ -59,7 +59,7 @@ class SandboxBroker:
 
     @property
     def ports(self) -> list[int]:
-        """The ports listened on, in the order of the listeners; known once it was started."""
+        """The ports, in the order of the listeners; known after `start`."""
         return list(self._ports)
 
     @property
@@ -69,7 +69,7 @@ class SandboxBroker:
 
     @property
     def counters(self) -> Counters:
-        """Counts since the broker was made."""
+        """Counts since the broker was created."""
         return self._seen.counters
 
     @property
@@ -84,17 +84,17 @@ class SandboxBroker:
 
     @property
     def sessions(self) -> dict[str, Session]:
-        """The sessions there are, by client id, those of absent clients among them."""
+        """All sessions by client id, also those of absent clients."""
         return self._hub.sessions
 
     @property
     def connected(self) -> list[str]:
-        """Client ids with a connection and a session now."""
+        """Client ids that have a connection and a session now."""
         return [client_id for client_id, session in self._hub.sessions.items() if session.link is not None]
 
     @property
     def limits(self) -> Limits:
-        """What new connections are told and held to."""
+        """The limits of new connections."""
         return self._hub.limits
 
     @limits.setter
@@ -102,59 +102,59 @@ class SandboxBroker:
         self._hub.limits = limits
 
     async def start(self) -> None:
-        """Listen. Raises OSError if a port is taken."""
+        """Listen; raise OSError if a port is in use."""
         try:
             for index, listener in enumerate(self._listeners):
                 make = partial(Connection, self._hub, listener.access, self.faults, self._connections)
-                self._doors.append(Door(listener, self._ports[index], make, self.counters))
+                self._open_listeners.append(ListeningSocket(listener, self._ports[index], make, self.counters))
         except OSError:
-            await self._shut_doors()
+            await self._stop_listening()
             raise
-        # Remembered, so that a restart after `kill` is found where clients look for it.
-        self._ports = [door.port for door in self._doors]
+        # Kept, so that clients find the broker again after `kill` and `start`.
+        self._ports = [each.port for each in self._open_listeners]
 
     async def close(self) -> None:
-        """End politely: DISCONNECT 0x8B to all, no wills. Sessions are kept for another `start`."""
-        # The doors first: a client that is told to go may be back at once.
-        await self._shut_doors()
+        """Shut down: DISCONNECT 0x8B to all, no wills. Sessions are kept for another `start`."""
+        # Stop listening first: a disconnected client may reconnect at once.
+        await self._stop_listening()
         for connection in list(self._connections):
-            connection.leave(keep_will=False)
+            connection.detach_session(keep_will=False)
             connection.disconnect(Reason.SERVER_SHUTTING_DOWN)
-        await self._part()
+        await self._wait_closed()
 
     async def kill(self, *, lose_sessions: bool = False) -> None:
-        """End as a killed process does: RST to all, no wills; sessions and retained messages are kept or lost."""
-        await self._shut_doors()
+        """End like a killed process: RST to all, no wills; sessions and retained messages are kept or lost."""
+        await self._stop_listening()
         for connection in list(self._connections):
-            connection.leave(keep_will=False)
+            connection.detach_session(keep_will=False)
             connection.cut()
         if lose_sessions:
-            self._hub.forget_all()
-        await self._part()
+            self._hub.drop_all()
+        await self._wait_closed()
 
     def subscribe(self, pattern: str) -> Recorder:
-        """Record messages from now on, retained ones first, as a subscriber inside the process."""
-        recorder = Recorder(self._hub.forget)
+        """Return a recorder that is subscribed from now on; it gets retained messages first."""
+        recorder = Recorder(self._hub.unsubscribe_all)
         for delivery in self._hub.subscribe(recorder, TopicFilter(pattern), None):
             recorder.offer(delivery)
         return recorder
 
     def publish(self, packet: PublishPacket) -> bool:
-        """Publish from inside the process. Whether anybody had subscribed. For QoS 1 give any packet id."""
+        """Publish from inside the process; return whether there was a subscriber. For QoS 1 give any packet id."""
         return self._hub.route(packet, "")
 
     def cut(self, client_id: str | None = None) -> int:
-        """Reset a client's connection now, or all; how many."""
+        """Reset a client's connection now, or all; return how many."""
         return self._each(client_id, Connection.cut)
 
     def disconnect(self, code: int, client_id: str | None = None) -> int:
-        """Send DISCONNECT to a client now, or to all; how many."""
+        """Send DISCONNECT to a client now, or to all; return how many."""
         return self._each(client_id, lambda connection: connection.disconnect(code))
 
     def stall(self, seconds: float | None = None) -> None:
-        """Take bytes and answer nothing on all connections, those to come among them, for a time or until `release`."""
+        """Read and do not answer on all connections, also new ones, for a time or until `release`."""
         self._each(None, lambda connection: connection.stall(seconds))
-        # Held at CONNECT: a listening port accepts by itself, so a hanging broker looks alive until then.
+        # From CONNECT on: a listening socket accepts by itself, so a hanging broker seems to work until then.
         if self._stall is None:
             self._stall = self.faults.stall(None, ConnectPacket, times=None)
         if seconds is not None:
@@ -173,19 +173,19 @@ class SandboxBroker:
             action(connection)
         return len(chosen)
 
-    async def _shut_doors(self) -> None:
-        doors, self._doors = self._doors, []
-        for door in doors:
-            await door.close()
+    async def _stop_listening(self) -> None:
+        listeners, self._open_listeners = self._open_listeners, []
+        for listener in listeners:
+            await listener.close()
 
-    async def _part(self) -> None:
-        """Wait until all connections are closed; reset those that take long."""
-        await self._all_gone()
+    async def _wait_closed(self) -> None:
+        """Wait until all connections are closed; reset those that take too long."""
+        await self._wait_gone()
         self._each(None, Connection.cut)
-        await self._all_gone()
-        # A transport closes its socket one turn of the loop after it told its protocol.
+        await self._wait_gone()
+        # A transport closes its socket one turn of the loop after it called its protocol.
         await asyncio.sleep(0)
 
-    async def _all_gone(self) -> None:
+    async def _wait_gone(self) -> None:
         if self._connections:
             await asyncio.wait([connection.gone for connection in self._connections], timeout=CLOSE_SECONDS)

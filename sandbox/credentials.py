@@ -1,6 +1,6 @@
-"""A throw-away certificate authority, look-alikes of Kubernetes service account tokens, and the files they live in.
+"""A temporary certificate authority, tokens like those of Kubernetes service accounts, and their files.
 
-For trying things out and for tests, not for production: keys are made on the spot and live in memory.
+For demos and tests, not for production: keys are generated at the start and kept in memory.
 """
 
 from __future__ import annotations
@@ -54,18 +54,18 @@ class Authority:
         return self._certificate.public_bytes(Encoding.PEM)
 
     def server_certificate(self, names: Iterable[str] = ()) -> KeyPair:
-        """For localhost, 127.0.0.1, ::1 and more DNS names or IP addresses."""
+        """Issue a certificate for localhost, 127.0.0.1, ::1 and more DNS names or IP addresses."""
         wanted = list(dict.fromkeys((*LOCAL_NAMES, *names)))
         alternatives = x509.SubjectAlternativeName([_general_name(name) for name in wanted])
         return self._issue("sandbox-broker", ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
     def client_certificate(self, common_name: str) -> KeyPair:
-        """A client certificate for mutual TLS."""
+        """Issue a client certificate for mutual TLS."""
         alternatives = x509.SubjectAlternativeName([x509.DNSName(common_name)])
         return self._issue(common_name, ExtendedKeyUsageOID.CLIENT_AUTH, alternatives)
 
     def server_context(self, names: Iterable[str] = (), *, client_ca_pem: bytes | None = None) -> ssl.SSLContext:
-        """TLS 1.2 or later for a listener; with `client_ca_pem` clients must show a certificate of that authority."""
+        """Return a context for a listener, TLS 1.2 or later.  client_ca_pem: require certificates of that authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # The ssl module reads keys from files only.
@@ -93,7 +93,7 @@ class Authority:
 
 
 class TokenIssuer:
-    """Issues and verifies RS256 tokens like those of a Kubernetes service account. `clock`: Unix seconds."""
+    """Issues and verifies RS256 tokens like those of a Kubernetes service account.  clock: Unix seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
@@ -113,9 +113,9 @@ class TokenIssuer:
         subject: str = SUBJECT,
         now: float | None = None,
     ) -> str:
-        """A new token; as Kubernetes does, times are whole seconds: it expires at floor(now + lifetime).
+        """Issue a token; like in Kubernetes, times are whole seconds: it expires at floor(now + lifetime).
 
-        `subject`: `system:serviceaccount:NAMESPACE:NAME`. `now`: Unix seconds, by default the clock's.
+        subject: `system:serviceaccount:NAMESPACE:NAME`.  now: Unix seconds, by default the clock's.
         """
         issued = self.clock() if now is None else now
         claims = {
@@ -131,14 +131,14 @@ class TokenIssuer:
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id})
 
     def verify(self, token: str | bytes, audience: str = "aio-internal") -> dict[str, Any]:
-        """The claims of a good token: signature, issuer, audience, nbf, exp. Raises jwt.InvalidTokenError."""
+        """Return the claims of a valid token; raise jwt.InvalidTokenError otherwise."""
         claims: dict[str, Any] = jwt.decode(
             token,
             self._key.public_key(),
             algorithms=["RS256"],
             audience=audience,
             issuer=self.issuer,
-            # PyJWT compares times with the system's clock; ours may be another.
+            # PyJWT compares times with the system's clock; `clock` may be another.
             options={
                 "require": ["aud", "exp", "nbf", "sub"],
                 "verify_exp": False,
@@ -151,7 +151,7 @@ class TokenIssuer:
         return claims
 
     def write_token(self, path: Path, token: str | None = None) -> str:
-        """Put a token into a file in one step, by default a fresh one; the token."""
+        """Replace a file with a token in one step, by default a new one; return the token."""
         text = self.token() if token is None else token
         write_atomically(path, text.encode())
         return text
@@ -160,8 +160,8 @@ class TokenIssuer:
 class ProjectedVolume:
     """A directory that changes as the kubelet changes a projected volume or a ConfigMap.
 
-    The files are symbolic links to `..data/NAME`; `..data` links to a directory with a time in its name. A new
-    content is a new directory, and one rename of `..data` puts all of it in force.
+    The files are symbolic links to `..data/NAME`; `..data` links to a directory with a time in its name. New content
+    is a new directory, and one rename of `..data` activates all of it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -169,7 +169,7 @@ class ProjectedVolume:
         directory.mkdir(parents=True, exist_ok=True)
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        """Replace the whole content by these files, in the kubelet's order of steps."""
+        """Replace the content by these files, in the kubelet's order of steps."""
         data = self.directory / "..data"
         old = data.resolve() if data.is_symlink() else None
         new = Path(tempfile.mkdtemp(prefix=time.strftime("..%Y_%m_%d_%H_%M_%S.", time.gmtime()), dir=self.directory))
@@ -186,7 +186,7 @@ class ProjectedVolume:
 
     def _link(self, files: Mapping[str, bytes]) -> None:
         links = {path.name for path in self.directory.iterdir() if not path.name.startswith("..")}
-        # Links to files that stay are left alone, as the kubelet leaves them: whoever watches only them sees nothing.
+        # Links to files that stay are not changed, like by the kubelet: a watch of only the links reports nothing.
         for name in files.keys() - links:
             (self.directory / name).symlink_to(f"..data/{name}")
         for name in links - files.keys():
@@ -194,7 +194,7 @@ class ProjectedVolume:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader sees the old content or the new one. Readable by its owner only."""
+    """Replace a file in one step: a reader gets the old content or the new. Only its owner can read it."""
     # Beside the target: a rename is one step only within a file system.
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with os.fdopen(handle, "wb") as file:
@@ -203,7 +203,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_key_pair(folder: Path, pair: KeyPair) -> tuple[Path, Path]:
-    """Write `tls.crt` and `tls.key`, the names of a Kubernetes TLS secret; their paths."""
+    """Write `tls.crt` and `tls.key`, the names in a Kubernetes TLS secret; return their paths."""
     certificate, key = folder / "tls.crt", folder / "tls.key"
     write_atomically(certificate, pair.certificate_pem)
     write_atomically(key, pair.key_pem)
@@ -211,7 +211,7 @@ def write_key_pair(folder: Path, pair: KeyPair) -> tuple[Path, Path]:
 
 
 def _bound_objects(subject: str) -> dict[str, Any]:
-    """The claim `kubernetes.io`: namespace, pod and service account that the token is bound to."""
+    """Return the claim `kubernetes.io`: namespace, pod and service account of the token."""
     *_, namespace, account = subject.split(":")
     return {
         "namespace": namespace,
@@ -225,7 +225,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key)
     builder = builder.serial_number(x509.random_serial_number())
-    # From a little before now, for peers whose clock is behind.
+    # From a little before now, for peers with a slow clock.
     builder = builder.not_valid_before(now - CLOCK_SKEW).not_valid_after(now + VALIDITY)
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
 

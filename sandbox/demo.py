@@ -1,7 +1,7 @@
-"""A broker to try things out with, on loopback: TLS and K8S-SAT for the simulator, a plain port for your own clients.
+"""A demo broker on loopback: TLS and K8S-SAT for the simulator, a plain port for other clients.
 
-For trying things out and for tests, not for production: its certificate authority and its tokens are made on the spot
-and thrown away at the end. The simulator logs in as it would in a cluster, and its token is rotated as there.
+For demos and tests, not for production: its certificate authority and its tokens are created at the
+start and deleted at the end. The simulator logs in as in a cluster, and its token is rotated as there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TOKEN_SECONDS, _ROTATED_AT = 600.0, 0.8
 
 
 class Demo:
-    """The broker, its credentials in a temporary folder, and what to tell the user. An async context manager."""
+    """A demo broker with credentials in a temporary folder, and instructions for the user; an async context manager."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="edgemqttsim-demo-"))
@@ -58,7 +58,7 @@ class Demo:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables that lead the simulator here."""
+        """The variables with which the simulator connects to this broker."""
         return {
             "MQTT_BROKER": "localhost",
             "MQTT_PORT": str(self.broker.ports[0]),
@@ -69,21 +69,21 @@ class Demo:
         }
 
     def how_to_look(self, prefix: str, plant: Path, page: str | None) -> tuple[str, dict[str, str]]:
-        """What to type to see the messages, for people, and the same as values for machines.
+        """Return how to see the messages: as text for people, and as values for a JSON log.
 
-        plant: the YAML that may be edited.  page: what a browser can open, if anything.
+        plant: the YAML file that the user may edit.  page: the URL for a browser, or None.
         """
         secure, port = self.broker.ports[:2]
         watch = f"mosquitto_sub -V mqttv5 -h localhost -p {port} -t '{prefix}/#' -v"
         browser = f"  in a browser    {page}\n" if page else ""
         text = (
-            "A broker for trying things out runs on this machine (not for production).\n"
+            "A demo broker runs on this machine (not for production).\n"
             f"  the simulator   localhost:{secure}, TLS and K8S-SAT, as in a cluster\n"
-            f"  your clients    localhost:{port}, plain: watch the factory from another terminal\n"
+            f"  your clients    localhost:{port}, without TLS or login: watch the messages from another terminal\n"
             f"                    {watch}\n"
             f"                  or MQTTX: host localhost, port {port}, MQTT 5, topic {prefix}/#\n"
             f"{browser}"
-            f"  edit {plant} while it runs and see the load change; Ctrl-C ends it\n"
+            f"  edit {plant} while it runs, and the messages change; Ctrl-C stops it\n"
         )
         facts = {
             "simulator": f"localhost:{secure}",
@@ -94,7 +94,7 @@ class Demo:
         return text, facts | ({"page": page} if page else {})
 
     def _rotate(self) -> None:
-        """Write the volume as the kubelet does: a new folder, and one symlink swapped."""
+        """Write the volume like the kubelet: a new folder, and one symlink swapped."""
         token = self._issuer.token(lifetime_seconds=_TOKEN_SECONDS)
         self._volume.write({**self._files, "broker-sat": token.encode()})
 
@@ -105,7 +105,7 @@ class Demo:
 
 
 def free_port(wanted: int) -> int:
-    """`wanted` where nobody listens on it at loopback, else any free port."""
+    """Return `wanted` if it is free on loopback, or any free port."""
     with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", wanted)):
         return wanted
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -1,6 +1,6 @@
-"""Scripted faults: rules that say what the broker does to which packet instead of behaving.
+"""Scripted faults: rules that change what the broker does with certain packets.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 
 A rule counts the packets of one kind that pass its filter and acts on some of them::
 
@@ -9,8 +9,8 @@ A rule counts the packets of one kind that pass its filter and acts on some of t
     faults.cut(nth=100, every=100, times=20)                   # RST at each hundredth PUBLISH, 20 times
     faults.ignore(PingReqPacket, times=None)                   # never answer a ping
 
-Actions are small callables; `faults.add(Rule(on=PublishPacket, actions=(take, disconnect(0x8B))))` strings
-them together. Every rule counts every packet; where several are due, the first that answers the packet wins.
+Actions are small callables; `faults.add(Rule(on=PublishPacket, actions=(take, disconnect(0x8B))))` combines
+them. Every rule counts every packet; where several are due, the first that answers the packet wins.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Peer(Protocol):
     limits: Limits
 
     def take(self, packet: PublishPacket) -> int:
-        """Hand a message on as usual, without acknowledging it; the reason code that would be due."""
+        """Route a message without acknowledging it; return the reason code of its acknowledgement."""
 
     def acknowledge(self, packet: PublishPacket, code: int, delay_seconds: float = 0.0) -> None:
         """Send PUBACK if the message has QoS 1."""
@@ -47,14 +47,14 @@ class Peer(Protocol):
         """Send AUTH."""
 
     def stall(self, seconds: float | None) -> None:
-        """Take bytes and answer nothing, for some seconds or until released."""
+        """Read and do not answer, for some seconds or until released."""
 
     def cut(self) -> None:
         """End the TCP connection with RST."""
 
 
 Action = Callable[[Peer, Any], bool]
-"""Does something to a connection because of a packet. True: the packet is dealt with, the broker shall not take it."""
+"""Acts on a connection because of a packet; returns True if the broker must not process the packet itself."""
 
 
 class Scope(TypedDict, total=False):
@@ -75,7 +75,7 @@ def _always(_packet: object) -> bool:
 class Rule:
     """Acts on packets of the kind `on`.
 
-    nth: the first matching packet acted on, from 1.  every: then each so-manyth.
+    nth: the first matching packet acted on, from 1.  every: from then on each n-th.
     times: how often in all, or None for ever.  when: a condition on the packet.  client: a client id, or None for all.
     seen: matching packets so far.  hits: how often it acted.
     """
@@ -91,50 +91,50 @@ class Rule:
     hits: int = 0
 
     def cancel(self) -> None:
-        """Act no more."""
+        """Stop acting."""
         self.times = self.hits
 
     def due(self, client_id: str, packet: Packet) -> bool:
-        """Count a packet; whether to act on it."""
+        """Count a packet; return whether to act on it."""
         if self.client not in {None, client_id} or not self.when(packet):
             return False
-        # Counted even when the rule is spent, so that a test can read how far a client got.
+        # Counted even when the rule no longer acts, so that a test can read how far a client got.
         self.seen += 1
         left = self.times is None or self.hits < self.times
         return left and self.seen >= self.nth and (self.seen - self.nth) % self.every == 0
 
     def act(self, peer: Peer, packet: Packet) -> bool:
-        """Do all the actions; whether one of them dealt with the packet."""
+        """Do all actions; return whether one of them has processed the packet."""
         self.hits += 1
-        dealt_with = False
+        processed = False
         for action in self.actions:
-            dealt_with |= action(peer, packet)
-        return dealt_with
+            processed |= action(peer, packet)
+        return processed
 
 
 class Faults:
-    """The rules in force. Each method below adds a rule and returns it, for `hits` and `cancel`."""
+    """The active rules. Each method below adds a rule and returns it, for `hits` and `cancel`."""
 
     def __init__(self) -> None:
         self._rules: defaultdict[type[Any], list[Rule]] = defaultdict(list)
 
     def add(self, rule: Rule) -> Rule:
-        """Put a rule in force."""
+        """Activate a rule."""
         self._rules[rule.on].append(rule)
         return rule
 
     def clear(self) -> None:
-        """Behave well from now on."""
+        """Remove all rules."""
         self._rules.clear()
 
     def apply(self, peer: Peer, packet: Packet) -> bool:
-        """Called by the broker with each packet. True: the broker shall not take it itself."""
-        dealt_with = False
-        # Every rule has to be asked, also after one has answered, because asking is counting.
+        """Apply the rules to a packet; return True if the broker must not process it itself."""
+        processed = False
+        # Every rule has to be called, also after one has answered, because each call counts a packet.
         for rule in self._rules.get(type(packet), ()):
-            if rule.due(peer.client_id, packet) and not dealt_with:
-                dealt_with = rule.act(peer, packet)
-        return dealt_with
+            if rule.due(peer.client_id, packet) and not processed:
+                processed = rule.act(peer, packet)
+        return processed
 
     def refuse(self, code: int, **scope: Unpack[Scope]) -> Rule:
         """Answer CONNECT with a reason code, whatever its credentials."""
@@ -145,50 +145,50 @@ class Faults:
         return self.add(Rule(on=ConnectPacket, actions=(impose(limits),), **scope))
 
     def puback(self, code: int, **scope: Unpack[Scope]) -> Rule:
-        """Answer PUBLISH with a reason code and do not take the message; nothing is said of QoS 0."""
+        """Answer PUBLISH with a reason code and do not route the message; QoS 0 is not answered."""
         return self.add(Rule(on=PublishPacket, actions=(acknowledge(code),), **scope))
 
     def delay(self, seconds: float, **scope: Unpack[Scope]) -> Rule:
-        """Take messages and acknowledge them later; the order of acknowledgements stays (MQTT 5, 4.6)."""
+        """Route messages and acknowledge them later, in the same order (MQTT 5, 4.6)."""
         return self.add(Rule(on=PublishPacket, actions=(take, acknowledge(0, seconds)), **scope))
 
     def withhold(self, **scope: Unpack[Scope]) -> Rule:
-        """Take messages and never acknowledge them."""
+        """Route messages and never acknowledge them."""
         return self.add(Rule(on=PublishPacket, actions=(take,), **scope))
 
     def cut(self, on: type[Any] = PublishPacket, *, taken: bool = True, **scope: Unpack[Scope]) -> Rule:
-        """Reset the TCP connection at a packet; a message is `taken` first, or lost with the connection."""
+        """Reset the TCP connection at a packet; a message is routed first if `taken`, or lost with the connection."""
         before = (take,) if taken and on is PublishPacket else ()
         return self.add(Rule(on=on, actions=(*before, cut), **scope))
 
     def disconnect(
         self, code: int, on: type[Any] = PublishPacket, *, taken: bool = False, **scope: Unpack[Scope]
     ) -> Rule:
-        """Answer a packet with DISCONNECT; a message may be `taken` first, without its acknowledgement."""
+        """Answer a packet with DISCONNECT; a message is routed first if `taken`, without its acknowledgement."""
         before = (take,) if taken and on is PublishPacket else ()
         return self.add(Rule(on=on, actions=(*before, disconnect(code)), **scope))
 
     def stall(self, seconds: float | None = None, on: type[Any] = PublishPacket, **scope: Unpack[Scope]) -> Rule:
-        """From a packet on take bytes and answer nothing, not even this one, until the time is over or `release`."""
+        """From a packet on, read and do not answer, not even this one, until the time is over or `release`."""
         return self.add(Rule(on=on, actions=(stall(seconds),), **scope))
 
     def ignore(self, on: type[Any], **scope: Unpack[Scope]) -> Rule:
-        """Behave as if packets had not come: PingReqPacket, AuthPacket, SubscribePacket and so on."""
+        """Ignore packets: PingReqPacket, AuthPacket, SubscribePacket and so on."""
         return self.add(Rule(on=on, actions=(ignore,), **scope))
 
     def postpone_reauthentication(self, **scope: Unpack[Scope]) -> Rule:
-        """Answer AUTH with 0x18 and do not take the token, as Azure IoT Operations does when it cannot check it."""
+        """Answer AUTH with 0x18 and ignore the token, like Azure IoT Operations when it cannot check it."""
         return self.add(Rule(on=AuthPacket, actions=(challenge,), **scope))
 
 
 def take(peer: Peer, packet: PublishPacket) -> bool:
-    """Hand the message on and do not acknowledge it."""
+    """Route the message and do not acknowledge it."""
     peer.take(packet)
     return True
 
 
 def acknowledge(code: int, delay_seconds: float = 0.0) -> Action:
-    """PUBACK with a reason code, at once or later."""
+    """Return an action that sends PUBACK with a reason code, at once or later."""
 
     def action(peer: Peer, packet: PublishPacket) -> bool:
         peer.acknowledge(packet, code, delay_seconds)
@@ -198,7 +198,7 @@ def acknowledge(code: int, delay_seconds: float = 0.0) -> Action:
 
 
 def refuse(code: int) -> Action:
-    """CONNACK with a reason code, then close."""
+    """Return an action that sends CONNACK with a reason code, then closes."""
 
     def action(peer: Peer, _packet: Packet) -> bool:
         peer.refuse(code)
@@ -208,7 +208,7 @@ def refuse(code: int) -> Action:
 
 
 def disconnect(code: int) -> Action:
-    """DISCONNECT with a reason code, then close."""
+    """Return an action that sends DISCONNECT with a reason code, then closes."""
 
     def action(peer: Peer, _packet: Packet) -> bool:
         peer.disconnect(code)
@@ -218,18 +218,18 @@ def disconnect(code: int) -> Action:
 
 
 def stall(seconds: float | None) -> Action:
-    """Fall silent; the packet is taken and its answer held back."""
+    """Return an action that stalls; the packet is processed, and its answer delayed."""
 
     def action(peer: Peer, _packet: Packet) -> bool:
         peer.stall(seconds)
-        # The broker goes on and takes the packet; its answer waits like all others.
+        # The broker processes the packet; its answer is delayed like all others.
         return False
 
     return action
 
 
 def impose(limits: Limits) -> Action:
-    """Other limits for this connection."""
+    """Return an action that sets other limits for this connection."""
 
     def action(peer: Peer, _packet: Packet) -> bool:
         peer.limits = limits
@@ -239,17 +239,17 @@ def impose(limits: Limits) -> Action:
 
 
 def cut(peer: Peer, _packet: Packet) -> bool:
-    """RST."""
+    """Reset the connection."""
     peer.cut()
     return True
 
 
 def challenge(peer: Peer, _packet: Packet) -> bool:
-    """AUTH 0x18, Continue authentication."""
+    """Send AUTH 0x18, Continue authentication."""
     peer.authenticated(AuthReasonCode.CONTINUE_AUTHENTICATION)
     return True
 
 
 def ignore(_peer: Peer, _packet: Packet) -> bool:
-    """Nothing."""
+    """Do nothing."""
     return True

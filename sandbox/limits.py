@@ -1,6 +1,6 @@
-"""What the sandbox broker allows a client, and what it keeps for one.
+"""The limits of the sandbox broker for its clients.
 
-For trying things out and for tests, not for production.
+For demos and tests, not for production.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The broker's side of the bargain; the first five are announced in CONNACK (MQTT 5, 3.2.2.3).
+    """What the broker allows each client; the first five are announced in CONNACK (MQTT 5, 3.2.2.3).
 
-    receive_maximum: unacknowledged QoS 1 messages a client may have under way to us.
+    receive_maximum: unacknowledged QoS 1 messages from one client.
     maximum_qos: 0 or 1; QoS 2 is not offered.
-    maximum_packet_size: bytes of the largest frame taken from a client.
+    maximum_packet_size: bytes of the largest frame accepted from a client.
     server_keep_alive_seconds: replaces the client's keep-alive, or None.
     session_expiry_maximum_seconds: longest session expiry granted, or None for any.
     outgoing_window: unacknowledged QoS 1 messages sent to one client, below its own Receive Maximum.
-    queue_messages, queue_bytes: what waits for one slow or absent client; the oldest goes first. Bytes of payload.
-    connect_seconds: how long a new connection may take to send CONNECT.
+    queue_messages, queue_bytes: messages, and bytes of payload, queued for one client; the oldest is dropped first.
+    connect_seconds: time within which a new connection must send CONNECT.
     """
 
     receive_maximum: int = 1_000

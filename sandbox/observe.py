@@ -1,6 +1,6 @@
-"""What a test can see of the broker: counters and the CONNECT and AUTH packets that came.
+"""What a test can observe of the broker: counters, and the CONNECT and AUTH packets received.
 
-For trying things out and for tests, not for production. Tokens and passwords are never kept, only a token's hash.
+For demos and tests, not for production. Tokens and passwords are never kept, only a token's hash.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Counters:
     acknowledged: PUBACKs sent, by reason code.  refused: CONNECTs refused, by reason code.
     disconnected: DISCONNECTs sent, by reason code.  dropped: messages not delivered, by reason.
     reauthentications: AUTH answered with success.  expiries: connections closed because their token expired.
-    handshake_failures: connections that never finished their TLS handshake.
+    handshake_failures: connections whose TLS handshake failed.
     """
 
     connects: Counter[str] = field(default_factory=Counter)
@@ -36,13 +36,13 @@ class Counters:
 
 
 def fingerprint(secret: bytes | None) -> str | None:
-    """SHA-256 of a token in hexadecimal digits, or None: enough to tell one from another."""
+    """Return the SHA-256 of a token in hexadecimal digits, or None: enough to distinguish tokens."""
     return None if secret is None else hashlib.sha256(secret).hexdigest()
 
 
 @dataclass(slots=True)
 class SeenConnect:
-    """One CONNECT. `reason_code` and `session_present` are what CONNACK said, None if none was sent."""
+    """One CONNECT, with reason code and session present of its CONNACK, None if none was sent."""
 
     client_id: str
     clean_start: bool
@@ -59,7 +59,7 @@ class SeenConnect:
 
     @classmethod
     def of(cls, packet: ConnectPacket) -> SeenConnect:
-        """What may be kept of a CONNECT."""
+        """Record a CONNECT, without its secrets."""
         return cls(
             client_id=packet.client_id,
             clean_start=packet.clean_start,
@@ -85,14 +85,14 @@ class SeenAuth:
 
     @classmethod
     def of(cls, client_id: str, packet: AuthPacket) -> SeenAuth:
-        """What may be kept of an AUTH."""
+        """Record an AUTH, without its secrets."""
         data = fingerprint(packet.authentication_data)
         return cls(client_id, int(packet.reason_code), packet.authentication_method, data)
 
 
 @dataclass(slots=True)
 class Observations:
-    """All that the broker lets one see: counters, and CONNECT and AUTH packets in order of arrival."""
+    """Counters, and CONNECT and AUTH packets in order of arrival."""
 
     counters: Counters = field(default_factory=Counters)
     connects: list[SeenConnect] = field(default_factory=list)

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, settings
 
 import edge.mqtt.backoff
 import edge.mqtt.connection
-from tests.support.credentials import Credentials
-from tests.support.kustomize import NO_KUBECTL
-from tests.support.leaks import children, command_line
-from tests.support.mosquitto import Mosquitto
-from tests.support.plugin import NO_MOSQUITTO, why_unavailable
-from tests.support.rig import Lines
-from tests.support.scenes import Pod
-from tests.support.waiting import wait_until
+from tests.support.brokers.credentials import Credentials
+from tests.support.brokers.mosquitto import Mosquitto
+from tests.support.brokers.plugin import NO_MOSQUITTO, why_unavailable
+from tests.support.brokers.rig import Lines
+from tests.support.brokers.scenes import Pod
+from tests.support.exports.kustomize import NO_KUBECTL
+from tests.support.processes.leaks import children, command_line
+from tests.support.processes.waiting import wait_until
 
 StartMosquitto = Callable[..., Mosquitto]
 # How long an example takes by the clock on the wall says more of what runs beside it than of the code.

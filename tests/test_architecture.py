@@ -5,21 +5,20 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import ROOT
-from tools.rooms import ARROWS, PACKAGES, arrows, imported, modules, room_of, tree
+from tests.support.processes.daemon import ROOT
+from tools.rooms import ARROWS, arrows, imported, modules, room_of, tree
 
-LAYERS = ("app", "cli", "edge", "messages", "plant")
+LAYERS = ("app", "cli", "edge", "messages", "plant", "sandbox")
 """From the top down: none of them imports one that stands before it."""
 
 OUTSIDE = {"time", "random", "os", "socket", "asyncio", "threading", "secrets", "subprocess", "logging", "uuid"}
 """What the plant may not import: it looks at no clock, no socket, no environment, and draws only by its seed."""
 
 CLOCKS_AND_ENVIRONMENT = {"time.time", "time.monotonic", "os.environ", "os.getenv", "datetime.now", "datetime.utcnow"}
-READERS = ("app", "cli.run", "edge.runtime.simulator", "edge.workers.partition")
+READERS = ("app", "cli.run", "edge.runtime.simulator", "edge.workers.partition", "sandbox.credentials")
 """The modules that look at clocks and at the environment; all others are handed them."""
 
 LONGEST_MODULE, FULLEST_FOLDER = 370, 12
@@ -56,18 +55,18 @@ def test_few_modules_read_clock_and_environment(module: str) -> None:
 
 def test_the_sandbox_stands_alone() -> None:
     """The sandbox broker is a counterpart: it imports nothing of the simulator, which imports only its demo."""
-    paths = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "sandbox").rglob("*.py")]
-    of_sandbox = {name for path in paths for name in imported(".".join(path.parts).removesuffix(".__init__"))}
-    of_us = {name for module in modules() for name in imported(module) if name.startswith("sandbox")}
+    imports = [(room.partition(".")[0], name) for room, names in ARROWS.items() for name in names]
 
-    assert {name for name in of_sandbox if name.partition(".")[0] in {*PACKAGES, "app", "messages"}} == set()
-    assert of_us == {"sandbox.demo"}
+    assert {name for layer, name in imports if layer == "sandbox" and not name.startswith("sandbox.")} == set()
+    assert {name for layer, name in imports if layer != "sandbox" and name.startswith("sandbox.")} == {"sandbox.demo"}
 
 
 def test_modules_and_folders_stay_readable() -> None:
-    """No module of ours is longer than a few screens, and no folder has more than a dozen modules."""
+    """No module is longer than a few screens, and no folder, also of benchmarks and test support, has over a dozen."""
     lengths = {module: tree(module).body[-1].end_lineno or 0 for module in modules() if tree(module).body}
-    folders = Counter(str(Path(*module.split(".")).parent) for module in modules())
+    others = [path for name in ("benchmarks", "tests/support") for path in (ROOT / name).rglob("*.py")]
+    paths = [*(ROOT.joinpath(*module.split(".")) for module in modules()), *others]
+    folders = Counter(str(path.parent.relative_to(ROOT)) for path in paths if path.stem != "__init__")
 
     assert {module: lines for module, lines in lengths.items() if lines > LONGEST_MODULE} == {}
     assert {folder: count for folder, count in folders.items() if count > FULLEST_FOLDER} == {}

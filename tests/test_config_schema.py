@@ -22,9 +22,9 @@ from cli.exports.schemas.config_schema import document
 from fuzz.part import chance
 from fuzz.plantfiles import SHIPPED, mutated
 from plant.definition.plant_config import PlantConfigError, parse, understand
-from tests.support.laser import YAML as LASER
-from tests.support.laser import Laser
-from tests.support.plants import ROOT
+from tests.support.factory.laser import YAML as LASER
+from tests.support.factory.laser import Laser
+from tests.support.factory.plants import ROOT
 
 SCHEMA = document()
 CHECK = fastjsonschema.compile(SCHEMA)

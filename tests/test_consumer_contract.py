@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.plants import COUNTED, Row, by_machine, config, consecutive, job_id, only, result, rows, said
+from tests.support.factory.plants import COUNTED, Row, by_machine, config, consecutive, job_id, only, result, rows, said
 
 PERIOD_SECONDS = {"CNC": 5.0, "3DP": 10.0, "WELD": 5.0, "PAINT": 10 / 3, "TEST": 10.0}
 PRODUCING = {"testing": "testing"}

@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import orjson
 import pytest
 
-from tests.support.plants import ROOT
+from tests.support.factory.plants import ROOT
 
 NAMES = {"app", "crew", "daemon", "messages", "plant", "edge", "sandbox", "cli"}
 NOT_IN_A_CLONE = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")

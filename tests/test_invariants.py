@@ -13,7 +13,7 @@ from plant.definition.plant_config import load
 from plant.machines.machine import Machine
 from plant.oee_accounting import OeeAccounts
 from plant.telemetry import MachineOee
-from tests.support.daemon import ROOT
+from tests.support.processes.daemon import ROOT
 
 DAY_SECONDS = 86_400.0
 _COUNTED = ("planned_seconds", "producing_seconds", "ideal_seconds", "jobs", "good")

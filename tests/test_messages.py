@@ -17,7 +17,7 @@ import pytest
 from messages import START, FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfigError
 from plant.telemetry import Message
-from tests.support.plants import COUNTED, ROOT, config, only, original, result, rows, said
+from tests.support.factory.plants import COUNTED, ROOT, config, only, original, result, rows, said
 
 DEFAULT = ROOT / "message_structure.yaml"
 BRISK = {"customer_order": {"orders_per_hour": 360.0}, "dispatch": {"dispatches_per_hour": 300.0}}

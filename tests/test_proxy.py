@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.mosquitto import Mosquitto
-from tests.support.ports import free_port
-from tests.support.proxy import Proxy
-from tests.support.subscriber import Recorder
-from tests.support.waiting import wait_until
+from tests.support.brokers.mosquitto import Mosquitto
+from tests.support.brokers.proxy import Proxy
+from tests.support.brokers.subscriber import Recorder
+from tests.support.processes.ports import free_port
+from tests.support.processes.waiting import wait_until
 
 
 class Link(NamedTuple):

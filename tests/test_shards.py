@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
-from tests.support.plants import COUNTED, config, original, said
+from tests.support.factory.plants import COUNTED, config, original, said
 
 ORDER = [*COUNTED, "customer_order", "dispatch"]
 BRISK = {"customer_order": {"orders_per_hour": 900.0}, "dispatch": {"dispatches_per_hour": 800.0}}

@@ -20,12 +20,12 @@ import yaml
 
 from plant.definition.spaceship import MACHINE_TYPES
 from sandbox.broker import SandboxBroker
-from tests.support.daemon import ROOT, plain, running
-from tests.support.laser import YAML
-from tests.support.plants import default
-from tests.support.ports import free_port
-from tests.support.subscriber import Recorder
-from tests.support.waiting import wait_until
+from tests.support.brokers.subscriber import Recorder
+from tests.support.factory.laser import YAML
+from tests.support.factory.plants import default
+from tests.support.processes.daemon import ROOT, plain, running
+from tests.support.processes.ports import free_port
+from tests.support.processes.waiting import wait_until
 
 SEPARATED = ["LASER_{number:02d}", "LASER-A{number:02d}", "{number}.l2"]
 
@@ -45,7 +45,7 @@ def with_lasers(path: Path, *, flow: bool = False) -> str:
 
 def laser(pattern: str, *arguments: str, plant: str = "") -> subprocess.CompletedProcess[str]:
     """The process that knows a sixth type, whose number is 11."""
-    call = [sys.executable, "-m", "tests.support.laser", pattern, "11", *arguments]
+    call = [sys.executable, "-m", "tests.support.factory.laser", pattern, "11", *arguments]
     environ = {**os.environ, "MESSAGE_CONFIG_PATH": plant}
     return subprocess.run(call, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
@@ -155,7 +155,7 @@ def test_verify_listens_to_it_live(tmp_path: Path) -> None:
     port = free_port()
     with running(SandboxBroker()) as broker:
         run = ["app", "run", "--seed", "1", "--speed", "600", *plain(broker), "--http-port", str(port)]
-        call = [sys.executable, "-m", "tests.support.laser", SEPARATED[1], "11", *run]
+        call = [sys.executable, "-m", "tests.support.factory.laser", SEPARATED[1], "11", *run]
         environ = {**os.environ, "MESSAGE_CONFIG_PATH": with_lasers(tmp_path)}
         with subprocess.Popen(call, cwd=ROOT, env=environ, stderr=subprocess.PIPE) as process:
             wait_until(lambda: is_ready(port), 20.0, "ready")

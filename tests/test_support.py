@@ -18,11 +18,11 @@ from paho.mqtt.client import MQTTv5
 from sandbox.access import ServiceAccountTokens
 from sandbox.broker import Listener, SandboxBroker
 from tests.conftest import StartMosquitto
-from tests.support.credentials import Credentials
-from tests.support.leaks import children
-from tests.support.mosquitto import Mosquitto
-from tests.support.subscriber import Access, Record, Recorder, Refused
-from tests.support.waiting import wait_until
+from tests.support.brokers.credentials import Credentials
+from tests.support.brokers.mosquitto import Mosquitto
+from tests.support.brokers.subscriber import Access, Record, Recorder, Refused
+from tests.support.processes.leaks import children
+from tests.support.processes.waiting import wait_until
 
 _NOT_AUTHORIZED = 0x87
 _BAD_AUTHENTICATION_METHOD = 0x8C

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from messages import FactoryMessageGenerator
-from tests.support.daemon import ROOT, DaemonProcess
-from tests.support.mosquitto import Mosquitto
-from tests.support.subscriber import Recorder
+from tests.support.brokers.mosquitto import Mosquitto
+from tests.support.brokers.subscriber import Recorder
+from tests.support.processes.daemon import ROOT, DaemonProcess
 
 HOUR = ["--dry-run", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "3600", "--stats-interval", "0"]
 PERIODS_MS = {"CNC": 5000, "3DP": 10_000, "WELD": 5000, "PAINT": 10_000 / 3, "TEST": 10_000}

@@ -35,11 +35,11 @@ from edge.observability.metrics import statistics
 from edge.settings.loader import Settings, variables
 from edge.status import ClockStatus, ConnectionStatus
 from plant.telemetry import Message
-from tests.support.credentials import Credentials
-from tests.support.daemon import DaemonProcess, running
-from tests.support.ports import free_port
-from tests.support.scenes import Pod
-from tests.support.waiting import wait_until
+from tests.support.brokers.credentials import Credentials
+from tests.support.brokers.scenes import Pod
+from tests.support.processes.daemon import DaemonProcess, running
+from tests.support.processes.ports import free_port
+from tests.support.processes.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "data" / "golden"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
-PACKAGES: Final = ("cli", "edge", "plant")
+PACKAGES: Final = ("cli", "edge", "plant", "sandbox")
 
 ARROWS: Final = {
     room: tuple(others.split())
@@ -20,7 +20,7 @@ ARROWS: Final = {
         for line in """\
 app: cli.commands cli.run cli.exports cli.verify cli.preflight edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.verify cli.preflight cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.settings edge.status messages plant.forecast plant.default_plant plant.definition
+cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
@@ -33,7 +33,7 @@ cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.observability edge.delivery edge.http edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition
 edge.runtime: edge.mqtt edge.observability edge.mqtt.protocol edge.delivery edge.routing edge.http edge.settings edge.status edge.oee_sums edge.blocking edge.timestamps edge.startup messages plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
-edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking
+edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability: edge.delivery edge.settings edge.status edge.redaction plant.telemetry
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
@@ -64,6 +64,16 @@ plant.default_plant:
 plant.random_stream:
 plant.telemetry:
 plant.definition:
+sandbox.demo: sandbox.broker sandbox.access sandbox.credentials
+sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
+sandbox.connections: sandbox.sessions sandbox.access sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
+sandbox.sessions: sandbox.observe sandbox.protocol sandbox.limits
+sandbox.access: sandbox.credentials sandbox.protocol
+sandbox.faults: sandbox.limits
+sandbox.observe:
+sandbox.credentials:
+sandbox.protocol: sandbox.limits
+sandbox.limits:
 """.splitlines()  # noqa: E501 - a line a room
     )
 }

@@ -123,7 +123,7 @@ async def session(case: Case, probe: Probe, **changes: object) -> AsyncIterator[
         try:
             yield connection, accepted
         finally:
-            connection.leave(session_expiry_seconds=0)
+            connection.disconnect(session_expiry_seconds=0)
             await connection.closed(_FAREWELL_SECONDS)
     finally:
         connection.close()

@@ -1,1 +1,1 @@
-"""From the plant to what sends: the bounded queue, its ledger, and standard output as a sink."""
+"""Between plant and publisher: the bounded queue, its ledger, and standard output as a sink."""

@@ -1,7 +1,7 @@
-"""The bounded queue between plant and broker, and the ledger of what became of each message.
+"""The bounded queue of messages between plant and broker, and the ledger that accounts for each of them.
 
 The ledger always balances: generated = acknowledged + refused + dropped + queued + in flight. Every figure that is
-shown anywhere comes from it. One thread owns both; there are no locks.
+shown anywhere comes from it. One thread uses both; there are no locks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from plant.telemetry import Message
 
 TOO_LARGE: Final = "too_large"
 NO_TOPIC: Final = "no_topic"
-"""Reasons for which a message is dropped as it cannot be sent at all."""
+"""Reasons for dropping a message that cannot be sent at all."""
 
 _RESTART_SECONDS: Final = 5.0
 _DAY_SECONDS: Final = 86_400.0
@@ -26,23 +26,24 @@ _kind_of: Final = attrgetter("kind")
 
 
 def reserve(size: int, policy: QueuePolicy, per_second: float) -> tuple[str, bool]:
-    """Say for how long a queue of that size takes what a plant says; and whether that is too short to come through.
+    """Describe how long a queue of this size lasts without a broker; return that line, and whether it is too short.
 
-    A broker that is restarted, or moved to another node, is away for some seconds.
+    per_second: messages that the plant emits.  A broker that is restarted, or moved to another node, is away for some
+    seconds.
     """
     seconds = size / per_second if per_second else inf
     lasts = f"{seconds:.3g}s" if seconds < _DAY_SECONDS else "days"
     short = seconds < _RESTART_SECONDS and policy is not QueuePolicy.BLOCK
-    advice = "; a broker away for longer costs messages: raise QUEUE_SIZE, or QUEUE_POLICY=block" if short else ""
+    advice = "; a longer outage of the broker loses messages: raise QUEUE_SIZE, or QUEUE_POLICY=block" if short else ""
     return f"queue without a broker: size={size} lasts={lasts} rate={per_second:.4g}/s policy={policy}{advice}", short
 
 
 class Ledger:
-    """What became of each message, counted since the start of the process.
+    """Counts of messages since the start of the process; each message is in exactly one of them, and in `generated`.
 
-    generated: taken over from the plant.  acknowledged: the broker said yes (at QoS 0: written).
+    generated: accepted from the plant.  acknowledged: by the broker (at QoS 0: written).
     refused: by PUBACK reason code (>= 0x80, MQTT 5, 3.4.2.1).  dropped: by reason, such as `oldest` or `shutdown`.
-    queued, in_flight: waiting now, and sent but not yet answered.
+    queued, in_flight: waiting now, and sent but not yet acknowledged.
     """
 
     __slots__ = (
@@ -68,21 +69,21 @@ class Ledger:
 
     @property
     def sent(self) -> int:
-        """Messages the broker acknowledged."""
+        """Messages that the broker has acknowledged."""
         return self.acknowledged
 
     @property
     def failed(self) -> int:
-        """Messages that will never arrive: refused and dropped."""
+        """Messages that will never be delivered: refused and dropped."""
         return self.refused.total() + self.dropped.total()
 
     @property
     def pending(self) -> int:
-        """Messages whose fate is open: queued and in flight."""
+        """Messages that are not done: queued and in flight."""
         return self.queued + self.in_flight
 
     def balances(self) -> bool:
-        """Say whether every message is accounted for exactly once."""
+        """Return whether every message is counted exactly once."""
         return self.generated == self.sent + self.failed + self.pending and min(self.queued, self.in_flight) >= 0
 
     def __repr__(self) -> str:
@@ -93,25 +94,32 @@ class Ledger:
 
 
 class MessageQueue:
-    """A first-in, first-out queue of at most `size` messages that writes its ledger as messages pass.
+    """A bounded first-in, first-out queue of messages between plant and publisher, which keeps the ledger.
 
     A message is offered, taken (now in flight), and then acknowledged, refused, discarded or put back.
-    on_message: called when the queue was empty and is not any more.
-    on_room: called when the queue was full and is not any more.
-    on_overflow: called for each message dropped because the queue was full, with what gave way, `oldest` or `newest`.
-    on_acknowledged: called with the messages that the broker has taken.
+    size: the most messages that it has.
+    on_room: called when the queue was full and no longer is.
+    on_overflow: called for each message dropped because the queue was full, with which one it was: `oldest`, `newest`.
+    on_acknowledged: called with messages that the broker has acknowledged.
     """
 
-    def __init__(self, size: int, policy: QueuePolicy = QueuePolicy.DROP_OLDEST, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        size: int,
+        policy: QueuePolicy = QueuePolicy.DROP_OLDEST,
+        ledger: Ledger | None = None,
+        *,
+        on_room: Callable[[], None] = lambda: None,
+        on_overflow: Callable[[str], None] = lambda _what: None,
+        on_acknowledged: Callable[[Sequence[Message]], None] = lambda _messages: None,
+    ) -> None:
         self.size = size
         self.policy = policy
         self.ledger = ledger or Ledger()
-        self.on_message: Callable[[], None] | None = None
-        self.on_room: Callable[[], None] | None = None
-        self.on_overflow: Callable[[str], None] | None = None
-        self.on_acknowledged: Callable[[Sequence[Message]], None] | None = None
+        self.on_room, self.on_overflow, self.on_acknowledged = on_room, on_overflow, on_acknowledged
+        self._on_message: Callable[[], None] | None = None
         self._queue: deque[Message] = deque()
-        # Chosen once: a queue that is full stays so for long, and each message then passes here.
+        # Chosen once: a full queue stays full for a while, and each message then gets here.
         self._when_full = {
             QueuePolicy.DROP_OLDEST: self._drop_oldest,
             QueuePolicy.DROP_NEWEST: self._drop_newest,
@@ -122,15 +130,21 @@ class MessageQueue:
         return len(self._queue)
 
     def __repr__(self) -> str:
-        return f"<Outbox {len(self)} of {self.size}, {self.policy}>"
+        return f"<MessageQueue {len(self)} of {self.size}, {self.policy}>"
+
+    def connect_consumer(self, on_message: Callable[[], None]) -> None:
+        """Register the one consumer: `on_message` is called when the queue was empty and no longer is."""
+        if self._on_message is not None:
+            raise ValueError("the queue has a consumer")
+        self._on_message = on_message
 
     @property
     def room(self) -> int:
-        """How many messages can be offered before the policy has to act."""
+        """How many messages the queue accepts before its policy applies."""
         return max(0, self.size - len(self._queue))
 
     def offer(self, *messages: Message) -> int:
-        """Take over new messages; how many of them. Under `block` those without room are not counted and not ours."""
+        """Queue new messages; return how many were accepted. With `block` the rest is neither queued nor counted."""
         room = self.room
         self._append(messages[:room])
         for place in range(room, len(messages)):
@@ -139,62 +153,61 @@ class MessageQueue:
         return len(messages)
 
     def take(self, most: int, busy: set[str] | None = None) -> list[Message]:
-        """Give the oldest messages, up to `most`; from now on they are in flight.
+        """Return the oldest messages, up to `most`; from now on they are in flight.
 
-        busy: sources of which nothing may be given now. It ends before the first of such a source, and puts in there
-        the sources of what it gives.
+        busy: sources with a message in flight. The result ends before the first message of such a source, and the
+        sources of the returned messages are added to it.
         """
         queue, length = self._queue, len(self._queue)
         count = min(most, length) if busy is None else self._not_busy(most, busy)
         taken = [queue.popleft() for _ in range(count)]
         self.ledger.queued -= count
         self.ledger.in_flight += count
-        self._tell_room(length)
+        self._notify_room(length)
         return taken
 
     def put_back(self, *messages: Message) -> None:
-        """Return messages from flight to the head of the queue, given in the order they were taken.
+        """Move messages in flight to the head of the queue again, in the order in which they were taken.
 
-        The queue may then exceed its size by the window: what was once sent is not dropped for being put back.
+        The queue may then exceed its size by the window: a message that was once sent is not dropped for that.
         """
         was_empty = not self._queue
         self._queue.extendleft(reversed(messages))
         self.ledger.in_flight -= len(messages)
         self.ledger.queued += len(messages)
-        if was_empty and messages and self.on_message:
-            self.on_message()
+        if was_empty and messages and self._on_message:
+            self._on_message()
 
     def acknowledged(self, *messages: Message) -> None:
-        """The broker has taken these messages from flight."""
+        """Count these messages in flight as acknowledged."""
         ledger, count = self.ledger, len(messages)
         ledger.in_flight -= count
         ledger.acknowledged += count
         ledger.acknowledged_by_kind.update(map(_kind_of, messages))
-        if self.on_acknowledged:
-            self.on_acknowledged(messages)
+        self.on_acknowledged(messages)
 
-    def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one shape for all ends of a flight
-        """The broker has refused this message in flight for good, with a PUBACK reason code."""
+    def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one signature for all results
+        """Count this message in flight as refused, with a PUBACK reason code."""
         self.ledger.in_flight -= 1
         self.ledger.refused[code] += 1
 
-    def discard(self, message: Message, reason: str) -> None:  # noqa: ARG002 - one shape for all ends of a flight
-        """Give up this message in flight."""
+    def discard(self, message: Message, reason: str) -> None:  # noqa: ARG002 - one signature for all results
+        """Count this message in flight as dropped."""
         self.ledger.in_flight -= 1
         self.ledger.dropped[reason] += 1
 
     def take_over(self, messages: Sequence[Message]) -> None:
-        """Queue messages whether there is room or not: the last ones, after which nothing more comes."""
+        """Queue the last messages, whether there is room or not."""
         self._append(messages)
 
     def drop_all(self, reason: str) -> int:
-        """Give up everything still queued; return how many that were."""
+        """Drop everything queued; return how many messages that was."""
         count = len(self._queue)
         if count:
             self._queue.clear()
             self.ledger.queued = 0
             self.ledger.dropped[reason] += count
-            self._tell_room(count)
+            self._notify_room(count)
         return count
 
     def _append(self, messages: Sequence[Message]) -> None:
@@ -202,16 +215,16 @@ class MessageQueue:
         self._count(messages)
         self.ledger.queued += len(messages)
         self._queue.extend(messages)
-        # Only the first wakes the sender: it goes on by itself until the queue is empty.
-        if was_empty and messages and self.on_message:
-            self.on_message()
+        # Only the first wakes the consumer: it continues by itself until the queue is empty.
+        if was_empty and messages and self._on_message:
+            self._on_message()
 
     def _count(self, messages: Sequence[Message]) -> None:
         self.ledger.generated += len(messages)
         self.ledger.generated_by_kind.update(map(_kind_of, messages))
 
     def _not_busy(self, most: int, busy: set[str]) -> int:
-        """How many of the oldest can be given, whose sources are busy then."""
+        """Return how many of the oldest can be taken; their sources are busy then."""
         count = 0
         for message in islice(self._queue, most):
             if message.source in busy:
@@ -220,12 +233,12 @@ class MessageQueue:
             count += 1
         return count
 
-    def _tell_room(self, length_before: int) -> None:
-        if length_before >= self.size > len(self._queue) and self.on_room:
+    def _notify_room(self, length_before: int) -> None:
+        if length_before >= self.size > len(self._queue):
             self.on_room()
 
     def _drop_oldest(self, message: Message) -> bool:
-        # One for one: a queue that messages from flight have made longer than its size is not cut down for that.
+        # One for one: a queue that is longer than its size, by messages put back, is not shortened to it.
         self._append((message,))
         self._queue.popleft()
         self.ledger.queued -= 1
@@ -239,8 +252,7 @@ class MessageQueue:
 
     def _overflow(self, what: str) -> None:
         self.ledger.dropped[what] += 1
-        if self.on_overflow:
-            self.on_overflow(what)
+        self.on_overflow(what)
 
-    def _block(self, message: Message) -> bool:  # noqa: ARG002 - one shape for all three policies
+    def _block(self, message: Message) -> bool:  # noqa: ARG002 - one signature for all policies
         return False

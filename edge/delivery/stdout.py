@@ -1,4 +1,4 @@
-"""Messages as JSON lines on a stream, in place of a broker: the same outbox, the same ledger."""
+"""Messages as JSON lines on standard output, in place of a broker, with the same queue and ledger."""
 
 from __future__ import annotations
 
@@ -25,75 +25,75 @@ _MOST_A_WRITE: Final = 2000
 
 
 class ReaderGone(Exception):
-    """Whoever read standard output has seen enough. That is no error."""
+    """The reader of standard output has closed it. That is not an error."""
 
 
 class StdoutFailed(Exception):
-    """Standard output takes no more; the text says why."""
+    """Standard output cannot be written; the text says why."""
 
 
 class StdoutWriter:
-    """Writes every message as `{"topic":...,"qos":...,"retain":...,"payload":{...}}`; written is acknowledged.
+    """Writes every message as `{"topic":...,"qos":...,"retain":...,"payload":{...}}`; a written one is acknowledged.
 
-    An extra row for a finished job has `"user_properties":{"trigger":"job"}` before its payload, as it has on the wire.
-    A reader that is slow holds the plant back, if the outbox does so too when it is full; but not the process: a write
-    that blocks does so in a thread of its own.
-    stream: unbuffered, so that what was written has left the process.
+    An additional message for a finished job has `"user_properties":{"trigger":"job"}` before its payload, as in MQTT.
+    A slow reader delays the plant, if the queue's policy is to block, but not the process: a write that may block runs
+    in a thread of its own.
+    stream: unbuffered, so that written bytes have left the process.
     """
 
     def __init__(
         self,
-        outbox: MessageQueue,
+        queue: MessageQueue,
         topic: Callable[[Message], str],
         qos: int,
         stream: FileIO,
         retained: Collection[str] = (),
     ) -> None:
-        self._outbox, self._topic, self._stream = outbox, topic, stream
+        self._queue, self._topic, self._stream = queue, topic, stream
         self._qos, self._retained = qos, retained
-        self._lines_wait, self._idle = asyncio.Event(), asyncio.Event()
+        self._available, self._idle = asyncio.Event(), asyncio.Event()
         self._writing: Sequence[Message] = ()
         self._stopping = False
         self._idle.set()
-        # Only what has a reader can block for long; a thread for each write would make a file a third slower.
+        # Only a stream with a reader can block for long; a thread for each write makes writing a file a third slower.
         self._may_block = not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-        outbox.on_message = self._wake
+        queue.connect_consumer(self._wake)
 
     def facts(self) -> ConnectionStatus:
-        """Always ready, without any client."""
+        """Return a status that is always ready, without any MQTT client."""
         return ConnectionStatus(connected=True, last_reason="dry run", clients=0)
 
     async def run(self) -> None:
-        """Write what comes until `stop`; ReaderGone or StdoutFailed where that cannot go on."""
+        """Write messages until `stop`; raise ReaderGone or StdoutFailed where that is no longer possible."""
         while not self._stopping:
-            await self._lines_wait.wait()
-            self._lines_wait.clear()
-            while len(self._outbox):
-                await self._write(self._outbox.take(min(len(self._outbox), _MOST_A_WRITE)))
+            await self._available.wait()
+            self._available.clear()
+            while len(self._queue):
+                await self._write(self._queue.take(min(len(self._queue), _MOST_A_WRITE)))
             self._idle.set()
 
     async def drain(self, seconds: float) -> bool:
-        """Wait up to `seconds` until all is written; say whether it is."""
+        """Wait up to `seconds` until everything is written; return whether it is."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
-        return not len(self._outbox) and not self._writing
+        return not len(self._queue) and not self._writing
 
     async def stop(self) -> None:
-        """Let `run` end."""
+        """Let `run` return."""
         self._stopping = True
-        self._lines_wait.set()
+        self._available.set()
 
     def abandon(self, reason: str) -> None:
-        """Count what could not be written, be it only a part of it."""
+        """Count as dropped what could not be written, or only in part."""
         for message in self._writing:
-            self._outbox.discard(message, reason)
+            self._queue.discard(message, reason)
         self._writing = ()
-        self._outbox.drop_all(reason)
+        self._queue.drop_all(reason)
 
     def _wake(self) -> None:
         self._idle.clear()
-        self._lines_wait.set()
+        self._available.set()
 
     async def _write(self, messages: Sequence[Message]) -> None:
         self._writing = messages
@@ -101,13 +101,13 @@ class StdoutWriter:
         write = partial(_write_all, self._stream, b"".join(lines))
         written, error = await run_aside(write) if self._may_block else write()
         whole = bisect_right([*accumulate(map(len, lines))], written)
-        self._outbox.acknowledged(*messages[:whole])
+        self._queue.acknowledged(*messages[:whole])
         self._writing = ()
         if error is not None:
-            self._idle.set()  # nobody need wait for what cannot be written
-            self._outbox.put_back(*messages[whole:])
+            self._idle.set()  # do not let `drain` wait for what cannot be written
+            self._queue.put_back(*messages[whole:])
             if isinstance(error, BrokenPipeError):
-                raise ReaderGone("the reader of standard output has gone")
+                raise ReaderGone("the reader of standard output has closed it")
             raise StdoutFailed(f"cannot write to standard output: {error.strerror}")
 
     def _line(self, message: Message) -> bytes:
@@ -127,7 +127,7 @@ class StdoutWriter:
 
 
 def _write_all(stream: FileIO, data: bytes) -> tuple[int, OSError | None]:
-    """Write as much as goes: how many bytes that were, and what stopped it."""
+    """Write as much as possible; return how many bytes, and the error that stopped it."""
     left = memoryview(data)
     try:
         while left:

@@ -1,4 +1,4 @@
-"""What a broker grants in CONNACK (MQTT 5, 3.2.2.3), and what that means for us."""
+"""What a broker grants in CONNACK (MQTT 5, 3.2.2.3), and what follows for the simulator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHORT_PACKET_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A CONNACK that lets us in (MQTT 5, 3.2).  granted: its numbers as the broker set them, by their names."""
+    """A CONNACK that accepts the connection (MQTT 5, 3.2).  granted: the numbers that the broker set, by name."""
 
     session_present: bool
     limits: Limits
@@ -40,9 +40,9 @@ class Accepted:
 
     @classmethod
     def of(cls, answer: Answer, settings: Settings) -> Accepted:
-        """Our wishes within what the server grants; what it does not mention is unlimited (MQTT 5, 3.2.2.3)."""
-        said = {name: answer.number(number) for name, number in _NAMES.items()}
-        granted = {name: number for name, number in said.items() if number is not None}
+        """Limit the settings to what the server grants; what it does not mention is unlimited (MQTT 5, 3.2.2.3)."""
+        numbers = {name: answer.number(number) for name, number in _NAMES.items()}
+        granted = {name: number for name, number in numbers.items() if number is not None}
         limits = Limits(
             window=min(settings.mqtt_window, granted.get("ReceiveMaximum", LAST_OWN_ID), LAST_OWN_ID - FIRST_OWN_ID),
             qos=min(settings.mqtt_qos, granted.get("MaximumQoS", 2)),
@@ -53,16 +53,16 @@ class Accepted:
 
 
 def shortcomings(granted: Mapping[str, int], settings: Settings) -> Iterator[str]:
-    """What the broker grants less of than we would like, and what follows; a line each."""
+    """Yield a line for each limit of the broker that is lower than our settings, with the consequence."""
     if granted.get("MaximumQoS", 2) < settings.mqtt_qos:
-        yield "messages go out with QoS 0: nothing is acknowledged, and what gets lost is not noticed"
+        yield "the broker's Maximum QoS is 0: messages are not acknowledged, and a lost one is not noticed"
     if granted.get("ReceiveMaximum", 2) < 2 <= settings.mqtt_window:
-        yield "the broker's Receive Maximum is 1: a message leaves only when the last one is acknowledged"
+        yield "the broker's Receive Maximum is 1: a message is sent only when the last one is acknowledged"
     if not granted.get("RetainAvailable", 1):
-        yield "the broker keeps no retained messages: OEE reports reach only those who listen then"
+        yield "the broker keeps no retained messages: OEE reports reach only clients that are subscribed at that moment"
     if (most := granted.get("MaximumPacketSize", _SHORT_PACKET_BYTES)) < _SHORT_PACKET_BYTES:
-        yield f"longer messages than the broker's Maximum Packet Size of {most:,} bytes are dropped as too_large"
+        yield f"the broker's Maximum Packet Size is {most:,} bytes: longer messages are dropped as too_large"
     if (kept := granted.get("SessionExpiryInterval", settings.mqtt_session_expiry)) < settings.mqtt_session_expiry:
-        yield f"sessions are kept for {kept:,} s, less than MQTT_SESSION_EXPIRY={settings.mqtt_session_expiry}"
+        yield f"the broker keeps sessions for {kept:,} s, less than MQTT_SESSION_EXPIRY={settings.mqtt_session_expiry}"
     if granted.get("ServerKeepAlive") == 0:
-        yield "the broker turns the keep-alive off: we ping all the same, to notice a dead link"
+        yield "the broker turns the keep-alive off: pings are sent all the same, to notice a dead connection"

@@ -1,6 +1,6 @@
-"""The way to a host that may have several addresses: all are tried, each soon after the other, and the first wins.
+"""TCP connections to a host that may have several addresses: all are tried in quick succession, and the first wins.
 
-RFC 8305 ("Happy Eyeballs"): a network may swallow what is sent to one of the addresses, so that none may be waited for.
+RFC 8305 ("Happy Eyeballs"): a network may drop what is sent to one of the addresses, so none is waited for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LOOKUP_SECONDS: Final = 15.0
 
 
 class Address(NamedTuple):
-    """One address of a host, as `socket.getaddrinfo` gives it."""
+    """One address of a host, as `socket.getaddrinfo` returns it."""
 
     family: int
     where: tuple[Any, ...]
@@ -38,15 +38,15 @@ class Address(NamedTuple):
 
 
 class NotReached(OSError):
-    """No address of a host takes connections.  lost: what each address came to."""
+    """No address of a host accepts a connection.  lost: the error of each address."""
 
     def __init__(self, host: str, lost: dict[Address, OSError]) -> None:
-        super().__init__(self._told(host, lost))
+        super().__init__(self._describe(host, lost))
         self.lost = lost
 
     @staticmethod
-    def _told(host: str, lost: dict[Address, OSError]) -> str:
-        """All that was tried, in a line; addresses that came to the same together, and none twice."""
+    def _describe(host: str, lost: dict[Address, OSError]) -> str:
+        """Return all errors in a line, each once, with its addresses."""
         by_reason: dict[str, list[str]] = {}
         for address, error in lost.items():
             by_reason.setdefault(reason(error), []).append(address.text)
@@ -58,8 +58,8 @@ class NotReached(OSError):
 class Dialer:
     """Opens connections to one host and port, attempt after attempt.
 
-    It remembers what led to nothing: an address that takes connections and then does not let us in comes after the
-    others at the next attempts. A lookup that hangs is waited for again, not started anew: each costs a thread.
+    An address that accepts the TCP connection, on which then no MQTT session begins, is tried after the others at the
+    next attempts. A lookup that hangs is waited for again, not started again: each costs a thread.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Dialer:
         self._attempts = itertools.count(1)
 
     async def resolve(self) -> list[Address]:
-        """Look the addresses up, in the order in which to try them.
+        """Look up the addresses, in the order in which to try them.
 
         Raises socket.gaierror, EAI_AGAIN where no name server answers.
         """
-        if self._lookup is None or self._lookup.done():  # what nobody has waited for may be old
+        if self._lookup is None or self._lookup.done():  # a result that was not waited for may be old
             self._lookup = asyncio.create_task(run_aside(partial(_look_up, self.host, self.port)), name="lookup")
-            self._lookup.add_done_callback(_heard)
+            self._lookup.add_done_callback(_retrieve)
         done, _ = await asyncio.wait([self._lookup], timeout=self._lookup_seconds)
         if not done:
             why = f"no answer from a name server within {self._lookup_seconds:g} s"
@@ -87,9 +87,9 @@ class Dialer:
         return sorted(interleaved(lookup.result()), key=lambda address: self._doubts.get(address, 0))
 
     async def connect(self) -> socket.socket:
-        """Return a connected socket, to the first address that takes one.
+        """Return a connected socket, to the first address that accepts.
 
-        Raises NotReached where none does, socket.gaierror where there is none.
+        Raises NotReached where none does, socket.gaierror where there is no address.
         """
         addresses = await self.resolve()
         winner, sock = await race(self.host, addresses, self._attempt_seconds)
@@ -97,14 +97,14 @@ class Dialer:
         return sock
 
     def confirm(self) -> None:
-        """Tell that the last connection has led to where it should."""
+        """Note that an MQTT session has begun on the last connection."""
         self._doubts.clear()
 
 
 async def race(host: str, addresses: Sequence[Address], seconds: float) -> tuple[Address, socket.socket]:
     """Connect to all addresses, each `HEAD_START_SECONDS` after the one before or as soon as that has failed.
 
-    seconds: how long each may take.  Returns the first that is connected; NotReached where none is.
+    seconds: how long each may take.  Returns the first that is connected; raises NotReached where none is.
     """
     lost: dict[Address, OSError] = {}
     waiting = list(reversed(addresses))
@@ -130,7 +130,7 @@ async def race(host: str, addresses: Sequence[Address], seconds: float) -> tuple
 
 
 async def connected(address: Address, seconds: float) -> socket.socket:
-    """Connect to one address; OSError, of which TimeoutError is one, where that fails."""
+    """Connect to one address; raise OSError, of which TimeoutError is one, where that fails."""
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -146,7 +146,7 @@ async def connected(address: Address, seconds: float) -> socket.socket:
 
 
 def interleaved(addresses: Iterable[Address]) -> list[Address]:
-    """Put the families in turn, that of the first address first (RFC 8305, 4); none twice."""
+    """Alternate the address families, that of the first address first (RFC 8305, 4); drop duplicates."""
     families: dict[int, list[Address]] = {}
     for address in dict.fromkeys(addresses):
         families.setdefault(address.family, []).append(address)
@@ -155,14 +155,14 @@ def interleaved(addresses: Iterable[Address]) -> list[Address]:
 
 
 def reason(error: OSError) -> str:
-    """Say what an attempt came to. asyncio puts the address into `strerror`, which is said already."""
+    """Return why an attempt failed. asyncio puts the address into `strerror`, which is shown elsewhere."""
     if isinstance(error, TimeoutError):
         return error.strerror or "no answer in time"
     return os.strerror(error.errno) if error.errno else str(error)
 
 
 def connected_socket(host: str, port: int) -> socket.socket:
-    """Do as `Dialer.connect` in a thread that has no event loop; the socket blocks, for ten seconds at the most."""
+    """Do the same as `Dialer.connect` in a thread without an event loop; the socket blocks, at most ten seconds."""
     sock = asyncio.run(Dialer(host, port).connect())
     sock.settimeout(_ATTEMPT_SECONDS)
     return sock
@@ -175,7 +175,7 @@ def _abandon(tasks: Iterable[asyncio.Task[socket.socket]]) -> None:
 
 
 def _close(task: asyncio.Task[socket.socket]) -> None:
-    """Close what an attempt has come to that nobody waits for."""
+    """Close the socket of an attempt that is no longer needed."""
     if not task.cancelled() and task.exception() is None:
         task.result().close()
 
@@ -191,7 +191,7 @@ def _zone(scope: int) -> str:
     return str(scope)
 
 
-def _heard(task: asyncio.Task[Any]) -> None:
-    """Take note of how a lookup ended for which nobody waits any more."""
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Retrieve the error of a lookup that nothing waits for, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()

@@ -1,8 +1,8 @@
-"""From the outbox to the broker and back: the window, packet ids, acknowledgements, sending again.
+"""Publishing from the queue: the window, packet ids, acknowledgements, resending.
 
-This is the one owner of retries. What was sent and not acknowledged is sent again after a reconnect, in order, before
-anything new (MQTT 5, 4.4). A machine has at most one message in flight, so whatever the broker refuses for the moment
-(PUBACK 0x97) and gets later, no machine's rows overtake one another.
+Retries happen nowhere else. What was sent and not acknowledged is sent again after a reconnect, in order, before
+anything new (MQTT 5, 4.4). A machine has at most one message in flight, so that the order of its messages stays, even
+where the broker refuses one for now (PUBACK 0x97) and gets it later.
 """
 
 from __future__ import annotations
@@ -24,25 +24,26 @@ from edge.routing import TopicError
 from plant.telemetry import Message
 
 LONGEST_FRAME: Final = 268_435_460
-"""Bytes of the longest packet there can be (MQTT 5, 1.5.5 and 2.1.4)."""
+"""Bytes of the longest packet that MQTT allows (MQTT 5, 1.5.5 and 2.1.4)."""
 _source_of: Final = attrgetter("source")
 _BLOCKED_SECONDS = 10.0
-_SLOW_FIRST_SECONDS, _SLOW_MOST_SECONDS = 0.25, 15.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
 
 
 class FrameEncoder(Protocol):
-    """Makes the PUBLISH frames of messages; no packet ids mean QoS 0."""
+    """Encodes messages as PUBLISH frames; no packet ids mean QoS 0."""
 
-    retain_available: bool
+    def allow_retain(self, *, available: bool) -> None:
+        """Set whether the broker keeps retained messages."""
 
     def frames(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
     ) -> list[bytes]:
-        """A frame for each message; TopicError where one has no topic, TextTooLong where its frame would be none."""
+        """Return a frame for each message; raise TopicError or TextTooLong where one has none."""
 
 
 class _Unsendable(Exception):
-    """Among some messages there is one that cannot be sent: the reason that the ledger counts, and why in words."""
+    """A message among several cannot be sent; the text says why.  reason: for the ledger."""
 
     def __init__(self, reason: str, why: str) -> None:
         super().__init__(why)
@@ -50,7 +51,7 @@ class _Unsendable(Exception):
 
 
 class FrameWriter(Protocol):
-    """Where frames go."""
+    """Writes frames to a connection."""
 
     writable: bool
 
@@ -60,9 +61,9 @@ class FrameWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server allows, from CONNACK (MQTT 5, 3.2.2.3).
+    """The server's limits, from CONNACK (MQTT 5, 3.2.2.3).
 
-    window: messages that may be unacknowledged.  qos: 0 or 1.  frame_bytes: the longest packet it takes, or None.
+    window: messages that may be unacknowledged.  qos: 0 or 1.  frame_bytes: its Maximum Packet Size, or None.
     retain: whether it keeps retained messages.
     """
 
@@ -73,16 +74,16 @@ class Limits:
 
 
 class Publisher:
-    """Sends what the outbox holds as fast as the broker allows.
+    """Publishes the messages of a queue as fast as the broker allows.
 
-    clock: seconds, monotonic.  on_refused: told of each message the broker refuses for good, with the reason code.
-    on_deferred: told of a message that the broker wants later, with the reason code.
-    on_unsendable: told of each message that cannot be sent, with the reason that the ledger counts and why in words.
+    clock: seconds, monotonic.  on_refused: called for each message that the broker refuses, with the reason code.
+    on_deferred: called for a message that the broker accepts only later, with the reason code.
+    on_unsendable: called for each message that cannot be sent, with the reason for the ledger, and a text.
     """
 
     def __init__(
         self,
-        outbox: MessageQueue,
+        queue: MessageQueue,
         encoder: FrameEncoder,
         clock: Callable[[], float],
         on_refused: Callable[[Message, int], None] = lambda _message, _code: None,
@@ -92,9 +93,9 @@ class Publisher:
         self.progress_at = clock()
         self._blocked: tuple[float, str] | None = None
         self.last_acknowledgement: float | None = None
-        self._outbox, self._encoder, self._clock = outbox, encoder, clock
+        self._queue, self._encoder, self._clock = queue, encoder, clock
         self._on_refused, self._on_unsendable, self._on_deferred = on_refused, on_unsendable, on_deferred
-        self._taken_before = 0
+        self._acknowledged_before = 0
         self._wire: FrameWriter | None = None
         self._limits = Limits(window=1)
         self._in_flight: dict[int, Message] = {}
@@ -103,151 +104,151 @@ class Publisher:
         all_ids_in_turn = chain.from_iterable(repeat(range(FIRST_OWN_ID, LAST_OWN_ID + 1)))
         self._free_ids = filterfalse(self._in_flight.__contains__, all_ids_in_turn)
         self._resend_as_duplicate = False
-        self._slow = 0.0
+        self._pause_seconds = 0.0
         self._pause: asyncio.TimerHandle | None = None
         self._waking = False
-        outbox.on_message = self._wake
+        queue.connect_consumer(self._wake)
 
     @property
     def ledger(self) -> Ledger:
-        """What became of each message."""
-        return self._outbox.ledger
+        """The ledger of the queue."""
+        return self._queue.ledger
 
     @property
-    def taken(self) -> int:
-        """How many messages the broker has taken on this connection, or on the last one."""
-        return self.ledger.acknowledged - self._taken_before
+    def acknowledged_count(self) -> int:
+        """How many messages the broker has acknowledged on this connection, or on the last one."""
+        return self.ledger.acknowledged - self._acknowledged_before
 
     @property
     def blocked(self) -> str | None:
-        """Why no message has got through on this connection, where that has been so for ten seconds."""
+        """Why no message has been acknowledged on this connection, if none has for ten seconds."""
         since, why = self._blocked or (inf, None)
         return why if self._clock() - since >= _BLOCKED_SECONDS else None
 
     @property
     def idle(self) -> bool:
-        """Nothing waits and nothing is in flight."""
-        return not self._in_flight and not self._again and not len(self._outbox)
+        """Whether nothing is queued and nothing is in flight."""
+        return not self._in_flight and not self._again and not len(self._queue)
 
     @property
     def waiting_seconds(self) -> float:
-        """For how long acknowledgements have been due and none has come; 0 when none is due."""
+        """Seconds for which acknowledgements have been due and none has arrived; 0 when none is due."""
         return self._clock() - self.progress_at if self._wire and self._in_flight else 0.0
 
     def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
-        """A connection is up: send again what is unacknowledged, then what waits."""
+        """Start on a connection: send again what is unacknowledged, then what is queued."""
         self._wire, self._limits = wire, limits
-        self._encoder.retain_available = limits.retain
-        self._blocked, self._taken_before = None, self.ledger.acknowledged
-        self._unanswered()
+        self._encoder.allow_retain(available=limits.retain)
+        self._blocked, self._acknowledged_before = None, self.ledger.acknowledged
+        self._mark_for_resend()
         self._resend_as_duplicate = session_present
         self.progress_at = self._clock()
         self.fill()
 
     def close(self) -> None:
-        """The connection is gone; what is in flight stays so until it is sent again."""
+        """Stop: the connection is closed. What is in flight stays so until it is sent again."""
         self._wire = None
-        self._unanswered()
+        self._mark_for_resend()
 
     def fill(self) -> None:
-        """Write as many frames as window, order and the wire's buffer allow, in one go.
+        """Write as many frames as window, order and the connection's buffer allow, in one write.
 
-        At QoS 0 nothing stays in flight; the window then bounds what is written before the wire is looked at again.
+        At QoS 0 nothing stays in flight; the window then limits how much is written before the buffer is checked again.
         """
         if self._wire is None or self._pause is not None or not self._wire.writable:
             return
         if not self._in_flight:
             self.progress_at = self._clock()
         frames: list[bytes] = []
-        while sending := self._once_more():
-            packet_ids, messages = zip(*sending, strict=True)
+        while resent := self._take_for_resend():
+            packet_ids, messages = zip(*resent, strict=True)
             frames += self._frames(packet_ids, messages, dup=self._resend_as_duplicate)
-        while len(frames) < self._limits.window and (fresh := self._new()):
-            frames += self._frames(list(islice(self._free_ids, len(fresh))), fresh)
+        while len(frames) < self._limits.window and (new := self._take_new()):
+            frames += self._frames(list(islice(self._free_ids, len(new))), new)
         if frames:
             self._wire.write(b"".join(frames))
-        if not self._limits.qos and len(self._outbox):
+        if not self._limits.qos and len(self._queue):
             self._wake()
 
     def acknowledged(self, packet_ids: Iterable[int], code: int) -> int:
-        """The broker answered all these packet ids alike (MQTT 5, 3.4); how many of them were in flight.
+        """Process PUBACKs with the same reason code (MQTT 5, 3.4); return how many of the ids were in flight.
 
         Call `fill` after the last of a batch.
         """
-        messages = self._settled(packet_ids)
+        messages = self._remove_from_flight(packet_ids)
         if not messages:
             return 0
         self.progress_at = self.last_acknowledgement = self._clock()
         if code < REFUSED_FROM:
-            self._slow, self._blocked = 0.0, None
-            self._outbox.acknowledged(*messages)
+            self._pause_seconds, self._blocked = 0.0, None
+            self._queue.acknowledged(*messages)
         elif outcome(Packet.PUBACK, code) is Outcome.WAIT:
-            self._outbox.put_back(*messages)
+            self._queue.put_back(*messages)
             self._on_deferred(messages[0], code)
-            self._nothing_taken(f"the broker defers every message: {name_of(code)}")
-            self._slow_down()
+            self._note_blocked(f"the broker defers every message: {name_of(code)}")
+            self._pause_publishing()
         else:
             for message in messages:
-                self._outbox.refused(message, code)
+                self._queue.refused(message, code)
                 self._on_refused(message, code)
-            self._nothing_taken(f"the broker refuses every message: {name_of(code)}")
+            self._note_blocked(f"the broker refuses every message: {name_of(code)}")
         return len(messages)
 
     def abandon(self, reason: str) -> None:
-        """Give up what is in flight and what waits; each is counted as dropped for `reason`."""
-        self._unanswered()
+        """Drop what is in flight and what is queued, counted under `reason`."""
+        self._mark_for_resend()
         for _, message in self._again:
-            self._outbox.discard(message, reason)
+            self._queue.discard(message, reason)
         self._again.clear()
         self._busy.clear()
-        self._outbox.drop_all(reason)
+        self._queue.drop_all(reason)
 
-    def _settled(self, packet_ids: Iterable[int]) -> list[Message]:
-        """Take from flight what went under these ids in this connection; its sources may send again."""
+    def _remove_from_flight(self, packet_ids: Iterable[int]) -> list[Message]:
+        """Return the messages in flight with these ids, which no longer are; their sources may send again."""
         messages = [message for message in map(self._in_flight.pop, packet_ids, repeat(None)) if message is not None]
         self._busy.difference_update(map(_source_of, messages))
         return messages
 
-    def _unanswered(self) -> None:
-        """What is in flight has to be sent again, before what already had to: that is younger."""
+    def _mark_for_resend(self) -> None:
+        """Mark what is in flight to be sent again, before what already is marked, which is younger."""
         self._again.extendleft(reversed(self._in_flight.items()))
         self._in_flight.clear()
 
-    def _once_more(self) -> list[tuple[int, Message]]:
-        """Messages of a former connection, with their own packet ids (MQTT 5, 4.4)."""
+    def _take_for_resend(self) -> list[tuple[int, Message]]:
+        """Return messages of an earlier connection, with their packet ids (MQTT 5, 4.4)."""
         room = min(self._limits.window - len(self._in_flight), len(self._again))
         return [self._again.popleft() for _ in range(room)]
 
-    def _new(self) -> list[Message]:
-        """New messages, up to the window, stopping where a machine's earlier one is still in flight."""
+    def _take_new(self) -> list[Message]:
+        """Return new messages, up to the window, ending where a machine's earlier one is still in flight."""
         room = self._limits.window - len(self._in_flight)
-        # A write costs as much as fifty frames, so it waits until a quarter of the window can go: the rest is with the
-        # broker, whose answers will make the room.
+        # A write costs as much as fifty frames, so it waits until a quarter of the window is free: the broker has the
+        # rest, and its acknowledgements will free it.
         if self._again or room <= 0 or room < self._limits.window // 4:
             return []
-        return self._outbox.take(room, self._busy if self._limits.qos else None)
+        return self._queue.take(room, self._busy if self._limits.qos else None)
 
     def _frames(self, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool = False) -> list[bytes]:
-        """Their frames; from here on they are in flight, or done at QoS 0. What cannot be sent counts as dropped."""
+        """Return the frames; the messages are in flight now, or done at QoS 0. Drop those that cannot be sent."""
         self._in_flight.update(zip(packet_ids, messages, strict=True))
         try:
-            frames = self._encoded(packet_ids, messages, dup=dup)
+            frames = self._encode(packet_ids, messages, dup=dup)
         except _Unsendable:
             each = zip(packet_ids, messages, strict=True)
-            frames = [frame for packet_id, message in each for frame in self._alone(packet_id, message, dup=dup)]
+            frames = [frame for packet_id, message in each for frame in self._frame_of_one(packet_id, message, dup=dup)]
         if not self._limits.qos:
-            self._outbox.acknowledged(*self._settled(packet_ids))
+            self._queue.acknowledged(*self._remove_from_flight(packet_ids))
         return frames
 
-    def _alone(self, packet_id: int, message: Message, *, dup: bool) -> list[bytes]:
-        """The message's frame, if it can be sent."""
+    def _frame_of_one(self, packet_id: int, message: Message, *, dup: bool) -> list[bytes]:
+        """Return the message's frame; drop the message if it has none."""
         try:
-            return self._encoded([packet_id], [message], dup=dup)
+            return self._encode([packet_id], [message], dup=dup)
         except _Unsendable as unsendable:
-            self._give_up(packet_id, unsendable)
+            self._drop_unsendable(packet_id, unsendable)
             return []
 
-    def _encoded(self, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool) -> list[bytes]:
+    def _encode(self, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool) -> list[bytes]:
         try:
             frames = self._encoder.frames(messages, packet_ids if self._limits.qos else None, dup=dup)
         except TopicError as error:
@@ -258,34 +259,34 @@ class Publisher:
             raise _Unsendable(TOO_LARGE, f"{longest:,} bytes; the broker's Maximum Packet Size is {most:,}")
         return frames
 
-    def _give_up(self, packet_id: int, unsendable: _Unsendable) -> None:
-        for message in self._settled([packet_id]):
-            self._outbox.discard(message, unsendable.reason)
+    def _drop_unsendable(self, packet_id: int, unsendable: _Unsendable) -> None:
+        for message in self._remove_from_flight([packet_id]):
+            self._queue.discard(message, unsendable.reason)
             self._on_unsendable(message, unsendable.reason, str(unsendable))
-        self._nothing_taken(f"no message can be sent: {unsendable}")
+        self._note_blocked(f"no message can be sent: {unsendable}")
 
-    def _nothing_taken(self, why: str) -> None:
-        """A message did not get through: say so, as long as none has on this connection."""
-        if not self.taken:
+    def _note_blocked(self, why: str) -> None:
+        """Note why a message was not acknowledged, as long as none has been on this connection."""
+        if not self.acknowledged_count:
             self._blocked = self._blocked[0] if self._blocked else self._clock(), why
 
     def _wake(self) -> None:
-        """Fill once this turn of the loop is over, so that a burst of messages leaves in one write."""
+        """Fill after this turn of the loop, so that a burst of messages leaves in one write."""
         if not self._waking and self._wire is not None:
             self._waking = True
-            asyncio.get_running_loop().call_soon(self._woken)
+            asyncio.get_running_loop().call_soon(self._fill_now)
 
-    def _woken(self) -> None:
+    def _fill_now(self) -> None:
         self._waking = False
         self.fill()
 
-    def _slow_down(self) -> None:
-        """Send nothing for a while, twice as long each time until something is accepted again."""
+    def _pause_publishing(self) -> None:
+        """Publish nothing for a while, twice as long each time until a message is accepted again."""
         if self._pause is not None:
             return
-        self._slow = min(self._slow * 2 or _SLOW_FIRST_SECONDS, _SLOW_MOST_SECONDS)
-        self._pause = asyncio.get_running_loop().call_later(self._slow, self._go_on)
+        self._pause_seconds = min(self._pause_seconds * 2 or _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+        self._pause = asyncio.get_running_loop().call_later(self._pause_seconds, self._resume)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         self._pause = None
         self.fill()

@@ -114,7 +114,7 @@ class Simulator:
         self._outbox = MessageQueue(settings.queue_size, policy, self.ledger)
         self._rare = RateLimited(log, 30.0, time.monotonic)
         self._outbox.on_overflow = self._on_overflow
-        self._forget = [self._topics.forget]
+        self._forget = [self._topics.invalidate]
         self._encoder: Encoder | None = None
         self._sink = self._to_stdout() if options.dry_run else self._to_broker()
         self.lateness, self._shown = Lateness(), set[str]()
@@ -290,7 +290,7 @@ class Simulator:
     def _to_broker(self) -> Sink:
         settings = self._settings
         self._encoder = encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, self._events(), RETAINED)
-        self._forget.append(encoder.forget)
+        self._forget.append(encoder.invalidate)
         refused, deferred = (partial(self._on_puback, line) for line in (_REFUSED_MESSAGE, _DEFERRED_MESSAGE))
         delivery = Publisher(self._outbox, encoder, time.monotonic, refused, self._on_unsendable, deferred)
         return MqttClient(settings, delivery, time.time)
@@ -345,7 +345,7 @@ class Simulator:
     def _begin_anew(self, start: float) -> None:
         self._plant.begin_anew(start)
         if self._encoder is not None:
-            self._encoder.begin_anew(self._events())
+            self._encoder.start_run(self._events())
 
     def _show_first(self, messages: Sequence[Message]) -> None:
         """One row of each kind, once it has arrived: what a newcomer wants to see, and kubectl logs can."""

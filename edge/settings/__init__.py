@@ -1,1 +1,1 @@
-"""Every option: declared once, read from environment and flags."""
+"""The options: declared once, read from environment and flags."""

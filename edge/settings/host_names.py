@@ -1,7 +1,7 @@
-"""Names of hosts in the forms in which people write them, and the one form in which they are kept.
+"""Host names and broker addresses in the forms in which people write them, normalized.
 
-Kept is what DNS and sockets take: without brackets, in lower case, as A-labels (RFC 5890). A check raises ValueError
-with its rule, to be read after `must be`.
+The normal form is that of DNS and sockets: without brackets, in lower case, as A-labels (RFC 5890). A validator raises
+ValueError with its rule, which continues the words `must be`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,32}")
 _PORT = re.compile(r"[0-9]{1,5}")
 _MOST_LETTERS: Final = 253
 _SCHEMES: Final = {"mqtt": False, "tcp": False, "mqtts": True, "ssl": True, "tls": True}
-"""What a URL begins with -> whether that is TLS."""
+"""The scheme of a URL -> whether it means TLS."""
 
 _HOST_RULE: Final = "a host name or an IP address"
 _BROKER_RULE: Final = "a host, host:port, mqtt://host:port or mqtts://host:port"
 
 
 class BrokerAddress(NamedTuple):
-    """Where a broker is, as far as one text says it; None is what the text leaves open."""
+    """The address of a broker; None is what the text does not contain."""
 
     host: str
     port: int | None = None
@@ -35,7 +35,7 @@ class BrokerAddress(NamedTuple):
 
 
 def normal(host: str) -> str:
-    """Return the host in the form that is kept; a dot at its end stays, as it spares the search in other domains."""
+    """Return the host in its normal form; a dot at its end stays, as it prevents a search in other domains."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     address = _address(bare)
     if address is not None:
@@ -47,17 +47,17 @@ def normal(host: str) -> str:
 
 
 def certificate_name(host: str) -> str:
-    """Return the host as certificates and SNI name it: without final dot (RFC 6066, 3) and zone (RFC 4007, 11)."""
+    """Return the host as in certificates and SNI: without final dot (RFC 6066, 3) and zone (RFC 4007, 11)."""
     return host.partition("%")[0].removesuffix(".")
 
 
 def joined(host: str, port: int) -> str:
-    """Return host and port as people read them: `[::1]:1883`."""
+    """Return host and port as one text: `[::1]:1883`."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def split(text: str) -> BrokerAddress:
-    """Take a broker's place apart: a URL, `host:port`, or a host alone. The host is in the form that is kept."""
+    """Parse a broker's address: a URL, `host:port`, or only a host. The host is in its normal form."""
     scheme, has_scheme, rest = text.partition("://") if "://" in text else ("", "", text)
     if "@" in text:
         raise ValueError(f"{_BROKER_RULE} without user and password: see MQTT_USERNAME and MQTT_PASSWORD_FILE")
@@ -78,7 +78,7 @@ def _tls_of(scheme: str) -> bool:
 
 
 def _host_and_port(text: str) -> tuple[str, int | None]:
-    """Split where there is a port: `::1` alone is an address, `[::1]:1883` one with a port."""
+    """Split host and port, if there is one: `::1` is an address, `[::1]:1883` one with a port."""
     host, colon, port = text.rpartition(":")
     if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
         return text, None
@@ -88,7 +88,7 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
 
 
 def _address(text: str) -> str | None:
-    """The address in its shortest form, None where the text is none. A zone says by which interface (RFC 4007, 11)."""
+    """Return the address in its shortest form, or None; a zone names the interface (RFC 4007, 11)."""
     plain, percent, zone = text.partition("%")
     if percent and not _ZONE.fullmatch(zone):
         return None
@@ -99,7 +99,7 @@ def _address(text: str) -> str | None:
 
 
 def _a_labels(name: str) -> str:
-    """The name as DNS has it (IDNA 2008, mapped as browsers do: UTS 46)."""
+    """Return the name as in DNS (IDNA 2008, mapped as browsers do: UTS 46)."""
     import idna  # noqa: PLC0415 - its tables are large, and few names need them
 
     try:
@@ -107,4 +107,4 @@ def _a_labels(name: str) -> str:
             raise ValueError(_HOST_RULE)
         return idna.encode(name, uts46=True).decode()
     except idna.IDNAError:
-        raise ValueError(f"{_HOST_RULE}; of other letters than a to z, one that IDNA 2008 allows") from None
+        raise ValueError(f"{_HOST_RULE}; letters other than a to z must be allowed by IDNA 2008") from None

@@ -1,9 +1,9 @@
-"""The environment as one frozen model, and the flags, `--help` and README table that come from the same declaration.
+"""The settings of a process as one frozen model; its flags, `--help` and table of options from the same declaration.
 
 An option's first variable is its name in capitals and its flag its name with dashes; names that other tools have for
-it, and the `AIO_*` ones of the Azure IoT Operations SDKs, are understood as well. A flag wins over a variable, our
-variable over its other names, and an empty value counts as unset. A secret has no flag. The environment is a parameter:
-only the entry point reads the real one.
+it, and the `AIO_*` ones of the Azure IoT Operations SDKs, are accepted as well. A flag has priority over a variable,
+our variable over its other names, and an empty value counts as unset. A secret has no flag. The environment is a
+parameter: only the entry point reads the real one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["AuthMethod", "LogFormat", "LogLevel", "QueuePolicy", "Settings", "Se
 
 
 class SettingsError(Exception):
-    """The configuration is wrong: `mistakes` has one line for each fault."""
+    """The settings are invalid: `mistakes` has one line for each error."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
@@ -40,7 +40,7 @@ class SettingsError(Exception):
 
 
 class Settings(Options):
-    """Every option of the daemon, checked; `load` reads it from an environment and flags."""
+    """Every option of the simulator, validated; `load` reads them from an environment and flags."""
 
     @classmethod
     def load(
@@ -53,14 +53,14 @@ class Settings(Options):
     ) -> Self:
         """Read the options from an environment and from parsed flags (by field name; None and other keys are skipped).
 
-        unset: values of options that nobody sets, where they are not the declared ones.
-        Raises SettingsError with a line for each mistake: variable or flag, rule and value.
+        unset: defaults that differ from the declared ones.
+        Raises SettingsError with a line for each error: variable or flag, rule and value.
         """
         given = _given(environ, flags or {})
-        # Known only here: the model declares what does not depend on where it runs.
+        # Here, as the defaults of the model do not depend on the environment.
         ours = {"mqtt_client_id"} - given.keys()
         given.setdefault("mqtt_client_id", _default_client_id(environ, pid))
-        mistakes = _take_apart(given)
+        mistakes = _split_broker(given)
         values = {**unset, **{name: value for name, (_, value) in given.items()}}
         try:
             settings = cls.model_validate(values, context={"pod_name": pod_name(environ)})
@@ -73,9 +73,9 @@ class Settings(Options):
         return settings
 
     def of_workers(self) -> list[Self]:
-        """The settings of each worker: its part of the plant and of the queue, and a client id that no other part has.
+        """Return the settings of each worker: its part of the plant and of the queue, and a unique client id.
 
-        The workers of shard k of n are the parts k, k + n, k + 2n ...: together they are that shard to the machine.
+        The workers of shard k of n are the parts k, k + n, k + 2n ...: together exactly the machines of that shard.
         """
         (first, shards), workers = self.part, self.workers
         parts = shards * workers
@@ -91,7 +91,7 @@ class Settings(Options):
 
 
 def pod_name(environ: Mapping[str, str]) -> str | None:
-    """The name of the pod we are in, if we are in one."""
+    """Return the name of the pod that this process runs in, or None."""
     return environ.get(_pod_variable(environ)) or None
 
 
@@ -101,26 +101,26 @@ def variables(name: str) -> tuple[str, ...]:
 
 
 def variables_of(*groups: str) -> frozenset[str]:
-    """Collect the variables of all options of some groups."""
+    """Return the variables of all options of some groups."""
     return frozenset(
         variable for name in Settings.model_fields if _option(name).group in groups for variable in variables(name)
     )
 
 
 def warnings_about(environ: Mapping[str, str]) -> list[str]:
-    """Warn of variables that look like ours and are not, and of secrets. Values are not shown."""
+    """Return warnings about unknown variables that look like options, and about secrets. Values are not shown."""
     secrets = [variable for name in _names(secret=True) for variable in variables(name) if environ.get(variable)]
     return [
         *unknown_variables(environ),
         *(
-            f"{secret}: others may see it in the environment of this process; {secret}_FILE is safer"
+            f"{secret}: other users may see it in the environment of this process; {secret}_FILE is safer"
             for secret in secrets
         ),
     ]
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Warn of variables that look like ours and are not, with the option that each seems to be meant for."""
+    """Return warnings about unknown variables that look like options, with the option that each may be meant for."""
     known = [variable for name in Settings.model_fields for variable in variables(name)]
     suspects = sorted(variable for variable in environ if variable not in known and not _SERVICE_LINK.search(variable))
     return [
@@ -131,7 +131,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 
 def describe(settings: Settings) -> str:
-    """Say in one line which options somebody has set, if not to their defaults; of secrets only that there is one."""
+    """Return one line with the options that are set to other values than their defaults; secrets are redacted."""
     changed = [
         f"{name.upper()}={redact(_text_of(value))[:_LONGEST_SHOWN]}"
         for name, value in settings
@@ -141,14 +141,14 @@ def describe(settings: Settings) -> str:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give the parser a flag for each option; unset ones parse to None, and all values are checked by `load`."""
-    # Listed in full, they would be thirty lines between the command and what was wrong with it.
+    """Add a flag for each option to the parser; unset ones parse to None, and `load` validates the values."""
+    # The full list would be thirty lines between the command and its error.
     parser.usage = parser.usage or "%(prog)s [FLAG ...]"
     for group, names in _groups():
         arguments = parser.add_argument_group(group)
         for name in filter(_names(secret=False).__contains__, names):
             text = f"{Settings.model_fields[name].description} [{name.upper()}, default {_default_text(name)}]"
-            # No `type=`: argparse would stop at the first bad value, and `load` tells all of them.
+            # No `type=`: argparse stops at the first invalid value, and `load` reports all of them.
             boolean = _plain_type(name) is bool
             arguments.add_argument(
                 *_SHORT.get(name, ()),
@@ -161,7 +161,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def markdown_table() -> str:
-    """Write all options as a Markdown table: variable, default, meaning, with the `AIO_*` alias where there is one."""
+    """Return all options as a Markdown table: variable, default, meaning, and the aliases."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for group, names in _groups():
         rows.append(f"| **{group}** | | |")
@@ -182,7 +182,7 @@ _LONGEST_SHOWN = 200
 _SHORT = {"mqtt_port": ("-p",), "mqtt_username": ("-u",)}
 """Short flags, as mosquitto's clients have them."""
 
-# What Kubernetes sets in every pod for a service whose name begins like that.
+# Kubernetes sets these in every pod for a service whose name begins like that.
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
 _SERVICE_HINT = " (Kubernetes sets this for a service of that name; enableServiceLinks: false in the pod turns it off)"
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
@@ -234,24 +234,24 @@ def _printable(variable: str) -> str:
 
 
 def _names(*, secret: bool) -> list[str]:
-    """The options that hold a secret, or those that do not."""
+    """Return the options whose value is a secret, or the others."""
     return [name for name in Settings.model_fields if (_plain_type(name) is SecretBytes) is secret]
 
 
 def _pod_variable(environ: Mapping[str, str]) -> str:
-    """Where the name of the pod is: POD_NAME, or HOSTNAME in a container of Kubernetes."""
+    """Return the variable with the name of the pod: POD_NAME, or HOSTNAME in a container of Kubernetes."""
     in_cluster = not environ.get("POD_NAME") and environ.get("KUBERNETES_SERVICE_HOST")
     return "HOSTNAME" if in_cluster else "POD_NAME"
 
 
 def _default_client_id(environ: Mapping[str, str], pid: int) -> tuple[str, object]:
-    """Name this process at the broker: in a pod, where the pid is always 1, by the pod's name; else by its pid."""
+    """Return source and value of the default client id: with the pid, or, in a pod, where that is 1, the pod's name."""
     name = pod_name(environ)
     return (_pod_variable(environ), name) if name else ("MQTT_CLIENT_ID", f"factory-sim-{pid}")
 
 
-def _take_apart(given: MutableMapping[str, tuple[str, object]]) -> list[str]:
-    """Have what MQTT_BROKER says beside the host as MQTT_PORT and MQTT_TLS; the mistakes in that."""
+def _split_broker(given: MutableMapping[str, tuple[str, object]]) -> list[str]:
+    """Move port and scheme in MQTT_BROKER to MQTT_PORT and MQTT_TLS; return the errors."""
     if "mqtt_broker" not in given:
         return []
     source, text = given["mqtt_broker"]
@@ -261,21 +261,21 @@ def _take_apart(given: MutableMapping[str, tuple[str, object]]) -> list[str]:
         del given["mqtt_broker"]
         return [f"{source}: must be {error}, not {_shown('mqtt_broker', text)}"]
     given["mqtt_broker"] = source, place.host
-    said = {"mqtt_port": place.port, "mqtt_tls": place.tls}
+    parts = {"mqtt_port": place.port, "mqtt_tls": place.tls}
     mistakes = [
-        f"{source}: must agree with {other}: {_text_of(value)} in the one, {_shown(name, theirs)} in the other; set one"
-        for name, value in said.items()
+        f"{source}: must agree with {other}: {_text_of(value)} in one, {_shown(name, theirs)} in the other; set one"
+        for name, value in parts.items()
         if value is not None
         for other, theirs in [given.setdefault(name, (source, value))]
-        if not _says(theirs, value)
+        if not _equal(theirs, value)
     ]
     if place.usual_port is not None:
         given.setdefault("mqtt_port", (source, place.usual_port))
     return mistakes
 
 
-def _says(given: object, value: object) -> bool:
-    """Whether what is given for a port or for TLS means this value, or nothing that would be valid."""
+def _equal(given: object, value: object) -> bool:
+    """Return whether a given port or TLS means this value; an invalid one is reported elsewhere."""
     try:
         return (_BOOLEAN.validate_python(given) if isinstance(value, bool) else int(str(given))) == value
     except ValueError:
@@ -283,7 +283,7 @@ def _says(given: object, value: object) -> bool:
 
 
 def _given(environ: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, tuple[str, object]]:
-    """Find what is set: field name -> (the flag or variable it came from, its value)."""
+    """Return what is set: field name -> (the flag or variable that sets it, its value)."""
     return {name: found for name in Settings.model_fields if (found := _find(name, environ, flags))}
 
 
@@ -295,7 +295,7 @@ def _find(name: str, environ: Mapping[str, str], flags: Mapping[str, object]) ->
 
 
 def _lines(detail: ErrorDetails, sources: Mapping[str, str]) -> list[str]:
-    """Turn one validation error into lines: one for a field, one for each broken rule between options."""
+    """Return the lines of a validation error: one for a field, one for each broken rule between options."""
     own_rule = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else None
     if not detail["loc"]:
         return str(own_rule).splitlines()
@@ -306,12 +306,12 @@ def _lines(detail: ErrorDetails, sources: Mapping[str, str]) -> list[str]:
 
 
 def _shown(name: str, value: object) -> str:
-    """A bad value for a line; a secret's is none to be shown."""
-    return "what is given" if name in _names(secret=True) else shown(value)
+    """Return an invalid value for an error; a secret is not shown."""
+    return "the given value" if name in _names(secret=True) else shown(value)
 
 
 def _rule(name: str) -> str:
-    """Say what an option takes, read off its declaration: `a whole number from 1 to 65535`."""
+    """Return the rule of an option from its declaration: `a whole number from 1 to 65535`."""
     kind, rule = _plain_type(name), _option(name).rule
     if rule is not None:
         return rule
@@ -322,7 +322,7 @@ def _rule(name: str) -> str:
 
 
 def _plain_type(name: str) -> type:
-    """Give the type of an option's value, without `| None` and annotations."""
+    """Return the type of an option's value, without `| None` and annotations."""
     kind = _field(name).annotation
     while typing.get_origin(kind) in {typing.Union, types.UnionType, Annotated}:
         kind = typing.get_args(kind)[0]

@@ -1,4 +1,4 @@
-"""What a name that is none of ours was meant to be: other tools call the same things otherwise, and fingers slip."""
+"""Suggestions for unknown variables and flags: names from other tools, and misspelled ones."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _MEANT: Final = {
     "MESSAGE_CONFIG_PATH": "CONFIG CONFIG_FILE CONFIG_PATH MESSAGE_CONFIG FILE PLANT",
     "STATS_INTERVAL": "STATS STATISTICS STATISTICS_INTERVAL",
 }
-"""Option -> what other tools, and the names of it in other languages, call it, after a prefix such as `MQTT_`."""
+"""Option -> its names in other tools and libraries, without a prefix such as `MQTT_`."""
 
 _OPTION_OF: Final = {word: option for option, words in _MEANT.items() for word in words.split()}
 _PREFIX = re.compile(r"(?:AIO_)?(?:MQTT|BROKER|MOSQUITTO|SAT)_")
 _OURS = re.compile(r"(MQTT|AIO_MQTT|AIO_TLS|SAT)_")
 _LONE: Final = frozenset(("BROKER", "BROKER_HOST", "BROKER_URL", "BROKER_PORT", "QOS", "TOPIC_PREFIX", "CA_FILE"))
-"""Names without a prefix that are worth a word. HOST, USER and their like are in every environment."""
+"""Names without a prefix that are reported. HOST, USER and similar ones are in every environment."""
 
 _LIKE_OURS, _LIKE_ANY = 0.75, 0.85
 
 
 def meant(variable: str, known: Collection[str]) -> str | None:
-    """Return the option that a variable seems to be meant for, or None where it need not be one of ours.
+    """Return the option that a variable may be meant for, or None where it may belong to another program.
 
-    known: the variables of all options.  A variable with our prefix is always ours: "" where it is like none.
+    known: the variables of all options.  A variable with our prefix is always ours: "" if it is similar to none.
     """
     ours = _OURS.match(variable) is not None
     prefix = _PREFIX.match(variable)
@@ -55,7 +55,7 @@ def meant(variable: str, known: Collection[str]) -> str | None:
 
 
 def flag_meant(flag: str, flags: Sequence[str]) -> str | None:
-    """Return the flag of a command that another seems to be meant for, or None."""
+    """Return the flag of a command that an unknown one may be meant for, or None."""
     name = flag.lstrip("-").upper().replace("-", "_")
     option = _by_word(name, _PREFIX.match(name)) or ""
     by_word = "--" + option.lower().replace("_", "-")
@@ -66,7 +66,7 @@ def flag_meant(flag: str, flags: Sequence[str]) -> str | None:
 
 
 def nearest(name: str, known: Collection[str], likeness: float) -> str | None:
-    """Return the one that is most like a name, or None; alike in all letters is 1."""
+    """Return the most similar known name, or None.  likeness: the least similarity; 1 is the same name."""
     return next(iter(difflib.get_close_matches(name[:100], known, n=1, cutoff=likeness)), None)
 
 

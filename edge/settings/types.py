@@ -1,4 +1,4 @@
-"""The kinds of values that options take. A check raises ValueError with its rule, to be read after `must be`."""
+"""Types of option values. A validator raises ValueError with its rule, which continues the words `must be`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge.settings.host_names import normal
 STATS_INTERVAL_RULE: Final = "0, or a number from 0.1 to 86400"
 
 _LONGEST = 65535  # bytes of any UTF-8 string in MQTT 5, 1.5.4
-_LONGEST_CLIENT_ID = 65000  # parts of a plant, preflight and verify append to it
+_LONGEST_CLIENT_ID = 65000  # workers, preflight and verify append a suffix to it
 _LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux without the NUL
 _LONGEST_URI = 8000  # octets, as RFC 9110, 4.1 recommends to support
 _PART = re.compile(r"(ordinal|[0-9]{1,6})/([0-9]{1,6})")
@@ -43,7 +43,7 @@ class TopicLayout(StrEnum):
 
 
 class QueuePolicy(StrEnum):
-    """What gives way when the queue is full: its oldest message, the new one, or the plant's pace."""
+    """What to do when the queue is full: drop its oldest message, drop the new one, or let the plant wait."""
 
     DROP_OLDEST = "drop-oldest"
     DROP_NEWEST = "drop-newest"
@@ -51,7 +51,7 @@ class QueuePolicy(StrEnum):
 
 
 class CatchUp(StrEnum):
-    """What becomes of rows that fell due while the process was held up."""
+    """What to do with messages that became due while the process was stopped."""
 
     BURST = "burst"
     SKIP = "skip"
@@ -59,14 +59,14 @@ class CatchUp(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """One line for people, or one JSON object a line."""
+    """Text for people, or one JSON object a line."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class LogLevel(StrEnum):
-    """The least severity that is logged."""
+    """The lowest severity that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -75,7 +75,7 @@ class LogLevel(StrEnum):
 
 
 def number(text: str) -> float:
-    """The number that a text says; NaN, which is within no bounds, where it says none."""
+    """Parse a number; return NaN, which is within no range, where the text is none."""
     try:
         return float(text) if text.isascii() else math.nan
     except ValueError:
@@ -83,7 +83,7 @@ def number(text: str) -> float:
 
 
 def _text(most_bytes: int = _LONGEST) -> AfterValidator:
-    """A string that MQTT can carry: without control characters, not too long."""
+    """Return a validator for a string that is valid in MQTT: without control characters, not too long."""
 
     def check(value: str) -> str:
         if not value or _CONTROL.search(value) or len(value.encode()) > most_bytes:
@@ -94,7 +94,7 @@ def _text(most_bytes: int = _LONGEST) -> AfterValidator:
 
 
 def file_path(value: str | Path) -> Path:
-    """A path that can be opened and told in a line; ValueError with the rule otherwise."""
+    """Return the path, if it can be opened and shown in a line; raise ValueError otherwise."""
     text = os.fspath(value)
     with contextlib.suppress(UnicodeEncodeError):
         if text and not _CONTROL.search(text) and len(os.fsencode(text)) <= _LONGEST_PATH:
@@ -103,7 +103,7 @@ def file_path(value: str | Path) -> Path:
 
 
 def _secret(value: object) -> object:
-    """The bytes of a secret as the environment has them (MQTT 5, 3.1.3.6: a password is binary data)."""
+    """Return the bytes of a secret as the environment has them (MQTT 5, 3.1.3.6: a password is binary data)."""
     secret = os.fsencode(value) if isinstance(value, str) else value
     if isinstance(secret, bytes) and not 1 <= len(secret) <= _LONGEST:
         raise ValueError(f"1 to {_LONGEST} bytes")
@@ -117,7 +117,7 @@ def _stats_interval(value: float) -> float:
 
 
 def _topic_prefix(value: str) -> str:
-    """MQTT 5, 4.7: no wildcards in a topic that is published to; empty levels are legal there but always a slip."""
+    """Check a prefix of topics (MQTT 5, 4.7): no wildcards, and no empty level, which is legal, but always an error."""
     if any(character in value for character in "+#") or not all(value.split("/")):
         raise ValueError("topic levels joined by '/', none of them empty, without the wildcards + and #")
     return value
@@ -130,19 +130,19 @@ def _uri_reference(value: str) -> str:
 
 
 def _shard(value: str, info: ValidationInfo) -> str:
-    """A part such as 2/4. `ordinal/4` becomes one by the context's `pod_name`: pod x-0 is the first of four."""
+    """Return a part such as 2/4; `ordinal/4` is resolved by the context's `pod_name`: pod x-0 is the first of four."""
     found = _PART.fullmatch(value)
     if found is None:
         raise ValueError("a part such as 2/4, the second of four, or ordinal/4 in a StatefulSet; six digits at most")
     part, parts = found[1], int(found[2])
-    number = _after_ordinal((info.context or {}).get("pod_name") or "", parts) if part == "ordinal" else int(part)
+    number = _part_of_pod((info.context or {}).get("pod_name") or "", parts) if part == "ordinal" else int(part)
     if not 1 <= number <= parts:
         raise ValueError("a part such as 2/4: the second of four, counted from 1")
     return f"{number}/{parts}"
 
 
-def _after_ordinal(pod_name: str, parts: int) -> int:
-    """The part of the pod with this name; a StatefulSet ends the names of its pods in -0, -1, -2 ..."""
+def _part_of_pod(pod_name: str, parts: int) -> int:
+    """Return the part of the pod with this name; the pods of a StatefulSet have names that end in -0, -1, -2 ..."""
     found = _ORDINAL.search(pod_name)
     if found is None:
         name = f"{pod_name!r:.100}"

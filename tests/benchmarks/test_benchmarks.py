@@ -16,24 +16,24 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks import soak
 from benchmarks.__main__ import counted
-from benchmarks.arrivals import Arrivals
-from benchmarks.bounds import Bound, bounds, held_bounds, paced_bounds
 from benchmarks.broker import BenchBroker
 from benchmarks.case import Case, Measured, config_of
-from benchmarks.idle import Idle, idle
-from benchmarks.lateness import Late, Stall, by_second, caught_up, outside
-from benchmarks.live import bound_of, rows_due
-from benchmarks.memory import Held, Load, Sample, hold
-from benchmarks.pace import Asked, Paced, pace
-from benchmarks.page import BENCH, PAGE, SOAK_MEMORY, SOAK_PACE, write
-from benchmarks.picture import draw, growth, overview, stall
 from benchmarks.proc import cpu_seconds, memory_bytes
-from benchmarks.rates import Kept, keep
-from benchmarks.raw import connect
-from benchmarks.report import held_table, markdown
-from benchmarks.results import Results
+from benchmarks.reporting.bounds import Bound, bounds, held_bounds, paced_bounds
+from benchmarks.reporting.page import BENCH, PAGE, SOAK_MEMORY, SOAK_PACE, write
+from benchmarks.reporting.picture import draw, growth, overview, stall
+from benchmarks.reporting.report import held_table, markdown
+from benchmarks.reporting.results import Results
+from benchmarks.runs.arrivals import Arrivals
+from benchmarks.runs.idle import Idle, idle
+from benchmarks.runs.lateness import Late, Stall, by_second, caught_up, outside
+from benchmarks.runs.live import bound_of, rows_due
+from benchmarks.runs.memory import Held, Load, Sample, hold
+from benchmarks.runs.pace import Asked, Paced, pace
+from benchmarks.runs.rates import Kept, keep
 from benchmarks.scenes import Ports, scenes
 from benchmarks.sender import SENDERS
+from benchmarks.senders.raw import connect
 from edge.mqtt.protocol.codec import text, varint
 
 NO_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH')}:/usr/sbin") is None

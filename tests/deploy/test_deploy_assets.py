@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.customresources import documents
-from tests.support.linters import shellcheck
-from tests.support.plants import ROOT
+from tests.support.exports.customresources import documents
+from tests.support.exports.linters import shellcheck
+from tests.support.factory.plants import ROOT
 
 SCRIPT = ROOT / "deploy-mqtt-assets.sh"
 CLASSIC = ("assetendpointprofiles.deviceregistry.microsoft.com", "assets.deviceregistry.microsoft.com")

@@ -20,10 +20,10 @@ import pytest
 import app
 from tests.deploy.test_manifest import CONTAINER, POD, environment, volume
 from tests.edge.runtime.test_simulator import BLOCK
-from tests.support.daemon import ROOT, running
-from tests.support.ports import free_port
-from tests.support.scenes import Pod
-from tests.support.waiting import wait_until
+from tests.support.brokers.scenes import Pod
+from tests.support.processes.daemon import ROOT, running
+from tests.support.processes.ports import free_port
+from tests.support.processes.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 

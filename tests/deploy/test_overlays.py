@@ -27,12 +27,12 @@ from plant.definition import plant_config
 from sandbox.broker import SandboxBroker
 from tests.deploy.test_manifest import NAMESPACE
 from tests.edge.runtime.test_simulator import BLOCK
-from tests.support.customresources import faults
-from tests.support.daemon import DaemonProcess, plain, running
-from tests.support.kustomize import OVERLAYS, ROOT, Resource, build, manifest, one, overlay, pods, read
-from tests.support.linters import hadolint, shellcheck, yamllint
-from tests.support.podsecurity import violations
-from tests.support.yamlread import documents
+from tests.support.exports.customresources import faults
+from tests.support.exports.kustomize import OVERLAYS, ROOT, Resource, build, manifest, one, overlay, pods, read
+from tests.support.exports.linters import hadolint, shellcheck, yamllint
+from tests.support.exports.podsecurity import violations
+from tests.support.exports.yamlread import documents
+from tests.support.processes.daemon import DaemonProcess, plain, running
 from tools.generate import exported
 
 FILES = ["deployment.yaml", "docs/mqtt-client.yaml"]

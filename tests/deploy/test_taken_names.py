@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.kustomize import ROOT, Resource, manifest, pods
+from tests.support.exports.kustomize import ROOT, Resource, manifest, pods
 
 FACTORIES = ["deployment.yaml", "authorization", "monitoring", "scaled"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

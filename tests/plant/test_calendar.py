@@ -24,7 +24,7 @@ from plant.definition.calendar_config import DAYS, CalendarSpec
 from plant.definition.plant_config import Global, MachineCounts, PlantConfig, PlantConfigError, load, parse
 from plant.machines.states import NEVER
 from plant.telemetry import FinishedJob, StateInterval
-from tests.support import yamlread
+from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "calendar.md").read_text("utf-8")

@@ -12,7 +12,7 @@ from plant.config_changes import told
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.plant_config import PlantConfig, load
 from plant.telemetry import Message
-from tests.support.plants import ROOT, config, only, share_error
+from tests.support.factory.plants import ROOT, config, only, share_error
 
 IDLE = {"running": 0.2, "idle": 0.6, "maintenance": 0.1, "faulted": 0.1}
 DEFAULT = {"running": 0.7, "idle": 0.2, "maintenance": 0.08, "faulted": 0.02}

@@ -18,7 +18,7 @@ from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, NEVER, PLANNED_STOP, STARVED, State
 from plant.oee_accounting import SPANS, OeeAccounts
 from plant.telemetry import FinishedJob, Message, StateInterval
-from tests.support.plants import NO_LOSSES, by_machine, config, consecutive, job_id, only, original, said
+from tests.support.factory.plants import NO_LOSSES, by_machine, config, consecutive, job_id, only, original, said
 
 START_MS = round(1000 * START)
 BUSY = {"running": 20.0, "idle": 5.0, "maintenance": 8.0, "faulted": 2.0}

@@ -15,7 +15,7 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.oee_accounting import HOUR_MS, SPANS, Span
 from plant.telemetry import FinishedJob, MachineOee, Message, Oee, StateInterval
-from tests.support.plants import NO_LOSSES, by_machine, config, default, job_id, only, original
+from tests.support.factory.plants import NO_LOSSES, by_machine, config, default, job_id, only, original
 
 START_MS = round(1000 * START)
 SHIFTS = {"time_zone": "UTC", "shifts": [{"start": "00:00", "end": "02:10"}, {"start": "03:00", "end": "23:00"}]}

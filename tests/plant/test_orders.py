@@ -12,7 +12,7 @@ import pytest
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
-from tests.support.plants import COUNTED, Row, config, consecutive, default, rows, said
+from tests.support.factory.plants import COUNTED, Row, config, consecutive, default, rows, said
 
 ORDERS = default()["message_types"]["customer_order"]
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from plant.random_stream import RandomStream, WeightedChoice, exponential
-from tests.support.plants import ROOT, share_error
+from tests.support.factory.plants import ROOT, share_error
 
 
 def uniforms(count: int, name: str = "CNC-01") -> list[float]:

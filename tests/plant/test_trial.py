@@ -20,8 +20,8 @@ from plant.definition.plant_config import PlantConfig, load
 from plant.machines.states import PLANNED_STOP
 from plant.orders import OrderBook
 from plant.telemetry import FinishedJob, Message, StateInterval
-from tests.support.anyplants import plants
-from tests.support.plants import ROOT, job_id, rows
+from tests.support.factory.anyplants import plants
+from tests.support.factory.plants import ROOT, job_id, rows
 
 quickly = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 

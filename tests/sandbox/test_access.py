@@ -17,7 +17,7 @@ from mqtt5 import AuthPacket, AuthReasonCode, DisconnectPacket, PubAckPacket
 from sandbox.access import Certificates, Passwords, ServiceAccountTokens
 from sandbox.broker import Listener, SandboxBroker
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer, write_key_pair
-from tests.support.rawclient import RawClient, connected, dialled, in_loop, message
+from tests.support.brokers.rawclient import RawClient, connected, dialled, in_loop, message
 
 AUTHORITY = Authority()
 ISSUER = TokenIssuer()

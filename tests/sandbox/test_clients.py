@@ -22,8 +22,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from sandbox.access import Passwords, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import Authority, TokenIssuer
-from tests.support.rawclient import connected, in_loop, message
-from tests.support.waiting import wait_until
+from tests.support.brokers.rawclient import connected, in_loop, message
+from tests.support.processes.waiting import wait_until
 
 needs_mosquitto = pytest.mark.skipif(
     shutil.which("mosquitto_sub") is None, reason="mosquitto_pub and mosquitto_sub are not installed"

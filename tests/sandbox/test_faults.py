@@ -24,7 +24,7 @@ from sandbox.access import ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import Authority, TokenIssuer
 from sandbox.faults import Rule, acknowledge, disconnect, take
-from tests.support.rawclient import RawClient, connected, dialled, in_loop, message
+from tests.support.brokers.rawclient import RawClient, connected, dialled, in_loop, message
 
 
 async def acknowledgements(client: RawClient, count: int) -> list[tuple[int, int]]:

@@ -24,8 +24,8 @@ from mqtt5 import (
 )
 
 from sandbox.broker import Limits, SandboxBroker
-from sandbox.topics import matches
-from tests.support.rawclient import RawClient, connected, dialled, in_loop, message
+from sandbox.protocol.topics import matches
+from tests.support.brokers.rawclient import RawClient, connected, dialled, in_loop, message
 
 ONE_OF_EACH_PROPERTY: dict[str, Any] = {
     "payload_format_indicator": 1,

@@ -23,7 +23,7 @@ from mqtt5 import (
 )
 
 from sandbox.broker import Limits, Listener, SandboxBroker
-from tests.support.rawclient import RawClient, connected, in_loop, message
+from tests.support.brokers.rawclient import RawClient, connected, in_loop, message
 
 KEPT: dict[str, Any] = {"session_expiry_interval": 600}
 

@@ -24,7 +24,7 @@ from mqtt5 import (
 )
 
 from sandbox.broker import Limits, SandboxBroker
-from tests.support.rawclient import connected, dialled, in_loop, message
+from tests.support.brokers.rawclient import connected, dialled, in_loop, message
 
 VIOLATIONS: dict[str, tuple[bytes, int]] = {
     "second CONNECT": (ConnectPacket("raw").write(), 0x82),

@@ -1,1 +1,1 @@
-"""Who we are and whom we trust; the token and its refresh on a live connection."""
+"""Credentials and trust; the token and its refresh on a live connection."""

@@ -1,4 +1,4 @@
-"""Who we are and whom we trust: tokens, passwords and TLS, read anew from their files at every connect."""
+"""Credentials and trust: tokens, passwords and TLS, read from their files again at every connect."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ _LONGEST_SECRET = 65_535
 _LONGEST_PEM = 4 * 1024 * 1024
 _READ_SECONDS = 10.0
 _LAST_SECOND: Final = 253_402_300_800
-"""The year 10000: a time from then on is none."""
+"""The year 10000: later times are rejected."""
 
 _Read = TypeVar("_Read")
 
 
 class CredentialsUnavailable(Exception):
-    """A file of credentials is missing, empty or unreadable now; the text names the file, never what it holds."""
+    """A file of credentials is missing, empty or unreadable; the text names the file, never its content."""
 
 
 class SecretFile(NamedTuple):
-    """A file of credentials.  what: it is, in words.  option: that names it.  most_bytes: it may have."""
+    """A file of credentials.  what: its kind.  option: the variable that names it.  most_bytes: its limit."""
 
     path: Path
     what: str
     option: str
     most_bytes: int = _LONGEST_SECRET
 
-    def trouble(self, trouble: str) -> CredentialsUnavailable:
-        """The error that says what is wrong with the file."""
-        return CredentialsUnavailable(f"{self.what} {self.path} {trouble} (see {self.option})")
+    def error(self, problem: str) -> CredentialsUnavailable:
+        """Return the error for a problem of the file."""
+        return CredentialsUnavailable(f"{self.what} {self.path} {problem} (see {self.option})")
 
 
 Note = Callable[[SecretFile], object]
-"""Is told which file is being read, so that it can be named if that never ends."""
+"""Called with the file that is about to be read, so that an error can name it if the read hangs."""
 
 
 def token_file(settings: Settings) -> SecretFile:
-    """The file of the service account token."""
+    """Return the file of the service account token."""
     return SecretFile(settings.sat_token_path, "token file", "SAT_TOKEN_PATH")
 
 
 def password_file(settings: Settings) -> SecretFile | None:
-    """The file of the password, where there is one."""
+    """Return the file of the password, or None where there is none."""
     path = settings.mqtt_password_file
     return SecretFile(path, "password file", "MQTT_PASSWORD_FILE") if path else None
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A service account token: opaque to us but for its claims, which the broker checks and we only read.
+    """A service account token with those claims that the simulator uses; the broker checks them.
 
-    expires_at, not_before: the JWT's `exp` and `nbf` in Unix seconds, None where they are no times, or it is no JWT.
+    expires_at, not_before: the JWT's `exp` and `nbf` in Unix seconds; None where it is no JWT, or they are no times.
     audience, subject: its `aud` and `sub`.
     """
 
@@ -74,7 +74,7 @@ class Token:
 
     @classmethod
     def parse(cls, raw: bytes) -> Token:
-        """Read the claims of `raw` without verifying its signature, which is the broker's task."""
+        """Parse the claims of `raw`; the broker verifies the signature."""
         claims = _claims(raw)
         audience, subject = claims.get("aud"), claims.get("sub")
         names = audience if isinstance(audience, list) else [audience]
@@ -88,14 +88,14 @@ class Token:
 
 
 def _seconds(claim: object) -> float | None:
-    """A time as tokens give it (RFC 7519, 2), or None: not a number, infinite, or beyond every calendar."""
+    """Return a NumericDate (RFC 7519, 2), or None: not a number, infinite, or after the year 9999."""
     if not isinstance(claim, int | float) or isinstance(claim, bool):
         return None
     return float(claim) if 0 < claim < _LAST_SECOND else None
 
 
 def _claims(raw: bytes) -> dict[str, Any]:
-    """The payload of a JWT (RFC 7519, 3), or nothing where `raw` is none."""
+    """Return the payload of a JWT (RFC 7519, 3); empty where `raw` is none."""
     parts = raw.split(b".")
     if len(parts) != 3:
         return {}
@@ -107,21 +107,21 @@ def _claims(raw: bytes) -> dict[str, Any]:
 
 
 def read_secret(file: SecretFile, note: Note = lambda _file: None) -> bytes:
-    """The content of a secret file, stripped of white space around it; CredentialsUnavailable where there is none."""
+    """Return the content of a secret file, stripped of white space; raise CredentialsUnavailable if there is none."""
     note(file)
     try:
         secret = read_small(file.path, file.most_bytes).strip()
     except FileNotFoundError:
-        raise file.trouble("is missing") from None
+        raise file.error("is missing") from None
     except OSError as error:
-        raise file.trouble(f"cannot be read: {error.strerror}") from None
+        raise file.error(f"cannot be read: {error.strerror}") from None
     if not secret:
-        raise file.trouble("is empty")
+        raise file.error("is empty")
     return secret
 
 
 def read_password(settings: Settings, note: Note = lambda _file: None) -> bytes | None:
-    """The password of now, from its file or as it was set; CredentialsUnavailable where the file has none."""
+    """Return the password, from its file or as it was set; raise CredentialsUnavailable if the file has none."""
     file = password_file(settings)
     if file is not None:
         return read_secret(file, note)
@@ -129,13 +129,13 @@ def read_password(settings: Settings, note: Note = lambda _file: None) -> bytes 
 
 
 def read_token(file: SecretFile, note: Note = lambda _file: None) -> Token:
-    """The service account token of now; CredentialsUnavailable where there is none."""
+    """Return the service account token from its file; raise CredentialsUnavailable if there is none."""
     return Token.parse(read_secret(file, note))
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who we are at this connect, fresh from the files.
+    """The credentials for one connect, read from their files.
 
     context: TLS, or None for plain TCP.  token: for K8S-SAT.  password: for USERPASS.
     """
@@ -146,7 +146,7 @@ class Login:
 
     @classmethod
     def of(cls, settings: Settings, note: Note = lambda _file: None) -> Self:
-        """Who the settings say we are, read now; CredentialsUnavailable where a file is not there."""
+        """Read the credentials that the settings name; raise CredentialsUnavailable if a file is missing."""
         method = settings.mqtt_auth_method
         token = read_token(token_file(settings), note) if method is AuthMethod.K8S_SAT else None
         password = read_password(settings, note) if method is AuthMethod.USERPASS else None
@@ -154,9 +154,9 @@ class Login:
 
 
 class Reader(Generic[_Read]):
-    """Reads files away from the event loop, one reading at a time however long it takes: a network mount may hang.
+    """Reads files in a thread, one read at a time however long it takes: a network mount may hang.
 
-    read: does it, and notes each file that it begins with.  seconds: how long to wait for it.
+    read: reads, and calls its argument with each file first.  seconds: how long to wait for it.
     """
 
     def __init__(self, read: Callable[[Note], _Read], seconds: float = _READ_SECONDS) -> None:
@@ -165,29 +165,29 @@ class Reader(Generic[_Read]):
         self._task: asyncio.Task[_Read] | None = None
 
     async def now(self) -> _Read:
-        """What is read now; CredentialsUnavailable where it cannot be, or not in time."""
-        task = self._begun()
+        """Return what is read now; raise CredentialsUnavailable if that fails, or takes too long."""
+        task = self._running()
         await asyncio.wait([task], timeout=self._seconds)
         if task.done():
-            return self._over(task)
-        trouble = f"cannot be read: no answer within {self._seconds:g} s"
-        raise self._file.trouble(trouble) if self._file else CredentialsUnavailable(trouble)
+            return self._finish(task)
+        problem = f"cannot be read: no answer within {self._seconds:g} s"
+        raise self._file.error(problem) if self._file else CredentialsUnavailable(problem)
 
     def latest(self) -> _Read | None:
-        """What was read since the last call, which begins another reading; None while there is nothing to be had."""
-        task = self._begun()
+        """Return what was read since the last call and start another read; None while there is no result."""
+        task = self._running()
         try:
-            return self._over(task) if task.done() else None
+            return self._finish(task) if task.done() else None
         except CredentialsUnavailable:
             return None
 
-    def _begun(self) -> asyncio.Task[_Read]:
+    def _running(self) -> asyncio.Task[_Read]:
         if self._task is None:
             self._task = asyncio.create_task(run_aside(lambda: self._read(self._note)))
             self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._task
 
-    def _over(self, task: asyncio.Task[_Read]) -> _Read:
+    def _finish(self, task: asyncio.Task[_Read]) -> _Read:
         self._task = None
         return task.result()
 
@@ -196,9 +196,9 @@ class Reader(Generic[_Read]):
 
 
 def tls_context(settings: Settings, note: Note = lambda _file: None) -> ssl.SSLContext | None:
-    """TLS as the settings ask for it, with the CA file as it is now; None where TLS is off.
+    """Return the TLS context of the settings, with the CA file as it is now; None where TLS is off.
 
-    Raises CredentialsUnavailable where a file is missing or holds no certificate.
+    Raises CredentialsUnavailable where a file is missing or contains no certificate.
     """
     if not settings.mqtt_tls:
         return None
@@ -217,14 +217,14 @@ def tls_context(settings: Settings, note: Note = lambda _file: None) -> ssl.SSLC
 def _trusting(ca_file: SecretFile, note: Note) -> ssl.SSLContext:
     pem = read_secret(ca_file, note).decode("ascii", "ignore")
     try:
-        # Without any text it would trust the system's authorities instead.
+        # With an empty text it would trust the system's authorities instead.
         return ssl.create_default_context(cadata=pem or "no text")
     except (ssl.SSLError, ValueError):
-        raise ca_file.trouble("holds no certificate in PEM form") from None
+        raise ca_file.error("contains no certificate in PEM form") from None
 
 
 def _load_client_certificate(context: ssl.SSLContext, settings: Settings, note: Note) -> None:
-    """Have the context show our certificate (X509)."""
+    """Load our certificate into the context (X509)."""
     certificate, key, secret = settings.mqtt_cert_file, settings.mqtt_key_file, settings.mqtt_key_password_file
     if certificate is None or key is None:
         raise CredentialsUnavailable("X509 needs MQTT_CERT_FILE and MQTT_KEY_FILE")
@@ -241,6 +241,6 @@ def _load_client_certificate(context: ssl.SSLContext, settings: Settings, note: 
         context.load_cert_chain(certificate, key, password)
     except (ssl.SSLError, ValueError, OSError):
         raise CredentialsUnavailable(
-            f"certificate {certificate} and key {key} do not load: not PEM, not a pair, or a wrong key password "
+            f"cannot load certificate {certificate} and key {key}: not PEM, not a pair, or a wrong key password "
             "(see MQTT_CERT_FILE, MQTT_KEY_FILE, MQTT_KEY_PASSWORD_FILE)"
         ) from None

@@ -1,1 +1,1 @@
-"""MQTT 5 itself, without state: bytes out, packets in, reason codes."""
+"""MQTT 5 without state: encoding, decoding, reason codes."""

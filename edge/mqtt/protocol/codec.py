@@ -1,4 +1,4 @@
-"""MQTT 5 bytes: PUBLISH frames out, whole frames in. What every message shares is encoded once."""
+"""MQTT 5 bytes: encodes PUBLISH frames, splits incoming bytes into frames. What all messages share is encoded once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PUBLISH, PUBACK = 0x30, 0x40
 DUP, QOS_1, RETAIN = 0x08, 0x02, 0x01
 _QOS_1, _QOS_1_AGAIN = PUBLISH | QOS_1, PUBLISH | QOS_1 | DUP
 _PUBACK_BYTES = range(4, 7)
-"""With packet id alone, with a reason code, and with that and no properties."""
+"""With packet id only, with a reason code, and with both and an empty list of properties."""
 _TWO_BYTES: Final = Struct(">H").pack
 _PAYLOAD_FORMAT, _EXPIRY, _CONTENT_TYPE, _USER_PROPERTY = b"\x01", b"\x02", b"\x03", b"\x26"
 
@@ -28,9 +28,9 @@ _PAYLOAD_FORMAT, _EXPIRY, _CONTENT_TYPE, _USER_PROPERTY = b"\x01", b"\x02", b"\x
 MALFORMED, PROTOCOL_ERROR, PACKET_TOO_LARGE = 0x81, 0x82, 0x95
 
 LONGEST_PACKET: Final = 65_536
-"""Bytes of the longest packet we take, all of it counted; CONNECT says so (MQTT 5, 3.1.2.11.4).
+"""Bytes of the longest packet we accept, header included; sent in CONNECT (MQTT 5, 3.1.2.11.4).
 
-No answer to telemetry needs more than a few, and what a broker sends is held only up to here.
+No answer to telemetry needs more than a few, and no more than this is buffered of what a broker sends.
 """
 
 LONGEST_TEXT: Final = 65_535
@@ -38,9 +38,9 @@ LONGEST_TEXT: Final = 65_535
 
 
 class Violation(ValueError):
-    """The broker breaks a rule of MQTT 5; the text says which, to follow "the broker".
+    """The broker breaks a rule of MQTT 5; the text names it and continues the words "the broker".
 
-    code: what DISCONNECT says of it (MQTT 5, 4.13).
+    code: the reason code for DISCONNECT (MQTT 5, 4.13).
     """
 
     def __init__(self, code: int, what: str) -> None:
@@ -49,11 +49,11 @@ class Violation(ValueError):
 
 
 class TextTooLong(ValueError):
-    """A string of more bytes than MQTT can carry."""
+    """A string has more bytes than MQTT allows."""
 
 
 def varint(number: int) -> bytes:
-    """A variable byte integer (MQTT 5, 1.5.5); `number` is 0 to 268,435,455."""
+    """Encode a variable byte integer (MQTT 5, 1.5.5); `number` is 0 to 268,435,455."""
     out = bytearray()
     while True:
         number, low = divmod(number, 128)
@@ -63,15 +63,15 @@ def varint(number: int) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """A UTF-8 string with its length in front (MQTT 5, 1.5.4); TextTooLong where it has no such length."""
+    """Encode a UTF-8 string after its length (MQTT 5, 1.5.4); raise TextTooLong where the length has no encoding."""
     encoded = value.encode()
     if len(encoded) > LONGEST_TEXT:
-        raise TextTooLong(f"a string of {len(encoded):,} bytes; MQTT carries {LONGEST_TEXT:,}")
+        raise TextTooLong(f"a string of {len(encoded):,} bytes; the maximum in MQTT is {LONGEST_TEXT:,}")
     return len(encoded).to_bytes(2, "big") + encoded
 
 
 def user_property(name: str, value: str) -> bytes:
-    """One user property (MQTT 5, 3.3.2.3.7)."""
+    """Encode one user property (MQTT 5, 3.3.2.3.7)."""
     return _USER_PROPERTY + text(name) + text(value)
 
 
@@ -80,7 +80,7 @@ class CloudEvents:
     """CloudEvents 1.0 attributes in binary mode: MQTT user properties without a prefix.
 
     source: a URI reference that names this simulator; the sender's id is appended to it.
-    run: names the run; with it the same message has the same id in every repetition of the run.
+    run: identifies the run, so that a message has the same id in every repetition of the run.
     """
 
     source: str
@@ -88,16 +88,16 @@ class CloudEvents:
     event_type: str = "ms.aio.telemetry"
 
     def constant(self, sender: str) -> bytes:
-        """What all events of one sender share; ends where the event's id begins."""
+        """Return what all events of one sender share; it ends where the event's id varies."""
         uri = user_property("source", f"{self.source}/{sender}")
-        return b"".join((self._alike, uri, user_property("subject", sender), _ID_HEAD, self._id_head(sender)))
+        return b"".join((self._shared, uri, user_property("subject", sender), _ID_HEAD, self._id_head(sender)))
 
     @cached_property
-    def _alike(self) -> bytes:
+    def _shared(self) -> bytes:
         return user_property("specversion", "1.0") + user_property("type", self.event_type)
 
     def varying(self, messages: Iterable[Message]) -> Iterator[bytes]:
-        """Of each message the rest of the id, which counts the sender's events, and the event's time."""
+        """Yield for each message the rest of the id, the sequence number of its sender, and the event's time."""
         time_ms, time = -1, b""
         for message in messages:
             if message.time_ms != time_ms:
@@ -105,7 +105,7 @@ class CloudEvents:
             yield hexlify(message.sequence.to_bytes(_SEQUENCE_BYTES, "big")) + time
 
     def _id_head(self, sender: str) -> bytes:
-        """The first 24 characters of a version 8 UUID (RFC 9562, 5.8), drawn from run and sender."""
+        """Return the first 24 characters of a version 8 UUID (RFC 9562, 5.8), derived from run and sender."""
         bits = blake2b(f"{self.run}/{sender}".encode(), digest_size=10).hexdigest()
         variant = "89ab"[int(bits[15], 16) & 3]
         return f"{bits[:8]}-{bits[8:12]}-8{bits[12:15]}-{variant}{bits[16:19]}-".encode()
@@ -118,14 +118,14 @@ _VARYING_BYTES = 2 * _SEQUENCE_BYTES + len(_TIME_HEAD) + 24
 
 
 _Envelope = tuple[bytes, bytes, int, bool]
-"""All of a sender's PUBLISH that does not change: topic, properties, bytes beside header, packet id and payload, and
-whether the broker is to keep it. No NamedTuple, because that takes three times as long to unpack."""
+"""The constant parts of a sender's PUBLISH: topic, properties, bytes except header, packet id and payload, and whether
+it is retained. Not a NamedTuple, which takes three times as long to unpack."""
 
 
 class _Heads(dict[int, bytes]):
-    """Fixed headers (MQTT 5, 2.1.1) by the length of all but header and packet id, made when needed: there are few.
+    """Fixed headers (MQTT 5, 2.1.1) by the length of the rest without packet id, made when needed: there are few.
 
-    id_bytes: of the packet id, which counts as well.
+    id_bytes: of the packet id, which is part of the remaining length.
     """
 
     def __init__(self, first: int, id_bytes: int) -> None:
@@ -138,10 +138,10 @@ class _Heads(dict[int, bytes]):
 
 
 class Encoder:
-    """Turns messages into PUBLISH frames.
+    """Encodes messages as PUBLISH frames.
 
-    topic: gives a message's topic.  expiry_seconds: message expiry interval, 0 for none.
-    retained: kinds of message of which the broker is to keep the last one, where it offers that.
+    topic: returns a message's topic.  expiry_seconds: message expiry interval, 0 for none.
+    retained: kinds of message to publish with RETAIN, where the broker offers that.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Encoder:
         events: CloudEvents | None = None,
         retained: Collection[str] = (),
     ) -> None:
-        self.retain_available = True
+        self._retain_available = True
         self._retained = retained
         self._topic = topic
         self._events = events
@@ -162,45 +162,49 @@ class Encoder:
         self._heads = {first: _Heads(first, 2 if first & QOS_1 else 0) for first in range(PUBLISH, PUBLISH + 16)}
 
     def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
-        """The PUBLISH of `message`: QoS 1 under `packet_id`, QoS 0 where that is None (MQTT 5, 3.3)."""
+        """Encode the PUBLISH of `message`: QoS 1 with `packet_id`, QoS 0 where that is None (MQTT 5, 3.3)."""
         return self.frames([message], None if packet_id is None else [packet_id], dup=dup)[0]
 
     def frames(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
     ) -> list[bytes]:
-        """The PUBLISH of each message: QoS 1 under these ids, QoS 0 where they are None.
+        """Encode the PUBLISH of each message: QoS 1 with these ids, QoS 0 where they are None.
 
-        Raises what `topic` raises, or TextTooLong; then there is no frame at all.
+        Raises what `topic` raises, or TextTooLong; then no frame is returned at all.
         """
         if JobMessage not in set(map(type, messages)):  # as in most plants: a test for each message would cost more
-            return self._alike(messages, packet_ids, "", dup=dup)
+            return self._frames_of_trigger(messages, packet_ids, "", dup=dup)
         frames: list[bytes] = []
         for trigger, run in groupby(zip(messages, packet_ids or repeat(0)), lambda each: each[0].trigger):  # noqa: B905
             alike, ids = zip(*run, strict=True)
-            frames += self._alike(alike, ids if packet_ids else None, trigger, dup=dup)
+            frames += self._frames_of_trigger(alike, ids if packet_ids else None, trigger, dup=dup)
         return frames
 
-    def begin_anew(self, events: CloudEvents | None) -> None:
-        """Be the encoder of another run from now on."""
-        self._events = events
-        self.forget()
+    def allow_retain(self, *, available: bool) -> None:
+        """Set whether the broker keeps retained messages; without that no frame has RETAIN."""
+        self._retain_available = available
 
-    def forget(self) -> None:
-        """Make every envelope anew: topics may have changed."""
+    def start_run(self, events: CloudEvents | None) -> None:
+        """Encode the messages of another run from now on."""
+        self._events = events
+        self.invalidate()
+
+    def invalidate(self) -> None:
+        """Drop the cached envelopes: topics may have changed."""
         self._envelopes.clear()
         self._common.clear()
 
-    def _alike(
+    def _frames_of_trigger(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, trigger: str, *, dup: bool
     ) -> list[bytes]:
-        """The frames of messages of one trigger."""
+        """Encode messages that have the same trigger."""
         envelopes = self._envelopes[trigger]
         try:
             return self._frames(messages, packet_ids, envelopes, dup=dup)
         except KeyError:
             for message in messages:
                 if message.source not in envelopes:
-                    envelopes[message.source] = self._sealed(message)
+                    envelopes[message.source] = self._envelope_of(message)
             return self._frames(messages, packet_ids, envelopes, dup=dup)
 
     def _frames(
@@ -211,9 +215,9 @@ class Encoder:
         *,
         dup: bool,
     ) -> list[bytes]:
-        """KeyError where a sender has no envelope yet. One loop for them all: a call for each would cost as much."""
+        """Raise KeyError where a sender has no envelope yet. One loop: a call a message would cost as much again."""
         first = PUBLISH if packet_ids is None else _QOS_1_AGAIN if dup else _QOS_1
-        heads = self._heads[first], self._heads[first | RETAIN if self.retain_available else first]
+        heads = self._heads[first], self._heads[first | RETAIN if self._retain_available else first]
         identifiers = repeat(b"") if packet_ids is None else map(_TWO_BYTES, packet_ids)
         varyings = self._events.varying(messages) if self._events else repeat(b"")
         join = b"".join
@@ -223,7 +227,7 @@ class Encoder:
             for topic, properties, more, kept in (envelopes[message.source],)
         ]
 
-    def _sealed(self, message: Message) -> _Envelope:
+    def _envelope_of(self, message: Message) -> _Envelope:
         topic, retained, trigger = self._topic(message), message.kind in self._retained, message.trigger
         why = user_property(TRIGGER, trigger) if trigger else b""
         if self._events:
@@ -242,15 +246,15 @@ class Encoder:
 
 
 class Splitter:
-    """Cuts a byte stream into whole MQTT frames of at most LONGEST_PACKET bytes, and holds no more than one of them."""
+    """Splits a byte stream into MQTT frames of at most LONGEST_PACKET bytes; buffers no more than one of them."""
 
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Every frame that `data` completes; an unfinished one is kept for the next call.
+    def split(self, data: bytes) -> Iterator[bytes]:
+        """Yield every frame that `data` completes; an unfinished one is kept for the next call.
 
-        Raises Violation as soon as a header announces what is no frame, or a longer one.
+        Raises Violation as soon as a header is malformed, or announces a longer frame.
         """
         buffer = self._rest + data if self._rest else data
         start = 0
@@ -260,9 +264,9 @@ class Splitter:
         self._rest = buffer[start:]
 
     def pubacks(self, data: bytes) -> tuple[Sequence[int], int] | None:
-        """Packet ids and reason code, if `data` completes nothing but PUBACKs that are alike in all else; or None.
+        """Return packet ids and reason code if `data` completes only PUBACKs that differ in nothing else; or None.
 
-        Then nothing has happened, and `feed` is to be called. Under load brokers answer so, and reads hold hundreds.
+        None changes nothing: call `split` then. Under load a read contains hundreds of PUBACKs.
         """
         buffer = self._rest + data if self._rest else data
         size = 2 + buffer[1] if len(buffer) > 1 else 0
@@ -280,14 +284,14 @@ class Splitter:
 
 
 def _frame_end(buffer: bytes, start: int) -> int | None:
-    """Where the frame at `start` ends, or None while it is not all there."""
+    """Return where the frame at `start` ends, or None while it is incomplete."""
     length = 0
     for place, byte in enumerate(buffer[start + 1 : start + 5]):
         length |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:
             size = 2 + place + length
             if size > LONGEST_PACKET:
-                raise Violation(PACKET_TOO_LARGE, f"sent a packet of {size:,} bytes; we take {LONGEST_PACKET:,}")
+                raise Violation(PACKET_TOO_LARGE, f"sent a packet of {size:,} bytes; our maximum is {LONGEST_PACKET:,}")
             end = start + size
             return end if end <= len(buffer) else None
     if len(buffer) >= start + 5:

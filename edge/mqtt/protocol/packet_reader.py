@@ -1,4 +1,4 @@
-"""What a broker sends, read strictly: whatever breaks a rule of MQTT 5 is a Violation, and nothing needless is kept."""
+"""Strict parsing of what a broker sends: a packet that breaks a rule of MQTT 5 is a Violation."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ NAMES: Final[Mapping[int, str]] = {
 """Packets by their first four bits (MQTT 5, 2.1.2)."""
 
 _OLD_REFUSALS: Final = {1: 0x84, 2: 0x85, 3: 0x88, 4: 0x86, 5: 0x87}
-"""How a broker without MQTT 5 refuses (MQTT 3.1.1, 3.2.2.3), in the codes of MQTT 5."""
+"""Return codes of a broker without MQTT 5 (MQTT 3.1.1, 3.2.2.3) -> the reason codes of MQTT 5."""
 
 Value = int | str | bytes
 _Read = Callable[[bytes, int], tuple[Value, int]]
-"""Reads a value at a place; gives it and the place after it. IndexError or ValueError where there is none."""
+"""Parses a value at an index; returns it and the index after it. Raises IndexError or ValueError."""
 
 
 def _byte(data: bytes, at: int) -> tuple[Value, int]:
@@ -51,7 +51,7 @@ def _four_bytes(data: bytes, at: int) -> tuple[Value, int]:
 
 
 def varint_at(data: bytes, at: int) -> tuple[int, int]:
-    """Read a variable byte integer (MQTT 5, 1.5.5); IndexError where it is cut off, ValueError where it is too long."""
+    """Parse a variable byte integer (MQTT 5, 1.5.5); raise IndexError where it is cut off, ValueError if too long."""
     number = 0
     for place in range(4):
         byte = data[at + place]
@@ -70,22 +70,22 @@ def _binary(data: bytes, at: int) -> tuple[Value, int]:
 
 
 def _text(data: bytes, at: int) -> tuple[Value, int]:
-    """A UTF-8 string, which must not hold U+0000 (MQTT 5, 1.5.4)."""
+    """Parse a UTF-8 string, which must not contain U+0000 (MQTT 5, 1.5.4)."""
     value, end = _binary(data, at)
-    said = str(value, "utf-8") if isinstance(value, bytes) else ""
-    if "\0" in said:
+    text = str(value, "utf-8") if isinstance(value, bytes) else ""
+    if "\0" in text:
         raise ValueError("U+0000 in a string")
-    return said, end
+    return text, end
 
 
 def _pair(data: bytes, at: int) -> tuple[Value, int]:
-    """A user property: looked at, and not kept."""
+    """Check a user property, and return only its value."""
     _, at = _text(data, at)
     return _text(data, at)
 
 
 class _Property(NamedTuple):
-    """How a property is read, and the bounds of its number, beyond which it is a protocol error."""
+    """How to parse a property, and the range of its number; another number is a protocol error."""
 
     read: _Read
     least: int = 0
@@ -130,18 +130,18 @@ class Answer:
     values: Mapping[int, Value] = field(default_factory=dict)
 
     def number(self, which: int) -> int | None:
-        """A property that is a number, or None where it is not said."""
+        """Return a property that is a number, or None where it is missing."""
         value = self.values.get(which)
         return value if isinstance(value, int) else None
 
     def text(self, which: int) -> str:
-        """A property that is text, or "" where it is not said."""
+        """Return a property that is text, or "" where it is missing."""
         value = self.values.get(which)
         return value if isinstance(value, str) else ""
 
 
 def kind_of(frame: bytes) -> int:
-    """Which packet it is; Violation where its flags are not the ones it must have (MQTT 5, 2.1.3)."""
+    """Return the packet type; raise Violation where its flags are not the required ones (MQTT 5, 2.1.3)."""
     kind = frame[0] & 0xF0
     if kind not in NAMES or (kind != 0x30 and frame[0] & 0x0F != (2 if kind in _FLAGGED else 0)):
         raise Violation(MALFORMED, f"sent a packet with the first byte 0x{frame[0]:02X}")
@@ -152,7 +152,7 @@ _FLAGGED = (0x60, 0x80, 0xA0)
 
 
 def puback(frame: bytes) -> tuple[int, int]:
-    """Packet id and reason code of a PUBACK; no code means success (MQTT 5, 3.4.2.1)."""
+    """Parse packet id and reason code of a PUBACK; no code means success (MQTT 5, 3.4.2.1)."""
     body = _body(frame)
     packet_id = int.from_bytes(body[:2], "big")
     if frame[0] != PUBACK or len(body) < 2 or not packet_id:
@@ -163,7 +163,7 @@ def puback(frame: bytes) -> tuple[int, int]:
 
 
 def connack(frame: bytes) -> Answer:
-    """CONNACK (MQTT 5, 3.2), be it that of a broker without MQTT 5, which has no properties."""
+    """Parse CONNACK (MQTT 5, 3.2), or that of a broker without MQTT 5, which has no properties."""
     body = _body(frame)
     if len(body) == 2 and (body[1] in _OLD_REFUSALS or body[1] >= 0x80):
         return Answer(_OLD_REFUSALS.get(body[1], body[1]))
@@ -171,22 +171,22 @@ def connack(frame: bytes) -> Answer:
         raise Violation(MALFORMED, "sent a malformed CONNACK")
     flags, code = body[0], body[1]
     if (flags and code) or 0 < code < 0x80:
-        raise Violation(PROTOCOL_ERROR, f"sent a CONNACK that contradicts itself: flags {flags}, code 0x{code:02X}")
+        raise Violation(PROTOCOL_ERROR, f"sent an inconsistent CONNACK: flags {flags}, code 0x{code:02X}")
     return Answer(code, bool(flags), _properties("CONNACK", body, 2, _CONNACK))
 
 
 def disconnect(frame: bytes) -> Answer:
-    """DISCONNECT (MQTT 5, 3.14); no code means a normal end."""
+    """Parse DISCONNECT (MQTT 5, 3.14); no code means a normal end."""
     return _reasoned("DISCONNECT", frame, _DISCONNECT)
 
 
 def auth(frame: bytes) -> Answer:
-    """AUTH (MQTT 5, 3.15); no code means success."""
+    """Parse AUTH (MQTT 5, 3.15); no code means success."""
     return _reasoned("AUTH", frame, _AUTH)
 
 
 def pingresp(frame: bytes) -> None:
-    """PINGRESP has nothing in it (MQTT 5, 3.13)."""
+    """Check PINGRESP, which is empty (MQTT 5, 3.13)."""
     if len(frame) != 2:
         raise Violation(MALFORMED, "sent a malformed PINGRESP")
 
@@ -202,7 +202,7 @@ def _body(frame: bytes) -> bytes:
 
 
 def _properties(name: str, body: bytes, at: int, allowed: Mapping[int, _Property]) -> dict[int, Value]:
-    """The properties that end a packet, each at most once but for user properties (MQTT 5, 2.2.2)."""
+    """Parse the properties that end a packet, each at most once except user properties (MQTT 5, 2.2.2)."""
     values: dict[int, Value] = {}
     try:
         length, at = varint_at(body, at)
@@ -215,13 +215,13 @@ def _properties(name: str, body: bytes, at: int, allowed: Mapping[int, _Property
     except (ValueError, LookupError):
         raise Violation(MALFORMED, f"sent a malformed {name}") from None
     if at != len(body):
-        raise Violation(MALFORMED, f"sent a {name} whose properties are not as long as they say")
+        raise Violation(MALFORMED, f"sent a {name} with a wrong length of its properties")
     values.pop(_USER_PROPERTY, None)
     return values
 
 
 def _take(name: str, number: int, body: bytes, at: int, values: dict[int, Value], how: _Property) -> int:
-    """Read one property into `values`; the place after it."""
+    """Parse one property into `values`; return the index after it."""
     value, end = how.read(body, at)
     if end > len(body):
         raise IndexError(end)

@@ -1,9 +1,9 @@
-"""What an MQTT 5 reason code means for us, by the packet that has it and by how we log in.
+"""MQTT 5 reason codes: their names, and what the simulator does about each, by packet and by login.
 
 Which codes a packet may have is from MQTT 5: CONNACK 3.2.2.2, PUBACK 3.4.2.1, SUBACK 3.9.3, DISCONNECT 3.14.2.1, AUTH
-3.15.2.1. What follows from them is that of the session clients of the Azure IoT Operations SDKs, but for what
-docs/design.md explains: 0x87 on a connect with K8S-SAT is tried again with a fresh token, 0x87 in a DISCONNECT is left
-for the next CONNACK to decide, and a broker that moves or drains is tried again.
+3.15.2.1. The outcomes are those of the session clients of the Azure IoT Operations SDKs, with the exceptions that
+docs/design.md explains: 0x87 on a connect with K8S-SAT is retried with a fresh token, 0x87 in a DISCONNECT is retried,
+so that the next CONNACK decides, and so is a broker that moves or shuts down.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REFUSED_FROM = 0x80
 
 
 class Packet(StrEnum):
-    """Packets of a broker that have a reason code."""
+    """Packets from a broker that have a reason code."""
 
     CONNACK = "CONNACK"
     PUBACK = "PUBACK"
@@ -30,11 +30,11 @@ class Packet(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What we do about a reason code.
+    """What to do about a reason code.
 
-    TAKEN: it is a success.  FATAL: the same would be refused again, so the process ends (of PUBACK: the message is
-    given up).  RETRY: connect again, after a pause.  WAIT: try the same again later: with K8S-SAT a token that may be
-    newer then, of PUBACK the same message on the same connection, of AUTH the same token.
+    TAKEN: nothing, it is a success.  FATAL: end the process, as a retry would be refused again (PUBACK: count the
+    message as refused).  RETRY: reconnect after a pause.  WAIT: retry later: CONNACK with K8S-SAT a token that may be
+    newer then, PUBACK the same message on the same connection, AUTH the same token.
     """
 
     TAKEN = "taken"
@@ -47,7 +47,7 @@ TAKEN, FATAL, RETRY, WAIT = Outcome.TAKEN, Outcome.FATAL, Outcome.RETRY, Outcome
 
 
 class _Code(NamedTuple):
-    """A reason code: its name, and what follows from it in each packet that may have it (None: in none)."""
+    """A reason code: its name, and its outcome by packet (None: the packet cannot have it)."""
 
     name: str
     connack: Outcome | None = None
@@ -108,11 +108,11 @@ _UNKNOWN: Final = {
     Packet.DISCONNECT: RETRY,
     Packet.AUTH: RETRY,
 }
-"""What follows from a code that a packet must not have, of 0x80 or more; of DISCONNECT and AUTH, any such code."""
+"""Outcomes of codes that a packet must not have, of 0x80 or more; of DISCONNECT and AUTH, any such code."""
 
 
 def outcome(packet: Packet, code: int, method: AuthMethod | None = None) -> Outcome:
-    """What to do about a reason code; `method` is how we log in."""
+    """Return what to do about a reason code.  method: the login that was used."""
     if (packet, code, method) == (Packet.CONNACK, NOT_AUTHORIZED, AuthMethod.K8S_SAT):
         return WAIT
     known: Outcome | None = getattr(CODES[code], packet.lower()) if code in CODES else None
@@ -122,66 +122,67 @@ def outcome(packet: Packet, code: int, method: AuthMethod | None = None) -> Outc
 
 _ANY: Final = None
 _HINTS: Final[Mapping[tuple[Packet, int, AuthMethod | None], str]] = {
-    (Packet.CONNACK, 0x84, _ANY): "the broker does not speak MQTT 5",
-    (Packet.CONNACK, 0x85, _ANY): "the broker does not take this client id (MQTT_CLIENT_ID)",
+    (Packet.CONNACK, 0x84, _ANY): "the broker does not support MQTT 5",
+    (Packet.CONNACK, 0x85, _ANY): "the broker does not accept this client id (MQTT_CLIENT_ID)",
     (Packet.CONNACK, 0x86, AuthMethod.USERPASS): (
-        "the broker does not know this user name and password (MQTT_USERNAME, MQTT_PASSWORD_FILE)"
+        "the broker does not accept this user name and password (MQTT_USERNAME, MQTT_PASSWORD_FILE)"
     ),
-    (Packet.CONNACK, 0x86, _ANY): "the broker wants a user name and a password (MQTT_AUTH_METHOD=USERPASS)",
+    (Packet.CONNACK, 0x86, _ANY): "the broker requires a user name and a password (MQTT_AUTH_METHOD=USERPASS)",
     (Packet.CONNACK, 0x87, AuthMethod.K8S_SAT): (
         "the broker does not accept the token: check its audience and the BrokerAuthentication"
     ),
     (Packet.CONNACK, 0x87, AuthMethod.USERPASS): (
-        "the broker does not let this user in: check MQTT_USERNAME, MQTT_PASSWORD_FILE, and whether the user may "
+        "the broker does not accept this user: check MQTT_USERNAME, MQTT_PASSWORD_FILE, and whether the user may "
         "connect with this client id"
     ),
     (Packet.CONNACK, 0x87, AuthMethod.X509): (
-        "the broker does not let the holder of this certificate in: check MQTT_CERT_FILE, and whether it may connect "
+        "the broker does not accept this client certificate: check MQTT_CERT_FILE, and whether it may connect "
         "with this client id"
     ),
-    (Packet.CONNACK, 0x87, AuthMethod.NONE): "the broker wants a login (MQTT_AUTH_METHOD)",
-    (Packet.CONNACK, 0x87, _ANY): "the broker does not accept who we are",
+    (Packet.CONNACK, 0x87, AuthMethod.NONE): "the broker requires a login (MQTT_AUTH_METHOD)",
+    (Packet.CONNACK, 0x87, _ANY): "the broker does not accept the login",
     (Packet.CONNACK, 0x8A, _ANY): "an administrator has banned this client id or address",
     (Packet.CONNACK, 0x8C, _ANY): "the broker does not offer this login on this port (MQTT_AUTH_METHOD)",
-    (Packet.CONNACK, 0x95, _ANY): "CONNECT is too long for the broker: shorten what we log in with",
-    (Packet.CONNACK, 0x97, _ANY): "the broker is at its quota and asks us to come back later",
+    (Packet.CONNACK, 0x95, _ANY): "CONNECT is longer than the broker allows: use shorter credentials",
+    (Packet.CONNACK, 0x97, _ANY): "the broker has reached a quota; it accepts connections again later",
     (Packet.CONNACK, 0x9F, _ANY): "too many clients connect at once",
-    (Packet.PUBACK, 0x87, _ANY): "we may not publish to this topic: check the broker's authorization",
-    (Packet.PUBACK, 0x90, _ANY): "the broker takes no such topic (MQTT_TOPIC_PREFIX, `topic` in the plant's YAML)",
-    (Packet.PUBACK, 0x97, _ANY): "the broker is at its quota and wants the message later",
-    (Packet.SUBACK, 0x87, _ANY): "we may not subscribe to these topics: check the broker's authorization",
+    (Packet.PUBACK, 0x87, _ANY): "publishing to this topic is not allowed: check the broker's authorization",
+    (Packet.PUBACK, 0x90, _ANY): "the broker rejects this topic name (MQTT_TOPIC_PREFIX, `topic` in the plant's YAML)",
+    (Packet.PUBACK, 0x97, _ANY): "the broker has reached a quota; it accepts the message later",
+    (Packet.SUBACK, 0x87, _ANY): "subscribing to these topics is not allowed: check the broker's authorization",
     (Packet.DISCONNECT, 0x87, AuthMethod.K8S_SAT): (
-        "the broker no longer accepts the token, or does not allow what we did: check its authorization"
+        "the broker no longer accepts the token, or does not allow an action: check its authorization"
     ),
-    (Packet.DISCONNECT, 0x87, _ANY): "the broker does not allow what we did: check its authorization",
-    (Packet.DISCONNECT, 0x8D, _ANY): "nothing of ours has reached it for one and a half keep-alives (MQTT_KEEP_ALIVE)",
+    (Packet.DISCONNECT, 0x87, _ANY): "the broker does not allow an action: check its authorization",
+    (Packet.DISCONNECT, 0x8D, _ANY): "the broker has received nothing for one and a half keep-alives (MQTT_KEEP_ALIVE)",
     (Packet.DISCONNECT, 0x8E, _ANY): "another client uses the same client id (MQTT_CLIENT_ID)",
-    (Packet.DISCONNECT, 0x95, _ANY): "a message is longer than the broker takes",
-    (Packet.DISCONNECT, 0x97, _ANY): "the broker is at its quota and asks us to come back later",
+    (Packet.DISCONNECT, 0x95, _ANY): "a message is longer than the broker allows",
+    (Packet.DISCONNECT, 0x97, _ANY): "the broker has reached a quota; it accepts connections again later",
     (Packet.DISCONNECT, 0x9F, _ANY): "too many clients connect at once",
 } | {
     (packet, code, _ANY): hint
     for packet in (Packet.CONNACK, Packet.DISCONNECT)
     for code, hint in {
-        0x9C: "the broker wants us at another server for now; we do not follow by ourselves",
-        0x9D: "the broker has moved: set MQTT_BROKER to where it is; we do not follow by ourselves",
+        0x9C: "the broker redirects clients to another server for now; the simulator does not follow redirects",
+        0x9D: "the broker has moved: set MQTT_BROKER to its new address; the simulator does not follow redirects",
     }.items()
 }
-"""What is likely behind a code, by packet and login; those for any login count where there is none of its own."""
+"""The likely cause of a code, by packet and login; `_ANY` applies where the login has no hint of its own."""
 
 
 def name_of(code: int) -> str:
-    """A reason code by number and name: `0x87 Not authorized`."""
+    """Return a reason code by number and name: `0x87 Not authorized`."""
     return f"0x{code:02X} {CODES[code].name if code in CODES else 'reason code not in MQTT 5'}"
 
 
-def explain(packet: Packet, code: int, method: AuthMethod | None = None, said: str = "", elsewhere: str = "") -> str:
-    """A reason code as a person would want it: `0x87 Not authorized (the broker does not accept ...)`.
+def explain(
+    packet: Packet, code: int, method: AuthMethod | None = None, reason_string: str = "", server_reference: str = ""
+) -> str:
+    """Return a reason code with its likely cause: `0x87 Not authorized (the broker does not accept ...)`.
 
-    said, elsewhere: what the broker adds, its Reason String and Server Reference. Whatever they hold becomes a short
-    piece of one line.
+    reason_string, server_reference: properties of the broker's packet; shortened, and made printable in one line.
     """
     hint = _HINTS.get((packet, code, method)) or _HINTS.get((packet, code, _ANY))
-    more = f"; it names the server {printable(elsewhere)}" if elsewhere else ""
-    more += f"; it says: {printable(said)}" if said else ""
+    more = f"; server reference: {printable(server_reference)}" if server_reference else ""
+    more += f"; reason string: {printable(reason_string)}" if reason_string else ""
     return f"{name_of(code)}{f' ({hint})' if hint else ''}{more}"

@@ -24,10 +24,10 @@ from messages import topic_template
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig, load, parse
 from tests.cli.exports.schemas.test_json_schema import FILES, eventful
-from tests.support.anyplants import plants
-from tests.support.asyncapi import DOCUMENT, references, resolved
-from tests.support.plants import ROOT, config, default, said
-from tests.support.schemas import export_of
+from tests.support.exports.asyncapi import DOCUMENT, references, resolved
+from tests.support.exports.schemas import export_of
+from tests.support.factory.anyplants import plants
+from tests.support.factory.plants import ROOT, config, default, said
 
 LAYOUTS = list(TopicLayout)
 

@@ -13,7 +13,7 @@ import pytest
 
 from messages import START
 from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, Answer, Record, record, stamp, told
-from tests.support.plants import config, result
+from tests.support.factory.plants import config, result
 
 Row = dict[str, Any]
 Change = Callable[[list[Row]], list[Row]]

@@ -17,7 +17,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.definition.plant_config import load as load_plant
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import ONE_OF_EACH, told
-from tests.support.plants import ROOT, config, original
+from tests.support.factory.plants import ROOT, config, original
 
 START = 1_767_596_400.0
 """2026-01-05T07:00:00Z, a Monday morning."""

@@ -40,8 +40,8 @@ from edge.settings.loader import Settings
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
-from tests.support.answers import whole_answer
-from tests.support.plants import COUNTED, ROOT, config, original
+from tests.support.factory.answers import whole_answer
+from tests.support.factory.plants import COUNTED, ROOT, config, original
 
 DAY, HOUR = 86_400, 3_600
 START_MS = round(START * 1000)

@@ -153,7 +153,7 @@ def test_the_hooks_speak_only_at_the_edges() -> None:
     """on_message when an empty queue gets something, on_room when a full one gets room."""
     told: list[str] = []
     outbox = MessageQueue(2)
-    outbox.on_message = lambda: told.append("message")
+    outbox.connect_consumer(lambda: told.append("message"))
     outbox.on_room = lambda: told.append("room")
     for number in (1, 2, 3):
         outbox.offer(message(number))
@@ -260,3 +260,12 @@ def test_a_queue_is_held_against_the_rate(size: int, policy: QueuePolicy, rate: 
 
     assert said.startswith(line)
     assert warned is short
+
+
+def test_a_queue_has_one_consumer() -> None:
+    """A second one would take the messages of the first."""
+    queue = MessageQueue(1)
+    queue.connect_consumer(lambda: None)
+
+    with pytest.raises(ValueError, match="has a consumer"):
+        queue.connect_consumer(lambda: None)

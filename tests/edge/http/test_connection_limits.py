@@ -16,7 +16,7 @@ import pytest
 from edge.http.connection_limits import Limits
 from edge.http.oee_answer import OeeAnswer
 from tests.edge.http.test_routes import Shown, serving
-from tests.support.waiting import wait_until
+from tests.support.processes.waiting import wait_until
 
 FEW = Limits(connections=20, request_seconds=0.5, stalled_seconds=0.5, bytes_a_second=4 * 1024 * 1024)
 HALF = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: "

@@ -15,7 +15,7 @@ from edge.settings.loader import Settings
 from edge.status import OeeQuery
 from messages import FactoryMessageGenerator
 from plant.telemetry import Which
-from tests.support.plants import config
+from tests.support.factory.plants import config
 
 MANY = config({"cnc_machine": 5000, "testing": 1000, "printer_3d": 0, "welding": 0, "painting": 0})
 LONGEST_SECONDS = 0.02

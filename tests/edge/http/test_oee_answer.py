@@ -23,8 +23,8 @@ from edge.settings.loader import Settings
 from edge.status import NO_STEPS, Busy, ClockStatus, ConnectionStatus, OeeQuery
 from messages import START, FactoryMessageGenerator
 from plant.telemetry import Which
-from tests.support.answers import answered, truth_of, whole_answer
-from tests.support.plants import config
+from tests.support.factory.answers import answered, truth_of, whole_answer
+from tests.support.factory.plants import config
 
 MANY = config({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
 

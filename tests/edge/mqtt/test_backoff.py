@@ -7,8 +7,8 @@ import pytest
 import edge.mqtt.backoff
 from edge.mqtt.backoff import Backoff
 from fuzz.rogue import CONNECT, PUBLISH, WELCOME, Peer, Rogue
-from tests.support.rawclient import in_loop
-from tests.support.rig import Lines, Rig, settings_for, until
+from tests.support.brokers.rawclient import in_loop
+from tests.support.brokers.rig import Lines, Rig, settings_for, until
 
 
 def failed(times: int) -> Backoff:
@@ -23,7 +23,7 @@ def failed(times: int) -> Backoff:
 def test_after_a_long_absence_one_good_connection_begins_the_waits_anew(seconds: float, productive: bool) -> None:
     """It lasted, or a message was acknowledged on it: at most a quarter of a second, not thirty."""
     backoff = failed(10)
-    backoff.lived(seconds, productive=productive)
+    backoff.connection_lasted(seconds, productive=productive)
 
     assert backoff.wait_seconds() <= 0.25
 
@@ -31,7 +31,7 @@ def test_after_a_long_absence_one_good_connection_begins_the_waits_anew(seconds:
 def test_a_short_connection_that_achieved_nothing_changes_nothing() -> None:
     """The waits go on growing."""
     backoff = failed(10)
-    backoff.lived(1.0, productive=False)
+    backoff.connection_lasted(1.0, productive=False)
 
     assert backoff.wait_seconds() >= 30
 
@@ -40,7 +40,7 @@ def test_a_link_that_breaks_every_seven_seconds_is_taken_up_again_at_once_each_t
     """Seven seconds are no flapping."""
     backoff = Backoff()
     for _ in range(100):
-        backoff.lived(7.0, productive=True)
+        backoff.connection_lasted(7.0, productive=True)
         assert backoff.wait_seconds() <= 0.25
 
 
@@ -49,9 +49,9 @@ def test_a_broker_that_takes_one_message_and_cuts_is_not_stormed() -> None:
     backoff, now, connections = Backoff(), 0.0, 0
     while now < 600:
         connections += 1
-        backoff.lived(0.05, productive=True)
+        backoff.connection_lasted(0.05, productive=True)
         now += 0.05 + backoff.wait_seconds()
-    backoff.lived(6.0, productive=True)
+    backoff.connection_lasted(6.0, productive=True)
 
     assert connections < 30
     assert backoff.wait_seconds() <= 0.25

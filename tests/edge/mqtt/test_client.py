@@ -14,11 +14,11 @@ import edge.mqtt.backoff
 import edge.mqtt.connection
 from edge.mqtt.backoff import Backoff
 from sandbox.broker import Limits, Listener, SandboxBroker
-from tests.support.ports import free_port
-from tests.support.proxy import Proxy
-from tests.support.rawclient import connected, in_loop
-from tests.support.rig import CLIENT_ID, Lines, Rig, settings_for, until
-from tests.support.scenes import Pod, plain, refusal
+from tests.support.brokers.proxy import Proxy
+from tests.support.brokers.rawclient import connected, in_loop
+from tests.support.brokers.rig import CLIENT_ID, Lines, Rig, settings_for, until
+from tests.support.brokers.scenes import Pod, plain, refusal
+from tests.support.processes.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -274,7 +274,7 @@ async def test_a_connection_that_owes_acknowledgements_is_dropped(lines: Lines) 
         rig.offer("CNC-01 1")
         await rig.connected(times=2)
         assert 1.5 <= loop.time() - began <= 4.0
-        assert lines.count("dropped an open connection: no acknowledgement for 1.5 s; next attempt") == 1
+        assert lines.count("dropped an open connection: no acknowledgement for 1.5 s; retrying in") == 1
         await rig.finish()
         assert rig.ledger.acknowledged == 1
 

@@ -24,8 +24,8 @@ from edge.mqtt.session import Transport
 from edge.status import why_not_ready
 from fuzz.rogue import CONNECT, DISCONNECT, PUBLISH, WELCOME, Peer, Rogue, Script, length, packet
 from plant.telemetry import Message
-from tests.support.rawclient import in_loop
-from tests.support.rig import Lines, Rig, settings_for, until
+from tests.support.brokers.rawclient import in_loop
+from tests.support.brokers.rig import Lines, Rig, settings_for, until
 
 pytestmark = pytest.mark.usefixtures("brisk", "hurried")
 
@@ -62,19 +62,19 @@ def user_properties(count: int) -> bytes:
 
 
 NOT_ASKED_FOR = {
-    "a PUBLISH": (packet(0x30, b"\x00\x01t\x00payload"), 0x82, "sent PUBLISH, which we have not asked for"),
-    "a PUBLISH at QoS 1": (packet(0x32, b"\x00\x01t\x00\x07\x00"), 0x82, "sent PUBLISH, which we"),
-    "a PUBREC": (packet(0x50, b"\x04\x00"), 0x82, "sent PUBREC, which we"),
-    "a PUBREL": (packet(0x62, b"\x04\x00"), 0x82, "sent PUBREL, which we"),
-    "a SUBACK": (packet(0x90, b"\x00\x01\x00\x00"), 0x82, "sent SUBACK, which we"),
-    "an UNSUBACK": (packet(0xB0, b"\x00\x01\x00\x00"), 0x82, "sent UNSUBACK, which we"),
-    "a PINGREQ": (b"\xc0\x00", 0x82, "sent PINGREQ, which we"),
-    "a CONNECT": (packet(0x10, b"\x00\x04MQTT\x05\x00\x00\x00\x00\x00\x00"), 0x82, "sent CONNECT, which we"),
-    "an AUTH": (b"\xf0\x00", 0x82, "sent AUTH, which we"),
+    "a PUBLISH": (packet(0x30, b"\x00\x01t\x00payload"), 0x82, "sent an unexpected PUBLISH"),
+    "a PUBLISH at QoS 1": (packet(0x32, b"\x00\x01t\x00\x07\x00"), 0x82, "sent an unexpected PUBLISH"),
+    "a PUBREC": (packet(0x50, b"\x04\x00"), 0x82, "sent an unexpected PUBREC"),
+    "a PUBREL": (packet(0x62, b"\x04\x00"), 0x82, "sent an unexpected PUBREL"),
+    "a SUBACK": (packet(0x90, b"\x00\x01\x00\x00"), 0x82, "sent an unexpected SUBACK"),
+    "an UNSUBACK": (packet(0xB0, b"\x00\x01\x00\x00"), 0x82, "sent an unexpected UNSUBACK"),
+    "a PINGREQ": (b"\xc0\x00", 0x82, "sent an unexpected PINGREQ"),
+    "a CONNECT": (packet(0x10, b"\x00\x04MQTT\x05\x00\x00\x00\x00\x00\x00"), 0x82, "sent an unexpected CONNECT"),
+    "an AUTH": (b"\xf0\x00", 0x82, "sent an unexpected AUTH"),
     "a second CONNACK": (WELCOME, 0x82, "sent a second CONNACK"),
-    "answers without end": (b"\x40\x02\x90\x00" * 3000, 0x82, "answers to nothing that we had sent"),
-    "pongs without end": (b"\xd0\x00" * 3000, 0x82, "answers to nothing that we had sent"),
-    "a packet of 256 MiB": (HUGE, 0x95, "sent a packet of 268,435,460 bytes; we take 65,536"),
+    "answers without end": (b"\x40\x02\x90\x00" * 3000, 0x82, "answers to packets that we had not sent"),
+    "pongs without end": (b"\xd0\x00" * 3000, 0x82, "answers to packets that we had not sent"),
+    "a packet of 256 MiB": (HUGE, 0x95, "sent a packet of 268,435,460 bytes; our maximum is 65,536"),
     "a packet a byte too long": (b"\xe0" + length(65_533), 0x95, "sent a packet of 65,537 bytes"),
     "a length of five bytes": (b"\x40\xff\xff\xff\xff\x01", 0x81, "sent a remaining length of more than four bytes"),
     "the packet 0": (b"\x00\x00", 0x81, "sent a packet with the first byte 0x00"),
@@ -183,13 +183,13 @@ STREAMS = {
 @in_loop
 async def test_reads_of_nothing_but_answers_to_nothing_end_the_connection() -> None:
     """They take the short way of answers that are alike, and are counted there, too."""
-    link = Transport(lambda _ids, _code: 0, lambda: None, lambda: None)
+    link = Transport(lambda _ids, _code: 0, lambda: None, lambda _frame: None, lambda: None)
     reads = 0
     while link.fault is None and reads < 100:
         reads += 1
         link.data_received(b"\x40\x02\x90\x00" * 100)
 
-    assert "answers to nothing that we had sent" in str(link.fault)
+    assert "answers to packets that we had not sent" in str(link.fault)
     assert reads == 11  # 1,000 are borne with
 
 
@@ -276,7 +276,7 @@ async def test_what_a_broker_says_becomes_a_short_piece_of_one_line(lines: Lines
         await rig.connected(times=2)
         told = next(line for line in lines.said if "0x8B" in line)
 
-        assert "0x8B Server shutting down; it says: ?[31mred??2026-01-01 ERROR forged" in told
+        assert "0x8B Server shutting down; reason string: ?[31mred??2026-01-01 ERROR forged" in told
         assert len(told) < 400
         assert told.isprintable()
         assert all(line.isprintable() for line in lines.said)
@@ -307,12 +307,12 @@ async def test_a_broker_that_closes_is_told_from_us(lines: Lines) -> None:
 
     async with facing(script) as (rogue, rig):
         await rig.connected(times=4)
-        said = "\n".join(line for line in lines.said if "next attempt" in line)
+        said = "\n".join(line for line in lines.said if "retrying in" in line)
 
         assert f"127.0.0.1:{rogue.port} closed the connection before it answered" in said
-        assert "the broker closed the connection without DISCONNECT; next" in said
-        assert "connection lost: [Errno 104] Connection reset by peer; next" in said
-        assert "the broker closed the connection: 0x8B Server shutting down; next" in said
+        assert "the broker closed the connection without DISCONNECT; retrying" in said
+        assert "connection lost: [Errno 104] Connection reset by peer; retrying" in said
+        assert "the broker closed the connection: 0x8B Server shutting down; retrying" in said
 
 
 def granting(properties: bytes) -> Script:
@@ -337,13 +337,13 @@ async def test_an_error_of_ours_while_reading_costs_the_connection_only(
         raise LookupError("no such thing")
 
     async with facing(granting(b"")) as (rogue, rig):
-        monkeypatch.setattr(edge.mqtt.publisher.Publisher, "_settled", stumble)
+        monkeypatch.setattr(edge.mqtt.publisher.Publisher, "_remove_from_flight", stumble)
         rig.offer("CNC-01 1")
         await rig.finish()
 
         assert len(rogue.peers) == 2
         assert rig.ledger.acknowledged == 1
-        assert lines.count("the connection failed: LookupError: no such thing; next attempt in") == 1
+        assert lines.count("the connection failed: LookupError: no such thing; retrying in") == 1
 
 
 @in_loop
@@ -367,7 +367,7 @@ async def test_a_keep_alive_of_0_does_not_keep_us_from_noticing_a_dead_link(line
         await rig.connected()
         await until(lambda: (0xC0, b"") in rogue.peers[0].heard, "a ping")
 
-        assert lines.count("the broker turns the keep-alive off: we ping all the same") == 1
+        assert lines.count("the broker turns the keep-alive off: pings are sent all the same") == 1
 
 
 @in_loop
@@ -387,7 +387,9 @@ async def test_a_receive_maximum_of_1_lets_one_message_be_in_flight(lines: Lines
 
         assert rig.ledger.acknowledged == 29
         assert rig.notes.most_in_flight <= 1
-        assert lines.count("the broker's Receive Maximum is 1: a message leaves only when the last one is acknowledged")
+        assert lines.count(
+            "the broker's Receive Maximum is 1: a message is sent only when the last one is acknowledged"
+        )
 
 
 @in_loop
@@ -400,7 +402,7 @@ async def test_a_session_that_is_not_kept_is_warned_of_and_nothing_is_lost(lines
         await rig.finish()
 
         assert rig.ledger.acknowledged == 1
-        assert lines.count("sessions are kept for 0 s, less than MQTT_SESSION_EXPIRY=3600") >= 1
+        assert lines.count("the broker keeps sessions for 0 s, less than MQTT_SESSION_EXPIRY=3600") >= 1
 
 
 @in_loop
@@ -416,7 +418,7 @@ async def test_a_source_that_mqtt_cannot_carry_costs_its_messages_not_the_proces
     delivery.open(Nowhere(), Limits(window=10), session_present=False)
 
     assert outbox.ledger.dropped == {"too_large": 1}
-    assert told == ["too_large: a string of 65,537 bytes; MQTT carries 65,535"]
+    assert told == ["too_large: a string of 65,537 bytes; the maximum in MQTT is 65,535"]
 
 
 class Nowhere:
@@ -449,7 +451,7 @@ async def test_where_no_message_fits_readiness_says_so(
         )
         assert why_not_ready(rig.broker.facts()) is None
         assert rig.ledger.dropped == {"too_large": 1}
-        assert lines.count(f"longer messages than the broker's Maximum Packet Size of {most} bytes are dropped") == 1
+        assert lines.count(f"the broker's Maximum Packet Size is {most} bytes: longer messages are dropped") == 1
 
 
 @in_loop

@@ -15,12 +15,12 @@ import app
 from cli.verify.input.subscriber import Subscriber
 from edge.mqtt.dialing import Address, Dialer, NotReached, interleaved
 from sandbox.broker import SandboxBroker
-from tests.support.addresses import black_hole, name
-from tests.support.credentials import Credentials
-from tests.support.daemon import running
-from tests.support.ports import free_port
-from tests.support.rig import Rig, settings_for
-from tests.support.scenes import Pod
+from tests.support.brokers.credentials import Credentials
+from tests.support.brokers.rig import Rig, settings_for
+from tests.support.brokers.scenes import Pod
+from tests.support.processes.addresses import black_hole, name
+from tests.support.processes.daemon import running
+from tests.support.processes.ports import free_port
 
 HOLE, CLOSED = "127.0.0.2", "127.0.0.3"
 

@@ -20,12 +20,12 @@ from edge.settings.types import QueuePolicy
 from sandbox.access import Access, Anyone, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import write_atomically
-from sandbox.recorder import Received, Recorder
-from tests.support.checks import Outcome, check, check_nothing_lost, key_of
-from tests.support.credentials import Credentials
-from tests.support.ports import free_port
-from tests.support.proxy import Proxy
-from tests.support.rig import CLIENT_ID, Rig, busy_plant, secure, settings_for, until
+from sandbox.sessions.recorder import Received, Recorder
+from tests.support.brokers.checks import Outcome, check, check_nothing_lost, key_of
+from tests.support.brokers.credentials import Credentials
+from tests.support.brokers.proxy import Proxy
+from tests.support.brokers.rig import CLIENT_ID, Rig, busy_plant, secure, settings_for, until
+from tests.support.processes.ports import free_port
 
 TIMES = 20
 BETWEEN = 60

@@ -30,7 +30,7 @@ class ListWire:
 
     def write(self, data: bytes) -> None:
         """Take whole frames."""
-        for frame in Splitter().feed(data):
+        for frame in Splitter().split(data):
             packet, _ = mqtt5.read(memoryview(frame))
             assert isinstance(packet, mqtt5.PublishPacket)
             self.packets.append(packet)
@@ -297,7 +297,7 @@ def test_whatever_the_broker_does_the_ledger_balances_and_order_holds(steps: lis
 
     async def story() -> None:
         bench = Bench(window=window)
-        bench.delivery._slow_down = lambda: None  # type: ignore[method-assign]  # no pauses: time does not pass here
+        bench.delivery._pause_publishing = lambda: None  # type: ignore[method-assign]  # no pauses: time does not pass here
         wire = bench.connect()
         arrived: list[str] = []
         offered = 0

@@ -78,7 +78,7 @@ def be_a_simulator(arguments: Sequence[str], log: Path) -> None:
         sys.stderr = sys.stdout = log.open("w", buffering=1)
         edge.mqtt.backoff._FIRST_SECONDS = edge.mqtt.backoff._MOST_SECONDS = 0.005
         edge.mqtt.connection._TICK_SECONDS = 0.02
-        edge.mqtt.publisher._SLOW_FIRST_SECONDS = edge.mqtt.publisher._SLOW_MOST_SECONDS = 0.01
+        edge.mqtt.publisher._FIRST_PAUSE_SECONDS = edge.mqtt.publisher._LONGEST_PAUSE_SECONDS = 0.01
         code = app.main(arguments, {})
     finally:
         os._exit(code)
@@ -149,7 +149,7 @@ def test_after_any_other_code_it_comes_back_and_delivers(tmp_path: Path, packet:
         await (peer.behave() if behaves else ACTS[packet](peer, codes[peer.number - 1]))
 
     exit_code, lines, connects = simulate(script, tmp_path, *NO_LOGIN, "--count", "5")
-    attempts = [line for line in lines if "next attempt in" in line]
+    attempts = [line for line in lines if "retrying in" in line]
 
     assert (exit_code, connects) == (0, len(codes) + 1)
     for code, line in zip(codes, attempts, strict=True):
@@ -206,6 +206,6 @@ def test_a_token_is_renewed_only_where_the_broker_says_so(tmp_path: Path) -> Non
     answers = [line for line in lines if "the broker answered AUTH with" in line]
 
     assert (exit_code, connects) == (0, len(codes) + 1)
-    assert sum("token renewed on the live connection" in line for line in lines) == 1
+    assert sum("token refreshed on the live connection" in line for line in lines) == 1
     for code, line in zip(codes[1:], answers, strict=True):
         assert name_of(code) in line

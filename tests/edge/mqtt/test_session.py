@@ -18,7 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 
 from edge.mqtt.protocol.codec import Splitter
 from edge.mqtt.protocol.packet_reader import Answer
-from edge.mqtt.session import Session, Transport, make_properties
+from edge.mqtt.session import Session, make_properties
 
 
 class ListTransport(asyncio.Transport):
@@ -31,7 +31,7 @@ class ListTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Keep whole frames."""
-        self.frames += Splitter().feed(bytes(data))
+        self.frames += Splitter().split(bytes(data))
 
     def close(self) -> None:
         """Tell the protocol."""
@@ -53,11 +53,10 @@ class Bench:
         self.batches = 0
         self.auths: list[int] = []
         self.connected: list[int] = []
-        self.farewells: list[int] = []
-        self.disconnected: list[int] = []
-        self.link = Transport(self._acknowledged, self._count, lambda: None)
-        self.session = Session(self.link, "me", self)
-        self.session.on_disconnect = lambda _c, _d, _f, reason, _p: self.disconnected.append(reason.value)
+        self.server_disconnects: list[int] = []
+        self.closed: list[int] = []
+        self.session = Session("me", self, self._acknowledged, self._count)
+        self.link = self.session.channel
         self.transport = ListTransport(self.link)
         self.link.connection_made(self.transport)
 
@@ -69,9 +68,13 @@ class Bench:
         """Note the code."""
         self.auths.append(code)
 
-    def on_farewell(self, answer: Answer) -> None:
+    def on_server_disconnect(self, answer: Answer) -> None:
         """Note the code."""
-        self.farewells.append(answer.code)
+        self.server_disconnects.append(answer.code)
+
+    def on_closed(self, code: int) -> None:
+        """Note the code."""
+        self.closed.append(code)
 
     def _acknowledged(self, packet_ids: Sequence[int], code: int) -> int:
         self.acknowledged += [(packet_id, code) for packet_id in packet_ids]
@@ -157,8 +160,8 @@ def test_acknowledgements_of_telemetry_do_not_reach_paho() -> None:
 
 def test_disconnect_can_end_the_session_or_keep_it() -> None:
     """With an expiry of 0 the server forgets the session; without one it keeps it."""
-    ending = play(lambda bench: bench.session.leave(session_expiry_seconds=0)).transport.packets[-1]
-    keeping = play(lambda bench: bench.session.leave()).transport.packets[-1]
+    ending = play(lambda bench: bench.session.send_disconnect(session_expiry_seconds=0)).transport.packets[-1]
+    keeping = play(lambda bench: bench.session.send_disconnect()).transport.packets[-1]
 
     assert isinstance(ending, mqtt5.DisconnectPacket)
     assert isinstance(keeping, mqtt5.DisconnectPacket)
@@ -169,7 +172,7 @@ def test_a_lost_connection_is_told_once() -> None:
     """paho hears the end of the bytes, and the link's future is done."""
     bench = play(lambda bench: bench.link.connection_lost(OSError("reset")))
 
-    assert len(bench.disconnected) == 1
+    assert len(bench.closed) == 1
     assert isinstance(bench.link.closed.result(), OSError)
 
 

@@ -1,4 +1,4 @@
-"""Facts about files that turn bad while the simulator runs: secrets, and the plant's own; and that no secret is shown."""
+"""Facts about files that turn bad while the simulator runs, those of secrets and the plant's own."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.broker import SandboxBroker
-from tests.support.credentials import Credentials
-from tests.support.daemon import ROOT, DaemonProcess, plain, running
-from tests.support.ports import free_port
-from tests.support.scenes import Pod
-from tests.support.waiting import wait_until
+from tests.support.brokers.credentials import Credentials
+from tests.support.brokers.scenes import Pod
+from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.processes.ports import free_port
+from tests.support.processes.waiting import wait_until
 
 
 def gone(path: Path) -> None:
@@ -48,7 +48,7 @@ def loop(path: Path) -> None:
 
 
 BAD: dict[str, Callable[[Path], object]] = {
-    "missing": lambda path: None,
+    "missing": lambda _path: None,
     "empty": Path.touch,
     "a directory": Path.mkdir,
     "a FIFO": os.mkfifo,
@@ -68,11 +68,11 @@ def pod(credentials: Credentials, tmp_path: Path) -> Pod:
 
 def health(process: DaemonProcess, path: str, token: str = "") -> tuple[int, str]:
     """The status and text of a call."""
-    request = urllib.request.Request(process.url() + path, method="POST" if token else "GET")
+    request = urllib.request.Request(process.url() + path, method="POST" if token else "GET")  # noqa: S310 - our own
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -86,14 +86,18 @@ def acknowledged(process: DaemonProcess) -> int:
 
 def turned_bad(process: DaemonProcess, path: Path, make: Callable[[Path], object], broker: Callable[[], object]) -> str:
     """Have a file turn bad and the broker come back; what is logged of it until it is right again and used."""
-    right, seen, connects = path.read_bytes(), len(process.errors), process.log.count("connected to localhost")
+    right, seen, connects = (
+        path.read_bytes(),
+        len(process.errors),
+        process.log.count("connected to broker host=localhost"),
+    )
     gone(path)
     make(path)
     broker()
     wait_until(lambda: re.search(rf"{re.escape(str(path))}|0x87", "".join(process.errors[seen:])), 20, str(path))
     gone(path)
     path.write_bytes(right)
-    wait_until(lambda: process.log.count("connected to localhost") > connects, 20, "reconnected")
+    wait_until(lambda: process.log.count("connected to broker host=localhost") > connects, 20, "reconnected")
     return "".join(process.errors[seen:])
 
 
@@ -118,7 +122,7 @@ def test_a_file_that_turns_bad_is_named_and_recovered_from(
         flags = ["--mqtt-broker", "localhost", "--mqtt-port", str(port), "--log-level", "debug", "--http-port", "0"]
         files = ["--sat-token-path", str(token), "--mqtt-ca-file", str(ca)]
         with DaemonProcess(*flags, *files) as process:
-            process.says("connected to localhost")
+            process.says("connected to broker host=localhost")
             logged = {what: turned_bad(process, tmp_path / which, BAD[what], restart) for what in turns}
             process.signal(signal.SIGTERM)
             code = process.wait()
@@ -144,7 +148,7 @@ def test_a_plant_file_that_turns_bad_is_rejected_and_the_plant_goes_on(tmp_path:
         flags = [*plain(broker), "--message-config-path", str(path), "--reload-seconds", "0.1"]
         flags += ["--http-port", str(free_port())]
         with DaemonProcess(*flags) as process:
-            process.says("connected to")
+            process.says("connected to broker")
             ages: list[float] = []
             for make in bad.values():
                 seen, before = len(process.errors), acknowledged(process)

@@ -14,7 +14,7 @@ from edge.runtime.pacer import LatePolicy, Pacer, Timing
 from edge.settings.loader import Settings
 from edge.settings.types import QueuePolicy
 from tests.edge.runtime.test_pacer import Bench, ListPlant
-from tests.support.daemon import DaemonProcess
+from tests.support.processes.daemon import DaemonProcess
 
 
 def throttled(timing: Timing, rate: float, policy: QueuePolicy = QueuePolicy.DROP_OLDEST) -> Bench:

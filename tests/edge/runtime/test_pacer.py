@@ -13,7 +13,7 @@ from edge.runtime.pacer import LatePolicy, Pacer, Timing
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.types import CatchUp, QueuePolicy
 from plant.telemetry import Message
-from tests.support.options import parsed
+from tests.support.processes.options import parsed
 
 
 class ListPlant:
@@ -283,7 +283,7 @@ def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:
     bench.pacer = Pacer(
         Busy(), bench.outbox, Timing(0.0), lambda: bench.elapsed, on_messages=bench._note, on_late=bench.lateness.append
     )
-    bench.outbox.on_room = None
+    bench.outbox.on_room = lambda: None
     bench.play(0.01, 0.01, 0.5)
 
     assert sum(lists) == pytest.approx(0.52 * 20_000, abs=1)

@@ -20,8 +20,8 @@ from edge.runtime import plant_file
 from edge.runtime.plant_file import MOST_BYTES, FileWatcher, PlantFile, digest, take
 from plant.definition.yaml_file import MAX_BYTES
 from tests.edge.runtime.test_simulator import free_port
-from tests.support.daemon import DaemonProcess
-from tests.support.plants import ROOT
+from tests.support.factory.plants import ROOT
+from tests.support.processes.daemon import DaemonProcess
 
 YAML = (ROOT / "message_structure.yaml").read_bytes()
 

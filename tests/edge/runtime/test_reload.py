@@ -14,8 +14,8 @@ from edge.runtime.reload import LoadedPlant, PlantLoader, Reloader, described, f
 from edge.status import ReloadOutcome
 from messages import topic_template
 from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load
-from tests.support.plants import ROOT
-from tests.support.rig import settings_for
+from tests.support.brokers.rig import settings_for
+from tests.support.factory.plants import ROOT
 
 DEFAULT = (ROOT / "message_structure.yaml").read_text()
 

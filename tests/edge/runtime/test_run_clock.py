@@ -28,9 +28,9 @@ from plant.definition.plant_config import parse
 from sandbox.broker import SandboxBroker
 from tests.edge.runtime.test_pacer import ListPlant
 from tests.edge.runtime.test_simulator import one_cnc
-from tests.support.daemon import ROOT, DaemonProcess, plain, running
-from tests.support.plants import default
-from tests.support.waiting import wait_until
+from tests.support.factory.plants import default
+from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.processes.waiting import wait_until
 
 HOUR, DAY, YEAR = 3600.0, 86_400.0, 31_536_000.0
 

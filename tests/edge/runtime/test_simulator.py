@@ -22,10 +22,10 @@ import pytest
 from sandbox.access import Passwords
 from sandbox.broker import Listener, SandboxBroker
 from sandbox.credentials import ProjectedVolume
-from tests.support import ports
-from tests.support.daemon import ROOT, DaemonProcess, plain, running
-from tests.support.subscriber import Recorder
-from tests.support.waiting import wait_until
+from tests.support.brokers.subscriber import Recorder
+from tests.support.processes import ports
+from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.processes.waiting import wait_until
 
 NO_HTTP = ["--http-port", "0"]
 BLOCK = re.compile(
@@ -162,7 +162,9 @@ def test_check_holds_the_queue_against_the_rate(tmp_path: Path) -> None:
     with DaemonProcess("check", str(plant), environ={"QUEUE_SIZE": "2000"}) as check:
         assert check.wait() == 0
 
-    expected = "queue without a broker: size=2000 lasts=2s rate=1000/s policy=drop-oldest; a broker away for longer"
+    expected = (
+        "queue without a broker: size=2000 lasts=2s rate=1000/s policy=drop-oldest; a longer outage of the broker loses"
+    )
     assert check.output[-1].startswith(expected)
 
 
@@ -180,7 +182,7 @@ def test_the_first_row_of_a_kind_is_told_once_it_has_arrived(plant_file: Path) -
     port = free_port()
     flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
     with DaemonProcess(*flags, *NO_HTTP, "--message-config-path", str(plant_file)) as daemon:
-        daemon.says("next attempt in")
+        daemon.says("retrying in")
         assert "first on" not in daemon.log
         with running(SandboxBroker(Listener(port=port))):
             daemon.says("first on factory/cnc: {")
@@ -212,7 +214,7 @@ def test_a_dry_run_whose_reader_leaves_ends_quietly(plant_file: Path) -> None:
         os.close(reading)
 
         assert daemon.wait() == 0
-    assert "the reader of standard output has gone" in daemon.log
+    assert "the reader of standard output has closed it" in daemon.log
     assert "Traceback" not in daemon.log
 
 
@@ -293,7 +295,7 @@ def test_a_signal_before_any_connection_waits_for_nothing() -> None:
     """A broker that was never there will acknowledge nothing: what is queued is dropped; the end says why."""
     nobody = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
     with DaemonProcess(*nobody, *NO_HTTP, "--stats-interval", "0.2") as daemon:
-        daemon.says("next attempt")
+        daemon.says("retrying in")
         daemon.says("Queue Depth: [1-9]")
         started = time.monotonic()
         daemon.signal(signal.SIGINT)
@@ -310,7 +312,7 @@ def test_a_laptop_without_a_token_is_told_what_else_to_do() -> None:
     """One line, and none in a pod, where the token may come later."""
     with DaemonProcess(*NO_HTTP) as laptop, DaemonProcess(*NO_HTTP, environ={"KUBERNETES_SERVICE_HOST": "x"}) as pod:
         laptop.says("no token at /var/run/secrets/tokens/broker-sat.*--demo.*--dry-run.*MQTT_AUTH_METHOD")
-        pod.says("is missing .*; next attempt")
+        pod.says("is missing .*; retrying in")
         assert "--demo" not in pod.log
 
 
@@ -329,14 +331,14 @@ def test_a_password_of_the_environment_lets_us_in_and_is_nowhere_to_be_seen() ->
     with running(SandboxBroker(Listener(access=Passwords({"me": "hunter2"})))) as broker:
         environ = {**user, "MQTT_BROKER": f"mqtt://LOCALHOST:{broker.port}"}
         with DaemonProcess("--http-port", "0", "--workers", "2", environ=environ) as workers:
-            workers.says(r"connected to localhost:\d+ as ")
+            workers.says(r"connected to broker host=localhost port=\d+ client_id=")
         with DaemonProcess("--http-port", str(ports.free_port()), environ=environ) as daemon:
-            daemon.says(r"connected to localhost:\d+ as ")
+            daemon.says(r"connected to broker host=localhost port=\d+ client_id=")
             seen = [httpx.get(daemon.url() + path).text for path in ("/healthz", "/metrics", "/oee")]
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
 
-    assert "MQTT_PASSWORD: others may see it" in daemon.log
+    assert "MQTT_PASSWORD: other users may see it" in daemon.log
     assert "hunter2" not in daemon.log + workers.log + "".join(seen)
 
 

@@ -18,8 +18,8 @@ import orjson
 import pytest
 
 from sandbox.broker import SandboxBroker
-from tests.support.daemon import ROOT, DaemonProcess, plain, running
-from tests.support.waiting import wait_until
+from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.processes.waiting import wait_until
 
 APP = [sys.executable, str(ROOT / "app.py")]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HTTP_PORT": "0", "LANG": "C"}

@@ -28,7 +28,7 @@ from edge.settings.loader import (
     warnings_about,
 )
 from edge.settings.types import QueuePolicy
-from tests.support.options import parsed
+from tests.support.processes.options import parsed
 
 
 def load(**environ: str) -> Settings:
@@ -128,7 +128,7 @@ def test_an_empty_or_blank_variable_counts_as_unset() -> None:
         (
             "MQTT_BROKER",
             "☃☃.example",
-            "a host name or an IP address; of other letters than a to z, one that IDNA 2008 allows",
+            "a host name or an IP address; letters other than a to z must be allowed by IDNA 2008",
         ),
         ("MQTT_BROKER", "broker:", f"{BROKER_RULE}, with a port from 1 to 65535"),
         ("MQTT_BROKER", "broker:65536", f"{BROKER_RULE}, with a port from 1 to 65535"),
@@ -296,8 +296,8 @@ def test_a_port_set_apart_goes_with_a_url_that_names_none() -> None:
 def test_a_contradiction_of_url_and_option_names_both() -> None:
     """With both values."""
     assert mistakes({"MQTT_BROKER": "mqtt://b:1883"}, {"mqtt_port": "1884", "mqtt_tls": True}) == [
-        "MQTT_BROKER: must agree with --mqtt-port: 1883 in the one, '1884' in the other; set one",
-        "MQTT_BROKER: must agree with --mqtt-tls: false in the one, True in the other; set one",
+        "MQTT_BROKER: must agree with --mqtt-port: 1883 in one, '1884' in the other; set one",
+        "MQTT_BROKER: must agree with --mqtt-tls: false in one, True in the other; set one",
     ]
 
 
@@ -334,7 +334,7 @@ def test_a_password_of_the_environment_is_warned_about_and_never_shown() -> None
     assert settings.mqtt_password.get_secret_value() == f" {SECRET}".encode() + b"\xff"
     assert "MQTT_PASSWORD=[redacted]" in describe(settings)
     assert warnings_about(environ) == [
-        "MQTT_PASSWORD: others may see it in the environment of this process; MQTT_PASSWORD_FILE is safer"
+        "MQTT_PASSWORD: other users may see it in the environment of this process; MQTT_PASSWORD_FILE is safer"
     ]
     assert SECRET not in f"{settings!r}{settings}{describe(settings)}{settings.model_dump()}"
 
@@ -548,5 +548,5 @@ def test_any_environment_gives_settings_or_lines(environ: dict[str, str]) -> Non
     text = outcome(environ)
 
     assert text.startswith("Settings(") or all(
-        re.match(r"\w+: (must (be|agree)|goes only with(out)?) ", line) for line in text.split("\n")
+        re.match(r"\w+: (must (be|agree)|applies only with(out)?) ", line) for line in text.split("\n")
     )

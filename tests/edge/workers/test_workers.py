@@ -36,11 +36,11 @@ from plant.telemetry import Message
 from sandbox.access import Passwords
 from sandbox.broker import Listener, SandboxBroker
 from tests.edge.runtime.test_simulator import final_block, free_port, one_cnc
-from tests.support.daemon import DaemonProcess, plain, running
-from tests.support.options import parsed
-from tests.support.plants import config, default
-from tests.support.subscriber import Record, Recorder
-from tests.support.waiting import wait_until
+from tests.support.brokers.subscriber import Record, Recorder
+from tests.support.factory.plants import config, default
+from tests.support.processes.daemon import DaemonProcess, plain, running
+from tests.support.processes.options import parsed
+from tests.support.processes.waiting import wait_until
 
 NO_HTTP = ["--http-port", "0"]
 REPLAY = ["--count", "300", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--speed", "max", *NO_HTTP]
@@ -115,7 +115,7 @@ def test_each_worker_is_a_client_of_its_own(broker: SandboxBroker) -> None:
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
         for number in (1, 2):
-            assert re.search(rf"broker: worker {number}: connected to \S+ as plant-{number} ", daemon.log)
+            assert re.search(rf"broker: worker {number}: connected to broker .* client_id=plant-{number} ", daemon.log)
 
     assert broker.sessions == {}
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from plant.definition.plant_config import ConfigError, PlantConfigError, load, parse
 from plant.forecast.rate_forecast import forecast
-from tests.support import yamlread
+from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[3]
 ORIGINAL = (ROOT / "tests" / "data" / "original.yaml").read_text(encoding="utf-8")

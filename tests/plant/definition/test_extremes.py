@@ -11,7 +11,7 @@ import pytest
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import ConfigError, PlantConfigError, parse
 from plant.forecast.rate_forecast import forecast
-from tests.support.flows import scenario_data
+from tests.support.factory.flows import scenario_data
 
 EXTREMES = (5e-324, 1e-308, 1.7e308, 10**60)
 Place = tuple[str | int, ...]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
-from tests.support.plants import (
+from tests.support.factory.plants import (
     COUNTED,
     NO_LOSSES,
     by_machine,

@@ -19,7 +19,7 @@ from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.oee_accounting import OeeAccounts
-from tests.support.plants import (
+from tests.support.factory.plants import (
     COUNTED,
     NO_LOSSES,
     by_machine,

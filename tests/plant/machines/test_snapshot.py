@@ -12,7 +12,7 @@ from messages import START, FactoryMessageGenerator, NoSuchMachine, SnapshotOutd
 from plant.definition.plant_config import PlantConfig, load
 from plant.oee_accounting import SPANS, Span
 from plant.telemetry import MachineOee, Message, Which
-from tests.support.plants import ROOT, config
+from tests.support.factory.plants import ROOT, config
 
 MANY = config({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
 SHIFTS, FLOW = (load(path) for path in sorted((ROOT / "scenarios").glob("*.yaml"))[:2])

@@ -12,7 +12,7 @@ import pytest
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.jobs import Job, Jobs
 from plant.random_stream import RandomStream
-from tests.support.plants import NO_LOSSES, by_machine, only, original, said, share_error, standard_error
+from tests.support.factory.plants import NO_LOSSES, by_machine, only, original, said, share_error, standard_error
 
 STEADY: dict[str, Any] = NO_LOSSES | {"cycle_time_range": [30.0, 30.0]}
 """Cycles of 30 s, so that what is more is loss."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
 from plant.telemetry import FinishedJob, Message
-from tests.support.flows import (
+from tests.support.factory.flows import (
     NO_EVENTS,
     ONE_EACH,
     STEADY,
@@ -33,7 +33,7 @@ from tests.support.flows import (
     scenario_data,
     steady,
 )
-from tests.support.plants import COUNTED, Row, by_machine, consecutive, default, job_id, result, rows
+from tests.support.factory.plants import COUNTED, Row, by_machine, consecutive, default, job_id, result, rows
 
 quickly = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 NONE = FinishedJob("", "", "", 0, 0, 0, 0, "")

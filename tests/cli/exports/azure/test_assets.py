@@ -25,14 +25,14 @@ from cli.exports.common.names import LONGEST, resource_name, unique_name
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig, load, parse
-from tests.support.anyplants import plants
-from tests.support.biceptext import declared, value_of
-from tests.support.customresources import CONNECTOR, documents, faults
-from tests.support.linters import shellcheck, yamllint
-from tests.support.plants import ROOT, config
-from tests.support.plants import default as plain
-from tests.support.published import PLANTS, matches, published
-from tests.support.schemas import export_of
+from tests.support.exports.biceptext import declared, value_of
+from tests.support.exports.customresources import CONNECTOR, documents, faults
+from tests.support.exports.linters import shellcheck, yamllint
+from tests.support.exports.schemas import export_of
+from tests.support.factory.anyplants import plants
+from tests.support.factory.plants import ROOT, config
+from tests.support.factory.plants import default as plain
+from tests.support.factory.published import PLANTS, matches, published
 
 Json = dict[str, Any]
 

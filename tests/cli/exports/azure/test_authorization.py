@@ -16,12 +16,12 @@ from cli.exports.azure.authorization import published as allowed
 from cli.exports.common.export import Export
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig, load
-from tests.support.anyplants import plants
-from tests.support.customresources import documents, faults
-from tests.support.linters import yamllint
-from tests.support.plants import ROOT, config
-from tests.support.published import PLANTS, matches, published
-from tests.support.schemas import export_of
+from tests.support.exports.customresources import documents, faults
+from tests.support.exports.linters import yamllint
+from tests.support.exports.schemas import export_of
+from tests.support.factory.anyplants import plants
+from tests.support.factory.plants import ROOT, config
+from tests.support.factory.published import PLANTS, matches, published
 
 Json = dict[str, Any]
 

@@ -27,13 +27,13 @@ from cli.exports.common.export import Export
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import load
-from tests.support.anyplants import plants
-from tests.support.azuremodels import faults
-from tests.support.biceptext import declared, value_of
-from tests.support.customresources import documents
-from tests.support.linters import shellcheck
-from tests.support.plants import ROOT, config
-from tests.support.schemas import export_of
+from tests.support.exports.azuremodels import faults
+from tests.support.exports.biceptext import declared, value_of
+from tests.support.exports.customresources import documents
+from tests.support.exports.linters import shellcheck
+from tests.support.exports.schemas import export_of
+from tests.support.factory.anyplants import plants
+from tests.support.factory.plants import ROOT, config
 
 SCRIPTS = ("azure/register-schemas.sh", "azure/apply.sh")
 KINDS = 2

@@ -1,6 +1,6 @@
 """Facts about all exported resources of Azure: right by the models that Microsoft publishes of the API.
 
-What the models cannot show is told in tests/support/azuremodels.py. None of it has been sent to Azure.
+What the models cannot show is told in tests/support/exports/azuremodels.py. None of it has been sent to Azure.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from cli.exports.azure.authorization import authorization
 from cli.exports.azure.dataflow import dataflow
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import load
-from tests.support import azuremodels
-from tests.support.biceptext import value_of
-from tests.support.customresources import documents
-from tests.support.plants import ROOT
-from tests.support.schemas import export_of
+from tests.support.exports import azuremodels
+from tests.support.exports.biceptext import value_of
+from tests.support.exports.customresources import documents
+from tests.support.exports.schemas import export_of
+from tests.support.factory.plants import ROOT
 
 Json = dict[str, Any]
 

@@ -19,9 +19,9 @@ from cli.exports.azure.az_cli import commands
 from cli.exports.common.export import Export
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import load
-from tests.support.plants import ROOT
-from tests.support.published import matches
-from tests.support.schemas import export_of
+from tests.support.exports.schemas import export_of
+from tests.support.factory.plants import ROOT
+from tests.support.factory.published import matches
 
 AZ = r"""#!/usr/bin/env bash
 # A mock of the Azure CLI: `show` finds what `create`, `add` or `apply` has made. $STATE/old: an extension without the

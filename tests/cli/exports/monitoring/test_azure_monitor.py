@@ -15,7 +15,7 @@ import yaml
 from cli.exports.common.export import Channels, Export
 from cli.exports.monitoring.azure_monitor import azure_monitor
 from cli.exports.monitoring.prometheus import prometheus
-from tests.support.biceptext import declared, value_of
+from tests.support.exports.biceptext import declared, value_of
 
 EXPORT = Export((), Channels((), "factory"), namespace="factory-7")
 MONITOR, BICEP = (file.text for file in azure_monitor(EXPORT))

@@ -19,9 +19,9 @@ from cli.exports.monitoring.grafana import COLUMNS, grafana
 from edge.observability.metrics import Lateness
 from plant.telemetry import KindOee, Snapshot
 from tests.edge.observability.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry
-from tests.support.plants import config as default_config
-from tests.support.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
-from tests.support.schemas import export_of
+from tests.support.exports.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
+from tests.support.exports.schemas import export_of
+from tests.support.factory.plants import config as default_config
 
 needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
 

@@ -14,8 +14,8 @@ from cli.exports.common.export import Channels, Export
 from cli.exports.monitoring.prometheus import ALERTS, prometheus
 from edge.status import ConnectionStatus
 from tests.edge.observability.test_metrics import registry
-from tests.support.prometheus import SCRAPES, Scrape, promtool, scraping, why_unavailable
-from tests.support.waiting import wait_until
+from tests.support.exports.prometheus import SCRAPES, Scrape, promtool, scraping, why_unavailable
+from tests.support.processes.waiting import wait_until
 
 needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
 

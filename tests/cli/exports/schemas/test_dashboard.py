@@ -11,7 +11,7 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import MachineOee
 from tests.dashboard import Dashboard
-from tests.support.plants import config
+from tests.support.factory.plants import config
 
 WEEK_HOURS = 7 * 24
 

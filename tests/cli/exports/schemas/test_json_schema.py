@@ -18,10 +18,10 @@ from plant.catalogue.field_specs import MachineTypeContext, field_of
 from plant.definition.field_sources import FieldSource
 from plant.definition.plant_config import PlantConfig, load, parse
 from plant.definition.spaceship import MACHINE_TYPES
-from tests.support.anyplants import CALENDAR, plants
-from tests.support.flows import ONE_EACH, plant_data
-from tests.support.plants import ROOT, Row, config, default, original, rows, said
-from tests.support.schemas import Refused, checks, contents, export_of, fields_of, refused, values
+from tests.support.exports.schemas import Refused, checks, contents, export_of, fields_of, refused, values
+from tests.support.factory.anyplants import CALENDAR, plants
+from tests.support.factory.flows import ONE_EACH, plant_data
+from tests.support.factory.plants import ROOT, Row, config, default, original, rows, said
 
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
 FILES = [ROOT / "message_structure.yaml", ROOT / "tests" / "data" / "original.yaml", *SCENARIOS]

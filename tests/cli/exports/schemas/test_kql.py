@@ -22,8 +22,8 @@ from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import counted as counts_of
 from tests.cli.verify.test_verify import record
-from tests.support.kusto import Database, Parser, Row, why_unavailable
-from tests.support.plants import COUNTED, config, default, only, original, said
+from tests.support.exports.kusto import Database, Parser, Row, why_unavailable
+from tests.support.factory.plants import COUNTED, config, default, only, original, said
 
 HOUR = 3600
 

@@ -26,9 +26,9 @@ from messages import FactoryMessageGenerator
 from plant.telemetry import JobMessage
 from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, sums, told
 from tests.conftest import StartMosquitto
-from tests.support.mosquitto import PASSWORD, USERNAME, Mosquitto
-from tests.support.plants import config
-from tests.support.waiting import wait_until
+from tests.support.brokers.mosquitto import PASSWORD, USERNAME, Mosquitto
+from tests.support.factory.plants import config
+from tests.support.processes.waiting import wait_until
 
 
 class Plant:

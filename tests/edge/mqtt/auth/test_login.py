@@ -17,11 +17,11 @@ from sandbox.access import Certificates, Passwords
 from sandbox.broker import Listener, SandboxBroker
 from sandbox.credentials import Authority
 from sandbox.observe import fingerprint
-from tests.support.credentials import Credentials
-from tests.support.ports import free_port
-from tests.support.rawclient import in_loop
-from tests.support.rig import Lines, Rig, settings_for, until
-from tests.support.scenes import Pod, plain, refusal
+from tests.support.brokers.credentials import Credentials
+from tests.support.brokers.rawclient import in_loop
+from tests.support.brokers.rig import Lines, Rig, settings_for, until
+from tests.support.brokers.scenes import Pod, plain, refusal
+from tests.support.processes.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -82,7 +82,9 @@ async def test_an_insecure_connection_is_warned_of_each_time(pod: Pod, lines: Li
         assert lines.count("MQTT_TLS_INSECURE: the broker is not verified") == 2
 
 
-@pytest.mark.parametrize(("name", "ends"), [("broker.example", "connected"), ("other.example", "not who we trust")])
+@pytest.mark.parametrize(
+    ("name", "ends"), [("broker.example", "connected"), ("other.example", "certificate not trusted")]
+)
 @in_loop
 async def test_the_certificate_must_bear_the_name_given(
     name: str, ends: str, credentials: Credentials, lines: Lines

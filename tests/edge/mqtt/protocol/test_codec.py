@@ -102,7 +102,7 @@ def test_a_batch_has_the_frames_that_its_messages_have_alone(
 
 def test_a_sender_whose_source_is_longer_than_mqtt_carries_is_an_error_of_its_own() -> None:
     """The source may just fit, and with the sender's id it does not (MQTT 5, 1.5.4)."""
-    with pytest.raises(TextTooLong, match="65,542 bytes; MQTT carries 65,535"):
+    with pytest.raises(TextTooLong, match="65,542 bytes; the maximum in MQTT is 65,535"):
         encoder(CloudEvents("aio://" + "x" * 65_529, "run")).frame(ROW, 1)
 
 
@@ -163,7 +163,7 @@ def test_frames_are_found_however_the_stream_is_cut(bodies: list[bytes], data: s
     stream, splitter, found = b"".join(frames), Splitter(), list[bytes]()
     while stream:
         size = data.draw(st.integers(1, len(stream)))
-        found += splitter.feed(stream[:size])
+        found += splitter.split(stream[:size])
         stream = stream[size:]
 
     assert found == frames
@@ -172,7 +172,7 @@ def test_frames_are_found_however_the_stream_is_cut(bodies: list[bytes], data: s
 def test_a_length_of_five_bytes_is_no_frame() -> None:
     """A remaining length never has more than four bytes."""
     with pytest.raises(Violation):
-        list(Splitter().feed(b"\x30\xff\xff\xff\xff\x01"))
+        list(Splitter().split(b"\x30\xff\xff\xff\xff\x01"))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_run_of_acknowledgements_says_what_each_of_them_says(
     splitter, heard = Splitter(), list[tuple[int, int]]()
     for data in (stream[:cut], stream[cut:]):
         ids, code = splitter.pubacks(data) or ((), 0)
-        heard += [(packet_id, code) for packet_id in ids] or [puback(frame) for frame in splitter.feed(data)]
+        heard += [(packet_id, code) for packet_id in ids] or [puback(frame) for frame in splitter.split(data)]
 
     expected = [(packet_id, (end or b"\x00")[0]) for (packet_id, _), end in zip(answers, endings, strict=True)]
     assert heard == expected

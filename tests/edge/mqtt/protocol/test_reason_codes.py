@@ -102,10 +102,10 @@ def test_a_code_of_which_mqtt_knows_nothing_is_never_the_end(packet: Packet) -> 
 @pytest.mark.parametrize("code", [0x9C, 0x9D])
 def test_another_server_is_named_and_not_followed(packet: Packet, code: int) -> None:
     """The line has the Server Reference, cleaned, and says that it is for people."""
-    said = explain(packet, code, AuthMethod.NONE, elsewhere="other.example:8883\r\nERROR")
+    said = explain(packet, code, AuthMethod.NONE, server_reference="other.example:8883\r\nERROR")
 
-    assert "it names the server other.example:8883??ERROR" in said
-    assert "we do not follow by ourselves" in said
+    assert "server reference: other.example:8883??ERROR" in said
+    assert "the simulator does not follow redirects" in said
 
 
 WORDS = {Outcome.TAKEN: "accepted", Outcome.FATAL: "exit 3", Outcome.RETRY: "reconnects", Outcome.WAIT: "retries"}

@@ -1,0 +1,1 @@
+"""Measurements of a running simulator: pacing, rates, idling, memory."""

@@ -1,0 +1,1 @@
+"""Sockets and connections of clients, from the listening port to packets."""

@@ -1,0 +1,89 @@
+"""A listening socket, and connections from accept to the end of their TLS handshake.
+
+For demos and tests, not for production.
+
+asyncio's own server does not close a connection whose TLS handshake is in progress when the server closes; this one
+does, so that a broker can be killed at any moment and leaves nothing open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandbox.access import Access, Anyone
+from sandbox.observe import Counters
+
+BACKLOG = 128
+RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Where to listen, and which clients to accept.
+
+    port: 0 for any free one.  tls: a server's context, or None for plain TCP.  access: who may connect.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+    access: Access = field(default_factory=Anyone)
+
+
+class ListeningSocket:
+    """An open listener.  make: returns a new protocol for each connection."""
+
+    def __init__(self, listener: Listener, port: int, make: Callable[[], asyncio.Protocol], counters: Counters) -> None:
+        self._tls = listener.tls
+        self._make = make
+        self._counters = counters
+        self._loop = asyncio.get_running_loop()
+        self._socket = socket.create_server((listener.host, port), backlog=BACKLOG)
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        # With its socket, because a task that is cancelled before its first step does not close it.
+        self._handshakes: dict[asyncio.Task[None], socket.socket] = {}
+        self._retry: asyncio.TimerHandle | None = None
+        self._open()
+
+    async def close(self) -> None:
+        """Stop listening, and close connections whose handshake is not complete."""
+        self._loop.remove_reader(self._socket)
+        if self._retry is not None:
+            self._retry.cancel()
+        self._socket.close()
+        handshakes = dict(self._handshakes)
+        for task in handshakes:
+            task.cancel()
+        await asyncio.gather(*handshakes, return_exceptions=True)
+        for connection in handshakes.values():
+            connection.close()
+
+    def _open(self) -> None:
+        self._loop.add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            # The client has closed the connection in between.
+            return
+        except OSError:
+            # Out of descriptors: the socket stays readable, so an immediate retry would be a busy loop.
+            self._loop.remove_reader(self._socket)
+            self._retry = self._loop.call_later(RETRY_SECONDS, self._open)
+            return
+        connection.setblocking(False)
+        task = self._loop.create_task(self._handshake(connection))
+        self._handshakes[task] = connection
+        task.add_done_callback(self._handshakes.pop)
+
+    async def _handshake(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._make, connection, ssl=self._tls)
+        except OSError:
+            self._counters.handshake_failures += 1

@@ -1,0 +1,1 @@
+"""MQTT 5 without state: frames, rules of single packets, topic filters."""

@@ -1,0 +1,1 @@
+"""The broker without its sockets: sessions, subscriptions, retained messages and wills."""

@@ -1,0 +1,209 @@
+"""Messages, and a client's session: what is unacknowledged, and what is queued.
+
+For demos and tests, not for production.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from mqtt5 import PublishPacket, QoS
+from mqtt5 import Will as WillOfConnect
+
+from sandbox.limits import Limits
+from sandbox.observe import Counters
+
+
+class Message(NamedTuple):
+    """A message that the broker has accepted.
+
+    publisher: client id.  expires_at: loop time from which it is not delivered, or None (MQTT 5, 3.3.2.3.3).
+    """
+
+    packet: PublishPacket
+    publisher: str
+    expires_at: float | None
+
+    def expired(self, now: float) -> bool:
+        """Return whether it has expired at loop time `now`."""
+        return self.expires_at is not None and now >= self.expires_at
+
+
+class Delivery(NamedTuple):
+    """A message for one subscriber, with its QoS and RETAIN flag."""
+
+    message: Message
+    qos: int
+    retain: bool
+    subscription_ids: list[int]
+
+    def frame(self, packet_id: int | None, *, duplicate: bool, now: float) -> bytes:
+        """Encode the PUBLISH, with the remaining seconds until it expires (MQTT 5, 3.3.2.3.3)."""
+        packet, _, expires_at = self.message
+        return PublishPacket(
+            packet.topic,
+            packet.payload,
+            qos=QoS(self.qos),
+            retain=self.retain,
+            packet_id=packet_id,
+            duplicate=duplicate,
+            payload_format_indicator=packet.payload_format_indicator,
+            message_expiry_interval=None if expires_at is None else max(0, round(expires_at - now)),
+            content_type=packet.content_type,
+            response_topic=packet.response_topic,
+            correlation_data=packet.correlation_data,
+            subscription_ids=self.subscription_ids,
+            user_properties=packet.user_properties,
+        ).write()
+
+
+class Link(Protocol):
+    """The connection of a session."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether more may be sent now: False while the peer does not read."""
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame, joined with others of the same turn of the loop."""
+
+    def disconnect(self, code: int) -> None:
+        """Send DISCONNECT and close."""
+
+
+class Will(NamedTuple):
+    """A will message.  delay_seconds: after the connection has closed (MQTT 5, 3.1.3.2.2)."""
+
+    packet: PublishPacket
+    delay_seconds: int
+
+    @classmethod
+    def of(cls, will: WillOfConnect) -> Will:
+        """Return the will in a CONNECT; raise ValueError if its topic is invalid."""
+        packet = PublishPacket(
+            will.topic,
+            will.payload or b"",
+            qos=will.qos,
+            retain=will.retain,
+            packet_id=1 if int(will.qos) else None,
+            payload_format_indicator=will.payload_format_indicator,
+            message_expiry_interval=will.message_expiry_interval,
+            content_type=will.content_type,
+            response_topic=will.response_topic,
+            correlation_data=will.correlation_data,
+            user_properties=will.user_properties,
+        )
+        return cls(packet, will.will_delay_interval)
+
+
+class Session:
+    """The state of a client that outlasts a connection (MQTT 5, 4.1).
+
+    Messages are sent in their order of arrival. Unacknowledged ones are sent again, first and with DUP, on the next
+    connection (MQTT 5, 4.4). The queue is bounded; the oldest message is dropped and counted.
+    """
+
+    def __init__(self, client_id: str, limits: Limits, counters: Counters) -> None:
+        self.client_id = client_id
+        self.link: Link | None = None
+        self.will: Will | None = None
+        self.expiry_seconds = 0
+        self.timers: list[asyncio.TimerHandle] = []
+        self._limits = limits
+        self._counters = counters
+        self._window = 0
+        self._frame_limit: int | None = None
+        self._last_id = 0
+        self._unacknowledged: dict[int, Delivery] = {}
+        self._again: deque[tuple[int, Delivery]] = deque()
+        self._queue: deque[Delivery] = deque()
+        self._queued_bytes = 0
+
+    @property
+    def waiting(self) -> int:
+        """Messages queued or not acknowledged."""
+        return len(self._queue) + len(self._again) + len(self._unacknowledged)
+
+    def attach(self, link: Link, receive_maximum: int, maximum_packet_size: int | None) -> None:
+        """Attach a connection with the client's limits. Nothing is sent before `pump`."""
+        self.link = link
+        # Otherwise a client that allows 65,535 and acknowledges none keeps as many messages in memory.
+        self._window = min(receive_maximum, self._limits.outgoing_window)
+        self._frame_limit = maximum_packet_size
+        # A second loss may happen when some of them are sent again: those are the older ones.
+        self._again.extendleft(reversed(self._unacknowledged.items()))
+        self._unacknowledged.clear()
+
+    def cancel_timers(self) -> None:
+        """Cancel the delayed will and the expiry of the session."""
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+
+    def offer(self, delivery: Delivery) -> None:
+        """Send a message, or queue it; QoS 0 is not queued for an absent client."""
+        if self.link is None and delivery.qos == 0:
+            return
+        self._queue.append(delivery)
+        self._queued_bytes += len(delivery.message.packet.payload)
+        # Send first, then drop: a message that is sent at once must not displace another.
+        self.pump()
+        while len(self._queue) > self._limits.queue_messages or self._queued_bytes > self._limits.queue_bytes:
+            self._take()
+            self._counters.dropped["queue full"] += 1
+
+    def acknowledge(self, packet_id: int) -> None:
+        """Process the client's PUBACK; with any code the message is done (MQTT 5, 4.3.2)."""
+        if self._unacknowledged.pop(packet_id, None) is not None:
+            self.pump()
+
+    def pump(self) -> None:
+        """Send as much as the window and the connection allow."""
+        link = self.link
+        while link is not None and link.writable and self._can_send_next():
+            self._send_next(link)
+
+    def _can_send_next(self) -> bool:
+        room = len(self._unacknowledged) < self._window
+        # QoS 0 needs no room in the window, but is never sent before earlier messages.
+        if self._again:
+            return room
+        return bool(self._queue) and (room or self._queue[0].qos == 0)
+
+    def _send_next(self, link: Link) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._again:
+            # Sent before, so its expiry no longer counts (MQTT 5, 3.3.2.3.3), and its packet id stays (4.4).
+            packet_id, delivery = self._again.popleft()
+            self._transmit(link, delivery, packet_id, delivery.frame(packet_id, duplicate=True, now=now))
+            return
+        delivery = self._take()
+        if delivery.message.expired(now):
+            self._counters.dropped["expired"] += 1
+            return
+        new_id = self._new_id() if delivery.qos else None
+        self._transmit(link, delivery, new_id, delivery.frame(new_id, duplicate=False, now=now))
+
+    def _transmit(self, link: Link, delivery: Delivery, packet_id: int | None, frame: bytes) -> None:
+        # MQTT 5, 3.1.2-25, requires to drop it silently.
+        if self._frame_limit is not None and len(frame) > self._frame_limit:
+            self._counters.dropped["too large for the client"] += 1
+            return
+        if packet_id is not None:
+            self._unacknowledged[packet_id] = delivery
+        self._counters.delivered += 1
+        link.send(frame)
+
+    def _take(self) -> Delivery:
+        delivery = self._queue.popleft()
+        self._queued_bytes -= len(delivery.message.packet.payload)
+        return delivery
+
+    def _new_id(self) -> int:
+        """Return an unused packet id; there is one, as the window is smaller than 65,535."""
+        while True:
+            self._last_id = self._last_id % 65_535 + 1
+            if self._last_id not in self._unacknowledged:
+                return self._last_id

@@ -1,0 +1,1 @@
+"""Brokers and clients for tests: mosquitto, the sandbox broker, proxies, subscribers."""

@@ -1,0 +1,279 @@
+"""A plant and its delivery wired as the daemon wires them, in the test's own loop.
+
+The rig records what happens to each message; tests/support/brokers/checks.py compares these notes, the ledger and what
+a subscriber got.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from edge.delivery.queue import MessageQueue
+from edge.mqtt.client import MqttClient
+from edge.mqtt.protocol.codec import CloudEvents, Encoder
+from edge.mqtt.publisher import FrameWriter, Limits, Publisher
+from edge.routing import TopicRouter
+from edge.runtime.pacer import Pacer, Timing
+from edge.settings.loader import Settings
+from messages import FactoryMessageGenerator
+from plant.definition.plant_config import PlantConfig, parse
+from plant.telemetry import Message
+from tests.support.factory import plants
+
+Key = tuple[str, int]
+"""Sender and sequence: one message, wherever it turns up."""
+
+CLIENT_ID = "rig"
+_LOOK_SECONDS = 0.005
+_RETRY = re.compile(r"retrying in ([0-9.]+)s attempt=")
+_COUNTS = {"cnc": 30, "printer_3d": 48, "welding": 24, "painting": 18, "testing": 12}
+
+
+class Notes:
+    """What happened to each message.
+
+    said: handed over by the plant, or offered by the test, in order.  acknowledged: how often, by message.  refused:
+    with which code.  frames: what was sent on each connection, in order.  looks: how often the ledger was compared
+    with what is really queued and in flight.  wrong: what did not agree then, or was sent without need.
+    most_in_flight: at any look.
+    """
+
+    def __init__(self) -> None:
+        self.said: dict[Key, Message] = {}
+        self.acknowledged: Counter[Key] = Counter()
+        self.refused: dict[Key, int] = {}
+        self.frames: list[list[Key]] = [[]]
+        self.looks = 0
+        self.wrong: list[str] = []
+        self.most_in_flight = 0
+
+    def say(self, *messages: Message) -> None:
+        """The outbox has taken these messages over, or dropped them."""
+        self.said.update({(message.source, message.sequence): message for message in messages})
+
+    def send(self, key: Key) -> None:
+        """A frame of this message is about to be written."""
+        self.frames[-1].append(key)
+        if key in self.acknowledged:
+            self.wrong.append(f"{key} sent again after it was acknowledged")
+
+    @property
+    def sent_on(self) -> Counter[Key]:
+        """On how many connections each message was sent."""
+        return Counter(key for frames in self.frames for key in set(frames))
+
+
+class _NotingOutbox(MessageQueue):
+    def __init__(self, settings: Settings, notes: Notes) -> None:
+        super().__init__(settings.queue_size, settings.queue_policy)
+        self._notes = notes
+
+    def acknowledged(self, *messages: Message) -> None:
+        super().acknowledged(*messages)
+        self._notes.acknowledged.update((message.source, message.sequence) for message in messages)
+
+    def refused(self, message: Message, code: int) -> None:
+        super().refused(message, code)
+        self._notes.refused[(message.source, message.sequence)] = code
+
+
+class _NotingEncoder(Encoder):
+    def __init__(self, topics: TopicRouter, settings: Settings, notes: Notes) -> None:
+        events = CloudEvents(settings.mqtt_cloud_events_source, "rig")
+        super().__init__(topics.topic, settings.mqtt_message_expiry, events)
+        self._notes = notes
+
+    def frames(
+        self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
+    ) -> list[bytes]:
+        for message in messages:
+            self._notes.send((message.source, message.sequence))
+        return super().frames(messages, packet_ids, dup=dup)
+
+
+class _NotingDelivery(Publisher):
+    def __init__(self, outbox: MessageQueue, encoder: Encoder, notes: Notes) -> None:
+        super().__init__(outbox, encoder, time.monotonic)
+        self._notes = notes
+
+    @property
+    def unanswered(self) -> int:
+        """Messages that are really in flight, the ledger aside."""
+        return len(self._in_flight) + len(self._again)
+
+    def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
+        self._notes.frames.append([])
+        super().open(wire, limits, session_present=session_present)
+
+
+class Rig:
+    """An async context manager: outbox, delivery and broker connection, with a plant if there is a structure.
+
+    living: the task of Broker.run; a test may await it to see how it ends.
+    """
+
+    def __init__(self, settings: Settings, config: PlantConfig | None = None) -> None:
+        self.notes, self.settings = Notes(), settings
+        self._config, self._start = config or quiet_plant(), time.time()
+        self._plant = self._new_plant()
+        self.topics = TopicRouter(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
+        self.outbox = _NotingOutbox(settings, self.notes)
+        self.ledger = self.outbox.ledger
+        self._delivery = _NotingDelivery(self.outbox, _NotingEncoder(self.topics, settings, self.notes), self.notes)
+        self.broker = MqttClient(settings, self._delivery, time.time)
+        self._pacer = Pacer(
+            self._plant,
+            self.outbox,
+            Timing(self._plant.start),
+            asyncio.get_running_loop().time,
+            on_messages=lambda messages: self.notes.say(*messages),
+            on_late=lambda _seconds: None,
+        )
+
+    async def __aenter__(self) -> Self:
+        self.living = asyncio.create_task(self.broker.run())
+        self._tasks = [self.living, asyncio.create_task(self._pacer.run()), asyncio.create_task(self._watch())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def offer(self, *rows: str, size: int = 0) -> None:
+        """Queue messages of a machine by hand: `CNC-01 7` is its seventh. The payload has `size` bytes, or a few."""
+        for row in rows:
+            source, _, number = row.partition(" ")
+            payload = b'{"row":%s}' % number.encode()
+            self.hand_over([Message("cnc_machine", source, "LINE-1-STATION-A", 0, int(number), payload.ljust(size))])
+
+    def hand_over(self, messages: Iterable[Message]) -> None:
+        """Queue messages of a plant."""
+        for message in messages:
+            if self.outbox.offer(message):
+                self.notes.say(message)
+
+    async def connected(self, times: int = 1) -> None:
+        """Wait until a connection is up, and at least so many have been."""
+        await until(lambda: self.broker.facts().connected and self.broker.facts().connects >= times, "connected")
+
+    async def renewed(self, times: int) -> None:
+        """Wait until the token has been renewed so many times on live connections."""
+        await until(lambda: self.broker.facts().token_renewals >= times, f"renewed {times} times")
+
+    async def drained(self, seconds: float = 30.0) -> None:
+        """Have the plant say nothing more, and wait until all is acknowledged."""
+        self._pacer.stop()
+        assert await self.broker.drain(seconds), self.ledger
+
+    async def finish(self, seconds: float = 30.0) -> None:
+        """End as the daemon does: drained, good-bye said, and the loop with the broker over."""
+        await self.drained(seconds)
+        await self.broker.stop()
+        await asyncio.wait_for(self.living, 5.0)
+
+    def unhindered(self, until_ms: int) -> list[Message]:
+        """What the plant says up to a moment of plant time where nothing holds it back."""
+        return self._new_plant().advance(until_ms / 1000)
+
+    def _new_plant(self) -> FactoryMessageGenerator:
+        return FactoryMessageGenerator.of(self._config, "rig", start=self._start)
+
+    async def _watch(self) -> None:
+        """Compare the ledger with what is really there, at moments nobody has chosen."""
+        notes, ledger = self.notes, self.ledger
+        while True:
+            really = (len(self.outbox), self._delivery.unanswered)
+            if not ledger.balances() or (ledger.queued, ledger.in_flight) != really:
+                notes.wrong.append(f"{ledger} with really (queued, in flight) = {really}")
+            notes.looks += 1
+            notes.most_in_flight = max(notes.most_in_flight, ledger.in_flight)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+class Lines(logging.Handler):
+    """A context manager: the lines that are logged, of every logger and level, as they come."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.said: list[str] = []
+
+    def __enter__(self) -> Self:
+        root = logging.getLogger()
+        self._level = root.level
+        root.setLevel(logging.DEBUG)
+        root.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeHandler(self)
+        logging.getLogger().setLevel(self._level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line as it would be written, without redaction."""
+        self.said.append(self.format(record))
+
+    def count(self, words: str) -> int:
+        """How many lines have these words."""
+        return sum(words in line for line in self.said)
+
+    @property
+    def waits(self) -> list[float]:
+        """The seconds announced before each further attempt."""
+        return [float(seconds[1]) for line in self.said if (seconds := _RETRY.search(line))]
+
+
+def settings_for(port: int, **options: object) -> Settings:
+    """Settings of a rig: plain and anonymous unless options say otherwise, with a queue that takes all a test says."""
+    plain = {
+        "mqtt_broker": "127.0.0.1",
+        "mqtt_port": port,
+        "mqtt_client_id": CLIENT_ID,
+        "mqtt_auth_method": "NONE",
+        "mqtt_tls": False,
+        "queue_size": 1_000_000,
+    }
+    return Settings.load({}, plain | options, pid=1)
+
+
+def secure(ca_file: Path, token_file: Path, **options: object) -> dict[str, object]:
+    """Options for TLS and K8S-SAT, as in a cluster."""
+    ours = {"mqtt_tls": True, "mqtt_ca_file": ca_file, "mqtt_auth_method": "K8S-SAT", "sat_token_path": token_file}
+    return ours | options
+
+
+def busy_plant(base_interval: float = 0.04) -> PlantConfig:
+    """132 machines that say about 550 messages a second, each one every 0.13 to 0.4 s, and some orders.
+
+    base_interval: in seconds; five times as long, and they say 110.
+    """
+    data = plants.default()
+    data["global"] = {"base_interval": base_interval, "machine_counts": _COUNTS}
+    data["message_types"]["customer_order"]["orders_per_hour"] = 20_000
+    data["message_types"]["dispatch"]["dispatches_per_hour"] = 15_000
+    return parse(data)
+
+
+def quiet_plant() -> PlantConfig:
+    """A plant that says nothing: the test does."""
+    return plants.only("cnc_machine", 0)
+
+
+async def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+    """Wait for a condition; `what` names it in the TimeoutError that ends the wait."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - conditions on many things, none of which tells
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise TimeoutError(f"not within {seconds} s: {what}") from None

@@ -1,0 +1,1 @@
+"""Independent checks of exports: schemas, parsers and servers of those who read them."""

@@ -1,0 +1,1 @@
+"""Plants for tests, and what they publish."""

@@ -1,0 +1,1 @@
+"""The simulator as a process, ports, addresses and waiting."""
