@@ -102,14 +102,21 @@ class MessageQueue:
     on_acknowledged: called with the messages that the broker has taken.
     """
 
-    def __init__(self, size: int, policy: QueuePolicy = QueuePolicy.DROP_OLDEST, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        size: int,
+        policy: QueuePolicy = QueuePolicy.DROP_OLDEST,
+        ledger: Ledger | None = None,
+        *,
+        on_room: Callable[[], None] = lambda: None,
+        on_overflow: Callable[[str], None] = lambda _what: None,
+        on_acknowledged: Callable[[Sequence[Message]], None] = lambda _messages: None,
+    ) -> None:
         self.size = size
         self.policy = policy
         self.ledger = ledger or Ledger()
         self.on_message: Callable[[], None] | None = None
-        self.on_room: Callable[[], None] | None = None
-        self.on_overflow: Callable[[str], None] | None = None
-        self.on_acknowledged: Callable[[Sequence[Message]], None] | None = None
+        self._on_room, self._on_overflow, self._on_acknowledged = on_room, on_overflow, on_acknowledged
         self._queue: deque[Message] = deque()
         # Chosen once: a queue that is full stays so for long, and each message then passes here.
         self._when_full = {
@@ -170,8 +177,7 @@ class MessageQueue:
         ledger.in_flight -= count
         ledger.acknowledged += count
         ledger.acknowledged_by_kind.update(map(_kind_of, messages))
-        if self.on_acknowledged:
-            self.on_acknowledged(messages)
+        self._on_acknowledged(messages)
 
     def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one shape for all ends of a flight
         """The broker has refused this message in flight for good, with a PUBACK reason code."""
@@ -221,8 +227,8 @@ class MessageQueue:
         return count
 
     def _tell_room(self, length_before: int) -> None:
-        if length_before >= self.size > len(self._queue) and self.on_room:
-            self.on_room()
+        if length_before >= self.size > len(self._queue):
+            self._on_room()
 
     def _drop_oldest(self, message: Message) -> bool:
         # One for one: a queue that messages from flight have made longer than its size is not cut down for that.
@@ -239,8 +245,7 @@ class MessageQueue:
 
     def _overflow(self, what: str) -> None:
         self.ledger.dropped[what] += 1
-        if self.on_overflow:
-            self.on_overflow(what)
+        self._on_overflow(what)
 
     def _block(self, message: Message) -> bool:  # noqa: ARG002 - one shape for all three policies
         return False

@@ -1,7 +1,7 @@
-"""What keeps one caller from taking the HTTP port from all others: limits on connections, in number and in time.
+"""Limits on HTTP connections, in number and in time, so that one caller cannot block the port for all others.
 
-uvicorn has a time-out for idle connections alone, which any byte puts off, and answers 503 to everybody once a number
-of connections is open. Here whoever waits for longest gives way, so a probe is always answered.
+uvicorn has a time-out for idle connections only, which any byte resets, and answers 503 to everybody once a number of
+connections is open. Here the connection that has waited longest is closed, so a probe is always answered.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _DRAINED_BYTES: Final = HIGH_WATER_LIMIT * 3 // 4  # asyncio pauses at this limi
 
 
 class Limits(NamedTuple):
-    """What callers may take.
+    """Limits on callers.
 
-    connections: how many of them.  request_seconds: for the head of a request, from the connection or the answer before
-    it on.  stalled_seconds, bytes_a_second: who reads an answer may stall for so long in all, beyond what it takes at
+    connections: how many of them.  request_seconds: for the head of a request, since the connection or the last answer.
+    stalled_seconds, bytes_a_second: how long a caller may take to read an answer beyond the time that it takes at
     that speed.
     """
 
@@ -37,7 +37,7 @@ class Limits(NamedTuple):
 class Connection(H11Protocol):
     """One connection. Times are those of the event loop.
 
-    since: when it began to wait for a request, or to be answered.
+    since: when it began to wait for a request, or for the end of an answer.
     """
 
     def __init__(self, limits: Limits, **uvicorns: Any) -> None:
@@ -48,41 +48,41 @@ class Connection(H11Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether the next request is not there yet; half of one does not count."""
+        """Whether it waits for the next request; half of one does not count."""
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody connects; where there are too many, another gives way."""
+        """Accept a connection; where there are too many, close another."""
         super().connection_made(transport)
         others = cast("set[Connection]", self.connections) - {self}
         if len(others) >= self._limits.connections:
-            min(others, key=_gives_way).give_up()
+            min(others, key=_closed_first).abort()
 
     def handle_events(self) -> None:
-        """Something was received, or left over from before."""
+        """Process what was received, or left over from before."""
         waited = self.waits
         super().handle_events()
         if waited and not self.waits:
             self.since = self.loop.time()
 
     def on_response_complete(self) -> None:
-        """All of an answer is written, if not all of it sent."""
+        """Note that an answer is written, though perhaps not sent."""
         self.since, self._read_by = self.loop.time(), None
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """The caller reads more slowly than we write."""
+        """Note that the caller reads too slowly."""
         super().pause_writing()
         self._read_by = self._read_by or self.loop.time() + self._limits.stalled_seconds
 
     def resume_writing(self) -> None:
-        """The caller has read some more."""
+        """Give the caller more time, because it has read some more."""
         super().resume_writing()
         if self._read_by is not None:
             self._read_by += _DRAINED_BYTES / self._limits.bytes_a_second
 
     def send_400_response(self, msg: str) -> None:
-        """What was received is no HTTP. A request that is answered, or being answered, gets no second answer."""
+        """Answer something that is not HTTP. A request that is answered, or being answered, gets no second answer."""
         if not self.waits:
             self.cycle.disconnected = True
             self.transport.close()
@@ -93,38 +93,38 @@ class Connection(H11Protocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """The process ends."""
-        with contextlib.suppress(h11.LocalProtocolError):  # something went wrong here before
+        """Close the connection, because the process ends."""
+        with contextlib.suppress(h11.LocalProtocolError):  # an earlier error
             super().shutdown()
 
     def is_overdue(self) -> bool:
-        """Whether the caller has had its time."""
+        """Return whether the caller has used up its time."""
         now = self.loop.time()
         if self.waits:
             return now > self.since + self._limits.request_seconds
         return self.flow.write_paused and self._read_by is not None and now > self._read_by
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Close it now, whatever is unsent."""
-        self.connections.discard(self)  # at once, so that it does not give way twice
+        self.connections.discard(self)  # at once, so that it is not chosen twice
         if not self.waits:
-            # What the kernel still holds for the caller goes as well, and the caller sees that something is missing.
+            # With a reset the kernel drops unsent data as well, and the caller sees that the answer is incomplete.
             end = self.transport.get_extra_info("socket")
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def _should_upgrade(self) -> bool:
-        """Never; uvicorn would log two warnings each time somebody asks."""
+        """Return False; uvicorn would log two warnings for each request to upgrade."""
         return False
 
 
-def give_up_overdue(connections: Iterable[object]) -> None:
-    """Close the connections whose callers have had their time."""
+def abort_overdue(connections: Iterable[object]) -> None:
+    """Close the connections whose callers have used up their time."""
     for connection in cast("list[Connection]", list(connections)):
         if connection.is_overdue():
-            connection.give_up()
+            connection.abort()
 
 
-def _gives_way(connection: Connection) -> tuple[bool, float]:
-    """Who waits for a request before who is being answered, and of those the oldest."""
+def _closed_first(connection: Connection) -> tuple[bool, float]:
+    """Return a sort key: connections that wait for a request before those being answered, and the oldest first."""
     return not connection.waits, connection.since

@@ -1,7 +1,7 @@
 """`/docs` and `/redoc`: all calls, to try out, in a browser that reaches this port and nothing else.
 
-FastAPI's own pages load their script from the Internet, which a factory has not. The scripts here are those that the
-package fastapi-offline brings along; nothing else of it is used.
+FastAPI's own pages load their scripts from the Internet, which a factory does not have. The scripts here are those in
+the package fastapi-offline; nothing else of it is used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PAGES: Final = {
     "docs": ("swagger-ui-bundle.js", "swagger-ui.css", _SWAGGER),
     "redoc": ("redoc.standalone.js", None, _REDOC),
 }
-"""Path of a page: the script it runs, its style, and what it begins with."""
+"""Path of a page: the script it loads, its style, and the script that starts it."""
 _TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
 _SAFE: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
@@ -41,7 +41,7 @@ _SAFE: Final = {
 
 
 def add_docs(app: FastAPI) -> None:
-    """Add the pages, and all they are made of, below their own paths."""
+    """Add the pages, and their files below their own paths."""
     for name, (script, style, begin) in _PAGES.items():
         _add(app, f"/{name}", HTMLResponse(_page(app.title, name, script, style), headers=_SAFE))
         _add(app, f"/{name}/begin.js", Response(begin, media_type=_TYPES[".js"], headers=_SAFE))
@@ -74,7 +74,7 @@ def _page(title: str, name: str, script: str, style: str | None) -> str:
 
 @cache
 def _folder() -> Path:
-    """Where the scripts are. The package itself is not run for it."""
+    """Return the folder of the scripts, without importing the package."""
     spec = find_spec("fastapi_offline")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("fastapi_offline, see requirements.txt")

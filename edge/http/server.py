@@ -1,4 +1,4 @@
-"""The HTTP port itself: the sockets, and uvicorn as this process needs it."""
+"""The HTTP server: its sockets, and uvicorn with the settings of this process."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Final, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from edge.http.connection_limits import Connection, Limits, give_up_overdue
+from edge.http.connection_limits import Connection, Limits, abort_overdue
 from edge.status import PortError
 
 _LONGEST_HEAD_BYTES: Final = 32 * 1024
 _BACKLOG: Final = 100
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""An address of a name that this machine does not have, such as ::1 where there is no IPv6."""
+"""Errors of an address that this machine does not have, such as ::1 where there is no IPv6."""
 
 
 class Server:
-    """Serves an application on a port that is open from the moment this is made; PortError if it cannot be.
+    """Serves an application on a port that is open as soon as this is made; raises PortError.
 
-    host: a name stands for all its addresses.  port: 0 lets the system choose; `port` is then the one it chose.
-    further_ports: how many of those that follow may stand in where it is taken.
+    host: a name means all its addresses.  port: 0 lets the system choose; `port` is then its choice.
+    further_ports: how many of the following ports are tried where it is taken.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Server:
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                # The pure Python parser, no web sockets, no lifespan: each left out saves memory.
+                # The pure Python parser, no web sockets, no lifespan: leaving these out saves memory.
                 http=cast("type[asyncio.Protocol]", partial(Connection, limits)),
                 ws="none",
                 lifespan="off",
@@ -65,7 +65,7 @@ class Server:
         try:
             await self._server.serve(sockets=self._sockets)
         except asyncio.CancelledError:
-            # uvicorn closes what it has open only when it ends by itself.
+            # uvicorn closes its connections only when it ends by itself.
             if self._server.started:
                 await self._server.shutdown(sockets=self._sockets)
             raise
@@ -73,7 +73,7 @@ class Server:
             self.close()
 
     def stop(self) -> None:
-        """Let `run` answer what it is answering and end."""
+        """Let `run` complete its answers and return."""
         self._server.should_exit = True
 
     def close(self) -> None:
@@ -90,13 +90,13 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second."""
-        give_up_overdue(self.server_state.connections)
+        """Close overdue connections, ten times a second."""
+        abort_overdue(self.server_state.connections)
         return await super().on_tick(counter)
 
 
 def _listen_on_one_of(host: str, ports: range) -> list[socket.socket]:
-    """The sockets of the first port that is free."""
+    """Return the sockets of the first port that is free."""
     for port in ports:
         try:
             return _listen(host, port)
@@ -107,7 +107,7 @@ def _listen_on_one_of(host: str, ports: range) -> list[socket.socket]:
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
-    """A socket for each address of a host, all of one port; OSError where one cannot be had that is ours."""
+    """Return a socket for each address of a host, all with one port; OSError where an address of this machine fails."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     missing: OSError | None = None
     with contextlib.ExitStack() as opened:
