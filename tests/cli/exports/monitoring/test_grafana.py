@@ -64,7 +64,7 @@ class Moving(FixedStatus):
     def oee_by_kind(self) -> list[KindOee]:
         seconds = {name: getattr(OEE, name) + self.scrapes for name in ("planned_seconds", "producing_seconds")}
         more = {**seconds, "ideal_seconds": OEE.ideal_seconds + self.scrapes}
-        return [KindOee(kind=OEE.kind, machines=5, stopped_seconds={}, results=OEE.results, **more)]
+        return [KindOee(kind=OEE.kind, machines=5, stopped_seconds={}, results=OEE.results, good=OEE.good, **more)]
 
 
 @pytest.fixture(scope="module", params=SCRAPES)
