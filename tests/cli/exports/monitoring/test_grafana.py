@@ -13,16 +13,17 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cli.exports.common.export import Channels, Export
 from cli.exports.monitoring.grafana import COLUMNS, grafana
 from plant.telemetry import KindOee, Snapshot
 from tests.edge.fixed_status import FixedStatus
 from tests.edge.observability.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry, registry_of
+from tests.support.plants import config as default_config
 from tests.support.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
+from tests.support.schemas import export_of
 
 needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
 
-DASHBOARD, PROVISIONED = (json.loads(file.text) for file in grafana(Export((), Channels((), "factory"))))
+DASHBOARD, PROVISIONED = (json.loads(file.text) for file in grafana(export_of(default_config())))
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 QUERIES = [(panel["title"], target) for panel in PANELS for target in panel.get("targets", [])]
 VARIABLES: dict[str, dict[str, Any]] = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
