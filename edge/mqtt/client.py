@@ -48,6 +48,7 @@ class MqttClient:
         self._lost_at = self._dropped_then = 0.0
         self._anew = settings.mqtt_clean_start
         self._stopping = asyncio.Event()
+        self._refused_for_good = False
 
     def facts(self) -> ConnectionStatus:
         """The connection as it is now."""
@@ -68,7 +69,11 @@ class MqttClient:
         backoff, clock = Backoff(), asyncio.get_running_loop().time
         while not self._stopping.is_set():
             self._connected_at = inf
-            reason = await self._one_life()
+            try:
+                reason = await self._one_life()
+            except BrokerRefused:
+                self._refused_for_good = True
+                raise
             if self._connected_at < inf:
                 self._lost_at, self._dropped_then = clock(), self._delivery.ledger.dropped.total()
                 backoff.lived(self._lost_at - self._connected_at, productive=self._delivery.taken > 0)
@@ -80,10 +85,11 @@ class MqttClient:
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def drain(self, seconds: float) -> bool:
-        """Wait up to `seconds` until all is acknowledged; say whether it was."""
+        """Wait up to `seconds` until all is acknowledged, or the broker refuses for good; return whether it was."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not self._delivery.idle:  # noqa: ASYNC110 - a look each 20 ms is cheap and soon over
+                # A look each 20 ms is cheap and soon over.
+                while not self._delivery.idle and not self._refused_for_good:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         return self._delivery.idle
 

@@ -76,6 +76,7 @@ class Publisher:
     """Sends what the outbox holds as fast as the broker allows.
 
     clock: seconds, monotonic.  on_refused: told of each message the broker refuses for good, with the reason code.
+    on_deferred: told of a message that the broker wants later, with the reason code.
     on_unsendable: told of each message that cannot be sent, with the reason that the ledger counts and why in words.
     """
 
@@ -86,12 +87,13 @@ class Publisher:
         clock: Callable[[], float],
         on_refused: Callable[[Message, int], None] = lambda _message, _code: None,
         on_unsendable: Callable[[Message, str, str], None] = lambda _message, _reason, _why: None,
+        on_deferred: Callable[[Message, int], None] = lambda _message, _code: None,
     ) -> None:
         self.progress_at = clock()
         self._blocked: tuple[float, str] | None = None
         self.last_acknowledgement: float | None = None
         self._outbox, self._encoder, self._clock = outbox, encoder, clock
-        self._on_refused, self._on_unsendable = on_refused, on_unsendable
+        self._on_refused, self._on_unsendable, self._on_deferred = on_refused, on_unsendable, on_deferred
         self._taken_before = 0
         self._wire: FrameWriter | None = None
         self._limits = Limits(window=1)
@@ -181,6 +183,8 @@ class Publisher:
             self._outbox.acknowledged(*messages)
         elif outcome(Packet.PUBACK, code) is Outcome.WAIT:
             self._outbox.put_back(*messages)
+            self._on_deferred(messages[0], code)
+            self._nothing_taken(f"the broker defers every message: {name_of(code)}")
             self._slow_down()
         else:
             for message in messages:

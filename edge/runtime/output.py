@@ -28,6 +28,8 @@ from plant.telemetry import Message
 log = logging.getLogger("app")
 
 _LOG_SECONDS = 30.0
+_REFUSED = "the broker rejected a message on %s: %s"
+_DEFERRED = "the broker deferred a message on %s: %s"
 
 
 class Sink(Protocol):
@@ -40,7 +42,7 @@ class Sink(Protocol):
         """Deliver messages until stopped."""
 
     async def drain(self, seconds: float) -> bool:
-        """Wait until all messages are delivered, for at most `seconds`; return whether they are."""
+        """Wait until all messages are delivered, or never will be, for at most `seconds`; return whether they are."""
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -79,9 +81,11 @@ class DeliveryLog:
 
     def refused(self, message: Message, code: int) -> None:
         """Log that the broker rejected a message, with the reason code of its PUBACK."""
-        topic, why = self._topics.topic(message), explain(Packet.PUBACK, code)
-        text = "the broker rejected a message on %s: %s"
-        self._rate_limited.log(logging.WARNING, (message.kind, code), text, topic, why)
+        self._log_puback(_REFUSED, message, code)
+
+    def deferred(self, message: Message, code: int) -> None:
+        """Log that the broker wants a message later, with the reason code of its PUBACK."""
+        self._log_puback(_DEFERRED, message, code)
 
     def unsendable(self, message: Message, reason: str, why: str) -> None:
         """Log that a message cannot be sent; `reason` is the one that the ledger counts."""
@@ -91,6 +95,10 @@ class DeliveryLog:
     def flush(self) -> None:
         """Log how many lines were held back."""
         self._rate_limited.flush()
+
+    def _log_puback(self, text: str, message: Message, code: int) -> None:
+        topic, why = self._topics.topic(message), explain(Packet.PUBACK, code)
+        self._rate_limited.log(logging.WARNING, (message.kind, code), text, topic, why)
 
 
 class Output:
@@ -113,7 +121,7 @@ class Output:
         dry_run: bool,
         show_first: bool,
     ) -> None:
-        self._settings, self._plant = settings, plant
+        self._settings, self._plant, self._clock = settings, plant, clock
         self._topics = TopicRouter(plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         ledger = Ledger()
         self.log = DeliveryLog(self._topics, ledger, settings.queue_size, clock, show_first=show_first and not dry_run)
@@ -149,16 +157,23 @@ class Output:
         wait_for_broker: whether to drain also where no connection has ever been accepted.
         """
         self.queue.take_over(remaining)
-        connection, seconds = self.sink.facts(), self._settings.drain_seconds
+        connection = self.sink.facts()
         if drain and not wait_for_broker and connection.clients and not connection.connects:
             log.warning("never connected, dropping the queued messages count=%d", self.ledger.pending)
-        elif drain and not await self.sink.drain(seconds):
-            log.warning("drain timed out messages=%d seconds=%g", self.ledger.pending, seconds)
+        elif drain:
+            await self._drain(self._settings.drain_seconds)
         await self.sink.stop()
         self.sink.abandon("shutdown")
 
+    async def _drain(self, seconds: float) -> None:
+        deadline = self._clock() + seconds
+        # It ends early where the broker rejects the login permanently, which is reported at the end.
+        if not await self.sink.drain(seconds) and self._clock() >= deadline:
+            log.warning("drain timed out messages=%d seconds=%g", self.ledger.pending, seconds)
+
     def _broker(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> Sink:
-        publisher = Publisher(self.queue, self._encoder, clock, self.log.refused, self.log.unsendable)
+        events = self.log
+        publisher = Publisher(self.queue, self._encoder, clock, events.refused, events.unsendable, events.deferred)
         return MqttClient(self._settings, publisher, wall_clock)
 
     def _cloud_events(self) -> CloudEvents | None:

@@ -12,6 +12,16 @@ from typing import Any, Self
 _LENGTH_BYTES = 4
 
 
+def receive(end: socket.socket) -> tuple[str, Any] | None:
+    """Return the next message over a socket of which no channel has been made yet, or None if the other end is gone.
+
+    Blocks until the message has come whole.
+    """
+    length = int.from_bytes(end.recv(_LENGTH_BYTES, socket.MSG_WAITALL))
+    body = end.recv(length, socket.MSG_WAITALL) if length else b""
+    return pickle.loads(body) if len(body) == length > 0 else None  # noqa: S301 - from a fork of this program
+
+
 class Channel:
     """One end of a channel. A message is a name and a value, which is copied when it is sent."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 import time
@@ -11,13 +12,15 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
+from edge.runtime.reload import as_config_errors
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
-from edge.workers.supervisor import WorkerSupervisor, fork
+from edge.workers.channel import receive
+from edge.workers.supervisor import Worker, WorkerSupervisor, fork
 from edge.workers.worker import run_worker
 from messages import FactoryMessageGenerator, report_source
-from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.telemetry import Message
 
 _SLICE_SECONDS = 1.0
@@ -26,7 +29,8 @@ _SLICE_SECONDS = 1.0
 def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -> WorkerSupervisor:
     """Fork the workers that the settings ask for, each with its part of the plant and of --count.
 
-    Raises UsageError where the options contradict each other, or need a single process.
+    Returns once each has built its part. Raises UsageError where the options contradict each other, or need a single
+    process; PlantConfigError where a part cannot be built, and no worker is left then.
     """
     for flag in ("demo", "dry_run", "truth"):
         if getattr(options, flag):
@@ -34,7 +38,8 @@ def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -
     options = options.pinned(time.time())
     settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
     parts = settings.of_workers()
-    counts = split_count(options, parts, config) if options.count else [None] * len(parts)
+    with as_config_errors(settings.message_config_path.absolute()):
+        counts = split_count(options, parts, config) if options.count else [None] * len(parts)
     works = [
         partial(_run_part, replace(options, count=count), part, config, part is parts[0])
         for part, count in zip(parts, counts, strict=True)
@@ -42,14 +47,30 @@ def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -
     first, shards = settings.part
     machines = sum(len(range(first, count + 1, shards)) for _, _, count in config.machines())
     about = f"{machines} machines, in {len(parts)} workers"
-    return WorkerSupervisor(
-        fork(works, time.monotonic), settings.seed or "", about, time.monotonic, settings.drain_seconds
-    )
+    workers = fork(works, time.monotonic)
+    _wait_until_built(workers)
+    return WorkerSupervisor(workers, settings.seed or "", about, time.monotonic, settings.drain_seconds)
+
+
+def _wait_until_built(workers: Sequence[Worker]) -> None:
+    """Return when each has built its part; end all and raise PlantConfigError if one could not.
+
+    One that has died before it could report is left to the supervisor, which reports how.
+    """
+    reports = filter(None, [receive(worker.end) for worker in workers])
+    errors = next((value for name, value in reports if name == "rejected"), None)
+    if errors is None:
+        return
+    for worker in workers:
+        worker.end.close()  # they see it, and end
+    for worker in workers:
+        os.waitpid(worker.pid, 0)
+    raise PlantConfigError(errors)
 
 
 def _run_part(options: RunOptions, part: Settings, config: PlantConfig, is_first: bool, end: socket.socket) -> int:
     async def run() -> int:
-        return await run_worker(end, Simulator(options, part, config, is_first=is_first))
+        return await run_worker(end, partial(Simulator, options, part, config, is_first=is_first))
 
     return asyncio.run(run())
 

@@ -16,7 +16,7 @@ from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.status import BadQuery, OeeFigures
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
-from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import PlantConfig, PlantConfigError
 
 log = logging.getLogger("reload")
 
@@ -36,9 +36,20 @@ class PlantPart(SimulatorBackend, Protocol):
         """Go on as if the configuration had never been tried."""
 
 
-async def run_worker(end: socket.socket, part: PlantPart) -> int:
-    """Run a part of the plant over one end of the channel to the supervisor; return the exit code."""
-    return await Worker(await Channel.over(end), part).run()
+async def run_worker(end: socket.socket, build: Callable[[], PlantPart]) -> int:
+    """Build a part of the plant, and run it over one end of the channel to the supervisor; return the exit code.
+
+    Reports first whether the part could be built: "built", or "rejected" with every error of the configuration.
+    """
+    channel = await Channel.over(end)
+    try:
+        part = build()
+    except PlantConfigError as error:
+        channel.send("rejected", error.mistakes)
+        await channel.close()
+        return FORCED
+    channel.send("built")
+    return await Worker(channel, part).run()
 
 
 class Worker:

@@ -6,13 +6,12 @@ The panels are the table in panels.py. Their places follow from it: left to righ
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, Final
 
 from cli.exports.common.export import Export, File, json_file
-from cli.exports.monitoring.panels import GOOD, ROWS, Panel, Query, Row
+from cli.exports.monitoring.panels import GOOD, ROWS, Panel, Query, Row, good_jobs
 from cli.exports.monitoring.prometheus import selector
 
 SCHEMA_VERSION: Final = 39
@@ -112,8 +111,12 @@ def _from_labels(name: str, expr: str, regex: str, *, current: dict[str, str]) -
 
 
 def _good(export: Export) -> str:
-    """Return a regular expression (RE2) of the results that count as good for any machine type of the plant."""
-    return "|".join(sorted({re.escape(result) for kind in export.kinds for result in kind.good}))
+    """Return the query for the rate of good jobs, each machine type by its own good results."""
+    by_results: dict[tuple[str, ...], list[str]] = {}
+    for kind in export.kinds:
+        if kind.good:
+            by_results.setdefault(kind.good, []).append(kind.key)
+    return good_jobs(by_results) if by_results else "vector(0)"
 
 
 def _placed(rows: Sequence[Row], good: str) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 
@@ -50,8 +51,20 @@ _PRODUCING: Final = f"sum by (kind) (rate(edgemqttsim_producing_seconds_total{{@
 _IDEAL: Final = f"sum by (kind) (rate(edgemqttsim_ideal_seconds_total{{@}}{_HOUR}))"
 _JOBS: Final = f"sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@}}{_HOUR}))"
 GOOD: Final = "@GOOD"
-"""In a query, stands for the results that count as good, as a regular expression."""
-_GOOD: Final = f'sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@, result=~"{GOOD}"}}{_HOUR}))'
+"""In a query, stands for the rate of good jobs by machine type: see `good_jobs`."""
+
+
+def good_jobs(results: Mapping[tuple[str, ...], Sequence[str]]) -> str:
+    """Return the query for the rate of good jobs by machine type. results: good results -> the types that have them."""
+    alike = len(results) < 2
+    parts = [_good_jobs(good, () if alike else kinds) for good, kinds in results.items()]
+    return parts[0] if alike else f"({' or '.join(parts)})"
+
+
+def _good_jobs(good: Sequence[str], kinds: Sequence[str]) -> str:
+    named = {"kind": kinds, "result": good}
+    selectors = ", ".join(f'{label}=~"{"|".join(map(re.escape, each))}"' for label, each in named.items() if each)
+    return f"sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@, {selectors}}}{_HOUR}))"
 
 
 def _late(quantile: float) -> str:
@@ -242,7 +255,7 @@ _PLANT: Final = Row(
         Panel(
             "OEE, by type",
             "Of the last hour, from the plant's own books (ISO 22400-2): what rows should show.",
-            [Query(f"{_IDEAL} / {_PLANNED} * {_GOOD} / {_JOBS}", "{{kind}}")],
+            [Query(f"{_IDEAL} / {_PLANNED} * {GOOD} / {_JOBS}", "{{kind}}")],
             unit="percentunit",
             greatest=1,
         ),
@@ -258,7 +271,7 @@ _PLANT: Final = Row(
             "Ideal time of producing time, and good jobs of all, over the last hour.",
             [
                 Query(f"{_IDEAL} / {_PRODUCING}", "{{kind}} performance"),
-                Query(f"{_GOOD} / {_JOBS}", "{{kind}} quality"),
+                Query(f"{GOOD} / {_JOBS}", "{{kind}} quality"),
             ],
             unit="percentunit",
         ),

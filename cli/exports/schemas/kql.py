@@ -101,7 +101,7 @@ def _functions(machines: list[MessageKind]) -> Iterable[str]:
         "machine_type": _machine_type(machines),
         "job": _first_of(machines, FieldSource.FINISHED_ID),
         "result": _first_of(machines, FieldSource.FINISHED_RESULT),
-        "good": ", ".join(literal(result) for result in sorted({result for kind in machines for result in kind.good})),
+        "is_good": _is_good(machines),
         "planned_stop": literal(PLANNED_STOP),
     }
     return [
@@ -124,11 +124,28 @@ def _nameplate(kind: MessageKind) -> str:
     return ", ".join([*texts, repr(period), repr(ideal), str(extra).lower()])
 
 
-def _first_of(machines: Iterable[MessageKind], role: FieldSource) -> str:
-    """What rows say in a role, whatever their type calls it."""
-    names = (field.name for kind in machines for field in kind.fields if field.role == role)
-    distinct = [identifier(name) for name in dict.fromkeys(names)]
+def _first_of(machines: list[MessageKind], role: FieldSource) -> str:
+    """The value of a row in a role, whatever its type calls it; by type where a name has another role in another."""
+    names = {kind.key: field.name for kind in machines for field in kind.fields if field.role == role}
+    distinct = [identifier(name) for name in dict.fromkeys(names.values())]
+    others = {field.name for kind in machines for field in kind.fields if field.role != role}
+    if others & {*names.values()}:
+        by_type = [(kind, identifier(names[kind.key])) for kind in machines if kind.key in names]
+        forms = (f"machine_id matches regex {literal(kind.machine_ids or '')}, {name}" for kind, name in by_type)
+        return f"case({', '.join(forms)}, '')"
     return distinct[0] if len(distinct) == 1 else f"coalesce({', '.join(distinct)})"
+
+
+def _is_good(machines: list[MessageKind]) -> str:
+    """Whether a row's result is good, for its type."""
+    if len({kind.good for kind in machines}) == 1:
+        return f"result in ({_literals(machines[0].good)})"
+    forms = (f"machine_type == {literal(kind.key)}, result in ({_literals(kind.good)})" for kind in machines)
+    return f"case({', '.join(forms)}, false)"
+
+
+def _literals(texts: Iterable[str]) -> str:
+    return ", ".join(map(literal, texts))
 
 
 _SCRIPT: Final = """\
@@ -160,7 +177,7 @@ FactoryMachineRows(since: datetime, until: datetime) {
     | extend beat = not(extra_rows and finished)
     | project timestamp, machine_id, machine_type, status, job, result, period_seconds, ideal_cycle_seconds, finished,
         seconds = iff(beat, period_seconds, 0.0),
-        is_good = result in ($good),
+        is_good = $is_good,
         is_planned = beat and status != $planned_stop,
         is_producing = beat and status == producing_state
 }"""

@@ -108,7 +108,7 @@ _UNKNOWN: Final = {
     Packet.DISCONNECT: RETRY,
     Packet.AUTH: RETRY,
 }
-"""What follows from a code of 0x80 or more that a packet must not have."""
+"""What follows from a code that a packet must not have, of 0x80 or more; of DISCONNECT and AUTH, any such code."""
 
 
 def outcome(packet: Packet, code: int, method: AuthMethod | None = None) -> Outcome:
@@ -116,7 +116,8 @@ def outcome(packet: Packet, code: int, method: AuthMethod | None = None) -> Outc
     if (packet, code, method) == (Packet.CONNACK, NOT_AUTHORIZED, AuthMethod.K8S_SAT):
         return WAIT
     known: Outcome | None = getattr(CODES[code], packet.lower()) if code in CODES else None
-    return known or (_UNKNOWN[packet] if code >= _REFUSED_FROM or packet is Packet.DISCONNECT else TAKEN)
+    means_success = code < _REFUSED_FROM and packet not in {Packet.DISCONNECT, Packet.AUTH}
+    return known or (TAKEN if means_success else _UNKNOWN[packet])
 
 
 _ANY: Final = None

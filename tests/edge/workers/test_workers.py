@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import re
 import signal
 import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from edge.workers.channel import Channel
 from edge.workers.partition import fork_workers, split_count
 from edge.workers.supervisor import NotApplied, WorkerDied, WorkerSupervisor, fork
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.definition.plant_config import parse as parse_config
 from plant.telemetry import Message
 from sandbox.access import Passwords
@@ -76,11 +77,14 @@ def said_by(plant: PlantConfig, part: Settings) -> list[Message]:
     return FactoryMessageGenerator.of(plant, part.seed, shard=part.part).advance(START + 3600)
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the process ids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def processes_of(daemon: DaemonProcess) -> list[int]:
     """The process ids of the workers."""
-    return [
-        int(pid) for pid in Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split()
-    ]
+    return children_of(daemon.process.pid)
 
 
 def machines_of(recorder: Recorder) -> set[bytes]:
@@ -347,6 +351,34 @@ def test_the_exit_code_is_the_worst_of_all(tmp_path: Path) -> None:
             assert daemon.wait() == 3
 
     assert "0x86 Bad user name or password" in daemon.log
+
+
+def cannot_be_built(plant: FactoryMessageGenerator) -> None:
+    """Stand in for the rehearsal of a plant whose second part cannot be built."""
+    if plant.shard[0] == 2:
+        raise KeyError("no\nsuch key")
+
+
+def out_of_memory(_plant: FactoryMessageGenerator, _config: PlantConfig) -> None:
+    """Stand in for the building of a plant that is too large for this machine."""
+    raise MemoryError
+
+
+@FORKS
+@pytest.mark.parametrize(
+    ("step", "fails", "why"),
+    [("rehearse", cannot_be_built, r"KeyError: 'no\\nsuch key'"), ("_apply", out_of_memory, "MemoryError")],
+)
+@pytest.mark.parametrize("flags", [[], ["--count", "50"]], ids=["unbounded", "count"])
+def test_a_plant_that_a_worker_cannot_build_is_a_configuration_error(
+    monkeypatch: pytest.MonkeyPatch, flags: list[str], step: str, fails: Callable[..., None], why: str
+) -> None:
+    """As in one process: one line with the file, before anything runs, and no worker is left."""
+    monkeypatch.setattr(FactoryMessageGenerator, step, fails)
+    before = children_of(os.getpid())
+    with pytest.raises(PlantConfigError, match=rf"^/.*\.yaml: \(top level\): cannot be used: {why}$"):
+        fork_workers(parsed(RunOptions, *flags), Settings.load({"WORKERS": "3"}, pid=1), config())
+    assert children_of(os.getpid()) == before
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--demo"], ["--truth", "truth.jsonl"]], ids=" ".join)
