@@ -1,13 +1,13 @@
 """edgemqttsim: the command line.
 
-Exit codes: 0 well; 1 something died, or a bounded run was not all acknowledged; 2 configuration; 3 the broker refuses
-us for good; from 4 on, `preflight` has found what its table says.
+Exit codes: 0 success; 1 something failed, or a bounded run was not fully acknowledged; 2 configuration; 3 the broker
+rejects the login permanently; from 4 on, a finding of `preflight` by its table.
 """
 
 from __future__ import annotations
 
 if __name__ == "__main__":
-    # Before all other imports, which take long enough for a signal to come, and may lack what they import.
+    # Before all other imports, which take long enough for a signal to arrive, and may fail for a missing package.
     from edge import installed, startup
 
     startup.prepare()
@@ -27,7 +27,7 @@ from cli.preflight.command import Plan, PreflightOptions, run_preflight
 from cli.run import is_default, loaded, reserve_of, run, using_default
 from cli.verify.command import VerifyOptions, run_verify
 from edge.routing import TopicError
-from edge.runtime.reload import PlantLoader, described, first
+from edge.runtime.reload import PlantLoader, load_at_start, parse_plant
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import CONFIGURATION, DIED, OK, REFUSED, VERSION
 from edge.settings.loader import Settings, SettingsError, warnings_about
@@ -40,7 +40,7 @@ __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], called: str = "app.py") -> int:
-    """Run the command line; return the exit code. called: the name of the program, for its help."""
+    """Run the command line, and return the exit code. called: the name of the program, for its help."""
     options = parse(arguments, VERSION, called)
     match options:
         case RunOptions():
@@ -56,14 +56,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], called: str = "ap
 
 
 def of_this_process() -> int:
-    """Run the command line of this process; return the exit code."""
+    """Run the command line of this process, and return the exit code."""
     called = Path(sys.argv[0]).name
     return main(sys.argv[1:], os.environ, "python -m edgemqttsim" if called == "__main__.py" else called)
 
 
 def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
-    def of_the_queue(found: Forecast) -> str:
-        # Only the plant is judged here: options with mistakes are those of another run.
+    def queue_line(found: Forecast) -> str:
+        # Only the plant is checked here: wrong options are a matter of `run`.
         with contextlib.suppress(SettingsError):
             return f"\n\n{reserve_of(Settings.load(environ, pid=os.getpid()), found)[0]}"
         return ""
@@ -75,7 +75,7 @@ def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
         return CONFIGURATION
     if path == PACKAGED == existing():
         print(using_default(path), file=sys.stderr)
-    code, text = check(Path(path).absolute(), lambda path: first(Path(path), described).config, of_the_queue)
+    code, text = check(Path(path).absolute(), lambda path: load_at_start(Path(path), parse_plant).config, queue_line)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -104,14 +104,14 @@ def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
 
 
 def _plan(options: PreflightOptions, environ: Mapping[str, str]) -> Plan:
-    """What a preflight has to check: the settings, and every topic of the plant or the mistakes of its YAML."""
+    """Return what a preflight has to check: the settings, and every topic of the plant or the errors of its YAML."""
     settings = loaded(options, environ)
     warnings = tuple(warnings_about(environ))
     try:
         topics = topics_of(PlantLoader(settings, topic_template)(settings.message_config_path), settings)
     except (PlantConfigError, TopicError) as error:
-        mistakes = error.mistakes if isinstance(error, PlantConfigError) else (error,)
-        return Plan(settings, (), tuple(map(str, mistakes)), warnings)
+        errors = error.mistakes if isinstance(error, PlantConfigError) else (error,)
+        return Plan(settings, (), tuple(map(str, errors)), warnings)
     return Plan(settings, topics, (), warnings)
 
 

@@ -1,4 +1,4 @@
-"""The words of the command line: what a flag's value may be, and a parser that tells in a line what it cannot take."""
+"""Parsing of the command line: the values of flags, and a parser whose errors are one line each."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d"
 _PERIOD = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|min|[smhdw])")
 _PERIODS = re.compile(rf"(?:{_PERIOD.pattern})+")
 _PASSWORD: Final = ("-P", "--mqtt-password")
-"""As mosquitto's clients have it. Every command knows it, or what follows might be taken for a file's name and told."""
+"""As in mosquitto's clients. Every command has it, or the value might be taken for a file's name and printed."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that names the flag that was meant where one is unknown, and never repeats a value that may be secret.
+    """A parser that suggests a flag where one is unknown, and never repeats a value that may be secret.
 
-    Flags are not to be cut short: a new one would make scripts ambiguous.
+    Flags cannot be abbreviated: a new flag could make an abbreviation in a script ambiguous.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -39,19 +39,19 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(*_PASSWORD, action=_Refused, nargs="?", help=hidden, default=hidden)
 
     def error(self, message: str) -> NoReturn:
-        """End with 2 and the message; argparse would repeat whole what is given to a flag that takes no value."""
+        """Exit with 2 and the message; argparse would repeat the whole value given to a flag that takes none."""
         head, explicit, _ = message.partition("ignored explicit argument")
         super().error(f"{head}takes no value" if explicit else message)
 
     def complete(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Parse all of the arguments; ends with 2 and a line where they are wrong."""
+        """Parse all of the arguments; exits with 2 and one line where they are wrong."""
         options, unknown = self.parse_known_args(arguments)
         if unknown:
-            self._chosen(options).error(f"unrecognized arguments: {self._chosen(options).told(unknown)}")
+            self._chosen(options).error(f"unrecognized arguments: {self._chosen(options).described(unknown)}")
         return options
 
-    def told(self, unknown: Sequence[str]) -> str:
-        """The unknown flags with those that were meant. What stands after a flag may be a password, and is left out."""
+    def described(self, unknown: Sequence[str]) -> str:
+        """Return the unknown flags with suggestions. What follows a flag may be a password, and is left out."""
         flags = [each.partition("=")[0] for each in unknown if re.match(r"--?[A-Za-z]", each)]
         flags = [flag if flag.startswith("--") else flag[:2] for flag in flags]
         if not flags:
@@ -61,23 +61,23 @@ class Parser(argparse.ArgumentParser):
         return ", ".join(f"{flag:.60}" + (f" (did you mean {near}?)" if near else "") for flag, near in meant.items())
 
     def _chosen(self, options: argparse.Namespace) -> Parser:
-        """The parser of the command that was given."""
+        """Return the parser of the command that was given."""
         commands = (each.choices for each in self._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
         return next((choices[options.command] for choices in commands), self)
 
 
 class _Refused(argparse.Action):
-    """Ends the process with a sentence; what stands after the flag is not shown."""
+    """Exits with an error; the value after the flag is not shown."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         parser.error(
-            f"argument {'/'.join(self.option_strings)}: what is on the command line can be seen by others, in `ps`: "
-            "put the password into a file and name that by --mqtt-password-file, or into the variable MQTT_PASSWORD"
+            f"argument {'/'.join(self.option_strings)}: others can see the command line, in `ps`: put the "
+            "password into a file and name that by --mqtt-password-file, or into the variable MQTT_PASSWORD"
         )
 
 
 def typed(kind: type[T], found: argparse.Namespace) -> T:
-    """Return the options of a command as its dataclass; what is no field of it goes into `flags`, if there is one."""
+    """Return the options of a command as its dataclass; values that are none of its fields go into `flags`, if any."""
     own = {each.name for each in fields(kind)}
     values = {name: value for name, value in vars(found).items() if name in own}
     rest = {name: value for name, value in vars(found).items() if name not in own}
@@ -85,7 +85,7 @@ def typed(kind: type[T], found: argparse.Namespace) -> T:
 
 
 def seconds_of(text: str) -> float:
-    """The seconds that a text says: `90`, `90s`, `1h30m`, `7d`; NaN, which is within no bounds, where it says none."""
+    """Return the seconds of a text such as `90`, `90s`, `1h30m`, `7d`; NaN, which is within no bounds, for others."""
     text = text.strip().lower()
     if not _PERIODS.fullmatch(text):
         return number(text)
@@ -96,7 +96,7 @@ def seconds_of(text: str) -> float:
 
 
 def period(text: str) -> float:
-    """A time that may be none at all, in seconds."""
+    """Return a duration in seconds, which may be 0."""
     if not 0 <= (seconds := seconds_of(text)) < inf:
         raise argparse.ArgumentTypeError(
             f"must be a number of seconds, or a time such as 90s or 1h30m, not {shown(text)}"
@@ -105,7 +105,7 @@ def period(text: str) -> float:
 
 
 def some_period(text: str) -> float:
-    """A time above 0, in seconds."""
+    """Return a duration in seconds, above 0."""
     if not 0 < (seconds := seconds_of(text)) < inf:
         rule = "must be a number of seconds above 0, or a time such as 90s, 1h30m or 7d"
         raise argparse.ArgumentTypeError(f"{rule}, not {shown(text)}")
@@ -113,7 +113,7 @@ def some_period(text: str) -> float:
 
 
 def speed(text: str) -> float:
-    """Plant seconds a second; inf for `max`."""
+    """Return plant seconds per second; inf for `max`."""
     if text == "max":
         return inf
     if not 0 < (found := number(text)) < inf:
@@ -122,7 +122,7 @@ def speed(text: str) -> float:
 
 
 def moment(text: str) -> float:
-    """A time of the calendar (RFC 3339, ISO 8601) in Unix seconds; in UTC unless it says otherwise."""
+    """Return a calendar time (RFC 3339, ISO 8601) in Unix seconds; in UTC unless it has an offset."""
     try:
         read = datetime.fromisoformat(text.strip().upper())
     except ValueError:
@@ -135,14 +135,14 @@ def moment(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """A number of things, one at the least."""
+    """Return a whole number of at least 1."""
     if not (number(text) >= 1 and number(text).is_integer()):
         raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {shown(text)}")
     return int(number(text))
 
 
 def amount(text: str) -> float:
-    """A number that is not below 0."""
+    """Return a number of at least 0."""
     if not 0 <= (found := number(text)) < inf:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 on, not {shown(text)}")
+        raise argparse.ArgumentTypeError(f"must be a number of at least 0, not {shown(text)}")
     return found

@@ -1,4 +1,4 @@
-"""The command line: `run` is what happens without a command."""
+"""The commands and their options; `run` is the default command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ABOUT_ALL = ("-h", "--help", "--version")
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What `check` is asked for; `file` and `message_config_path` are two names of the same."""
+    """The options of `check`; `file` and `message_config_path` are two names of the same."""
 
     file: str | None = None
     message_config_path: str | None = None
@@ -42,7 +42,7 @@ COMMANDS: Final = tuple(_OPTIONS)
 
 
 def parse(arguments: Sequence[str], version: str, called: str = "app.py") -> Options:
-    """Return the options of the command that is asked for; exits with 2 and a sentence where they are wrong.
+    """Return the options of the command; exits with 2 and an error in one line where they are wrong.
 
     called: the name by which the program was called.
     """
@@ -61,28 +61,28 @@ def _parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser(version: str, called: str) -> Parser:
-    parser = Parser(prog=called, description="A factory that talks MQTT.")
+    parser = Parser(prog=called, description="A factory telemetry simulator that publishes over MQTT.")
     parser.add_argument("--version", action="version", version=f"edgemqttsim {version}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    _add_run(commands.add_parser("run", help="run the factory (the default)", description="Run the factory."))
+    _add_run(commands.add_parser("run", help="run the simulator (the default)", description="Run the simulator."))
     check = commands.add_parser(
-        "check", help="check a plant's YAML", description="Say what a plant's YAML makes it say, or all its mistakes."
+        "check", help="check a plant's YAML", description="Print what a plant's YAML describes, or all its errors."
     )
     check.add_argument("file", nargs="?", metavar="FILE", help="the YAML; default: MESSAGE_CONFIG_PATH")
-    check.add_argument("--message-config-path", "--file", metavar="FILE", help="the same, as run and export name it")
-    about = "Compute availability, performance, quality and OEE from rows alone, and compare them with the truth."
-    add_verify(commands.add_parser("verify", help="check a consumer's figures against the truth", description=about))
+    check.add_argument("--message-config-path", "--file", metavar="FILE", help="the same, as run and export call it")
+    about = "Compute availability, performance, quality and OEE from messages alone, and compare with the ground truth."
+    add_verify(commands.add_parser("verify", help="compare messages with the ground truth", description=about))
     about = "Make files for a cluster and for consumers from the plant's YAML."
     add_export(commands.add_parser("export", help="make schemas, assets and the like", description=about))
-    about = "Check, step by step, all that must be right before the first row is delivered."
-    add_preflight(commands.add_parser("preflight", help="check the way to the broker", description=about))
+    about = "Check, step by step, everything that is needed before the first message can be delivered."
+    add_preflight(commands.add_parser("preflight", help="check the connection to the broker", description=about))
     return parser
 
 
 def plant_file(positional: str | None, flag: str | None, variable: str | None, default: Path) -> Path:
-    """Return the plant's file, as `check` is given it: by its name alone, by the flag, or by the variable.
+    """Return the plant's file for `check`: from the argument, the flag, or the variable.
 
-    Raises UsageError where two on the command line differ, or where it is no path.
+    Raises UsageError where argument and flag differ, or where it is no path.
     """
     if positional and flag and positional != flag:
         raise UsageError(f"--message-config-path: must agree with FILE: {shown(flag)} here, {shown(positional)} there")
@@ -96,27 +96,30 @@ def plant_file(positional: str | None, flag: str | None, variable: str | None, d
 
 def _add_run(run: argparse.ArgumentParser) -> None:
     this = run.add_argument_group("This run")
-    this.add_argument("--demo", action="store_true", help="against a broker of its own on loopback, to try things out")
+    this.add_argument("--demo", action="store_true", help="start a broker of its own on loopback, to try things out")
     this.add_argument("--dry-run", action="store_true", help="write messages as JSON lines to stdout, not to MQTT")
-    this.add_argument("--count", type=count, metavar="N", help="stop after so many messages")
-    this.add_argument("--truth", metavar="FILE", help="write what really happened as JSON lines, for verify")
+    this.add_argument("--count", type=count, metavar="N", help="stop after N messages")
+    this.add_argument("--truth", metavar="FILE", help="write the ground truth as JSON lines, for verify")
     add_time(run)
     add_flags(run)
 
 
 def add_time(run: argparse.ArgumentParser) -> None:
-    """Flags that say which stretch of plant time is played, and how fast."""
+    """Add the flags that select the stretch of plant time, and its speed."""
     time = run.add_argument_group("Plant time")
     time.add_argument(
-        "--start", type=moment, metavar="TIME", help="begin there, such as 2026-01-01T00:00:00Z, or a date [now]"
+        "--start", type=moment, metavar="TIME", help="begin at this time, such as 2026-01-01T00:00:00Z, or a date [now]"
     )
     time.add_argument(
-        "--duration", type=some_period, metavar="TIME", help="stop after so much plant time: seconds, or 90s, 1h30m, 7d"
+        "--duration",
+        type=some_period,
+        metavar="TIME",
+        help="stop after this plant time: seconds, or 90s, 1h30m, 7d",
     )
-    time.add_argument("--speed", type=speed, metavar="N|max", help="plant seconds a second [1; of history: max]")
+    time.add_argument("--speed", type=speed, metavar="N|max", help="plant seconds per second [1; for history: max]")
     time.add_argument(
         "--then-live",
         action="store_true",
-        help="play --duration as history, by --speed and HISTORY_RATE, and carry on in real time; without --start the "
-        "history ends now, without --duration too",
+        help="simulate --duration as history, limited by --speed and HISTORY_RATE, and continue in real time; the "
+        "history ends now where --start or --duration is left out",
     )

@@ -1,1 +1,1 @@
-"""How it is said: everything that touches the outside - MQTT, HTTP, files, signals."""
+"""How messages are published: everything that touches the outside, that is MQTT, HTTP, files and signals."""

@@ -1,7 +1,7 @@
-"""Calls that may block for ever, kept away from the event loop; and reading small files, whatever the path names.
+"""Calls that may block for ever, run outside the event loop; and reading small files, whatever the path names.
 
-asyncio's own executor will not do: its threads are waited for when the loop closes and again when the interpreter ends,
-so a resolver or a network mount that hangs would keep the process after its end.
+asyncio's own executor does not suit: its threads are waited for when the loop closes and again when the interpreter
+exits, so a resolver or a network mount that hangs would keep the process alive.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _KINDS = {
 
 
 async def run_aside(call: Callable[[], _Result]) -> _Result:
-    """Return what a blocking call returns, or raise what it raises, from a thread that keeps nobody alive.
+    """Return what a blocking call returns, or raise what it raises, from a thread that does not keep the process alive.
 
-    Where the caller is cancelled, the call is left to itself and its result is lost.
+    Where the caller is cancelled, the call goes on and its result is lost.
     """
     result: Future[_Result] = Future()
 
     def work() -> None:
         try:
             value = call()
-        except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
+        except BaseException as error:  # noqa: BLE001 - any exception belongs to the caller
             if not result.cancelled():
                 result.set_exception(error)
         else:
@@ -51,13 +51,13 @@ def read_small(path: Path, most_bytes: int) -> bytes:
     """Return the content of a regular file of at most `most_bytes`.
 
     Raises OSError, with a reason in `strerror` that can follow "cannot be read:", where it is missing, larger, a
-    directory, a pipe, a device or not to be had. Opening a pipe does not wait for a writer. A network mount that hangs
+    directory, a pipe, a device or not readable. Opening a pipe does not wait for a writer. A network mount that hangs
     still blocks: see `run_aside`.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
-        # Before a file object is made of it, which for a directory fails and leaves the descriptor open.
+        # Before a file object is made, which fails for a directory and leaves the descriptor open.
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "it is a directory", str(path))
         if not stat.S_ISREG(status.st_mode):

@@ -13,7 +13,7 @@ N = TypeVar("N", int, float)
 
 
 def sum_kinds(parts: Iterable[Sequence[KindOee]]) -> list[KindOee]:
-    """The types of machines, each with the sums of all its parts."""
+    """Return the OEE figures of each machine type, summed over all parts."""
     by_kind: dict[str, list[KindOee]] = {}
     for kind in (kind for part in parts for kind in part):
         by_kind.setdefault(kind.kind, []).append(kind)
@@ -34,7 +34,7 @@ def _one_kind(kind: str, parts: Sequence[KindOee]) -> KindOee:
 
 
 def added(parts: Iterable[Mapping[K, N]]) -> dict[K, N]:
-    """Key by key; unlike a sum of Counters it keeps what is zero."""
+    """Return sums by key; unlike a sum of Counters it keeps zeros."""
     total: Counter[Any] = Counter()
     for part in parts:
         total.update(part)

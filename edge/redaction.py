@@ -1,4 +1,4 @@
-"""Text that may be shown: without credentials, control characters and great length."""
+"""Redaction of text before it is shown: no credentials, no control characters, and a limited length."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET_NAME = re.compile(r"(authentication_?data|password|secret|authorization|
 
 
 def redact(text: str) -> str:
-    """Take out what looks like a credential: tokens, MQTT authentication data, bearer headers."""
+    """Replace what looks like a credential: tokens, MQTT authentication data, bearer headers."""
     text = _AUTHENTICATION_DATA.sub(rf"\1{_MASK}", text)
     return _BEARER.sub(rf"\1{_MASK}", _JWT.sub(_MASK, text))
 
@@ -27,7 +27,7 @@ _MOST_SHOWN = 160
 
 
 def printable(text: str, most: int = _MOST_SHOWN) -> str:
-    """Make a piece of a line of what somebody else has written: no control characters, at most `most` others."""
+    """Return foreign text for use in a line: without control characters, and with at most `most` others."""
     shown = "".join(each if each.isprintable() else "?" for each in text[: most + 1])
     return shown if len(shown) <= most else f"{shown[:most]}..."
 
@@ -36,20 +36,18 @@ _LONGEST_SHOWN = 200
 
 
 def shown(value: object) -> str:
-    """A bad value for a line: cut where it is long, and without what looks like a secret. A URL may hold a password."""
+    """Return an invalid value for use in a line: cut, and redacted. A URL may contain a password."""
     text = repr(value)
-    return (
-        "what is given, which is not shown as it may hold a password" if "@" in text else redact(text)[:_LONGEST_SHOWN]
-    )
+    return "the value given (not shown: it may contain a password)" if "@" in text else redact(text)[:_LONGEST_SHOWN]
 
 
 _JSON_BITS = 53  # beyond that, readers of JSON differ (RFC 8259, 6)
 
 
 def clean(value: object) -> object:
-    """Redact all text inside a value; what stands under a secret's name goes whole."""
+    """Redact all text inside a value, and everything under a key that names a secret."""
     if isinstance(value, str):
-        # Bytes of the environment that are no UTF-8 reach us as lone surrogates, which JSON cannot carry.
+        # Bytes of the environment that are not UTF-8 arrive as lone surrogates, which JSON cannot contain.
         return redact(value).encode(errors="backslashreplace").decode()
     if isinstance(value, Mapping):
         return {clean(str(key)): _MASK if _SECRET_NAME.search(str(key)) else clean(item) for key, item in value.items()}

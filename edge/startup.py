@@ -1,8 +1,8 @@
-"""What has to be right before anything else is imported: the standard streams, and what a signal does until then.
+"""Standard streams and signal handlers, prepared before anything else is imported.
 
 Imports take a few tenths of a second. The first process of a container has no default action for signals (signal(7)),
-so one that comes in that time would be lost; and a standard stream that is closed has its number given to the next
-file or socket that is opened, into which others then print.
+so a signal in that time would be lost. The number of a standard stream that is closed is given to the next file or
+socket that is opened, into which print would then write.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def prepare() -> None:
-    """Have three standard streams that write UTF-8, and end quietly at SIGINT and SIGTERM; to be called once."""
-    # A closed standard output stays one that cannot be written to, so that what is lost there is noticed.
+    """Open missing standard streams, have them write UTF-8, and exit silently at SIGINT and SIGTERM; call this once."""
+    # A closed standard output stays unwritable, so that lost output is noticed.
     for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         if not _is_open(descriptor):
             os.open(os.devnull, flags)  # the least free number, which is this one
@@ -41,7 +41,7 @@ def prepare() -> None:
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Return the exit code of `work`, or that of a standard output which does not take what is printed."""
+    """Return the exit code of `work`, or another one where standard output cannot be written to."""
     for number in _ENDING:
         signal.signal(number, _end)
     try:
@@ -57,13 +57,13 @@ def guarded(work: Callable[[], int]) -> int:
             print(f"{_CANNOT_WRITE}: {error.strerror}", file=sys.stderr)
     else:
         return code
-    # The interpreter flushes once more as it ends, and would complain of what is left.
+    # The interpreter flushes once more as it exits, and would print an error.
     sys.stdout = io.StringIO()
     return code
 
 
 def why_not_writable(descriptor: int) -> str | None:
-    """Say why nothing can be written to a descriptor that is to be a standard stream, or None."""
+    """Return why a standard stream cannot be written to, or None."""
     import fcntl  # noqa: PLC0415 - not needed as early as the rest
 
     if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
@@ -80,21 +80,21 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _is_of_stdout(error: OSError) -> bool:
-    """Whether it is one that a write to a stream ends in (write(2)), and not of a file that was opened by its name."""
+    """Return whether it is an error of write(2), and not of a file that was opened by name."""
     return error.filename is None and error.errno in _FAILED_WRITES
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:
-    """End in the middle of an import, where an exception may get lost in code that is not Python's."""
+    """Exit in the middle of an import, where an exception could get lost in C code."""
     os._exit(128 + number)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    """End by a signal that comes while nothing is running yet: files are closed, and there is nothing to drain."""
+    """Exit at a signal before anything runs: files are closed, and there is nothing to drain."""
     from threading import Timer  # noqa: PLC0415 - not needed as early as the rest
 
     signal.signal(number, _end_at_once)
-    # What is buffered is flushed at the end, into a pipe that may be full.
+    # Buffers are flushed at exit, into a pipe that may be full.
     last_resort = Timer(_LAST_RESORT_SECONDS, os._exit, [128 + number])
     last_resort.daemon = True
     last_resort.start()

@@ -1,31 +1,49 @@
-"""What the edge's parts tell one another about themselves: frozen facts as of the moment they were asked for."""
+"""Status of the simulator's parts as frozen values, each as of the moment it was asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from plant.telemetry import Which
+from plant.telemetry import MachineTypeView, Which
 
 Span = Literal["run", "hour", "last_hour"]
-"""Over what the truth of the machines is summed up."""
+"""The time over which OEE figures are summed."""
 
 
 @dataclass(frozen=True, slots=True)
 class OeeQuery:
-    """What is asked for: over which span, and of which machines."""
+    """A query for OEE figures: the span, and the machines."""
 
     span: Span = "run"
     which: Which = field(default_factory=Which)
 
 
+MachineEntry = tuple[tuple[int, int], str, bytes]
+"""One machine: its place among all machines, its id, and its figures as JSON."""
+
+
+class OeeFigures(NamedTuple):
+    """OEE figures of machines, in the order of the machines.
+
+    start, now: plant times in seconds since 1970, of the beginning of the run and of these figures.
+    more: whether machines follow after these.  types: how to read the messages of each machine type.
+    """
+
+    start: float
+    now: float
+    entries: Sequence[MachineEntry]
+    more: bool
+    types: Sequence[MachineTypeView]
+
+
 class BadQuery(Exception):
-    """There are no such machines; the text says which of the parameters is wrong, and why."""
+    """A query for machines that do not exist; the text names the parameter and the reason."""
 
 
 class Busy(Exception):
-    """Too many ask for what costs much; worth another try in a moment."""
+    """Too many requests for something costly; worth another try in a moment."""
 
 
 class PortError(Exception):
@@ -34,14 +52,14 @@ class PortError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """The connection with the broker, or several together.
+    """The connection to the broker, or several connections together.
 
-    clients: how many MQTT clients have been connected, where these facts are of several.
+    clients: how many MQTT clients have been connected, where this is the sum of several.
     connects: accepted connections so far.  token_renewals: AUTH exchanges that succeeded (MQTT 5, 4.12.1).
-    token_expiry: the token's `exp` in Unix seconds.  last_reason: what last happened to the connection, in words.
+    token_expiry: the token's `exp` in Unix seconds.  last_reason: the last event of the connection, in words.
     last_ack_age_seconds: time since the last acknowledgement, None before the first.
-    waiting_seconds: for how long acknowledgements have been due and none has come; 0 when none is due.
-    blocked: why no message has got through on this connection for a while though some were tried, or None.
+    waiting_seconds: how long acknowledgements have been due without any arriving; 0 when none is due.
+    blocked: why no message has been accepted on this connection for a while although some were sent, or None.
     """
 
     connected: bool = False
@@ -62,10 +80,10 @@ class ConnectionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ClockStatus:
-    """How plant time goes with the clock on the wall, where it does.
+    """How plant time relates to the wall clock, where it follows it.
 
-    steps: how often the wall clock was set while the process ran, or went on while the machine slept.
-    ahead_seconds: by how much plant time is ahead of the wall clock; below 0 it lags behind.
+    steps: how often the wall clock was set, or went on while the machine slept, since the process started.
+    ahead_seconds: how far plant time is ahead of the wall clock; negative where it lags behind.
     """
 
     steps: int = 0
@@ -73,12 +91,12 @@ class ClockStatus:
 
 
 NO_STEPS: Final = ClockStatus()
-"""Of a clock that nobody has touched."""
+"""The status of a clock that was never set."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadStatus:
-    """How reloading the plant's file has gone: files accepted, refused, and the last acceptance in Unix seconds."""
+    """Counts of reloads of the plant's file, and the time of the last accepted one in Unix seconds."""
 
     accepted: int = 0
     refused: int = 0
@@ -87,25 +105,25 @@ class ReloadStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReloadOutcome:
-    """What one reload did: the machines now running by type, or the mistakes for which the old plant stays."""
+    """The result of one reload: the machines now running by type, or the errors because of which nothing changed."""
 
     machines: Mapping[str, int] = field(default_factory=dict)
-    mistakes: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
 
 
-def why_not_alive(facts: ConnectionStatus, *, turn_age_seconds: float, patience_seconds: float) -> str | None:
-    """Say why the process should be restarted, or None while it does its work.
+def why_not_alive(connection: ConnectionStatus, *, turn_age_seconds: float, patience_seconds: float) -> str | None:
+    """Return why the process should be restarted, or None while it works.
 
-    turn_age_seconds: time since the run loop last turned.  patience_seconds: how long that, or a connection on which
-    acknowledgements are due, may stand still. A broker that is away is no reason: a restart would not bring it back.
+    turn_age_seconds: time since the run loop last turned.  patience_seconds: how long the run loop, or a connection on
+    which acknowledgements are due, may make no progress. An unreachable broker is no reason: a restart would not help.
     """
     if turn_age_seconds > patience_seconds:
         return f"the run loop has not turned for {turn_age_seconds:.1f} s"
-    if facts.connected and facts.waiting_seconds > patience_seconds:
-        return f"connected, but acknowledgements have been due for {facts.waiting_seconds:.1f} s"
+    if connection.connected and connection.waiting_seconds > patience_seconds:
+        return f"connected, but acknowledgements have been due for {connection.waiting_seconds:.1f} s"
     return None
 
 
-def why_not_ready(facts: ConnectionStatus) -> str | None:
-    """Say why messages cannot be delivered now, or None while they can."""
-    return facts.blocked if facts.connected else f"not connected to the broker: {facts.last_reason}"
+def why_not_ready(connection: ConnectionStatus) -> str | None:
+    """Return why messages cannot be delivered now, or None while they can."""
+    return connection.blocked if connection.connected else f"not connected to the broker: {connection.last_reason}"

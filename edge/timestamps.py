@@ -1,4 +1,4 @@
-"""Times as messages and files have them."""
+"""Timestamps in messages and files, and the range of plant time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 FIRST_SECOND: Final = 0.0
 LAST_SECOND: Final = datetime(9900, 1, 1, tzinfo=UTC).timestamp()
-"""The ends of plant time: ids count from 1970, and what plans ahead must not come upon the end of the calendar."""
+"""The range of plant time: ids count from 1970, and planning ahead must not reach the end of the calendar."""
 
 CALENDAR_RULE: Final = "must lie in the years 1970 to 9899 (UTC)"
 
@@ -19,6 +19,6 @@ def _second(seconds: int) -> str:
 
 
 def rfc3339(time_ms: int) -> str:
-    """Milliseconds since the Unix epoch as `2026-01-31T14:22:05.250Z`, always 24 characters."""
+    """Return milliseconds since the Unix epoch as `2026-01-31T14:22:05.250Z`, always 24 characters."""
     seconds, millis = divmod(time_ms, 1000)
     return f"{_second(seconds)}.{millis:03d}Z"

@@ -19,9 +19,9 @@ from pathlib import Path
 from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
 
 from edge.delivery.queue import MessageQueue
-from edge.runtime.pacer import Pacer, Timing
+from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.plant_file import digest
-from edge.runtime.reload import LoadedPlant, PlantLoader, Reloader, described, first
+from edge.runtime.reload import LoadedPlant, PlantLoader, Reloader, load_at_start, parse_plant
 from edge.settings.loader import Settings
 from edge.settings.types import QueuePolicy
 from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
@@ -81,7 +81,8 @@ class _Case:
         self._plant, self._twin = (FactoryMessageGenerator.of(self._before, "fuzz") for _ in range(2))
         for each in (self._plant, self._twin):
             each.live(begun)
-        self._outbox = MessageQueue(_QUEUE, QueuePolicy.BLOCK)
+        wake = asyncio.Event()
+        self._outbox = MessageQueue(_QUEUE, QueuePolicy.BLOCK, on_room=wake.set)
         self._said, self._twin_said, self._reading_slowly = list[Message](), list[Message](), True
         timing = Timing(self._plant.now, end=self._plant.now + _RUN_SECONDS, speed=inf)
         self._pacer = Pacer(
@@ -89,8 +90,8 @@ class _Case:
             self._outbox,
             timing,
             time.monotonic,
-            on_messages=self._said.extend,
-            on_late=lambda _seconds: None,
+            wake=wake,
+            hooks=PacerHooks(on_messages=self._said.extend),
         )
         put(random, path, mutated(random))
 
@@ -110,7 +111,7 @@ class _Case:
 
     def _check(self) -> int:
         began = time.monotonic()
-        code, text = check(self._path, lambda path: first(Path(path), described).config)
+        code, text = check(self._path, lambda path: load_at_start(Path(path), parse_plant).config)
         self._took(began)
         if (code, bool(text)) not in ((0, True), (2, True)):
             self.wrong.append(f"check ends with {code} and says {text[:50]!r}")
@@ -122,7 +123,7 @@ class _Case:
         began = time.monotonic()
         outcome = await self._reloader().reload("fuzz")
         self._took(began)
-        self._judge_outcome(outcome.mistakes)
+        self._judge_outcome(outcome.errors)
         await self._go_on(running[0])
         await self._stop(running)
         self._twin_said += self._twin.advance(self._plant.now)
@@ -130,9 +131,9 @@ class _Case:
 
     def _reloader(self) -> Reloader:
         settings = Settings.load({}, pid=1)
-        loading = PlantLoader(settings, topic_template)
+        loader = PlantLoader(settings, topic_template)
         in_force = LoadedPlant(self._before, digest(b""))
-        return Reloader(self._path, lambda content: loading.of(content, self._path), self._adopt, time.time, in_force)
+        return Reloader(self._path, lambda content: loader.parse(content, self._path), self._adopt, time.time, in_force)
 
     async def _adopt(self, config: PlantConfig) -> None:
         if sum(count for _, _, count in config.machines()) > _MOST_MACHINES:
@@ -141,7 +142,7 @@ class _Case:
         self.outcome = "taken"
         self._twin_said += self._twin.advance(self._plant.now)
         self._twin.reload(config)
-        self._pacer.go_on()
+        self._pacer.resume()
 
     async def _read(self) -> None:
         """Be the broker: slow at first, so that the plant is still speaking as the file comes."""

@@ -53,6 +53,19 @@ def test_few_modules_read_clock_and_environment(module: str) -> None:
     assert {name for name in names for read in CLOCKS_AND_ENVIRONMENT if f"{name}.".startswith(f"{read}.")} == set()
 
 
+HOOKED = ("edge.runtime", "edge.workers", "edge.http", "edge.observability")
+"""The rooms in which hooks are given when an object is made."""
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if room_of(name) in HOOKED])
+def test_hooks_are_given_when_an_object_is_made(module: str) -> None:
+    """No module sets a hook, whose name begins with `on_`, on another object: its constructor shows all it calls."""
+    assigned = [target for node in ast.walk(tree(module)) if isinstance(node, ast.Assign) for target in node.targets]
+    hooks = [each for each in assigned if isinstance(each, ast.Attribute) and each.attr.startswith("on_")]
+
+    assert [ast.unparse(each) for each in hooks if ast.unparse(each.value) != "self"] == []
+
+
 def test_the_sandbox_stands_alone() -> None:
     """The sandbox broker is a counterpart: it imports nothing of the simulator, which imports only its demo."""
     imports = [(room.partition(".")[0], name) for room, names in ARROWS.items() for name in names]

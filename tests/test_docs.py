@@ -24,15 +24,14 @@ from fastapi.routing import APIRoute
 import app
 from cli.commands import CheckOptions, parse
 from edge.delivery.queue import Ledger
-from edge.http.routes import create_app
 from edge.mqtt.protocol.reason_codes import Packet, explain
-from edge.observability.metrics import statistics
+from edge.observability.statistics import statistics_block
 from edge.settings.loader import AuthMethod, Settings, markdown_table, variables
 from edge.status import ConnectionStatus
 from messages import START, FactoryMessageGenerator
 from plant.definition import machine_config, plant_config
 from plant.forecast.rate_forecast import check, forecast
-from tests.edge.http.test_routes import Shown
+from tests.edge.http.test_routes import Shown, app_of
 from tests.edge.observability.test_metrics import registry
 
 ROOT = Path(__file__).parent.parent
@@ -189,7 +188,7 @@ def test_every_metric_is_in_the_table_and_every_name_exists() -> None:
 
 def test_every_route_is_documented_and_every_documented_one_exists() -> None:
     """The calls of the HTTP port are those of docs/monitoring.md."""
-    served = create_app(Shown())
+    served = app_of(Shown())
     found = [route for route in served.routes if isinstance(route, APIRoute) and route.path.count("/") == 1]
     routes = {f"{method} {route.path}" for route in found for method in route.methods or ()}
     routes |= {"POST /-/reload", f"GET {served.openapi_url}"}
@@ -201,7 +200,7 @@ def test_every_route_is_documented_and_every_documented_one_exists() -> None:
 def test_the_statistics_are_shown_as_they_are_printed() -> None:
     """The blocks in the documents have the lines that the log has, in their order."""
     ledger, facts = Ledger(), ConnectionStatus(connected=True, connects=1)
-    printed = statistics(120, ledger, facts, recent_rate=3.7).splitlines()
+    printed = statistics_block(120, ledger, facts, recent_rate=3.7).splitlines()
     shown = [block.splitlines() for block in blocks("text") if block.startswith("📊")]
 
     assert len(shown) == 2

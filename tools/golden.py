@@ -31,7 +31,7 @@ import app
 from cli.commands import COMMANDS, _parser
 from cli.exports.command import TARGETS
 from edge.delivery.queue import MessageQueue
-from edge.observability.metrics import statistics
+from edge.observability.statistics import statistics_block
 from edge.settings.loader import Settings, variables
 from edge.status import ClockStatus, ConnectionStatus
 from plant.telemetry import Message
@@ -229,7 +229,7 @@ def _block() -> str:
     outbox.refused(outbox.take(1)[0], 0x97)
     outbox.discard(outbox.take(1)[0], "too_large")
     connection, clock = ConnectionStatus(connected=True), ClockStatus(steps=1, ahead_seconds=2.0)
-    return statistics(60.0, outbox.ledger, connection, recent_rate=1.0, lateness_seconds=9.0, clock=clock)
+    return statistics_block(60.0, outbox.ledger, connection, recent_rate=1.0, lateness_seconds=9.0, clock=clock)
 
 
 def _text(lines: Iterable[str]) -> str:

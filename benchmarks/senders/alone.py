@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.case import Case, Measured, Stopwatch, plant_of
-from edge.runtime.tasks import spare_the_collector
+from edge.runtime.tasks import tune_garbage_collector
 
 _WARM_UP_SECONDS = 20.0
 _SLICE_ROWS = 1000
@@ -17,7 +17,7 @@ def plant_alone(case: Case) -> Measured:
     for _ in range(_LOOKS):
         warm += len(plant.advance(plant.now + _WARM_UP_SECONDS / _LOOKS))
     step_seconds = _WARM_UP_SECONDS * _SLICE_ROWS / warm
-    spare_the_collector()
+    tune_garbage_collector()
     watch = Stopwatch()
     while rows < case.messages:
         rows += len(plant.advance(plant.now + step_seconds))

@@ -12,10 +12,9 @@ from edge.delivery.queue import MessageQueue
 from edge.mqtt.client import MqttClient
 from edge.mqtt.publisher import Publisher
 from edge.runtime.pacer import Pacer, Timing
-from edge.runtime.tasks import spare_the_collector
+from edge.runtime.tasks import tune_garbage_collector
 from edge.settings.loader import Settings
 from edge.settings.types import QueuePolicy
-from messages import FactoryMessageGenerator
 
 _QUEUE = 2 * WINDOW
 _LOOK_SECONDS, _CONNECT_SECONDS, _RUN_SECONDS = 0.001, 10.0, 60.0
@@ -45,7 +44,8 @@ def _settings(case: Case) -> Settings:
 
 
 async def _run(case: Case) -> Measured:
-    outbox = MessageQueue(_QUEUE, QueuePolicy.BLOCK)
+    wake = asyncio.Event()
+    outbox = MessageQueue(_QUEUE, QueuePolicy.BLOCK, on_room=wake.set)
     broker = MqttClient(_settings(case), Publisher(outbox, encoder_for(case), time.monotonic), time.time)
     plant = plant_of(case)
     living = asyncio.create_task(broker.run())
@@ -54,17 +54,18 @@ async def _run(case: Case) -> Measured:
             while not broker.facts().connected:  # noqa: ASYNC110 - over in a moment
                 await asyncio.sleep(_LOOK_SECONDS)
         async with asyncio.timeout(_RUN_SECONDS):
-            return await _send(case, plant, outbox, None if case.qos else Listener(case.port))
+            timing = Timing(plant.start, speed=1.0 if case.target_rate else inf)
+            pacer = Pacer(plant, outbox, timing, time.monotonic, wake=wake, count=case.messages)
+            return await _send(case, pacer, outbox, None if case.qos else Listener(case.port))
     finally:
         await broker.stop()
         await asyncio.wait_for(living, _CONNECT_SECONDS)
 
 
-async def _send(case: Case, plant: FactoryMessageGenerator, outbox: MessageQueue, mark: Listener | None) -> Measured:
-    spare_the_collector()
+async def _send(case: Case, pacer: Pacer, outbox: MessageQueue, mark: Listener | None) -> Measured:
+    tune_garbage_collector()
     watch = Stopwatch()
-    timing = Timing(plant.start, speed=1.0 if case.target_rate else inf)
-    await Pacer(plant, outbox, timing, time.monotonic, on_messages=_pass, on_late=_pass, count=case.messages).run()
+    await pacer.run()
     if mark is not None:
         outbox.offer(MARK)
         await asyncio.get_running_loop().run_in_executor(None, mark.wait)
@@ -74,7 +75,3 @@ async def _send(case: Case, plant: FactoryMessageGenerator, outbox: MessageQueue
     if outbox.ledger.failed:
         raise RuntimeError(f"not all were acknowledged: {outbox.ledger}")
     return measured
-
-
-def _pass(_: object) -> None:
-    """Nobody listens."""

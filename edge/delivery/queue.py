@@ -116,8 +116,8 @@ class MessageQueue:
         self.size = size
         self.policy = policy
         self.ledger = ledger or Ledger()
-        self.on_room, self.on_overflow, self.on_acknowledged = on_room, on_overflow, on_acknowledged
         self._on_message: Callable[[], None] | None = None
+        self._on_room, self._on_overflow, self._on_acknowledged = on_room, on_overflow, on_acknowledged
         self._queue: deque[Message] = deque()
         # Chosen once: a full queue stays full for a while, and each message then gets here.
         self._when_full = {
@@ -184,7 +184,7 @@ class MessageQueue:
         ledger.in_flight -= count
         ledger.acknowledged += count
         ledger.acknowledged_by_kind.update(map(_kind_of, messages))
-        self.on_acknowledged(messages)
+        self._on_acknowledged(messages)
 
     def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one signature for all results
         """Count this message in flight as refused, with a PUBACK reason code."""
@@ -235,7 +235,7 @@ class MessageQueue:
 
     def _notify_room(self, length_before: int) -> None:
         if length_before >= self.size > len(self._queue):
-            self.on_room()
+            self._on_room()
 
     def _drop_oldest(self, message: Message) -> bool:
         # One for one: a queue that is longer than its size, by messages put back, is not shortened to it.
@@ -252,7 +252,7 @@ class MessageQueue:
 
     def _overflow(self, what: str) -> None:
         self.ledger.dropped[what] += 1
-        self.on_overflow(what)
+        self._on_overflow(what)
 
     def _block(self, message: Message) -> bool:  # noqa: ARG002 - one signature for all policies
         return False

@@ -1,1 +1,1 @@
-"""The HTTP port: probes, metrics, details, reload, and the answer of `/oee`."""
+"""The HTTP port: probes, metrics, details, reload, and OEE figures."""

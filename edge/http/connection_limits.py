@@ -23,8 +23,8 @@ _DRAINED_BYTES: Final = HIGH_WATER_LIMIT * 3 // 4  # asyncio pauses at this limi
 class Limits(NamedTuple):
     """Limits on callers.
 
-    connections: how many of them.  request_seconds: for the head of a request, since the connection or the answer
-    before it.  stalled_seconds, bytes_a_second: how long a caller may take to read an answer beyond the time that it takes at
+    connections: how many of them.  request_seconds: for the head of a request, since the connection or the last answer.
+    stalled_seconds, bytes_a_second: how long a caller may take to read an answer beyond the time that it takes at
     that speed.
     """
 

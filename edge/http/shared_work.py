@@ -1,4 +1,4 @@
-"""What costs much: made one at a time, in turns with everything else, and shared by all who wait for the same."""
+"""Costly work: done once at a time, in turns with everything else, and shared by all callers that wait for the same."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _T = TypeVar("_T")
 
 
 async def in_turns(parts: Iterable[_T]) -> AsyncIterator[_T]:
-    """Every part; each should cost a few milliseconds at most, and after it as much time is left to all others.
+    """Yield every part, and sleep after each for as long as it took; a part should take a few milliseconds at most.
 
-    A process that is always busy is made to wait by the system where there are others, or a limit, and everything in it
+    A process that never sleeps is throttled by the system where there are others, or a CPU limit, and everything in it
     is late.
     """
     loop = asyncio.get_running_loop()
@@ -26,39 +26,39 @@ async def in_turns(parts: Iterable[_T]) -> AsyncIterator[_T]:
 
 
 class SharedWork(Generic[_T]):
-    """Makes one thing at a time. Who asks for the same as somebody who still waits for its beginning gets the same.
+    """Runs one piece of work at a time. Callers with the key of work that has not started yet share its result.
 
-    What is being made already was begun before the question, and does not answer it.
-    most_waiting: how many may wait, for whatever it is.
+    Work that has started began before the request, and does not answer it.
+    most_waiting: how many callers may wait, for any key.
     """
 
     def __init__(self, most_waiting: int) -> None:
         self._most_waiting, self._waiting = most_waiting, 0
         self._lock = asyncio.Lock()
-        self._not_begun: dict[Hashable, asyncio.Task[_T]] = {}
+        self._not_started: dict[Hashable, asyncio.Task[_T]] = {}
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[_T]]) -> _T:
-        """What `make` makes, or raises. Busy where too many wait for anything."""
+        """Return what `make` returns, or raise what it raises; Busy where too many callers wait."""
         if self._waiting >= self._most_waiting:
             raise Busy
-        task = self._not_begun.get(key)
+        task = self._not_started.get(key)
         if task is None:
-            task = self._not_begun[key] = asyncio.create_task(self._make(key, make), name="shared")
-            task.add_done_callback(_heard)
+            task = self._not_started[key] = asyncio.create_task(self._make(key, make), name="shared")
+            task.add_done_callback(_retrieve)
         self._waiting += 1
         try:
-            # Who asks may give up; others wait for the same.
+            # One caller may give up; others wait for the same.
             return await asyncio.shield(task)
         finally:
             self._waiting -= 1
 
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[_T]]) -> _T:
         async with self._lock:
-            del self._not_begun[key]
+            del self._not_started[key]
             return await make()
 
 
-def _heard(task: asyncio.Task[_T]) -> None:
-    """What came of it is known, though all who asked may have given up: asyncio need not complain."""
+def _retrieve(task: asyncio.Task[_T]) -> None:
+    """Mark an error as seen, because all callers may have given up, and asyncio would complain."""
     if not task.cancelled():
         task.exception()

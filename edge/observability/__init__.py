@@ -1,1 +1,1 @@
-"""What is told of the process: log lines, statistics, metrics."""
+"""Logging, statistics and metrics of the process."""

@@ -1,6 +1,6 @@
-"""Logging set-up: one line an event on stderr, for people or as JSON, in UTC, with every secret taken out.
+"""Logging: one line an event on stderr, as text or JSON, in UTC, with every secret redacted.
 
-Redaction sits in the formatters, the last place a text passes, so it holds for every logger, level and traceback.
+Redaction is done by the formatters, the last place that a text passes, so it covers every logger, level and traceback.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class TextFormatter(logging.Formatter):
     """`2026-11-20T21:33:00.123Z INFO  broker: message`; a record with a `block` prints that alone, as it is."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the record for people."""
+        """Return the record as text."""
         block = getattr(record, "block", None)
         if block is not None:
             return redact(str(block))
         level = _SHORT_LEVELS.get(record.levelname, record.levelname)
-        whose = f"worker {number}: " if (number := getattr(record, "worker", None)) is not None else ""
-        message = f"{whose}{record.getMessage()}{_trace(self, record, chr(10))}"
+        worker = f"worker {number}: " if (number := getattr(record, "worker", None)) is not None else ""
+        message = f"{worker}{record.getMessage()}{_trace(self, record, chr(10))}"
         return redact(f"{_stamp(record)} {level:<5} {record.name}: {message}")
 
 
@@ -37,7 +37,7 @@ class JsonFormatter(logging.Formatter):
     """One object a line: time, level, logger, message, the record's extra fields, and `exception` if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the record for machines."""
+        """Return the record as JSON."""
         entry = {
             "time": _stamp(record),
             "level": record.levelname.lower(),
@@ -51,14 +51,14 @@ class JsonFormatter(logging.Formatter):
 
 
 _SHORT_LEVELS = {"WARNING": "WARN", "CRITICAL": "FATAL"}
-# What every record has; all else came by `extra`. The last four are text forms of what is already there.
+# Fields that every record has; all others came by `extra`. The last four repeat other fields as text.
 _RECORD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "block", "color_message"}
-# Loggers of libraries and the least level they may speak at. paho's DEBUG writes CONNECT's properties, token included.
+# Loggers of libraries and their lowest levels. paho's DEBUG writes CONNECT's properties, token included.
 _FLOORS = {"paho": logging.INFO, "asyncio": logging.INFO, "uvicorn": logging.WARNING, "uvicorn.error": logging.CRITICAL}
 
 
 def set_up(level: LogLevel, form: LogFormat, stream: TextIO | None = None) -> None:
-    """Send all logging to `stream` (stderr), replacing what was set up before; libraries only where they matter."""
+    """Send all logging to `stream` (stderr), replacing earlier handlers; libraries have their lowest levels."""
     handler = _Handler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -69,8 +69,8 @@ def set_up(level: LogLevel, form: LogFormat, stream: TextIO | None = None) -> No
     logging.captureWarnings(capture=True)
 
 
-def speak_as(number: int) -> None:
-    """Mark all that is logged from now on as a worker's: before its text, or as the field `worker`."""
+def log_as_worker(number: int) -> None:
+    """Mark everything that is logged from now on as a worker's: before its text, or as the field `worker`."""
 
     def mark(record: logging.LogRecord) -> bool:
         record.worker = number
@@ -81,11 +81,11 @@ def speak_as(number: int) -> None:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes records; one that cannot be written is named by its bare template, as its arguments may be secret."""
+    """Writes records. Of one that cannot be written only the template is shown, as its arguments may be secret."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
         with contextlib.suppress(OSError, ValueError):
-            self.stream.write(redact(f"a record of logger {record.name} cannot be written: {record.msg!r}\n"))
+            self.stream.write(redact(f"cannot write a record logger={record.name} template={record.msg!r}\n"))
 
 
 def _stamp(record: logging.LogRecord) -> str:
@@ -104,40 +104,40 @@ def _as_text(value: object) -> str:
 
 
 @dataclass(slots=True)
-class _Kind:
-    """The events of one kind that are held back."""
+class _Suppressed:
+    """The events of one kind that are not logged for a while."""
 
-    silent_until: float
-    held: int = 0
+    until: float
+    count: int = 0
 
 
 class RateLimited:
-    """Logs events of the same kind at most once in `seconds`; the next line says how many were held back.
+    """Logs events of the same kind at most once in `seconds`; the next line has the number of those between.
 
-    clock: seconds, monotonic.  Call `flush` now and then, so that the last ones held back are told as well.
+    clock: seconds, monotonic.  Call `flush` regularly, so that the last ones are counted in a line too.
     """
 
     def __init__(self, logger: logging.Logger, seconds: float, clock: Callable[[], float]) -> None:
         self._logger, self._seconds, self._clock = logger, seconds, clock
-        self._kinds: dict[Hashable, _Kind] = {}
+        self._suppressed: dict[Hashable, _Suppressed] = {}
 
     def log(self, level: int, kind: Hashable, message: str, *args: object) -> None:
-        """Log the event, or count it where its kind has spoken less than `seconds` ago."""
+        """Log the event, or count it where its kind was logged less than `seconds` ago."""
         now = self._clock()
-        known = self._kinds.get(kind)
-        if known is not None and now < known.silent_until:
-            known.held += 1
+        known = self._suppressed.get(kind)
+        if known is not None and now < known.until:
+            known.count += 1
             return
-        held = known.held if known else 0
-        self._kinds[kind] = _Kind(now + self._seconds)
-        suffix = f" ({held} more like the last one were held back)" if held else ""
+        count = known.count if known else 0
+        self._suppressed[kind] = _Suppressed(now + self._seconds)
+        suffix = f" (suppressed={count} since the last line)" if count else ""
         self._logger.log(level, "%s%s", message % args if args else message, suffix)
 
     def flush(self) -> None:
-        """Tell of what was held back and whose silence is over."""
+        """Log how many events were suppressed, for each kind whose time is over."""
         now = self._clock()
-        for kind, known in list(self._kinds.items()):
-            if now >= known.silent_until:
-                del self._kinds[kind]
-                if known.held:
-                    self._logger.warning("%s: %d more were held back", kind, known.held)
+        for kind, known in list(self._suppressed.items()):
+            if now >= known.until:
+                del self._suppressed[kind]
+                if known.count:
+                    self._logger.warning("similar events kind=%s suppressed=%d", kind, known.count)

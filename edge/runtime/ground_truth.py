@@ -1,4 +1,4 @@
-"""What really happened, as JSON lines: what `verify` holds rows, and a consumer's figures, against."""
+"""The ground truth file: what really happened in the plant, as JSON lines, for `verify` and for consumers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from pathlib import Path
 
 import orjson
 
+from edge.runtime.run_options import UsageError
 from edge.timestamps import rfc3339
+from messages import FactoryMessageGenerator
 from plant.telemetry import (
     DispatchedOrder,
     FinishedJob,
@@ -27,14 +29,56 @@ from plant.telemetry import (
 
 
 class GroundTruthLost(Exception):
-    """The file takes no more; the text says why."""
+    """The file cannot be written to any more; the text says why."""
+
+
+class GroundTruth:
+    """The ground truth of a run: listens to the plant, and writes to the file.
+
+    plant_file: the plant's YAML, which must not be overwritten.
+    Raises UsageError where the file cannot be written to.
+    """
+
+    def __init__(self, path: Path, plant: FactoryMessageGenerator, plant_file: Path) -> None:
+        if path.exists() and plant_file.exists() and path.samefile(plant_file):
+            raise UsageError(f"--truth: {path} is the plant's file")
+        try:
+            self._file = GroundTruthFile(path, round(plant.start * 1000), plant.seed)
+        except OSError as error:
+            raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
+        self._plant = plant
+        plant.listen(self._file, self._file.order)
+
+    def begin(self) -> None:
+        """Empty the file, and write the run, its machine types and its machines."""
+        self._file.begin()
+        self._file.machine_types(self._plant.machine_types())
+        self.describe_machines()
+
+    async def run(self) -> None:
+        """Wait until the file cannot be written to any more, and raise GroundTruthLost."""
+        await self._file.run()
+
+    def describe_machines(self) -> None:
+        """Write the machines that exist from now on."""
+        self._file.machines(self._plant.oee(), self._plant.machines(), self._now_ms)
+
+    def close(self) -> GroundTruthLost | None:
+        """Close all intervals, write totals and the end of the run; return the error that made the file incomplete."""
+        self._plant.close_truth()
+        self._file.totals(self._plant.oee(), self._now_ms)
+        return self._file.end(self._now_ms)
+
+    @property
+    def _now_ms(self) -> int:
+        return round(self._plant.now * 1000)
 
 
 class GroundTruthFile:
     """Writes machines, intervals, jobs and orders to a file, and the run around them.
 
     start_ms: where the run begins, in milliseconds of plant time since 1970.
-    Raises OSError where the file cannot be opened, or another run writes to it. What it held stays until `begin`.
+    Raises OSError where the file cannot be opened, or another run writes to it. Its content stays until `begin`.
     """
 
     def __init__(self, path: Path, start_ms: int, seed: int | str) -> None:
@@ -46,55 +90,55 @@ class GroundTruthFile:
         self._machines: list[str] = []
 
     def begin(self) -> None:
-        """Empty the file and say where the run begins."""
+        """Empty the file, and write where the run begins."""
         if self._file is not None and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             self._file.truncate(0)
-        self._line(self._run)
+        self._write(self._run)
 
     async def run(self) -> None:
-        """Wait until the file takes no more, and raise GroundTruthLost; from then on nothing more is written."""
+        """Wait until the file cannot be written to any more, and raise GroundTruthLost; nothing is written after."""
         self._lost = asyncio.get_running_loop().create_future()
         raise GroundTruthLost(self._why_lost or await self._lost)
 
     def machine_types(self, types: Iterable[MachineTypeView]) -> None:
         """Write which key of each machine type's messages has which role, and which results are good."""
         for each in types:
-            self._line({"type": "machine_type", "kind": each.kind, "fields": each.fields, "good": each.good})
+            self._write({"type": "machine_type", "kind": each.kind, "fields": each.fields, "good": each.good})
 
     def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineView], now_ms: int) -> None:
-        """Describe all machines that there are from now on, and name those that are gone since the last time.
+        """Write all machines that exist from now on, and those that are gone since the last time.
 
-        machines: what their figures are measured by.  views: where they stand.
+        machines: how their figures are measured.  views: at which stations they are.
         """
         at, stations = rfc3339(now_ms), {view.machine_id: view.station for view in views}
         for machine_id in filterfalse(stations.__contains__, self._machines):
-            self._line({"type": "gone", "at": at, "machine_id": machine_id})
+            self._write({"type": "gone", "at": at, "machine_id": machine_id})
         self._machines = [*stations]
         for machine in machines:
             described = {name: getattr(machine, name) for name in _DESCRIBED}
-            self._line({"type": "machine", "at": at, **described, "station_id": stations[machine.machine_id]})
+            self._write({"type": "machine", "at": at, **described, "station_id": stations[machine.machine_id]})
 
     def __call__(self, event: StateInterval | FinishedJob) -> None:
-        """Write a machine's stay or job."""
-        self._line(_interval(event) if isinstance(event, StateInterval) else _job(event))
+        """Write an interval or a job of a machine."""
+        self._write(_interval(event) if isinstance(event, StateInterval) else _job(event))
 
     def order(self, event: PlacedOrder | DispatchedOrder) -> None:
-        """Write that an order was placed, or dispatched."""
+        """Write an order as it is placed, or dispatched."""
         head = {"at": rfc3339(event.time_ms), "order_id": event.order_id}
         if isinstance(event, PlacedOrder):
-            self._line({"type": "order", **head, "items": event.items})
+            self._write({"type": "order", **head, "items": event.items})
         else:
-            self._line({"type": "dispatch", **head, **event.details})
+            self._write({"type": "dispatch", **head, **event.details})
 
     def totals(self, machines: Iterable[MachineOee], now_ms: int) -> None:
-        """Write the exact sums of each machine from its beginning up to now."""
+        """Write the exact sums of each machine from its start up to now."""
         at = rfc3339(now_ms)
         for machine in machines:
-            self._line({"type": "totals", "at": at} | {name: getattr(machine, name) for name in _TOTALS})
+            self._write({"type": "totals", "at": at} | {name: getattr(machine, name) for name in _TOTALS})
 
     def end(self, now_ms: int) -> GroundTruthLost | None:
-        """Say where the run ended, all intervals having been closed there, and close the file; what it failed of."""
-        self._line({**self._run, "end": rfc3339(now_ms)})
+        """Write where the run ended, all intervals having been closed, and close the file; return its error if any."""
+        self._write({**self._run, "end": rfc3339(now_ms)})
         try:
             if self._file is not None:
                 self._file.close()
@@ -102,8 +146,8 @@ class GroundTruthFile:
             self._give_up(error)
         return GroundTruthLost(self._why_lost) if self._why_lost else None
 
-    def _line(self, entry: dict[str, object]) -> None:
-        # Called from within the plant, which is not to be stopped half way through a moment.
+    def _write(self, entry: dict[str, object]) -> None:
+        # Called from within the plant, where an exception would leave a moment half done.
         if self._file is None:
             return
         try:
@@ -114,14 +158,14 @@ class GroundTruthFile:
     def _give_up(self, error: OSError) -> None:
         self._why_lost = f"cannot write --truth {self._path}: {error.strerror}"
         if self._file is not None:
-            self._file.raw.close()  # else what is buffered would be tried again
+            self._file.raw.close()  # otherwise the buffer would be written again
             self._file = None
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(self._why_lost)
 
 
 def _locked(path: Path) -> BufferedWriter[FileIO]:
-    """Open a file for writing that nobody else writes to; a pipe has to have a reader."""
+    """Open a file for writing and lock it; a pipe has to have a reader."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
     file = BufferedWriter(FileIO(descriptor, "w"))
     os.set_blocking(descriptor, True)

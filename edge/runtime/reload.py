@@ -1,4 +1,4 @@
-"""Loading the plant's file and putting it in force: all or nothing, by one path for all who ask."""
+"""Loading and applying the plant's file, as a whole or not at all, at the start and whenever a reload is requested."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from edge.blocking import run_aside
 from edge.routing import TopicError, TopicRouter
-from edge.runtime.plant_file import FileWatcher, PlantFile, digest, take
+from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
 from edge.settings.loader import Settings
 from edge.status import ReloadOutcome, ReloadStatus
 from plant.config_changes import told
@@ -25,7 +25,7 @@ _LONGEST_SHOWN = 200
 
 
 class LoadedPlant(NamedTuple):
-    """The structure that the plant follows, the digest of the file it is from, and whether that can be read again."""
+    """A configuration, the digest of the file it comes from, and whether that file can be read again."""
 
     config: PlantConfig
     digest: bytes
@@ -33,102 +33,105 @@ class LoadedPlant(NamedTuple):
 
 
 class Reloader:
-    """Loads the plant's file and hands it over, or keeps what is in force; watcher, SIGHUP and HTTP all come here.
+    """Loads the plant's file and applies it, or keeps the current configuration, for file watcher, SIGHUP and HTTP.
 
-    load: what the file's content describes, raising PlantConfigError with all its mistakes.
-    adopt: puts it in force; whatever it raises, nothing has changed then.  wall_clock: Unix seconds.
+    load: returns the configuration of a file's content; raises PlantConfigError with all its errors.
+    apply: applies a configuration; if it raises, nothing has changed.  wall_clock: Unix seconds.
     """
 
     def __init__(
         self,
         path: Path,
         load: Callable[[bytes], PlantConfig],
-        adopt: Callable[[PlantConfig], Awaitable[None]],
+        apply: Callable[[PlantConfig], Awaitable[None]],
         wall_clock: Callable[[], float],
-        in_force: LoadedPlant,
+        current: LoadedPlant,
     ) -> None:
-        self._path, self._load, self._adopt, self._wall_clock = path, load, adopt, wall_clock
-        self._in_force, self._file = in_force, PlantFile(path)
-        self._accepted = self._refused = 0
+        self._path, self._load, self._apply, self._wall_clock = path, load, apply, wall_clock
+        self._current, self._file = current, PlantFile(path)
+        self._accepted = self._rejected = 0
         self._last_success = wall_clock()
-        self._last_refused: tuple[bytes | None, tuple[str, ...]] | None = None
+        self._last_rejected: tuple[bytes | None, tuple[str, ...]] | None = None
         self._one_at_a_time = asyncio.Lock()
-        self._asked: set[asyncio.Task[ReloadOutcome]] = set()
+        self._requested: set[asyncio.Task[ReloadOutcome]] = set()
 
-    def facts(self) -> ReloadStatus:
-        """Tell how reloading has gone; the load at the start counts as the first success."""
-        return ReloadStatus(self._accepted, self._refused, self._last_success)
+    def status(self) -> ReloadStatus:
+        """Return the counts of reloads; loading at the start counts as the first success."""
+        return ReloadStatus(self._accepted, self._rejected, self._last_success)
 
     async def follow(self, interval_seconds: float) -> None:
-        """Take up what changes in the file, for ever, looking at it so often."""
-        if not self._in_force.followed:
-            log.warning("%s: is a pipe: it has been read once, and is not followed", self._path)
+        """Apply changes of the file for as long as the process runs, checking it at this interval."""
+        if not self._current.followed:
+            log.warning("configuration was read from a pipe, changes are not followed path=%s", self._path)
             await asyncio.Event().wait()
-        await FileWatcher(self._file.read, self._in_force.digest).run(self._hear, interval_seconds)
+        await FileWatcher(self._file.read, self._current.digest).run(self._on_change, interval_seconds)
 
-    def ask(self, cause: str) -> None:
+    def request(self, cause: str) -> None:
         """Have the file loaded soon."""
         task = asyncio.get_running_loop().create_task(self.reload(cause))
-        self._asked.add(task)
-        task.add_done_callback(self._asked.discard)
+        self._requested.add(task)
+        task.add_done_callback(self._requested.discard)
 
     async def reload(self, cause: str) -> ReloadOutcome:
-        """Load the file anew because of `cause`: the machines now running by type, or the mistakes it has."""
+        """Load and apply the file because of `cause`; return the machines now running by type, or its errors."""
         async with self._one_at_a_time:
             try:
                 content = await self._file.read()
             except OSError as error:
-                return self._refuse(None, (_unreadable(self._path, error),), cause)
-            return await self._take(content, cause)
+                return self._reject(None, (_unreadable(self._path, error),), cause)
+            return await self._load_and_apply(content, cause)
 
-    async def _hear(self, news: bytes | str) -> None:
-        """What the watcher has seen: other content, or why there is none."""
+    async def _on_change(self, change: bytes | str) -> None:
+        """Apply new content; a text is the reason why the file cannot be read."""
         async with self._one_at_a_time:
-            if isinstance(news, str):
-                self._refuse(None, (str(_mistake(self._path, f"cannot be read: {news}")),), "changed")
-            elif digest(news) == self._in_force.digest:
-                log.info("%s: as it is in force again", self._path)
-                self._last_refused = None
+            if isinstance(change, str):
+                self._reject(None, (str(_error(self._path, f"cannot be read: {change}")),), "changed")
+            elif digest(change) == self._current.digest:
+                log.info("file matches the running configuration again path=%s", self._path)
+                self._last_rejected = None
             else:
-                await self._take(news, "changed")
+                await self._load_and_apply(change, "changed")
 
-    async def _take(self, content: bytes, cause: str) -> ReloadOutcome:
+    async def _load_and_apply(self, content: bytes, cause: str) -> ReloadOutcome:
         try:
-            with refusals(self._path):
+            with as_config_errors(self._path):
                 config = await run_aside(partial(self._load, content))
-                changes = told(self._in_force.config, config)
-                await self._adopt(config)
+                changes = told(self._current.config, config)
+                await self._apply(config)
         except PlantConfigError as error:
             if error.__cause__ is not None:
-                log.debug("%s: why it is refused", self._path, exc_info=error)
-            return self._refuse(digest(content), tuple(map(str, error.mistakes)), cause)
-        self._in_force = LoadedPlant(config, digest(content))
+                log.debug("configuration rejected because of an exception path=%s", self._path, exc_info=error)
+            return self._reject(digest(content), tuple(map(str, error.mistakes)), cause)
+        self._current = LoadedPlant(config, digest(content))
         return self._accept(config, changes, cause)
 
     def _accept(self, config: PlantConfig, changes: str, cause: str) -> ReloadOutcome:
         self._accepted += 1
         self._last_success = self._wall_clock()
-        self._last_refused = None
+        self._last_rejected = None
         machines = {kind: count for kind, _, count in config.machines()}
-        each = ", ".join(f"{count} {kind}" for kind, count in machines.items())
-        log.info("%s: reloaded (%s): %d machines (%s), %s", self._path, cause, sum(machines.values()), each, changes)
+        each, total = ", ".join(f"{count} {kind}" for kind, count in machines.items()), sum(machines.values())
+        text = "reloaded configuration path=%s cause=%s machines=%d (%s), %s"
+        log.info(text, self._path, cause, total, each, changes)
         return ReloadOutcome(machines=machines)
 
-    def _refuse(self, content: bytes | None, mistakes: tuple[str, ...], cause: str) -> ReloadOutcome:
-        self._refused += 1
-        # Other content with the same mistakes is somebody's new attempt: they want to read the mistakes again.
-        refused = content, mistakes
-        if refused == self._last_refused:
-            log.warning("%s: refused again (%s), with the same %d mistakes", self._path, cause, len(mistakes))
+    def _reject(self, content: bytes | None, errors: tuple[str, ...], cause: str) -> ReloadOutcome:
+        self._rejected += 1
+        # Other content with the same errors is somebody's next attempt: they want to read the errors again.
+        rejected = content, errors
+        if rejected == self._last_rejected:
+            text = "configuration rejected again with the same errors path=%s cause=%s errors=%d"
+            log.warning(text, self._path, cause, len(errors))
         else:
-            log.error("%s: refused (%s), the old one stays:\n  %s", self._path, cause, "\n  ".join(mistakes))
-        self._last_refused = refused
-        return ReloadOutcome(mistakes=mistakes)
+            text = "configuration rejected, keeping the previous one path=%s cause=%s errors=%d\n  %s"
+            log.error(text, self._path, cause, len(errors), "\n  ".join(errors))
+        self._last_rejected = rejected
+        return ReloadOutcome(errors=errors)
 
 
 @contextmanager
-def refusals(path: Path) -> Iterator[None]:
-    """Whatever goes wrong in here is a mistake of the file, told in one line."""
+def as_config_errors(path: Path) -> Iterator[None]:
+    """Turn every exception raised inside into a PlantConfigError about the file, in one line."""
     try:
         yield
     except PlantConfigError:
@@ -136,39 +139,39 @@ def refusals(path: Path) -> Iterator[None]:
     except Exception as error:
         lines = str(error).splitlines() or [""]
         what = f"cannot be used: {type(error).__name__}: {lines[0][:_LONGEST_SHOWN]}".removesuffix(": ")
-        raise PlantConfigError([_mistake(path, what)]) from error
+        raise PlantConfigError([_error(path, what)]) from error
 
 
-def _mistake(path: Path, rule: str) -> ConfigError:
+def _error(path: Path, rule: str) -> ConfigError:
     return ConfigError(str(path), None, "(top level)", rule)
 
 
 def _unreadable(path: Path, error: OSError) -> str:
-    return str(_mistake(path, f"cannot be read: {error.strerror or error}"))
+    return str(_error(path, f"cannot be read: {error.strerror or error}"))
 
 
-def first(path: Path, load: Callable[[bytes, Path], PlantConfig]) -> LoadedPlant:
-    """What a file describes as the process starts; it may be a pipe. PlantConfigError with every mistake."""
+def load_at_start(path: Path, load: Callable[[bytes, Path], PlantConfig]) -> LoadedPlant:
+    """Return the plant of a file, or of a pipe; raises PlantConfigError with every error."""
     path = path.absolute()
     try:
-        taken = take(path)
+        file = read_at_start(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror or error if isinstance(error, OSError) else error
-        raise PlantConfigError([_mistake(path, f"cannot be read: {reason}")]) from error
-    return LoadedPlant(load(taken.content, path), digest(taken.content), taken.followed)
+        raise PlantConfigError([_error(path, f"cannot be read: {reason}")]) from error
+    return LoadedPlant(load(file.content, path), digest(file.content), file.followed)
 
 
-def described(content: bytes, path: Path) -> PlantConfig:
-    """The plant that a file's content describes; PlantConfigError with every mistake."""
-    with refusals(path):
+def parse_plant(content: bytes, path: Path) -> PlantConfig:
+    """Return the plant that a file's content describes; raises PlantConfigError with every error."""
+    with as_config_errors(path):
         return understand(content, str(path))
 
 
 class PlantLoader:
-    """How a process loads a plant's YAML: with its topics checked.
+    """Loads a plant's YAML, and checks its topics.
 
-    template: a kind's topic template in a structure.  orders_per_hour: in place of the default rate, for a demo that
-    does not keep one waiting half an hour for an order.
+    template: returns a kind's topic template in a configuration.  orders_per_hour: replaces the default rate, for a
+    demo in which nobody wants to wait half an hour for an order.
     """
 
     def __init__(
@@ -181,29 +184,29 @@ class PlantLoader:
         self._replaced: Mapping[str, float] | None = None
 
     def __call__(self, path: Path) -> PlantConfig:
-        """The plant of a file, read once; PlantConfigError with every mistake."""
-        return first(path, self.of).config
+        """Return the plant of a file, read once; raises PlantConfigError with every error."""
+        return load_at_start(path, self.parse).config
 
-    def of(self, content: bytes, path: Path) -> PlantConfig:
-        """The plant that a file's content describes; PlantConfigError with every mistake."""
-        config = described(content, path)
-        with refusals(path):
-            if mistakes := [*self._unroutable(config, path)]:
-                raise PlantConfigError(mistakes)
-            return self._brisk(config, path) if self._orders_per_hour else config
+    def parse(self, content: bytes, path: Path) -> PlantConfig:
+        """Return the plant that a file's content describes; raises PlantConfigError with every error."""
+        config = parse_plant(content, path)
+        with as_config_errors(path):
+            if errors := [*self._topic_errors(config, path)]:
+                raise PlantConfigError(errors)
+            return self._with_demo_rates(config, path) if self._orders_per_hour else config
 
-    def _brisk(self, config: PlantConfig, path: Path) -> PlantConfig:
-        """The plant with the demo's rates where its YAML has the default ones, which is told where it has changed."""
-        brisk, replaced = with_orders_per_hour(config, self._orders_per_hour or 0.0)
+    def _with_demo_rates(self, config: PlantConfig, path: Path) -> PlantConfig:
+        """Return the plant with the demo's rates where its YAML has the default ones; log this when it changes."""
+        faster, replaced = with_orders_per_hour(config, self._orders_per_hour or 0.0)
         if replaced != self._replaced:
-            rates = " ".join(f"{name}={rate:g}" for name, rate in replaced.items())
-            said = f"the demo's rates in place of the default ones, until these are edited: {rates}"
-            log.info("%s: %s", path, said if rates else "its own rates of orders and dispatches hold")
+            rates = "".join(f" {name}={rate:g}" for name, rate in replaced.items())
+            which = "the demo's rates, until those of the file are edited" if rates else "the rates of the file"
+            log.info("orders: using %s path=%s%s", which, path, rates)
         self._replaced = replaced
-        return brisk
+        return faster
 
-    def _unroutable(self, config: PlantConfig, path: Path) -> Iterator[ConfigError]:
-        """A topic that is no topic once the prefix and a machine are filled in."""
+    def _topic_errors(self, config: PlantConfig, path: Path) -> Iterator[ConfigError]:
+        """Yield an error for each topic that is invalid once the prefix and a machine are filled in."""
         settings = self._settings
         topics = TopicRouter(partial(self._template, config), settings.mqtt_topic_prefix, settings.topic_layout)
         stations = {key: spec.station(count) for key, spec, count in config.machines()}
@@ -215,19 +218,19 @@ class PlantLoader:
 
 
 _DEFAULT_RATES: Final = {"customer_order": ("orders_per_hour", 2.0), "dispatch": ("dispatches_per_hour", 3.0)}
-"""Of message_structure.yaml as it comes: the kinds of business event, each with the key and the value of its rate."""
+"""Of the packaged message_structure.yaml: the kinds of business event, each with the key and value of its rate."""
 
 
 def with_orders_per_hour(config: PlantConfig, orders: float) -> tuple[PlantConfig, Mapping[str, float]]:
-    """The same plant with so many orders an hour, and dispatches in proportion, and the rates that were replaced.
+    """Return the plant with this many orders an hour, and dispatches in proportion, and the rates that were replaced.
 
-    Only those are that are the default ones: who has edited a rate wants to see it.
+    Only default rates are replaced: somebody who has edited a rate wants to see it.
     """
-    brisk, replaced = {}, {}
+    faster, replaced = {}, {}
     for kind, (name, default) in _DEFAULT_RATES.items():
         spec = getattr(config.message_types, kind)
         if spec is not None and getattr(spec, name) == default:
             replaced[name] = orders * default / _DEFAULT_RATES["customer_order"][1]
-            brisk[kind] = spec.model_copy(update={name: replaced[name]})
-    types = config.message_types.model_copy(update=brisk)
+            faster[kind] = spec.model_copy(update={name: replaced[name]})
+    types = config.message_types.model_copy(update=faster)
     return config.model_copy(update={"message_types": types}), replaced

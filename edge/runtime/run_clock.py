@@ -1,4 +1,4 @@
-"""The seconds by which a run goes: as even as a monotonic clock, and, where plant time is that of the wall, right."""
+"""The clock of a run: as even as a monotonic clock, and corrected where plant time is that of the wall clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from edge.settings.types import CatchUp
 
 LONG_STEP_SECONDS: Final = 86_400.0
-"""A clock that was wrong by more than a day says nothing of how long the factory has lived."""
+"""A clock that was wrong by more than a day does not tell how much time has passed for the factory."""
 _LEAP_SECONDS = 1.0
 _NOTICED_SECONDS = 0.1
 _SLIGHTLY, _MUCH = 0.05, 0.5
@@ -20,40 +20,40 @@ class RunClock:
     """Seconds that never run back. They begin with the monotonic clock's reading.
 
     monotonic: seconds.  wall: Unix seconds, to be followed when somebody sets it, or when the machine has slept, which
-    a monotonic clock does not notice; for a run that has a time of its own it is the monotonic clock once more.
-    on_step: told once of each time when the wall was set, by how many seconds; forward is above 0.
+    a monotonic clock does not notice; for a run with a time of its own, pass the monotonic clock again.
+    on_step: called each time that the wall clock was set, with the seconds; forward is above 0.
 
-    Set by less than a second, it is followed by going up to 5 % faster or slower. Set forward by more, it is followed
-    by a leap. Set back by more, these seconds pass at half speed until the wall has caught up; by more than a day they
-    do not follow at all, because that would take for ever.
+    A step of less than a second is followed by running up to 5 % faster or slower, and a larger one forward by a leap.
+    Where the wall clock was set back by more, the seconds pass at half speed until it has caught up; where by more than
+    a day, they do not follow at all, because that would take for ever.
     """
 
     def __init__(
         self, monotonic: Callable[[], float], wall: Callable[[], float], on_step: Callable[[float], None]
     ) -> None:
-        self.on_step = on_step
+        self._on_step = on_step
         self._monotonic, self._wall = monotonic, wall
         self.steps = 0
         self.ahead_seconds = 0.0
-        self.read_at, wall_time = self._together()
+        self.read_at, wall_time = self._read_both()
         self._reading, self._offset = self.read_at, wall_time - self.read_at
 
     def __call__(self) -> float:
-        """Read it."""
-        at, wall_time = self._together()
+        """Return the reading."""
+        at, wall_time = self._read_both()
         passed, self.read_at = at - self.read_at, at
         ahead = self._reading + passed - (wall_time - self._offset)
         set_by = self.ahead_seconds - ahead
         if abs(set_by) >= _NOTICED_SECONDS:
             self.steps += 1
-            self.on_step(set_by)
+            self._on_step(set_by)
         correction = _correction(passed, ahead)
         self._reading += passed + correction
         self.ahead_seconds = ahead + correction
         return self._reading
 
-    def _together(self) -> tuple[float, float]:
-        """Both clocks at the same moment: what was held up between the two reads is read again."""
+    def _read_both(self) -> tuple[float, float]:
+        """Return both clocks as of the same moment: they are read again where something came between."""
         for _ in range(_TRIES):
             before, wall_time, after = self._monotonic(), self._wall(), self._monotonic()
             if after - before < _TOGETHER_SECONDS:
@@ -62,7 +62,7 @@ class RunClock:
 
 
 def _correction(passed: float, ahead: float) -> float:
-    """By how much more or less than what has passed the seconds go on."""
+    """Return by how much the reading advances by more, or less, than the time that has passed."""
     if ahead <= -_LEAP_SECONDS:
         return -ahead
     if ahead > LONG_STEP_SECONDS:
@@ -71,17 +71,18 @@ def _correction(passed: float, ahead: float) -> float:
     return -max(-most, min(most, ahead))
 
 
-def told(seconds: float, catch_up: CatchUp, *, anew: bool) -> tuple[int, str]:
-    """The level and the line for the log about a step of the wall clock; forward is above 0."""
+def step_line(seconds: float, catch_up: CatchUp, *, restarted: bool) -> tuple[int, str]:
+    """Return the level and the text of the log line about a step of the wall clock; forward is above 0."""
+    step = f"seconds={seconds:+.3f}"
     if abs(seconds) < _LEAP_SECONDS:
-        return logging.INFO, f"the wall clock was set seconds={seconds:+.3f}; following it by 5 % of the pace"
+        return logging.INFO, f"wall clock set, following it by up to 5 % of the speed {step}"
     if seconds < -LONG_STEP_SECONDS:
-        then = "too far to wait for: plant time stays ahead of it"
+        then = "too far to wait for it, plant time stays ahead"
     elif seconds < 0:
-        then = "plant time goes on at half speed until the clock has caught up"
-    elif anew:
-        then = "too far to make up for: the plant begins anew there"
+        then = "plant time runs at half speed until the clock has caught up"
+    elif restarted:
+        then = "too far to catch up, the plant restarts at the new time"
     else:
-        then = f"catch_up={catch_up}"
-    way = "went forward (set, or the machine slept)" if seconds > 0 else "was set back"
-    return logging.WARNING, f"the wall clock {way} seconds={seconds:+.3f}; {then}"
+        then = f"catching up catch_up={catch_up}"
+    way = "wall clock went forward (it was set, or the machine slept)" if seconds > 0 else "wall clock was set back"
+    return logging.WARNING, f"{way}, {then} {step}"

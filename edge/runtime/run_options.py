@@ -1,4 +1,4 @@
-"""What `run` is asked for on the command line, beside the settings of the process: which run, and of what time."""
+"""The options of `run` that are not settings of the process: which run, and over which plant time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.timestamps import FIRST_SECOND, LAST_SECOND
 
 
 class UsageError(Exception):
-    """The command line asks for what cannot be; the text says what."""
+    """The command line asks for something impossible; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class RunOptions:
     """The options of one run.
 
     demo: against a broker of its own.  dry_run: messages go to standard output.  count: messages to stop after.
-    truth: file of the ground truth.  start: plant time at the beginning, in Unix seconds; None is now.
-    duration: plant seconds to play.  speed: plant seconds a second; inf is as fast as it goes, None is what suits.
-    then_live: what is asked for is history, and the run goes on in real time after it.
-    flags: values of settings that stand on the command line, as they were typed.
+    truth: the ground truth file.  start: plant time at the beginning, in Unix seconds; None is now.
+    duration: plant seconds to simulate.  speed: plant seconds a second; inf is as fast as possible, None the default.
+    then_live: start and duration describe history, after which the run continues in real time.
+    flags: values of settings on the command line, as they were typed.
     """
 
     demo: bool = False
@@ -42,9 +42,9 @@ class RunOptions:
         return bool(self.count is not None or (self.duration and not self.then_live))
 
     def timing(self, now: float) -> Timing:
-        """Return the timing that is asked for at the wall clock's `now` (Unix seconds).
+        """Return the timing of a run that begins at the wall clock's `now` (Unix seconds).
 
-        Raises UsageError with a sentence where options contradict each other, or leave the calendar.
+        Raises UsageError where options contradict each other, or lead out of the calendar.
         """
         timing = self._timing(now)
         if timing.start < FIRST_SECOND:
@@ -54,9 +54,9 @@ class RunOptions:
         return timing
 
     def pinned(self, now: float) -> Self:
-        """Return the same run for several processes that begin it one after the other: it starts as it does at `now`.
+        """Return the same run with a fixed start, for several processes that begin it one after the other.
 
-        In real time what lies between is made up for, so none lags behind the clock for having begun late.
+        In real time each of them catches up with the clock, so none lags behind because it began late.
         Raises UsageError as `timing` does.
         """
         timing = self.timing(now)
@@ -72,13 +72,13 @@ class RunOptions:
             start = now if start is None else start
             return Timing(start, start + duration if duration else inf, speed or 1.0, follows_wall=follows)
         if speed is not None and speed <= 1.0:
-            raise UsageError("--then-live: history has to be faster than life; --speed must be above 1, or max")
+            raise UsageError("--then-live: history has to be faster than real time: --speed must be above 1, or max")
         if start is None and duration is None:
-            raise UsageError("--then-live: say how much history, by --duration, --start or both")
+            raise UsageError("--then-live: needs the length of the history: --duration, --start or both")
         follows = start is None or not duration
         if start is None:
             start = now - (duration or 0.0)
         live_from = start + duration if duration else now
         if live_from <= start:
-            raise UsageError("--then-live: --start must lie in the past, or --duration say how long the history is")
+            raise UsageError("--then-live: --start must be in the past, or --duration give the length of the history")
         return Timing(start, live_from=live_from, history_speed=speed or inf, follows_wall=follows)

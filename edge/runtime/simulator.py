@@ -1,50 +1,36 @@
-"""One daemon: the wiring of plant and edge."""
+"""One simulator: the plant, its run loop and its output, wired together."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import sys
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from io import FileIO
 from math import inf
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
 
-from edge.delivery.queue import Ledger, MessageQueue
-from edge.delivery.stdout import ReaderGone, StdoutFailed, StdoutWriter
-from edge.http.oee_answer import Entry, OeeTruth, entry
-from edge.http.shared_work import in_turns
-from edge.mqtt.client import MqttClient
+from edge.delivery.queue import Ledger
+from edge.delivery.stdout import ReaderGone, StdoutFailed
+from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
-from edge.mqtt.protocol.codec import CloudEvents, Encoder
-from edge.mqtt.protocol.reason_codes import Packet, explain
-from edge.mqtt.publisher import Publisher
-from edge.observability.logs import RateLimited
-from edge.observability.metrics import Lateness
-from edge.oee_sums import sum_kinds
-from edge.routing import TopicRouter
-from edge.runtime.ground_truth import GroundTruthFile, GroundTruthLost
+from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
 from edge.runtime.history import Progress, Throttle, history_rate
-from edge.runtime.pacer import LatePolicy, Pacer, Timing
-from edge.runtime.reload import refusals
-from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, told
-from edge.runtime.run_options import RunOptions, UsageError
+from edge.runtime.machine_figures import MachineFigures
+from edge.runtime.output import Output
+from edge.runtime.pacer import LatePolicy, Pacer, PacerHooks, Timing
+from edge.runtime.reload import as_config_errors
+from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
+from edge.runtime.run_options import RunOptions
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
-from edge.settings.types import CatchUp, QueuePolicy
-from edge.startup import why_not_writable
-from edge.status import BadQuery, ClockStatus, ConnectionStatus, OeeQuery
+from edge.settings.types import CatchUp
+from edge.status import ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from edge.timestamps import LAST_SECOND
-from messages import RETAINED, FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
+from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
-from plant.telemetry import KindOee, Message, Snapshot
+from plant.telemetry import KindOee, Snapshot
 from plant.trial import ConfigTrial
 
 log = logging.getLogger("app")
@@ -52,318 +38,198 @@ log = logging.getLogger("app")
 VERSION = "0.1.0"
 OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 
-_FAREWELL_SECONDS = 5.0
-_REFUSED_MESSAGE = "the broker refused a message on %s: %s"
-_DEFERRED_MESSAGE = "the broker deferred a message on %s: %s"
-
-_Found = TypeVar("_Found")
-
-
-class _Census(NamedTuple):
-    """The machines as last counted: how many of a kind are in a state, and the sums of each kind."""
-
-    states: Mapping[tuple[str, str], int]
-    kinds: Sequence[KindOee]
-
-
-class Sink(Protocol):
-    """Where messages go: a broker, or a stream."""
-
-    def facts(self) -> ConnectionStatus:
-        """The connection as it is now."""
-
-    async def run(self) -> None:
-        """Deliver until stopped."""
-
-    async def drain(self, seconds: float) -> bool:
-        """Wait until all is delivered, or never will be, for so long at most; return whether it is."""
-
-    async def stop(self) -> None:
-        """Say good-bye."""
-
-    def abandon(self, reason: str) -> None:
-        """Count what is left as dropped."""
+_DISCONNECT_SECONDS = 5.0
 
 
 class Simulator:
-    """One factory, or a part of one, with all that it needs to be heard: what a front shows, or a worker runs.
+    """One factory, or a part of one, with its output: what a service runs, or a worker.
 
-    says_first: it logs what is told once of a plant, not by each of its parts.
-    Raises UsageError where the options contradict each other, StructureError where the plant cannot be made.
+    is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
+    Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
 
-    def __init__(
-        self, options: RunOptions, settings: Settings, config: PlantConfig, *, says_first: bool = True
-    ) -> None:
-        self._settings = settings
-        self._options, self._says_first = options, says_first
-        self._bounded = options.bounded
+    def __init__(self, options: RunOptions, settings: Settings, config: PlantConfig, *, is_first: bool = True) -> None:
+        self._options, self._settings, self._is_first = options, settings, is_first
         timing = options.timing(time.time())
-        timing = replace(timing, end=min(timing.end, LAST_SECOND))
-        wall = time.time if timing.follows_wall else time.monotonic
-        steps = list[float]()
-        self._clock = RunClock(time.monotonic, wall, steps.append)
-        timing = replace(timing, born=self._clock.read_at)
-        with refusals(settings.message_config_path.absolute()):
+        self._clock_steps: list[float] = []
+        self._clock = RunClock(
+            time.monotonic, time.time if timing.follows_wall else time.monotonic, self._clock_steps.append
+        )
+        timing = replace(timing, end=min(timing.end, LAST_SECOND), process_start=self._clock.read_at)
+        with as_config_errors(settings.message_config_path.absolute()):
             self._plant = FactoryMessageGenerator.of(config, settings.seed, start=timing.start, shard=settings.part)
             self._plant.rehearse()
-        self._topics = TopicRouter(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
-        self.ledger = Ledger()
-        # Nothing is dropped for a reader that is slow: he holds the plant back.
-        policy = QueuePolicy.BLOCK if options.dry_run else settings.queue_policy
-        self._outbox = MessageQueue(settings.queue_size, policy, self.ledger)
-        self._rare = RateLimited(log, 30.0, time.monotonic)
-        self._outbox.on_overflow = self._on_overflow
-        self._forget = [self._topics.invalidate]
-        self._encoder: Encoder | None = None
-        self._sink = self._to_stdout() if options.dry_run else self._to_broker()
-        self.lateness, self._shown = Lateness(), set[str]()
-        if says_first and not options.dry_run:
-            self._outbox.on_acknowledged = self._show_first
+        wake = asyncio.Event()
+        self._output = Output(
+            settings, self._plant, wake, time.monotonic, time.time, dry_run=options.dry_run, show_first=is_first
+        )
+        self.lateness = Lateness()
         self._throttle = Throttle(self._late_rate(config))
-        progress = self._follow_progress(timing) if says_first and timing.begins_with_history else None
         self._pacer = Pacer(
             self._plant,
-            self._outbox,
+            self._output.queue,
             timing,
             self._clock,
-            on_late=self.lateness.observe,
+            wake=wake,
+            hooks=PacerHooks(on_turn=self._handle_clock_steps, on_late=self.lateness.observe),
             count=options.count,
-            arrears=LatePolicy(settings.catch_up, self._throttle, progress, self._begin_anew),
+            late_policy=LatePolicy(settings.catch_up, self._throttle, self._progress(timing), self._restart),
         )
-        self._truth = self._write_truth(options.truth) if options.truth else None
-        self._truth_lost: GroundTruthLost | None = None
-        self._clock.on_step = self._on_clock_step
-        for seconds in steps:
-            self._on_clock_step(seconds)
+        plant_file = settings.message_config_path
+        self._truth = GroundTruth(Path(options.truth), self._plant, plant_file) if options.truth else None
+        self._truth_error: GroundTruthLost | None = None
         self._trial: ConfigTrial | None = None
-        self._looking, self._census = asyncio.Lock(), _Census({}, ())
+        self._figures = MachineFigures(self._plant)
+
+    # status
+
+    @property
+    def ledger(self) -> Ledger:
+        """The counts of messages by what happened to them."""
+        return self._output.ledger
 
     @property
     def seed(self) -> int | str:
-        """What the plant draws by."""
+        """The seed of the plant's random streams."""
         return self._plant.seed
 
-    @property
-    def farewell_seconds(self) -> float:
-        """The broker has a second to close, and HTTP another one."""
-        return _FAREWELL_SECONDS
-
-    def describe(self) -> str:
-        """Say how many machines there are."""
-        return f"{sum(1 for _ in self._plant.machines())} machines"
-
     def connection(self) -> ConnectionStatus:
-        """Tell how it is connected."""
-        return self._sink.facts()
-
-    def turn_age_seconds(self) -> float:
-        """Tell for how long the run loop has not turned."""
-        return time.monotonic() - self._clock.read_at
+        """Return the status of the connection to the broker."""
+        return self._output.sink.facts()
 
     def clock(self) -> ClockStatus:
-        """Tell how plant time goes with the clock on the wall."""
+        """Return how plant time relates to the wall clock."""
         return ClockStatus(self._clock.steps, self._clock.ahead_seconds - self._pacer.stretched_seconds)
 
+    def turn_age_seconds(self) -> float:
+        """Return the time since the run loop last turned."""
+        return time.monotonic() - self._clock.read_at
+
     def snapshot(self) -> Snapshot:
-        """What the plant is at, its machines as they were last counted."""
-        return self._plant.snapshot(self._census.states)
+        """Return the plant's counts, with its machines as of the last `refresh`."""
+        return self._figures.snapshot()
 
     def oee_by_kind(self) -> Sequence[KindOee]:
-        """The truth of each type of machine, as last summed up."""
-        return self._census.kinds
+        """Return the OEE sums of each machine type as of the last `refresh`."""
+        return self._figures.oee_by_kind()
 
-    async def look(self) -> None:
-        """Count the machines anew, in turns with the run loop."""
-        self._census = await self._unless_outdated(self._count)
+    async def refresh(self) -> None:
+        """Count the machines again, in turns with the run loop."""
+        await self._figures.refresh()
 
-    async def truth(self, query: OeeQuery) -> OeeTruth:
-        """The truth of each machine as of one moment, in turns with the run loop; BadQuery."""
-        return await self._unless_outdated(partial(self._look_at_machines, query))
+    async def oee(self, query: OeeQuery) -> OeeFigures:
+        """Return the OEE figures of each machine as of one moment, in turns with the run loop; raises BadQuery."""
+        return await self._figures.oee(query)
 
-    def start(self, life: TaskSupervisor) -> None:
-        """Begin to talk."""
+    # from start to exit code
+
+    @property
+    def shutdown_seconds(self) -> float:
+        """How long closing the connection and the HTTP port may take."""
+        return _DISCONNECT_SECONDS
+
+    def describe(self) -> str:
+        """Return the number of machines, in words."""
+        return f"{sum(1 for _ in self._plant.machines())} machines"
+
+    def start(self, tasks: TaskSupervisor) -> None:
+        """Start to emit and publish messages."""
         if self._truth is not None:
             self._truth.begin()
-            self._truth.machine_types(self._plant.machine_types())
-            self._describe_machines(self._truth)
-            life.start("truth", self._truth.run())
-        life.start("delivery", self._sink.run())
-        life.start("plant", self._pace(life))
+            tasks.start("truth", self._truth.run())
+        tasks.start("delivery", self._output.sink.run())
+        tasks.start("plant", self._run_plant(tasks))
 
-    def between_statistics(self) -> None:
-        """Tell of rare events that were held back."""
-        self._rare.flush()
+    def before_statistics(self) -> None:
+        """Log how many lines about rare events were held back."""
+        self._output.log.flush()
 
-    async def adopt(self, config: PlantConfig) -> None:
-        """Follow another structure from now on; whatever this raises, nothing has changed then."""
+    async def shutdown(self, failure: Exception | None) -> None:
+        """Stop emitting, drain the queue, disconnect, and complete the ground truth."""
+        self._pacer.stop()
+        await self._output.shutdown(
+            self._pacer.pending,
+            drain=failure is None or isinstance(failure, GroundTruthLost),
+            # A run that is ended early does not wait for a broker that was never there.
+            wait_for_broker=failure is not None or self._pacer.finished,
+        )
+        if self._truth is not None:
+            self._truth_error = self._truth.close()
+
+    def exit_code(self, failure: Exception | None) -> int:
+        """Return the exit code, and log why the run failed."""
+        if isinstance(failure, BrokerRefused):
+            log.error("giving up: %s", failure)
+            return REFUSED
+        failure = failure or self._truth_error
+        if isinstance(failure, ReaderGone):
+            log.info("%s", failure)
+            return OK
+        if failure is not None:
+            log.error("%s", failure, exc_info=None if isinstance(failure, StdoutFailed | GroundTruthLost) else failure)
+            return DIED
+        complete = self.ledger.acknowledged == self.ledger.generated
+        return OK if complete or not self._options.bounded else DIED
+
+    async def _run_plant(self, tasks: TaskSupervisor) -> None:
+        await self._pacer.run()
+        tasks.end()
+
+    # reload
+
+    async def apply(self, config: PlantConfig) -> None:
+        """Follow another configuration from now on; if this raises, nothing has changed."""
         self.try_out(config)
         self.keep()
 
     def try_out(self, config: PlantConfig) -> None:
-        """Follow another structure, and say nothing until it is kept or taken back; raises what stands in the way."""
+        """Follow another configuration, and emit nothing until it is kept or taken back; raises its error."""
         self._trial = self._plant.try_out(config)
-        self._pacer.hold()
+        self._pacer.suspend()
 
     def keep(self) -> None:
-        """Stay with the structure that was tried."""
+        """Keep the configuration that was tried."""
         self._end_trial(ConfigTrial.keep)
         if self._truth is not None:
-            self._describe_machines(self._truth)
-        for forget in self._forget:
-            forget()
+            self._truth.describe_machines()
+        self._output.invalidate()
         self._throttle.rate = self._late_rate(self._plant.config)
 
     def take_back(self) -> None:
-        """Go on as if the structure had never been tried."""
+        """Go on as if the configuration had never been tried."""
         self._end_trial(ConfigTrial.take_back)
 
     def _end_trial(self, end: Callable[[ConfigTrial], None]) -> None:
         trial, self._trial = self._trial, None
         if trial is not None:
             end(trial)
-        self._pacer.go_on()
+        self._pacer.resume()
 
-    async def wind_up(self, death: Exception | None) -> None:
-        """Say nothing more, get the rest acknowledged, say good-bye."""
-        self._pacer.stop()
-        self._outbox.take_over(self._pacer.held)
-        deliverable = death is None or isinstance(death, GroundTruthLost)
-        facts = self._sink.facts()
-        if death is None and facts.clients and not facts.connects and not self._pacer.finished:
-            # Whoever ends a run before its time does not wait for what may yet come.
-            log.warning("never connected: dropping %d messages", self.ledger.pending)
-        elif deliverable:
-            await self._drain(self._settings.drain_seconds)
-        await self._sink.stop()
-        self._sink.abandon("shutdown")
-        if self._truth is not None:
-            now_ms = round(self._plant.now * 1000)
-            self._plant.close_truth()
-            self._truth.totals(self._plant.oee(), now_ms)
-            self._truth_lost = self._truth.end(now_ms)
-
-    async def _drain(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        # It ends early where the broker refuses for good, which is reported at the end.
-        if not await self._sink.drain(seconds) and time.monotonic() >= deadline:
-            log.warning("%d messages not acknowledged within %g s", self.ledger.pending, seconds)
-
-    def exit_code(self, death: Exception | None) -> int:
-        """Judge how it went, and log what it died of."""
-        if isinstance(death, BrokerRefused):
-            log.error("giving up: %s", death)
-            return REFUSED
-        death = death or self._truth_lost
-        if isinstance(death, ReaderGone):
-            log.info("%s", death)
-            return OK
-        if death is not None:
-            log.error("%s", death, exc_info=None if isinstance(death, StdoutFailed | GroundTruthLost) else death)
-            return DIED
-        complete = self.ledger.acknowledged == self.ledger.generated
-        return OK if complete or not self._bounded else DIED
-
-    async def _unless_outdated(self, look: Callable[[], Awaitable[_Found]]) -> _Found:
-        """Look once more where the plant was changed meanwhile. One look at a time."""
-        async with self._looking:
-            while True:
-                with contextlib.suppress(SnapshotOutdated):
-                    return await look()
-
-    async def _count(self) -> _Census:
-        parts = [part async for part in in_turns(self._plant.counted())]
-        states = sum((part.states for part in parts), Counter[tuple[str, str]]())
-        return _Census(states, sum_kinds([part.oee] for part in parts))
-
-    async def _look_at_machines(self, query: OeeQuery) -> OeeTruth:
-        try:
-            still = self._plant.still(query.span, query.which)
-        except NoSuchMachine as error:
-            raise BadQuery(str(error)) from None
-        entries: list[Entry] = []
-        with contextlib.closing(still.figures()) as looks:
-            async for some in in_turns(looks):
-                entries += [entry(place, machine) for place, machine in some]
-        return OeeTruth(self._plant.start, still.now_ms / 1000, entries, still.more, self._plant.machine_types())
-
-    def _to_broker(self) -> Sink:
-        settings = self._settings
-        self._encoder = encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, self._events(), RETAINED)
-        self._forget.append(encoder.invalidate)
-        refused, deferred = (partial(self._on_puback, line) for line in (_REFUSED_MESSAGE, _DEFERRED_MESSAGE))
-        delivery = Publisher(self._outbox, encoder, time.monotonic, refused, self._on_unsendable, deferred)
-        return MqttClient(settings, delivery, time.time)
-
-    def _events(self) -> CloudEvents | None:
-        run = f"{self._plant.seed}/{self._plant.start}"
-        return CloudEvents(self._settings.mqtt_cloud_events_source, run) if self._settings.mqtt_cloud_events else None
-
-    def _to_stdout(self) -> Sink:
-        if why_not := why_not_writable(sys.stdout.fileno()):
-            raise UsageError(f"--dry-run: cannot write to standard output: {why_not}")
-        stdout = FileIO(sys.stdout.fileno(), "w", closefd=False)
-        return StdoutWriter(self._outbox, self._topics.topic, self._settings.mqtt_qos, stdout, RETAINED)
-
-    def _write_truth(self, path: str) -> GroundTruthFile:
-        plant_file = self._settings.message_config_path
-        if Path(path).exists() and plant_file.exists() and Path(path).samefile(plant_file):
-            raise UsageError(f"--truth: {path} is the plant's file")
-        try:
-            truth = GroundTruthFile(Path(path), round(self._plant.start * 1000), self._plant.seed)
-        except OSError as error:
-            raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
-        self._plant.listen(truth, truth.order)
-        return truth
-
-    def _describe_machines(self, truth: GroundTruthFile) -> None:
-        now_ms = round(self._plant.now * 1000)
-        truth.machines(self._plant.oee(), self._plant.machines(), now_ms)
-
-    async def _pace(self, life: TaskSupervisor) -> None:
-        await self._pacer.run()
-        life.end()
+    # time
 
     def _late_rate(self, config: PlantConfig) -> float:
-        """Messages a second, at most, of what is said late."""
+        """Return the most late messages a second."""
         _, parts = self._settings.part
-        unheard = self._options.dry_run or (self._options.speed == inf and not self._options.then_live)
-        own = forecast(config).per_second / parts
-        return history_rate(self._settings.history_rate, own, unheard=unheard, parts=parts)
+        unlimited = self._options.dry_run or (self._options.speed == inf and not self._options.then_live)
+        plant_rate = forecast(config).per_second / parts
+        return history_rate(self._settings.history_rate, plant_rate, unlimited=unlimited, parts=parts)
 
-    def _follow_progress(self, timing: Timing) -> Progress:
+    def _progress(self, timing: Timing) -> Progress | None:
+        if not (self._is_first and timing.begins_with_history):
+            return None
         live, count = timing.speed < inf, self._options.count or inf
         return Progress(timing.start, lambda: self.ledger.generated, live=live, count=count)
 
-    def _on_clock_step(self, seconds: float) -> None:
-        catch_up = self._settings.catch_up
-        too_far = seconds > LONG_STEP_SECONDS and self._truth is None and catch_up is not CatchUp.STRETCH
-        anew = too_far and self._pacer.begin_anew()
-        if self._says_first:
-            log.log(*told(seconds, catch_up, anew=anew))
+    def _handle_clock_steps(self) -> None:
+        """Log each step of the wall clock, and restart the plant after one that is too far to catch up."""
+        for seconds in self._clock_steps:
+            catch_up = self._settings.catch_up
+            too_far = seconds > LONG_STEP_SECONDS and self._truth is None and catch_up is not CatchUp.STRETCH
+            restarted = too_far and self._pacer.restart()
+            if self._is_first:
+                log.log(*step_line(seconds, catch_up, restarted=restarted))
+        self._clock_steps.clear()
 
-    def _begin_anew(self, start: float) -> None:
+    def _restart(self, start: float) -> None:
         self._plant.begin_anew(start)
-        if self._encoder is not None:
-            self._encoder.start_run(self._events())
-
-    def _show_first(self, messages: Sequence[Message]) -> None:
-        """One row of each kind, once it has arrived: what a newcomer wants to see, and kubectl logs can."""
-        if len(self._shown) == len(self.ledger.acknowledged_by_kind):
-            return
-        for message in messages:
-            if message.kind not in self._shown:
-                self._shown.add(message.kind)
-                log.info("first on %s: %s", self._topics.topic(message), message.payload.decode())
-
-    def _on_overflow(self, what: str) -> None:
-        size = self._outbox.size
-        self._rare.log(logging.WARNING, "overflow", "the queue is full (%d messages): dropping the %s", size, what)
-
-    def _on_puback(self, line: str, message: Message, code: int) -> None:
-        topic, why = self._topics.topic(message), explain(Packet.PUBACK, code)
-        self._rare.log(logging.WARNING, (message.kind, code), line, topic, why)
-
-    def _on_unsendable(self, message: Message, reason: str, why: str) -> None:
-        said = "dropping a message of %s: %s: %s"
-        self._rare.log(logging.WARNING, (message.kind, reason), said, message.source, reason, why)
+        self._output.restart_run()

@@ -1,1 +1,1 @@
-"""Several simulators as one process: who has which part, what they tell, and its sums."""
+"""Several simulators as one process: the partition of a plant, workers, their supervisor, sums of their reports."""

@@ -1,4 +1,4 @@
-"""Sums of what several workers tell of themselves: what one process that did all of it would tell."""
+"""Sums of the reports of several workers, as one process that did all of it would report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from edge.delivery.queue import Ledger
-from edge.observability.metrics import Lateness
+from edge.lateness import Lateness
 from edge.oee_sums import added
 from edge.status import NO_STEPS, ClockStatus, ConnectionStatus
 from plant.telemetry import KindOee, Snapshot
@@ -15,9 +15,9 @@ from plant.telemetry import KindOee, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """How delivery goes, told each second.
+    """The state of delivery, sent each second.
 
-    turn_age_seconds: for how long the run loop had not turned.
+    turn_age_seconds: time since the run loop last turned.
     """
 
     ledger: Ledger
@@ -29,32 +29,32 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True)
 class PlantReport:
-    """What the plant is at, told when asked for."""
+    """The plant's figures, sent on request."""
 
     snapshot: Snapshot
     kinds: Sequence[KindOee]
 
 
 def sum_ledgers(into: Ledger, parts: Sequence[Ledger]) -> None:
-    """Make a ledger the sum of others."""
+    """Set a ledger to the sum of others."""
     for name in Ledger.__slots__:
         zero = type(getattr(into, name))()
         setattr(into, name, sum((getattr(part, name) for part in parts), zero))
 
 
-def sum_connections(parts: Sequence[ConnectionStatus], gone: Sequence[ConnectionStatus] = ()) -> ConnectionStatus:
-    """All are connected or the whole is not; of times there is the one that is to be worried about.
+def sum_connections(parts: Sequence[ConnectionStatus], done: Sequence[ConnectionStatus] = ()) -> ConnectionStatus:
+    """Return the sum of connections: connected if all are, and each time the most worrying one.
 
-    gone: those that are over; what they have counted counts on.
+    done: connections that are over, of which only the counts are added.
     """
-    counted = [*parts, *gone]
-    away = next((part for part in parts if not part.connected), None)
+    counted = [*parts, *done]
+    disconnected = next((part for part in parts if not part.connected), None)
     return ConnectionStatus(
-        connected=away is None,
+        connected=disconnected is None,
         connects=sum(part.connects for part in counted),
         token_renewals=sum(part.token_renewals for part in counted),
         token_expiry=min(_known(parts, "token_expiry"), default=None),
-        last_reason=(away or parts[0]).last_reason,
+        last_reason=(disconnected or parts[0]).last_reason,
         last_ack_age_seconds=max(_known(parts, "last_ack_age_seconds"), default=None),
         waiting_seconds=max(part.waiting_seconds for part in parts),
         blocked=next((part.blocked for part in parts if part.blocked), None),
@@ -63,12 +63,12 @@ def sum_connections(parts: Sequence[ConnectionStatus], gone: Sequence[Connection
 
 
 def sum_clocks(parts: Iterable[ClockStatus]) -> ClockStatus:
-    """All see the same clock on the wall; the one that is furthest from it is told of."""
+    """Return the status of the part that is furthest from the wall clock, which is the same for all."""
     return max(parts, key=lambda part: (part.steps, abs(part.ahead_seconds)), default=ClockStatus())
 
 
 def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
-    """All machines, jobs, rows and orders."""
+    """Return the sums of machines, jobs, messages and orders."""
     return Snapshot(
         time_ms=max((part.time_ms for part in parts), default=0),
         rows=added(part.rows for part in parts),

@@ -1,4 +1,4 @@
-"""Messages between the process at the front and its workers, over a pair of sockets that nobody else can reach."""
+"""Messages between a supervisor and its workers, over a pair of sockets that no other process can reach."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ def receive(end: socket.socket) -> tuple[str, Any] | None:
 
 
 class Channel:
-    """One end. A message is a name and a value, which is copied as it is when sent."""
+    """One end of a channel. A message is a name and a value, which is copied when it is sent."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     @classmethod
     async def over(cls, end: socket.socket) -> Self:
-        """The channel over a socket, which is the channel's from now on."""
+        """Return the channel over a socket, which the channel owns from now on."""
         return cls(*await asyncio.open_connection(sock=end))
 
     def send(self, name: str, value: object = None) -> None:
-        """Send a message; to nobody, where the other end is gone."""
+        """Send a message; it is lost where the other end is gone."""
         if self._writer.is_closing():
             return
         body = pickle.dumps((name, value))
         self._writer.write(len(body).to_bytes(_LENGTH_BYTES) + body)
 
-    async def sent(self) -> None:
-        """Wait while more than a little is still to be sent; to nobody it is sent at once."""
+    async def flush(self) -> None:
+        """Wait while more than a little is still to be sent."""
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
         await asyncio.sleep(0)
 
     async def messages(self) -> AsyncIterator[tuple[str, Any]]:
-        """Every message that comes, until the other end is gone."""
+        """Yield every message that arrives, until the other end is gone."""
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 length = int.from_bytes(await self._reader.readexactly(_LENGTH_BYTES))
                 yield pickle.loads(await self._reader.readexactly(length))  # noqa: S301 - from a fork of this program
 
     async def close(self) -> None:
-        """Get everything sent, and be gone."""
+        """Send what is still to be sent, and close."""
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
             self._writer.close()

@@ -1,8 +1,8 @@
-"""Workers as one: forked, told what to do, listened to and summed up, so that they look like one process.
+"""The supervisor of workers: it forks and commands them, and sums up their reports, as if they were one process.
 
-A fork shares what was read, checked and imported. The workers see no signals: a terminal and some supervisors signal
-whole groups of processes, and a worker would then be told twice. They are told by the front alone, over a channel,
-whose end tells them as well that the front is gone.
+A fork shares what was read, checked and imported. The workers ignore signals: a terminal and some supervisors signal
+whole groups of processes, and a worker would then be ended twice. They get commands from this process only, over a
+channel, whose end also shows them that this process is gone.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from edge.delivery.queue import Ledger
-from edge.http.oee_answer import Entry, OeeTruth, merged
-from edge.observability.logs import speak_as
-from edge.observability.metrics import Lateness
+from edge.http.oee_answer import merged
+from edge.lateness import Lateness
+from edge.observability.logs import log_as_worker
 from edge.oee_sums import sum_kinds
 from edge.runtime.tasks import FORCED, TaskSupervisor
-from edge.status import BadQuery, ClockStatus, ConnectionStatus, OeeQuery
+from edge.status import BadQuery, ClockStatus, ConnectionStatus, MachineEntry, OeeFigures, OeeQuery
 from edge.workers.aggregation import (
     DeliveryReport,
     PlantReport,
@@ -34,129 +34,130 @@ from edge.workers.aggregation import (
     sum_snapshots,
 )
 from edge.workers.channel import Channel
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("app")
 
 _ANSWER_SECONDS = 2.0
-_TRUTH_SECONDS = 60.0
+_OEE_SECONDS = 60.0
 _TRIAL_SECONDS = 10.0
-_FAREWELL_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 5.0
 
 
 class WorkerDied(Exception):
-    """A worker has ended that nobody told to; the text says which, and how."""
+    """A worker has ended without being told to; the text says which, and how."""
 
 
-class NotAdopted(Exception):
-    """The workers stay with the structure that they have; the text says which of them cannot leave it, and why."""
+class NotApplied(Exception):
+    """The workers keep their configuration; the text says which of them cannot apply another one, and why."""
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A worker as the front knows it.
+    """A worker as its supervisor sees it.
 
-    number: counted from 1.  heard_at: when its last pulse came.  code: of its end, negative for a signal.
-    early: what it is to be told once there is a channel.  asked: how many questions it was.  waiting: those that it has
-    not answered yet, by number.  parts: what it has said so far of the truth.
+    number: counted from 1.  received_at: when its last message came.  exit_code: of its process, negative for a signal.
+    early: commands to send once there is a channel.  asked: the number of questions.  waiting: those without an answer
+    yet, by number.  entries: the part of an OEE answer that has arrived.
     """
 
     number: int
     pid: int
     end: socket.socket
-    heard_at: float = 0.0
+    received_at: float
     channel: Channel | None = None
-    pulse: DeliveryReport | None = None
-    census: PlantReport | None = None
+    delivery: DeliveryReport | None = None
+    plant: PlantReport | None = None
     done: bool = False
-    code: int | None = None
+    exit_code: int | None = None
     early: list[tuple[str, object]] = field(default_factory=list)
     asked: int = 0
     waiting: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
-    parts: list[Entry] = field(default_factory=list)
+    entries: list[MachineEntry] = field(default_factory=list)
 
-    async def listen(self) -> AsyncIterator[tuple[str, Any]]:
-        """All that it says, until it is gone."""
+    async def messages(self) -> AsyncIterator[tuple[str, Any]]:
+        """Yield all its messages, until it is gone."""
         self.channel = await Channel.over(self.end)
-        for order, value in self.early:
-            self.channel.send(order, value)
+        for name, value in self.early:
+            self.channel.send(name, value)
         async for message in self.channel.messages():
             yield message
 
-    def tell(self, order: str, value: object = None) -> None:
-        """Give an order, if it is there to hear it."""
+    def command(self, name: str, value: object = None) -> None:
+        """Send a command, unless its process has ended."""
         if self.channel is None:
-            self.early.append((order, value))
-        elif self.code is None:
-            self.channel.send(order, value)
+            self.early.append((name, value))
+        elif self.exit_code is None:
+            self.channel.send(name, value)
 
     async def ask(self, question: str, value: object = None) -> Any:
-        """Its answer; to be given up after a time. TimeoutError where it is dead, and never will answer."""
-        if self.code is not None:
+        """Return its answer, however long it takes; raises TimeoutError where its process has ended."""
+        if self.exit_code is not None:
             raise TimeoutError
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.asked += 1
         self.waiting[self.asked] = answer
-        self.tell(question, (self.asked, value))
+        self.command(question, (self.asked, value))
         return await answer
 
-    async def truth(self, query: OeeQuery) -> OeeTruth:
-        """The machines of its part, which come before the rest of the answer; TimeoutError, BadQuery."""
-        answer = await self.ask("truth", query)
+    async def oee(self, query: OeeQuery) -> OeeFigures:
+        """Return the OEE figures of its machines; raises TimeoutError or BadQuery."""
+        answer = await self.ask("oee", query)
         if isinstance(answer, BadQuery):
             raise answer
         return answer  # type: ignore[no-any-return]
 
-    def hear(self, name: str, value: Any) -> None:
-        """A part of an answer, or the rest of it. Nobody may be waiting any more."""
-        if name == "part":
-            self.parts += value
+    def on_answer(self, name: str, value: Any) -> None:
+        """Process an answer, or a part of one, which nothing may be waiting for any more."""
+        if name == "entries":
+            self.entries += value
             return
-        number, said = value
-        if isinstance(said, OeeTruth):
-            said, self.parts = said._replace(entries=self.parts), []
+        number, content = value
+        if isinstance(content, OeeFigures):
+            content, self.entries = content._replace(entries=self.entries), []
         if not (answer := self.waiting.pop(number)).done():
-            answer.set_result(said)
+            answer.set_result(content)
 
 
-def fork(lives: Sequence[Callable[[socket.socket], int]]) -> list[Worker]:
-    """Begin a process for each life, which is given its end of a channel and gives its exit code.
+def fork(works: Sequence[Callable[[socket.socket], int]], clock: Callable[[], float]) -> list[Worker]:
+    """Start a process for each callable, which is given its end of a channel and returns its exit code.
 
-    To be called while there is neither an event loop nor a second thread.
+    To be called while there is neither an event loop nor a second thread.  clock: seconds, monotonic.
     """
     gc.freeze()  # what the collector leaves alone stays shared
     workers: list[Worker] = []
-    for number, life in enumerate(lives, 1):
+    for number, work in enumerate(works, 1):
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if not pid:
-            speak_as(number)
-            _be(life, theirs, [ours, *(worker.end for worker in workers)])
+            log_as_worker(number)
+            _run_worker(work, theirs, [ours, *(worker.end for worker in workers)])
         theirs.close()
-        workers.append(Worker(number, pid, ours))
+        workers.append(Worker(number, pid, ours, received_at=clock()))
     return workers
 
 
-def _be(life: Callable[[socket.socket], int], end: socket.socket, others: Sequence[socket.socket]) -> NoReturn:
-    """Be a worker. Others' ends are closed: who holds one open keeps a worker from seeing that the front is gone."""
-    code = FORCED
+def _run_worker(work: Callable[[socket.socket], int], end: socket.socket, others: Sequence[socket.socket]) -> NoReturn:
+    """Run in the forked process. Other ends are closed: an open one would hide the end of the supervisor."""
+    exit_code = FORCED
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         for other in others:
             other.close()
-        code = life(end)
+        exit_code = work(end)
     except Exception:
-        log.exception("a worker ends")
+        log.exception("worker failed")
     finally:
-        os._exit(code)
+        os._exit(exit_code)
 
 
 class WorkerSupervisor:
-    """The front's side of all workers.
+    """All workers, as one simulator.
 
     about: what they are, in a few words.  clock: seconds, monotonic.
-    drain_seconds: how long they may take to get the rest acknowledged.
+    drain_seconds: how long they may take to drain their queues.
     """
 
     def __init__(
@@ -165,167 +166,173 @@ class WorkerSupervisor:
         self.ledger, self.lateness, self.seed = Ledger(), Lateness(), seed
         self._workers, self._about, self._clock, self._drain_seconds = workers, about, clock, drain_seconds
         self._ending = False
-        for worker in workers:
-            worker.heard_at = clock()
 
-    @property
-    def farewell_seconds(self) -> float:
-        """They are waited for, killed, and waited for once more."""
-        return 3 * _FAREWELL_SECONDS
-
-    def describe(self) -> str:
-        """Say what they are."""
-        return self._about
+    # status
 
     def connection(self) -> ConnectionStatus:
-        """All connections as one; of workers that are done already only what they have counted."""
-        at_work = self._at_work() or self._workers
-        gone = [worker for worker in self._workers if worker not in at_work]
-        return sum_connections([_connection(worker) for worker in at_work], [_connection(worker) for worker in gone])
-
-    def turn_age_seconds(self) -> float:
-        """Tell for how long the slowest has not turned; who says nothing does not turn."""
-        now = self._clock()
-        return max((now - worker.heard_at + _turn_age(worker) for worker in self._at_work()), default=0.0)
+        """Return all connections as one; of workers that are done, only their counts."""
+        working = self._working() or self._workers
+        done = [worker for worker in self._workers if worker not in working]
+        return sum_connections([_connection(worker) for worker in working], [_connection(worker) for worker in done])
 
     def clock(self) -> ClockStatus:
-        """The clock that all of them see."""
-        return sum_clocks(worker.pulse.clock for worker in self._workers if worker.pulse)
+        """Return the status of the clock, which is the same for all of them."""
+        return sum_clocks(worker.delivery.clock for worker in self._workers if worker.delivery)
+
+    def turn_age_seconds(self) -> float:
+        """Return how long ago the slowest run loop turned; one of a silent worker counts as stopped."""
+        now = self._clock()
+        return max((now - worker.received_at + _turn_age(worker) for worker in self._working()), default=0.0)
 
     def snapshot(self) -> Snapshot:
-        """The counts of all parts."""
-        return sum_snapshots([census.snapshot for census in self._censuses()])
+        """Return the counts of all parts."""
+        return sum_snapshots([report.snapshot for report in self._plant_reports()])
 
     def oee_by_kind(self) -> list[KindOee]:
-        """The sums of all parts."""
-        return sum_kinds(census.kinds for census in self._censuses())
+        """Return the OEE sums of all parts."""
+        return sum_kinds(report.kinds for report in self._plant_reports())
 
-    async def look(self) -> None:
-        """Ask all of them; who does not answer soon stays as it was."""
+    async def refresh(self) -> None:
+        """Ask all workers for their figures; those of a worker that does not answer soon stay as they were."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWER_SECONDS):
-                await asyncio.gather(*map(self._count, self._at_work()))
+                await asyncio.gather(*map(self._refresh_one, self._working()))
         self._sum_up()
 
-    async def truth(self, query: OeeQuery) -> OeeTruth:
-        """The machines of all parts; TimeoutError where one does not answer, BadQuery."""
-        async with asyncio.timeout(_TRUTH_SECONDS):
-            parts = await asyncio.gather(*(worker.truth(query) for worker in self._workers))
+    async def oee(self, query: OeeQuery) -> OeeFigures:
+        """Return the OEE figures of all machines; raises TimeoutError where a worker does not answer, or BadQuery."""
+        async with asyncio.timeout(_OEE_SECONDS):
+            parts = await asyncio.gather(*(worker.oee(query) for worker in self._workers))
         return await merged(parts, query.which.limit)
 
-    def start(self, life: TaskSupervisor) -> None:
-        """Have them begin; life ends when all are done, or one is dead."""
-        for worker in self._workers:
-            worker.tell("start")
-            life.start(f"worker {worker.number}", self._follow(worker, life))
+    # from start to exit code
 
-    def between_statistics(self) -> None:
-        """Sum up what they have told."""
+    @property
+    def shutdown_seconds(self) -> float:
+        """How long waiting for them, killing them, and waiting again may take."""
+        return 3 * _SHUTDOWN_SECONDS
+
+    def describe(self) -> str:
+        """Return what they are."""
+        return self._about
+
+    def start(self, tasks: TaskSupervisor) -> None:
+        """Have them begin; end `tasks` when all are done, and fail when one has ended."""
+        for worker in self._workers:
+            worker.command("start")
+            tasks.start(f"worker {worker.number}", self._follow(worker, tasks))
+
+    def before_statistics(self) -> None:
+        """Sum up their reports."""
         self._sum_up()
 
-    async def adopt(self, config: object) -> None:
-        """Have all of them follow another structure, or none: NotAdopted where one cannot, or does not answer."""
+    async def shutdown(self, failure: Exception | None) -> None:  # noqa: ARG002 - the other workers end normally
+        """End them cleanly, and kill those that do not end in time."""
+        self._ending = True
+        for worker in self._workers:
+            worker.command("end")
+        if not await self._all_ended(self._drain_seconds + _SHUTDOWN_SECONDS):
+            for worker in (worker for worker in self._workers if worker.exit_code is None):
+                log.error("%s does not end, killing it", self._name(worker))
+                os.kill(worker.pid, signal.SIGKILL)
+            await self._all_ended(_SHUTDOWN_SECONDS)
+        self._sum_up()
+
+    def exit_code(self, failure: Exception | None) -> int:
+        """Return the worst of all exit codes."""
+        if failure is not None:
+            log.error("shut down: %s", failure, exc_info=None if isinstance(failure, WorkerDied) else failure)
+        codes = (worker.exit_code for worker in self._workers)
+        return max(*(FORCED if code is None or code < 0 else code for code in codes), FORCED if failure else 0)
+
+    # reload
+
+    async def apply(self, config: PlantConfig) -> None:
+        """Have all of them follow another configuration, or none: NotApplied where one cannot, or does not answer."""
         answers = {worker: asyncio.ensure_future(worker.ask("try", config)) for worker in self._workers}
         await asyncio.wait(answers.values(), timeout=_TRIAL_SECONDS)
         why_not = next(filter(None, (self._why_not(worker, answer) for worker, answer in answers.items())), None)
         for worker in self._workers:
-            worker.tell("take back" if why_not else "keep")
+            worker.command("take back" if why_not else "keep")
         if why_not:
-            raise NotAdopted(why_not)
-
-    async def wind_up(self, death: Exception | None) -> None:  # noqa: ARG002 - who lives still may end well
-        """Have them end in good order; kill who does not."""
-        self._ending = True
-        for worker in self._workers:
-            worker.tell("end")
-        if not await self._all_ended(self._drain_seconds + _FAREWELL_SECONDS):
-            for worker in (worker for worker in self._workers if worker.code is None):
-                log.error("%s does not end: killing it", self._name(worker))
-                os.kill(worker.pid, signal.SIGKILL)
-            await self._all_ended(_FAREWELL_SECONDS)
-        self._sum_up()
-
-    def exit_code(self, death: Exception | None) -> int:
-        """The worst of all codes."""
-        if death is not None:
-            log.error("ending: %s", death, exc_info=None if isinstance(death, WorkerDied) else death)
-        codes = [FORCED if worker.code is None or worker.code < 0 else worker.code for worker in self._workers]
-        return max(*codes, FORCED if death else 0)
+            raise NotApplied(why_not)
 
     def _why_not(self, worker: Worker, answer: asyncio.Future[Any]) -> str | None:
-        """Why a worker cannot follow what it was to try, or None."""
+        """Return why a worker cannot follow the configuration that it was to try, or None."""
         if answer.cancel() or answer.exception():
             return f"{self._name(worker)} does not answer"
         return f"{self._name(worker)}: {answer.result()}" if answer.result() else None
 
-    # listening
+    # their messages
 
-    async def _follow(self, worker: Worker, life: TaskSupervisor) -> None:
-        """All that it says, and the end of its process."""
-        async for name, value in worker.listen():
-            self._hear(worker, name, value)
+    async def _follow(self, worker: Worker, tasks: TaskSupervisor) -> None:
+        """Process all messages of a worker, and the end of its process."""
+        async for name, value in worker.messages():
+            self._on_message(worker, name, value)
             if all(each.done for each in self._workers):
-                life.end()
-        worker.code = await _reaped(worker.pid)
+                tasks.end()
+        worker.exit_code = await _wait_for_exit(worker.pid)
         if not self._ending:
-            raise WorkerDied(f"{self._name(worker)} {_how(worker.code)}, and without it the plant is not whole")
+            raise WorkerDied(
+                f"{self._name(worker)} {_ending_of(worker.exit_code)}, and the plant is incomplete without it"
+            )
 
-    def _hear(self, worker: Worker, name: str, value: Any) -> None:
-        worker.heard_at = self._clock()
-        if name == "pulse":
-            self._note(worker, value)
+    def _on_message(self, worker: Worker, name: str, value: Any) -> None:
+        worker.received_at = self._clock()
+        if name == "delivery":
+            self._keep_reports(worker, value)
         elif name == "done":
             worker.done = True
-            self._note(worker, *value)
+            self._keep_reports(worker, *value)
         else:
-            worker.hear(name, value)
+            worker.on_answer(name, value)
 
-    def _note(self, worker: Worker, pulse: DeliveryReport, census: PlantReport | None = None) -> None:
-        worker.pulse, worker.census = pulse, census or worker.census
-        self.lateness.worsen(pulse.lateness.take_worst())
+    def _keep_reports(self, worker: Worker, delivery: DeliveryReport, plant: PlantReport | None = None) -> None:
+        worker.delivery, worker.plant = delivery, plant or worker.plant
+        self.lateness.raise_worst(delivery.lateness.take_worst())
 
-    async def _count(self, worker: Worker) -> None:
-        self._note(worker, *await worker.ask("figures"))
+    async def _refresh_one(self, worker: Worker) -> None:
+        self._keep_reports(worker, *await worker.ask("figures"))
 
     async def _all_ended(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while any(worker.code is None for worker in self._workers):  # noqa: ASYNC110 - soon over
+                while any(worker.exit_code is None for worker in self._workers):  # noqa: ASYNC110 - soon over
                     await asyncio.sleep(0.02)
-        return all(worker.code is not None for worker in self._workers)
-
-    # summing up
+        return all(worker.exit_code is not None for worker in self._workers)
 
     def _sum_up(self) -> None:
-        pulses = [worker.pulse for worker in self._workers if worker.pulse]
-        if pulses:
-            sum_ledgers(self.ledger, [pulse.ledger for pulse in pulses])
-            self.lateness.become_sum_of([pulse.lateness for pulse in pulses])
+        reports = [worker.delivery for worker in self._workers if worker.delivery]
+        if reports:
+            sum_ledgers(self.ledger, [report.ledger for report in reports])
+            self.lateness.set_to_sum([report.lateness for report in reports])
 
-    def _at_work(self) -> list[Worker]:
-        return [worker for worker in self._workers if not worker.done and worker.code is None]
+    def _working(self) -> list[Worker]:
+        return [worker for worker in self._workers if not worker.done and worker.exit_code is None]
 
-    def _censuses(self) -> list[PlantReport]:
-        return [worker.census for worker in self._workers if worker.census]
+    def _plant_reports(self) -> list[PlantReport]:
+        return [worker.plant for worker in self._workers if worker.plant]
 
     def _name(self, worker: Worker) -> str:
         return f"worker {worker.number} of {len(self._workers)} (process {worker.pid})"
 
 
 def _connection(worker: Worker) -> ConnectionStatus:
-    return worker.pulse.connection if worker.pulse else ConnectionStatus()
+    return worker.delivery.connection if worker.delivery else ConnectionStatus()
 
 
 def _turn_age(worker: Worker) -> float:
-    return worker.pulse.turn_age_seconds if worker.pulse else 0.0
+    return worker.delivery.turn_age_seconds if worker.delivery else 0.0
 
 
-async def _reaped(pid: int) -> int:
-    """Wait for a process that is ending; its exit code, or minus the number of the signal that killed it."""
+async def _wait_for_exit(pid: int) -> int:
+    """Wait for a process that is ending; return its exit code, or minus the number of the signal that killed it."""
     while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):  # noqa: ASYNC110, ASYNC222 - soon over, and does not block
         await asyncio.sleep(0.01)
     return os.waitstatus_to_exitcode(ended[1])
 
 
-def _how(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"has ended with exit code {code}"
+def _ending_of(exit_code: int) -> str:
+    return (
+        f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"has ended with exit code {exit_code}"
+    )

@@ -153,7 +153,7 @@ def test_our_sender_by_the_clock_sends_what_it_is_asked_for(broker: BenchBroker)
     """It takes no less time than so many rows do."""
     measured = counted(broker, Case("ours", broker.port, messages=1_000, machines=500, target_rate=2_000))
 
-    assert measured.seconds > 0.45
+    assert measured.seconds > 0.2  # unpaced it takes a hundredth; what fell due as it started is sent at once
 
 
 def test_a_daemon_is_watched_while_it_idles(broker: BenchBroker) -> None:

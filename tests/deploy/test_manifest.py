@@ -18,9 +18,8 @@ import yaml
 from fastapi.routing import APIRoute
 
 import app
-from edge.http.routes import create_app
 from edge.settings.loader import Settings, unknown_variables, variables
-from tests.edge.http.test_routes import Shown, serving
+from tests.edge.http.test_routes import Shown, app_of, serving
 from tools.generate import GENERATED
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +159,7 @@ def test_nothing_is_mounted_by_sub_path() -> None:
 
 def test_probes_ask_what_there_is_to_ask() -> None:
     """Each probe is a route of the HTTP port, and that port is open to the kubelet."""
-    routes = {route.path for route in create_app(Shown()).routes if isinstance(route, APIRoute)}
+    routes = {route.path for route in app_of(Shown()).routes if isinstance(route, APIRoute)}
     probes = {name: CONTAINER[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
 
     assert {name: probe["path"] for name, probe in probes.items()} == {
@@ -258,12 +257,13 @@ def test_the_image_runs_as_the_user_of_the_manifest() -> None:
     assert DOCKERFILE.rstrip().endswith('ENTRYPOINT ["python", "app.py"]')
 
 
-@pytest.mark.parametrize(("reason", "status"), [(None, 0), ("stuck", 1)], ids=["well", "unwell"])
-def test_the_health_check_is_livez(reason: str | None, status: int) -> None:
+@pytest.mark.parametrize(("failing", "status"), [(False, 0), (True, 1)], ids=["well", "unwell"])
+def test_the_health_check_is_livez(failing: bool, status: int) -> None:
     """The command of HEALTHCHECK, run as it stands, says what /livez says."""
     found = re.search(r"^HEALTHCHECK .*CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     shown = Shown()
-    shown.dead = reason
+    if failing:
+        shown.fail()
     with serving(shown) as client:
         command = [sys.executable, *json.loads(found[1] if found else "")[1:]]
         run = subprocess.run(

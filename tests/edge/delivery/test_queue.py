@@ -79,9 +79,10 @@ def test_a_full_queue_acts_by_its_policy(
 )
 def test_an_overflow_is_told(policy: QueuePolicy, told: list[str]) -> None:
     """Someone can say in a log what gave way; under `block` nothing does."""
-    outbox, heard = filled(2, policy), list[str]()
-    outbox.on_overflow = heard.append
-    outbox.offer(message(3))
+    heard = list[str]()
+    outbox = MessageQueue(2, policy, on_overflow=heard.append)
+    for number in (1, 2, 3):
+        outbox.offer(message(number))
 
     assert heard == told
 
@@ -152,9 +153,8 @@ def test_a_ledger_with_a_message_too_many_does_not_balance() -> None:
 def test_the_hooks_speak_only_at_the_edges() -> None:
     """on_message when an empty queue gets something, on_room when a full one gets room."""
     told: list[str] = []
-    outbox = MessageQueue(2)
+    outbox = MessageQueue(2, on_room=lambda: told.append("room"))
     outbox.connect_consumer(lambda: told.append("message"))
-    outbox.on_room = lambda: told.append("room")
     for number in (1, 2, 3):
         outbox.offer(message(number))
     outbox.put_back(*outbox.take(1))

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from edge.http.connection_limits import Limits
-from edge.http.oee_answer import OeeAnswer
+from edge.status import OeeFigures
 from tests.edge.http.test_routes import Shown, serving
 from tests.support.processes.waiting import wait_until
 
@@ -28,10 +28,8 @@ class Large(Shown):
 
     def reset(self) -> None:
         super().reset()
-        self.answer = OeeAnswer([bytes(50_000)] * (LARGE_BYTES // 50_000))
-
-    async def oee(self, _query: object) -> OeeAnswer:
-        return self.answer
+        machine = ((0, 1), "CNC-01", bytes(50_000))
+        self.figures = OeeFigures(0.0, 0.0, [machine] * (LARGE_BYTES // 50_000), more=False, types=())
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def longest_wait(work: Callable[[], Awaitable[object]]) -> float:
 
 async def whole(daemon: Simulator, query: OeeQuery) -> int:
     """The length of an answer."""
-    return (await oee_answer(await daemon.truth(query), query)).size_bytes
+    return (await oee_answer(await daemon.oee(query), query)).size_bytes
 
 
 @pytest.mark.parametrize("which", [Which(), Which("testing")], ids=["all", "one type"])
@@ -57,7 +57,7 @@ def test_nobody_waits_for_the_truth_of_all_machines(which: Which, daemon: Simula
 
 def test_nobody_waits_for_a_count_of_all_machines(daemon: Simulator) -> None:
     """For metrics and details; what they then show costs nothing."""
-    assert longest_wait(daemon.look) < LONGEST_SECONDS
+    assert longest_wait(daemon.refresh) < LONGEST_SECONDS
 
     began = time.thread_time()
     shown = daemon.snapshot(), daemon.oee_by_kind()

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
 
-from edge.delivery.queue import Ledger
-from edge.http.oee_answer import Entry, OeeTruth, merged
+import edge.http.oee_answer
+from edge.http.oee_answer import OeeAnswers, merged
 from edge.http.shared_work import SharedWork, in_turns
-from edge.observability.metrics import Lateness
-from edge.runtime import service
-from edge.runtime.reload import LoadedPlant, Reloader
-from edge.runtime.service import Service
-from edge.settings.loader import Settings
-from edge.status import NO_STEPS, Busy, ClockStatus, ConnectionStatus, OeeQuery
+from edge.status import Busy, MachineEntry, OeeFigures, OeeQuery
 from messages import START, FactoryMessageGenerator
 from plant.telemetry import Which
 from tests.support.factory.answers import answered, truth_of, whole_answer
@@ -86,7 +79,7 @@ def test_parts_of_a_plant_answer_as_the_whole(which: Which) -> None:
     assert put_together._replace(entries=()) == whole._replace(entries=())
 
 
-def read(entry: Entry) -> tuple[tuple[int, int], str, dict[str, Any]]:
+def read(entry: MachineEntry) -> tuple[tuple[int, int], str, dict[str, Any]]:
     """An entry; of results that a machine never had a part does not know."""
     place, machine_id, json = entry
     machine = orjson.loads(json)
@@ -167,44 +160,20 @@ def test_who_gives_up_takes_nothing_from_others() -> None:
     assert asyncio.run(ask()) == 1
 
 
-class Large:
-    """Works with so much to tell of its machines that the memory has room for one answer at a time."""
-
-    def __init__(self) -> None:
-        self.ledger, self.lateness = Ledger(), Lateness()
-
-    def connection(self) -> ConnectionStatus:
-        return ConnectionStatus()
-
-    farewell_seconds = 5.0
-
-    def clock(self) -> ClockStatus:
-        return NO_STEPS
-
-    def snapshot(self) -> None: ...
-
-    def oee_by_kind(self) -> None: ...
-
-    def adopt(self, _config: object) -> None: ...
-
-    async def truth(self, _query: OeeQuery) -> OeeTruth:
-        return OeeTruth(START, START, [((0, 1), "CNC-01", bytes(20_000_000))], more=False, types=())
-
-
 def test_no_answer_is_made_while_others_that_are_being_read_take_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks is told to come again; once an answer has been read there is room."""
-    monkeypatch.setattr(service, "_PATIENCE", 3)
+    """Busy is raised; once an answer has been read there is room."""
+    monkeypatch.setattr(edge.http.oee_answer, "_TRIES", 3)
+
+    async def large(_query: OeeQuery) -> OeeFigures:
+        return OeeFigures(START, START, [((0, 1), "CNC-01", bytes(20_000_000))], more=False, types=())
 
     async def ask() -> int:
-        works: Any = Large()
-        in_force = LoadedPlant(MANY, b"")
-        reloader = Reloader(Path("plant.yaml"), lambda _content: MANY, works.adopt, time.time, in_force)
-        shown = Service(Settings.load({}, pid=1), works, reloader, "0", time.monotonic)
-        being_read = await shown.oee(OeeQuery())
+        answers = OeeAnswers(large)
+        being_read = await answers.get(OeeQuery())
         with pytest.raises(Busy):
-            await shown.oee(OeeQuery())
+            await answers.get(OeeQuery())
         read = being_read.size_bytes
         del being_read
-        return read + (await shown.oee(OeeQuery())).size_bytes
+        return read + (await answers.get(OeeQuery())).size_bytes
 
     assert asyncio.run(ask()) > 40_000_000

@@ -8,22 +8,24 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Gauge
 
 from edge.http.asgi import Outermost
+from edge.http.authorization import authorize
 from edge.http.connection_limits import Limits
-from edge.http.oee_answer import OeeAnswer
-from edge.http.routes import create_app, served
+from edge.http.routes import HttpContext, create_app, served
 from edge.http.server import Server
 from edge.status import (
     BadQuery,
     Busy,
     ConnectionStatus,
+    OeeFigures,
     OeeQuery,
     PortError,
     ReloadOutcome,
@@ -31,61 +33,63 @@ from edge.status import (
     why_not_ready,
 )
 from plant.telemetry import Which
+from tests.edge.fixed_status import FixedStatus
+
+AWAY, STOPPED = "not connected to the broker: cannot reach it\n", "the run loop has not turned for 100.0 s\n"
 
 
-class Shown:
-    """A daemon as the port sees it: facts that the test sets."""
-
-    version = "0.1.0"
+class Shown(FixedStatus):
+    """A simulator as the port sees it, and what a test sets of the process around it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.registry = CollectorRegistry()
         Gauge("temperature_celsius", "How warm it is.", registry=self.registry).set(21.5)
         self.reset()
 
     def reset(self) -> None:
         """All is well, no token file, and nothing was reloaded."""
+        super().__init__()
         self.http_token_file: Path | None = None
-        self.dead: str | None = None
-        self.unready: str | None = None
         self.outcome = ReloadOutcome(machines={"cnc_machine": 5})
-        self.reloads, self.expiry = 0, 1.5
-        self.queries: list[OeeQuery] = []
-        self.refusal: Exception | None = None
-        self.next: str | None = None
+        self.reloads = 0
 
-    def why_not_alive(self) -> str | None:
-        return self.dead
+    def fail(self) -> None:
+        """Let the run loop stop."""
+        self.turned_ago_seconds = 100.0
 
-    def why_not_ready(self) -> str | None:
-        return self.unready
-
-    def health(self) -> Mapping[str, object]:
-        return {"ledger": {"queue_depth": 5}, "expiry": self.expiry}
-
-    async def look(self) -> None:
-        pass
-
-    async def oee(self, query: OeeQuery) -> OeeAnswer:
-        self.queries.append(query)
-        if self.refusal is not None:
-            raise self.refusal
-        return OeeAnswer([b'{"span":"%s",' % query.span.encode(), b'"machines":[]}'], self.next)
-
-    async def request_reload(self) -> ReloadOutcome:
+    async def reload(self) -> ReloadOutcome:
+        """Count it."""
         self.reloads += 1
         return self.outcome
 
+    async def authorize(self, request: Request) -> None:
+        """By the token file, if there is one."""
+        await authorize(self.http_token_file, request)
 
-def app_of(shown: Shown) -> Outermost:
+
+def app_of(shown: Shown) -> FastAPI:
+    """The application that shows it."""
+    context = HttpContext(
+        version="0.1.0",
+        registry=shown.registry,
+        reload=shown.reload,
+        authorize=shown.authorize,
+        uptime_seconds=lambda: 1.5,
+        patience_seconds=90.0,
+    )
+    return create_app(shown, context)
+
+
+def served_of(shown: Shown) -> Outermost:
     """The application as it is served."""
-    return served(create_app(shown))
+    return served(app_of(shown))
 
 
 @contextlib.contextmanager
 def serving(shown: Shown, host: str = "127.0.0.1", limits: Limits = Limits()) -> Iterator[httpx.Client]:  # noqa: B008
     """Serve in a thread; gives a client of the port."""
-    server = Server(app_of(shown), host, 0, limits=limits)
+    server = Server(served_of(shown), host, 0, limits=limits)
     thread = threading.Thread(target=lambda: asyncio.run(server.run()))
     thread.start()
     try:
@@ -138,14 +142,14 @@ def test_probes_say_ok_while_all_is_well(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("dead", "unready", "livez", "readyz", "healthz"),
     [
-        (None, "not connected", (200, "ok\n"), (503, "not connected\n"), (200, "degraded")),
-        ("stuck", None, (503, "stuck\n"), (503, "stuck\n"), (503, "failing")),
-        (None, None, (200, "ok\n"), (200, "ok\n"), (200, "ok")),
+        (False, True, (200, "ok\n"), (503, AWAY), (200, "degraded")),
+        (True, False, (503, STOPPED), (503, STOPPED), (503, "failing")),
+        (False, False, (200, "ok\n"), (200, "ok\n"), (200, "ok")),
     ],
 )
 def test_probes_give_the_reason(
-    dead: str | None,
-    unready: str | None,
+    dead: bool,
+    unready: bool,
     livez: tuple[int, str],
     readyz: tuple[int, str],
     healthz: tuple[int, str],
@@ -153,13 +157,16 @@ def test_probes_give_the_reason(
     client: httpx.Client,
 ) -> None:
     """A broker that is away makes us unready, not dead: a restart would not bring it back."""
-    shown.dead, shown.unready = dead, unready
+    if dead:
+        shown.fail()
+    if unready:
+        shown.connected = ConnectionStatus(last_reason="cannot reach it")
     answers = {path: client.get(path) for path in ("/livez", "/readyz", "/healthz")}
 
     assert (answers["/livez"].status_code, answers["/livez"].text) == livez
     assert (answers["/readyz"].status_code, answers["/readyz"].text) == readyz
     assert (answers["/healthz"].status_code, answers["/healthz"].json()["status"]) == healthz
-    assert answers["/healthz"].json()["ledger"] == {"queue_depth": 5}
+    assert answers["/healthz"].json()["uptime_seconds"] == 1.5
 
 
 @pytest.mark.parametrize(
@@ -186,7 +193,7 @@ def test_ready_means_connected() -> None:
 
 def test_no_page_shows_a_token(shown: Shown, client: httpx.Client) -> None:
     """What a broker says goes into reasons, and it may repeat what it was given."""
-    shown.unready = "refused: eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhaW8ifQ.c2ln"
+    shown.connected = ConnectionStatus(last_reason="refused: eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhaW8ifQ.c2ln")
 
     assert not [path for path in ("/readyz", "/healthz") if "eyJ" in client.get(path).text]
 
@@ -194,10 +201,10 @@ def test_no_page_shows_a_token(shown: Shown, client: httpx.Client) -> None:
 @pytest.mark.parametrize("expiry", [float("inf"), float("-inf"), float("nan")])
 def test_a_figure_that_json_cannot_say_is_null(expiry: float, shown: Shown, client: httpx.Client) -> None:
     """A token may claim to expire at 1e400; the details are shown all the same."""
-    shown.expiry = expiry
+    shown.connected = ConnectionStatus(connected=True, token_expiry=expiry)
     answer = client.get("/healthz")
 
-    assert (answer.status_code, answer.json()["expiry"]) == (200, None)
+    assert (answer.status_code, answer.json()["connection"]["token_expiry"]) == (200, None)
 
 
 def test_the_root_links_to_pages_that_exist(client: httpx.Client) -> None:
@@ -225,7 +232,7 @@ def test_a_reload_answers_with_the_machines(client: httpx.Client) -> None:
 
 def test_a_refused_reload_answers_with_all_mistakes(shown: Shown, client: httpx.Client) -> None:
     """422, for the file was understood and found wrong."""
-    shown.outcome = ReloadOutcome(mistakes=("plant.yaml:3: a: b", "plant.yaml:9: c: d"))
+    shown.outcome = ReloadOutcome(errors=("plant.yaml:3: a: b", "plant.yaml:9: c: d"))
 
     answer = client.post("/-/reload")
 
@@ -306,7 +313,7 @@ def test_a_token_file_that_is_no_file_keeps_nobody_waiting_and_lets_nobody_in(
     answer = client.post("/-/reload", headers={"Authorization": "Bearer x"})
 
     assert (answer.status_code, shown.reloads) == (403, 0)
-    assert answer.json()["detail"] == f"HTTP_TOKEN_FILE names a file that {why}: nobody may change anything"
+    assert answer.json()["detail"] == f"HTTP_TOKEN_FILE names a file that {why}: changes are not permitted"
 
 
 @pytest.mark.parametrize(
@@ -386,7 +393,7 @@ def addresses(*names: str) -> Callable[..., list[tuple[object, ...]]]:
 def test_an_address_that_this_machine_has_not_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """/etc/hosts knows ::1 on machines without IPv6 too; one address at least has to be there."""
     monkeypatch.setattr(socket, "getaddrinfo", addresses("192.0.2.1", "127.0.0.1", "127.0.0.2"))
-    server = Server(app_of(Shown()), "some.name", 0)
+    server = Server(served_of(Shown()), "some.name", 0)
     with contextlib.closing(server):
         for address in ("127.0.0.1", "127.0.0.2"):
             with socket.socket() as caller:
@@ -399,7 +406,7 @@ def test_a_port_has_to_be_free_at_every_address(monkeypatch: pytest.MonkeyPatch)
     with socket.create_server(("127.0.0.2", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(PortError, match="Address already in use"):
-            Server(app_of(Shown()), "some.name", port)
+            Server(served_of(Shown()), "some.name", port)
         socket.create_server(("127.0.0.1", port)).close()
 
 
@@ -407,7 +414,7 @@ def test_where_it_may_the_server_takes_the_next_port_that_is_free() -> None:
     """The first one that nobody has, and says which."""
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
-        with contextlib.closing(Server(app_of(Shown()), "127.0.0.1", port, further_ports=20)) as server:
+        with contextlib.closing(Server(served_of(Shown()), "127.0.0.1", port, further_ports=20)) as server:
             assert port < server.port <= port + 20
             assert server.url == f"http://127.0.0.1:{server.port}"
 
@@ -417,7 +424,7 @@ def test_a_busy_port_gives_one_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(PortError) as refusal:
-            Server(app_of(Shown()), "127.0.0.1", port)
+            Server(served_of(Shown()), "127.0.0.1", port)
 
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in str(refusal.value)
     assert "HTTP_PORT=0" in str(refusal.value)
@@ -427,14 +434,14 @@ def test_a_busy_port_gives_one_clear_error() -> None:
 def test_an_address_that_is_not_ours_gives_one_clear_error(host: str) -> None:
     """Whether it cannot be bound or not even be resolved."""
     with pytest.raises(PortError, match=f"cannot listen on {host}:8080: \\w+"):
-        Server(app_of(Shown()), host, 8080)
+        Server(served_of(Shown()), host, 8080)
 
 
 def test_the_process_keeps_its_own_signal_handlers() -> None:
     """uvicorn would take SIGTERM over; draining the queue is ours to do."""
 
     async def handler_while_serving() -> object:
-        server = Server(app_of(Shown()), "127.0.0.1", 0)
+        server = Server(served_of(Shown()), "127.0.0.1", 0)
         running = asyncio.create_task(server.run())
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
             assert (await client.get("/livez")).text == "ok\n"
@@ -451,7 +458,7 @@ def test_a_cancelled_server_closes_its_port_and_its_connections() -> None:
     """Once the task has ended nobody is answered any more, not even over a connection that was kept."""
 
     async def ask_after_the_end() -> None:
-        server = Server(app_of(Shown()), "127.0.0.1", 0)
+        server = Server(served_of(Shown()), "127.0.0.1", 0)
         running = asyncio.create_task(server.run())
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
             await client.get("/livez")
@@ -465,7 +472,7 @@ def test_a_cancelled_server_closes_its_port_and_its_connections() -> None:
 
 def test_a_server_that_never_ran_gives_its_port_back() -> None:
     """Where the process fails between opening and serving."""
-    server = Server(app_of(Shown()), "127.0.0.1", 0)
+    server = Server(served_of(Shown()), "127.0.0.1", 0)
     server.close()
 
     socket.create_server(("127.0.0.1", server.port)).close()
@@ -500,9 +507,9 @@ def test_a_question_that_makes_no_sense_is_a_mistake(asked: dict[str, str], name
 
 def test_a_page_says_where_the_next_one_is(shown: Shown, client: httpx.Client) -> None:
     """In the header too, as RFC 8288 has it."""
-    shown.next = "/oee?after=CNC-02&limit=2"
+    shown.figures = OeeFigures(0.0, 0.0, [((0, 2), "CNC-02", b"{}")], more=True, types=())
 
-    assert client.get("/oee?limit=2").links == {"next": {"url": shown.next, "rel": "next"}}
+    assert client.get("/oee?limit=2").links == {"next": {"url": "/oee?span=run&after=CNC-02&limit=2", "rel": "next"}}
 
 
 @pytest.mark.parametrize(
@@ -517,7 +524,7 @@ def test_what_cannot_be_answered_is_said_in_a_line(
     refusal: Exception, status: int, text: str, shown: Shown, client: httpx.Client
 ) -> None:
     """Who is to try again is told when."""
-    shown.refusal = refusal
+    shown.error = refusal
     answer = client.get("/oee")
 
     assert (answer.status_code, text in answer.json()["detail"]) == (status, True)

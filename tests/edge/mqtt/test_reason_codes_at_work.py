@@ -178,7 +178,7 @@ def test_a_puback_that_refuses_or_defers_has_a_line_with_its_code(tmp_path: Path
     }
 
     assert (exit_code, connects) == (1, 1)
-    assert said == {code: "deferred" if code in deferred else "refused" for code in codes}
+    assert said == {code: "deferred" if code in deferred else "rejected" for code in codes}
     assert f"   Messages Failed: {len(codes) - len(deferred)}" in lines
 
 

@@ -141,7 +141,7 @@ def test_a_line_with_wrong_arguments_is_reported_without_them(start: Start) -> N
 
     log.info("renewed %d times", TOKEN)
 
-    assert stream.getvalue() == "a record of logger broker cannot be written: 'renewed %d times'\n"
+    assert stream.getvalue() == "cannot write a record logger=broker template='renewed %d times'\n"
 
 
 def test_libraries_speak_only_where_it_matters(start: Start) -> None:
@@ -176,7 +176,7 @@ def test_events_of_one_kind_speak_once_an_interval_and_count_the_rest(start: Sta
 
     assert [line.split("broker: ")[1] for line in stream.getvalue().splitlines()] == [
         "lost after 0",
-        "lost after 31 (2 more like the last one were held back)",
+        "lost after 31 (suppressed=2 since the last line)",
         "found",
     ]
 
@@ -195,5 +195,5 @@ def test_the_last_ones_held_back_are_told_by_a_flush(start: Start) -> None:
     assert [line.split("broker: ")[1] for line in stream.getvalue().splitlines()] == [
         "overflow",
         "other",
-        "overflow: 1 more were held back",
+        "similar events kind=overflow suppressed=1",
     ]

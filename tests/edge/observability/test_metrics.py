@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,9 +13,13 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.delivery.queue import Ledger, MessageQueue
-from edge.observability.metrics import Lateness, MetricSources, Statistics, make_registry, statistics
+from edge.lateness import Lateness
+from edge.observability.metrics import make_registry
+from edge.observability.statistics import Statistics, statistics_block
 from edge.status import ConnectionStatus, ReloadStatus
+from edge.status_source import StatusSource
 from plant.telemetry import KindOee, Message, Snapshot
+from tests.edge.fixed_status import FixedStatus
 
 SNAPSHOT = Snapshot(
     time_ms=0,
@@ -51,32 +54,29 @@ def ledger() -> Ledger:
     return outbox.ledger
 
 
-def watched(**changes: Any) -> MetricSources:
-    """What there is to see at a known moment, but for some changes."""
+def registry(
+    reloads: Callable[[], ReloadStatus] = lambda: ReloadStatus(accepted=1, refused=2, last_success=5.0), **changes: Any
+) -> CollectorRegistry:
+    """The metrics of a known moment, with some changes of its status."""
+    return registry_of(FixedStatus(**{**known_moment(), **changes}), reloads)
+
+
+def registry_of(source: StatusSource, reloads: Callable[[], ReloadStatus] = ReloadStatus) -> CollectorRegistry:
+    """The metrics of a status source."""
+    return make_registry(source, reloads, queue_size=1000, version="0.1.0")
+
+
+def known_moment() -> dict[str, Any]:
+    """The fields of a status in which each figure differs from all others."""
     lateness = Lateness()
     for seconds in (0.0005, 0.3, 60.0):
         lateness.observe(seconds)
-    seen = MetricSources(
-        ledger=ledger(),
-        queue_size=1000,
-        version="0.1.0",
-        snapshot=lambda: SNAPSHOT,
-        connection=lambda: CONNECTED,
-        reloads=lambda: ReloadStatus(accepted=1, refused=2, last_success=5.0),
-        oee=lambda: [OEE],
-        lateness=lateness,
-    )
-    return replace(seen, **changes)
-
-
-def registry(**changes: Any) -> CollectorRegistry:
-    """The metrics of that moment."""
-    return make_registry(watched(**changes))
+    return {"ledger": ledger(), "connected": CONNECTED, "plant": SNAPSHOT, "kinds": [OEE], "lateness": lateness}
 
 
 def test_the_block_begins_with_the_five_lines_that_others_parse() -> None:
     """Form, indent and decimals are fixed; sent is acknowledged, failed is refused and dropped."""
-    block = statistics(120.4, ledger(), CONNECTED)
+    block = statistics_block(120.4, ledger(), CONNECTED)
 
     assert block.startswith(
         "📊 Statistics (Uptime: 120s)\n"
@@ -89,7 +89,7 @@ def test_the_block_begins_with_the_five_lines_that_others_parse() -> None:
 
 def test_the_block_goes_on_with_what_else_there_is_to_say() -> None:
     """Refusals by code, drops by reason, flight, connection, recent rate, and lateness above a second."""
-    block = statistics(120, ledger(), CONNECTED, recent_rate=4.0, lateness_seconds=2.34)
+    block = statistics_block(120, ledger(), CONNECTED, recent_rate=4.0, lateness_seconds=2.34)
 
     assert block.splitlines()[5:] == [
         "   Recent Rate: 4.00 msg/sec",
@@ -103,7 +103,7 @@ def test_the_block_goes_on_with_what_else_there_is_to_say() -> None:
 
 def test_a_block_without_troubles_says_little() -> None:
     """Nothing is refused, dropped or late: no lines about it; and no division by an uptime of zero."""
-    block = statistics(0, Ledger(), ConnectionStatus(), lateness_seconds=0.9)
+    block = statistics_block(0, Ledger(), ConnectionStatus(), lateness_seconds=0.9)
 
     assert block.splitlines()[4:] == [
         "   Message Rate: 0.00 msg/sec",
@@ -115,7 +115,7 @@ def test_a_block_without_troubles_says_little() -> None:
 def test_the_log_gets_the_block_and_the_same_figures_as_fields(caplog: pytest.LogCaptureFixture) -> None:
     """The recent rate is that since the block before; the worst lateness is told once."""
     figures, lateness = ledger(), Lateness()
-    said = Statistics(figures, lambda: CONNECTED, lateness)
+    said = Statistics(FixedStatus(ledger=figures, connected=CONNECTED, lateness=lateness))
     lateness.observe(1.5)
     with caplog.at_level(logging.INFO):
         said.log(100)
@@ -190,7 +190,7 @@ def test_what_has_not_happened_yet_is_counted_as_nothing(name: str, labels: dict
 
 def test_what_is_unknown_has_no_sample() -> None:
     """No token, no acknowledgement, no load yet: no number that one could take for one."""
-    metrics = registry(connection=ConnectionStatus, reloads=ReloadStatus)
+    metrics = registry(ReloadStatus, connected=ConnectionStatus())
 
     for name in ("token_expiry_timestamp_seconds", "last_acknowledgement_age_seconds"):
         assert metrics.get_sample_value(f"edgemqttsim_{name}") is None

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -154,19 +155,29 @@ def test_a_plant_file_that_turns_bad_is_rejected_and_the_plant_goes_on(tmp_path:
                 seen, before = len(process.errors), acknowledged(process)
                 gone(path)
                 make(path)
-                wait_until(lambda seen=seen: "plant.yaml" in "".join(process.errors[seen:]), 20, "rejected")  # type: ignore[misc]
-                wait_until(lambda before=before: acknowledged(process) > before, 20, "messages go on")  # type: ignore[misc]
+                wait_until(partial(logged, process, seen, "plant.yaml"), 20, "rejected")
+                wait_until(partial(more, process, before), 20, "messages go on")
                 began = time.monotonic()
                 assert health(process, "/livez")[0] == 200
                 ages.append(time.monotonic() - began)
                 gone(path)
                 path.write_bytes(good)
-                wait_until(lambda seen=seen: "in force again" in "".join(process.errors[seen:]), 20, "applied")  # type: ignore[misc]
+                wait_until(partial(logged, process, seen, "running configuration again"), 20, "applied")
             process.signal(signal.SIGTERM)
             code = process.wait()
 
     assert (code, "Traceback" in process.log) == (0, False)
     assert max(ages) < 2.0
+
+
+def logged(process: DaemonProcess, since: int, what: str) -> bool:
+    """Whether a text is in the log since a line."""
+    return what in "".join(process.errors[since:])
+
+
+def more(process: DaemonProcess, than: int) -> bool:
+    """Whether more messages have been acknowledged."""
+    return acknowledged(process) > than
 
 
 def bomb() -> bytes:

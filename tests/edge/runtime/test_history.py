@@ -25,9 +25,9 @@ def throttled(timing: Timing, rate: float, policy: QueuePolicy = QueuePolicy.DRO
         bench.outbox,
         timing,
         lambda: bench.elapsed,
-        on_messages=bench._note,
-        on_late=bench.lateness.append,
-        arrears=LatePolicy(throttle=Throttle(rate)),
+        wake=bench.wake,
+        hooks=bench.hooks,
+        late_policy=LatePolicy(throttle=Throttle(rate)),
     )
     return bench
 
@@ -78,7 +78,7 @@ def test_the_rate_spares_subscribers_and_catches_up(
     asked: float | None, own: float, unheard: bool, parts: int, rate: float
 ) -> None:
     """What was asked for; else 2,000 of all parts together. Never so little that the plant would run away from it."""
-    assert history_rate(asked, own, unheard=unheard, parts=parts) == rate
+    assert history_rate(asked, own, unlimited=unheard, parts=parts) == rate
 
 
 def test_workers_share_the_rate() -> None:
@@ -130,14 +130,14 @@ def test_progress_is_told_every_few_seconds(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.INFO):
         for second in range(13):
             said[0] = 400 * second
-            progress.look(100.0 + second, 101.0 * second, 3600.0 + second)
+            progress.update(100.0 + second, 101.0 * second, 3600.0 + second)
         progress.end(136.0, 3636.0)
         progress.end(137.0, 3637.0)
 
     assert [record.getMessage() for record in caplog.records] == [
-        "history: at=1970-01-01T00:08:25Z done=14.0% rate=400/s left=0:00:31",
-        "history: at=1970-01-01T00:16:50Z done=28.0% rate=400/s left=0:00:26",
-        "history is said: to=1970-01-01T01:00:36Z messages=4800 seconds=36.0 rate=133/s; live from here",
+        "replaying history at=1970-01-01T00:08:25Z done=14.0% rate=400/s left=0:00:31",
+        "replaying history at=1970-01-01T00:16:50Z done=28.0% rate=400/s left=0:00:26",
+        "history complete, continuing in real time to=1970-01-01T01:00:36Z messages=4800 seconds=36.0 rate=133/s",
     ]
 
 
@@ -146,12 +146,12 @@ def test_progress_without_an_end_tells_where_it_is(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.INFO):
         for goal in (inf, 1000.0):
             progress = Progress(0.0, lambda: 0, live=False)
-            progress.look(0.0, 0.0, goal)
-            progress.look(6.0, 0.0, goal)
+            progress.update(0.0, 0.0, goal)
+            progress.update(6.0, 0.0, goal)
 
     assert [record.getMessage() for record in caplog.records] == [
-        "history: at=1970-01-01T00:00:00Z rate=0/s",
-        "history: at=1970-01-01T00:00:00Z done=0.0% rate=0/s left=never",
+        "replaying history at=1970-01-01T00:00:00Z rate=0/s",
+        "replaying history at=1970-01-01T00:00:00Z done=0.0% rate=0/s left=never",
     ]
 
 
@@ -159,7 +159,7 @@ def test_a_few_seconds_are_no_history_to_speak_of(caplog: pytest.LogCaptureFixtu
     """Such as those that several processes take to begin."""
     with caplog.at_level(logging.INFO):
         progress = Progress(0.0, lambda: 3, live=True)
-        progress.look(0.0, 0.0, 5.0)
+        progress.update(0.0, 0.0, 5.0)
         progress.end(1.0, 5.0)
 
     assert caplog.records == []
@@ -170,9 +170,9 @@ def test_a_count_is_a_goal_as_well(caplog: pytest.LogCaptureFixture) -> None:
     said = [0]
     progress = Progress(0.0, lambda: said[0], live=False, count=1000)
     with caplog.at_level(logging.INFO):
-        progress.look(0.0, 0.0, inf)
+        progress.update(0.0, 0.0, inf)
         said[0] = 500
-        progress.look(5.0, 60.0, inf)
+        progress.update(5.0, 60.0, inf)
 
     assert "done=50.0% rate=100/s left=0:00:05" in caplog.text
 
@@ -186,7 +186,7 @@ def test_a_daemon_keeps_to_the_rate_and_tells_how_it_went() -> None:
 
     assert time.monotonic() - started > 1.4
     assert len(daemon.output) == 1500
-    told = re.search(r"history is said: to=\S+ messages=1500 seconds=1\.\d rate=(\d+)/s", daemon.log)
+    told = re.search(r"history complete to=\S+ messages=1500 seconds=1\.\d rate=(\d+)/s", daemon.log)
     assert told
     assert 850 < int(told.group(1)) <= 1100
 

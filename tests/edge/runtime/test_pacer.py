@@ -9,7 +9,7 @@ from math import inf
 import pytest
 
 from edge.delivery.queue import MessageQueue
-from edge.runtime.pacer import LatePolicy, Pacer, Timing
+from edge.runtime.pacer import LatePolicy, Pacer, PacerHooks, Timing
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.types import CatchUp, QueuePolicy
 from plant.telemetry import Message
@@ -52,11 +52,17 @@ class Bench:
         self.lateness: list[float] = []
         self.times: list[int] = []
         self.moments: list[float] = []
-        self.outbox = MessageQueue(size, policy)
+        self.wake = asyncio.Event()
+        self.outbox = MessageQueue(size, policy, on_room=self.wake.set)
         self.pacer = Pacer(
             ListPlant(), self.outbox, timing, lambda: self.elapsed,
-            on_messages=self._note, on_late=self.lateness.append, count=count, arrears=LatePolicy(catch_up),
+            wake=self.wake, hooks=self.hooks, count=count, late_policy=LatePolicy(catch_up),
         )  # fmt: skip
+
+    @property
+    def hooks(self) -> PacerHooks:
+        """They note what is emitted, when, and how late."""
+        return PacerHooks(on_messages=self._note, on_late=self.lateness.append)
 
     def _note(self, messages: Sequence[Message]) -> None:
         self.times += [message.time_ms // 1000 for message in messages]
@@ -65,7 +71,7 @@ class Bench:
     async def let(self, seconds: float) -> None:
         """Let so much time pass on the wall, and the loop turn until it has nothing more to do."""
         self.elapsed += seconds
-        self.pacer.wake()
+        self.wake.set()
         for _ in range(60):
             await asyncio.sleep(0)
 
@@ -158,7 +164,9 @@ def test_what_came_due_while_history_was_said_is_not_lost_either() -> None:
     assert bench.outbox.ledger.failed == 0
 
 
-@pytest.mark.parametrize("timing", [Timing(0.0, live_from=600.0), Timing(0.0, born=-600.0)], ids=["history", "start"])
+@pytest.mark.parametrize(
+    "timing", [Timing(0.0, live_from=600.0), Timing(0.0, process_start=-600.0)], ids=["history", "start"]
+)
 def test_history_waits_for_room_and_what_is_live_does_not(timing: Timing) -> None:
     """Ten minutes of history, or for which the process took to start, go through a queue of 10 whole; what falls due
     live while nobody takes anything gives way as always."""
@@ -189,7 +197,9 @@ def test_a_short_stall_of_a_fast_plant_is_no_reason_to_drop_either() -> None:
 
 def test_a_stall_before_the_first_connection_is_kept_as_well() -> None:
     """The process is stopped for 20 s, half a second after it began, with a full queue; then somebody takes."""
-    bench = Bench(Timing(0.0, speed=60.0, born=-0.5), size=10).play(0.1, 20.0, then=[0.002] * 200, then_take=True)
+    bench = Bench(Timing(0.0, speed=60.0, process_start=-0.5), size=10).play(
+        0.1, 20.0, then=[0.002] * 200, then_take=True
+    )
 
     assert bench.times == list(range(1, len(bench.times) + 1))
     assert len(bench.times) >= 1200
@@ -218,7 +228,7 @@ def test_a_broker_that_goes_with_the_stall_is_waited_for_only_a_while() -> None:
 @pytest.mark.parametrize(("seconds", "lost"), [(1.5, False), (3.0, True)])
 def test_what_falls_due_while_a_process_connects_is_kept_for_two_seconds(seconds: float, lost: bool) -> None:
     """Sixty rows a second, a queue of 10, and nobody who takes any at first."""
-    bench = Bench(Timing(0.0, speed=60.0, born=-0.5), size=10)
+    bench = Bench(Timing(0.0, speed=60.0, process_start=-0.5), size=10)
     bench.play(*[0.05] * round(seconds / 0.05), then=[0.0] * 100, then_take=True)
 
     assert bench.times == list(range(1, len(bench.times) + 1))
@@ -280,10 +290,7 @@ def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:
 
     lists: list[int] = []
     bench = Bench(Timing(0.0), size=100_000)
-    bench.pacer = Pacer(
-        Busy(), bench.outbox, Timing(0.0), lambda: bench.elapsed, on_messages=bench._note, on_late=bench.lateness.append
-    )
-    bench.outbox.on_room = lambda: None
+    bench.pacer = Pacer(Busy(), bench.outbox, Timing(0.0), lambda: bench.elapsed, wake=bench.wake, hooks=bench.hooks)
     bench.play(0.01, 0.01, 0.5)
 
     assert sum(lists) == pytest.approx(0.52 * 20_000, abs=1)

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from edge.runtime import plant_file
-from edge.runtime.plant_file import MOST_BYTES, FileWatcher, PlantFile, digest, take
+from edge.runtime.plant_file import MOST_BYTES, FileWatcher, PlantFile, digest, read_at_start
 from plant.definition.yaml_file import MAX_BYTES
 from tests.edge.runtime.test_simulator import free_port
 from tests.support.factory.plants import ROOT
@@ -32,13 +32,13 @@ class Watched:
     def __init__(self, path: Path, known: bytes | None = None) -> None:
         self.path = path
         before = digest(path.read_bytes()) if path.exists() else None
-        self._watcher = FileWatcher(PlantFile(path, answer_seconds=0.1).read, known or before)
+        self._watcher = FileWatcher(PlantFile(path, timeout_seconds=0.1).read, known or before)
 
     def looks(self, times: int) -> list[bytes | str | None]:
         """Look so many times: what each look finds new."""
 
         async def look() -> list[bytes | str | None]:
-            return [await self._watcher.look() for _ in range(times)]
+            return [await self._watcher.poll() for _ in range(times)]
 
         return asyncio.run(look())
 
@@ -147,16 +147,16 @@ def test_a_reading_that_hangs_is_told_and_none_is_begun_beside_it(
     monkeypatch.setattr(plant_file, "read_small", hang)
 
     async def follow() -> tuple[list[bytes | str | None], int, list[bytes | str | None]]:
-        file = PlantFile(tmp_path / "plant.yaml", answer_seconds=0.05)
+        file = PlantFile(tmp_path / "plant.yaml", timeout_seconds=0.05)
         watcher = FileWatcher(file.read, digest(b"one"))
-        news = [await watcher.look() for _ in range(4)]
-        with pytest.raises(OSError, match="it does not answer"):
+        news = [await watcher.poll() for _ in range(4)]
+        with pytest.raises(OSError, match="no answer in time"):
             await file.read()
         readings = len(begun)
         mount.set()
-        return news, readings, [await watcher.look() for _ in range(3)]
+        return news, readings, [await watcher.poll() for _ in range(3)]
 
-    assert asyncio.run(follow()) == ([None, "it does not answer", None, None], 1, [None, b"one", None])
+    assert asyncio.run(follow()) == ([None, "no answer in time", None, None], 1, [None, b"one", None])
 
 
 def test_a_running_watcher_tells_what_is_new(watched: Watched) -> None:
@@ -184,7 +184,7 @@ def test_the_same_limit_holds_for_the_file_and_for_its_content() -> None:
 
 def test_a_regular_file_is_taken_and_can_be_followed(watched: Watched) -> None:
     """By its path."""
-    assert take(watched.path) == (b"one", True)
+    assert read_at_start(watched.path) == (b"one", True)
 
 
 def test_a_pipe_is_read_to_its_end_once(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_pipe_is_read_to_its_end_once(tmp_path: Path) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    taken = take(tmp_path / "pipe")
+    taken = read_at_start(tmp_path / "pipe")
     writer.join()
 
     assert taken == (b"global:", False)
@@ -209,8 +209,8 @@ def test_a_pipe_is_read_to_its_end_once(tmp_path: Path) -> None:
 def test_a_pipe_into_which_nobody_writes_is_refused(tmp_path: Path) -> None:
     """After a while, in which somebody might begin."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="it is a pipe into which nobody has written"):
-        take(tmp_path / "pipe", first_byte_seconds=0.05)
+    with pytest.raises(OSError, match="it is a pipe to which nothing was written"):
+        read_at_start(tmp_path / "pipe", first_byte_seconds=0.05)
 
 
 def test_a_pipe_that_does_not_end_is_refused(tmp_path: Path) -> None:
@@ -218,13 +218,13 @@ def test_a_pipe_that_does_not_end_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     writer = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(writer, b"global:")
-    with pytest.raises(OSError, match="it has not come to an end"):
-        take(tmp_path / "pipe", seconds=0.1)
+    with pytest.raises(OSError, match="reading did not end"):
+        read_at_start(tmp_path / "pipe", seconds=0.1)
     os.close(writer)
     with subprocess.Popen(["cat", "/dev/zero"], stdout=subprocess.PIPE) as endless:
         assert endless.stdout
-        with pytest.raises(OSError, match="it gives more than 1,048,576 bytes"):
-            take(Path(f"/dev/fd/{endless.stdout.fileno()}"))
+        with pytest.raises(OSError, match="it has more than 1,048,576 bytes"):
+            read_at_start(Path(f"/dev/fd/{endless.stdout.fileno()}"))
         endless.kill()
 
 
@@ -234,9 +234,9 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
         listening.bind(str(tmp_path / "socket"))
         for name, why in (("socket", "No such device"), (".", "it is a directory"), ("none", "No such file")):
             with pytest.raises(OSError, match=why):
-                take(tmp_path / name)
+                read_at_start(tmp_path / name)
     with pytest.raises(OSError, match="it is a device, not a file"):
-        take(Path("/dev/zero"))
+        read_at_start(Path("/dev/zero"))
 
 
 def app(command: str, path: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -288,8 +288,8 @@ def test_a_plant_whose_file_is_replaced_by_a_pipe_goes_on(tmp_path: Path) -> Non
         assert answer.json() == {"mistakes": [f"{path}: (top level): cannot be read: it is a pipe, not a file"]}
         path.unlink()
         path.write_bytes(YAML.replace(b"cnc: 5", b"cnc: 6"))
-        daemon.says(r"reloaded \(changed\): 23 machines .* changed: cnc_machine: 5 to 6 machines")
+        daemon.says(r"cause=changed machines=23 .* changed: cnc_machine: 5 to 6 machines")
         assert 'reloads_total{outcome="refused"} 2.0' in httpx.get(f"{url}/metrics").text
         daemon.signal(signal.SIGTERM)
         assert daemon.wait(5) == 0
-    assert daemon.log.count("the old one stays") == 1
+    assert daemon.log.count("keeping the previous one") == 1

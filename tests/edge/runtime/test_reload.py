@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from edge.runtime.plant_file import digest
-from edge.runtime.reload import LoadedPlant, PlantLoader, Reloader, described, first, refusals, with_orders_per_hour
+from edge.runtime.reload import (
+    LoadedPlant,
+    PlantLoader,
+    Reloader,
+    as_config_errors,
+    load_at_start,
+    parse_plant,
+    with_orders_per_hour,
+)
 from edge.status import ReloadOutcome
 from messages import topic_template
 from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load
@@ -28,7 +36,7 @@ class Plant:
         self.in_force: list[PlantConfig] = []
         self.time = 99.0
         self.path.write_text(DEFAULT)
-        self.load: Callable[[bytes], PlantConfig] = lambda content: described(content, path)
+        self.load: Callable[[bytes], PlantConfig] = lambda content: parse_plant(content, path)
         self.adopt: Callable[[PlantConfig], Awaitable[None]] = self.take
         self.reloader = Reloader(
             path,
@@ -53,7 +61,7 @@ class Plant:
 
     def hear(self, news: bytes | str) -> None:
         """What the watcher hands over."""
-        asyncio.run(self.reloader._hear(news))
+        asyncio.run(self.reloader._on_change(news))
 
     def clock(self) -> float:
         self.time += 1
@@ -73,9 +81,9 @@ def test_a_good_file_is_handed_over_and_counted(plant: Plant) -> None:
     """The outcome names the machines by type; the time of success moves on."""
     outcome = plant.reload("SIGHUP")
 
-    assert not outcome.mistakes
+    assert not outcome.errors
     assert outcome.machines == {kind: count for kind, _, count in plant.in_force[0].machines()}
-    facts = plant.reloader.facts()
+    facts = plant.reloader.status()
     assert (facts.accepted, facts.refused, facts.last_success) == (1, 0, 101.0)
 
 
@@ -85,8 +93,9 @@ def test_the_log_says_what_the_plant_has_now(plant: Plant, caplog: pytest.LogCap
     with caplog.at_level(logging.INFO, "reload"):
         plant.reload("changed")
 
-    assert caplog.messages[-1].endswith(
-        "reloaded (changed): 23 machines (5 cnc_machine, 8 printer_3d, 4 welding, 4 painting, 2 testing), "
+    assert caplog.messages[-1] == (
+        f"reloaded configuration path={plant.path} cause=changed machines=23 "
+        "(5 cnc_machine, 8 printer_3d, 4 welding, 4 painting, 2 testing), "
         "4.001 messages/s; changed: painting: 3 to 4 machines"
     )
 
@@ -99,9 +108,9 @@ def test_a_bad_file_is_refused_as_a_whole_with_all_its_mistakes(plant: Plant) ->
 
     assert not plant.in_force
     assert not outcome.machines
-    assert any("base_interval" in line for line in outcome.mistakes)
-    assert any("frobnicate" in line for line in outcome.mistakes)
-    facts = plant.reloader.facts()
+    assert any("base_interval" in line for line in outcome.errors)
+    assert any("frobnicate" in line for line in outcome.errors)
+    facts = plant.reloader.status()
     assert (facts.accepted, facts.refused, facts.last_success) == (0, 1, 100.0)
 
 
@@ -123,8 +132,8 @@ def test_a_missing_file_is_a_mistake_like_any_other(plant: Plant) -> None:
 
     outcome = plant.reload("SIGHUP")
 
-    assert len(outcome.mistakes) == 1
-    assert str(plant.path) in outcome.mistakes[0]
+    assert len(outcome.errors) == 1
+    assert str(plant.path) in outcome.errors[0]
 
 
 def test_a_mended_file_is_taken_after_a_bad_one(plant: Plant) -> None:
@@ -134,7 +143,7 @@ def test_a_mended_file_is_taken_after_a_bad_one(plant: Plant) -> None:
     plant.write(DEFAULT)
 
     assert plant.reload("file changed").machines
-    assert plant.reloader.facts().accepted == 1
+    assert plant.reloader.status().accepted == 1
 
 
 def test_what_the_loader_adds_to_the_mistakes_counts(plant: Plant) -> None:
@@ -145,7 +154,7 @@ def test_what_the_loader_adds_to_the_mistakes_counts(plant: Plant) -> None:
 
     plant.load = strict
 
-    assert plant.reload().mistakes == (f"{plant.path}: message_types.welding.topic: has a wildcard",)
+    assert plant.reload().errors == (f"{plant.path}: message_types.welding.topic: has a wildcard",)
     assert not plant.in_force
 
 
@@ -206,10 +215,10 @@ def test_whatever_goes_wrong_is_a_refusal_in_one_line(
     with caplog.at_level(logging.DEBUG):
         outcome = plant.reload()
 
-    assert len(outcome.mistakes) == 1
-    assert outcome.mistakes[0].startswith(f"{plant.path}: (top level): cannot be used: {type(error).__name__}")
-    assert "\n" not in outcome.mistakes[0]
-    facts = plant.reloader.facts()
+    assert len(outcome.errors) == 1
+    assert outcome.errors[0].startswith(f"{plant.path}: (top level): cannot be used: {type(error).__name__}")
+    assert "\n" not in outcome.errors[0]
+    facts = plant.reloader.status()
     assert (facts.accepted, facts.refused, facts.last_success) == (0, 1, 100.0)
     assert not plant.in_force
     told = [record for record in caplog.records if record.levelno > logging.DEBUG]
@@ -221,12 +230,12 @@ def test_a_mistake_found_as_the_process_starts_is_told_the_same_way(tmp_path: Pa
     """With the whole path, though it was given from the working directory."""
 
     def fail(_: bytes, __: Path) -> PlantConfig:
-        with refusals(tmp_path):
+        with as_config_errors(tmp_path):
             raise RecursionError("too deep")
 
     (tmp_path / "plant.yaml").write_text("global: 1")
     with pytest.raises(PlantConfigError, match=r"cannot be used: RecursionError: too deep"):
-        first(tmp_path / "plant.yaml", fail)
+        load_at_start(tmp_path / "plant.yaml", fail)
     with pytest.raises(PlantConfigError) as caught:
         PlantLoader(settings_for(1), topic_template)(Path("none.yaml"))
     assert str(caught.value).startswith(str(Path("none.yaml").absolute()))
@@ -248,8 +257,8 @@ def test_a_file_that_cannot_be_read_any_more_is_refused_once(plant: Plant, caplo
 
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     assert f"{plant.path}: (top level): cannot be read: No such file or directory" in caplog.messages[0]
-    assert caplog.messages[1] == f"{plant.path}: as it is in force again"
-    assert (plant.reloader.facts().refused, plant.in_force) == (1, [])
+    assert caplog.messages[1] == f"file matches the running configuration again path={plant.path}"
+    assert (plant.reloader.status().refused, plant.in_force) == (1, [])
 
 
 def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -266,4 +275,4 @@ def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogC
 
     asyncio.run(follow())
 
-    assert caplog.messages == [f"{tmp_path}: is a pipe: it has been read once, and is not followed"]
+    assert caplog.messages == [f"configuration was read from a pipe, changes are not followed path={tmp_path}"]

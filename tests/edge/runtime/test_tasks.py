@@ -32,7 +32,7 @@ def death_of(*tasks: Coroutine[Any, Any, None], end: bool = False) -> Exception 
             life.start(f"task {number}", task)
         if end:
             asyncio.get_running_loop().call_later(0.01, life.end)
-        death = await life.until_over()
+        death = await life.until_ended()
         await life.close()
         return death
 

@@ -20,15 +20,15 @@ import pytest
 
 import edge.workers.supervisor
 from edge.delivery.queue import Ledger
-from edge.observability.metrics import Lateness
+from edge.lateness import Lateness
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings, SettingsError
 from edge.status import ConnectionStatus, OeeQuery
 from edge.workers.aggregation import sum_connections, sum_ledgers
 from edge.workers.channel import Channel
-from edge.workers.partition import deal, workers_of
-from edge.workers.supervisor import NotAdopted, WorkerDied, WorkerSupervisor, fork
+from edge.workers.partition import fork_workers, split_count
+from edge.workers.supervisor import NotApplied, WorkerDied, WorkerSupervisor, fork
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.definition.plant_config import parse as parse_config
@@ -261,14 +261,14 @@ def recalls(end: socket.socket) -> int:
 @FORKS
 def test_what_is_said_to_a_worker_at_once_is_heard() -> None:
     """A signal, a reload or a scrape may come before its channel is there: nothing is lost, and no answer mixed up."""
-    (worker,) = fork([recalls])
+    (worker,) = fork([recalls], time.monotonic)
     workers = WorkerSupervisor([worker], 1, "", time.monotonic, 0.0)
 
     async def talk() -> list[object]:
         workers.start(life := TaskSupervisor())
-        await workers.adopt("a plant")
+        await workers.apply(config())
         heard = [await asyncio.wait_for(worker.ask(question), 5.0) for question in ("first", "second")]
-        await life.until_over()
+        await life.until_ended()
         return heard
 
     assert asyncio.run(talk()) == [
@@ -308,15 +308,15 @@ def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
 ) -> None:
     """All have tried it, and all take it back, also who answers too late."""
     monkeypatch.setattr(edge.workers.supervisor, "_TRIAL_SECONDS", 0.5)
-    forked = fork([functools.partial(tries, each) for each in (None, answer, None)])
+    forked = fork([functools.partial(tries, each) for each in (None, answer, None)], time.monotonic)
     workers = WorkerSupervisor(forked, 1, "", time.monotonic, 0.0)
 
     async def talk() -> list[object]:
         workers.start(life := TaskSupervisor())
-        with pytest.raises(NotAdopted, match=why):
-            await workers.adopt("a plant")
+        with pytest.raises(NotApplied, match=why):
+            await workers.apply(config())
         told = [await asyncio.wait_for(worker.ask("what"), 5.0) for worker in forked]
-        await workers.wind_up(None)
+        await workers.shutdown(None)
         await life.close()
         return told
 
@@ -326,16 +326,16 @@ def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
 @FORKS
 def test_a_dead_worker_is_not_waited_for() -> None:
     """Who asks for the truth of a plant that is not whole any more is told so at once."""
-    (worker,) = fork([lambda _end: 0])
+    (worker,) = fork([lambda _end: 0], time.monotonic)
     workers = WorkerSupervisor([worker], 1, "", time.monotonic, 0.0)
 
     async def talk() -> float:
         workers.start(life := TaskSupervisor())
-        assert isinstance(await life.until_over(), WorkerDied)
+        assert isinstance(await life.until_ended(), WorkerDied)
         before = time.monotonic()
-        await workers.look()
+        await workers.refresh()
         with pytest.raises(TimeoutError):
-            await workers.truth(OeeQuery())
+            await workers.oee(OeeQuery())
         return time.monotonic() - before
 
     assert asyncio.run(talk()) < 1.0
@@ -377,15 +377,15 @@ def test_a_plant_that_a_worker_cannot_build_is_a_configuration_error(
     monkeypatch.setattr(FactoryMessageGenerator, step, fails)
     before = children_of(os.getpid())
     with pytest.raises(PlantConfigError, match=rf"^/.*\.yaml: \(top level\): cannot be used: {why}$"):
-        workers_of(parsed(RunOptions, *flags), Settings.load({"WORKERS": "3"}, pid=1), config())
+        fork_workers(parsed(RunOptions, *flags), Settings.load({"WORKERS": "3"}, pid=1), config())
     assert children_of(os.getpid()) == before
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--demo"], ["--truth", "truth.jsonl"]], ids=" ".join)
 def test_what_one_process_alone_can_do_is_refused(flags: list[str]) -> None:
     """Before anything runs, and in one sentence."""
-    with pytest.raises(UsageError, match=f"^{flags[0]} is for one process: leave WORKERS out$"):
-        workers_of(parsed(RunOptions, *flags), Settings.load({"WORKERS": "2"}, pid=1), config())
+    with pytest.raises(UsageError, match=f"^{flags[0]}: needs a single process: leave out WORKERS$"):
+        fork_workers(parsed(RunOptions, *flags), Settings.load({"WORKERS": "2"}, pid=1), config())
 
 
 @pytest.mark.parametrize("shard", ["1/1", "2/3"])
@@ -398,7 +398,7 @@ def test_a_count_is_dealt_out_exactly(shard: str, count: int) -> None:
     plant = parse_config(data)
     settings = Settings.load({"SHARD": shard, "SEED": "1", "WORKERS": "4"}, pid=1)
     parts = settings.of_workers()
-    dealt = deal(RunOptions(count=count, start=1_767_225_600.0), parts, plant)
+    dealt = split_count(RunOptions(count=count, start=1_767_225_600.0), parts, plant)
     said = [said_by(plant, part)[:number] for part, number in zip(parts, dealt, strict=True)]
 
     assert sum(dealt) == count
@@ -485,7 +485,7 @@ def test_sums_balance_as_their_parts_do() -> None:
         late[number - 1].observe(0.3)
     whole, lateness = Ledger(), Lateness()
     sum_ledgers(whole, parts)
-    lateness.become_sum_of(late)
+    lateness.set_to_sum(late)
 
     assert (whole.generated, whole.dropped, whole.balances()) == (15, {"oldest": 3}, True)
     assert dict(lateness.buckets())["0.5"] == 2

@@ -21,7 +21,7 @@ from edge.mqtt.client import MqttClient
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.publisher import FrameWriter, Limits, Publisher
 from edge.routing import TopicRouter
-from edge.runtime.pacer import Pacer, Timing
+from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.settings.loader import Settings
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
@@ -72,8 +72,8 @@ class Notes:
 
 
 class _NotingOutbox(MessageQueue):
-    def __init__(self, settings: Settings, notes: Notes) -> None:
-        super().__init__(settings.queue_size, settings.queue_policy)
+    def __init__(self, settings: Settings, notes: Notes, wake: asyncio.Event) -> None:
+        super().__init__(settings.queue_size, settings.queue_policy, on_room=wake.set)
         self._notes = notes
 
     def acknowledged(self, *messages: Message) -> None:
@@ -125,7 +125,8 @@ class Rig:
         self._config, self._start = config or quiet_plant(), time.time()
         self._plant = self._new_plant()
         self.topics = TopicRouter(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
-        self.outbox = _NotingOutbox(settings, self.notes)
+        wake = asyncio.Event()
+        self.outbox = _NotingOutbox(settings, self.notes, wake)
         self.ledger = self.outbox.ledger
         self._delivery = _NotingDelivery(self.outbox, _NotingEncoder(self.topics, settings, self.notes), self.notes)
         self.broker = MqttClient(settings, self._delivery, time.time)
@@ -134,8 +135,8 @@ class Rig:
             self.outbox,
             Timing(self._plant.start),
             asyncio.get_running_loop().time,
-            on_messages=lambda messages: self.notes.say(*messages),
-            on_late=lambda _seconds: None,
+            wake=wake,
+            hooks=PacerHooks(on_messages=lambda messages: self.notes.say(*messages)),
         )
 
     async def __aenter__(self) -> Self:

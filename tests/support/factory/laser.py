@@ -76,10 +76,11 @@ def declare(pattern: str, number: int) -> None:
 def facts(path: str) -> dict[str, Any]:
     """What a plant says in ten minutes, as a whole and in parts; how messages are dealt out; and a reload."""
     # Only now that the type is declared.
-    from edge.http.oee_answer import OeeTruth, entry, merged  # noqa: PLC0415
+    from edge.http.oee_answer import machine_entry, merged  # noqa: PLC0415
     from edge.runtime.run_options import RunOptions  # noqa: PLC0415
     from edge.settings.loader import Settings  # noqa: PLC0415
-    from edge.workers.partition import deal  # noqa: PLC0415
+    from edge.status import OeeFigures  # noqa: PLC0415
+    from edge.workers.partition import split_count  # noqa: PLC0415
     from messages import FactoryMessageGenerator  # noqa: PLC0415
     from plant.definition.plant_config import load  # noqa: PLC0415
 
@@ -89,12 +90,12 @@ def facts(path: str) -> dict[str, Any]:
     parts = Settings.load({"SEED": "1", "WORKERS": "3"}, pid=1).of_workers()
     options = RunOptions(count=500, start=1_767_225_600.0)
     plants = [FactoryMessageGenerator.of(config, part.seed, shard=part.part) for part in parts]
-    dealt = deal(options, parts, config)
+    dealt = split_count(options, parts, config)
     said = [[(row.kind, row.source, row.payload.decode()) for row in each.advance(each.start + 600)] for each in plants]
-    looks = [[entry(*placed) for some in each.still().figures() for placed in some] for each in plants]
+    looks = [[machine_entry(*placed) for some in each.still().figures() for placed in some] for each in plants]
     types = whole.machine_types()
     truths = [
-        OeeTruth(each.start, each.now, entries, more=False, types=types)
+        OeeFigures(each.start, each.now, entries, more=False, types=types)
         for each, entries in zip(plants, looks, strict=True)
     ]
     reloaded = FactoryMessageGenerator.of(config, "1")

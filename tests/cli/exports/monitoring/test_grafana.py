@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.exports.monitoring.grafana import COLUMNS, grafana
-from edge.observability.metrics import Lateness
 from plant.telemetry import KindOee, Snapshot
-from tests.edge.observability.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry
+from tests.edge.fixed_status import FixedStatus
+from tests.edge.observability.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry, registry_of
 from tests.support.exports.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
 from tests.support.exports.schemas import export_of
 from tests.support.factory.plants import config as default_config
@@ -42,37 +40,38 @@ def asked(expr: str) -> str:
 
 def scraped() -> Iterator[tuple[str, set[str]]]:
     """Each sample's name and labels in a scrape."""
-    for family in text_string_to_metric_families(generate_latest(registry(connection=lambda: AT_WORK)).decode()):
+    for family in text_string_to_metric_families(generate_latest(registry(connected=AT_WORK)).decode()):
         for sample in family.samples:
             yield sample.name, set(sample.labels)
 
 
-def moving() -> CollectorRegistry:
-    """The metrics of a plant that goes on: at each scrape more has been said, taken, lost and made than before."""
-    figures, turns, lateness = ledger(), Counter[str](), Lateness()
+class Moving(FixedStatus):
+    """A plant that goes on: at each scrape more has been emitted, acknowledged, lost and made than before."""
 
-    def snapshot() -> Snapshot:
-        turns["scrapes"] += 1
-        lateness.observe(0.3)
-        figures.generated_by_kind["cnc_machine"] += 3
-        figures.acknowledged_by_kind["cnc_machine"] += 2
-        figures.refused[0x87] += 1
-        figures.dropped["oldest"] += 1
-        jobs = {each: count + turns["scrapes"] for each, count in SNAPSHOT.jobs.items()}
+    def __init__(self) -> None:
+        super().__init__(ledger=ledger(), connected=AT_WORK)
+        self.scrapes = 0
+
+    def snapshot(self) -> Snapshot:
+        self.scrapes += 1
+        self.lateness.observe(0.3)
+        self.ledger.generated_by_kind["cnc_machine"] += 3
+        self.ledger.acknowledged_by_kind["cnc_machine"] += 2
+        self.ledger.refused[0x87] += 1
+        self.ledger.dropped["oldest"] += 1
+        jobs = {each: count + self.scrapes for each, count in SNAPSHOT.jobs.items()}
         return Snapshot(0, SNAPSHOT.rows, SNAPSHOT.states, jobs, SNAPSHOT.open_orders)
 
-    def oee() -> list[KindOee]:
-        seconds = {name: getattr(OEE, name) + turns["scrapes"] for name in ("planned_seconds", "producing_seconds")}
-        more = {**seconds, "ideal_seconds": OEE.ideal_seconds + turns["scrapes"]}
+    def oee_by_kind(self) -> list[KindOee]:
+        seconds = {name: getattr(OEE, name) + self.scrapes for name in ("planned_seconds", "producing_seconds")}
+        more = {**seconds, "ideal_seconds": OEE.ideal_seconds + self.scrapes}
         return [KindOee(kind=OEE.kind, machines=5, stopped_seconds={}, results=OEE.results, good=OEE.good, **more)]
-
-    return registry(ledger=figures, snapshot=snapshot, oee=oee, connection=lambda: AT_WORK, lateness=lateness)
 
 
 @pytest.fixture(scope="module", params=SCRAPES)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Prometheus that scrapes a plant that goes on, in each of the ways there are."""
-    with scraping(moving(), tmp_path_factory.mktemp("prometheus"), SCRAPES[request.param]) as server:
+    with scraping(registry_of(Moving()), tmp_path_factory.mktemp("prometheus"), SCRAPES[request.param]) as server:
         yield server
 
 

@@ -1,0 +1,187 @@
+"""The output of a simulator: its queue, the broker or standard output behind it, and the log lines about both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from io import FileIO
+from typing import Protocol
+
+from edge.delivery.queue import Ledger, MessageQueue
+from edge.delivery.stdout import StdoutWriter
+from edge.mqtt.client import MqttClient
+from edge.mqtt.protocol.codec import CloudEvents, Encoder
+from edge.mqtt.protocol.reason_codes import Packet, explain
+from edge.mqtt.publisher import Publisher
+from edge.observability.logs import RateLimited
+from edge.routing import TopicRouter
+from edge.runtime.run_options import UsageError
+from edge.settings.loader import Settings
+from edge.settings.types import QueuePolicy
+from edge.startup import why_not_writable
+from edge.status import ConnectionStatus
+from messages import RETAINED, FactoryMessageGenerator
+from plant.telemetry import Message
+
+log = logging.getLogger("app")
+
+_LOG_SECONDS = 30.0
+_REFUSED = "the broker rejected a message on %s: %s"
+_DEFERRED = "the broker deferred a message on %s: %s"
+
+
+class Sink(Protocol):
+    """Where messages go: a broker, or a stream."""
+
+    def facts(self) -> ConnectionStatus:
+        """Return the status of the connection."""
+
+    async def run(self) -> None:
+        """Deliver messages until stopped."""
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until all messages are delivered, or never will be, for at most `seconds`; return whether they are."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    def abandon(self, reason: str) -> None:
+        """Count the remaining messages as dropped."""
+
+
+class DeliveryLog:
+    """Logs the first message of each kind, and messages that were dropped or rejected, at a limited rate.
+
+    clock: seconds, monotonic.  show_first: whether the first messages are logged.
+    """
+
+    def __init__(
+        self, topics: TopicRouter, ledger: Ledger, queue_size: int, clock: Callable[[], float], *, show_first: bool
+    ) -> None:
+        self._topics, self._ledger, self._queue_size = topics, ledger, queue_size
+        self._rate_limited = RateLimited(log, _LOG_SECONDS, clock)
+        self._shown = set[str]()
+        self._show_first = show_first
+
+    def acknowledged(self, messages: Sequence[Message]) -> None:
+        """Log the first message of each kind: newcomers want to see one, and `kubectl logs` shows it."""
+        if not self._show_first or len(self._shown) == len(self._ledger.acknowledged_by_kind):
+            return
+        for message in messages:
+            if message.kind not in self._shown:
+                self._shown.add(message.kind)
+                log.info("first on %s: %s", self._topics.topic(message), message.payload.decode())
+
+    def overflowed(self, what: str) -> None:
+        """Log that the queue is full, and that its oldest or the newest message is dropped."""
+        text = "the queue is full, dropping the %s message size=%d"
+        self._rate_limited.log(logging.WARNING, "overflow", text, what, self._queue_size)
+
+    def refused(self, message: Message, code: int) -> None:
+        """Log that the broker rejected a message, with the reason code of its PUBACK."""
+        self._log_puback(_REFUSED, message, code)
+
+    def deferred(self, message: Message, code: int) -> None:
+        """Log that the broker wants a message later, with the reason code of its PUBACK."""
+        self._log_puback(_DEFERRED, message, code)
+
+    def unsendable(self, message: Message, reason: str, why: str) -> None:
+        """Log that a message cannot be sent; `reason` is the one that the ledger counts."""
+        text = "dropping a message of %s: %s: %s"
+        self._rate_limited.log(logging.WARNING, (message.kind, reason), text, message.source, reason, why)
+
+    def flush(self) -> None:
+        """Log how many lines were held back."""
+        self._rate_limited.flush()
+
+    def _log_puback(self, text: str, message: Message, code: int) -> None:
+        topic, why = self._topics.topic(message), explain(Packet.PUBACK, code)
+        self._rate_limited.log(logging.WARNING, (message.kind, code), text, topic, why)
+
+
+class Output:
+    """A queue, and the sink that it is emptied into.
+
+    plant: gives the topics, and the ids of its messages.  wake: set when the full queue has room again.
+    clock: seconds, monotonic.  wall_clock: Unix seconds.
+    dry_run: messages go to standard output.  show_first: the first message of each kind is logged.
+    Raises UsageError where standard output cannot be written to.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        plant: FactoryMessageGenerator,
+        wake: asyncio.Event,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        *,
+        dry_run: bool,
+        show_first: bool,
+    ) -> None:
+        self._settings, self._plant, self._clock = settings, plant, clock
+        self._topics = TopicRouter(plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
+        ledger = Ledger()
+        self.log = DeliveryLog(self._topics, ledger, settings.queue_size, clock, show_first=show_first and not dry_run)
+        self.queue = MessageQueue(
+            settings.queue_size,
+            # Nothing is dropped for a slow reader of standard output: the plant waits for it.
+            QueuePolicy.BLOCK if dry_run else settings.queue_policy,
+            ledger,
+            on_room=wake.set,
+            on_overflow=self.log.overflowed,
+            on_acknowledged=self.log.acknowledged,
+        )
+        self._encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), RETAINED)
+        self.sink: Sink = self._stdout() if dry_run else self._broker(clock, wall_clock)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The counts of messages by what happened to them."""
+        return self.queue.ledger
+
+    def invalidate(self) -> None:
+        """Forget what was derived from the configuration, because it has changed."""
+        self._topics.invalidate()
+        self._encoder.invalidate()
+
+    def restart_run(self) -> None:
+        """Give messages the ids of a new run, because the plant began another one."""
+        self._encoder.start_run(self._cloud_events())
+
+    async def shutdown(self, remaining: Sequence[Message], *, drain: bool, wait_for_broker: bool) -> None:
+        """Queue the last messages, deliver them if `drain`, disconnect, and count the rest as dropped.
+
+        wait_for_broker: whether to drain also where no connection has ever been accepted.
+        """
+        self.queue.take_over(remaining)
+        connection = self.sink.facts()
+        if drain and not wait_for_broker and connection.clients and not connection.connects:
+            log.warning("never connected, dropping the queued messages count=%d", self.ledger.pending)
+        elif drain:
+            await self._drain(self._settings.drain_seconds)
+        await self.sink.stop()
+        self.sink.abandon("shutdown")
+
+    async def _drain(self, seconds: float) -> None:
+        deadline = self._clock() + seconds
+        # It ends early where the broker rejects the login permanently, which is reported at the end.
+        if not await self.sink.drain(seconds) and self._clock() >= deadline:
+            log.warning("drain timed out messages=%d seconds=%g", self.ledger.pending, seconds)
+
+    def _broker(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> Sink:
+        events = self.log
+        publisher = Publisher(self.queue, self._encoder, clock, events.refused, events.unsendable, events.deferred)
+        return MqttClient(self._settings, publisher, wall_clock)
+
+    def _cloud_events(self) -> CloudEvents | None:
+        settings, run = self._settings, f"{self._plant.seed}/{self._plant.start}"
+        return CloudEvents(settings.mqtt_cloud_events_source, run) if settings.mqtt_cloud_events else None
+
+    def _stdout(self) -> Sink:
+        if why_not := why_not_writable(sys.stdout.fileno()):
+            raise UsageError(f"--dry-run: cannot write to standard output: {why_not}")
+        stream = FileIO(sys.stdout.fileno(), "w", closefd=False)
+        return StdoutWriter(self.queue, self._topics.topic, self._settings.mqtt_qos, stream, RETAINED)

@@ -1,0 +1,51 @@
+"""What can be asked of a running simulator, whether it is one process or several workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from edge.delivery.queue import Ledger
+from edge.lateness import Lateness
+from edge.status import ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from plant.telemetry import KindOee, Snapshot
+
+
+class StatusSource(Protocol):
+    """A running simulator as metrics, statistics and the HTTP port see it.
+
+    Counts of machines and OEE sums are those of the last `refresh`; all else is current, or at most a second old.
+    """
+
+    @property
+    def ledger(self) -> Ledger:
+        """The counts of messages by what happened to them; always the same object."""
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the run loop was; always the same object."""
+
+    @property
+    def seed(self) -> int | str:
+        """The seed of the plant's random streams."""
+
+    def connection(self) -> ConnectionStatus:
+        """Return the status of the connection to the broker."""
+
+    def clock(self) -> ClockStatus:
+        """Return how plant time relates to the wall clock."""
+
+    def turn_age_seconds(self) -> float:
+        """Return the time since the run loop last turned."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the plant's counts."""
+
+    def oee_by_kind(self) -> Sequence[KindOee]:
+        """Return the OEE sums of each machine type."""
+
+    async def refresh(self) -> None:
+        """Count machines and OEE sums again."""
+
+    async def oee(self, query: OeeQuery) -> OeeFigures:
+        """Return the OEE figures of each machine; raises TimeoutError where that takes too long, or BadQuery."""

@@ -1,0 +1,53 @@
+"""A status source with figures that a test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edge.delivery.queue import Ledger
+from edge.lateness import Lateness
+from edge.status import ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from plant.telemetry import KindOee, Snapshot
+
+NOTHING_YET = Snapshot(time_ms=0, rows={}, states={}, jobs={}, open_orders=0)
+
+
+@dataclass
+class FixedStatus:
+    """What a simulator reports, as set. error: raised in place of OEE figures.  queries: those that were asked."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    lateness: Lateness = field(default_factory=Lateness)
+    seed: int | str = "1"
+    connected: ConnectionStatus = ConnectionStatus(connected=True, connects=1)  # noqa: RUF009 - frozen
+    turned_ago_seconds: float = 0.0
+    plant: Snapshot = NOTHING_YET
+    kinds: Sequence[KindOee] = ()
+    figures: OeeFigures = OeeFigures(0.0, 0.0, (), more=False, types=())  # noqa: RUF009 - frozen
+    error: Exception | None = None
+    queries: list[OeeQuery] = field(default_factory=list)
+
+    def connection(self) -> ConnectionStatus:
+        return self.connected
+
+    def clock(self) -> ClockStatus:
+        return ClockStatus()
+
+    def turn_age_seconds(self) -> float:
+        return self.turned_ago_seconds
+
+    def snapshot(self) -> Snapshot:
+        return self.plant
+
+    def oee_by_kind(self) -> Sequence[KindOee]:
+        return self.kinds
+
+    async def refresh(self) -> None:
+        pass
+
+    async def oee(self, query: OeeQuery) -> OeeFigures:
+        self.queries.append(query)
+        if self.error is not None:
+            raise self.error
+        return self.figures
