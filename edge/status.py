@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from plant.telemetry import Which
+from plant.telemetry import MachineFilter
 
 Span = Literal["run", "hour", "last_hour"]
 """Over what the truth of the machines is summed up."""
@@ -17,7 +17,7 @@ class OeeQuery:
     """What is asked for: over which span, and of which machines."""
 
     span: Span = "run"
-    which: Which = field(default_factory=Which)
+    which: MachineFilter = field(default_factory=MachineFilter)
 
 
 class BadQuery(Exception):

@@ -15,7 +15,7 @@ import orjson
 from edge.http.shared_work import in_turns
 from edge.status import OeeQuery
 from edge.timestamps import rfc3339
-from plant.telemetry import MachineOee, MachineTypeView
+from plant.telemetry import MachineOee, MachineTypeInfo
 
 PIECE_MACHINES: Final = 150
 """Machines in a piece: about 50 KiB."""
@@ -41,7 +41,7 @@ class OeeTruth(NamedTuple):
     now: float
     entries: Sequence[Entry]
     more: bool
-    types: Sequence[MachineTypeView]
+    types: Sequence[MachineTypeInfo]
 
 
 @dataclass(slots=True, frozen=True, eq=False, weakref_slot=True)

@@ -30,7 +30,7 @@ from edge.http.oee_answer import OeeAnswer
 from edge.http.shared_work import SharedWork
 from edge.redaction import clean, redact
 from edge.status import BadQuery, Busy, OeeQuery, ReloadOutcome, Span
-from plant.telemetry import Which
+from plant.telemetry import MachineFilter
 
 _MOST_TOKEN_BYTES, _TOKEN_SECONDS = 65_536, 5.0
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
@@ -180,7 +180,7 @@ def _add_oee(app: FastAPI, daemon: StatusSource) -> None:
         All machines as of one moment, in order of type and number. Where a limit leaves some out, `next` is where to
         ask for those that follow.
         """
-        query = OeeQuery(asked.span, Which(asked.type, asked.after, asked.limit))
+        query = OeeQuery(asked.span, MachineFilter(asked.type, asked.after, asked.limit))
         try:
             with _busy_is_503():
                 answer = await daemon.oee(query)

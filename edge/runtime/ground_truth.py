@@ -19,8 +19,8 @@ from plant.telemetry import (
     DispatchedOrder,
     FinishedJob,
     MachineOee,
-    MachineTypeView,
-    MachineView,
+    MachineTypeInfo,
+    MachineSnapshot,
     PlacedOrder,
     StateInterval,
 )
@@ -56,12 +56,12 @@ class GroundTruthFile:
         self._lost = asyncio.get_running_loop().create_future()
         raise GroundTruthLost(self._why_lost or await self._lost)
 
-    def machine_types(self, types: Iterable[MachineTypeView]) -> None:
+    def machine_types(self, types: Iterable[MachineTypeInfo]) -> None:
         """Write which key of each machine type's messages has which role, and which results are good."""
         for each in types:
             self._line({"type": "machine_type", "kind": each.kind, "fields": each.fields, "good": each.good})
 
-    def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineView], now_ms: int) -> None:
+    def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineSnapshot], now_ms: int) -> None:
         """Describe all machines that there are from now on, and name those that are gone since the last time.
 
         machines: what their figures are measured by.  views: where they stand.

@@ -15,7 +15,7 @@ from edge.routing import TopicError, TopicRouter
 from edge.runtime.plant_file import FileWatcher, PlantFile, digest, take
 from edge.settings.loader import Settings
 from edge.status import ReloadOutcome, ReloadStatus
-from plant.config_changes import told
+from plant.config_changes import describe_changes
 from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, understand
 from plant.telemetry import Message
 
@@ -96,7 +96,7 @@ class Reloader:
         try:
             with refusals(self._path):
                 config = await run_aside(partial(self._load, content))
-                changes = told(self._in_force.config, config)
+                changes = describe_changes(self._in_force.config, config)
                 await self._adopt(config)
         except PlantConfigError as error:
             if error.__cause__ is not None:

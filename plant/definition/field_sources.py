@@ -16,7 +16,10 @@ class FieldSource(Enum):
     MACHINE_ID = "id_json", "The machine."
     STATION = "station_json", "The station at which the machine stands."
     STATUS = "state.json", "What the machine is at; jobs advance in `{producing}` alone."
-    JOB_KIND = "shown.kind.json", "Kind of the {product} that is finished in this row, else of the one on the machine."
+    JOB_KIND = (
+        "reported_job.kind.json",
+        "Kind of the {product} that is finished in this row, else of the one on the machine.",
+    )
     FINISHED_ID = "finished.id_json", "The {product} that is finished; null in rows that report none."
     FINISHED_CYCLE = (
         "finished.cycle_json",

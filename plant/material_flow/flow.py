@@ -45,11 +45,11 @@ class Flow:
     """
 
     def __init__(self, spec: FlowSpec, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
-        self._stations = {key: Stage(key, seed, shard, begin_ms) for key in SOURCES}
-        for station in self._stations.values():
-            station.sources = [self._stations[key] for key in SOURCES[station.key]]
-            station.repairs = {result: self._stations[key or station.key].again for result, key in REPAIRS.items()}
-        self._store = self._stations[TESTING].out
+        self._stages = {key: Stage(key, seed, shard, begin_ms) for key in SOURCES}
+        for stage in self._stages.values():
+            stage.sources = [self._stages[key] for key in SOURCES[stage.key]]
+            stage.repairs = {result: self._stages[key or stage.key].rework for result, key in REPAIRS.items()}
+        self._store = self._stages[TESTING].output
         self._orders: deque[Order] = deque()
         self._spec, self._is_filled = spec, False
 
@@ -61,17 +61,15 @@ class Flow:
     def apply(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
         """Follow other numbers and machines from now on. What lies in buffers stays there."""
         self._spec = spec
-        on_the_line = [
-            (self._stations[key], fleet) for fleet in fleets if (key := fleet.declared.key) in self._stations
-        ]
-        new = [workstation for station, fleet in on_the_line for workstation in station.follow(spec, fleet.machines)]
+        on_the_line = [(self._stages[key], fleet) for fleet in fleets if (key := fleet.declared.key) in self._stages]
+        new = [workstation for stage, fleet in on_the_line for workstation in stage.apply(spec, fleet.machines)]
         if not self._is_filled:
             self._fill(spec.initial_fill)
         for workstation in new:
-            workstation.assume_kit()
+            workstation.assume_initial_pieces()
         self._make_room(now_ms)
-        for station in self._stations.values():
-            station.go_on(now_ms)
+        for stage in self._stages.values():
+            stage.go_on(now_ms)
 
     def end(self, fleets: Iterable[Fleet], now_ms: int) -> None:
         """Every machine stands alone from now on. Those that are not in the fleets any more are gone, not set free."""
@@ -80,7 +78,7 @@ class Flow:
             if workstation.machine in here:
                 workstation.detach(now_ms)
 
-    def order(self, number: int, items: Iterable[Mapping[str, Any]], now_ms: int) -> None:
+    def add_order(self, number: int, items: Iterable[Mapping[str, Any]], now_ms: int) -> None:
         """An order has come in."""
         units = sum(self._spec.units_of(item["product_type"]) * item["quantity"] for item in items)
         self._orders.append(Order(number, units))
@@ -99,28 +97,31 @@ class Flow:
 
     def piece_counts(self) -> list[PieceCount]:
         """Where the pieces are that each station has made."""
-        buffers = [buffer for station in self._stations.values() for buffer in (station.out, station.again)]
+        buffers = [buffer for stage in self._stages.values() for buffer in (stage.output, stage.rework)]
         in_buffers = Counter(piece.maker.key for buffer in buffers for piece in buffer.pieces)
-        blocked = (piece for buffer in buffers for _, piece in buffer.givers)
-        kits = (
-            piece for workstation in self._workstations() for pieces in workstation.kit.values() for piece in pieces
+        blocked = (piece for buffer in buffers for _, piece in buffer.waiting_for_room)
+        ready_pieces = (
+            piece
+            for workstation in self._workstations()
+            for pieces in workstation.ready_pieces.values()
+            for piece in pieces
         )
-        on_machines = Counter(piece.maker.key for piece in (*blocked, *kits))
+        on_machines = Counter(piece.maker.key for piece in (*blocked, *ready_pieces))
         return [
-            PieceCount(key, *station.piece_totals(), in_buffers[key], on_machines[key])
-            for key, station in self._stations.items()
+            PieceCount(key, *stage.piece_totals(), in_buffers[key], on_machines[key])
+            for key, stage in self._stages.items()
         ]
 
     def _workstations(self) -> Iterator[Workstation]:
-        return (workstation for station in self._stations.values() for workstation in station.workstations.values())
+        return (workstation for stage in self._stages.values() for workstation in stage.workstations.values())
 
     def _fill(self, share: float) -> None:
         self._is_filled = True
-        for station in self._stations.values():
-            station.out.pieces.extend(station.initial_pieces(int(station.out.places * share)))
+        for stage in self._stages.values():
+            stage.output.pieces.extend(stage.initial_pieces(int(stage.output.capacity * share)))
 
     def _make_room(self, now_ms: int) -> None:
         """The store takes in what the oldest order needs, be it more than it has places."""
         needed = self._orders[0].units if self._orders else 0
-        self._store.places = max(self._spec.buffers.testing, needed)
+        self._store.capacity = max(self._spec.buffers.testing, needed)
         self._store.refill(now_ms)
