@@ -19,8 +19,8 @@ from plant.telemetry import (
     DispatchedOrder,
     FinishedJob,
     MachineOee,
-    MachineTypeInfo,
     MachineSnapshot,
+    MachineTypeInfo,
     PlacedOrder,
     StateInterval,
 )
