@@ -17,7 +17,7 @@ from itertools import chain, pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from plant.definition.calendar_config import ZONES, CalendarSpec, Maintenance, Readings, Shift, Window
+from plant.definition.calendar_config import ZONES, CalendarSpec, LocalTimes, Maintenance, Shift, Window
 from plant.machines.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER, PLANNED_STOP
@@ -52,14 +52,14 @@ class WallClock:
     def __init__(self, time_zone: str) -> None:
         self._zone = zone_info(time_zone)
 
-    def moment(self, reading: datetime) -> int:
+    def moment(self, local_time: datetime) -> int:
         """Return the first moment at which the clock shows this or later, in milliseconds since 1970."""
-        before, after = (self._as_utc(reading, fold) for fold in (0, 1))
+        before, after = (self._as_utc(local_time, fold) for fold in (0, 1))
         return self._jump(before, after) if after < before else (before - EPOCH) // SECOND * 1000
 
-    def span(self, readings: Readings) -> Interval:
+    def span(self, local_times: LocalTimes) -> Interval:
         """Return the interval between two local times."""
-        start, end = readings
+        start, end = local_times
         return self.moment(start), self.moment(end)
 
     def day(self, day: date) -> Interval:
@@ -72,9 +72,9 @@ class WallClock:
         # Where the clock is set back just after midnight, it shows the old day once more within the new one.
         return day if time_ms < self.day(day)[1] else day + DAY
 
-    def _as_utc(self, reading: datetime, fold: int) -> datetime:
+    def _as_utc(self, local_time: datetime, fold: int) -> datetime:
         """Return the moment by the UTC offset before a clock change for fold 0, after it for fold 1 (PEP 495)."""
-        return reading.replace(tzinfo=self._zone, fold=fold).astimezone(UTC)
+        return local_time.replace(tzinfo=self._zone, fold=fold).astimezone(UTC)
 
     def _jump(self, before: datetime, after: datetime) -> int:
         """Return the second in which the clock is set forward: the offset is old at `after`, new at `before`.
@@ -93,9 +93,9 @@ class Calendar:
     """The planned stops of one machine type, computed for any time that is asked for."""
 
     def __init__(self, spec: CalendarSpec, kind: str) -> None:
-        self._spec, self._wall = spec, WallClock(spec.time_zone)
+        self._spec, self._clock = spec, WallClock(spec.time_zone)
         self._maintenance = [each for each in spec.maintenance if each.stops(kind)]
-        self._once = [self._wall.span(each.once) for each in self._maintenance if each.once]
+        self._once = [self._clock.span(each.once) for each in self._maintenance if each.once]
         self._changes_of = lru_cache(maxsize=8)(self._changes)
         self._current, self._next_ms = CalendarChange(NEVER, stopped=False), NEVER
 
@@ -113,7 +113,7 @@ class Calendar:
         """Find the changes before and after the moment; keep them, as most calls ask for increasing times."""
         if self._current.from_ms <= time_ms < self._next_ms:
             return
-        today = self._wall.day_at(time_ms)
+        today = self._clock.day_at(time_ms)
         *_, self._current = (each for each in self._changes_of(today) if each.from_ms <= time_ms)
         later_changes = chain.from_iterable(map(self._changes_of, self._days_from(today)))
         stopped = self._current.stopped
@@ -126,13 +126,13 @@ class Calendar:
         return chain(year, self._special_days_after(today + YEAR_DAYS * DAY))
 
     def _special_days_after(self, first: date) -> list[date]:
-        dates = {*self._spec.holidays, *(self._wall.day_at(edge) for span in self._once for edge in span)}
+        dates = {*self._spec.holidays, *(self._clock.day_at(edge) for span in self._once for edge in span)}
         reached = {*dates, *(day + DAY for day in dates)}  # a shift of that day may end on the next one
         return sorted(day for day in reached if day >= first)
 
     def _changes(self, day: date) -> list[CalendarChange]:
         """Return the changes of a day; the first one is the state at its beginning."""
-        begin, end = self._wall.day(day)
+        begin, end = self._clock.day(day)
         work = list(self._work(day))
         stops = [*self._once, *self._stops(day)]
         edges = {edge for span in (*work, *stops) for edge in span if begin < edge < end}
@@ -146,17 +146,17 @@ class Calendar:
         """Yield the working time of the shifts that may reach into a day: they start on it or on the day before."""
         for began in (day - DAY, day):
             for shift in self._spec.shifts:
-                if readings := shift.on(began):
-                    yield self._worked(shift, began, readings)
+                if local_times := shift.on(began):
+                    yield self._worked(shift, began, local_times)
 
-    def _worked(self, shift: Shift, began: date, readings: Readings) -> Interval:
-        start, end = self._wall.span(readings)
+    def _worked(self, shift: Shift, began: date, local_times: LocalTimes) -> Interval:
+        start, end = self._clock.span(local_times)
         return start, start + round((end - start) * shift.factor * self._spec.day_factor(began))
 
     def _stops(self, day: date) -> Iterator[Interval]:
         windows: tuple[Window | Maintenance, ...] = (*self._spec.breaks, *self._maintenance)
-        readings = (window.on(began) for began in (day - DAY, day) for window in windows)
-        return map(self._wall.span, filter(None, readings))
+        local_times = (window.on(began) for began in (day - DAY, day) for window in windows)
+        return map(self._clock.span, filter(None, local_times))
 
 
 class PlannedStops:

@@ -16,7 +16,7 @@ from edge.runtime.plant_file import FileWatcher, PlantFile, digest, take
 from edge.settings.loader import Settings
 from edge.status import ReloadOutcome, ReloadStatus
 from plant.config_changes import describe_changes
-from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, understand
+from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load_content
 from plant.telemetry import Message
 
 log = logging.getLogger("reload")
@@ -161,7 +161,7 @@ def first(path: Path, load: Callable[[bytes, Path], PlantConfig]) -> LoadedPlant
 def described(content: bytes, path: Path) -> PlantConfig:
     """The plant that a file's content describes; PlantConfigError with every mistake."""
     with refusals(path):
-        return understand(content, str(path))
+        return load_content(content, str(path))
 
 
 class PlantLoader:

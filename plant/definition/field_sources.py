@@ -1,4 +1,4 @@
-"""What the keys of a machine's messages can report: where on a machine each value is read, and what it means."""
+"""What the keys of a machine's messages can report: the attribute that each value is read from, and its meaning."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from enum import Enum
 class FieldSource(Enum):
     """What a key reports.
 
-    path: the attribute path on a `Machine` at which the value is found as JSON text.
+    path: the attribute path on a `Machine` with the value as JSON text.
     meaning: a sentence with the placeholders {product}, what a job makes, and {producing}, the state in which jobs
-    advance. How the value is typed and bounded is in plant.catalogue.field_specs.
+    advance. The types and bounds of values are in plant.catalogue.field_specs.
     """
 
     MACHINE_ID = "id_json", "The machine."
@@ -46,5 +46,5 @@ class FieldSource(Enum):
 
     @property
     def role(self) -> str:
-        """What a key with this source is for, for those who process messages: the name in lower case."""
+        """The role of a key with this source, for consumers of messages: the name in lower case."""
         return self.name.lower()

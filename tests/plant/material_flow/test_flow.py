@@ -575,7 +575,7 @@ def test_the_scenario_is_the_default_plant() -> None:
     [
         ({"parts": {"cnc_machine": 0}}, "flow.parts: needs at least one part"),
         ({"parts": {}}, "flow.parts: needs at least one part"),
-        ({"parts": {"welding": 1}}, "flow.parts.welding: is an unknown key; known here: cnc_machine, printer_3d"),
+        ({"parts": {"welding": 1}}, "flow.parts.welding: is an unknown key; known names: cnc_machine, printer_3d"),
         (
             {"parts_by_assembly_type": {"WingJoin": {"printer_3d": 1}}},
             "is not in welding.assembly_types; did you mean WingJoint?",
