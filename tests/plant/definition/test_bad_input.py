@@ -112,7 +112,11 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
         "message_types.testing.test_distribution.on",
         'is read by YAML as true or false, but keys are text: write "on"',
     ),
-    "no key": (ORIGINAL.replace("pass:", "~:"), 'message_types.testing.test_distribution."~"', "is nothing to YAML"),
+    "no key": (
+        ORIGINAL.replace("pass:", "~:"),
+        'message_types.testing.test_distribution."~"',
+        "is read by YAML as null, but keys",
+    ),
     **{
         f"{text} as a number": (
             with_interval(text),

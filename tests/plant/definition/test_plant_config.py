@@ -422,7 +422,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         "welding.station_pattern: may have only {line} {station} in braces, got {row}",
     ),
     "format tricks": ({"welding__station_pattern": "{line:>999999999}"}, "must have only a name in braces, got"),
-    "single brace": ({"welding__station_pattern": "LINE-{line"}, "station_pattern: has a brace without its partner"),
+    "single brace": ({"welding__station_pattern": "LINE-{line"}, "station_pattern: has an unmatched brace"),
     "no lines": ({"welding__lines": REMOVED}, "welding.lines: is missing: station_pattern has {line}"),
     "line true": ({"welding__lines": [True]}, "welding.lines[0]: must be a whole number or text, got true"),
     "state without a name": (
