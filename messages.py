@@ -22,8 +22,8 @@ from plant.machines.snapshot import (
     FleetSnapshot,
     NoSuchMachine,
     SnapshotOutdated,
-    count,
-    first_indexes,
+    count_group,
+    group_starts,
     machines_at,
 )
 from plant.machines.states import NEVER
@@ -272,13 +272,13 @@ class FactoryMessageGenerator:
         """
         config, parts = self.config, self._parts
         for fleet in parts.fleets:
-            for first in first_indexes(fleet):
+            for first in group_starts(fleet):
                 if self.config is not config:
                     raise SnapshotOutdated
                 now_ms = _milliseconds(self.now)
                 if parts.event_queue:
                     parts.event_queue.advance_to(now_ms)
-                yield count(fleet, now_ms, first)
+                yield count_group(fleet, now_ms, first)
 
     def census(self) -> list[PieceCount]:
         """Return where the pieces are that each machine type has made up to `now`; an empty list without a flow."""

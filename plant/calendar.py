@@ -57,14 +57,14 @@ class WallClock:
         before, after = (self._as_utc(local_time, fold) for fold in (0, 1))
         return self._jump(before, after) if after < before else (before - EPOCH) // SECOND * 1000
 
-    def span(self, local_times: LocalTimes) -> Interval:
+    def interval(self, local_times: LocalTimes) -> Interval:
         """Return the interval between two local times."""
         start, end = local_times
         return self.moment(start), self.moment(end)
 
     def day(self, day: date) -> Interval:
         """Return the interval of a local day, usually 24 hours."""
-        return self.span((midnight(day), midnight(day + DAY)))
+        return self.interval((midnight(day), midnight(day + DAY)))
 
     def day_at(self, time_ms: int) -> date:
         """Return the local day in which a moment lies."""
@@ -95,7 +95,7 @@ class Calendar:
     def __init__(self, spec: CalendarSpec, kind: str) -> None:
         self._spec, self._clock = spec, WallClock(spec.time_zone)
         self._maintenance = [each for each in spec.maintenance if each.stops(kind)]
-        self._once = [self._clock.span(each.once) for each in self._maintenance if each.once]
+        self._once = [self._clock.interval(each.once) for each in self._maintenance if each.once]
         self._changes_of = lru_cache(maxsize=8)(self._changes)
         self._current, self._next_ms = CalendarChange(NEVER, stopped=False), NEVER
 
@@ -133,7 +133,7 @@ class Calendar:
     def _changes(self, day: date) -> list[CalendarChange]:
         """Return the changes of a day; the first one is the state at its beginning."""
         begin, end = self._clock.day(day)
-        work = list(self._work(day))
+        work = list(self._working_times(day))
         stops = [*self._once, *self._stops(day)]
         edges = {edge for span in (*work, *stops) for edge in span if begin < edge < end}
         changes = [
@@ -142,21 +142,21 @@ class Calendar:
         ]
         return changes[:1] + [later for earlier, later in pairwise(changes) if later.stopped is not earlier.stopped]
 
-    def _work(self, day: date) -> Iterator[Interval]:
+    def _working_times(self, day: date) -> Iterator[Interval]:
         """Yield the working time of the shifts that may reach into a day: they start on it or on the day before."""
         for began in (day - DAY, day):
             for shift in self._spec.shifts:
                 if local_times := shift.on(began):
-                    yield self._worked(shift, began, local_times)
+                    yield self._working_time(shift, began, local_times)
 
-    def _worked(self, shift: Shift, began: date, local_times: LocalTimes) -> Interval:
-        start, end = self._clock.span(local_times)
+    def _working_time(self, shift: Shift, began: date, local_times: LocalTimes) -> Interval:
+        start, end = self._clock.interval(local_times)
         return start, start + round((end - start) * shift.factor * self._spec.day_factor(began))
 
     def _stops(self, day: date) -> Iterator[Interval]:
         windows: tuple[Window | Maintenance, ...] = (*self._spec.breaks, *self._maintenance)
         local_times = (window.on(began) for began in (day - DAY, day) for window in windows)
-        return map(self._clock.span, filter(None, local_times))
+        return map(self._clock.interval, filter(None, local_times))
 
 
 class PlannedStops:

@@ -12,8 +12,8 @@ PACKAGED: Final = Path(__file__).absolute().parent.parent / NAME
 
 def existing(path: str | Path = NAME) -> Path:
     """Return the path, or PACKAGED if the path is NAME and no such file exists."""
-    here = Path(path)
-    return PACKAGED if here == Path(NAME) and _is_nothing(here) else here
+    requested = Path(path)
+    return PACKAGED if requested == Path(NAME) and _is_nothing(requested) else requested
 
 
 def _is_nothing(path: Path) -> bool:

@@ -42,7 +42,7 @@ class EventQueue:
         self._participants = participants
         self._events: list[tuple[int, int, int, Machine]] = []
         self._messages: list[tuple[int, int, int, Message]] = []
-        self._discards = False
+        self._drops_messages = False
         self._reports_each_job = any(fleet.reports_each_job for fleet in fleets)
         for machine in (machine for fleet in fleets for machine in fleet.machines):
             machine.runtime.on_rescheduled = self._reschedule
@@ -74,9 +74,9 @@ class EventQueue:
 
     def skip_to(self, until_ms: int) -> None:
         """Process all events up to a time, and drop the messages."""
-        self._discards = True
+        self._drops_messages = True
         self.advance_to(until_ms)
-        self._discards = False
+        self._drops_messages = False
         for fleet in self._fleets.values():
             fleet.skip_to(until_ms)
 
@@ -109,7 +109,7 @@ class EventQueue:
             self._emit(machine, time_ms, jobs_only=True)
 
     def _emit(self, machine: Machine, time_ms: int, *, jobs_only: bool) -> None:
-        if self._discards:
+        if self._drops_messages:
             machine.discard_message(time_ms)
             return
         kind = machine.runtime.declared.number

@@ -57,7 +57,7 @@ class OeeAccounts:
 
     listener: called with each stay as it ends; may be None.
     before_change: called with a machine and a time just before something is recorded for the machine; may be None.
-    greatest: the greatest number of a machine.  shards: the step between numbers; a machine's row is number // shards.
+    greatest: the greatest number of a machine.  shards: the step between numbers; a row is number // shards.
     good: results that count as good.
     """
 

@@ -31,7 +31,7 @@ class Reports:
     """
 
     def __init__(self) -> None:
-        self._round_ms, self._period_ms = NEVER, 0
+        self._round_begins_ms, self._period_ms = NEVER, 0
         self._group, self._groups, self._group_gap_ms = 0, 1, 0
         self._timestamp_prefix = TimestampPrefix()
         self._sequences: Counter[str] = Counter()
@@ -39,7 +39,7 @@ class Reports:
     @property
     def next_ms(self) -> int:
         """The time at which the next group is due; NEVER while reports are not configured."""
-        return self._round_ms + self._group * self._group_gap_ms
+        return self._round_begins_ms + self._group * self._group_gap_ms
 
     @property
     def places(self) -> range:
@@ -49,17 +49,17 @@ class Reports:
     def apply(self, spec: OeeReport | None, machines: int, now_ms: int) -> None:
         """Apply a configuration from now on. machines: their number in the whole plant."""
         if spec is None or not spec.enabled:
-            self._round_ms, self._group = NEVER, 0
+            self._round_begins_ms, self._group = NEVER, 0
             return
         period_ms, groups = round(spec.report_seconds * 1000), max(1, -(-machines // _GROUP_SIZE))
-        if self._round_ms < NEVER and (period_ms, groups) == (self._period_ms, self._groups):
+        if self._round_begins_ms < NEVER and (period_ms, groups) == (self._period_ms, self._groups):
             return
         self._period_ms, self._groups, self._group_gap_ms = (
             period_ms,
             groups,
             min(_LONGEST_GROUP_GAP_MS, period_ms // groups),
         )
-        self._round_ms, self._group = (now_ms // period_ms + 1) * period_ms, 0
+        self._round_begins_ms, self._group = (now_ms // period_ms + 1) * period_ms, 0
 
     def emit(self, machines: Iterable[MachineOee]) -> list[Message]:
         """Return the messages due at `next_ms`. machines: the figures of the machines at `places` at that moment."""
@@ -75,7 +75,7 @@ class Reports:
     def _next_group(self) -> None:
         self._group += 1
         if self._group == self._groups:
-            self._round_ms, self._group = self._round_ms + self._period_ms, 0
+            self._round_begins_ms, self._group = self._round_begins_ms + self._period_ms, 0
 
     def _message(self, machine: MachineOee) -> Message:
         source = report_source(machine.machine_id)

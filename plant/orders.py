@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from plant.definition.plant_config import CustomerOrder, Dispatch, MessageTypes
-from plant.machines.jobs import MS_A_JOB_NUMBER
+from plant.machines.jobs import MS_PER_JOB_NUMBER
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.material_flow.flow import Flow
@@ -41,7 +41,7 @@ class PoissonArrivals:
 
     def __init__(self, seed: int | str, name: str, begin_ms: int) -> None:
         self.stream = RandomStream(seed, name)
-        self.number = self._gap_number = begin_ms // MS_A_JOB_NUMBER
+        self.number = self._gap_number = begin_ms // MS_PER_JOB_NUMBER
         self._per_hour = 0.0
         self._next_us = NEVER_US
 

@@ -44,7 +44,7 @@ def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
 
 def _machine_kind(context: MachineTypeContext) -> MessageKind:
     declared, spec = context.declared, context.spec
-    traced = context.config.flow is not None and context.config.flow.takes(declared.key, spec.results)
+    traced = context.config.flow is not None and context.config.flow.takes_pieces(declared.key, spec.results)
     keys = {**declared.fields, **(TRACE if traced else {})}
     machines = tuple(
         MachineRef(declared.machine_id.format(number=number), spec.station(number), number)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from plant.definition.errors import LONGEST_SHOWN, Violation, cut, describe_value, suggestion
+from plant.definition.errors import LONGEST_SHOWN, Violation, describe_value, quote, suggestion
 from plant.definition.value_types import ListOf, Names, NonEmptyListOf, Spec, described
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def zone_names() -> frozenset[str]:
 
 def _zone(name: str) -> str:
     if name not in zone_names():
-        raise ValueError(f"is not a time zone of the IANA database, got {cut(name)}{_nearest_zone(name)}")
+        raise ValueError(f"is not a time zone of the IANA database, got {quote(name)}{_nearest_zone(name)}")
     return name
 
 
@@ -274,7 +274,7 @@ def _weekly_and_once(maintenance: _Entry) -> Iterator[Violation]:
 def _unknown_types(maintenance: object, index: int, known: Sequence[str]) -> Iterator[Violation]:
     for position, name in enumerate(_list(maintenance, "types")):
         if isinstance(name, str) and name not in known:
-            rule = f"is not a machine type, got {cut(name)}; {suggestion(name, known)}"
+            rule = f"is not a machine type, got {quote(name)}; {suggestion(name, known)}"
             yield Violation(("calendar", "maintenance", index, "types", position), rule)
 
 

@@ -52,7 +52,7 @@ class PlantConfigError(Exception):
         super().__init__("\n".join(map(str, self.mistakes)))
 
 
-def cut(text: str) -> str:
+def quote(text: str) -> str:
     """Return a text on one line and in quotes; of a long text, the beginning and its length."""
     if len(text) <= LONGEST_SHOWN:
         return json.dumps(text, ensure_ascii=not text.isprintable())
@@ -67,7 +67,7 @@ def format_place(place: Place) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            text += f".{step if step.isidentifier() and len(step) <= LONGEST_SHOWN else cut(step)}"
+            text += f".{step if step.isidentifier() and len(step) <= LONGEST_SHOWN else quote(step)}"
     return text.removeprefix(".") or "(top level)"
 
 
@@ -83,7 +83,7 @@ _DESCRIPTIONS: Final[Mapping[type, Callable[[Any], str]]] = {
     bool: lambda value: str(value).lower(),
     int: lambda value: str(value) if value.bit_length() < 512 else "a number of hundreds of digits",
     float: str,
-    str: lambda value: f"the text {cut(value)}",
+    str: lambda value: f"the text {quote(value)}",
     list: lambda value: f"a list of {len(value)}" if value else "an empty list",
     tuple: lambda value: f"a list of {len(value)}" if value else "an empty list",
     dict: lambda _: "a mapping",
@@ -149,7 +149,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "less_than_equal": _bounded("at most", "le"),
     "string_too_short": lambda *_: "must not be empty",
     "string_too_long": lambda value, context: (
-        f"must have at most {context['max_length']:,} characters, got {cut(value)}"
+        f"must have at most {context['max_length']:,} characters, got {quote(value)}"
     ),
     "too_long": lambda _, context: f"must have {context['max_length']} entries, got {context['actual_length']}",
 }

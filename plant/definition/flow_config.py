@@ -66,7 +66,7 @@ class FlowSpec(Spec):
         """Return the number of tested units that one piece of a product takes."""
         return self.units_by_product_type.get(product_type, 1)
 
-    def takes(self, key: str, results: Iterable[str]) -> bool:
+    def takes_pieces(self, key: str, results: Iterable[str]) -> bool:
         """Return whether jobs of a machine type take pieces: jobs that make parts do so only for rework.
 
         A type without a buffer in `Places` is not part of the flow.

@@ -105,8 +105,8 @@ class OeeReport(Spec):
 
 def _model_with_keys(name: str, keys: Mapping[str, tuple[object, object]]) -> type[Spec]:
     """Return a model of a YAML mapping whose keys follow from the machine types: each with its type and default."""
-    model_: type[Spec] = create_model(name, __base__=Spec, **keys)  # type: ignore[call-overload]
-    return model_
+    model: type[Spec] = create_model(name, __base__=Spec, **keys)  # type: ignore[call-overload]
+    return model
 
 
 _COUNTS: Final = _model_with_keys(

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
-from plant.definition.errors import Place, Violation, cut
+from plant.definition.errors import Place, Violation, quote
 from plant.definition.machine_config import MachineSpec
 from plant.definition.value_types import SHORTEST_JOB_SECONDS, SHORTEST_PERIOD_SECONDS, YEAR_SECONDS, placeholders
 
 _Data = Mapping[str, Any]
 
-MOST_STOPS_A_JOB: Final = 1_000
+MOST_STOPS_PER_JOB: Final = 1_000
 
 
 def broken(data: _Data, types: Mapping[str, type[MachineSpec]]) -> Iterator[Violation]:
@@ -47,7 +47,7 @@ def _repeated(place: Place, values: list[Any]) -> Iterator[Violation]:
     first: dict[str, int] = {}
     for index, value in enumerate(values):
         if isinstance(value, int | str | date) and first.setdefault(str(value), index) != index:
-            yield Violation((*place, index), f"is repeated: {cut(str(value))}")
+            yield Violation((*place, index), f"is repeated: {quote(str(value))}")
 
 
 def _broken_by_type(data: _Data, models: Mapping[str, type[MachineSpec]]) -> Iterator[Violation]:
@@ -140,8 +140,8 @@ def _impossible_print(spec: _Data, interval: float | None) -> Iterator[Violation
 def _too_many_micro_stops(spec: _Data, model: type[MachineSpec], interval: float | None) -> Iterator[Violation]:
     """Limit the micro-stops of a job, as each is drawn separately."""
     per_hour, longest = _number(spec.get("micro_stops_per_hour")), _longest_job(spec, model, interval)
-    if per_hour and longest and (stops := per_hour * longest / 3600) > MOST_STOPS_A_JOB:
-        rule = f"makes {stops:,.0f} micro-stops in a job of {longest:g} s: must be at most {MOST_STOPS_A_JOB:,}"
+    if per_hour and longest and (stops := per_hour * longest / 3600) > MOST_STOPS_PER_JOB:
+        rule = f"makes {stops:,.0f} micro-stops in a job of {longest:g} s: must be at most {MOST_STOPS_PER_JOB:,}"
         yield Violation(("micro_stops_per_hour",), rule)
 
 

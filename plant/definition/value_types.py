@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from plant.definition.errors import cut, describe_value
+from plant.definition.errors import describe_value, quote
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)
@@ -57,11 +57,11 @@ def placeholders(template: str) -> Iterator[str]:
     try:
         parts = list(Formatter().parse(template))
     except ValueError:
-        raise ValueError(f"has an unmatched brace: {cut(template)}") from None
+        raise ValueError(f"has an unmatched brace: {quote(template)}") from None
     for _, name, spec, conversion in parts:
         if name is not None:
             if spec or conversion or not name.isidentifier():
-                raise ValueError(f"must have only a name in braces, got {cut(template)}")
+                raise ValueError(f"must have only a name in braces, got {quote(template)}")
             yield name
 
 

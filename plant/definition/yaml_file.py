@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import yaml
 
-from plant.definition.errors import Place, Violation, cut
+from plant.definition.errors import Place, Violation, quote
 from plant.definition.yaml_surprises import misread_null, misread_number
 
 MAX_BYTES: Final = 1_048_576
@@ -147,7 +147,7 @@ def _syntax_errors(text: str, builder: _Builder) -> Iterator[None]:
         mark = error.problem_mark or error.context_mark
         raise UnreadableError(mark.line + 1 if mark else 1, builder.place(), _syntax_rule(error, text)) from error
     except yaml.YAMLError as error:
-        raise UnreadableError(1, builder.place(), f"is not valid YAML: {cut(str(error))}") from error
+        raise UnreadableError(1, builder.place(), f"is not valid YAML: {quote(str(error))}") from error
 
 
 def _syntax_rule(error: yaml.MarkedYAMLError, text: str) -> str:
@@ -274,7 +274,7 @@ class _Builder:
         if event.anchor:
             self._anchors[event.anchor] = (event.value, 1)
         if self._is_tag_allowed(event) and tag in _MEANINGS:
-            self._violation(f"is read by YAML as {_MEANINGS[tag]}, but keys are text: write {cut(event.value)}")
+            self._violation(f"is read by YAML as {_MEANINGS[tag]}, but keys are text: write {quote(event.value)}")
         if event.value in frame.into:
             self._violation(f"is given twice, first in line {self._lines[self.place()]}")
         self._lines[self.place()] = _line(event)
@@ -282,7 +282,7 @@ class _Builder:
     def _is_tag_allowed(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> bool:
         is_allowed = event.tag is None or event.tag in _TAGS[type(event)]
         if not is_allowed:
-            self._violation(f"must not have the tag {cut(str(event.tag).replace(_CORE, '!!'))}")
+            self._violation(f"must not have the tag {quote(str(event.tag).replace(_CORE, '!!'))}")
         return is_allowed
 
     def _value(self, tag: str, text: str) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from plant.definition.errors import cut
+from plant.definition.errors import quote
 
 _PLAIN: Final = re.compile(r"[-+]?(0|[1-9][0-9]*|[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?|\.[0-9]+([eE][-+]?[0-9]+)?)")
 _OCTAL: Final = re.compile(r"[-+]?0[0-7_]+")
@@ -23,20 +23,21 @@ def misread_number(text: str, value: object) -> str | None:
     """
     if not isinstance(value, int | float) or _PLAIN.fullmatch(text) or _NO_NUMBER.fullmatch(text):
         return None
-    return f"is read by YAML as the number {value}: write {_meant(text, value)}, or {cut(text)} for a name or a time"
+    intended = _intended_number(text, value)
+    return f"is read by YAML as the number {value}: write {intended}, or {quote(text)} for a name or a time"
 
 
 def misread_null(text: str) -> str:
     """Return the broken rule, and what to write, for a bare word that YAML reads as null."""
-    return f"is read by YAML as null: write {cut(text)} for a name, or leave it out"
+    return f"is read by YAML as null: write {quote(text)} for a name, or leave it out"
 
 
 def flag_hint(text: str, value: object) -> str:
     """Return a hint on a word that YAML has read as a flag where a text is expected: what was typed, what to write."""
-    return f" (YAML reads a bare {text} as {str(value).lower()}: write {cut(text)})"
+    return f" (YAML reads a bare {text} as {str(value).lower()}: write {quote(text)})"
 
 
-def _meant(text: str, value: float) -> str:
+def _intended_number(text: str, value: float) -> str:
     """Return the number that was probably meant: 010 without its zeros, any other as read by YAML."""
     if not _OCTAL.fullmatch(text):
         return str(value)

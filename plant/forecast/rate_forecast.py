@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from plant.definition.errors import cut
+from plant.definition.errors import quote
 from plant.definition.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, PlantConfig, PlantConfigError, load
 from plant.definition.spaceship import MACHINE_TYPES
@@ -38,7 +38,8 @@ class TypeForecast:
 
     machines: their number; None for orders, dispatches and OEE reports.
     period_seconds: between two regular messages of a machine, or two events on average; inf if there are none.
-    regular_per_second: messages by that period.  extra_per_second: rows for jobs that finish between two regular rows.
+    regular_per_second: messages at that period.
+    job_messages_per_second: additional messages for jobs that finish between two regular ones.
     """
 
     key: str
@@ -113,7 +114,10 @@ def _machine_type(config: PlantConfig, key: str, spec: MachineSpec, count: int) 
 
 
 def _events(config: PlantConfig) -> Iterator[TypeForecast]:
-    orders, dispatches = _hourly(config.message_types.customer_order), _hourly(config.message_types.dispatch)
+    orders, dispatches = (
+        _events_per_hour(config.message_types.customer_order),
+        _events_per_hour(config.message_types.dispatch),
+    )
     if orders is not None:
         yield _event("customer_order", orders)
     if dispatches is not None:
@@ -133,7 +137,7 @@ class _LineCapacity(NamedTuple):
 def _line_capacity(config: PlantConfig) -> _LineCapacity | None:
     """Return what the line can ship; None without a flow or without orders."""
     order: CustomerOrder | None = config.message_types.customer_order
-    flow, orders = config.flow, _hourly(order)
+    flow, orders = config.flow, _events_per_hour(order)
     if flow is None or order is None or not orders:
         return None
     (key, limit), units = bottleneck(config, flow), units_per_order(order, flow)
@@ -152,7 +156,7 @@ def _event(key: str, per_hour: float) -> TypeForecast:
     return TypeForecast(key, None, SECONDS_PER_HOUR / per_hour if per_hour else math.inf, per_hour / SECONDS_PER_HOUR)
 
 
-def _hourly(event: CustomerOrder | Dispatch | None) -> float | None:
+def _events_per_hour(event: CustomerOrder | Dispatch | None) -> float | None:
     """Return the events an hour; None if the plant does not have the kind."""
     if event is None or not event.enabled:
         return None if event is None else 0.0
@@ -177,14 +181,17 @@ def _result_notes(declared: MachineType, spec: MachineSpec) -> Iterator[str]:
     place, good = f"{declared.key}.{spec.results_key}", ", ".join(sorted(declared.good))
     for result in spec.results.keys() - declared.good:
         if near := difflib.get_close_matches(result, declared.good, n=1, cutoff=_MISSPELLED_SIMILARITY):
-            yield f"{place}: {cut(result)} does not count as good; did you mean {near[0]}?"
+            yield f"{place}: {quote(result)} does not count as good; did you mean {near[0]}?"
     if not any(weight for result, weight in spec.results.items() if result in declared.good):
         yield f"{place}: no result counts as good, so quality is 0; good are {good}."
 
 
 def _order_notes(config: PlantConfig) -> Iterator[str]:
     """Yield notes on orders that wait longer and longer, or very long."""
-    orders, dispatches = _hourly(config.message_types.customer_order), _hourly(config.message_types.dispatch)
+    orders, dispatches = (
+        _events_per_hour(config.message_types.customer_order),
+        _events_per_hour(config.message_types.dispatch),
+    )
     if dispatches and not orders:
         yield f"dispatch: {dispatches:g} dispatches an hour are configured, but no orders are placed."
     if not orders or not dispatches:

@@ -89,8 +89,8 @@ class Fleet:
             return 0.0
         runtime = self.machines[0].runtime
         stays_ms = min(state.dwell_ms for state in runtime.states.values())
-        longest_ms = runtime.period_ms, runtime.jobs.ideal_ms, stays_ms
-        return sum(1000 * len(self.machines) / each_ms for each_ms in longest_ms)
+        intervals_ms = runtime.period_ms, runtime.jobs.ideal_ms, stays_ms
+        return sum(1000 * len(self.machines) / each_ms for each_ms in intervals_ms)
 
     def apply(self, config: PlantConfig, now_ms: int, *, coupled: bool = False) -> None:
         """Apply a configuration from now on: machines that stay keep their job and counters.

@@ -18,7 +18,7 @@ from plant.random_stream import WORD_TO_UNIT, RandomStream, WeightedChoice, betw
 
 NULL: Final = b"null"
 NONE: Final = b"0"
-MS_A_JOB_NUMBER: Final = 100
+MS_PER_JOB_NUMBER: Final = 100
 """Job numbers start at the tenths of a second since 1970. No job is shorter, so a later run does not reuse numbers."""
 _TENTHS: Final = tuple(b"%d.%d" % divmod(tenths, 10) for tenths in range(2000))
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode

@@ -17,7 +17,7 @@ import json
 from operator import attrgetter
 from typing import Final
 
-from plant.machines.jobs import MS_A_JOB_NUMBER, NO_JOB, Job, json_text
+from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job, json_text
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER, State, Suspension
 from plant.oee_accounting import Span
@@ -201,7 +201,7 @@ class Machine:
 
     def _start(self, now_ms: int) -> None:
         """Start in the long-run mix, partway through a stay and a job."""
-        self.stay_number = self.first_job_number = now_ms // MS_A_JOB_NUMBER
+        self.stay_number = self.first_job_number = now_ms // MS_PER_JOB_NUMBER
         state_at, stay_at, cycle_at, done_at = self.stream.draws(b"begin", self.stay_number)
         job = self.runtime.jobs.draw_in_progress(self.stream, self.number, self.first_job_number, cycle_at)
         done_ms = int(done_at * job.cycle_ms)

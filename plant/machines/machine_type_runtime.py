@@ -28,7 +28,7 @@ class MachineTypeRuntime:
     """A machine type as configured: what its machines need to draw states and jobs and to encode messages.
 
     period_ms: time between two regular messages of a machine.  results: reported jobs, counted by result.
-    `crowded`: jobs may be too short for each to fit a regular row of its own.
+    reports_each_job: whether jobs may be shorter than the period; each finished job then gets its own message.
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
     """
@@ -79,7 +79,7 @@ class MachineTypeRuntime:
         self.state_mix = {
             name: (round(share, 12), self.states[name].dwell_ms) for name, share in spec.shares.items() if share
         }
-        traced = config.flow is not None and config.flow.takes(declared.key, spec.results)
+        traced = config.flow is not None and config.flow.takes_pieces(declared.key, spec.results)
         fields = {**declared.fields, **(TRACE if traced else {})}
         self._template = b",".join(b"%b:%%b" % json_text(name).replace(b"%", b"%%") for name in fields) + b"}"
         self._values = attrgetter(*(source.path for source in fields.values()))

@@ -103,7 +103,7 @@ class _MachineReader:
             self._read_early[machine.number] = cast("Machine", machine).oee(self._span, self._now_ms)
 
 
-def count(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
+def count_group(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
     """Count a group of machines of a fleet, which are advanced to now. first: index of the first machine."""
     machines, kind = fleet.machines[first : first + _COUNTED_PER_TURN], fleet.declared.key
     for machine in machines:
@@ -114,8 +114,8 @@ def count(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
     return FleetCounts(named, fleet.oee_of(machines, "run", now_ms))
 
 
-def first_indexes(fleet: Fleet) -> range:
-    """Return the indexes from which `count` covers all machines of a fleet."""
+def group_starts(fleet: Fleet) -> range:
+    """Return the indexes from which `count_group` covers all machines of a fleet."""
     return range(0, len(fleet.machines), _COUNTED_PER_TURN)
 
 

@@ -25,14 +25,14 @@ class State(NamedTuple):
     rank: int = 0
 
 
-def imposed(name: str, rank: int) -> State:
+def imposed_state(name: str, rank: int) -> State:
     """Return a state that is imposed on a machine from outside; it lasts until it is lifted from outside."""
     return State(name, json_text(name), rank=rank)
 
 
-PLANNED_STOP: Final = imposed(PLANNED_STOP_NAME, 1)
-BLOCKED: Final = imposed("blocked", 2)
-STARVED: Final = imposed("starved", 3)
+PLANNED_STOP: Final = imposed_state(PLANNED_STOP_NAME, 1)
+BLOCKED: Final = imposed_state("blocked", 2)
+STARVED: Final = imposed_state("starved", 3)
 
 
 class Suspension(NamedTuple):

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from plant.definition.flow_config import FlowSpec
-from plant.machines.jobs import MS_A_JOB_NUMBER, NO_JOB, Job, JobKind
+from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job, JobKind
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, STARVED, State
@@ -109,7 +109,7 @@ class Stage:
         self.counts = Counter[str]()
         self._runtime: MachineTypeRuntime | None = None
         self._stock, (self._stock_number, self._shards) = RandomStream(seed, f"{key}/stock"), shard
-        self._begin_tenths = begin_ms // MS_A_JOB_NUMBER % 10**10
+        self._begin_tenths = begin_ms // MS_PER_JOB_NUMBER % 10**10
 
     def apply(self, spec: FlowSpec, machines: Sequence[Machine]) -> list[Workstation]:
         """Apply other settings and machines; return the workstations of new machines."""

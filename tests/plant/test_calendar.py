@@ -233,7 +233,7 @@ def test_a_night_shift_is_an_hour_shorter_or_longer_when_the_clock_changes(
     """22:00 to 06:00 on the wall; half of it is half of what it really is."""
     shift, wall = '{start: "22:00", end: "06:00", factor: %s}', WallClock(zone)
     noon = datetime.fromisoformat(f"{evening}T12:00")
-    span = wall.span((noon, noon + timedelta(days=1)))
+    span = wall.interval((noon, noon + timedelta(days=1)))
 
     worked = [
         worked_hours(calendar(f"{{time_zone: {zone}, shifts: [{shift % factor}]}}"), *span) for factor in (1, 0.5)
