@@ -29,9 +29,9 @@ from plant.material_flow.workstations import TESTING
 
 __all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
 
-_ORDER_TEXT: Final = f"A customer orders up to {orders.MOST_ITEMS} products. Orders come at random."
-_DISPATCH_TEXT: Final = "The oldest order not yet dispatched leaves the factory. Dispatches come at random."
-_REPORT_TEXT: Final = "What a machine's time really came to since the start of the run, by ISO 22400-2."
+_ORDER_TEXT: Final = f"A customer orders up to {orders.MOST_ITEMS} products. Orders are placed at random."
+_DISPATCH_TEXT: Final = "The oldest open order is dispatched. Dispatches take place at random."
+_REPORT_TEXT: Final = "The true OEE figures of a machine since the start of the run, by ISO 22400-2."
 
 
 def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
@@ -53,7 +53,7 @@ def _machine_kind(context: MachineTypeContext) -> MessageKind:
     return MessageKind(
         key=declared.key,
         title=declared.title,
-        description=f"What a {declared.title} says of itself and of its work, at a regular period.",
+        description=f"State and work of a {declared.title}, reported at a regular period.",
         topic=topic_template(context.config, declared.key),
         fields=(TIMESTAMP, *(field_of(source, name, context) for name, source in keys.items())),
         sources=tuple(machine.machine_id for machine in machines),

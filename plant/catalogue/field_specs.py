@@ -83,8 +83,8 @@ def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
     ranges = [spec.quantity_range(product) for product in spec.product_types]
     fewest, most = min(low for low, _ in ranges), max(high for _, high in ranges)
     parts = (
-        _text("product_type", "What is ordered.", spec.product_types),
-        FieldSpec("quantity", "integer", "How many pieces of it.", minimum=fewest, maximum=most),
+        _text("product_type", "The product.", spec.product_types),
+        FieldSpec("quantity", "integer", "Number of pieces.", minimum=fewest, maximum=most),
     )
     return (
         TIMESTAMP,
@@ -93,7 +93,7 @@ def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
         FieldSpec(
             "items",
             "array",
-            "What is ordered: one entry for each product.",
+            "The ordered products, one entry for each.",
             minimum=1,
             maximum=min(MOST_ITEMS, len(spec.product_types)),
             items="object",
@@ -109,8 +109,8 @@ def dispatch_fields(spec: Dispatch, *, traced: bool) -> tuple[FieldSpec, ...]:
         TIMESTAMP,
         _text("event_type", "What happened.", ("order_dispatched",)),
         FieldSpec("order_id", "string", "The order, placed before.", pattern=_ORDER_ID),
-        _text("destination", "Where it goes.", spec.destinations),
-        _text("carrier", "Who takes it there.", spec.carriers),
+        _text("destination", "The destination of the shipment.", spec.destinations),
+        _text("carrier", "The carrier of the shipment.", spec.carriers),
         *((units,) if traced else ()),
     )
 
@@ -124,8 +124,10 @@ def report_fields(contexts: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ..
         TIMESTAMP,
         FieldSpec("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
         _text("machine_type", "Its type's key in the plant's YAML.", tuple(each.declared.key for each in types)),
-        FieldSpec("planned_seconds", "number", "Time since the start, but for planned stops.", unit="s", minimum=0),
-        FieldSpec("producing_seconds", "number", "Time in the state in which jobs advance.", unit="s", minimum=0),
+        FieldSpec("planned_seconds", "number", "Time since the start, except planned stops.", unit="s", minimum=0),
+        FieldSpec(
+            "producing_seconds", "number", "Time in the producing state, in which jobs advance.", unit="s", minimum=0
+        ),
         FieldSpec(
             "ideal_cycle_seconds",
             "number",
@@ -135,9 +137,11 @@ def report_fields(contexts: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ..
             maximum=max(ideals),
         ),
         FieldSpec("jobs", "integer", "Jobs finished since the start.", minimum=0),
-        FieldSpec("good", "integer", "Those of them that are good, or pass.", minimum=0),
+        FieldSpec("good", "integer", "Number of those jobs whose result counts as good.", minimum=0),
         _share("availability", "Share of the planned time that was producing; null while there is none.", 1),
-        _share("performance", "Ideal time of the work done per producing time; null while there is none.", 1),
+        _share(
+            "performance", "Ideal time of the work done as a share of the producing time; null while there is none.", 1
+        ),
         _share("quality", "Share of the finished jobs that are good; null while there is none.", 1),
         _share("oee", "Overall equipment effectiveness: availability * performance * quality.", 1),
     )

@@ -14,30 +14,33 @@ class FieldSource(Enum):
     """
 
     MACHINE_ID = "id_json", "The machine."
-    STATION = "station_json", "The station at which the machine stands."
-    STATUS = "state.json", "What the machine is at; jobs advance in `{producing}` alone."
+    STATION = "station_json", "The station of the machine."
+    STATUS = "state.json", "State of the machine; jobs advance only in `{producing}`."
     JOB_KIND = (
         "reported_job.kind.json",
-        "Kind of the {product} that is finished in this row, else of the one on the machine.",
+        "Kind of the {product} that this message reports as finished, otherwise of the one on the machine.",
     )
-    FINISHED_ID = "finished.id_json", "The {product} that is finished; null in rows that report none."
+    FINISHED_ID = "finished.id_json", "The finished {product}; null in messages that report none."
     FINISHED_CYCLE = (
         "finished.cycle_json",
-        "Producing time that the finished {product} took, to a tenth; null in rows that report none.",
+        "Producing time of the finished {product}, to a tenth; null in messages that report none.",
     )
     FINISHED_RESULT = (
         "finished.result.json",
-        "How the finished {product} turned out; null in rows that report none.",
+        "Result of the finished {product}; null in messages that report none.",
     )
-    FINISHED_ISSUES = "finished.issues_json", "Issues found in the finished {product}; 0 in rows that report none."
+    FINISHED_ISSUES = (
+        "finished.issues_json",
+        "Number of issues in the finished {product}; 0 in messages that report none.",
+    )
     FINISHED_CONSUMED = (
         "finished.consumed_json",
-        "Ids of the pieces that went into the finished {product}; null in rows that report none.",
+        "Ids of the pieces in the finished {product}; null in messages that report none.",
     )
     CURRENT_ID = "job.id_json", "The {product} on the machine now"
     PROGRESS = (
         "progress_json",
-        "Share of the {product} on the machine that is done, rounded down; 1.0 as it is finished.",
+        "Share of the {product} on the machine that is done, rounded down; 1.0 when it is finished.",
     )
 
     def __init__(self, path: str, meaning: str) -> None:

@@ -180,7 +180,7 @@ class _CycleSpec(MachineSpec):
 class CncMachine(_CycleSpec):
     """CNC mills: parts."""
 
-    part_types: Names = Field(description="Parts that are milled, each as likely as the other.")
+    part_types: Names = Field(description="Parts that are milled, each as likely as the others.")
 
 
 class Printer3d(MachineSpec):
@@ -196,7 +196,7 @@ class Printer3d(MachineSpec):
         None, description="Share of a print done between two messages, in place of `print_seconds`: up to 1."
     )
     quality_distribution: Weights = Field(description=_RESULTS)
-    part_types: Names = Field(description="Parts that are printed, each as likely as the other.")
+    part_types: Names = Field(description="Parts that are printed, each as likely as the others.")
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: D102
         if self.progress_increment is None:
@@ -210,7 +210,7 @@ class Welding(_CycleSpec):
 
     kinds_key: ClassVar[str] = "assembly_types"
 
-    assembly_types: Names = Field(description="Assemblies that are welded, each as likely as the other.")
+    assembly_types: Names = Field(description="Assemblies that are welded, each as likely as the others.")
 
 
 class Painting(_CycleSpec):
@@ -218,7 +218,7 @@ class Painting(_CycleSpec):
 
     kinds_key: ClassVar[str] = "colors"
 
-    colors: Names = Field(description="Colours of frames, each as likely as the other; quote those that begin with #.")
+    colors: Names = Field(description="Colours of frames, each as likely as the others; quote those that begin with #.")
 
 
 class Testing(MachineSpec):
@@ -234,4 +234,4 @@ class Testing(MachineSpec):
     )
     test_distribution: Weights = Field(description="Weight of each result of a test: pass and fail.")
     issues_range: CountRange = Field((1, 5), description="Issues that a failed test finds: [fewest, most].")
-    target_types: Names = Field(description="What is tested, each as likely as the other.")
+    target_types: Names = Field(description="What is tested, each as likely as the others.")

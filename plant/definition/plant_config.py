@@ -71,8 +71,8 @@ class CustomerOrder(Spec):
     """Orders: Poisson arrivals, one to three products each."""
 
     enabled: bool = Field(True, description=_ENABLED)
-    orders_per_hour: EventsPerHour = Field(description="Orders in an hour on average; they come in at random.")
-    product_types: Names = Field(description="Products that are ordered, each as likely as the other.")
+    orders_per_hour: EventsPerHour = Field(description="Orders in an hour on average, placed at random.")
+    product_types: Names = Field(description="Products that are ordered, each as likely as the others.")
     quantity_ranges: dict[Name, CountRange] = Field(
         {}, description="Pieces of a product in one order: [fewest, most]; one where a product is left out."
     )
@@ -88,10 +88,10 @@ class Dispatch(Spec):
 
     enabled: bool = Field(True, description=_ENABLED)
     dispatches_per_hour: EventsPerHour = Field(
-        description="Chances in an hour, on average, to dispatch the oldest order that waits."
+        description="Dispatches in an hour on average; each takes the oldest open order, if there is one."
     )
-    destinations: Names = Field(description="Where orders are sent, each as likely as the other.")
-    carriers: Names = Field(description="Who takes them there, each as likely as the other.")
+    destinations: Names = Field(description="Destinations of the shipments, each as likely as the others.")
+    carriers: Names = Field(description="Carriers of the shipments, each as likely as the others.")
     topic: Topic | None = Field(None, description=_TOPIC)
 
 
@@ -139,28 +139,28 @@ class Global(Spec):
     target_rate: Rate | None = Field(
         None, description="Regular messages per second of all machines together, to which their periods are scaled."
     )
-    machine_counts: MachineCounts = Field(description="How many machines of each type there are.")
+    machine_counts: MachineCounts = Field(description="Number of machines of each type.")
 
 
 class MessageTypes(_MACHINES):  # type: ignore[valid-type, misc]
     """The kinds of message; a kind that is left out is not emitted."""
 
-    customer_order: CustomerOrder | None = Field(None, description="Orders, which come in at random.")
-    dispatch: Dispatch | None = Field(None, description="Dispatches, each of the oldest order that waits.")
+    customer_order: CustomerOrder | None = Field(None, description="Orders, placed at random.")
+    dispatch: Dispatch | None = Field(None, description="Dispatches, each of the oldest open order.")
     oee: OeeReport | None = Field(None, description="Each machine's true figures, as retained messages.")
 
 
 class PlantConfig(Spec):
     """A whole plant. `global_` is the YAML's `global`."""
 
-    global_: Global = Field(alias="global", description="What holds for the whole plant.")
-    message_types: MessageTypes = Field(
-        description="What there are messages about; a type that is left out sends none."
-    )
+    global_: Global = Field(alias="global", description="Settings of the whole plant.")
+    message_types: MessageTypes = Field(description="The kinds of message; a kind that is left out is not emitted.")
     calendar: CalendarSpec | None = Field(
-        None, description="When the plant is meant to work: shifts, breaks, holidays, maintenance. Always, without it."
+        None, description="When the plant works: shifts, breaks, holidays, maintenance. Without it, always."
     )
-    flow: FlowSpec | None = Field(None, description="Parts go from machine to machine. Without it, each stands alone.")
+    flow: FlowSpec | None = Field(
+        None, description="Parts move from machine to machine. Without it, machines do not depend on each other."
+    )
 
     def machines(self) -> list[tuple[str, MachineSpec, int]]:
         """Return key, specification and number of machines of each type that reports, in a fixed order."""
