@@ -1,4 +1,4 @@
-"""The plant, composed: all messages of the factory, as a function of configuration, seed and time."""
+"""The plant as a whole: all messages of the factory, as a function of configuration, seed and time."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from plant.machines.snapshot import (
     FleetSnapshot,
     NoSuchMachine,
     SnapshotOutdated,
-    at_places,
-    count,
-    turns,
+    count_group,
+    group_starts,
+    machines_at,
 )
 from plant.machines.states import NEVER
 from plant.oee_accounting import Span
@@ -34,14 +34,14 @@ from plant.parts import PlantParts
 from plant.telemetry import (
     KindOee,
     Listener,
+    MachineFilter,
     MachineOee,
-    MachineTypeView,
-    MachineView,
+    MachineSnapshot,
+    MachineTypeInfo,
     Message,
     OrderListener,
     PieceCount,
     Snapshot,
-    Which,
 )
 from plant.trial import ConfigTrial
 
@@ -59,27 +59,27 @@ START: Final = 1_767_225_600.0
 """Where plant time begins by default: 2026-01-01T00:00:00Z."""
 
 RETAINED: Final = frozenset(REPORT_TOPICS)
-"""Kinds of message of which the broker should retain the last one."""
+"""Kinds of message that are published with the retain flag."""
 
 _REHEARSED_SECONDS: Final = 600.0
 _REHEARSED_EVENTS: Final = 3_000
 _LAST_MOMENT: Final = 253_402_300_799.0
-"""9999-12-31T23:59:59Z; no plant is rehearsed beyond what a timestamp can hold."""
+"""9999-12-31T23:59:59Z, the last timestamp; no rehearsal goes beyond it."""
 _REHEARSED_MACHINES: Final = 50
-"""Of each type, where machines do not depend on each other."""
+"""Machines of each type in a rehearsal, where machines do not depend on each other."""
 
 _time_of: Final = attrgetter("time_ms")
 
 
 class FactoryMessageGenerator:
-    """A plant that advances as far as it is asked to, and returns the messages due on the way.
+    """A plant that advances to a given time and returns the messages due until then.
 
-    config_path: the YAML; where there is no message_structure.yaml, that name means the default plant.
-    seed: the same configuration, seed and start give the same bytes; None draws a new seed, kept in `seed`.
-     start: plant time at the beginning, in seconds since 1970.
+    config_path: the YAML file; `message_structure.yaml` is the default plant if no such file exists.
+    seed: the same configuration, seed and start give the same bytes; None draws a new seed, see the attribute `seed`.
+    start: plant time at the beginning, in seconds since 1970.
     shard: (k, n) for the k-th of n parts, counted from 1: every n-th machine of a type, and every n-th order. The
-    messages of all parts, sorted as `advance` sorts, are those of the whole plant; so a seed has to be given.
-    Raises PlantConfigError with every error of the YAML, OSError if it cannot be read.
+    messages of all parts, sorted as `advance` sorts them, are those of the whole plant, if all have the same seed.
+    Raises PlantConfigError with every error of the YAML, also if it cannot be read.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class FactoryMessageGenerator:
         start: float = START,
         shard: tuple[int, int] = (1, 1),
     ) -> Self:
-        """Return a plant of a configuration that is loaded already."""
+        """Return a plant of a configuration that has been loaded already."""
         plant = cls.__new__(cls)
         cls._begin(plant, config, seed, start, shard)
         return plant
@@ -115,14 +115,14 @@ class FactoryMessageGenerator:
         self._apply(config)
 
     def begin_anew(self, start: float) -> None:
-        """Become the plant of a run that starts at another time; listeners are dropped."""
+        """Start again at another time, with the same configuration, seed and shard; listeners are removed."""
         self._begin(self.config, self.seed, start, self.shard)
 
     def advance(self, now: float) -> list[Message]:
         """Return every message due after the last call's `now` up to this one, in seconds since 1970, in order of time.
 
-        In the same millisecond machines come by type and number, then orders, then dispatches, then reports. Time never
-        runs back: an earlier `now` returns nothing.
+        In the same millisecond machines come by type and number, then orders, then dispatches, then OEE reports. Time
+        never goes back: an earlier `now` returns nothing.
         """
         messages: list[Message] = []
         reports = self._parts.reports
@@ -136,7 +136,7 @@ class FactoryMessageGenerator:
         messages: list[Message] = []
         for emitter in self._parts.emitters:
             messages += emitter.messages_until(until_ms)
-        # Those of each emitter are in order already, and the sort keeps the order of what is due together.
+        # Those of each emitter are in order already, and a stable sort keeps the order of emitters at equal times.
         messages.sort(key=_time_of)
         return messages
 
@@ -145,13 +145,13 @@ class FactoryMessageGenerator:
         now_ms, parts = _milliseconds(self.now), self._parts
         if parts.event_queue:
             parts.event_queue.advance_to(now_ms)
-        machines = at_places(parts.fleets, parts.machine_counts, places)
+        machines = machines_at(parts.fleets, parts.machine_counts, places)
         for machine in machines:
             machine.advance_to(now_ms)
         return [machine.oee("run", now_ms) for machine in machines]
 
     def live(self, now: float) -> None:
-        """Advance to `now` as `advance` does, but drop the messages: for the ground truth alone."""
+        """Advance to `now` as `advance` does, but drop the messages: only for the ground truth."""
         until_ms = self._move_to(now)
         for emitter in self._parts.emitters:
             emitter.skip_to(until_ms)
@@ -166,23 +166,23 @@ class FactoryMessageGenerator:
         return self.config.global_.base_interval
 
     def next_due(self) -> float:
-        """Return the earliest plant time at which a message may be due; infinity for a plant that never emits any."""
+        """Return the earliest plant time at which a message may be due; infinity if the plant emits none."""
         next_ms = min(self._parts.reports.next_ms, *(emitter.next_ms for emitter in self._parts.emitters))
         return next_ms / 1000 if next_ms < NEVER else math.inf
 
     def reload(self, config: PlantConfig) -> None:
-        """Follow another configuration from `now` on; if it raises, nothing has changed.
+        """Apply another configuration from `now` on; if this raises, nothing has changed.
 
-        Machines that stay keep job, ids and counters, and those of types whose states or stays have not changed keep
-        their state; types whose period stays keep every deadline. New draws are made by the new configuration. Open
-        orders stay open.
+        Machines that stay keep job, ids and counters. They keep their state if shares and dwell times of their type are
+        the same, and their deadlines if the period is the same. New draws use the new configuration. Open orders stay
+        open.
         """
         self.try_out(config).keep()
 
     def try_out(self, config: PlantConfig) -> ConfigTrial:
-        """Follow another configuration as `reload` does, until the trial is kept or taken back.
+        """Apply another configuration as `reload` does, until the trial is kept or taken back.
 
-        No time may pass before that. A stretch of time is rehearsed, so that what would fail soon after fails at once.
+        Time must not advance before that. The next minutes are rehearsed, so that an error in them is raised here.
         """
         trial = self._trial()
         try:
@@ -194,15 +194,15 @@ class FactoryMessageGenerator:
         return trial
 
     def rehearse(self) -> None:
-        """Advance by as much time as brings a few thousand events, and take it back; raise what that raises.
+        """Advance by a few thousand events and take that back; raise what that raises.
 
-        Left out where participants from outside have joined the machines, as they could not be taken back.
+        Skipped with participants from outside (see `couple`), as their changes could not be taken back.
         """
         if not self._parts.external:
-            (self if self._parts.event_queue else self._sample()).play_through()
+            (self if self._parts.event_queue else self._subset()).play_through()
 
     def play_through(self) -> None:
-        """Rehearse with all machines, whatever that costs."""
+        """Rehearse with all machines, at any cost."""
         trial = self._trial()
         try:
             per_second = sum(self._parts.max_events_per_second(self.config), 1 / _REHEARSED_SECONDS)
@@ -214,51 +214,51 @@ class FactoryMessageGenerator:
     def _trial(self) -> ConfigTrial:
         return ConfigTrial(self, [fleet.accounts for fleet in self._parts.fleets], self._parts.order_book)
 
-    def _sample(self) -> Self:
-        """Return the same plant with few of its machines, which do not depend on each other."""
-        few = copy.copy(self)
-        few._parts = self._parts.sample(_REHEARSED_MACHINES, _milliseconds(self.now))  # noqa: SLF001 - of the same class
-        return few
+    def _subset(self) -> Self:
+        """Return the same plant with some of its machines, which do not depend on each other."""
+        subset = copy.copy(self)
+        subset._parts = self._parts.subset(_REHEARSED_MACHINES, _milliseconds(self.now))  # noqa: SLF001 - of the same class
+        return subset
 
     def _apply(self, config: PlantConfig) -> None:
         self.config = config
         self._parts.apply(config, _milliseconds(self.now))
 
     def couple(self, *participants: Participant) -> None:
-        """Have participants from outside change machines from `now` on, in place of those before."""
+        """Set the participants from outside that change machines from `now` on; they replace those set before."""
         self._bring_to_now()
         self._parts.external = participants
         self._apply(self.config)
 
     def listen(self, listener: Listener | None, orders: OrderListener | None = None) -> None:
-        """Call a listener with every stay and every job as it ends, from now on; None ends that.
+        """Call a listener with every stay and every job when it ends, from now on; None removes it.
 
-        orders: called with every order and dispatch.
+        orders: a listener for every order and dispatch.
         """
         self._parts.order_book.listener = orders
         for fleet in self._parts.fleets:
             fleet.accounts.listener = listener
 
     def close_truth(self) -> None:
-        """End every stay at `now`, so that the listener has been given all time so far; time may go on from here."""
+        """End every stay at `now`, so that the listener has received all time so far. Time may advance after that."""
         now_ms = self._bring_to_now()
         for fleet in self._parts.fleets:
             fleet.close_accounts(now_ms)
 
     def oee(self, span: Span = "run") -> list[MachineOee]:
-        """Return the OEE figures of each machine up to `now`, exactly, in order of type and number."""
+        """Return the exact OEE figures of each machine up to `now`, in order of type and number."""
         now_ms = self._bring_to_now()
         return [figures for fleet in self._parts.fleets for figures in fleet.oee(span, now_ms)]
 
     def oee_by_kind(self, span: Span = "run") -> list[KindOee]:
-        """Return the sums of all machines of a type, for each type that has any."""
+        """Return the OEE figures of each machine type that has machines, summed over them."""
         now_ms = self._bring_to_now()
         return [figures for fleet in self._parts.fleets for figures in fleet.oee_of_all(span, now_ms)]
 
-    def still(self, span: Span = "run", which: Which = Which()) -> FleetSnapshot:  # noqa: B008 - immutable
-        """Return some machines as of `now`, to be read bit by bit while time goes on; NoSuchMachine if there are none.
+    def still(self, span: Span = "run", which: MachineFilter = MachineFilter()) -> FleetSnapshot:  # noqa: B008 - immutable
+        """Return a snapshot of some machines as of `now`, to be read in groups while time advances.
 
-        Only one may be read at a time; a reload ends it.
+        Only one snapshot may be read at a time; a reload invalidates it. Raises NoSuchMachine.
         """
         config, now_ms, parts = self.config, _milliseconds(self.now), self._parts
         if parts.event_queue:
@@ -266,37 +266,37 @@ class FactoryMessageGenerator:
         return FleetSnapshot(parts.fleets, which, span, now_ms, lambda: self.config is not config)
 
     def counted(self) -> Iterator[FleetCounts]:
-        """Yield what `snapshot` and `oee_by_kind` return of machines, bit by bit while time goes on.
+        """Yield what `snapshot` and `oee_by_kind` return of machines, in groups while time advances.
 
-        Each part is of its own moment. Raises SnapshotOutdated where a reload comes between.
+        Each group is as of its own moment. Raises SnapshotOutdated after a reload.
         """
         config, parts = self.config, self._parts
         for fleet in parts.fleets:
-            for first in turns(fleet):
+            for first in group_starts(fleet):
                 if self.config is not config:
                     raise SnapshotOutdated
                 now_ms = _milliseconds(self.now)
                 if parts.event_queue:
                     parts.event_queue.advance_to(now_ms)
-                yield count(fleet, now_ms, first)
+                yield count_group(fleet, now_ms, first)
 
     def census(self) -> list[PieceCount]:
-        """Return what became of the pieces that each machine type has made up to `now`; nothing without a flow."""
+        """Return where the pieces are that each machine type has made up to `now`; an empty list without a flow."""
         self._bring_to_now()
         return self._parts.flow.piece_counts() if self._parts.flow else []
 
     def topic_template(self, kind: str) -> str:
-        """Return a kind's topic in the configuration in effect, see the function of that name."""
+        """Return the topic of a kind in the current configuration, see the function of that name."""
         return topic_template(self.config, kind)
 
-    def machines(self) -> Iterator[MachineView]:
+    def machines(self) -> Iterator[MachineSnapshot]:
         """Yield every machine by type and number, as of its last message or event."""
         now_ms = _milliseconds(self.now)
-        return (machine.view(now_ms) for fleet in self._parts.fleets for machine in fleet.machines)
+        return (machine.snapshot(now_ms) for fleet in self._parts.fleets for machine in fleet.machines)
 
-    def machine_types(self) -> list[MachineTypeView]:
-        """Return what those who process messages have to know of each machine type, with machines or not."""
-        return [fleet.view() for fleet in self._parts.fleets]
+    def machine_types(self) -> list[MachineTypeInfo]:
+        """Return what a consumer needs to know about each machine type, also of types without machines."""
+        return [fleet.describe() for fleet in self._parts.fleets]
 
     @property
     def machine_states(self) -> dict[str, dict[str, Any]]:
@@ -304,12 +304,12 @@ class FactoryMessageGenerator:
         return {view.machine_id: _state(view) for view in self.machines()}
 
     def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
-        """Return the plant's counts at `now`. states: those of the machines, if they have been counted already."""
+        """Return counts over the plant at `now`. states: the counts of machines by state, if they are known already."""
         fleets, orders = {fleet.declared.key: fleet for fleet in self._parts.fleets}, self._parts.order_book
         if states is None:
             states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
         jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
-        rows = {key: fleet.rows for key, fleet in fleets.items()} | orders.rows
+        rows = {key: fleet.message_count for key, fleet in fleets.items()} | orders.message_counts
         return Snapshot(_milliseconds(self.now), rows, states, jobs, orders.open_orders)
 
     def _move_to(self, now: float) -> int:
@@ -321,7 +321,7 @@ class FactoryMessageGenerator:
         return self._parts.advance_to(_milliseconds(self.now)).now_ms
 
 
-def _state(view: MachineView) -> dict[str, Any]:
+def _state(view: MachineSnapshot) -> dict[str, Any]:
     return {
         "type": view.kind,
         "status": view.status,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from plant.telemetry import MachineTypeView, Which
+from plant.telemetry import MachineFilter, MachineTypeInfo
 
 Span = Literal["run", "hour", "last_hour"]
 """The time over which OEE figures are summed."""
@@ -17,7 +17,7 @@ class OeeQuery:
     """A query for OEE figures: the span, and the machines."""
 
     span: Span = "run"
-    which: Which = field(default_factory=Which)
+    which: MachineFilter = field(default_factory=MachineFilter)
 
 
 MachineEntry = tuple[tuple[int, int], str, bytes]
@@ -35,7 +35,7 @@ class OeeFigures(NamedTuple):
     now: float
     entries: Sequence[MachineEntry]
     more: bool
-    types: Sequence[MachineTypeView]
+    types: Sequence[MachineTypeInfo]
 
 
 class BadQuery(Exception):

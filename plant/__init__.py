@@ -1,1 +1,1 @@
-"""The simulated world: what the factory says. Arithmetic only: no clock, no socket, no environment, no thread."""
+"""The plant: what the simulated factory does and reports. Only arithmetic: no clock, socket, environment or thread."""

@@ -1,4 +1,4 @@
-"""What is different between two structures of a plant, in few words: for who has edited its YAML."""
+"""The difference between two configurations of a plant in one line, for the log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from plant.forecast.rate_forecast import forecast
 _MOST_NAMED: Final = 12
 
 
-def told(before: PlantConfig, after: PlantConfig) -> str:
-    """What has changed, and the messages per second that the plant now comes to in the long run."""
+def describe_changes(before: PlantConfig, after: PlantConfig) -> str:
+    """Return what has changed, and the messages per second that the plant now emits in the long run."""
     changes = [*_changes(before, after)]
     more = [f"{len(changes) - _MOST_NAMED} more"] if len(changes) > _MOST_NAMED else []
     what = "; ".join(changes[:_MOST_NAMED] + more) or "nothing"
@@ -22,10 +22,10 @@ def told(before: PlantConfig, after: PlantConfig) -> str:
 
 
 def _changes(before: PlantConfig, after: PlantConfig) -> Iterator[str]:
-    counted, counts = ({key: count for key, _, count in each.declared()} for each in (before, after))
-    for key, count in counts.items():
-        if (was := counted.get(key, count)) != count:
-            yield f"{key}: {was:,} to {count:,} machines"
+    counts_before, counts_after = ({key: count for key, _, count in each.declared()} for each in (before, after))
+    for key, count in counts_after.items():
+        if (before_count := counts_before.get(key, count)) != count:
+            yield f"{key}: {before_count:,} to {count:,} machines"
     yield from _keys("global", before.global_, after.global_)
     for key in type(after.message_types).model_fields:
         yield from _keys(key, getattr(before.message_types, key), getattr(after.message_types, key))

@@ -1,4 +1,4 @@
-"""The default plant: message_structure.yaml of the working directory, or else the one that comes with the program."""
+"""The default plant: message_structure.yaml in the working directory, otherwise the one in the package."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Final
 
 NAME: Final = "message_structure.yaml"
 PACKAGED: Final = Path(__file__).absolute().parent.parent / NAME
-"""It lies above the packages: in the top level of a checkout, or in the package that was installed."""
+"""In a checkout it is at the top level, in an installation in the package `edgemqttsim`."""
 
 
 def existing(path: str | Path = NAME) -> Path:
-    """Return the path, or PACKAGED where the path is NAME and there is nothing of that name."""
-    here = Path(path)
-    return PACKAGED if here == Path(NAME) and _is_nothing(here) else here
+    """Return the path, or PACKAGED if the path is NAME and no such file exists."""
+    requested = Path(path)
+    return PACKAGED if requested == Path(NAME) and _is_nothing(requested) else requested
 
 
 def _is_nothing(path: Path) -> bool:
-    """Whether there is nothing of that name; where nobody may look, reading it says so."""
+    """Return whether nothing of that name exists; without permission to look, reading it reports the error."""
     try:
         return not path.is_symlink() and not path.exists()
     except OSError:

@@ -1,9 +1,9 @@
-"""Machines that depend on each other, or on something beside them: all live in step, and rows are said on the way.
+"""The event queue: advances machines that depend on each other, in one order of time, and emits their messages.
 
-Machines on their own may each be brought up to its next row when that is due. Where one can stop another, all events
-of the plant have to happen in the order of time; `EventQueue` sees to that. In the same millisecond what is beside the
-machines comes first, in the order given, then machines by type and number, and rows after all that. So where the time
-is cut changes nothing.
+A machine that stands alone may be advanced just when its next message is due. Where one machine can stop another, all
+events of the plant have to be processed in the order of time, which `EventQueue` does. In the same millisecond come
+first the participants, in the order given, then machines by type and number, and messages after all of them. So the
+messages do not depend on the times for which `messages_until` is called.
 """
 
 from __future__ import annotations
@@ -24,79 +24,79 @@ _TIME: Final = attrgetter("time_ms")
 
 
 class Participant(Protocol):
-    """Something beside the machines that stops them and lets them go (`Machine.hold`, `Machine.release`)."""
+    """Something beside the machines that suspends and resumes them (`Machine.suspend`, `Machine.resume`)."""
 
     @property
     def next_ms(self) -> int:
-        """When it acts next by itself; NEVER if only what machines do makes it act."""
+        """The time at which it acts next by itself; NEVER if it only reacts to machines."""
 
     def advance_to(self, until_ms: int) -> None:
-        """Live up to a time, which is its `next_ms`; that then lies behind it."""
+        """Act at a time, which is its `next_ms`; after that, `next_ms` is later."""
 
 
 class EventQueue:
-    """All machines of some fleets, and what is beside them; made anew when the fleets are tuned."""
+    """All machines of some fleets with the participants; built again when a configuration is applied."""
 
-    def __init__(self, fleets: Sequence[Fleet], coupled: Sequence[Participant]) -> None:
+    def __init__(self, fleets: Sequence[Fleet], participants: Sequence[Participant]) -> None:
         self._fleets = {fleet.declared.number: fleet for fleet in fleets}
-        self._coupled = coupled
+        self._participants = participants
         self._events: list[tuple[int, int, int, Machine]] = []
-        self._said: list[tuple[int, int, int, Message]] = []
-        self._silent = False
-        self._crowded = any(fleet.crowded for fleet in fleets)
+        self._messages: list[tuple[int, int, int, Message]] = []
+        self._drops_messages = False
+        self._reports_each_job = any(fleet.reports_each_job for fleet in fleets)
         for machine in (machine for fleet in fleets for machine in fleet.machines):
             machine.runtime.on_rescheduled = self._reschedule
             self._reschedule(machine)
 
     @property
     def next_ms(self) -> int:
-        """When a row may be due next; machines of a crowded type may say one at any event."""
-        rows_ms = min(fleet.next_ms for fleet in self._fleets.values())
-        return min(rows_ms, self._event_ms()) if self._crowded else rows_ms
+        """The next time at which a message may be due; machines that report each job may emit one at any event."""
+        message_ms = min(fleet.next_ms for fleet in self._fleets.values())
+        return min(message_ms, self._next_event_ms()) if self._reports_each_job else message_ms
 
     def messages_until(self, until_ms: int) -> list[Message]:
-        """Every row due up to a time, in order of time, type and machine number; all have then lived up to it."""
+        """Advance to a time and return every message due, in order of time, type and machine number."""
         for due in merge(*(fleet.schedule(until_ms) for fleet in self._fleets.values()), key=_TIME):
             self.advance_to(due.time_ms)
             if due.machine.finished is not NO_JOB or not due.jobs_only:
                 self._emit(due.machine, due.time_ms, jobs_only=due.jobs_only)
         self.advance_to(until_ms)
-        said, self._said = sorted(self._said, key=_IN_ORDER), []
-        return [message for _, _, _, message in said]
+        messages, self._messages = sorted(self._messages, key=_IN_ORDER), []
+        return [message for _, _, _, message in messages]
 
     def advance_to(self, until_ms: int) -> None:
-        """Let everything happen up to a time."""
-        while (now_ms := self._event_ms()) <= until_ms:
-            for thing in self._coupled:
-                if thing.next_ms <= now_ms:
-                    thing.advance_to(now_ms)
-            self._process_machines(now_ms)
+        """Process all events up to a time."""
+        while (now_ms := self._next_event_ms()) <= until_ms:
+            for participant in self._participants:
+                if participant.next_ms <= now_ms:
+                    participant.advance_to(now_ms)
+            self._step_machines(now_ms)
 
     def skip_to(self, until_ms: int) -> None:
-        """Let everything happen up to a time; nothing is said of it."""
-        self._silent = True
+        """Process all events up to a time, and drop the messages."""
+        self._drops_messages = True
         self.advance_to(until_ms)
-        self._silent = False
+        self._drops_messages = False
         for fleet in self._fleets.values():
             fleet.skip_to(until_ms)
 
-    def _event_ms(self) -> int:
+    def _next_event_ms(self) -> int:
         machine_ms = self._events[0][0] if self._events else NEVER
-        return min((machine_ms, *(thing.next_ms for thing in self._coupled)))
+        return min((machine_ms, *(participant.next_ms for participant in self._participants)))
 
     def _reschedule(self, machine: Machine) -> None:
-        """Have the machine's next event happen. What was expected of it before is passed over in its time."""
+        """Queue the machine's next event. An earlier entry that is no longer valid is ignored when its time comes."""
         if machine.next_ms < NEVER:
             heappush(self._events, (machine.next_ms, machine.runtime.declared.number, machine.number, machine))
 
-    def _process_machines(self, now_ms: int) -> None:
+    def _step_machines(self, now_ms: int) -> None:
         while self._events and self._events[0][0] <= now_ms:
             at_ms, _, _, machine = heappop(self._events)
             if machine.next_ms == at_ms:
                 self._step(machine, at_ms)
 
     def _step(self, machine: Machine, now_ms: int) -> None:
-        if machine.runtime.crowded:
+        if machine.runtime.reports_each_job:
             self._emit_job(machine, now_ms)
             machine.step()
             self._emit_job(machine, now_ms)
@@ -109,9 +109,9 @@ class EventQueue:
             self._emit(machine, time_ms, jobs_only=True)
 
     def _emit(self, machine: Machine, time_ms: int, *, jobs_only: bool) -> None:
-        if self._silent:
+        if self._drops_messages:
             machine.discard_message(time_ms)
             return
         kind = machine.runtime.declared.number
-        row = self._fleets[kind].row(machine, time_ms, jobs_only=jobs_only)
-        self._said.append((time_ms, kind, machine.number, row))
+        message = self._fleets[kind].message(machine, time_ms, jobs_only=jobs_only)
+        self._messages.append((time_ms, kind, machine.number, message))

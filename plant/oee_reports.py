@@ -1,4 +1,4 @@
-"""The truth as messages: what each machine's time came to since the start, said now and then and retained."""
+"""OEE reports: the true OEE figures of each machine since the start, as retained messages at a regular period."""
 
 from __future__ import annotations
 
@@ -19,71 +19,73 @@ TOPICS: Final = {KIND: "{prefix}/{machine_id}"}
 
 _FIGURES: Final = ("availability", "performance", "quality", "oee")
 
-
-_GROUP: Final = 50
-_GROUP_MS: Final = 50
+_GROUP_SIZE: Final = 50
+_LONGEST_GROUP_GAP_MS: Final = 50
 
 
 class Reports:
-    """Says the figures of all machines every `report_seconds`, from whole multiples of it since 1970 on.
+    """Emits the figures of all machines every `report_seconds`, at whole multiples of it since 1970.
 
-    Fifty machines report together, and the next fifty 50 ms later, or sooner where that would take longer than the
-    period: those of a large plant would else come by the thousand in one moment, and find no room in any queue.
-    `next_ms` is when; NEVER while the YAML does not ask for it.
+    Fifty machines report together, and the next fifty 50 ms later, or sooner if that would take longer than the period.
+    Without groups, thousands of reports of a large plant would be due at one moment and overflow the queue.
     """
 
     def __init__(self) -> None:
-        self._turn_ms, self._every_ms = NEVER, 0
-        self._group, self._groups, self._apart_ms = 0, 1, 0
-        self._begin = TimestampPrefix()
-        self._said: Counter[str] = Counter()
+        self._round_begins_ms, self._period_ms = NEVER, 0
+        self._group, self._groups, self._group_gap_ms = 0, 1, 0
+        self._timestamp_prefix = TimestampPrefix()
+        self._sequences: Counter[str] = Counter()
 
     @property
     def next_ms(self) -> int:
-        """When the next group is due."""
-        return self._turn_ms + self._group * self._apart_ms
+        """The time at which the next group is due; NEVER while reports are not configured."""
+        return self._round_begins_ms + self._group * self._group_gap_ms
 
     @property
     def places(self) -> range:
-        """Which machines are in that group, counted from 0 over all types of the whole plant."""
-        return range(self._group * _GROUP, (self._group + 1) * _GROUP)
+        """The machines of that group, counted from 0 over all types of the whole plant."""
+        return range(self._group * _GROUP_SIZE, (self._group + 1) * _GROUP_SIZE)
 
     def apply(self, spec: OeeReport | None, machines: int, now_ms: int) -> None:
-        """Follow the YAML from now on. machines: how many there are in the whole plant."""
+        """Apply a configuration from now on. machines: their number in the whole plant."""
         if spec is None or not spec.enabled:
-            self._turn_ms, self._group = NEVER, 0
+            self._round_begins_ms, self._group = NEVER, 0
             return
-        every_ms, groups = round(spec.report_seconds * 1000), max(1, -(-machines // _GROUP))
-        if self._turn_ms < NEVER and (every_ms, groups) == (self._every_ms, self._groups):
+        period_ms, groups = round(spec.report_seconds * 1000), max(1, -(-machines // _GROUP_SIZE))
+        if self._round_begins_ms < NEVER and (period_ms, groups) == (self._period_ms, self._groups):
             return
-        self._every_ms, self._groups, self._apart_ms = every_ms, groups, min(_GROUP_MS, every_ms // groups)
-        self._turn_ms, self._group = (now_ms // every_ms + 1) * every_ms, 0
+        self._period_ms, self._groups, self._group_gap_ms = (
+            period_ms,
+            groups,
+            min(_LONGEST_GROUP_GAP_MS, period_ms // groups),
+        )
+        self._round_begins_ms, self._group = (now_ms // period_ms + 1) * period_ms, 0
 
     def emit(self, machines: Iterable[MachineOee]) -> list[Message]:
-        """The messages due at `next_ms`, given the figures of that moment of the machines at `places`."""
-        said = [self._message(machine) for machine in machines]
-        self._go_on()
-        return said
+        """Return the messages due at `next_ms`. machines: the figures of the machines at `places` at that moment."""
+        messages = [self._message(machine) for machine in machines]
+        self._next_group()
+        return messages
 
     def skip_to(self, until_ms: int) -> None:
-        """Leave out what is due up to a time."""
+        """Drop the messages that are due up to a time."""
         while self.next_ms <= until_ms:
-            self._go_on()
+            self._next_group()
 
-    def _go_on(self) -> None:
+    def _next_group(self) -> None:
         self._group += 1
         if self._group == self._groups:
-            self._turn_ms, self._group = self._turn_ms + self._every_ms, 0
+            self._round_begins_ms, self._group = self._round_begins_ms + self._period_ms, 0
 
     def _message(self, machine: MachineOee) -> Message:
         source = report_source(machine.machine_id)
-        self._said[source] += 1
-        payload = self._begin(self.next_ms) + orjson.dumps(_fields(machine))[1:]
-        return Message(KIND, source, None, self.next_ms, self._said[source], payload)
+        self._sequences[source] += 1
+        payload = self._timestamp_prefix(self.next_ms) + orjson.dumps(_fields(machine))[1:]
+        return Message(KIND, source, None, self.next_ms, self._sequences[source], payload)
 
 
 def report_source(machine_id: str) -> str:
-    """Who says the report of a machine: another name than its own, so that it is not taken for one of its rows."""
+    """Return the source of the reports of a machine: not its own id, which is the source of its regular messages."""
     return f"{KIND}/{machine_id}"
 
 

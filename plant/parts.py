@@ -1,9 +1,8 @@
-"""The parts of a plant: the machines, and what else emits messages or changes machines; and how they take on a
-configuration.
+"""The parts of a plant, what emits messages or changes machines, and how a configuration is applied to them.
 
-To apply a configuration takes steps whose order matters: machines must have reached the present before they change, new
-machines must be stopped before pieces flow to them, and the event queue is built from machines that are complete. Each
-step returns what the next one takes, so another order does not type-check.
+A configuration is applied in steps whose order matters: machines must have advanced to now before they change, planned
+stops must have suspended new machines before pieces flow to them, and the event queue is built from complete machines.
+Each step returns what the next one takes, so another order does not type-check.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Present(NamedTuple):
 
 
 class FleetsApplied(NamedTuple):
-    """Each fleet has the machines of the configuration, and all that are to stand still do."""
+    """Each fleet has the machines of the configuration, and planned stops are applied to them."""
 
     now_ms: int
     participants: tuple[Participant, ...]
@@ -45,7 +44,7 @@ class FlowApplied(NamedTuple):
 
 
 class OrdersApplied(NamedTuple):
-    """Orders arrive at the configured rates, and wait for what the flow ships."""
+    """Orders arrive at the configured rates, and the flow, if there is one, ships them."""
 
     now_ms: int
     participants: tuple[Participant, ...]
@@ -78,39 +77,39 @@ class PlantParts:
 
     @property
     def emitters(self) -> Sequence[Fleet | EventQueue | OrderBook]:
-        """What emits the messages of machines and orders, in the order in which those of one millisecond come."""
+        """What emits the messages of machines and orders, in the order for messages of the same millisecond."""
         return (self.event_queue, self.order_book) if self.event_queue else (*self.fleets, self.order_book)
 
     def advance_to(self, now_ms: int) -> Present:
-        """Advance all machines to a moment; messages show no trace of that."""
+        """Advance all machines to a moment; this changes no message."""
         for part in [self.event_queue] if self.event_queue else self.fleets:
             part.advance_to(now_ms)
         return Present(now_ms)
 
     def apply(self, config: PlantConfig, now_ms: int) -> None:
-        """Follow a configuration from now on. Whatever this raises leaves the parts half changed: see ConfigTrial."""
+        """Apply a configuration from now on. An exception leaves the parts half changed: see ConfigTrial."""
         orders = self._apply_orders(
             config, self._apply_flow(config, self._apply_fleets(config, self.advance_to(now_ms)))
         )
         self._apply_reports(config, now_ms)
         self.event_queue = self._build_event_queue(orders)
 
-    def sample(self, machines_per_type: int, now_ms: int) -> Self:
-        """Return the same plant with at most so many machines of each type, which do not depend on each other."""
-        few = copy.copy(self)
-        few.fleets = [fleet.sample(machines_per_type, now_ms) for fleet in self.fleets]
-        few._planned_stops = PlannedStops(few.fleets)  # noqa: SLF001 - of the same class
-        return few
+    def subset(self, machines_per_type: int, now_ms: int) -> Self:
+        """Return the same plant with fewer machines of each type. They must not depend on each other."""
+        subset = copy.copy(self)
+        subset.fleets = [fleet.subset(machines_per_type, now_ms) for fleet in self.fleets]
+        subset._planned_stops = PlannedStops(subset.fleets)  # noqa: SLF001 - of the same class
+        return subset
 
     def max_events_per_second(self, config: PlantConfig) -> Iterator[float]:
-        """Yield bounds on the rates of events, whose sum bounds what a second of the plant may cost."""
+        """Yield upper bounds on the rates of events; their sum bounds the cost of a second of plant time."""
         yield from (each.per_second for each in forecast(config).types if each.machines is None)
         yield from (fleet.max_events_per_second for fleet in self.fleets)
 
     def _apply_fleets(self, config: PlantConfig, present: Present) -> FleetsApplied:
         now_ms = present.now_ms
-        ours = ((self._planned_stops, config.calendar), (self.order_book, config.flow))
-        participants = (*(part for part, wanted in ours if wanted), *self.external)
+        own = ((self._planned_stops, config.calendar), (self.order_book, config.flow))
+        participants = (*(part for part, wanted in own if wanted), *self.external)
         self._planned_stops.apply(config.calendar, now_ms)
         for fleet in self.fleets:
             fleet.apply(config, now_ms, coupled=bool(participants))

@@ -1,7 +1,7 @@
-"""Randomness by counting: each draw is a hash of who asks, what for, and the how-manieth time.
+"""Counter-based random numbers: each draw is a hash of the source, the purpose and a counter.
 
-Nothing is stored but a key, so 100,000 machines cost 100,000 keys, no machine's draws depend on another's,
-and the same question has the same answer on every machine and in every Python.
+Only a key is stored, so 100,000 machines cost 100,000 keys, no machine's draws depend on another's, and the same draw
+has the same result on every computer and in every version of Python.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ _EIGHT_WORDS: Final = Struct("<8I32x").unpack
 _TO_UNIT: Final = 2.0**-53
 WORD_TO_UNIT: Final = 2.0**-32
 LONGEST: Final = 2**53
-"""The longest mean that is drawn from, in whatever unit."""
+"""The greatest mean of an exponential distribution, in its unit."""
 
 
 class RandomStream(bytes):
     """The draws of one source, keyed by the run's seed and the source's name. Seeds 1 and "1" are the same.
 
-    It is its own key: with 100,000 machines it counts how many places in memory a draw has to look at.
+    The object is its own key: with 100,000 machines the number of memory accesses of a draw matters.
     """
 
     __slots__ = ()
 
     def __new__(cls, seed: int | str, name: str) -> Self:
-        """The stream of that name."""
+        """Return the stream of that name."""
         key = blake2b(f"{seed}/{name}".encode(errors="surrogateescape"), digest_size=16).digest()
         return super().__new__(cls, key)
 
     def draws(self, purpose: bytes, number: int) -> tuple[float, float, float, float]:
-        """Four uniform numbers in [0, 1) with 53 bits each: a pure function of key, purpose and number."""
+        """Return four uniform numbers in [0, 1) with 53 bits each: a pure function of key, purpose and number."""
         hashed = blake2b(b"%b%b%d" % (self, purpose, number), digest_size=32)
         a, b, c, d = _FOUR_WORDS(hashed.digest())
         return (a >> 11) * _TO_UNIT, (b >> 11) * _TO_UNIT, (c >> 11) * _TO_UNIT, (d >> 11) * _TO_UNIT
 
     def words(self, purpose: bytes, number: int) -> tuple[int, ...]:
-        """Eight numbers below 2**32, for less than the four draws; times WORD_TO_UNIT they are uniform in [0, 1)."""
+        """Return eight integers below 2**32, faster than `draws`; times WORD_TO_UNIT they are uniform in [0, 1)."""
         return _EIGHT_WORDS(blake2b(b"%b%b%d" % (self, purpose, number)).digest())
 
 
 class WeightedChoice(Generic[T]):
-    """Values with weights, drawn in proportion. Weights are finite, not negative, and not all zero."""
+    """Values that are drawn in proportion to their weights, which are finite, not negative and not all zero."""
 
     __slots__ = ("_bounds", "_values")
 
@@ -59,16 +59,16 @@ class WeightedChoice(Generic[T]):
         greatest = max(weight for _, weight in chosen)
         sums = list(accumulate(weight / greatest for _, weight in chosen))
         self._values = [value for value, _ in chosen]
-        # One value needs no bound and the last needs none either: whatever is above the others is its.
+        # The last value needs no bound: it has everything above the others.
         self._bounds = [part / sums[-1] for part in sums[:-1]]
 
     def pick(self, uniform: float) -> T:
-        """The value that a uniform number in [0, 1) stands for."""
+        """Return the value for a uniform number in [0, 1)."""
         return self._values[bisect_right(self._bounds, uniform)]
 
 
 def exponential(mean: float, uniform: float) -> int:
-    """A whole number from the exponential distribution, in the unit of its mean, by inversion.
+    """Return an integer from the exponential distribution, in the unit of its mean, by inversion.
 
     Rounding to whole units also hides the last digit of the logarithm, in which C libraries differ.
     """
@@ -76,10 +76,13 @@ def exponential(mean: float, uniform: float) -> int:
 
 
 def between(low: float, high: float, uniform: float) -> float:
-    """A number drawn evenly from a range."""
+    """Return a number of a range, uniformly distributed."""
     return low + uniform * (high - low)
 
 
 def between_by_size(low: float, high: float, uniform: float) -> float:
-    """A number from a range, drawn in proportion to its size: as lengths are that a random moment falls into."""
+    """Return a number of a range with a probability in proportion to its size.
+
+    Lengths of intervals that contain a random moment are distributed like this.
+    """
     return sqrt(low**2 + uniform * (high**2 - low**2))

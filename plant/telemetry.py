@@ -1,4 +1,4 @@
-"""The words that plant and edge share: what a machine says, what it looks like, what is true of it. No behaviour."""
+"""The types that plant and edge share: messages, snapshots, ground truth and OEE figures. No behaviour."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 
 
 class Message(NamedTuple):
-    """One row that the plant says, encoded once.
+    """A message that the plant emits, encoded once.
 
     kind: the type's key in the YAML, such as `cnc_machine`.
-    source: who says it: the machine's id, or the kind for business events.
+    source: the machine's id, or the kind for orders and dispatches.
     station: the machine's station, or None.
-    time_ms: plant time in whole milliseconds since the Unix epoch; the row's `timestamp`.
-    sequence: 1, 2, 3 ... over the rows of this source since the start of the run.
-    payload: the row as JSON in UTF-8.
+    time_ms: plant time in whole milliseconds since the Unix epoch; the `timestamp` in the payload.
+    sequence: 1, 2, 3 ... over the messages of this source since the start of the run.
+    payload: JSON in UTF-8.
     """
 
     kind: str
@@ -27,26 +27,26 @@ class Message(NamedTuple):
 
     @property
     def trigger(self) -> str:
-        """What made the source report outside its regular period; empty for a regular row, and for an event."""
+        """Why a machine reports outside its regular period; empty for regular messages, orders and dispatches."""
         return ""
 
 
 class JobMessage(Message):
-    """An extra row, which stands for no time: it comes because a job has finished. A tuple as any other message.
+    """A message outside the regular period, emitted because a job has finished.
 
-    A class of its own and not one field more, so that the rows of a plant that has none of these cost what they did.
+    It is a class and not another field, so that a plant without such messages does not pay for it.
     """
 
     __slots__ = ()
 
     @property
     def trigger(self) -> str:
-        """A finished job."""
+        """Always `job`."""
         return "job"
 
 
-class MachineView(NamedTuple):
-    """One machine as of its last row; `number` is its own among those of its type."""
+class MachineSnapshot(NamedTuple):
+    """A machine as of its last message or event. number: counted from 1 within its type."""
 
     machine_id: str
     number: int
@@ -61,10 +61,10 @@ class MachineView(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The plant at one moment, for those who look and never touch.
+    """Counts over the plant at one moment.
 
     time_ms: plant time in milliseconds since the Unix epoch.
-    rows: messages said, by kind.  states: machines now in a state, by (kind, state).
+    rows: emitted messages, by kind.  states: machines in each state, by (kind, state).
     jobs: finished jobs, by (kind, result).  open_orders: placed and not yet dispatched.
     """
 
@@ -76,11 +76,11 @@ class Snapshot:
 
 
 class PieceCount(NamedTuple):
-    """What became of all pieces that machines of one type have made, where pieces flow.
+    """Where all pieces are that the machines of one type have made, where pieces flow.
 
-    made: those that were there as the flow began, too.  consumed: they went into another job.
-    scrapped: bad for good.  shipped: gone to customers.  removed: they lay on a machine that a reload took away.
-    in_buffers, on_machines: those that lie there now, waiting for another job to take them.
+    made: including those in the buffers when the flow started.  consumed: used by another job.
+    scrapped: bad, not reworked.  shipped: sent to customers.  removed: on a machine that a reload has removed.
+    in_buffers, on_machines: there now, available for another job.
     made = consumed + scrapped + shipped + removed + in_buffers + on_machines, at any moment.
     """
 
@@ -95,9 +95,9 @@ class PieceCount(NamedTuple):
 
 
 class StateInterval(NamedTuple):
-    """A stretch of a machine in one state, over as it is told. Times in milliseconds since the Unix epoch.
+    """A stay of a machine in one state, reported when it ends. Times in milliseconds since the Unix epoch.
 
-    A machine's intervals follow each other without gap or overlap from the moment it is there.
+    A machine's intervals follow each other without gap or overlap from the moment it is created.
     """
 
     machine_id: str
@@ -107,11 +107,11 @@ class StateInterval(NamedTuple):
 
 
 class FinishedJob(NamedTuple):
-    """A job done, told as it is: rows say it a little later. Times in milliseconds since the Unix epoch.
+    """A finished job, reported when it finishes; its message follows later. Times in milliseconds since the Unix epoch.
 
-    started_ms: when it was put on the machine; for the job met at a machine's beginning, as if it had run without stop.
-    cycle_ms: the producing time it took.  ideal_ms: the least that such a job takes.
-    issues_found: by a failed test.  consumed_ids: what went into it, where pieces flow; else None.
+    started_ms: when it was started; for the job in progress when a machine is created, as if it had run without a stop.
+    cycle_ms: the producing time that it took.  ideal_ms: the shortest that a job of its type takes.
+    issues_found: by a failed test.  consumed_ids: pieces that went into it, where pieces flow; otherwise None.
     """
 
     machine_id: str
@@ -127,7 +127,7 @@ class FinishedJob(NamedTuple):
 
 
 class PlacedOrder(NamedTuple):
-    """An order as it comes in; `items` as its row has them."""
+    """An order, reported when it is placed; `items` as in its message."""
 
     order_id: str
     time_ms: int
@@ -135,7 +135,7 @@ class PlacedOrder(NamedTuple):
 
 
 class DispatchedOrder(NamedTuple):
-    """An order as it leaves; `details` are the other fields of its row: where to, by whom, and which units."""
+    """A dispatched order; `details` are the other fields of its message: destination, carrier, and units."""
 
     order_id: str
     time_ms: int
@@ -143,20 +143,20 @@ class DispatchedOrder(NamedTuple):
 
 
 Listener = Callable[[StateInterval | FinishedJob], None]
-"""Who is told the truth. What one machine does comes in order; machines are not in step with each other."""
+"""Receives the ground truth. The events of one machine come in order; those of different machines may not."""
 
 OrderListener = Callable[[PlacedOrder | DispatchedOrder], None]
-"""Who is told of orders, in order."""
+"""Receives orders and dispatches, in order."""
 
 PLANNED_STOP: Final = "planned_stop"
-"""The state that is no planned time."""
+"""The state whose time does not count as planned time."""
 
 
-class MachineTypeView(NamedTuple):
-    """What those who process messages have to know of a machine type.
+class MachineTypeInfo(NamedTuple):
+    """What a consumer of messages needs to know about a machine type.
 
     fields: the keys of its messages, each with its role, such as `finished_result` (plant.definition.field_sources).
-    good: the results after which nothing is left to be done, sorted.
+    good: the results that count as good, sorted.
     """
 
     kind: str
@@ -164,10 +164,10 @@ class MachineTypeView(NamedTuple):
     good: Sequence[str]
 
 
-class Which(NamedTuple):
-    """Which machines are asked about, of all in order of type and number.
+class MachineFilter(NamedTuple):
+    """A selection of machines, in order of type and number; None selects all.
 
-    kind: those of one type.  after: those behind the machine of that id.  limit: so many at most.
+    kind: a machine type.  after: only machines after the one of that id.  limit: the most machines.
     """
 
     kind: str | None = None
@@ -177,13 +177,12 @@ class Which(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Oee:
-    """What came of a stretch of time, by plain sums, and the figures that follow (ISO 22400-2). None where undefined.
+    """The sums of a time span, and the OEE figures that follow from them (ISO 22400-2); None where undefined.
 
-    planned_seconds: all time but planned stops.  producing_seconds: time in the producing state.
-    stopped_seconds: time in each other state, planned stops too.  ideal_seconds: the least that the work done could
-    have taken: of each job its ideal cycle, times the part of its producing time that lies in the stretch.
-    results: finished jobs by result, in the stretch in which they finish.  good: those after which nothing is left to
-    be done.
+    planned_seconds: all time except planned stops.  producing_seconds: time in the producing state.
+    stopped_seconds: time in each other state, planned stops included.  ideal_seconds: the ideal time of the work done:
+    for each job its ideal cycle, times the share of its producing time that is in the span.
+    results: jobs that finish in the span, by result.  good: those whose result counts as good.
     """
 
     planned_seconds: float
@@ -195,7 +194,7 @@ class Oee:
 
     @property
     def jobs(self) -> int:
-        """Finished jobs."""
+        """Number of finished jobs."""
         return sum(self.results.values())
 
     @property
@@ -205,7 +204,7 @@ class Oee:
 
     @property
     def performance(self) -> float | None:
-        """Share of the producing time that the work done in it should have taken: ISO's effectiveness; at most 1."""
+        """Ideal time of the work done as a share of the producing time: ISO's effectiveness; at most 1."""
         return _share(self.ideal_seconds, self.producing_seconds)
 
     @property
@@ -223,9 +222,10 @@ class Oee:
 
 @dataclass(frozen=True, slots=True)
 class MachineOee(Oee):
-    """One machine's. `ideal_cycle_seconds` is its shortest job, `period_seconds` that of its regular rows.
+    """The OEE figures of one machine.
 
-    number: its own among those of its type.
+    number: counted from 1 within its type.  period_seconds: between two regular messages.
+    ideal_cycle_seconds: the shortest producing time of its jobs.
     """
 
     machine_id: str
@@ -238,7 +238,7 @@ class MachineOee(Oee):
 
 @dataclass(frozen=True, slots=True)
 class KindOee(Oee):
-    """The sum of all machines of one type."""
+    """The OEE figures of all machines of one type together."""
 
     kind: str
     machines: int

@@ -1,4 +1,4 @@
-"""Trying a change: it is made, and may still be taken back as if it had never been."""
+"""A trial: a change of the plant that is made first, and then kept or taken back without a trace."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _Event = TypeVar("_Event")
 
 
 class ConfigTrial:
-    """What is done to a plant from here on, until it is kept or taken back. Listeners hear of it when it is kept.
+    """All changes of a plant from now on, until they are kept or taken back. Listeners are called when they are kept.
 
-    root: what holds all of the plant.  books, business: what in it tells listeners.
+    root: the object from which all of the plant is reachable.  accounts, order_book: what calls listeners.
     """
 
-    def __init__(self, root: object, accounts: Sequence[OeeAccounts], business: OrderBook) -> None:
-        self._before = Checkpoint(root)
-        self._listening: list[Callable[[], None]] = []
-        self._untold: list[Callable[[], None]] = []
+    def __init__(self, root: object, accounts: Sequence[OeeAccounts], order_book: OrderBook) -> None:
+        self._checkpoint = Checkpoint(root)
+        self._reattach_listeners: list[Callable[[], None]] = []
+        self._postponed_calls: list[Callable[[], None]] = []
         for each in accounts:
-            # Whoever looks at machines bit by bit sees none of this; a plant that is taken back has it again.
-            each.before = None
+            # A snapshot that is being read must not see the trial; taking back sets this attribute again.
+            each.before_change = None
             if each.listener is not None:
-                self._listening.append(partial(setattr, each, "listener", each.listener))
-                each.listener = partial(self._keep_for, each.listener)
-        if business.listener is not None:
-            self._listening.append(partial(setattr, business, "listener", business.listener))
-            business.listener = partial(self._keep_for, business.listener)
+                self._reattach_listeners.append(partial(setattr, each, "listener", each.listener))
+                each.listener = partial(self._postpone, each.listener)
+        if order_book.listener is not None:
+            self._reattach_listeners.append(partial(setattr, order_book, "listener", order_book.listener))
+            order_book.listener = partial(self._postpone, order_book.listener)
 
     def keep(self) -> None:
-        """Let it be: listeners are told what has happened meanwhile."""
-        for listen_again in self._listening:
-            listen_again()
-        for tell in self._untold:
-            tell()
+        """Keep the changes: call the listeners with what has happened meanwhile."""
+        for reattach in self._reattach_listeners:
+            reattach()
+        for call in self._postponed_calls:
+            call()
 
     def take_back(self) -> None:
-        """Have everything be as it was; nobody hears of what has happened."""
-        self._before.restore()
+        """Restore the plant as it was; listeners are not called."""
+        self._checkpoint.restore()
 
-    def _keep_for(self, listener: Callable[[_Event], None], event: _Event) -> None:
-        self._untold.append(partial(listener, event))
+    def _postpone(self, listener: Callable[[_Event], None], event: _Event) -> None:
+        self._postponed_calls.append(partial(listener, event))

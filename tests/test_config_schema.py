@@ -21,7 +21,7 @@ import app
 from cli.exports.schemas.config_schema import document
 from fuzz.part import chance
 from fuzz.plantfiles import SHIPPED, mutated
-from plant.definition.plant_config import PlantConfigError, parse, understand
+from plant.definition.plant_config import PlantConfigError, load_content, parse
 from tests.support.factory.laser import YAML as LASER
 from tests.support.factory.laser import Laser
 from tests.support.factory.plants import ROOT
@@ -55,7 +55,7 @@ def obeys(data: object) -> bool:
 def valid(content: bytes) -> bool:
     """Whether `check` takes it."""
     try:
-        understand(content, "plant.yaml")
+        load_content(content, "plant.yaml")
     except PlantConfigError:
         return False
     return True

@@ -74,14 +74,14 @@ def test_a_month_breaks_nothing() -> None:
 
 def forgets_a_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Books that miss each stay of a fault."""
-    leave = OeeAccounts.leave
+    end_stay = OeeAccounts.end_stay
 
     def mutated(accounts: OeeAccounts, machine: Any, now_ms: int) -> None:
         if machine.state.name == "faulted":
-            accounts._entered[machine.number] = now_ms
-        leave(accounts, machine, now_ms)
+            accounts._stay_began_ms[machine.number] = now_ms
+        end_stay(accounts, machine, now_ms)
 
-    monkeypatch.setattr(OeeAccounts, "leave", mutated)
+    monkeypatch.setattr(OeeAccounts, "end_stay", mutated)
 
 
 def works_too_fast(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,11 @@
-"""Facts about the words of the documents: plain technical English, with the terms of MQTT, OEE and Kubernetes."""
+"""Facts about the words of documents and code: plain technical English, with the terms of MQTT, OEE and Kubernetes."""
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = ("messages.py", "plant")
+"""Modules and packages whose strings and comments are checked."""
+MODULES = sorted(path for name in CODE for path in [*(ROOT / name).rglob("*.py")] or [ROOT / name])
 
 INSTEAD = {
     r"in good order": "normally, cleanly",
@@ -27,7 +33,7 @@ INSTEAD = {
     r"(is|are|was|were) said": "is published, is reported",
     r"has (the plant|it) say": "makes it emit",
     r"books of the truth|the books": "the ground truth",
-    r"(?<!ground )truth files?": "ground truth file",
+    r"(the|a|its|each|every) truth files?": "ground truth file",
     r"lets? us in": "accepts the login",
     r"for good": "permanently",
     r"anew": "again",
@@ -51,10 +57,20 @@ INSTEAD = {
     r"(do|does|did) no matter|is no matter|of no concern": "is ignored",
     r"after the manner of|in the manner of": "like",
     r"so (long|often|many|much) (a|an) \w+": "this long, this many",
+    r"books": "accounts, ground truth",
+    r"noughts?": "zeros",
+    r"liv(e|es|ed) up to": "advance to",
+    r"(rows?|messages?) (say|says|said|tell|tells|told|speak|speaks)": "messages report",
+    r"(machines?|plants?) (say|says|said|speak|speaks)": "emits, reports",
+    r"(is|are|was|were) put by": "is copied, is stored",
+    r"put (it )?in force": "apply",
+    r"be it (a|an|as|in|of|more|less|the)": "even if it is",
+    r"(good|well) again": "repaired, restored",
+    r"(farewell|good-bye)s?": "DISCONNECT, last message",
 }
 """A phrase, as a regular expression -> what to write instead."""
 
-_NUMBERED = "|".join(f"(?P<p{number}>{phrase})" for number, phrase in enumerate(INSTEAD))
+_NUMBERED = "|".join(f"(?P<p{number}>{phrase.replace(' ', ' +')})" for number, phrase in enumerate(INSTEAD))
 _ANY = re.compile(rf"(?<![\w-])(?:{_NUMBERED})(?![\w-])", re.IGNORECASE)
 
 
@@ -70,10 +86,10 @@ class Found(NamedTuple):
 def found_in(text: str) -> list[Found]:
     """List the phrases of INSTEAD in a text, also where a line break is inside one."""
     instead = list(INSTEAD.values())
-    flat = re.sub(r"\s", " ", text)
+    matches = _ANY.finditer(re.sub(r"\s", " ", text))
     return [
-        Found(text.count("\n", 0, match.start()) + 1, match[0], instead[int((match.lastgroup or "p0")[1:])])
-        for match in _ANY.finditer(flat)
+        Found(text.count("\n", 0, at.start()) + 1, " ".join(at[0].split()), instead[int((at.lastgroup or "p0")[1:])])
+        for at in matches
     ]
 
 
@@ -89,10 +105,28 @@ def prose(markdown: str) -> str:
     return elsewhere.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), markdown)
 
 
-def lines_of(path: Path) -> Iterator[str]:
-    """Write one line for each phrase found in a page: its place, the phrase, and what to write instead."""
-    for found in found_in(prose(path.read_text("utf-8"))):
-        yield f"{path.relative_to(ROOT)}:{found.line}: {found.phrase!r}: write {found.instead}"
+def texts_in(python: str) -> Iterator[tuple[int, str]]:
+    """Yield what a module says to people, with its first line: string constants, docstrings and comments."""
+    for node in ast.walk(ast.parse(python)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+    for token in tokenize.generate_tokens(io.StringIO(python).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def found_in_python(python: str) -> list[Found]:
+    """List the phrases of INSTEAD in a module, by line."""
+    return sorted(
+        found._replace(line=first + found.line - 1)
+        for first, text in texts_in(python)
+        for found in found_in(prose(text))
+    )
+
+
+def lines_of(path: Path, phrases: list[Found]) -> list[str]:
+    """Return one line for each phrase found in a file: its place, the phrase, and what to write instead."""
+    return [f"{path.relative_to(ROOT)}:{each.line}: {each.phrase!r}: write {each.instead}" for each in phrases]
 
 
 LONGEST = {"README.md": 250, "design.md": 700}
@@ -108,7 +142,13 @@ def test_pages_are_short_enough_to_read(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_are_in_plain_english(page: Path) -> None:
     """No page uses a phrase that a reader who is not a native speaker stumbles over."""
-    assert list(lines_of(page)) == []
+    assert lines_of(page, found_in(prose(page.read_text("utf-8")))) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT)))
+def test_modules_are_in_plain_english(module: Path) -> None:
+    """No string, docstring or comment of a module uses such a phrase."""
+    assert lines_of(module, found_in_python(module.read_text("utf-8"))) == []
 
 
 def test_a_phrase_is_found_with_its_line_in_any_case_and_across_lines() -> None:
@@ -118,6 +158,26 @@ def test_a_phrase_is_found_with_its_line_in_any_case_and_across_lines() -> None:
     assert found_in(prose(text)) == [
         Found(2, "In good order", "normally, cleanly"),
         Found(4, "came back", "reconnects, returns"),
+    ]
+
+
+def test_a_phrase_is_found_in_strings_docstrings_and_comments_of_a_module() -> None:
+    """Names are free; the line is that of the phrase, also where a docstring or a list is indented."""
+    module = '''
+def anew(anew: str) -> str:
+    """Start again.
+
+    The machine says
+      nothing of it, as `anew` does.
+    """
+    # It is gone for good.
+    return f"{anew} anew"
+'''
+
+    assert [(each.line, each.phrase) for each in found_in_python(module)] == [
+        (5, "machine says nothing"),
+        (8, "for good"),
+        (9, "anew"),
     ]
 
 

@@ -88,7 +88,7 @@ var assets = [
       enabled: true
       externalAssetId: 'CNC-01'
       displayName: 'CNC-01 (CNC mill)'
-      description: 'What a CNC mill says of itself and of its work, at a regular period.'
+      description: 'State and work of a CNC mill, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'cnc_machine'
       attributes: {
@@ -108,7 +108,7 @@ var assets = [
       enabled: true
       externalAssetId: 'CNC-02'
       displayName: 'CNC-02 (CNC mill)'
-      description: 'What a CNC mill says of itself and of its work, at a regular period.'
+      description: 'State and work of a CNC mill, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'cnc_machine'
       attributes: {
@@ -128,7 +128,7 @@ var assets = [
       enabled: true
       externalAssetId: 'CNC-03'
       displayName: 'CNC-03 (CNC mill)'
-      description: 'What a CNC mill says of itself and of its work, at a regular period.'
+      description: 'State and work of a CNC mill, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'cnc_machine'
       attributes: {
@@ -148,7 +148,7 @@ var assets = [
       enabled: true
       externalAssetId: 'CNC-04'
       displayName: 'CNC-04 (CNC mill)'
-      description: 'What a CNC mill says of itself and of its work, at a regular period.'
+      description: 'State and work of a CNC mill, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'cnc_machine'
       attributes: {
@@ -168,7 +168,7 @@ var assets = [
       enabled: true
       externalAssetId: 'CNC-05'
       displayName: 'CNC-05 (CNC mill)'
-      description: 'What a CNC mill says of itself and of its work, at a regular period.'
+      description: 'State and work of a CNC mill, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'cnc_machine'
       attributes: {
@@ -188,7 +188,7 @@ var assets = [
       enabled: true
       externalAssetId: 'factory/cnc'
       displayName: 'factory/cnc (CNC mill)'
-      description: 'What a CNC mill says of itself and of its work, at a regular period.'
+      description: 'State and work of a CNC mill, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'cnc_machine'
       attributes: {
@@ -262,7 +262,7 @@ var assets = [
       enabled: true
       externalAssetId: '3DP-01'
       displayName: '3DP-01 (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -282,7 +282,7 @@ var assets = [
       enabled: true
       externalAssetId: '3DP-02'
       displayName: '3DP-02 (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -302,7 +302,7 @@ var assets = [
       enabled: true
       externalAssetId: '3DP-03'
       displayName: '3DP-03 (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -322,7 +322,7 @@ var assets = [
       enabled: true
       externalAssetId: '3DP-04'
       displayName: '3DP-04 (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -342,7 +342,7 @@ var assets = [
       enabled: true
       externalAssetId: '3DP-05'
       displayName: '3DP-05 (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -362,7 +362,7 @@ var assets = [
       enabled: true
       externalAssetId: '3DP-06'
       displayName: '3DP-06 (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -382,7 +382,7 @@ var assets = [
       enabled: true
       externalAssetId: '3DP-07'
       displayName: '3DP-07 (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -402,7 +402,7 @@ var assets = [
       enabled: true
       externalAssetId: '3DP-08'
       displayName: '3DP-08 (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -422,7 +422,7 @@ var assets = [
       enabled: true
       externalAssetId: 'factory/3dprinter'
       displayName: 'factory/3dprinter (3D printer)'
-      description: 'What a 3D printer says of itself and of its work, at a regular period.'
+      description: 'State and work of a 3D printer, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'printer_3d'
       attributes: {
@@ -496,7 +496,7 @@ var assets = [
       enabled: true
       externalAssetId: 'WELD-01'
       displayName: 'WELD-01 (welding station)'
-      description: 'What a welding station says of itself and of its work, at a regular period.'
+      description: 'State and work of a welding station, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'welding'
       attributes: {
@@ -516,7 +516,7 @@ var assets = [
       enabled: true
       externalAssetId: 'WELD-02'
       displayName: 'WELD-02 (welding station)'
-      description: 'What a welding station says of itself and of its work, at a regular period.'
+      description: 'State and work of a welding station, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'welding'
       attributes: {
@@ -536,7 +536,7 @@ var assets = [
       enabled: true
       externalAssetId: 'WELD-03'
       displayName: 'WELD-03 (welding station)'
-      description: 'What a welding station says of itself and of its work, at a regular period.'
+      description: 'State and work of a welding station, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'welding'
       attributes: {
@@ -556,7 +556,7 @@ var assets = [
       enabled: true
       externalAssetId: 'WELD-04'
       displayName: 'WELD-04 (welding station)'
-      description: 'What a welding station says of itself and of its work, at a regular period.'
+      description: 'State and work of a welding station, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'welding'
       attributes: {
@@ -576,7 +576,7 @@ var assets = [
       enabled: true
       externalAssetId: 'factory/welding'
       displayName: 'factory/welding (welding station)'
-      description: 'What a welding station says of itself and of its work, at a regular period.'
+      description: 'State and work of a welding station, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'welding'
       attributes: {
@@ -650,7 +650,7 @@ var assets = [
       enabled: true
       externalAssetId: 'PAINT-01'
       displayName: 'PAINT-01 (painting booth)'
-      description: 'What a painting booth says of itself and of its work, at a regular period.'
+      description: 'State and work of a painting booth, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'painting'
       attributes: {
@@ -670,7 +670,7 @@ var assets = [
       enabled: true
       externalAssetId: 'PAINT-02'
       displayName: 'PAINT-02 (painting booth)'
-      description: 'What a painting booth says of itself and of its work, at a regular period.'
+      description: 'State and work of a painting booth, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'painting'
       attributes: {
@@ -690,7 +690,7 @@ var assets = [
       enabled: true
       externalAssetId: 'PAINT-03'
       displayName: 'PAINT-03 (painting booth)'
-      description: 'What a painting booth says of itself and of its work, at a regular period.'
+      description: 'State and work of a painting booth, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'painting'
       attributes: {
@@ -710,7 +710,7 @@ var assets = [
       enabled: true
       externalAssetId: 'factory/painting'
       displayName: 'factory/painting (painting booth)'
-      description: 'What a painting booth says of itself and of its work, at a regular period.'
+      description: 'State and work of a painting booth, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'painting'
       attributes: {
@@ -784,7 +784,7 @@ var assets = [
       enabled: true
       externalAssetId: 'TEST-01'
       displayName: 'TEST-01 (test rig)'
-      description: 'What a test rig says of itself and of its work, at a regular period.'
+      description: 'State and work of a test rig, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'testing'
       attributes: {
@@ -804,7 +804,7 @@ var assets = [
       enabled: true
       externalAssetId: 'TEST-02'
       displayName: 'TEST-02 (test rig)'
-      description: 'What a test rig says of itself and of its work, at a regular period.'
+      description: 'State and work of a test rig, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'testing'
       attributes: {
@@ -824,7 +824,7 @@ var assets = [
       enabled: true
       externalAssetId: 'factory/testing'
       displayName: 'factory/testing (test rig)'
-      description: 'What a test rig says of itself and of its work, at a regular period.'
+      description: 'State and work of a test rig, reported at a regular period.'
       manufacturer: 'edgemqttsim'
       model: 'testing'
       attributes: {
@@ -898,7 +898,7 @@ var assets = [
       enabled: true
       externalAssetId: 'factory/orders'
       displayName: 'factory/orders (customer order)'
-      description: 'A customer orders up to 3 products. Orders come at random.'
+      description: 'A customer orders up to 3 products. Orders are placed at random.'
       manufacturer: 'edgemqttsim'
       model: 'customer_order'
       attributes: {
@@ -951,7 +951,7 @@ var assets = [
       enabled: true
       externalAssetId: 'factory/dispatch'
       displayName: 'factory/dispatch (dispatch)'
-      description: 'The oldest order not yet dispatched leaves the factory. Dispatches come at random.'
+      description: 'The oldest open order is dispatched. Dispatches take place at random.'
       manufacturer: 'edgemqttsim'
       model: 'dispatch'
       attributes: {

@@ -54,19 +54,19 @@ able() {
     fail 4 "the extension azure-iot-ops does not know: $*; next: az extension update --name azure-iot-ops"
 }
 
-SCHEMAS='factory-cnc-machine json JsonSchema/draft-07 sha256:cc4c75794dae7ffff69bc04957b10b2b
+SCHEMAS='factory-cnc-machine json JsonSchema/draft-07 sha256:2dee37062f50ac56f1c54df60fa18d61
 factory-cnc-machine-delta delta Delta/1.0 sha256:d30a2b66f5c8b0572c628a627e2bd51f
-factory-printer-3d json JsonSchema/draft-07 sha256:ad1e6c2980d5a2f50e27cc7c47d75467
+factory-printer-3d json JsonSchema/draft-07 sha256:2b6207d3cf9918bf7611cc267b541c61
 factory-printer-3d-delta delta Delta/1.0 sha256:c189194fa63d085f44e8a70a29eca25a
-factory-welding json JsonSchema/draft-07 sha256:46071edec056f2801bcce7c124b7f6a6
+factory-welding json JsonSchema/draft-07 sha256:c3881af38c032cd15f94145eb2af3558
 factory-welding-delta delta Delta/1.0 sha256:34d1c5b8eba5985d189d3a26d446b2f8
-factory-painting json JsonSchema/draft-07 sha256:5e05302fa08db3b7752995d35560acc5
+factory-painting json JsonSchema/draft-07 sha256:2c7c8317d44619c1a75735f9ee1cecec
 factory-painting-delta delta Delta/1.0 sha256:9c876759229d4dd5a09bde6c44f37a5b
-factory-testing json JsonSchema/draft-07 sha256:d9090c48c5b024d22a98b57573637618
+factory-testing json JsonSchema/draft-07 sha256:7c27657310d8d91a691a6349fb02b088
 factory-testing-delta delta Delta/1.0 sha256:787cbad013cc7e45c4414af1d7c60b00
-factory-customer-order json JsonSchema/draft-07 sha256:8b5e134dc64fdcb837dcd6918659659f
+factory-customer-order json JsonSchema/draft-07 sha256:dd34e2ea52179d981cbb15c41a5f3ed6
 factory-customer-order-delta delta Delta/1.0 sha256:dc96abfb0ff015b993771e986314c02d
-factory-dispatch json JsonSchema/draft-07 sha256:ac5eefbb4e4101604fc857134ca5dd7a
+factory-dispatch json JsonSchema/draft-07 sha256:2effc3d9db8cd8d75377647edde068ac
 factory-dispatch-delta delta Delta/1.0 sha256:f9eef93a5d1aad7121a9477248ae28cf'
 
 dry=no

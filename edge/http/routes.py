@@ -28,7 +28,7 @@ from edge.observability.statistics import ledger_fields
 from edge.redaction import clean, redact
 from edge.status import BadQuery, Busy, OeeQuery, ReloadOutcome, Span, why_not_alive, why_not_ready
 from edge.status_source import StatusSource
-from plant.telemetry import Which
+from plant.telemetry import MachineFilter
 
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 _MOST_WAITING = 100
@@ -186,7 +186,7 @@ def _add_oee(app: FastAPI, answers: OeeAnswers) -> None:
         All machines as of one moment, in order of type and number. Where a limit leaves some out, `next` is the address
         of those that follow.
         """
-        query = OeeQuery(asked.span, Which(asked.type, asked.after, asked.limit))
+        query = OeeQuery(asked.span, MachineFilter(asked.type, asked.after, asked.limit))
         try:
             with _busy_is_503():
                 answer = await answers.get(query)

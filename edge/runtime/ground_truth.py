@@ -21,8 +21,8 @@ from plant.telemetry import (
     DispatchedOrder,
     FinishedJob,
     MachineOee,
-    MachineTypeView,
-    MachineView,
+    MachineSnapshot,
+    MachineTypeInfo,
     PlacedOrder,
     StateInterval,
 )
@@ -100,12 +100,12 @@ class GroundTruthFile:
         self._lost = asyncio.get_running_loop().create_future()
         raise GroundTruthLost(self._why_lost or await self._lost)
 
-    def machine_types(self, types: Iterable[MachineTypeView]) -> None:
+    def machine_types(self, types: Iterable[MachineTypeInfo]) -> None:
         """Write which key of each machine type's messages has which role, and which results are good."""
         for each in types:
             self._write({"type": "machine_type", "kind": each.kind, "fields": each.fields, "good": each.good})
 
-    def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineView], now_ms: int) -> None:
+    def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineSnapshot], now_ms: int) -> None:
         """Write all machines that exist from now on, and those that are gone since the last time.
 
         machines: how their figures are measured.  views: at which stations they are.

@@ -15,8 +15,8 @@ from edge.routing import TopicError, TopicRouter
 from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
 from edge.settings.loader import Settings
 from edge.status import ReloadOutcome, ReloadStatus
-from plant.config_changes import told
-from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, understand
+from plant.config_changes import describe_changes
+from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load_content
 from plant.telemetry import Message
 
 log = logging.getLogger("reload")
@@ -96,7 +96,7 @@ class Reloader:
         try:
             with as_config_errors(self._path):
                 config = await run_aside(partial(self._load, content))
-                changes = told(self._current.config, config)
+                changes = describe_changes(self._current.config, config)
                 await self._apply(config)
         except PlantConfigError as error:
             if error.__cause__ is not None:
@@ -164,7 +164,7 @@ def load_at_start(path: Path, load: Callable[[bytes, Path], PlantConfig]) -> Loa
 def parse_plant(content: bytes, path: Path) -> PlantConfig:
     """Return the plant that a file's content describes; raises PlantConfigError with every error."""
     with as_config_errors(path):
-        return understand(content, str(path))
+        return load_content(content, str(path))
 
 
 class PlantLoader:

@@ -1,1 +1,1 @@
-"""Every kind of message that a plant emits, with topics, fields and their meanings."""
+"""Every kind of message that a plant emits, with its topic, its fields and their meanings."""

@@ -1,7 +1,7 @@
-"""The catalogue: every kind of message that a plant's structure makes it say, with all that there is to know of it.
+"""The catalogue: every kind of message that a plant emits, described in full.
 
-It is made from the declarations that the plant itself goes by, so that what is said of messages elsewhere (schemas,
-assets, tables) follows from the same YAML.
+It is built from the declarations that the plant itself uses, so that everything generated from it (schemas, assets,
+tables) follows from the same YAML.
 """
 
 from __future__ import annotations
@@ -29,45 +29,45 @@ from plant.material_flow.workstations import TESTING
 
 __all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
 
-_ORDER_TEXT: Final = f"A customer orders up to {orders.MOST_ITEMS} products. Orders come at random."
-_DISPATCH_TEXT: Final = "The oldest order not yet dispatched leaves the factory. Dispatches come at random."
-_REPORT_TEXT: Final = "What a machine's time really came to since the start of the run, by ISO 22400-2."
+_ORDER_TEXT: Final = f"A customer orders up to {orders.MOST_ITEMS} products. Orders are placed at random."
+_DISPATCH_TEXT: Final = "The oldest open order is dispatched. Dispatches take place at random."
+_REPORT_TEXT: Final = "The true OEE figures of a machine since the start of the run, by ISO 22400-2."
 
 
 def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
-    """Every kind that is said, in a fixed order: types of machine, orders, dispatches, reports."""
+    """Return every kind that the plant emits, in a fixed order: machine types, orders, dispatches, OEE reports."""
     declared = {each.key: each for each in MACHINE_TYPES}
-    speakers = [MachineTypeContext(declared[key], spec, count, config) for key, spec, count in config.machines()]
-    machines = [_machine_kind(speaker) for speaker in speakers]
-    return (*machines, *_events(config), *_reports(config, speakers, machines))
+    contexts = [MachineTypeContext(declared[key], spec, count, config) for key, spec, count in config.machines()]
+    machines = [_machine_kind(context) for context in contexts]
+    return (*machines, *_events(config), *_reports(config, contexts, machines))
 
 
-def _machine_kind(of: MachineTypeContext) -> MessageKind:
-    declared, spec = of.declared, of.spec
-    traced = of.config.flow is not None and of.config.flow.takes(declared.key, spec.results)
+def _machine_kind(context: MachineTypeContext) -> MessageKind:
+    declared, spec = context.declared, context.spec
+    traced = context.config.flow is not None and context.config.flow.takes_pieces(declared.key, spec.results)
     keys = {**declared.fields, **(TRACE if traced else {})}
     machines = tuple(
         MachineRef(declared.machine_id.format(number=number), spec.station(number), number)
-        for number in range(1, of.count + 1)
+        for number in range(1, context.count + 1)
     )
     return MessageKind(
         key=declared.key,
         title=declared.title,
-        description=f"What a {declared.title} says of itself and of its work, at a regular period.",
-        topic=topic_template(of.config, declared.key),
-        fields=(TIMESTAMP, *(field_of(source, name, of) for name, source in keys.items())),
+        description=f"State and work of a {declared.title}, reported at a regular period.",
+        topic=topic_template(context.config, declared.key),
+        fields=(TIMESTAMP, *(field_of(source, name, context) for name, source in keys.items())),
         sources=tuple(machine.machine_id for machine in machines),
         machines=machines,
         machine_ids=id_pattern(declared),
         producing_state=spec.producing_state,
-        ideal_cycle_seconds=of.shortest_ms / 1000,
-        period_seconds=of.config.period_seconds(spec),
+        ideal_cycle_seconds=context.shortest_ms / 1000,
+        period_seconds=context.config.period_seconds(spec),
         good=tuple(sorted(declared.good)),
     )
 
 
 def _events(config: PlantConfig) -> Iterator[MessageKind]:
-    """Orders, and dispatches of them; where pieces flow, only what has been tested is sent."""
+    """Yield orders and dispatches; where pieces flow, there are dispatches only with machines that test."""
     order, dispatch = config.message_types.customer_order, config.message_types.dispatch
     if not (order and order.enabled and order.orders_per_hour):
         return
@@ -84,16 +84,16 @@ def _event(config: PlantConfig, key: str, title: str, description: str, fields: 
 
 
 def _reports(
-    config: PlantConfig, speakers: Sequence[MachineTypeContext], machines: Sequence[MessageKind]
+    config: PlantConfig, contexts: Sequence[MachineTypeContext], machines: Sequence[MessageKind]
 ) -> Iterator[MessageKind]:
     spec = config.message_types.oee
-    if spec and spec.enabled and speakers:
+    if spec and spec.enabled and contexts:
         yield MessageKind(
             key=oee_reports.KIND,
             title="OEE report",
             description=_REPORT_TEXT,
             topic=topic_template(config, oee_reports.KIND),
-            fields=report_fields(speakers),
+            fields=report_fields(contexts),
             sources=tuple(oee_reports.report_source(source) for kind in machines for source in kind.sources),
             period_seconds=round(spec.report_seconds * 1000) / 1000,
             retained=True,

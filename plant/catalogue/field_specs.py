@@ -1,7 +1,7 @@
-"""What each key of a row means: type, unit, bounds and values, as a plant's structure makes them.
+"""The fields of messages: type, unit, bounds and values of each key, as they follow from the configuration.
 
-A machine type declares of each key where on a `Machine` its value is found. What is found there is described here,
-once for all types. Values are those that can come: a state, result or kind of weight 0 is none of them.
+A machine type declares the source of each key. What a source provides is described here, once for all types. Values
+are those that can occur: a state, result or kind of weight 0 is not among them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ORDER_ID: Final = "^ORD-[0-9]{10}$"
 
 @dataclass(frozen=True, slots=True)
 class MachineTypeContext:
-    """A machine type in a plant: its declaration, its YAML, how many machines it has, and the whole plant."""
+    """A machine type in a plant: its declaration, its YAML, its number of machines, and the whole configuration."""
 
     declared: MachineType
     spec: MachineSpec
@@ -43,12 +43,12 @@ class MachineTypeContext:
 
     @property
     def starves(self) -> bool:
-        """Whether its machines may stand without a job: where pieces flow, those that take any from another station."""
+        """Whether its machines may be starved: where pieces flow, those that take pieces from another stage."""
         return self.config.flow is not None and bool(FLOW_SOURCES.get(self.declared.key))
 
     @property
     def statuses(self) -> tuple[str, ...]:
-        """Its own states, then those that are imposed from outside."""
+        """Its own states, then those that may be imposed from outside."""
         in_flow = self.config.flow is not None and self.declared.key in FLOW_SOURCES
         calendar = self.config.calendar is not None
         imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
@@ -57,34 +57,34 @@ class MachineTypeContext:
 
     @property
     def stations(self) -> tuple[str, ...]:
-        """The stations that have any of its machines."""
+        """The stations that have machines of the type."""
         turn = lcm(len(self.spec.lines or "1"), len(self.spec.stations or "1"))
         return tuple(dict.fromkeys(self.spec.station(number) for number in range(1, min(self.count, turn) + 1)))
 
     @property
     def results(self) -> tuple[str, ...]:
-        """How its jobs may end."""
+        """The results that its jobs may have."""
         return tuple(result for result, weight in self.spec.results.items() if weight)
 
     @property
     def shortest_ms(self) -> int:
-        """The least that a job takes, in milliseconds."""
+        """The shortest producing time of a job, in milliseconds."""
         return ceil(milliseconds(self.config.job_seconds(self.spec)[0]))
 
 
 def field_of(source: FieldSource, name: str, context: MachineTypeContext) -> FieldSpec:
-    """Return what there is to know of the key `name`, which reports what the source says of a machine."""
+    """Return the specification of the key `name`, which reports a source."""
     meaning = source.meaning.format(product=context.declared.product, producing=context.spec.producing_state)
     return replace(_SPECS[source](name, meaning, context), role=source)
 
 
 def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
-    """The keys of an order."""
+    """Return the keys of an order."""
     ranges = [spec.quantity_range(product) for product in spec.product_types]
     fewest, most = min(low for low, _ in ranges), max(high for _, high in ranges)
     parts = (
-        _text("product_type", "What is ordered.", spec.product_types),
-        FieldSpec("quantity", "integer", "How many pieces of it.", minimum=fewest, maximum=most),
+        _text("product_type", "The product.", spec.product_types),
+        FieldSpec("quantity", "integer", "Number of pieces.", minimum=fewest, maximum=most),
     )
     return (
         TIMESTAMP,
@@ -93,7 +93,7 @@ def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
         FieldSpec(
             "items",
             "array",
-            "What is ordered: one entry for each product.",
+            "The ordered products, one entry for each.",
             minimum=1,
             maximum=min(MOST_ITEMS, len(spec.product_types)),
             items="object",
@@ -103,29 +103,31 @@ def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
 
 
 def dispatch_fields(spec: Dispatch, *, traced: bool) -> tuple[FieldSpec, ...]:
-    """The keys of a dispatch. traced: pieces flow, so that it says which units it takes."""
+    """Return the keys of a dispatch. traced: pieces flow, so it lists the ids of its units."""
     units = FieldSpec("unit_ids", "array", "Ids of the tested units that are sent.", minimum=1, items="string")
     return (
         TIMESTAMP,
         _text("event_type", "What happened.", ("order_dispatched",)),
         FieldSpec("order_id", "string", "The order, placed before.", pattern=_ORDER_ID),
-        _text("destination", "Where it goes.", spec.destinations),
-        _text("carrier", "Who takes it there.", spec.carriers),
+        _text("destination", "The destination of the shipment.", spec.destinations),
+        _text("carrier", "The carrier of the shipment.", spec.carriers),
         *((units,) if traced else ()),
     )
 
 
-def report_fields(speakers: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ...]:
-    """The keys of a report of a machine's true figures since the start of the run."""
-    types = list(speakers)
+def report_fields(contexts: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ...]:
+    """Return the keys of an OEE report."""
+    types = list(contexts)
     ids = "|".join(id_pattern(each.declared)[1:-1] for each in types)
     ideals = [each.shortest_ms / 1000 for each in types]
     return (
         TIMESTAMP,
         FieldSpec("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
         _text("machine_type", "Its type's key in the plant's YAML.", tuple(each.declared.key for each in types)),
-        FieldSpec("planned_seconds", "number", "Time since the start, but for planned stops.", unit="s", minimum=0),
-        FieldSpec("producing_seconds", "number", "Time in the state in which jobs advance.", unit="s", minimum=0),
+        FieldSpec("planned_seconds", "number", "Time since the start, except planned stops.", unit="s", minimum=0),
+        FieldSpec(
+            "producing_seconds", "number", "Time in the producing state, in which jobs advance.", unit="s", minimum=0
+        ),
         FieldSpec(
             "ideal_cycle_seconds",
             "number",
@@ -135,16 +137,18 @@ def report_fields(speakers: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ..
             maximum=max(ideals),
         ),
         FieldSpec("jobs", "integer", "Jobs finished since the start.", minimum=0),
-        FieldSpec("good", "integer", "Those of them that are good, or pass.", minimum=0),
+        FieldSpec("good", "integer", "Number of those jobs whose result counts as good.", minimum=0),
         _share("availability", "Share of the planned time that was producing; null while there is none.", 1),
-        _share("performance", "Ideal time of the work done per producing time; null while there is none.", 1),
+        _share(
+            "performance", "Ideal time of the work done as a share of the producing time; null while there is none.", 1
+        ),
         _share("quality", "Share of the finished jobs that are good; null while there is none.", 1),
         _share("oee", "Overall equipment effectiveness: availability * performance * quality.", 1),
     )
 
 
 def id_pattern(declared: MachineType) -> str:
-    """The regular expression of a type's machine ids: numbers are padded, and grow when they must."""
+    """Return the regular expression of a type's machine ids: numbers are padded; longer numbers make longer ids."""
     parts = Formatter().parse(declared.machine_id)
     text = "".join(literal_pattern(head) + (_digits(form) if name else "") for head, name, form, _ in parts)
     return f"^{text}$"
@@ -155,11 +159,11 @@ def _digits(form: str | None) -> str:
     return f"[0-9]{{{width},}}"
 
 
-def _job_pattern(of: MachineTypeContext) -> str:
-    """Ids of jobs: a head for each kind, the type's code, the machine's number, ten digits."""
-    heads = {of.declared.id_head(kind) for kind in of.spec.job_kinds}
+def _job_pattern(context: MachineTypeContext) -> str:
+    """Return the regular expression of job ids: head of a kind, code of the type, number of the machine, ten digits."""
+    heads = {context.declared.id_head(kind) for kind in context.spec.job_kinds}
     either = "|".join(map(literal_pattern, sorted(heads)))
-    return f"^(?:{either}){of.declared.type_code}[0-9]{{11,}}$"
+    return f"^(?:{either}){context.declared.type_code}[0-9]{{11,}}$"
 
 
 def _text(name: str, description: str, enum: tuple[str, ...], *, nullable: bool = False) -> FieldSpec:
@@ -170,51 +174,51 @@ def _share(name: str, description: str, maximum: float) -> FieldSpec:
     return FieldSpec(name, "number", description, nullable=True, minimum=0, maximum=maximum)
 
 
-def _machine_id(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    return FieldSpec(name, "string", meaning, pattern=id_pattern(of.declared))
+def _machine_id(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "string", meaning, pattern=id_pattern(context.declared))
 
 
-def _station(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    return _text(name, meaning, of.stations)
+def _station(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.stations)
 
 
-def _status(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    return _text(name, meaning, of.statuses)
+def _status(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.statuses)
 
 
-def _job_kind(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    return _text(name, meaning, tuple(of.spec.job_kinds), nullable=of.starves)
+def _job_kind(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, tuple(context.spec.job_kinds), nullable=context.starves)
 
 
-def _finished_id(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    return FieldSpec(name, "string", meaning, nullable=True, pattern=_job_pattern(of))
+def _finished_id(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "string", meaning, nullable=True, pattern=_job_pattern(context))
 
 
-def _finished_cycle(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
+def _finished_cycle(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     # Reported with one decimal, rounded half up.
-    least = (of.shortest_ms + 50) // 100 / 10
+    least = (context.shortest_ms + 50) // 100 / 10
     return FieldSpec(name, "number", meaning, unit="s", nullable=True, minimum=least)
 
 
-def _finished_result(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    return FieldSpec(name, "string", meaning, enum=of.results, nullable=True)
+def _finished_result(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "string", meaning, enum=context.results, nullable=True)
 
 
-def _finished_issues(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    most = max(getattr(of.spec, "issues_range", (0, 0))) if of.declared.defective in of.results else 0
+def _finished_issues(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    most = max(getattr(context.spec, "issues_range", (0, 0))) if context.declared.defective in context.results else 0
     return FieldSpec(name, "integer", meaning, minimum=0, maximum=most)
 
 
-def _finished_consumed(name: str, meaning: str, _of: MachineTypeContext) -> FieldSpec:
+def _finished_consumed(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpec:
     return FieldSpec(name, "array", meaning, nullable=True, items="string")
 
 
-def _current_id(name: str, meaning: str, of: MachineTypeContext) -> FieldSpec:
-    text = f"{meaning}; null while it waits for material." if of.starves else f"{meaning}."
-    return FieldSpec(name, "string", text, nullable=of.starves, pattern=_job_pattern(of))
+def _current_id(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    text = f"{meaning}; null while it waits for material." if context.starves else f"{meaning}."
+    return FieldSpec(name, "string", text, nullable=context.starves, pattern=_job_pattern(context))
 
 
-def _progress(name: str, meaning: str, _of: MachineTypeContext) -> FieldSpec:
+def _progress(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpec:
     return FieldSpec(name, "number", meaning, minimum=0, maximum=1)
 
 
@@ -231,4 +235,4 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.CURRENT_ID: _current_id,
     FieldSource.PROGRESS: _progress,
 }
-"""How the values of each source are typed and bounded; complete by a test."""
+"""How to describe the values of each source; a test checks that none is missing."""

@@ -1,4 +1,4 @@
-"""The words for what a plant may say: kinds of message, their fields, and who says them."""
+"""The types of the catalogue: kinds of message, their fields, and their sources."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _SYNTAX: Final = {ord(character): f"\\{character}" for character in "^$\\.*+?()[
 
 
 def literal_pattern(text: str) -> str:
-    """A regular expression of a text; only what ECMA 262 lets be escaped is escaped."""
+    """Return a regular expression that matches a text; only characters that ECMA 262 allows to escape are escaped."""
     return text.translate(_SYNTAX)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """One key of a row.
+    """One key of a message.
 
-    json_type: string, number, integer, boolean or array.  unit: as `s`, None for what is counted or has none.
-    enum: the only values that come, if they are known.  nullable: whether null may stand in their place.
-    minimum, maximum: the least and the most, both of which may come; of an array, the number of its items.
+    json_type: string, number, integer, boolean or array.  unit: such as `s`; None for counts and values without one.
+    enum: all possible values, if they are known.  nullable: whether the value may be null.
+    minimum, maximum: the inclusive bounds of a number, or of the number of items of an array.
     pattern: an ECMA 262 regular expression, anchored.  format: `date-time`, or None.
-    items: the JSON type of an array's items; `parts` are the keys of those that are objects.
-    role: what it reports of a machine, whatever it is called; None in messages of others.
+    items: the JSON type of an array's items; `parts` are the keys of items that are objects.
+    role: what the key reports of a machine, whatever its name; None in messages that are not a machine's.
     """
 
     name: str
@@ -43,7 +43,7 @@ class FieldSpec:
 
 
 class MachineRef(NamedTuple):
-    """One machine: its id, its station, and its number among those of its type, counted from 1."""
+    """One machine: its id, its station, and its number within its type, counted from 1."""
 
     machine_id: str
     station: str
@@ -55,13 +55,13 @@ class MessageKind:
     """One kind of message.
 
     key: its name in the YAML's `message_types`.  title, description: for people.
-    topic: template over {prefix} {type} {machine_id} {station_id}.  fields: in the order of the row.
-    sources: all who say it, by the name that messages bear.  machines: the same as machines, if it is a machine's row.
-    machine_ids: what the ids of its machines, and no others, match.
-    producing_state, ideal_cycle_seconds: where jobs advance, and their shortest; None if it is no machine's row.
-    period_seconds: between two regular messages of one source; None if they come at random.
-    retained: whether the last message is kept for who comes later.
-    good: results after which nothing is left to be done, sorted.
+    topic: template over {prefix} {type} {machine_id} {station_id}.  fields: in the order of the message.
+    sources: all sources of such messages.  machines: the same as machines; empty if machines do not emit this kind.
+    machine_ids: a regular expression that matches the ids of its machines and no others.
+    producing_state: the state in which jobs advance.  ideal_cycle_seconds: the shortest job. None without machines.
+    period_seconds: between two regular messages of one source; None if they are emitted at random.
+    retained: whether messages are published with the retain flag.
+    good: results that count as good, sorted.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Where messages go: the topic of each kind, with placeholders, for those who send and for those who describe."""
+"""The topic template of each kind of message, for publishing and for exports."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ _TOPICS: Final = {declared.key: declared.topic for declared in MACHINE_TYPES} | 
 
 
 def topic_template(config: PlantConfig, kind: str) -> str:
-    """The topic of a kind: what the YAML says, else its own default."""
+    """Return the topic template of a kind: from the YAML, otherwise its default."""
     declared = getattr(config.message_types, kind, None)
     return (declared.topic if declared else None) or _TOPICS.get(kind, OTHER_TOPIC)

@@ -1,1 +1,1 @@
-"""The YAML: strict models, reading, rules, and errors that name the place."""
+"""The plant's YAML: reading, strict models, rules between values, and errors that name the place."""

@@ -1,7 +1,7 @@
-"""What a plant's YAML says under `calendar:`: strict, frozen models, and the rules between their values.
+"""The section `calendar:` of a plant's YAML: strict, frozen models, and the rules between their values.
 
-All times are readings of the clock on the plant's wall; plant.calendar makes moments of them.
-A time of day is kept as minutes since midnight. A window whose end is not after its start ends on the next day.
+All times are local times of the plant; plant.calendar turns them into moments of plant time.
+A time of day is stored as minutes since midnight. A window whose end is not after its start ends on the next day.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from plant.definition.errors import LONGEST_SHOWN, Violation, cut, shown, suggestion
-from plant.definition.value_types import Names, Several, Some, Spec, described
+from plant.definition.errors import LONGEST_SHOWN, Violation, describe_value, quote, suggestion
+from plant.definition.value_types import ListOf, Names, NonEmptyListOf, Spec, described
 
 T = TypeVar("T")
 _Entry = Mapping[str, Any]
 
-Readings = tuple[datetime, datetime]
-"""Start and end of a window on the wall's calendar and clock, without an offset."""
+LocalTimes = tuple[datetime, datetime]
+"""Start and end of a window in local time, without a UTC offset."""
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKEND: Final = ("sat", "sun")
 WEEKLY, ONCE = {"weekday", "start", "end"}, {"from", "to"}
-"""The two ways to say when maintenance is."""
+"""The keys of maintenance that repeats every week, and of maintenance that takes place once."""
 DAY_MINUTES: Final = 1440
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 ZONES: Final = "tzdata"
-"""The package that time zones are read from, wherever the plant runs: the same rules make the same bytes."""
+"""The package from which time zones are read, so that the same rules apply, and the same bytes result, everywhere."""
 
 _TIME: Final = re.compile(r"(\d\d?):(\d\d)", re.ASCII)
 _YEARS: Final = f"{FIRST_YEAR} to {LAST_YEAR}"
@@ -41,13 +41,13 @@ _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?", re.AS
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Every name in the IANA time zone database, the old ones included."""
+    """Return every name in the IANA time zone database, including old names."""
     return frozenset(files(ZONES).joinpath("zones").read_text("ascii").split())
 
 
 def _zone(name: str) -> str:
     if name not in zone_names():
-        raise ValueError(f"is no time zone of the IANA database, got {cut(name)}{_nearest_zone(name)}")
+        raise ValueError(f"is not a time zone of the IANA database, got {quote(name)}{_nearest_zone(name)}")
     return name
 
 
@@ -56,57 +56,61 @@ def _list_zones(schema: dict[str, Any]) -> None:
 
 
 def _nearest_zone(name: str) -> str:
-    """A suggestion: people write the city alone, or the name in another case."""
-    spelt = {part: zone for zone in sorted(zone_names()) for part in (zone.lower(), zone.lower().rpartition("/")[2])}
+    """Return a suggestion: people write only the city, or the name in another case."""
+    names = {part: zone for zone in sorted(zone_names()) for part in (zone.lower(), zone.lower().rpartition("/")[2])}
     asked = name.lower().replace(" ", "_")
-    near = difflib.get_close_matches(asked, spelt, n=1) if len(name) <= LONGEST_SHOWN else []
-    return f"; did you mean {spelt[near[0]]}?" if near else ': names are like "Europe/Berlin"'
+    near = difflib.get_close_matches(asked, names, n=1) if len(name) <= LONGEST_SHOWN else []
+    return f"; did you mean {names[near[0]]}?" if near else ': names are like "Europe/Berlin"'
 
 
 def _time_of_day(latest: int, value: object) -> int:
-    """Minutes since midnight, of a text like 22:00."""
+    """Return a text like 22:00 as minutes since midnight."""
     matched = _TIME.fullmatch(value) if isinstance(value, str) else None
     hours, minutes = map(int, matched.groups()) if matched else (99, 99)
     if minutes >= 60 or hours * 60 + minutes > latest:
-        raise ValueError(f"must be a time of day from 00:00 to {_spelt(latest)}, got {shown(value)}{_bare(value)}")
+        got = f"{describe_value(value)}{_sexagesimal_hint(value)}"
+        raise ValueError(f"must be a time of day from 00:00 to {_format_minutes(latest)}, got {got}")
     return hours * 60 + minutes
 
 
-def _bare(value: object) -> str:
-    """YAML 1.1 counts in sixties: a bare 22:00 is the number 1320, and 1320 may be meant otherwise."""
+def _sexagesimal_hint(value: object) -> str:
+    """Return a hint for a bare 22:00, which YAML 1.1 reads in base 60 as 1320; the number may be meant otherwise."""
     if isinstance(value, bool) or not isinstance(value, int) or not 60 <= value <= DAY_MINUTES:
         return ""
-    return f': if you wrote {_spelt(value)}, YAML took it for a number: put it in quotes, "{_spelt(value)}"'
+    text = _format_minutes(value)
+    return f': if you wrote {text}, YAML read it as a number: put it in quotes, "{text}"'
 
 
-def _spelt(minutes: int) -> str:
+def _format_minutes(minutes: int) -> str:
     return "{:02d}:{:02d}".format(*divmod(minutes, 60))
 
 
 def _day(value: object) -> str:
     if not isinstance(value, str) or value not in DAYS:
-        raise ValueError(f"must be one of {', '.join(DAYS)}, got {shown(value)}")
+        raise ValueError(f"must be one of {', '.join(DAYS)}, got {describe_value(value)}")
     return value
 
 
 def _date(value: object) -> date:
-    """A date, bare or in quotes."""
+    """Return a date, written with or without quotes."""
     read = None if isinstance(value, datetime) else _read(value)
     if read is None:
-        raise ValueError(f"must be a date like 2026-12-24, {_YEARS}, got {shown(value)}")
+        raise ValueError(f"must be a date like 2026-12-24, {_YEARS}, got {describe_value(value)}")
     return read.date()
 
 
 def _local_time(value: object) -> datetime:
-    """A reading of the wall's calendar and clock, bare or in quotes; a date alone is its first moment."""
+    """Return a local time, written with or without quotes; a date alone is its first moment."""
     read = _read(value)
     if read is None:
-        raise ValueError(f"must be local time like 2026-12-24T08:00, {_YEARS}, without an offset, got {shown(value)}")
+        raise ValueError(
+            f"must be local time like 2026-12-24T08:00, {_YEARS}, without an offset, got {describe_value(value)}"
+        )
     return read
 
 
 def _read(value: object) -> datetime | None:
-    text = str(value)  # what YAML has made a date spells itself as it may be written
+    text = str(value)  # str() of a date that YAML has read is one of the accepted forms
     try:
         read = datetime.fromisoformat(text) if _LOCAL.fullmatch(text) else None
     except ValueError:
@@ -136,28 +140,28 @@ Factor = Annotated[float, Field(ge=0, le=1)]
 
 
 class Window(Spec):
-    """A time that comes again: from `start` to `end` on the wall, on each of the days on which it starts."""
+    """A window of local time from `start` to `end` that repeats on each of the days on which it starts."""
 
     start: StartOfWindow = Field(description='Time of day at which it starts, in quotes, such as "06:00".')
     end: EndOfWindow = Field(
         description='Time of day at which it ends, in quotes, up to "24:00"; one that is not after `start` is on the '
         "next day."
     )
-    days: Some[Day] = Field(DAYS, description="Days of the week on which it starts.")
+    days: NonEmptyListOf[Day] = Field(DAYS, description="Days of the week on which it starts.")
 
-    def on(self, day: date) -> Readings | None:
-        """Its start and end if it starts on that day."""
+    def on(self, day: date) -> LocalTimes | None:
+        """Return start and end if the window starts on that day, otherwise None."""
         return _window(day, self.start, self.end) if DAYS[day.weekday()] in self.days else None
 
 
 class Shift(Window):
-    """A time to work. Of its length, the first `factor` is worked."""
+    """A window in which the plant works. Of its length, only the first `factor` is worked."""
 
     factor: Factor = Field(1.0, description="Share of the shift's length that is worked, from its start on: 0 to 1.")
 
 
 def _only(keys: set[str], *, not_: set[str]) -> dict[str, JsonValue]:
-    """Give the JSON Schema of what has these keys, and none of those."""
+    """Return the JSON Schema of a mapping that has `keys`, and has none of `not_`."""
     return {"required": [*sorted(keys)], "properties": dict.fromkeys(sorted(not_), False)}
 
 
@@ -177,19 +181,19 @@ class Maintenance(Spec):
     )
     to: LocalTime | None = Field(None, description="Local date and time at which it ends; with `from`.")
 
-    def on(self, day: date) -> Readings | None:
-        """Its start and end if it comes weekly and starts on that day."""
+    def on(self, day: date) -> LocalTimes | None:
+        """Return start and end if the stop is weekly and starts on that day, otherwise None."""
         if self.start is None or self.end is None or self.weekday != DAYS[day.weekday()]:
             return None
         return _window(day, self.start, self.end)
 
     @property
-    def once(self) -> Readings | None:
-        """Its start and end if it comes once."""
+    def once(self) -> LocalTimes | None:
+        """Start and end of a stop that takes place once; None for a weekly one."""
         return None if self.from_ is None or self.to is None else (self.from_, self.to)
 
     def stops(self, kind: str) -> bool:
-        """Whether it stops the machines of that type."""
+        """Return whether it stops the machines of that type."""
         return self.types is None or kind in self.types
 
 
@@ -198,45 +202,47 @@ AROUND_THE_CLOCK: Final = Shift.model_validate(_WHOLE_DAY)
 
 
 class CalendarSpec(Spec):
-    """When the plant is meant to work. Without shifts, around the clock; a holiday's factor replaces the weekend's."""
+    """When the plant works: around the clock without shifts; the factor of a holiday replaces that of the weekend."""
 
     time_zone: Zone = Field(description="IANA time zone of all times of this calendar, such as Europe/Berlin.")
-    shifts: Some[Shift] = Field(
+    shifts: NonEmptyListOf[Shift] = Field(
         (AROUND_THE_CLOCK,),
         description="When the plant works. Without this key, around the clock.",
         json_schema_extra={"default": [_WHOLE_DAY]},
     )
-    breaks: Several[Window] = Field((), description="Planned stops of all machines within the shifts.")
+    breaks: ListOf[Window] = Field((), description="Planned stops of all machines within the shifts.")
     weekend_factor: Factor = Field(
         1.0, description="Share of a shift's length that is worked where it starts on a Saturday or Sunday: 0 to 1."
     )
-    holidays: Several[Date] = Field((), description="Dates, such as 2026-12-25, of the years 1970 to 2199.")
+    holidays: ListOf[Date] = Field((), description="Dates, such as 2026-12-25, of the years 1970 to 2199.")
     holiday_factor: Factor = Field(0.0, description="The same share on holidays, in place of `weekend_factor`: 0 to 1.")
-    maintenance: Several[Maintenance] = Field((), description="Planned stops, weekly or once, of some or all types.")
+    maintenance: ListOf[Maintenance] = Field((), description="Planned stops, weekly or once, of some or all types.")
 
     def day_factor(self, day: date) -> float:
-        """What part of a shift that starts on that day is worked, before the shift's own factor."""
+        """Return the share that is worked of a shift starting on that day, without the shift's own factor."""
         if day in self.holidays:
             return self.holiday_factor
         return self.weekend_factor if DAYS[day.weekday()] in WEEKEND else 1.0
 
 
 def broken(data: object, types: Sequence[str]) -> Iterator[Violation]:
-    """Rules that are broken between the values of `calendar:`, as plain data; `types` are the machine types there are.
+    """Yield the broken rules between the values of `calendar:`. data: plain data.  types: all machine types.
 
-    Whatever has the wrong type is passed over: the models say so.
+    Values of a wrong type are skipped: the models report them.
     """
     calendar = data if isinstance(data, dict) else {}
     for key, rules in _RULES.items():
         for index, entry in enumerate(_list(calendar, key)):
-            faults = [fault for rule in rules if isinstance(entry, dict) for fault in rule(entry)]
-            yield from (fault._replace(place=("calendar", key, index, *fault.place)) for fault in faults)
+            violations = [violation for rule in rules if isinstance(entry, dict) for violation in rule(entry)]
+            yield from (
+                violation._replace(place=("calendar", key, index, *violation.place)) for violation in violations
+            )
     for index, entry in enumerate(_list(calendar, "maintenance")):
         yield from _unknown_types(entry, index, types)
 
 
-def _window(day: date, start: int, end: int) -> Readings:
-    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  a wall has no offset
+def _window(day: date, start: int, end: int) -> LocalTimes:
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  local time has no offset
     length = (end - start - 1) % DAY_MINUTES + 1
     return midnight + timedelta(minutes=start), midnight + timedelta(minutes=start + length)
 
@@ -246,15 +252,15 @@ def _list(data: object, key: str) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _no_length(window: _Entry) -> Iterator[Violation]:
-    """From 06:00 to 06:00 is nothing or a whole day: whoever writes it should say which."""
-    start, end = (_understood(partial(_time_of_day, DAY_MINUTES), window.get(key)) for key in ("start", "end"))
+def _empty_window(window: _Entry) -> Iterator[Violation]:
+    """Reject 06:00 to 06:00, which may mean no time or a whole day."""
+    start, end = (_valid_or_none(partial(_time_of_day, DAY_MINUTES), window.get(key)) for key in ("start", "end"))
     if start is not None and start == end:
         yield Violation(("end",), "must differ from start; a whole day is from 00:00 to 24:00")
 
 
-def _backwards(maintenance: _Entry) -> Iterator[Violation]:
-    begin, end = (_understood(_local_time, maintenance.get(key)) for key in ("from", "to"))
+def _ends_before_start(maintenance: _Entry) -> Iterator[Violation]:
+    begin, end = (_valid_or_none(_local_time, maintenance.get(key)) for key in ("from", "to"))
     if begin is not None and end is not None and begin >= end:
         yield Violation(("to",), "must be after from")
 
@@ -268,11 +274,11 @@ def _weekly_and_once(maintenance: _Entry) -> Iterator[Violation]:
 def _unknown_types(maintenance: object, index: int, known: Sequence[str]) -> Iterator[Violation]:
     for position, name in enumerate(_list(maintenance, "types")):
         if isinstance(name, str) and name not in known:
-            rule = f"is no machine type, got {cut(name)}; {suggestion(name, known)}"
+            rule = f"is not a machine type, got {quote(name)}; {suggestion(name, known)}"
             yield Violation(("calendar", "maintenance", index, "types", position), rule)
 
 
-def _understood(read: Callable[[object], T], value: object) -> T | None:
+def _valid_or_none(read: Callable[[object], T], value: object) -> T | None:
     try:
         return read(value)
     except ValueError:
@@ -280,7 +286,7 @@ def _understood(read: Callable[[object], T], value: object) -> T | None:
 
 
 _RULES: Final[Mapping[str, Sequence[Callable[[_Entry], Iterator[Violation]]]]] = {
-    "shifts": (_no_length,),
-    "breaks": (_no_length,),
-    "maintenance": (_no_length, _backwards, _weekly_and_once),
+    "shifts": (_empty_window,),
+    "breaks": (_empty_window,),
+    "maintenance": (_empty_window, _ends_before_start, _weekly_and_once),
 }

@@ -1,4 +1,4 @@
-"""A mistake in a plant's YAML: where it is, which rule it breaks, and the plain sentence that says so."""
+"""Errors in a plant's YAML: the place, the broken rule, and the sentence that describes it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import ErrorDetails
 
 Place = tuple[str | int, ...]
-"""The way to a value in the file: keys and list positions, from the top; () is the file itself."""
+"""The path of a value in the file: keys and list indexes from the top; () is the file itself."""
 
 
 class Violation(NamedTuple):
-    """A broken rule at a place; where the place ends in an unknown name, `known` has those that would do."""
+    """A broken rule at a place. known: the valid names, where the place ends in an unknown name."""
 
     place: Place
     rule: str
@@ -24,15 +24,15 @@ class Violation(NamedTuple):
 
 
 LONGEST_SHOWN: Final = 40
-"""Characters of an input that a message repeats; the rest is cut."""
+"""The most characters of an input that an error repeats."""
 
 MOST_COMPARED: Final = 100
-"""Unknown names that get a suggestion, and known names looked at for each: likeness is slow to measure."""
+"""The most unknown names that get a suggestion, and known names to compare each with: comparing is slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigError:
-    """One broken rule. `line` counts from 1; None where there is no line to point at, as for a missing file."""
+    """One error in a file. line: counted from 1; None where there is none, as for a missing file."""
 
     file: str
     line: int | None
@@ -45,45 +45,45 @@ class ConfigError:
 
 
 class PlantConfigError(Exception):
-    """A plant's YAML cannot be used; `mistakes` holds every reason, in the order of the file."""
+    """A plant's YAML cannot be used. mistakes: every error, in the order of the file."""
 
     def __init__(self, mistakes: Iterable[ConfigError]) -> None:
         self.mistakes = list(mistakes)
         super().__init__("\n".join(map(str, self.mistakes)))
 
 
-def cut(text: str) -> str:
-    """The text's beginning, on one line and in quotes, with its length where it was cut."""
+def quote(text: str) -> str:
+    """Return a text on one line and in quotes; of a long text, the beginning and its length."""
     if len(text) <= LONGEST_SHOWN:
         return json.dumps(text, ensure_ascii=not text.isprintable())
     head = text[:LONGEST_SHOWN]
     return f"{json.dumps(head, ensure_ascii=not head.isprintable())}... ({len(text):,} characters)"
 
 
-def spell(place: Place) -> str:
-    """A place as people write it: `message_types.welding.lines[2]`."""
-    spelt = ""
+def format_place(place: Place) -> str:
+    """Return a place as text: `message_types.welding.lines[2]`."""
+    text = ""
     for step in place:
         if isinstance(step, int):
-            spelt += f"[{step}]"
+            text += f"[{step}]"
         else:
-            spelt += f".{step if step.isidentifier() and len(step) <= LONGEST_SHOWN else cut(step)}"
-    return spelt.removeprefix(".") or "(top level)"
+            text += f".{step if step.isidentifier() and len(step) <= LONGEST_SHOWN else quote(step)}"
+    return text.removeprefix(".") or "(top level)"
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
-    """The known name that an unknown one may stand for, else those that would do."""
+    """Return the known name that is most like an unknown one, otherwise a list of the known names."""
     near = difflib.get_close_matches(name, known[:MOST_COMPARED], n=1) if len(name) <= LONGEST_SHOWN else []
     if near:
-        return f"did you mean {spell((near[0],))}?"
-    return f"known here: {', '.join(spell((each,)) for each in dict.fromkeys(known[:20]))}"
+        return f"did you mean {format_place((near[0],))}?"
+    return f"known names: {', '.join(format_place((each,)) for each in dict.fromkeys(known[:20]))}"
 
 
-_SHOWN: Final[Mapping[type, Callable[[Any], str]]] = {
+_DESCRIPTIONS: Final[Mapping[type, Callable[[Any], str]]] = {
     bool: lambda value: str(value).lower(),
     int: lambda value: str(value) if value.bit_length() < 512 else "a number of hundreds of digits",
     float: str,
-    str: lambda value: f"the text {cut(value)}",
+    str: lambda value: f"the text {quote(value)}",
     list: lambda value: f"a list of {len(value)}" if value else "an empty list",
     tuple: lambda value: f"a list of {len(value)}" if value else "an empty list",
     dict: lambda _: "a mapping",
@@ -91,9 +91,9 @@ _SHOWN: Final[Mapping[type, Callable[[Any], str]]] = {
 }
 
 
-def shown(value: object) -> str:
-    """What was found instead, short enough for a message."""
-    return _SHOWN.get(type(value), lambda other: str(other)[:LONGEST_SHOWN])(value)
+def describe_value(value: object) -> str:
+    """Describe a wrong value, short enough for an error."""
+    return _DESCRIPTIONS.get(type(value), lambda other: str(other)[:LONGEST_SHOWN])(value)
 
 
 def _text_hint(value: object) -> str:
@@ -104,7 +104,7 @@ _PREFIXED: Final = re.compile(r"[-+]?0[box]", re.IGNORECASE)
 
 
 def _number_hint(value: object) -> str:
-    """YAML 1.1 takes `1e3`, `08`, `0o10` and `"5"` for text; float() and int() read what the author meant."""
+    """Return the number that the author meant by `1e3`, `08`, `0o10` or `"5"`, which YAML 1.1 reads as text."""
     if not isinstance(value, str) or len(value) >= LONGEST_SHOWN:
         return ""
     try:
@@ -118,29 +118,29 @@ def _flag_hint(value: object) -> str:
     return ": remove the quotes" if isinstance(value, str) and value.lower() in {"true", "false"} else ""
 
 
-_Teller = Callable[[Any, Mapping[str, Any]], str]
+_Rule = Callable[[Any, Mapping[str, Any]], str]
 
 
-def _wanted(what: str, hint: Callable[[object], str] = lambda _: "") -> _Teller:
-    return lambda value, _: f"must be {what}, got {shown(value)}{hint(value)}"
+def _must_be(what: str, hint: Callable[[object], str] = lambda _: "") -> _Rule:
+    return lambda value, _: f"must be {what}, got {describe_value(value)}{hint(value)}"
 
 
-def _bounded(words: str, bound: str) -> _Teller:
-    return lambda value, context: f"must be {words} {context[bound]:,.10g}, got {shown(value)}"
+def _bounded(words: str, bound: str) -> _Rule:
+    return lambda value, context: f"must be {words} {context[bound]:,.10g}, got {describe_value(value)}"
 
 
-_MAPPING: Final = _wanted("a mapping (key: value)")
-_WHOLE: Final = _wanted("a whole number", _number_hint)
-_TELLERS: Final[Mapping[str, _Teller]] = {
+_MAPPING: Final = _must_be("a mapping (key: value)")
+_WHOLE: Final = _must_be("a whole number", _number_hint)
+_RULES: Final[Mapping[str, _Rule]] = {
     "missing": lambda *_: "is missing",
     "value_error": lambda _, context: str(context["error"]),
-    "float_type": _wanted("a number", _number_hint),
-    "finite_number": _wanted("a finite number"),
+    "float_type": _must_be("a number", _number_hint),
+    "finite_number": _must_be("a finite number"),
     "int_type": _WHOLE,
     "int_from_float": _WHOLE,
-    "bool_type": _wanted("true or false", _flag_hint),
-    "string_type": _wanted("text", _text_hint),
-    "tuple_type": _wanted("a list"),
+    "bool_type": _must_be("true or false", _flag_hint),
+    "string_type": _must_be("text", _text_hint),
+    "tuple_type": _must_be("a list"),
     "dict_type": _MAPPING,
     "model_type": _MAPPING,
     "model_attributes_type": _MAPPING,
@@ -149,31 +149,32 @@ _TELLERS: Final[Mapping[str, _Teller]] = {
     "less_than_equal": _bounded("at most", "le"),
     "string_too_short": lambda *_: "must not be empty",
     "string_too_long": lambda value, context: (
-        f"must have at most {context['max_length']:,} characters, got {cut(value)}"
+        f"must have at most {context['max_length']:,} characters, got {quote(value)}"
     ),
     "too_long": lambda _, context: f"must have {context['max_length']} entries, got {context['actual_length']}",
 }
 
 
-def sentence(error: ErrorDetails) -> str:
-    """The rule that a validation error stands for, in plain words (error types: pydantic's "Validation Errors")."""
-    teller = _TELLERS.get(error["type"])
-    return teller(error["input"], error.get("ctx", {})) if teller else error["msg"]
+def rule_of(error: ErrorDetails) -> str:
+    """Return the rule that a validation error means, in plain words (error types: pydantic's "Validation Errors")."""
+    rule = _RULES.get(error["type"])
+    return rule(error["input"], error.get("ctx", {})) if rule else error["msg"]
 
 
-def located(faults: Iterable[Violation], file: str, lines: Mapping[Place, int]) -> list[ConfigError]:
-    """The faults with their lines, in the order of the file; a place without a line has that of what holds it."""
-    in_order = sorted(((_line(fault.place, lines), fault) for fault in faults), key=lambda pair: pair[0] or 0)
+def with_lines(violations: Iterable[Violation], file: str, lines: Mapping[Place, int]) -> list[ConfigError]:
+    """Return the violations with their lines, in the order of the file; a place without a line has its parent's."""
+    found = ((_line(violation.place, lines), violation) for violation in violations)
+    in_order = sorted(found, key=lambda pair: pair[0] or 0)
     return [
-        ConfigError(file, line, spell(fault.place), _advice(fault) if number < MOST_COMPARED else fault.rule)
-        for number, (line, fault) in enumerate(in_order)
+        ConfigError(file, line, format_place(broken.place), _advice(broken) if number < MOST_COMPARED else broken.rule)
+        for number, (line, broken) in enumerate(in_order)
     ]
 
 
-def _advice(fault: Violation) -> str:
-    return f"{fault.rule}; {suggestion(str(fault.place[-1]), fault.known)}" if fault.known else fault.rule
+def _advice(broken: Violation) -> str:
+    return f"{broken.rule}; {suggestion(str(broken.place[-1]), broken.known)}" if broken.known else broken.rule
 
 
 def _line(place: Place, lines: Mapping[Place, int]) -> int | None:
-    holders = (place[:length] for length in range(len(place), -1, -1))
-    return next((lines[holder] for holder in holders if holder in lines), None)
+    parents = (place[:length] for length in range(len(place), -1, -1))
+    return next((lines[parent] for parent in parents if parent in lines), None)

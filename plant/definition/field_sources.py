@@ -1,4 +1,4 @@
-"""What the keys of a machine's messages can report: where on a machine each value is read, and what it means."""
+"""What the keys of a machine's messages can report: the attribute that each value is read from, and its meaning."""
 
 from __future__ import annotations
 
@@ -8,33 +8,39 @@ from enum import Enum
 class FieldSource(Enum):
     """What a key reports.
 
-    path: the attribute path on a `Machine` at which the value is found as JSON text.
+    path: the attribute path on a `Machine` with the value as JSON text.
     meaning: a sentence with the placeholders {product}, what a job makes, and {producing}, the state in which jobs
-    advance. How the value is typed and bounded is in plant.catalogue.field_specs.
+    advance. The types and bounds of values are in plant.catalogue.field_specs.
     """
 
     MACHINE_ID = "id_json", "The machine."
-    STATION = "station_json", "The station at which the machine stands."
-    STATUS = "state.json", "What the machine is at; jobs advance in `{producing}` alone."
-    JOB_KIND = "shown.kind.json", "Kind of the {product} that is finished in this row, else of the one on the machine."
-    FINISHED_ID = "finished.id_json", "The {product} that is finished; null in rows that report none."
+    STATION = "station_json", "The station of the machine."
+    STATUS = "state.json", "State of the machine; jobs advance only in `{producing}`."
+    JOB_KIND = (
+        "reported_job.kind.json",
+        "Kind of the {product} that this message reports as finished, otherwise of the one on the machine.",
+    )
+    FINISHED_ID = "finished.id_json", "The finished {product}; null in messages that report none."
     FINISHED_CYCLE = (
         "finished.cycle_json",
-        "Producing time that the finished {product} took, to a tenth; null in rows that report none.",
+        "Producing time of the finished {product}, to a tenth; null in messages that report none.",
     )
     FINISHED_RESULT = (
         "finished.result.json",
-        "How the finished {product} turned out; null in rows that report none.",
+        "Result of the finished {product}; null in messages that report none.",
     )
-    FINISHED_ISSUES = "finished.issues_json", "Issues found in the finished {product}; 0 in rows that report none."
+    FINISHED_ISSUES = (
+        "finished.issues_json",
+        "Number of issues in the finished {product}; 0 in messages that report none.",
+    )
     FINISHED_CONSUMED = (
         "finished.consumed_json",
-        "Ids of the pieces that went into the finished {product}; null in rows that report none.",
+        "Ids of the pieces in the finished {product}; null in messages that report none.",
     )
     CURRENT_ID = "job.id_json", "The {product} on the machine now"
     PROGRESS = (
         "progress_json",
-        "Share of the {product} on the machine that is done, rounded down; 1.0 as it is finished.",
+        "Share of the {product} on the machine that is done, rounded down; 1.0 when it is finished.",
     )
 
     def __init__(self, path: str, meaning: str) -> None:
@@ -43,5 +49,5 @@ class FieldSource(Enum):
 
     @property
     def role(self) -> str:
-        """What a key with this source is for, for those who process messages: the name in lower case."""
+        """The role of a key with this source, for consumers of messages: the name in lower case."""
         return self.name.lower()

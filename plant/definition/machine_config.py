@@ -1,4 +1,4 @@
-"""The machine types of a plant's YAML: strict, frozen models, and the view of them that the plant reads.
+"""The machine types of a plant's YAML: strict, frozen models with one interface for the plant.
 
 Units are in the names; a distribution is a set of weights, which need not add up to 1.
 """
@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final
 from pydantic import ConfigDict, Field
 
 from plant.definition.value_types import (
+    CountRange,
     FactorRange,
-    HowManyRange,
     Increment,
     JobSeconds,
     JobSecondsOrRange,
@@ -42,14 +42,14 @@ DEFAULT_DWELL_SECONDS: Final = {
     "drying": 90.0,
     "calibrating": 180.0,
 }
-"""Mean length of a stay in a state, where the YAML names none."""
+"""Mean length of a stay in a state, if the YAML does not set it."""
 
 OTHER_DWELL_SECONDS: Final = 120.0
-"""The same for a state that only the YAML knows."""
+"""The same for states that are not listed here."""
 
 
 def _describe_rules(schema: dict[str, Any], model: type[MachineSpec]) -> None:
-    """Add to a type's JSON Schema what plant.rules checks between its keys, as far as a schema can say it."""
+    """Add to a type's JSON Schema what plant.definition.rules checks between its keys, as far as a schema can."""
     producing = model.producing_state
     schema["properties"]["statuses"]["contains"] = {"const": producing}
     schema["not"] = {"required": ["frequency_weight", "report_seconds"]}
@@ -60,13 +60,13 @@ def _describe_rules(schema: dict[str, Any], model: type[MachineSpec]) -> None:
 
 
 def _filled_in(name: str) -> dict[str, Any]:
-    """Give the rule that what a station's pattern names has a list."""
+    """Return the rule that a name in a station's pattern needs its list."""
     used = {"station_pattern": {"pattern": rf"(^|[^{{])\{{{name}\}}($|[^}}])"}}
     return {"if": {"required": ["station_pattern"], "properties": used}, "then": {"required": [f"{name}s"]}}
 
 
 class MachineSpec(Spec):
-    """What all machine types have in common, and the view of them that the plant reads."""
+    """The YAML that all machine types have in common, and the interface through which the plant reads any type."""
 
     producing_state: ClassVar[str] = "running"
     """The state in which jobs advance."""
@@ -74,9 +74,9 @@ class MachineSpec(Spec):
     results_key: ClassVar[str] = "quality_distribution"
     kinds_key: ClassVar[str] = "part_types"
     seconds_key: ClassVar[str] = "cycle_time_range"
-    """The keys by which a type's YAML says how jobs end, what they are of, and how long they take."""
+    """The keys of a type's YAML for the results, the kinds and the length of its jobs."""
     increment_key: ClassVar[str | None] = None
-    """The key that may stand in place of the last one, if any: the share of a job that is done in a period of rows."""
+    """The key that may replace the last one, if any: the share of a job that is done in a period of messages."""
 
     model_config = ConfigDict(json_schema_extra=_describe_rules)
 
@@ -125,25 +125,25 @@ class MachineSpec(Spec):
 
     @property
     def lengthening(self) -> float:
-        """By what factor micro-stops and slow cycles lengthen the mean job."""
+        """Factor by which micro-stops and slow cycles lengthen the mean job."""
         slow = self.slow_cycle_share * (sum(self.slow_cycle_factor_range) / 2 - 1)
         return (1 + slow) * (1 + self.micro_stops_per_hour / 3600 * sum(self.micro_stop_seconds_range) / 2)
 
     @property
     def results(self) -> Mapping[str, float]:
-        """How jobs end: weight of each result."""
+        """Weight of each result of a job."""
         weights: Mapping[str, float] = getattr(self, self.results_key)
         return weights
 
     @property
     def job_kinds(self) -> Sequence[str]:
-        """What is made here, each kind as likely as the other."""
+        """Kinds of jobs, each as likely as the others."""
         kinds: Sequence[str] = getattr(self, self.kinds_key)
         return kinds
 
     @property
     def reports(self) -> bool:
-        """Whether a machine of this type says anything: switched on, and not silenced by weight 0."""
+        """Whether machines of this type send messages: enabled, and not with weight 0."""
         return self.enabled and (self.report_seconds is not None or self.frequency_weight > 0)
 
     @property
@@ -153,16 +153,16 @@ class MachineSpec(Spec):
         return {state: weight / total for state, weight in self.status_distribution.items()}
 
     def dwell(self, state: str) -> float:
-        """Mean length of a stay in a state, in seconds."""
+        """Return the mean length of a stay in a state, in seconds."""
         return self.dwell_seconds.get(state, DEFAULT_DWELL_SECONDS.get(state, OTHER_DWELL_SECONDS))
 
     def station(self, number: int) -> str:
-        """Station of the type's n-th machine, counted from 1: lines and stations are handed out in turn."""
+        """Return the station of the type's n-th machine, counted from 1: lines and stations are assigned in turn."""
         names = {"line": self.lines or ("",), "station": self.stations or ("",)}
         return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: ARG002
-        """Shortest and longest producing time of a job on a machine whose period follows from its weight like this."""
+        """Return the shortest and longest producing time of a job. period_seconds: the period by weight."""
         seconds: tuple[float, float] = getattr(self, self.seconds_key)
         return seconds
 
@@ -180,11 +180,11 @@ class _CycleSpec(MachineSpec):
 class CncMachine(_CycleSpec):
     """CNC mills: parts."""
 
-    part_types: Names = Field(description="Parts that are milled, each as likely as the other.")
+    part_types: Names = Field(description="Parts that are milled, each as likely as the others.")
 
 
 class Printer3d(MachineSpec):
-    """3D printers: parts, each in `print_seconds`; else it grows by `progress_increment` in a period of running."""
+    """3D printers: parts, each in `print_seconds`, or by `progress_increment` in each period of running."""
 
     seconds_key: ClassVar[str] = "print_seconds"
     increment_key: ClassVar[str | None] = "progress_increment"
@@ -196,7 +196,7 @@ class Printer3d(MachineSpec):
         None, description="Share of a print done between two messages, in place of `print_seconds`: up to 1."
     )
     quality_distribution: Weights = Field(description=_RESULTS)
-    part_types: Names = Field(description="Parts that are printed, each as likely as the other.")
+    part_types: Names = Field(description="Parts that are printed, each as likely as the others.")
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:  # noqa: D102
         if self.progress_increment is None:
@@ -210,7 +210,7 @@ class Welding(_CycleSpec):
 
     kinds_key: ClassVar[str] = "assembly_types"
 
-    assembly_types: Names = Field(description="Assemblies that are welded, each as likely as the other.")
+    assembly_types: Names = Field(description="Assemblies that are welded, each as likely as the others.")
 
 
 class Painting(_CycleSpec):
@@ -218,7 +218,7 @@ class Painting(_CycleSpec):
 
     kinds_key: ClassVar[str] = "colors"
 
-    colors: Names = Field(description="Colours of frames, each as likely as the other; quote those that begin with #.")
+    colors: Names = Field(description="Colours of frames, each as likely as the others; quote those that begin with #.")
 
 
 class Testing(MachineSpec):
@@ -233,5 +233,5 @@ class Testing(MachineSpec):
         (20.0, 40.0), description="Seconds that a test takes: [shortest, longest]."
     )
     test_distribution: Weights = Field(description="Weight of each result of a test: pass and fail.")
-    issues_range: HowManyRange = Field((1, 5), description="Issues that a failed test finds: [fewest, most].")
-    target_types: Names = Field(description="What is tested, each as likely as the other.")
+    issues_range: CountRange = Field((1, 5), description="Issues that a failed test finds: [fewest, most].")
+    target_types: Names = Field(description="What is tested, each as likely as the others.")

@@ -1,4 +1,4 @@
-"""What is declared of a machine type: all that there is to say of it beside its YAML."""
+"""The declaration of a machine type: everything about it that is not in the YAML."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class MachineType:
     """One machine type.
 
     key: its name in `message_types`.  counted: its name in `machine_counts`.  spec: the model of its YAML.
-    number: one for each type, from 1; its job numbers begin with it, and rows of a millisecond come in its order.
-    machine_id: pattern over {number} or {number:02d}, which longer numbers make longer.  topic: default topic.
-    job_id: a job's id up to its number, over {initials} and {kind}; `nicknames` are other words for kinds.
-    defective: the result that has issues, if any has.  good: the results after which nothing is left to be done.
-    title: what such a machine is called.  product: what its jobs are of.
-    fields: the keys of a message in order after `timestamp`, each with what it reports.
+    number: unique, from 1; its job numbers begin with it, and messages of the same millisecond are sorted by it.
+    machine_id: pattern over {number} or {number:02d}; longer numbers make longer ids.  topic: default topic.
+    job_id: a job's id up to its number, over {initials} and {kind}; `nicknames` replace kinds in it.
+    defective: the result that has issues, if there is one.  good: the results that count as good.
+    title: name of such a machine in texts.  product: name of what its jobs make.
+    fields: the keys of a message in order after `timestamp`, each with its source.
     """
 
     key: str
@@ -41,7 +41,7 @@ class MachineType:
     good: frozenset[str] = frozenset({"good", "pass"})
 
     def __post_init__(self) -> None:
-        """Refuse patterns by which two machines, or two jobs, could get the same id; ValueError names the rule."""
+        """Raise ValueError for a pattern by which two machines, or two jobs, could get the same id."""
         if self.number < 1:
             raise ValueError(f"{self.key}: number must be at least 1")
         if not _MACHINE_ID.fullmatch(self.machine_id):
@@ -51,16 +51,16 @@ class MachineType:
 
     @property
     def type_code(self) -> str:
-        """The digits by which a job's number names its type: those of `number`, after a 0 for each of them but one.
+        """The digits of the type in a job's number: those of `number`, after a 0 for each digit except one.
 
-        No code is the beginning of another one (1, 9, 010, 011, 00100), so what follows, the machine's number, is not
-        taken for a part of it.
+        No code is a prefix of another one (1, 9, 010, 011, 00100), so the machine's number, which follows, cannot be
+        mistaken for a part of it.
         """
         digits = str(self.number)
         return "0" * (len(digits) - 1) + digits
 
     def id_head(self, kind: str) -> str:
-        """A job's id up to the type's code, for a kind of job."""
+        """Return the id of a job of that kind, up to the type's code."""
         called = self.nicknames.get(kind, kind)
         initials = "".join(filter(str.isupper, called)) or called[:2].upper()
         return self.job_id.format(initials=initials, kind=called)

@@ -1,6 +1,6 @@
-"""What plant the YAML describes: strict, frozen models of message_structure.yaml, and load(), the one way to them.
+"""The configuration of a plant: strict, frozen models of message_structure.yaml, and `load`, which reads it.
 
-A file is taken as a whole or refused as a whole, with all its mistakes at once. Units are in the names; a
+A file is accepted as a whole or rejected as a whole, with all its errors at once. Units are in the names; a
 distribution is a set of weights, which need not add up to 1.
 """
 
@@ -19,15 +19,15 @@ from pydantic_core import ErrorDetails
 
 from plant.definition import calendar_config, flow_config, rules, yaml_file
 from plant.definition.calendar_config import CalendarSpec
-from plant.definition.errors import ConfigError, Place, PlantConfigError, Violation, located, sentence, spell
+from plant.definition.errors import ConfigError, Place, PlantConfigError, Violation, format_place, rule_of, with_lines
 from plant.definition.flow_config import FlowSpec
 from plant.definition.machine_config import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.definition.value_types import (
     SHORTEST_PERIOD_SECONDS,
     YEAR_SECONDS,
+    CountRange,
     EventsPerHour,
-    HowManyRange,
     MachineCount,
     Name,
     Names,
@@ -37,7 +37,7 @@ from plant.definition.value_types import (
     Spec,
     Topic,
 )
-from plant.definition.yaml_surprises import typed
+from plant.definition.yaml_surprises import flag_hint
 
 __all__ = [
     "CncMachine",
@@ -54,13 +54,13 @@ __all__ = [
     "Testing",
     "Welding",
     "load",
+    "load_content",
     "parse",
-    "understand",
 ]
 
 
 _DECLARED: Final = {declared.key: declared for declared in MACHINE_TYPES}
-MOST_PIECES_AT_FIRST: Final = 100_000
+MOST_INITIAL_PIECES: Final = 100_000
 
 
 _ENABLED: Final = "false switches these messages off."
@@ -71,49 +71,49 @@ class CustomerOrder(Spec):
     """Orders: Poisson arrivals, one to three products each."""
 
     enabled: bool = Field(True, description=_ENABLED)
-    orders_per_hour: EventsPerHour = Field(description="Orders in an hour on average; they come in at random.")
-    product_types: Names = Field(description="Products that are ordered, each as likely as the other.")
-    quantity_ranges: dict[Name, HowManyRange] = Field(
+    orders_per_hour: EventsPerHour = Field(description="Orders in an hour on average, placed at random.")
+    product_types: Names = Field(description="Products that are ordered, each as likely as the others.")
+    quantity_ranges: dict[Name, CountRange] = Field(
         {}, description="Pieces of a product in one order: [fewest, most]; one where a product is left out."
     )
     topic: Topic | None = Field(None, description=_TOPIC)
 
     def quantity_range(self, product_type: str) -> tuple[int, int]:
-        """Fewest and most pieces of a product in one order."""
+        """Return the fewest and the most pieces of a product in one order."""
         return self.quantity_ranges.get(product_type, (1, 1))
 
 
 class Dispatch(Spec):
-    """Dispatches: Poisson arrivals, each of the oldest order not yet dispatched."""
+    """Dispatches: Poisson arrivals, each takes the oldest order not yet dispatched."""
 
     enabled: bool = Field(True, description=_ENABLED)
     dispatches_per_hour: EventsPerHour = Field(
-        description="Chances in an hour, on average, to dispatch the oldest order that waits."
+        description="Dispatches in an hour on average; each takes the oldest open order, if there is one."
     )
-    destinations: Names = Field(description="Where orders are sent, each as likely as the other.")
-    carriers: Names = Field(description="Who takes them there, each as likely as the other.")
+    destinations: Names = Field(description="Destinations of the shipments, each as likely as the others.")
+    carriers: Names = Field(description="Carriers of the shipments, each as likely as the others.")
     topic: Topic | None = Field(None, description=_TOPIC)
 
 
 class OeeReport(Spec):
-    """Each machine's true figures as retained messages, every `report_seconds`; off unless asked for."""
+    """OEE reports: the true figures of each machine as retained messages, every `report_seconds`; off by default."""
 
     enabled: bool = Field(False, description="true switches these messages on.")
     report_seconds: PeriodSeconds = Field(60.0, description="Seconds between two messages of a machine.")
     topic: Topic | None = Field(None, description=_TOPIC)
 
 
-def _with_keys(name: str, keys: Mapping[str, tuple[object, object]]) -> type[Spec]:
-    """A part of the YAML whose keys follow from the declarations: each with its type and its default."""
-    made: type[Spec] = create_model(name, __base__=Spec, **keys)  # type: ignore[call-overload]
-    return made
+def _model_with_keys(name: str, keys: Mapping[str, tuple[object, object]]) -> type[Spec]:
+    """Return a model of a YAML mapping whose keys follow from the machine types: each with its type and default."""
+    model: type[Spec] = create_model(name, __base__=Spec, **keys)  # type: ignore[call-overload]
+    return model
 
 
-_COUNTS: Final = _with_keys(
+_COUNTS: Final = _model_with_keys(
     "MachineCounts",
     {each.counted: (MachineCount, Field(0, description=f"Number of {each.title}s.")) for each in MACHINE_TYPES},
 )
-_MACHINES: Final = _with_keys(
+_MACHINES: Final = _model_with_keys(
     "MessageTypes",
     {
         each.key: (each.spec | None, Field(None, description=f"{each.title[:1].upper()}{each.title[1:]}s."))
@@ -123,14 +123,14 @@ _MACHINES: Final = _with_keys(
 
 
 class MachineCounts(_COUNTS):  # type: ignore[valid-type, misc]
-    """How many machines of each type the plant has."""
+    """Number of machines of each type."""
 
 
 class Global(Spec):
-    """What holds for the whole plant.
+    """Settings of the whole plant.
 
-    base_interval: in seconds.  target_rate: regular rows per second of all machines together, to which their periods
-    are all scaled; jobs take as long as before.
+    base_interval: in seconds.  target_rate: regular messages per second of all machines together, to which all periods
+    are scaled; the length of jobs does not change.
     """
 
     base_interval: Seconds = Field(
@@ -139,65 +139,65 @@ class Global(Spec):
     target_rate: Rate | None = Field(
         None, description="Regular messages per second of all machines together, to which their periods are scaled."
     )
-    machine_counts: MachineCounts = Field(description="How many machines of each type there are.")
+    machine_counts: MachineCounts = Field(description="Number of machines of each type.")
 
 
 class MessageTypes(_MACHINES):  # type: ignore[valid-type, misc]
-    """What the plant talks about; a type that is left out says nothing."""
+    """The kinds of message; a kind that is left out is not emitted."""
 
-    customer_order: CustomerOrder | None = Field(None, description="Orders, which come in at random.")
-    dispatch: Dispatch | None = Field(None, description="Dispatches, each of the oldest order that waits.")
+    customer_order: CustomerOrder | None = Field(None, description="Orders, placed at random.")
+    dispatch: Dispatch | None = Field(None, description="Dispatches, each of the oldest open order.")
     oee: OeeReport | None = Field(None, description="Each machine's true figures, as retained messages.")
 
 
 class PlantConfig(Spec):
     """A whole plant. `global_` is the YAML's `global`."""
 
-    global_: Global = Field(alias="global", description="What holds for the whole plant.")
-    message_types: MessageTypes = Field(
-        description="What there are messages about; a type that is left out sends none."
-    )
+    global_: Global = Field(alias="global", description="Settings of the whole plant.")
+    message_types: MessageTypes = Field(description="The kinds of message; a kind that is left out is not emitted.")
     calendar: CalendarSpec | None = Field(
-        None, description="When the plant is meant to work: shifts, breaks, holidays, maintenance. Always, without it."
+        None, description="When the plant works: shifts, breaks, holidays, maintenance. Without it, always."
     )
-    flow: FlowSpec | None = Field(None, description="Parts go from machine to machine. Without it, each stands alone.")
+    flow: FlowSpec | None = Field(
+        None, description="Parts move from machine to machine. Without it, machines do not depend on each other."
+    )
 
     def machines(self) -> list[tuple[str, MachineSpec, int]]:
-        """Key, specification and number of machines of each type that reports, in a fixed order."""
+        """Return key, specification and number of machines of each type that reports, in a fixed order."""
         return [(key, spec, count) for key, spec, count in self.declared() if spec.reports and count]
 
     def declared(self) -> list[tuple[str, MachineSpec, int]]:
-        """The same for all machine types that the YAML has, silent ones too."""
+        """Return the same for all machine types in the YAML, including those that do not report."""
         found = ((each.key, self.spec(each.key), self.count(each.key)) for each in MACHINE_TYPES)
         return [(key, spec, count) for key, spec, count in found if spec is not None]
 
     def spec(self, key: str) -> MachineSpec | None:
-        """What the YAML says of a machine type, if it has it."""
+        """Return the specification of a machine type; None if the YAML does not have the type."""
         spec: MachineSpec | None = getattr(self.message_types, key)
         return spec
 
     def count(self, key: str) -> int:
-        """How many machines of a type are counted, be it described or not."""
+        """Return the number of machines of a type, even if the YAML does not have the type."""
         count: int = getattr(self.global_.machine_counts, _DECLARED[key].counted)
         return count
 
     def period_seconds(self, spec: MachineSpec) -> float:
-        """Seconds between two regular rows of a machine; inf at weight 0."""
-        return self._period_by_weight(spec) * self._stretch
+        """Return the seconds between two regular messages of a machine; inf at weight 0."""
+        return self._period_by_weight(spec) * self._period_factor
 
     def job_seconds(self, spec: MachineSpec) -> tuple[float, float]:
-        """Shortest and longest producing time of a job, between which it is drawn evenly."""
+        """Return the shortest and longest producing time of a job in seconds; jobs are uniform in this range."""
         return spec.job_seconds(self._period_by_weight(spec))
 
     @property
-    def _stretch(self) -> float:
-        """What every period is multiplied by so that the plant comes to its target rate."""
+    def _period_factor(self) -> float:
+        """The factor of every period by which the plant reaches its target rate."""
         target = self.global_.target_rate
         rate = math.fsum(count / self._period_by_weight(spec) for _, spec, count in self.machines())
         return rate / target if target and rate else 1.0
 
     def _period_by_weight(self, spec: MachineSpec) -> float:
-        """Ten base intervals by weight, where no period is given."""
+        """Return the configured period, otherwise ten base intervals divided by the weight."""
         if spec.report_seconds is not None:
             return spec.report_seconds
         return self.global_.base_interval * 10 / spec.frequency_weight if spec.frequency_weight else math.inf
@@ -205,33 +205,33 @@ class PlantConfig(Spec):
 
 def parse(
     data: Mapping[str, Any],
-    file: str = "structure",
+    file: str = "configuration",
     lines: Mapping[Place, int] | None = None,
-    faults: Sequence[Violation] = (),
+    violations: Sequence[Violation] = (),
     flags: Mapping[Place, str] | None = None,
 ) -> PlantConfig:
-    """The plant that plain data describes, or PlantConfigError with every mistake in it.
+    """Return the configuration in plain data; PlantConfigError with every error in it.
 
-    `file` and `lines` say where the data came from; `faults` are mistakes already known from reading it, `flags` the
-    words that were read as true or false.
+    file, lines: the source of the data.  violations: errors found when reading it.
+    flags: the words that were read as true or false, as typed.
     """
     config, wrong = _validated(data, flags or {})
-    wrong = [*faults, *wrong, *rules.broken(data, {key: declared.spec for key, declared in _DECLARED.items()})]
+    wrong = [*violations, *wrong, *rules.broken(data, {key: declared.spec for key, declared in _DECLARED.items()})]
     wrong += calendar_config.broken(data.get("calendar"), list(_DECLARED))
     wrong += flow_config.broken(data)
-    wrong += [*_impossible_rate(config), *_too_full(config)] if config and not wrong else ()
+    wrong += [*_impossible_rate(config), *_too_many_initial_pieces(config)] if config and not wrong else ()
     if config is None or wrong:
-        raise PlantConfigError(located(wrong, file, lines or {}))
+        raise PlantConfigError(with_lines(wrong, file, lines or {}))
     return config
 
 
 def load(path: str | Path) -> PlantConfig:
-    """The plant that a YAML file describes, or PlantConfigError with every mistake in it."""
+    """Return the configuration in a YAML file; PlantConfigError with every error in it."""
     return _config(partial(yaml_file.read, Path(path)), str(path))
 
 
-def understand(content: bytes, file: str) -> PlantConfig:
-    """The plant that a YAML file's content describes, or PlantConfigError with every mistake in it."""
+def load_content(content: bytes, file: str) -> PlantConfig:
+    """Return the configuration in the content of a YAML file; PlantConfigError with every error in it."""
     return _config(partial(yaml_file.decode, content), file)
 
 
@@ -239,30 +239,28 @@ def _config(read: Callable[[], yaml_file.Document], file: str) -> PlantConfig:
     try:
         document = read()
     except yaml_file.UnreadableError as error:
-        raise PlantConfigError([ConfigError(file, error.line, spell(error.place), error.rule)]) from error
-    return parse(document.data, file, document.lines, document.faults, document.flags)
+        raise PlantConfigError([ConfigError(file, error.line, format_place(error.place), error.rule)]) from error
+    return parse(document.data, file, document.lines, document.violations, document.flags)
 
 
 def _impossible_rate(config: PlantConfig) -> Iterator[Violation]:
-    """A target rate at which some machine would report more than once a millisecond, or less than once a year."""
+    """Check that no machine reports more than once a millisecond, or less than once a year, at the target rate."""
     periods = [config.period_seconds(spec) for _, spec, _ in config.machines()]
     target, place = config.global_.target_rate, ("global", "target_rate")
     if target and periods and min(periods) < SHORTEST_PERIOD_SECONDS:
         most = target * min(periods) / SHORTEST_PERIOD_SECONDS
-        yield Violation(place, f"must be at most {most:.10g} here, for no machine has a row twice a ms")
+        yield Violation(place, f"must be at most {most:.10g} here: a machine sends at most one message a millisecond")
     if target and periods and max(periods) > YEAR_SECONDS:
         least = target * max(periods) / YEAR_SECONDS
-        yield Violation(
-            place, f"must be at least {least:.3g} here, for no machine has a row less often than once a year"
-        )
+        yield Violation(place, f"must be at least {least:.3g} here: a machine sends at least one message a year")
 
 
-def _too_full(config: PlantConfig) -> Iterator[Violation]:
-    """A flow that would begin with more pieces than can be made at once."""
+def _too_many_initial_pieces(config: PlantConfig) -> Iterator[Violation]:
+    """Check that the flow does not start with more pieces than can be created at once."""
     flow = config.flow or FlowSpec(initial_fill=0.0)
     pieces = sum(int(places * flow.initial_fill) for places in flow.buffers.model_dump().values())
-    if pieces > MOST_PIECES_AT_FIRST:
-        rule = f"puts {pieces:,} pieces into the buffers at first: must be at most {MOST_PIECES_AT_FIRST:,}"
+    if pieces > MOST_INITIAL_PIECES:
+        rule = f"puts {pieces:,} pieces into the buffers at the start: must be at most {MOST_INITIAL_PIECES:,}"
         yield Violation(("flow", "initial_fill"), rule)
 
 
@@ -270,52 +268,52 @@ def _validated(data: Mapping[str, Any], flags: Mapping[Place, str]) -> tuple[Pla
     try:
         return PlantConfig.model_validate(dict(data)), []
     except ValidationError as error:
-        return None, [_fault(each, flags) for each in error.errors(include_url=False) if not _told(each)]
+        return None, [_violation(each, flags) for each in error.errors(include_url=False) if not _is_reported(each)]
 
 
-def _told(error: ErrorDetails) -> bool:
-    """Whether the value is empty or unreadable, of which there is a fault already."""
+def _is_reported(error: ErrorDetails) -> bool:
+    """Return whether the value is empty or unreadable, for which there is a violation already."""
     return error["type"] != "extra_forbidden" and (error["input"] is None or error["input"] is yaml_file.UNREAD)
 
 
 def _place(error: ErrorDetails) -> Place:
-    """Where the error is; pydantic marks a faulty key itself by one more step."""
+    """Return the place of an error; for a key, pydantic adds one more step."""
     return error["loc"][:-1] if error["loc"][-1:] == ("[key]",) else error["loc"]
 
 
-def _fault(error: ErrorDetails, flags: Mapping[Place, str]) -> Violation:
+def _violation(error: ErrorDetails, flags: Mapping[Place, str]) -> Violation:
     place = _place(error)
     if error["type"] == "extra_forbidden":
         return Violation(place, "is an unknown key", _known_keys(place[:-1]))
     no_text = error["type"] in {"string_type", "value_error"} and isinstance(error["input"], bool)
     return Violation(
-        place, sentence(error) + (typed(flags[place], error["input"]) if no_text and place in flags else "")
+        place, rule_of(error) + (flag_hint(flags[place], error["input"]) if no_text and place in flags else "")
     )
 
 
 def _known_keys(place: Place) -> list[str]:
-    """The keys that a mapping takes; none where they are not known, as below a name that the user has given."""
+    """Return the valid keys of a mapping; none if they are not known, as below a name chosen by the user."""
     annotation: object = PlantConfig
     for step in place:
-        annotation = next(_inside(annotation, step), None)
-    return [name for model in _meant(annotation) if _is_model(model) for name in _fields(model)]
+        annotation = next(_types_below(annotation, step), None)
+    return [name for model in _alternatives(annotation) if _is_model(model) for name in _fields(model)]
 
 
-def _inside(annotation: object, step: str | int) -> Iterator[object]:
-    """What may stand one step below a value of that type."""
-    for each in _meant(annotation):
+def _types_below(annotation: object, step: str | int) -> Iterator[object]:
+    """Yield the types of values one step below a value of that type."""
+    for each in _alternatives(annotation):
         if _is_model(each):
             yield from (field.annotation for name, field in _fields(each).items() if name == step)
         elif get_origin(each) in (dict, tuple, list):
             yield get_args(each)[1 if get_origin(each) is dict else 0]
 
 
-def _meant(annotation: object) -> Iterator[object]:
-    """The types that an annotation stands for, one after the other where there is a choice."""
+def _alternatives(annotation: object) -> Iterator[object]:
+    """Yield the types that an annotation allows."""
     if get_origin(annotation) is Annotated:
-        yield from _meant(get_args(annotation)[0])
+        yield from _alternatives(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, UnionType):
-        yield from (each for choice in get_args(annotation) for each in _meant(choice))
+        yield from (each for choice in get_args(annotation) for each in _alternatives(choice))
     else:
         yield annotation
 

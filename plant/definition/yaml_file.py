@@ -1,8 +1,8 @@
-"""Reads one YAML file into plain data and remembers the line of each place.
+"""Reads one YAML file into plain data, with the line of each place.
 
-The parser's events are taken one by one and built up without recursion, so that no file, however deep or however
-often it refers to itself, costs more than the limits below. Beyond YAML 1.1 as PyYAML reads it, keys must be text
-and must not be repeated, and numbers must be what they look like: a loader would pass over such slips in silence.
+The parser's events are processed one by one without recursion, so that no file, however deeply nested and however
+often it refers to itself, costs more than the limits below. In addition to the rules of YAML 1.1 as in PyYAML, keys
+must be text and must not be repeated, and numbers must be what they look like: a loader would ignore such mistakes.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any, Final
 
 import yaml
 
-from plant.definition.errors import Place, Violation, cut
-from plant.definition.yaml_surprises import misread, misread_nothing
+from plant.definition.errors import Place, Violation, quote
+from plant.definition.yaml_surprises import misread_null, misread_number
 
 MAX_BYTES: Final = 1_048_576
-"""What a Kubernetes ConfigMap may hold."""
+"""The limit of a Kubernetes ConfigMap."""
 
 MAX_DEPTH: Final = 40
 MAX_VALUES: Final = 20_000
-"""Values in the file with every alias written out; the default plant has about 200."""
+"""The most values in a file, with aliases expanded; the default plant has about 200."""
 
 MAX_NUMBER_LENGTH: Final = 64
-"""Characters of a number or date: longer ones cost time out of proportion and mean nothing."""
+"""The most characters of a number or date: longer ones cost much time and have no use."""
 
 _CORE: Final = "tag:yaml.org,2002:"
 _TEXT: Final = f"{_CORE}str"
@@ -40,17 +40,17 @@ _TAGS: Final[Mapping[type, set[str]]] = {
 }
 _MEANINGS: Final[Mapping[str, str]] = {
     f"{_CORE}bool": "true or false",
-    f"{_CORE}null": "nothing",
+    f"{_CORE}null": "null",
     f"{_CORE}int": "a number",
     f"{_CORE}float": "a number",
     f"{_CORE}timestamp": "a date",
 }
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Not printable in the sense of YAML 1.1, 5.1."""
+"""Characters that are not printable by YAML 1.1, 5.1."""
 
 
 class _Resolver(yaml.resolver.Resolver):
-    """What PyYAML takes a bare text for, as it comes: other libraries add to its table, which is one for all."""
+    """Resolves the type of a bare text by a copy of PyYAML's table: other libraries add to the original."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as its base has it
         first: [*each] for first, each in yaml.resolver.Resolver.yaml_implicit_resolvers.items()
@@ -65,24 +65,25 @@ _CONSTRUCTORS: Final[Mapping[str, Callable[[Any, yaml.ScalarNode], object]]] = {
 }
 
 UNREAD: Final = object()
-"""Stands for a value that could not be read."""
+"""In place of a value that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says. `faults` are those that do not stop the reading; unreadable values are UNREAD in `data`.
+    """The content of a file.
 
-    flags: the words that are true or false to YAML, as they were typed.
+    data: unreadable values are UNREAD in it.  lines: the line of each place, counted from 1.
+    violations: errors that did not stop the reading.  flags: words that YAML reads as true or false, as typed.
     """
 
     data: dict[str, Any]
     lines: Mapping[Place, int]
-    faults: list[Violation]
+    violations: list[Violation]
     flags: Mapping[Place, str]
 
 
 class UnreadableError(Exception):
-    """A file that cannot be read to its end; `line` counts from 1, or is None where the file has none."""
+    """A file that cannot be read to its end. line: counted from 1; None if the error is not in a line."""
 
     def __init__(self, line: int | None, place: Place, rule: str) -> None:
         super().__init__(rule)
@@ -92,24 +93,24 @@ class UnreadableError(Exception):
 
 
 def read(path: Path) -> Document:
-    """The document in the file; UnreadableError with the first reason why there is none."""
+    """Return the document in a file; UnreadableError with the first error."""
     return decode(_content(path))
 
 
 def decode(content: bytes) -> Document:
-    """The document in a file's content; UnreadableError with the first reason why there is none."""
+    """Return the document in the content of a file; UnreadableError with the first error."""
     if len(content) > MAX_BYTES:
         raise UnreadableError(None, (), f"must have at most {MAX_BYTES:,} bytes")
     return parse(_decoded(content))
 
 
 def parse(text: str) -> Document:
-    """The document in the text; UnreadableError with the first reason why there is none."""
+    """Return the document in a text; UnreadableError with the first error."""
     _check_characters(text)
     builder = _Builder()
     with _syntax_errors(text, builder):
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            builder.take(event)
+            builder.process(event)
     return builder.document()
 
 
@@ -135,7 +136,7 @@ def _decoded(content: bytes) -> str:
 def _check_characters(text: str) -> None:
     if found := _FORBIDDEN.search(text):
         line = text.count("\n", 0, found.start()) + 1
-        raise UnreadableError(line, (), f"must not hold the control character U+{ord(found[0]):04X}")
+        raise UnreadableError(line, (), f"must not contain the control character U+{ord(found[0]):04X}")
 
 
 @contextmanager
@@ -146,20 +147,20 @@ def _syntax_errors(text: str, builder: _Builder) -> Iterator[None]:
         mark = error.problem_mark or error.context_mark
         raise UnreadableError(mark.line + 1 if mark else 1, builder.place(), _syntax_rule(error, text)) from error
     except yaml.YAMLError as error:
-        raise UnreadableError(1, builder.place(), f"is not valid YAML: {cut(str(error))}") from error
+        raise UnreadableError(1, builder.place(), f"is not valid YAML: {quote(str(error))}") from error
 
 
 def _syntax_rule(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark
     line = text.splitlines()[mark.line : mark.line + 1] if mark else []
     if line and "\t" in line[0][: len(line[0]) - len(line[0].lstrip())]:
-        return "is indented with a tab: YAML takes spaces only"
+        return "is indented with a tab: YAML allows only spaces"
     return f"is not valid YAML: {', '.join(filter(None, (error.context, error.problem)))}"
 
 
 @dataclass(slots=True)
 class _Frame:
-    """A list or mapping that is being built."""
+    """A list or mapping under construction."""
 
     into: Any
     place: Place
@@ -171,33 +172,33 @@ class _Frame:
 
 
 class _Builder:
-    """Takes events, gives a document."""
+    """Builds a document from the events of the parser."""
 
     def __init__(self) -> None:
         self._frames: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._lines: dict[Place, int] = {(): 1}
-        self._faults: list[Violation] = []
+        self._violations: list[Violation] = []
         self._flags: dict[Place, str] = {}
         self._root: list[Any] = []
         self._values = 0
 
-    def take(self, event: yaml.Event) -> None:
-        """One event further."""
+    def process(self, event: yaml.Event) -> None:
+        """Process one event."""
         handle = _HANDLERS.get(type(event))
         if handle is not None:
             handle(self, event)
 
     def document(self) -> Document:
-        """What the events said."""
+        """Return the document; UnreadableError if it is empty or no mapping."""
         if not self._root or self._root[0] is None:
             raise UnreadableError(1, (), "is empty")
         if not isinstance(self._root[0], dict):
-            raise UnreadableError(1, (), "must hold keys with values, as in `global:`")
-        return Document(self._root[0], self._lines, self._faults, self._flags)
+            raise UnreadableError(1, (), "must be a mapping of keys to values, such as `global:`")
+        return Document(self._root[0], self._lines, self._violations, self._flags)
 
     def place(self) -> Place:
-        """Where the next value goes."""
+        """Return the place of the next value."""
         if not self._frames:
             return ()
         frame = self._frames[-1]
@@ -205,10 +206,10 @@ class _Builder:
             return (*frame.place, len(frame.into))
         return frame.place if frame.key is None else (*frame.place, frame.key)
 
-    def _fault(self, rule: str) -> None:
-        self._faults.append(Violation(self.place(), rule))
+    def _violation(self, rule: str) -> None:
+        self._violations.append(Violation(self.place(), rule))
 
-    def _stop(self, event: yaml.Event, rule: str) -> UnreadableError:
+    def _fatal(self, event: yaml.Event, rule: str) -> UnreadableError:
         return UnreadableError(_line(event), self.place(), rule)
 
     def _expects_key(self) -> bool:
@@ -218,20 +219,20 @@ class _Builder:
     def _count(self, event: yaml.Event, values: int) -> None:
         self._values += values
         if self._values > MAX_VALUES:
-            raise self._stop(event, f"must have at most {MAX_VALUES:,} values, with aliases written out")
+            raise self._fatal(event, f"must have at most {MAX_VALUES:,} values, with aliases written out")
         self._lines.setdefault(self.place(), _line(event))
 
     def start_document(self, event: yaml.Event) -> None:
         if self._root:
-            raise self._stop(event, "must be one document: --- starts a second one")
+            raise self._fatal(event, "must be one document: --- starts a second one")
 
     def start_container(self, event: yaml.CollectionStartEvent) -> None:
         if self._expects_key():
-            raise self._stop(event, "must have text as a key, got a list or a mapping")
+            raise self._fatal(event, "must have text as a key, got a list or a mapping")
         if len(self._frames) == MAX_DEPTH:
-            raise self._stop(event, f"must not be nested deeper than {MAX_DEPTH} levels")
+            raise self._fatal(event, f"must not be nested deeper than {MAX_DEPTH} levels")
         self._count(event, 1)
-        self._tag_fits(event)
+        self._is_tag_allowed(event)
         if event.anchor:
             self._anchors[event.anchor] = None
         into: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
@@ -246,13 +247,13 @@ class _Builder:
 
     def alias(self, event: yaml.AliasEvent) -> None:
         if self._expects_key():
-            raise self._stop(event, "must have text as a key, got an alias")
+            raise self._fatal(event, "must have text as a key, got an alias")
         name = str(event.anchor)
         if name not in self._anchors:
-            raise self._stop(event, f"must name an anchor given above it, got *{name[:40]}")
+            raise self._fatal(event, f"must refer to an anchor defined above it, got *{name[:40]}")
         target = self._anchors[name]
         if target is None:
-            raise self._stop(event, f"must not hold itself, as *{name[:40]} does")
+            raise self._fatal(event, f"must not contain itself, as *{name[:40]} does")
         self._count(event, target[1])
         self._add(target[0])
 
@@ -262,7 +263,7 @@ class _Builder:
             self._open_key(event, tag)
             return
         self._count(event, 1)
-        self._add(self._value(tag, event.value) if self._tag_fits(event) else UNREAD, event.anchor, 1)
+        self._add(self._value(tag, event.value) if self._is_tag_allowed(event) else UNREAD, event.anchor, 1)
 
     def _open_key(self, event: yaml.ScalarEvent, tag: str) -> None:
         frame = self._frames[-1]
@@ -272,32 +273,32 @@ class _Builder:
         frame.key = event.value
         if event.anchor:
             self._anchors[event.anchor] = (event.value, 1)
-        if self._tag_fits(event) and tag in _MEANINGS:
-            self._fault(f"is {_MEANINGS[tag]} to YAML, and keys are text: write {cut(event.value)}")
+        if self._is_tag_allowed(event) and tag in _MEANINGS:
+            self._violation(f"is read by YAML as {_MEANINGS[tag]}, but keys are text: write {quote(event.value)}")
         if event.value in frame.into:
-            self._fault(f"is given twice, first in line {self._lines[self.place()]}")
+            self._violation(f"is given twice, first in line {self._lines[self.place()]}")
         self._lines[self.place()] = _line(event)
 
-    def _tag_fits(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> bool:
-        fits = event.tag is None or event.tag in _TAGS[type(event)]
-        if not fits:
-            self._fault(f"must not have the tag {cut(str(event.tag).replace(_CORE, '!!'))}")
-        return fits
+    def _is_tag_allowed(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> bool:
+        is_allowed = event.tag is None or event.tag in _TAGS[type(event)]
+        if not is_allowed:
+            self._violation(f"must not have the tag {quote(str(event.tag).replace(_CORE, '!!'))}")
+        return is_allowed
 
     def _value(self, tag: str, text: str) -> object:
         if tag in _NUMBER_LIKE and len(text) > MAX_NUMBER_LENGTH:
-            self._fault(f"must not be a number of {len(text):,} characters")
+            self._violation(f"must not be a number of {len(text):,} characters")
             return UNREAD
         construct = _CONSTRUCTORS.get(tag, _CONSTRUCTORS[_TEXT])
         try:
             value = construct(_CONSTRUCTOR, yaml.ScalarNode(tag, text))
         except (ValueError, OverflowError, LookupError):
-            self._fault(f"cannot be read as {_MEANINGS[tag]}; if it is text, put it in quotes")
+            self._violation(f"cannot be read as {_MEANINGS[tag]}; if it is text, put it in quotes")
             return UNREAD
         if isinstance(value, bool):
             self._flags[self.place()] = text
-        elif wrong := misread_nothing(text) if value is None and text else misread(text, value):
-            self._fault(wrong)
+        elif rule := misread_null(text) if value is None and text else misread_number(text, value):
+            self._violation(rule)
             return UNREAD
         return value
 
@@ -320,7 +321,7 @@ class _Builder:
         sources = value if isinstance(value, list) else [value]
         frame.merged.extend(source for source in sources if isinstance(source, dict))
         if not all(isinstance(source, dict) for source in sources):
-            self._fault("can merge (<<) only keys with values")
+            self._violation("can merge (<<) only mappings")
         frame.merging = False
 
 

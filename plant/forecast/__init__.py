@@ -1,1 +1,1 @@
-"""What a configuration comes to before anything runs: messages a second, and what a line can ship."""
+"""Forecasts from a configuration: messages per second, and the units that a line can ship."""

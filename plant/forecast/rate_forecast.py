@@ -1,4 +1,4 @@
-"""What a plant will say: messages per second by type, before anything runs. `python app.py check` prints it."""
+"""The forecast of a plant: messages per second by type, computed from its configuration. `check` prints it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from plant.definition.errors import cut
+from plant.definition.errors import quote
 from plant.definition.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, PlantConfig, PlantConfigError, load
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.definition.value_types import MOST_EVENTS_PER_HOUR
-from plant.forecast.throughput import bottleneck, jobs_per_hour, units_an_order
+from plant.forecast.throughput import bottleneck, jobs_per_hour, units_per_order
 
 SECONDS_PER_HOUR: Final = 3600.0
 
 _LONG_WAIT_HOURS: Final = 24.0
-"""Mean wait of an order for its dispatch beyond which `check` speaks of it."""
+"""Mean wait of an order for its dispatch above which there is a note."""
 
-_LINE_SHARE: Final = 0.9
-"""What a line with small buffers makes of what its slowest station could."""
+_USABLE_SHARE: Final = 0.9
+"""Share of the capacity of the slowest stage that a line with small buffers reaches."""
 
-_LIKE_GOOD: Final = 0.7
-"""Likeness from which a result's name is taken for a slip."""
+_MISSPELLED_SIMILARITY: Final = 0.7
+"""Similarity to a good result above which a name is taken for a misspelling."""
 
 _HEAD: Final = ("type", "machines", "every", "messages/s")
 _UNITS: Final = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0))
@@ -34,44 +34,45 @@ _UNITS: Final = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0))
 
 @dataclass(frozen=True, slots=True)
 class TypeForecast:
-    """What one type will say in the long run.
+    """The messages of one type in the long run.
 
-    machines: how many there are; None for business events, which no machine says.
-    period_seconds: between two regular rows of a machine, or two events on average; inf where there are none.
-    regular_per_second: messages by that period.  extra_per_second: rows for jobs that finish between two regular rows.
+    machines: their number; None for orders, dispatches and OEE reports.
+    period_seconds: between two regular messages of a machine, or two events on average; inf if there are none.
+    regular_per_second: messages at that period.
+    job_messages_per_second: additional messages for jobs that finish between two regular ones.
     """
 
     key: str
     machines: int | None
     period_seconds: float
     regular_per_second: float
-    extra_per_second: float = 0.0
+    job_messages_per_second: float = 0.0
 
     @property
     def per_second(self) -> float:
-        """Messages per second in all."""
-        return self.regular_per_second + self.extra_per_second
+        """All messages per second."""
+        return self.regular_per_second + self.job_messages_per_second
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a plant will say in the long run; `notes` are sentences on what its author may not expect."""
+    """The messages of a plant in the long run. notes: sentences on what the author of the YAML may not expect."""
 
     types: tuple[TypeForecast, ...]
     notes: tuple[str, ...]
 
     @property
     def machines(self) -> int:
-        """Machines that say anything."""
+        """Number of machines that send messages."""
         return sum(each.machines or 0 for each in self.types)
 
     @property
     def per_second(self) -> float:
-        """Messages per second of the whole plant."""
+        """All messages per second of the plant."""
         return math.fsum(each.per_second for each in self.types)
 
     def text(self) -> str:
-        """The forecast as a table, one line a type, the sum, and the notes below."""
+        """Return the forecast as a table with one line for each type, the sum, and the notes."""
         rows = [_HEAD, *map(_cells, self.types), ("total", f"{self.machines:,}", "", _rate(self.per_second))]
         table = _aligned(rows)
         rule = "-" * max(map(len, table))
@@ -80,7 +81,7 @@ class Forecast:
 
 
 def forecast(config: PlantConfig) -> Forecast:
-    """What this plant will say."""
+    """Return the forecast of a plant."""
     machines = [_machine_type(config, key, spec, count) for key, spec, count in config.declared()]
     others = (*_events(config), *_reports(config))
     return Forecast((*machines, *others), tuple(_notes(config, machines)))
@@ -91,9 +92,9 @@ def check(
     load: Callable[[str | Path], PlantConfig] = load,
     more: Callable[[Forecast], str] = lambda _forecast: "",
 ) -> tuple[int, str]:
-    """Exit code and text of a check of the file: 0 and its forecast, or 2 and all its mistakes.
+    """Check a file; return exit code and text: 0 and the forecast, or 2 and all errors.
 
-    load: how it is read.  more: what there is to say of a forecast beside the plant itself.
+    load: reads the file.  more: returns text to add to a forecast.
     """
     try:
         found = forecast(load(path))
@@ -113,35 +114,38 @@ def _machine_type(config: PlantConfig, key: str, spec: MachineSpec, count: int) 
 
 
 def _events(config: PlantConfig) -> Iterator[TypeForecast]:
-    orders, dispatches = _hourly(config.message_types.customer_order), _hourly(config.message_types.dispatch)
+    orders, dispatches = (
+        _events_per_hour(config.message_types.customer_order),
+        _events_per_hour(config.message_types.dispatch),
+    )
     if orders is not None:
         yield _event("customer_order", orders)
     if dispatches is not None:
-        line = _line(config)
+        line = _line_capacity(config)
         yield _event("dispatch", min(dispatches, orders or 0.0, line.orders_per_hour if line else math.inf))
 
 
-class _Line(NamedTuple):
-    """What a line can ship: the station that bounds it, units and orders an hour, and the units that orders ask for."""
+class _LineCapacity(NamedTuple):
+    """What a line can ship: its slowest stage, units and orders an hour; and the units an hour that are ordered."""
 
     key: str
     units_per_hour: float
     orders_per_hour: float
-    asked_per_hour: float
+    ordered_per_hour: float
 
 
-def _line(config: PlantConfig) -> _Line | None:
-    """Of a plant where pieces flow and orders come in."""
+def _line_capacity(config: PlantConfig) -> _LineCapacity | None:
+    """Return what the line can ship; None without a flow or without orders."""
     order: CustomerOrder | None = config.message_types.customer_order
-    flow, orders = config.flow, _hourly(order)
+    flow, orders = config.flow, _events_per_hour(order)
     if flow is None or order is None or not orders:
         return None
-    (key, most), units = bottleneck(config, flow), units_an_order(order, flow)
-    return _Line(key, most, most / units, orders * units)
+    (key, limit), units = bottleneck(config, flow), units_per_order(order, flow)
+    return _LineCapacity(key, limit, limit / units, orders * units)
 
 
 def _reports(config: PlantConfig) -> Iterator[TypeForecast]:
-    """The true figures of all machines, where they are asked for."""
+    """Yield the forecast of OEE reports, if they are enabled."""
     spec = config.message_types.oee
     if spec is not None and spec.enabled:
         count = sum(count for _, _, count in config.machines())
@@ -152,8 +156,8 @@ def _event(key: str, per_hour: float) -> TypeForecast:
     return TypeForecast(key, None, SECONDS_PER_HOUR / per_hour if per_hour else math.inf, per_hour / SECONDS_PER_HOUR)
 
 
-def _hourly(event: CustomerOrder | Dispatch | None) -> float | None:
-    """Events an hour; None where the plant has none of the kind."""
+def _events_per_hour(event: CustomerOrder | Dispatch | None) -> float | None:
+    """Return the events an hour; None if the plant does not have the kind."""
     if event is None or not event.enabled:
         return None if event is None else 0.0
     return event.orders_per_hour if isinstance(event, CustomerOrder) else event.dispatches_per_hour
@@ -161,72 +165,75 @@ def _hourly(event: CustomerOrder | Dispatch | None) -> float | None:
 
 def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
-        if each.extra_per_second:
-            yield _crowded_note(config, each)
+        if each.job_messages_per_second:
+            yield _job_message_note(config, each)
     for key in (declared.key for declared in MACHINE_TYPES):
         if config.spec(key) is None and (count := config.count(key)):
-            yield f"{key}: {count:,} counted, but message_types does not describe it, so it says nothing."
+            yield f"{key}: {count:,} counted, but message_types does not describe it, so its machines send no messages."
     for declared in MACHINE_TYPES:
         if (spec := config.spec(declared.key)) is not None:
             yield from _result_notes(declared, spec)
-    yield from _open_orders(config)
+    yield from _order_notes(config)
 
 
 def _result_notes(declared: MachineType, spec: MachineSpec) -> Iterator[str]:
-    """What a distribution of results may not be meant to say: that nothing is good, or a slip in a name."""
+    """Yield notes on a distribution of results in which nothing is good, or a name may be misspelled."""
     place, good = f"{declared.key}.{spec.results_key}", ", ".join(sorted(declared.good))
     for result in spec.results.keys() - declared.good:
-        if near := difflib.get_close_matches(result, declared.good, n=1, cutoff=_LIKE_GOOD):
-            yield f"{place}: {cut(result)} does not count as good; did you mean {near[0]}?"
+        if near := difflib.get_close_matches(result, declared.good, n=1, cutoff=_MISSPELLED_SIMILARITY):
+            yield f"{place}: {quote(result)} does not count as good; did you mean {near[0]}?"
     if not any(weight for result, weight in spec.results.items() if result in declared.good):
         yield f"{place}: no result counts as good, so quality is 0; good are {good}."
 
 
-def _open_orders(config: PlantConfig) -> Iterator[str]:
-    """Whether orders wait longer and longer, or very long."""
-    orders, dispatches = _hourly(config.message_types.customer_order), _hourly(config.message_types.dispatch)
+def _order_notes(config: PlantConfig) -> Iterator[str]:
+    """Yield notes on orders that wait longer and longer, or very long."""
+    orders, dispatches = (
+        _events_per_hour(config.message_types.customer_order),
+        _events_per_hour(config.message_types.dispatch),
+    )
     if dispatches and not orders:
-        yield f"dispatch: {dispatches:g} an hour are asked for, but no orders come in."
+        yield f"dispatch: {dispatches:g} dispatches an hour are configured, but no orders are placed."
     if not orders or not dispatches:
         return
     if orders >= dispatches:
         growth = f"by {24 * (orders - dispatches):.3g} a day" if orders > dispatches else "without bound"
         yield (
-            f"customer_order: {orders:g} orders an hour come in, and {dispatches:g} at most are dispatched: open orders"
-            f" pile up {growth}. {_balanced(orders, dispatches)} keeps them few."
+            f"customer_order: {orders:g} orders an hour are placed, but at most {dispatches:g} are dispatched: open"
+            f" orders accumulate {growth}. {_suggested_rate(orders, dispatches)} keeps their number small."
         )
     elif (hours := 1 / (dispatches - orders)) > _LONG_WAIT_HOURS:
         yield (
-            f"customer_order: {orders:g} orders an hour come in, and {dispatches:g} at most are dispatched: an order"
-            f" waits for {hours / 24:,.3g} days on average. {_balanced(orders, dispatches)} makes that less."
+            f"customer_order: {orders:g} orders an hour are placed, and at most {dispatches:g} are dispatched: an order"
+            f" waits for {hours / 24:,.3g} days on average. {_suggested_rate(orders, dispatches)} shortens that."
         )
-    if (line := _line(config)) and line.asked_per_hour > _LINE_SHARE * line.units_per_hour:
+    if (line := _line_capacity(config)) and line.ordered_per_hour > _USABLE_SHARE * line.units_per_hour:
         yield (
-            f"flow: orders ask for {line.asked_per_hour:,.0f} units an hour, and {line.key} lets"
-            f" {line.units_per_hour:,.0f} through at most, less some for machines that wait: open orders pile up."
-            f" orders_per_hour: {_LINE_SHARE * line.orders_per_hour:.2g} is what the line can keep up with."
+            f"flow: orders need {line.ordered_per_hour:,.0f} units an hour, but {line.key} limits the line to"
+            f" {line.units_per_hour:,.0f}, and less when machines wait: open orders accumulate."
+            f" orders_per_hour: {_USABLE_SHARE * line.orders_per_hour:.2g} is what the line can ship."
         )
 
 
-def _balanced(orders: float, dispatches: float) -> str:
-    """The setting with which a third of the chances to dispatch find no order, so that few wait."""
+def _suggested_rate(orders: float, dispatches: float) -> str:
+    """Return the setting with which a third of the dispatches find no order, so that few orders wait."""
     if 1.5 * orders <= MOST_EVENTS_PER_HOUR:
         return f"dispatches_per_hour: {_rounded_up(1.5 * orders)}"
     return f"orders_per_hour: {_rounded_up(dispatches / 1.5)}"
 
 
-def _crowded_note(config: PlantConfig, each: TypeForecast) -> str:
+def _job_message_note(config: PlantConfig, each: TypeForecast) -> str:
     [spec] = (spec for key, spec, _ in config.declared() if key == each.key)
     shortest = config.job_seconds(spec)[0]
     return (
-        f"{each.key}: jobs take from {shortest:g} s, but rows come every {each.period_seconds:.3g} s, so each finished"
-        f" job gets a row of its own ({_few(each.extra_per_second)} extra rows/s)."
+        f"{each.key}: jobs may take only {shortest:g} s, but regular messages are {each.period_seconds:.3g} s apart, so"
+        f" each finished job gets a message of its own ({_brief(each.job_messages_per_second)} additional messages/s)."
         f" {_remedy(config, spec, shortest)} avoids that."
     )
 
 
 def _remedy(config: PlantConfig, spec: MachineSpec, shortest: float) -> str:
-    """The setting with which rows come at least as often as jobs finish, rounded up to three digits."""
+    """Return the setting with which the period is no longer than the shortest job, rounded up to three digits."""
     if config.global_.target_rate is not None:
         rate = config.global_.target_rate * config.period_seconds(spec) / shortest
         return f"target_rate: {_rounded_up(rate)}"
@@ -240,7 +247,7 @@ def _rounded_up(number: float) -> str:
     return f"{math.ceil(number / step - 1e-9) * step:.10g}"
 
 
-def _few(number: float) -> str:
+def _brief(number: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.2g}"
 
 
@@ -257,7 +264,7 @@ def _duration(seconds: float) -> str:
 
 
 def _rate(per_second: float) -> str:
-    """Four decimals, of which two noughts at the end are left blank, so that the points stay in line."""
+    """Return a rate with four decimals, of which two zeros at the end are blank, so that the points are aligned."""
     digits = f"{per_second:,.4f}"
     return f"{digits[:-2]}  " if digits.endswith("00") else digits
 

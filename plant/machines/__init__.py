@@ -1,1 +1,1 @@
-"""Machines: states, jobs, losses, and what is due."""
+"""Machines: states, jobs, losses, and the schedule of their messages."""

@@ -1,12 +1,12 @@
-"""The way back: all that can change in a plant, kept as it is now.
+"""A checkpoint of a plant: everything in it that can change, captured so that it can be restored.
 
-A change of structure goes through many hands and may fail in the middle. To keep what there is and put it back is
-cheaper than to build a second plant beside the first: a machine is one tuple of what it holds, everything stays where
-it lies in memory, and only who has failed pays for the return.
-What can change are the objects of our own classes, and the lists, mappings, queues and tables that they hold. Tuples
-are taken for values: nobody may be reachable through a tuple alone.
-Classes that rows pass through have __slots__: Python 3.11 reads an object's attributes more slowly once somebody has
-looked at its __dict__, which would make every row after a change a tenth dearer.
+To apply a configuration changes many objects and may fail halfway. To capture the plant and restore it is cheaper than
+to build a second plant beside the first: a machine is captured as one tuple of its attributes, objects stay where they
+are in memory, and only a change that failed costs a restore.
+What can change are the objects of our own classes, and the lists, mappings, queues and arrays that they refer to.
+Tuples count as values: no object may be reachable through a tuple alone.
+The classes on the hot path have __slots__: Python 3.11 reads the attributes of an object more slowly once its __dict__
+has been read, which would make every message after a change cost a tenth more.
 """
 
 from __future__ import annotations
@@ -24,122 +24,125 @@ from pydantic import BaseModel
 from plant.machines.machine import Machine
 
 _Restore = Callable[[], None]
-_Kept = tuple[_Restore, Iterable[Any]]
-"""How to put a thing back, and what it holds."""
+_Captured = tuple[_Restore, Iterable[Any]]
+"""How to restore an object, and the objects that it refers to."""
 
 _VALUES: Final = (tuple, bytes, type, BaseModel, BaseException, FunctionType, MethodType)
-_ABOVE: Final = __name__.partition("plant.")[0]
-_OURS: Final = (f"{_ABOVE}plant.", f"{_ABOVE}messages")
-"""How the modules begin whose objects are kept; where the program is installed there is a package above them."""
-_held_by_machine: Final = attrgetter(*Machine.__slots__)
+_PARENT_PACKAGE: Final = __name__.partition("plant.")[0]
+_MODULE_PREFIXES: Final = (f"{_PARENT_PACKAGE}plant.", f"{_PARENT_PACKAGE}messages")
+"""Modules whose objects are captured; in an installation there is a package above them."""
+_machine_attributes: Final = attrgetter(*Machine.__slots__)
 
 
 class Checkpoint:
-    """What `root` and all that hangs on it are now; `restore` brings that back, as often as it is called."""
+    """The state of `root` and of every object reachable from it; `restore` may be called any number of times."""
 
     def __init__(self, root: object) -> None:
         self._restores: list[_Restore] = []
-        self._seen: set[int] = set()
-        self._ahead = [root]
-        while self._ahead:
-            self._keep(self._ahead.pop())
+        self._captured_ids: set[int] = set()
+        self._unvisited = [root]
+        while self._unvisited:
+            self._capture(self._unvisited.pop())
 
     def restore(self) -> None:
-        """Put everything back."""
+        """Set every captured object back to its state at the checkpoint."""
         for restore in self._restores:
             restore()
 
-    def _keep(self, thing: Any) -> None:
+    def _capture(self, thing: Any) -> None:
         kind: Any = type(thing)
-        keep = _keeper(kind)
-        if keep is None or id(thing) in self._seen:
+        capture = _capture_for(kind)
+        if capture is None or id(thing) in self._captured_ids:
             return
-        self._seen.add(id(thing))
-        restore, held = keep(thing)
+        self._captured_ids.add(id(thing))
+        restore, referenced = capture(thing)
         self._restores.append(restore)
-        self._look_into(list(held))
+        self._visit(list(referenced))
 
-    def _look_into(self, things: list[Any]) -> None:
-        """Most hold numbers and texts alone: to know that takes a look at their types."""
+    def _visit(self, things: list[Any]) -> None:
+        """Queue what can change. Most containers have only numbers and texts, which a look at their types shows."""
         kinds = set(map(type, things))
         if Machine in kinds:
-            self._keep_machines([thing for thing in things if type(thing) is Machine])
-        if any(map(_keeper, kinds - {Machine})):
-            self._ahead.extend(thing for thing in things if type(thing) is not Machine)
+            self._capture_machines([thing for thing in things if type(thing) is Machine])
+        if any(map(_capture_for, kinds - {Machine})):
+            self._unvisited.extend(thing for thing in things if type(thing) is not Machine)
 
-    def _keep_machines(self, machines: list[Machine]) -> None:
-        """A fleet at once. They share a model; a hundred thousand of them cost as much as all the rest together."""
-        if self._seen.issuperset(map(id, machines)):
+    def _capture_machines(self, machines: list[Machine]) -> None:
+        """Capture a fleet at once: 100,000 machines cost as much as all other objects together.
+
+        They share their machine type runtime, which is captured once.
+        """
+        if self._captured_ids.issuperset(map(id, machines)):
             return
-        self._seen.update(map(id, machines))
-        self._restores.append(partial(_put_back, machines, [*map(_held_by_machine, machines)]))
-        self._ahead.extend({id(machine.runtime): machine.runtime for machine in machines}.values())
+        self._captured_ids.update(map(id, machines))
+        self._restores.append(partial(_restore_machines, machines, [*map(_machine_attributes, machines)]))
+        self._unvisited.extend({id(machine.runtime): machine.runtime for machine in machines}.values())
 
 
-def _put_back(machines: list[Machine], held: list[tuple[Any, ...]]) -> None:
-    for machine, now, before in zip(machines, map(_held_by_machine, machines), held, strict=True):
+def _restore_machines(machines: list[Machine], captured: list[tuple[Any, ...]]) -> None:
+    for machine, now, before in zip(machines, map(_machine_attributes, machines), captured, strict=True):
         if now != before:
             for name, value in zip(Machine.__slots__, before, strict=True):
                 setattr(machine, name, value)
 
 
-def _keep_object(thing: Any) -> _Kept:
-    held = _held_by(thing)
+def _capture_object(thing: Any) -> _Captured:
+    before = _attributes_of(thing)
 
     def restore() -> None:
-        now = _held_by(thing)
-        for name in now.keys() - held.keys():
+        now = _attributes_of(thing)
+        for name in now.keys() - before.keys():
             delattr(thing, name)
-        for name, value in held.items():
+        for name, value in before.items():
             if name not in now or now[name] is not value:
                 setattr(thing, name, value)
 
-    return restore, held.values()
+    return restore, before.values()
 
 
-def _held_by(thing: Any) -> dict[str, Any]:
-    """What an object holds, by name."""
+def _attributes_of(thing: Any) -> dict[str, Any]:
+    """Return the attributes of an object by name, from __dict__ and __slots__."""
     names = (*getattr(thing, "__dict__", ()), *getattr(type(thing), "__slots__", ()))
     return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
 
 
-def _keep_sequence(thing: Any) -> _Kept:
-    """A list, or a table of numbers."""
-    was = thing[:]
-    return lambda: thing.__setitem__(slice(None), was), was if isinstance(thing, list) else ()
+def _capture_sequence(thing: Any) -> _Captured:
+    """Capture a list, or an array of numbers."""
+    before = thing[:]
+    return lambda: thing.__setitem__(slice(None), before), before if isinstance(thing, list) else ()
 
 
-def _keep_deque(thing: deque[Any]) -> _Kept:
-    was = [*thing]
-
-    def restore() -> None:
-        thing.clear()
-        thing.extend(was)
-
-    return restore, was
-
-
-def _keep_dict(thing: dict[Any, Any]) -> _Kept:
-    was = dict(thing)
+def _capture_deque(thing: deque[Any]) -> _Captured:
+    before = [*thing]
 
     def restore() -> None:
         thing.clear()
-        thing.update(was)
+        thing.extend(before)
 
-    return restore, (*was, *was.values())
+    return restore, before
 
 
-_KEEPERS: Final[dict[type, Callable[[Any], _Kept]]] = {
-    list: _keep_sequence,
-    array: _keep_sequence,
-    deque: _keep_deque,
-    dict: _keep_dict,
+def _capture_dict(thing: dict[Any, Any]) -> _Captured:
+    before = dict(thing)
+
+    def restore() -> None:
+        thing.clear()
+        thing.update(before)
+
+    return restore, (*before, *before.values())
+
+
+_CAPTURES: Final[dict[type, Callable[[Any], _Captured]]] = {
+    list: _capture_sequence,
+    array: _capture_sequence,
+    deque: _capture_deque,
+    dict: _capture_dict,
 }
 
 
 @cache
-def _keeper(kind: Any) -> Callable[[Any], _Kept] | None:
-    """How to keep a thing of that type; None where it cannot change, or is not ours."""
-    known = next((keep for base, keep in _KEEPERS.items() if issubclass(kind, base)), None)
-    ours = kind.__module__.startswith(_OURS) and not issubclass(kind, _VALUES)
-    return known or (_keep_object if ours else None)
+def _capture_for(kind: Any) -> Callable[[Any], _Captured] | None:
+    """Return how to capture an object of that type; None where it cannot change, or its class is not ours."""
+    container = next((capture for base, capture in _CAPTURES.items() if issubclass(kind, base)), None)
+    ours = kind.__module__.startswith(_MODULE_PREFIXES) and not issubclass(kind, _VALUES)
+    return container or (_capture_object if ours else None)

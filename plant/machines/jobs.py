@@ -1,7 +1,7 @@
-"""Jobs: what a machine works on, drawn whole when it begins.
+"""Jobs: what a machine works on; everything of a job is drawn when it starts.
 
-A job takes its cycle of producing time: drawn evenly from the range in the YAML, and lengthened by losses, if the type
-has any. A job met at a random moment of producing is more often a long one, in proportion to its length.
+A job takes its cycle of producing time, drawn evenly from the range in the YAML and lengthened by the losses of the
+type, if it has any. A job in progress at a random moment is more often a long one, in proportion to its length.
 All times are milliseconds of plant time.
 """
 
@@ -18,14 +18,14 @@ from plant.random_stream import WORD_TO_UNIT, RandomStream, WeightedChoice, betw
 
 NULL: Final = b"null"
 NONE: Final = b"0"
-MS_A_JOB_NUMBER: Final = 100
-"""Job numbers start at the tenths of a second since 1970. No job is shorter, so no later run meets them again."""
+MS_PER_JOB_NUMBER: Final = 100
+"""Job numbers start at the tenths of a second since 1970. No job is shorter, so a later run does not reuse numbers."""
 _TENTHS: Final = tuple(b"%d.%d" % divmod(tenths, 10) for tenths in range(2000))
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class JobKind(NamedTuple):
-    """A kind of job; `id_head` is the JSON text of its ids up to the machine's number."""
+    """A kind of job. id_head: the JSON text of its ids up to the machine's number."""
 
     name: str
     json: bytes
@@ -41,14 +41,15 @@ class Result(NamedTuple):
     most: int
 
     def issues(self, uniform: float) -> int:
-        """How many issues a uniform number in [0, 1) stands for."""
+        """Return the number of issues for a uniform number in [0, 1)."""
         return self.fewest + int(uniform * (self.most - self.fewest + 1))
 
 
 class Job(NamedTuple):
-    """A job with all that will be said of it. `cycle_ms` counts producing time alone; `ideal_ms` is the least of it.
+    """A job, with the values that its messages report already encoded as JSON.
 
-    `consumed_json` lists what went into it, where pieces flow.
+    cycle_ms: producing time that it takes.  ideal_ms: the shortest that a job of this type takes.
+    consumed_json: the ids of the pieces that went into it, where pieces flow.
     """
 
     number: int
@@ -64,11 +65,11 @@ class Job(NamedTuple):
 
 
 NO_JOB: Final = Job(0, JobKind("", NULL, NULL), Result("", NULL, 0, 0), 0, 0, 0, NULL, NULL, NONE)
-"""What a row says of a finished job when there is none."""
+"""Stands for the finished job where there is none to report."""
 
 
 class Jobs:
-    """Draws the jobs of the machines of one type. `shortest_ms` and `longest_ms` bound a cycle without losses."""
+    """The jobs of one machine type, to draw from. shortest_ms, longest_ms: bounds of a cycle without losses."""
 
     __slots__ = (
         "_declared", "_kinds", "_losses", "_results", "_span_ms", "_spec", "ideal_ms", "longest_ms",
@@ -81,28 +82,28 @@ class Jobs:
         self._span_ms = self.longest_ms - self.shortest_ms
         self.ideal_ms = ceil(self.shortest_ms)
         self._losses = Losses(spec) if spec.has_losses else None
-        # Mappings have no order in YAML: sorted, so that writing them in another one changes no draw.
+        # YAML mappings have no order: sorted, so that another order in the file changes no draw.
         self._kinds = WeightedChoice((self._kind(name), 1) for name in spec.job_kinds)
         self._results = WeightedChoice((self._result(name), weight) for name, weight in sorted(spec.results.items()))
 
     def draw(self, stream: RandomStream, machine: int, number: int, started_ms: int) -> Job:
-        """A machine's job of that number: its whole future in one hash."""
+        """Return a machine's job of that number; one hash decides everything of it."""
         words = kind_at, cycle_at, result_at, issues_at, _, _, _, _ = stream.words(b"job", number)
         plain_ms = self.shortest_ms + cycle_at * WORD_TO_UNIT * self._span_ms
         cycle_ms = self._losses.cycle_ms(plain_ms, words, stream, number) if self._losses else ceil(plain_ms)
         kind, result = self._kinds.pick(kind_at * WORD_TO_UNIT), self._results.pick(result_at * WORD_TO_UNIT)
-        # The machine, then ten digits of the number: as one number that takes a fifth less time than two with padding.
+        # The machine, then ten digits of the number: one integer formats in four fifths of the time of two padded ones.
         id_json = b'%b%d"' % (kind.id_head, machine * 10**10 + number % 10**10)
         cycle_json = _seconds_json(cycle_ms)
         issues_json = b"%d" % result.issues(issues_at * WORD_TO_UNIT) if result.most else NONE
         fields = number, kind, result, started_ms, cycle_ms, self.ideal_ms, id_json, cycle_json, issues_json, NULL
         return tuple.__new__(Job, fields)  # a third of the time that Job(...) takes
 
-    def under_way(self, stream: RandomStream, machine: int, number: int, cycle_at: float) -> Job:
-        """A job met at a random moment of producing; it has still to be said when it started."""
+    def draw_in_progress(self, stream: RandomStream, machine: int, number: int, cycle_at: float) -> Job:
+        """Return a job that is in progress at a random moment of producing. The caller sets when it started."""
         plain_ms = between_by_size(self.shortest_ms, self.longest_ms, cycle_at)
         if self._losses:
-            cycle_ms = self._losses.cycle_under_way_ms(plain_ms, stream.words(b"job", number), stream, number)
+            cycle_ms = self._losses.cycle_in_progress_ms(plain_ms, stream.words(b"job", number), stream, number)
         else:
             cycle_ms = ceil(plain_ms)
         cycle_json = _seconds_json(cycle_ms)
@@ -118,16 +119,16 @@ class Jobs:
 
 
 def json_text(text: str) -> bytes:
-    """A text as JSON in UTF-8."""
+    """Return a text as JSON in UTF-8."""
     return _encode(text).encode()
 
 
 def _seconds_json(ms: int) -> bytes:
-    """Seconds with one decimal; the usual ones are the same object each time."""
+    """Return seconds with one decimal; usual values are the same object each time."""
     tenths = (ms + 50) // 100
     return _TENTHS[tenths] if tenths < len(_TENTHS) else b"%d.%d" % divmod(tenths, 10)
 
 
 def milliseconds(seconds: float) -> float:
-    """Without the noise of binary fractions, so that 4.1 s is 4,100 ms and not a hair more."""
+    """Return seconds in milliseconds without the error of binary fractions: 4.1 s is exactly 4,100 ms."""
     return round(seconds * 1000, 6)

@@ -1,7 +1,8 @@
-"""Machines as of one moment, though they go on: what is asked of all of them, worked out bit by bit.
+"""A consistent snapshot of many machines, read a few at a time while plant time goes on.
 
-To look at 20,000 machines takes half a second, in which a plant would say nothing. So they are looked at a few at a
-time. A machine that is about to change before its turn has come is looked at then: its books tell of it.
+To read 20,000 machines at once takes half a second, in which no message would be emitted. So they are read in small
+groups. A machine that is about to change before its group is read is read just before the change: its OEE accounts
+report that by `before_change`.
 """
 
 from __future__ import annotations
@@ -16,90 +17,95 @@ from typing import Final, NamedTuple, cast
 from plant.machines.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.oee_accounting import AccountedMachine, Span
-from plant.telemetry import KindOee, MachineOee, Which
+from plant.telemetry import KindOee, MachineFilter, MachineOee
 
-_LOOKED_AT: Final = 50
-_COUNTED: Final = 1000
-"""Machines a turn; each of these comes to one or two milliseconds."""
+_READ_PER_TURN: Final = 50
+_COUNTED_PER_TURN: Final = 1000
+"""Machines in one group; to read or count a group takes one or two milliseconds."""
 _number_of: Final = attrgetter("number")
 
 
 class NoSuchMachine(ValueError):
-    """There are no machines of that type, or none of that id; the text says which."""
+    """No machine type of that key, or no machine of that id; the text names it."""
 
 
 class SnapshotOutdated(Exception):
-    """The plant was changed before all machines had been looked at."""
+    """The plant was reloaded before all machines had been read."""
 
 
 class PlacedOee(NamedTuple):
-    """A machine's figures, and its place among all machines: the number of its type, and its own."""
+    """The OEE figures of a machine, and its place among all: the index of its type, and its number."""
 
     place: tuple[int, int]
     oee: MachineOee
 
 
 class FleetCounts(NamedTuple):
-    """Some machines of a type: how many are in which state, by (kind, state), and the sum of their figures."""
+    """Counts over some machines of a type: machines by (kind, state), and the sum of their OEE figures."""
 
     states: Counter[tuple[str, str]]
     oee: KindOee
 
 
 class FleetSnapshot:
-    """The figures of some machines over a span as of `now_ms`, in order of type and number.
+    """The OEE figures of some machines over a span as of `now_ms`, in order of type and number.
 
-    `more`: there are others after them. Machines that live together have all lived up to that moment before this is
-    made. There may be only one at a time. Raises NoSuchMachine.
-    outdated: whether the plant has been changed since.
+    more: whether there are other machines after them.  outdated: whether the plant has been reloaded since.
+    An event queue must have advanced to `now_ms` before. Only one snapshot may be read at a time.
+    Raises NoSuchMachine.
     """
 
     def __init__(
-        self, fleets: Sequence[Fleet], which: Which, span: Span, now_ms: int, outdated: Callable[[], bool]
+        self,
+        fleets: Sequence[Fleet],
+        only: MachineFilter,
+        span: Span,
+        now_ms: int,
+        outdated: Callable[[], bool],
     ) -> None:
         self._span, self.now_ms, self._outdated = span, now_ms, outdated
-        self._fleets, self.more = _chosen(fleets, which)
+        self._fleets, self.more = _select(fleets, only)
 
     def figures(self) -> Generator[list[PlacedOee], None, None]:
-        """All of them, a few at a time. To be closed where it is not taken to its end. Raises Outdated."""
-        looks = [_MachineReader(self._span, self.now_ms, machines) for _, _, machines in self._fleets]
-        for (_, fleet, _), look in zip(self._fleets, looks, strict=True):
-            fleet.accounts.before = look.at_once
+        """Yield the figures of all, a group at a time; close the generator to end early. Raises SnapshotOutdated."""
+        readers = [_MachineReader(self._span, self.now_ms, machines) for _, _, machines in self._fleets]
+        for (_, fleet, _), reader in zip(self._fleets, readers, strict=True):
+            fleet.accounts.before_change = reader.read_before_change
         try:
-            for (type_number, _, machines), look in zip(self._fleets, looks, strict=True):
-                for first in range(0, len(machines), _LOOKED_AT):
+            for (type_number, _, machines), reader in zip(self._fleets, readers, strict=True):
+                for first in range(0, len(machines), _READ_PER_TURN):
                     if self._outdated():
                         raise SnapshotOutdated
-                    some = machines[first : first + _LOOKED_AT]
-                    yield [PlacedOee((type_number, machine.number), look.at(machine)) for machine in some]
+                    some = machines[first : first + _READ_PER_TURN]
+                    yield [PlacedOee((type_number, machine.number), reader.read(machine)) for machine in some]
         finally:
             for _, fleet, _ in self._fleets:
-                fleet.accounts.before = None
+                fleet.accounts.before_change = None
 
 
 class _MachineReader:
-    """At machines of one type, each once: in its turn, or before something is entered for it."""
+    """Reads each machine of one type once: with its group, or before something is recorded for it."""
 
     def __init__(self, span: Span, now_ms: int, machines: Sequence[Machine]) -> None:
         self._span, self._now_ms = span, now_ms
-        self._waiting, self._kept = set(map(_number_of, machines)), dict[int, MachineOee]()
+        self._unread, self._read_early = set(map(_number_of, machines)), dict[int, MachineOee]()
 
-    def at(self, machine: Machine) -> MachineOee:
-        """In its turn."""
+    def read(self, machine: Machine) -> MachineOee:
+        """Return the figures of a machine of the current group."""
         machine.advance_to(self._now_ms)
-        self._waiting.discard(machine.number)
-        return self._kept.pop(machine.number, None) or machine.oee(self._span, self._now_ms)
+        self._unread.discard(machine.number)
+        return self._read_early.pop(machine.number, None) or machine.oee(self._span, self._now_ms)
 
-    def at_once(self, machine: AccountedMachine, time_ms: int) -> None:
-        """Before it changes, if its turn has not come and the change is of later."""
-        if time_ms > self._now_ms and machine.number in self._waiting:
-            self._waiting.discard(machine.number)
-            self._kept[machine.number] = cast("Machine", machine).oee(self._span, self._now_ms)
+    def read_before_change(self, machine: AccountedMachine, time_ms: int) -> None:
+        """Read a machine that is about to change at a time after the snapshot, if it is not read yet."""
+        if time_ms > self._now_ms and machine.number in self._unread:
+            self._unread.discard(machine.number)
+            self._read_early[machine.number] = cast("Machine", machine).oee(self._span, self._now_ms)
 
 
-def count(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
-    """Count some machines of a fleet, from the how-manieth on; they live up to now for it."""
-    machines, kind = fleet.machines[first : first + _COUNTED], fleet.declared.key
+def count_group(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
+    """Count a group of machines of a fleet, which are advanced to now. first: index of the first machine."""
+    machines, kind = fleet.machines[first : first + _COUNTED_PER_TURN], fleet.declared.key
     for machine in machines:
         if machine.next_ms <= now_ms:
             machine.advance_to(now_ms)
@@ -108,15 +114,15 @@ def count(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
     return FleetCounts(named, fleet.oee_of(machines, "run", now_ms))
 
 
-def turns(fleet: Fleet) -> range:
-    """Where to begin so that `count` comes to all machines of a fleet."""
-    return range(0, len(fleet.machines), _COUNTED)
+def group_starts(fleet: Fleet) -> range:
+    """Return the indexes from which `count_group` covers all machines of a fleet."""
+    return range(0, len(fleet.machines), _COUNTED_PER_TURN)
 
 
-def at_places(fleets: Sequence[Fleet], counts: Mapping[str, int], places: range) -> list[Machine]:
-    """The machines at some places in the whole plant, counted from 0 over all types; a shard has some of them.
+def machines_at(fleets: Sequence[Fleet], counts: Mapping[str, int], places: range) -> list[Machine]:
+    """Return the machines at some places in the whole plant, counted from 0 over all types; a shard has some of them.
 
-    counts: how many machines of each type the whole plant has.
+    counts: number of machines of each type in the whole plant.
     """
     found: list[Machine] = []
     before = 0
@@ -129,15 +135,15 @@ def at_places(fleets: Sequence[Fleet], counts: Mapping[str, int], places: range)
     return found
 
 
-def _chosen(fleets: Sequence[Fleet], which: Which) -> tuple[list[tuple[int, Fleet, Sequence[Machine]]], bool]:
-    """The machines asked for, by type, and whether there are more."""
-    if which.kind is not None and which.kind not in (kinds := [fleet.declared.key for fleet in fleets]):
+def _select(fleets: Sequence[Fleet], only: MachineFilter) -> tuple[list[tuple[int, Fleet, Sequence[Machine]]], bool]:
+    """Return the selected machines by type, and whether there are more. Raises NoSuchMachine."""
+    if only.kind is not None and only.kind not in (kinds := [fleet.declared.key for fleet in fleets]):
         raise NoSuchMachine(f"type: no such machine type; there are {', '.join(kinds)}")
-    after = (-1, 0) if which.after is None else _place(fleets, which.after)
-    left, more = which.limit, False
+    after = (-1, 0) if only.after is None else _place_of(fleets, only.after)
+    left, more = only.limit, False
     chosen: list[tuple[int, Fleet, Sequence[Machine]]] = []
     for type_number, fleet in enumerate(fleets):
-        if type_number < after[0] or which.kind not in (None, fleet.declared.key):
+        if type_number < after[0] or only.kind not in (None, fleet.declared.key):
             continue
         begin = bisect_right(fleet.machines, after[1], key=_number_of) if type_number == after[0] else 0
         machines = fleet.machines[begin : None if left is None else begin + left]
@@ -148,8 +154,8 @@ def _chosen(fleets: Sequence[Fleet], which: Which) -> tuple[list[tuple[int, Flee
     return chosen, more
 
 
-def _place(fleets: Sequence[Fleet], machine_id: str) -> tuple[int, int]:
-    """Where the machine of that id is, or would be, among all."""
+def _place_of(fleets: Sequence[Fleet], machine_id: str) -> tuple[int, int]:
+    """Return the place that a machine of that id has, or would have. Raises NoSuchMachine."""
     for number in map(int, re.findall(r"[0-9]{1,9}", machine_id)):
         for type_number, fleet in enumerate(fleets):
             if fleet.declared.machine_id.format(number=number) == machine_id:

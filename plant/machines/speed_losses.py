@@ -1,8 +1,8 @@
-"""Losses of performance: slow cycles and micro-stops, by which a job takes longer than it should.
+"""Performance losses: slow cycles and micro-stops, which make a job take longer than it should.
 
-A slow cycle takes a drawn factor of its time. Micro-stops come at random while the machine works (a Poisson process,
-which stands still during a stop), and each adds its drawn length. The machine's state stays the producing one: both
-are only seen in the cycle time.
+A slow cycle takes a drawn multiple of its time. Micro-stops come at random while the machine works (a Poisson process,
+which is paused during a stop), and each adds its drawn length. The machine stays in the producing state: both losses
+show only in the cycle time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HOUR_MS: Final = 3_600_000
 
 
 class Losses:
-    """The losses of one machine type; the same stream and job number give the same ones."""
+    """The losses of one machine type; the same stream and job number give the same losses."""
 
     __slots__ = (
         "_factors", "_slow_below", "_slow_share", "_stop_ms", "_stops_per_ms", "_stops_per_ms_words",
@@ -33,26 +33,28 @@ class Losses:
         self._stop_ms = shortest * 1000, longest * 1000
 
     def cycle_ms(self, plain_ms: float, job_words: Sequence[int], stream: RandomStream, number: int) -> int:
-        """What becomes of a cycle that would take `plain_ms`: by the last four of the job's eight words.
+        """Return the length of a cycle with its losses, in milliseconds.
 
-        Most jobs have no loss, which takes two comparisons to know.
+        plain_ms: the length without losses.  job_words: the job's eight words, of which the last four are used here.
+        Most jobs have no loss, which two comparisons find out.
         """
         _, _, _, _, slow_at, factor_at, gap_at, _ = job_words
         if slow_at < self._slow_below:
             plain_ms *= between(*self._factors, factor_at * WORD_TO_UNIT)
         work_ms = ceil(plain_ms)
-        # The gap to the first stop is never shorter than its mean times its draw: most are known without a logarithm
-        # to be longer than the work.
+        # The gap to the first stop is never shorter than its mean times its draw, so most gaps are known to be longer
+        # than the work without a logarithm.
         if gap_at >= work_ms * self._stops_per_ms_words:
             return work_ms
         return work_ms + self._stopped_ms(work_ms, stream, number, job_words)
 
-    def cycle_under_way_ms(self, plain_ms: float, job_words: Sequence[int], stream: RandomStream, number: int) -> int:
-        """The same for a job met at a random moment of producing, its plain cycle drawn in proportion to its length.
+    def cycle_in_progress_ms(self, plain_ms: float, job_words: Sequence[int], stream: RandomStream, number: int) -> int:
+        """Return the length of a cycle that is in progress at a random moment of producing, in milliseconds.
 
-        Length is work and stops. So it is drawn in proportion to work and, as often as the moment falls into a stop,
-        with one stop more, itself in proportion to its length: a sum of a Poisson number of terms, weighted by its
-        value, is such a sum and one more term weighted by its value.
+        plain_ms: the length without losses, drawn in proportion to its size.
+        The length of a cycle is its work and its stops. So it is drawn in proportion to the work and, as often as the
+        moment falls into a stop, with one more stop, drawn in proportion to its own length: a sum of a Poisson number
+        of terms, weighted by its value, is such a sum and one more term weighted by its value.
         """
         slow_at, factor_at, in_stop_at, met_at = stream.draws(b"met", number)
         slow, stopped = self._slow_share * sum(self._factors) / 2, self._stops_per_ms * sum(self._stop_ms) / 2
@@ -62,7 +64,7 @@ class Losses:
         return work_ms + more_ms + self._stopped_ms(work_ms, stream, number, job_words)
 
     def _stopped_ms(self, work_ms: int, stream: RandomStream, number: int, job_words: Sequence[int]) -> int:
-        """How long the micro-stops of so much work are together; two draws for each, the first two from the job's."""
+        """Return the total length of the micro-stops in this work: two draws for each, the first two by the job."""
         if not self._stops_per_ms:
             return 0
         gap_at, stop_at = (word * WORD_TO_UNIT for word in job_words[6:])

@@ -1,4 +1,4 @@
-"""States of machines: those that a machine enters by itself, and those that something outside imposes."""
+"""States of machines: those that a machine enters by itself, and those that are imposed from outside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ NEVER: Final = 2**62
 
 
 class State(NamedTuple):
-    """A state of a machine; `dwell_ms` is the mean of a stay. Of states imposed from outside the least `rank` shows."""
+    """A state of a machine.
+
+    dwell_ms: mean length of a stay.  produces: whether jobs advance in it.
+    rank: of several imposed states, the machine is in the one of the lowest rank.
+    """
 
     name: str
     json: bytes
@@ -21,19 +25,19 @@ class State(NamedTuple):
     rank: int = 0
 
 
-def imposed(name: str, rank: int) -> State:
-    """A state that something outside a machine puts it into; it lasts until that lets go."""
+def imposed_state(name: str, rank: int) -> State:
+    """Return a state that is imposed on a machine from outside; it lasts until it is lifted from outside."""
     return State(name, json_text(name), rank=rank)
 
 
-PLANNED_STOP: Final = imposed(PLANNED_STOP_NAME, 1)
-BLOCKED: Final = imposed("blocked", 2)
-STARVED: Final = imposed("starved", 3)
+PLANNED_STOP: Final = imposed_state(PLANNED_STOP_NAME, 1)
+BLOCKED: Final = imposed_state("blocked", 2)
+STARVED: Final = imposed_state("starved", 3)
 
 
 class Suspension(NamedTuple):
-    """What a machine was at when it was stopped from outside, and why it is: reasons in the order of their rank."""
+    """The state of a machine before it was stopped from outside, and the reasons of the stop, lowest rank first."""
 
     state: State
-    stay_left_ms: int
+    stay_remaining_ms: int
     reasons: tuple[State, ...]

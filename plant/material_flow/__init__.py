@@ -1,1 +1,1 @@
-"""Pieces on their way from one workstation to the next."""
+"""The material flow: pieces that move from stage to stage."""

@@ -1,9 +1,9 @@
-"""The way of the pieces: parts become assemblies, which are painted, tested and shipped, with little room in between.
+"""The material flow: parts become assemblies, which are painted, tested and shipped, with small buffers in between.
 
-CNC mills and 3D printers make parts, of which welding makes assemblies; painting and testing take one unit after the
-other. Behind the test rigs is the shipping store, from which orders are filled, the oldest first. Stations make what
-they can, see plant.stations; so it is the store that holds them back where few orders come in. The flow counts pieces
-and does not ask of what kind they are; only each kind of assembly may have a bill of parts of its own.
+CNC mills and 3D printers make parts, and welding makes assemblies from them; painting and testing process one unit at a
+time. Behind the test rigs is the shipping store, from which orders are filled, the oldest first. Stages make what they
+can (see plant.material_flow.workstations), so where few orders come in, the full store stops them. The flow counts
+pieces whatever their kind; only each kind of assembly may have its own bill of parts.
 """
 
 from __future__ import annotations
@@ -26,68 +26,66 @@ SOURCES: Final[Mapping[str, Sequence[str]]] = {
     PAINTING: (WELDING,),
     TESTING: (PAINTING,),
 }
-"""The stations in their order, each with those whose pieces it takes."""
+"""The stages in their order, each with the stages whose pieces it takes."""
 REPAIRS: Final[Mapping[str, str | None]] = {"rework": None, "fail": WELDING}
-"""By result, the station that makes a piece good again; None for the one that it comes from."""
+"""The stage that repairs a piece, by result; None for the stage that it comes from."""
 
 
 class Order(NamedTuple):
-    """A customer's order, and how many tested units fill it."""
+    """A customer's order, with the number of tested units that fill it."""
 
     number: int
     units: int
 
 
 class Flow:
-    """The line of a plant, or of one shard of it: its stations, and the orders to be filled, the oldest first.
+    """The line of a plant, or of one shard of it: its stages, and the open orders, the oldest first.
 
     shard: (k, n), as for the whole plant.
     """
 
     def __init__(self, spec: FlowSpec, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
-        self._stations = {key: Stage(key, seed, shard, begin_ms) for key in SOURCES}
-        for station in self._stations.values():
-            station.sources = [self._stations[key] for key in SOURCES[station.key]]
-            station.repairs = {result: self._stations[key or station.key].again for result, key in REPAIRS.items()}
-        self._store = self._stations[TESTING].out
+        self._stages = {key: Stage(key, seed, shard, begin_ms) for key in SOURCES}
+        for stage in self._stages.values():
+            stage.sources = [self._stages[key] for key in SOURCES[stage.key]]
+            stage.repairs = {result: self._stages[key or stage.key].rework for result, key in REPAIRS.items()}
+        self._store = self._stages[TESTING].output
         self._orders: deque[Order] = deque()
         self._spec, self._is_filled = spec, False
 
     @property
     def open_orders(self) -> Sequence[Order]:
-        """Orders that wait to be filled, the oldest first."""
+        """Orders that are not filled yet, the oldest first."""
         return self._orders
 
     def apply(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
-        """Follow other numbers and machines from now on. What lies in buffers stays there."""
+        """Apply other settings and machines from now on. Pieces in buffers stay there."""
         self._spec = spec
-        on_the_line = [
-            (self._stations[key], fleet) for fleet in fleets if (key := fleet.declared.key) in self._stations
-        ]
-        new = [workstation for station, fleet in on_the_line for workstation in station.follow(spec, fleet.machines)]
+        on_the_line = [(self._stages[key], fleet) for fleet in fleets if (key := fleet.declared.key) in self._stages]
+        new = [workstation for stage, fleet in on_the_line for workstation in stage.apply(spec, fleet.machines)]
         if not self._is_filled:
             self._fill(spec.initial_fill)
         for workstation in new:
-            workstation.assume_kit()
+            workstation.assume_initial_pieces()
         self._make_room(now_ms)
-        for station in self._stations.values():
-            station.go_on(now_ms)
+        for stage in self._stages.values():
+            stage.retry_waiting(now_ms)
 
     def end(self, fleets: Iterable[Fleet], now_ms: int) -> None:
-        """Every machine stands alone from now on. Those that are not in the fleets any more are gone, not set free."""
-        here = {machine for fleet in fleets for machine in fleet.machines}
+        """End the flow: every machine that is still in a fleet stands alone from now on."""
+        existing = {machine for fleet in fleets for machine in fleet.machines}
         for workstation in self._workstations():
-            if workstation.machine in here:
+            if workstation.machine in existing:
                 workstation.detach(now_ms)
 
-    def order(self, number: int, items: Iterable[Mapping[str, Any]], now_ms: int) -> None:
-        """An order has come in."""
+    def add_order(self, number: int, items: Iterable[Mapping[str, Any]], now_ms: int) -> None:
+        """Add an order that has been placed."""
         units = sum(self._spec.units_of(item["product_type"]) * item["quantity"] for item in items)
         self._orders.append(Order(number, units))
         self._make_room(now_ms)
 
     def ship(self, now_ms: int) -> tuple[int, list[str]] | None:
-        """Fill the oldest order if the store has enough for it: its number, and the ids of the units that leave."""
+        """Fill the oldest order if the store can; return its number and the ids of its units, otherwise None."""
         if not self._orders or len(self._store.pieces) < self._orders[0].units:
             return None
         order = self._orders.popleft()
@@ -98,29 +96,32 @@ class Flow:
         return order.number, [orjson.loads(unit.id_json) for unit in units]
 
     def piece_counts(self) -> list[PieceCount]:
-        """Where the pieces are that each station has made."""
-        buffers = [buffer for station in self._stations.values() for buffer in (station.out, station.again)]
+        """Return where the pieces are that each stage has made."""
+        buffers = [buffer for stage in self._stages.values() for buffer in (stage.output, stage.rework)]
         in_buffers = Counter(piece.maker.key for buffer in buffers for piece in buffer.pieces)
-        blocked = (piece for buffer in buffers for _, piece in buffer.givers)
-        kits = (
-            piece for workstation in self._workstations() for pieces in workstation.kit.values() for piece in pieces
+        blocked = (piece for buffer in buffers for _, piece in buffer.waiting_for_room)
+        ready_pieces = (
+            piece
+            for workstation in self._workstations()
+            for pieces in workstation.ready_pieces.values()
+            for piece in pieces
         )
-        on_machines = Counter(piece.maker.key for piece in (*blocked, *kits))
+        on_machines = Counter(piece.maker.key for piece in (*blocked, *ready_pieces))
         return [
-            PieceCount(key, *station.piece_totals(), in_buffers[key], on_machines[key])
-            for key, station in self._stations.items()
+            PieceCount(key, *stage.piece_totals(), in_buffers[key], on_machines[key])
+            for key, stage in self._stages.items()
         ]
 
     def _workstations(self) -> Iterator[Workstation]:
-        return (workstation for station in self._stations.values() for workstation in station.workstations.values())
+        return (workstation for stage in self._stages.values() for workstation in stage.workstations.values())
 
     def _fill(self, share: float) -> None:
         self._is_filled = True
-        for station in self._stations.values():
-            station.out.pieces.extend(station.initial_pieces(int(station.out.places * share)))
+        for stage in self._stages.values():
+            stage.output.pieces.extend(stage.initial_pieces(int(stage.output.capacity * share)))
 
     def _make_room(self, now_ms: int) -> None:
-        """The store takes in what the oldest order needs, be it more than it has places."""
+        """Let the store take as many pieces as the oldest order needs, even above its configured capacity."""
         needed = self._orders[0].units if self._orders else 0
-        self._store.places = max(self._spec.buffers.testing, needed)
+        self._store.capacity = max(self._spec.buffers.testing, needed)
         self._store.refill(now_ms)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messages import START, FactoryMessageGenerator
-from plant.config_changes import told
+from plant.config_changes import describe_changes
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.plant_config import PlantConfig, load
 from plant.telemetry import Message
@@ -129,9 +129,9 @@ def test_what_has_changed_is_told_in_a_few_words() -> None:
         dispatch={"enabled": False},
     )
 
-    assert told(before, after) == (
+    assert describe_changes(before, after) == (
         "4.101 messages/s; changed: welding: 4 to 6 machines; cnc_machine: status_distribution, cycle_time_range; "
         "dispatch: enabled"
     )
-    assert told(before, before) == "3.701 messages/s; changed: nothing"
-    assert told(before, load(ROOT / "scenarios" / "two-shifts.yaml")).endswith("changed: calendar: new")
+    assert describe_changes(before, before) == "3.701 messages/s; changed: nothing"
+    assert describe_changes(before, load(ROOT / "scenarios" / "two-shifts.yaml")).endswith("changed: calendar: new")

@@ -61,7 +61,7 @@ def assert_sound(plant: FactoryMessageGenerator, said: list[Message], since: flo
         assert kind.planned_seconds + kind.stopped_seconds.get(PLANNED_STOP.name, 0.0) == pytest.approx(total)
         assert total <= plant.now - plant.start + 0.001
     for fleet in plant._parts.fleets:
-        if not fleet.crowded:
+        if not fleet.reports_each_job:
             times = defaultdict(list)
             for message in said:
                 if message.kind == fleet.declared.key and message.time_ms > since * 1000 + 1:
@@ -168,7 +168,7 @@ def test_what_would_fail_soon_after_a_change_is_refused_with_it(monkeypatch: pyt
         raise Broken
 
     with monkeypatch.context() as patch:
-        patch.setattr(OrderBook, "_place", fail)
+        patch.setattr(OrderBook, "_place_order", fail)
         with pytest.raises(Broken):
             plant.reload(config)
 

@@ -14,7 +14,7 @@ from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
 from edge.status import OeeQuery
 from messages import FactoryMessageGenerator
-from plant.telemetry import Which
+from plant.telemetry import MachineFilter
 from tests.support.factory.plants import config
 
 MANY = config({"cnc_machine": 5000, "testing": 1000, "printer_3d": 0, "welding": 0, "painting": 0})
@@ -49,8 +49,8 @@ async def whole(daemon: Simulator, query: OeeQuery) -> int:
     return (await oee_answer(await daemon.oee(query), query)).size_bytes
 
 
-@pytest.mark.parametrize("which", [Which(), Which("testing")], ids=["all", "one type"])
-def test_nobody_waits_for_the_truth_of_all_machines(which: Which, daemon: Simulator) -> None:
+@pytest.mark.parametrize("which", [MachineFilter(), MachineFilter("testing")], ids=["all", "one type"])
+def test_nobody_waits_for_the_truth_of_all_machines(which: MachineFilter, daemon: Simulator) -> None:
     """From the question to the last byte."""
     assert longest_wait(lambda: whole(daemon, OeeQuery("hour", which))) < LONGEST_SECONDS
 

@@ -15,7 +15,7 @@ from edge.http.oee_answer import OeeAnswers, merged
 from edge.http.shared_work import SharedWork, in_turns
 from edge.status import Busy, MachineEntry, OeeFigures, OeeQuery
 from messages import START, FactoryMessageGenerator
-from plant.telemetry import Which
+from plant.telemetry import MachineFilter
 from tests.support.factory.answers import answered, truth_of, whole_answer
 from tests.support.factory.plants import config
 
@@ -47,29 +47,35 @@ def test_an_answer_has_every_machine_and_when_it_was() -> None:
 
 def test_following_next_leads_through_all_machines() -> None:
     """The path keeps span, type and limit; the last page has none."""
-    query, ids = OeeQuery("hour", Which("testing", limit=100)), list[str]()
+    query, ids = OeeQuery("hour", MachineFilter("testing", limit=100)), list[str]()
     while True:
         answer = page(query)
         ids += [each["machine_id"] for each in answer["machines"]]
         if "next" not in answer:
             break
         asked = {name: values[0] for name, values in parse_qs(urlsplit(answer["next"]).query).items()}
-        query = OeeQuery(asked["span"], Which(asked["type"], asked["after"], int(asked["limit"])))
+        query = OeeQuery(asked["span"], MachineFilter(asked["type"], asked["after"], int(asked["limit"])))
 
     assert ids == [f"TEST-{number:02}" for number in range(1, 211)]
 
 
 def test_a_page_without_machines_is_an_empty_one() -> None:
     """Behind the last one."""
-    answer = page(OeeQuery(which=Which(after="TEST-210", limit=5)))
+    answer = page(OeeQuery(which=MachineFilter(after="TEST-210", limit=5)))
 
     assert (answer["machines"], "next" in answer) == ([], False)
 
 
 @pytest.mark.parametrize(
-    "which", [Which(), Which(limit=100), Which(after="CNC-229", limit=3), Which("testing", limit=9)]
+    "which",
+    [
+        MachineFilter(),
+        MachineFilter(limit=100),
+        MachineFilter(after="CNC-229", limit=3),
+        MachineFilter("testing", limit=9),
+    ],
 )
-def test_parts_of_a_plant_answer_as_the_whole(which: Which) -> None:
+def test_parts_of_a_plant_answer_as_the_whole(which: MachineFilter) -> None:
     """Whatever page is asked for, machines of all parts are in it by type and number."""
     query = OeeQuery(which=which)
     parts = [truth_of(plant((part, 3)), query) for part in (1, 2, 3)]

@@ -32,7 +32,7 @@ from edge.status import (
     why_not_alive,
     why_not_ready,
 )
-from plant.telemetry import Which
+from plant.telemetry import MachineFilter
 from tests.edge.fixed_status import FixedStatus
 
 AWAY, STOPPED = "not connected to the broker: cannot reach it\n", "the run loop has not turned for 100.0 s\n"
@@ -484,7 +484,7 @@ def test_the_truth_is_there_by_span_and_machines(shown: Shown, client: httpx.Cli
     answers = [client.get("/oee", params=params).json() for params in (dict[str, str | int](), asked)]
 
     assert [answer["span"] for answer in answers] == ["run", "last_hour"]
-    assert shown.queries == [OeeQuery(), OeeQuery("last_hour", Which("cnc_machine", "CNC-01", 2))]
+    assert shown.queries == [OeeQuery(), OeeQuery("last_hour", MachineFilter("cnc_machine", "CNC-01", 2))]
 
 
 @pytest.mark.parametrize(

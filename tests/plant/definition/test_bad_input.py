@@ -83,12 +83,12 @@ CNC = "message_types.cnc_machine"
 NASTY: dict[str, tuple[str | bytes, str, str]] = {
     "empty": ("", "(top level)", "is empty"),
     "comments only": ("# nothing\n", "(top level)", "is empty"),
-    "a text": ("plant", "(top level)", "must hold keys with values"),
-    "a list": ("- plant", "(top level)", "must hold keys with values"),
+    "a text": ("plant", "(top level)", "must be a mapping of keys to values"),
+    "a list": ("- plant", "(top level)", "must be a mapping of keys to values"),
     "two documents": ("a: 1\n---\nb: 2", "(top level)", "must be one document"),
     "not UTF-8": ("global: é".encode("latin-1"), "(top level)", "must be UTF-8, got the byte 0xe9"),
     "UTF-16": ("global: 1".encode("utf-16"), "(top level)", "must be UTF-8, got the byte 0xff"),
-    "NUL": ("global: \0", "(top level)", "must not hold the control character U+0000"),
+    "NUL": ("global: \0", "(top level)", "must not contain the control character U+0000"),
     "half a character": (r'global: "\ud800"', "global", "invalid Unicode character escape code"),
     "tab": ("global:\n\tbase_interval: 1", "global", "is indented with a tab"),
     "open bracket": ("global: [1, 2\nb: c", "global[2]", "did not find expected ',' or ']'"),
@@ -97,22 +97,26 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
     "YAML 3": ("%YAML 3.0\n---\na: 1", "(top level)", "incompatible YAML document"),
     "list as key": ("? [a]\n: b", "(top level)", "must have text as a key"),
     "alias as key": ("global: &a b\n*a : c", "(top level)", "must have text as a key, got an alias"),
-    "unknown alias": ("global: *a", "global", "must name an anchor given above it, got *a"),
-    "holds itself": ("global: &a\n  base_interval: *a", INTERVAL, "must not hold itself, as *a does"),
-    "merges itself": ("global: &a\n  <<: *a", "global", "must not hold itself, as *a does"),
+    "unknown alias": ("global: *a", "global", "must refer to an anchor defined above it, got *a"),
+    "holds itself": ("global: &a\n  base_interval: *a", INTERVAL, "must not contain itself, as *a does"),
+    "merges itself": ("global: &a\n  <<: *a", "global", "must not contain itself, as *a does"),
     "merges a number": (ORIGINAL.replace("cnc: 5", "<<: 5"), "global.machine_counts", "can merge (<<) only"),
     "key twice": (with_interval("1.0\n  base_interval: 2.0"), INTERVAL, "is given twice, first in line 4"),
     "number as key": (
         ORIGINAL.replace("pass:", "5:"),
         'message_types.testing.test_distribution."5"',
-        'is a number to YAML, and keys are text: write "5"',
+        'is read by YAML as a number, but keys are text: write "5"',
     ),
     "on as key": (
         ORIGINAL.replace("pass:", "on:"),
         "message_types.testing.test_distribution.on",
-        'is true or false to YAML, and keys are text: write "on"',
+        'is read by YAML as true or false, but keys are text: write "on"',
     ),
-    "no key": (ORIGINAL.replace("pass:", "~:"), 'message_types.testing.test_distribution."~"', "is nothing to YAML"),
+    "no key": (
+        ORIGINAL.replace("pass:", "~:"),
+        'message_types.testing.test_distribution."~"',
+        "is read by YAML as null, but keys",
+    ),
     **{
         f"{text} as a number": (
             with_interval(text),
@@ -136,8 +140,8 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
             ("On", 'must be text, got true (YAML reads a bare On as true: write "On")'),
             ("007", 'is read by YAML as the number 7: write 7, or "007" for a name or a time'),
             ("12:30", 'is read by YAML as the number 750: write 750, or "12:30" for a name or a time'),
-            ("null", 'is read by YAML as nothing: write "null" for a name, or leave it out'),
-            ("~", 'is read by YAML as nothing: write "~" for a name, or leave it out'),
+            ("null", 'is read by YAML as null: write "null" for a name, or leave it out'),
+            ("~", 'is read by YAML as null: write "~" for a name, or leave it out'),
             ("2026-01-05", "must be text, got 2026-01-05: put it in quotes"),
             (".inf", "must be text, got inf: put it in quotes"),
         )
@@ -156,7 +160,7 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
         f"{key} as a key": (
             ORIGINAL.replace("pass:", f"{key}:"),
             f"message_types.testing.test_distribution.{key if key.isidentifier() else json.dumps(key)}",
-            f'to YAML, and keys are text: write "{key}"',
+            f', but keys are text: write "{key}"',
         )
         for key in ("010", "1:30", "No", "off", "null", "2026-01-05", "0x1F", "1_000", ".5", ".inf")
     },
@@ -185,7 +189,7 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
         '"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"... (1,000,000 characters)',
         "unknown",
     ),
-    "1 MB text": (LONG, "(top level)", "must hold keys with values"),
+    "1 MB text": (LONG, "(top level)", "must be a mapping of keys to values"),
     "2 MB": (LONG + LONG, "(top level)", "must have at most 1,048,576 bytes"),
     "deep lists": (deep("["), "[0]" * 40, "must not be nested deeper than 40 levels"),
     "deep mappings": (deep("{a: "), ".".join("a" * 40), "must not be nested deeper than 40 levels"),
@@ -203,7 +207,7 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
     "unknown key below a name": (
         "flow: {parts_by_assembly_type: {DockingPort: {cnc: 2}}}",
         "flow.parts_by_assembly_type.DockingPort.cnc",
-        "is an unknown key; known here: cnc_machine, printer_3d",
+        "is an unknown key; known names: cnc_machine, printer_3d",
     ),
     "mapping below a name": (
         "message_types: {welding: {dwell_seconds: {running: {mean: 2}}}}",
@@ -337,7 +341,7 @@ def test_an_unknown_key_is_told_wherever_it_is(judge: Judge, place: tuple[str | 
     found = judge(yaml.safe_dump(replaced((*place, name), 1)))
 
     told = [each.rule for each in found if each.path.endswith(f".{name}")]
-    assert any("did you mean" in rule or "known here" in rule for rule in told)
+    assert any("did you mean" in rule or "known names" in rule for rule in told)
 
 
 # The whole process

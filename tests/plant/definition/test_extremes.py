@@ -90,7 +90,9 @@ def test_a_number_that_is_too_small_to_be_reckoned_with_is_refused(place: str, v
 def test_a_flow_does_not_begin_with_more_pieces_than_can_be_made_at_once() -> None:
     """A million places are room for as many; but they may not all be full as the line begins."""
     data = changed(all_there_is(), ("flow", "buffers", "cnc_machine"), 1_000_000)
-    with pytest.raises(PlantConfigError, match=r"flow\.initial_fill: puts 500,090 pieces into the buffers at first"):
+    with pytest.raises(
+        PlantConfigError, match=r"flow\.initial_fill: puts 500,090 pieces into the buffers at the start"
+    ):
         parse(data)
 
     assert parse(changed(data, ("flow", "initial_fill"), 0.0))

@@ -195,7 +195,7 @@ def test_next_to_no_interval_is_told_at_each_type() -> None:
     periods = [mistake for mistake in told(edited(global__base_interval=1e-7)) if "frequency_weight" in mistake]
 
     assert len(periods) == 5
-    assert "message_types.cnc_machine.frequency_weight: makes a row every 5e-07 s" in periods[0]
+    assert "message_types.cnc_machine.frequency_weight: makes a message every 5e-07 s" in periods[0]
 
 
 def test_a_range_may_have_equal_ends() -> None:
@@ -286,7 +286,7 @@ def test_anchors_and_merge_keys_mean_what_they_say(tmp_path: Path) -> None:
 RULES: dict[str, tuple[dict[str, Any], str]] = {
     "two times of a print": (
         {"printer_3d__print_seconds": 200},
-        "printer_3d.print_seconds: replaces progress_increment: give one of the two",
+        "printer_3d.print_seconds: replaces progress_increment: give only one of them",
     ),
     "no time of a print": ({"printer_3d__progress_increment": REMOVED}, "printer_3d.print_seconds: is missing"),
     **{
@@ -305,7 +305,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     },
     "unknown key below a name of one's own": (
         {"flow": {"parts_by_assembly_type": {"HullSeam": {"cnc": 2}}}},
-        "flow.parts_by_assembly_type.HullSeam.cnc: is an unknown key; known here: cnc_machine, printer_3d",
+        "flow.parts_by_assembly_type.HullSeam.cnc: is an unknown key; known names: cnc_machine, printer_3d",
     ),
     "next to no increment": (
         {"printer_3d__progress_increment": 1e-308},
@@ -313,7 +313,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "next to no rate": (
         {"global__target_rate": 1e-9},
-        "global.target_rate: must be at least 8.56e-07 here, for no machine has a row less often than once a year",
+        "global.target_rate: must be at least 8.56e-07 here: a machine sends at least one message a year",
     ),
     "interval of 0": ({"global__base_interval": 0}, "global.base_interval: must be greater than 0, got 0"),
     "nan": ({"global__base_interval": math.nan}, "global.base_interval: must be a finite number, got nan"),
@@ -340,21 +340,24 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown type": ({"message_types__weldings": {}}, "is an unknown key; did you mean welding?"),
     "nothing near": (
         {"message_types__xyz": {}},
-        "message_types.xyz: is an unknown key; known here: cnc_machine, printer_3d",
+        "message_types.xyz: is an unknown key; known names: cnc_machine, printer_3d",
     ),
     "negative weight": ({"welding__frequency_weight": -1}, "welding.frequency_weight: must be at least 0, got -1"),
     "weight and period": (
         {"welding__report_seconds": 5},
-        "report_seconds: replaces frequency_weight: give one of the two",
+        "report_seconds: replaces frequency_weight: give only one of them",
     ),
     "short period": (
         {"welding__frequency_weight": REMOVED, "welding__report_seconds": 0.0001},
         "welding.report_seconds: must be at least 0.001, got 0.0001",
     ),
-    "short by weight": ({"welding__frequency_weight": 20_000}, "welding.frequency_weight: makes a row every 0.0005 s"),
+    "short by weight": (
+        {"welding__frequency_weight": 20_000},
+        "welding.frequency_weight: makes a message every 0.0005 s",
+    ),
     "short print": (
         {"printer_3d__frequency_weight": 1000, "printer_3d__progress_increment": 0.5},
-        "printer_3d.progress_increment: makes a print of 0.02 s",
+        "printer_3d.progress_increment: makes a print take 0.02 s",
     ),
     "no progress": ({"printer_3d__progress_increment": 0}, "progress_increment: must be greater than 0, got 0"),
     "short job": (
@@ -394,7 +397,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "dwell of no state": (
         {"welding__dwell_seconds": {"runing": 5}},
-        "dwell_seconds.runing: is no state of this type; did",
+        "dwell_seconds.runing: is not a state of this type; did",
     ),
     "dwell of nothing": ({"welding__dwell_seconds": {"idle": 0}}, "dwell_seconds.idle: must be at least 0.1, got 0"),
     "never running": (
@@ -406,20 +409,20 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         "testing.statuses: must have the state testing",
     ),
     "nothing to make": ({"welding__assembly_types": []}, "welding.assembly_types: needs at least one entry"),
-    "made twice": ({"welding__assembly_types": ["a", "b", "a"]}, 'welding.assembly_types[2]: is there already: "a"'),
+    "made twice": ({"welding__assembly_types": ["a", "b", "a"]}, 'welding.assembly_types[2]: is repeated: "a"'),
     "no name": ({"welding__assembly_types": [""]}, "welding.assembly_types[0]: must not be empty"),
     "unquoted yes": (
         {"welding__assembly_types": [True]},
         "assembly_types[0]: must be text, got true",
     ),
     "unquoted number": ({"welding__assembly_types": [5]}, "assembly_types[0]: must be text, got 5: put it in quotes"),
-    "control character": ({"welding__assembly_types": ["a\0"]}, "must not hold control characters, got the text"),
+    "control character": ({"welding__assembly_types": ["a\0"]}, "must not contain control characters, got the text"),
     "strange placeholder": (
         {"welding__station_pattern": "{row}"},
-        "welding.station_pattern: takes only {line} {station} in braces, got {row}",
+        "welding.station_pattern: may have only {line} {station} in braces, got {row}",
     ),
-    "format tricks": ({"welding__station_pattern": "{line:>999999999}"}, "must have a name alone in its braces, got"),
-    "single brace": ({"welding__station_pattern": "LINE-{line"}, "station_pattern: has a brace without its partner"),
+    "format tricks": ({"welding__station_pattern": "{line:>999999999}"}, "must have only a name in braces, got"),
+    "single brace": ({"welding__station_pattern": "LINE-{line"}, "station_pattern: has an unmatched brace"),
     "no lines": ({"welding__lines": REMOVED}, "welding.lines: is missing: station_pattern has {line}"),
     "line true": ({"welding__lines": [True]}, "welding.lines[0]: must be a whole number or text, got true"),
     "state without a name": (
@@ -427,15 +430,15 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         'welding.status_distribution."": must not be empty',
     ),
     "line of no kind": ({"welding__lines": [1.5]}, "welding.lines[0]: must be a whole number or text, got 1.5"),
-    "line of topics": ({"welding__lines": ["a/b"]}, "welding.lines[0]: must not hold the topic syntax /"),
-    "wildcards": ({"welding__topic": "a/+/#"}, "welding.topic: must not hold the wildcards # +"),
+    "line of topics": ({"welding__lines": ["a/b"]}, "welding.lines[0]: must not contain the topic characters /"),
+    "wildcards": ({"welding__topic": "a/+/#"}, "welding.topic: must not contain the wildcards # +"),
     "empty level": ({"welding__topic": "a//b"}, "welding.topic: must not have an empty level"),
     "brokers' own": ({"welding__topic": "$SYS/a"}, "welding.topic: must not start with $"),
     "long topic": ({"welding__topic": "é" * 40_000}, "welding.topic: must have at most 65,535 bytes"),
-    "nul in topic": ({"dispatch__topic": "a\0"}, "dispatch.topic: must not hold control characters"),
+    "nul in topic": ({"dispatch__topic": "a\0"}, "dispatch.topic: must not contain control characters"),
     "unknown in topic": (
         {"dispatch__topic": "{line}"},
-        "takes only {prefix} {type} {machine_id} {station_id} in braces",
+        "may have only {prefix} {type} {machine_id} {station_id} in braces",
     ),
     "negative issues": ({"testing__issues_range": [0, 5]}, "testing.issues_range[0]: must be at least 1, got 0"),
     "half an issue": ({"testing__issues_range": [1, 1.5]}, "testing.issues_range[1]: must be a whole number, got 1.5"),
@@ -497,10 +500,10 @@ message_types:
         'plant.yaml:3: global.machine_counts.cnc: must be a whole number, got the text "many"',
         "plant.yaml:5: message_types.dispatch.carriers: is missing",
         "plant.yaml:7: message_types.dispatch.destinations[2]: must be text, got 5: put it in quotes",
-        'plant.yaml:7: message_types.dispatch.destinations[1]: is there already: "Moon"',
+        'plant.yaml:7: message_types.dispatch.destinations[1]: is repeated: "Moon"',
         "plant.yaml:8: message_types.welding.lines: is missing: station_pattern has {line}",
         "plant.yaml:9: message_types.welding.frequency_weight: must be a finite number, got inf",
-        "plant.yaml:10: message_types.welding.report_seconds: replaces frequency_weight: give one of the two",
+        "plant.yaml:10: message_types.welding.report_seconds: replaces frequency_weight: give only one of them",
         "plant.yaml:11: message_types.welding.lime: is an unknown key; did you mean lines?",
         "plant.yaml:14: message_types.welding.statuses[2]: must be text, got 3: put it in quotes",
         'plant.yaml:15: message_types.welding.status_distribution.idel: must be a number, got the text "x"',
@@ -532,7 +535,7 @@ def test_the_forecast_knows_that_losses_make_fewer_jobs() -> None:
     """Every job twice as long by stops, half as many extra rows: 60 stops of a minute in an hour of work."""
     stops = {"micro_stops_per_hour": 60, "micro_stop_seconds_range": [60, 60]}
     plain, halted = (edited(**{f"welding__{key}": value for key, value in its.items()}) for its in ({}, stops))
-    extra, fewer = (forecast(parse(data)).types[2].extra_per_second for data in (plain, halted))
+    extra, fewer = (forecast(parse(data)).types[2].job_messages_per_second for data in (plain, halted))
     said = FactoryMessageGenerator.of(parse(halted), seed=3, start=0.0).advance(36_000.0)
 
     assert fewer == pytest.approx(extra / 2)
@@ -572,16 +575,16 @@ def test_a_note_on_a_plant_with_a_target_rate_names_the_rate_that_helps() -> Non
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({}, "2 orders an hour come in, and 1.5 at most are dispatched: open orders pile up by 12 a day. dispatches"),
-        ({"dispatch__dispatches_per_hour": 2}, "2 at most are dispatched: open orders pile up without bound."),
-        ({"dispatch__dispatches_per_hour": 2.01}, "waits for 4.17 days on average. dispatches_per_hour: 3 makes"),
+        ({}, "2 orders an hour are placed, but at most 1.5 are dispatched: open orders accumulate by 12 a day."),
+        ({"dispatch__dispatches_per_hour": 2}, "at most 2 are dispatched: open orders accumulate without bound."),
+        ({"dispatch__dispatches_per_hour": 2.01}, "waits for 4.17 days on average. dispatches_per_hour: 3 shortens"),
         ({"customer_order__orders_per_hour": 36_000, "dispatch__dispatches_per_hour": 36_000},
-         "without bound. orders_per_hour: 24000 keeps them few."),
-        ({"customer_order__enabled": False}, "dispatch: 1.5 an hour are asked for, but no orders come in."),
+         "without bound. orders_per_hour: 24000 keeps their number small."),
+        ({"customer_order__enabled": False}, "dispatch: 1.5 dispatches an hour are configured, but no orders are"),
         ({"flow": {}, "dispatch__dispatches_per_hour": 300, "customer_order__orders_per_hour": 200},
-         "flow: orders ask for 1,040 units an hour, and printer_3d lets 74 through at most"),
+         "flow: orders need 1,040 units an hour, but printer_3d limits the line to 74, and less"),
         ({"flow": {}, "dispatch__dispatches_per_hour": 30, "global__machine_counts": {"cnc": 5, "printer_3d": 8}},
-         "and welding lets 0 through at most"),
+         "but welding limits the line to 0, and less"),
     ],
 )  # fmt: skip
 def test_check_tells_where_orders_outrun_dispatches(changes: dict[str, Any], note: str) -> None:
@@ -607,7 +610,7 @@ def test_counted_machines_without_a_description_are_noted() -> None:
     """A type that is counted but not described is silent, which may surprise."""
     notes = forecast(parse(edited(message_types__cnc_machine=REMOVED))).notes
 
-    assert "cnc_machine: 5 counted, but message_types does not describe it, so it says nothing." in notes
+    assert "cnc_machine: 5 counted, but message_types does not describe it, so its machines send no messages." in notes
 
 
 def test_the_table_is_aligned_and_adds_up() -> None:

@@ -248,7 +248,7 @@ def test_part_ids_begin_with_the_capitals_of_their_type(kind: str, head: str) ->
     """Or, where it has none, with its first two letters in capitals."""
     one = machine(only("cnc_machine", 1, part_types=[kind]), number=7)
 
-    assert one.view(0).job_id == f"{head}17{round(START * 10) % 10**10:010d}"
+    assert one.snapshot(0).job_id == f"{head}17{round(START * 10) % 10**10:010d}"
 
 
 def test_a_tested_spaceship_goes_by_a_shorter_name() -> None:
@@ -294,11 +294,11 @@ def test_a_declaration_may_call_its_fields_anything() -> None:
     [declared] = (each for each in MACHINE_TYPES if each.key == "testing")
     odd = dataclasses.replace(declared, fields={'%b "100 %"': FieldSource.STATUS})
     config = only("testing", 1)
-    model = MachineTypeRuntime(odd, config, config.machines()[0][1], Counter(), OeeAccounts(1))
+    runtime = MachineTypeRuntime(odd, config, config.machines()[0][1], Counter(), OeeAccounts(1))
 
-    one = Machine(model, 1, 1, 0)
+    one = Machine(runtime, 1, 1, 0)
 
-    assert json.loads(b"{" + model.body(one, 0)) == {'%b "100 %"': one.state.name}
+    assert json.loads(b"{" + runtime.encode_body(one, 0)) == {'%b "100 %"': one.state.name}
 
 
 # Views
@@ -307,7 +307,7 @@ def test_a_declaration_may_call_its_fields_anything() -> None:
 def test_a_view_says_what_the_rows_say() -> None:
     """Status, job and progress of a machine as of its last row."""
     one = machine(only("printer_3d", 1))
-    view = one.view(round(START * 1000))
+    view = one.snapshot(round(START * 1000))
 
     assert (view.machine_id, view.kind, view.jobs_finished) == ("3DP-01", "printer_3d", 0)
     assert 0 <= view.progress < 1

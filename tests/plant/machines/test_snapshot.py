@@ -11,7 +11,7 @@ from edge.oee_sums import sum_kinds
 from messages import START, FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
 from plant.definition.plant_config import PlantConfig, load
 from plant.oee_accounting import SPANS, Span
-from plant.telemetry import MachineOee, Message, Which
+from plant.telemetry import MachineFilter, MachineOee, Message
 from tests.support.factory.plants import ROOT, config
 
 MANY = config({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
@@ -26,7 +26,7 @@ def lived(config: PlantConfig, now: float = AT) -> FactoryMessageGenerator:
     return plant
 
 
-def ids(plant: FactoryMessageGenerator, which: Which) -> list[str]:
+def ids(plant: FactoryMessageGenerator, which: MachineFilter) -> list[str]:
     """The machines asked for, as answered."""
     return [each.oee.machine_id for some in plant.still("run", which).figures() for each in some]
 
@@ -82,7 +82,7 @@ def test_pages_follow_each_other_to_the_end() -> None:
     plant, after = lived(MANY), None
     pages: list[list[MachineOee]] = []
     while after is not None or not pages:
-        still = plant.still("run", Which(after=after, limit=150))
+        still = plant.still("run", MachineFilter(after=after, limit=150))
         pages.append([each.oee for some in still.figures() for each in some])
         after = pages[-1][-1].machine_id if still.more else None
 
@@ -94,14 +94,17 @@ def test_a_page_may_be_of_one_type_and_begin_anywhere() -> None:
     """Behind a machine of another type, and behind one that is no more."""
     plant = lived(MANY)
 
-    assert ids(plant, Which("testing", "CNC-07", 2)) == ["TEST-01", "TEST-02"]
-    assert ids(plant, Which("cnc_machine", "3DP-02")) == []
-    assert ids(plant, Which(after="CNC-9000", limit=1)) == ["3DP-01"]
-    assert ids(plant, Which("printer_3d", "3DP-02", 1)) == ["3DP-03"]
+    assert ids(plant, MachineFilter("testing", "CNC-07", 2)) == ["TEST-01", "TEST-02"]
+    assert ids(plant, MachineFilter("cnc_machine", "3DP-02")) == []
+    assert ids(plant, MachineFilter(after="CNC-9000", limit=1)) == ["3DP-01"]
+    assert ids(plant, MachineFilter("printer_3d", "3DP-02", 1)) == ["3DP-03"]
 
 
-@pytest.mark.parametrize("which", [Which("robot"), Which(after="ROBOT-01"), Which(after=""), Which(after="CNC-1")])
-def test_a_machine_that_cannot_be_is_a_mistake(which: Which) -> None:
+@pytest.mark.parametrize(
+    "which",
+    [MachineFilter("robot"), MachineFilter(after="ROBOT-01"), MachineFilter(after=""), MachineFilter(after="CNC-1")],
+)
+def test_a_machine_that_cannot_be_is_a_mistake(which: MachineFilter) -> None:
     """It says which of the two, and which types there are."""
     with pytest.raises(NoSuchMachine, match="cnc_machine, printer_3d" if which.kind else "after: no machine"):
         lived(MANY).still("run", which)

@@ -39,7 +39,7 @@ def met(count: int, **values: Any) -> list[int]:
     """Cycles in ms of jobs met at so many random moments."""
     jobs, _ = drawer(**values)
     streams = (RandomStream(1, f"CNC-{number}") for number in range(count))
-    return [jobs.under_way(stream, 1, 0, stream.draws(b"begin", 0)[2]).cycle_ms for stream in streams]
+    return [jobs.draw_in_progress(stream, 1, 0, stream.draws(b"begin", 0)[2]).cycle_ms for stream in streams]
 
 
 def test_without_its_keys_the_plant_says_what_it_always_said() -> None:

@@ -54,19 +54,19 @@ def assert_balanced(plant: FactoryMessageGenerator) -> None:
         assert min(count[1:]) >= 0
         assert count.made == sum(count[2:]), count
     oldest = next((order.units for order in flow_of(plant).open_orders), 0)
-    for key, station in flow_of(plant)._stations.items():
-        room = station.out.places
+    for key, station in flow_of(plant)._stages.items():
+        room = station.output.capacity
         assert room == max(getattr(plant.config.flow.buffers, key), oldest if key == "testing" else 0)  # type: ignore[union-attr]
-        assert len(station.out.pieces) <= room
+        assert len(station.output.pieces) <= room
 
 
 def assert_waiting_is_needed(plant: FactoryMessageGenerator) -> None:
     """A machine is starved or blocked if, and only if, it lacks material or room."""
-    for station in flow_of(plant)._stations.values():
-        assert not (station.out.takers and station.out.pieces)
-        assert not station.out.givers or len(station.out.pieces) >= station.out.places
-        blocked = {post.machine.id for post, _ in station.out.givers}
-        starved = {post.machine.id for post in station.again.takers}
+    for station in flow_of(plant)._stages.values():
+        assert not (station.output.waiting_for_piece and station.output.pieces)
+        assert not station.output.waiting_for_room or len(station.output.pieces) >= station.output.capacity
+        blocked = {post.machine.id for post, _ in station.output.waiting_for_room}
+        starved = {post.machine.id for post in station.rework.waiting_for_piece}
         states = {post.machine.id: post.machine.state.name for post in station.workstations.values()}
         assert blocked == {name for name, state in states.items() if state == "blocked"}
         assert starved == {name for name, state in states.items() if state == "starved"}
@@ -74,12 +74,12 @@ def assert_waiting_is_needed(plant: FactoryMessageGenerator) -> None:
 
 def assert_few_wait_for_repair(plant: FactoryMessageGenerator) -> None:
     """Nothing new is begun while a piece waits for repair, so there are never more than machines and buffers held."""
-    stations = flow_of(plant)._stations
+    stations = flow_of(plant)._stages
     loop = [stations[key] for key in ("welding", "painting", "testing")]
-    assert len(loop[0].again.pieces) <= sum(2 * len(each.workstations) for each in loop) + sum(
-        each.out.places for each in loop[:2]
+    assert len(loop[0].rework.pieces) <= sum(2 * len(each.workstations) for each in loop) + sum(
+        each.output.capacity for each in loop[:2]
     )
-    assert all(len(each.again.pieces) <= len(each.workstations) for each in stations.values() if each is not loop[0])
+    assert all(len(each.rework.pieces) <= len(each.workstations) for each in stations.values() if each is not loop[0])
 
 
 @quickly
@@ -575,7 +575,7 @@ def test_the_scenario_is_the_default_plant() -> None:
     [
         ({"parts": {"cnc_machine": 0}}, "flow.parts: needs at least one part"),
         ({"parts": {}}, "flow.parts: needs at least one part"),
-        ({"parts": {"welding": 1}}, "flow.parts.welding: is an unknown key; known here: cnc_machine, printer_3d"),
+        ({"parts": {"welding": 1}}, "flow.parts.welding: is an unknown key; known names: cnc_machine, printer_3d"),
         (
             {"parts_by_assembly_type": {"WingJoin": {"printer_3d": 1}}},
             "is not in welding.assembly_types; did you mean WingJoint?",

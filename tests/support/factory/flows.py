@@ -124,7 +124,7 @@ def flow_of(plant: FactoryMessageGenerator) -> Flow:
 def moments(plant: FactoryMessageGenerator, seconds: float) -> Iterator[int]:
     """Lets time pass from event to event, whatever happens at it; every time at which something did, in ms."""
     assert plant._parts.event_queue is not None
-    while (now_ms := plant._parts.event_queue._event_ms()) <= (START + seconds) * 1000:
+    while (now_ms := plant._parts.event_queue._next_event_ms()) <= (START + seconds) * 1000:
         plant._parts.event_queue.advance_to(now_ms)
         yield now_ms
     plant.live(START + seconds)
