@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from cli.commands import CheckOptions, parse, plant_file
-from cli.exports.command import IN_THE_CLUSTER, OF_PROGRAM, ExportOptions, run_export, topics_of
+from cli.exports.command import CLUSTER_DEFAULTS, PLANT_INDEPENDENT, ExportOptions, run_export, topics_of
 from cli.preflight.command import PreflightInputs, PreflightOptions, run_preflight
 from cli.run import is_default, loaded, reserve_of, run, using_default
 from cli.verify.command import VerifyOptions, run_verify
@@ -90,8 +90,8 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
 
 def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
     try:
-        settings = loaded(options, {**IN_THE_CLUSTER, **environ})
-        if is_default(settings) and options.target not in OF_PROGRAM:
+        settings = loaded(options, {**CLUSTER_DEFAULTS, **environ})
+        if is_default(settings) and options.target not in PLANT_INDEPENDENT:
             print(using_default(settings.message_config_path), file=sys.stderr)
         return run_export(options, settings, PlantLoader(settings, topic_template), VERSION)
     except (SettingsError, PlantConfigError) as error:

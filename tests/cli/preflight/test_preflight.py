@@ -24,7 +24,7 @@ import cli.preflight.command
 import sandbox.credentials
 from cli.preflight.findings import MEANINGS, Finding
 from cli.preflight.findings import ExitCode as Exit
-from cli.verify.input.rows import Rows
+from cli.verify.input.received_messages import ReceivedMessages
 from sandbox.access import Passwords, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import Authority, TokenIssuer
@@ -220,7 +220,7 @@ NO_KEYS = {"MQTT_AUTH_METHOD": "X509", "MQTT_CERT_FILE": "/no.crt", "MQTT_KEY_FI
 TABLE = [
     Broken("an option", nobody, Exit.CONFIGURATION, "MQTT_QOS: must be", "Correct each", {"MQTT_QOS": "2"}),
     Broken("the YAML", nobody, Exit.CONFIGURATION, "no.yaml", "configmap", {"MESSAGE_CONFIG_PATH": "/no.yaml"}),
-    Broken("no name", nobody, Exit.NO_ADDRESS, "the name does not exist", "aio-broker", {"MQTT_BROKER": "broker.invalid"}),
+    Broken("no name", nobody, Exit.NO_ADDRESS, "name does not exist", "aio-broker", {"MQTT_BROKER": "broker.invalid"}),
     Broken("nobody there", nobody, Exit.UNREACHABLE, "no process listens", "set MQTT_BROKER"),
     Broken("no CA file", sound, Exit.CA_FILE, "no.crt is missing", "trust-bundle", {"MQTT_CA_FILE": "/no.crt"}),
     Broken("a CA file of junk", with_ca(b"junk"), Exit.CA_FILE, "no certificate in PEM form", "ca.crt"),
@@ -322,14 +322,14 @@ def test_the_test_message_can_be_taken_for_nothing_else(pod: Pod) -> None:
     with at(SandboxBroker()) as port, Recorder(port) as heard:
         preflight(environ(pod, port, **PLAIN))
         records = heard.wait_for(7)
-    rows = Rows(0)
+    rows = ReceivedMessages(0)
     rows.read(each.payload for each in records)
 
     assert [each.topic for each in records] == [f"factory/{name}" for name in ALL_TOPICS]
     for each in records:
         assert (each.payload, each.content_type, each.user_properties) == (b"", None, (("edgemqttsim", "preflight"),))
         assert each.expiry_seconds in {0, 1}
-    assert (rows.junk, rows.others, rows.outside, rows.machines) == (0, 0, 0, {})
+    assert (rows.unreadable, rows.unrelated, rows.outside, rows.machines) == (0, 0, 0, {})
 
 
 def test_a_retained_report_outlives_the_test_of_its_topic(pod: Pod) -> None:
