@@ -22,8 +22,8 @@ from functools import partial
 from pathlib import Path
 
 from cli.commands import CheckOptions, parse, plant_file
-from cli.exports.command import IN_THE_CLUSTER, OF_PROGRAM, ExportOptions, run_export, topics_of
-from cli.preflight.command import Plan, PreflightOptions, run_preflight
+from cli.exports.command import CLUSTER_DEFAULTS, PLANT_INDEPENDENT, ExportOptions, run_export, topics_of
+from cli.preflight.command import PreflightInputs, PreflightOptions, run_preflight
 from cli.run import is_default, loaded, reserve_of, run, using_default
 from cli.verify.command import VerifyOptions, run_verify
 from edge.routing import TopicError
@@ -90,8 +90,8 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
 
 def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
     try:
-        settings = loaded(options, {**IN_THE_CLUSTER, **environ})
-        if is_default(settings) and options.target not in OF_PROGRAM:
+        settings = loaded(options, {**CLUSTER_DEFAULTS, **environ})
+        if is_default(settings) and options.target not in PLANT_INDEPENDENT:
             print(using_default(settings.message_config_path), file=sys.stderr)
         return run_export(options, settings, PlantLoader(settings, topic_template), VERSION)
     except (SettingsError, PlantConfigError) as error:
@@ -100,19 +100,19 @@ def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
 
 
 def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
-    return run_preflight(options, partial(_plan, options, environ), time.time)
+    return run_preflight(options, partial(_preflight_inputs, options, environ), time.time)
 
 
-def _plan(options: PreflightOptions, environ: Mapping[str, str]) -> Plan:
-    """Return what a preflight has to check: the settings, and every topic of the plant or the errors of its YAML."""
+def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> PreflightInputs:
+    """Return what a preflight tests: the settings, and every topic of the plant or the errors of its YAML."""
     settings = loaded(options, environ)
     warnings = tuple(warnings_about(environ))
     try:
         topics = topics_of(PlantLoader(settings, topic_template)(settings.message_config_path), settings)
     except (PlantConfigError, TopicError) as error:
-        errors = error.mistakes if isinstance(error, PlantConfigError) else (error,)
-        return Plan(settings, (), tuple(map(str, errors)), warnings)
-    return Plan(settings, topics, (), warnings)
+        mistakes = error.mistakes if isinstance(error, PlantConfigError) else (error,)
+        return PreflightInputs(settings, (), tuple(map(str, mistakes)), warnings)
+    return PreflightInputs(settings, topics, (), warnings)
 
 
 if __name__ == "__main__":

@@ -69,13 +69,13 @@ def _parser(version: str, called: str) -> Parser:
         "check", help="check a plant's YAML", description="Print what a plant's YAML describes, or all its errors."
     )
     check.add_argument("file", nargs="?", metavar="FILE", help="the YAML; default: MESSAGE_CONFIG_PATH")
-    check.add_argument("--message-config-path", "--file", metavar="FILE", help="the same, as run and export call it")
-    about = "Compute availability, performance, quality and OEE from messages alone, and compare with the ground truth."
+    check.add_argument("--message-config-path", "--file", metavar="FILE", help="the same, as run and export name it")
+    about = "Compute availability, performance, quality and OEE from messages, and compare them with the ground truth."
     add_verify(commands.add_parser("verify", help="compare messages with the ground truth", description=about))
-    about = "Make files for a cluster and for consumers from the plant's YAML."
-    add_export(commands.add_parser("export", help="make schemas, assets and the like", description=about))
-    about = "Check, step by step, everything that is needed before the first message can be delivered."
-    add_preflight(commands.add_parser("preflight", help="check the connection to the broker", description=about))
+    about = "Generate files for a cluster and for consumers from the plant's YAML."
+    add_export(commands.add_parser("export", help="generate schemas, assets and other files", description=about))
+    about = "Test, step by step, everything that delivery of the first message depends on."
+    add_preflight(commands.add_parser("preflight", help="test the connection to the broker", description=about))
     return parser
 
 

@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.exports.command import IN_THE_CLUSTER, TARGETS, export_of
+from cli.exports.command import CLUSTER_DEFAULTS, TARGETS, export_of
 from cli.exports.common.export import NAMESPACE
 from edge.runtime.simulator import VERSION
 from edge.settings.loader import Settings, markdown_table
@@ -68,7 +68,7 @@ def copy_of(name: str) -> Callable[[str], str]:
 @functools.cache
 def exported(target: str) -> dict[str, str]:
     """What `app.py export` makes of the default plant: name -> text."""
-    settings = Settings.load(IN_THE_CLUSTER, pid=1)
+    settings = Settings.load(CLUSTER_DEFAULTS, pid=1)
     export = export_of(load(ROOT / "message_structure.yaml"), settings, VERSION, NAMESPACE)
     return {file.name: file.text for file in TARGETS[target](export)}
 

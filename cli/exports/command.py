@@ -1,4 +1,4 @@
-"""`export`: files for a cluster and for consumers, made from the plant's YAML. One function for each target."""
+"""Generate files for a cluster and for consumers from the plant's YAML, by one function for each target."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cli.exports.azure.assets import assets
 from cli.exports.azure.authorization import authorization
 from cli.exports.azure.dataflow import dataflow
 from cli.exports.azure.resources import azure
-from cli.exports.common.export import NAMESPACE, Channels, Export, File, Target
+from cli.exports.common.export import NAMESPACE, Export, File, Target, TopicIndex
 from cli.exports.monitoring.azure_monitor import azure_monitor
 from cli.exports.monitoring.grafana import grafana
 from cli.exports.monitoring.prometheus import prometheus
 from cli.exports.schemas.asyncapi import asyncapi
-from cli.exports.schemas.config_schema import config_schema, files_of_program
+from cli.exports.schemas.config_schema import config_schema, config_schema_files
 from cli.exports.schemas.json_schema import schema
 from cli.exports.schemas.kql import kql
 from edge.redaction import shown
@@ -33,17 +33,17 @@ from plant.definition.plant_config import PlantConfig
 __all__ = [
     "ALL",
     "TARGETS",
-    "Channels",
     "Export",
     "File",
     "Target",
+    "TopicIndex",
     "add_export",
     "export_of",
     "run_export",
     "topics_of",
 ]
 
-WELL, WRONG = 0, 2
+SUCCESS, FAILURE = 0, 2
 
 TARGETS: Final[dict[str, Target]] = {
     "schema": schema,
@@ -58,12 +58,12 @@ TARGETS: Final[dict[str, Target]] = {
     "azure-monitor": azure_monitor,
     "config-schema": config_schema,
 }
-OF_PROGRAM: Final[dict[str, Callable[[], list[File]]]] = {"config-schema": files_of_program}
-"""Targets that are the same for all plants, so that none has to be right for them."""
+PLANT_INDEPENDENT: Final[dict[str, Callable[[], list[File]]]] = {"config-schema": config_schema_files}
+"""Targets that are the same for all plants, so they need no valid plant."""
 ALL: Final = "all"
 
-IN_THE_CLUSTER: Final = {"AIO_BROKER_HOSTNAME": "aio-broker"}
-"""Where the broker is, unless the environment says so: the service that deployment.yaml connects to."""
+CLUSTER_DEFAULTS: Final = {"AIO_BROKER_HOSTNAME": "aio-broker"}
+"""The default of the broker for exports: the service that deployment.yaml connects to."""
 
 _SETTINGS: Final = (
     (
@@ -81,19 +81,19 @@ _SETTINGS: Final = (
     (("--topic-layout",), "topic_layout", "type|machine", "a topic per machine type, or per machine [TOPIC_LAYOUT]"),
     (("--broker", "--mqtt-broker"), "mqtt_broker", "HOST", "the broker's name [MQTT_BROKER, aio-broker]"),
 )
-"""Flags for settings of the daemon: how they are called here, the setting, what to put there, what it is."""
+"""Flags for settings of the simulator: their names here, the setting, the metavar, the help."""
 
 _COMMENTS: Final = {".json": "//", ".kql": "//", ".bicep": "//"}
-"""How a comment begins, by the end of a file's name; others have `#`."""
+"""The start of a comment by suffix of the file name; others have `#`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What `export` is asked for.
+    """The options of `export`.
 
-    target: what to make.  kind: with `schema`, that kind of message alone.  output: the directory for files, None for
-    standard output.  namespace: of Kubernetes.  schema_version: in the schema registry.
-    flags: values of settings, as they were typed.
+    target: what to generate.  kind: with `schema`, only that kind of message.  output: directory for files, None for
+    standard output.  namespace: of Kubernetes.  schema_version: in the schema registry.  flags: values of settings, as
+    typed.
     """
 
     target: str
@@ -105,35 +105,35 @@ class ExportOptions:
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
-    """Give the parser the options of the command, and a sentence for each target."""
+    """Add the options of the command, and a line for each target, to the parser."""
     width = max(map(len, (*TARGETS, ALL)))
     lines = [f"  {name:{width}}  {_about(target)}" for name, target in TARGETS.items()]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["targets:", *lines, f"  {ALL:{width}}  All of them."])
-    parser.add_argument("target", metavar="TARGET", help="what to make, see below")
-    text = "with schema: this kind of message alone, as plain JSON; KIND.delta is its form for tables"
+    parser.add_argument("target", metavar="TARGET", help="what to generate, see below")
+    text = "with schema: only this kind of message, as plain JSON; KIND.delta is its form for tables"
     parser.add_argument("kind", nargs="?", metavar="KIND", help=text)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="write files there, not to standard output")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="directory for the files; default: standard output")
     parser.add_argument(
-        "--namespace", type=_namespace, default=NAMESPACE, metavar="NAME", help="of Kubernetes [%(default)s]"
+        "--namespace", type=_namespace, default=NAMESPACE, metavar="NAME", help="Kubernetes namespace [%(default)s]"
     )
     parser.add_argument(
         "--schema-version",
         type=_version,
         default=1,
         metavar="N",
-        help="of the schemas in the schema registry, for dataflow and azure [%(default)s]",
+        help="version in the schema registry, for dataflow and azure [%(default)s]",
     )
     for (flag, *others), name, metavar, about in _SETTINGS:
         parser.add_argument(flag, *others, dest=name, metavar=metavar, help=about)
 
 
 def export_of(config: PlantConfig, settings: Settings, version: str, namespace: str) -> Export:
-    """What the plant of a structure gives to export; TopicError where a topic is none."""
+    """Return the input of the exports for a plant. Raise TopicError if a topic is invalid."""
     kinds = catalogue(config)
     return Export(
         kinds=kinds,
-        topics=Channels(kinds, settings.mqtt_topic_prefix, settings.topic_layout),
+        topics=TopicIndex(kinds, settings.mqtt_topic_prefix, settings.topic_layout),
         prefix=settings.mqtt_topic_prefix,
         namespace=namespace,
         broker_host=settings.mqtt_broker,
@@ -148,47 +148,49 @@ def export_of(config: PlantConfig, settings: Settings, version: str, namespace: 
 
 
 def topics_of(config: PlantConfig, settings: Settings) -> tuple[str, ...]:
-    """Every topic to which the plant of a structure publishes, sorted; TopicError where one is none."""
+    """Return every topic that a plant publishes to, sorted. Raise TopicError if one is invalid."""
     kinds = catalogue(config)
-    channels = Channels(kinds, settings.mqtt_topic_prefix, settings.topic_layout)
+    channels = TopicIndex(kinds, settings.mqtt_topic_prefix, settings.topic_layout)
     return tuple(sorted({topic for kind in kinds for topic in channels.topics_of(kind)}))
 
 
 def run_export(options: ExportOptions, settings: Settings, load: Callable[[Path], PlantConfig], version: str) -> int:
-    """Make the files of the target and write them; the exit code. `load` may raise StructureError."""
+    """Generate the files of the target, write them, and return the exit code.  load: may raise PlantConfigError."""
     if options.target not in (*TARGETS, ALL):
         return _failed(f"TARGET must be one of {', '.join((*TARGETS, ALL))}, not {shown(options.target)}")
     if options.kind is not None and options.target != "schema":
         return _failed(f"KIND goes only with schema, not with {options.target}")
     try:
-        files = _made(options, settings, load, version)
+        files = _files_of(options, settings, load, version)
         if options.kind is not None:
             files = [_of_kind(options.kind, files)]
         write(files, options.output)
-    except BrokenPipeError:  # who reads standard output has seen enough; what is left goes nowhere
+    except BrokenPipeError:  # the reader of standard output has closed it; the rest is discarded
         sys.stdout = io.StringIO()
     except OSError as error:
         return _failed(f"{error.filename or 'standard output'} cannot be written: {error.strerror}")
     except (TopicError, UnknownKind) as error:
         return _failed(str(error))
-    return WELL
+    return SUCCESS
 
 
-def _made(options: ExportOptions, settings: Settings, load: Callable[[Path], PlantConfig], version: str) -> list[File]:
-    """Return the files of the target that is asked for."""
-    if options.target in OF_PROGRAM:
-        return OF_PROGRAM[options.target]()
+def _files_of(
+    options: ExportOptions, settings: Settings, load: Callable[[Path], PlantConfig], version: str
+) -> list[File]:
+    """Return the files of the target."""
+    if options.target in PLANT_INDEPENDENT:
+        return PLANT_INDEPENDENT[options.target]()
     made = export_of(load(settings.message_config_path), settings, version, options.namespace)
     export = replace(made, schema_version=options.schema_version)
     return [file for target in _chosen(options.target) for file in target(export)]
 
 
 class UnknownKind(Exception):
-    """There is no schema of that name; the text says which there are."""
+    """There is no schema of that name; the text lists those that exist."""
 
 
 def _of_kind(kind: str, schemas: Sequence[File]) -> File:
-    """The schema of one kind, by the name of its file without folder and `.json`."""
+    """Return the schema of one kind, by the name of its file without folder and `.json`."""
     names = {Path(file.name).name.removesuffix(".json"): file for file in schemas}
     if kind not in names:
         near = nearest(kind, names, 0.4)
@@ -200,11 +202,11 @@ def _of_kind(kind: str, schemas: Sequence[File]) -> File:
 
 def _failed(why: str) -> int:
     print(f"export: {why}", file=sys.stderr)
-    return WRONG
+    return FAILURE
 
 
 def write(files: Sequence[File], directory: Path | None) -> None:
-    """Write files below a directory and say which, or print them: each of several after a comment with its name."""
+    """Write files below a directory and print their paths, or print the files, each after a comment with its name."""
     for name, text in files:
         if directory is None:
             mark = _COMMENTS.get(Path(name).suffix, "#")
@@ -222,7 +224,7 @@ def _chosen(name: str) -> Sequence[Target]:
 
 
 def _namespace(text: str) -> str:
-    """A namespace's name (RFC 1123, as Kubernetes takes it)."""
+    """Return the name of a namespace (RFC 1123, as Kubernetes requires)."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
         raise argparse.ArgumentTypeError(
             f"must be 1 to 63 lower-case letters, digits and inner dashes, not {shown(text)}"
@@ -231,9 +233,9 @@ def _namespace(text: str) -> str:
 
 
 def _version(text: str) -> int:
-    """A version of a schema, as the registry names it: 1 to 10 digits."""
+    """Return the version of a schema, as in the registry: 1 to 10 digits."""
     if not re.fullmatch(r"[1-9][0-9]{0,9}", text):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, of at most 10 digits, not {shown(text)}")
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, of at most 10 digits, not {shown(text)}")
     return int(text)
 
 

@@ -1,1 +1,1 @@
-"""`preflight`: all that must be right before the first message is delivered."""
+"""The command `preflight`: test everything that delivery of the first message depends on."""

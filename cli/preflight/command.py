@@ -1,7 +1,7 @@
-"""`preflight`: all that must be right before the first row is delivered, step by step, with the fix for what is not.
+"""Test the connection to the broker step by step, and print how to fix the first step that fails.
 
-It is made for `kubectl logs`: plain lines, and one exit code for what failed first. It works with the daemon's own
-settings, login and connection, as a client beside it, and leaves nothing behind.
+The output is made for `kubectl logs`: plain lines, and an exit code that names the first failure. Settings, login and
+connection are the simulator's own code, used by a separate client that leaves no session and no message behind.
 """
 
 from __future__ import annotations
@@ -15,37 +15,48 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TextIO
 
 from cli.arguments import period, some_period
-from cli.preflight.findings import MEANINGS, Case, ExitCode, Failure, Finding, Plan, Severity, ok, some, warn
+from cli.preflight.findings import (
+    MEANINGS,
+    CheckContext,
+    ExitCode,
+    Failure,
+    Finding,
+    PreflightInputs,
+    Severity,
+    abbreviated,
+    ok,
+    warn,
+)
 from cli.preflight.login import check_connect, check_credentials
-from cli.preflight.network import check_name, check_port
+from cli.preflight.network import check_dns, check_tcp
 from cli.preflight.publish import check_publish
 from cli.preflight.tls import check_ca_file, check_tls
 from edge.mqtt.auth.credentials import CredentialsUnavailable
 from edge.settings.loader import SettingsError, add_flags, describe
 
-__all__ = ["ExitCode", "Failure", "Plan", "add_preflight", "run_preflight"]
+__all__ = ["ExitCode", "Failure", "PreflightInputs", "add_preflight", "run_preflight"]
 
-_FIRST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS = 1.0, 15.0
+_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 1.0, 15.0
 _INDENT = " " * 17
-_WAS_THERE = "It was there a moment ago: is its volume being changed just now? --wait tries again."
-_SEE_HELP = "Correct each line above: a variable of the pod, or a flag. `python app.py run --help` explains them all."
-_SEE_CHECK = "`python app.py check` says the same. In the cluster, the file is in a ConfigMap:"
-_EDIT = "kubectl edit -n azure-iot-operations configmap edgemqttsim"
+_VANISHED_FIX = "It was readable a moment ago. Is its volume being updated? --wait retries."
+_SETTINGS_FIX = "Correct each line above: a variable of the pod, or a flag. `python app.py run --help` lists them all."
+_PLANT_FIX = "`python app.py check` reports the same errors. In the cluster, the file is in a ConfigMap:"
+_EDIT_COMMAND = "kubectl edit -n azure-iot-operations configmap edgemqttsim"
 
 
 class Step(NamedTuple):
-    """One check and its name."""
+    """A check and the name that its lines begin with."""
 
     name: str
-    check: Callable[[Case], Awaitable[list[Finding]]]
+    check: Callable[[CheckContext], Awaitable[list[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)
 class PreflightOptions:
-    """What `preflight` is asked for.
+    """The options of `preflight`.
 
-    wait: seconds for which it is tried again.  timeout: seconds that each answer may take.  audience: wanted in a
-    token.  publish: whether each topic gets a test message.  flags: values of settings, as they were typed.
+    wait: seconds to keep retrying.  timeout: seconds to wait for each answer.  audience: expected in a token.
+    publish: whether to send a test message to each topic.  flags: values of settings, as typed.
     """
 
     wait: float = 0.0
@@ -56,154 +67,154 @@ class PreflightOptions:
 
 
 def add_preflight(parser: argparse.ArgumentParser) -> None:
-    """Give the parser the options of the command, those of the daemon, and the table of exit codes."""
+    """Add the options of the command, the settings of the simulator, and the table of exit codes to the parser."""
     these = parser.add_argument_group("Preflight")
-    these.add_argument("--wait", type=period, default=0.0, metavar="TIME", help="try again for so long [0]")
-    text = "how long each single answer may take [10]"
+    these.add_argument("--wait", type=period, default=0.0, metavar="TIME", help="keep retrying for this long [0]")
+    text = "longest wait for a single answer [10]"
     these.add_argument("--timeout", type=some_period, default=10.0, metavar="TIME", help=text)
-    text = "audience that the broker wants in a token [aio-internal]"
+    text = "audience that the broker expects in a token [aio-internal]"
     these.add_argument("--audience", default="aio-internal", metavar="NAME", help=text)
-    text = "publish nothing; else each topic gets one empty message, marked as a test"
+    text = "send no test messages; by default each topic gets an empty one, marked as a test"
     these.add_argument("--no-publish", dest="publish", action="store_false", help=text)
     add_flags(parser)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "exit codes, by what fails first:\n" + "\n".join(
+    parser.epilog = "exit codes, by the first failure:\n" + "\n".join(
         f"  {code.value:>2}  {meaning}" for code, meaning in MEANINGS.items()
     )
 
 
 def run_preflight(
     options: PreflightOptions,
-    prepare: Callable[[], Plan],
+    prepare: Callable[[], PreflightInputs],
     wall_clock: Callable[[], float],
     *,
     out: TextIO | None = None,
 ) -> int:
-    """Do what the options say, write what is found, give the exit code.
+    """Run all steps, retrying as the options say, print their findings, and return the exit code.
 
-    prepare: asked at each attempt what there is to check; may raise SettingsError.  wall_clock: Unix seconds.
+    prepare: returns what to check, called at each attempt; may raise SettingsError.  wall_clock: returns Unix seconds.
     """
     report = Report(out or sys.stdout)
     try:
-        return asyncio.run(_until_well(options, prepare, wall_clock, report))
+        return asyncio.run(_retry_until_success(options, prepare, wall_clock, report))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        report.say("interrupted")
+        report.write("interrupted")
         return ExitCode.INTERRUPTED
 
 
 class Report:
-    """Writes lines as they are found. With --wait a line that was written at the last attempt is not written again."""
+    """The output of a preflight, which does not repeat the lines of the previous attempt."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._before: set[str] = set()
-        self._now: set[str] = set()
+        self._previous: set[str] = set()
+        self._current: set[str] = set()
 
-    def begin(self) -> None:
-        """Another attempt."""
-        self._before, self._now = self._now, set()
+    def start_attempt(self) -> None:
+        """Begin the lines of another attempt."""
+        self._previous, self._current = self._current, set()
 
-    def say(self, text: str) -> None:
-        """Write lines that belong together."""
-        self._now.add(text)
-        if text not in self._before:
+    def write(self, text: str) -> None:
+        """Write a text of one or more lines, unless the previous attempt wrote the same."""
+        self._current.add(text)
+        if text not in self._previous:
             print(text, file=self._out, flush=True)
 
-    def find(self, step: str, finding: Finding) -> None:
-        """One finding of a step."""
-        self.say(f"{finding.mark:<4}  {step:<9}  {finding.text}")
+    def write_finding(self, step: str, finding: Finding) -> None:
+        """Write a finding of a step."""
+        self.write(f"{finding.severity:<4}  {step:<9}  {finding.text}")
 
-    def fail(self, step: str, failure: Failure, left: Sequence[str]) -> None:
-        """The failure that ends an attempt; `left` are steps that it keeps from being tried."""
+    def write_failure(self, step: str, failure: Failure, untested: Sequence[str]) -> None:
+        """Write the failure that ends an attempt, and the steps that were not tested because of it."""
         fix = "".join(f"\n{_INDENT}{'fix:' if not place else '    '} {line}" for place, line in enumerate(failure.fix))
-        what = str(failure).replace("\n", f"\n{_INDENT}")
-        self.find(step, Finding(Severity.FAIL, what + fix))
-        untried = f"; not tried: {some(left)}" if left else ""
-        self.say(f"preflight has failed at {step}, exit code {failure.code.value}{untried}")
+        problem = str(failure).replace("\n", f"\n{_INDENT}")
+        self.write_finding(step, Finding(Severity.FAIL, problem + fix))
+        skipped = f"; not tested: {abbreviated(untested)}" if untested else ""
+        self.write(f"preflight failed at {step}, exit code {failure.code.value}{skipped}")
 
 
-async def _until_well(
-    options: PreflightOptions, prepare: Callable[[], Plan], wall_clock: Callable[[], float], report: Report
+async def _retry_until_success(
+    options: PreflightOptions, prepare: Callable[[], PreflightInputs], wall_clock: Callable[[], float], report: Report
 ) -> int:
-    """Attempt after attempt, for as long as --wait says. Mistakes in the configuration are not waited for."""
+    """Repeat the steps until they succeed or --wait has passed; an invalid configuration is not retried."""
     loop = asyncio.get_running_loop()
-    # As the first process of a container it would not be ended by a signal that it does not handle.
-    loop.add_signal_handler(signal.SIGTERM, _end, asyncio.current_task())
+    # The kernel does not deliver an unhandled SIGTERM to the first process of a container.
+    loop.add_signal_handler(signal.SIGTERM, _cancel, asyncio.current_task())
     deadline = loop.time() + options.wait
-    for pause in _pauses():
-        report.begin()
+    for delay in _retry_delays():
+        report.start_attempt()
         code = await _attempt(options, prepare, wall_clock, report)
         left = deadline - loop.time()
-        if code in (ExitCode.WELL, ExitCode.CONFIGURATION) or not options.wait:
+        if code in (ExitCode.SUCCESS, ExitCode.CONFIGURATION) or not options.wait:
             return code
         if left <= 0:
-            report.say(f"nothing better in {options.wait:g} s, exit code {code.value}")
+            report.write(f"still failing after {options.wait:g} s, exit code {code.value}")
             return code
-        report.say(f"trying again for {options.wait:g} s in all; from here on only what is new is said")
-        await asyncio.sleep(min(pause, left))
-    raise AssertionError  # pauses never end
+        report.write(f"retrying for up to {options.wait:g} s; unchanged lines are not repeated")
+        await asyncio.sleep(min(delay, left))
+    raise AssertionError  # the delays never end
 
 
-def _end(task: asyncio.Task[object] | None) -> None:
+def _cancel(task: asyncio.Task[object] | None) -> None:
     if task is not None:
         task.cancel()
 
 
-def _pauses() -> Iterator[float]:
-    pause = _FIRST_PAUSE_SECONDS
+def _retry_delays() -> Iterator[float]:
+    delay = _FIRST_DELAY_SECONDS
     while True:
-        yield pause
-        pause = min(2 * pause, _MOST_PAUSE_SECONDS)
+        yield delay
+        delay = min(2 * delay, _LONGEST_DELAY_SECONDS)
 
 
 async def _attempt(
-    options: PreflightOptions, prepare: Callable[[], Plan], wall_clock: Callable[[], float], report: Report
+    options: PreflightOptions, prepare: Callable[[], PreflightInputs], wall_clock: Callable[[], float], report: Report
 ) -> ExitCode:
-    """All steps in order, up to the first that fails."""
+    """Run the steps in order up to the first that fails, and return its exit code."""
     names = [step.name for step in STEPS]
     name = names[0]
     try:
-        plan = prepare()
-        case = Case(plan, wall_clock, options.timeout, options.audience, options.publish)
+        inputs = prepare()
+        context = CheckContext(inputs, wall_clock, options.timeout, options.audience, options.publish)
         for name, check in STEPS:
-            for finding in await check(case):
-                report.find(name, finding)
+            for finding in await check(context):
+                report.write_finding(name, finding)
     except SettingsError as error:
-        failure = Failure(ExitCode.CONFIGURATION, "\n".join(error.mistakes), _SEE_HELP)
+        failure = Failure(ExitCode.CONFIGURATION, "\n".join(error.mistakes), _SETTINGS_FIX)
     except CredentialsUnavailable as error:
-        failure = Failure(ExitCode.CREDENTIALS, str(error), _WAS_THERE)
+        failure = Failure(ExitCode.CREDENTIALS, str(error), _VANISHED_FIX)
     except Failure as found:
         failure = found
     else:
-        report.say("preflight has found all well")
-        return ExitCode.WELL
-    report.fail(name, failure, names[names.index(name) + 1 :])
+        report.write("preflight succeeded")
+        return ExitCode.SUCCESS
+    report.write_failure(name, failure, names[names.index(name) + 1 :])
     return failure.code
 
 
-async def _check_settings(case: Case) -> list[Finding]:
-    """The settings as they are; that there are any means that all are valid."""
-    return [ok(describe(case.settings)), *map(warn, case.plan.warnings)]
+async def _check_settings(context: CheckContext) -> list[Finding]:
+    """Report the settings, which are valid if they exist, and their warnings."""
+    return [ok(describe(context.settings)), *map(warn, context.inputs.warnings)]
 
 
-async def _check_plant(case: Case) -> list[Finding]:
-    """The YAML: without mistakes, and all its topics such that a broker may take them."""
-    path, plan = case.settings.message_config_path, case.plan
-    if plan.mistakes:
-        raise Failure(ExitCode.CONFIGURATION, "\n".join(plan.mistakes), _SEE_CHECK, _EDIT)
-    said = some(plan.topics)
-    return [ok(f"{path}: {said}") if said else warn(f"{path}: this plant says nothing")]
+async def _check_plant(context: CheckContext) -> list[Finding]:
+    """Report the topics of the plant; Failure if its YAML has errors or a topic is invalid."""
+    path, inputs = context.settings.message_config_path, context.inputs
+    if inputs.mistakes:
+        raise Failure(ExitCode.CONFIGURATION, "\n".join(inputs.mistakes), _PLANT_FIX, _EDIT_COMMAND)
+    topics = abbreviated(inputs.topics)
+    return [ok(f"{path}: {topics}") if topics else warn(f"{path}: this plant publishes no messages")]
 
 
 STEPS: Final = (
     Step("settings", _check_settings),
     Step("plant", _check_plant),
-    Step("DNS", check_name),
-    Step("TCP", check_port),
+    Step("DNS", check_dns),
+    Step("TCP", check_tcp),
     Step("CA file", check_ca_file),
     Step("TLS", check_tls),
     Step("login", check_credentials),
     Step("CONNECT", check_connect),
     Step("PUBLISH", check_publish),
 )
-"""What is checked, in this order: each makes sense only where those before it are well."""
+"""In the order of execution: each step depends on those before it."""

@@ -1,4 +1,4 @@
-"""What a preflight finds: lines with a mark, a failure with its fix, and the exit codes."""
+"""The results of preflight steps: findings with a severity, failures with a fix, and the exit codes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edge.settings.loader import Settings
 
 
 class ExitCode(IntEnum):
-    """Exit codes of `preflight`: what failed first. 0, 2 and 3 mean what they mean for `run`."""
+    """Exit codes of `preflight`, by the first failure. 0, 2 and 3 have the same meaning as for `run`."""
 
-    WELL = 0
+    SUCCESS = 0
     INTERRUPTED = 1
     CONFIGURATION = 2
-    REFUSED = 3
+    REJECTED = 3
     NO_ADDRESS = 4
     UNREACHABLE = 5
     CA_FILE = 6
@@ -29,22 +29,22 @@ class ExitCode(IntEnum):
 
 
 MEANINGS: Final = {
-    ExitCode.WELL: "all is well; notes and warnings do not count",
-    ExitCode.INTERRUPTED: "interrupted, or preflight itself has failed",
-    ExitCode.CONFIGURATION: "settings, flags or the plant's YAML",
-    ExitCode.REFUSED: "the broker refuses the connection for good",
+    ExitCode.SUCCESS: "every step succeeded; notes and warnings do not count",
+    ExitCode.INTERRUPTED: "interrupted, or an error in preflight itself",
+    ExitCode.CONFIGURATION: "settings, flags or the plant's YAML are invalid",
+    ExitCode.REJECTED: "the broker rejects the connection permanently",
     ExitCode.NO_ADDRESS: "DNS: no address for the broker's name",
-    ExitCode.UNREACHABLE: "TCP: nobody answers there",
-    ExitCode.CA_FILE: "the CA file is missing, or holds no certificate",
-    ExitCode.TLS: "TLS: another authority or name, a certificate out of date, or no TLS there",
-    ExitCode.CREDENTIALS: "token, password or certificate: missing, unreadable, expired, for another audience",
-    ExitCode.NO_SESSION: "no MQTT answer, or the broker asks to come back later",
-    ExitCode.PUBLISH: "a topic is refused, or its message is not acknowledged",
+    ExitCode.UNREACHABLE: "TCP: no answer from the broker's address and port",
+    ExitCode.CA_FILE: "the CA file is missing or contains no certificate",
+    ExitCode.TLS: "TLS: certificate not trusted, for another name or expired, or no TLS on that port",
+    ExitCode.CREDENTIALS: "token, password or certificate: missing, unreadable, expired, or for another audience",
+    ExitCode.NO_SESSION: "no answer to CONNECT, or the broker asks to retry later",
+    ExitCode.PUBLISH: "a topic is rejected, or its message is not acknowledged",
 }
 
 
 class Severity(StrEnum):
-    """How a line is to be taken. A warning may explain a later failure; by itself it is none."""
+    """The first word of a line. A warning may explain a later failure; it is not one itself."""
 
     OK = "ok"
     NOTE = "note"
@@ -53,24 +53,24 @@ class Severity(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One line."""
+    """One line of the output."""
 
-    mark: Severity
+    severity: Severity
     text: str
 
 
 class Failure(Exception):
-    """A check has failed, so that later ones make no sense.  fix: what to do, in sentences, one a line."""
+    """A failed step, which ends the attempt.  fix: what to do, one sentence or command a line."""
 
-    def __init__(self, code: ExitCode, what: str, *fix: str) -> None:
-        super().__init__(what)
+    def __init__(self, code: ExitCode, problem: str, *fix: str) -> None:
+        super().__init__(problem)
         self.code, self.fix = code, fix
 
 
-class Plan(NamedTuple):
-    """What is to be checked.
+class PreflightInputs(NamedTuple):
+    """The configuration that a preflight tests.
 
-    topics: all that the plant publishes to.  mistakes: those in its YAML, or none.  warnings: of the settings.
+    topics: every topic that the plant publishes to.  mistakes: errors in its YAML.  warnings: about the settings.
     """
 
     settings: Settings
@@ -80,14 +80,14 @@ class Plan(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A plan and how to go about it.
+class CheckContext:
+    """What every check gets: the configuration, and the options of the run.
 
-    timeout_seconds: how long each single answer may take.  audience: what the broker is thought to want in a token.
-    wall_clock: Unix seconds.  publish: whether to publish at all.
+    timeout_seconds: longest wait for a single answer.  audience: that the broker is assumed to expect in a token.
+    wall_clock: returns Unix seconds.  publish: whether to send test messages.
     """
 
-    plan: Plan
+    inputs: PreflightInputs
     wall_clock: Callable[[], float]
     timeout_seconds: float = 10.0
     audience: str = "aio-internal"
@@ -95,8 +95,8 @@ class Case:
 
     @property
     def settings(self) -> Settings:
-        """The settings of the plan."""
-        return self.plan.settings
+        """The settings to test."""
+        return self.inputs.settings
 
     @property
     def where(self) -> str:
@@ -105,34 +105,34 @@ class Case:
 
 
 def ok(text: str) -> Finding:
-    """Something is as it should be."""
+    """Return a finding that something is correct."""
     return Finding(Severity.OK, text)
 
 
 def note(text: str) -> Finding:
-    """Something is worth knowing."""
+    """Return a finding that only informs."""
     return Finding(Severity.NOTE, text)
 
 
 def warn(text: str) -> Finding:
-    """Something may turn out to be wrong."""
+    """Return a finding that something may be wrong."""
     return Finding(Severity.WARN, text)
 
 
-def moment(unix_seconds: float) -> str:
-    """A time as people write it, in UTC."""
+def utc_text(unix_seconds: float) -> str:
+    """Return a time as readable text in UTC, to the second."""
     try:
         return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, OSError, ValueError):
         return f"{unix_seconds:g} s after 1970"
 
 
-def get(what: str) -> str:
-    """The command that shows something of Azure IoT Operations."""
-    return f"kubectl get {what} -n azure-iot-operations"
+def kubectl_get(resource: str) -> str:
+    """Return the command that lists resources of Azure IoT Operations."""
+    return f"kubectl get {resource} -n azure-iot-operations"
 
 
-def some(names: Sequence[str], most: int = 8) -> str:
-    """A list for a line: the first names, and how many more there are."""
+def abbreviated(names: Sequence[str], most: int = 8) -> str:
+    """Return the first names as one text, with the number of the others."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -1,4 +1,4 @@
-"""Preflight's login: is what we have to show any good, and does the broker let us in."""
+"""The steps login and CONNECT: whether the credentials are usable, and whether the broker accepts them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
-from cli.preflight.findings import Case, ExitCode, Failure, Finding, get, moment, note, ok, some, warn
+from cli.preflight.findings import (
+    CheckContext,
+    ExitCode,
+    Failure,
+    Finding,
+    abbreviated,
+    kubectl_get,
+    note,
+    ok,
+    utc_text,
+    warn,
+)
 from cli.preflight.session import CLIENT_ID_SUFFIX, Probe, session
 from edge.mqtt.auth.credentials import CredentialsUnavailable, Reader, Token, read_password, read_token, token_file
 from edge.mqtt.connack import shortcomings
@@ -18,7 +29,7 @@ from edge.settings.loader import AuthMethod
 
 _ACCOUNT = re.compile(r"system:serviceaccount:([^:]+):([^:]+)")
 _SHORT_SECONDS = 60.0
-_GRANTS: Final = {
+_LIMITS: Final = {
     "ReceiveMaximum": "Receive Maximum {}",
     "MaximumQoS": "Maximum QoS {}",
     "MaximumPacketSize": "Maximum Packet Size {} bytes",
@@ -26,81 +37,81 @@ _GRANTS: Final = {
     "SessionExpiryInterval": "Session Expiry {} s",
     "ServerKeepAlive": "Server Keep Alive {} s",
 }
-"""What CONNACK may say, by paho's names (MQTT 5, 3.2.2.3)."""
+"""Properties of CONNACK by paho's names (MQTT 5, 3.2.2.3)."""
 
-_VOLUME = "Is the volume `broker-sat` in the pod, as in deployment.yaml: a directory, never a subPath?"
-_ELSEWHERE = "Outside Kubernetes choose another login: MQTT_AUTH_METHOD is one of NONE, USERPASS or X509 there."
-_MOUNT = ("Mount the secret with that file, readable for this user.",)
-_KUBELET = "Is it mounted by subPath? Then it is never renewed. Otherwise the node's kubelet should have renewed it."
-_CLOCK = "If that does not agree with your watch, this machine's clock is wrong: compare `date -u`."
+_VOLUME = "Is the volume `broker-sat` mounted in the pod, as in deployment.yaml: as a directory, not by subPath?"
+_NOT_KUBERNETES = "Outside Kubernetes, set MQTT_AUTH_METHOD to NONE, USERPASS or X509."
+_MOUNT = ("Mount the secret that contains this file, readable for this user.",)
+_KUBELET = "If it is mounted by subPath, it is never refreshed. Otherwise the node's kubelet should have refreshed it."
+_CLOCK = "If that contradicts the current time, this machine's clock is wrong: compare `date -u`."
 _AUDIENCE = (
     "Set `audience` in the pod's volume `broker-sat` to one that the broker's BrokerAuthentication has:",
-    f"{get('brokerauthentication')} -o yaml",
-    "Where the broker wants another than aio-internal, name it here by --audience.",
+    f"{kubectl_get('brokerauthentication')} -o yaml",
+    "If the broker expects another audience than aio-internal, pass it by --audience.",
 )
-_LATER = f"The broker is up, but not ready for us: {get('pods')}; --wait tries again."
-_MAY_CONNECT = f"The broker's authorization must let the client id connect; preflight's ends in `{CLIENT_ID_SUFFIX}`."
-_MOVED = ("Ask who runs the broker where it is now, and set MQTT_BROKER to that.", _LATER)
+_LATER = f"The broker answers, but is not ready: {kubectl_get('pods')}; --wait retries."
+_MAY_CONNECT = f"The broker's authorization must allow the client id; preflight's ends in `{CLIENT_ID_SUFFIX}`."
+_MOVED = ("Ask the operator of the broker for its new address, and set MQTT_BROKER to it.", _LATER)
 _FIXES: Final[Mapping[int, tuple[str, ...]]] = {
-    0x84: ("Point MQTT_BROKER and MQTT_PORT at a broker that speaks MQTT 5; older versions cannot take our login.",),
+    0x84: ("Set MQTT_BROKER and MQTT_PORT to a broker with MQTT 5; older versions do not support this login.",),
     0x85: (
         "Set MQTT_CLIENT_ID to a shorter one of letters, digits and `-`.",
-        f"preflight appends `{CLIENT_ID_SUFFIX}`: if the broker knows its clients by their ids, allow that one too.",
+        f"preflight appends `{CLIENT_ID_SUFFIX}`: if the broker has a list of client ids, add that one.",
     ),
-    0x86: ("Compare MQTT_USERNAME and the file MQTT_PASSWORD_FILE with what the broker has.",),
+    0x86: ("Compare MQTT_USERNAME and the file MQTT_PASSWORD_FILE with the users of the broker.",),
     0x8C: (
-        f"This port offers another login, see its authenticationRef: {get('brokerlistener')} -o yaml",
-        "Then set MQTT_AUTH_METHOD to that login, or MQTT_PORT to a port with ours.",
+        f"This port requires another login, see its authenticationRef: {kubectl_get('brokerlistener')} -o yaml",
+        "Set MQTT_AUTH_METHOD to that login, or MQTT_PORT to a port that accepts this one.",
     ),
     0x97: (
-        "It has too many connections or sessions, or too little memory: fewer replicas, or a larger broker.",
+        "It has too many connections or sessions, or too little memory: use fewer replicas or a larger broker.",
         _LATER,
     ),
     0x9C: _MOVED,
     0x9D: _MOVED,
-    0x9F: ("Too many clients connect at once: wait, or start replicas one after the other.", _LATER),
+    0x9F: ("Too many clients connect at once: wait, or start the replicas one after the other.", _LATER),
 }
 _NOT_AUTHORIZED_FIXES: Final[Mapping[AuthMethod, tuple[str, ...]]] = {
     AuthMethod.K8S_SAT: (
-        f"Does the BrokerAuthentication of this port know us? {get('brokerauthentication')} -o yaml",
-        "A token is good only in the cluster that made it, and only as long as its pod and its service account exist.",
+        f"Does the BrokerAuthentication accept this token? {kubectl_get('brokerauthentication')} -o yaml",
+        "A token is valid only in the cluster that issued it, and only while its pod and its service account exist.",
         _MAY_CONNECT,
     ),
     AuthMethod.USERPASS: (*_FIXES[0x86], _MAY_CONNECT),
-    AuthMethod.X509: ("Does the broker know the subject of the certificate MQTT_CERT_FILE?", _MAY_CONNECT),
-    AuthMethod.NONE: ("Set MQTT_AUTH_METHOD to a login that the broker offers on this port.", _MAY_CONNECT),
+    AuthMethod.X509: ("Does the broker accept the subject of the certificate MQTT_CERT_FILE?", _MAY_CONNECT),
+    AuthMethod.NONE: ("Set MQTT_AUTH_METHOD to a login that this port of the broker accepts.", _MAY_CONNECT),
 }
-"""What to do about 0x87 on CONNECT, by how we log in."""
+"""What to do about 0x87 on CONNECT, by method of login."""
 
 
-async def check_credentials(case: Case) -> list[Finding]:
-    """What we log in with, as far as can be seen from here. Secrets are read, never shown."""
-    method = case.settings.mqtt_auth_method
+async def check_credentials(context: CheckContext) -> list[Finding]:
+    """Report the credentials as far as they can be checked without the broker. Secrets are read, never shown."""
+    method = context.settings.mqtt_auth_method
     try:
-        return await _CHECKS[method](case)
+        return await _CHECKS[method](context)
     except CredentialsUnavailable as error:
-        fixes = (_VOLUME, _ELSEWHERE) if method is AuthMethod.K8S_SAT else _MOUNT
+        fixes = (_VOLUME, _NOT_KUBERNETES) if method is AuthMethod.K8S_SAT else _MOUNT
         raise Failure(ExitCode.CREDENTIALS, str(error), *fixes) from None
 
 
-async def check_connect(case: Case) -> list[Finding]:
-    """CONNECT as the daemon would, but as a client of our own; and what the broker grants."""
+async def check_connect(context: CheckContext) -> list[Finding]:
+    """Connect as the simulator would, under another client id, and report the limits that the broker sets."""
     try:
-        async with session(case, Probe()) as (_, accepted):
-            name = case.settings.mqtt_client_id + CLIENT_ID_SUFFIX
-            return [ok(f"the broker lets us in as {name}"), *_grants(case, accepted.granted)]
+        async with session(context, Probe()) as (_, accepted):
+            name = context.settings.mqtt_client_id + CLIENT_ID_SUFFIX
+            return [ok(f"connected as {name}"), *_granted_limits(context, accepted.granted)]
     except (BrokerRefused, ConnectionEnded) as error:
-        raise await not_let_in(case, error) from None
+        raise await connect_failure(context, error) from None
 
 
-async def not_let_in(case: Case, error: BrokerRefused | ConnectionEnded) -> Failure:
-    """Why CONNECT was not answered, or not as we wanted it."""
+async def connect_failure(context: CheckContext, error: BrokerRefused | ConnectionEnded) -> Failure:
+    """Return the failure for a CONNECT that was rejected or not answered."""
     if isinstance(error, BrokerRefused):
-        return await _refused(case, error)
+        return await _rejected(context, error)
     return Failure(
         ExitCode.NO_SESSION,
         f"no answer to CONNECT: {error}",
-        "Is it an MQTT 5 broker that listens there? An older one, or a proxy, may close the connection or be silent.",
+        "Does an MQTT 5 broker listen there? An older one, or a proxy, may close the connection or not answer.",
         _LATER,
     )
 
@@ -108,111 +119,111 @@ async def not_let_in(case: Case, error: BrokerRefused | ConnectionEnded) -> Fail
 # credentials
 
 
-async def _check_token(case: Case) -> list[Finding]:
-    path = case.settings.sat_token_path
-    token = await _token(case)
+async def _check_token(context: CheckContext) -> list[Finding]:
+    path = context.settings.sat_token_path
+    token = await _token(context)
     if token.expires_at is None:
         raise Failure(
             ExitCode.CREDENTIALS,
-            f"token file {path} holds no JWT with an expiry",
+            f"token file {path} contains no JWT with an expiry",
             "Mount a projected service account token there, not a Secret.",
             _VOLUME,
         )
-    if token.expires_at <= case.wall_clock():
+    if token.expires_at <= context.wall_clock():
         raise Failure(
             ExitCode.CREDENTIALS,
-            f"the token in {path} has expired at {moment(token.expires_at)}",
+            f"the token in {path} expired at {utc_text(token.expires_at)}",
             _KUBELET,
             _CLOCK,
         )
     audience = _audiences(token) or "none"
-    shown = f"{_account(token)}, for {audience}, valid until {moment(token.expires_at)}"
-    return [ok(f"{path}: {shown}"), *(warn(doubt.what) for doubt in _doubts(case, token))]
+    shown = f"{_account(token)}, for {audience}, valid until {utc_text(token.expires_at)}"
+    return [ok(f"{path}: {shown}"), *(warn(each.problem) for each in _possible_problems(context, token))]
 
 
-async def _token(case: Case) -> Token:
-    return await Reader(partial(read_token, token_file(case.settings)), case.timeout_seconds).now()
+async def _token(context: CheckContext) -> Token:
+    return await Reader(partial(read_token, token_file(context.settings)), context.timeout_seconds).now()
 
 
 def _audiences(token: Token) -> str:
-    return printable(some(token.audience))
+    return printable(abbreviated(token.audience))
 
 
 def _account(token: Token) -> str:
-    """Whose token it is."""
+    """Return the service account of a token, or its subject if that is not one."""
     subject = printable(token.subject)
     account = _ACCOUNT.fullmatch(subject)
     return f"service account {account[2]} in {account[1]}" if account else f"subject {subject or 'none'}"
 
 
-class _Doubt(NamedTuple):
-    """What may be wrong with a token, though the broker may think otherwise."""
+class _TokenProblem(NamedTuple):
+    """A possible cause of rejection; only the broker decides."""
 
-    what: str
+    problem: str
     fix: tuple[str, ...]
 
 
-def _doubts(case: Case, token: Token) -> Iterator[_Doubt]:
-    """What may be wrong with the token; the broker's answer will tell."""
-    if case.audience not in token.audience:
-        held = _audiences(token) or "nobody"
-        yield _Doubt(f"wrong audience: the token is for {held}, not for {case.audience}", _AUDIENCE)
+def _possible_problems(context: CheckContext, token: Token) -> Iterator[_TokenProblem]:
+    """Yield what may be wrong with the token, the likeliest first."""
+    if context.audience not in token.audience:
+        audiences = _audiences(token) or "no audience"
+        yield _TokenProblem(f"wrong audience: the token is for {audiences}, not for {context.audience}", _AUDIENCE)
     if not _ACCOUNT.fullmatch(token.subject):
-        yield _Doubt("the token's subject is no service account", (_VOLUME,))
-    if token.not_before is not None and token.not_before > case.wall_clock():
-        yield _Doubt(f"the token is valid only from {moment(token.not_before)} on", (_CLOCK,))
-    if token.expires_at is not None and token.expires_at - case.wall_clock() < _SHORT_SECONDS:
-        yield _Doubt("the token expires within a minute, and no new one is there", (_KUBELET,))
+        yield _TokenProblem("the token's subject is not a service account", (_VOLUME,))
+    if token.not_before is not None and token.not_before > context.wall_clock():
+        yield _TokenProblem(f"the token is not valid before {utc_text(token.not_before)}", (_CLOCK,))
+    if token.expires_at is not None and token.expires_at - context.wall_clock() < _SHORT_SECONDS:
+        yield _TokenProblem("the token expires within a minute and has not been refreshed", (_KUBELET,))
 
 
-async def _check_password(case: Case) -> list[Finding]:
-    settings = case.settings
-    await Reader(partial(read_password, settings), case.timeout_seconds).now()
-    said = ok(f"user {settings.mqtt_username}, password from {settings.mqtt_password_file or 'MQTT_PASSWORD'}")
-    clear = [] if settings.mqtt_tls else [warn("MQTT_TLS=false: the password crosses the network in the clear")]
-    return [said, *clear]
+async def _check_password(context: CheckContext) -> list[Finding]:
+    settings = context.settings
+    await Reader(partial(read_password, settings), context.timeout_seconds).now()
+    login = ok(f"user {settings.mqtt_username}, password from {settings.mqtt_password_file or 'MQTT_PASSWORD'}")
+    clear = [] if settings.mqtt_tls else [warn("MQTT_TLS=false: the password is sent unencrypted")]
+    return [login, *clear]
 
 
-async def _check_certificate(case: Case) -> list[Finding]:
-    """The handshake has loaded it."""
-    return [ok(f"certificate {case.settings.mqtt_cert_file}")]
+async def _check_certificate(context: CheckContext) -> list[Finding]:
+    """Report the certificate file, which the handshake has loaded."""
+    return [ok(f"certificate {context.settings.mqtt_cert_file}")]
 
 
-async def _check_nothing(_case: Case) -> list[Finding]:
-    return [note("MQTT_AUTH_METHOD=NONE: we do not say who we are")]
+async def _check_anonymous(_context: CheckContext) -> list[Finding]:
+    return [note("MQTT_AUTH_METHOD=NONE: the simulator connects without credentials")]
 
 
-_CHECKS: Final[Mapping[AuthMethod, Callable[[Case], Awaitable[list[Finding]]]]] = {
+_CHECKS: Final[Mapping[AuthMethod, Callable[[CheckContext], Awaitable[list[Finding]]]]] = {
     AuthMethod.K8S_SAT: _check_token,
     AuthMethod.USERPASS: _check_password,
     AuthMethod.X509: _check_certificate,
-    AuthMethod.NONE: _check_nothing,
+    AuthMethod.NONE: _check_anonymous,
 }
 
 
 # CONNACK
 
 
-def _grants(case: Case, granted: Mapping[str, int]) -> Iterator[Finding]:
-    """What the broker grants, and where that is less than we would like."""
-    told = [form.format(f"{granted[name]:,}") for name, form in _GRANTS.items() if name in granted]
-    yield note(f"the broker grants: {', '.join(told) or 'everything, as it sets no limits'}")
-    yield from map(warn, shortcomings(granted, case.settings))
+def _granted_limits(context: CheckContext, granted: Mapping[str, int]) -> Iterator[Finding]:
+    """Report the limits that the broker sets, and warn about those that cost throughput or features."""
+    limits = [form.format(f"{granted[name]:,}") for name, form in _LIMITS.items() if name in granted]
+    yield note(f"limits of the broker: {', '.join(limits) or 'none'}")
+    yield from map(warn, shortcomings(granted, context.settings))
 
 
-async def _refused(case: Case, error: BrokerRefused) -> Failure:
-    """The broker said no; a doubtful token is the likeliest reason for `Not authorized`."""
-    if error.code == NOT_AUTHORIZED and (doubt := await _first_doubt(case)):
-        return Failure(ExitCode.CREDENTIALS, f"{doubt.what}; {error}", *doubt.fix)
-    fixes = _NOT_AUTHORIZED_FIXES[case.settings.mqtt_auth_method] if error.code == NOT_AUTHORIZED else None
-    code = ExitCode.REFUSED if error.final else ExitCode.NO_SESSION
+async def _rejected(context: CheckContext, error: BrokerRefused) -> Failure:
+    """Return the failure for a rejected CONNECT; a suspicious token is the likeliest cause of `Not authorized`."""
+    if error.code == NOT_AUTHORIZED and (likely := await _first_problem(context)):
+        return Failure(ExitCode.CREDENTIALS, f"{likely.problem}; {error}", *likely.fix)
+    fixes = _NOT_AUTHORIZED_FIXES[context.settings.mqtt_auth_method] if error.code == NOT_AUTHORIZED else None
+    code = ExitCode.REJECTED if error.final else ExitCode.NO_SESSION
     return Failure(code, str(error), *(fixes or _FIXES.get(error.code, (_LATER,))))
 
 
-async def _first_doubt(case: Case) -> _Doubt | None:
-    if case.settings.mqtt_auth_method is not AuthMethod.K8S_SAT:
+async def _first_problem(context: CheckContext) -> _TokenProblem | None:
+    if context.settings.mqtt_auth_method is not AuthMethod.K8S_SAT:
         return None
     try:
-        return next(_doubts(case, await _token(case)), None)
+        return next(_possible_problems(context, await _token(context)), None)
     except CredentialsUnavailable:
         return None

@@ -1,4 +1,4 @@
-"""A preflight's own MQTT sessions: the daemon's connection, with a client id of its own, and nothing left behind."""
+"""MQTT sessions of a preflight: the simulator's own connection code under another client id, ended without a trace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
-from cli.preflight.findings import Case
+from cli.preflight.findings import CheckContext
 from edge.mqtt.auth.credentials import Login, Reader
 from edge.mqtt.connack import Accepted
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
@@ -19,32 +19,32 @@ from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID
 from edge.settings.loader import AuthMethod, Settings
 
 CLIENT_ID_SUFFIX: Final = "-preflight"
-"""Keeps a preflight from taking over the session of the replica beside which it runs."""
+"""Prevents a preflight from taking over the session of a running replica."""
 
 TOO_LARGE: Final = 0x95
-"""The reason code for what is longer than the broker's Maximum Packet Size."""
+"""Reason code Packet too large, for frames above the broker's Maximum Packet Size (MQTT 5, 3.2.2.3.6)."""
 
-SIGN: Final = ("edgemqttsim", "preflight")
+TEST_PROPERTY: Final = ("edgemqttsim", "preflight")
 """The user property of a test message."""
 
-_EXPIRY: Final = b"\x02" + (1).to_bytes(4, "big")
-"""Message expiry interval: nobody who is away now shall find a test in the queue (MQTT 5, 3.3.2.3.3)."""
+_ONE_SECOND_EXPIRY: Final = b"\x02" + (1).to_bytes(4, "big")
+"""Message Expiry Interval, so that no offline subscriber gets a test message later (MQTT 5, 3.3.2.3.3)."""
 
 _MOST_IN_FLIGHT = 100
-_FAREWELL_SECONDS = 1.0
+_DISCONNECT_SECONDS = 1.0
 
 
 class Probe:
-    """Publishes one empty message to each topic, within the broker's window, and notes how each is answered.
+    """A publisher of one empty message a topic, within the broker's window, that records the answers.
 
-    answers: reason codes of PUBACK by topic.  answered: set once there is nothing more to come.
-    begun: the broker has let us in.  certain: it answers; at QoS 0 it does not.
+    answers: reason codes of PUBACK by topic.  answered: set when no answer is missing.
+    is_connected: whether the broker has accepted the connection.  expects_answers: false at QoS 0, which has none.
     """
 
     def __init__(self, topics: Iterable[str] = ()) -> None:
         self.answers: dict[str, int] = {}
         self.answered = asyncio.Event()
-        self.begun, self.certain = False, True
+        self.is_connected, self.expects_answers = False, True
         self._waiting = deque(topics)
         self._unanswered: dict[int, str] = {}
         self._window = 1
@@ -59,34 +59,34 @@ class Probe:
 
     @property
     def waiting_seconds(self) -> float:
-        """Nothing for the connection to watch: a preflight has a patience of its own."""
+        """Return 0, as a preflight has a timeout of its own instead of the connection's."""
         return 0.0
 
     def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:  # noqa: ARG002
-        """The connection is up."""
-        self.begun, self.certain = True, bool(limits.qos)
+        """Begin to publish on an established connection."""
+        self.is_connected, self.expects_answers = True, bool(limits.qos)
         self._wire, self._window, self._most_bytes = wire, min(limits.window, _MOST_IN_FLIGHT), limits.frame_bytes
         self.fill()
 
     def close(self) -> None:
-        """The connection is gone."""
+        """Stop publishing, as the connection has ended."""
         self._wire = None
 
     def fill(self) -> None:
-        """Publish as much as window and wire allow."""
+        """Publish as many messages as the window and the transport allow."""
         while self._wire and self._wire.writable and self._waiting and len(self._unanswered) < self._window:
             self._publish(self._wire, self._waiting.popleft())
         if not self.missing:
             self.answered.set()
 
     def acknowledged(self, packet_ids: Iterable[int], code: int) -> int:
-        """The broker has answered all these alike (MQTT 5, 3.4); how many of them were in flight."""
+        """Record one reason code for several packets (MQTT 5, 3.4), and return how many of them were in flight."""
         topics = [self._unanswered.pop(packet_id) for packet_id in packet_ids if packet_id in self._unanswered]
         self.answers.update(dict.fromkeys(topics, code))
         return len(topics)
 
     def _publish(self, wire: FrameWriter, topic: str) -> None:
-        packet_id = self._next_id if self.certain else None
+        packet_id = self._next_id if self.expects_answers else None
         frame = empty_message(topic, packet_id)
         if self._most_bytes is not None and len(frame) > self._most_bytes:
             # The broker has said so before: it would close the connection (MQTT 5, 3.2.2.3.6).
@@ -99,50 +99,51 @@ class Probe:
 
 
 def empty_message(topic: str, packet_id: int | None) -> bytes:
-    """PUBLISH without payload, never retained: QoS 1 under `packet_id`, QoS 0 where that is None (MQTT 5, 3.3).
+    """Return a PUBLISH without payload and not retained: QoS 1 under `packet_id`, QoS 0 if that is None (MQTT 5, 3.3).
 
-    An empty message cannot be taken for a row by any consumer, and no connector finds data points in it.
+    No consumer can count an empty message as production, and no connector finds data points in it.
     """
-    properties = _EXPIRY + user_property(*SIGN)
+    properties = _ONE_SECOND_EXPIRY + user_property(*TEST_PROPERTY)
     head, identifier = (PUBLISH, b"") if packet_id is None else (PUBLISH | QOS_1, packet_id.to_bytes(2, "big"))
     body = text(topic) + identifier + varint(len(properties)) + properties
     return bytes((head,)) + varint(len(body)) + body
 
 
 @asynccontextmanager
-async def session(case: Case, probe: Probe, **changes: object) -> AsyncIterator[tuple[Connection, Accepted]]:
-    """A session that is ended at the broker on leaving; ConnectionEnded or BrokerRefused where there is none.
+async def session(context: CheckContext, probe: Probe, **changes: object) -> AsyncIterator[tuple[Connection, Accepted]]:
+    """Connect, and end the session at the broker on exit.
 
-    changes: settings that differ from the daemon's.  CredentialsUnavailable where a file of the login is not there.
+    changes: settings that differ from the simulator's.  Raise ConnectionEnded or BrokerRefused if there is no session,
+    and CredentialsUnavailable if a file of the login cannot be read.
     """
-    ours = {"mqtt_client_id": case.settings.mqtt_client_id + CLIENT_ID_SUFFIX, "mqtt_qos": 1}
-    settings: Settings = case.settings.model_copy(update=ours | changes)
+    ours = {"mqtt_client_id": context.settings.mqtt_client_id + CLIENT_ID_SUFFIX, "mqtt_qos": 1}
+    settings: Settings = context.settings.model_copy(update=ours | changes)
     connection = Connection(settings, probe, on_auth=lambda _code: None)
     try:
-        accepted = await _opened(case, connection, settings)
+        accepted = await _connect(context, connection, settings)
         try:
             yield connection, accepted
         finally:
             connection.disconnect(session_expiry_seconds=0)
-            await connection.closed(_FAREWELL_SECONDS)
+            await connection.closed(_DISCONNECT_SECONDS)
     finally:
         connection.close()
 
 
-async def _opened(case: Case, connection: Connection, settings: Settings) -> Accepted:
-    login = await Reader(partial(Login.of, settings), case.timeout_seconds).now()
+async def _connect(context: CheckContext, connection: Connection, settings: Settings) -> Accepted:
+    login = await Reader(partial(Login.of, settings), context.timeout_seconds).now()
     try:
-        async with asyncio.timeout(case.timeout_seconds):
+        async with asyncio.timeout(context.timeout_seconds):
             return await connection.open(login, clean_start=True)
     except TimeoutError:
-        raise ConnectionEnded(f"{case.where} did not answer within {case.timeout_seconds:g} s") from None
+        raise ConnectionEnded(f"{context.where} did not answer within {context.timeout_seconds:g} s") from None
 
 
-async def speaks_plain_mqtt(case: Case) -> bool:
-    """Whether the port answers an anonymous CONNECT without TLS, be it by a refusal. No credentials are sent."""
+async def answers_plain_mqtt(context: CheckContext) -> bool:
+    """Return whether the port answers a CONNECT without TLS, also by a rejection. No credentials are sent."""
     plain: Mapping[str, object] = {"mqtt_tls": False, "mqtt_auth_method": AuthMethod.NONE, "mqtt_session_expiry": 0}
     try:
-        async with session(case, Probe(), **plain):
+        async with session(context, Probe(), **plain):
             return True
     except BrokerRefused:
         return True

@@ -1,1 +1,1 @@
-"""`verify`: what messages report of the plant, against the ground truth."""
+"""The command `verify`: compare what messages report with the ground truth."""

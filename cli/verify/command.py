@@ -1,7 +1,7 @@
-"""`verify`: what rows say of the plant, against what is true: row by row, and in sum as OEE.
+"""Compare messages with the ground truth: each message by itself, and OEE figures in sum.
 
-Exit codes: 0 what is said is true; 1 it is not, a machine says nothing, or with --strict rows are missing, repeated, in
-disorder or junk; 2 something given cannot be read, or cannot be judged; 3 too little is said to judge by.
+Exit codes: 0 they agree; 1 they do not, a machine sends nothing, or with --strict messages are missing, repeated, out
+of order or unreadable; 2 an input cannot be read or is too coarse; 3 too few figures could be compared.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import IO, Final, TextIO
 
 from cli.arguments import amount, some_period
-from cli.verify.checks import Question, hold
-from cli.verify.comparison import BOUNDS, Calculator, Limits, from_rows
+from cli.verify.comparison import BOUNDS, Calculator, Limits, from_messages
 from cli.verify.input.ground_truth import load
-from cli.verify.input.reference import Reference, Unreadable, fetch, lines_of, opened
-from cli.verify.input.rows import Rows, TypeNames
-from cli.verify.input.subscriber import CannotListen, Subscriber
+from cli.verify.input.received_messages import ReceivedMessages, TypeInfo
+from cli.verify.input.reference import InvalidInput, Reference, fetch_oee, open_file, read_lines
+from cli.verify.input.subscriber import SubscribeFailed, Subscriber
 from cli.verify.report import ExitCode, Report
+from cli.verify.verification import Criteria, verify_messages
 from edge.mqtt.auth.credentials import CredentialsUnavailable
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings, add_flags
 
 _LATE_SECONDS = 2.0
 _BOUNDS: Final = {
-    "availability": "points of availability that a machine's rows may be off",
+    "availability": "points by which the availability of a machine may be off",
     "performance": "points of performance",
     "quality": "points of quality",
     "oee": "points of OEE",
@@ -40,11 +40,11 @@ _BOUNDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What `verify` is asked for.
+    """The options of `verify`.
 
-    rows: file of rows, `-` for standard input.  from_mqtt: listen to the broker instead, for `duration` seconds, to
-    `topics`.  truth: file or URL.  machines: pattern of the ids that count.  *_within: how far figures may be off, in
-    points and per cent.  flags: values of settings, as they were typed.
+    rows: file of messages, `-` for standard input.  from_mqtt: subscribe to `topics` of the broker instead, for
+    `duration` seconds.  truth: ground truth file or URL.  machines: pattern of machine ids to compare.  *_within: how
+    far figures may be off, in points and percent.  flags: values of settings, as typed.
     """
 
     rows: str | None = None
@@ -63,7 +63,7 @@ class VerifyOptions:
 
     @property
     def limits(self) -> Limits:
-        """How far each figure may be off."""
+        """The bounds as shares."""
         within = (
             self.availability_within,
             self.performance_within,
@@ -75,24 +75,32 @@ class VerifyOptions:
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
-    """Give the parser the options of the command, and those of the daemon for --from-mqtt."""
+    """Add the options of the command, and the simulator's settings for --from-mqtt, to the parser."""
     parser.usage = "%(prog)s [ROWS] [FLAG ...]"
     parser.epilog = (
-        "Exit codes: 0 what rows say is true; 1 it is not, a machine says nothing, or with --strict rows are missing, "
-        "repeated, in disorder or junk; 2 something given cannot be read, or is too coarse to judge; 3 too little is "
-        "said to judge: the time is too short."
+        "Exit codes: 0 messages and ground truth agree; 1 they do not, a machine sends nothing, or with --strict "
+        "messages are missing, repeated, out of order or unreadable; 2 an input cannot be read, or is too coarse; "
+        "3 too few figures could be compared: the time is too short."
     )
     these = parser.add_argument_group("What to verify")
     these.add_argument(
-        "rows", nargs="?", metavar="ROWS", help="file of rows, one a line, perhaps gzip; - is standard input"
+        "rows", nargs="?", metavar="ROWS", help="file of messages, one a line, may be gzip; - is standard input"
     )
-    these.add_argument("--from-mqtt", action="store_true", help="listen to the broker instead")
-    these.add_argument("--duration", type=some_period, metavar="TIME", help="how long to listen")
-    these.add_argument("--topics", metavar="FILTER", help="topics to listen to; default: all below MQTT_TOPIC_PREFIX")
-    these.add_argument("--truth", metavar="FILE|URL", help="truth file, or /oee; live, default: /oee at HTTP_PORT")
-    these.add_argument("--machines", metavar="PATTERN", default="*", help="only machines with such an id, as CNC-*")
+    these.add_argument("--from-mqtt", action="store_true", help="receive messages from the broker instead")
+    these.add_argument("--duration", type=some_period, metavar="TIME", help="how long to receive messages")
+    these.add_argument("--topics", metavar="FILTER", help="topic filter; default: all below MQTT_TOPIC_PREFIX")
     these.add_argument(
-        "--strict", action="store_true", help="exit with 1 also if rows are missing, repeated, in disorder or junk"
+        "--truth",
+        metavar="FILE|URL",
+        help="ground truth file, or URL of /oee; default with --from-mqtt: /oee at HTTP_PORT",
+    )
+    these.add_argument(
+        "--machines", metavar="PATTERN", default="*", help="only machines whose id matches, such as CNC-*"
+    )
+    these.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with 1 also if messages are missing, repeated, out of order or unreadable",
     )
     for (name, text), bound in zip(_BOUNDS.items(), BOUNDS, strict=True):
         these.add_argument(
@@ -106,75 +114,83 @@ def run_verify(
     settings: Callable[[], Settings],
     *,
     out: TextIO | None = None,
-    calculate: Calculator = from_rows,
+    calculate: Calculator = from_messages,
 ) -> int:
-    """Do what the options say, write the report, give the exit code.
+    """Compare as the options say, write the report, and return the exit code.
 
-    settings: asked with --from-mqtt only; may raise SettingsError.  calculate: how figures are made from rows.
+    settings: called with --from-mqtt only; may raise SettingsError.  calculate: computes figures from counts.
     """
     out = out or sys.stdout
     try:
-        rows, reference = _live(options, settings()) if options.from_mqtt else _from_file(options)
-        _check_any(rows)
-        verdict = Report(rows, hold(rows, reference, Question(options.machines, options.limits, calculate)))
-    except (Unreadable, CannotListen, CredentialsUnavailable) as error:
+        messages, reference = _from_broker(options, settings()) if options.from_mqtt else _from_files(options)
+        _require_messages(messages)
+        report = Report(
+            messages, verify_messages(messages, reference, Criteria(options.machines, options.limits, calculate))
+        )
+    except (InvalidInput, SubscribeFailed, CredentialsUnavailable) as error:
         print(f"verify: {error}", file=sys.stderr)
-        return ExitCode.UNREADABLE
-    out.writelines(f"{line}\n" for line in verdict.report())
-    return verdict.code(strict=options.strict)
+        return ExitCode.INVALID_INPUT
+    out.writelines(f"{line}\n" for line in report.lines())
+    return report.exit_code(strict=options.strict)
 
 
-def _check_any(rows: Rows) -> None:
-    if not rows.machines:
-        what = f"{rows.outside:,} of another time than the truth, {rows.others:,} of no machine, {rows.junk:,} junk"
-        raise Unreadable(f"no machine's row in {rows.lines:,} lines: {what}")
+def _require_messages(messages: ReceivedMessages) -> None:
+    if not messages.machines:
+        others = f"{messages.unrelated:,} unrelated, {messages.unreadable:,} unreadable"
+        raise InvalidInput(
+            f"no message of a machine in {messages.lines:,} lines:"
+            f" {messages.outside:,} outside the time of the ground truth, {others}"
+        )
 
 
-# gathering
+# inputs
 
 
-def _from_file(options: VerifyOptions) -> tuple[Rows, Reference]:
+def _from_files(options: VerifyOptions) -> tuple[ReceivedMessages, Reference]:
     if not options.rows or not options.truth:
-        raise Unreadable("say which rows (a file, or --from-mqtt) and which truth (--truth)")
+        raise InvalidInput("name the messages (a file, or --from-mqtt) and the ground truth (--truth)")
     reference = load(options.truth)
-    rows = _rows_of(reference)
+    messages = _no_messages_yet(reference)
     try:
         with ExitStack() as stack:
-            rows.read(lines_of(_stream(options.rows, stack), options.rows))
+            messages.read(read_lines(_stream(options.rows, stack), options.rows))
     except (OSError, EOFError, zlib.error) as error:
-        raise Unreadable(f"cannot read {options.rows}: {getattr(error, 'strerror', None) or error}") from None
-    return rows, reference
+        raise InvalidInput(f"cannot read {options.rows}: {getattr(error, 'strerror', None) or error}") from None
+    return messages, reference
 
 
-def _rows_of(reference: Reference) -> Rows:
-    """No rows yet, to be read by what the ground truth says of the keys of each machine type."""
+def _no_messages_yet(reference: Reference) -> ReceivedMessages:
+    """Return an empty set of messages, whose keys are read as the reference says for each machine type."""
     types, timelines = reference.types, reference.timelines
 
-    def type_of(machine_id: str) -> TypeNames | None:
+    def type_of(machine_id: str) -> TypeInfo | None:
         return types.get(timelines[machine_id].last.kind) if machine_id in timelines else None
 
-    return Rows(*reference.span, types=types.values(), type_of=type_of)
+    return ReceivedMessages(*reference.span, types=types.values(), type_of=type_of)
 
 
 def _stream(where: str, stack: ExitStack) -> IO[bytes]:
-    return sys.stdin.buffer if where == "-" else stack.enter_context(opened(Path(where)))
+    return sys.stdin.buffer if where == "-" else stack.enter_context(open_file(Path(where)))
 
 
-def _live(options: VerifyOptions, settings: Settings) -> tuple[Rows, Reference]:
-    """Listen between two answers of `/oee`, and a little longer for what is still on its way."""
+def _from_broker(options: VerifyOptions, settings: Settings) -> tuple[ReceivedMessages, Reference]:
+    """Receive messages between two answers of `/oee`, and a little longer for those in flight."""
     if not options.duration or options.duration <= 0:
-        raise Unreadable("--from-mqtt needs --duration SECONDS")
+        raise InvalidInput("--from-mqtt needs --duration SECONDS")
     url = options.truth or f"http://{joined(settings.http_host, settings.http_port)}/oee"
     topics = options.topics or f"{settings.mqtt_topic_prefix}/#"
-    with Subscriber(settings, topics) as listener:
-        print(f"listening to {topics} for {options.duration:g} s", file=sys.stderr)
-        before = fetch(url)
-        rows = _rows_of(before)
-        rows.since_ms, rows.until_ms = before.now_ms, math.inf
-        rows.read(listener.payloads(options.duration))
-        after = fetch(url)
-        rows.until_ms = after.now_ms
-        rows.read(listener.payloads(_LATE_SECONDS))
-    if listener.lost or listener.breaks:
-        print(f"verify: lost {listener.lost:,} messages here, {listener.breaks} connections", file=sys.stderr)
-    return rows, after.after(before)
+    with Subscriber(settings, topics) as subscriber:
+        print(f"subscribed to {topics} for {options.duration:g} s", file=sys.stderr)
+        before = fetch_oee(url)
+        messages = _no_messages_yet(before)
+        messages.since_ms, messages.until_ms = before.now_ms, math.inf
+        messages.read(subscriber.payloads(options.duration))
+        after = fetch_oee(url)
+        messages.until_ms = after.now_ms
+        messages.read(subscriber.payloads(_LATE_SECONDS))
+    if subscriber.dropped or subscriber.disconnects:
+        print(
+            f"verify: dropped {subscriber.dropped:,} messages, lost {subscriber.disconnects} connections",
+            file=sys.stderr,
+        )
+    return messages, after.since(before)

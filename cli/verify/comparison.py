@@ -1,22 +1,23 @@
-"""The figures of a machine from its rows and from the truth, and how far they may lie apart.
+"""Compare the OEE figures of a machine from its messages with those of the ground truth, within bounds.
 
 By ISO 22400-2: availability = producing / planned time, performance (its effectiveness) = ideal cycle * jobs /
 producing time, quality = good jobs / jobs, OEE = their product. Throughput is finished jobs per hour of the clock.
-From rows, time is rows times their period, and the ideal cycle the shortest cycle time that they say; where they say
-few or none, as those of printers and rigs, it is taken from the nameplate, which the truth stands for here.
+From messages, time is the number of messages times their period, and the ideal cycle is the shortest cycle time that
+they report. If they report few or none, as those of printers and test rigs do, it is that of the nameplate, which here
+is the ground truth.
 
-Bounds hold over a day or more. Rows sample the state once a period, and over a short time a difference above a bound
-may be due to that alone; only then is the bound widened, to the allowance:
-- Each change between producing and stopped is seen up to a period late, evenly spread: a standard deviation of
-  period / sqrt(12). Over n rows with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n, and the ends of the
-  time add one row: 1 / n.
-- A job that finishes in the last period of the time is reported after it: one job more or less, 1 / jobs. The truth
-  credits work as it is done, and rows tell of whole jobs: for performance that is another one. Where the machine was
-  gone in between, each of the times in which it was there has such ends.
+Bounds apply to a day or more. Messages sample the state once a period, and in a short time sampling alone may cause a
+difference above a bound. Only then the bound is widened to the allowance:
+- Each change between producing and stopped is visible up to a period late, evenly distributed: a standard deviation of
+  period / sqrt(12). Over n messages with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n, and the ends of the
+  span add one message: 1 / n.
+- A job that finishes in the last period of the span is reported after it: one job more or less, 1 / jobs. The ground
+  truth credits work as it is done, and messages report whole jobs: for performance, that is one more. If the machine
+  did not exist for a while, each of its presences has such ends.
 - The shortest of n cycle times exceeds the shortest possible one by about (their range / n); the chance of 7 times as
-  much is 0.1 %. The range is taken as twice the distance from the shortest to the mean. Rows say tenths of a second,
-  which may be off by half of one.
-Where the allowance is above a quarter, a figure is not judged: it is too short a time for it.
+  much is 0.1 %. The range is taken as twice the distance from the shortest to the mean. Messages report tenths of a
+  second, which may be off by half of one.
+If the allowance is above a quarter, a figure is not compared: the span is too short for it.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from cli.verify.input.reference import Truth
-from cli.verify.row_counts import MachineRows
+from cli.verify.input.reference import MachineTotals
+from cli.verify.message_counts import MessageCounts
 
 HOUR_MS: Final = 3_600_000.0
 _ROUNDING: Final = 1e-9
@@ -36,7 +37,7 @@ _MOST_ALLOWED: Final = 0.25
 
 
 class Figures(NamedTuple):
-    """Availability, performance, quality and OEE as shares, throughput in jobs an hour; None where there is none."""
+    """Availability, performance, quality and OEE as shares, throughput in jobs per hour; None if undefined."""
 
     availability: float | None
     performance: float | None
@@ -46,7 +47,7 @@ class Figures(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How far each figure may be off: shares absolutely, throughput by share of the greater one."""
+    """How far each figure may be off: shares in absolute terms, throughput as a share of the greater value."""
 
     availability: float
     performance: float
@@ -57,118 +58,120 @@ class Limits(NamedTuple):
 
 BOUNDS = Limits(0.01, 0.02, 0.01, 0.02, 0.01)
 
-Calculator = Callable[[MachineRows, float], Figures]
-"""Makes figures from a machine's rows, and hours."""
+Calculator = Callable[[MessageCounts, float], Figures]
+"""Computes figures from a machine's counts and the hours of the span."""
 
 
 class Severity(StrEnum):
-    """What is to be said of a difference: nothing, that only the allowance lets it pass, that the time is too short to
-    judge it, or that it is too great."""
+    """The rating of a difference, and its mark: within the bound, within the allowance, not comparable in so short a
+    span, or exceeding both."""
 
-    FINE = " "
+    WITHIN = " "
     ALLOWED = "~"
-    SHORT = "?"
-    TOO_FAR = "*"
+    TOO_SHORT = "?"
+    EXCEEDED = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure twice.  value: how far the rows are off; infinity where only one side says anything."""
+    """A figure by messages and by ground truth.  value: the difference; infinity if only one of the two exists."""
 
-    rows: float | None
-    truth: float | None
+    measured: float | None
+    actual: float | None
     value: float
-    mark: Severity
+    severity: Severity
 
     @property
-    def is_judged(self) -> bool:
-        """Whether there was something to compare, and enough of it."""
-        return self.mark is not Severity.SHORT and not self.rows is self.truth is None
+    def is_compared(self) -> bool:
+        """Whether both figures exist and the span is long enough."""
+        return self.severity is not Severity.TOO_SHORT and not self.measured is self.actual is None
 
 
 class StateShare(NamedTuple):
-    """A state's share of a machine's time by rows and by the truth, where they lie too far apart."""
+    """A state's share of a machine's time by messages and by ground truth."""
 
     state: str
-    rows: float
-    truth: float
+    measured: float
+    actual: float
 
 
-def from_rows(rows: MachineRows, hours: float) -> Figures:
-    """The figures as a consumer computes them."""
+def from_messages(counts: MessageCounts, hours: float) -> Figures:
+    """Compute the figures as a consumer does."""
     return _figures(
-        _ratio(rows.producing_seconds, rows.planned_seconds),
-        _ratio(rows.ideal_seconds, rows.producing_seconds),
-        _ratio(rows.good, rows.jobs),
-        _ratio(rows.jobs, hours),
+        _ratio(counts.producing_seconds, counts.planned_seconds),
+        _ratio(counts.ideal_seconds, counts.producing_seconds),
+        _ratio(counts.good, counts.jobs),
+        _ratio(counts.jobs, hours),
     )
 
 
-def from_truth(truth: Truth) -> Figures:
-    """The figures as they are."""
+def from_ground_truth(totals: MachineTotals) -> Figures:
+    """Compute the figures from the ground truth."""
     return _figures(
-        _ratio(truth.producing_ms, truth.planned_ms),
-        _ratio(truth.ideal_ms, truth.producing_ms),
-        _ratio(truth.good, truth.jobs),
-        _ratio(truth.jobs, truth.elapsed_ms / HOUR_MS),
+        _ratio(totals.producing_ms, totals.planned_ms),
+        _ratio(totals.ideal_ms, totals.producing_ms),
+        _ratio(totals.good, totals.jobs),
+        _ratio(totals.jobs, totals.elapsed_ms / HOUR_MS),
     )
 
 
 def compare(
-    rows: MachineRows, truth: Truth, bounds: Limits = BOUNDS, calculate: Calculator = from_rows
+    counts: MessageCounts, totals: MachineTotals, bounds: Limits = BOUNDS, calculate: Calculator = from_messages
 ) -> tuple[Difference, ...]:
-    """A machine's differences, in the order of `Figures`."""
-    shown, true = calculate(rows, truth.elapsed_ms / HOUR_MS), from_truth(truth)
-    return tuple(_differences(shown, true, bounds, allowances(rows, max(rows.jobs, truth.jobs), shown, true)))
+    """Return a machine's differences in the order of `Figures`."""
+    measured, actual = calculate(counts, totals.elapsed_ms / HOUR_MS), from_ground_truth(totals)
+    return tuple(
+        _differences(measured, actual, bounds, allowances(counts, max(counts.jobs, totals.jobs), measured, actual))
+    )
 
 
-def wrong_states(rows: MachineRows, truth: Truth, bound: float = BOUNDS.availability) -> list[StateShare]:
-    """The states whose share of the time is further off than the bound, and than sampling may be."""
-    beats, seconds = sum(rows.beats.values()), sum(rows.seconds.values())
-    if not beats or not truth.elapsed_ms:
+def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BOUNDS.availability) -> list[StateShare]:
+    """Return the states whose share of the time is off by more than the bound and more than sampling can cause."""
+    samples, seconds = sum(counts.samples.values()), sum(counts.seconds.values())
+    if not samples or not totals.elapsed_ms:
         return []
-    allowed = max(bound, _sampling(rows.changes, beats)) + _ROUNDING
-    states = sorted(rows.seconds.keys() | truth.states.keys())
+    allowed = max(bound, _sampling(counts.changes, samples)) + _ROUNDING
+    states = sorted(counts.seconds.keys() | totals.states.keys())
     shares = (
-        StateShare(each, rows.seconds.get(each, 0.0) / seconds, truth.states.get(each, 0.0) / truth.elapsed_ms)
+        StateShare(each, counts.seconds.get(each, 0.0) / seconds, totals.states.get(each, 0.0) / totals.elapsed_ms)
         for each in states
     )
-    return [each for each in shares if abs(each.rows - each.truth) > allowed]
+    return [each for each in shares if abs(each.measured - each.actual) > allowed]
 
 
-def allowances(rows: MachineRows, jobs: int, shown: Figures, true: Figures) -> Limits:
-    """What sampling alone may make of a time so short, see the module's text. `jobs`: by rows or truth, the more."""
-    job = rows.stretches / jobs if jobs > 1 else math.inf
-    time = _sampling(rows.switches, rows.planned)
-    share = _ratio_or(time, true.availability or 0.0, math.inf) + 2 * job + rows.ideal_doubt
-    performance = share * max(shown.performance or 0.0, true.performance or 0.0) if share < 1 else math.inf
-    return Limits(time, performance, job, performance * (true.availability or 1.0), job)
+def allowances(counts: MessageCounts, jobs: int, measured: Figures, actual: Figures) -> Limits:
+    """Return the differences that sampling alone can cause, see the module.  jobs: the greater of both counts."""
+    job = counts.presences_seen / jobs if jobs > 1 else math.inf
+    time = _sampling(counts.switches, counts.planned)
+    share = _ratio_or(time, actual.availability or 0.0, math.inf) + 2 * job + counts.ideal_excess
+    performance = share * max(measured.performance or 0.0, actual.performance or 0.0) if share < 1 else math.inf
+    return Limits(time, performance, job, performance * (actual.availability or 1.0), job)
 
 
-def _sampling(changes: int, rows: int) -> float:
-    """How far off the share of a state may be that is seen in so many rows, between which it changed so often."""
-    return _ratio_or(4 * math.sqrt(changes / 12) + 1, rows, math.inf)
+def _sampling(changes: int, samples: int) -> float:
+    """Return by how much sampling can change the share of a state, from the number of changes and of samples."""
+    return _ratio_or(4 * math.sqrt(changes / 12) + 1, samples, math.inf)
 
 
-def _differences(rows: Figures, truth: Figures, bounds: Limits, allowed: Limits) -> Iterator[Difference]:
+def _differences(measured: Figures, actual: Figures, bounds: Limits, allowed: Limits) -> Iterator[Difference]:
     for name, bound, allowance in zip(Figures._fields, bounds, allowed, strict=True):
-        shown, true = getattr(rows, name), getattr(truth, name)
-        value = _off(shown, true, relative=name == "throughput")
-        yield Difference(shown, true, value, _mark(abs(value), bound, allowance))
+        by_messages, by_truth = getattr(measured, name), getattr(actual, name)
+        value = _difference(by_messages, by_truth, relative=name == "throughput")
+        yield Difference(by_messages, by_truth, value, _severity(abs(value), bound, allowance))
 
 
-def _off(shown: float | None, true: float | None, *, relative: bool) -> float:
-    if shown is None or true is None:
-        return 0.0 if shown is true else math.inf
-    return _ratio_or(shown - true, max(shown, true), 0.0) if relative else shown - true
+def _difference(measured: float | None, actual: float | None, *, relative: bool) -> float:
+    if measured is None or actual is None:
+        return 0.0 if measured is actual else math.inf
+    return _ratio_or(measured - actual, max(measured, actual), 0.0) if relative else measured - actual
 
 
-def _mark(off: float, bound: float, allowance: float) -> Severity:
+def _severity(off: float, bound: float, allowance: float) -> Severity:
     if off > max(bound, allowance + _ROUNDING):
-        return Severity.TOO_FAR
+        return Severity.EXCEEDED
     if allowance > _MOST_ALLOWED:
-        return Severity.SHORT
-    return Severity.FINE if off <= bound else Severity.ALLOWED
+        return Severity.TOO_SHORT
+    return Severity.WITHIN if off <= bound else Severity.ALLOWED
 
 
 def _figures(

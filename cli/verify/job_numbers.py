@@ -1,4 +1,4 @@
-"""Numbers that should come one after the other: what is missing of a machine's jobs, and what comes again."""
+"""Consecutive job numbers: how many are missing, and which are repeated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _SPARE_JOBS, _SPARE_FACTOR = 16, 2.0
 
 
 class Numbers:
-    """Whole numbers that should come one after the other, each once.
+    """A set of integers that should be consecutive.
 
-    `missing` counts those between the least and the greatest that have not come. Gaps are remembered, so that a late
-    number is told from one that comes again; beyond the last thousand gaps every number counts as one that has come.
+    missing: how many between the least and the greatest were not added. The last thousand gaps are stored, to
+    distinguish a late number from a repeated one; a number in an older gap counts as repeated.
     """
 
     __slots__ = ("_gaps", "first", "last", "missing")
@@ -22,8 +22,8 @@ class Numbers:
         self.missing = 0
         self._gaps: list[tuple[int, int]] = []
 
-    def take(self, number: int) -> bool:
-        """Note a number; say whether it is new."""
+    def add(self, number: int) -> bool:
+        """Add a number, and return whether it is new."""
         if number > self.last:
             self._skip(self.last + 1, number)
             self.last = number
@@ -51,32 +51,32 @@ class Numbers:
 
 
 class JobNumbers:
-    """The numbers of one machine's finished jobs: each the last one's successor, until a new run numbers anew.
+    """The job numbers of one machine, which are consecutive until the plant is started again.
 
-    renumbered: how often they jumped as no machine could have worked.
+    renumbered: how often a number differed by more than the machine could have made.
     """
 
-    __slots__ = ("_last_ms", "_lost", "_numbers", "renumbered")
+    __slots__ = ("_last_ms", "_missing_before", "_numbers", "renumbered")
 
     def __init__(self) -> None:
         self._numbers: Numbers | None = None
-        self._last_ms = self._lost = self.renumbered = 0
+        self._last_ms = self._missing_before = self.renumbered = 0
 
     @property
     def missing(self) -> int:
-        """Numbers between those of reported jobs that no row reported."""
-        return self._lost + (self._numbers.missing if self._numbers else 0)
+        """How many numbers between those of reported jobs no message reported."""
+        return self._missing_before + (self._numbers.missing if self._numbers else 0)
 
-    def take(self, number: int, time_ms: int, quickest_ms: float) -> bool:
-        """Note a finished job; say whether it was not reported before. `quickest_ms`: the shortest job seen."""
+    def add(self, number: int, time_ms: int, quickest_ms: float) -> bool:
+        """Add a finished job, and return whether it is new.  quickest_ms: the shortest job so far."""
         if self._numbers is None:
             self._numbers, self._last_ms = Numbers(number), time_ms
             return True
         possible = _SPARE_JOBS + _SPARE_FACTOR * abs(time_ms - self._last_ms) / max(1.0, quickest_ms)
         self._last_ms = max(time_ms, self._last_ms)
         if abs(number - self._numbers.last) <= possible:
-            return self._numbers.take(number)
+            return self._numbers.add(number)
         self.renumbered += 1
-        self._lost += self._numbers.missing
+        self._missing_before += self._numbers.missing
         self._numbers = Numbers(number)
         return True

@@ -1,90 +1,104 @@
-"""Orders and dispatches as rows tell of them, held against those that there were."""
+"""Check the messages of orders and dispatches against the ground truth."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from cli.verify.findings import Findings, Kind, text
+from cli.verify.discrepancies import Discrepancies, DiscrepancyKind, text
 from cli.verify.input.ground_truth import GroundTruth
+from cli.verify.input.received_messages import DISPATCH, ORDER, ReceivedMessages
 from cli.verify.input.reference import Span
-from cli.verify.input.rows import DISPATCH, ORDER, Rows
-from cli.verify.pairing import Pairing
+from cli.verify.matching import Matcher
 
-_Row = Mapping[str, Any]
+_Event = Mapping[str, Any]
 
 
-class Ordered(NamedTuple):
-    """How many orders and dispatches there were, how many of them no row tells of, and how many rows came again."""
+class OrderCounts(NamedTuple):
+    """Orders and dispatches in the ground truth, those of them without a message, and messages that are repeated."""
 
-    true: int
+    actual: int
     missing: int
     repeated: int
 
 
-def check_orders(rows: Rows, truth: GroundTruth, span: Span, slack_ms: float, findings: Findings) -> Ordered:
-    """Note what is wrong with the orders and dispatches of a time; their times may be off by so much."""
-    checks = [_Check(event, span, slack_ms, findings) for event in (ORDER, DISPATCH)]
+def check_orders(
+    messages: ReceivedMessages,
+    ground_truth: GroundTruth,
+    span: Span,
+    tolerance_ms: float,
+    discrepancies: Discrepancies,
+) -> OrderCounts:
+    """Compare orders and dispatches of a span, record discrepancies, and return the counts.
+
+    tolerance_ms: how far the times of messages may be off.
+    """
+    checks = [_EventCheck(event, span, tolerance_ms, discrepancies) for event in (ORDER, DISPATCH)]
     for check in checks:
-        check.run(rows, truth)
-    return Ordered(*(sum(counts) for counts in zip(*(check.counts for check in checks), strict=True)))
+        check.run(messages, ground_truth)
+    return OrderCounts(*(sum(counts) for counts in zip(*(check.counts for check in checks), strict=True)))
 
 
-class _Check:
-    """Of one kind of event; it goes through what is told and what is true in order of time."""
+class _EventCheck:
+    """The check of one kind of event, in order of time."""
 
-    def __init__(self, event: str, span: Span, slack_ms: float, findings: Findings) -> None:
-        self._event, self._span, self._slack_ms, self._findings = event, span, slack_ms, findings
-        self._true = self._missing = self._repeated = 0
-        self._pairing = Pairing[_Row, _Row](
-            self._pair, self._say("told once more"), self._say("which there never was"), self._untold
+    def __init__(self, event: str, span: Span, tolerance_ms: float, discrepancies: Discrepancies) -> None:
+        self._event, self._span, self._discrepancies = event, span, discrepancies
+        self._tolerance_ms = tolerance_ms
+        self._actual = self._missing = self._repeated = 0
+        self._matcher = Matcher[_Event, _Event](
+            self._check_match, self._reporter("is reported again"), self._reporter("does not exist"), self._unreported
         )
 
     @property
-    def counts(self) -> Ordered:
-        """What it has come to."""
-        return Ordered(self._true, self._missing, self._repeated)
+    def counts(self) -> OrderCounts:
+        """The counts so far."""
+        return OrderCounts(self._actual, self._missing, self._repeated)
 
-    def run(self, rows: Rows, truth: GroundTruth) -> None:
-        """Go through all."""
-        events = truth.orders(self._event)
-        true, same = next(events, None), list[_Row]()
+    def run(self, messages: ReceivedMessages, ground_truth: GroundTruth) -> None:
+        """Compare all messages with all events."""
+        events = ground_truth.orders(self._event)
+        event, same_time = next(events, None), list[_Event]()
         at_ms = -1
-        for time_ms, row in rows.orders(self._event):
-            while true and true[0] <= time_ms + self._slack_ms:
-                self._take(*true)
-                true = next(events, None)
+        for time_ms, message in messages.orders(self._event):
+            while event and event[0] <= time_ms + self._tolerance_ms:
+                self._add_actual(*event)
+                event = next(events, None)
             if time_ms != at_ms:
-                at_ms, same = time_ms, []
-            if row in same:
+                at_ms, same_time = time_ms, []
+            if message in same_time:
                 self._repeated += 1
             else:
-                same.append(row)
-                self._pairing.told(row["order_id"], time_ms, row)
-        while true:
-            self._take(*true)
-            true = next(events, None)
-        self._pairing.close()
+                same_time.append(message)
+                self._matcher.add_reported(message["order_id"], time_ms, message)
+        while event:
+            self._add_actual(*event)
+            event = next(events, None)
+        self._matcher.close()
 
-    def _take(self, time_ms: int, fact: _Row) -> None:
-        self._true += self._is_asked_for(time_ms)
-        self._pairing.true(fact["order_id"], time_ms, fact)
+    def _add_actual(self, time_ms: int, event: _Event) -> None:
+        self._actual += self._is_in_span(time_ms)
+        self._matcher.add_actual(event["order_id"], time_ms, event)
 
-    def _is_asked_for(self, time_ms: int) -> bool:
+    def _is_in_span(self, time_ms: int) -> bool:
         return self._span[0] < time_ms <= self._span[1]
 
-    def _pair(self, told_ms: int, row: _Row, true_ms: int, fact: _Row) -> None:
-        wrong = [f"{name} {row.get(name)} and not {value}" for name, value in fact.items() if row.get(name) != value]
-        if abs(told_ms - true_ms) > self._slack_ms:
-            wrong.insert(0, f"another time than {text(true_ms)}")
+    def _check_match(self, reported_ms: int, message: _Event, actual_ms: int, event: _Event) -> None:
+        wrong = [
+            f"{name} {message.get(name)} instead of {value}"
+            for name, value in event.items()
+            if message.get(name) != value
+        ]
+        if abs(reported_ms - actual_ms) > self._tolerance_ms:
+            wrong.insert(0, f"this time instead of {text(actual_ms)}")
         if wrong:
-            self._note(told_ms, row, f"with {', '.join(wrong)}")
+            self._add(reported_ms, message, f"has {', '.join(wrong)}")
 
-    def _say(self, what: str) -> Callable[[int, _Row], None]:
-        return lambda time_ms, row: self._note(time_ms, row, what)
+    def _reporter(self, problem: str) -> Callable[[int, _Event], None]:
+        return lambda time_ms, message: self._add(time_ms, message, problem)
 
-    def _note(self, time_ms: int, row: _Row, what: str) -> None:
-        self._findings.note(Kind.ORDER, self._event, time_ms, f"of {row['order_id']}, {what}")
+    def _add(self, time_ms: int, message: _Event, problem: str) -> None:
+        self._discrepancies.add(DiscrepancyKind.ORDER, self._event, time_ms, f"{message['order_id']} {problem}")
 
-    def _untold(self, time_ms: int, _fact: _Row) -> None:
-        self._missing += self._is_asked_for(time_ms)
+    def _unreported(self, time_ms: int, _event: _Event) -> None:
+        self._missing += self._is_in_span(time_ms)

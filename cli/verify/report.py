@@ -1,4 +1,4 @@
-"""Rows and truth side by side, as a table and as an answer."""
+"""The report of `verify`: a table of figures by messages and by ground truth, a summary, and the exit code."""
 
 from __future__ import annotations
 
@@ -8,107 +8,125 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Final
 
-from cli.verify.checks import COARSE_MS, Outcome
 from cli.verify.comparison import Difference, Figures, Severity
-from cli.verify.input.rows import DISPATCH, ORDER, Rows
-from cli.verify.row_counts import MachineRows
+from cli.verify.input.received_messages import DISPATCH, ORDER, ReceivedMessages
+from cli.verify.message_counts import MessageCounts
+from cli.verify.verification import COARSE_MS, Outcome
 
-_NAMED = 5
+_LISTED = 5
 _HEADS: Final = ("availability %", "performance %", "quality %", "OEE %", "jobs per hour")
-_COLUMNS: Final = ("rows", "truth", "off")
+_COLUMNS: Final = ("messages", "truth", "off")
 _WIDTHS: Final = (8, 8, 9)
-_STEADY_MS: Final = 2.0
-_FAULTS: Final[Mapping[str, Callable[[MachineRows], int]]] = {
-    "rows that came again": lambda each: each.repeated_rows,
-    "jobs finished in two rows": lambda each: each.repeated_jobs,
+_REGULAR_MS: Final = 2.0
+_COUNTED_FAULTS: Final[Mapping[str, Callable[[MessageCounts], int]]] = {
+    "messages repeated": lambda each: each.repeated_messages,
+    "jobs reported in two messages": lambda each: each.repeated_jobs,
 }
 
 
 class ExitCode(IntEnum):
-    """The exit code of the command."""
+    """The exit code of `verify`."""
 
-    FINE = 0
-    WRONG = 1
-    UNREADABLE = 2
-    SHORT = 3
+    SUCCESS = 0
+    MISMATCH = 1
+    INVALID_INPUT = 2
+    TOO_SHORT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What rows say beside what is true."""
+    """The report on an outcome."""
 
-    rows: Rows
+    messages: ReceivedMessages
     outcome: Outcome
 
     @property
-    def off(self) -> list[str]:
-        """Machines with a figure that passes its bound."""
+    def machines_out_of_bounds(self) -> list[str]:
+        """Machines with a figure that exceeds its bound."""
         differences = self.outcome.differences.items()
-        return [each for each, its in differences if any(one.mark is Severity.TOO_FAR for one in its)]
+        return [each for each, entries in differences if any(one.severity is Severity.EXCEEDED for one in entries)]
 
     @property
-    def unjudged(self) -> dict[str, list[str]]:
-        """Figures for which the time is too short, or in which nothing happened, by machine."""
+    def uncompared(self) -> dict[str, list[str]]:
+        """By machine, figures that are undefined or for which the span is too short."""
         names = Figures._fields
         found = {
-            machine_id: [name for name, one in zip(names, its, strict=True) if not one.is_judged]
-            for machine_id, its in self.outcome.differences.items()
+            machine_id: [name for name, one in zip(names, entries, strict=True) if not one.is_compared]
+            for machine_id, entries in self.outcome.differences.items()
         }
-        return {machine_id: its for machine_id, its in found.items() if its}
+        return {machine_id: entries for machine_id, entries in found.items() if entries}
 
     @property
-    def is_short(self) -> bool:
-        """Whether fewer than half of the figures could be judged."""
+    def is_too_short(self) -> bool:
+        """Whether fewer than half of the figures could be compared."""
         figures = sum(map(len, self.outcome.differences.values()))
-        return 2 * sum(map(len, self.unjudged.values())) > figures or not figures
+        return 2 * sum(map(len, self.uncompared.values())) > figures or not figures
 
     @property
-    def faults(self) -> dict[str, dict[str, int]]:
-        """What the rows show of loss, repetition and disorder: how many, by what it is and by who says them."""
-        outcome, ordered = self.outcome, self.outcome.ordered
+    def delivery_faults(self) -> dict[str, dict[str, int]]:
+        """Faults of delivery, by what they are and by source: messages missing, repeated or out of order."""
+        outcome, orders = self.outcome, self.outcome.orders
         counts = outcome.counts
-        found = {"rows missing": {each: its.missing_rows(*outcome.span) for each, its in counts.items()}}
-        if outcome.is_whole:
-            found["finished jobs without a row"] = outcome.lost
+        found = {
+            "messages missing": {each: entries.missing_messages(*outcome.span) for each, entries in counts.items()}
+        }
+        if outcome.is_detailed:
+            found["finished jobs without a message"] = outcome.unreported_jobs
         else:
-            found["job numbers missing"] = {each: its.numbers.missing for each, its in counts.items()}
-        found |= {name: {each: count(its) for each, its in counts.items()} for name, count in _FAULTS.items()}
-        found["rows older than one before"] = {each: self.rows.machines[each].backwards for each in counts}
-        if ordered:
-            found["orders and dispatches missing"] = {"orders": ordered.missing}
-            found["orders and dispatches that came again"] = {"orders": ordered.repeated}
+            found["job numbers missing"] = {each: entries.job_numbers.missing for each, entries in counts.items()}
+        found |= {
+            name: {each: count(entries) for each, entries in counts.items()} for name, count in _COUNTED_FAULTS.items()
+        }
+        found["messages out of order"] = {each: self.messages.machines[each].out_of_order for each in counts}
+        if orders:
+            found["orders and dispatches missing"] = {"orders": orders.missing}
+            found["orders and dispatches repeated"] = {"orders": orders.repeated}
         return found
 
-    def code(self, *, strict: bool) -> ExitCode:
-        """Whether all that is said is true, and enough is said; strictly, whether rows are whole and exact, too."""
-        faulty = self.rows.junk or self._unsteady() or any(any(counts.values()) for counts in self.faults.values())
+    def exit_code(self, *, strict: bool) -> ExitCode:
+        """Return whether messages agree with the ground truth.  strict: delivery faults count as a mismatch too."""
+        faulty = (
+            self.messages.unreadable
+            or self._irregular()
+            or any(any(counts.values()) for counts in self.delivery_faults.values())
+        )
         wrong_states = any(self.outcome.states.values())
-        if self.off or self._silent() or self.outcome.findings or wrong_states or (strict and faulty):
-            return ExitCode.WRONG
-        return ExitCode.SHORT if self.is_short else ExitCode.FINE
+        if (
+            self.machines_out_of_bounds
+            or self._silent_sources()
+            or self.outcome.discrepancies
+            or wrong_states
+            or (strict and faulty)
+        ):
+            return ExitCode.MISMATCH
+        return ExitCode.TOO_SHORT if self.is_too_short else ExitCode.SUCCESS
 
-    def report(self) -> Iterator[str]:
-        """The table, what it comes to, and what rows show beside it; line by line."""
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the table, the summary, and the counts of messages."""
         yield from self._table()
         yield ""
         yield from self._summary()
         yield ""
-        yield from self._beside()
+        yield from self._message_lines()
 
-    def _silent(self) -> list[str]:
-        ordered = self.outcome.ordered
-        orders = ["orders and dispatches"] if ordered and ordered.true and ordered.missing == ordered.true else []
-        return [*self.outcome.silent, *orders]
+    def _silent_sources(self) -> list[str]:
+        orders = self.outcome.orders
+        silent_orders = (
+            ["orders and dispatches"] if orders and orders.actual and orders.missing == orders.actual else []
+        )
+        return [*self.outcome.silent, *silent_orders]
 
     def _table(self) -> Iterator[str]:
         lines = {
-            machine_id: [cell for name, one in zip(Figures._fields, its, strict=True) for cell in _cells(name, one)]
-            for machine_id, its in self.outcome.differences.items()
+            machine_id: [cell for name, one in zip(Figures._fields, entries, strict=True) for cell in _cells(name, one)]
+            for machine_id, entries in self.outcome.differences.items()
         }
         first = max(map(len, [*lines, "machine"]))
         least = _WIDTHS * len(_HEADS)
-        widths = [max(width, *(len(its[place]) + 1 for its in lines.values())) for place, width in enumerate(least)]
-        groups = [sum(widths[place : place + 3]) for place in range(0, len(widths), 3)]
+        widths = [
+            max(width, *(len(entries[column]) + 1 for entries in lines.values())) for column, width in enumerate(least)
+        ]
+        groups = [sum(widths[column : column + 3]) for column in range(0, len(widths), 3)]
         heads = (f"  {head:^{width}}" for head, width in zip(_HEADS, groups, strict=True))
         yield (" " * first + "".join(heads)).rstrip()
         yield ("machine".ljust(first) + _aligned(_COLUMNS * len(_HEADS), widths)).rstrip()
@@ -121,85 +139,95 @@ class Report:
         seconds = (until_ms - since_ms) / 1000
         machines = "machine" if count == 1 else "machines"
         yield f"{count:,} {machines}, {_text(since_ms)} to {_text(until_ms)} ({seconds:,.0f} s)."
-        if (late_ms := since_ms - outcome.known[0]) > 0:
-            yield f"The rows begin {late_ms / 1000:,.0f} s after the truth does; what was before is not judged."
-        if (early_ms := outcome.known[1] - until_ms) > 0:
-            yield f"The rows end {early_ms / 1000:,.0f} s before the truth does; what was after is not judged."
-        if worst := [one for place, name in enumerate(Figures._fields) for one in self._worst(place, name)]:
-            yield f"Farthest off: {', '.join(worst)}."
-        if any(one.mark is Severity.ALLOWED for its in outcome.differences.values() for one in its):
-            yield "~ above the bound, and no more than sampling may do in so short a time."
+        if (late_ms := since_ms - outcome.reference_span[0]) > 0:
+            yield f"The messages begin {late_ms / 1000:,.0f} s after the ground truth; the time before is not compared."
+        if (early_ms := outcome.reference_span[1] - until_ms) > 0:
+            yield f"The messages end {early_ms / 1000:,.0f} s before the ground truth; the time after is not compared."
+        if largest := [one for column, name in enumerate(Figures._fields) for one in self._largest(column, name)]:
+            yield f"Largest differences: {', '.join(largest)}."
+        if any(one.severity is Severity.ALLOWED for entries in outcome.differences.values() for one in entries):
+            yield "~ above the bound, but within what sampling can cause in so short a time."
         yield from self._too_short()
-        if silent := self._silent():
-            yield f"* Without a single row: {_some(silent)}."
+        if silent := self._silent_sources():
+            yield f"* Without any message: {_abbreviated(silent)}."
         for state, named in self._states().items():
-            yield f"* Share of the time in state {state}: {_some(named)}."
-        yield from outcome.findings.report()
+            yield f"* Share of the time in state {state}: {_abbreviated(named)}."
+        yield from outcome.discrepancies.report()
         yield from self._conclusion()
 
     def _conclusion(self) -> Iterator[str]:
-        if self.off:
-            yield f"* above the bound: {_some(self.off)}."
-        elif self.is_short:
-            yield "Too little could be judged to say that rows are right."
+        if self.machines_out_of_bounds:
+            yield f"* above the bound: {_abbreviated(self.machines_out_of_bounds)}."
+        elif self.is_too_short:
+            yield "Too few figures could be compared for a result."
         else:
             yield "Every compared figure is within its bound."
-        if self.outcome.is_whole and not self.outcome.findings:
-            yield "Every row, job and order agrees with the truth."
+        if self.outcome.is_detailed and not self.outcome.discrepancies:
+            yield "Every message, job and order agrees with the ground truth."
 
     def _too_short(self) -> Iterator[str]:
-        if not self.unjudged:
+        if not self.uncompared:
             return
         figures = sum(map(len, self.outcome.differences.values()))
-        unjudged = sum(map(len, self.unjudged.values()))
-        named = [f"{machine_id} {', '.join(its)}" for machine_id, its in self.unjudged.items()]
-        yield f"? too short to judge: {unjudged:,} of {figures:,} figures ({_some(named, separator='; ')})."
+        uncompared = sum(map(len, self.uncompared.values()))
+        named = [f"{machine_id} {', '.join(entries)}" for machine_id, entries in self.uncompared.items()]
+        yield f"? too short to compare: {uncompared:,} of {figures:,} figures ({_abbreviated(named, separator='; ')})."
 
     def _states(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for machine_id, shares in self.outcome.states.items():
-            for state, rows, truth in shares:
-                found.setdefault(state, []).append(f"{machine_id} {100 * rows:.2f} % and not {100 * truth:.2f} %")
+            for state, messages, actual in shares:
+                found.setdefault(state, []).append(
+                    f"{machine_id} {100 * messages:.2f} % instead of {100 * actual:.2f} %"
+                )
         return found
 
-    def _worst(self, place: int, name: str) -> Iterator[str]:
-        judged = {each: its[place].value for each, its in self.outcome.differences.items() if its[place].is_judged}
-        if judged:
-            machine_id, value = max(judged.items(), key=lambda item: abs(item[1]))
+    def _largest(self, column: int, name: str) -> Iterator[str]:
+        compared = {
+            each: entries[column].value
+            for each, entries in self.outcome.differences.items()
+            if entries[column].is_compared
+        }
+        if compared:
+            machine_id, value = max(compared.items(), key=lambda item: abs(item[1]))
             unit = "%" if name == "throughput" else "points"
             yield f"{name} {_figure(value, 100, '+')} {unit} ({machine_id})"
 
-    def _beside(self) -> Iterator[str]:
-        rows, counts = self.rows, self.outcome.counts.values()
-        extra, jobs = sum(each.extra for each in counts), sum(each.jobs for each in counts)
-        yield f"Rows: {sum(each.rows for each in counts):,}, of which {extra:,} extra ones for jobs; jobs: {jobs:,}."
-        for name, found in self.faults.items():
+    def _message_lines(self) -> Iterator[str]:
+        messages, counts = self.messages, self.outcome.counts.values()
+        additional, jobs = sum(each.additional for each in counts), sum(each.jobs for each in counts)
+        total = sum(each.messages for each in counts)
+        yield f"Messages: {total:,}, of which {additional:,} additional; finished jobs: {jobs:,}."
+        for name, found in self.delivery_faults.items():
             named = [f"{machine_id} {count:,}" for machine_id, count in found.items() if count]
-            yield f"{name.capitalize()}: {sum(found.values()):,}" + (f" ({_some(named)})." if named else ".")
-        renumbered = sum(each.numbers.renumbered for each in counts)
-        unsteady = self._unsteady()
+            yield f"{name.capitalize()}: {sum(found.values()):,}" + (f" ({_abbreviated(named)})." if named else ".")
+        renumbered = sum(each.job_numbers.renumbered for each in counts)
+        irregular, examples = self._irregular(), _abbreviated(messages.unreadable_examples, messages.unreadable)
         beside = {
-            f"Orders: {rows.events[ORDER]:,}; dispatches: {rows.events[DISPATCH]:,}": sum(rows.events.values()),
-            f"Times of rows come in steps of {rows.resolution_ms / 1000:g} s": rows.resolution_ms >= COARSE_MS,
-            f"Times of rows are not regular: {_some(unsteady)}": unsteady,
-            f"{renumbered:,} times jobs were numbered anew: plant or machine had started again": renumbered,
-            f"{rows.outside:,} rows of another time than the truth's were left out": rows.outside,
-            f"{rows.others:,} lines are no machine's rows": rows.others,
-            f"{rows.junk:,} lines are junk: {_some(rows.named, rows.junk)}": rows.junk,
+            f"Orders: {messages.events[ORDER]:,}; dispatches: {messages.events[DISPATCH]:,}": sum(
+                messages.events.values()
+            ),
+            f"Message times have a resolution of {messages.resolution_ms / 1000:g} s": messages.resolution_ms
+            >= COARSE_MS,
+            f"Message times are irregular: {_abbreviated(irregular)}": irregular,
+            f"Job numbers restarted {renumbered:,} times: the plant or a machine was started again": renumbered,
+            f"{messages.outside:,} messages outside the time of the ground truth were ignored": messages.outside,
+            f"{messages.unrelated:,} lines are not messages of a machine": messages.unrelated,
+            f"{messages.unreadable:,} lines are unreadable: {examples}": messages.unreadable,
         }
-        yield from (f"{text}." for text, told in beside.items() if told)
+        yield from (f"{text}." for text, applies in beside.items() if applies)
 
-    def _unsteady(self) -> list[str]:
+    def _irregular(self) -> list[str]:
         counts = self.outcome.counts.items()
-        return [f"{each} by {its.steady_ms:,.0f} ms" for each, its in counts if its.steady_ms > _STEADY_MS]
+        return [f"{each} by {entries.jitter_ms:,.0f} ms" for each, entries in counts if entries.jitter_ms > _REGULAR_MS]
 
 
 def _cells(name: str, one: Difference) -> Iterator[str]:
-    """The text of a figure by rows and by the truth, and of how far they are apart; with its mark."""
+    """Yield a figure by messages, by ground truth, and their difference with its mark."""
     factor = 1 if name == "throughput" else 100
-    yield _figure(one.rows, factor)
-    yield _figure(one.truth, factor)
-    yield ("-" if one.rows is one.truth is None else _figure(one.value, 100, "+")) + one.mark
+    yield _figure(one.measured, factor)
+    yield _figure(one.actual, factor)
+    yield ("-" if one.measured is one.actual is None else _figure(one.value, 100, "+")) + one.severity
 
 
 def _figure(value: float | None, factor: int, sign: str = "") -> str:
@@ -208,13 +236,13 @@ def _figure(value: float | None, factor: int, sign: str = "") -> str:
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     sized = [f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)]
-    return "".join("  " + "".join(sized[place : place + 3]) for place in range(0, len(sized), 3))
+    return "".join("  " + "".join(sized[column : column + 3]) for column in range(0, len(sized), 3))
 
 
-def _some(names: Sequence[str], count: int | None = None, separator: str = ", ") -> str:
-    """The first few, and how many there are beside them."""
-    more = (count or len(names)) - len(names[:_NAMED])
-    return separator.join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+def _abbreviated(names: Sequence[str], count: int | None = None, separator: str = ", ") -> str:
+    """Return the first names as one text, with the number of the others."""
+    more = (count or len(names)) - len(names[:_LISTED])
+    return separator.join(names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _text(time_ms: float) -> str:

@@ -1,1 +1,1 @@
-"""Resources of Azure IoT Operations, in each form that it takes."""
+"""Resources of Azure IoT Operations as manifests, Bicep and `az` commands."""

@@ -1,4 +1,4 @@
-"""Target `authorization`: leave at the broker to publish what the factory says, and for nothing else."""
+"""Target `authorization`: permission at the broker to publish the factory's messages, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,43 +12,47 @@ from plant.catalogue.catalogue import MessageKind
 
 API: Final = "mqttbroker.iotoperations.azure.com/v1"
 ATTRIBUTE: Final = ("group", "factory-sim")
-"""What the service account is known by: an annotation there, a principal here."""
+"""The attribute that identifies the service account: an annotation there, a principal here."""
 TEST_PORT: Final = 8884
 MOST_TOPICS: Final = 100
-"""Of one kind of message that are listed one by one; more are allowed by a filter."""
+"""Topics of one kind that are listed individually; more are allowed by a filter."""
 
 _RULES_HEAD: Final = f"""
-Leave to connect and to publish to the factory's topics, and for nothing else. The simulator subscribes to nothing, so
-no Subscribe is allowed. Topics of a kind with more than {MOST_TOPICS} are one filter, in which `+` stands for a level.
+Permission to connect and to publish to the factory's topics, and nothing else. The simulator subscribes to nothing,
+so Subscribe is not allowed. More than {MOST_TOPICS} topics of a kind are one filter, in which `+` matches a level.
 
-It takes effect on a listener that refers to it, such as test-listener.yaml. A client there that no rule names may do
-nothing: on a listener that others use too, their rules must be added. A plant with more topics needs this made anew.
-Client ids are the pods' names; a MQTT_CLIENT_ID of your own must begin like them, or be added here.
+It takes effect on a listener that refers to it, such as test-listener.yaml. There, a client without a rule has no
+permission: if others use the listener too, add their rules. After adding topics to the plant, generate this again.
+Client ids are the pods' names; your own MQTT_CLIENT_ID must begin like them, or be added here.
 
-The ServiceAccount is the simulator's alone: set serviceAccountName in deployment.yaml to it (the overlay
-deploy/overlays/authorization does). The one there by default, mqtt-client, is that of Microsoft's quickstart too,
-and is left as it is.
-Changing a BrokerAuthorization makes the broker disconnect its clients; the simulator comes back by itself.
+The ServiceAccount belongs to the simulator alone: set serviceAccountName in deployment.yaml to it (the overlay
+deploy/overlays/authorization does). The default one, mqtt-client, is also that of Microsoft's quickstart, and is not
+changed.
+After a change of a BrokerAuthorization the broker disconnects its clients; the simulator reconnects by itself.
 """
 _LISTENER_HEAD: Final = f"""
-A listener to try the rules of authorization.yaml on: port {TEST_PORT}, TLS, service account tokens.
+A listener to test the rules of authorization.yaml: port {TEST_PORT}, TLS, service account tokens.
 
-The simulator goes there with MQTT_PORT={TEST_PORT} and MQTT_BROKER set to the listener's name, and with that port in
-the egress of its NetworkPolicy (the overlay deploy/overlays/authorization does all of it). Of each service type the
-broker takes one listener: where there is another LoadBalancer, add the port to that one. Leave the listener `default`
-as it is, Azure IoT Operations itself depends on it. A LoadBalancer may be reached from outside the cluster.
+The simulator connects to it with MQTT_PORT={TEST_PORT} and MQTT_BROKER set to the listener's name, and with that port
+in the egress of its NetworkPolicy (the overlay deploy/overlays/authorization does all of it). The broker allows one
+listener of each service type: if there is another LoadBalancer, add the port to that one. Do not change the listener
+`default`: Azure IoT Operations itself depends on it. A LoadBalancer may be reachable from outside the cluster.
 """
 
 
 def authorization(export: Export) -> list[File]:
-    """Broker rules for exactly the topics published, the annotated service account, and a listener to test them."""
+    """Broker rules for exactly the topics published, the annotated service account, and a listener to test them.
+
+    Two files, authorization.yaml and test-listener.yaml, for operators. Tested against Microsoft's models of the API
+    (azure-mgmt-iotoperations) and the topics of the router; never applied to a cluster.
+    """
     rules = dump(_service_account(export), _rules(export), head=heading(_RULES_HEAD, "authorization"))
     listener = dump(_listener(export), head=heading(_LISTENER_HEAD, "authorization"))
     return [File("authorization.yaml", rules), File("test-listener.yaml", listener)]
 
 
 def published(export: Export) -> list[str]:
-    """The topics to allow, each once: by name, or by filter where a kind has too many."""
+    """Return the topics to allow, each once: by name, or by filter if a kind has too many."""
     return sorted({topic for kind in export.kinds for topic in _of(export, kind)})
 
 

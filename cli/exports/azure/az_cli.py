@@ -1,4 +1,4 @@
-"""The `az iot ops` commands that register the factory with Azure, as a shell script."""
+"""The shell script of `az iot ops` commands that registers the factory with Azure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cli.exports.azure.connector import METADATA, TAGS, TEMPLATE
 from cli.exports.azure.namespaced import (
     ENDPOINT_TYPE,
     EXPIRY_SECONDS,
-    Resource,
+    RegistryResource,
     address,
     asset_resources,
     configuration,
     device,
 )
-from cli.exports.azure.topic_entries import Discovery, discoveries, mapping_prefix
+from cli.exports.azure.topic_entries import DiscoveryEndpoint, discovery_endpoints, mapping_prefix
 from cli.exports.common.export import Export, File, commented
 from cli.exports.common.names import heading
 
@@ -28,17 +28,17 @@ Registers the factory with Azure Device Registry, by the Azure CLI and its exten
 
   INSTANCE=<INSTANCE> RESOURCE_GROUP=<RESOURCE_GROUP> CONNECTOR_VERSION=<CONNECTOR_VERSION> bash register-assets.sh
 
-Yours to fill in:
+Replace:
   <INSTANCE>           the name of the Azure IoT Operations instance
   <RESOURCE_GROUP>     the resource group it is in
-  <CONNECTOR_VERSION>  the version of the MQTT connector, needed only where the instance has no connector template for
-                       MQTT yet; the versions there are:
+  <CONNECTOR_VERSION>  the version of the MQTT connector, needed only if the instance has no connector template for
+                       MQTT yet; the available versions:
                        curl {TAGS}
 
-Discovery is what Microsoft supports for MQTT: the connector reports each topic as it sees a message on it, and
-you import what it found. With --assets the script also makes all assets by command, without data points; Microsoft's
-pages say that the connector does not support that. What is there already is left as it is. The script has not been
-tried on a real instance.
+Microsoft supports discovery for MQTT: the connector reports each topic when it receives a message on it, and you import
+the discovered assets. With --assets the script also creates all assets, without data points; according to Microsoft's
+pages the connector does not support that. Existing resources are not changed. The script has not been tested on a real
+instance.
 """
 
 _FUNCTIONS: Final = """\
@@ -63,14 +63,14 @@ ask() { az iot ops "$@" --instance "$INSTANCE" -g "$RESOURCE_GROUP" --only-show-
 ops() { ask "$@" --output none; }
 known() { az iot ops "$@" --help >/dev/null 2>&1; }
 
-# Whether `show` finds something. Only "not found" is an answer of no: what merely cannot be seen is not made anew.
+# Whether `show` finds a resource. Only "not found" means no: what cannot be read is not created again.
 there() {
   ops "$@" 2>"$files/complaint" && return
   grep -qiE 'not ?found|does not exist|could not be found' "$files/complaint" || fail "$(cat "$files/complaint")"
   return 1
 }
 
-# The precondition of all discovery.
+# Discovery requires a connector template.
 template() {
   local found
   if ! known connector template create; then
@@ -146,7 +146,7 @@ endpoint() {
 """
 
 _SYNC: Final = """\
-# Without this sync nothing that a connector discovers is seen in Azure. It may be run again.
+# Without this sync Azure shows nothing that a connector discovers. It can be run again.
 az iot ops enable-rsync -n "$INSTANCE" -g "$RESOURCE_GROUP" --only-show-errors --output none
 template
 """
@@ -157,7 +157,7 @@ _UNSUPPORTED: Final = """\
 
 
 def commands(export: Export) -> list[File]:
-    """One script: sync, connector template, device and endpoints; with --assets every asset."""
+    """Return register-assets.sh: sync, connector template, device and endpoints; with --assets every asset."""
     values = {"DEVICE": device(export).name, "ADDRESS": address(export), "TTL": str(EXPIRY_SECONDS)}
     values |= {"TYPE": ENDPOINT_TYPE, "TEMPLATE": TEMPLATE, "METADATA": METADATA, "TAGS": TAGS}
     variables = "".join(f"{name}={_word(value)}\n" for name, value in values.items())
@@ -173,10 +173,10 @@ def commands(export: Export) -> list[File]:
 
 
 def _device_lines(export: Export) -> str:
-    return "\n".join(("device", *(_endpoint(export, each) for each in discoveries(export)))) + "\n"
+    return "\n".join(("device", *(_endpoint(export, each) for each in discovery_endpoints(export)))) + "\n"
 
 
-def _endpoint(export: Export, found: Discovery) -> str:
+def _endpoint(export: Export, found: DiscoveryEndpoint) -> str:
     whole = json.dumps(configuration(export, found), ensure_ascii=False)
     words = (found.name, whole, found.topic_filter, mapping_prefix(export), str(found.asset_level))
     return "endpoint " + " ".join(map(_word, words))
@@ -187,7 +187,7 @@ def _asset_lines(export: Export) -> str:
     return "\n".join(('if [ "${1:-}" = --assets ]; then', _UNSUPPORTED.rstrip("\n"), *lines, "fi")) + "\n"
 
 
-def _asset(resource: Resource) -> Iterator[str]:
+def _asset(resource: RegistryResource) -> Iterator[str]:
     spec = resource.spec
     about = (spec["deviceRef"]["endpointName"], spec["externalAssetId"], spec["displayName"], spec["model"])
     yield "  asset " + " ".join(map(_word, (resource.name, *about)))

@@ -1,4 +1,4 @@
-"""The namespaced assets as a Bicep file: created through Azure, which is what makes them known there."""
+"""The namespaced device and assets as a Bicep file, to create them through Azure."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ FILE: Final = "assets.bicep"
 OPERATIONS_VERSION: Final = "2026-07-01"
 """Of Microsoft.IoTOperations, likewise."""
 MOST_ASSETS: Final = 798
-"""In one deployment: Azure Resource Manager takes 800 resources, and the device and the template are two of them."""
+"""In one deployment: Azure Resource Manager allows 800 resources, and device and template are two of them."""
 _VERSION: Final = "${connectorVersion}"
 
 _HEAD: Final = f"""
-The factory's device in Azure Device Registry, by which the MQTT connector discovers its topics. Deploy it with
+The factory's device in Azure Device Registry, with which the MQTT connector discovers its topics. Deploy it with
 
   az deployment group create -g <RESOURCE_GROUP> -f assets.bicep -p namespaceName=<ADR_NAMESPACE> \\
     customLocationId=<CUSTOM_LOCATION_ID> instanceName=<INSTANCE> connectorVersion=<CONNECTOR_VERSION>
 
-Yours to fill in, in that command:
+Replace in that command:
   <RESOURCE_GROUP>      the resource group of the Azure IoT Operations instance
   <ADR_NAMESPACE>       the Azure Device Registry namespace that the instance refers to
   <CUSTOM_LOCATION_ID>  the resource id of the instance's custom location
   <INSTANCE>            the name of the instance
-  <CONNECTOR_VERSION>   leave it out where the instance has a connector template for MQTT; the versions there are:
+  <CONNECTOR_VERSION>   omit it if the instance has a connector template for MQTT; the available versions:
                         curl {TAGS}
 
-The template is the precondition of all discovery. Better made by `az iot ops connector template create`, as in
-register-assets.sh: that reads image and settings from Microsoft's metadata. Here the image's name and tag are inferred
-from those of the metadata; no published example has them.
+Discovery requires the template. Prefer `az iot ops connector template create`, as in register-assets.sh, which reads
+image and settings from Microsoft's metadata. Here name and tag of the image are inferred from those of the metadata;
+there is no published example.
 
-The assets are for who wants to see or adapt them, and are made only with withAssets=true: Microsoft's pages say that
-the MQTT connector does not support assets made by hand. Import what it discovers instead.
+The assets are created only with withAssets=true, to view or adapt them: according to Microsoft's pages the MQTT
+connector does not support manually created assets. Import the discovered ones instead.
 
-It has been checked for its shape only, never compiled or deployed: run `az bicep build -f assets.bicep` first.
+Only its structure has been tested; it was never compiled or deployed. Run `az bicep build -f assets.bicep` first.
 """
 
 _PARAMETERS: Final = f"""\
@@ -52,16 +52,16 @@ param customLocationId string
 @description('Name of the Azure IoT Operations instance.')
 param instanceName string
 
-@description('Version of the MQTT connector for a new connector template; empty: there is one already.')
+@description('Version of the MQTT connector for a new connector template; empty: it exists already.')
 param connectorVersion string = ''
 
 @description('Azure region of the resources.')
 param location string = resourceGroup().location
 
-@description('Also make the assets by hand, which the MQTT connector does not support.')
+@description('Also create the assets, which the MQTT connector does not support.')
 param withAssets bool = false
 
-@description('Assets to pass over: one deployment takes {MOST_ASSETS}, so a larger plant needs several.')
+@description('Number of assets to skip: one deployment allows {MOST_ASSETS}, so a larger plant needs several.')
 param first int = 0
 
 var batch = take(skip(assets, first), {MOST_ASSETS})
@@ -112,7 +112,7 @@ resource asset 'Microsoft.DeviceRegistry/namespaces/assets@{API_VERSION}' = [for
 
 
 def bicep(export: Export) -> list[File]:
-    """One file with the connector template, the device and, if wanted, all assets."""
+    """Return assets.bicep with the connector template, the device and, with withAssets, all assets."""
     name, spec = device(export)
     assets = [{"name": asset.name, "properties": asset.spec} for asset in asset_resources(export)]
     comment = commented(heading(_HEAD, "assets"), "//")
@@ -123,7 +123,7 @@ def bicep(export: Export) -> list[File]:
 
 
 def literal(value: Any, indent: str = "") -> str:
-    """A value as Bicep writes it: objects and arrays over several lines, text in single quotes."""
+    """Return a value in Bicep: objects and arrays over several lines, text in single quotes."""
     deeper = indent + "  "
     if isinstance(value, dict):
         lines = [f"{deeper}{_key(key)}: {literal(each, deeper)}" for key, each in value.items()]

@@ -1,7 +1,7 @@
 """Assets in the classic model of Azure Device Registry: `deviceregistry.microsoft.com/v1`.
 
-No connector of Azure IoT Operations reads MQTT in this model: the files describe what is published, field by field, to
-a connector of one's own or to people.
+No connector of Azure IoT Operations reads MQTT in this model: the files describe every field of the messages, for a
+connector of the user or for readers.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from plant.catalogue.catalogue import FieldSpec, MessageKind
 API: Final = "deviceregistry.microsoft.com/v1"
 ENDPOINT_FILE, ASSETS_FILE = "mqtt-asset-endpoint.yaml", "mqtt-asset-example.yaml"
 DATASETS_IN_ASSET: Final = 100
-"""More topics than that make another asset: Kubernetes stores no object above 1.5 MiB."""
+"""Topics in one asset: Kubernetes stores no object above 1.5 MiB."""
 
 _ENDPOINT_HEAD: Final = """
-Where the factory's messages are: the MQTT broker of Azure IoT Operations (classic model).
+The MQTT broker of Azure IoT Operations, to which the factory publishes (classic model).
 
-The port speaks TLS and wants a service account token. This model has no word for a token, so `authentication` says
-Anonymous, and `additionalConfiguration` says what a client needs.
+The port requires TLS and a service account token. This model has no method for tokens, so `authentication` is
+Anonymous, and `additionalConfiguration` contains what a client needs.
 """
 _ASSETS_HEAD: Final = """
-What the factory publishes: an asset for each kind of message, a dataset for each topic, a data point for each
-field of the JSON (classic model). `topic.path` is where the simulator publishes; `dataSource` is the field's key.
+The messages of the factory: an asset for each kind of message, a dataset for each topic, a data point for each
+field of the JSON (classic model). `topic.path` is the topic; `dataSource` is the field's key.
 
-What is created with kubectl stays in the cluster: Azure does not learn of it (docs/assets.md).
+Resources created with kubectl stay in the cluster and are not synchronised to Azure (docs/assets.md).
 """
 
 
 def classic(export: Export) -> list[File]:
-    """The endpoint profile, and the assets that refer to it."""
+    """Return the endpoint profile (mqtt-asset-endpoint.yaml) and its assets (mqtt-asset-example.yaml)."""
     endpoint = dump(_endpoint(export), head=heading(_ENDPOINT_HEAD, "assets"))
     assets = dump(*_assets(export), head=heading(_ASSETS_HEAD, "assets"))
     return [File(ENDPOINT_FILE, endpoint), File(ASSETS_FILE, assets)]
 
 
 def endpoint_name(export: Export) -> str:
-    """The name of the endpoint, the same in both models."""
+    """Return the name of the endpoint, the same in both models."""
     return resource_name(export.prefix, "mqtt")
 
 
@@ -86,7 +86,7 @@ def _asset(export: Export, kind: MessageKind, topics: Sequence[str]) -> dict[str
 
 
 def _attributes(kind: MessageKind) -> dict[str, str]:
-    """What no field of an asset is meant for: how many machines there are, what units the numbers have."""
+    """Return attributes without a field of their own: the number of machines, and the units of fields."""
     machines = {"machines": str(len(kind.machines))} if kind.machines else {}
     return machines | {f"{field.name}_unit": field.unit for field in kind.fields if field.unit}
 

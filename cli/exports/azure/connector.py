@@ -1,4 +1,4 @@
-"""The connector template: what makes an instance of Azure IoT Operations run the MQTT connector."""
+"""The connector template, by which an instance of Azure IoT Operations runs the MQTT connector."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cli.exports.common.export import Export
 TEMPLATE: Final = "mqtt-connector"
 IMAGE: Final = "azureiotoperations/akri-connectors/mqtt"
 METADATA: Final = f"mcr.microsoft.com/{IMAGE}-metadata"
-"""Microsoft's document of what the connector needs; its tags are the connector's versions."""
+"""Microsoft's metadata of the connector; its tags are the connector's versions."""
 TAGS: Final = f"https://{METADATA.replace('/', '/v2/', 1)}/tags/list"
-"""Where the versions are told."""
+"""The list of versions."""
 
 
 def template(export: Export, version: str) -> dict[str, Any]:
-    """The template's properties, for a version of the connector: image, endpoint type, and its way to the broker.
+    """Return the template's properties for a version of the connector: image, endpoint type, connection to the broker.
 
-    No example is published: the image's name follows that of the metadata, the tag is taken to be the metadata's too.
+    Microsoft has published no example: name and tag of the image are inferred from those of the metadata.
     """
     registry = {
         "registrySettingsType": "ContainerRegistry",

@@ -15,25 +15,24 @@ from plant.catalogue.catalogue import MessageKind
 API: Final = "connectivity.iotoperations.azure.com/v1"
 
 _IDENTITY: Final = {"method": "SystemAssignedManagedIdentity", "systemAssignedManagedIdentitySettings": {}}
-"""The login of the Azure IoT Operations extension itself: no secret has to be kept anywhere."""
+"""The identity of the Azure IoT Operations extension itself, which needs no secret."""
 
 _FABRIC_HEAD: Final = """
-From the MQTT broker to an eventstream of Microsoft Fabric, by its Kafka endpoint. Rows go as they are; the
-CloudEvents attributes of each message go with them as headers (id, source, time ...), so a row that comes twice is
-known by its id.
+From the MQTT broker to an eventstream of Microsoft Fabric, by its Kafka endpoint. Messages are forwarded unchanged,
+with their CloudEvents attributes as headers (id, source, time ...), so a repeated message is recognisable by its id.
 
-Yours to fill in:
+Replace:
   <FABRIC_BOOTSTRAP_SERVER>  of the eventstream's custom endpoint, Kafka tab, with its port 9093
   <FABRIC_TOPIC>             its topic name, es_...
 
 The identity of the Azure IoT Operations extension needs the role Contributor in the Fabric workspace.
 """
 _EXPLORER_HEAD: Final = """
-From the MQTT broker to the table {table} of Azure Data Explorer, which `python app.py export kql` makes. There is a
-dataflow for each kind of message, because each has its own schema; kinds that share a topic cannot be told apart.
-Storage has no headers, so CloudEvents end here; rows bear time and machine themselves.
+From the MQTT broker to the table {table} of Azure Data Explorer, which `python app.py export kql` creates. There is a
+dataflow for each kind of message, because each has its own schema; kinds that share a topic cannot be distinguished.
+Storage has no headers, so CloudEvents attributes are not stored; messages contain time and machine themselves.
 
-Yours to fill in:
+Replace:
   <ADX_CLUSTER>, <ADX_REGION>   the cluster's host is <ADX_CLUSTER>.<ADX_REGION>.kusto.windows.net
   <ADX_DATABASE>                the database; it needs streaming ingestion, on the cluster and by the KQL command
                                 .alter database ['<ADX_DATABASE>'] policy streamingingestion enable
@@ -44,21 +43,25 @@ The identity of the Azure IoT Operations extension needs the role Ingestor on th
 _LOCAL_HEAD: Final = """
 From the MQTT broker to Parquet files on a volume of the cluster: a directory for each kind of message.
 
-Yours to fill in:
+Replace:
   <SCHEMA_REGISTRY_NAMESPACE>   the namespace of the schema registry
 {schemas}"""
 _SCHEMAS: Final = """
-The schemas must be in the registry: register-schemas.sh of `python app.py export azure` puts them there, and says
-their version. Where that is not the one here, make this anew with --schema-version.
+The schemas must be in the registry: register-schemas.sh of `python app.py export azure` registers them, and prints
+their version. If it is different from the one here, generate this file again with --schema-version.
 """
 _NOT_FOR_PRODUCTION: Final = """
-Dataflows made with kubectl are for development and tests: Microsoft calls them preview, not for production, and they
-do not show in the Azure portal. `python app.py export azure` makes the same through Azure.
+Dataflows created with kubectl are for development and tests: Microsoft calls them preview, not for production, and
+the Azure portal does not show them. `python app.py export azure` creates the same through Azure.
 """
 
 
 def dataflow(export: Export) -> list[File]:
-    """Dataflows to Fabric (Kafka endpoint), Azure Data Explorer and local storage, CloudEvents propagated."""
+    """Dataflows to Fabric (Kafka endpoint), Azure Data Explorer and local storage, CloudEvents propagated.
+
+    Three files, dataflow-fabric.yaml, dataflow-adx.yaml and dataflow-local.yaml, for operators. Tested against
+    Microsoft's models of the API (azure-mgmt-iotoperations); never applied to a cluster.
+    """
     explorer_head, local_head = (
         _EXPLORER_HEAD.format(table=TABLE, schemas=_SCHEMAS),
         _LOCAL_HEAD.format(schemas=_SCHEMAS),
@@ -110,7 +113,7 @@ def _local(export: Export) -> Iterable[dict[str, Any]]:
 
 
 def _stored(export: Export, kind: MessageKind, endpoint: str, destination: str) -> dict[str, Any]:
-    """The flow of one kind to storage, which wants to know the schema of what it stores."""
+    """Return the dataflow of one kind to storage, which requires a schema."""
     name = schema_name(export, kind, "delta")
     transformation = {
         "serializationFormat": "Parquet",

@@ -1,6 +1,6 @@
-"""Target `azure`: schemas, dataflows, authorization and listener made through Azure, by Bicep or by `az` commands.
+"""Target `azure`: schemas, dataflows, authorization and listener created through Azure, by Bicep or `az` commands.
 
-What they say is that of the Kubernetes manifests, read back from these: two texts cannot differ.
+Their content is read back from the Kubernetes manifests, so the two cannot differ.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ REGISTRY_API: Final = "2026-04-01"
 OPERATIONS_API: Final = "2026-07-01"
 """Of Microsoft.IoTOperations."""
 FORMATS: Final = {"json": "JsonSchema/draft-07", "delta": DELTA}
-"""What the `az` commands call a format, and what the registry calls it."""
+"""Name of a format in `az` commands -> name in the registry."""
 
-_ELSEWHERE: Final = frozenset({"profileRef", "brokerRef"})
-"""Parts of a manifest's spec that in Azure are said by the resource's parent."""
+_PARENT_REFERENCES: Final = frozenset({"profileRef", "brokerRef"})
+"""Keys of a manifest's spec that the parent of the resource replaces in Azure."""
 
 _SCHEMAS_HEAD: Final = """
 The schemas of the factory's messages in the schema registry, JSON Schema and Delta. Deploy it with
 
   az deployment group create -g <RESOURCE_GROUP> -f schemas.bicep -p registryName=<SCHEMA_REGISTRY>
 
-Yours to fill in, in that command:
+Replace in that command:
   <RESOURCE_GROUP>   the resource group of the schema registry
   <SCHEMA_REGISTRY>  its name
 
-A version's content cannot be changed. After an edit of the plant make this file anew, with the next number:
-`python app.py export azure --schema-version 2`. register-schemas.sh finds the number by itself.
+The content of a version cannot be changed. After an edit of the plant, generate this file again with the next number:
+`python app.py export azure --schema-version 2`. register-schemas.sh determines the number by itself.
 
-It has been checked for its shape only, never compiled or deployed: run `az bicep build -f schemas.bicep` first.
+Only its structure has been tested; it was never compiled or deployed. Run `az bicep build -f schemas.bicep` first.
 """
 _VERSIONS: Final = "Microsoft.DeviceRegistry/schemaRegistries/schemas/schemaVersions"
 _SCHEMAS_RESOURCES: Final = f"""\
@@ -70,21 +70,21 @@ resource version '{_VERSIONS}@{REGISTRY_API}' = [for (each, i) in schemas: {{
 """
 
 _FLOWS_HEAD: Final = """
-Dataflows of the factory's messages, broker rules and a listener to try these on. Deploy it with
+Dataflows of the factory's messages, broker rules and a listener to test them. Deploy it with
 
   az deployment group create -g <RESOURCE_GROUP> -f dataflow.bicep -p instanceName=<INSTANCE> \\
     customLocationId=<CUSTOM_LOCATION_ID> parts="['fabric']" fabricBootstrapServer=... fabricTopic=...
 
-Yours to fill in, in that command:
+Replace in that command:
   <RESOURCE_GROUP>      the resource group of the Azure IoT Operations instance
   <INSTANCE>            its name
   <CUSTOM_LOCATION_ID>  the resource id of its custom location
 
-parts: any of fabric, adx, local, authorization, listener. adx and local want the schemas of schemas.bicep, local a
-PersistentVolumeClaim of the name that localStorageSettings has, authorization the annotated service account of
-deploy/overlays/authorization. listener wants authorization, or that this is there.
+parts: any of fabric, adx, local, authorization, listener. adx and local require the schemas of schemas.bicep; local, a
+PersistentVolumeClaim with the name in localStorageSettings; authorization, the annotated service account of
+deploy/overlays/authorization; listener, authorization in the same deployment or an earlier one.
 
-It has been checked for its shape only, never compiled or deployed: run `az bicep build -f dataflow.bicep` first.
+Only its structure has been tested; it was never compiled or deployed. Run `az bicep build -f dataflow.bicep` first.
 """
 
 PARAMETERS: Final = {
@@ -95,11 +95,11 @@ PARAMETERS: Final = {
     "ADX_DATABASE": ("adxDatabase", "Database of that cluster."),
     "SCHEMA_REGISTRY_NAMESPACE": ("schemaRegistryNamespace", "Namespace of the schema registry (not its name)."),
 }
-"""What stands for a value that only the user has -> the parameter of the Bicep file, and what it is."""
+"""Placeholder of a value that only the user has -> parameter of the Bicep file, and its description."""
 
 
 class Schema(NamedTuple):
-    """A schema as the registry has it: its name, its format as `az` calls it, its text."""
+    """A schema in the registry: name, format by `az`'s name, text."""
 
     name: str
     format: str
@@ -107,12 +107,12 @@ class Schema(NamedTuple):
 
     @property
     def description(self) -> str:
-        """What its version is known by: the service may write content in its own way, but keeps this as it is."""
+        """The digest that identifies a version, as the service may reformat the content."""
         return f"sha256:{hashlib.sha256(self.text.encode()).hexdigest()[:32]}"
 
 
-class Part(NamedTuple):
-    """A resource: which part of the whole it belongs to, its kind in Kubernetes, its name, its properties."""
+class AzureResource(NamedTuple):
+    """A resource: the part of the export it belongs to, its kind in Kubernetes, its name and properties."""
 
     part: str
     kind: str
@@ -121,13 +121,18 @@ class Part(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Where its properties are, for `az ... apply --config-file`."""
+        """The file of its properties, for `az ... apply --config-file`."""
         return f"config/{self.kind.lower()}-{self.name}.json"
 
 
 def azure(export: Export) -> list[File]:
-    """Schemas, dataflows, authorization and listener through Azure: Bicep, and scripts of `az` commands."""
-    schemas, found = schemas_of(export), parts(export)
+    """Schemas, dataflows, authorization and listener through Azure: Bicep, and scripts of `az` commands.
+
+    Two scripts (azure/register-schemas.sh, azure/apply.sh), two Bicep files (azure/schemas.bicep, azure/dataflow.bicep)
+    and the JSON that they use, for operators. Tested against the manifests and with a stand-in for `az`; never run on
+    Azure.
+    """
+    schemas, found = schemas_of(export), azure_resources(export)
     rows = [(each.name, each.format, FORMATS[each.format], each.description) for each in schemas]
     lines = [(each.part, each.kind, each.name, each.file) for each in found]
     return [
@@ -141,7 +146,7 @@ def azure(export: Export) -> list[File]:
 
 
 def schemas_of(export: Export) -> list[Schema]:
-    """Both schemas of each kind of message."""
+    """Return both schemas of each kind of message."""
     return [each for kind in export.kinds for each in _both(export, kind)]
 
 
@@ -151,19 +156,19 @@ def _both(export: Export, kind: MessageKind) -> Iterator[Schema]:
         yield Schema(name, format_name, json_file("", content).text)
 
 
-def parts(export: Export) -> list[Part]:
-    """All resources of Azure IoT Operations that the manifests have, each after those that it refers to."""
+def azure_resources(export: Export) -> list[AzureResource]:
+    """Return all resources of Azure IoT Operations in the manifests, each after those that it refers to."""
     files = {file.name: file.text for file in (*dataflow(export), *authorization(export))}
     named = {"authorization": "authorization.yaml", "listener": "test-listener.yaml"}
     named |= {part: f"dataflow-{part}.yaml" for part in ("fabric", "adx", "local")}
     return [each for part, name in named.items() for each in _parts(part, files[name])]
 
 
-def _parts(part: str, text: str) -> Iterator[Part]:
+def _parts(part: str, text: str) -> Iterator[AzureResource]:
     for document in yaml.safe_load_all(text):
         if "iotoperations.azure.com/" in document["apiVersion"]:
-            properties = {key: value for key, value in document["spec"].items() if key not in _ELSEWHERE}
-            yield Part(part, document["kind"], document["metadata"]["name"], properties)
+            properties = {key: value for key, value in document["spec"].items() if key not in _PARENT_REFERENCES}
+            yield AzureResource(part, document["kind"], document["metadata"]["name"], properties)
 
 
 def _schemas_bicep(export: Export, schemas: list[Schema]) -> str:
@@ -179,25 +184,25 @@ def _schemas_bicep(export: Export, schemas: list[Schema]) -> str:
     return "\n".join((comment, *parameters, f"var schemas = {literal(found)}\n", _SCHEMAS_RESOURCES))
 
 
-def _flows_bicep(found: list[Part]) -> str:
+def _flows_bicep(found: list[AzureResource]) -> str:
     parameters = [
         _parameter("instanceName", "Azure IoT Operations instance.", ""),
         _parameter("customLocationId", "Resource id of the custom location of the instance.", ""),
-        "@description('What to make: any of fabric, adx, local, authorization, listener.')\nparam parts array\n",
+        "@description('What to create: any of fabric, adx, local, authorization, listener.')\nparam parts array\n",
         *(_parameter(name, about, " = ''") for name, about in PARAMETERS.values()),
     ]
-    place = "var extendedLocation = {\n  type: 'CustomLocation'\n  name: customLocationId\n}\n"
+    location = "var extendedLocation = {\n  type: 'CustomLocation'\n  name: customLocationId\n}\n"
     variables = [_variable(name, kind, found) for kind, (name, _, _) in _RESOURCES.items()]
     resources = [_resource(*each) for each in _RESOURCES.values()]
     comment = commented(heading(_FLOWS_HEAD, "azure"), "//")
-    return "\n".join((comment, *parameters, place, *variables, _PARENTS, *resources))
+    return "\n".join((comment, *parameters, location, *variables, _PARENTS, *resources))
 
 
 def _parameter(name: str, about: str, default: str) -> str:
     return f"@description({literal(about)})\nparam {name} string{default}\n"
 
 
-def _variable(name: str, kind: str, found: list[Part]) -> str:
+def _variable(name: str, kind: str, found: list[AzureResource]) -> str:
     mine = [
         {"part": each.part, "name": each.name, "properties": each.properties} for each in found if each.kind == kind
     ]
@@ -225,7 +230,7 @@ _RESOURCES: Final = {
     "DataflowEndpoint": ("endpoint", "dataflowEndpoints", ("instance", "")),
     "Dataflow": ("flow", "dataflowProfiles/dataflows", ("profile", "endpoint")),
 }
-"""Kind in Kubernetes -> name in the Bicep file, resource type, its parent and what must be there before."""
+"""Kind in Kubernetes -> name in the Bicep file, resource type, its parent and its dependency."""
 
 
 def _resource(name: str, kind: str, around: tuple[str, str]) -> str:
@@ -236,15 +241,15 @@ def _resource(name: str, kind: str, around: tuple[str, str]) -> str:
         f"  parent: {parent}",
         "  name: each.name",
         "  extendedLocation: extendedLocation",
-        f"  properties: {_filled()}",
+        f"  properties: {_with_parameters()}",
         *(["  dependsOn: [", f"    {before}", "  ]"] if before else []),
         "}]\n",
     ]
     return "\n".join(lines)
 
 
-def _filled() -> str:
-    """The properties with the parameters in place of what stands for them."""
+def _with_parameters() -> str:
+    """Return the Bicep expression that replaces the placeholders in the properties by the parameters."""
     text = "string(each.properties)"
     for mark, (name, _) in PARAMETERS.items():
         text = f"replace({text}, '<{mark}>', {name})"

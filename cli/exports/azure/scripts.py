@@ -1,4 +1,4 @@
-"""The shell scripts of the target `azure`: what they do is the same for every plant, what with is a table in each."""
+"""The shell scripts of the target `azure`: the same code for every plant, with a table of its resources."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from cli.exports.common.export import commented
 from cli.exports.common.names import heading
 
 _REGISTER_HEAD: Final = """
-Puts the schemas of the factory's messages into the schema registry, by the Azure CLI and its extension azure-iot-ops:
+Registers the schemas of the factory's messages, by the Azure CLI and its extension azure-iot-ops:
 
   RESOURCE_GROUP=<RESOURCE_GROUP> SCHEMA_REGISTRY=<SCHEMA_REGISTRY> bash register-schemas.sh [--dry-run]
 
-Yours to fill in:
+Replace:
   <RESOURCE_GROUP>   the resource group of the schema registry
   <SCHEMA_REGISTRY>  its name
 
-All schemas of the factory have one version number. Where the newest version in the registry is what the plant says,
-nothing is changed; after an edit of the plant all get the next one. The number is the last line of what it prints. A
-version is known by its description, the digest of the schema that it was made from. No version is changed or removed.
---dry-run asks the registry what it has, and prints the commands in place of running them.
+All schemas of the factory have the same version number. If the newest version in the registry is that of the plant,
+nothing is changed; after an edit of the plant all get the next number. The last line of the output is the number. A
+version is identified by its description, the digest of its schema. No version is changed or removed.
+--dry-run reads the registry, and prints the commands instead of running them.
 
-Exit codes: 0 done; 2 wrong usage; 3 no az; 4 no extension, or an old one; 5 az refused; 7 a schema of that name is not
-ours. It was tried against a scripted az only, never on a real registry.
+Exit codes: 0 done; 2 wrong usage; 3 no az; 4 no extension, or an old one; 5 az failed; 7 a schema of that name exists
+with another format. It was tested with a stand-in for az only, never on a real registry.
 """
 _APPLY_HEAD: Final = """
-Makes dataflows, broker rules and a listener through Azure, so that they show in the portal, by the Azure CLI and its
+Creates dataflows, broker rules and a listener through Azure, so that the portal shows them, by the Azure CLI and its
 extension azure-iot-ops:
 
   RESOURCE_GROUP=<RESOURCE_GROUP> INSTANCE=<INSTANCE> ... bash apply.sh [--dry-run] [--replace] PART...
@@ -35,23 +35,23 @@ extension azure-iot-ops:
 PART is one or more of
   fabric         FABRIC_BOOTSTRAP_SERVER and FABRIC_TOPIC, of the eventstream's custom endpoint
   adx            ADX_CLUSTER, ADX_REGION, ADX_DATABASE; SCHEMA_REGISTRY, the name of the schema registry
-  local          SCHEMA_REGISTRY; the volume claim of `export dataflow` must be there, by kubectl
-  authorization  leave to publish the factory's topics; the service account must be annotated, by kubectl
-  listener       port 8884, on which these rules count
+  local          SCHEMA_REGISTRY; the volume claim of `export dataflow` must exist, created by kubectl
+  authorization  permission to publish the factory's topics; the service account must be annotated, by kubectl
+  listener       port 8884, which applies these rules
   all            all of them
 
-Yours to fill in, as variables of the environment, those named above and:
-  <RESOURCE_GROUP>  the resource group of the instance; SCHEMA_RESOURCE_GROUP where the registry is in another
+Set as variables of the environment those named above and:
+  <RESOURCE_GROUP>  the resource group of the instance; SCHEMA_RESOURCE_GROUP if the registry is in another
   <INSTANCE>        the name of the Azure IoT Operations instance
 
-For adx and local it runs register-schemas.sh first and writes the version that this tells into the dataflows. It may be
-run again: what is there as wanted is left alone. What is there under one of its names but differs ends it before
-anything is changed, as it may be another's: see it with the command that is printed, then say --replace, such as after
-an edit of the plant. No other resource is touched, and none is deleted.
---dry-run asks what is there, and prints the commands in place of running them.
+For adx and local it runs register-schemas.sh first and writes its version into the dataflows. It can be run again:
+identical resources are not changed. A different resource of the same name ends it before anything is changed, as it
+may belong to somebody else: view it with the printed command, then use --replace, for example after an edit of the
+plant. No other resource is changed, and none is deleted.
+--dry-run reads what exists, and prints the commands instead of running them.
 
-Exit codes: 0 done; 2 wrong usage; 3 no az or python3; 4 no extension, or an old one; 5 az refused; 6 a value is
-missing; 7 something there differs. It was tried against a scripted az only, never on a real instance.
+Exit codes: 0 done; 2 wrong usage; 3 no az or python3; 4 no extension, or an old one; 5 az failed; 6 a value is
+missing; 7 a resource differs. It was tested with a stand-in for az only, never on a real instance.
 """
 
 _COMMON: Final = r"""set -euo pipefail
@@ -63,14 +63,14 @@ trap 'rm -rf "$said"' EXIT
 fail() { local code=$1; shift; printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit "$code"; }
 usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; }
 
-# ask WORDS...: what az answers; its error is the end, but for where something is not there (then 3).
+# ask WORDS...: print the answer of az; return 3 if the resource does not exist, exit on any other error.
 ask() {
   if az iot ops "$@" --only-show-errors </dev/null 2>"$said/error"; then return 0; fi
   if grep -qiE 'notfound|not found|does not exist' "$said/error"; then return 3; fi
   fail 5 "az iot ops $1 $2 $3: $(tr '\n' ' ' <"$said/error")"
 }
 
-# change WORDS...: what az is to do, or how it would be told to.
+# change WORDS...: run an az command, or print it with --dry-run.
 change() {
   if [ "$dry" = yes ]; then
     printf 'would run: az iot ops'
@@ -82,7 +82,7 @@ change() {
     fail 5 "az iot ops $1 $2 $3: $(tr '\n' ' ' <"$said/error")"
 }
 
-# able WORDS...: az and its extension are there, and know a command.
+# able WORDS...: check that az and its extension exist and have a command.
 able() {
   command -v az >/dev/null || fail 3 "az is not on the PATH; next: https://learn.microsoft.com/cli/azure/install-azure-cli"
   az extension show --name azure-iot-ops --output none </dev/null >/dev/null 2>&1 ||
@@ -109,7 +109,7 @@ able schema version add
 ask schema list "${registry[@]}" --query '[].[name, properties.format]' --output tsv >"$said/there" ||
   fail 5 "there is no schema registry $SCHEMA_REGISTRY in $RESOURCE_GROUP: $(tr '\n' ' ' <"$said/error")"
 
-# Into $said/versions: each schema that is there, its versions and their descriptions.
+# Write to $said/versions each existing schema, its versions and their descriptions.
 : >"$said/versions"
 while read -r name _ format _; do
   [ -n "$name" ] || continue
@@ -122,7 +122,7 @@ while read -r name _ format _; do
 done <<<"$SCHEMAS"
 
 newest=$(awk -F '\t' '$2 + 0 > most { most = $2 + 0 } END { print most + 0 }' "$said/versions")
-# known NAME VERSION: the description of a version, or nothing.
+# known NAME VERSION: print the description of a version, or nothing.
 known() {
   awk -F '\t' -v name="$1" -v version="$2" '$1 == name && $2 + 0 == version { print $3 " " }' "$said/versions"
 }
@@ -178,7 +178,7 @@ able broker authz apply
 ask show --name "$INSTANCE" --resource-group "$RESOURCE_GROUP" --output none ||
   fail 5 "there is no instance $INSTANCE in $RESOURCE_GROUP"
 
-# filled FILE: the properties with values in place of <NAMES>, and the version in references to schemas.
+# filled FILE: print the properties with values instead of <NAMES>, and the version in references to schemas.
 filled() {
   version=$version python3 -IS -c '
 import json, os, re, sys
@@ -208,7 +208,7 @@ print(json.dumps(filled, ensure_ascii=False, indent=2))
 ' "$1" "$MARKS"
 }
 
-# same WANTED FOUND: whether what is there has all that is wanted; the service adds defaults of its own.
+# same WANTED FOUND: whether the existing resource has all wanted properties; the service adds defaults.
 same() {
   python3 -IS -c '
 import json, sys
@@ -226,7 +226,7 @@ sys.exit(0 if within(wanted, found.get("properties")) else 1)
 ' "$1" "$2"
 }
 
-# command KIND: into $words, how az calls what Kubernetes calls so, and into $parent, where it belongs.
+# command_of KIND: set $words to the az command for a kind of Kubernetes, and $parent to the options of its parent.
 command_of() {
   case "$1" in
     Dataflow) words=(dataflow) parent=(--profile default) ;;
@@ -236,7 +236,7 @@ command_of() {
   esac
 }
 
-# wanted PART: whether it was asked for.
+# wanted PART: whether the part was chosen.
 wanted() { case "$chosen" in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 
 version=1
@@ -248,7 +248,7 @@ if wanted adx || wanted local; then
     fail 5 "there is no schema registry $SCHEMA_REGISTRY in $schema_group"
   SCHEMA_REGISTRY_NAMESPACE=$(cat "$said/namespace")
   export SCHEMA_REGISTRY SCHEMA_REGISTRY_NAMESPACE
-  # What would be said of the schemas tells their version, so that all else can be looked at before they are made.
+  # The dry run prints the schemas' version, so that everything else is checked before they are registered.
   version=$(RESOURCE_GROUP=$schema_group bash "$here/register-schemas.sh" --dry-run | sed -n 's/^schema version: //p')
 fi
 
@@ -299,12 +299,12 @@ done <<<"$RESOURCES"
 
 
 def register_script(schemas: Sequence[Sequence[str]]) -> str:
-    """What registers schemas. Each: its name, its format as `az` and as the registry calls it, its description."""
+    """Return register-schemas.sh.  schemas: name, format for `az`, format for the registry, description."""
     return _script(_REGISTER_HEAD, _table("SCHEMAS", schemas), _REGISTER)
 
 
 def apply_script(resources: Sequence[Sequence[str]], marks: Sequence[str]) -> str:
-    """What applies resources. Each: its part, kind, name and file. marks: names that stand for values in the files."""
+    """Return apply.sh.  resources: part, kind, name and file.  marks: names of placeholders in the files."""
     return _script(_APPLY_HEAD, f"MARKS={shlex.quote('|'.join(marks))}\n{_table('RESOURCES', resources)}", _APPLY)
 
 

@@ -1,4 +1,4 @@
-"""Where a connector finds what: each topic with who speaks there, and the filters by which topics are discovered."""
+"""The topics with their sources, and the topic filters by which a connector discovers them."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from plant.catalogue.catalogue import MachineRef, MessageKind
 
 Levels = Sequence[str]
 _Group = Sequence[tuple[Levels, set[str]]]
-"""What is to be found together: for each kind its topics, and their levels with `+` where they differ."""
+"""Kinds discovered together: the levels of each, with `+` where they differ, and its topics."""
 
 
 class TopicEntry(NamedTuple):
-    """A topic: the kinds of message on it, and the machines that publish to it, each with its kind (none for events).
+    """A topic: the kinds of message on it, and the machines that publish to it, each with its kind.
 
-    alone: its only source is one machine.
+    has_one_machine: whether one machine is its only source.
     """
 
     topic: str
     kinds: tuple[MessageKind, ...]
     machines: tuple[tuple[MessageKind, MachineRef], ...]
-    alone: bool
+    has_one_machine: bool
 
 
-class Discovery(NamedTuple):
-    """What an endpoint of the MQTT connector looks for.
+class DiscoveryEndpoint(NamedTuple):
+    """An inbound endpoint of the MQTT connector, which discovers topics.
 
-    name: the endpoint's.  topic_filter: `+` stands where topics differ.  asset_level: the level, counted from 1, that
-    names the asset.  topics: those of the plant that it finds.
+    topic_filter: with `+` where topics differ.  asset_level: the level, counted from 1, that names the asset.  topics:
+    those of the plant that it discovers.
     """
 
     name: str
@@ -40,40 +40,40 @@ class Discovery(NamedTuple):
     topics: frozenset[str]
 
 
-def places(export: Export) -> list[TopicEntry]:
-    """Every topic that is published to, once, in the order of the kinds."""
+def topic_entries(export: Export) -> list[TopicEntry]:
+    """Return every topic once, in the order of the kinds."""
     found: dict[str, list[tuple[MessageKind, str]]] = defaultdict(list)
     for kind in export.kinds:
         for source in kind.sources:
             found[export.topics.topic_of(kind, source)].append((kind, source))
     machines = {(kind.key, each.machine_id): each for kind in export.kinds for each in kind.machines}
-    return [_place(topic, speakers, machines) for topic, speakers in found.items()]
+    return [_topic_entry(topic, sources, machines) for topic, sources in found.items()]
 
 
-def _place(
-    topic: str, speakers: Sequence[tuple[MessageKind, str]], machines: dict[tuple[str, str], MachineRef]
+def _topic_entry(
+    topic: str, sources: Sequence[tuple[MessageKind, str]], machines: dict[tuple[str, str], MachineRef]
 ) -> TopicEntry:
-    kinds = {kind.key: kind for kind, _ in speakers}
-    here = [(kind, machines[kind.key, source]) for kind, source in speakers if (kind.key, source) in machines]
-    return TopicEntry(topic, tuple(kinds.values()), tuple(here), alone=len(speakers) == len(here) == 1)
+    kinds = {kind.key: kind for kind, _ in sources}
+    here = [(kind, machines[kind.key, source]) for kind, source in sources if (kind.key, source) in machines]
+    return TopicEntry(topic, tuple(kinds.values()), tuple(here), has_one_machine=len(sources) == len(here) == 1)
 
 
-def place_name(export: Export, place: TopicEntry) -> str:
-    """The name of the asset that stands for a topic: that of its machine, else of its kind, else made of the topic."""
-    if place.alone:
-        return machine_name(export, place.machines[0][1])
-    if len(place.kinds) == 1 and len(export.topics.topics_of(place.kinds[0])) == 1:
-        return resource_name(export.prefix, place.kinds[0].key)
-    return unique_name(export.prefix, place.kinds[0].key, place.topic)
+def asset_name_of_topic(export: Export, entry: TopicEntry) -> str:
+    """Return the asset name of a topic: by its machine, its kind, or the topic itself, the first that is unique."""
+    if entry.has_one_machine:
+        return asset_name_of_machine(export, entry.machines[0][1])
+    if len(entry.kinds) == 1 and len(export.topics.topics_of(entry.kinds[0])) == 1:
+        return resource_name(export.prefix, entry.kinds[0].key)
+    return unique_name(export.prefix, entry.kinds[0].key, entry.topic)
 
 
-def machine_name(export: Export, machine: MachineRef) -> str:
-    """The name of the asset that stands for a machine."""
+def asset_name_of_machine(export: Export, machine: MachineRef) -> str:
+    """Return the asset name of a machine."""
     return resource_name(export.prefix, machine.machine_id)
 
 
-def discoveries(export: Export) -> list[Discovery]:
-    """Endpoints that find every topic: one for all of the same depth, root and asset level, if it finds no others."""
+def discovery_endpoints(export: Export) -> list[DiscoveryEndpoint]:
+    """Return endpoints for every topic: one for all of a depth, root and asset level, if it matches no others."""
     groups: dict[tuple[int, str, int], list[tuple[Levels, set[str]]]] = defaultdict(list)
     for topics in _of_one_depth(export):
         levels = _merged(topic.split("/") for topic in topics)
@@ -85,14 +85,14 @@ def discoveries(export: Export) -> list[Discovery]:
 
 
 def _parts(asset_level: int, group: _Group, all_topics: set[str]) -> list[_Group]:
-    """The group, or its kinds one by one where a filter for them all would find topics of another group too."""
+    """Return the group, or each of its kinds if one filter would match topics of another group."""
     whole = _discovery(0, asset_level, group)
     too_wide = any(matches(whole.topic_filter, topic) for topic in all_topics - whole.topics)
     return [[each] for each in group] if too_wide else [group]
 
 
 def _of_one_depth(export: Export) -> Iterator[set[str]]:
-    """The topics of each kind, those of another number of levels apart."""
+    """Yield the topics of each kind, grouped by their number of levels."""
     for kind in export.kinds:
         depths: dict[int, set[str]] = defaultdict(set)
         for topic in export.topics.topics_of(kind):
@@ -100,10 +100,12 @@ def _of_one_depth(export: Export) -> Iterator[set[str]]:
         yield from depths.values()
 
 
-def _discovery(number: int, asset_level: int, group: _Group) -> Discovery:
+def _discovery(number: int, asset_level: int, group: _Group) -> DiscoveryEndpoint:
     levels = _merged(each for each, _ in group)
-    levels[asset_level - 1] = "+"  # where one topic is all there is: only what a wildcard matches is discovered
-    return Discovery(f"mqtt-{number}", "/".join(levels), asset_level, frozenset().union(*(some for _, some in group)))
+    levels[asset_level - 1] = "+"  # also with a single topic: the connector discovers only what a wildcard matches
+    return DiscoveryEndpoint(
+        f"mqtt-{number}", "/".join(levels), asset_level, frozenset().union(*(some for _, some in group))
+    )
 
 
 def _merged(filters: Iterable[Levels]) -> list[str]:
@@ -111,7 +113,7 @@ def _merged(filters: Iterable[Levels]) -> list[str]:
 
 
 def mapping_prefix(export: Export) -> str:
-    """The first level of what the connector publishes: none that the plant publishes to, so nothing goes round."""
+    """Return the first level of the connector's own topics, different from those of the plant to prevent loops."""
     taken = {topic.split("/")[0] for kind in export.kinds for topic in export.topics.topics_of(kind)}
     prefix = "uns"
     while prefix in taken:

@@ -1,1 +1,1 @@
-"""What all exports are made from: kinds of message, topics, names, and how YAML is written."""
+"""What all exports share: kinds of message, topics, names, and the form of YAML."""

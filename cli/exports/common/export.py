@@ -1,4 +1,4 @@
-"""What all exports are made from: the kinds of message, the topics they really go to, and where the broker is."""
+"""The input of every export: the kinds of message, their topics, the broker, and how messages are published."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NAMESPACE: Final = "azure-iot-operations"
 
 
 class File(NamedTuple):
-    """One file of an export: its name, below the directory that is written to, and its text."""
+    """A file of an export: its path below the output directory, and its text."""
 
     name: str
     text: str
 
 
-class Channels:
-    """The topics of each kind, by the very function that routes messages. TopicError where no broker would take one."""
+class TopicIndex:
+    """The topics of each kind, from the router of the simulator. Raise TopicError if one is invalid."""
 
     def __init__(self, kinds: Sequence[MessageKind], prefix: str, layout: TopicLayout = TopicLayout.TYPE) -> None:
         templates = {kind.key: kind.topic for kind in kinds}
@@ -34,37 +34,37 @@ class Channels:
         self._by_source = {kind.key: _topics_by_source(topics, kind) for kind in kinds}
 
     def topics_of(self, kind: MessageKind) -> tuple[str, ...]:
-        """Every topic to which a kind is published, sorted."""
+        """Return every topic that a kind is published to, sorted."""
         return tuple(sorted(set(self._by_source[kind.key].values())))
 
     def topic_of(self, kind: MessageKind, source: str) -> str:
-        """The topic of one who says a kind: a machine by its id, business by the kind's key."""
+        """Return the topic of a source of a kind: a machine by its id, any other source by the kind's key."""
         return self._by_source[kind.key][source]
 
     def filter_of(self, kind: MessageKind) -> str:
-        """One topic filter that all topics of a kind match: `+` where their levels differ (MQTT 5, 4.7.1)."""
+        """Return one topic filter for all topics of a kind, with `+` at levels that differ (MQTT 5, 4.7.1)."""
         levels = [topic.split("/") for topic in self.topics_of(kind)]
         columns = [set(column) for column in zip(*levels, strict=False)]
         if len(set(map(len, levels))) > 1:
-            return "/".join([*(column.pop() for column in takewhile(_alike, columns)), "#"])
-        return "/".join(column.pop() if _alike(column) else "+" for column in columns)
+            return "/".join([*(column.pop() for column in takewhile(_is_uniform, columns)), "#"])
+        return "/".join(column.pop() if _is_uniform(column) else "+" for column in columns)
 
     def filters_of(self, kind: MessageKind) -> tuple[str, ...]:
-        """What to subscribe to for a kind: one filter, or each topic where that would take in those of other kinds."""
-        topics, wanted = self.topics_of(kind), self.filter_of(kind)
+        """Return the topic filters of a kind: one, or each topic if one filter would match topics of other kinds."""
+        topics, topic_filter = self.topics_of(kind), self.filter_of(kind)
         others = {topic for found in self._by_source.values() for topic in found.values()}.difference(topics)
-        return topics if any(matches(wanted, topic) for topic in others) else (wanted,)
+        return topics if any(matches(topic_filter, topic) for topic in others) else (topic_filter,)
 
 
-def matches(wanted: str, topic: str) -> bool:
-    """Whether a topic is one of those that a filter wants (MQTT 5, 4.7)."""
-    levels, found = wanted.split("/"), topic.split("/")
+def matches(topic_filter: str, topic: str) -> bool:
+    """Return whether a topic matches a topic filter (MQTT 5, 4.7)."""
+    levels, found = topic_filter.split("/"), topic.split("/")
     if levels[-1] == "#":
         levels, found = levels[:-1], found[: len(levels) - 1]
     return len(levels) == len(found) and all(level in ("+", its) for level, its in zip(levels, found, strict=True))
 
 
-def _alike(column: set[str]) -> bool:
+def _is_uniform(column: set[str]) -> bool:
     return len(column) == 1
 
 
@@ -76,16 +76,15 @@ def _topics_by_source(topics: TopicRouter, kind: MessageKind) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """All that an export is made of.
+    """The input of an export.
 
-    prefix: the first levels of every topic.  namespace, app: of the pod.
-    broker_host, broker_port, tls: where it connects to.  version: of this program.
-    qos, message_expiry_seconds (0: never), cloud_events: how messages are sent; events_source is their `source`.
-    schema_version: of the schemas that dataflows refer to.
+    prefix: the first levels of every topic.  namespace, app: of the pod.  broker_host, broker_port, tls: of the broker.
+    version: of the simulator.  qos, message_expiry_seconds (0: never), cloud_events: how messages are published;
+    events_source: their CloudEvents `source`.  schema_version: of the schemas that dataflows refer to.
     """
 
     kinds: tuple[MessageKind, ...]
-    topics: Channels
+    topics: TopicIndex
     prefix: str = "factory"
     namespace: str = NAMESPACE
     app: str = APP
@@ -101,14 +100,14 @@ class Export:
 
 
 Target = Callable[[Export], list[File]]
-"""Makes the files of one target. The first sentence of its docstring is its help."""
+"""Generates the files of one target. The first line of its docstring is its help."""
 
 
 def commented(text: str, mark: str = "#") -> str:
-    """The lines of a text as a comment."""
+    """Return a text as comment lines."""
     return "".join(f"{mark} {line}".rstrip() + "\n" for line in text.splitlines())
 
 
 def json_file(name: str, content: object) -> File:
-    """A file of JSON, two spaces a level."""
+    """Return a JSON file, indented by two spaces."""
     return File(name, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())

@@ -1,4 +1,4 @@
-"""YAML as yamllint likes it: documents with `---`, sequences indented, long and multi-line text as blocks."""
+"""Write YAML that passes yamllint: documents with `---`, indented sequences, long text as blocks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import yaml
 from cli.exports.common.export import commented
 
 WIDTH: Final = 100
-"""Lines of text are broken there, where there is a space."""
+"""Characters of a line, at which text is broken at a space."""
 LONG: Final = 76
-"""Text of more characters is a block: deep inside a document it would be broken in the middle of its quotes."""
+"""Characters, above which a text is a block: in a deep level it would be broken inside its quotes."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's, but for how it indents sequences, breaks text, and never refers from one place to another."""
+    """PyYAML's dumper with indented sequences, block text, and no aliases."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         super().increase_indent(flow, False)
@@ -34,7 +34,7 @@ _Dumper.add_representer(str, _text)
 
 
 def dump(*documents: Mapping[str, Any], head: str = "") -> str:
-    """The documents, one after the other, keys in the order they have. head: a comment above them all."""
+    """Return the documents as YAML, keys in their order.  head: a comment above them."""
     text = yaml.dump_all(
         documents, Dumper=_Dumper, sort_keys=False, explicit_start=True, allow_unicode=True, width=WIDTH
     )

@@ -1,4 +1,4 @@
-"""What the Grafana dashboard shows: rows of panels, each with its queries, as a table without Grafana's JSON."""
+"""The panels of the Grafana dashboard, with their queries, as a table without Grafana's JSON."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Final, NamedTuple
 
 
 class Query(NamedTuple):
-    """PromQL in which `@` stands for our selector, and how its series are called in the legend."""
+    """PromQL, in which `@` is replaced by the label matchers, and the legend of its series."""
 
     expr: str
     legend: str = ""
 
 
 class Panel(NamedTuple):
-    """One panel. kind: of Grafana's panels.  width: in columns.  unit: one of Grafana's units.
+    """A panel.  kind, unit: by Grafana's names.  width: in columns.
 
-    steps: from which value on which colour holds; the first holds below them all.
-    greatest: of the axis or gauge.  stacked: whether series are drawn on top of each other.
-    names: what to show in place of a value.
+    steps: thresholds and their colours; the first applies below all others.  greatest: the end of the axis or gauge.
+    stacked: whether series are stacked.  names: texts shown instead of values.
     """
 
     title: str
@@ -35,7 +34,7 @@ class Panel(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A titled row of panels, all of a height, in Grafana's units of about 30 pixels."""
+    """A titled row of panels of the same height, in Grafana's units of about 30 pixels."""
 
     title: str
     height: int
@@ -43,7 +42,7 @@ class Row(NamedTuple):
 
 
 _POD: Final = "{{pod}} {{instance}}"
-"""Not every scrape says the pod's name; each says its address."""
+"""Every scrape has the pod's address, but not every one its name."""
 _RATE: Final = "[$__rate_interval]"
 _HOUR: Final = "[1h]"
 _PLANNED: Final = f"sum by (kind) (rate(edgemqttsim_planned_seconds_total{{@}}{_HOUR}))"
@@ -51,14 +50,14 @@ _PRODUCING: Final = f"sum by (kind) (rate(edgemqttsim_producing_seconds_total{{@
 _IDEAL: Final = f"sum by (kind) (rate(edgemqttsim_ideal_seconds_total{{@}}{_HOUR}))"
 _JOBS: Final = f"sum by (kind) (rate(edgemqttsim_jobs_finished_total{{@}}{_HOUR}))"
 GOOD: Final = "@GOOD"
-"""In a query, stands for the rate of good jobs by machine type: see `good_jobs`."""
+"""In a query, replaced by the rate of good jobs by machine type, see `good_jobs`."""
 
 
 def good_jobs(results: Mapping[tuple[str, ...], Sequence[str]]) -> str:
     """Return the query for the rate of good jobs by machine type. results: good results -> the types that have them."""
     alike = len(results) < 2
-    parts = [_good_jobs(good, () if alike else kinds) for good, kinds in results.items()]
-    return parts[0] if alike else f"({' or '.join(parts)})"
+    azure_resources = [_good_jobs(good, () if alike else kinds) for good, kinds in results.items()]
+    return azure_resources[0] if alike else f"({' or '.join(azure_resources)})"
 
 
 def _good_jobs(good: Sequence[str], kinds: Sequence[str]) -> str:
@@ -87,7 +86,7 @@ _NOW: Final = Row(
         ),
         Panel(
             "Acknowledged",
-            "Messages per second that the broker has taken.",
+            "Messages per second that the broker acknowledges.",
             [Query(f"sum(rate(edgemqttsim_messages_acknowledged_total{{@}}{_RATE}))")],
             "stat",
             4,
@@ -105,7 +104,7 @@ _NOW: Final = Row(
         ),
         Panel(
             "Lost in 24 h",
-            "Messages refused for good or dropped.",
+            "Messages rejected or dropped.",
             [
                 Query(
                     "sum(increase(edgemqttsim_messages_refused_total{@}[24h]))"
@@ -118,7 +117,7 @@ _NOW: Final = Row(
         ),
         Panel(
             "Token expires in",
-            "The token that expires first. Kubernetes renews it at four fifths of its life.",
+            "The token that expires first. Kubernetes refreshes it after four fifths of its lifetime.",
             [Query("min(edgemqttsim_token_expiry_timestamp_seconds{@}) - time()")],
             "stat",
             4,
@@ -141,7 +140,7 @@ _DELIVERY: Final = Row(
     (
         Panel(
             "Messages",
-            "What the plant says and what the broker takes: the lines lie on each other while all is well.",
+            "Messages that the plant emits and that the broker acknowledges: normally the lines coincide.",
             [
                 Query(f"sum(rate(edgemqttsim_messages_generated_total{{@}}{_RATE}))", "generated"),
                 Query(f"sum(rate(edgemqttsim_messages_acknowledged_total{{@}}{_RATE}))", "acknowledged"),
@@ -150,14 +149,14 @@ _DELIVERY: Final = Row(
         ),
         Panel(
             "Acknowledged, by kind",
-            "Messages per second that the broker has taken.",
+            "Messages per second that the broker acknowledges.",
             [Query(f"sum by (kind) (rate(edgemqttsim_messages_acknowledged_total{{@}}{_RATE}))", "{{kind}}")],
             unit="cps",
             stacked=True,
         ),
         Panel(
             "Lost",
-            "Refused by PUBACK reason code, and dropped by reason. Nothing of it is sent again.",
+            "Rejected by PUBACK reason code, and dropped by reason. These messages are not sent again.",
             [
                 Query(f"sum by (code) (rate(edgemqttsim_messages_refused_total{{@}}{_RATE})) > 0", "refused {{code}}"),
                 Query(
@@ -168,32 +167,32 @@ _DELIVERY: Final = Row(
         ),
         Panel(
             "Queue fill",
-            "Messages waiting, as a share of what the queue can hold.",
+            "Messages waiting, as a share of the queue's size.",
             [Query("edgemqttsim_queue_messages{@} / edgemqttsim_queue_size_messages{@}", _POD)],
             unit="percentunit",
             greatest=1,
         ),
         Panel(
             "In flight",
-            "Messages sent and not yet answered; at most MQTT_WINDOW, and never more than one of a machine.",
+            "Messages sent and not yet acknowledged; at most MQTT_WINDOW, and at most one per machine.",
             [Query("edgemqttsim_in_flight_messages{@}", _POD)],
         ),
         Panel(
             "Lateness",
-            "How late the run loop is against its own deadlines. Above a second the pod has too little CPU.",
+            "How late the run loop is. Above a second the pod has too little CPU.",
             [Query(_late(quantile), f"p{100 * quantile:.0f}") for quantile in (0.5, 0.95, 0.99)],
             unit="s",
         ),
         Panel(
             "Plant time ahead of the clock",
-            "Rows bear plant time. It is ahead after the wall clock was set back, until that has caught up.",
+            "Messages have plant time. It is ahead after the wall clock was set back, until that has caught up.",
             [Query("edgemqttsim_clock_ahead_seconds{@}", _POD)],
             width=12,
             unit="s",
         ),
         Panel(
             "Clock set",
-            "How often the wall clock was set while the process ran, or the machine slept.",
+            "How often the wall clock was set or the computer was suspended.",
             [Query(f"increase(edgemqttsim_clock_steps_total{{@}}{_RATE})", _POD)],
             width=12,
         ),
@@ -214,19 +213,19 @@ _CONNECTION: Final = Row(
         ),
         Panel(
             "Since the last acknowledgement",
-            "Grows while the broker is away or silent, and between the messages of a small plant.",
+            "Grows while the broker does not answer, and between the messages of a small plant.",
             [Query("edgemqttsim_last_acknowledgement_age_seconds{@}", _POD)],
             unit="s",
         ),
         Panel(
             "Token's time left",
-            "Falls to a fifth of the token's life, and rises as Kubernetes renews it.",
+            "Falls to a fifth of the token's lifetime, and rises when Kubernetes refreshes it.",
             [Query("edgemqttsim_token_expiry_timestamp_seconds{@} - time()", _POD)],
             unit="s",
         ),
         Panel(
             "Reconnects and token renewals",
-            "A renewal takes place on the live connection and interrupts nothing.",
+            "A token is refreshed on the open connection and interrupts nothing.",
             [
                 Query(f"sum(increase(edgemqttsim_reconnects_total{{@}}{_RATE}))", "reconnects"),
                 Query(f"sum(increase(edgemqttsim_token_renewals_total{{@}}{_RATE}))", "token renewals"),
@@ -234,12 +233,12 @@ _CONNECTION: Final = Row(
         ),
         Panel(
             "Reloads of the plant",
-            "Files taken and refused. After a refusal the old plant stays in force.",
+            "Files applied and rejected. After a rejection the previous plant stays in use.",
             [Query(f"sum by (outcome) (increase(edgemqttsim_reloads_total{{@}}{_RATE}))", "{{outcome}}")],
         ),
         Panel(
             "Memory and CPU",
-            "Of each pod's main process: resident memory, and cores in use. Workers are not in it.",
+            "Of each pod's main process: resident memory and cores in use, without workers.",
             [
                 Query("process_resident_memory_bytes{@} / 1048576", f"{_POD} MiB"),
                 Query(f"rate(process_cpu_seconds_total{{@}}{_RATE})", f"{_POD} cores"),
@@ -254,7 +253,7 @@ _PLANT: Final = Row(
     (
         Panel(
             "OEE, by type",
-            "Of the last hour, from the plant's own books (ISO 22400-2): what rows should show.",
+            "Of the last hour, from the ground truth (ISO 22400-2): what messages should show.",
             [Query(f"{_IDEAL} / {_PLANNED} * {GOOD} / {_JOBS}", "{{kind}}")],
             unit="percentunit",
             greatest=1,
@@ -283,13 +282,13 @@ _PLANT: Final = Row(
         ),
         Panel(
             "Jobs per hour, by result",
-            "Parts, assemblies and tests that rows have reported.",
+            "Parts, assemblies and tests that messages have reported.",
             [Query(f"sum by (result) (rate(edgemqttsim_jobs_finished_total{{@}}{_RATE})) * 3600", "{{result}}")],
             stacked=True,
         ),
         Panel(
             "Open orders",
-            "Placed and not yet dispatched. Every shard plays all orders, so this is not summed.",
+            "Placed and not yet dispatched. Every shard has all orders, so this is not summed.",
             [Query("max(edgemqttsim_open_orders{@})", "open")],
         ),
     ),

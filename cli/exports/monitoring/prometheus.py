@@ -1,8 +1,8 @@
 """Prometheus Operator resources: a PodMonitor that scrapes the pods, and a PrometheusRule with alerts.
 
-Each alert says what is wrong and what to do. Thresholds are those of the default plant and its manifest; what they rest
-on is said beside them and in docs/dashboards.md. They hold under the labels of each scrape:
-the operator's (`namespace`, `pod`), and that of the job which Azure IoT Operations documents (`kubernetes_namespace`).
+Each alert has a cause and a remedy. Thresholds suit the default plant and its manifest; the reasons are beside them
+and in docs/dashboards.md. They work with the labels of each scrape: the operator's (`namespace`, `pod`), and that of
+the job in the documentation of Azure IoT Operations (`kubernetes_namespace`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from cli.exports.common.yaml_text import dump
 
 API_VERSION: Final = "monitoring.coreos.com/v1"
 SCRAPE_SECONDS: Final = 15
-"""Rates over five minutes then rest on twenty samples."""
+"""Rates over five minutes then have twenty samples."""
 
 
 class Alert(NamedTuple):
-    """One alert. expr: PromQL in which $selector stands for the labels of this plant's pods, $namespace for theirs.
+    """An alert.
 
-    No expr names a label of the target, so that series meet by whichever they have.
-
-    after: for how long that must be so, as Prometheus writes durations; None is at once.
+    expr: PromQL, in which $selector is replaced by the label matchers of the pods and $namespace by their namespace. It
+    names no label of the target, so series match by the labels that they have.
+    after: how long the condition must last, as a duration of Prometheus; None: not at all.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Alert(NamedTuple):
 
 
 _POD: Final = "{{ or $labels.pod $labels.instance }}"
-"""The pod's name, or its address where a scrape gives no more."""
+"""The pod's name, or its address if the scrape has no name."""
 
 ALERTS: Final = (
     Alert(
@@ -44,20 +44,20 @@ ALERTS: Final = (
         'absent(edgemqttsim_build_info{namespace="$namespace"})\nunless on () edgemqttsim_build_info{$selector}',
         "5m",
         "No pod of edgemqttsim is scraped in {{ $labels.namespace }}.",
-        "Nothing has been heard of the simulator for 5 minutes. See whether a pod runs (kubectl get pods), and whether"
+        "The simulator has not been scraped for 5 minutes. Check whether a pod runs (kubectl get pods) and whether"
         " Prometheus reaches it: the PodMonitor's labels or the pod's annotations, and port 8080 in the NetworkPolicy.",
     ),
-    # A rollout or a broker's restart is over within two or three minutes.
+    # A rollout or a restart of the broker takes two or three minutes.
     Alert(
         "EdgemqttsimNotReady",
         "critical",
         "edgemqttsim_connected{$selector} == 0",
         "5m",
         _POD + " has had no connection to the broker for 5 minutes.",
-        "Messages wait in the queue, and are dropped once it is full. /readyz and the log say why it cannot connect;"
-        " `python app.py preflight` in the pod checks name, TLS, token and login one by one.",
+        "Messages wait in the queue, and are dropped when it is full. /readyz and the log have the reason;"
+        " `python app.py preflight` in the pod tests name, TLS, token and login one by one.",
     ),
-    # Not `== 0`: the counter of acknowledgements is summed over kinds, and a kind may be silent for minutes.
+    # Not `== 0`: the counter of acknowledgements is summed over kinds, and a kind may send nothing for minutes.
     Alert(
         "EdgemqttsimNothingAcknowledged",
         "critical",
@@ -66,41 +66,41 @@ ALERTS: Final = (
         "unless (edgemqttsim_connected{$selector} == 0)",
         "5m",
         _POD + " is connected, but the broker acknowledges nothing.",
-        "The plant speaks and not one message was taken for 5 minutes. Look at the broker's health and its disk buffer,"
-        " and at edgemqttsim_messages_refused_total: 0x87 there means that BrokerAuthorization lacks the topics.",
+        "The plant emits messages, and the broker has acknowledged none for 5 minutes. Check the broker's health and"
+        " disk buffer, and edgemqttsim_messages_refused_total: 0x87 means that BrokerAuthorization lacks the topics.",
     ),
-    # Kubernetes writes a new token at four fifths of its life: of an hour's token that leaves 12 minutes.
+    # Kubernetes writes a new token after four fifths of its lifetime: 12 minutes before the expiry of an hour's token.
     Alert(
         "EdgemqttsimTokenNearExpiry",
         "warning",
         "edgemqttsim_token_expiry_timestamp_seconds{$selector} - time() < 600",
         "1m",
         f"The token of {_POD} expires in {{{{ $value | humanizeDuration }}}}.",
-        "A new one should have been there by now; with this one the broker ends the connection as it expires. See"
-        " whether the kubelet renews the projected volume (expirationSeconds, at least 3600 for this alert), and the"
-        " log for why the new token was not taken.",
+        "It should have been refreshed by now; when it expires, the broker ends the connection. Check whether the"
+        " kubelet refreshes the projected volume (expirationSeconds, at least 3600 for this alert), and the log for why"
+        " a new token was not accepted.",
     ),
-    # The default queue of 1,000 lasts the default plant four minutes: at half of it two are left.
+    # The default queue of 1,000 lasts the default plant four minutes: half full, two are left.
     Alert(
         "EdgemqttsimQueueFilling",
         "warning",
         "edgemqttsim_queue_messages{$selector}\n/ edgemqttsim_queue_size_messages{$selector} > 0.5",
         "1m",
         f"The queue of {_POD} is {{{{ $value | humanizePercentage }}}} full.",
-        "The broker takes less than the plant says, or is away. When the queue is full, QUEUE_POLICY decides what is"
-        " lost. Raise QUEUE_SIZE for longer outages; else give the broker or the simulator more room (MQTT_WINDOW,"
-        " more replicas).",
+        "The broker acknowledges less than the plant emits, or is not available. When the queue is full, QUEUE_POLICY"
+        " decides what is dropped. Raise QUEUE_SIZE for longer outages, or the throughput of broker or simulator"
+        " (MQTT_WINDOW, more replicas).",
     ),
     Alert(
         "EdgemqttsimMessagesRefused",
         "warning",
         "increase(edgemqttsim_messages_refused_total{$selector}[10m]) > 0",
         None,
-        f"The broker refuses messages of {_POD} with {{{{ $labels.code }}}}.",
-        "Refused messages are lost: they are not sent again. 0x87 is Not authorized: compare BrokerAuthorization with"
-        " `python app.py export authorization`. 0x90 is a topic, 0x99 a payload that the broker does not take.",
+        f"The broker rejects messages of {_POD} with {{{{ $labels.code }}}}.",
+        "Rejected messages are lost: they are not sent again. 0x87 is Not authorized: compare BrokerAuthorization with"
+        " `python app.py export authorization`. 0x90 is a topic, 0x99 a payload that the broker does not accept.",
     ),
-    # What is left at a shutdown is told in the last block of the log, and no scrape comes after it.
+    # Messages left at shutdown are in the last statistics block of the log; no scrape follows it.
     Alert(
         "EdgemqttsimMessagesDropped",
         "warning",
@@ -108,17 +108,17 @@ ALERTS: Final = (
         None,
         _POD + " drops messages: {{ $labels.reason }}.",
         "oldest and newest: the queue was full, see EdgemqttsimQueueFilling. too_large: the broker's Maximum Packet"
-        " Size is smaller than a message. no_topic: no broker would take the topic that the YAML makes.",
+        " Size is smaller than a message. no_topic: the topic that results from the YAML is invalid.",
     ),
-    # A second is what CATCH_UP takes for a stall, and what the log's statistics mention.
+    # One second is a stall for CATCH_UP, and the threshold of the log's statistics.
     Alert(
         "EdgemqttsimLate",
         "warning",
         "histogram_quantile(0.95,\n  rate(edgemqttsim_lateness_seconds_bucket{$selector}[5m])\n) > 1",
         "5m",
         _POD + " is {{ $value | humanizeDuration }} behind its own clock.",
-        "One turn in twenty of the run loop comes more than a second late: the pod needs more CPU than it gets. Raise"
-        " the CPU limit, lower the load (base_interval, machine_counts), or deal the plant out to more pods (SHARD).",
+        "One turn in twenty of the run loop is more than a second late: the pod needs more CPU. Raise the CPU limit,"
+        " lower the load (base_interval, machine_counts), or divide the plant among more pods (SHARD).",
     ),
     Alert(
         "EdgemqttsimReconnecting",
@@ -129,43 +129,47 @@ ALERTS: Final = (
         "The log has the reason of each. 0x8E: another client uses the same client id (MQTT_CLIENT_ID). Keep alive: the"
         " network or the broker stalls. 0x87: token or BrokerAuthentication.",
     ),
-    # A container that is started again keeps its pod's name; a rollout gives new ones. Twice may be a node's upgrade.
+    # A restarted container keeps its pod's name; a rollout makes new ones. Two restarts may be an upgrade of the node.
     Alert(
         "EdgemqttsimRestarting",
         "warning",
         "changes(process_start_time_seconds{$selector}[30m]) > 2\n"
         "and ignoring (version) edgemqttsim_build_info{$selector}",
         None,
-        _POD + " has been started again {{ $value | humanize }} times in half an hour.",
+        _POD + " has been restarted {{ $value | humanize }} times in half an hour.",
         "kubectl logs --previous shows the end of the last run, kubectl describe pod its exit code: 2 is the"
-        " configuration, 3 the broker's refusal, 137 with OOMKilled too little memory.",
+        " configuration, 3 the broker's rejection, 137 with OOMKilled too little memory.",
     ),
-    # The old plant stays in force, so nothing else shows it.
+    # The previous plant stays in use, so nothing else shows it.
     Alert(
         "EdgemqttsimReloadRefused",
         "warning",
         'increase(edgemqttsim_reloads_total{$selector, outcome="refused"}[1h]) > 0',
         None,
-        _POD + " refuses the plant's new YAML.",
-        "The old plant stays in force. The log names each mistake and its line; `python app.py check FILE` does so"
-        " before it is rolled out.",
+        _POD + " has rejected the plant's new YAML.",
+        "It keeps the previous plant. The log has each error with its line; `python app.py check FILE` finds them"
+        " before a rollout.",
     ),
 )
 
 
 def prometheus(export: Export) -> list[File]:
-    """PodMonitor and PrometheusRule (Prometheus Operator): scraping, and alerts that say what to do."""
+    """PodMonitor and PrometheusRule (Prometheus Operator): scraping, and alerts with remedies.
+
+    Two files, prometheus/podmonitor.yaml and prometheus/prometheusrule.yaml, for operators. The rules are tested with
+    promtool and a real Prometheus, the resources against the Prometheus Operator's API reference only by hand.
+    """
     return [
         File("prometheus/podmonitor.yaml", dump(pod_monitor(export, API_VERSION), head=_HEAD)),
         File("prometheus/prometheusrule.yaml", dump(_rule(export), head=_HEAD)),
     ]
 
 
-_HEAD: Final = "Made by: python app.py export prometheus"
+_HEAD: Final = "Generated by: python app.py export prometheus"
 
 
 def pod_monitor(export: Export, api_version: str) -> dict[str, Any]:
-    """A PodMonitor, which is the same resource in either group of APIs that has one."""
+    """Return a PodMonitor, which is the same in both API groups that have one."""
     endpoint = {"port": "http", "path": "/metrics", "interval": f"{SCRAPE_SECONDS}s"}
     pods = {"matchLabels": {"app": export.app}}
     spec = {"selector": pods, "podMetricsEndpoints": [endpoint]}
@@ -183,13 +187,13 @@ def _rule(export: Export) -> dict[str, Any]:
 
 
 def expression(alert: Alert, export: Export) -> str:
-    """PromQL over the pods of the export's namespace, whichever of the labels a scrape says it in."""
+    """Return the alert's PromQL for the pods of the export's namespace, under either label."""
     over_two_lines = selector(export.namespace).replace(", ", ",\n  ")
     return alert.expr.replace("$selector", over_two_lines).replace("$namespace", export.namespace)
 
 
 def selector(namespace: str) -> str:
-    """Matchers for the series of a namespace: `namespace` and `kubernetes_namespace`, of which a series lacks one."""
+    """Return label matchers for a namespace: `namespace` and `kubernetes_namespace`, of which each series has one."""
     return f'namespace=~"{namespace}|", kubernetes_namespace=~"{namespace}|"'
 
 

@@ -1,8 +1,8 @@
-"""JSON Schema of the plant's YAML, made from its models: for editors, which complete, explain and check by it.
+"""JSON Schema of the plant's YAML, generated from its models, by which editors complete, explain and check.
 
-Draft-07, as it is the newest that all of them take: yaml-language-server has read later drafts since 2026 only. There
-the keywords beside a `$ref` do not count, so nothing is referred to. It refuses nothing that `check` takes; rules that
-a schema cannot say are left to `check`.
+Draft-07 is the newest that all editors support: yaml-language-server reads later drafts only since 2026. In draft-07,
+keywords beside a `$ref` are ignored, so there are no references. The schema rejects nothing that `check` accepts; rules
+that a schema cannot express are left to `check`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,21 @@ NAME: Final = "message_structure.schema.json"
 
 
 def config_schema(_export: Export) -> list[File]:
-    """JSON Schema (draft-07) of message_structure.yaml itself, for completion in editors."""
-    return files_of_program()
+    """JSON Schema (draft-07) of message_structure.yaml itself, for completion in editors.
+
+    One file, message_structure.schema.json, for authors of plants. Tested with valid and
+    invalid plants against `check`.
+    """
+    return config_schema_files()
 
 
-def files_of_program() -> list[File]:
-    """Give the same, which no plant has to be there for."""
+def config_schema_files() -> list[File]:
+    """Return the same without a plant."""
     return [json_file(NAME, document())]
 
 
 def document() -> dict[str, Any]:
-    """The JSON Schema of the plant's YAML."""
+    """Return the JSON Schema of the plant's YAML."""
     made = PlantConfig.model_json_schema(by_alias=True)
     schema: dict[str, Any] = _simplified(made, made.pop("$defs"))
     about = "A simulated plant: which machines there are, what they make, and how often they send messages."
@@ -35,7 +39,7 @@ def document() -> dict[str, Any]:
 
 
 def _simplified(schema: Any, parts: dict[str, Any]) -> Any:
-    """What pydantic has made, with parts in place of references, without what no YAML has and nobody needs to read."""
+    """Return pydantic's schema with references replaced by their parts, and without null and redundant titles."""
     if isinstance(schema, list):
         return [_simplified(each, parts) for each in schema]
     if not isinstance(schema, dict):
@@ -46,14 +50,14 @@ def _simplified(schema: Any, parts: dict[str, Any]) -> Any:
 
 
 def _resolved(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
-    """The part that is referred to; what stands beside the reference goes before."""
+    """Replace a reference by its part; keywords beside the reference take precedence."""
     if "$ref" not in schema:
         return schema
     return {**parts[schema["$ref"].rpartition("/")[2]], **{key: schema[key] for key in schema if key != "$ref"}}
 
 
 def _without_null(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
-    """A key that may be left out must not be empty."""
+    """Remove null: an optional key may be absent, but not empty."""
     choices = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if len(choices) != 1:
         return {**schema, "anyOf": choices} if choices else schema
@@ -61,12 +65,12 @@ def _without_null(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, An
 
 
 def _pair(schema: dict[str, Any], _parts: dict[str, Any]) -> dict[str, Any]:
-    """A range in the words of draft-07: both ends obey the same rule."""
+    """Express a range in draft-07: both ends obey the same rule."""
     if "prefixItems" not in schema:
         return schema
     return {**{key: schema[key] for key in schema if key != "prefixItems"}, "items": schema["prefixItems"][0]}
 
 
 def _is_needless(key: str, value: object) -> bool:
-    """Whether it is a title that only repeats the key, or the default of a key that has none."""
+    """Return whether it is a title that repeats the key, or the null default of a key without one."""
     return (key == "title" and isinstance(value, str)) or (key == "default" and value is None)

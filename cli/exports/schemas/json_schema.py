@@ -1,4 +1,4 @@
-"""Schemas of the messages: JSON Schema draft-07 for who reads them, Delta/1.0 for where they are stored.
+"""Schemas of the messages: JSON Schema draft-07 for consumers, Delta/1.0 for storage.
 
 These are the two formats of the schema registry of Azure IoT Operations: the first for sources of dataflows, the second
 for storage destinations.
@@ -21,7 +21,11 @@ _COLUMNS: Final = {"string": "string", "number": "double", "integer": "long", "b
 
 
 def schema(export: Export) -> list[File]:
-    """JSON Schema (draft-07) of each kind of message, and its Delta/1.0 form for storage."""
+    """JSON Schema (draft-07) of each kind of message, and its Delta/1.0 form for storage.
+
+    Two files a kind, schema/KIND.json and schema/KIND.delta.json, for consumers and for the schema registry. Tested
+    with messages of the plant (jsonschema); Delta/1.0 is written after Microsoft's page on message schemas.
+    """
     return [file for kind in export.kinds for file in _files(kind)]
 
 
@@ -30,22 +34,22 @@ def _files(kind: MessageKind) -> tuple[File, File]:
 
 
 def schema_name(export: Export, kind: MessageKind, form: str) -> str:
-    """What a kind's schema is called in the schema registry, in every export. form: `json` or `delta`."""
+    """Return the name of a kind's schema in the schema registry.  form: `json` or `delta`."""
     return resource_name(export.prefix, kind.key, *(["delta"] if form == "delta" else []))
 
 
 def draft(kind: MessageKind) -> dict[str, Any]:
-    """The JSON Schema of a kind's rows."""
+    """Return the JSON Schema of a kind's messages."""
     return {"$schema": DRAFT, **payload(kind)}
 
 
 def payload(kind: MessageKind) -> dict[str, Any]:
-    """The JSON Schema of a kind's rows, without `$schema`."""
+    """Return the JSON Schema of a kind's messages, without `$schema`."""
     return {"title": kind.key, "description": f"{kind.title}: {kind.description}", **_object(kind.fields)}
 
 
 def delta(kind: MessageKind) -> dict[str, Any]:
-    """The same for a table. Every column may be null: a dataflow drops the whole batch where one that may not is."""
+    """Return the Delta schema. Every column is nullable: a dataflow drops a whole batch if one that is not is null."""
     return {"$schema": DELTA, "type": "object", "properties": _struct(kind.fields)}
 
 
@@ -61,7 +65,7 @@ def _object(fields: Sequence[FieldSpec]) -> dict[str, Any]:
 def _property(field: FieldSpec) -> dict[str, Any]:
     values = [*field.enum, None] if field.nullable else [*field.enum]
     unit = f" In {field.unit}." if field.unit else ""
-    said = {
+    content = {
         "type": [field.json_type, "null"] if field.nullable else field.json_type,
         "description": field.description + unit,
         "x-unit": field.unit,
@@ -71,7 +75,7 @@ def _property(field: FieldSpec) -> dict[str, Any]:
         "format": field.format,
         "items": _items(field),
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {key: value for key, value in content.items() if value is not None}
 
 
 def _bounds(field: FieldSpec) -> dict[str, float | None]:

@@ -1,8 +1,8 @@
-"""KQL for Fabric Eventhouse and Azure Data Explorer: a table for all rows, and OEE from them.
+"""KQL for Fabric Eventhouse and Azure Data Explorer: a table for all messages, and OEE from its rows.
 
-The functions follow the contract of docs/messages.md. A regular row stands for one period in the state that it names;
-a row with a result is one finished job. Types whose jobs may be shorter than the period of their rows say each job in
-an extra row, which stands for no time. A row may come twice (MQTT's at least once) and counts once.
+The functions follow the contract of docs/messages.md. A regular row represents one period in its status; a row with a
+result is one finished job. Types whose jobs may be shorter than the period report each job in an additional row, which
+represents no time. A row may be delivered twice (MQTT's at least once) and counts once.
 """
 
 from __future__ import annotations
@@ -19,32 +19,36 @@ from plant.catalogue.catalogue import FieldSource, FieldSpec, MessageKind
 from plant.telemetry import PLANNED_STOP
 
 TABLE: Final = "Factory"
-"""Rows of machines, orders and dispatches go to this table; a column that a kind does not have is empty there."""
+"""The table of messages of machines, orders and dispatches; a column that a kind does not have is empty."""
 
 REPORTS: Final = "FactoryReports"
-"""Reports of the truth go to this one: what they call quality is a number."""
+"""The table of OEE reports, whose `quality` is a number."""
 
 MAPPING: Final = "Json"
-"""Added to a table's name it is that of its ingestion mapping: each key of a message to the column of its name."""
+"""Suffix of a table's ingestion mapping, which maps each key of a message to the column of its name."""
 
 _TYPES: Final = {"string": "string", "number": "real", "integer": "long", "boolean": "bool", "array": "dynamic"}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def kql(export: Export) -> list[File]:
-    """KQL for Fabric Eventhouse or Azure Data Explorer: tables, mappings, OEE functions, queries for a dashboard."""
+    """KQL for Fabric Eventhouse or Azure Data Explorer: tables, mappings, OEE functions, queries for a dashboard.
+
+    Two files, kql/database.kql to run once and kql/queries.kql, for those who store messages. Tested by Microsoft's
+    parser (@kusto/language-service-next), and by running the functions over messages of a plant in an interpreter.
+    """
     machines = [kind for kind in export.kinds if kind.machines]
     tables = [
         part for name, kinds in tables_of(export.kinds).items() for part in (_table(name, kinds), _mapping(name, kinds))
     ]
-    # No empty line: to the editors of both services one ends what they run.
+    # No empty line: in the editors of both services it ends the statement.
     script = "\n".join([_SCRIPT, *tables, *(_functions(machines) if machines else ())])
-    queries = [_COUNTS, *([_OEE] if machines else []), *([_TRUTH] if REPORTS in tables_of(export.kinds) else [])]
+    queries = [_COUNTS, *([_OEE] if machines else []), *([_GROUND_TRUTH] if REPORTS in tables_of(export.kinds) else [])]
     return [File("kql/database.kql", f"{script}\n"), File("kql/queries.kql", "\n".join([_HEAD, *queries]))]
 
 
 def tables_of(kinds: Iterable[MessageKind]) -> dict[str, list[MessageKind]]:
-    """The tables, and the kinds of message that go to each."""
+    """Return the tables, and the kinds of message stored in each."""
     found: dict[str, list[MessageKind]] = {}
     for kind in kinds:
         found.setdefault(table_of(kind), []).append(kind)
@@ -52,12 +56,12 @@ def tables_of(kinds: Iterable[MessageKind]) -> dict[str, list[MessageKind]]:
 
 
 def table_of(kind: MessageKind) -> str:
-    """The table that a kind of message goes to."""
+    """Return the table of a kind of message."""
     return REPORTS if kind.retained else TABLE
 
 
 def columns(kinds: Iterable[MessageKind]) -> dict[str, str]:
-    """The columns of the table with their types: all fields of all kinds. Where kinds disagree it is dynamic."""
+    """Return the columns of a table with their types: all fields of all kinds, dynamic where the kinds differ."""
     found: dict[str, str] = {}
     for field in (field for kind in kinds for field in kind.fields):
         its = _column_type(field)
@@ -66,12 +70,12 @@ def columns(kinds: Iterable[MessageKind]) -> dict[str, str]:
 
 
 def literal(text: str) -> str:
-    """A string literal that means exactly this text, whatever is in it."""
+    """Return a string literal for any text."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def identifier(name: str) -> str:
-    """A column's name as KQL takes it."""
+    """Return a column's name, quoted if necessary."""
     return name if _NAME.fullmatch(name) else f"[{literal(name)}]"
 
 
@@ -95,7 +99,7 @@ def _path(name: str) -> str:
 
 
 def _functions(machines: list[MessageKind]) -> Iterable[str]:
-    said = {
+    content = {
         "table": TABLE,
         "types": ",\n        ".join(map(_nameplate, machines)),
         "machine_type": _machine_type(machines),
@@ -105,27 +109,27 @@ def _functions(machines: list[MessageKind]) -> Iterable[str]:
         "planned_stop": literal(PLANNED_STOP),
     }
     return [
-        Template(text).substitute(said) for text in (_MACHINE_TYPES, _MACHINE_ROWS, _FIGURES, _BY_MACHINE, _BY_TYPE)
+        Template(text).substitute(content) for text in (_MACHINE_TYPES, _MACHINE_ROWS, _FIGURES, _BY_MACHINE, _BY_TYPE)
     ]
 
 
 def _machine_type(machines: Iterable[MessageKind]) -> str:
-    """The type of a machine, by the form of its id; empty where it is no machine of this plant."""
+    """Return an expression for the type of a machine, by its id; empty if it is not in this plant."""
     forms = (f"machine_id matches regex {literal(kind.machine_ids or '')}, {literal(kind.key)}" for kind in machines)
     return "case(\n        " + ",\n        ".join([*forms, literal("")]) + ")"
 
 
 def _nameplate(kind: MessageKind) -> str:
-    """What is known of a type and is not in its rows, as a row of a datatable."""
+    """Return the properties of a type that are not in its messages, as a row of a datatable."""
     period, ideal = kind.period_seconds or 0.0, kind.ideal_cycle_seconds or 0.0
-    # Jobs are said in extra rows where the shortest is shorter than the period, in whole milliseconds as in the plant.
+    # Additional rows report jobs if the shortest job is shorter than the period, in whole milliseconds as in the plant.
     extra = round(ideal * 1000) < math.ceil(round(period * 1000, 6))
     texts = map(literal, (kind.key, kind.producing_state or ""))
     return ", ".join([*texts, repr(period), repr(ideal), str(extra).lower()])
 
 
 def _first_of(machines: list[MessageKind], role: FieldSource) -> str:
-    """The value of a row in a role, whatever its type calls it; by type where a name has another role in another."""
+    """Return an expression for a role's value, under any name; by type if a name has another role in another type."""
     names = {kind.key: field.name for kind in machines for field in kind.fields if field.role == role}
     distinct = [identifier(name) for name in dict.fromkeys(names.values())]
     others = {field.name for kind in machines for field in kind.fields if field.role != role}
@@ -150,12 +154,12 @@ def _literals(texts: Iterable[str]) -> str:
 
 _SCRIPT: Final = """\
 // The tables, mappings and OEE functions of this plant, for Fabric Eventhouse and Azure Data Explorer.
-// Made by: python app.py export kql
-// Run it as a whole; run it again after a change to the plant. Data that is there stays.
+// Generated by: python app.py export kql
+// Run it as a whole, and again after a change to the plant. Existing data is kept.
 .execute database script with (ThrowOnErrors = true) <|"""
 
 _MACHINE_TYPES: Final = """\
-.create-or-alter function with (docstring = "What rows do not say of a machine type.")
+.create-or-alter function with (docstring = "Properties of machine types that are not in their rows.")
 FactoryMachineTypes() {
     datatable(
         machine_type: string, producing_state: string, period_seconds: real, ideal_cycle_seconds: real, extra_rows: bool
@@ -165,7 +169,7 @@ FactoryMachineTypes() {
 }"""
 
 _MACHINE_ROWS: Final = """\
-.create-or-alter function with (docstring = "Machines' rows after one moment and up to another, each once.")
+.create-or-alter function with (docstring = "Rows of machines after one moment and up to another, each once.")
 FactoryMachineRows(since: datetime, until: datetime) {
     $table
     | where timestamp > since and timestamp <= until and isnotempty(machine_id) and isnotempty(status)
@@ -183,7 +187,7 @@ FactoryMachineRows(since: datetime, until: datetime) {
 }"""
 
 _FIGURES: Final = """\
-.create-or-alter function with (docstring = "ISO 22400-2 from counts; null where a denominator is 0.")
+.create-or-alter function with (docstring = "ISO 22400-2 from counts; null if a denominator is 0.")
 FactoryFigures(counts: (planned: long, producing: long, jobs: long, good: long, period: real, ideal: real)) {
     counts
     | extend
@@ -200,12 +204,12 @@ _SUMS: Final = """\
         period = take_any(period_seconds), ideal = take_any(ideal_cycle_seconds)"""
 
 _BY_MACHINE: Final = f"""\
-.create-or-alter function with (docstring = "OEE of each machine, by hour or by another span.")
+.create-or-alter function with (docstring = "OEE of each machine, by hour or another span.")
 FactoryOeeByMachine(since: datetime, until: datetime, span: timespan = 1h) {{
     FactoryMachineRows(since, until)
     | summarize
 {_SUMS}
-        // A row on the hour tells of the time before it.
+        // A row on the hour represents the time before it.
         by machine_type, machine_id, begins = bin(timestamp - 1ms, span)
     | invoke FactoryFigures()
 }}"""
@@ -222,7 +226,7 @@ FactoryOeeByType(since: datetime, until: datetime, span: timespan = 1h) {{
 }}"""
 
 _HEAD: Final = """\
-// Queries for a dashboard. Each stands by itself: put the cursor in it and run it.
+// Queries for a dashboard. Each is independent: put the cursor in it and run it.
 """
 
 _COUNTS: Final = f"""\
@@ -245,7 +249,7 @@ FactoryOeeByType(bin(now(), 1h) - 1d, bin(now(), 1h))
 | project begins, machine_type, oee
 | render timechart
 
-// Where the time went: hours of each state, by type.
+// Hours in each state, by type.
 FactoryMachineRows(ago(1d), now())
 | summarize hours = sum(seconds) / 3600 by machine_type, status
 | order by machine_type asc, hours desc
@@ -257,8 +261,8 @@ FactoryMachineRows(ago(1d), now())
 | order by machine_type asc, begins asc
 """
 
-_TRUTH: Final = f"""\
-// What is true since the start of the run: each machine's last report, to hold the figures above against.
+_GROUND_TRUTH: Final = f"""\
+// Ground truth since the start of the run: each machine's last report, to compare with the figures above.
 {REPORTS}
 | where isnotnull(planned_seconds)
 | summarize arg_max(timestamp, *) by machine_id

@@ -1,1 +1,1 @@
-"""What `verify` reads: rows, ground truth, and messages live from the broker."""
+"""The inputs of `verify`: messages from files or the broker, and the ground truth."""

@@ -1,20 +1,23 @@
-"""What the ground truth tells of a machine: its time in each state, and its finished jobs."""
+"""The events of a machine in the ground truth: state intervals and finished jobs."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+PLANNED_STOP: Final = "planned_stop"
+"""The state outside planned time, by its name in messages and ground truth (docs/messages.md)."""
 
 
-class Stay(NamedTuple):
-    """A machine's time in one state."""
+class StateInterval(NamedTuple):
+    """A machine's time in one state, in milliseconds since 1970."""
 
     from_ms: int
     to_ms: int
     state: str
 
 
-class Job(NamedTuple):
-    """A finished job; issues and consumed: None where the truth does not say them."""
+class FinishedJob(NamedTuple):
+    """A finished job.  issues, consumed: None if the ground truth does not have them."""
 
     finished_ms: int
     job_id: str

@@ -1,6 +1,7 @@
-"""A truth file: JSON lines of the run, its machines, and all that happened, of which any stretch can be cut out.
+"""Read a ground truth file: JSON lines of the run, its machines, and all events, with totals of any span.
 
-The file is read once, from its beginning to its end, in a bounded memory (see cli.verify.input.record_store).
+The file is read once, in a bounded memory (see cli.verify.input.record_store). This module shares no code with the one
+that writes it; the format is the table in docs/oee.md.
 """
 
 from __future__ import annotations
@@ -14,37 +15,36 @@ from typing import IO, Any, Final
 
 import orjson
 
-from cli.verify.input.events import Job, Stay
+from cli.verify.input.events import PLANNED_STOP, FinishedJob, StateInterval
+from cli.verify.input.received_messages import DISPATCH, ORDER, USUAL_GOOD, TypeInfo, milliseconds
 from cli.verify.input.record_store import RecordStore
 from cli.verify.input.reference import (
     LONGEST_LINE,
+    InvalidInput,
+    MachineTotals,
+    OeeAnswer,
     Reference,
     Span,
-    Sums,
-    Truth,
-    Unreadable,
-    fetch,
-    lines_of,
-    named,
-    opened,
-    summed_up,
+    fetch_oee,
+    machine_totals,
+    open_file,
+    read_lines,
+    type_info,
 )
-from cli.verify.input.rows import DISPATCH, ORDER, USUAL_GOOD, TypeNames, milliseconds
-from cli.verify.input.timeline import Terms, Timeline
-from plant.telemetry import PLANNED_STOP
+from cli.verify.input.timeline import MachineParameters, Timeline
 
 _Entry = dict[str, Any]
 _NAMES_OF_JOB: Final = itemgetter("job_id", "kind", "result")
 _LONGEST_ANSWER: Final = 256 * 2**20
 """Bytes: half a million machines."""
 
-_APART: Final = frozenset({"type", "at"})
+_NOT_CONTENT: Final = frozenset({"type", "at"})
 
 
 class GroundTruth:
-    """What a truth file says. Where it was not closed, what is known ends with the first machine's last stay.
+    """The content of a ground truth file. If it was not closed, its span ends with the earliest last state interval.
 
-    timelines: of each machine.  totals: the exact sums of each machine over the run, where the file has them.
+    timelines: the parameters of each machine over time.  types: how to read the messages of each machine type.
     """
 
     can_be_cut = True
@@ -52,63 +52,67 @@ class GroundTruth:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.timelines: dict[str, Timeline] = {}
-        self.types: dict[str, TypeNames] = {}
-        self._stays, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
-        self._known_ms: dict[str, int] = {}
-        self._described: dict[str, _Entry] = {}
-        self._totals: dict[str, tuple[int, Truth]] = {}
-        self._start_ms, self._place = 0, 0
+        self.types: dict[str, TypeInfo] = {}
+        self._intervals, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
+        self._known_until_ms: dict[str, int] = {}
+        self._descriptions: dict[str, _Entry] = {}
+        self._totals: dict[str, tuple[int, MachineTotals]] = {}
+        self._start_ms, self._line_number = 0, 0
         self._end_ms: int | None = None
-        self._is_dated = False
-        with opened(path) as file:
+        self._has_times = False
+        with open_file(path) as file:
             self._read(file)
         end_ms = self._end_ms
-        here = {each: known for each, known in self._known_ms.items() if math.isinf(self.timelines[each].last.until_ms)}
+        here = {
+            each: known
+            for each, known in self._known_until_ms.items()
+            if math.isinf(self.timelines[each].last.until_ms)
+        }
         self.span: Span = (self._start_ms, min(here.values(), default=self._start_ms) if end_ms is None else end_ms)
 
     @property
-    def knows_orders(self) -> bool:
-        """Whether orders and dispatches are in the file."""
-        return self._is_dated
+    def has_orders(self) -> bool:
+        """Whether the file has orders and dispatches, which older versions did not write."""
+        return self._has_times
 
-    def stays(self, machine_id: str) -> Iterator[Stay]:
-        """A machine's stays in order."""
-        return (Stay(from_ms, *values) for from_ms, _, values in self._stays.records(machine_id))
+    def intervals(self, machine_id: str) -> Iterator[StateInterval]:
+        """Return a machine's state intervals in order of time."""
+        return (StateInterval(from_ms, *values) for from_ms, _, values in self._intervals.records(machine_id))
 
-    def jobs(self, machine_id: str) -> Iterator[Job]:
-        """A machine's finished jobs in order."""
-        make = Job._make
+    def jobs(self, machine_id: str) -> Iterator[FinishedJob]:
+        """Return a machine's finished jobs in order of time."""
+        make = FinishedJob._make
         return (make((finished_ms, *values)) for finished_ms, _, values in self._jobs.records(machine_id))
 
     def orders(self, event: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """Orders, or dispatches: when, and what their rows say."""
+        """Return orders, or dispatches: time, and content of the message."""
         return ((time_ms, orjson.loads(text)) for time_ms, _, (text,) in self._orders.records(event))
 
-    def machines(self, since_ms: int, until_ms: int) -> Mapping[str, Truth]:
-        """What each machine that was there did after one moment and up to another."""
-        found = ((each, self._truth(each, since_ms, until_ms)) for each in self.timelines)
-        return {machine_id: truth for machine_id, truth in found if truth.elapsed_ms > 0}
+    def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:
+        """Return the totals of each machine that existed after one moment and up to another."""
+        found = ((each, self._totals_of(each, since_ms, until_ms)) for each in self.timelines)
+        return {machine_id: totals for machine_id, totals in found if totals.elapsed_ms > 0}
 
-    def _truth(self, machine_id: str, since_ms: int, until_ms: int) -> Truth:
-        """The sums of a stretch, by stays and jobs; over the whole run those that the file itself ends with."""
-        if self._are_totals_of(machine_id, since_ms, until_ms):
+    def _totals_of(self, machine_id: str, since_ms: int, until_ms: int) -> MachineTotals:
+        """Return the totals of a span, from intervals and jobs; over the whole run, those at the end of the file."""
+        if self._totals_cover(machine_id, since_ms, until_ms):
             return self._totals[machine_id][1]
-        summed = _Summed(self.timelines[machine_id].last, since_ms, until_ms)
+        summed = _SpanTotals(self.timelines[machine_id].last, since_ms, until_ms)
         jobs = self.jobs(machine_id)
         job = next(jobs, None)
-        for stay in self.stays(machine_id):
-            summed.enter(stay)
-            while job is not None and job.finished_ms <= stay.to_ms:
-                summed.finish(job, stay)
+        for interval in self.intervals(machine_id):
+            summed.enter(interval)
+            while job is not None and job.finished_ms <= interval.to_ms:
+                summed.finish(job, interval)
                 job = next(jobs, None)
-            summed.leave(stay)
-        return summed.truth(machine_id)
+            summed.leave(interval)
+        return summed.totals(machine_id)
 
-    def _are_totals_of(self, machine_id: str, since_ms: int, until_ms: int) -> bool:
-        """Whether the sums that the file ends with are those of a stretch: all the machine's time, in one piece."""
+    def _totals_cover(self, machine_id: str, since_ms: int, until_ms: int) -> bool:
+        """Return whether a span is the whole run, and the machine existed without a break."""
         at_ms, _ = self._totals.get(machine_id, (None, None))
         whole = (since_ms, until_ms) == self.span == (self._start_ms, at_ms)
-        return whole and len(self.timelines[machine_id].lives) == 1
+        return whole and len(self.timelines[machine_id].presences) == 1
 
     # reading
 
@@ -120,29 +124,31 @@ class GroundTruth:
             "gone": self._gone,
             "interval": self._interval,
             "job": self._job,
-            ORDER: self._event,
-            DISPATCH: self._event,
-            "totals": self._total,
+            ORDER: self._order,
+            DISPATCH: self._order,
+            "totals": self._machine_totals,
         }
-        for line in lines_of(file, self._path):
-            self._place += 1
+        for line in read_lines(file, self._path):
+            self._line_number += 1
             entry = self._entry(line)
             reader = readers.get(entry.get("type", ""))
-            if self._place == 1 and reader != self._run:
-                raise Unreadable(f"{self._path}: no truth file: it does not begin with the start of a run")
+            if self._line_number == 1 and reader != self._run:
+                raise InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run")
             if reader:
                 try:
                     reader(entry)
                 except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-                    raise Unreadable(f"{self._path}:{self._place}: no entry of a truth file: {error!r}") from None
+                    raise InvalidInput(
+                        f"{self._path}:{self._line_number}: invalid line of a ground truth file: {error!r}"
+                    ) from None
 
     def _entry(self, line: bytes) -> _Entry:
-        """A line's entry; nothing where it is the last one, cut short."""
+        """Parse a line; an incomplete last line is empty."""
         try:
             entry = orjson.loads(line)
         except orjson.JSONDecodeError:
             if line.endswith(b"\n"):
-                raise Unreadable(f"{self._path}:{self._place}: not JSON") from None
+                raise InvalidInput(f"{self._path}:{self._line_number}: not JSON") from None
             return {}
         return entry if isinstance(entry, dict) else {}
 
@@ -151,15 +157,15 @@ class GroundTruth:
             self._start_ms = milliseconds(entry["start"])
             self._end_ms = milliseconds(entry["end"]) if entry.get("end") else self._end_ms
         except (KeyError, TypeError, ValueError):
-            raise Unreadable(f"{self._path}: no truth file: it does not begin with the start of a run") from None
+            raise InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run") from None
 
     def _machine_type(self, entry: _Entry) -> None:
-        self.types[str(entry["kind"])] = named(entry)
+        self.types[str(entry["kind"])] = type_info(entry)
 
     def _machine(self, entry: _Entry) -> None:
-        self._is_dated = self._is_dated or "at" in entry
+        self._has_times = self._has_times or "at" in entry
         since_ms = milliseconds(entry["at"]) if "at" in entry else self._start_ms
-        terms = Terms(
+        parameters = MachineParameters(
             since_ms,
             math.inf,
             _positive(entry, "period_seconds") * 1000,
@@ -170,29 +176,29 @@ class GroundTruth:
             self.types[kind].good if kind in self.types else USUAL_GOOD,
         )
         machine_id = entry["machine_id"]
-        self._described[machine_id] = entry
-        self._known_ms.setdefault(machine_id, since_ms)
+        self._descriptions[machine_id] = entry
+        self._known_until_ms.setdefault(machine_id, since_ms)
         timeline = self.timelines.setdefault(machine_id, Timeline())
-        timeline.begin(terms)
-        if "at" not in entry and timeline.last.since_ms == since_ms and len(timeline.lives[0].terms) > 1:
-            what = "its period or ideal cycle changed, and an older version did not write when: make the file anew"
-            raise Unreadable(f"{self._path}:{self._place}: {machine_id}: {what}")
+        timeline.add(parameters)
+        if "at" not in entry and timeline.last.since_ms == since_ms and len(timeline.presences[0].parameters) > 1:
+            problem = "its period or ideal cycle changed, and an older version did not write when: write the file again"
+            raise InvalidInput(f"{self._path}:{self._line_number}: {machine_id}: {problem}")
 
     def _gone(self, entry: _Entry) -> None:
         self.timelines[entry["machine_id"]].end(milliseconds(entry["at"]))
 
     def _interval(self, entry: _Entry) -> None:
         machine_id, from_ms, to_ms = entry["machine_id"], milliseconds(entry["from"]), milliseconds(entry["to"])
-        if not self._is_dated and self._known_ms[machine_id] == self._start_ms < from_ms:
-            self.timelines[machine_id].move(from_ms)
-        self._known_ms[machine_id] = to_ms
-        self._stays.add(machine_id, (from_ms, self._place, (to_ms, str(entry["state"]))))
+        if not self._has_times and self._known_until_ms[machine_id] == self._start_ms < from_ms:
+            self.timelines[machine_id].move_start(from_ms)
+        self._known_until_ms[machine_id] = to_ms
+        self._intervals.add(machine_id, (from_ms, self._line_number, (to_ms, str(entry["state"]))))
 
     def _job(self, entry: _Entry) -> None:
         machine_id, finished_ms = entry["machine_id"], milliseconds(entry["finished"])
         job_id, kind, result = _NAMES_OF_JOB(entry)
         cycle_seconds = float(entry["cycle_time_seconds"])
-        ideal = entry.get("ideal_cycle_seconds")  # an older version did not write it
+        ideal = entry.get("ideal_cycle_seconds")  # older versions did not write it
         ideal_seconds = self.timelines[machine_id].last.ideal_seconds if ideal is None else float(ideal)
         consumed = entry.get("consumed_ids")
         consumed = None if consumed is None else tuple(map(str, consumed))
@@ -205,28 +211,31 @@ class GroundTruth:
             entry.get("issues_found"),
             consumed,
         )
-        self._jobs.add(machine_id, (finished_ms, self._place, values))
+        self._jobs.add(machine_id, (finished_ms, self._line_number, values))
 
-    def _event(self, entry: _Entry) -> None:
+    def _order(self, entry: _Entry) -> None:
         if not isinstance(entry["order_id"], str):
             raise TypeError("no text in order_id")
-        said = {name: value for name, value in entry.items() if name not in _APART}
-        self._orders.add(entry["type"], (milliseconds(entry["at"]), self._place, (orjson.dumps(said),)))
+        content = {name: value for name, value in entry.items() if name not in _NOT_CONTENT}
+        self._orders.add(entry["type"], (milliseconds(entry["at"]), self._line_number, (orjson.dumps(content),)))
 
-    def _total(self, entry: _Entry) -> None:
+    def _machine_totals(self, entry: _Entry) -> None:
         machine_id = entry["machine_id"]
-        self._totals[machine_id] = milliseconds(entry["at"]), summed_up({**entry, **self._described[machine_id]})
+        self._totals[machine_id] = (
+            milliseconds(entry["at"]),
+            machine_totals({**entry, **self._descriptions[machine_id]}),
+        )
 
 
-class _Summed:
-    """The sums of a stretch of time, as stays and jobs come in order.
+class _SpanTotals:
+    """The totals of a span, from state intervals and jobs in order of time.
 
-    A job is credited with its ideal time as it is worked: with the part of its cycle that lies in the stretch, by the
-    machine's own clock, which goes while it produces.
+    A job is credited with its ideal time while it is worked on: with the part of its cycle that lies in the span, by a
+    clock of the machine that advances only while it produces.
     """
 
-    def __init__(self, terms: Terms, since_ms: int, until_ms: int) -> None:
-        self._terms, self._since_ms, self._until_ms = terms, since_ms, until_ms
+    def __init__(self, parameters: MachineParameters, since_ms: int, until_ms: int) -> None:
+        self._terms, self._since_ms, self._until_ms = parameters, since_ms, until_ms
         self._clock_ms = self._begins_ms = 0.0
         self._since_clock_ms, self._until_clock_ms = 0.0, math.inf
         self._to_ms: int | None = None
@@ -234,26 +243,26 @@ class _Summed:
         self.states: dict[str, float] = {}
         self.jobs = self.good = 0
 
-    def enter(self, stay: Stay) -> None:
-        """Begin a stay: its time, and what the machine's own clock shows where the stretch begins and ends."""
-        if self._to_ms != stay.from_ms:
-            self._begins_ms = self._clock_ms  # a new life
-        self._to_ms = stay.to_ms
-        inside_ms = min(stay.to_ms, self._until_ms) - max(stay.from_ms, self._since_ms)
+    def enter(self, interval: StateInterval) -> None:
+        """Begin an interval: add its time, and read the machine's clock at the ends of the span."""
+        if self._to_ms != interval.from_ms:
+            self._begins_ms = self._clock_ms  # a new presence
+        self._to_ms = interval.to_ms
+        inside_ms = min(interval.to_ms, self._until_ms) - max(interval.from_ms, self._since_ms)
         if inside_ms > 0:
             self.elapsed_ms += inside_ms
-            self.states[stay.state] = self.states.get(stay.state, 0.0) + inside_ms
-        if stay.from_ms <= self._since_ms:
-            self._since_clock_ms = self._at(self._since_ms, stay)
-        if stay.from_ms <= self._until_ms:
-            self._until_clock_ms = self._at(self._until_ms, stay)
+            self.states[interval.state] = self.states.get(interval.state, 0.0) + inside_ms
+        if interval.from_ms <= self._since_ms:
+            self._since_clock_ms = self._at(self._since_ms, interval)
+        if interval.from_ms <= self._until_ms:
+            self._until_clock_ms = self._at(self._until_ms, interval)
 
-    def finish(self, job: Job, stay: Stay) -> None:
-        """Count a job that finishes in the stay, and credit it."""
+    def finish(self, job: FinishedJob, interval: StateInterval) -> None:
+        """Count a job that finishes in the interval, and credit it."""
         if self._since_ms < job.finished_ms <= self._until_ms:
             self.jobs += 1
             self.good += job.result in self._terms.good
-        cycle_ms, ends_ms = job.cycle_seconds * 1000, self._at(job.finished_ms, stay)
+        cycle_ms, ends_ms = job.cycle_seconds * 1000, self._at(job.finished_ms, interval)
         begins_ms = max(ends_ms - cycle_ms, self._begins_ms, self._since_clock_ms)
         if cycle_ms > 0 and job.finished_ms > self._since_ms:
             part_ms = min(ends_ms, self._until_clock_ms) - begins_ms
@@ -261,56 +270,58 @@ class _Summed:
         elif job.finished_ms > self._since_ms and job.finished_ms <= self._until_ms:
             self.ideal_ms += job.ideal_seconds * 1000
 
-    def leave(self, stay: Stay) -> None:
-        """The stay is over."""
-        self._clock_ms = self._at(stay.to_ms, stay)
+    def leave(self, interval: StateInterval) -> None:
+        """End an interval."""
+        self._clock_ms = self._at(interval.to_ms, interval)
 
-    def truth(self, machine_id: str) -> Truth:
-        """All that."""
-        terms = self._terms
-        return Truth(
+    def totals(self, machine_id: str) -> MachineTotals:
+        """Return the totals so far."""
+        parameters = self._terms
+        return MachineTotals(
             machine_id,
-            terms.kind,
-            terms.period_ms / 1000,
-            terms.ideal_seconds,
-            terms.producing,
+            parameters.kind,
+            parameters.period_ms / 1000,
+            parameters.ideal_seconds,
+            parameters.producing,
             self.elapsed_ms,
             self.elapsed_ms - self.states.get(PLANNED_STOP, 0.0),
-            self.states.get(terms.producing, 0.0),
+            self.states.get(parameters.producing, 0.0),
             self.ideal_ms,
             self.jobs,
             self.good,
             self.states,
         )
 
-    def _at(self, time_ms: int, stay: Stay) -> float:
-        """The machine's own clock at a moment of a stay."""
-        produces = stay.state == self._terms.producing
-        return self._clock_ms + produces * max(0, min(time_ms, stay.to_ms) - stay.from_ms)
+    def _at(self, time_ms: int, interval: StateInterval) -> float:
+        """Return the machine's clock at a moment of an interval."""
+        produces = interval.state == self._terms.producing
+        return self._clock_ms + produces * max(0, min(time_ms, interval.to_ms) - interval.from_ms)
 
 
 def load(where: str) -> Reference:
-    """The truth in a file of either form, or at a URL of `/oee`; Unreadable where there is none."""
+    """Load the reference from a ground truth file, an answer of `/oee` in a file, or its URL. Raise InvalidInput."""
     if where.startswith(("http://", "https://")):
-        return fetch(where)
+        return fetch_oee(where)
     path = Path(where)
     try:
-        with opened(path) as file:
+        with open_file(path) as file:
             first = file.readline(LONGEST_LINE)
-            if not _begins_run(first):
-                return Sums.parse(_bounded(first + file.read(_LONGEST_ANSWER), where), where)
+            if not _is_run_entry(first):
+                return OeeAnswer.parse(_bounded(first + file.read(_LONGEST_ANSWER), where), where)
         return GroundTruth(path)
     except (OSError, EOFError, zlib.error) as error:
-        raise Unreadable(f"cannot read {where}: {getattr(error, 'strerror', None) or error}") from None
+        raise InvalidInput(f"cannot read {where}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _bounded(answer: bytes, where: str) -> bytes:
     if len(answer) >= _LONGEST_ANSWER:
-        raise Unreadable(f"{where}: more than {_LONGEST_ANSWER >> 20} MiB: neither a truth file nor the answer of /oee")
+        raise InvalidInput(
+            f"{where}: more than {_LONGEST_ANSWER >> 20} MiB: neither a ground truth file nor an answer of /oee"
+        )
     return answer
 
 
-def _begins_run(line: bytes) -> bool:
+def _is_run_entry(line: bytes) -> bool:
     try:
         entry = orjson.loads(line)
     except orjson.JSONDecodeError:

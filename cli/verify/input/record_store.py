@@ -1,8 +1,8 @@
-"""Records by key, each key's in order of time, in a bounded memory: what is more goes into a temporary file.
+"""Records by key and in order of time, in a bounded memory: an external merge sort with a temporary file.
 
-Memory holds `most` records, or four for each key where that is more, and of the file a block of each stretch that has
-to be merged. Records that come in order make one stretch for each key, so nothing has to be merged; where they come in
-any order there is a stretch for each time that memory was full: a fortieth of all records is then in memory at most.
+Memory contains `capacity` records, or four per key if that is more, and a block of each sorted run that is merged.
+Records in order make one run per key, so nothing is merged. Records in any other order make a run each time the memory
+is full; then at most a fortieth of all records is in memory.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from typing import IO, Any, Final
 from weakref import finalize
 
 Record = tuple[int, int, tuple[Any, ...]]
-"""Time in milliseconds, a number that no other record of the key has, by which those of one time are ordered, and
-plain values."""
+"""Time in milliseconds; a number that is unique within the key and orders records of the same time; plain values."""
 
-MOST_HELD: Final = 20_000
-_HELD_FOR_EACH_KEY = 4
-_BLOCK: Final = 500
+DEFAULT_CAPACITY: Final = 20_000
+_BUFFERED_PER_KEY = 4
+_BLOCK_RECORDS: Final = 500
 
 
-class _Stretch:
-    """Records of one key in order of time, in blocks of a file: where each begins, and its bytes."""
+class _SortedRun:
+    """Records of one key in order of time.  blocks: offset and size in bytes of each block in the file."""
 
     __slots__ = ("blocks", "first", "last")
 
@@ -37,68 +36,68 @@ class _Stretch:
 
 
 class RecordStore:
-    """Takes records in any order, and gives those of a key in order of time, as often as it is asked."""
+    """A store that takes records in any order and returns those of a key in order of time, any number of times."""
 
-    def __init__(self, most: int = MOST_HELD) -> None:
-        self._most, self._count = most, 0
-        self._held: defaultdict[str, list[Record]] = defaultdict(list)
-        self._stretches: defaultdict[str, list[_Stretch]] = defaultdict(list)
+    def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
+        self._capacity, self._count = capacity, 0
+        self._buffered: defaultdict[str, list[Record]] = defaultdict(list)
+        self._runs: defaultdict[str, list[_SortedRun]] = defaultdict(list)
         self._file: IO[bytes] | None = None
         self._size = 0
 
     def add(self, key: str, record: Record) -> None:
-        """Take a record in."""
-        self._held[key].append(record)
+        """Add a record."""
+        self._buffered[key].append(record)
         self._count += 1
-        if self._count >= self._most:
-            self._make_room()
+        if self._count >= self._capacity:
+            self._spill()
 
     def records(self, key: str) -> Iterator[Record]:
-        """A key's records in order of time."""
-        held = sorted(self._held[key]) if key in self._held else []
-        stretches = sorted(self._stretches.get(key, ()), key=lambda each: each.first)
-        parts = [self._read(each) for each in stretches]
-        ends = [(each.first, each.last) for each in stretches]
-        ends += [(_place(held[0]), _place(held[-1]))] if held else []
+        """Return a key's records in order of time."""
+        buffered = sorted(self._buffered[key]) if key in self._buffered else []
+        runs = sorted(self._runs.get(key, ()), key=lambda each: each.first)
+        parts = [self._read(each) for each in runs]
+        ends = [(each.first, each.last) for each in runs]
+        ends += [(_order(buffered[0]), _order(buffered[-1]))] if buffered else []
         if all(before[1] <= after[0] for before, after in pairwise(ends)):
-            return chain(*parts, held)
-        return merge(*parts, held)
+            return chain(*parts, buffered)
+        return merge(*parts, buffered)
 
-    def _make_room(self) -> None:
-        keys = len(self._held.keys() | self._stretches.keys())
-        self._most = max(self._most, _HELD_FOR_EACH_KEY * keys)
-        if self._count < self._most:
+    def _spill(self) -> None:
+        keys = len(self._buffered.keys() | self._runs.keys())
+        self._capacity = max(self._capacity, _BUFFERED_PER_KEY * keys)
+        if self._count < self._capacity:
             return
         if self._file is None:
-            self._file = TemporaryFile()  # noqa: SIM115 - it lives as long as the shelf
+            self._file = TemporaryFile()  # noqa: SIM115 - closed with the store
             finalize(self, self._file.close)
-        for key, records in self._held.items():
+        for key, records in self._buffered.items():
             records.sort()
-            self._write(self._file, self._stretch(key, records), records)
-        self._held.clear()
+            self._write(self._file, self._run_for(key, records), records)
+        self._buffered.clear()
         self._count = 0
         self._file.flush()
 
-    def _stretch(self, key: str, records: list[Record]) -> _Stretch:
-        """The one that goes on with these records, or a new one."""
-        known = self._stretches[key]
-        if not known or known[-1].last > _place(records[0]):
-            known.append(_Stretch(records[0]))
-        known[-1].last = _place(records[-1])
+    def _run_for(self, key: str, records: list[Record]) -> _SortedRun:
+        """Return the run that these records continue, or a new one."""
+        known = self._runs[key]
+        if not known or known[-1].last > _order(records[0]):
+            known.append(_SortedRun(records[0]))
+        known[-1].last = _order(records[-1])
         return known[-1]
 
-    def _write(self, file: IO[bytes], stretch: _Stretch, records: list[Record]) -> None:
-        for first in range(0, len(records), _BLOCK):
-            block = marshal.dumps(records[first : first + _BLOCK])
+    def _write(self, file: IO[bytes], run: _SortedRun, records: list[Record]) -> None:
+        for first in range(0, len(records), _BLOCK_RECORDS):
+            block = marshal.dumps(records[first : first + _BLOCK_RECORDS])
             file.write(block)
-            stretch.blocks.append((self._size, len(block)))
+            run.blocks.append((self._size, len(block)))
             self._size += len(block)
 
-    def _read(self, stretch: _Stretch) -> Iterator[Record]:
+    def _read(self, run: _SortedRun) -> Iterator[Record]:
         if self._file is not None:
-            for begins, size in stretch.blocks:
+            for begins, size in run.blocks:
                 yield from marshal.loads(os.pread(self._file.fileno(), size, begins))  # noqa: S302 - our own file
 
 
-def _place(record: Record) -> tuple[int, int]:
+def _order(record: Record) -> tuple[int, int]:
     return record[:2]

@@ -1,4 +1,4 @@
-"""What the truth that rows are held against has to say, and the one that is asked for live: the sums of `/oee`."""
+"""The reference that messages are compared with, and its live form: the answer of `/oee`."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from typing import IO, Any, Final, Protocol, Self, cast
 
 import orjson
 
-from cli.verify.input.rows import USUAL_GOOD, KeyNames, TypeNames, milliseconds
-from cli.verify.input.timeline import Terms, Timeline
+from cli.verify.input.received_messages import USUAL_GOOD, KeyNames, TypeInfo, milliseconds
+from cli.verify.input.timeline import MachineParameters, Timeline
 
 Span = tuple[int, int]
 """From and to, in milliseconds since 1970."""
 
 LONGEST_LINE: Final = 16 * 2**20
-"""Bytes. A message has a few hundred, what a broker lets pass seldom a mebibyte."""
+"""Bytes. A message has a few hundred, and brokers rarely accept more than a mebibyte."""
 
 _ANSWER_SECONDS = 10.0
 _GZIP: Final = b"\x1f\x8b"
 
 
-class Unreadable(Exception):
-    """What was given to verify, or to verify with, cannot be used; the text says what and why."""
+class InvalidInput(Exception):
+    """An input of `verify` that cannot be used; the text says which and why."""
 
 
 @dataclass(slots=True)
-class Truth:
-    """What one machine did in a time. `elapsed_ms` is all of it, `planned_ms` without planned stops.
+class MachineTotals:
+    """The totals of one machine over a span.
 
-    ideal_seconds: its ideal cycle.  ideal_ms: the least that the work done could have taken.  states: time by state.
+    ideal_seconds: its ideal cycle.  elapsed_ms: the whole time; planned_ms: without planned stops.  ideal_ms: the ideal
+    time of the work done.  states: milliseconds by state.
     """
 
     machine_id: str
@@ -54,119 +55,122 @@ class Truth:
 
 
 class Reference(Protocol):
-    """A truth and the time it covers."""
+    """The actual events of the machines over a span: a ground truth file, or an answer of `/oee`."""
 
     @property
     def can_be_cut(self) -> bool:
-        """Whether it knows of each part of its time, and not of the whole alone."""
+        """Whether it has totals of any part of its span, not of the whole alone."""
 
     @property
     def span(self) -> Span:
-        """The time it covers."""
+        """The span that it covers."""
 
     @property
     def timelines(self) -> Mapping[str, Timeline]:
-        """What each machine is measured by, and when it is there."""
+        """The parameters of each machine over time."""
 
     @property
-    def types(self) -> Mapping[str, TypeNames]:
-        """What is known of the messages of each machine type; older versions did not write it."""
+    def types(self) -> Mapping[str, TypeInfo]:
+        """How to read the messages of each machine type; empty if written by an older version."""
 
-    def machines(self, since_ms: int, until_ms: int) -> Mapping[str, Truth]:
-        """What each machine did after one moment and up to another."""
+    def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:
+        """Return the totals of each machine after one moment and up to another."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """The answer of `GET /oee`: sums from the start of the run until now, or between two answers."""
+class OeeAnswer:
+    """The answer of `GET /oee`: totals from the start of the run until now, or between two answers."""
 
     start_ms: int
     since_ms: int
     now_ms: int
-    all: Mapping[str, Truth]
-    types: Mapping[str, TypeNames] = field(default_factory=dict)
+    totals: Mapping[str, MachineTotals]
+    types: Mapping[str, TypeInfo] = field(default_factory=dict)
     can_be_cut: bool = False
 
     @classmethod
     def parse(cls, answer: bytes, where: str) -> Self:
-        """Read the JSON of an answer."""
+        """Parse the JSON of an answer. Raise InvalidInput if it is none.  where: its file or URL."""
         try:
             found = orjson.loads(answer)
             if (part := found.get("span", "run")) != "run":
-                raise Unreadable(f"{where}: sums of the {part}; those of the whole run are needed")
+                raise InvalidInput(f"{where}: totals of span={part}; those of span=run are needed")
             start_ms, now_ms = milliseconds(found["start"]), milliseconds(found["now"])
-            machines = {each["machine_id"]: summed_up(each) for each in found["machines"]}
-            types = {kind: named(each) for kind, each in found.get("types", {}).items()}
+            machines = {each["machine_id"]: machine_totals(each) for each in found["machines"]}
+            types = {kind: type_info(each) for kind, each in found.get("types", {}).items()}
             return cls(start_ms, start_ms, now_ms, machines, types)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            why = "not JSON" if isinstance(error, orjson.JSONDecodeError) else repr(error)
-            raise Unreadable(f"{where}: neither a truth file nor the answer of /oee: {why}") from None
+            reason = "not JSON" if isinstance(error, orjson.JSONDecodeError) else repr(error)
+            raise InvalidInput(f"{where}: neither a ground truth file nor an answer of /oee: {reason}") from None
 
     @property
     def span(self) -> Span:
-        """The time that is summed up."""
+        """The span of the totals."""
         return self.since_ms, self.now_ms
 
     @property
     def timelines(self) -> Mapping[str, Timeline]:
-        """Of machines that are there since the times of their states, added up, before now."""
-        return {machine_id: Timeline([self._terms(truth)]) for machine_id, truth in self.all.items()}
+        """One presence per machine, as long as the times of its states add up to."""
+        return {machine_id: Timeline([self._terms(totals)]) for machine_id, totals in self.totals.items()}
 
-    def machines(self, since_ms: int, until_ms: int) -> Mapping[str, Truth]:  # noqa: ARG002 - sums are what they are
-        """The sums."""
-        return self.all
+    def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:  # noqa: ARG002 - totals cannot be cut
+        """Return the totals."""
+        return self.totals
 
-    def after(self, before: Self) -> Self:
-        """What was added since an earlier answer of the same run."""
-        if before.start_ms != self.start_ms:
-            raise Unreadable("the plant began anew while we listened: its sums do not go together")
-        added = {machine_id: _added(truth, before.all.get(machine_id)) for machine_id, truth in self.all.items()}
-        return replace(self, since_ms=before.now_ms, all=added)
+    def since(self, earlier: Self) -> Self:
+        """Return what was added since an earlier answer of the same run. Raise InvalidInput if it was another run."""
+        if earlier.start_ms != self.start_ms:
+            raise InvalidInput("the plant was restarted meanwhile, so its totals cannot be subtracted")
+        added = {
+            machine_id: _difference(totals, earlier.totals.get(machine_id))
+            for machine_id, totals in self.totals.items()
+        }
+        return replace(self, since_ms=earlier.now_ms, totals=added)
 
-    def _terms(self, truth: Truth) -> Terms:
-        measures = truth.period_seconds * 1000, truth.ideal_seconds, truth.producing_state, truth.kind
-        good = self.types[truth.kind].good if truth.kind in self.types else USUAL_GOOD
-        return Terms(self.now_ms - truth.elapsed_ms, math.inf, *measures, good=good)
+    def _terms(self, totals: MachineTotals) -> MachineParameters:
+        measures = totals.period_seconds * 1000, totals.ideal_seconds, totals.producing_state, totals.kind
+        good = self.types[totals.kind].good if totals.kind in self.types else USUAL_GOOD
+        return MachineParameters(self.now_ms - totals.elapsed_ms, math.inf, *measures, good=good)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file to read lines from, be it compressed by gzip or not."""
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, compressed by gzip or not."""
     with path.open("rb") as file:
         yield cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if file.peek(2).startswith(_GZIP) else file
 
 
-def lines_of(file: IO[bytes], where: object) -> Iterator[bytes]:
-    """The lines of a file; Unreadable at one that is longer than any that is meant for us."""
+def read_lines(file: IO[bytes], where: object) -> Iterator[bytes]:
+    """Yield the lines of a file. Raise InvalidInput at one that is longer than any message."""
     for number in count(1):
         line = file.readline(LONGEST_LINE + 1)
         if not line:
             return
         if len(line) > LONGEST_LINE:
-            raise Unreadable(f"{where}:{number}: a line of more than {LONGEST_LINE >> 20} MiB: neither rows nor truth")
+            raise InvalidInput(f"{where}:{number}: a line of more than {LONGEST_LINE >> 20} MiB")
         yield line
 
 
-def fetch(url: str) -> Sums:
-    """What `/oee` answers now."""
+def fetch_oee(url: str) -> OeeAnswer:
+    """Return the current answer of `/oee`."""
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - http or https, by its callers
-            return Sums.parse(answer.read(), url)
+        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - callers pass http or https only
+            return OeeAnswer.parse(answer.read(), url)
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise Unreadable(f"cannot get {url}: {reason}") from None
+        raise InvalidInput(f"cannot get {url}: {reason}") from None
 
 
-def named(machine_type: Mapping[str, Any]) -> TypeNames:
-    """What is written of the messages of a machine type."""
-    return TypeNames(KeyNames.of(machine_type["fields"]), frozenset(map(str, machine_type["good"])))
+def type_info(machine_type: Mapping[str, Any]) -> TypeInfo:
+    """Return how to read the messages of a machine type."""
+    return TypeInfo(KeyNames.of(machine_type["fields"]), frozenset(map(str, machine_type["good"])))
 
 
-def summed_up(machine: Mapping[str, Any]) -> Truth:
-    """What is known of a machine whose sums are those of `/oee`."""
+def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:
+    """Return the totals in an entry of `/oee`, or in a `totals` line of a ground truth file."""
     states = {name: 1000 * seconds for name, seconds in machine["stopped_seconds"].items()}
     states[machine["producing_state"]] = 1000 * machine["producing_seconds"]
-    return Truth(
+    return MachineTotals(
         machine["machine_id"],
         machine["kind"],
         machine["period_seconds"],
@@ -182,15 +186,15 @@ def summed_up(machine: Mapping[str, Any]) -> Truth:
     )
 
 
-def _added(truth: Truth, before: Truth | None) -> Truth:
-    if before is None or truth.elapsed_ms < before.elapsed_ms:  # a machine that has come, or come again
-        return truth
+def _difference(totals: MachineTotals, earlier: MachineTotals | None) -> MachineTotals:
+    if earlier is None or totals.elapsed_ms < earlier.elapsed_ms:  # a machine that is new, or was added again
+        return totals
     measures = ("period_seconds", "ideal_seconds", "producing_state")
-    if any(getattr(truth, name) != getattr(before, name) for name in measures):
-        raise Unreadable(
-            f"{truth.machine_id} was changed by a reload while we listened, and sums do not tell when:"
-            " listen again, or take a truth file"
+    if any(getattr(totals, name) != getattr(earlier, name) for name in measures):
+        raise InvalidInput(
+            f"{totals.machine_id} was changed by a reload meanwhile, and totals do not contain when:"
+            " retry, or use a ground truth file"
         )
-    summed = ("elapsed_ms", "planned_ms", "producing_ms", "ideal_ms", "jobs", "good")
-    states = {name: ms - before.states.get(name, 0.0) for name, ms in truth.states.items()}
-    return replace(truth, states=states, **{name: getattr(truth, name) - getattr(before, name) for name in summed})
+    added = ("elapsed_ms", "planned_ms", "producing_ms", "ideal_ms", "jobs", "good")
+    states = {name: ms - earlier.states.get(name, 0.0) for name, ms in totals.states.items()}
+    return replace(totals, states=states, **{name: getattr(totals, name) - getattr(earlier, name) for name in added})

@@ -1,4 +1,4 @@
-"""Rows live from the broker, with the settings of the daemon: a client of its own, in paho's own thread."""
+"""Receive messages from the broker by a separate client, with the simulator's settings, in paho's thread."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ _SESSION_SECONDS = 300
 _WAITING_MESSAGES: Final = 100_000
 _WAITING_BYTES: Final = 64 * 1024 * 1024
 _LONGEST_PACKET: Final = 1024 * 1024
-"""Bytes of the longest packet we take; CONNECT says so (MQTT 5, 3.1.2.11.4). A row has a few hundred."""
+"""Bytes. Maximum Packet Size in CONNECT (MQTT 5, 3.1.2.11.4); a message has a few hundred."""
 _UNSENT_PACKETS: Final = 10_000
 _SUBACK, _QOS_2 = 0x90, 0x04
 
 
-class CannotListen(Exception):
-    """The broker cannot be reached, or does not let us listen; the text says why."""
+class SubscribeFailed(Exception):
+    """The broker cannot be reached, or rejects connection or subscription; the text says why."""
 
 
 class Subscriber:
-    """Context manager: subscribed at QoS 1 on entering, or CannotListen or CredentialsUnavailable.
+    """A context manager that is subscribed at QoS 1. Entering it may raise SubscribeFailed or CredentialsUnavailable.
 
-    topics: a topic filter.  lost: messages that came faster than they were read.  breaks: lost connections; the
-    session is kept over them for five minutes.
+    topics: a topic filter.  dropped: messages that arrived faster than they were read.  disconnects: lost connections;
+    the session survives them for five minutes.
     """
 
     def __init__(self, settings: Settings, topics: str) -> None:
         self._settings, self._topics = settings, topics
-        self._put_bytes = self._taken_bytes = 0
+        self._put_bytes = self._read_bytes = 0
         self._messages: queue.Queue[bytes | None] = queue.Queue()
         self._subscribed = threading.Event()
         self._refusal: str | None = None
@@ -61,25 +61,25 @@ class Subscriber:
             PacketTypes.CONNECT, SessionExpiryInterval=_SESSION_SECONDS, MaximumPacketSize=_LONGEST_PACKET
         )
         self._client = self._new_client()
-        self.lost = self.breaks = 0
+        self.dropped = self.disconnects = 0
 
     def __enter__(self) -> Self:
         settings = self._settings
         where = joined(settings.mqtt_broker, settings.mqtt_port)
         try:
-            self._introduce()
+            self._set_credentials()
             self._client.connect(
                 settings.mqtt_broker, settings.mqtt_port, settings.mqtt_keep_alive, properties=self._properties
             )
         except OSError as error:
             why = error if isinstance(error, NotReached) else error.strerror or error
-            raise CannotListen(f"cannot reach {where}: {why}") from None
+            raise SubscribeFailed(f"cannot reach {where}: {why}") from None
         self._client.loop_start()
         if not self._subscribed.wait(_ANSWER_SECONDS):
             self._refusal = f"{where} did not answer within {_ANSWER_SECONDS:.0f} s"
         if self._refusal is not None:
             self.__exit__()
-            raise CannotListen(self._refusal)
+            raise SubscribeFailed(self._refusal)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -87,29 +87,29 @@ class Subscriber:
         self._client.loop_stop()
 
     def payloads(self, seconds: float) -> Iterator[bytes]:
-        """What comes within so many seconds, a line each, retained messages apart: those are from before."""
+        """Yield messages for this many seconds as lines, without retained ones, which are older."""
         timer = threading.Timer(seconds, self._messages.put, (None,))
         timer.start()
         try:
             while (payload := self._messages.get()) is not None:
-                self._taken_bytes += len(payload)
+                self._read_bytes += len(payload)
                 yield payload
         finally:
             timer.cancel()
 
     def _new_client(self) -> _Client:
         client = _Client(CallbackAPIVersion.VERSION2, f"{self._settings.mqtt_client_id}-verify", protocol=MQTTv5)
-        client.on_pre_connect = self._renew
+        client.on_pre_connect = self._refresh_token
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
         return client
 
-    def _introduce(self) -> None:
-        """Who we are, as the daemon would say it."""
+    def _set_credentials(self) -> None:
+        """Set TLS and credentials as the simulator does."""
         settings = self._settings
-        login = asyncio.run(_now(Reader(partial(Login.of, settings))))
+        login = asyncio.run(_read_now(Reader(partial(Login.of, settings))))
         if login.context is not None:
             self._client.tls_set_context(cast("ssl.SSLContext", _ServerName(login.context, settings.tls_server_name)))
         if login.password is not None:
@@ -121,18 +121,18 @@ class Subscriber:
 
     # called by paho
 
-    def _renew(self, _client: Client, _data: Any) -> None:
-        """A fresh token at each connect; while the file is away, the one we have."""
+    def _refresh_token(self, _client: Client, _data: Any) -> None:
+        """Read the token again before each connection; keep the current one if the file cannot be read."""
         if self._settings.mqtt_auth_method is AuthMethod.K8S_SAT:
             with suppress(CredentialsUnavailable):
                 reader: Reader[Token] = Reader(partial(read_token, token_file(self._settings)))
-                self._properties.AuthenticationData = asyncio.run(_now(reader)).raw
+                self._properties.AuthenticationData = asyncio.run(_read_now(reader)).raw
 
     def _on_connect(
         self, client: Client, _data: Any, flags: ConnectFlags, reason: ReasonCode, _: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._decide(f"the broker refused the connection: {self._explain(Packet.CONNACK, reason)}")
+            self._settle(f"the broker rejected the connection: {self._explain(Packet.CONNACK, reason)}")
         elif not flags.session_present:
             client.subscribe(self._topics, qos=1)
 
@@ -140,16 +140,16 @@ class Subscriber:
         self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _: Properties | None
     ) -> None:
         refused = next((reason for reason in reasons if reason.is_failure), None)
-        why = f"the broker refused the subscription to {self._topics}: " if refused else None
-        self._decide(why and why + self._explain(Packet.SUBACK, refused))
+        why = f"the broker rejected the subscription to {self._topics}: " if refused else None
+        self._settle(why and why + self._explain(Packet.SUBACK, refused))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         if message.retain:
             return
-        line = _line(message)
-        # The queue itself has no bound, so that the timer of `payloads` always finds room for the end.
-        if self._messages.qsize() >= _WAITING_MESSAGES or self._put_bytes - self._taken_bytes > _WAITING_BYTES:
-            self.lost += 1
+        line = _as_line(message)
+        # The queue itself has no bound, so that the timer of `payloads` can always add the end mark.
+        if self._messages.qsize() >= _WAITING_MESSAGES or self._put_bytes - self._read_bytes > _WAITING_BYTES:
+            self.dropped += 1
             return
         self._put_bytes += len(line)
         self._messages.put(line)
@@ -157,36 +157,36 @@ class Subscriber:
     def _on_disconnect(
         self, _client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _: Properties | None
     ) -> None:
-        self.breaks += reason.is_failure
-        if self._client.fault:
-            self._decide(f"closed the connection: the broker {self._client.fault}")
+        self.disconnects += reason.is_failure
+        if self._client.violation:
+            self._settle(f"closed the connection: the broker {self._client.violation}")
         elif flags.is_disconnect_packet_from_server:
-            self._decide(f"the broker closed the connection: {self._explain(Packet.DISCONNECT, reason)}")
+            self._settle(f"the broker closed the connection: {self._explain(Packet.DISCONNECT, reason)}")
         else:
-            self._decide("the connection was lost before the broker had answered")
+            self._settle("the connection was lost before the broker answered")
 
     def _explain(self, packet: Packet, reason: ReasonCode | None) -> str:
         return explain(packet, reason.value if reason else 0, self._settings.mqtt_auth_method)
 
-    def _decide(self, refusal: str | None) -> None:
-        """The first answer counts."""
+    def _settle(self, refusal: str | None) -> None:
+        """Record the first answer; later ones do not count."""
         if not self._subscribed.is_set():
             self._refusal = refusal
             self._subscribed.set()
 
 
-async def _now(reader: Reader[Any]) -> Any:
-    """Read in a loop of its own: there is none in these threads."""
+async def _read_now(reader: Reader[Any]) -> Any:
+    """Read in an event loop of its own, as these threads have none."""
     return await reader.now()
 
 
 class _Client(Client):
-    """paho's client, which takes only what a subscriber at QoS 1 may be sent, and nothing that is too long.
+    """paho's client, restricted to the packets that a subscriber at QoS 1 may receive, up to a maximum size.
 
-    fault: what the broker did for which we have closed the connection.
+    violation: what the broker did, after which the client closed the connection.
     """
 
-    fault = ""
+    violation = ""
 
     def _create_socket_connection(self) -> socket.socket:
         # paho would try the addresses of a name one after the other, five seconds each.
@@ -194,8 +194,8 @@ class _Client(Client):
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > _LONGEST_PACKET:
-            self._end(PACKET_TOO_LARGE, f"sent a packet of {bufsize:,} bytes; we take {_LONGEST_PACKET:,}")
-            raise ConnectionError(self.fault)
+            self._end(PACKET_TOO_LARGE, f"sent a packet of {bufsize:,} bytes; the limit is {_LONGEST_PACKET:,}")
+            raise ConnectionError(self.violation)
         return super()._sock_recv(bufsize)
 
     def _packet_handle(self) -> MQTTErrorCode:
@@ -203,25 +203,25 @@ class _Client(Client):
         kind = command & 0xF0
         allowed = kind in {CONNACK, PINGRESP, DISCONNECT, _SUBACK} or (kind == PUBLISH and not command & _QOS_2)
         if not allowed:
-            return self._end(PROTOCOL_ERROR, f"sent {NAMES.get(kind, 'no packet')}, which we have not asked for")
+            return self._end(PROTOCOL_ERROR, f"sent {NAMES.get(kind, 'no packet')}, which was not requested")
         if len(self._out_packet) > _UNSENT_PACKETS:
-            return self._end(PROTOCOL_ERROR, "does not read our acknowledgements")
+            return self._end(PROTOCOL_ERROR, "does not read acknowledgements")
         try:
             return super()._packet_handle()
-        except Exception as error:  # noqa: BLE001 - paho's thread would die of it, and nobody would know
+        except Exception as error:  # noqa: BLE001 - it would end paho's thread without a trace
             return self._end(
                 PROTOCOL_ERROR, f"sent a malformed {NAMES[kind]} of {size:,} bytes ({type(error).__name__})"
             )
 
     def _end(self, code: int, what: str) -> MQTTErrorCode:
-        self.fault = f"{what} ({name_of(code)})"
+        self.violation = f"{what} ({name_of(code)})"
         with suppress(OSError, AttributeError):
             self._sock_send(bytes((DISCONNECT, 2, code, 0)))
         return MQTTErrorCode.MQTT_ERR_PROTOCOL
 
 
-def _line(message: MQTTMessage) -> bytes:
-    """The payload; within a line as that of a dry run, where a property says what made it be said."""
+def _as_line(message: MQTTMessage) -> bytes:
+    """Return the payload; with a trigger, in the form of a dry run's line."""
     payload = bytes(message.payload)
     trigger = dict(getattr(message.properties, "UserProperty", ())).get(TRIGGER)
     properties = orjson.dumps({TRIGGER: trigger})
@@ -229,9 +229,9 @@ def _line(message: MQTTMessage) -> bytes:
 
 
 class _ServerName:
-    """A TLS context that expects a name of our choice in the certificate, for which paho has no option.
+    """A TLS context that expects a given name in the certificate, for which paho has no option.
 
-    It also closes the socket when the handshake fails, which paho forgets.
+    It also closes the socket when the handshake fails, which paho does not.
     """
 
     def __init__(self, context: ssl.SSLContext, name: str) -> None:

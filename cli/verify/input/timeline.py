@@ -1,4 +1,4 @@
-"""What a machine is measured by, and since when: its period, its ideal cycle, where it stands; and when it is there."""
+"""The parameters of a machine over time: period, ideal cycle, station; and when the machine exists."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from cli.verify.input.rows import USUAL_GOOD, Facts
+from cli.verify.input.received_messages import USUAL_GOOD, MessageContent
 
 
-class Terms(NamedTuple):
-    """What holds for a machine after one moment and up to another, in milliseconds since 1970.
+class MachineParameters(NamedTuple):
+    """The parameters of a machine after one moment and up to another, in milliseconds since 1970.
 
-    station: None where the truth does not say it.  good: results that count as good.
+    station: None if it is not known.  good: results that count as good.
     """
 
     since_ms: float
@@ -28,115 +28,118 @@ class Terms(NamedTuple):
     good: frozenset[str] = USUAL_GOOD
 
     @property
-    def crowded(self) -> bool:
-        """Whether a job may be too short to wait for a regular row: then each finished job has an extra row."""
+    def has_additional_messages(self) -> bool:
+        """Whether a job may be too short to wait for a regular message, so that each job has an additional one."""
         return self.ideal_seconds * 1000 < math.ceil(self.period_ms)
 
-    def is_extra(self, facts: Facts) -> bool:
-        """Whether a row stands for no time: regular rows of crowded machines report no jobs."""
-        return bool(facts.trigger) or (facts.result is not None and self.crowded)
+    def is_additional(self, content: MessageContent) -> bool:
+        """Return whether a message represents no time: it has a trigger, or its type reports jobs only so."""
+        return bool(content.trigger) or (content.result is not None and self.has_additional_messages)
 
 
 @dataclass(frozen=True, slots=True)
-class Lifetime:
-    """A time in which a machine is there, in one piece; `terms` follow each other without a gap."""
+class Presence:
+    """An uninterrupted time in which a machine exists; its parameters follow each other without a gap."""
 
-    terms: Sequence[Terms]
+    parameters: Sequence[MachineParameters]
 
     @property
     def since_ms(self) -> float:
-        """When it begins."""
-        return self.terms[0].since_ms
+        """The beginning."""
+        return self.parameters[0].since_ms
 
     @property
     def until_ms(self) -> float:
-        """When it ends."""
-        return self.terms[-1].until_ms
+        """The end."""
+        return self.parameters[-1].until_ms
 
-    def at(self, time_ms: float) -> Terms:
-        """What holds at a moment of this life; before it the first, after it the last."""
-        if len(self.terms) == 1:
-            return self.terms[0]
-        place = bisect_left(self.terms, time_ms, key=lambda terms: terms.until_ms)
-        return self.terms[min(place, len(self.terms) - 1)]
+    def at(self, time_ms: float) -> MachineParameters:
+        """Return the parameters at a moment: before the beginning the first, after the end the last."""
+        if len(self.parameters) == 1:
+            return self.parameters[0]
+        index = bisect_left(self.parameters, time_ms, key=lambda parameters: parameters.until_ms)
+        return self.parameters[min(index, len(self.parameters) - 1)]
 
     @property
     def longer_periods(self) -> int:
-        """How often its period became longer."""
-        return sum(before.period_ms < after.period_ms for before, after in pairwise(self.terms))
+        """How often the period became longer."""
+        return sum(before.period_ms < after.period_ms for before, after in pairwise(self.parameters))
 
     @property
-    def crowdings(self) -> int:
-        """How often its jobs became too short for its period: a regular row may then report one that waited."""
-        return sum(after.crowded and not before.crowded for before, after in pairwise(self.terms))
+    def additional_starts(self) -> int:
+        """How often additional messages began, when a regular message may still report a job that waited."""
+        return sum(
+            after.has_additional_messages and not before.has_additional_messages
+            for before, after in pairwise(self.parameters)
+        )
 
     def periods(self, since_ms: float, until_ms: float) -> float:
-        """How many periods lie between two moments, each part by what then holds."""
+        """Return the number of periods between two moments, each part by its own period."""
         return math.fsum(
-            max(0.0, min(terms.until_ms, until_ms) - max(terms.since_ms, since_ms)) / terms.period_ms
-            for terms in self.terms
+            max(0.0, min(parameters.until_ms, until_ms) - max(parameters.since_ms, since_ms)) / parameters.period_ms
+            for parameters in self.parameters
         )
 
 
 class Timeline:
-    """A machine's terms, as they are told one after the other."""
+    """All parameters of a machine, added in order of time."""
 
-    __slots__ = ("_lives", "_terms")
+    __slots__ = ("_parameters", "_presences")
 
-    def __init__(self, terms: Iterable[Terms] = ()) -> None:
-        self._terms = [*terms]
-        self._lives: list[Lifetime] = []
+    def __init__(self, parameters: Iterable[MachineParameters] = ()) -> None:
+        self._parameters = [*parameters]
+        self._presences: list[Presence] = []
 
-    def begin(self, terms: Terms) -> None:
-        """Let other terms hold from their beginning on. The same once more change nothing."""
-        if self._terms and self._terms[-1].until_ms > terms.since_ms:
-            last = self._terms[-1]
-            if last._replace(since_ms=0) == terms._replace(since_ms=0):
+    def add(self, parameters: MachineParameters) -> None:
+        """Add parameters from their beginning on. The same ones again change nothing."""
+        if self._parameters and self._parameters[-1].until_ms > parameters.since_ms:
+            last = self._parameters[-1]
+            if last._replace(since_ms=0) == parameters._replace(since_ms=0):
                 return
-            self._terms[-1] = last._replace(until_ms=terms.since_ms)
-        self._terms.append(terms)
-        self._lives = []
+            self._parameters[-1] = last._replace(until_ms=parameters.since_ms)
+        self._parameters.append(parameters)
+        self._presences = []
 
     def end(self, time_ms: float) -> None:
-        """Let the machine be gone."""
-        self._terms[-1] = self._terms[-1]._replace(until_ms=time_ms)
-        self._lives = []
+        """End the machine's existence."""
+        self._parameters[-1] = self._parameters[-1]._replace(until_ms=time_ms)
+        self._presences = []
 
-    def move(self, since_ms: float) -> None:
-        """Let it begin later than was thought."""
-        self._terms[0] = self._terms[0]._replace(since_ms=since_ms)
-        self._lives = []
-
-    @property
-    def last(self) -> Terms:
-        """The latest terms."""
-        return self._terms[-1]
+    def move_start(self, since_ms: float) -> None:
+        """Set a later beginning."""
+        self._parameters[0] = self._parameters[0]._replace(since_ms=since_ms)
+        self._presences = []
 
     @property
-    def lives(self) -> Sequence[Lifetime]:
-        """The times in which the machine is there."""
-        if not self._lives:
+    def last(self) -> MachineParameters:
+        """The latest parameters."""
+        return self._parameters[-1]
+
+    @property
+    def presences(self) -> Sequence[Presence]:
+        """The times in which the machine exists."""
+        if not self._presences:
             number, numbered = 0, []
-            for before, terms in zip([None, *self._terms], self._terms, strict=False):
-                number += before is not None and before.until_ms != terms.since_ms
-                numbered.append((number, terms))
+            for before, parameters in zip([None, *self._parameters], self._parameters, strict=False):
+                number += before is not None and before.until_ms != parameters.since_ms
+                numbered.append((number, parameters))
             grouped = groupby(numbered, key=lambda each: each[0])
-            self._lives = [Lifetime([terms for _, terms in its]) for _, its in grouped]
-        return self._lives
+            self._presences = [Presence([parameters for _, parameters in group]) for _, group in grouped]
+        return self._presences
 
-    def life(self, time_ms: float, slack_ms: float = 0.0) -> Lifetime | None:
-        """The life that a moment is in, give or take a little; None where the machine is not there."""
-        for life in self._lives or self.lives:
-            if life.since_ms - slack_ms < time_ms <= life.until_ms + slack_ms:
-                return life
+    def presence(self, time_ms: float, tolerance_ms: float = 0.0) -> Presence | None:
+        """Return the presence at a moment, within a tolerance; None if the machine does not exist then."""
+        for presence in self._presences or self.presences:
+            if presence.since_ms - tolerance_ms < time_ms <= presence.until_ms + tolerance_ms:
+                return presence
         return None
 
-    def at(self, time_ms: float) -> Terms | None:
-        """What holds at a moment; None where the machine is not there."""
-        life = self.life(time_ms)
-        return life.at(time_ms) if life else None
+    def at(self, time_ms: float) -> MachineParameters | None:
+        """Return the parameters at a moment; None if the machine does not exist then."""
+        presence = self.presence(time_ms)
+        return presence.at(time_ms) if presence else None
 
     @property
     def shortest_period_ms(self) -> float:
-        """The least of its periods."""
-        return min(terms.period_ms for terms in self._terms)
+        """The shortest of all periods."""
+        return min(parameters.period_ms for parameters in self._parameters)

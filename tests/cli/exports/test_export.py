@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 
 import app
 from cli.exports.command import TARGETS
-from cli.exports.common.export import Channels, Export
+from cli.exports.common.export import Export, TopicIndex
 from cli.exports.common.yaml_text import dump
 from cli.exports.schemas.asyncapi import asyncapi, document
 from edge.routing import TopicError, TopicRouter
@@ -120,7 +120,7 @@ def test_each_machine_has_its_topic() -> None:
 def test_a_topic_that_no_broker_takes_is_not_exported() -> None:
     """Too long, once prefix and machine are filled in."""
     with pytest.raises(TopicError, match="65535"):
-        Channels(catalogue(config()), "p" * 65_530)
+        TopicIndex(catalogue(config()), "p" * 65_530)
 
 
 # AsyncAPI

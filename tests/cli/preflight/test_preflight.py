@@ -24,7 +24,7 @@ import cli.preflight.command
 import sandbox.credentials
 from cli.preflight.findings import MEANINGS, Finding
 from cli.preflight.findings import ExitCode as Exit
-from cli.verify.input.rows import Rows
+from cli.verify.input.received_messages import ReceivedMessages
 from sandbox.access import Passwords, ServiceAccountTokens
 from sandbox.broker import Limits, Listener, SandboxBroker
 from sandbox.credentials import Authority, TokenIssuer
@@ -169,7 +169,7 @@ def tight(_pod: Pod) -> AbstractContextManager[int]:
 
 
 def answering(words: bytes) -> Scene:
-    """No broker of today: a scripted server that says these bytes to whatever comes, and closes."""
+    """Return a scripted server that answers anything with these bytes and closes."""
 
     @contextmanager
     def scene(_pod: Pod) -> Iterator[int]:
@@ -198,12 +198,12 @@ def stranger(_pod: Pod) -> bytes:
 
 
 class Broken(NamedTuple):
-    """What is wrong, and what is said to that: exit code, words of the sentence, words of the fix."""
+    """A fault and what preflight reports: exit code, words of the problem, words of the fix."""
 
     name: str
     scene: Scene
     code: Exit
-    says: str
+    problem: str
     fix: str
     variables: dict[str, str] = {}  # noqa: RUF012 - never changed
     timeout: str = "10"
@@ -220,30 +220,30 @@ NO_KEYS = {"MQTT_AUTH_METHOD": "X509", "MQTT_CERT_FILE": "/no.crt", "MQTT_KEY_FI
 TABLE = [
     Broken("an option", nobody, Exit.CONFIGURATION, "MQTT_QOS: must be", "Correct each", {"MQTT_QOS": "2"}),
     Broken("the YAML", nobody, Exit.CONFIGURATION, "no.yaml", "configmap", {"MESSAGE_CONFIG_PATH": "/no.yaml"}),
-    Broken("no name", nobody, Exit.NO_ADDRESS, "no such name", "aio-broker", {"MQTT_BROKER": "broker.invalid"}),
-    Broken("nobody there", nobody, Exit.UNREACHABLE, "nothing listens", "set MQTT_BROKER"),
+    Broken("no name", nobody, Exit.NO_ADDRESS, "name does not exist", "aio-broker", {"MQTT_BROKER": "broker.invalid"}),
+    Broken("nobody there", nobody, Exit.UNREACHABLE, "no process listens", "set MQTT_BROKER"),
     Broken("no CA file", sound, Exit.CA_FILE, "no.crt is missing", "trust-bundle", {"MQTT_CA_FILE": "/no.crt"}),
     Broken("a CA file of junk", with_ca(b"junk"), Exit.CA_FILE, "no certificate in PEM form", "ca.crt"),
     Broken("another CA", other_authority, Exit.TLS, 'signed by "Somebody Else\'s CA"', "MQTT_CA_FILE"),
     Broken("another name", sound, Exit.TLS, "wrong name", "such as localhost", {"MQTT_TLS_SERVER_NAME": "a.example"}),
     Broken("an old certificate", with_certificate(9, -1), Exit.TLS, "expired: ", "cert-manager"),
     Broken("a coming certificate", with_certificate(-1, 9), Exit.TLS, "not yet valid: ", "clock is behind"),
-    Broken("TLS to a plain port", plain, Exit.TLS, "speaks MQTT without TLS", "Set MQTT_PORT"),
-    Broken("plain to a TLS port", sound, Exit.TLS, "speaks TLS, and MQTT_TLS is false", "Leave MQTT_TLS out", PLAIN),
-    Broken("no TLS at all", answering(HTTP), Exit.TLS, "speaks neither TLS nor MQTT", "Something else listens"),
-    Broken("no token", without_token, Exit.CREDENTIALS, "broker-sat is missing", "never a subPath"),
+    Broken("TLS to a plain port", plain, Exit.TLS, "uses MQTT without TLS", "Set MQTT_PORT"),
+    Broken("plain to a TLS port", sound, Exit.TLS, "uses TLS, and MQTT_TLS is false", "Unset MQTT_TLS", PLAIN),
+    Broken("no TLS at all", answering(HTTP), Exit.TLS, "uses neither TLS nor MQTT", "Another service listens"),
+    Broken("no token", without_token, Exit.CREDENTIALS, "broker-sat is missing", "not by subPath"),
     Broken("no token, and no pod", without_token, Exit.CREDENTIALS, "broker-sat is missing", "NONE, USERPASS or X509"),
-    Broken("no JWT", with_token(lambda _: b"junk"), Exit.CREDENTIALS, "holds no JWT", "service account token"),
+    Broken("no JWT", with_token(lambda _: b"junk"), Exit.CREDENTIALS, "contains no JWT", "service account token"),
     Broken("an old token", with_token(lambda pod: pod.credentials.token(lifetime_seconds=-9)), Exit.CREDENTIALS,
-           "has expired at", "kubelet"),
+           " expired at", "kubelet"),
     Broken("another audience", with_token(lambda pod: pod.credentials.token("aio-mq")), Exit.CREDENTIALS,
            "the token is for aio-mq, not for aio-internal", "Set `audience`"),
     Broken("no client certificate", sound, Exit.CREDENTIALS, "certificate file /no.crt is missing", "a pair", NO_KEYS),
-    Broken("another cluster's token", with_token(stranger), Exit.REFUSED, "0x87", "BrokerAuthentication"),
-    Broken("a wrong password", password, Exit.REFUSED, "0x86", "MQTT_PASSWORD_FILE", USER),
-    Broken("another login", plain, Exit.REFUSED, "0x8C", "authenticationRef", {"MQTT_TLS": "false"}),
-    Broken("a bad client id", refusing(0x85), Exit.REFUSED, "0x85", "MQTT_CLIENT_ID"),
-    Broken("MQTT 3", answering(MQTT_3), Exit.REFUSED, "0x84", "speaks MQTT 5", PLAIN),
+    Broken("another cluster's token", with_token(stranger), Exit.REJECTED, "0x87", "BrokerAuthentication"),
+    Broken("a wrong password", password, Exit.REJECTED, "0x86", "MQTT_PASSWORD_FILE", USER),
+    Broken("another login", plain, Exit.REJECTED, "0x8C", "authenticationRef", {"MQTT_TLS": "false"}),
+    Broken("a bad client id", refusing(0x85), Exit.REJECTED, "0x85", "MQTT_CLIENT_ID"),
+    Broken("MQTT 3", answering(MQTT_3), Exit.REJECTED, "0x84", "a broker with MQTT 5", PLAIN),
     Broken("a full broker", refusing(0x97), Exit.NO_SESSION, "0x97", "--wait"),
     Broken("too many at once", refusing(0x9F), Exit.NO_SESSION, "0x9F", "--wait"),
     Broken("no answer", with_fault(lambda faults: faults.stall(None, ConnectPacket)), Exit.NO_SESSION,
@@ -251,19 +251,19 @@ TABLE = [
     Broken("hung up on", answering(HTTP), Exit.NO_SESSION, "no answer to CONNECT", "MQTT 5 broker", PLAIN),
     Broken("a forbidden topic", puback(0x87), Exit.PUBLISH, "0x87 Not authorized: factory/orders", "Allow `Publish`"),
     Broken("a bad topic", puback(0x90), Exit.PUBLISH, "0x90 Topic name invalid: factory/orders", "MQTT_TOPIC_PREFIX"),
-    Broken("no room", puback(0x97), Exit.PUBLISH, "0x97 Quota exceeded: factory/orders", "no room"),
+    Broken("no room", puback(0x97), Exit.PUBLISH, "0x97 Quota exceeded: factory/orders", "queue of the broker is full"),
     Broken("short packets", tight, Exit.PUBLISH, "0x95 Packet too large: ", "maximum packet size", PLAIN | LONG),
     Broken("no acknowledgement", with_fault(lambda faults: faults.withhold(nth=3)), Exit.PUBLISH,
            "no acknowledgement within 0.3 s: factory/dispatch", "stuck", PLAIN, "0.3"),
     Broken("closed instead", with_fault(lambda faults: faults.disconnect(0x87, nth=2)), Exit.PUBLISH,
-           "before it had answered for factory/cnc", "does not allow the first", PLAIN),
+           "before the answers for factory/cnc", "does not allow the first", PLAIN),
 ]  # fmt: skip
 """At least one for each exit code that means a failure."""
 
 
 @pytest.mark.parametrize("broken", TABLE, ids=[each.name for each in TABLE])
 def test_each_thing_that_is_wrong_is_named_with_its_fix(broken: Broken, pod: Pod, capsys: Capture) -> None:
-    """The right exit code, a sentence that says what is wrong, and what to do about it."""
+    """Each fault has its exit code, a sentence with the cause, and what to do about it."""
     variables = broken.variables
     if variables is USER:
         variables = USER | {"MQTT_PASSWORD_FILE": str(pod.ca_file.parent / "password")}
@@ -272,13 +272,13 @@ def test_each_thing_that_is_wrong_is_named_with_its_fix(broken: Broken, pod: Pod
     sentence, _, fix = capsys.readouterr().out.partition("FAIL ")[2].partition("fix: ")
 
     assert Exit(code) is broken.code
-    assert broken.says in sentence
+    assert broken.problem in sentence
     assert broken.fix in fix
 
 
 def test_the_table_has_every_exit_code() -> None:
     """Each way to fail that the help lists is shown to happen; only an interruption has a test of its own."""
-    assert {each.code for each in TABLE} == {*Exit} - {Exit.WELL, Exit.INTERRUPTED}
+    assert {each.code for each in TABLE} == {*Exit} - {Exit.SUCCESS, Exit.INTERRUPTED}
     assert {*MEANINGS} == {*Exit}
 
 
@@ -286,7 +286,7 @@ def test_the_table_has_every_exit_code() -> None:
 
 
 def test_a_sound_way_is_found_well(pod: Pod, capsys: Capture) -> None:
-    """Every step says what it has found, and the exit code is 0."""
+    """Every step reports its finding, and the exit code is 0."""
     with sound(pod) as port:
         code = preflight(environ(pod, port))
     said = capsys.readouterr().out
@@ -322,14 +322,14 @@ def test_the_test_message_can_be_taken_for_nothing_else(pod: Pod) -> None:
     with at(SandboxBroker()) as port, Recorder(port) as heard:
         preflight(environ(pod, port, **PLAIN))
         records = heard.wait_for(7)
-    rows = Rows(0)
+    rows = ReceivedMessages(0)
     rows.read(each.payload for each in records)
 
     assert [each.topic for each in records] == [f"factory/{name}" for name in ALL_TOPICS]
     for each in records:
         assert (each.payload, each.content_type, each.user_properties) == (b"", None, (("edgemqttsim", "preflight"),))
         assert each.expiry_seconds in {0, 1}
-    assert (rows.junk, rows.others, rows.outside, rows.machines) == (0, 0, 0, {})
+    assert (rows.unreadable, rows.unrelated, rows.outside, rows.machines) == (0, 0, 0, {})
 
 
 def test_a_retained_report_outlives_the_test_of_its_topic(pod: Pod) -> None:
@@ -392,29 +392,29 @@ def test_another_audience_that_the_broker_takes_is_no_failure(pod: Pod, capsys: 
 
 
 def test_with_wait_it_passes_once_the_broker_is_there(pod: Pod) -> None:
-    """A process of its own: it waits for the broker, says the same thing once only, and shows no token."""
+    """A preflight process waits for the broker, writes unchanged lines once, and shows no token."""
     port = free_port()
     with DaemonProcess("preflight", "--wait", "20", environ=environ(pod, port)) as process:
-        wait_until(lambda: "trying again for 20 s" in "".join(process.output), 10.0, "waiting")
+        wait_until(lambda: "retrying for up to 20 s" in "".join(process.output), 10.0, "waiting")
         with running(pod.broker(port=port)):
             assert process.wait() == 0
     said = "".join(process.output)
 
-    assert (said.count("preflight has failed at TCP, exit code 5"), said.count("ok    settings")) == (1, 1)
-    assert said.rstrip().endswith("preflight has found all well")
+    assert (said.count("preflight failed at TCP, exit code 5"), said.count("ok    settings")) == (1, 1)
+    assert said.rstrip().endswith("preflight succeeded")
     assert pod.token_file.read_text().split(".")[2].strip() not in said + process.log
 
 
 def test_a_wait_can_be_over_and_can_be_ended(pod: Pod, capsys: Capture) -> None:
-    """The time of --wait over, the exit code is the last failure's, and is said; SIGTERM ends a wait with 1."""
+    """After --wait the exit code is that of the last failure, which is printed; SIGTERM ends a wait with 1."""
     nowhere = environ(pod, free_port())
     with DaemonProcess("preflight", "--wait", "60", environ=nowhere) as process:
-        wait_until(lambda: "trying again" in "".join(process.output), 10.0, "waiting")
+        wait_until(lambda: "retrying" in "".join(process.output), 10.0, "waiting")
         process.signal(signal.SIGTERM)
         assert (process.wait(), process.output[-1], process.log) == (Exit.INTERRUPTED, "interrupted\n", "")
 
     assert preflight(nowhere, "--wait", "0.01") == Exit.UNREACHABLE
-    assert capsys.readouterr().out.endswith("\nnothing better in 0.01 s, exit code 5\n")
+    assert capsys.readouterr().out.endswith("\nstill failing after 0.01 s, exit code 5\n")
 
 
 # mosquitto
@@ -425,7 +425,7 @@ def test_mosquitto_is_found_well(start_mosquitto: StartMosquitto, pod: Pod, caps
     mosquitto = start_mosquitto(listeners=["sat"])
     assert preflight(environ(pod, mosquitto.ports["sat"])) == 0
 
-    assert re.search(r"^note +PUBLISH +nobody listens now to factory/3dprinter", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^note +PUBLISH +no subscribers now for factory/3dprinter", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_what_mosquitto_forbids_is_named(
@@ -436,23 +436,23 @@ def test_what_mosquitto_forbids_is_named(
     mosquitto = start_mosquitto(listeners=["plain"], options={"acl_file": tmp_path / "acl"})
     assert preflight(environ(pod, mosquitto.ports["plain"], **PLAIN)) == Exit.PUBLISH
 
-    assert re.search(r"FAIL  PUBLISH .*(0x87 Not authorized:|answered for) factory/3dprinter", capsys.readouterr().out)
+    assert re.search(r"FAIL  PUBLISH .*(0x87 Not authorized:|answers for) factory/3dprinter", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
-    ("listener", "variables", "code", "says"),
+    ("listener", "variables", "code", "problem"),
     [
-        ("sat", PLAIN, Exit.TLS, "speaks TLS, and MQTT_TLS is false"),
-        ("plain", {}, Exit.TLS, "speaks MQTT without TLS"),
-        ("x509", {"MQTT_AUTH_METHOD": "NONE"}, Exit.CREDENTIALS, "misses our TLS certificate"),
-        ("password", {"MQTT_AUTH_METHOD": "NONE"}, Exit.REFUSED, "0x87"),
+        ("sat", PLAIN, Exit.TLS, "uses TLS, and MQTT_TLS is false"),
+        ("plain", {}, Exit.TLS, "uses MQTT without TLS"),
+        ("x509", {"MQTT_AUTH_METHOD": "NONE"}, Exit.CREDENTIALS, "rejects the TLS client certificate"),
+        ("password", {"MQTT_AUTH_METHOD": "NONE"}, Exit.REJECTED, "0x87"),
     ],
 )
 def test_a_wrong_port_of_mosquitto_is_recognised(
     listener: str,
     variables: dict[str, str],
     code: Exit,
-    says: str,
+    problem: str,
     start_mosquitto: StartMosquitto,
     pod: Pod,
     capsys: Capture,
@@ -461,7 +461,7 @@ def test_a_wrong_port_of_mosquitto_is_recognised(
     mosquitto = start_mosquitto(listeners=[listener])
 
     assert preflight(environ(pod, mosquitto.ports[listener], **variables)) == code
-    assert says in capsys.readouterr().out
+    assert problem in capsys.readouterr().out
 
 
 # What is written of it

@@ -1,4 +1,4 @@
-"""`verify` catches rows that say what is not so, whatever it is, and minds nothing that changes nothing."""
+"""Facts about `verify`: it reports every kind of wrong message, and nothing that makes no difference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from messages import START
-from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, Answer, Record, record, stamp, told
+from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, Answer, Record, answer_to, record, stamp
 from tests.support.factory.plants import config, result
 
 Row = dict[str, Any]
@@ -29,25 +29,25 @@ def shift(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 
 @pytest.fixture
-def judge(shift: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Verify rows, as objects, lines, or the bytes of a file, against the truth of the shift."""
+def check(shift: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Verify messages, as objects, lines, or the bytes of a file, against the ground truth of the shift."""
     (tmp_path / "truth").write_bytes(b"\n".join(shift.truth))
 
     def run(rows: Sequence[Row | bytes] | bytes, *flags: str) -> Answer:
         lines = rows if isinstance(rows, bytes) else b"\n".join(map(as_line, rows))
         (tmp_path / "rows").write_bytes(lines)
-        return told([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth"), *flags], capsys)
+        return answer_to([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth"), *flags], capsys)
 
     return run
 
 
 def as_line(row: Row | bytes) -> bytes:
-    """A row as a line."""
+    """A message as a line."""
     return row if isinstance(row, bytes) else orjson.dumps(row)
 
 
 def objects(shift: Record) -> list[Row]:
-    """All rows."""
+    """All messages."""
     return [orjson.loads(line) for line in shift.lines]
 
 
@@ -68,13 +68,13 @@ def events(rows: Sequence[Row], kind: str) -> list[Row]:
 
 
 def moved(row: Row, seconds: float) -> None:
-    """Give a row another time."""
+    """Give a message another time."""
     row["timestamp"] = stamp(at_ms(row) + seconds * 1000)
 
 
 def at_ms(row: Row) -> int:
-    """A row's time."""
-    from cli.verify.input.rows import milliseconds  # noqa: PLC0415
+    """A message's time."""
+    from cli.verify.input.received_messages import milliseconds  # noqa: PLC0415
 
     return milliseconds(row["timestamp"])
 
@@ -138,7 +138,7 @@ def a_second_early(rows: list[Row]) -> list[Row]:
 
 
 def one_row_late(rows: list[Row]) -> list[Row]:
-    """One row late."""
+    """One message late."""
     moved(reports(rows, "CNC")[100], 9.0)
     return rows
 
@@ -191,7 +191,7 @@ def an_unknown_machine(rows: list[Row]) -> list[Row]:
 
 
 def rows_of_another_machine(rows: list[Row]) -> list[Row]:
-    """Rows of another machine."""
+    """Messages of another machine."""
     for row in of(rows, "CNC-01")[::2]:
         row |= {key: value for key, value in of(rows, "PAINT-01")[0].items() if key in ("station_id", "status")}
     return rows
@@ -293,7 +293,7 @@ def another_station(rows: list[Row]) -> list[Row]:
 
 
 def rows_invented(rows: list[Row]) -> list[Row]:
-    """Rows invented."""
+    """Messages invented."""
     extra = [row.copy() for row in of(rows, "CNC-01")[::50] if row["quality"] is None]
     for row in extra:
         moved(row, 1)
@@ -301,7 +301,7 @@ def rows_invented(rows: list[Row]) -> list[Row]:
 
 
 def rows_frozen(rows: list[Row]) -> list[Row]:
-    """Rows frozen."""
+    """Messages frozen."""
     its = of(rows, "CNC-01")
     return [row for row in rows if row not in its[500:900]] + [
         its[500] | {"timestamp": row["timestamp"]} for row in its[500:900]
@@ -309,77 +309,77 @@ def rows_frozen(rows: list[Row]) -> list[Row]:
 
 
 FALSE: dict[Change, str] = {
-    status_in_reverse: "Rows with a status that is not true",
-    faults_hidden: "Rows with a status that is not true",
-    one_status_wrong: "Rows with a status that is not true: 1 (WELD-01 1).",
-    results_permuted: "Jobs reported with what is not true",
-    few_results_flipped: "Jobs reported with what is not true",
-    a_minute_late: "Jobs reported at another time",
-    a_second_early: "Jobs reported at another time",
-    one_row_late: "Jobs reported at another time: 1 (CNC-01 1).",
-    orders_removed: "Without a single row: orders and dispatches.",
-    an_order_changed: "Orders and dispatches that are not true: 1 (order 1).",
-    an_order_invented: "Orders and dispatches that are not true: 1 (order 1).",
-    an_order_twice: "Orders and dispatches that are not true: 1 (order 1).",
-    a_dispatch_of_another_order: "Orders and dispatches that are not true: 1 (dispatch 1).",
-    a_dispatch_elsewhere: "destination Nowhere and not ",
-    orders_an_hour_late: "another time than ",
-    an_unknown_machine: "Rows of machines that the truth does not know: 1,440 (CNC-99 1,440).",
-    rows_of_another_machine: "Rows with another field that is not true",
-    machines_exchanged: "Jobs reported that never were",
+    status_in_reverse: "Messages with a wrong status",
+    faults_hidden: "Messages with a wrong status",
+    one_status_wrong: "Messages with a wrong status: 1 (WELD-01 1).",
+    results_permuted: "Jobs reported with wrong values",
+    few_results_flipped: "Jobs reported with wrong values",
+    a_minute_late: "Jobs reported at a wrong time",
+    a_second_early: "Jobs reported at a wrong time",
+    one_row_late: "Jobs reported at a wrong time: 1 (CNC-01 1).",
+    orders_removed: "Without any message: orders and dispatches.",
+    an_order_changed: "Wrong orders and dispatches: 1 (order 1).",
+    an_order_invented: "Wrong orders and dispatches: 1 (order 1).",
+    an_order_twice: "Wrong orders and dispatches: 1 (order 1).",
+    a_dispatch_of_another_order: "Wrong orders and dispatches: 1 (dispatch 1).",
+    a_dispatch_elsewhere: "destination Nowhere instead of ",
+    orders_an_hour_late: "this time instead of ",
+    an_unknown_machine: "Messages of machines that are not in the ground truth: 1,440 (CNC-99 1,440).",
+    rows_of_another_machine: "Messages with a wrong value in another field",
+    machines_exchanged: "Jobs reported that do not exist",
     cycle_times_scaled: "cycle time ",
     a_job_reported_again: "Jobs reported twice: 1 (WELD-01 1).",
     job_ids_repeated: "Jobs reported twice",
-    jobs_never_reported: "Jobs left out by the row that should report them",
-    jobs_without_id: "and without an id",
-    a_job_invented: "Jobs reported that never were: 1 (CNC-01 1).",
-    kinds_exchanged: "kind #010101 and not ",
-    issues_hidden: "issues found 0 and not ",
-    never_complete: "says progress 0.99 of a finished job",
+    jobs_never_reported: "Jobs missing in the message that should report them",
+    jobs_without_id: " and no id",
+    a_job_invented: "Jobs reported that do not exist: 1 (CNC-01 1).",
+    kinds_exchanged: "kind #010101 instead of ",
+    issues_hidden: "issues found 0 instead of ",
+    never_complete: "progress 0.99 of a finished job",
     progress_backwards: "of the same job",
-    present_jobs_stuck: "says present job ",
-    another_station: "says station LINE-9-STATION-Z and not LINE-1-STATION-A",
-    rows_invented: "Rows beyond one a period: ",
-    rows_frozen: "Jobs left out by the row that should report them",
+    present_jobs_stuck: "current job ",
+    another_station: "station LINE-9-STATION-Z instead of LINE-1-STATION-A",
+    rows_invented: "Messages beyond one per period: ",
+    rows_frozen: "Jobs missing in the message that should report them",
 }
 
 
 @pytest.mark.parametrize("change", FALSE, ids=lambda change: change.__name__)
-def test_what_is_not_so_is_caught_and_named(change: Change, shift: Record, judge: Callable[..., Answer]) -> None:
+def test_what_is_not_so_is_caught_and_named(change: Change, shift: Record, check: Callable[..., Answer]) -> None:
     """By exit code 1, without --strict, and by a sentence about it."""
-    answer = judge(change(objects(shift)))
+    answer = check(change(objects(shift)))
 
     assert answer.code == 1, answer.text
     assert FALSE[change] in answer.text
 
 
-def test_the_worst_places_are_named(shift: Record, judge: Callable[..., Answer]) -> None:
-    """Machine, time, what was said, what was true."""
+def test_the_worst_places_are_named(shift: Record, check: Callable[..., Answer]) -> None:
+    """An example has machine, time, reported and actual value."""
     rows = objects(shift)
     row = of(rows, "CNC-01")[500]
     said, row["status"] = row["status"], "polishing"
 
-    answer = judge(rows)
+    answer = check(rows)
 
-    assert "Rows with a status that is not true: 1 (CNC-01 1)." in answer.text
-    assert f"  CNC-01 at {row['timestamp']} says polishing, and is {said} since 2026-01-01T00:" in answer.text
+    assert "Messages with a wrong status: 1 (CNC-01 1)." in answer.text
+    assert f"  CNC-01 at {row['timestamp']}: status polishing instead of {said} (since 2026-01-01T00:" in answer.text
 
 
-def test_each_row_that_is_not_true_is_counted(shift: Record, judge: Callable[..., Answer]) -> None:
-    """Also where it says the same as the one before."""
+def test_each_message_that_is_not_true_is_counted(shift: Record, check: Callable[..., Answer]) -> None:
+    """Also where it reports the same as the one before."""
     rows = objects(shift)
     idle = [row for row in rows if row.get("status") == "idle"]
     for row in idle:
         row["status"] = "asleep"
 
-    assert f"Rows with a status that is not true: {len(idle):,} (" in judge(rows).text
+    assert f"Messages with a wrong status: {len(idle):,} (" in check(rows).text
 
 
 # what is lost, repeated or in disorder
 
 
 def some_rows_missing(rows: list[Row]) -> list[Row]:
-    """Some rows missing."""
+    """Some messages missing."""
     draw = random.Random(2)
     return [row for row in rows if draw.random() > 0.01]
 
@@ -404,26 +404,26 @@ def ten_minutes_missing(rows: list[Row]) -> list[Row]:
 
 
 LOST: dict[Change, str] = {
-    some_rows_missing: "Finished jobs without a row: ",
+    some_rows_missing: "Finished jobs without a message: ",
     some_orders_missing: "Orders and dispatches missing: 2 ",
-    some_from_the_future: "Rows missing: 15 (CNC-01 15).",
-    ten_minutes_missing: "Rows missing: 5",
+    some_from_the_future: "Messages missing: 15 (CNC-01 15).",
+    ten_minutes_missing: "Messages missing: 5",
 }
 
 
 @pytest.mark.parametrize("change", LOST, ids=lambda change: change.__name__)
 def test_what_is_lost_is_counted_and_a_fault_under_strict(
-    change: Change, shift: Record, judge: Callable[..., Answer]
+    change: Change, shift: Record, check: Callable[..., Answer]
 ) -> None:
     """What is left is true; so only --strict minds, as far as figures stay within their bounds."""
     rows = change(objects(shift))
     wide = [f"--{name}-within=20" for name in ("availability", "performance", "quality", "oee", "throughput")]
 
-    answer = judge(rows, *wide)
+    answer = check(rows, *wide)
 
     assert answer.code == 0, answer.text
     assert LOST[change] in answer.text
-    assert judge(rows, "--strict").code == 1
+    assert check(rows, "--strict").code == 1
 
 
 # what changes nothing
@@ -491,12 +491,12 @@ HARMLESS: dict[str, Callable[[Record], Any]] = {
 
 
 @pytest.mark.parametrize("change", HARMLESS)
-def test_what_changes_nothing_passes(change: str, shift: Record, judge: Callable[..., Answer]) -> None:
+def test_what_changes_nothing_passes(change: str, shift: Record, check: Callable[..., Answer]) -> None:
     """Under --strict, too."""
-    answer = judge(HARMLESS[change](shift), "--strict")
+    answer = check(HARMLESS[change](shift), "--strict")
 
     assert answer.code == 0, answer.text + answer.error
-    assert "Every row, job and order agrees with the truth." in answer.text
+    assert "Every message, job and order agrees with the ground truth." in answer.text
 
 
 def shuffled(lines: list[bytes]) -> list[bytes]:
@@ -530,43 +530,43 @@ def at_random_times(lines: list[bytes]) -> list[bytes]:
 
 
 UNTIDY: dict[Callable[[list[bytes]], list[bytes]], str] = {
-    lambda lines: lines[::-1]: "Rows older than one before: 6,",
-    shuffled: "Rows older than one before: 6,",
-    resent: "Rows that came again: 1",
-    in_whole_seconds: "Times of rows come in steps of 1 s.",
-    jittered: "Times of rows are not regular: 3DP-01 by ",
+    lambda lines: lines[::-1]: "Messages out of order: 6,",
+    shuffled: "Messages out of order: 6,",
+    resent: "Messages repeated: 1",
+    in_whole_seconds: "Message times have a resolution of 1 s.",
+    jittered: "Message times are irregular: 3DP-01 by ",
 }
 
 
 @pytest.mark.parametrize("change", UNTIDY, ids=["descending", "shuffled", "resent", "whole_seconds", "jittered"])
-def test_what_is_right_but_untidy_is_told_and_a_fault_under_strict(
-    change: Callable[[list[bytes]], list[bytes]], shift: Record, judge: Callable[..., Answer]
+def test_what_is_right_but_untidy_is_reported_and_a_fault_under_strict(
+    change: Callable[[list[bytes]], list[bytes]], shift: Record, check: Callable[..., Answer]
 ) -> None:
     """Order, repetition and exactness of times are the consumer's; figures and facts stay right."""
     lines = change([*shift.lines])
 
-    answer = judge(lines)
+    answer = check(lines)
 
     assert answer.code == 0, answer.text + answer.error
     assert UNTIDY[change] in answer.text
-    assert "Every row, job and order agrees with the truth." in answer.text
-    assert judge(lines, "--strict").code == 1
+    assert "Every message, job and order agrees with the ground truth." in answer.text
+    assert check(lines, "--strict").code == 1
 
 
-def test_a_consumer_that_stopped_early_is_told_so_and_is_right(shift: Record, judge: Callable[..., Answer]) -> None:
-    """The time that both cover ends with its rows."""
-    answer = judge(shift.between(0, HOUR), "--strict")
+def test_a_consumer_that_stopped_early_is_reported_so_and_is_right(shift: Record, check: Callable[..., Answer]) -> None:
+    """The time that both cover ends with its messages."""
+    answer = check(shift.between(0, HOUR), "--strict")
 
     assert answer.code == 0, answer.text
     assert "2026-01-01T00:00:00Z to 2026-01-01T00:59:5" in answer.text
-    assert "The rows end 3,60" in answer.text
+    assert "The messages end 3,60" in answer.text
 
 
-def test_orders_beyond_the_last_row_are_orders_all_the_same(shift: Record, judge: Callable[..., Answer]) -> None:
+def test_orders_beyond_the_last_message_are_orders_all_the_same(shift: Record, check: Callable[..., Answer]) -> None:
     """Those of another topic may go on longer than those of machines."""
     later = [row.payload for row in shift.rows if not row.station and row.time_ms > START_MS + HOUR * 1000]
 
-    answer = judge([*shift.between(0, HOUR), *later], "--strict")
+    answer = check([*shift.between(0, HOUR), *later], "--strict")
 
     assert answer.code == 0, answer.text
 
@@ -574,16 +574,16 @@ def test_orders_beyond_the_last_row_are_orders_all_the_same(shift: Record, judge
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda lines: [line[:31] + b"00Z" + line[38:] for line in lines], "come in steps of 60 s, while a row comes"),
-        (at_random_times, "are in no order, while a row comes each"),
+        (lambda lines: [line[:31] + b"00Z" + line[38:] for line in lines], "have a resolution of 60 s, too coarse for"),
+        (at_random_times, "are irregular, too coarse for a message period"),
     ],
     ids=["whole_minutes", "random_times"],
 )
-def test_times_too_coarse_to_judge_by_are_refused_with_the_reason(
-    change: Callable[[list[bytes]], list[bytes]], why: str, shift: Record, judge: Callable[..., Answer]
+def test_times_too_coarse_to_compare_by_are_refused_with_the_reason(
+    change: Callable[[list[bytes]], list[bytes]], why: str, shift: Record, check: Callable[..., Answer]
 ) -> None:
-    """Exit code 2: rows cannot be told from each other, so nothing that is said of them would be worth anything."""
-    answer = judge(change([*shift.lines]))
+    """Exit code 2: messages cannot be distinguished, so nothing reported about them would be reliable."""
+    answer = check(change([*shift.lines]))
 
     assert (answer.code, answer.text) == (2, "")
     assert why in answer.error

@@ -1,4 +1,4 @@
-"""Rows of any plant agree with its truth file to the last row, whatever is reloaded while it runs."""
+"""Messages of any plant agree with its ground truth file to the last message, whatever is reloaded while it runs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import orjson
 import pytest
 
 from cli.verify.input.ground_truth import GroundTruth, load
-from cli.verify.input.reference import Unreadable
+from cli.verify.input.reference import InvalidInput
 from edge.runtime.ground_truth import GroundTruthFile
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.definition.plant_config import load as load_plant
 from plant.telemetry import Message
-from tests.cli.verify.test_verify import ONE_OF_EACH, told
+from tests.cli.verify.test_verify import ONE_OF_EACH, answer_to
 from tests.support.factory.plants import ROOT, config, original
 
 START = 1_767_596_400.0
@@ -89,7 +89,7 @@ COURSES: Mapping[str, Course] = {
 
 
 def record(course: Course, path: Path) -> list[Message]:
-    """The rows of a plant that is reloaded on its course; its truth as the daemon writes it."""
+    """The messages of a plant that is reloaded on its course; its ground truth as the simulator writes it."""
     (_, first), *_ = course
     plant, truth = FactoryMessageGenerator.of(first, 1, start=START), GroundTruthFile(path, START_MS, 1)
 
@@ -125,20 +125,20 @@ def bare(row: Message) -> bytes:
 
 @pytest.mark.parametrize("form", [as_dry_run, bare], ids=["dry_run", "payloads"])
 @pytest.mark.parametrize("name", COURSES)
-def test_rows_agree_with_the_truth_over_reloads(
+def test_messages_agree_with_the_ground_truth_over_reloads(
     name: str, form: Callable[[Message], bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Row by row and in sum, with nothing missing, and nothing beyond."""
+    """Each message and in sum, with nothing missing, and nothing beyond."""
     rows = record(COURSES[name], tmp_path / "truth")
     (tmp_path / "rows").write_bytes(b"\n".join(map(form, rows)))
 
-    answer = told([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth"), "--strict"], capsys)
+    answer = answer_to([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth"), "--strict"], capsys)
 
     assert answer.code == 0, answer.text + answer.error
-    assert "Every row, job and order agrees with the truth." in answer.text
+    assert "Every message, job and order agrees with the ground truth." in answer.text
 
 
-def test_a_change_of_the_ideal_cycle_leaves_the_truth_below_a_hundred_percent(tmp_path: Path) -> None:
+def test_a_change_of_the_ideal_cycle_leaves_the_ground_truth_below_a_hundred_percent(tmp_path: Path) -> None:
     """Each job counts with the ideal that it was begun under."""
     record(COURSES["longer ideal"], tmp_path / "truth")
 
@@ -152,23 +152,23 @@ def test_a_change_of_the_ideal_cycle_leaves_the_truth_below_a_hundred_percent(tm
 def test_a_truth_file_of_an_older_version_is_read_while_nothing_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says neither since when its machines are so, nor what jobs should have taken, nor orders, nor sums."""
+    """It has no times of machines, no ideal cycles of jobs, no orders and no totals."""
     rows = record([(3600, config(ONE_OF_EACH))], tmp_path / "truth")
     (tmp_path / "rows").write_bytes(b"\n".join(map(bare, rows)))
     old = [*map(orjson.dumps, older(tmp_path / "truth"))]
     (tmp_path / "old").write_bytes(b"\n".join(old))
 
-    answer = told([str(tmp_path / "rows"), "--truth", str(tmp_path / "old"), "--strict"], capsys)
+    answer = answer_to([str(tmp_path / "rows"), "--truth", str(tmp_path / "old"), "--strict"], capsys)
 
     assert answer.code == 0, answer.text
     again = old[1].replace(b'"period_seconds":5.0', b'"period_seconds":6.0')
     (tmp_path / "old").write_bytes(b"\n".join([*old[:-1], again, old[-1]]))
-    with pytest.raises(Unreadable, match=r"old:\d+: CNC-01: .* an older version did not write when"):
+    with pytest.raises(InvalidInput, match=r"old:\d+: CNC-01: .* an older version did not write when"):
         load(str(tmp_path / "old"))
 
 
 def older(path: Path) -> list[dict[str, Any]]:
-    """The entries of a truth file as they were written once."""
+    """The entries of a ground truth file as they were written once."""
     entries = [entry for line in path.read_bytes().splitlines() if (entry := orjson.loads(line))["type"] in OLD]
     new = {"job": ("ideal_cycle_seconds", "issues_found"), "machine": ("at", "station_id")}
     return [{name: entry[name] for name in entry if name not in new.get(entry["type"], ())} for entry in entries]
@@ -177,8 +177,8 @@ def older(path: Path) -> list[dict[str, Any]]:
 OLD = ("run", "machine", "interval", "job")
 
 
-def test_machines_are_gone_in_the_truth_when_they_are(tmp_path: Path) -> None:
-    """Lines of the file: since when a machine is so, and when it is not there any more."""
+def test_machines_are_gone_in_the_ground_truth_when_they_are(tmp_path: Path) -> None:
+    """Lines of the file: from when a machine has its parameters, and when it is removed."""
     record(COURSES["more and fewer"], tmp_path / "truth")
 
     entries = [orjson.loads(line) for line in (tmp_path / "truth").read_bytes().splitlines()]

@@ -1,4 +1,4 @@
-"""`verify` says yes to rows that tell the truth, and no to those that do not, or that are counted wrongly."""
+"""Facts about `verify`: it accepts correct messages, and rejects wrong ones and those that are counted wrongly."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from cli.verify.comparison import (
     Severity,
     allowances,
     compare,
-    from_rows,
-    from_truth,
+    from_ground_truth,
+    from_messages,
 )
 from cli.verify.input.ground_truth import GroundTruth, load
-from cli.verify.input.reference import Truth, Unreadable
-from cli.verify.input.rows import Rows
-from cli.verify.row_counts import MachineRows
+from cli.verify.input.received_messages import ReceivedMessages
+from cli.verify.input.reference import InvalidInput, MachineTotals
+from cli.verify.message_counts import MessageCounts
 from edge.runtime.ground_truth import GroundTruthFile
 from edge.settings.loader import Settings
 from messages import START, FactoryMessageGenerator
@@ -49,24 +49,24 @@ ONE_OF_EACH = dict.fromkeys(COUNTED, 1)
 
 
 class Record(NamedTuple):
-    """What a plant said, and the lines of its truth file."""
+    """What a plant emitted, and the lines of its ground truth file."""
 
     rows: Sequence[Message]
     truth: Sequence[bytes]
 
     def between(self, since: float, until: float) -> list[bytes]:
-        """The rows of some of its seconds."""
+        """The messages of some of its seconds."""
         begin, end = START_MS + since * 1000, START_MS + until * 1000
         return [row.payload for row in self.rows if begin < row.time_ms <= end]
 
     @property
     def lines(self) -> list[bytes]:
-        """All rows."""
+        """All messages."""
         return [row.payload for row in self.rows]
 
 
 def record(plant: PlantConfig, seconds: int, path: Path) -> Record:
-    """A plant's rows and its truth, ten minutes after ten minutes."""
+    """A plant's messages and its ground truth, ten minutes after ten minutes."""
     generator, truth = FactoryMessageGenerator.of(plant, 1), GroundTruthFile(path, START_MS, 1)
     truth.begin()
     truth.machines(generator.oee(), generator.machines(), START_MS)
@@ -99,21 +99,23 @@ class Answer(NamedTuple):
 
 @pytest.fixture
 def verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Verify rows against truth lines, both given as files, with more options and perhaps another calculator."""
+    """Verify messages against ground truth lines, written to files, with options and a calculator."""
 
-    def run(rows: Iterable[bytes], truth: Iterable[bytes], *flags: str, calculate: Calculator = from_rows) -> Answer:
+    def run(
+        rows: Iterable[bytes], truth: Iterable[bytes], *flags: str, calculate: Calculator = from_messages
+    ) -> Answer:
         (tmp_path / "rows").write_bytes(b"\n".join(rows))
         (tmp_path / "truth").write_bytes(b"\n".join(truth))
         arguments = [str(tmp_path / "rows"), "--truth", str(tmp_path / "truth"), *flags]
-        return told(arguments, capsys, calculate)
+        return answer_to(arguments, capsys, calculate)
 
     return run
 
 
-def told(
+def answer_to(
     arguments: Sequence[str],
     capsys: pytest.CaptureFixture[str],
-    calculate: Calculator = from_rows,
+    calculate: Calculator = from_messages,
     environ: dict[str, str] | None = None,
 ) -> Answer:
     """The command's answer to arguments."""
@@ -146,16 +148,16 @@ def machine_hour(tmp_path: Path) -> GroundTruth:
     return GroundTruth(path)
 
 
-def test_figures_of_the_truth_are_plain_sums(tmp_path: Path) -> None:
+def test_figures_of_the_ground_truth_are_plain_sums(tmp_path: Path) -> None:
     """40 of 50 planned minutes; 200 jobs of 10 s in 2,400 s; 190 of them good; in one hour."""
     truth = machine_hour(tmp_path)
 
-    figures = from_truth(truth.machines(*truth.span)["CNC-01"])
+    figures = from_ground_truth(truth.machines(*truth.span)["CNC-01"])
 
     assert figures == pytest.approx((0.8, 2000 / 2400, 0.95, 0.8 * 2000 / 2400 * 0.95, 200.0))
 
 
-def test_any_stretch_can_be_cut_out_of_the_truth(tmp_path: Path) -> None:
+def test_any_stretch_can_be_cut_out_of_the_ground_truth(tmp_path: Path) -> None:
     """From minute 30 to 45: two thirds running, and the jobs that finished after the one end and up to the other."""
     truth = machine_hour(tmp_path)
 
@@ -169,7 +171,7 @@ def test_a_time_without_work_has_no_figures(tmp_path: Path) -> None:
     """In a planned stop nothing is defined but that nothing was made."""
     truth = machine_hour(tmp_path)
 
-    figures = from_truth(truth.machines(START_MS + 52 * 60_000, START_MS + 58 * 60_000)["CNC-01"])
+    figures = from_ground_truth(truth.machines(START_MS + 52 * 60_000, START_MS + 58 * 60_000)["CNC-01"])
 
     assert figures == (None, None, None, None, 0.0)
 
@@ -177,7 +179,7 @@ def test_a_time_without_work_has_no_figures(tmp_path: Path) -> None:
 # a whole day
 
 
-def test_rows_of_a_day_agree_with_the_truth(day: Record, verify: Callable[..., Answer]) -> None:
+def test_messages_of_a_day_agree_with_the_ground_truth(day: Record, verify: Callable[..., Answer]) -> None:
     """For every type, within the bounds, with nothing lost, repeated or out of order."""
     answer = verify(day.lines, day.truth, "--strict")
 
@@ -186,45 +188,45 @@ def test_rows_of_a_day_agree_with_the_truth(day: Record, verify: Callable[..., A
     assert "~" not in answer.text
 
 
-def test_crowded_reports_agree_too(verify: Callable[..., Answer], tmp_path: Path) -> None:
-    """The original's plant, whose welding and painting machines report jobs in extra rows."""
-    told_so = record(original(), 4 * HOUR, tmp_path / "recorded")
+def test_additional_reports_agree_too(verify: Callable[..., Answer], tmp_path: Path) -> None:
+    """The original's plant, whose welding and painting machines report jobs in additional messages."""
+    recorded_plant = record(original(), 4 * HOUR, tmp_path / "recorded")
 
-    answer = verify(told_so.lines, told_so.truth, "--strict", "--machines", "[WP]*")
+    answer = verify(recorded_plant.lines, recorded_plant.truth, "--strict", "--machines", "[WP]*")
 
     assert answer.code == 0, answer.text
-    assert " 0 extra ones" not in answer.text
+    assert " 0 additional;" not in answer.text
 
 
 def test_allowances_are_below_the_bounds_in_a_day(day: Record, recorded: GroundTruth) -> None:
     """So they widen nothing then."""
     truth = of(recorded, 0, DAY)
     for machine_id, machine in counted(day.lines, recorded).items():
-        true = from_truth(truth[machine_id])
+        true = from_ground_truth(truth[machine_id])
         allowed = allowances(machine, machine.jobs, true, true)
         assert all(allowance < bound for allowance, bound in zip(allowed, BOUNDS, strict=True)), (machine_id, allowed)
 
 
-def counts_every_row(rows: MachineRows, hours: float) -> Figures:
-    """Wrong: takes each row for a part."""
-    return from_rows(rows, hours)._replace(throughput=rows.rows / hours)
+def counts_every_row(rows: MessageCounts, hours: float) -> Figures:
+    """Wrong: takes each message for a part."""
+    return from_messages(rows, hours)._replace(throughput=rows.messages / hours)
 
 
-def skips_stopped_rows(rows: MachineRows, hours: float) -> Figures:
-    """Wrong: looks at producing rows only."""
-    return from_rows(rows, hours)._replace(availability=rows.producing / rows.producing)
+def skips_stopped_rows(rows: MessageCounts, hours: float) -> Figures:
+    """Wrong: looks at producing messages only."""
+    return from_messages(rows, hours)._replace(availability=rows.producing / rows.producing)
 
 
-def takes_the_mean_for_the_ideal(rows: MachineRows, hours: float) -> Figures:
+def takes_the_mean_for_the_ideal(rows: MessageCounts, hours: float) -> Figures:
     """Wrong: 12.5 s where 10 s are the best."""
-    right = from_rows(rows, hours)
+    right = from_messages(rows, hours)
     mean = rows.cycle_seconds / rows.cycles / rows.shortest_seconds if rows.cycles else 1.0
     return right._replace(performance=(right.performance or 0.0) * mean)
 
 
-def forgets_scrap(rows: MachineRows, hours: float) -> Figures:
+def forgets_scrap(rows: MessageCounts, hours: float) -> Figures:
     """Wrong: everything is good."""
-    return from_rows(rows, hours)._replace(quality=1.0)
+    return from_messages(rows, hours)._replace(quality=1.0)
 
 
 @pytest.mark.parametrize(
@@ -248,8 +250,8 @@ def test_a_wrong_calculator_is_caught(
     assert f"* above the bound: {', '.join(machines)}." in answer.text
 
 
-def test_a_wrong_ideal_in_the_truth_is_caught(day: Record, verify: Callable[..., Answer]) -> None:
-    """Rows say cycle times of their own; printers and rigs do not."""
+def test_a_wrong_ideal_in_the_ground_truth_is_caught(day: Record, verify: Callable[..., Answer]) -> None:
+    """Messages say cycle times of their own; printers and rigs do not."""
     untotalled = [line for line in day.truth if b'"totals"' not in line]
     slow = [line.replace(b'"ideal_cycle_seconds":10.0', b'"ideal_cycle_seconds":11.0') for line in untotalled]
 
@@ -257,18 +259,18 @@ def test_a_wrong_ideal_in_the_truth_is_caught(day: Record, verify: Callable[...,
 
 
 def test_results_that_are_never_said_are_caught(day: Record, verify: Callable[..., Answer]) -> None:
-    """No job, no quality: the truth knows of both."""
-    untold = [line.replace(b'"test_result":"pass"', b'"test_result":null') for line in day.lines]
-    untold = [line.replace(b'"test_result":"fail"', b'"test_result":null') for line in untold]
+    """No job, no quality: the ground truth has both."""
+    without_results = [line.replace(b'"test_result":"pass"', b'"test_result":null') for line in day.lines]
+    without_results = [line.replace(b'"test_result":"fail"', b'"test_result":null') for line in without_results]
 
-    [rig] = [line for line in verify(untold, day.truth).text.splitlines() if line.startswith("TEST-01")]
+    [rig] = [line for line in verify(without_results, day.truth).text.splitlines() if line.startswith("TEST-01")]
 
     assert rig.count("*") == 4
     assert rig.count(" -*") == 2
 
 
-def test_lost_rows_are_found_and_named(day: Record, verify: Callable[..., Answer]) -> None:
-    """One row in twenty of one machine: its rows and jobs are missing, and its throughput is too low."""
+def test_lost_messages_are_found_and_named(day: Record, verify: Callable[..., Answer]) -> None:
+    """One message in twenty of one machine: its messages and jobs are missing, and its throughput is too low."""
     draw = random.Random(1)
     left = [row.payload for row in day.rows if row.source != "PAINT-01" or draw.random() > 0.05]
 
@@ -277,23 +279,23 @@ def test_lost_rows_are_found_and_named(day: Record, verify: Callable[..., Answer
     assert answer.code == 1
     assert "* above the bound: PAINT-01." in answer.text
     lost = len(day.rows) - len(left)
-    assert f"Rows missing: {lost:,} (PAINT-01 {lost:,})." in answer.text
+    assert f"Messages missing: {lost:,} (PAINT-01 {lost:,})." in answer.text
     assert "Job numbers missing: 0." not in answer.text
 
 
 def test_a_machine_that_falls_silent_is_found(day: Record, verify: Callable[..., Answer]) -> None:
-    """Whether it never says anything, or stops at noon."""
+    """Whether it never reports anything, or stops at noon."""
     others = [row for row in day.rows if row.source != "TEST-01"]
     until_noon = [row for row in day.rows if row.source != "TEST-01" or row.time_ms < START_MS + DAY * 500]
 
     never, later = (verify((row.payload for row in rows), day.truth) for rows in (others, until_noon))
 
     assert (never.code, later.code) == (1, 1)
-    assert "Without a single row: TEST-01." in never.text
-    assert "Rows missing: 4,320 (TEST-01 4,320)." in later.text
+    assert "Without any message: TEST-01." in never.text
+    assert "Messages missing: 4,320 (TEST-01 4,320)." in later.text
 
 
-def test_repeated_rows_change_no_figure(day: Record, verify: Callable[..., Answer]) -> None:
+def test_repeated_messages_change_no_figure(day: Record, verify: Callable[..., Answer]) -> None:
     """At-least-once delivery repeats; it is reported, and only --strict minds."""
     lines = day.between(0, 6 * HOUR)
     doubled = [*lines[:5000], *lines[4900:]]
@@ -301,17 +303,17 @@ def test_repeated_rows_change_no_figure(day: Record, verify: Callable[..., Answe
     answer, strict = verify(doubled, day.truth), verify(doubled, day.truth, "--strict")
 
     assert (answer.code, strict.code) == (0, 1)
-    assert "Rows that came again: 100 (" in answer.text
+    assert "Messages repeated: 100 (" in answer.text
 
 
-def test_junk_is_named(day: Record, verify: Callable[..., Answer]) -> None:
+def test_unreadable_is_named(day: Record, verify: Callable[..., Answer]) -> None:
     """It ends nothing; --strict minds."""
     junk = [b"{", *day.lines[:20_000]]
 
     answer = verify(junk, day.truth)
 
     assert answer.code == 0
-    assert "1 lines are junk: line 1: not JSON." in answer.text
+    assert "1 lines are unreadable: line 1: not JSON." in answer.text
     assert verify(junk, day.truth, "--strict").code == 1
 
 
@@ -319,7 +321,7 @@ def test_junk_is_named(day: Record, verify: Callable[..., Answer]) -> None:
     "flag", ["--availability-within", "--performance-within", "--oee-within", "--throughput-within"]
 )
 def test_bounds_can_be_set(flag: str, day: Record, verify: Callable[..., Answer]) -> None:
-    """A bound of nothing is passed by nearly all; the allowance still holds, so that rows cut short show it."""
+    """A bound of nothing is passed by nearly all; the allowance still holds, so that messages cut short show it."""
     short = day.between(6 * HOUR, 7 * HOUR)
 
     assert "~" in verify(short, day.truth, flag, "0").text
@@ -328,69 +330,76 @@ def test_bounds_can_be_set(flag: str, day: Record, verify: Callable[..., Answer]
 # less than a day
 
 
-def counted(lines: Iterable[bytes], truth: GroundTruth) -> dict[str, MachineRows]:
-    """Each machine's rows, counted by the terms that a truth knows."""
-    rows, machines = Rows(), {}
+def counted(lines: Iterable[bytes], truth: GroundTruth) -> dict[str, MessageCounts]:
+    """Each machine's messages, counted by the terms that a ground truth file has."""
+    rows, machines = ReceivedMessages(), {}
     rows.read(lines)
     for machine_id in rows.machines:
-        machines[machine_id] = MachineRows(machine_id, truth.timelines[machine_id])
-        for time_ms, facts in rows.of(machine_id):
-            machines[machine_id].add(time_ms, facts)
+        machines[machine_id] = MessageCounts(machine_id, truth.timelines[machine_id])
+        for time_ms, content in rows.of_machine(machine_id):
+            machines[machine_id].add(time_ms, content)
     return machines
 
 
 @pytest.fixture(scope="module")
 def recorded(day: Record, tmp_path_factory: pytest.TempPathFactory) -> GroundTruth:
-    """The truth of the day, read."""
+    """The ground truth of the day, read."""
     path = tmp_path_factory.mktemp("recorded") / "truth"
     path.write_bytes(b"\n".join(day.truth))
     return GroundTruth(path)
 
 
-def of(truth: GroundTruth, since: float, until: float) -> Mapping[str, Truth]:
-    """The truth of some seconds."""
+def of(truth: GroundTruth, since: float, until: float) -> Mapping[str, MachineTotals]:
+    """The ground truth of some seconds."""
     return truth.machines(round(START_MS + since * 1000), round(START_MS + until * 1000))
 
 
-def test_rows_of_an_hour_are_held_against_that_hour(day: Record, verify: Callable[..., Answer]) -> None:
-    """The truth is cut to the rows."""
+def test_messages_of_an_hour_are_held_against_that_hour(day: Record, verify: Callable[..., Answer]) -> None:
+    """The ground truth is cut to the messages."""
     answer = verify(day.between(10 * HOUR, 11 * HOUR), day.truth, "--strict")
 
     assert answer.code == 0, answer.text
     assert re.search(r" 2026-01-01T10:00:0\dZ to 2026-01-01T1(0:59:5\d|1:00:00)Z ", answer.text)
 
 
-def test_rows_beyond_the_truth_are_left_out(day: Record, verify: Callable[..., Answer], tmp_path: Path) -> None:
-    """The rows are cut to the truth."""
+def test_messages_beyond_the_ground_truth_are_left_out(
+    day: Record, verify: Callable[..., Answer], tmp_path: Path
+) -> None:
+    """The messages are cut to the ground truth."""
     run = orjson.dumps({"type": "run", "start": stamp(START_MS), "end": stamp(START_MS + 6 * HOUR * 1000)})
     first_hours = [run, *day.truth[1:-1]]
 
     answer = verify(day.lines, first_hours, "--strict")
 
     assert answer.code == 0, answer.text
-    assert f"{len(day.rows) - len(day.between(0, 6 * HOUR)):,} rows of another time" in answer.text
+    assert (
+        f"{len(day.rows) - len(day.between(0, 6 * HOUR)):,} messages outside the time of the ground truth"
+        in answer.text
+    )
 
 
 def test_a_short_time_raises_no_false_alarm(day: Record, recorded: GroundTruth) -> None:
     """Of 10 minutes' figures none is above what sampling may do, though many are above the bound."""
     marks = [
-        difference.mark
+        difference.severity
         for since in range(500, DAY - 600, 3000)
         for differences in compared(day, recorded, since, since + 600)
         for difference in differences
     ]
 
-    assert Severity.TOO_FAR not in marks
+    assert Severity.EXCEEDED not in marks
     assert marks.count(Severity.ALLOWED) > 50
 
 
 def test_a_gross_fault_shows_in_a_short_time_too(day: Record, recorded: GroundTruth) -> None:
-    """Stopped rows skipped for 10 minutes: wherever a machine stood for two of them, it is seen."""
+    """Stopped messages skipped for 10 minutes: wherever a machine stood for two of them, it is seen."""
     for since in range(500, DAY - 600, 9000):
         truth = of(recorded, since, since + 600)
         for machine_id, machine in counted(day.between(since, since + 600), recorded).items():
             if 0 < truth[machine_id].producing_ms < 480_000:
-                assert compare(machine, truth[machine_id], calculate=skips_stopped_rows)[0].mark is Severity.TOO_FAR
+                assert (
+                    compare(machine, truth[machine_id], calculate=skips_stopped_rows)[0].severity is Severity.EXCEEDED
+                )
 
 
 def compared(day: Record, recorded: GroundTruth, since: float, until: float) -> Iterator[Sequence[Difference]]:
@@ -400,13 +409,13 @@ def compared(day: Record, recorded: GroundTruth, since: float, until: float) -> 
         yield compare(machine, truth[machine_id])
 
 
-def test_a_minute_is_too_short_to_judge_and_says_so(day: Record, verify: Callable[..., Answer]) -> None:
+def test_a_minute_is_too_short_to_compare_and_says_so(day: Record, verify: Callable[..., Answer]) -> None:
     """By an exit code of its own, by machine and figure, without figures that are none, in columns that stand apart."""
     answer = verify(day.between(6 * HOUR, 6 * HOUR + 60), day.truth)
 
     assert answer.code == 3, answer.text
-    assert re.search(r"^\? too short to judge: \d+ of 25 figures \(3DP-01 ", answer.text, re.MULTILINE)
-    assert "Too little could be judged to say that rows are right." in answer.text
+    assert re.search(r"^\? too short to compare: \d+ of 25 figures \(3DP-01 ", answer.text, re.MULTILINE)
+    assert "Too few figures could be compared for a result." in answer.text
     assert "nan" not in answer.text
     assert "inf" not in answer.text
     heads, first, *_ = (line.split() for line in answer.text.splitlines()[1:])
@@ -414,7 +423,7 @@ def test_a_minute_is_too_short_to_judge_and_says_so(day: Record, verify: Callabl
 
 
 def test_what_is_wrong_is_wrong_in_a_minute_too(day: Record, verify: Callable[..., Answer]) -> None:
-    """A status that is not true is no matter of time."""
+    """A wrong status is reported however short the span is."""
     rows = day.between(6 * HOUR, 6 * HOUR + 60)
 
     answer = verify([*rows[:-1], re.sub(rb'"status":"\w+"', b'"status":"asleep"', rows[-1])], day.truth)
@@ -424,7 +433,7 @@ def test_what_is_wrong_is_wrong_in_a_minute_too(day: Record, verify: Callable[..
 
 @pytest.mark.parametrize("seconds", [1, 5, 11, 30])
 def test_the_shortest_times_end_with_a_sentence(seconds: int, day: Record, verify: Callable[..., Answer]) -> None:
-    """A row or two of a machine, or none."""
+    """A message or two of a machine, or none."""
     answer = verify(day.between(6 * HOUR, 6 * HOUR + seconds), day.truth)
 
     assert answer.code in (1, 3), answer.text + answer.error  # 1: a machine that says nothing
@@ -434,7 +443,7 @@ def test_the_shortest_times_end_with_a_sentence(seconds: int, day: Record, verif
 def test_columns_stand_apart_whatever_is_in_them(day: Record, verify: Callable[..., Answer]) -> None:
     """Figures of a consumer that are beyond all measure, names of any length."""
 
-    def beyond(rows: MachineRows, hours: float) -> Figures:
+    def beyond(rows: MessageCounts, hours: float) -> Figures:
         return Figures(*(-1e12 if name == "oee" else 123456789.0 for name in Figures._fields))
 
     answer = verify(day.between(0, HOUR), day.truth, calculate=beyond)
@@ -447,7 +456,7 @@ def test_columns_stand_apart_whatever_is_in_them(day: Record, verify: Callable[.
 
 
 def test_a_truth_file_that_was_not_closed_is_used_as_far_as_it_goes(day: Record, verify: Callable[..., Answer]) -> None:
-    """The process died: no end, a last line cut short, and stays that were never over."""
+    """The process died: no end, a last line cut short, and intervals that were never closed."""
     half = len(day.truth) // 2
 
     answer = verify(day.lines, [*day.truth[:half], day.truth[half][:30]])
@@ -462,7 +471,7 @@ def sums(plant: FactoryMessageGenerator) -> bytes:
 
 
 def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:
-    """The JSON of /oee in a file, for rows from the start of the run; a part of them cannot be held against it."""
+    """The JSON of /oee in a file, for messages from the start of the run; a part of them cannot be compared with it."""
     plant = FactoryMessageGenerator.of(config(ONE_OF_EACH), 1)
     rows = plant.advance(START + 4 * HOUR)
     answer = sums(plant)
@@ -472,8 +481,8 @@ def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:
 
     assert whole.code == 0, whole.text
     assert part.code == 2
-    assert "the rows cover 7,2" in part.error
-    assert "of the 14,400 s that /oee sums up, and sums cannot be cut: take a truth file" in part.error
+    assert "the messages cover 7,2" in part.error
+    assert "of the 14,400 s that /oee sums up, and sums cannot be cut: use a ground truth file" in part.error
 
 
 # what cannot be read
@@ -493,25 +502,25 @@ JOB = (
 @pytest.mark.parametrize(
     ("truth", "why"),
     [
-        ("", "neither a truth file nor the answer of /oee: not JSON"),
-        ("{}", "neither a truth file nor the answer of /oee: KeyError('start')"),
-        ('{"span":"hour"}', "sums of the hour; those of the whole run are needed"),
-        ('{"type":"run"}', "no truth file: it does not begin with the start of a run"),
-        ('{"type":"run","start":"today"}', "no truth file: it does not begin with the start of a run"),
+        ("", "neither a ground truth file nor an answer of /oee: not JSON"),
+        ("{}", "neither a ground truth file nor an answer of /oee: KeyError('start')"),
+        ('{"span":"hour"}', "totals of span=hour; those of span=run are needed"),
+        ('{"type":"run"}', "not a ground truth file: the first line is not of type run"),
+        ('{"type":"run","start":"today"}', "not a ground truth file: the first line is not of type run"),
         ('{"type":"run","start":"2026-01-01T00:00:00Z"}\n{\n{}', ":2: not JSON"),
         (
             '{"type":"run","start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}\n{"type":"job"}',
-            ":2: no entry of a truth file: KeyError('machine_id')",
+            ":2: invalid line of a ground truth file: KeyError('machine_id')",
         ),
-        (f"{RUN}{MACHINE % 0}", ":2: no entry of a truth file: ValueError('period_seconds 0.0')"),
-        (f"{RUN}{MACHINE % 5}{TOTALS}", ":3: no entry of a truth file: KeyError('stopped_seconds')"),
+        (f"{RUN}{MACHINE % 0}", ":2: invalid line of a ground truth file: ValueError('period_seconds 0.0')"),
+        (f"{RUN}{MACHINE % 5}{TOTALS}", ":3: invalid line of a ground truth file: KeyError('stopped_seconds')"),
         (
             f"{RUN}{MACHINE % 5}{JOB}",
-            ":3: no entry of a truth file: ValueError(\"could not convert string to float: 'x'\")",
+            ":3: invalid line of a ground truth file: ValueError(\"could not convert string to float: 'x'\")",
         ),
         (
             f'{RUN}{{"type":"gone","at":"2026-01-01T00:00:00Z","machine_id":"A"}}',
-            ":2: no entry of a truth file: KeyError('A')",
+            ":2: invalid line of a ground truth file: KeyError('A')",
         ),
     ],
 )
@@ -520,7 +529,7 @@ def test_a_truth_that_is_none_is_named(truth: str, why: str, tmp_path: Path) -> 
     path = tmp_path / "truth"
     path.write_text(truth)
 
-    with pytest.raises(Unreadable) as error:
+    with pytest.raises(InvalidInput) as error:
         load(str(path)).machines(0, 2**62)
 
     assert str(error.value).endswith(why)
@@ -529,7 +538,7 @@ def test_a_truth_that_is_none_is_named(truth: str, why: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("which", ["rows", "truth"])
 def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(which: str, tmp_path: Path) -> None:
-    """As where a device, or a file of another kind, is taken for rows or truth."""
+    """As where a device, or a file of another kind, is taken for messages or truth."""
     (tmp_path / "truth").write_text(RUN)
     rows, truth = ("/dev/zero", tmp_path / "truth") if which == "rows" else (tmp_path / "truth", "/dev/zero")
     command = [sys.executable, "app.py", "verify", str(rows), "--truth", str(truth)]
@@ -544,19 +553,19 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(which: str,
 def test_what_cannot_be_read_ends_with_two_and_a_sentence(
     day: Record, verify: Callable[..., Answer], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No file, no rows, rows of other machines or of another time, options that do not go together."""
+    """No file, no messages, messages of other machines or of another time, options that do not go together."""
     other = [line.replace(b'-01"', b'-77"') for line in day.lines[:100]]
     late = [line.replace(b'"2026', b'"2036') for line in day.lines[:100]]
     asked = {
-        "cannot read nowhere: No such file": told(["nowhere", "--truth", "nowhere"], capsys),
-        "say which rows": told(["rows"], capsys),
-        "--from-mqtt needs --duration": told(["--from-mqtt"], capsys),
-        "no machine's row in 1 lines: 0 of another time than the truth, 0 of no machine, 1 junk": verify(
+        "cannot read nowhere: No such file": answer_to(["nowhere", "--truth", "nowhere"], capsys),
+        "name the messages": answer_to(["rows"], capsys),
+        "--from-mqtt needs --duration": answer_to(["--from-mqtt"], capsys),
+        "no message of a machine in 1 lines: 0 outside the time of the ground truth, 0 unrelated, 1 unreadable": verify(
             [b"?"], day.truth
         ),
         "no machine in common": verify(other, day.truth),
-        "100 of another time": verify(late, day.truth),
-        "cannot get http://127.0.0.1:1/oee: [Errno": told(["rows", "--truth", "http://127.0.0.1:1/oee"], capsys),
+        "100 outside the time": verify(late, day.truth),
+        "cannot get http://127.0.0.1:1/oee: [Errno": answer_to(["rows", "--truth", "http://127.0.0.1:1/oee"], capsys),
     }
     for sentence, answer in asked.items():
         assert (answer.code, answer.text) == (2, "")

@@ -161,7 +161,7 @@ def test_preflight_says_which_address_answers_and_which_does_not(
 ) -> None:
     """The one that is used, and a warning for each other."""
     name(monkeypatch, {"dual.test": [HOLE, "127.0.0.1", CLOSED]})
-    monkeypatch.setattr("cli.preflight.network._SOON_SECONDS", 0.3)
+    monkeypatch.setattr("cli.preflight.network._OTHER_ADDRESS_SECONDS", 0.3)
     environ = {"MQTT_BROKER": "dual.test", "MQTT_TLS": "false", "MQTT_AUTH_METHOD": "NONE"}
 
     with running(SandboxBroker()) as broker, black_hole(HOLE, broker.port):
@@ -170,7 +170,7 @@ def test_preflight_says_which_address_answers_and_which_does_not(
     said = capsys.readouterr().out
     assert code == 0, said
     assert f"ok    DNS        dual.test is {HOLE}, 127.0.0.1, {CLOSED}\n" in said
-    assert f"ok    TCP        127.0.0.1 port {broker.port} takes connections\n" in said
+    assert f"ok    TCP        127.0.0.1 port {broker.port} accepts connections\n" in said
     assert f"warn  TCP        {HOLE} port {broker.port}: no answer within 0.3 s\n" in said
     assert f"warn  TCP        {CLOSED} port {broker.port}: connection refused" in said
 

@@ -9,7 +9,7 @@ from typing import Any
 import fastjsonschema
 import orjson
 
-from cli.exports.common.export import Channels, Export, File
+from cli.exports.common.export import Export, File, TopicIndex
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
 from plant.catalogue.catalogue import FieldSpec, MessageKind, catalogue
@@ -23,7 +23,7 @@ Refused = fastjsonschema.JsonSchemaValueException
 def export_of(plant: PlantConfig, layout: TopicLayout = TopicLayout.TYPE, prefix: str = "factory") -> Export:
     """An export of a plant."""
     kinds = catalogue(plant)
-    return Export(kinds, Channels(kinds, prefix, layout), prefix)
+    return Export(kinds, TopicIndex(kinds, prefix, layout), prefix)
 
 
 def contents(files: Iterable[File]) -> dict[str, Any]:

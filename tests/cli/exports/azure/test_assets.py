@@ -21,7 +21,7 @@ from cli.exports.azure.classic import classic
 from cli.exports.azure.dataflow import dataflow
 from cli.exports.azure.resources import schemas_of
 from cli.exports.common.export import Export, File
-from cli.exports.common.names import LONGEST, resource_name, unique_name
+from cli.exports.common.names import MAX_NAME_LENGTH, resource_name, unique_name
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig, load, parse
@@ -130,7 +130,7 @@ def test_any_text_becomes_a_legal_name(parts: list[str]) -> None:
     """3 to 63 of a-z, 0-9 and dashes, none at either end (Azure Device Registry, RFC 1123)."""
     for name in (resource_name(*parts), unique_name(*parts)):
         assert NAME.fullmatch(name)
-        assert 3 <= len(name) <= LONGEST
+        assert 3 <= len(name) <= MAX_NAME_LENGTH
 
 
 def test_names_are_told_apart_where_signs_are_lost() -> None:
@@ -297,7 +297,7 @@ def test_what_the_user_fills_in_is_listed_at_the_top(name: str) -> None:
     text = default().texts[name]
     head = "".join(line for line in text.splitlines(keepends=True) if line.startswith(("#", "//")))
 
-    listed = set(re.findall(r"<[A-Z_]+>", head[head.index("Yours to fill in") :]))
+    listed = set(re.findall(r"<[A-Z_]+>", head[head.index("Replace") :]))
     assert set(re.findall(r"<[A-Z_]+>", text)) == listed
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from cli.exports.azure.authorization import authorization
 from cli.exports.azure.dataflow import dataflow
-from cli.exports.azure.resources import FORMATS, OPERATIONS_API, PARAMETERS, REGISTRY_API, azure, parts
+from cli.exports.azure.resources import FORMATS, OPERATIONS_API, PARAMETERS, REGISTRY_API, azure, azure_resources
 from cli.exports.command import TARGETS
 from cli.exports.common.export import Export
 from cli.exports.schemas.json_schema import schema
@@ -201,8 +201,8 @@ def test_azure_gets_what_the_manifests_say() -> None:
         each for name in ("authorization", "listener", "endpoint", "flow") for each in value_of(bicep, f"{name}s")
     ]
 
-    assert {(each.kind, each.name): each.properties for each in parts(made)} == ours
-    assert all(json.loads(texts()[f"azure/{each.file}"]) == each.properties for each in parts(made))
+    assert {(each.kind, each.name): each.properties for each in azure_resources(made)} == ours
+    assert all(json.loads(texts()[f"azure/{each.file}"]) == each.properties for each in azure_resources(made))
     assert sorted((each["name"], str(each["properties"])) for each in inside) == sorted(
         (name, str(spec)) for (_, name), spec in ours.items()
     )
@@ -225,7 +225,7 @@ def test_a_schema_has_one_name_everywhere(plant: Any, layout: TopicLayout, prefi
     assert [files[f"azure/schemas/{name}.json"] for name, *_ in rows] == [file.text for file in schema(made)]
     assert [each["content"] for each in bicep] == [file.text for file in schema(made)]
     assert {FORMATS[form] for _, form, *_ in rows} <= {long for *_, long, _ in rows}
-    assert "default" not in {each.name for each in parts(made)}
+    assert "default" not in {each.name for each in azure_resources(made)}
 
 
 def test_what_is_sent_is_what_the_published_models_know() -> None:
@@ -352,7 +352,7 @@ def test_a_dry_run_changes_nothing(mocked: Mocked) -> None:
 
     assert (schemas.returncode, all_of_it.returncode) == (0, 0), all_of_it.stderr
     assert schemas.stdout.count("would run: az iot ops schema create") == 2 * KINDS
-    assert all_of_it.stdout.count(" apply --name ") == len(parts(small()))
+    assert all_of_it.stdout.count(" apply --name ") == len(azure_resources(small()))
     assert mocked.calls() == []
 
 
@@ -366,7 +366,7 @@ def test_all_is_applied_once(mocked: Mocked) -> None:
     found = mocked.state()["resources"]
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert len(found) == len(parts(small())) == len(made) - 2 * KINDS
+    assert len(found) == len(azure_resources(small())) == len(made) - 2 * KINDS
     assert mocked.calls() == []
     assert "<" not in json.dumps(found)
     assert "aio-sr://my-schemas/factory-welding-delta:1" in json.dumps(found["dataflow factory-adx-welding"])

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.exports.common.export import Channels, Export
+from cli.exports.common.export import Export, TopicIndex
 from cli.exports.monitoring.azure_monitor import azure_monitor
 from cli.exports.monitoring.prometheus import prometheus
 from tests.support.exports.biceptext import declared, value_of
 
-EXPORT = Export((), Channels((), "factory"), namespace="factory-7")
+EXPORT = Export((), TopicIndex((), "factory"), namespace="factory-7")
 MONITOR, BICEP = (file.text for file in azure_monitor(EXPORT))
 THEIRS, RULE = (yaml.safe_load(file.text) for file in prometheus(EXPORT))
 RULES: list[dict[str, Any]] = value_of(BICEP, "rules")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from cli.exports.common.export import Channels, Export
+from cli.exports.common.export import Export, TopicIndex
 from cli.exports.monitoring.prometheus import ALERTS, prometheus
 from edge.status import ConnectionStatus
 from tests.edge.observability.test_metrics import registry
@@ -19,7 +19,7 @@ from tests.support.processes.waiting import wait_until
 
 needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
 
-EXPORT = Export((), Channels((), "factory"))
+EXPORT = Export((), TopicIndex((), "factory"))
 MONITOR, RULE = (yaml.safe_load(file.text) for file in prometheus(EXPORT))
 RULES: list[dict[str, Any]] = RULE["spec"]["groups"][0]["rules"]
 ROOT = Path(__file__).parents[4]

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 import pytest
 
-from cli.exports.common.export import Channels, Export
+from cli.exports.common.export import Export, TopicIndex
 from cli.exports.schemas.kql import MAPPING, TABLE, columns, identifier, kql, literal, tables_of
 from cli.verify.comparison import Figures, Severity, compare
 from cli.verify.input.ground_truth import GroundTruth
-from cli.verify.row_counts import MachineRows
+from cli.verify.message_counts import MessageCounts
 from messages import START
 from plant.catalogue.catalogue import FieldSpec, MessageKind, catalogue
 from plant.definition import plant_config as plants
@@ -31,7 +31,7 @@ HOUR = 3600
 def export_of(plant: PlantConfig) -> Export:
     """What a plant exports."""
     kinds = catalogue(plant)
-    return Export(kinds, Channels(kinds, "factory"))
+    return Export(kinds, TopicIndex(kinds, "factory"))
 
 
 def database(plant: PlantConfig) -> Database:
@@ -114,11 +114,11 @@ def test_a_key_of_two_types_is_dynamic() -> None:
 
 def test_the_nameplate_is_that_of_the_plant() -> None:
     """Ideal cycles, periods and producing states come from the YAML; short jobs are said in extra rows."""
-    usual, crowded = (database(each).functions[0][2] for each in (config(), original()))
+    usual, has_additional_messages = (database(each).functions[0][2] for each in (config(), original()))
 
     assert '"testing", "testing", 10.0, 20.0, false' in usual
     assert '"painting", "running", 3.3333333333333335, 4.0, false' in usual
-    assert "true" in crowded
+    assert "true" in has_additional_messages
 
 
 def test_a_plant_without_machines_has_a_table_alone() -> None:
@@ -205,16 +205,16 @@ def test_an_hour_by_query_is_the_truth_of_that_hour(oee: Oee, tmp_path: Path) ->
     shown = {row["machine_id"]: row for row in oee(database(config()), kept.rows)}
     rows = counts_of(kept.lines, truth)
 
-    def by_query(machine: MachineRows, hours: float) -> Figures:
+    def by_query(machine: MessageCounts, hours: float) -> Figures:
         row = shown[machine.machine_id]
         return Figures(row["availability"], row["performance"], row["quality"], row["oee"], row["jobs"] / hours)
 
     marks = {
-        machine_id: [each.mark for each in compare(rows[machine_id], its, calculate=by_query)]
+        machine_id: [each.severity for each in compare(rows[machine_id], its, calculate=by_query)]
         for machine_id, its in truth.machines(*truth.span).items()
     }
     assert len(marks) == 22
-    assert {machine_id: its for machine_id, its in marks.items() if Severity.TOO_FAR in its} == {}
+    assert {machine_id: its for machine_id, its in marks.items() if Severity.EXCEEDED in its} == {}
 
 
 def counted(shown: Iterable[Row]) -> dict[str, tuple[int, ...]]:
@@ -233,7 +233,7 @@ def test_queries_count_as_verify_does(oee: Oee, tmp_path: Path) -> None:
     found = counted(oee(database(plant), kept.rows))
 
     assert found == {each.machine_id: (each.planned, each.producing, each.jobs, each.good) for each in machines}
-    assert sum(each.extra for each in machines) > 100
+    assert sum(each.additional for each in machines) > 100
 
 
 def test_rows_that_come_twice_count_once(oee: Oee) -> None:

@@ -1,4 +1,4 @@
-"""`verify --from-mqtt` hears what a plant says at a real mosquitto, connecting as the daemon does."""
+"""Facts about `verify --from-mqtt` at a real mosquitto: it receives messages, and logs in as the simulator."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 import cli.verify.input.subscriber
-from cli.verify.input.subscriber import CannotListen, Subscriber
+from cli.verify.input.subscriber import SubscribeFailed, Subscriber
 from edge.mqtt.protocol.codec import Encoder
 from edge.settings.loader import Settings
 from fuzz.rogue import CONNECT, WELCOME, Peer, Rogue, Script, packet
 from messages import FactoryMessageGenerator
 from plant.telemetry import JobMessage
-from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, sums, told
+from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, answer_to, sums
 from tests.conftest import StartMosquitto
 from tests.support.brokers.mosquitto import PASSWORD, USERNAME, Mosquitto
 from tests.support.factory.plants import config
@@ -32,7 +32,7 @@ from tests.support.processes.waiting import wait_until
 
 
 class Plant:
-    """A plant that speaks to a broker: half an hour at once, and another whenever somebody has asked for /oee."""
+    """A plant that publishes to a broker: half an hour at once, and another whenever somebody has asked for /oee."""
 
     def __init__(self, port: int) -> None:
         self._plant = FactoryMessageGenerator.of(config(ONE_OF_EACH), 1)
@@ -42,12 +42,12 @@ class Plant:
         self._speak().wait_for_publish(10)
 
     def close(self) -> None:
-        """Say good-bye."""
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def answer(self) -> bytes:
-        """What /oee says now; half an hour later it is when somebody asks again."""
+        """What /oee reports now; half an hour later it is when somebody asks again."""
         now = sums(self._plant)
         self._speak()
         return now
@@ -73,7 +73,7 @@ def plant(mosquitto: Mosquitto) -> Iterator[tuple[Plant, str]]:
             self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
-            """Quietly."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever)
@@ -86,7 +86,7 @@ def plant(mosquitto: Mosquitto) -> Iterator[tuple[Plant, str]]:
 
 
 def sat(broker: Mosquitto) -> dict[str, str]:
-    """The environment of a daemon with a token and TLS."""
+    """The environment of a simulator with a token and TLS."""
     token = broker.credentials.ca_file.parent / "verify-token"
     token.write_bytes(broker.credentials.token())
     return {
@@ -97,17 +97,17 @@ def sat(broker: Mosquitto) -> dict[str, str]:
     }
 
 
-def test_rows_live_from_the_broker_agree_with_what_was_added_to_the_sums(
+def test_messages_live_from_the_broker_agree_with_what_was_added_to_the_sums(
     plant: tuple[Plant, str], mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Over TLS with a token, as the daemon connects; what is said before and after is not counted."""
+    """Over TLS with a token, as the simulator connects; messages before and after are not counted."""
     asked = ["--from-mqtt", "--duration", "2", "--truth", plant[1], "--strict"]
 
-    answer = told(asked, capsys, environ=sat(mosquitto))
+    answer = answer_to(asked, capsys, environ=sat(mosquitto))
 
     assert answer.code == 0, answer
     assert "5 machines, 2026-01-01T00:30:00Z to 2026-01-01T01:00:00Z (1,800 s)." in answer.text
-    assert re.search(r"^[1-9][0-9,]* rows of another time", answer.text, re.MULTILINE)
+    assert re.search(r"^[1-9][0-9,]* messages outside the time", answer.text, re.MULTILINE)
 
 
 def test_a_broker_that_refuses_is_named(mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,19 +117,19 @@ def test_a_broker_that_refuses_is_named(mosquitto: Mosquitto, capsys: pytest.Cap
     wrong.write_bytes(b"not a token")
     asked = ["--from-mqtt", "--duration", "1"]
 
-    refused = told(asked, capsys, environ=environ | {"SAT_TOKEN_PATH": str(wrong)})
-    missing = told(asked, capsys, environ=environ | {"SAT_TOKEN_PATH": "nowhere"})
-    nobody = told(asked, capsys, environ=environ | {"MQTT_PORT": "1"})
+    refused = answer_to(asked, capsys, environ=environ | {"SAT_TOKEN_PATH": str(wrong)})
+    missing = answer_to(asked, capsys, environ=environ | {"SAT_TOKEN_PATH": "nowhere"})
+    nobody = answer_to(asked, capsys, environ=environ | {"MQTT_PORT": "1"})
 
     assert [each.code for each in (refused, missing, nobody)] == [2, 2, 2]
-    assert "the broker refused the connection: 0x87 Not authorized" in refused.error
+    assert "the broker rejected the connection: 0x87 Not authorized" in refused.error
     assert "token file nowhere is missing" in missing.error
     assert "cannot reach localhost:1: Connection refused" in nobody.error
 
 
 @pytest.fixture
 def password(start_mosquitto: StartMosquitto, tmp_path: Path) -> tuple[Mosquitto, dict[str, str]]:
-    """A broker that wants a password over TLS, and the environment of a daemon that has it."""
+    """A broker that wants a password over TLS, and the environment of a simulator that has it."""
     broker = start_mosquitto(listeners=("password", "plain"))
     (tmp_path / "password").write_text(PASSWORD)
     return broker, {
@@ -143,7 +143,7 @@ def password(start_mosquitto: StartMosquitto, tmp_path: Path) -> tuple[Mosquitto
 
 
 def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
-    """USERPASS; retained messages are from before and not heard, what is said now is."""
+    """USERPASS; retained messages are ignored, new ones are received."""
     broker, environ = password
     speaker = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
     speaker.connect("127.0.0.1", broker.ports["plain"])
@@ -155,10 +155,10 @@ def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
     speaker.disconnect()
     speaker.loop_stop()
 
-    assert (heard, listener.lost, listener.breaks) == ([b"a row"], 0, 0)
+    assert (heard, listener.dropped, listener.disconnects) == ([b"a row"], 0, 0)
 
 
-def test_what_triggered_a_row_is_heard_with_it(password: tuple[Mosquitto, dict[str, str]]) -> None:
+def test_what_triggered_a_message_is_heard_with_it(password: tuple[Mosquitto, dict[str, str]]) -> None:
     """The user property comes as it does in a line of a dry run."""
     broker, environ = password
     row = JobMessage("welding", "WELD-01", "S", 0, 1, b'{"machine_id":"WELD-01"}')
@@ -179,7 +179,7 @@ def test_the_broker_must_bear_the_name_that_is_expected(password: tuple[Mosquitt
     """MQTT_TLS_SERVER_NAME counts, also where the address would be right."""
     settings = Settings.load(password[1] | {"MQTT_TLS_SERVER_NAME": "elsewhere"}, pid=1)
 
-    with pytest.raises(CannotListen, match="Hostname mismatch"), Subscriber(settings, "#"):
+    with pytest.raises(SubscribeFailed, match="Hostname mismatch"), Subscriber(settings, "#"):
         pass
 
 
@@ -223,9 +223,9 @@ def answering(data: bytes, subscribed: bool = False) -> Script:
 
 WRONG: dict[str, tuple[bytes, str]] = {
     "a packet of 256 MiB": (b"\x30\xff\xff\xff\x7f" + b"x" * 65_536, "sent a packet of 268,435,455 bytes"),
-    "QoS 2": (packet(0x34, b"\x00\x01t\x00\x07\x00"), "sent PUBLISH, which we have not asked for"),
-    "PUBREL": (packet(0x62, b"\x00\x07"), "sent PUBREL, which we have not asked for"),
-    "AUTH": (b"\xf0\x00", "sent AUTH, which we have not asked for"),
+    "QoS 2": (packet(0x34, b"\x00\x01t\x00\x07\x00"), "sent PUBLISH, which was not requested"),
+    "PUBREL": (packet(0x62, b"\x00\x07"), "sent PUBREL, which was not requested"),
+    "AUTH": (b"\xf0\x00", "sent AUTH, which was not requested"),
     "an unknown property": (packet(0x90, b"\x00\x01\x02\x7f\x00\x01"), "sent a malformed SUBACK"),
     "a cut-off PUBLISH": (packet(0x32, b"\x00"), "sent a malformed PUBLISH"),
 }
@@ -233,10 +233,10 @@ WRONG: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_broker_that_breaks_a_rule_is_left_and_the_text_says_that_we_did(what: str) -> None:
-    """At once, for what a subscriber has not asked for and for what is malformed."""
+    """At once, for what a subscriber has not requested and for what is malformed."""
     data, why = WRONG[what]
 
-    with rogue(answering(data)) as settings, pytest.raises(CannotListen) as error, Subscriber(settings, "factory/#"):
+    with rogue(answering(data)) as settings, pytest.raises(SubscribeFailed) as error, Subscriber(settings, "factory/#"):
         pass
 
     assert str(error.value).startswith(f"closed the connection: the broker {why}")
@@ -249,7 +249,7 @@ def test_what_waits_to_be_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPat
     with rogue(answering(row * 4, subscribed=True)) as settings, Subscriber(settings, "#") as listener:
         tracemalloc.start()
         try:
-            wait_until(lambda: listener.lost > 200, 10, "messages are lost")
+            wait_until(lambda: listener.dropped > 200, 10, "messages are lost")
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

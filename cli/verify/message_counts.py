@@ -1,0 +1,294 @@
+"""Count one machine's messages as a consumer does: time by status, finished jobs by result, missing messages.
+
+Each regular message represents one period in its status, by the period in force at its time; an additional message,
+which reports a finished job, represents no time. A consumer would read period and ideal cycle from the nameplate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from statistics import median_low
+from typing import Final
+
+from cli.verify.input.events import PLANNED_STOP
+from cli.verify.input.received_messages import MessageContent
+from cli.verify.input.timeline import MachineParameters, Presence, Timeline
+from cli.verify.job_numbers import JobNumbers
+
+FEW_CYCLES: Final = 8
+"""With fewer cycle times than this, the shortest is no estimate of the ideal one."""
+
+_CARRIED_OVER: Final = 2
+_EXACT_MS: Final = 2.0
+_JITTER_SHARE: Final = 0.95
+
+
+class _JobSums:
+    """The finished jobs under the same machine parameters: their number, and the cycle times that are reported.
+
+    The first jobs after a change of parameters were begun before it, so their cycle times are skipped.
+    """
+
+    __slots__ = ("cycle_seconds", "cycles", "jobs", "shortest_seconds", "skipped")
+
+    def __init__(self, *, first: bool) -> None:
+        self.jobs = self.cycles = 0
+        self.cycle_seconds, self.shortest_seconds = 0.0, math.inf
+        self.skipped = 0 if first else _CARRIED_OVER
+
+
+class _Samples:
+    """The regular messages of one presence: number, gaps, surplus, first and last time."""
+
+    __slots__ = ("count", "first_ms", "gaps", "last_ms", "surplus")
+
+    def __init__(self, time_ms: int) -> None:
+        self.first_ms = self.last_ms = time_ms
+        self.count = self.gaps = self.surplus = 0
+
+
+class MessageCounts:
+    """The counts of one machine's messages, each of which counts once.
+
+    samples: regular messages by status; `seconds`: the time that they represent.  additional: messages that only report
+    a job.  results: finished jobs by result.  switches: changes of the samples between producing, stopped, and planned
+    stop; `changes`: between any two statuses.  repeated_messages: messages received again.  repeated_jobs: jobs
+    reported again in another message.  jitter_ms: how far times may be off a multiple of the period.
+    """
+
+    def __init__(self, machine_id: str, timeline: Timeline, jitter_ms: float = 2.0) -> None:
+        self.machine_id, self.timeline, self.jitter_ms = machine_id, timeline, jitter_ms
+        self.samples: defaultdict[str, int] = defaultdict(int)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.results: defaultdict[str, int] = defaultdict(int)
+        self.additional = self.switches = self.changes = self.repeated_messages = self.repeated_jobs = 0
+        self.producing_seconds = 0.0
+        self.job_numbers = JobNumbers()
+        self._presence, self._parameters, self._until_ms = (
+            timeline.presences[0],
+            timeline.presences[0].parameters[0],
+            -math.inf,
+        )
+        self._index, self._samples = 0, dict[int, _Samples]()
+        self._job_sums: dict[MachineParameters, _JobSums] = {}
+        self._time_ms, self._same_time = -1, list[MessageContent]()
+        self._status = ""
+
+    @property
+    def messages(self) -> int:
+        """Different messages."""
+        return sum(self.samples.values()) + self.additional
+
+    @property
+    def producing(self) -> int:
+        """Samples in the producing state."""
+        return self.samples.get(self._parameters.producing, 0)
+
+    @property
+    def planned(self) -> int:
+        """Samples outside planned stops."""
+        return sum(self.samples.values()) - self.samples.get(PLANNED_STOP, 0)
+
+    @property
+    def planned_seconds(self) -> float:
+        """The time outside planned stops, in seconds."""
+        return sum(self.seconds.values()) - self.seconds.get(PLANNED_STOP, 0.0)
+
+    @property
+    def jobs(self) -> int:
+        """Finished jobs."""
+        return sum(self.results.values())
+
+    @property
+    def good(self) -> int:
+        """Finished jobs with a good result."""
+        return sum(self.results.get(result, 0) for result in self.timeline.last.good)
+
+    @property
+    def cycles(self) -> int:
+        """How many cycle times are reported."""
+        return sum(each.cycles for each in self._job_sums.values())
+
+    @property
+    def cycle_seconds(self) -> float:
+        """The sum of the cycle times."""
+        return math.fsum(each.cycle_seconds for each in self._job_sums.values())
+
+    @property
+    def shortest_seconds(self) -> float:
+        """The shortest cycle time; infinity if none is reported."""
+        return min((each.shortest_seconds for each in self._job_sums.values()), default=math.inf)
+
+    @property
+    def ideal_seconds(self) -> float:
+        """The ideal time of the finished jobs: by the shortest cycle time, or by the nameplate if few are reported."""
+        return math.fsum(each.jobs * self._ideal(parameters) for parameters, each in self._job_sums.items())
+
+    @property
+    def ideal_excess(self) -> float:
+        """By what share `ideal_seconds` may be too large, as the shortest of n cycle times exceeds the ideal one."""
+        excesses = (each.jobs * _excess(each) for each in self._job_sums.values())
+        return math.fsum(excesses) / self.jobs if self.jobs else 0.0
+
+    @property
+    def first_ms(self) -> float:
+        """The time of the first regular message; infinity if there is none."""
+        return min((each.first_ms for each in self._samples.values()), default=math.inf)
+
+    @property
+    def presences_seen(self) -> int:
+        """How many presences of the machine have regular messages, at least 1."""
+        return max(1, len(self._samples))
+
+    def missing_messages(self, since_ms: float, until_ms: float) -> int:
+        """Return how many regular messages of a span are missing."""
+        return sum(
+            self._missing(index, presence, since_ms, until_ms) for index, presence in enumerate(self.timeline.presences)
+        )
+
+    @property
+    def surplus_messages(self) -> int:
+        """Regular messages beyond one per period; each change to a longer period allows one more, for a waiting job."""
+        presences = [(self.timeline.presences[index], samples) for index, samples in self._samples.items()]
+        return sum(
+            max(0, self._missing_and_surplus(presence, samples)[1] - presence.longer_periods)
+            for presence, samples in presences
+        )
+
+    def add(self, time_ms: int, content: MessageContent) -> bool:
+        """Count a message, in order of time, and return whether it is new."""
+        if time_ms == self._time_ms:
+            if content in self._same_time:
+                self.repeated_messages += 1
+                return False
+            self._same_time.append(content)
+        else:
+            self._time_ms, self._same_time = time_ms, [content]
+        if time_ms > self._until_ms:
+            self._move_to(time_ms)
+        if self.is_additional(content):
+            self.additional += 1
+        else:
+            self._count_sample(time_ms, content.status)
+        if content.result is not None:
+            self._count_job(time_ms, content)
+        return True
+
+    def is_additional(self, content: MessageContent) -> bool:
+        """Return whether the message counted last represents no time."""
+        return self._parameters.is_additional(content)
+
+    def _move_to(self, time_ms: int) -> None:
+        self._presence = self.timeline.presence(time_ms) or self._presence
+        self._index = self.timeline.presences.index(self._presence)
+        self._parameters = self._presence.at(time_ms)
+        self._until_ms = self._parameters.until_ms
+
+    def _count_sample(self, time_ms: int, status: str) -> None:
+        """Count a period in a status."""
+        seconds = self._parameters.period_ms / 1000
+        self.samples[status] += 1
+        self.seconds[status] += seconds
+        producing = self._parameters.producing
+        if status == producing:
+            self.producing_seconds += seconds
+        if status != self._status:
+            self.changes += bool(self._status)
+            self.switches += _category(status, producing) != _category(self._status or status, producing)
+            self._status = status
+        samples = self._samples.get(self._index)
+        if samples is None:
+            samples = self._samples[self._index] = _Samples(time_ms)
+        else:
+            periods = round((time_ms - samples.last_ms) * 0.001 / seconds)
+            if periods != 1:
+                periods = round(self._presence.periods(samples.last_ms, time_ms))
+                samples.gaps += max(0, periods - 1)
+                samples.surplus += periods == 0
+        samples.count += 1
+        samples.last_ms = time_ms
+
+    def _count_job(self, time_ms: int, content: MessageContent) -> None:
+        """Count a finished job once; one whose id has no number always counts."""
+        sums = self._job_sums.get(self._parameters)
+        if sums is None:
+            sums = self._job_sums[self._parameters] = _JobSums(first=not self._job_sums)
+        number = _number_of(content.job)
+        quickest_ms = min(sums.shortest_seconds * 1000, self._parameters.period_ms)
+        if number is not None and not self.job_numbers.add(number, time_ms, quickest_ms):
+            self.repeated_jobs += 1
+            return
+        self.results[str(content.result)] += 1
+        sums.jobs += 1
+        if sums.skipped:
+            sums.skipped -= 1
+        elif content.cycle is not None:
+            sums.cycles += 1
+            sums.cycle_seconds += content.cycle
+            sums.shortest_seconds = min(content.cycle, sums.shortest_seconds)
+
+    def _ideal(self, parameters: MachineParameters) -> float:
+        sums = self._job_sums[parameters]
+        return sums.shortest_seconds if sums.cycles >= FEW_CYCLES else parameters.ideal_seconds
+
+    def _missing(self, index: int, presence: Presence, since_ms: float, until_ms: float) -> int:
+        begins_ms, ends_ms = max(presence.since_ms, since_ms), min(presence.until_ms, until_ms)
+        samples = self._samples.get(index)
+        if samples is None:
+            return max(0, int(presence.periods(begins_ms, ends_ms)))
+        ends = (begins_ms, samples.first_ms), (samples.last_ms, ends_ms)
+        spare = (self.jitter_ms + 1) / presence.at(begins_ms).period_ms
+        outside = sum(max(0, math.ceil(presence.periods(*end) - spare) - 1) for end in ends)
+        return outside + max(0, self._missing_and_surplus(presence, samples)[0] - presence.additional_starts)
+
+    def _missing_and_surplus(self, presence: Presence, samples: _Samples) -> tuple[int, int]:
+        """Return missing and surplus messages. If times are irregular, only their difference is known."""
+        if self.jitter_ms <= self._parameters.period_ms / 8:
+            return samples.gaps, samples.surplus
+        missing = round(presence.periods(samples.first_ms, samples.last_ms)) + 1 - samples.count
+        return missing, -missing
+
+
+def jitter(times: Iterable[int], timeline: Timeline) -> float:
+    """Return how far times, in milliseconds, are off multiples of the period, without the farthest twentieth.
+
+    Times with any constant period are exact, even if it is a wrong one. Gaps across a change of parameters, or across
+    an absence, do not count.
+    """
+    gaps = [(before, after - before) for before, after in pairwise(sorted({*times}))]
+    if not gaps:
+        return _EXACT_MS
+    own_ms = median_low(gap for _, gap in gaps)
+    ends = [(gap, timeline.at(at), timeline.at(at + gap)) for at, gap in gaps]
+    within = [
+        (gap, parameters.period_ms) for gap, parameters, until in ends if parameters is not None and parameters is until
+    ]
+    by_own, by_terms = _deviation([(gap, own_ms) for gap, _ in within]), _deviation(within)
+    return _EXACT_MS if by_own <= _EXACT_MS else 1.0 + by_terms
+
+
+def _deviation(gaps: Sequence[tuple[int, float]]) -> float:
+    """Return how far gaps are off whole multiples of their periods, without the farthest twentieth."""
+    off = sorted(abs(gap - round(gap / period_ms) * period_ms) for gap, period_ms in gaps)
+    return off[int(_JITTER_SHARE * (len(off) - 1))] if off else 0.0
+
+
+def _category(status: str, producing: str) -> str:
+    return status if status in (producing, PLANNED_STOP) else "stopped"
+
+
+def _excess(sums: _JobSums) -> float:
+    if sums.cycles < FEW_CYCLES:
+        return 0.0
+    shortest = sums.shortest_seconds
+    excess = 7 * 2 * (sums.cycle_seconds / sums.cycles - shortest) / sums.cycles
+    return (excess + 0.05) / max(shortest, 0.05)
+
+
+def _number_of(identity: str | None) -> int | None:
+    """Return the number at the end of a job id, by its last ten digits; None if there is none."""
+    tail = identity.rpartition("-")[2][-10:] if identity else ""
+    return int(tail) if tail.isdecimal() else None
