@@ -132,7 +132,7 @@ def test_without_shifts_work_goes_on_around_the_clock() -> None:
 
 
 def test_factor_0_everywhere_is_a_stop_without_end() -> None:
-    """A plant that never works stands for good."""
+    """A plant that never works is in a planned stop forever."""
     found = calendar('{time_zone: UTC, shifts: [{start: "06:00", end: "14:00", factor: 0}]}')
 
     assert (found.planned_stop(utc("2026-01-01")), found.next_change(utc("2026-01-01"))) == (True, NEVER)
@@ -471,7 +471,7 @@ def test_rows_say_planned_stop_while_the_calendar_does() -> None:
 
 
 def test_a_plant_with_a_calendar_is_the_same_plant_in_its_working_time() -> None:
-    """Three days of two shifts have the books of 46.5 hours without pause, CNC mills those of 44.5, to the millisecond.
+    """Three days of two shifts account for 46.5 hours without a break, CNC mills for 44.5, to the millisecond.
 
     So neither availability nor any other figure is touched by the calendar.
     """
@@ -506,7 +506,7 @@ def test_shares_of_planned_time_are_those_of_the_yaml() -> None:
 
 
 def test_planned_stops_in_the_truth_are_those_of_the_calendar_and_no_job_ends_in_one() -> None:
-    """Every stop of every machine begins and ends when the calendar says so; what was under way goes on after it."""
+    """Every planned stop of every machine begins and ends by the calendar; stay and job continue after it."""
     found, begin_ms = calendar(WORKWEEK), utc("2026-01-05")
     end_ms = begin_ms + 7 * DAY_MS
     truth = heard(plant(small(WORKWEEK)), end_ms / 1000)

@@ -139,7 +139,7 @@ def test_the_time_of_each_reason_is_in_the_books() -> None:
 
 
 def test_a_held_machine_may_be_given_another_model() -> None:
-    """Its own state is taken along, or drawn anew where it is gone; it stays held, and then goes on in that."""
+    """It keeps its own state, or draws one if that was removed; it stays suspended, and then continues in it."""
     plant = FactoryMessageGenerator.of(only("cnc_machine", 30, dwell_seconds=BUSY), 1)
     for one in machines(plant):
         one.suspend(BLOCKED, START_MS)
@@ -183,7 +183,7 @@ def test_living_in_step_is_living_alone_where_nobody_interferes(plants: list[Pla
 
 
 def test_a_job_that_waits_when_its_type_becomes_crowded_is_said_in_step_too() -> None:
-    """At the machine's next event, or in its next row if that comes first."""
+    """At the machine's next event, or in its next message if that is earlier."""
     restless = {"dwell_seconds": {"running": 5.0, "idle": 2.0, "cooling": 2.0, "faulted": 2.0}}
     crowd = only("welding", 300, cycle_time_range=[0.5, 1.0], **restless)
     alone, in_step = (FactoryMessageGenerator.of(only("welding", 300, **restless), 1) for _ in range(2))
@@ -202,7 +202,7 @@ def test_a_job_that_waits_when_its_type_becomes_crowded_is_said_in_step_too() ->
 def test_where_the_time_is_cut_changes_no_byte_of_held_machines(
     plants: PlantConfig, cuts: list[float], every: int
 ) -> None:
-    """Rows and what the listener hears are the same in one piece and in many, whoever looks at the books."""
+    """Messages and ground truth do not depend on the steps of time, nor on OEE figures that are read meanwhile."""
     whole, pieces = (stopped(plants, every, every // 3, PLANNED_STOP, STARVED) for _ in range(2))
     heard: list[list[Told]] = [[], []]
     for plant, told in zip((whole, pieces), heard, strict=True):
@@ -281,7 +281,7 @@ def test_after_a_silent_time_held_machines_say_the_same(plants: PlantConfig, sil
 
 
 def test_the_next_deadline_is_known_in_step_too() -> None:
-    """Nothing is said before it."""
+    """No message is emitted before it."""
     plant = stopped(original(), 20_000, 10_000)
     for _ in range(500):
         due = plant.next_due()

@@ -1,4 +1,4 @@
-"""The books: exact at any moment, and the same truth as the listener hears and the rows report."""
+"""OEE accounts: exact at any moment, and equal to the ground truth and to what messages report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BUSY = {"running": 40.0, "idle": 5.0, "maintenance": 8.0, "faulted": 2.0}
 
 Told = StateInterval | FinishedJob
 Sums = tuple[dict[str, int], dict[str, int]]
-"""Milliseconds by state, jobs by result; noughts left out."""
+"""Milliseconds by state, jobs by result, without zeros."""
 
 
 def ms(seconds: float) -> int:
@@ -67,7 +67,7 @@ def told_sums(told: Iterable[Told], machine_id: str, from_ms: int, to_ms: int) -
 
 
 def book_sums(figures: MachineOee) -> Sums:
-    """The same from the books."""
+    """Return the same from the accounts."""
     times = {figures.producing_state: ms(figures.producing_seconds)}
     times |= {state: ms(seconds) for state, seconds in figures.stopped_seconds.items()}
     return dict(+Counter(times)), dict(+Counter(figures.results))
@@ -256,7 +256,7 @@ def test_a_passed_test_is_good() -> None:
     [("cnc_machine", 10, 5), ("printer_3d", 200, 10), ("welding", 6, 5), ("painting", 4, 10 / 3), ("testing", 20, 10)],
 )
 def test_the_ideal_cycle_is_the_shortest(key: str, ideal: float, period: float) -> None:
-    """Of the range, of a test, or what a print takes; it is told with the machine's period and producing state."""
+    """By the range, by a test, or by a print; it is reported with the machine's period and producing state."""
     [figures] = FactoryMessageGenerator.of(only(key, 1), 1).oee()
 
     assert figures.ideal_cycle_seconds == ideal
@@ -418,7 +418,7 @@ def test_a_state_that_is_gone_ends_and_stays_in_the_books() -> None:
 
 
 def test_a_machine_that_is_taken_away_ends_its_stay() -> None:
-    """At that moment; one of the same number that comes later has books of its own."""
+    """At that moment; a later machine of the same number has its own account."""
     plant = FactoryMessageGenerator.of(only("welding", 3), 1)
     told = heard(plant)
     plant.live(START + 100)

@@ -26,7 +26,7 @@ def with_reports(report_seconds: float) -> PlantConfig:
 
 
 def said(config: PlantConfig, *steps: float) -> list[Message]:
-    """What the plant says over some stretches of time."""
+    """Return the messages of a plant for some time spans."""
     plant = FactoryMessageGenerator.of(config, 1)
     return [message for step in steps for message in plant.advance(plant.now + step)]
 
@@ -37,7 +37,7 @@ def reports(messages: list[Message]) -> list[Message]:
 
 
 def test_nobody_reports_unless_asked_to() -> None:
-    """The default plant says nothing of the kind."""
+    """The default plant emits no OEE reports."""
     assert reports(said(DEFAULT, 3600)) == []
 
 

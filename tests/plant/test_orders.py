@@ -54,7 +54,7 @@ def test_gaps_are_exponential() -> None:
 
 
 def test_arrivals_do_not_depend_on_each_other() -> None:
-    """A gap says nothing of the next one: no correlation beyond four standard errors."""
+    """A gap does not depend on the one before: no correlation beyond four standard errors."""
     found = [gap / 10_000 - 1 for gap in gaps(said(business(360.0, 0.0), 50 * 3600))]
     products = [a * b for a, b in pairwise(found)]
 

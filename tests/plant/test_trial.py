@@ -39,7 +39,7 @@ class Broken(Exception):
 
 
 class Heard(list[StateInterval | FinishedJob]):
-    """All that a listener is told."""
+    """Everything that a listener receives."""
 
     def __call__(self, event: StateInterval | FinishedJob) -> None:
         """Keep it."""
@@ -91,7 +91,7 @@ def reported(row: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(("first", "then"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 def test_any_shipped_plant_may_become_any_other(first: str, then: str) -> None:
-    """After an hour, and for an hour: nothing is lost or repeated, and all books are right."""
+    """After an hour, and for an hour: nothing is lost or repeated, and all accounts are right."""
     plant, _, said = told(SHIPPED[first], HOUR)
     plant.reload(SHIPPED[then])
     said += plant.advance(START + 2 * HOUR)
@@ -130,7 +130,7 @@ def breaking(call: int) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize(("first", "then"), OTHERS, ids=["-".join(pair) for pair in OTHERS])
 def test_a_change_that_fails_anywhere_leaves_no_trace(first: str, then: str) -> None:
-    """Not in a byte of what is said, nor in what listeners hear, then and after the next change, which succeeds."""
+    """No byte of messages and no event of listeners differs, then and after the next change, which succeeds."""
     plant, heard, _ = told(SHIPPED[first], 900.0)
     twin, twin_heard, _ = told(SHIPPED[first], 900.0)
     calls = in_all(SHIPPED[first], SHIPPED[then])
@@ -177,7 +177,7 @@ def test_what_would_fail_soon_after_a_change_is_refused_with_it(monkeypatch: pyt
 
 
 def test_a_rehearsal_is_heard_by_nobody() -> None:
-    """Listeners are told what the change itself ended, and nothing twice."""
+    """Listeners receive what the change itself ended, and nothing twice."""
     plant, heard, _ = told(SHIPPED["message_structure"], 600.0)
     before = len(heard)
     plant.reload(SHIPPED["spaceship-flow"])
@@ -238,7 +238,7 @@ def test_what_was_tried_is_kept_or_taken_back() -> None:
 
 @pytest.mark.parametrize("shards", [1, 2, 3])
 def test_what_a_removed_machine_did_is_no_part_of_one_that_comes_later(shards: int) -> None:
-    """Its books go with it, in each part of a plant."""
+    """Its account is removed with it, in each part of a plant."""
     config = SHIPPED["message_structure"]
     counts = config.global_.machine_counts.model_copy(update={"cnc": 1, "welding": 0})
     fewer = config.model_copy(update={"global_": config.global_.model_copy(update={"machine_counts": counts})})

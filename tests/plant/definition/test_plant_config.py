@@ -515,7 +515,7 @@ message_types:
 
 
 def test_the_default_plant_says_3_7_messages_a_second() -> None:
-    """Every finished job fits a regular row, so there is nothing to note."""
+    """Every finished job fits into a regular message, so there is no note."""
     expected = forecast(load(DEFAULT))
 
     assert [round(each.per_second, 9) for each in expected.types[:5]] == [1.0, 0.8, 0.8, 0.9, 0.2]
@@ -524,7 +524,7 @@ def test_the_default_plant_says_3_7_messages_a_second() -> None:
 
 
 def test_the_forecast_is_what_the_plant_then_says() -> None:
-    """The original's welding and painting are crowded: their extra rows are in the figure."""
+    """The original's welding and painting report each job: these messages are part of the rate."""
     generator = FactoryMessageGenerator(str(ORIGINAL), seed=3, start=0.0)
     expected = forecast(load(ORIGINAL)).per_second * 36_000
 
@@ -532,7 +532,7 @@ def test_the_forecast_is_what_the_plant_then_says() -> None:
 
 
 def test_the_forecast_knows_that_losses_make_fewer_jobs() -> None:
-    """Every job twice as long by stops, half as many extra rows: 60 stops of a minute in an hour of work."""
+    """Stops make every job twice as long and halve the messages for jobs: 60 stops of a minute in an hour of work."""
     stops = {"micro_stops_per_hour": 60, "micro_stop_seconds_range": [60, 60]}
     plain, halted = (edited(**{f"welding__{key}": value for key, value in its.items()}) for its in ({}, stops))
     extra, fewer = (forecast(parse(data)).types[2].job_messages_per_second for data in (plain, halted))
@@ -543,7 +543,7 @@ def test_the_forecast_knows_that_losses_make_fewer_jobs() -> None:
 
 
 def test_what_a_note_advises_makes_it_unnecessary() -> None:
-    """The weights that the notes on the original name leave no job without a regular row."""
+    """With the weights that the notes on the original name, every job fits into a regular message."""
     before = forecast(load(ORIGINAL)).notes
     data = edited(welding__frequency_weight=1.67, painting__frequency_weight=2.5, dispatch__dispatches_per_hour=3)
 
@@ -599,7 +599,7 @@ def test_orders_are_in_balance_in_what_we_ship(file: Path) -> None:
 
 
 def test_no_more_is_dispatched_than_ordered() -> None:
-    """Chances to dispatch that find no order are none in the forecast."""
+    """Dispatches that find no order are not in the forecast."""
     expected = forecast(parse(edited(dispatch__dispatches_per_hour=5)))
 
     assert expected.types[-1].per_second == pytest.approx(2 / 3600)

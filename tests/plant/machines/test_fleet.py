@@ -42,7 +42,7 @@ def apart_from(messages: list[Message], *kinds: str) -> list[Message]:
 
 
 def reloaded(first: PlantConfig, then: PlantConfig, after: float, until: float) -> list[Message]:
-    """What a plant says that follows another structure after some seconds."""
+    """Return the messages of a plant to which another configuration is applied after some seconds."""
     plant = FactoryMessageGenerator.of(first, seed=1)
     told = plant.advance(START + after)
     plant.reload(then)
@@ -98,7 +98,7 @@ def test_rows_of_a_source_are_counted() -> None:
 
 
 def test_the_next_deadline_is_known() -> None:
-    """Nothing is said before it and something at it, a thousand times over."""
+    """No message is due before it and one is due at it, a thousand times in a row."""
     plant = FactoryMessageGenerator.of(config(), seed=1)
     for _ in range(1000):
         due = plant.next_due()
@@ -172,7 +172,7 @@ def test_a_crowded_type_reports_each_job_as_it_finishes() -> None:
 
 
 def test_a_crowded_type_keeps_its_regular_rows() -> None:
-    """They come at the period, and report no job: the extra rows do."""
+    """They are emitted at the period and report no job: additional messages do."""
     told = said(only("welding", 1, frequency_weight=1), 3600)
     plain = [message.time_ms for message, row in zip(told, rows(told), strict=True) if job_id(row) is None]
 
@@ -204,7 +204,7 @@ def test_the_default_plant_has_no_extra_row() -> None:
 
 
 def test_a_reload_of_the_same_plant_changes_no_byte() -> None:
-    """Machines go on, deadlines stay, nothing is drawn anew."""
+    """Machines continue, deadlines stay, nothing is drawn again."""
     assert reloaded(original(), original(), 123.456, 600) == said(original(), 600)
 
 
@@ -216,7 +216,7 @@ def test_types_whose_period_stays_keep_every_row() -> None:
 
 
 def test_another_rate_holds_at_once() -> None:
-    """Each machine says its next row within the new period, a hundredth of the old one, and then one a period."""
+    """Each machine emits its next message within the new period, a hundredth of the old one, then one each period."""
     told = reloaded(only("printer_3d", 8), only("printer_3d", 8, frequency_weight=100), 100, 110)
     after = by_machine(message for message in told if message.time_ms > 1000 * (START + 100))
 
@@ -262,7 +262,7 @@ def test_machines_that_stay_keep_what_they_are_at() -> None:
     after = {view.machine_id: view for view in plant.machines()}
 
     assert set(after) - set(before) == {"CNC-06", "CNC-07"}
-    # A machine lives up to the reload, so a job or a stay may end in the time since its last row.
+    # A machine advances to the reload, so a job or a stay may end in the time since its last message.
     assert sum(after[source] == view for source, view in before.items()) >= 18
     assert all(after[source].jobs_finished - view.jobs_finished in (0, 1) for source, view in before.items())
 
@@ -330,7 +330,7 @@ PLANTS = st.builds(
 @given(plants=st.lists(st.tuples(PLANTS, st.just(0.0) | st.floats(0.001, 40)), min_size=2, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_no_reload_loses_or_repeats_a_job(plants: list[tuple[PlantConfig, float]]) -> None:
-    """Whatever becomes of periods, cycles and counts: order kept, ids consecutive, at most one job still to be told."""
+    """Periods, cycles and counts may change: messages stay in order, ids consecutive, at most one job is unreported."""
     plant = FactoryMessageGenerator.of(plants[0][0], seed=1)
     told: list[Message] = []
     for then, seconds in plants:

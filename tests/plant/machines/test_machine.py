@@ -136,7 +136,7 @@ def test_a_state_without_share_is_never_entered() -> None:
 
 
 def test_a_machine_that_never_produces_finishes_nothing() -> None:
-    """A stop pauses the job, here for good."""
+    """A stop pauses the job, here permanently."""
     shares = {"running": 0.0, "idle": 1.0}
     told = rows(said(only("cnc_machine", 20, status_distribution=shares), 3600))
 

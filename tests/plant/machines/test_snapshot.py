@@ -34,7 +34,7 @@ def ids(plant: FactoryMessageGenerator, which: MachineFilter) -> list[str]:
 @pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("of", [MANY, SHIFTS, FLOW], ids=["many", "first scenario", "second scenario"])
 def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: PlantConfig, span: Span) -> None:
-    """Between two looks the plant says rows, passes the hour, and others look at it; what is shown is of the first."""
+    """While a snapshot is read, the plant emits messages, passes the hour and is read by others; its figures stay."""
     plant, expected = lived(of), lived(of).oee(span)
     shown = []
     for turn, some in enumerate(plant.still(span).figures(), 1):
@@ -46,7 +46,7 @@ def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: PlantConfig, s
 
 
 def test_looking_bit_by_bit_changes_no_byte() -> None:
-    """What a plant says is the same whether somebody looks meanwhile or not."""
+    """A snapshot that is read meanwhile changes no message."""
 
     def said(plant: FactoryMessageGenerator, looks: Iterator[object]) -> list[Message]:
         return [row for turn in range(30) for row in (next(looks, None), plant.advance(AT + turn))[1]]

@@ -1,4 +1,4 @@
-"""Losses: what lengthens a job, how often, by how much; and nothing at all where the YAML says nothing."""
+"""Losses: what lengthens a job, how often, by how much; and nothing without them in the YAML."""
 
 from __future__ import annotations
 

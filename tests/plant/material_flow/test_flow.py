@@ -131,7 +131,7 @@ def takes(config: PlantConfig, job: FinishedJob) -> dict[str, int]:
 
 
 def assert_bills(found: History) -> None:
-    """What went into each job is what it takes, or one piece to make good again: where it was made, or in welding."""
+    """Each job consumes what it takes, or one piece to be repaired: by the stage that made it, or by welding."""
     results = {each: job.result for each, job in found.jobs.items()}
     for taker, ids in found.consumed.items():
         bad = {results[each]: made_by(each) for each in ids if results.get(each) in {"rework", "fail"}}
@@ -332,7 +332,7 @@ def units(order: Row) -> int:
 
 
 def stamp(time_ms: int) -> str:
-    """A time as rows say it."""
+    """Return a time as messages contain it."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -365,7 +365,7 @@ def test_without_a_dispatch_nothing_leaves() -> None:
 
 
 def said_in(config: PlantConfig, cuts: list[float], seed: int = 1) -> list[Message]:
-    """What a plant says up to the last of these seconds, told bit by bit."""
+    """Return the messages of a plant up to the last of these seconds, advanced step by step."""
     plant, told = FactoryMessageGenerator.of(config, seed), []
     for cut in cuts:
         told += plant.advance(START + cut)
@@ -381,7 +381,7 @@ def test_where_time_is_cut_changes_no_byte(config: PlantConfig, cuts: list[float
 
 
 def test_what_goes_unsaid_happens_all_the_same() -> None:
-    """After some time without rows a plant says what it would have said then, but for how many it has said before."""
+    """After some time without messages a plant emits the same messages, except for their sequence numbers."""
     silent = FactoryMessageGenerator.of(scenario(), 1)
     silent.live(START + 5000.5)
     told = [(row.time_ms, row.source, row.payload) for row in silent.advance(START + 9000)]
@@ -399,7 +399,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_each_shard_is_a_line_of_its_own() -> None:
-    """Its machines take from each other alone; the orders are dealt out; no id is of two of them."""
+    """Its machines take pieces only from each other; orders are divided between shards; no two have the same id."""
     data = scenario_data()
     data["global"]["machine_counts"] = dict.fromkeys(COUNTED.values(), 4)
     lines = [FactoryMessageGenerator.of(parse(data), 1, shard=(k, 2)) for k in (1, 2)]
@@ -548,7 +548,7 @@ def test_without_flow_nothing_is_said_of_it() -> None:
 
 
 def test_parts_that_can_be_reworked_are_traced() -> None:
-    """A mill that makes its own parts good again says which; one that never does says nothing of it."""
+    """A mill that reworks its own parts reports which; one that never does has no such key."""
     rework = {"cnc_machine": {"quality_distribution": {"good": 0.5, "rework": 0.5}}}
     found = history(steady(ONE_EACH, {}, rework, NO_EVENTS), 300)
 
@@ -558,7 +558,7 @@ def test_parts_that_can_be_reworked_are_traced() -> None:
 
 
 def test_the_scenario_is_the_default_plant() -> None:
-    """But for the flow, the machine counts, and how often orders and dispatches come."""
+    """Except for the flow, the machine counts, and the rates of orders and dispatches."""
     data = scenario_data()
     whole = default()
 
