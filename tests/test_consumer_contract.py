@@ -31,7 +31,7 @@ BRISK = {"customer_order": {"orders_per_hour": 60.0}, "dispatch": {"dispatches_p
 
 @pytest.fixture(scope="module")
 def hours() -> dict[str, list[Row]]:
-    """Each machine's rows in four hours of the default plant."""
+    """The messages of each machine in four hours of the default plant."""
     told = by_machine(said(config(), 4 * 3600))
     return {source: its for source, its in told.items() if "-" in source}
 
@@ -67,7 +67,7 @@ def test_keys_come_in_the_order_of_the_specification() -> None:
 
 
 def test_timestamps_have_a_fixed_width() -> None:
-    """RFC 3339, UTC, milliseconds and Z, also where they are all noughts; and they are the message's time."""
+    """RFC 3339, UTC, milliseconds and Z, also where they are all zeros; and they are the message's time."""
     for message in said(only("cnc_machine", 20), 120):
         text = message.payload[14:38].decode()
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)

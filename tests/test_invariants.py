@@ -35,7 +35,7 @@ def figures(machine: MachineOee) -> Mapping[str, float]:
 
 
 def broken(machine: MachineOee, before: Mapping[str, float], elapsed_seconds: float) -> Iterator[str]:
-    """The invariants that a machine's books break."""
+    """Return the invariants that a machine's account breaks."""
     now = figures(machine)
     shares = [machine.availability, machine.quality]
     if not all(math.isfinite(value) and value >= 0 for value in now.values()):
@@ -73,7 +73,7 @@ def test_a_month_breaks_nothing() -> None:
 
 
 def forgets_a_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Books that miss each stay of a fault."""
+    """Accounts that miss each stay of a fault."""
     end_stay = OeeAccounts.end_stay
 
     def mutated(accounts: OeeAccounts, machine: Any, now_ms: int) -> None:
@@ -105,7 +105,7 @@ def works_too_fast(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plant_that_breaks_them_is_found_out(
     monkeypatch: pytest.MonkeyPatch, mutate: Callable[[pytest.MonkeyPatch], None], broken_rule: str
 ) -> None:
-    """Books that miss time, and machines that are faster than they can be, do not pass three days."""
+    """Accounts that miss time, and machines that are faster than they can be, do not pass three days."""
     mutate(monkeypatch)
 
     assert broken_rule in kept(one_of_each(), days=3)

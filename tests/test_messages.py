@@ -64,7 +64,7 @@ def test_machine_states_tell_what_each_machine_is_at() -> None:
 
 
 def test_time_never_runs_back() -> None:
-    """An earlier moment has nothing to say, and nothing is said twice."""
+    """An earlier moment returns no messages, and no message is returned twice."""
     plant = generator()
     told = plant.advance(START + 100)
 
@@ -74,7 +74,7 @@ def test_time_never_runs_back() -> None:
 
 
 def test_a_file_with_mistakes_is_refused(tmp_path: Path) -> None:
-    """With all of them, before anything is said."""
+    """With all of them, before any message."""
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("global: {base_interval: -1}\nmessage_types: {cnc: {}}\n", encoding="utf-8")
 
@@ -102,7 +102,7 @@ def test_the_same_seed_says_the_same_bytes_in_another_process() -> None:
 
 
 def test_another_seed_or_start_says_something_else() -> None:
-    """Not one machine says the same in its first row but by chance."""
+    """No two first messages are the same, except by chance."""
     told = [said(config(), 10, seed, start) for seed, start in ((1, START), (2, START), (1, START + 3600))]
 
     assert len({digest(messages) for messages in told}) == 3
@@ -118,7 +118,7 @@ def test_without_a_seed_each_plant_has_its_own_and_tells_it() -> None:
 
 
 def test_an_hour_of_the_default_plant_is_known_to_the_byte() -> None:
-    """The same on every machine and in every Python: a change of this hash is a change of what the plant says."""
+    """The same on every computer and in every Python: a change of this hash is a change of the plant's messages."""
     assert digest(generator().advance(START + 3600)) == GOLDEN
 
 

@@ -52,7 +52,7 @@ def test_all_shards_together_say_what_the_whole_says(plants: list[PlantConfig], 
 
 
 def test_four_shards_are_one_plant_for_an_hour() -> None:
-    """The original's plant, whose welding and painting stations say extra rows."""
+    """The original's plant, whose welding and painting stations report each job."""
     shards = parts(original(), 4)
 
     assert merged(shard.advance(START + 3600) for shard in shards) == said(original(), 3600)
@@ -68,7 +68,7 @@ def test_each_machine_is_in_one_shard() -> None:
 
 
 def test_an_order_and_its_dispatch_are_in_one_shard() -> None:
-    """The orders are dealt out in turn; open orders of all shards are those of the whole."""
+    """The orders are divided in turn; open orders of all shards are those of the whole."""
     whole, shards = FactoryMessageGenerator.of(config(**BRISK), 1), parts(config(**BRISK), 3)
     placed = [message for message in whole.advance(START + 3600) if message.kind == "customer_order"]
     for number, shard in enumerate(shards):

@@ -59,7 +59,7 @@ def facts(pattern: str, file: str) -> Any:
 
 @pytest.mark.parametrize("pattern", SEPARATED)
 def test_parts_are_put_together_whatever_ids_look_like(pattern: str, tmp_path: Path) -> None:
-    """Messages of workers are dealt out as the whole says them, figures are in its order, ids are never parsed."""
+    """Workers emit the messages of the whole plant, figures are in its order, ids are never parsed."""
     found = facts(pattern, with_lasers(tmp_path))
     rows = [tuple(row) for row in found["rows"]]
     ours = [row for row in rows if row[0] == "laser_cutter"]
@@ -75,7 +75,7 @@ def _after(row: tuple[str, str, str], time: str) -> bool:
 
 
 def test_a_type_that_the_flow_does_not_know_stands_alone_beside_it(tmp_path: Path) -> None:
-    """It never waits and consumes nothing; the bytes of its rows are those that it says without a flow."""
+    """It never waits and consumes nothing; its messages have the same bytes as without a flow."""
     beside, alone = (facts(SEPARATED[0], with_lasers(tmp_path, flow=flow))["rows"] for flow in (True, False))
     lasers = [row for row in beside if row[0] == "laser_cutter"]
 

@@ -1,4 +1,4 @@
-"""Facts about the calendar: when machines are meant to stand, to the millisecond, and what that does to a plant."""
+"""Facts about the calendar: planned stops to the millisecond, and what they do to a plant."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def utc(text: str) -> int:
 
 
 def spans(found: Calendar, from_ms: int, to_ms: int) -> Iterator[tuple[int, int, bool]]:
-    """The pieces of a time, each with whether machines stand in it."""
+    """Return the intervals of a time, each with whether it is a planned stop."""
     while from_ms < to_ms:
         until_ms = min(found.next_change(from_ms), to_ms)
         yield from_ms, until_ms, found.planned_stop(from_ms)
@@ -103,7 +103,7 @@ def test_a_week_of_two_shifts() -> None:
 
 
 def test_shifts_that_adjoin_make_no_change() -> None:
-    """From one shift to the next work goes on; the break is the only stop of the day."""
+    """Work continues from one shift to the next; the break is the only stop of the day."""
     assert changes(WORKWEEK, utc("2026-01-05"), utc("2026-01-06")) == [
         *("05 05:00 work", "05 08:00 stop", "05 08:15 work", "05 21:00 stop")
     ]
@@ -132,7 +132,7 @@ def test_without_shifts_work_goes_on_around_the_clock() -> None:
 
 
 def test_factor_0_everywhere_is_a_stop_without_end() -> None:
-    """A plant that never works stands for good."""
+    """A plant that never works is in a planned stop forever."""
     found = calendar('{time_zone: UTC, shifts: [{start: "06:00", end: "14:00", factor: 0}]}')
 
     assert (found.planned_stop(utc("2026-01-01")), found.next_change(utc("2026-01-01"))) == (True, NEVER)
@@ -168,7 +168,7 @@ def test_a_factor_leaves_the_first_part_of_a_shift() -> None:
     ids=["Wednesday", "a holiday", "a holiday on a Saturday", "Sunday"],
 )
 def test_days_have_their_factors(day: str, hours: float) -> None:
-    """The weekend has its factor; that of a holiday stands in its place."""
+    """The weekend has its factor; that of a holiday replaces it."""
     text = """
         time_zone: Europe/Berlin
         shifts: [{start: "06:00", end: "14:00"}]
@@ -180,7 +180,7 @@ def test_days_have_their_factors(day: str, hours: float) -> None:
     assert hours_of_day(text, day) == hours
 
 
-def test_a_holiday_is_no_working_day_unless_told() -> None:
+def test_a_holiday_is_no_working_day_by_default() -> None:
     """Without a factor of its own it has 0."""
     assert hours_of_day(f"{WORKWEEK}holidays: [2026-12-24]", "2026-12-24") == 0
 
@@ -293,7 +293,7 @@ def test_maintenance_without_types_stops_all() -> None:
 
 
 def test_maintenance_far_ahead_is_found_at_once() -> None:
-    """The days between are not gone through: 170 years would take seconds."""
+    """The days between are skipped: 170 years would take seconds."""
     found = calendar('{time_zone: Europe/Berlin, maintenance: [{from: "2198-03-01T08:00", to: "2198-03-01T09:00"}]}')
     began = time.process_time()
 
@@ -364,7 +364,7 @@ CALENDARS = st.fixed_dictionaries(
 
 
 def by_definition(spec: CalendarSpec, day: date) -> list[bool]:
-    """Whether machines stand, for each minute of two days of UTC, by looking at the clock each minute."""
+    """Return whether there is a planned stop, for each minute of two days of UTC, by the clock at each minute."""
     zone, first = zone_info(spec.time_zone), datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(3)
     shown = [(first + timedelta(minutes=each)).astimezone(zone).replace(tzinfo=None) for each in range(7 * 1440)]
     stands = [True] * len(shown)
@@ -390,7 +390,7 @@ def by_definition(spec: CalendarSpec, day: date) -> list[bool]:
 
 @BRIEFLY
 @given(CALENDARS, st.sampled_from(CHANGES))
-def test_a_calendar_says_what_looking_at_the_clock_each_minute_says(data: dict[str, Any], day: date) -> None:
+def test_a_calendar_equals_its_definition_minute_by_minute(data: dict[str, Any], day: date) -> None:
     """Any calendar, on two days around a change of the clock, against minutes that are counted one by one."""
     spec = CalendarSpec.model_validate(data)
     found, begin_ms = Calendar(spec, "welding"), utc(str(day))
@@ -459,7 +459,7 @@ def heard(running: FactoryMessageGenerator, until: float) -> list[StateInterval 
     return truth
 
 
-def test_rows_say_planned_stop_while_the_calendar_does() -> None:
+def test_messages_report_planned_stops_of_the_calendar() -> None:
     """Every machine at its regular period, day and night; the status follows the calendar to the millisecond."""
     rows = [row for row in plant(small(WORKWEEK)).advance(MONDAY + 7 * DAY) if row.kind == "cnc_machine"]
     found = calendar(WORKWEEK)
@@ -471,7 +471,7 @@ def test_rows_say_planned_stop_while_the_calendar_does() -> None:
 
 
 def test_a_plant_with_a_calendar_is_the_same_plant_in_its_working_time() -> None:
-    """Three days of two shifts have the books of 46.5 hours without pause, CNC mills those of 44.5, to the millisecond.
+    """Three days of two shifts account for 46.5 hours without a break, CNC mills for 44.5, to the millisecond.
 
     So neither availability nor any other figure is touched by the calendar.
     """
@@ -505,8 +505,8 @@ def test_shares_of_planned_time_are_those_of_the_yaml() -> None:
     )
 
 
-def test_planned_stops_in_the_truth_are_those_of_the_calendar_and_no_job_ends_in_one() -> None:
-    """Every stop of every machine begins and ends when the calendar says so; what was under way goes on after it."""
+def test_planned_stops_in_the_ground_truth_are_those_of_the_calendar_and_no_job_ends_in_one() -> None:
+    """Every planned stop of every machine begins and ends by the calendar; stay and job continue after it."""
     found, begin_ms = calendar(WORKWEEK), utc("2026-01-05")
     end_ms = begin_ms + 7 * DAY_MS
     truth = heard(plant(small(WORKWEEK)), end_ms / 1000)
@@ -544,7 +544,7 @@ def test_orders_come_day_and_night() -> None:
 
 
 def test_a_plant_may_start_in_a_planned_stop() -> None:
-    """On Monday at 00:00 in Berlin all stand with a job in work; at 06:00 they go on with their mix of states."""
+    """On Monday at 00:00 in Berlin all stop with a job in progress; at 06:00 they continue with their mix of states."""
     running = plant(small(WORKWEEK), MONDAY - HOUR)
     night, morning = running.advance(MONDAY + 5 * HOUR - 0.001), running.advance(MONDAY + 5 * HOUR + 60)
 
@@ -554,7 +554,7 @@ def test_a_plant_may_start_in_a_planned_stop() -> None:
 
 
 def test_a_calendar_without_stops_changes_no_byte() -> None:
-    """Around the clock, in step with a calendar: the same rows as those of machines that live alone."""
+    """Around the clock, with an event queue: the same messages as without one."""
     data = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
     rows, same = (
         plant(parse(data | more)).advance(MONDAY + 2 * HOUR) for more in ({}, {"calendar": {"time_zone": "UTC"}})
@@ -566,7 +566,7 @@ def test_a_calendar_without_stops_changes_no_byte() -> None:
 
 @given(st.lists(st.integers(1, DAY_MS - 1), min_size=1, max_size=8))
 @settings(max_examples=10, deadline=None)
-def test_where_time_is_cut_changes_no_byte(cuts: list[int]) -> None:
+def test_steps_of_time_change_no_byte(cuts: list[int]) -> None:
     """In one piece or in any pieces, also at the very moments at which work begins and ends."""
     config, begin_ms = small(WORKWEEK), utc("2026-01-05")
     edges = [
@@ -590,8 +590,8 @@ def test_the_shards_of_a_plant_with_a_calendar_make_the_whole() -> None:
     assert [row.payload for row in sorted(shards, key=key)] == [row.payload for row in whole]
 
 
-def test_jobs_shorter_than_the_period_are_each_said_once() -> None:
-    """A crowded type says each job as it ends, and none in a planned stop."""
+def test_jobs_shorter_than_the_period_are_each_reported_once() -> None:
+    """A type that reports each job does so when it ends, and never in a planned stop."""
     running = plant(small(WORKWEEK, cycle_time_range=[20.0, 30.0]))
     jobs: list[StateInterval | FinishedJob] = []
     running.listen(jobs.append)
@@ -605,7 +605,7 @@ def test_jobs_shorter_than_the_period_are_each_said_once() -> None:
 
 @pytest.mark.parametrize("cycle", [[80.0, 120.0], [20.0, 30.0]], ids=["roomy", "crowded"])
 def test_a_calendar_may_come_and_go_while_the_plant_runs(cycle: list[float]) -> None:
-    """From one moment to the next all machines stand, those that are new too, and go on when the calendar is gone."""
+    """At one moment all machines stop, new ones too; they continue when the calendar is removed."""
     always, shifts = small(None, cycle_time_range=cycle), small(WORKWEEK, cycle_time_range=cycle)
     more = shifts.model_copy(update={"global_": Global(machine_counts=MachineCounts(cnc=8))})
     running = plant(always)
@@ -660,7 +660,7 @@ def test_the_hours_on_the_page_are_those_of_the_scenario() -> None:
 # Mistakes
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together(tmp_path: Path) -> None:
     """Wrong values, unknown keys and broken rules, each with its line and what would do."""
     text = """
   time_zone: Europe/Berln
@@ -722,15 +722,15 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         (' {time_zone: ""}', '0: calendar.time_zone: is not a time zone of the IANA database, got "": names are like'),
     ],
 )
-def test_a_mistake_is_told_in_plain_words(tmp_path: Path, text: str, mistake: str) -> None:
-    """Whatever is wrong with a calendar, one sentence says so."""
+def test_an_error_is_plain(tmp_path: Path, text: str, mistake: str) -> None:
+    """Every error of a calendar is one sentence."""
     (only,) = told(tmp_path, text)
 
     assert only.startswith(mistake)
 
 
 def test_times_and_dates_may_be_bare_where_yaml_keeps_them() -> None:
-    """YAML reads a bare 06:00 as text and a bare date as a date: both mean what they look like."""
+    """YAML reads a bare 06:00 as text and a bare date as a date: both are accepted."""
     spec = CalendarSpec.model_validate(
         yaml.safe_load("{time_zone: UTC, shifts: [{start: 06:00, end: '14:00'}], holidays: [2026-12-25]}")
     )
@@ -738,7 +738,7 @@ def test_times_and_dates_may_be_bare_where_yaml_keeps_them() -> None:
     assert (spec.shifts[0].start, spec.shifts[0].end, spec.holidays) == (360, 840, (date(2026, 12, 25),))
 
 
-def test_a_plant_has_no_calendar_unless_told() -> None:
+def test_a_plant_has_no_calendar_by_default() -> None:
     """The original's file has none."""
     assert load(ORIGINAL).calendar is None
     assert parse({**yaml.safe_load(ORIGINAL.read_text("utf-8")), "calendar": {"time_zone": "UTC"}}).calendar is not None

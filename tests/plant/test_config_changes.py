@@ -1,4 +1,4 @@
-"""What a reload does to machines whose states have other shares or stays, and what it says has changed."""
+"""What a reload does to machines whose states have other shares or stays, and how it describes the changes."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_jobs_ids_and_counters_stay() -> None:
     assert mix(plant, "cnc_machine")["idle"] > 0.4
 
 
-def test_other_stays_are_drawn_anew_too() -> None:
-    """Stays that were drawn by the old lengths would hold the old pace of change for as long."""
+def test_other_stays_are_drawn_again_too() -> None:
+    """Stays that were drawn by the old lengths would keep the old pace of change for that time."""
     slow = {"dwell_seconds": dict.fromkeys(DEFAULT, 100_000.0)}
     plant = running(only("cnc_machine", 500, **slow))
     plant.reload(only("cnc_machine", 500, dwell_seconds=dict.fromkeys(DEFAULT, 60.0)))
@@ -67,8 +67,8 @@ def test_other_stays_are_drawn_anew_too() -> None:
     assert stayed / 500 < 0.7**2 + 0.2**2 + 0.08**2 + 0.02**2 + 0.1
 
 
-def test_a_held_machine_stays_held_and_comes_out_in_the_new_mix() -> None:
-    """A reload in the break: after it the machines are as the new distribution says."""
+def test_a_suspended_machine_resumes_in_the_new_mix() -> None:
+    """After a reload in the break the machines have the new distribution."""
     calendar = {"time_zone": "UTC", "breaks": [{"start": "00:05", "end": "00:15"}]}
     with_break = only("cnc_machine", 1000).model_copy(update={"calendar": load_calendar(calendar)})
     changed = only("cnc_machine", 1000, status_distribution=IDLE).model_copy(update={"calendar": with_break.calendar})
@@ -86,7 +86,7 @@ def load_calendar(data: dict[str, Any]) -> CalendarSpec:
 
 
 def test_machines_of_other_types_do_not_notice() -> None:
-    """Their rows are the same to the byte."""
+    """Their messages are the same to the byte."""
     plant, twin = running(config()), running(config())
     plant.reload(config(cnc_machine={"status_distribution": IDLE}))
 
@@ -109,7 +109,7 @@ def test_the_same_mix_in_other_numbers_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("shard", [1, 2])
-def test_the_same_reload_at_the_same_time_says_the_same(shard: int) -> None:
+def test_the_same_reload_at_the_same_time_gives_the_same_messages(shard: int) -> None:
     """Also in a part of the plant."""
     said = []
     for _ in range(2):
@@ -120,8 +120,8 @@ def test_the_same_reload_at_the_same_time_says_the_same(shard: int) -> None:
     assert said[0] == said[1]
 
 
-def test_what_has_changed_is_told_in_a_few_words() -> None:
-    """By type, with the rate that the plant now comes to."""
+def test_changes_are_described_in_a_few_words() -> None:
+    """By type, with the new rate of the plant."""
     before = load(ROOT / "message_structure.yaml")
     after = config(
         {"welding": 6},

@@ -1,4 +1,4 @@
-"""Machines that are held from outside, and machines that live in step: time of their own, and the same bytes."""
+"""The event queue, and machines suspended from outside: their time is paused, and their bytes are the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Told = StateInterval | FinishedJob
 
 
 class Stops:
-    """Holds some machines for a reason, again and again: `every_ms` from start to start, `for_ms` each time."""
+    """Suspends some machines for a reason, again and again: `every_ms` from start to start, `for_ms` each time."""
 
     def __init__(self, machines: Sequence[Machine], reason: State, every_ms: int, for_ms: int) -> None:
         self._machines, self._reason = machines, reason
@@ -47,7 +47,7 @@ def machines(plant: FactoryMessageGenerator) -> list[Machine]:
 
 
 def stopped(plants: PlantConfig, every_ms: int, for_ms: int, *reasons: State) -> FactoryMessageGenerator:
-    """A plant whose machines are held together, now and then, for each of the reasons."""
+    """Return a plant whose machines are suspended together, now and then, for each of the reasons."""
     plant = FactoryMessageGenerator.of(plants, 1)
     reasons = reasons or (PLANNED_STOP,)
     plant.couple(*(Stops(machines(plant), reason, every_ms + 700 * n, for_ms) for n, reason in enumerate(reasons)))
@@ -64,8 +64,8 @@ def mill(**values: Any) -> Machine:
 # One machine, held
 
 
-def test_a_held_machine_has_no_event_of_its_own() -> None:
-    """However long it is held; its state is the reason, and its job stays as it is."""
+def test_a_suspended_machine_has_no_event_of_its_own() -> None:
+    """However long it is suspended; its state is the reason, and its job stays as it is."""
     one = mill()
     one.advance_to(START_MS + 60_000)
     job, progress = one.job, one.progress(START_MS + 60_000)
@@ -78,8 +78,8 @@ def test_a_held_machine_has_no_event_of_its_own() -> None:
 
 @given(at=st.integers(0, 200_000), held=st.integers(0, 10**7))
 @settings(max_examples=50, deadline=None)
-def test_a_released_machine_goes_on_where_it_stood(at: int, held: int) -> None:
-    """State, rest of the stay, rest of the job: it does as much later as it was held what it would have done."""
+def test_a_resumed_machine_continues_its_stay_and_its_job(at: int, held: int) -> None:
+    """State, rest of the stay, rest of the job: every event is late by the length of the suspension."""
     one, free = mill(), mill()
     one.suspend(BLOCKED, START_MS + at)
     one.resume(BLOCKED, START_MS + at + held)
@@ -91,7 +91,7 @@ def test_a_released_machine_goes_on_where_it_stood(at: int, held: int) -> None:
 
 
 def test_the_first_in_rank_of_several_reasons_shows() -> None:
-    """A planned stop before blocked, blocked before starved; in whatever order they come and go."""
+    """A planned stop before blocked, blocked before starved; in any order of suspending and resuming."""
     one, shown = mill(), []
     for act, reason in (
         *((one.suspend, STARVED), (one.suspend, PLANNED_STOP), (one.suspend, BLOCKED)),
@@ -104,7 +104,7 @@ def test_the_first_in_rank_of_several_reasons_shows() -> None:
 
 
 def test_a_reason_counts_once_and_an_unknown_one_not_at_all() -> None:
-    """Holding twice needs one release; releasing what does not hold changes nothing."""
+    """Suspending twice needs one resume; resuming an unknown reason changes nothing."""
     one = mill()
     one.resume(STARVED, START_MS)
     assert one.suspension is None
@@ -118,7 +118,7 @@ def test_a_reason_counts_once_and_an_unknown_one_not_at_all() -> None:
     assert one.next_ms == mill().next_ms + 30
 
 
-def test_the_time_of_each_reason_is_in_the_books() -> None:
+def test_the_time_of_each_reason_is_in_the_accounts() -> None:
     """As it showed: 10 s starved, 20 s in a planned stop, 10 s blocked; only the planned stop is not planned time."""
     plant = FactoryMessageGenerator.of(only("cnc_machine", 1), 1)
     [one] = machines(plant)
@@ -138,8 +138,8 @@ def test_the_time_of_each_reason_is_in_the_books() -> None:
     assert figures.planned_seconds == 40
 
 
-def test_a_held_machine_may_be_given_another_model() -> None:
-    """Its own state is taken along, or drawn anew where it is gone; it stays held, and then goes on in that."""
+def test_a_suspended_machine_may_get_another_runtime() -> None:
+    """It keeps its own state, or draws one if that was removed; it stays suspended, and then continues in it."""
     plant = FactoryMessageGenerator.of(only("cnc_machine", 30, dwell_seconds=BUSY), 1)
     for one in machines(plant):
         one.suspend(BLOCKED, START_MS)
@@ -182,8 +182,8 @@ def test_living_in_step_is_living_alone_where_nobody_interferes(plants: list[Pla
         assert in_step.advance(in_step.now + seconds) == alone.advance(alone.now + seconds)
 
 
-def test_a_job_that_waits_when_its_type_becomes_crowded_is_said_in_step_too() -> None:
-    """At the machine's next event, or in its next row if that comes first."""
+def test_an_unreported_job_is_reported_in_order_when_its_type_starts_to_report_each_job() -> None:
+    """At the machine's next event, or in its next message if that is earlier."""
     restless = {"dwell_seconds": {"running": 5.0, "idle": 2.0, "cooling": 2.0, "faulted": 2.0}}
     crowd = only("welding", 300, cycle_time_range=[0.5, 1.0], **restless)
     alone, in_step = (FactoryMessageGenerator.of(only("welding", 300, **restless), 1) for _ in range(2))
@@ -199,10 +199,8 @@ def test_a_job_that_waits_when_its_type_becomes_crowded_is_said_in_step_too() ->
 
 @given(plants=PLANTS, cuts=CUTS, every=st.integers(2_000, 60_000))
 @settings(max_examples=40, deadline=None)
-def test_where_the_time_is_cut_changes_no_byte_of_held_machines(
-    plants: PlantConfig, cuts: list[float], every: int
-) -> None:
-    """Rows and what the listener hears are the same in one piece and in many, whoever looks at the books."""
+def test_steps_of_time_change_no_byte_of_suspended_machines(plants: PlantConfig, cuts: list[float], every: int) -> None:
+    """Messages and ground truth do not depend on the steps of time, nor on OEE figures that are read meanwhile."""
     whole, pieces = (stopped(plants, every, every // 3, PLANNED_STOP, STARVED) for _ in range(2))
     heard: list[list[Told]] = [[], []]
     for plant, told in zip((whole, pieces), heard, strict=True):
@@ -216,7 +214,7 @@ def test_where_the_time_is_cut_changes_no_byte_of_held_machines(
     assert heard[0] == heard[1]
 
 
-def unheld(stays: Sequence[StateInterval]) -> Iterator[tuple[str, int]]:
+def without_suspensions(stays: Sequence[StateInterval]) -> Iterator[tuple[str, int]]:
     """States with their lengths, as if no time had passed in planned stops; neighbours put together."""
     state, length_ms = "", 0
     for stay in stays:
@@ -242,12 +240,12 @@ def test_stays_and_jobs_pass_on_operating_time_alone(plants: PlantConfig) -> Non
     for name in (view.machine_id for view in plant.machines()):
         held, unstopped = ([each for each in its if each.machine_id == name] for its in told)
         stays = [[each for each in its if isinstance(each, StateInterval)] for its in (held, unstopped)]
-        assert list(unheld(stays[0])) == list(unheld(stays[1]))
+        assert list(without_suspensions(stays[0])) == list(without_suspensions(stays[1]))
         jobs = [[each for each in its if isinstance(each, FinishedJob)] for its in (held, unstopped)]
         assert [job.job_id for job in jobs[0]] == [job.job_id for job in jobs[1]]
 
 
-def test_rows_of_held_machines_come_and_say_so() -> None:
+def test_suspended_machines_report_the_reason() -> None:
     """At their times as ever, a third of them from a stop of a third of the time."""
     told = by_machine(stopped(config(), 60_000, 20_000).advance(START + 3600))
     free = by_machine(said(config(), 3600))
@@ -260,7 +258,7 @@ def test_rows_of_held_machines_come_and_say_so() -> None:
 
 @pytest.mark.parametrize("plants", [config(), original()], ids=["default", "original"])
 def test_no_job_is_lost_or_repeated_in_a_stop(plants: PlantConfig) -> None:
-    """Each machine's numbers are consecutive, be its type crowded or not."""
+    """Each machine's numbers are consecutive, whether its type reports each job or not."""
     for name, its in by_machine(stopped(plants, 6_000, 2_000).advance(START + 3600)).items():
         ids = [identity for row in its if "machine_id" in row and (identity := job_id(row))]
         assert consecutive(ids)
@@ -269,8 +267,10 @@ def test_no_job_is_lost_or_repeated_in_a_stop(plants: PlantConfig) -> None:
 
 @given(plants=PLANTS, silent=st.floats(0, 600), every=st.integers(2_000, 60_000))
 @settings(max_examples=30, deadline=None)
-def test_after_a_silent_time_held_machines_say_the_same(plants: PlantConfig, silent: float, every: int) -> None:
-    """As without holds: the rest of the rows is the same to the byte."""
+def test_after_dropped_messages_suspended_machines_emit_the_same(
+    plants: PlantConfig, silent: float, every: int
+) -> None:
+    """As without suspensions: the rest of the messages is the same to the byte."""
     quiet, loud = (stopped(plants, every, every // 3) for _ in range(2))
     quiet.live(START + silent)
     loud.advance(START + silent)
@@ -281,7 +281,7 @@ def test_after_a_silent_time_held_machines_say_the_same(plants: PlantConfig, sil
 
 
 def test_the_next_deadline_is_known_in_step_too() -> None:
-    """Nothing is said before it."""
+    """No message is emitted before it."""
     plant = stopped(original(), 20_000, 10_000)
     for _ in range(500):
         due = plant.next_due()
@@ -290,7 +290,7 @@ def test_the_next_deadline_is_known_in_step_too() -> None:
 
 
 def test_machines_may_be_left_to_themselves_again() -> None:
-    """Without coupled things the plant goes on as it stands."""
+    """Without participants the plant goes on from its current state."""
     plant = stopped(config(), 60_000, 20_000)
     plant.advance(START + 90)
     plant.couple()

@@ -1,4 +1,4 @@
-"""The books: exact at any moment, and the same truth as the listener hears and the rows report."""
+"""OEE accounts: exact at any moment, and equal to the ground truth and to what messages report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BUSY = {"running": 40.0, "idle": 5.0, "maintenance": 8.0, "faulted": 2.0}
 
 Told = StateInterval | FinishedJob
 Sums = tuple[dict[str, int], dict[str, int]]
-"""Milliseconds by state, jobs by result; noughts left out."""
+"""Milliseconds by state, jobs by result, without zeros."""
 
 
 def ms(seconds: float) -> int:
@@ -32,7 +32,7 @@ def ms(seconds: float) -> int:
 
 
 def heard(plant: FactoryMessageGenerator) -> list[Told]:
-    """What a plant will tell its listener."""
+    """Return the list to which a plant's listener adds its events."""
     told: list[Told] = []
     plant.listen(told.append)
     return told
@@ -57,7 +57,7 @@ def jobs(told: Iterable[Told]) -> dict[str, list[FinishedJob]]:
 
 
 def told_sums(told: Iterable[Told], machine_id: str, from_ms: int, to_ms: int) -> Sums:
-    """A machine's sums from what the listener heard; a moment between two stretches belongs to the second."""
+    """Return a machine's sums from the ground truth; a moment between two spans belongs to the second."""
     its = [each for each in told if each.machine_id == machine_id]
     times, results = Counter[str](), Counter[str]()
     for stay in stays(its)[machine_id]:
@@ -67,7 +67,7 @@ def told_sums(told: Iterable[Told], machine_id: str, from_ms: int, to_ms: int) -
 
 
 def book_sums(figures: MachineOee) -> Sums:
-    """The same from the books."""
+    """Return the same from the accounts."""
     times = {figures.producing_state: ms(figures.producing_seconds)}
     times |= {state: ms(seconds) for state, seconds in figures.stopped_seconds.items()}
     return dict(+Counter(times)), dict(+Counter(figures.results))
@@ -80,7 +80,7 @@ def bounds(span: Span, now_ms: int) -> tuple[int, int]:
 
 
 def weld(count: int, report: float, cycle: list[float], dwell: float, **losses: float) -> PlantConfig:
-    """Welding stations, crowded or not, with other stays."""
+    """Return welding stations that report each job or not, with other stays."""
     dwells = {"running": 3 * dwell, "idle": dwell, "cooling": dwell / 2, "faulted": dwell}
     values = {"report_seconds": report, "cycle_time_range": cycle, "dwell_seconds": dwells}
     return only("welding", count, **values | NO_LOSSES | losses)
@@ -136,7 +136,7 @@ def test_producing_time_is_the_time_of_the_jobs(plants: PlantConfig, moments: li
 
 @given(plants=PLANTS, moments=MOMENTS, start=st.integers(0, HOUR_MS))
 @settings(max_examples=40, deadline=None)
-def test_books_and_listener_tell_the_same(plants: PlantConfig, moments: list[float], start: int) -> None:
+def test_accounts_and_ground_truth_agree(plants: PlantConfig, moments: list[float], start: int) -> None:
     """Times and results of each span, put together from single stays and jobs."""
     began = START + start / 1000
     plant = FactoryMessageGenerator.of(plants, 1, start=began)
@@ -153,7 +153,7 @@ def test_books_and_listener_tell_the_same(plants: PlantConfig, moments: list[flo
 @given(plants=PLANTS, moments=MOMENTS)
 @settings(max_examples=20, deadline=None)
 def test_stays_follow_each_other_without_gap_or_overlap(plants: PlantConfig, moments: list[float]) -> None:
-    """From the start to where the truth was closed, however often it was."""
+    """From the start to where the ground truth was closed, however often it was."""
     plant = FactoryMessageGenerator.of(plants, 1)
     told = heard(plant)
     for moment in moments:
@@ -166,8 +166,8 @@ def test_stays_follow_each_other_without_gap_or_overlap(plants: PlantConfig, mom
 
 
 @pytest.mark.parametrize("plants", [config(), original()], ids=["default", "original"])
-def test_the_listener_hears_of_the_jobs_that_rows_report(plants: PlantConfig) -> None:
-    """The same ids in the same order, results and cycle times; the last one may still wait for its row."""
+def test_the_ground_truth_has_the_jobs_that_messages_report(plants: PlantConfig) -> None:
+    """The same ids in the same order, results and cycle times; the last job may be unreported."""
     plant = FactoryMessageGenerator.of(plants, 1)
     told = heard(plant)
     reported = by_machine(plant.advance(START + 2 * 3600))
@@ -192,7 +192,7 @@ def test_a_job_starts_where_the_one_before_ends() -> None:
         assert all(job.finished_ms - job.started_ms >= job.cycle_ms >= job.ideal_ms for job in its)
 
 
-def test_an_hour_without_an_event_is_in_the_books_too() -> None:
+def test_an_hour_without_an_event_is_in_the_accounts_too() -> None:
     """Stays and jobs of years: three hours on, this hour and the last are what they must be."""
     endless = {"running": 1e7, "idle": 1e7, "maintenance": 1e7, "faulted": 1e7}
     plant = FactoryMessageGenerator.of(
@@ -235,7 +235,7 @@ def test_the_figures_are_those_of_the_standard() -> None:
 
 
 def test_a_figure_of_nothing_is_none() -> None:
-    """No planned time, no producing time, no job: no number stands for that."""
+    """Without planned time, producing time or jobs there is no number."""
     nothing = Oee(0.0, 0.0, {"planned_stop": 60.0}, 0.0, {}, 0)
 
     assert (nothing.availability, nothing.performance, nothing.quality, nothing.oee) == (None,) * 4
@@ -256,7 +256,7 @@ def test_a_passed_test_is_good() -> None:
     [("cnc_machine", 10, 5), ("printer_3d", 200, 10), ("welding", 6, 5), ("painting", 4, 10 / 3), ("testing", 20, 10)],
 )
 def test_the_ideal_cycle_is_the_shortest(key: str, ideal: float, period: float) -> None:
-    """Of the range, of a test, or what a print takes; it is told with the machine's period and producing state."""
+    """By the range, by a test, or by a print; it is reported with the machine's period and producing state."""
     [figures] = FactoryMessageGenerator.of(only(key, 1), 1).oee()
 
     assert figures.ideal_cycle_seconds == ideal
@@ -279,7 +279,7 @@ def test_performance_is_never_above_1(plants: list[PlantConfig], moments: list[f
 
 @pytest.mark.parametrize("extras", [{}, {"flow": {}}, {"calendar": SHIFTS}, {"flow": {}, "calendar": SHIFTS}], ids=str)
 def test_hours_add_up_to_the_run(extras: dict[str, Any]) -> None:
-    """Producing and ideal time, to the millisecond, with whatever holds machines up; and no hour is above 100 %."""
+    """Producing and ideal time, to the millisecond, with any suspensions; and no hour is above 100 %."""
     plant = FactoryMessageGenerator.of(parse({**default(), **extras}), 1, start=START + 1234.567)
     sums: Counter[tuple[str, str]] = Counter()
     for hour in (*range(1, 13), 12.5):
@@ -322,10 +322,8 @@ def test_a_print_that_takes_its_time_has_a_performance_of_1() -> None:
 
 @given(plants=st.lists(PLANTS, min_size=1, max_size=4), silent=st.floats(0, 4000), then=st.floats(0, 10))
 @settings(max_examples=40, deadline=None)
-def test_after_a_silent_time_rows_are_what_they_would_have_been(
-    plants: list[PlantConfig], silent: float, then: float
-) -> None:
-    """Said or not, what happens is the same: the rest of the rows is the same to the byte, over reloads too."""
+def test_dropped_messages_do_not_change_later_ones(plants: list[PlantConfig], silent: float, then: float) -> None:
+    """Dropped messages change nothing: the rest of the messages is the same to the byte, also after reloads."""
     quiet, loud = (FactoryMessageGenerator.of(plants[0], 1) for _ in range(2))
     for each in plants:
         quiet.reload(each)
@@ -338,7 +336,7 @@ def test_after_a_silent_time_rows_are_what_they_would_have_been(
     assert quiet.oee() == loud.oee()
 
 
-def test_a_job_that_waits_for_its_row_over_a_reload_waits_through_silence_too() -> None:
+def test_an_unreported_job_is_kept_over_a_reload_and_dropped_messages() -> None:
     """Of 500 stations many have one that is finished and not reported; one silent second takes only what it has to."""
     quiet, loud = (FactoryMessageGenerator.of(only("welding", 500, **NO_LOSSES), 1) for _ in range(2))
     for plant in (quiet, loud):
@@ -353,7 +351,7 @@ def test_a_job_that_waits_for_its_row_over_a_reload_waits_through_silence_too() 
 
 @given(plants=PLANTS, looks=st.lists(st.floats(0, 600), max_size=20).map(sorted))
 @settings(max_examples=30, deadline=None)
-def test_looking_at_the_books_changes_no_byte(plants: PlantConfig, looks: list[float]) -> None:
+def test_reading_the_accounts_changes_no_byte(plants: PlantConfig, looks: list[float]) -> None:
     """However often and whenever: machines do what they would have done."""
     plant, alone = (FactoryMessageGenerator.of(plants, 1) for _ in range(2))
     told: list[Message] = plant.advance(START)
@@ -365,8 +363,8 @@ def test_looking_at_the_books_changes_no_byte(plants: PlantConfig, looks: list[f
     assert told + plant.advance(START + 600) == alone.advance(START + 600)
 
 
-def test_a_week_of_truth_is_soon_lived() -> None:
-    """Half a million jobs and not a row; orders come and go too."""
+def test_a_week_of_ground_truth_is_fast() -> None:
+    """Half a million jobs without messages, with orders and dispatches."""
     plant = FactoryMessageGenerator.of(config(), 1)
     plant.live(START + 7 * 86_400)
     snapshot = plant.snapshot()
@@ -379,7 +377,7 @@ def test_a_week_of_truth_is_soon_lived() -> None:
 # Reload
 
 
-def test_books_go_on_over_a_reload() -> None:
+def test_accounts_continue_over_a_reload() -> None:
     """Times and jobs of before stay in; each job is credited by the ideal cycle that was in force as it was begun."""
     plant = FactoryMessageGenerator.of(only("welding", 1, **NO_LOSSES), 1)
     [machine] = (machine for fleet in plant._parts.fleets for machine in fleet.machines)
@@ -399,7 +397,7 @@ def test_books_go_on_over_a_reload() -> None:
     assert sum(book_sums(after)[0].values()) == 4_000_000
 
 
-def test_a_state_that_is_gone_ends_and_stays_in_the_books() -> None:
+def test_a_removed_state_ends_and_stays_in_the_accounts() -> None:
     """Its stays end at the reload at the latest, and their time is kept."""
     plant = FactoryMessageGenerator.of(only("cnc_machine", 30, dwell_seconds=BUSY), 1)
     told = heard(plant)
@@ -418,7 +416,7 @@ def test_a_state_that_is_gone_ends_and_stays_in_the_books() -> None:
 
 
 def test_a_machine_that_is_taken_away_ends_its_stay() -> None:
-    """At that moment; one of the same number that comes later has books of its own."""
+    """At that moment; a later machine of the same number has its own account."""
     plant = FactoryMessageGenerator.of(only("welding", 3), 1)
     told = heard(plant)
     plant.live(START + 100)
@@ -435,7 +433,7 @@ def test_a_machine_that_is_taken_away_ends_its_stay() -> None:
 
 
 def test_nobody_need_listen() -> None:
-    """A listener that has gone hears nothing more."""
+    """A listener that was removed receives nothing more."""
     plant = FactoryMessageGenerator.of(config(), 1)
     told = heard(plant)
     plant.live(START + 60)

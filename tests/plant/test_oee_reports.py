@@ -1,4 +1,4 @@
-"""Facts about the truth as messages: off unless asked for, exact, retained, and without a trace in any other row."""
+"""Facts about OEE reports: off by default, exact, retained, and without effect on other messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def with_reports(report_seconds: float) -> PlantConfig:
 
 
 def said(config: PlantConfig, *steps: float) -> list[Message]:
-    """What the plant says over some stretches of time."""
+    """Return the messages of a plant for some time spans."""
     plant = FactoryMessageGenerator.of(config, 1)
     return [message for step in steps for message in plant.advance(plant.now + step)]
 
@@ -37,7 +37,7 @@ def reports(messages: list[Message]) -> list[Message]:
 
 
 def test_nobody_reports_unless_asked_to() -> None:
-    """The default plant says nothing of the kind."""
+    """The default plant emits no OEE reports."""
     assert reports(said(DEFAULT, 3600)) == []
 
 
@@ -72,7 +72,7 @@ def test_the_forecast_counts_reports() -> None:
     assert reporting - usual == pytest.approx(11.0)
 
 
-def test_reports_leave_no_trace_in_other_rows() -> None:
+def test_reports_do_not_change_other_messages() -> None:
     """All other messages are byte for byte as without."""
     others = [message for message in said(with_reports(7.5), 1800) if message.kind != "oee"]
 
@@ -86,7 +86,7 @@ def test_a_cut_changes_no_byte() -> None:
     assert said(config, 60, 0.001, 239.999) == said(config, 300)
 
 
-def test_a_report_is_the_truth_of_its_moment() -> None:
+def test_a_report_has_the_figures_of_its_moment() -> None:
     """Its figures are those of the ledger as of its timestamp."""
     plant = FactoryMessageGenerator.of(with_reports(1800), 1)
     last = {message.source: json.loads(message.payload) for message in reports(plant.advance(plant.now + 3600))}
@@ -97,7 +97,7 @@ def test_a_report_is_the_truth_of_its_moment() -> None:
 
 
 def test_a_report_has_a_topic_of_its_own_and_is_retained() -> None:
-    """`factory/oee/CNC-01`, kept by the broker; rows of machines are not."""
+    """`factory/oee/CNC-01`, retained by the broker; messages of machines are not."""
     row, report = Message("cnc_machine", "CNC-01", "S", 0, 1, b"{}"), Message("oee", "oee/CNC-01", None, 0, 1, b"{}")
     encoder = Encoder(lambda message: message.source, retained=RETAINED)
     packets = [mqtt5.read(memoryview(encoder.frame(message, 2000)))[0] for message in (row, report)]

@@ -1,4 +1,4 @@
-"""Orders and dispatches: Poisson at their rates, first come first served."""
+"""Orders and dispatches: Poisson arrivals at their rates, the oldest order first."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_gaps_are_exponential() -> None:
 
 
 def test_arrivals_do_not_depend_on_each_other() -> None:
-    """A gap says nothing of the next one: no correlation beyond four standard errors."""
+    """A gap does not depend on the one before: no correlation beyond four standard errors."""
     found = [gap / 10_000 - 1 for gap in gaps(said(business(360.0, 0.0), 50 * 3600))]
     products = [a * b for a, b in pairwise(found)]
 
@@ -70,7 +70,7 @@ def test_the_first_order_is_as_far_off_as_any_other() -> None:
 
 
 def test_dispatches_take_the_orders_in_turn() -> None:
-    """The oldest order not yet dispatched, never one that is still to come."""
+    """The oldest open order, never one that is not placed yet."""
     orders, dispatches = split(said(business(60.0, 50.0), 48 * 3600))
     placed = {order["order_id"]: order["timestamp"] for order in orders}
 
@@ -97,8 +97,8 @@ def moment(row: Row) -> datetime:
     return datetime.fromisoformat(row["timestamp"])
 
 
-def test_a_dispatch_without_an_open_order_is_not_said() -> None:
-    """Ten times as many dispatches as orders: each order goes out once, most of them at once."""
+def test_a_dispatch_without_an_open_order_emits_nothing() -> None:
+    """Ten times as many dispatches as orders: each order is dispatched once, most of them soon."""
     plant = FactoryMessageGenerator.of(business(60.0, 600.0), seed=1)
     orders, dispatches = split(plant.advance(START + 48 * 3600))
 
@@ -178,7 +178,7 @@ def test_another_rate_holds_from_the_reload_on_and_open_orders_stay() -> None:
 
 
 def test_a_reload_with_the_same_rate_moves_no_arrival() -> None:
-    """What is due stays due, whatever else has changed."""
+    """Arrivals stay the same, whatever else has changed."""
     plant = FactoryMessageGenerator.of(business(360.0), seed=1)
     told = plant.advance(START + 1800)
     plant.reload(

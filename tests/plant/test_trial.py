@@ -39,7 +39,7 @@ class Broken(Exception):
 
 
 class Heard(list[StateInterval | FinishedJob]):
-    """All that a listener is told."""
+    """Everything that a listener receives."""
 
     def __call__(self, event: StateInterval | FinishedJob) -> None:
         """Keep it."""
@@ -47,14 +47,14 @@ class Heard(list[StateInterval | FinishedJob]):
 
 
 def told(config: PlantConfig, seconds: float) -> tuple[FactoryMessageGenerator, Heard, list[Message]]:
-    """A plant that has run for some time, its listener, and what it has said."""
+    """Return a plant that has run for some time, the events of its listener, and its messages."""
     plant, heard = FactoryMessageGenerator.of(config, 1), Heard()
     plant.listen(heard)
     return plant, heard, plant.advance(START + seconds)
 
 
 def assert_sound(plant: FactoryMessageGenerator, said: list[Message], since: float) -> None:
-    """Nothing is repeated or left out, rows keep their step since a moment, and each machine's time adds up."""
+    """Nothing is repeated or left out, messages keep their period since a moment, and each machine's time adds up."""
     assert_nothing_repeated(said)
     for kind in plant.oee():
         total = kind.producing_seconds + sum(kind.stopped_seconds.values())
@@ -72,7 +72,7 @@ def assert_sound(plant: FactoryMessageGenerator, said: list[Message], since: flo
 
 
 def assert_nothing_repeated(said: list[Message]) -> None:
-    """Rows of a source are counted without a gap, and no job or order is reported twice."""
+    """Sequences of a source have no gap, and no job or order is reported twice."""
     counted: dict[str, int] = Counter()
     for message in said:
         counted[message.source] += 1
@@ -85,13 +85,13 @@ REPORTING = (b'"quality":"', b'"test_result":"', b'"order_id":"')
 
 
 def reported(row: dict[str, Any]) -> str:
-    """The job whose end a row reports, or the order and what has become of it."""
+    """Return the job that a message reports as finished, or the order and its event."""
     return row["event_type"] + row["order_id"] if "order_id" in row else str(job_id(row))
 
 
 @pytest.mark.parametrize(("first", "then"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 def test_any_shipped_plant_may_become_any_other(first: str, then: str) -> None:
-    """After an hour, and for an hour: nothing is lost or repeated, and all books are right."""
+    """After an hour, and for an hour: nothing is lost or repeated, and all accounts are right."""
     plant, _, said = told(SHIPPED[first], HOUR)
     plant.reload(SHIPPED[then])
     said += plant.advance(START + 2 * HOUR)
@@ -130,7 +130,7 @@ def breaking(call: int) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize(("first", "then"), OTHERS, ids=["-".join(pair) for pair in OTHERS])
 def test_a_change_that_fails_anywhere_leaves_no_trace(first: str, then: str) -> None:
-    """Not in a byte of what is said, nor in what listeners hear, then and after the next change, which succeeds."""
+    """No byte of messages and no event of listeners differs, then and after the next change, which succeeds."""
     plant, heard, _ = told(SHIPPED[first], 900.0)
     twin, twin_heard, _ = told(SHIPPED[first], 900.0)
     calls = in_all(SHIPPED[first], SHIPPED[then])
@@ -155,7 +155,7 @@ def in_all(first: PlantConfig, then: PlantConfig) -> int:
 
 
 def test_what_would_fail_soon_after_a_change_is_refused_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stretch of plant time is rehearsed, of which nobody hears."""
+    """Some plant time is rehearsed, without any call of a listener."""
     quick = SHIPPED["message_structure"].message_types.customer_order.model_copy(  # type: ignore[union-attr]
         update={"orders_per_hour": 3600.0}
     )
@@ -176,8 +176,8 @@ def test_what_would_fail_soon_after_a_change_is_refused_with_it(monkeypatch: pyt
     assert heard == twin_heard
 
 
-def test_a_rehearsal_is_heard_by_nobody() -> None:
-    """Listeners are told what the change itself ended, and nothing twice."""
+def test_a_rehearsal_calls_no_listener() -> None:
+    """Listeners receive what the change itself ended, and nothing twice."""
     plant, heard, _ = told(SHIPPED["message_structure"], 600.0)
     before = len(heard)
     plant.reload(SHIPPED["spaceship-flow"])
@@ -193,8 +193,8 @@ def test_a_rehearsal_is_heard_by_nobody() -> None:
         assert all(earlier.to_ms == later.from_ms for earlier, later in pairwise(stays))
 
 
-def test_orders_of_a_rehearsal_are_heard_by_nobody() -> None:
-    """Whoever keeps account of orders hears of each when its time comes, and once."""
+def test_orders_of_a_rehearsal_call_no_listener() -> None:
+    """A listener for orders receives each when it is due, and once."""
     config = SHIPPED["message_structure"]
     order = config.message_types.customer_order
     assert order
@@ -211,8 +211,8 @@ def test_orders_of_a_rehearsal_are_heard_by_nobody() -> None:
     assert heard == [row.time_ms for row in rows if row.kind in {"customer_order", "dispatch"}] != []
 
 
-def test_a_look_at_machines_sees_nothing_of_a_change_that_is_taken_back() -> None:
-    """It goes on over it as if it had never been tried."""
+def test_a_snapshot_does_not_see_a_change_that_is_taken_back() -> None:
+    """The snapshot goes on as if the change had never been tried."""
     plant, twin = (told(SHIPPED["message_structure"], 600.0)[0] for _ in range(2))
     looks = plant.still().figures()
     seen = list(next(looks))
@@ -238,7 +238,7 @@ def test_what_was_tried_is_kept_or_taken_back() -> None:
 
 @pytest.mark.parametrize("shards", [1, 2, 3])
 def test_what_a_removed_machine_did_is_no_part_of_one_that_comes_later(shards: int) -> None:
-    """Its books go with it, in each part of a plant."""
+    """Its account is removed with it, in each part of a plant."""
     config = SHIPPED["message_structure"]
     counts = config.global_.machine_counts.model_copy(update={"cnc": 1, "welding": 0})
     fewer = config.model_copy(update={"global_": config.global_.model_copy(update={"machine_counts": counts})})
@@ -260,7 +260,7 @@ def test_what_a_removed_machine_did_is_no_part_of_one_that_comes_later(shards: i
 
 
 def test_a_plant_at_the_end_of_the_calendar_is_rehearsed_no_further() -> None:
-    """What cannot be said any more is no reason to refuse what can."""
+    """A timestamp that cannot be written is no reason to reject earlier ones."""
     start = 253_402_300_740.0
     plant = FactoryMessageGenerator.of(SHIPPED["message_structure"], 1, start=start)
     plant.rehearse()

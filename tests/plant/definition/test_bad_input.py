@@ -1,4 +1,4 @@
-"""Whatever a file holds, it loads or is refused with file, path and rule: soon, and in little memory."""
+"""Any file loads or is rejected with file, path and rule: soon, and in little memory."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ Judge = Callable[[str | bytes], list[ConfigError]]
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
-    """The mistakes in a file with this content, after a look at what they hold and how long it took."""
+def check_file(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """Return the errors of a file with this content; check their form and the time that they took."""
     file = tmp_path_factory.mktemp("bad") / "plant.yaml"
 
     def mistakes(content: str | bytes) -> list[ConfigError]:
@@ -59,7 +59,7 @@ def _mistakes(file: Path) -> list[ConfigError]:
 
 
 def deep(opening: str) -> str:
-    """As many openings as a megabyte holds."""
+    """Return a megabyte of openings."""
     return opening * (1_000_000 // len(opening))
 
 
@@ -223,9 +223,11 @@ NASTY: dict[str, tuple[str | bytes, str, str]] = {
 
 
 @pytest.mark.parametrize(("content", "path", "rule"), NASTY.values(), ids=NASTY.keys())
-def test_a_nasty_file_is_refused_at_the_right_place(judge: Judge, content: str | bytes, path: str, rule: str) -> None:
+def test_a_nasty_file_is_refused_at_the_right_place(
+    check_file: Judge, content: str | bytes, path: str, rule: str
+) -> None:
     """Each way to break a file has its own words."""
-    assert any(each.path == path and rule in each.rule for each in judge(content))
+    assert any(each.path == path and rule in each.rule for each in check_file(content))
 
 
 @pytest.mark.parametrize(
@@ -245,9 +247,9 @@ def test_a_file_that_is_none_is_refused(path: str, rule: str) -> None:
     assert caught.value.mistakes == [ConfigError(path, None, "(top level)", rule)]
 
 
-def test_an_unreadable_value_is_told_once(judge: Judge) -> None:
+def test_an_unreadable_value_is_reported_once(check_file: Judge) -> None:
     """What could not be read is not also of the wrong type."""
-    assert [each.rule for each in judge(with_interval("2001-99-99"))] == [
+    assert [each.rule for each in check_file(with_interval("2001-99-99"))] == [
         "cannot be read as a date; if it is text, put it in quotes"
     ]
 
@@ -273,7 +275,7 @@ VALUES = st.recursive(
 
 
 def leaves(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The places of all values, those that hold others included."""
+    """Return the places of all values, including lists and mappings."""
     yield place
     steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, each in steps:
@@ -301,25 +303,25 @@ def replaced(place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 @BRIEFLY
 @given(SYNTAX | st.text() | st.binary())
-def test_any_text_gets_an_answer(judge: Judge, content: str | bytes) -> None:
+def test_any_text_gets_an_answer(check_file: Judge, content: str | bytes) -> None:
     """No text of any kind is a plant."""
-    assert judge(content)
+    assert check_file(content)
 
 
 @BRIEFLY
 @given(st.data())
-def test_a_torn_file_gets_an_answer(judge: Judge, data: st.DataObject) -> None:
-    """The original with a stretch replaced by something else loads or is refused."""
+def test_a_torn_file_gets_an_answer(check_file: Judge, data: st.DataObject) -> None:
+    """The original with a part replaced by something else loads or is rejected."""
     start = data.draw(st.integers(0, len(ORIGINAL)))
     length = data.draw(st.integers(0, 60) | st.integers(0, len(ORIGINAL)))
-    judge(ORIGINAL[:start] + data.draw(SYNTAX | st.text(max_size=20)) + ORIGINAL[start + length :])
+    check_file(ORIGINAL[:start] + data.draw(SYNTAX | st.text(max_size=20)) + ORIGINAL[start + length :])
 
 
 @BRIEFLY
 @given(place=st.sampled_from(PLACES), value=VALUES)
-def test_any_value_anywhere_gets_an_answer(judge: Judge, place: tuple[str | int, ...], value: Any) -> None:
+def test_any_value_anywhere_gets_an_answer(check_file: Judge, place: tuple[str | int, ...], value: Any) -> None:
     """A value of any kind at any place of the original loads or is refused, and what loads can be forecast."""
-    judge(yaml.safe_dump(replaced(place, value), allow_unicode=True))
+    check_file(yaml.safe_dump(replaced(place, value), allow_unicode=True))
 
 
 @BRIEFLY
@@ -334,11 +336,11 @@ def test_plain_data_gets_an_answer(place: tuple[str | int, ...], value: Any) -> 
 @given(
     place=st.sampled_from(STRICT), name=st.from_regex(re.compile(r"[a-z]{3,12}_[a-z]{1,6}", re.ASCII), fullmatch=True)
 )
-def test_an_unknown_key_is_told_wherever_it_is(judge: Judge, place: tuple[str | int, ...], name: str) -> None:
+def test_an_unknown_key_is_reported_at_any_place(check_file: Judge, place: tuple[str | int, ...], name: str) -> None:
     """A key that has no meaning at its place is refused there."""
     assume(name not in KEYS)
 
-    found = judge(yaml.safe_dump(replaced((*place, name), 1)))
+    found = check_file(yaml.safe_dump(replaced((*place, name), 1)))
 
     told = [each.rule for each in found if each.path.endswith(f".{name}")]
     assert any("did you mean" in rule or "known names" in rule for rule in told)

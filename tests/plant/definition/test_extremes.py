@@ -1,4 +1,4 @@
-"""Every number of a plant's YAML at its extremes: refused where it stands, or taken, and then the plant runs."""
+"""Every number of a plant's YAML at its extremes: rejected at its place, or accepted, and then the plant runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Place = tuple[str | int, ...]
 
 
 def all_there_is() -> dict[str, Any]:
-    """A plant that says everything that numbers can be given for."""
+    """Return a plant with every key that takes a number."""
     data = scenario_data()
     data["global"]["target_rate"] = 5.0
     data["message_types"]["oee"] = {"enabled": True, "report_seconds": 60.0}

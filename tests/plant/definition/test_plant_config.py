@@ -1,4 +1,4 @@
-"""The plant's YAML: what loads, what is refused in which words, and what a plant comes to before it runs."""
+"""The plant's YAML: what is accepted, which error rejects the rest, and the forecast of a plant."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def written(path: Path, text: str) -> list[str]:
 
 
 def test_the_original_file_loads_unchanged() -> None:
-    """Every key and value of an existing installation's file is taken over as it stands."""
+    """Every key and value of an existing installation's file is accepted as it is."""
     taken = load(ORIGINAL).model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     expected = plain()
@@ -78,7 +78,7 @@ def test_the_predecessors_weights_load_too() -> None:
 
 
 def test_the_default_plant_is_the_original_with_three_other_values() -> None:
-    """Beyond welding 2, painting 3, dispatches 3 an hour and the time of a print said outright, it only adds keys."""
+    """Except for welding 2, painting 3, dispatches 3 an hour and the explicit time of a print, it only adds keys."""
     ours = plain(DEFAULT)
     changed = {"welding__frequency_weight": 2, "painting__frequency_weight": 3, "dispatch__dispatches_per_hour": 3}
     theirs = edited(**changed, printer_3d__progress_increment=REMOVED)
@@ -118,21 +118,21 @@ def test_a_type_that_is_off_or_has_weight_0_has_no_machines(change: dict[str, An
 
 
 def test_period_follows_from_weight_and_interval() -> None:
-    """Ten base intervals by weight: weight 2 at half a second is a row every 2.5 s."""
+    """Ten base intervals by weight: weight 2 at half a second is a message every 2.5 s."""
     config = parse(edited(global__base_interval=0.5))
 
     assert [config.period_seconds(spec) for _, spec, _ in config.machines()] == [2.5, 5, 5, 5, 5]
 
 
 def test_report_seconds_replaces_the_weight() -> None:
-    """The period can be said outright, and then does not depend on the interval."""
+    """The period can be set directly, and then does not depend on the interval."""
     config = parse(edited(welding__frequency_weight=REMOVED, welding__report_seconds=7, global__base_interval=3.0))
 
     assert config.period_seconds(config.machines()[2][1]) == 7
 
 
 def test_job_times_of_each_type() -> None:
-    """Printers need period / increment, test rigs have a default, the others say it."""
+    """Printers need period / increment, test rigs have a default, the others must set it."""
     config = load(ORIGINAL)
 
     times = [config.job_seconds(spec) for _, spec, _ in config.machines()]
@@ -141,8 +141,8 @@ def test_job_times_of_each_type() -> None:
 
 
 @pytest.mark.parametrize(("said", "meant"), [(200, (200, 200)), ([150, 250.5], (150, 250.5))])
-def test_a_print_takes_the_time_that_is_said(said: object, meant: tuple[float, float]) -> None:
-    """Whatever the period of rows is: interval and weight are the rate of messages only."""
+def test_a_print_takes_the_configured_time(said: object, meant: tuple[float, float]) -> None:
+    """Whatever the period of messages: interval and weight are the rate of messages only."""
     time = {"printer_3d__progress_increment": REMOVED, "printer_3d__print_seconds": said}
     usual, slow = (
         parse(edited(**time)),
@@ -171,7 +171,7 @@ def test_the_rate_of_messages_changes_nothing_that_is_made(change: dict[str, Any
 
 
 def test_a_target_rate_scales_every_period_and_no_job() -> None:
-    """All machines together come to the rate, in their old proportions; prints and tests take as long as before."""
+    """All machines together reach the rate, in their old proportions; prints and tests take as long as before."""
     plant = parse(edited(global__target_rate=270.0))
     usual = parse(plain())
     rate = sum(count / plant.period_seconds(spec) for _, spec, count in plant.machines())
@@ -182,15 +182,15 @@ def test_a_target_rate_scales_every_period_and_no_job() -> None:
         assert usual.period_seconds(as_usual) / plant.period_seconds(spec) == pytest.approx(100.0)
 
 
-def test_a_target_rate_is_what_the_plant_then_says() -> None:
-    """A thousand rows a second for a minute, exactly; orders and dispatches come beside them."""
+def test_a_target_rate_is_the_rate_of_the_plant() -> None:
+    """Exactly a thousand messages a second for a minute, with orders and dispatches in addition."""
     plant = FactoryMessageGenerator.of(parse(edited(global__target_rate=1000.0)), 1)
     rows = [row for row in plant.advance(plant.start + 60) if row.station]
 
     assert abs(len(rows) - 60_000) <= len(list(plant.machines()))
 
 
-def test_next_to_no_interval_is_told_at_each_type() -> None:
+def test_a_tiny_interval_is_reported_at_each_type() -> None:
     """Periods too short to reckon with are mistakes like all others."""
     periods = [mistake for mistake in told(edited(global__base_interval=1e-7)) if "frequency_weight" in mistake]
 
@@ -199,7 +199,7 @@ def test_next_to_no_interval_is_told_at_each_type() -> None:
 
 
 def test_a_range_may_have_equal_ends() -> None:
-    """Jobs that all take the same time, and products that come in fixed numbers, are fine."""
+    """All jobs may take the same time, and products may have fixed quantities."""
     data = edited(welding__cycle_time_range=[7, 7.0], customer_order__quantity_ranges={"HullRepairKit": [2, 2]})
 
     assert parse(data).machines()[2][1].job_seconds(5.0) == (7, 7)
@@ -216,7 +216,7 @@ def test_stations_are_handed_out_in_turn() -> None:
 
 
 def test_stays_have_lengths_of_their_own() -> None:
-    """A stay's mean length is the YAML's, else the state's usual one, else two minutes."""
+    """A stay's mean length is the YAML's, otherwise the default of the state, otherwise two minutes."""
     data = edited(painting__dwell_seconds={"idle": 7}, painting__statuses=REMOVED)
     data["message_types"]["painting"]["status_distribution"]["polishing"] = 1
     painting = parse(data).message_types.painting
@@ -455,7 +455,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("changes", "expected"), RULES.values(), ids=RULES.keys())
-def test_one_mistake_is_told_once_and_plainly(changes: dict[str, Any], expected: str) -> None:
+def test_one_error_is_reported_once_and_plainly(changes: dict[str, Any], expected: str) -> None:
     """A single slip makes a single line, with the path and the rule."""
     mistakes = told(edited(**changes))
 
@@ -463,15 +463,15 @@ def test_one_mistake_is_told_once_and_plainly(changes: dict[str, Any], expected:
     assert expected in mistakes[0]
 
 
-def test_a_target_rate_beyond_what_machines_can_say_is_a_mistake() -> None:
-    """No machine has two rows in a millisecond; the rule says how much this plant can."""
+def test_a_target_rate_beyond_the_limits_of_machines_is_an_error() -> None:
+    """No machine has two messages in a millisecond; the error names the highest rate of this plant."""
     (mistake,) = told(edited(global__target_rate=1e6))
 
     assert mistake.startswith("global.target_rate: must be at most 13500 here")
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    """Each comes with file, line and path; the rules between values are not hidden by other mistakes."""
+def test_all_errors_are_reported_together_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """Each has file, line and path; the rules between values are not hidden by other errors."""
     mistakes = written(
         tmp_path / "plant.yaml",
         """\
@@ -514,8 +514,8 @@ message_types:
 # What a plant comes to
 
 
-def test_the_default_plant_says_3_7_messages_a_second() -> None:
-    """Every finished job fits a regular row, so there is nothing to note."""
+def test_the_default_plant_emits_3_7_messages_a_second() -> None:
+    """Every finished job fits into a regular message, so there is no note."""
     expected = forecast(load(DEFAULT))
 
     assert [round(each.per_second, 9) for each in expected.types[:5]] == [1.0, 0.8, 0.8, 0.9, 0.2]
@@ -523,8 +523,8 @@ def test_the_default_plant_says_3_7_messages_a_second() -> None:
     assert expected.notes == ()
 
 
-def test_the_forecast_is_what_the_plant_then_says() -> None:
-    """The original's welding and painting are crowded: their extra rows are in the figure."""
+def test_the_forecast_is_the_rate_of_the_plant() -> None:
+    """The original's welding and painting report each job: these messages are part of the rate."""
     generator = FactoryMessageGenerator(str(ORIGINAL), seed=3, start=0.0)
     expected = forecast(load(ORIGINAL)).per_second * 36_000
 
@@ -532,7 +532,7 @@ def test_the_forecast_is_what_the_plant_then_says() -> None:
 
 
 def test_the_forecast_knows_that_losses_make_fewer_jobs() -> None:
-    """Every job twice as long by stops, half as many extra rows: 60 stops of a minute in an hour of work."""
+    """Stops make every job twice as long and halve the messages for jobs: 60 stops of a minute in an hour of work."""
     stops = {"micro_stops_per_hour": 60, "micro_stop_seconds_range": [60, 60]}
     plain, halted = (edited(**{f"welding__{key}": value for key, value in its.items()}) for its in ({}, stops))
     extra, fewer = (forecast(parse(data)).types[2].job_messages_per_second for data in (plain, halted))
@@ -543,7 +543,7 @@ def test_the_forecast_knows_that_losses_make_fewer_jobs() -> None:
 
 
 def test_what_a_note_advises_makes_it_unnecessary() -> None:
-    """The weights that the notes on the original name leave no job without a regular row."""
+    """With the weights that the notes on the original name, every job fits into a regular message."""
     before = forecast(load(ORIGINAL)).notes
     data = edited(welding__frequency_weight=1.67, painting__frequency_weight=2.5, dispatch__dispatches_per_hour=3)
 
@@ -594,12 +594,12 @@ def test_check_tells_where_orders_outrun_dispatches(changes: dict[str, Any], not
 
 @pytest.mark.parametrize("file", [DEFAULT, *(ROOT / "scenarios").glob("*.yaml")], ids=lambda file: file.stem)
 def test_orders_are_in_balance_in_what_we_ship(file: Path) -> None:
-    """Nothing has to be said of any shipped plant."""
+    """No shipped plant has notes."""
     assert forecast(load(file)).notes == ()
 
 
 def test_no_more_is_dispatched_than_ordered() -> None:
-    """Chances to dispatch that find no order are none in the forecast."""
+    """Dispatches that find no order are not in the forecast."""
     expected = forecast(parse(edited(dispatch__dispatches_per_hour=5)))
 
     assert expected.types[-1].per_second == pytest.approx(2 / 3600)
@@ -632,7 +632,7 @@ def test_the_table_is_aligned_and_adds_up() -> None:
     ]
 
 
-def test_silent_types_never_report() -> None:
+def test_disabled_types_never_report() -> None:
     """A type that is switched off stays in the table, at nothing."""
     lines = forecast(parse(edited(welding__enabled=False))).text().splitlines()
 

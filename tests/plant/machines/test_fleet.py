@@ -1,4 +1,4 @@
-"""When rows are due: evenly, in order, wherever the time is cut, and through changes of the plant."""
+"""When messages are due: evenly, in order, at any steps of time, and through changes of the plant."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ BRISK = {"customer_order": {"orders_per_hour": 3_600.0}, "dispatch": {"dispatche
 
 
 def of(messages: list[Message], *sources: str) -> list[Message]:
-    """What some sources say."""
+    """Return the messages of some sources."""
     return [message for message in messages if message.source in sources]
 
 
 def apart_from(messages: list[Message], *kinds: str) -> list[Message]:
-    """What all but some kinds say."""
+    """Return the messages of all kinds except some."""
     return [message for message in messages if message.kind not in kinds]
 
 
 def reloaded(first: PlantConfig, then: PlantConfig, after: float, until: float) -> list[Message]:
-    """What a plant says that follows another structure after some seconds."""
+    """Return the messages of a plant to which another configuration is applied after some seconds."""
     plant = FactoryMessageGenerator.of(first, seed=1)
     told = plant.advance(START + after)
     plant.reload(then)
@@ -63,22 +63,22 @@ def test_a_fleet_spreads_evenly_over_its_period() -> None:
 
 
 def test_a_period_of_no_whole_milliseconds_does_not_drift() -> None:
-    """Every 3.333... s is 1,080 rows an hour, the last where the first was in its period."""
+    """Every 3.333... s is 1,080 messages an hour, the last at the same place in its period as the first."""
     its = said(only("painting", 1), 24 * 3600)
 
     assert len(its) == 24 * 1080
     assert its[-1].time_ms - its[0].time_ms == pytest.approx((24 * 1080 - 1) * 10_000 / 3, abs=1)
 
 
-def test_a_row_a_millisecond_is_possible() -> None:
+def test_a_message_each_millisecond_is_possible() -> None:
     """The shortest period there is."""
     told = said(only("cnc_machine", 1, report_seconds=0.001), 2)
 
     assert [message.time_ms for message in told] == list(range(round(START * 1000) + 1, round(START * 1000) + 2001))
 
 
-def test_rows_come_in_order_of_time_then_type_then_number() -> None:
-    """Also where hundreds share a millisecond and crowded types add rows of their own."""
+def test_messages_are_in_order_of_time_then_type_then_number() -> None:
+    """Also where hundreds share a millisecond and types that report each job add messages."""
     quick, crowded = {"report_seconds": 0.05}, {"frequency_weight": 0.5}
     counts = dict.fromkeys(COUNTED, 100) | {"welding": 1_500}
     told = said(config(counts, cnc_machine=quick, welding=crowded, **BRISK), 20)
@@ -90,7 +90,7 @@ def test_rows_come_in_order_of_time_then_type_then_number() -> None:
     assert any(a[0] == b[0] for a, b in pairwise(keys))
 
 
-def test_rows_of_a_source_are_counted() -> None:
+def test_messages_of_a_source_are_counted() -> None:
     """1, 2, 3 ... for machines and for kinds of events."""
     for source in ("WELD-01", "3DP-08", "customer_order", "dispatch"):
         its = of(said(config(**BRISK), 300), source)
@@ -98,7 +98,7 @@ def test_rows_of_a_source_are_counted() -> None:
 
 
 def test_the_next_deadline_is_known() -> None:
-    """Nothing is said before it and something at it, a thousand times over."""
+    """No message is due before it and one is due at it, a thousand times in a row."""
     plant = FactoryMessageGenerator.of(config(), seed=1)
     for _ in range(1000):
         due = plant.next_due()
@@ -111,8 +111,8 @@ def test_the_next_deadline_is_known() -> None:
 
 @given(cuts=st.lists(st.floats(0, 300), max_size=40).map(sorted), brisk=st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_where_the_time_is_cut_changes_no_byte(cuts: list[float], brisk: bool) -> None:
-    """The same messages in one piece and in many, crowded types and events included."""
+def test_steps_of_time_change_no_byte(cuts: list[float], brisk: bool) -> None:
+    """The same messages in one step and in many, with types that report each job, orders and dispatches."""
     plant = FactoryMessageGenerator.of(
         config(welding={"frequency_weight": 1}, **BRISK) if brisk else original(), seed=1
     )
@@ -121,7 +121,7 @@ def test_where_the_time_is_cut_changes_no_byte(cuts: list[float], brisk: bool) -
     assert told == said(plant.config, 300)
 
 
-def test_more_machines_change_no_other_ones_rows() -> None:
+def test_more_machines_change_no_message_of_others() -> None:
     """Neither of the same type nor of another."""
     few, many = said(config(), 900), said(config({"cnc_machine": 9, "testing": 5}), 900)
     sources = {message.source for message in few}
@@ -139,7 +139,7 @@ def test_more_machines_change_no_other_ones_rows() -> None:
 
 
 def test_the_order_of_the_yaml_does_not_count() -> None:
-    """Mappings have none: turned round at every depth, the file says the same."""
+    """Mappings have none: reversed at every depth, the file means the same."""
 
     def turned(data: Any) -> Any:
         return {key: turned(value) for key, value in reversed(data.items())} if isinstance(data, dict) else data
@@ -151,7 +151,7 @@ def test_the_order_of_the_yaml_does_not_count() -> None:
 
 
 def with_a_calendar(key: str, count: int) -> PlantConfig:
-    """A crowded type in a plant whose machines live in step, as all do that have a calendar."""
+    """Return a type that reports each job in a plant with an event queue, which a calendar needs."""
     data = default()
     data["global"]["machine_counts"] = dict.fromkeys(data["global"]["machine_counts"], 0) | {COUNTED[key]: count}
     data["message_types"][key]["frequency_weight"] = 1
@@ -160,8 +160,8 @@ def with_a_calendar(key: str, count: int) -> PlantConfig:
     return parse(data)
 
 
-def test_a_crowded_type_reports_each_job_as_it_finishes() -> None:
-    """With the original's weight 1 a weld's row comes when the same station, watched closely, has just finished it."""
+def test_each_job_is_reported_when_it_finishes_where_jobs_are_short() -> None:
+    """With the original's weight 1 a weld is reported when the same station, with a short period, just finished it."""
     seldom, closely = (
         {job_id(row): message.time_ms for message, row in zip(told, rows(told), strict=True) if job_id(row)}
         for told in (said(only("welding", 3, report_seconds=period), 1800) for period in (10.0, 0.05))
@@ -171,8 +171,8 @@ def test_a_crowded_type_reports_each_job_as_it_finishes() -> None:
     assert all(0 <= at_ms - seldom[identity] <= 50 for identity, at_ms in closely.items())
 
 
-def test_a_crowded_type_keeps_its_regular_rows() -> None:
-    """They come at the period, and report no job: the extra rows do."""
+def test_a_type_that_reports_each_job_keeps_its_regular_messages() -> None:
+    """They are emitted at the period and report no job: additional messages do."""
     told = said(only("welding", 1, frequency_weight=1), 3600)
     plain = [message.time_ms for message, row in zip(told, rows(told), strict=True) if job_id(row) is None]
 
@@ -183,8 +183,8 @@ def test_a_crowded_type_keeps_its_regular_rows() -> None:
 @pytest.mark.parametrize(
     "plant", [only("welding", 3, frequency_weight=1), with_a_calendar("welding", 3)], ids=["alone", "coupled"]
 )
-def test_an_extra_row_is_told_from_a_regular_one_by_its_trigger(plant: PlantConfig) -> None:
-    """Rows that report a job have one in a crowded type, and no others; counting those without is counting time."""
+def test_a_message_for_a_job_differs_from_a_regular_one_by_its_trigger(plant: PlantConfig) -> None:
+    """Only messages of single jobs have one; the number of messages without a trigger is proportional to time."""
     told = said(plant, 3600)
     triggers = {(job_id(row) is not None, message.trigger) for message, row in zip(told, rows(told), strict=True)}
 
@@ -192,8 +192,8 @@ def test_an_extra_row_is_told_from_a_regular_one_by_its_trigger(plant: PlantConf
     assert sum(not message.trigger for message in told) == 3 * 360
 
 
-def test_the_default_plant_has_no_extra_row() -> None:
-    """Rows in an hour are machines by their rates, and no more."""
+def test_the_default_plant_has_no_message_for_single_jobs() -> None:
+    """The messages in an hour are those of the machines' rates, and no more."""
     told = apart_from(said(config(), 3600), "customer_order", "dispatch")
 
     assert len(told) == 5 * 720 + 8 * 360 + 4 * 720 + 3 * 1080 + 2 * 360
@@ -204,19 +204,19 @@ def test_the_default_plant_has_no_extra_row() -> None:
 
 
 def test_a_reload_of_the_same_plant_changes_no_byte() -> None:
-    """Machines go on, deadlines stay, nothing is drawn anew."""
+    """Machines continue, deadlines stay, nothing is drawn again."""
     assert reloaded(original(), original(), 123.456, 600) == said(original(), 600)
 
 
-def test_types_whose_period_stays_keep_every_row() -> None:
-    """Welding is retuned; all others say what they would have said."""
+def test_types_whose_period_stays_keep_every_message() -> None:
+    """Welding gets another period; the messages of all others do not change."""
     told = reloaded(config(), config(welding={"frequency_weight": 5}), 123.4, 600)
 
     assert apart_from(told, "welding") == apart_from(said(config(), 600), "welding")
 
 
 def test_another_rate_holds_at_once() -> None:
-    """Each machine says its next row within the new period, a hundredth of the old one, and then one a period."""
+    """Each machine emits its next message within the new period, a hundredth of the old one, then one each period."""
     told = reloaded(only("printer_3d", 8), only("printer_3d", 8, frequency_weight=100), 100, 110)
     after = by_machine(message for message in told if message.time_ms > 1000 * (START + 100))
 
@@ -233,7 +233,7 @@ def test_a_retuned_fleet_stays_spread() -> None:
 
 
 def test_a_retuned_machine_goes_on_from_where_it_is_in_its_period() -> None:
-    """Between its rows before and after lie neither less than the shorter nor more than the longer of the periods."""
+    """The gap at the reload is neither shorter than the shorter nor longer than the longer of the periods."""
     endless = {"cycle_time_range": [1e6, 1e6], **NO_LOSSES}
     told = reloaded(
         only("cnc_machine", 1_000, **endless), only("cnc_machine", 1_000, frequency_weight=1, **endless), 12, 30
@@ -245,8 +245,8 @@ def test_a_retuned_machine_goes_on_from_where_it_is_in_its_period() -> None:
     assert any(5_001 < gap < 9_999 for gap in gaps)
 
 
-def test_a_job_that_waits_for_its_row_when_rows_become_rarer_is_not_lost() -> None:
-    """From a row every 5 s to one every 12 s: two jobs may finish before the next one, and both are reported."""
+def test_an_unreported_job_is_not_lost_when_the_period_becomes_longer() -> None:
+    """From a message every 5 s to one every 12 s: two jobs may finish before the next one, and both are reported."""
     slow = {"report_seconds": 12.0, "cycle_time_range": [12.0, 13.0]}
     told = by_machine(reloaded(only("welding", 500), only("welding", 500, **slow), 63, 120))
 
@@ -262,13 +262,13 @@ def test_machines_that_stay_keep_what_they_are_at() -> None:
     after = {view.machine_id: view for view in plant.machines()}
 
     assert set(after) - set(before) == {"CNC-06", "CNC-07"}
-    # A machine lives up to the reload, so a job or a stay may end in the time since its last row.
+    # A machine advances to the reload, so a job or a stay may end in the time since its last message.
     assert sum(after[source] == view for source, view in before.items()) >= 18
     assert all(after[source].jobs_finished - view.jobs_finished in (0, 1) for source, view in before.items())
 
 
-def test_removed_machines_fall_silent_and_come_back_as_new_ones() -> None:
-    """With job numbers that were never used before; their rows are counted on, so that no event's id comes twice."""
+def test_removed_machines_emit_nothing_and_return_as_new_ones() -> None:
+    """With job numbers that were never used before; sequences continue, so that no event's id is used twice."""
     plant = FactoryMessageGenerator.of(only("welding", 3), seed=1)
     first = plant.advance(START + 300)
     plant.reload(only("welding", 1))
@@ -282,7 +282,7 @@ def test_removed_machines_fall_silent_and_come_back_as_new_ones() -> None:
 
 
 def test_added_machines_start_in_their_long_run_mix() -> None:
-    """The first rows of 10,000 machines that a reload adds: 65 % run, within four standard errors."""
+    """The first messages of 10,000 machines that a reload adds: 65 % run, within four standard errors."""
     told = reloaded(only("printer_3d", 0), only("printer_3d", 10_000), 777, 787)
     running = sum(row["status"] == "running" for row in rows(told))
 
@@ -298,8 +298,8 @@ def test_new_weights_hold_for_what_is_drawn_next() -> None:
     assert {quality for its in qualities for quality in its[2:]} == {"rework"}
 
 
-def test_a_state_that_is_gone_is_left_at_once() -> None:
-    """No row after the reload has a state that the plant no longer knows."""
+def test_a_removed_state_is_left_at_once() -> None:
+    """No message after the reload has a state that was removed."""
     states = {
         "statuses": ["running", "asleep"],
         "status_distribution": {"running": 1, "asleep": 1},
@@ -312,7 +312,7 @@ def test_a_state_that_is_gone_is_left_at_once() -> None:
 
 
 def test_a_reload_may_move_machines_to_other_stations() -> None:
-    """The station is the structure's, in the row and beside it."""
+    """The station is the new configuration's, in the payload and in the message."""
     told = reloaded(only("cnc_machine", 3), only("cnc_machine", 3, lines=["X"]), 60, 120)
     after = [message for message in told if message.time_ms > 1000 * (START + 60)]
 
@@ -330,7 +330,7 @@ PLANTS = st.builds(
 @given(plants=st.lists(st.tuples(PLANTS, st.just(0.0) | st.floats(0.001, 40)), min_size=2, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_no_reload_loses_or_repeats_a_job(plants: list[tuple[PlantConfig, float]]) -> None:
-    """Whatever becomes of periods, cycles and counts: order kept, ids consecutive, at most one job still to be told."""
+    """Periods, cycles and counts may change: messages stay in order, ids consecutive, at most one job is unreported."""
     plant = FactoryMessageGenerator.of(plants[0][0], seed=1)
     told: list[Message] = []
     for then, seconds in plants:

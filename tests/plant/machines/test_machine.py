@@ -90,8 +90,8 @@ def stays(one: Machine, count: int) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize("key", COUNTED)
-def test_first_rows_hold_the_shares_of_the_states(key: str) -> None:
-    """There is no warm-up: the first rows of 40,000 machines have each state in its share, within a point."""
+def test_first_messages_have_the_shares_of_the_states(key: str) -> None:
+    """There is no warm-up: the first messages of 40,000 machines have each state in its share, within a point."""
     config = only(key, MANY)
     [(_, its, _)] = config.machines()
     told = Counter(row["status"] for row in rows(said(config, config.period_seconds(its))))
@@ -104,9 +104,9 @@ def test_first_rows_hold_the_shares_of_the_states(key: str) -> None:
 
 @pytest.mark.parametrize("key", COUNTED)
 def test_long_run_holds_the_shares_of_the_states(key: str) -> None:
-    """Over nine hours of 1,000 machines each state has its share of the rows, within a point.
+    """Over nine hours of 1,000 machines each state has its share of the messages, within a point.
 
-    A point is four standard errors or more, by the spread between the machines, which know nothing of each other.
+    A point is four standard errors or more, by the spread between the machines, which are independent.
     """
     told = by_machine(said(only(key, 1_000, **slow_jobs(key)), 9 * 3600))
     for state, share in spec(key)["status_distribution"].items():
@@ -136,7 +136,7 @@ def test_a_state_without_share_is_never_entered() -> None:
 
 
 def test_a_machine_that_never_produces_finishes_nothing() -> None:
-    """A stop pauses the job, here for good."""
+    """A stop pauses the job, here permanently."""
     shares = {"running": 0.0, "idle": 1.0}
     told = rows(said(only("cnc_machine", 20, status_distribution=shares), 3600))
 
@@ -191,8 +191,8 @@ def test_cycles_are_drawn_evenly_from_their_range() -> None:
     assert statistics.mean(drawn) == pytest.approx(12_500, abs=4 * standard_error(drawn))
 
 
-def test_cycle_time_is_the_producing_time_that_rows_show() -> None:
-    """Rows every 50 ms count the running time between two finished parts, over stops, to a row or two a stop."""
+def test_cycle_time_is_the_producing_time_in_messages() -> None:
+    """Messages every 50 ms count the running time between two finished parts, to one or two messages a stop."""
     told = rows(said(only("cnc_machine", 1, report_seconds=0.05, dwell_seconds=BUSY), 900))
     ends = [index for index, row in enumerate(told) if row["part_id"]]
     for begin, end in pairwise(ends):
@@ -203,7 +203,7 @@ def test_cycle_time_is_the_producing_time_that_rows_show() -> None:
 
 
 def test_a_job_that_finished_before_a_stop_is_reported_in_the_stop() -> None:
-    """The row has the present state and the finished part."""
+    """The message has the current state and the finished part."""
     told = rows(said(only("welding", 100, dwell_seconds={"running": 10.0, "idle": 5.0}), 300))
 
     assert any(row["assembly_id"] and row["status"] != "running" for row in told)
@@ -260,7 +260,7 @@ def test_a_tested_spaceship_goes_by_a_shorter_name() -> None:
 
 
 def test_only_a_failed_test_has_issues() -> None:
-    """1 to 5 of them, each number as likely as the other; 0 in every other row."""
+    """1 to 5 of them, each number as likely as the others; 0 in every other message."""
     issues: dict[str | None, Counter[int]] = defaultdict(Counter)
     for row in rows(said(only("testing", 500), 600)):
         issues[row["test_result"]][row["issues_found"]] += 1
@@ -270,7 +270,7 @@ def test_only_a_failed_test_has_issues() -> None:
 
 
 def test_a_print_keeps_its_progress_while_it_is_stopped() -> None:
-    """Job and progress stay as they were, to go on from there."""
+    """Job and progress stay as they were, and continue from there."""
     told = by_machine(said(only("printer_3d", 20, dwell_seconds={"running": 60.0, "idle": 60.0}), 1200))
     pairs = [(a, b) for its in told.values() for a, b in pairwise(its)]
     idle = [(a, b) for a, b in pairs if a["status"] == b["status"] == "idle" and not a["part_id"]]
@@ -279,7 +279,7 @@ def test_a_print_keeps_its_progress_while_it_is_stopped() -> None:
     assert all(a["progress"] == b["progress"] and a["current_part_id"] == b["current_part_id"] for a, b in idle)
 
 
-def test_a_print_gains_its_increment_in_each_row_of_running() -> None:
+def test_a_print_gains_its_increment_in_each_message_of_running() -> None:
     """5 % more each time: a print takes 20 periods of running."""
     always = {"status_distribution": {"running": 1.0}}
     told = rows(said(only("printer_3d", 1, **always), 600))
@@ -304,8 +304,8 @@ def test_a_declaration_may_call_its_fields_anything() -> None:
 # Views
 
 
-def test_a_view_says_what_the_rows_say() -> None:
-    """Status, job and progress of a machine as of its last row."""
+def test_a_machine_snapshot_agrees_with_messages() -> None:
+    """Status, job and progress of a machine as of its last message."""
     one = machine(only("printer_3d", 1))
     view = one.snapshot(round(START * 1000))
 

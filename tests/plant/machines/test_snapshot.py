@@ -1,4 +1,4 @@
-"""Facts about looking at many machines bit by bit while the plant goes on."""
+"""Facts about snapshots of many machines, read in groups while the plant goes on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ids(plant: FactoryMessageGenerator, which: MachineFilter) -> list[str]:
 @pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("of", [MANY, SHIFTS, FLOW], ids=["many", "first scenario", "second scenario"])
 def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: PlantConfig, span: Span) -> None:
-    """Between two looks the plant says rows, passes the hour, and others look at it; what is shown is of the first."""
+    """While a snapshot is read, the plant emits messages, passes the hour and is read by others; its figures stay."""
     plant, expected = lived(of), lived(of).oee(span)
     shown = []
     for turn, some in enumerate(plant.still(span).figures(), 1):
@@ -45,8 +45,8 @@ def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: PlantConfig, s
     assert shown == expected
 
 
-def test_looking_bit_by_bit_changes_no_byte() -> None:
-    """What a plant says is the same whether somebody looks meanwhile or not."""
+def test_reading_a_snapshot_changes_no_byte() -> None:
+    """A snapshot that is read meanwhile changes no message."""
 
     def said(plant: FactoryMessageGenerator, looks: Iterator[object]) -> list[Message]:
         return [row for turn in range(30) for row in (next(looks, None), plant.advance(AT + turn))[1]]
@@ -55,8 +55,8 @@ def test_looking_bit_by_bit_changes_no_byte() -> None:
     assert said(watched, watched.still("hour").figures()) == said(lived(MANY), iter(()))
 
 
-def test_a_reload_puts_an_end_to_a_look() -> None:
-    """The machines of one moment are not mixed with those of another plant; the next look is whole again."""
+def test_a_reload_invalidates_a_snapshot() -> None:
+    """The machines of one moment are not mixed with those of another plant; the next snapshot is complete."""
     plant = lived(MANY)
     looking, counting = plant.still().figures(), plant.counted()
     next(looking), next(counting)
@@ -78,7 +78,7 @@ def test_counting_bit_by_bit_comes_to_the_same() -> None:
 
 
 def test_pages_follow_each_other_to_the_end() -> None:
-    """Each begins behind the last machine of the one before, over the types, and the last one says that it is."""
+    """Each begins after the last machine of the one before, across types, and only the last has no more."""
     plant, after = lived(MANY), None
     pages: list[list[MachineOee]] = []
     while after is not None or not pages:
@@ -104,7 +104,7 @@ def test_a_page_may_be_of_one_type_and_begin_anywhere() -> None:
     "which",
     [MachineFilter("robot"), MachineFilter(after="ROBOT-01"), MachineFilter(after=""), MachineFilter(after="CNC-1")],
 )
-def test_a_machine_that_cannot_be_is_a_mistake(which: MachineFilter) -> None:
-    """It says which of the two, and which types there are."""
+def test_an_unknown_machine_is_an_error(which: MachineFilter) -> None:
+    """The error names which of the two, and lists the types."""
     with pytest.raises(NoSuchMachine, match="cnc_machine, printer_3d" if which.kind else "after: no machine"):
         lived(MANY).still("run", which)

@@ -1,4 +1,4 @@
-"""Losses: what lengthens a job, how often, by how much; and nothing at all where the YAML says nothing."""
+"""Losses: what lengthens a job, how often, by how much; and nothing without them in the YAML."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def met(count: int, **values: Any) -> list[int]:
     return [jobs.draw_in_progress(stream, 1, 0, stream.draws(b"begin", 0)[2]).cycle_ms for stream in streams]
 
 
-def test_without_its_keys_the_plant_says_what_it_always_said() -> None:
+def test_without_its_keys_the_plant_emits_the_same_messages() -> None:
     """The original's first hour is known to the byte since before there were losses."""
     payloads = b"".join(message.payload + b"\n" for message in said(original(), 3600))
 
@@ -107,7 +107,7 @@ def test_a_job_met_at_a_random_moment_is_met_by_its_whole_length(values: dict[st
     assert sum(cycle > long for cycle in biased) / 20_000 == pytest.approx(share, abs=5 * share_error(share, 20_000))
 
 
-def test_the_cycle_time_in_rows_is_the_lengthened_one() -> None:
+def test_the_cycle_time_in_messages_is_the_lengthened_one() -> None:
     """As a dashboard measures it: the status is `running` all the while."""
     values = STOPS | {"status_distribution": {"running": 1.0}}
     told = by_machine(said(only("cnc_machine", 50, **values), 1800))
@@ -128,8 +128,8 @@ def test_other_losses_are_other_jobs_but_the_same_kinds_and_results() -> None:
     assert [beside(lossy, number) for number in range(100)] == [beside(plain, number) for number in range(100)]
 
 
-def test_losses_make_no_type_crowded() -> None:
-    """It is judged by the shortest job: rows keep their period however long jobs may take."""
+def test_losses_do_not_change_how_jobs_are_reported() -> None:
+    """The shortest job decides: messages keep their period however long jobs may take."""
     told = said(only("cnc_machine", 20, **BOTH), 1200)
 
     assert len(told) == 20 * 1200 / 5

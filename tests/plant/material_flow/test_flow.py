@@ -1,4 +1,4 @@
-"""How pieces go through the plant: none is lost, none comes from nowhere, and machines wait for what they lack."""
+"""How pieces move through the plant: none is lost, none is duplicated, and machines wait for what they lack."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def assert_waiting_is_needed(plant: FactoryMessageGenerator) -> None:
 
 
 def assert_few_wait_for_repair(plant: FactoryMessageGenerator) -> None:
-    """Nothing new is begun while a piece waits for repair, so there are never more than machines and buffers held."""
+    """No new job starts while a piece waits for repair, so there are never more than machines and buffers can have."""
     stations = flow_of(plant)._stages
     loop = [stations[key] for key in ("welding", "painting", "testing")]
     assert len(loop[0].rework.pieces) <= sum(2 * len(each.workstations) for each in loop) + sum(
@@ -131,7 +131,7 @@ def takes(config: PlantConfig, job: FinishedJob) -> dict[str, int]:
 
 
 def assert_bills(found: History) -> None:
-    """What went into each job is what it takes, or one piece to make good again: where it was made, or in welding."""
+    """Each job consumes what it takes, or one piece to be repaired: by the stage that made it, or by welding."""
     results = {each: job.result for each, job in found.jobs.items()}
     for taker, ids in found.consumed.items():
         bad = {results[each]: made_by(each) for each in ids if results.get(each) in {"rework", "fail"}}
@@ -208,7 +208,7 @@ def test_a_unit_that_failed_its_test_is_welded_painted_and_tested_again() -> Non
 
 @pytest.mark.parametrize("most", [0, 1, 3])
 def test_rework_ends(most: int) -> None:
-    """What nobody can make good is scrap after so many times, and is worked on until then before anything new."""
+    """A piece that no repair makes good is scrap after the most reworks, and has priority until then."""
     hopeless = {"welding": {"quality_distribution": {"rework": 1.0}}}
     found = history(steady(ONE_EACH, {"most_reworks": most}, hopeless), 1800)
 
@@ -222,7 +222,7 @@ def test_rework_ends(most: int) -> None:
 
 
 def test_without_parts_the_line_starves() -> None:
-    """No mills, no parts: the others come to a stand with nothing on them, and say so."""
+    """No mills, no parts: the others are starved with no job on them."""
     plant = FactoryMessageGenerator.of(steady(ONE_EACH | {"cnc_machine": 0}, {}, NO_EVENTS), 1)
 
     last = {machine: said[-1] for machine, said in by_machine(plant.advance(START + 600)).items()}
@@ -233,7 +233,7 @@ def test_without_parts_the_line_starves() -> None:
 
 
 def test_without_takers_the_line_blocks() -> None:
-    """No painting: as its buffer is full, welding stands with a finished assembly on it, and so do those before it."""
+    """No painting: when its buffer is full, welding is blocked with a finished assembly, and so are those before it."""
     flow = {"buffers": {"cnc_machine": 4, "printer_3d": 3, "welding": 2}}
     plant = FactoryMessageGenerator.of(steady(ONE_EACH | {"cnc_machine": 2, "painting": 0}, flow, NO_EVENTS), 1)
 
@@ -264,7 +264,7 @@ def test_a_parts_list_longer_than_the_buffer_is_filled_piece_by_piece() -> None:
 
 
 def test_what_waits_does_not_age() -> None:
-    """Stays and faults happen on operating time: a machine that waits for hours goes on in the state that it was in."""
+    """Stays and faults advance in operating time: a machine that waits for hours continues in its state."""
     plant = FactoryMessageGenerator.of(
         parse(plant_data({"cnc_machine": 3}, {"buffers": {"cnc_machine": 1}}, NO_EVENTS)), 1
     )
@@ -279,7 +279,7 @@ def test_what_waits_does_not_age() -> None:
         assert changed == {"blocked"}
 
 
-def test_waiting_is_stopped_time_in_the_books() -> None:
+def test_waiting_is_stopped_time_in_the_accounts() -> None:
     """Starved and blocked time is stopped time by state, and all time adds up to the time that has passed."""
     found = shift()
     for machine in found.plant.oee():
@@ -332,7 +332,7 @@ def units(order: Row) -> int:
 
 
 def stamp(time_ms: int) -> str:
-    """A time as rows say it."""
+    """Return a time as messages contain it."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -365,7 +365,7 @@ def test_without_a_dispatch_nothing_leaves() -> None:
 
 
 def said_in(config: PlantConfig, cuts: list[float], seed: int = 1) -> list[Message]:
-    """What a plant says up to the last of these seconds, told bit by bit."""
+    """Return the messages of a plant up to the last of these seconds, advanced step by step."""
     plant, told = FactoryMessageGenerator.of(config, seed), []
     for cut in cuts:
         told += plant.advance(START + cut)
@@ -375,13 +375,13 @@ def said_in(config: PlantConfig, cuts: list[float], seed: int = 1) -> list[Messa
 
 @quickly
 @given(lines(), st.lists(st.floats(0, 100), max_size=6))
-def test_where_time_is_cut_changes_no_byte(config: PlantConfig, cuts: list[float]) -> None:
-    """Told in pieces or at once: the same messages."""
+def test_steps_of_time_change_no_byte(config: PlantConfig, cuts: list[float]) -> None:
+    """The same messages in one step and in many."""
     assert said_in(config, [*sorted(cuts), 100.0]) == said_in(config, [100.0])
 
 
-def test_what_goes_unsaid_happens_all_the_same() -> None:
-    """After some time without rows a plant says what it would have said then, but for how many it has said before."""
+def test_events_happen_also_when_messages_are_dropped() -> None:
+    """After some time without messages a plant emits the same messages, except for their sequence numbers."""
     silent = FactoryMessageGenerator.of(scenario(), 1)
     silent.live(START + 5000.5)
     told = [(row.time_ms, row.source, row.payload) for row in silent.advance(START + 9000)]
@@ -391,7 +391,7 @@ def test_what_goes_unsaid_happens_all_the_same() -> None:
 
 
 def test_the_seed_decides() -> None:
-    """The same seed says the same, another one something else."""
+    """The same seed gives the same messages, another one others."""
     first, again, other = (said_in(scenario(), [600.0], seed) for seed in (1, 1, 2))
 
     assert first == again
@@ -399,7 +399,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_each_shard_is_a_line_of_its_own() -> None:
-    """Its machines take from each other alone; the orders are dealt out; no id is of two of them."""
+    """Its machines take pieces only from each other; orders are divided between shards; no two have the same id."""
     data = scenario_data()
     data["global"]["machine_counts"] = dict.fromkeys(COUNTED.values(), 4)
     lines = [FactoryMessageGenerator.of(parse(data), 1, shard=(k, 2)) for k in (1, 2)]
@@ -445,7 +445,7 @@ def test_a_planned_stop_holds_a_line_that_waits() -> None:
 @quickly
 @given(st.lists(lines(), min_size=2, max_size=4), st.booleans())
 def test_a_reload_loses_no_piece(configs: list[PlantConfig], pause: bool) -> None:
-    """Whatever changes: each piece is somewhere, or was on a machine that is gone. In between there may be no flow."""
+    """After any change each piece is somewhere, or was on a removed machine. In between there may be no flow."""
     plant = FactoryMessageGenerator.of(configs[0], 1)
     for turn, config in enumerate(configs, 1):
         plant.reload(config)
@@ -467,7 +467,7 @@ def test_reading_the_same_file_again_changes_nothing() -> None:
 
 
 def test_what_lies_on_a_machine_goes_with_it() -> None:
-    """Fewer machines: what lay on those that are gone is counted as removed; what is in buffers stays."""
+    """Pieces on removed machines count as removed; pieces in buffers stay."""
     flow = {"buffers": {"cnc_machine": 4}}
     plant = FactoryMessageGenerator.of(steady({"cnc_machine": 3}, flow, NO_EVENTS), 1)
     plant.live(START + 600)
@@ -478,7 +478,7 @@ def test_what_lies_on_a_machine_goes_with_it() -> None:
 
 
 def test_more_room_frees_a_blocked_machine_at_once() -> None:
-    """The pieces that wait go into the new places, and the machines go on."""
+    """The pieces that wait go into the buffer, and the machines continue."""
     plant = FactoryMessageGenerator.of(steady({"cnc_machine": 3}, {"buffers": {"cnc_machine": 4}}, NO_EVENTS), 1)
     plant.live(START + 600)
     plant.reload(steady({"cnc_machine": 3}, {"buffers": {"cnc_machine": 6}}, NO_EVENTS))
@@ -498,7 +498,7 @@ def test_a_shorter_bill_sets_a_starved_machine_free_at_once() -> None:
 
 
 def test_orders_stay_open_when_flow_begins_and_ends() -> None:
-    """No order is lost or dispatched twice, whoever fills it."""
+    """No order is lost or dispatched twice, with a flow or without."""
     with_flow = steady(ONE_EACH, {"parts": {"cnc_machine": 1}}, {"dispatch": {"dispatches_per_hour": 60}})
     without = with_flow.model_copy(update={"flow": None})
     plant, said = FactoryMessageGenerator.of(without, 1), []
@@ -516,7 +516,7 @@ def test_orders_stay_open_when_flow_begins_and_ends() -> None:
 
 
 def test_flow_keeps_the_consumer_contract() -> None:
-    """A result exactly once a job, ids only in that row, rows in step, and a print is at 1.0 as often as it is done."""
+    """A result exactly once a job, ids only in that message, messages at their period, and one 1.0 for each print."""
     for said in by_machine(message for message in shift().messages if message.station).values():
         assert all((result(row) is None) == (job_id(row) is None) for row in said)
         done = [job_id(row) for row in said if result(row)]
@@ -535,8 +535,8 @@ def test_job_numbers_stay_consecutive() -> None:
         assert consecutive(done)
 
 
-def test_without_flow_nothing_is_said_of_it() -> None:
-    """No new field, no new state, nobody waits."""
+def test_without_a_flow_messages_have_no_trace_of_it() -> None:
+    """No new key, no new state, no machine waits."""
     data = scenario_data()
     del data["flow"]
     plant = FactoryMessageGenerator.of(parse(data), 1)
@@ -548,7 +548,7 @@ def test_without_flow_nothing_is_said_of_it() -> None:
 
 
 def test_parts_that_can_be_reworked_are_traced() -> None:
-    """A mill that makes its own parts good again says which; one that never does says nothing of it."""
+    """A mill that reworks its own parts reports which; one that never does has no such key."""
     rework = {"cnc_machine": {"quality_distribution": {"good": 0.5, "rework": 0.5}}}
     found = history(steady(ONE_EACH, {}, rework, NO_EVENTS), 300)
 
@@ -558,7 +558,7 @@ def test_parts_that_can_be_reworked_are_traced() -> None:
 
 
 def test_the_scenario_is_the_default_plant() -> None:
-    """But for the flow, the machine counts, and how often orders and dispatches come."""
+    """Except for the flow, the machine counts, and the rates of orders and dispatches."""
     data = scenario_data()
     whole = default()
 

@@ -67,7 +67,7 @@ def machine_types(draw: st.DrawFn, key: str, made: dict[str, Any]) -> dict[str, 
 
 @st.composite
 def plants(draw: st.DrawFn) -> PlantConfig:
-    """A plant in which everything that can be said is said within some minutes, if it ever is."""
+    """A plant in which everything that can be reported is reported within some minutes, or never."""
     data = default()
     types = data["message_types"]
     data["global"]["machine_counts"] = {name: draw(st.integers(0, 3)) for name in COUNTED.values()}

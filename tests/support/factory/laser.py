@@ -74,7 +74,7 @@ def declare(pattern: str, number: int) -> None:
 
 
 def facts(path: str) -> dict[str, Any]:
-    """What a plant says in ten minutes, as a whole and in parts; how messages are dealt out; and a reload."""
+    """The messages of a plant in ten minutes, as a whole and in parts; how they are divided; and a reload."""
     # Only now that the type is declared.
     from edge.http.oee_answer import machine_entry, merged  # noqa: PLC0415
     from edge.runtime.run_options import RunOptions  # noqa: PLC0415

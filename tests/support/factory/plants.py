@@ -80,7 +80,7 @@ def slow_jobs(key: str) -> dict[str, Any]:
 
 
 def said(plant: PlantConfig, seconds: float, seed: int | str = 1, start: float = START) -> list[Message]:
-    """What a plant says in its first seconds."""
+    """Return the messages of a plant in its first seconds."""
     return FactoryMessageGenerator.of(plant, seed, start=start).advance(start + seconds)
 
 
@@ -90,7 +90,7 @@ def rows(messages: Iterable[Message]) -> list[Row]:
 
 
 def by_machine(messages: Iterable[Message]) -> dict[str, list[Row]]:
-    """Each machine's rows in the order in which they came."""
+    """Return the messages of each machine in order."""
     found = defaultdict(list)
     for message in messages:
         found[message.source].append(orjson.loads(message.payload))
