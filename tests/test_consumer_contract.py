@@ -1,4 +1,4 @@
-"""What a dashboard relies on, checked as a dashboard would: on the rows alone."""
+"""What a dashboard relies on, checked as a dashboard would: only by messages."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def hours() -> dict[str, list[Row]]:
 
 
 def at(row: Row) -> float:
-    """A row's time in seconds since 1970."""
+    """Return a message's time in seconds since 1970."""
     return datetime.fromisoformat(row["timestamp"]).timestamp()
 
 
 def everyone(hours: dict[str, list[Row]]) -> Iterator[Row]:
-    """The rows of all machines."""
+    """Return the messages of all machines."""
     return (row for its in hours.values() for row in its)
 
 
 def cycle(row: Row) -> float | None:
-    """The finished job's cycle time; of types that say it."""
+    """Return the finished job's cycle time, of types that report it."""
     found: float | None = row.get("cycle_time", row.get("last_cycle_time"))
     return found
 
@@ -59,7 +59,7 @@ def current(row: Row) -> str:
 
 
 def test_keys_come_in_the_order_of_the_specification() -> None:
-    """The same keys in every row of a kind, null or not."""
+    """The same keys in every message of a kind, null or not."""
     told = said(config(**BRISK), 1800)
 
     assert {message.kind for message in told} == set(KEYS)
@@ -75,7 +75,7 @@ def test_timestamps_have_a_fixed_width() -> None:
 
 
 def test_rows_of_a_machine_come_at_its_period_whatever_its_state(hours: dict[str, list[Row]]) -> None:
-    """So rows are proportional to time: each gap is the period, to the millisecond that it is rounded to."""
+    """So messages are proportional to time: each gap is the period, rounded to the millisecond."""
     for source, its in hours.items():
         period = PERIOD_SECONDS[source.split("-")[0]]
         assert len(its) == pytest.approx(4 * 3600 / period, abs=1)
@@ -83,7 +83,7 @@ def test_rows_of_a_machine_come_at_its_period_whatever_its_state(hours: dict[str
 
 
 def test_quality_is_said_exactly_where_a_job_is_reported(hours: dict[str, list[Row]]) -> None:
-    """Quality and cycle time are non-null in the row with the finished job's id and nowhere else."""
+    """Quality and cycle time are non-null in the message with the finished job's id and nowhere else."""
     for row in everyone(hours):
         assert (result(row) is None) == (job_id(row) is None)
         if "progress" not in row and "issues_found" not in row:
@@ -91,7 +91,7 @@ def test_quality_is_said_exactly_where_a_job_is_reported(hours: dict[str, list[R
 
 
 def test_each_job_is_on_the_machine_and_then_reported_once(hours: dict[str, list[Row]]) -> None:
-    """Rows carry the running job until one reports it finished, and the job after it is on the machine then."""
+    """Messages have the current job until one reports it finished, and the next job is on the machine then."""
     for its in hours.values():
         assert consecutive([identity for row in its if (identity := job_id(row))])
         for before, row in pairwise(its):
@@ -100,14 +100,14 @@ def test_each_job_is_on_the_machine_and_then_reported_once(hours: dict[str, list
 
 
 def test_a_finished_print_says_so_and_the_next_starts_from_nothing(hours: dict[str, list[Row]]) -> None:
-    """Progress climbs to 1.0 exactly in the row with the part's id, and begins again."""
+    """Progress reaches 1.0 exactly in the message with the part's id, and starts again."""
     for row, after in (pair for its in hours.values() for pair in pairwise(its) if "progress" in pair[0]):
         assert (row["progress"] == 1.0) == (row["part_id"] is not None)
         assert after["progress"] < 0.1 if row["part_id"] else after["progress"] >= row["progress"]
 
 
 def test_a_row_names_the_type_of_its_finished_or_running_job(hours: dict[str, list[Row]]) -> None:
-    """The type, colour or target is that of the job reported, else of the job on the machine."""
+    """The type, colour or target is that of the reported job, otherwise of the job on the machine."""
     kinds = {"part_type", "assembly_type", "target_type", "color"}
     for its in hours.values():
         kind_of: dict[str, str] = {}
@@ -118,7 +118,7 @@ def test_a_row_names_the_type_of_its_finished_or_running_job(hours: dict[str, li
 
 @pytest.mark.parametrize("key", [key for key in COUNTED if key != "printer_3d"])
 def test_availability_by_rows_is_availability(key: str) -> None:
-    """Producing rows / rows is the share of time producing: the same machines watched closely agree to a point.
+    """Producing messages / messages is the share of producing time: the same machines sampled often agree to a point.
 
     A printer's period is also the measure of its prints, so that watching it closer would change it.
     """

@@ -1,4 +1,4 @@
-"""What holds at any time of any plant, looked at through a whole month; and a plant that breaks it is found out."""
+"""Invariants of every plant at any time, checked over a whole month; a plant that breaks one is detected."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def generator(seed: int | str | None = 1) -> FactoryMessageGenerator:
 
 
 def test_dictionaries_are_the_payloads_read_back() -> None:
-    """An hour of base intervals says what one advance by an hour says."""
+    """An hour of base intervals returns what one advance by an hour returns."""
     plant = generator()
     told = [row for _ in range(600) for row in plant.generate_messages()]
 
@@ -52,7 +52,7 @@ def test_the_base_interval_is_the_files() -> None:
 
 
 def test_machine_states_tell_what_each_machine_is_at() -> None:
-    """By id, with the fields that the original had, agreeing with the last row of each machine."""
+    """By id, with the fields of the original, in agreement with the last message of each machine."""
     plant = generator()
     last = {row["machine_id"]: row for row in rows(plant.advance(START + 500)) if "machine_id" in row}
 
@@ -126,7 +126,7 @@ GOLDEN = "67c45884d8435d370adf9ffaebcea01cf20b772c1fa0483e0a7c780c5b93da39"
 
 
 def test_a_day_of_the_default_plant_is_known_to_the_byte() -> None:
-    """The same in pieces of an hour: 320,000 rows, in which every stay, loss and order has its part."""
+    """The same in steps of an hour: 320,000 messages, which every stay, loss and order affects."""
     plant, day, machines = generator(), hashlib.sha256(), hashlib.sha256()
     for hour in range(24):
         messages = plant.advance(START + 3600 * (hour + 1))
@@ -157,7 +157,7 @@ def test_a_plant_without_machines_has_nothing_to_say() -> None:
 
 @pytest.mark.parametrize("silent", [{"frequency_weight": 0}, {"enabled": False}])
 def test_a_type_of_weight_0_or_switched_off_is_silent(silent: dict[str, Any]) -> None:
-    """All others say what they say anyway."""
+    """The messages of all others do not change."""
     told = said(config(welding=silent), 300)
 
     assert told == [message for message in said(config(), 300) if message.kind != "welding"]
@@ -214,7 +214,7 @@ def test_payloads_are_as_short_as_json_can_be() -> None:
 
 
 def test_a_snapshot_counts_what_was_said() -> None:
-    """Rows by kind, finished jobs by result, open orders, and every machine in one state."""
+    """Messages by kind, finished jobs by result, open orders, and every machine in one state."""
     plant = FactoryMessageGenerator.of(config(**BRISK), seed=1)
     told = plant.advance(START + 3600)
     jobs = Counter(

@@ -1,4 +1,4 @@
-"""Shards: a plant in parts, each a process of its own, that together say what the whole says."""
+"""Shards: a plant in parts, each in its own process, which together emit the messages of the whole plant."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parts(plant: PlantConfig, count: int, start: float = START) -> list[FactoryM
 
 
 def merged(told: Iterable[list[Message]]) -> list[Message]:
-    """What several say, in the documented order: time, type, machine number; crowded machines keep their own order."""
+    """Merge messages in the documented order: time, type, number; those of one machine keep their order."""
     messages = [message for its in told for message in its]
     return sorted(
         messages, key=lambda row: (row.time_ms, ORDER.index(row.kind), int(row.source.partition("-")[2] or 0))
@@ -42,7 +42,7 @@ PLANTS = st.builds(
 @given(plants=st.lists(PLANTS, min_size=1, max_size=3), count=st.integers(1, 5), seconds=st.floats(1, 90))
 @settings(max_examples=40, deadline=None)
 def test_all_shards_together_say_what_the_whole_says(plants: list[PlantConfig], count: int, seconds: float) -> None:
-    """Message for message, also after the same reloads; some shards may have nothing to say."""
+    """Message for message, also after the same reloads; some shards may emit nothing."""
     whole, shards = FactoryMessageGenerator.of(plants[0], 1), parts(plants[0], count)
     for then in plants:
         for plant in (whole, *shards):

@@ -213,7 +213,7 @@ class Fleet:
         heapify(self._wake_ups)
 
     def _create(self, runtime: MachineTypeRuntime, numbers: Sequence[int], now_ms: int) -> list[Machine]:
-        """Return new machines by number, created in the order of the ring, so that its neighbours are so in memory.
+        """Return new machines by number, created in the order of the ring, which is then their order in memory.
 
         With 100,000 machines that makes a message a third cheaper.
         """

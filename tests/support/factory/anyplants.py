@@ -1,4 +1,4 @@
-"""Plants of every make, for what must hold for all: any names, states, weights and topics, with or without extras."""
+"""Plants of any kind, for what must hold for all: any names, states, weights and topics, with or without extras."""
 
 from __future__ import annotations
 

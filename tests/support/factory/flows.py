@@ -1,4 +1,4 @@
-"""Lines for tests: of every make, or steady ones; and what a line did, from its truth and from its rows."""
+"""Lines for tests: of any kind, or steady ones; and their events, from the ground truth and from messages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NO_EVENTS = {"customer_order": {"orders_per_hour": 0}, "dispatch": {"dispatches_
 def plant_data(
     counts: dict[str, int], flow: dict[str, Any] | None, *changes: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """The default plant with quick jobs, rows every 2 s, these machine counts, this flow, and more changes by type."""
+    """Return the default plant with short jobs, a period of 2 s, these machine counts, this flow, and changes."""
     data = default()
     data["global"]["machine_counts"] = {COUNTED[key]: count for key, count in counts.items()}
     if flow is not None:
@@ -63,7 +63,7 @@ def plant_data(
 
 
 def steady(counts: dict[str, int], flow: dict[str, Any] | None, *changes: dict[str, dict[str, Any]]) -> PlantConfig:
-    """A line of machines that only stop if they have to, with nothing in it when it begins, unless the flow says so."""
+    """Return a line whose machines only stop for the flow, empty at the start, unless the flow is given otherwise."""
     data = plant_data(counts, flow, STEADY, *changes)
     return parse(data if flow is None else data | {"flow": {"initial_fill": 0.0} | flow})
 
@@ -99,14 +99,14 @@ def lines(draw: st.DrawFn) -> PlantConfig:
 
 
 def scenario_data() -> dict[str, Any]:
-    """The line that comes with the project, as plain data, to be changed at will."""
+    """Return the shipped line as plain data, to be changed."""
     data: dict[str, Any] = yamlread.value((ROOT / "scenarios" / "spaceship-flow.yaml").read_text("utf-8"))
     return data
 
 
 @functools.cache
 def scenario() -> PlantConfig:
-    """The line that comes with the project."""
+    """Return the shipped line."""
     return parse(scenario_data())
 
 
@@ -132,7 +132,7 @@ def moments(plant: FactoryMessageGenerator, seconds: float) -> Iterator[int]:
 
 @dataclass
 class History:
-    """What a plant did in a while, from its truth and from its rows.
+    """The events of a plant in some time, from the ground truth and from messages.
 
     jobs: by id.  consumed: by the id of a job, the ids that went into it.  shipped: by order, the ids that left.
     """
@@ -145,14 +145,14 @@ class History:
     shipped: dict[str, list[str]] = field(default_factory=dict)
 
     def tell(self, truth: StateInterval | FinishedJob) -> None:
-        """Listen to the truth."""
+        """Add an event of the ground truth."""
         if isinstance(truth, FinishedJob):
             self.jobs[truth.job_id] = truth
         else:
             self.intervals.append(truth)
 
     def read(self) -> None:
-        """Take ids from the rows."""
+        """Add the ids in messages."""
         for row in rows(self.messages):
             if row.get("consumed_ids") is not None:
                 self.consumed[job_id(row) or ""] = row["consumed_ids"]

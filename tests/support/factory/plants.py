@@ -1,4 +1,4 @@
-"""Plants for tests: the default one, cut down or changed, and their rows as a consumer sees them."""
+"""Plants for tests: the default one, reduced or changed, and their messages as a consumer sees them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def config(counts: Mapping[str, int] | None = None, /, **changes: Mapping[str, A
 
 
 def only(key: str, count: int, **values: Any) -> PlantConfig:
-    """A plant of one machine type and nothing else."""
+    """Return a plant of one machine type and nothing else."""
     none = dict.fromkeys(COUNTED, 0)
     events = {"customer_order": {"enabled": False}, "dispatch": {"enabled": False}}
     return config(none | {key: count}, **events, **{key: values})
