@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import subprocess
@@ -34,7 +35,7 @@ def with_lasers(path: Path, *, flow: bool = False) -> str:
     """The default plant and twelve laser cutters, as a file."""
     data: dict[str, Any] = default()
     data["global"]["machine_counts"]["laser"] = 12
-    data["message_types"]["laser_cutter"] = YAML
+    data["message_types"]["laser_cutter"] = copy.deepcopy(YAML)
     data["message_types"]["oee"] = {"enabled": True, "report_seconds": 60.0}
     if flow:
         data["flow"] = {}
