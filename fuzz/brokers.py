@@ -181,7 +181,7 @@ class Case:
         if not ledger.balances() or ledger.generated != 2 * _MESSAGES:
             self.wrong.append(f"the ledger does not balance: {ledger}")
         if ledger.failed and self.outcome == "delivered":
-            self.outcome = "delivered, but for what the broker refused or has no room for"
+            self.outcome = "delivered, except what the broker rejected or has no room for"
         if self.slowest_seconds > LONGEST_SECONDS:
             self.wrong.append(f"something waited for {self.slowest_seconds:.1f} s")
 

@@ -279,7 +279,7 @@ def _problems(outcome: Outcome) -> Iterator[str]:
     if outcome.seconds > LONGEST_SECONDS:
         yield f"{outcome.seconds:.1f} s"
     if SECRET in outcome.said:
-        yield f"a secret is told: {outcome.said[:300]!r}"
+        yield f"a secret is printed: {outcome.said[:300]!r}"
     if outcome.word == "refused":
         yield from _unclear(outcome.said)
 
