@@ -31,7 +31,7 @@ class Build(build_py):
     """Copies the modules below the package, and adapts their imports."""
 
     def run(self) -> None:
-        """Begin anew: what an older build has left, such as a module that has moved since, is not installed."""
+        """Build into an empty directory, so that a module that has moved since an older build is not installed."""
         if not self.editable_mode:
             shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()

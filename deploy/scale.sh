@@ -1,8 +1,8 @@
 #!/bin/sh
-# Deal the machines of the factory out anew among so many pods:  sh deploy/scale.sh PODS [NAMESPACE]
+# Divide the machines of the factory among this many pods:  sh deploy/scale.sh PODS [NAMESPACE]
 #
-# For deploy/overlays/scaled. All pods end first, with what they have acknowledged, and start again as parts of the new
-# number: in a rolling change old and new parts would overlap, and some machines speak twice.
+# For deploy/overlays/scaled. All pods drain and stop first, and start again as parts of the new number: in a rolling
+# update old and new parts would overlap, and some machines would publish twice.
 set -eu
 
 pods=${1:-}
@@ -27,4 +27,4 @@ on patch statefulset/edgemqttsim --patch "$(
 JSON
 )"
 on rollout status statefulset/edgemqttsim --timeout=300s
-echo "deploy/components/scaled/kustomization.yaml should say 'count: $pods' too, or the next kubectl apply -k undoes it."
+echo "deploy/components/scaled/kustomization.yaml must have 'count: $pods' too, or the next kubectl apply -k reverts it."

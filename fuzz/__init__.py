@@ -1,1 +1,1 @@
-"""`make fuzz`: bounded, seeded attacks on a running simulator; what they found is written into docs/reliability.md."""
+"""`make fuzz`: bounded, seeded attacks on a running simulator; the results are written into docs/reliability.md."""

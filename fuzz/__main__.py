@@ -1,4 +1,4 @@
-"""`python -m fuzz`: runs the attacks and writes what they found into docs/reliability.md; ends with 1 if anything."""
+"""`python -m fuzz`: run the attacks, write the results into docs/reliability.md, and exit with 1 on findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import cast
 from benchmarks.case import ROOT
 from benchmarks.progress import say
 from benchmarks.reporting.page import Marks, table, write
-from fuzz.part import LONGEST_SECONDS, Part, Result
+from fuzz.campaign import LONGEST_SECONDS, Campaign, Result
 
 PAGE = ROOT / "docs" / "reliability.md"
 MARKS = Marks("<!-- measured: make fuzz writes from here -->", "<!-- measured: make fuzz to here -->")
@@ -23,13 +23,13 @@ PARTS: Mapping[str, tuple[str, int]] = {
     "brokers": ("broker misbehaviours", 500),
     "requests": ("HTTP oddities", 200),
 }
-"""Each part by its module in this package: what it tries, and how many cases."""
+"""Module in this package -> what it tries, and the number of cases."""
 _HEAD = "part | tried | cases: | what happened | slowest: | findings:"
 _MOST_SHOWN = 20
 
 
 def main() -> int:
-    """Do as the command line says."""
+    """Run what the command line asks for."""
     options = _parser().parse_args()
     results = {name: _run(name, options) for name in options.part or PARTS}
     tables = _markdown(results, options.seed)
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _run(name: str, options: argparse.Namespace) -> Result:
-    part = cast("Part", import_module(f"fuzz.{name}").run)
+    part = cast("Campaign", import_module(f"fuzz.{name}").run)
     count = max(1, round(PARTS[name][1] * options.scale))
     cases = range(count) if options.only is None else range(options.only, options.only + 1)
     say(f"{name}: {len(cases)} cases, seed {options.seed}")
@@ -70,10 +70,10 @@ def _markdown(results: Mapping[str, Result], seed: int) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("--part", action="append", choices=list(PARTS), help="only this one; may be repeated")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="what the cases are made from [1]")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the cases [1]")
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="share of the cases [1]")
-    parser.add_argument("--only", type=int, metavar="CASE", help="run this case alone")
-    parser.add_argument("--no-page", action="store_true", help="only print; leave docs/reliability.md as it is")
+    parser.add_argument("--only", type=int, metavar="CASE", help="run only this case")
+    parser.add_argument("--no-page", action="store_true", help="only print; do not change docs/reliability.md")
     return parser
 
 

@@ -30,17 +30,17 @@ from edge.mqtt.connection import BrokerRefused
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.publisher import Publisher
 from edge.settings.loader import Settings
+from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
 from fuzz.misbehaviours import ALL, Misbehaviour, StillThere, falls_silent
-from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
 from fuzz.rogue import Peer, Rogue
 from plant.telemetry import Message
 from sandbox.credentials import Authority
 
 _MESSAGES, _MACHINES = 40, 8
 _MOST_BYTES = 6 * 1024 * 1024
-"""What a case may hold at any moment, the broker's own buffers among it."""
+"""Memory that a case may use, the broker's buffers included."""
 
-_HASTE: tuple[tuple[ModuleType, str, float], ...] = (
+_SHORTENED_WAITS: tuple[tuple[ModuleType, str, float], ...] = (
     (edge.mqtt.backoff, "_FIRST_SECONDS", 0.01),
     (edge.mqtt.backoff, "_MOST_SECONDS", 0.05),
     (edge.mqtt.connection, "_TICK_SECONDS", 0.02),
@@ -54,12 +54,12 @@ _HASTE: tuple[tuple[ModuleType, str, float], ...] = (
 _TOKEN = b"e30.eyJleHAiOjQwMDAwMDAwMDAsImF1ZCI6ImZ1enoifQ.%d"
 
 
-def run(seed: int, cases: range, say: Say) -> Result:
+def run(seed: int, cases: range, say: Log) -> Result:
     """Run the cases of these numbers."""
     findings: list[Finding] = []
     outcomes: Counter[str] = Counter()
     slowest = 0.0
-    with _in_haste(), _Records() as records, tempfile.TemporaryDirectory() as folder:
+    with _shortened_waits(), _Records() as records, tempfile.TemporaryDirectory() as folder:
         tls = Authority().server_context()
         tracemalloc.start()
         try:
@@ -78,10 +78,10 @@ def run(seed: int, cases: range, say: Say) -> Result:
 
 
 class Case:
-    """One client and its broker.  wrong: what should not have been.  names: what the broker did."""
+    """A client and its broker.  wrong: observed faults.  names: what the broker did."""
 
     def __init__(self, seed: int, number: int, folder: Path, tls: ssl.SSLContext) -> None:
-        self._chance = chance(seed, number)
+        self._chance = random_for(seed, number)
         self._token_file = folder / "token"
         self.wrong: list[str] = []
         self.outcome = "delivered"
@@ -97,33 +97,33 @@ class Case:
         return [self._chance.choice(ALL) for _ in range(self._chance.randrange(1, 4))]
 
     async def play(self) -> None:
-        """From the first attempt to the good-bye."""
+        """Run the client from the first connection attempt to the disconnect."""
         asyncio.get_running_loop().set_exception_handler(self._on_exception)
         tracemalloc.clear_traces()
         tracemalloc.reset_peak()
-        pulse = asyncio.create_task(self._feel_the_pulse())
+        pulse = asyncio.create_task(self._measure_lateness())
         async with Rogue(self._script) as rogue:
-            await self._live(rogue)
+            await self._run_client(rogue)
         pulse.cancel()
         _, peak = tracemalloc.get_traced_memory()
         if peak > _MOST_BYTES:
             self.wrong.append(f"held {peak / 2**20:.1f} MiB")
 
-    async def _live(self, rogue: Rogue) -> None:
-        outbox, rig = self._client(rogue.port)
-        living = asyncio.create_task(self._keep_living(rig))
-        self._offer(outbox, 0)
+    async def _run_client(self, rogue: Rogue) -> None:
+        queue, rig = self._client(rogue.port)
+        living = asyncio.create_task(self._restart_client(rig))
+        self._offer(queue, 0)
         await self._until(lambda: len(rogue.peers) > len(self._scripts), 10.0, "the broker came to its senses")
-        self._offer(outbox, _MESSAGES)
+        self._offer(queue, _MESSAGES)
         began = time.monotonic()
-        await self._until(lambda: not outbox.ledger.pending, LONGEST_SECONDS, f"all was delivered: {outbox.ledger}")
+        await self._until(lambda: not queue.ledger.pending, LONGEST_SECONDS, f"all was delivered: {queue.ledger}")
         self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
         await rig.stop()
         with suppress(TimeoutError):
             await asyncio.wait_for(living, LONGEST_SECONDS)
         if not living.done() or living.cancelled():
             self.wrong.append("the client did not end")
-        self._judge(outbox)
+        self._check(queue)
 
     def _client(self, port: int) -> tuple[MessageQueue, MqttClient]:
         method = self._chance.choice(("NONE", "K8S-SAT"))
@@ -142,12 +142,12 @@ class Case:
             "mqtt_clean_start": self._chance.random() < 0.2,
         }
         settings = Settings.load({}, options, pid=1)
-        outbox = MessageQueue(1000)
+        queue = MessageQueue(1000)
         encoder = Encoder(lambda message: f"factory/{message.source}", 3600, CloudEvents("aio://fuzz", "run"))
-        return outbox, MqttClient(settings, Publisher(outbox, encoder, time.monotonic), time.time)
+        return queue, MqttClient(settings, Publisher(queue, encoder, time.monotonic), time.time)
 
-    async def _keep_living(self, broker: MqttClient) -> None:
-        """As an orchestrator would: a client that gave up is started again."""
+    async def _restart_client(self, broker: MqttClient) -> None:
+        """Restart a client that has given up, as an orchestrator would."""
         while True:
             try:
                 await broker.run()
@@ -158,7 +158,7 @@ class Case:
 
     async def _script(self, peer: Peer) -> None:
         behaves = peer.number > len(self._scripts)
-        # Else there is no TLS where the client begins with it, or it begins in mid-packet.
+        # Otherwise there is no TLS where the client expects it, or it begins within a packet.
         if self._tls is not None and (behaves or self._chance.random() < 0.6):
             await peer.encrypt(self._tls)
         if behaves:
@@ -170,18 +170,18 @@ class Case:
         except StillThere:
             self.wrong.append("the client stayed with a broker that was silent")
 
-    def _offer(self, outbox: MessageQueue, first: int) -> None:
+    def _offer(self, queue: MessageQueue, first: int) -> None:
         for number in range(first, first + _MESSAGES):
             payload = b'{"n":%d}' % number
             source = f"CNC-{number % _MACHINES:02d}"
-            outbox.offer(Message("cnc_machine", source, "LINE-1-STATION-A", 0, number, payload))
+            queue.offer(Message("cnc_machine", source, "LINE-1-STATION-A", 0, number, payload))
 
-    def _judge(self, outbox: MessageQueue) -> None:
-        ledger = outbox.ledger
+    def _check(self, queue: MessageQueue) -> None:
+        ledger = queue.ledger
         if not ledger.balances() or ledger.generated != 2 * _MESSAGES:
             self.wrong.append(f"the ledger does not balance: {ledger}")
         if ledger.failed and self.outcome == "delivered":
-            self.outcome = "delivered, but for what the broker refused or has no room for"
+            self.outcome = "delivered, except what the broker rejected or has no room for"
         if self.slowest_seconds > LONGEST_SECONDS:
             self.wrong.append(f"something waited for {self.slowest_seconds:.1f} s")
 
@@ -193,8 +193,8 @@ class Case:
                 return
             await asyncio.sleep(0.005)
 
-    async def _feel_the_pulse(self) -> None:
-        """How late the loop is: a step of it that takes long keeps everybody waiting."""
+    async def _measure_lateness(self) -> None:
+        """Measure how late the event loop is: a long step blocks everything else."""
         while True:
             before = time.monotonic()
             await asyncio.sleep(0.01)
@@ -205,14 +205,14 @@ class Case:
 
 
 class _Records(logging.Handler):
-    """A context manager: notes lines that must not be, and keeps all others quiet."""
+    """A context manager that records forbidden log lines and suppresses all others."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.wrong: list[str] = []
 
     def begin(self) -> None:
-        """Another case."""
+        """Begin another case."""
         self.wrong = []
 
     def __enter__(self) -> Self:
@@ -228,7 +228,7 @@ class _Records(logging.Handler):
         logging.getLogger().setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Look at a line."""
+        """Check a log line."""
         line = record.getMessage()
         if record.exc_info or record.levelno >= logging.ERROR or "the connection failed" in line:
             self.wrong.append(f"logged: {line[:300]}")
@@ -237,9 +237,9 @@ class _Records(logging.Handler):
 
 
 @contextmanager
-def _in_haste() -> Iterator[None]:
-    before = [(module, name, getattr(module, name)) for module, name, _ in _HASTE]
-    for module, name, seconds in _HASTE:
+def _shortened_waits() -> Iterator[None]:
+    before = [(module, name, getattr(module, name)) for module, name, _ in _SHORTENED_WAITS]
+    for module, name, seconds in _SHORTENED_WAITS:
         setattr(module, name, seconds)
     try:
         yield

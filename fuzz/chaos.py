@@ -1,4 +1,4 @@
-"""`python -m fuzz.chaos`: an hour of random faults on the way to the broker, while a foreign subscriber counts.
+"""`python -m fuzz.chaos`: an hour of random faults before the broker, while an independent subscriber counts.
 
 What is missing there at the end must be what the ledger has dropped, message for message, and no sender's messages may
 come in another order. 1 where that is not so.
@@ -25,8 +25,8 @@ from benchmarks.reporting.circumstances import circumstances
 from benchmarks.reporting.page import Marks, table, write
 from benchmarks.runs.live import finish, plant_file, said_last, start
 from fuzz.__main__ import PAGE
-from fuzz.part import chance
-from fuzz.witness import Witness
+from fuzz.campaign import random_for
+from fuzz.counting_subscriber import CountingSubscriber
 from tests.support.brokers.proxy import Proxy
 from tests.support.processes.daemon import DaemonProcess
 
@@ -34,10 +34,10 @@ MARKS = Marks("<!-- measured: make chaos writes from here -->", "<!-- measured: 
 _MACHINES, _RATE, _SECONDS = 5_000, 3_000.0, 3600.0
 _FLAGS = ("--queue-size", "20000", "--mqtt-window", "2000", "--mqtt-keep-alive", "5", "--drain-seconds", "60")
 _QUIET_SECONDS, _SETTLE_SECONDS, _END_SECONDS = (1.0, 8.0), 5.0, 120.0
-_LOOK_SECONDS = 60.0
+_REPORT_SECONDS = 60.0
 
 Fault = Callable[[Proxy, Random], float]
-"""Does something to the link, and says for how many seconds to leave it so."""
+"""Injects a fault into the connection, and returns for how many seconds to keep it."""
 
 
 def _late(proxy: Proxy, random: Random) -> float:
@@ -78,7 +78,7 @@ FAULTS: Mapping[str, Fault] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it. sent, failed, waiting: by the ledger at the end.  The other counts are the subscriber's."""
+    """The outcome.  sent, failed, waiting: by the ledger at the end.  The other counts are the subscriber's."""
 
     seconds: float
     sent: int
@@ -93,53 +93,55 @@ class Outcome:
 
     @property
     def missing(self) -> int:
-        """Messages that the plant has said and the subscriber never got."""
+        """Messages that the plant emitted and the subscriber never received."""
         return self.sent + self.failed - self.distinct
 
     @property
     def kept(self) -> bool:
-        """Whether all that is promised was kept; a gap that the ledger knows nothing of would be one too many."""
+        """Whether every guarantee held, which excludes any gap that is not in the ledger."""
         return self.missing == self.failed >= self.gaps and not self.reordered and not self.waiting
 
 
-def unleash(seconds: float, rate: float, seed: int) -> Outcome:
-    """Run the simulator for so long with such faults, let it finish, and count."""
-    random, faults = chance(seed, 0), Counter[str]()
+def run_with_faults(seconds: float, rate: float, seed: int) -> Outcome:
+    """Run the simulator with random faults, let it drain, and return the counts."""
+    random, faults = random_for(seed, 0), Counter[str]()
     with (
         tempfile.TemporaryDirectory() as directory,
         BenchBroker(Path(directory)) as broker,
         Proxy(broker.port) as proxy,
-        Witness(broker.port) as witness,
+        CountingSubscriber(broker.port) as subscriber,
     ):
         plant = plant_file(Path(directory), _MACHINES, rate)
         with start(proxy.port, "--message-config-path", plant, "--mqtt-cloud-events", *_FLAGS) as process:
             process.says("connected to")
             began = time.monotonic()
-            _disturb(proxy, random, faults, began + seconds, witness)
+            _inject_faults(proxy, random, faults, began + seconds, subscriber)
             proxy.restore()
             time.sleep(_SETTLE_SECONDS)
             process.signal(signal.SIGTERM)
             finish(process, _END_SECONDS)
             lasted = time.monotonic() - began
         broker.count()
-        return _outcome(process, witness, lasted, faults)
+        return _outcome(process, subscriber, lasted, faults)
 
 
-def _disturb(proxy: Proxy, random: Random, faults: Counter[str], until: float, witness: Witness) -> None:
-    told = time.monotonic()
+def _inject_faults(
+    proxy: Proxy, random: Random, faults: Counter[str], until: float, subscriber: CountingSubscriber
+) -> None:
+    reported_at = time.monotonic()
     while time.monotonic() < until:
         time.sleep(random.uniform(*_QUIET_SECONDS))
         name = random.choice([*FAULTS])
         faults[name] += 1
         time.sleep(min(FAULTS[name](proxy, random), max(0.0, until - time.monotonic())))
         proxy.restore()
-        if time.monotonic() - told > _LOOK_SECONDS:
-            told = time.monotonic()
-            say(f"{until - told:,.0f} s left: {faults.total()} faults, {witness.distinct:,} messages, "
-                f"{witness.repeated:,} repeated, {witness.reordered} reordered")  # fmt: skip
+        if time.monotonic() - reported_at > _REPORT_SECONDS:
+            reported_at = time.monotonic()
+            say(f"{until - reported_at:,.0f} s left: {faults.total()} faults, {subscriber.distinct:,} messages, "
+                f"{subscriber.repeated:,} repeated, {subscriber.reordered} reordered")  # fmt: skip
 
 
-def _outcome(process: DaemonProcess, witness: Witness, seconds: float, faults: Counter[str]) -> Outcome:
+def _outcome(process: DaemonProcess, subscriber: CountingSubscriber, seconds: float, faults: Counter[str]) -> Outcome:
     sent, failed = (int(said_last(process.log, f"Messages {what}")) for what in ("Sent", "Failed"))
     reconnects = re.findall(r"reconnects: (\d+)", process.log)
     return Outcome(
@@ -147,17 +149,17 @@ def _outcome(process: DaemonProcess, witness: Witness, seconds: float, faults: C
         sent=sent,
         failed=failed,
         connects=1 + int(reconnects[-1]),
-        distinct=witness.distinct,
-        repeated=witness.repeated,
-        reordered=witness.reordered,
-        gaps=witness.gaps,
+        distinct=subscriber.distinct,
+        repeated=subscriber.repeated,
+        reordered=subscriber.reordered,
+        gaps=subscriber.gaps,
         waiting=int(said_last(process.log, "Queue Depth") + said_last(process.log, "In Flight")),
         faults=dict(faults),
     )
 
 
-def markdown(outcome: Outcome, told: str) -> str:
-    """The page's paragraph and tables."""
+def markdown(outcome: Outcome, heading: str) -> str:
+    """Return the paragraph and tables of the page."""
     figures = {
         "seconds": f"{outcome.seconds:,.0f}",
         "connections": f"{outcome.connects:,}",
@@ -174,16 +176,16 @@ def markdown(outcome: Outcome, told: str) -> str:
     verdict = (
         "missing = dropped, none reordered: **yes**" if outcome.kept else "missing = dropped, none reordered: **no**"
     )
-    return f"{told}\n\n{table('what | count:', [*map(list, figures.items())])}\n\n{verdict}\n\n{faults}"
+    return f"{heading}\n\n{table('what | count:', [*map(list, figures.items())])}\n\n{verdict}\n\n{faults}"
 
 
 def main() -> int:
-    """Do as the command line says."""
+    """Run what the command line asks for."""
     options = _parser().parse_args()
     seconds = max(20.0, _SECONDS * options.scale)
-    told = circumstances(f", {_RATE:,.0f} messages a second from {_MACHINES:,} machines for {seconds:,.0f} s")
-    outcome = unleash(seconds, _RATE, options.seed)
-    text = markdown(outcome, told)
+    heading = circumstances(f", {_RATE:,.0f} messages a second from {_MACHINES:,} machines for {seconds:,.0f} s")
+    outcome = run_with_faults(seconds, _RATE, options.seed)
+    text = markdown(outcome, heading)
     say(str(dataclasses.asdict(outcome)))
     print(text)
     if not options.no_page:

@@ -24,7 +24,7 @@ from edge.runtime.plant_file import digest
 from edge.runtime.reload import LoadedPlant, PlantLoader, Reloader, load_at_start, parse_plant
 from edge.settings.loader import Settings
 from edge.settings.types import QueuePolicy
-from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
+from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
 from fuzz.plantfiles import SHIPPED, mutated, put
 from messages import START, FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig, load
@@ -32,32 +32,32 @@ from plant.forecast.rate_forecast import check
 from plant.telemetry import Message
 
 _MOST_MACHINES = 500
-"""Larger plants are only checked: to make one takes longer than a case may, and that is no fault."""
+"""Larger plants are only checked: building one takes longer than a case may, which is not a fault."""
 
 _QUEUE, _READ_AT_ONCE, _READ_SECONDS = 60, 20, 0.0005
 _ROWS_AFTER, _RUN_SECONDS = 400, 1800.0
-_SAID_EVERY = 1000
+_LOGGED_EVERY = 1000
 
 
-def run(seed: int, cases: range, say: Say) -> Result:
+def run(seed: int, cases: range, say: Log) -> Result:
     """Run the cases of these numbers; the same seed and number give the same case."""
     outcomes, slowest, findings = Counter[str](), 0.0, list[Finding]()
     plants = [load(path) for path in SHIPPED]
-    with tempfile.TemporaryDirectory() as directory, _in_silence():
+    with tempfile.TemporaryDirectory() as directory, _without_logs():
         for done, number in enumerate(cases, 1):
-            case = _Case(chance(seed, number), Path(directory) / "plant.yaml", plants)
+            case = _Case(random_for(seed, number), Path(directory) / "plant.yaml", plants)
             case.run()
             outcomes[case.outcome] += 1
             slowest = max(slowest, case.seconds)
             findings += [Finding(number, what) for what in case.wrong]
-            if done % _SAID_EVERY == 0:
+            if done % _LOGGED_EVERY == 0:
                 say(f"files: {done} of {len(cases)} cases, {len(findings)} findings")
     return Result(len(cases), dict(outcomes), slowest, findings)
 
 
 @contextlib.contextmanager
-def _in_silence() -> Iterator[None]:
-    """Refusals are what is expected here: nobody wants to read thousands of them."""
+def _without_logs() -> Iterator[None]:
+    """Suppress the log lines of thousands of expected rejections."""
     log = logging.getLogger("reload")
     before, log.disabled = log.disabled, True
     try:
@@ -67,11 +67,11 @@ def _in_silence() -> Iterator[None]:
 
 
 class _TooLarge(Exception):
-    """A plant that is only checked."""
+    """The plant is too large to be built."""
 
 
 class _Case:
-    """One file, and what comes of it. `seconds`: the longest that anybody was kept waiting for it."""
+    """A mutated file and its outcome.  seconds: the longest that anything was blocked by it."""
 
     def __init__(self, random: Random, path: Path, plants: list[PlantConfig]) -> None:
         self.outcome, self.seconds, self.wrong = "refused", 0.0, list[str]()
@@ -96,9 +96,9 @@ class _Case:
         put(random, path, mutated(random))
 
     def run(self) -> None:
-        """Try the file, and note what is wrong."""
+        """Try the file, and record what is wrong."""
         try:
-            # For somebody who writes into a pipe a check waits a while, as it says.
+            # A check waits a while for a writer of a pipe, as documented.
             code = 2 if self._path.is_fifo() else self._check()
             asyncio.run(self._reload())
         except Exception as error:  # noqa: BLE001 - that is what is looked for
@@ -112,7 +112,7 @@ class _Case:
     def _check(self) -> int:
         began = time.monotonic()
         code, text = check(self._path, lambda path: load_at_start(Path(path), parse_plant).config)
-        self._took(began)
+        self._measure(began)
         if (code, bool(text)) not in ((0, True), (2, True)):
             self.wrong.append(f"check ends with {code} and says {text[:50]!r}")
         return code
@@ -122,20 +122,20 @@ class _Case:
         await asyncio.sleep(_READ_SECONDS)
         began = time.monotonic()
         outcome = await self._reloader().reload("fuzz")
-        self._took(began)
-        self._judge_outcome(outcome.errors)
-        await self._go_on(running[0])
+        self._measure(began)
+        self._check_outcome(outcome.errors)
+        await self._publish_more(running[0])
         await self._stop(running)
         self._twin_said += self._twin.advance(self._plant.now)
-        self._judge_bytes()
+        self._check_messages()
 
     def _reloader(self) -> Reloader:
         settings = Settings.load({}, pid=1)
         loader = PlantLoader(settings, topic_template)
         in_force = LoadedPlant(self._before, digest(b""))
-        return Reloader(self._path, lambda content: loader.parse(content, self._path), self._adopt, time.time, in_force)
+        return Reloader(self._path, lambda content: loader.parse(content, self._path), self._apply, time.time, in_force)
 
-    async def _adopt(self, config: PlantConfig) -> None:
+    async def _apply(self, config: PlantConfig) -> None:
         if sum(count for _, _, count in config.machines()) > _MOST_MACHINES:
             raise _TooLarge
         self._plant.try_out(config).keep()
@@ -145,13 +145,13 @@ class _Case:
         self._pacer.resume()
 
     async def _read(self) -> None:
-        """Be the broker: slow at first, so that the plant is still speaking as the file comes."""
+        """Act as the broker: slow at first, so that the plant still publishes when the file arrives."""
         while True:
             taken = self._outbox.take(_READ_AT_ONCE)
             self._outbox.acknowledged(*taken)
             await asyncio.sleep(_READ_SECONDS if self._reading_slowly else 0)
 
-    async def _go_on(self, pacing: asyncio.Task[None]) -> None:
+    async def _publish_more(self, pacing: asyncio.Task[None]) -> None:
         self._reading_slowly, enough = False, len(self._said) + _ROWS_AFTER
         for _ in itertools.takewhile(lambda _: not pacing.done() and len(self._said) < enough, range(10_000)):
             await asyncio.sleep(0)
@@ -167,7 +167,7 @@ class _Case:
         with contextlib.suppress(asyncio.CancelledError):
             await reading
 
-    def _judge_outcome(self, mistakes: tuple[str, ...]) -> None:
+    def _check_outcome(self, mistakes: tuple[str, ...]) -> None:
         if any(_TooLarge.__name__ in each for each in mistakes):
             self.outcome = "only checked, being large"
         elif bool(mistakes) == (self.outcome == "taken"):
@@ -175,12 +175,12 @@ class _Case:
         if any("cannot be used" in each for each in mistakes) and self.outcome == "refused":
             self.wrong.append(f"refused by accident: {mistakes[0][:150]}")
 
-    def _judge_bytes(self) -> None:
+    def _check_messages(self) -> None:
         ledger = self._outbox.ledger
         if not ledger.balances() or ledger.generated != len(self._said):
             self.wrong.append(f"{ledger} after {len(self._said)} messages")
         if self._said != self._twin_said[: len(self._said)]:
             self.wrong.append(f"{self.outcome}, and then says other bytes than its twin")
 
-    def _took(self, began: float) -> None:
+    def _measure(self, began: float) -> None:
         self.seconds = max(self.seconds, time.monotonic() - began)

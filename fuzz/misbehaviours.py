@@ -1,4 +1,4 @@
-"""What a broker can do wrong on one connection, each as a script that chance fills in."""
+"""Faults of a broker on one connection, each as a script with random details."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fuzz.rogue import CONNECT, PUBLISH, WELCOME, Peer, length, packet
 Misbehaviour = Callable[[Peer, Random], Awaitable[None]]
 
 _PATIENCE_SECONDS = 0.3
-"""For how long a broker goes on after its last word."""
+"""How long a broker keeps the connection after its last packet."""
 
 _NOTICE_SECONDS = 4.0
-"""Within this the client must have left a broker that is silent: its keep-alive is a second."""
+"""The client must leave a silent broker within this: its keep-alive is a second."""
 
 _PROPERTIES: Final = {
     1: "byte", 2: "four", 3: "text", 8: "text", 9: "text", 11: "varint", 17: "four", 18: "text", 19: "two", 21: "text",
@@ -26,7 +26,7 @@ _PROPERTIES: Final = {
 
 
 class StillThere(Exception):
-    """The client has not left a broker that is silent."""
+    """The client has not left a silent broker."""
 
 
 def text(chance: Random) -> bytes:
@@ -96,7 +96,7 @@ def _packet_id(chance: Random) -> bytes:
 
 
 def grants(chance: Random) -> bytes:
-    """A CONNACK that lets us in, under conditions at their edges."""
+    """A successful CONNACK with limits at their edges."""
     possible = (
         b"\x21" + chance.choice((1, 2, 65_535)).to_bytes(2, "big"),
         b"\x27" + chance.choice((1, 120, 400, 500, 2**32 - 1)).to_bytes(4, "big"),
@@ -129,14 +129,14 @@ async def _linger(peer: Peer, seconds: float = _PATIENCE_SECONDS) -> None:
 
 
 async def closes_at_once(peer: Peer, chance: Random) -> None:
-    """No word at all, by a close or a reset."""
+    """Close or reset without any packet."""
     if chance.random() < 0.5:
         await peer.hear(CONNECT)
     (peer.reset if chance.random() < 0.5 else peer.close)()
 
 
 async def answers_with_something_else(peer: Peer, chance: Random) -> None:
-    """HTTP, TLS, an SSH banner, or bytes of chance."""
+    """HTTP, TLS, an SSH banner, or random bytes."""
     if chance.random() < 0.7:
         await peer.hear(CONNECT)
     hello = (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x46", b"SSH-2.0-x\r\n", b"\x16\x03\x03")
@@ -160,7 +160,7 @@ async def answers_as_mqtt_3_does(peer: Peer, chance: Random) -> None:
 
 
 async def speaks_before_its_turn(peer: Peer, chance: Random) -> None:
-    """Any packets where CONNACK is due."""
+    """Any packets instead of CONNACK."""
     for _ in range(chance.randrange(1, 4)):
         await peer.say(frame(chance))
     await _linger(peer)
@@ -170,7 +170,7 @@ async def speaks_before_its_turn(peer: Peer, chance: Random) -> None:
 
 
 async def talks_nonsense(peer: Peer, chance: Random) -> None:
-    """Bytes of chance at moments of chance."""
+    """Random bytes at random times."""
     await _greet(peer, chance)
     for _ in range(chance.randrange(1, 6)):
         await peer.say(chance.randbytes(chance.randrange(1, 200)))
@@ -237,7 +237,7 @@ async def acknowledges_wrongly(peer: Peer, chance: Random) -> None:
 
 
 async def disconnects(peer: Peer, chance: Random) -> None:
-    """DISCONNECT with any code and any text, at any moment, and goes on talking."""
+    """DISCONNECT with any code and any text, at any moment, and further packets."""
     await _greet(peer, chance)
     await asyncio.sleep(chance.random() * 0.05)
     code = peer.number * 37 % 256 if chance.random() < 0.3 else chance.choice((0, *range(0x80, 0xA3)))
@@ -268,7 +268,7 @@ async def answers_auth_oddly(peer: Peer, chance: Random) -> None:
 
 
 async def drips(peer: Peer, chance: Random) -> None:
-    """Is right, but a byte at a time."""
+    """Correct packets, a byte at a time."""
     await peer.hear(CONNECT)
     for byte in WELCOME:
         await peer.say(bytes((byte,)))
@@ -287,7 +287,7 @@ async def drips(peer: Peer, chance: Random) -> None:
 
 
 async def falls_silent(peer: Peer, chance: Random) -> None:
-    """Lets in, and is never heard again; StillThere if the client does not notice."""
+    """CONNACK and then silence; StillThere if the client does not notice."""
     await _greet(peer, chance)
     try:
         async with asyncio.timeout(_NOTICE_SECONDS):
@@ -325,4 +325,4 @@ ALL: Final[tuple[Misbehaviour, ...]] = (
     drips,
     resets_in_mid_packet,
 )
-"""Those that are over soon, some of them more often than others. `falls_silent` takes seconds and comes by itself."""
+"""Those that are over soon, some of them more often than others. `falls_silent` takes seconds and runs separately."""

@@ -74,7 +74,7 @@ def mutated(chance: Random) -> bytes:
 
 
 def put(chance: Random, path: Path, content: bytes) -> None:
-    """Have the path name a file of that content, or, rarely, something that is no file."""
+    """Put a file of that content at the path or, rarely, something that is not a file."""
     if path.is_dir() and not path.is_symlink():
         path.rmdir()
     path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Odd HTTP requests, over raw sockets, to the port of a daemon that is at work meanwhile.
+"""Odd HTTP requests, over raw sockets, to the port of a simulator that is publishing meanwhile.
 
 Whatever is asked, and however: no answer is a fault of ours, nothing of it is in the log as one, probes are answered at
 once, messages are not late, and each one is accounted for.
@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import orjson
 
-from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
+from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
 from sandbox.broker import SandboxBroker
 from tests.support.factory.plants import default
 from tests.support.processes.daemon import DaemonProcess, plain, running
@@ -86,17 +86,17 @@ BODIES: Final = (
 )  # fmt: skip
 
 
-def run(seed: int, cases: range, say: Say) -> Result:
-    """Ask a daemon of its own, case by case."""
-    with attacked() as target:
-        findings = [Finding(case, what) for case in cases for what in target.attack(chance(seed, case), say)]
-        findings += [Finding(cases[-1], what) for what in target.at_the_end()]
+def run(seed: int, cases: range, say: Log) -> Result:
+    """Attack a separate simulator, case by case."""
+    with target_under_attack() as target:
+        findings = [Finding(case, what) for case in cases for what in target.attack(random_for(seed, case), say)]
+        findings += [Finding(cases[-1], what) for what in target.final_problems()]
         return Result(len(cases), dict(target.outcomes), target.slowest_seconds, findings)
 
 
 @contextmanager
-def attacked() -> Iterator[_Target]:
-    """A daemon with a broker, a plant and somebody who probes it all the time."""
+def target_under_attack() -> Iterator[_Target]:
+    """Run a simulator with a broker, a plant and a permanent probe."""
     with tempfile.TemporaryDirectory() as folder, running(SandboxBroker()) as broker:
         plant, port = Path(folder) / "plant.yaml", free_port()
         data = default()
@@ -118,7 +118,7 @@ def attacked() -> Iterator[_Target]:
 
 
 class _Target:
-    """The daemon under attack, and all that is seen of it."""
+    """The simulator under attack, and its observed state."""
 
     def __init__(self, daemon: DaemonProcess, port: int) -> None:
         self._daemon, self._address = daemon, ("127.0.0.1", port)
@@ -129,23 +129,23 @@ class _Target:
         self._before_mib = self._memory_mib()
         self._over = threading.Event()
         self._bad_probes: list[str] = []
-        self._prober = threading.Thread(target=self._keep_probing, daemon=True)
+        self._prober = threading.Thread(target=self._probe_repeatedly, daemon=True)
         self._prober.start()
 
     def close(self) -> None:
-        """Probe no more, and hang up."""
+        """Stop probing, and close all connections."""
         self._over.set()
         self._prober.join()
-        for caller in self._open:
-            caller.close()
+        for client in self._open:
+            client.close()
 
     @property
     def slowest_seconds(self) -> float:
         """The longest that a probe has waited."""
         return self._slowest
 
-    def attack(self, rng: Random, say: Say) -> Iterator[str]:
-        """One case; what went wrong."""
+    def attack(self, rng: Random, say: Log) -> Iterator[str]:
+        """Run a case, and yield what went wrong."""
         attack = rng.choice(_ATTACKS)
         try:
             outcome, answer = attack(self, rng)
@@ -163,8 +163,8 @@ class _Target:
         while self._bad_probes:
             yield f"{attack.__name__}: {self._bad_probes.pop()}"
 
-    def at_the_end(self) -> Iterator[str]:
-        """What is wrong with the whole of it."""
+    def final_problems(self) -> Iterator[str]:
+        """Yield what is wrong after all cases."""
         ledger = self._health()["ledger"]
         accounted = sum(ledger[name] for name in ("messages_sent", "messages_failed", "queue_depth", "in_flight"))
         if accounted != ledger["messages_generated"] or ledger["messages_failed"]:
@@ -174,84 +174,84 @@ class _Target:
         if (grown := self._memory_mib() - self._before_mib) > _MOST_GROWN_MIB:
             yield f"memory has grown by {grown:.0f} MiB"
 
-    # ways to ask
+    # attacks
 
-    def asks(self, rng: Random) -> tuple[str, bytes]:
-        """Something odd."""
-        return self._said(_request(rng))
+    def send_request(self, rng: Random) -> tuple[str, bytes]:
+        """An odd request."""
+        return self._send(_request(rng))
 
-    def mutates(self, rng: Random) -> tuple[str, bytes]:
-        """A request of which some bytes are others, missing or twice there."""
-        said = bytearray(_request(rng))
+    def send_mutated(self, rng: Random) -> tuple[str, bytes]:
+        """A request with bytes changed, missing or doubled."""
+        sent = bytearray(_request(rng))
         for _ in range(rng.randint(1, 8)):
-            at = rng.randrange(len(said) + 1)
-            said[at : at + rng.randint(0, 3)] = rng.choice(
-                (b"", b"\r\n", b"\x00", b"\xff", rng.randbytes(3), said[:at])
+            at = rng.randrange(len(sent) + 1)
+            sent[at : at + rng.randint(0, 3)] = rng.choice(
+                (b"", b"\r\n", b"\x00", b"\xff", rng.randbytes(3), sent[:at])
             )
-        return self._said(bytes(said[:200_000]))
+        return self._send(bytes(sent[:200_000]))
 
-    def goes_on(self, rng: Random) -> tuple[str, bytes]:
-        """With something else, once the first has been answered."""
-        with closing(self._caller(_request(rng))) as caller:
-            answer = _answer(caller)
+    def send_second(self, rng: Random) -> tuple[str, bytes]:
+        """A second request after the answer to the first."""
+        with closing(self._connect(_request(rng))) as client:
+            answer = _answer(client)
             with suppress(ConnectionError):
-                caller.sendall(rng.choice((_request(rng), rng.randbytes(50), b"no length\r\n\r\n")))
-            return "went on", answer + _answer(caller)
+                client.sendall(rng.choice((_request(rng), rng.randbytes(50), b"no length\r\n\r\n")))
+            return "went on", answer + _answer(client)
 
-    def babbles(self, rng: Random) -> tuple[str, bytes]:
-        """No HTTP at all."""
-        return self._said(rng.randbytes(rng.choice((1, 100, 100_000))))
+    def send_noise(self, rng: Random) -> tuple[str, bytes]:
+        """Bytes that are not HTTP."""
+        return self._send(rng.randbytes(rng.choice((1, 100, 100_000))))
 
-    def says_half(self, rng: Random) -> tuple[str, bytes]:
-        """And stays."""
-        said = _request(rng)
-        self._keep(self._caller(said[: rng.randrange(len(said) + 1)]))
+    def send_half(self, rng: Random) -> tuple[str, bytes]:
+        """Half a request, on a connection that stays open."""
+        sent = _request(rng)
+        self._keep(self._connect(sent[: rng.randrange(len(sent) + 1)]))
         return "left half said", b""
 
-    def pipelines(self, rng: Random) -> tuple[str, bytes]:
-        """Much, and reads none of it."""
+    def pipeline(self, rng: Random) -> tuple[str, bytes]:
+        """Many requests, whose answers are not read."""
         path = rng.choice((b"/livez", b"/metrics", b"/oee", b"/docs/swagger-ui-bundle.js"))
-        self._keep(self._caller(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path * rng.randint(2, 100)))
+        self._keep(self._connect(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path * rng.randint(2, 100)))
         return "left unread", b""
 
-    def hangs_up(self, rng: Random) -> tuple[str, bytes]:
-        """In the middle of an answer, by a reset."""
-        with closing(self._caller(b"GET /oee HTTP/1.1\r\nHost: x\r\n\r\n")) as caller:
-            caller.recv(rng.choice((1, 1000, 100_000)))
-            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def reset_connection(self, rng: Random) -> tuple[str, bytes]:
+        """A reset in the middle of an answer."""
+        with closing(self._connect(b"GET /oee HTTP/1.1\r\nHost: x\r\n\r\n")) as client:
+            client.recv(rng.choice((1, 1000, 100_000)))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return "hung up", b""
 
-    def crowds(self, rng: Random) -> tuple[str, bytes]:
-        """Many at once."""
-        said = _request(rng)
+    def open_many(self, rng: Random) -> tuple[str, bytes]:
+        """Many connections at once."""
+        sent = _request(rng)
         for _ in range(30):
-            self._keep(self._caller(said))
+            self._keep(self._connect(sent))
         return "crowded", b""
 
-    def _said(self, said: bytes) -> tuple[str, bytes]:
-        with closing(self._caller(said)) as caller:
-            answer = _answer(caller)
+    def _send(self, sent: bytes) -> tuple[str, bytes]:
+        with closing(self._connect(sent)) as client:
+            answer = _answer(client)
         found = re.match(rb"HTTP/1\.1 (\d)\d\d", answer)
         return f"answered {found[1].decode()}xx" if found else "not answered", answer
 
-    def _caller(self, said: bytes) -> socket.socket:
-        caller = socket.create_connection(self._address, LONGEST_SECONDS)
-        with suppress(ConnectionError, TimeoutError):  # it may have been refused already
-            caller.sendall(said)
-        return caller
+    def _connect(self, sent: bytes) -> socket.socket:
+        client = socket.create_connection(self._address, LONGEST_SECONDS)
+        with suppress(ConnectionError, TimeoutError):  # it may have been rejected already
+            client.sendall(sent)
+        return client
 
-    def _keep(self, caller: socket.socket) -> None:
-        self._open.append(caller)
+    def _keep(self, client: socket.socket) -> None:
+        self._open.append(client)
         while len(self._open) > _KEPT_OPEN:
             self._open.pop(0).close()
 
-    # what is seen
+    # observations
 
     def _get(self, path: str) -> tuple[int, bytes]:
-        """The answer to somebody who behaves, over a connection of its own."""
-        with closing(HTTPConnection(*self._address, timeout=5 * LONGEST_SECONDS)) as caller:
-            caller.request("GET", path)
-            answer = caller.getresponse()
+        """Return the answer to a correct request over a new connection."""
+        with closing(HTTPConnection(*self._address, timeout=5 * LONGEST_SECONDS)) as client:
+            client.request("GET", path)
+            answer = client.getresponse()
             return answer.status, answer.read()
 
     def _health(self) -> dict[str, Any]:
@@ -259,14 +259,14 @@ class _Target:
         return health
 
     def _probe(self) -> float:
-        """How long a probe waits for its answer."""
+        """Return how long a probe waits for its answer."""
         began = time.monotonic()
         status, text = self._get("/livez")
         if status != 200:
             self._bad_probes.append(f"a probe was answered with {status}: {text!r}")
         return time.monotonic() - began
 
-    def _keep_probing(self) -> None:
+    def _probe_repeatedly(self) -> None:
         while not self._over.wait(0.05):
             try:
                 waited = self._probe()
@@ -283,7 +283,7 @@ class _Target:
         return [line for line in lines if re.search(r'Traceback|"level":"(error|critical)"', line)]
 
     def _lateness_seconds(self) -> float:
-        """The worst that the daemon has told of."""
+        """Return the greatest lateness in the metrics."""
         told = (json.loads(line) for line in self._daemon.errors if '"worst_lateness_seconds"' in line)
         return max((each["worst_lateness_seconds"] for each in told), default=0.0)
 
@@ -295,13 +295,13 @@ class _Target:
 
 _Attack = Callable[[_Target, Random], tuple[str, bytes]]
 _ATTACKS: Final[tuple[_Attack, ...]] = (
-    _Target.asks, _Target.asks, _Target.asks, _Target.mutates, _Target.mutates, _Target.goes_on, _Target.goes_on,
-    _Target.babbles, _Target.says_half, _Target.pipelines, _Target.hangs_up, _Target.crowds,
+    *[_Target.send_request] * 3, *[_Target.send_mutated] * 2, *[_Target.send_second] * 2,
+    _Target.send_noise, _Target.send_half, _Target.pipeline, _Target.reset_connection, _Target.open_many,
 )  # fmt: skip
 
 
 def _request(rng: Random) -> bytes:
-    """Most of a request, with something odd in it more often than not: too much of it is only refused at the door."""
+    """Return a request with usually one odd part: with more, it is rejected early."""
     line = b" ".join((_odd(rng, METHODS, b"GET"), rng.choice(PATHS), _odd(rng, VERSIONS, b"HTTP/1.1")))
     headers = [_odd(rng, HEADERS, b"Host: x"), *rng.sample(HEADERS, rng.choice((0, 0, 0, 1, 1, 3)))]
     end = _odd(rng, (b"\n", b"\r"), b"\r\n")
@@ -312,10 +312,10 @@ def _odd(rng: Random, choices: Sequence[bytes], usual: bytes) -> bytes:
     return rng.choice(choices) if rng.random() < _ODDITY else usual
 
 
-def _answer(caller: socket.socket) -> bytes:
-    """What comes within a moment, and no more than a little of it."""
-    caller.settimeout(_ANSWER_SECONDS)
+def _answer(client: socket.socket) -> bytes:
+    """Return the first bytes of an answer."""
+    client.settimeout(_ANSWER_SECONDS)
     try:
-        return caller.recv(65536)
+        return client.recv(65536)
     except (TimeoutError, ConnectionError):
         return b""

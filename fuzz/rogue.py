@@ -1,4 +1,4 @@
-"""A broker that misbehaves by script, on a real socket of this machine, and behaves once it is told to."""
+"""A broker that misbehaves by script on a real socket, and behaves after `reform`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Peer:
         self._socket: socket.socket = writer.get_extra_info("socket")
 
     async def hear(self, kind: int | None = None) -> tuple[int, bytes]:
-        """Give the next packet, or the next of a kind; ConnectionError where there is none any more."""
+        """Return the next packet, or the next of a kind. Raise ConnectionError at the end."""
         while True:
             try:
                 first, size, shift = (await self._reader.readexactly(1))[0], 0, 0
@@ -65,7 +65,7 @@ class Peer:
         await self._writer.drain()
 
     async def encrypt(self, tls: ssl.SSLContext) -> None:
-        """Do a TLS handshake, and go on inside of it."""
+        """Do a TLS handshake, and continue encrypted."""
         await self._writer.start_tls(tls)
 
     def reset(self) -> None:
@@ -79,13 +79,13 @@ class Peer:
         self._writer.close()
 
     async def gone(self) -> None:
-        """Hear all until the client closes."""
+        """Read until the client closes."""
         with suppress(OSError):
             while True:
                 await self.hear()
 
     async def behave(self, *, greeted: bool = False) -> None:
-        """Be a good broker to the end of the connection: let in, acknowledge, answer pings."""
+        """Behave correctly to the end of the connection: CONNACK, acknowledgements, PINGRESP."""
         if not greeted:
             await self.hear(CONNECT)
             await self.say(WELCOME)
@@ -132,7 +132,7 @@ class Rogue:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def reform(self) -> None:
-        """Be a good broker on each further connection, and drop those that are there."""
+        """Behave correctly on each further connection, and drop the present ones."""
         self._well = True
         for peer in self.peers:
             peer.reset()

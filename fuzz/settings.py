@@ -1,4 +1,4 @@
-"""Environments and command lines: sound, wrong, extreme, contradictory, binary; each is taken, or refused in lines.
+"""Environments and command lines: sound, wrong, extreme, contradictory, binary; each is accepted, or rejected.
 
 Most are parsed in this process; each tenth is a process of its own. A finding is a traceback, a wait, an exit code that
 is neither success nor 2, a refusal that names no option, a line that is not one line, or a secret in any output.
@@ -22,7 +22,7 @@ from benchmarks.case import ROOT
 from cli.commands import CheckOptions, Options, parse, plant_file
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.loader import Settings, SettingsError, describe, variables, warnings_about
-from fuzz.part import LONGEST_SECONDS, Finding, Result, Say, chance
+from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
 from fuzz.values import HOSTS, NUMBERS, PATHS, POOLS, SECRET, SHARDS, TEXTS, TIMES, WORDS
 from plant.default_plant import existing
 
@@ -31,7 +31,7 @@ _PROCESS_EACH = 10
 _LAST_SECONDS = 20.0
 _LONGEST_LINE = 1500
 _SOUND = 0.6
-"""Share of the options that are given as they are by default: a case with but one strange value goes further."""
+"""Share of the options that are given as they are by default: a case with a single strange value gets further."""
 
 _LIKELY = {
     "mqtt_broker": HOSTS,
@@ -44,7 +44,7 @@ _LIKELY = {
     "mqtt_auth_method": WORDS,
     "queue_policy": WORDS,
 }
-"""Option -> the pool that most of its values are from; numbers else."""
+"""Option -> the pool that most of its values are from; numbers by default."""
 
 _RUN_FLAGS = {"--start": TIMES, "--duration": NUMBERS, "--speed": NUMBERS, "--count": NUMBERS}
 _OTHER_FLAGS: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -113,7 +113,7 @@ class Case:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a case came to: in a word, the lines that were said, and for how long one waited."""
+    """The outcome of a case: a word, the lines printed, and the duration."""
 
     word: str
     said: str
@@ -121,19 +121,19 @@ class Outcome:
     wrong: str = ""
 
 
-def run(seed: int, cases: range, say: Say) -> Result:
+def run(seed: int, cases: range, say: Log) -> Result:
     """Run the cases of these numbers."""
     outcomes: Counter[str] = Counter()
     findings: list[Finding] = []
     slowest, start_seconds = 0.0, _start_seconds()
     for number in cases:
-        random = chance(seed, number)
+        random = random_for(seed, number)
         alone = number % _PROCESS_EACH == 0
         case = make(random)
         outcome = _process(_bounded(case, random), start_seconds) if alone else _parsed(case)
         outcomes[f"{outcome.word} by {'a process' if alone else 'the parser'}"] += 1
         slowest = max(slowest, outcome.seconds)
-        findings += [Finding(number, what) for what in _judged(outcome)]
+        findings += [Finding(number, what) for what in _problems(outcome)]
         if number % 500 == 499:
             say(f"  {number + 1} cases")
     return Result(len(cases), dict(outcomes), slowest, findings)
@@ -181,14 +181,14 @@ def _value(random: Random, likely: Sequence[str]) -> str:
 
 
 def _parsed(case: Case) -> Outcome:
-    """Take the case as far as one gets without doing anything."""
+    """Parse and check a case in this process."""
     streams = io.StringIO()
     began = time.monotonic()
     word, wrong = "taken", ""
     try:
         with contextlib.redirect_stdout(streams), contextlib.redirect_stderr(streams):
             options = parse(case.arguments, "0")
-            print(*_told(case, options), sep="\n")
+            print(*_descriptions(case, options), sep="\n")
     except SystemExit as end:
         word = {0: "help"}.get(end.code if isinstance(end.code, int) else 1, "refused")
         wrong = "" if end.code in (0, 2) else f"exit code {end.code}"
@@ -203,7 +203,7 @@ def _parsed(case: Case) -> Outcome:
     return Outcome(word, streams.getvalue(), time.monotonic() - began, wrong)
 
 
-def _told(case: Case, options: Options) -> Iterator[str]:
+def _descriptions(case: Case, options: Options) -> Iterator[str]:
     if isinstance(options, CheckOptions):
         yield str(
             plant_file(options.file, options.message_config_path, case.environ.get("MESSAGE_CONFIG_PATH"), existing())
@@ -222,14 +222,14 @@ def _told(case: Case, options: Options) -> Iterator[str]:
 
 
 def _bounded(case: Case, random: Random) -> Case:
-    """The same for a process that is to end by itself, at once, and that listens nowhere."""
+    """Restrict a case to a process that ends at once by itself and listens on no port."""
     command, *others = case.arguments
     if command in ("preflight", "verify"):
         command = random.choice(["check", "run", "export"])
     arguments = [each for each in others if each not in ("--demo", "-h", "--then-live")]
     if command == "run":
         arguments += ["--dry-run", "--count", "3", "--speed", "max", "--duration", "1h"]
-    # Neither variables nor arguments of a process can hold these, wherever they come from.
+    # Neither variables nor arguments of a process can contain these.
     clean = {ord("\0"): None, 0xD800: None}
     environ = {name.translate(clean): value.translate(clean) for name, value in case.environ.items()}
     listening = {name: "0" for name in ("HTTP_PORT",) if environ.get(name, "").isdecimal() or name not in environ}
@@ -258,34 +258,34 @@ def _process(case: Case, start_seconds: float) -> Outcome:
         wrong = f"traceback: {errors[-300:]!r}"
     if SECRET in output:
         wrong = "a secret in the output"
-    # A plant's mistakes are told by its file, and a log by its own lines: of those only secrets are looked for.
+    # Errors of a plant and log lines have their own form: they are only searched for secrets.
     return Outcome("refused" if ended.returncode == 2 else "taken", errors, seconds, wrong)
 
 
 def _start_seconds() -> float:
-    """How long Python and our imports take here and now."""
+    """Return how long Python and the imports take on this machine."""
     began = time.monotonic()
     command = [sys.executable, str(ROOT / "app.py"), "--version"]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - our own program
     return time.monotonic() - began
 
 
-# judgement
+# checks
 
 
-def _judged(outcome: Outcome) -> Iterator[str]:
+def _problems(outcome: Outcome) -> Iterator[str]:
     if outcome.wrong:
         yield outcome.wrong
     if outcome.seconds > LONGEST_SECONDS:
         yield f"{outcome.seconds:.1f} s"
     if SECRET in outcome.said:
-        yield f"a secret is told: {outcome.said[:300]!r}"
+        yield f"a secret is printed: {outcome.said[:300]!r}"
     if outcome.word == "refused":
         yield from _unclear(outcome.said)
 
 
 def _unclear(said: str) -> Iterator[str]:
-    """What is wrong with the lines of a refusal."""
+    """Yield what is wrong with the error lines of a rejection."""
     lines = [line for line in said.split("\n") if line]
     named = any(line.partition(":")[0] in _NAMES or _OF_ARGPARSE.match(line) for line in lines)
     if not named and not _OF_A_FILE.search(said):

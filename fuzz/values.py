@@ -226,7 +226,7 @@ PATHS: Final = (
     "a\nb",
     "",
 )
-"""Files that are there, and that are none."""
+"""Paths of files, and of things that are not files."""
 
 POOLS: Final = (NUMBERS, TEXTS, tuple(host for host in HOSTS if SECRET not in host), WORDS, SHARDS, TIMES, PATHS)
 """What any option may get. Passwords go only to where a host is expected: elsewhere they are none."""

@@ -19,7 +19,7 @@ from jsonschema import Draft7Validator
 
 import app
 from cli.exports.schemas.config_schema import document
-from fuzz.part import chance
+from fuzz.campaign import random_for
 from fuzz.plantfiles import SHIPPED, mutated
 from plant.definition.plant_config import PlantConfigError, load_content, parse
 from tests.support.factory.laser import YAML as LASER
@@ -180,7 +180,7 @@ def test_a_slip_is_refused_by_the_schema_and_by_check(slip: dict[str, Any]) -> N
 @given(seed=st.integers(0, 2**32))
 def test_what_the_schema_refuses_check_refuses(seed: int) -> None:
     """In plants that editors and merges have changed, the schema marks nothing that could be used."""
-    content = mutated(chance(seed, 0))
+    content = mutated(random_for(seed, 0))
 
     assert not valid(content) or obeys(yaml.load(content, Loader=yaml.CSafeLoader))
 

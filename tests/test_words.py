@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-CODE = ("messages.py", "plant", "tests/plant")
+CODE = ("app.py", "messages.py", "setup.py", "edgemqttsim", "cli", "edge", "plant", "sandbox", "tests/plant")
 """Modules and packages whose strings and comments are checked."""
 MODULES = sorted(path for name in CODE for path in [*(ROOT / name).rglob("*.py")] or [ROOT / name])
 

@@ -1,1 +1,1 @@
-"""Scripts for those who work on the project: what is generated from elsewhere, and the pictures of the documents."""
+"""Scripts for those who work on the project: generators of files, and of the pictures in the documentation."""

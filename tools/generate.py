@@ -1,10 +1,10 @@
-"""Writes anew what stands in two places: the plant in manifests and scenarios, the table of options in
-docs/configuration.md, and what deploy/ has of other files and of `app.py export`.
+"""Update generated copies: the plant in manifests and scenarios, the table of options in docs/configuration.md,
+the rooms in docs/design.md, and the files of deploy/ that are copied or exported.
 
     python -m tools.generate      after a change to message_structure.yaml, deployment.yaml or the code
 
-Some is text between a begin and an end; all around it is written by hand and stays. The tests fail while a copy is out
-of date.
+Some copies are between a begin and an end mark in a file that is otherwise written by hand. Tests fail while a copy is
+out of date.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from tools import rooms
 
 ROOT = Path(__file__).parent.parent
 SCHEMA_LINE = "# yaml-language-server: $schema=message_structure.schema.json\n"
-"""Where an editor finds what the keys of a plant mean, from the file that it stands in."""
+"""The first line of a plant, by which editors find its JSON Schema."""
 
 
 def with_plant(manifest: str) -> str:
-    """The manifest with message_structure.yaml as it is now in its ConfigMap."""
+    """Return the manifest with the current message_structure.yaml in its ConfigMap."""
     plant = (ROOT / "message_structure.yaml").read_text(encoding="utf-8").rstrip("\n")
     return between(manifest, "\n  message_structure.yaml: |", "\n---\n", "\n" + textwrap.indent(plant, "    "))
 
 
 def with_default_plant(scenario: str) -> str:
-    """The scenario with message_structure.yaml as it is now after its own part."""
+    """Return the scenario with the current message_structure.yaml after its own part."""
     own, last_line, _ = scenario.partition("`python -m tools.generate` copies it.\n")
     plant = (ROOT / "message_structure.yaml").read_text(encoding="utf-8")
     return f"{own}{last_line}\n{plant.removeprefix(SCHEMA_LINE).lstrip()}"
 
 
 def with_options(page: str) -> str:
-    """The page with the table of options as they are declared now."""
+    """Return the page with the current table of options."""
     return between(page, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
 
 
 def with_rooms(design: str) -> str:
-    """docs/design.md with the rooms, their modules and the arrows between them as they are now."""
+    """Return docs/design.md with the current rooms, modules and arrows."""
     with_layout = between(design, "<!-- rooms: begin -->\n", "<!-- rooms: end -->", rooms.layout())
     return between(with_layout, "<!-- arrows: begin -->\n", "<!-- arrows: end -->", rooms.table())
 
 
 def with_more_machines(_old: str) -> str:
-    """message_structure.yaml with a hundred machines for each one: the plant of the load test."""
+    """Return message_structure.yaml with a hundred times the machines: the plant of the load test."""
     plant = (ROOT / "message_structure.yaml").read_text(encoding="utf-8")
     plant = plant.replace("$schema=", "$schema=../../../", 1)
     before, key, after = plant.partition("  machine_counts:\n")
@@ -61,25 +61,25 @@ def with_more_machines(_old: str) -> str:
 
 
 def copy_of(name: str) -> Callable[[str], str]:
-    """A whole file, as it is in the root."""
+    """Return a file of the root directory."""
     return lambda _old: (ROOT / name).read_text(encoding="utf-8")
 
 
 @functools.cache
 def exported(target: str) -> dict[str, str]:
-    """What `app.py export` makes of the default plant: name -> text."""
+    """Return the exports of the default plant: name -> text."""
     settings = Settings.load(CLUSTER_DEFAULTS, pid=1)
     export = export_of(load(ROOT / "message_structure.yaml"), settings, VERSION, NAMESPACE)
     return {file.name: file.text for file in TARGETS[target](export)}
 
 
 def whole(target: str, name: str) -> Callable[[str], str]:
-    """An exported file."""
+    """Return an exported file."""
     return lambda _old: exported(target)[name]
 
 
 def resource(target: str, name: str, kind: str) -> Callable[[str], str]:
-    """One resource of an exported file, with the comment at the file's head."""
+    """Return one resource of an exported file, with the comment at the file's head."""
 
     def of(_old: str) -> str:
         head, *documents = exported(target)[name].split("---\n")
@@ -89,7 +89,7 @@ def resource(target: str, name: str, kind: str) -> Callable[[str], str]:
 
 
 def between(text: str, begin: str, end: str, new: str) -> str:
-    """The text with `new` in place of what is between `begin` and the next `end`; ValueError where one is missing."""
+    """Replace the text between `begin` and the next `end`. Raise ValueError if one is missing."""
     start = text.index(begin) + len(begin)
     return text[:start] + new + text[text.index(end, start) :]
 
@@ -123,11 +123,11 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "deploy/components/test-listener/listener.yaml": resource("authorization", "test-listener.yaml", "BrokerListener"),
     **{f"deploy/{name}": whole("azure", name) for name in exported("azure")},
 }
-"""File -> what brings it up to date."""
+"""File -> function that returns its current text from the old one."""
 
 
 def main() -> None:
-    """Bring all files up to date."""
+    """Update all files."""
     for name, renew in GENERATED.items():
         path = ROOT / name
         old = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,10 +1,10 @@
-"""Writes the golden values: what the product is known by from outside, as it is now, into tests/data/golden/.
+"""Write the golden values, which pin the external behaviour of the product, into tests/data/golden/.
 
     python -m tools.golden      after a change that is meant to change one of them; then read `git diff tests`
 
-Exports are kept as SHA-256 of each file, all else as text to read. Nothing in it depends on the time, the machine or
-the version of Python. Most is asked of the command line and of a running process, so that it holds however the code
-inside is arranged.
+Exports are stored as the SHA-256 of each file, the rest as readable text. Nothing depends on the time, the machine or
+the version of Python. Most values come from the command line and a running process, so they do not depend on the
+structure of the code.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ OEE_PATHS = (
     "/oee?after=TEST-06",
     "/oee?span=week",
 )
-"""All spans; a page that is followed by others, one without machines, and a mistake."""
+"""All spans; a page with a next one, one without machines, and an error."""
 
 _RUN = (
     "run", "--mqtt-broker", "localhost", "--message-config-path", "scenarios/spaceship-flow.yaml", "--seed", "golden",
@@ -63,7 +63,7 @@ _RUN = (
 _HISTORY_ENDS = "2026-01-01T07:45"
 """In the middle of an hour, and late enough for every machine to have finished a job in that hour."""
 _OF_THE_PLANT = {"kind", "state", "result", "version"}
-"""Labels whose values depend on the plant and the release; those of others are the software's own."""
+"""Labels whose values depend on the plant and the release; all other values are constant."""
 _KEYS = {"stopped_seconds": "STATE", "results": "RESULT"}
 """Objects whose keys depend on what the machines have done so far."""
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
@@ -80,7 +80,7 @@ class Shipped(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Where the hashes of its exports are; overlays carry a file of one name each."""
+        """The file of its exports' hashes; the plants of overlays have the same file name."""
         place = self.path.parent if self.path.parent.parent.name == "overlays" else self.path
         return f"exports/{place.stem}.{self.layout}.txt"
 
@@ -115,7 +115,7 @@ def hashes(folder: Path) -> list[tuple[str, str]]:
 
 
 def shown() -> Files:
-    """What a process shows that plays a flow, logged in by a token, after an hour and a half of history."""
+    """Return the answers of a process with a flow and a token, after an hour and a half of history."""
     paths = ("/metrics", "/healthz", *OEE_PATHS)
     with _playing() as process:
         with httpx.Client(base_url=process.url(), trust_env=False) as client:
@@ -136,7 +136,7 @@ def shown() -> Files:
 
 @contextlib.contextmanager
 def _playing() -> Iterator[DaemonProcess]:
-    """The process, and a broker for it that wants a token over TLS."""
+    """Run the process, and a broker that requires a token over TLS."""
     with tempfile.TemporaryDirectory() as folder:
         pod = Pod(Credentials(Path(folder)), Path(folder))
         pod.rotate()
@@ -185,7 +185,7 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def declared() -> Files:
-    """Options, flags, the exit codes that `--help` tells, and the lines of the statistics block."""
+    """Options, flags, the exit codes in `--help`, and the lines of the statistics block."""
     commands = _commands()
     flags = {each.dest: each.option_strings for each in _flags_of(commands["run"]) if each.help != argparse.SUPPRESS}
     return {
@@ -222,7 +222,7 @@ def _flag(action: argparse.Action) -> str:
 
 
 def _block() -> str:
-    """A statistics block that has every line there can be."""
+    """Return a statistics block with every possible line."""
     outbox = MessageQueue(10)
     for number in range(3):
         outbox.offer(Message("cnc_machine", "CNC-01", None, number, number, b"{}"))
@@ -241,17 +241,17 @@ GROUPS: dict[str, Callable[[], Files]] = {
     "a running process": shown,
     "what is declared": declared,
 }
-"""What makes golden values together."""
+"""Functions that make groups of golden values."""
 
 
 @functools.cache
 def made(group: str) -> Files:
-    """The golden values of a group as they are now."""
+    """Return the current golden values of a group."""
     return GROUPS[group]()
 
 
 def main() -> None:
-    """Write all golden values anew, and remove those that are no longer made."""
+    """Write all golden values, and remove obsolete ones."""
     files = {name: text for group in GROUPS for name, text in made(group).items()}
     for old in GOLDEN.rglob("*.txt"):
         old.unlink()

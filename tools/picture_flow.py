@@ -22,7 +22,7 @@ NAMES = {
     "painting": ("painting", 440, 130),
     "testing": ("testing", 634, 130),
 }
-"""Type -> what the picture calls it, and where its box is."""
+"""Type -> its name in the picture, and the position of its box."""
 
 STORE = (828, 130)
 TIP = (
@@ -42,7 +42,7 @@ def week() -> FactoryMessageGenerator:
 
 
 def shares(kind: KindOee) -> dict[str, float]:
-    """How the machines of a type spent their time, as the legend calls it."""
+    """Return the shares of time of a machine type by the legend's names."""
     whole = kind.producing_seconds + sum(kind.stopped_seconds.values())
     waits = {state: kind.stopped_seconds.get(state, 0.0) / whole for state in ("starved", "blocked")}
     work = kind.producing_seconds / whole
@@ -65,7 +65,7 @@ def station(kind: KindOee) -> Iterator[str]:
 
 
 def arrow(path: str, style: str = ARROW) -> str:
-    """One way that pieces go."""
+    """A route of pieces."""
     return f'<path d="{path}" {style}/>'
 
 
@@ -90,7 +90,7 @@ def ways(places: dict[str, int]) -> Iterator[str]:
 
 
 def room(x: int, y: int, places: int) -> str:
-    """How many pieces find room there."""
+    """Return the capacity of a buffer in pieces."""
     return f'<text x="{x}" y="{y}" text-anchor="middle" font-size="10">{places}</text>'
 
 
@@ -109,7 +109,7 @@ def store() -> Iterator[str]:
 
 
 def legend() -> Iterator[str]:
-    """What the colours say."""
+    """Return the legend."""
     x = 20
     for label, colour in COLOURS.items():
         yield f'<rect x="{x}" y="14" width="12" height="12" fill="{colour}"/><text x="{x + 18}" y="24">{label}</text>'
@@ -118,7 +118,7 @@ def legend() -> Iterator[str]:
 
 
 def svg() -> str:
-    """The whole picture."""
+    """Return the picture."""
     plant = week()
     flow = plant.config.flow
     places = flow.buffers.model_dump() if flow else {}

@@ -1,4 +1,4 @@
-"""Draws four hours of the default plant as an SVG on stdout: each machine's states, as its rows tell them.
+"""Draws four hours of the default plant as an SVG on stdout: each machine's states, by its messages.
 
 python -m tools.picture_plant > docs/pictures/plant.svg
 """
@@ -32,14 +32,14 @@ GROUPS = {
     "calibrating": "maintenance, calibrating",
     "faulted": "faulted",
 }
-"""State -> what the legend calls it."""
+"""State -> its name in the legend."""
 
 LEFT, TOP, WIDTH, ROW, BAR = 80, 50, 860, 18, 12
 SECOND = WIDTH / (HOURS * 3600)
 
 
 def states() -> dict[str, list[tuple[float, str]]]:
-    """Each machine's rows: seconds from the start, and the state as the legend calls it."""
+    """Return each machine's messages: seconds from the start, and the legend's name of the state."""
     plant = FactoryMessageGenerator(seed=SEED)
     rows: dict[str, list[tuple[float, str]]] = {view.machine_id: [] for view in plant.machines()}
     for message in plant.advance(START + HOURS * 3600):
@@ -50,7 +50,7 @@ def states() -> dict[str, list[tuple[float, str]]]:
 
 
 def stretches(rows: list[tuple[float, str]]) -> Iterator[tuple[float, float, str]]:
-    """Rows of one state in a row, put together: beginning, end, state."""
+    """Merge consecutive messages of one state: beginning, end, state."""
     firsts = [next(group) for _, group in groupby(rows, key=lambda row: row[1])]
     ends = [begin for begin, _ in firsts[1:]] + [HOURS * 3600.0]
     yield from ((begin, end, state) for (begin, state), end in zip(firsts, ends, strict=True))
@@ -65,7 +65,7 @@ def machine(name: str, rows: list[tuple[float, str]], y: float) -> Iterator[str]
 
 
 def legend() -> Iterator[str]:
-    """What the colours say."""
+    """Return the legend."""
     x = LEFT
     for label, colour in COLOURS.items():
         yield f'<rect x="{x}" y="14" width="12" height="12" fill="{colour}"/><text x="{x + 18}" y="24">{label}</text>'
@@ -81,7 +81,7 @@ def hours(bottom: float) -> Iterator[str]:
 
 
 def svg() -> str:
-    """The whole picture."""
+    """Return the picture."""
     machines = states()
     bottom = TOP + len(machines) * ROW
     bars = (part for at, (name, rows) in enumerate(machines.items()) for part in machine(name, rows, TOP + at * ROW))

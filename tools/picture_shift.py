@@ -1,4 +1,4 @@
-"""Draws an early shift of scenarios/two-shifts.yaml as an SVG: what is true of five machines, and what rows say of it.
+"""Draws an early shift of scenarios/two-shifts.yaml as an SVG: the ground truth of five machines, and their messages.
 
 python -m tools.picture_shift > docs/pictures/shift.svg      the same bytes each time; another file's name as argument
                                                              makes that file, of the kind that its ending says
@@ -50,7 +50,7 @@ GROUPS = {
     "faulted": "faulted",
     "planned_stop": "planned stop",
 }
-"""State -> what the legend calls it."""
+"""State -> its name in the legend."""
 
 STYLE: Final[dict[Any, Any]] = {
     "font.family": "sans-serif",
@@ -61,7 +61,7 @@ STYLE: Final[dict[Any, Any]] = {
 
 
 class Shift:
-    """The truth of a shift by machine, and its rows. Times in hours from its beginning."""
+    """The ground truth of a shift by machine, and its messages. Times in hours from its beginning."""
 
     def __init__(self) -> None:
         self.stays: defaultdict[str, list[StateInterval]] = defaultdict(list)
@@ -102,7 +102,7 @@ def band(axes: Axes, stays: list[StateInterval], bottom: float, height: float) -
 
 
 def ticks(axes: Axes, jobs: list[FinishedJob], bottom: float, top: float) -> None:
-    """Finished jobs: those that are good, and taller the others."""
+    """Return marks of finished jobs; those that are not good are taller."""
     for good, colour, height in ((True, "#57606a", 0.65), (False, "#cf222e", 1.0)):
         times = [hours(job.finished_ms) for job in jobs if (job.result in GOOD) is good]
         axes.vlines(times, bottom, bottom + height * (top - bottom), color=colour, lw=0.9)
@@ -122,7 +122,7 @@ def machine(axes: Axes, shift: Shift, name: str) -> None:
 
 
 def close_up(axes: Axes, shift: Shift) -> None:
-    """A few minutes of one machine: states, every job, every row."""
+    """A few minutes of one machine: states, every job, every message."""
     band(axes, [stay for stay in shift.stays[CLOSE_UP] if in_sight(stay.from_ms) or in_sight(stay.to_ms)], 2.1, 0.7)
     ticks(axes, [job for job in shift.jobs[CLOSE_UP] if in_sight(job.finished_ms)], 1.2, 1.9)
     for row in shift.rows[CLOSE_UP]:
@@ -151,7 +151,7 @@ def clock(at: float) -> str:
 
 
 def picture() -> Figure:
-    """The whole picture."""
+    """Return the picture."""
     shift = Shift()
     figure = Figure(figsize=(10, 8.4), facecolor="white")
     grid = figure.add_gridspec(

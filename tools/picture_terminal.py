@@ -26,7 +26,7 @@ COLOURS = (
     (r'"\w+"(?=:)', "#79c0ff"),
     (r"mosquitto_sub .*", "#7ee787"),
 )
-"""Pattern -> colour; each character has the colour of the first that takes it."""
+"""Pattern -> colour; each character has the colour of the first match."""
 
 
 def coloured(line: str) -> list[tuple[str, str]]:
@@ -63,7 +63,7 @@ def drawn(row: list[tuple[str, str]], baseline: float) -> Iterator[str]:
 
 
 def svg(text: str, title: str) -> str:
-    """The whole picture."""
+    """Return the picture."""
     shown = list(rows(text))
     width, height = round(COLUMNS * CELL_WIDTH + 2 * MARGIN), BAR + len(shown) * LINE_HEIGHT + MARGIN
     lights = [

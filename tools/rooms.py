@@ -1,6 +1,6 @@
-"""The rooms of the code, and the arrows between them: who may import whom. docs/design.md shows both.
+"""The rooms of the code, and the arrows between them: which room may import which. docs/design.md shows both.
 
-A room is a folder of modules, or a module that lies beside such folders.
+A room is a folder of modules, or a module beside such folders.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ sandbox.limits:
 """.splitlines()  # noqa: E501 - a line a room
     )
 }
-"""Room -> the rooms that it may import, from the top down: no room is imported by one that stands below it."""
+"""Room -> the rooms that it may import, from the top down: no room imports one above it."""
 
 
 def modules() -> list[str]:
-    """List every module of the product by its dotted name, without the packages themselves."""
+    """Return the dotted names of all modules of the product, without packages."""
     inside = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path.stem != "__init__")
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in inside]
     return ["app", "messages", *sorted(names)]
@@ -103,7 +103,7 @@ def tree(module: str) -> ast.Module:
 
 
 def imported(module: str) -> Iterator[str]:
-    """Name every module, of ours or not, that a module imports anywhere."""
+    """Yield every module that a module imports anywhere."""
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -114,7 +114,7 @@ def imported(module: str) -> Iterator[str]:
 
 
 def arrows() -> dict[str, set[str]]:
-    """Find the rooms that each room really imports."""
+    """Return the rooms that each room imports in fact."""
     ours = modules()
     found: dict[str, set[str]] = {room_of(module): set() for module in ours}
     for module in ours:
@@ -124,7 +124,7 @@ def arrows() -> dict[str, set[str]]:
 
 
 def layout() -> str:
-    """Write the rooms and their modules as text: a line each, with what its docstring begins with."""
+    """Return the rooms and their modules as text, a line each with the first paragraph of its docstring."""
     lines: list[str] = []
     for room in ARROWS:
         inside = [module for module in modules() if room_of(module) == room]
@@ -137,7 +137,7 @@ def layout() -> str:
 
 
 def table() -> str:
-    """Write the arrows as a Markdown table."""
+    """Return the arrows as a Markdown table."""
     rows = [f"| `{room}` | {' '.join(f'`{name}`' for name in names) or '-'} |" for room, names in ARROWS.items()]
     return "\n".join(["| room | may import |", "|---|---|", *rows]) + "\n"
 

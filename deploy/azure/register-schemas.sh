@@ -127,6 +127,6 @@ while read -r name format long digest; do
 done <<<"$SCHEMAS"
 if [ "$version" != "$newest" ] && [ "$newest" != 0 ]; then
   echo "the plant's messages have changed: bring version $version into the dataflows by apply.sh --replace, or make"
-  echo "them anew by: python app.py export azure --schema-version $version"
+  echo "them again by: python app.py export azure --schema-version $version"
 fi
 echo "schema version: $version"

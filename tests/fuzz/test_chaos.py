@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from fuzz.chaos import FAULTS, Outcome, markdown
-from fuzz.witness import Witness
+from fuzz.counting_subscriber import CountingSubscriber
 
 WELL = Outcome(
     seconds=60, sent=90, failed=10, connects=3, distinct=90, repeated=4, reordered=0, gaps=9, waiting=0, faults={}
@@ -16,11 +16,11 @@ WELL = Outcome(
 
 def test_the_subscriber_tells_missing_repeated_and_reordered_messages_apart() -> None:
     """One of the first sender is missing for good, one comes late, one comes twice; the second sender is another."""
-    witness = Witness(0)
+    subscriber = CountingSubscriber(0)
     for sender, number in ((b"a", 1), (b"a", 4), (b"b", 1), (b"a", 2), (b"a", 4), (b"b", 2)):
-        witness.note(sender, number)
+        subscriber.note(sender, number)
 
-    assert (witness.distinct, witness.gaps, witness.reordered, witness.repeated) == (5, 1, 1, 1)
+    assert (subscriber.distinct, subscriber.gaps, subscriber.reordered, subscriber.repeated) == (5, 1, 1, 1)
 
 
 def test_an_hour_in_which_all_is_accounted_for_is_a_yes() -> None:

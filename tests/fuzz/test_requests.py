@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fuzz.part import chance
-from fuzz.requests import attacked
+from fuzz.campaign import random_for
+from fuzz.requests import target_under_attack
 
 
 def test_odd_requests_do_no_harm_to_a_factory_at_work() -> None:
     """No fault of ours is answered or logged, probes are answered at once, messages go out and are accounted for."""
-    with attacked() as target:
-        findings = [what for case in range(15) for what in target.attack(chance(1, case), print)]
-        findings += target.at_the_end()
+    with target_under_attack() as target:
+        findings = [what for case in range(15) for what in target.attack(random_for(1, case), print)]
+        findings += target.final_problems()
 
     assert findings == []
     assert sum(target.outcomes.values()) == 15

@@ -56,8 +56,8 @@ GOOD: Final = "@GOOD"
 def good_jobs(results: Mapping[tuple[str, ...], Sequence[str]]) -> str:
     """Return the query for the rate of good jobs by machine type. results: good results -> the types that have them."""
     alike = len(results) < 2
-    azure_resources = [_good_jobs(good, () if alike else kinds) for good, kinds in results.items()]
-    return azure_resources[0] if alike else f"({' or '.join(azure_resources)})"
+    rates = [_good_jobs(good, () if alike else kinds) for good, kinds in results.items()]
+    return rates[0] if alike else f"({' or '.join(rates)})"
 
 
 def _good_jobs(good: Sequence[str], kinds: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""A foreign subscriber: keeps of each sender which of its messages came, in what order, and how often."""
+"""An independent subscriber that counts, for each sender, messages received, missing, repeated and reordered."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Self
 from benchmarks.senders.raw import connect, subscribe
 
 _READ_BYTES = 262_144
-# The CloudEvents id, read off the stream: 24 characters that the sender's messages share, then a counter from 1.
+# The CloudEvents id in the byte stream: 24 characters that the sender's messages share, then a counter from 1.
 _ID = re.compile(rb"\x26\x00\x02id\x00\x24([0-9a-f-]{24})([0-9a-f]{12})")
 _LONGEST_ID = 8 + 36
 
 
 @dataclass(slots=True)
 class Sender:
-    """What has come of one sender: all messages before `expected`, but for those that are missing."""
+    """The messages received from one sender: all before `expected`, except those in `missing`."""
 
     expected: int = 1
     missing: set[int] = field(default_factory=set)
 
 
-class Witness:
-    """Context manager: listens to everything from entering on, in a thread.
+class CountingSubscriber:
+    """A context manager that subscribes to all topics, in a thread.
 
-    distinct: messages that came, each counted once.  repeated: came again.  reordered: came for the first time after a
-    later one of their sender.
+    distinct: different messages received.  repeated: messages received again.  reordered: messages first received after
+    a later one of their sender.
     """
 
     def __init__(self, port: int) -> None:
@@ -55,7 +55,7 @@ class Witness:
         return sum(len(sender.missing) for sender in self._senders.values())
 
     def note(self, sender: bytes, number: int) -> None:
-        """Take note of a message that has come."""
+        """Count a received message."""
         known = self._senders.setdefault(sender, Sender())
         if number >= known.expected:
             known.missing.update(range(known.expected, number))
