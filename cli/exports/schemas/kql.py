@@ -1,8 +1,8 @@
 """KQL for Fabric Eventhouse and Azure Data Explorer: a table for all messages, and OEE from its rows.
 
 The functions follow the contract of docs/messages.md. A row represents one period in its status; a row with a
-result is one finished job, too. Types whose jobs may be shorter than the period report each job in an additional row, which
-represents no time. A row may be delivered twice (MQTT's at least once) and counts once.
+result is one finished job, too. Types whose jobs may be shorter than the period report each job in an additional row,
+which represents no time. A row may be delivered twice (MQTT's at least once) and counts once.
 """
 
 from __future__ import annotations
