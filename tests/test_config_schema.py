@@ -189,7 +189,7 @@ def test_a_type_that_is_declared_has_its_rules_in_the_schema() -> None:
     """They follow from its declaration: its producing state has to be among its states."""
     check = fastjsonschema.compile(Laser.model_json_schema())
 
-    check({**LASER})  # which adds defaults to what it is given
+    check(LASER)
     with pytest.raises(fastjsonschema.JsonSchemaValueException):
         check(LASER | {"status_distribution": {"running": 1.0}})
 
