@@ -67,16 +67,12 @@ class Report:
         """Faults of delivery, by what they are and by source: messages missing, repeated or out of order."""
         outcome, orders = self.outcome, self.outcome.orders
         counts = outcome.counts
-        found = {
-            "messages missing": {each: entries.missing_messages(*outcome.span) for each, entries in counts.items()}
-        }
+        found = {"messages missing": {each: its.missing_messages(*outcome.span) for each, its in counts.items()}}
         if outcome.is_detailed:
             found["finished jobs without a message"] = outcome.unreported_jobs
         else:
-            found["job numbers missing"] = {each: entries.job_numbers.missing for each, entries in counts.items()}
-        found |= {
-            name: {each: count(entries) for each, entries in counts.items()} for name, count in _COUNTED_FAULTS.items()
-        }
+            found["job numbers missing"] = {each: its.job_numbers.missing for each, its in counts.items()}
+        found |= {name: {each: count(its) for each, its in counts.items()} for name, count in _COUNTED_FAULTS.items()}
         found["messages out of order"] = {each: self.messages.machines[each].out_of_order for each in counts}
         if orders:
             found["orders and dispatches missing"] = {"orders": orders.missing}
@@ -85,19 +81,10 @@ class Report:
 
     def exit_code(self, *, strict: bool) -> ExitCode:
         """Return whether messages agree with the ground truth.  strict: delivery faults count as a mismatch too."""
-        faulty = (
-            self.messages.unreadable
-            or self._irregular()
-            or any(any(counts.values()) for counts in self.delivery_faults.values())
-        )
-        wrong_states = any(self.outcome.states.values())
-        if (
-            self.machines_out_of_bounds
-            or self._silent_sources()
-            or self.outcome.discrepancies
-            or wrong_states
-            or (strict and faulty)
-        ):
+        outcome = self.outcome
+        if self.machines_out_of_bounds or any(outcome.states.values()) or outcome.discrepancies:
+            return ExitCode.MISMATCH
+        if self._silent_sources() or (strict and self._has_delivery_faults()):
             return ExitCode.MISMATCH
         return ExitCode.TOO_SHORT if self.is_too_short else ExitCode.SUCCESS
 
@@ -109,12 +96,14 @@ class Report:
         yield ""
         yield from self._message_lines()
 
+    def _has_delivery_faults(self) -> bool:
+        counted = any(any(counts.values()) for counts in self.delivery_faults.values())
+        return counted or bool(self.messages.unreadable) or bool(self._irregular())
+
     def _silent_sources(self) -> list[str]:
         orders = self.outcome.orders
-        silent_orders = (
-            ["orders and dispatches"] if orders and orders.actual and orders.missing == orders.actual else []
-        )
-        return [*self.outcome.silent, *silent_orders]
+        are_silent = orders is not None and 0 < orders.actual == orders.missing
+        return [*self.outcome.silent, *(["orders and dispatches"] if are_silent else [])]
 
     def _table(self) -> Iterator[str]:
         lines = {
@@ -176,10 +165,9 @@ class Report:
     def _states(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for machine_id, shares in self.outcome.states.items():
-            for state, messages, actual in shares:
-                found.setdefault(state, []).append(
-                    f"{machine_id} {100 * messages:.2f} % instead of {100 * actual:.2f} %"
-                )
+            for state, measured, actual in shares:
+                difference = f"{machine_id} {100 * measured:.2f} % instead of {100 * actual:.2f} %"
+                found.setdefault(state, []).append(difference)
         return found
 
     def _largest(self, column: int, name: str) -> Iterator[str]:
@@ -203,19 +191,17 @@ class Report:
             yield f"{name.capitalize()}: {sum(found.values()):,}" + (f" ({_abbreviated(named)})." if named else ".")
         renumbered = sum(each.job_numbers.renumbered for each in counts)
         irregular, examples = self._irregular(), _abbreviated(messages.unreadable_examples, messages.unreadable)
-        beside = {
-            f"Orders: {messages.events[ORDER]:,}; dispatches: {messages.events[DISPATCH]:,}": sum(
-                messages.events.values()
-            ),
-            f"Message times have a resolution of {messages.resolution_ms / 1000:g} s": messages.resolution_ms
-            >= COARSE_MS,
+        orders, dispatches, resolution_ms = messages.events[ORDER], messages.events[DISPATCH], messages.resolution_ms
+        notes = {
+            f"Orders: {orders:,}; dispatches: {dispatches:,}": orders + dispatches,
+            f"Message times have a resolution of {resolution_ms / 1000:g} s": resolution_ms >= COARSE_MS,
             f"Message times are irregular: {_abbreviated(irregular)}": irregular,
             f"Job numbers restarted {renumbered:,} times: the plant or a machine was started again": renumbered,
             f"{messages.outside:,} messages outside the time of the ground truth were ignored": messages.outside,
             f"{messages.unrelated:,} lines are not messages of a machine": messages.unrelated,
             f"{messages.unreadable:,} lines are unreadable: {examples}": messages.unreadable,
         }
-        yield from (f"{text}." for text, applies in beside.items() if applies)
+        yield from (f"{text}." for text, applies in notes.items() if applies)
 
     def _irregular(self) -> list[str]:
         counts = self.outcome.counts.items()

@@ -69,19 +69,15 @@ def verify_messages(messages: ReceivedMessages, reference: Reference, criteria: 
     received = _matching(criteria.machines, messages.machines)
     if not totals.keys() & received:
         raise InvalidInput("messages and ground truth have no machine in common")
-    expected = {
-        each
-        for each, machine_totals in totals.items()
-        if machine_totals.elapsed_ms > 1000 * machine_totals.period_seconds
-    }
+    expected = {each.machine_id for each in totals.values() if each.elapsed_ms > 1000 * each.period_seconds}
     outcome.silent = sorted(expected - received.keys())
     for machine_id in sorted(received):
         if machine_id in timelines:
             _verify_machine(machine_id, messages, reference, totals.get(machine_id), criteria, outcome)
         else:
-            events, problem = received[machine_id], "is not in the ground truth"
+            unknown, problem = received[machine_id], "is not in the ground truth"
             outcome.discrepancies.add(
-                DiscrepancyKind.UNKNOWN_MACHINE, machine_id, events.first_ms, problem, events.messages
+                DiscrepancyKind.UNKNOWN_MACHINE, machine_id, unknown.first_ms, problem, unknown.messages
             )
     if isinstance(reference, GroundTruth) and reference.has_orders and criteria.machines == _ALL:
         tolerance_ms = max(each.jitter_ms for each in outcome.counts.values())
