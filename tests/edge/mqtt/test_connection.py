@@ -20,7 +20,7 @@ from edge.delivery.queue import MessageQueue
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.protocol.reason_codes import name_of
 from edge.mqtt.publisher import Limits, Publisher
-from edge.mqtt.session import Transport
+from edge.mqtt.transport import Transport
 from edge.status import why_not_ready
 from fuzz.rogue import CONNECT, DISCONNECT, PUBLISH, WELCOME, Peer, Rogue, Script, length, packet
 from plant.telemetry import Message
