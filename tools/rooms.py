@@ -59,12 +59,15 @@ plant.orders: plant.material_flow plant.machines plant.random_stream plant.telem
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.machines plant.random_stream plant.telemetry plant.definition
 plant.event_queue: plant.machines plant.telemetry
-plant.calendar: plant.machines plant.definition
+plant.calendar: plant.machines plant.time_zones plant.definition
 plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition
 plant.oee_accounting: plant.telemetry
+plant.signals: plant.time_zones plant.definition.signals
+plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
 plant.telemetry:
+plant.definition.signals: plant.definition
 plant.definition:
 sandbox.demo: sandbox.broker sandbox.access sandbox.credentials
 sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
