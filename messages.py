@@ -305,7 +305,7 @@ class FactoryMessageGenerator:
 
     def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
         """Return counts over the plant at `now`. states: the counts of machines by state, if they are known already."""
-        fleets, orders = {fleet.declared.key: fleet for fleet in self._parts.fleets}, self._parts.order_book
+        fleets, orders = {fleet.key: fleet for fleet in self._parts.fleets}, self._parts.order_book
         if states is None:
             states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
         jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}

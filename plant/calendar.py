@@ -175,7 +175,7 @@ class PlannedStops:
         if spec is None and self._calendars:
             for fleet in self._fleets:
                 _set_planned_stop(fleet.machines, now_ms, stopped=False)
-        self._calendars = [Calendar(spec, fleet.declared.key) for fleet in self._fleets] if spec else []
+        self._calendars = [Calendar(spec, fleet.key) for fleet in self._fleets] if spec else []
         self.advance_to(now_ms)
 
     def advance_to(self, until_ms: int) -> None:

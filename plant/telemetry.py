@@ -155,7 +155,8 @@ PLANNED_STOP: Final = "planned_stop"
 class MachineTypeInfo(NamedTuple):
     """What a consumer of messages needs to know about a machine type.
 
-    fields: the keys of its messages, each with its role, such as `finished_result` (plant.definition.field_sources).
+    fields: the keys of its messages, each with its role, such as `finished_result`
+    (plant.definition.machine_types.field_sources).
     good: the results that count as good, sorted.
     """
 

@@ -7,6 +7,8 @@ tables) follows from the same YAML.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Final
 
 from plant import oee_reports, orders
@@ -21,10 +23,10 @@ from plant.catalogue.field_specs import (
 )
 from plant.catalogue.message_kinds import FieldSpec, MachineRef, MessageKind, literal_pattern
 from plant.catalogue.topics import topic_template
-from plant.definition.field_sources import FieldSource
+from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.definition.spaceship import MACHINE_TYPES
-from plant.machines.machine_type_runtime import TRACE
+from plant.machines.machine_type_runtime import traced_fields
 from plant.material_flow.workstations import TESTING
 
 __all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
@@ -36,34 +38,47 @@ _REPORT_TEXT: Final = "The true OEE figures of a machine since the start of the 
 
 def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
     """Return every kind that the plant emits, in a fixed order: machine types, orders, dispatches, OEE reports."""
-    declared = {each.key: each for each in MACHINE_TYPES}
-    contexts = [MachineTypeContext(declared[key], spec, count, config) for key, spec, count in config.machines()]
+    contexts = [MachineTypeContext(each, count, config) for _, each, count in config.machines()]
     machines = [_machine_kind(context) for context in contexts]
     return (*machines, *_events(config), *_reports(config, contexts, machines))
 
 
 def _machine_kind(context: MachineTypeContext) -> MessageKind:
-    declared, spec = context.declared, context.spec
-    traced = context.config.flow is not None and context.config.flow.takes_pieces(declared.key, spec.results)
-    keys = {**declared.fields, **(TRACE if traced else {})}
+    machine_type, config = context.machine_type, context.config
+    fields = (*machine_type.fields, *traced_fields(config, machine_type))
     machines = tuple(
-        MachineRef(declared.machine_id.format(number=number), spec.station(number), number)
+        MachineRef(machine_type.id_of(number), machine_type.station(number), number)
         for number in range(1, context.count + 1)
     )
     return MessageKind(
-        key=declared.key,
-        title=declared.title,
-        description=f"State and work of a {declared.title}, reported at a regular period.",
-        topic=topic_template(context.config, declared.key),
-        fields=(TIMESTAMP, *(field_of(source, name, context) for name, source in keys.items())),
+        key=machine_type.key,
+        title=machine_type.title,
+        description=f"State and work of a {machine_type.title}, reported at a regular period.",
+        topic=topic_template(config, machine_type.key),
+        fields=(*_timestamp(machine_type), *_nested(fields, context)),
         sources=tuple(machine.machine_id for machine in machines),
         machines=machines,
-        machine_ids=id_pattern(declared),
-        producing_state=spec.producing_state,
+        machine_ids=id_pattern(machine_type),
+        producing_state=machine_type.producing_state,
         ideal_cycle_seconds=context.shortest_ms / 1000,
-        period_seconds=context.config.period_seconds(spec),
-        good=tuple(sorted(declared.good)),
+        period_seconds=config.period_seconds(machine_type),
+        good=tuple(sorted(machine_type.good)),
     )
+
+
+def _timestamp(machine_type: MachineType) -> Iterator[FieldSpec]:
+    if machine_type.timestamp is not None:
+        yield replace(TIMESTAMP, name=machine_type.timestamp)
+
+
+def _nested(fields: Sequence[Field], context: MachineTypeContext, depth: int = 0) -> Iterator[FieldSpec]:
+    """Yield the specification of each key; an object has those in it as parts."""
+    for name, group in groupby(fields, key=lambda field: field.within[depth : depth + 1]):
+        if not name:
+            yield from (field_of(field, context) for field in group)
+        else:
+            parts = tuple(_nested([*group], context, depth + 1))
+            yield FieldSpec(name[0], "object", "An object.", parts=parts)
 
 
 def _events(config: PlantConfig) -> Iterator[MessageKind]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from plant.definition.errors import quote
-from plant.definition.machine_type import MachineType
-from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, PlantConfig, PlantConfigError, load
-from plant.definition.spaceship import MACHINE_TYPES
-from plant.definition.value_types import MOST_EVENTS_PER_HOUR
+from plant.definition.document.errors import quote
+from plant.definition.document.value_types import MOST_EVENTS_PER_HOUR
+from plant.definition.machine_types.library import library
+from plant.definition.machine_types.machine_type import JobType, MachineType
+from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
 from plant.forecast.throughput import bottleneck, jobs_per_hour, units_per_order
 
 SECONDS_PER_HOUR: Final = 3600.0
@@ -104,7 +104,7 @@ def check(
         return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"
 
 
-def _machine_type(config: PlantConfig, key: str, spec: MachineSpec, count: int) -> TypeForecast:
+def _machine_type(config: PlantConfig, key: str, spec: MachineType, count: int) -> TypeForecast:
     if not spec.reports:
         return TypeForecast(key, 0, math.inf, 0.0)
     period = config.period_seconds(spec)
@@ -167,22 +167,22 @@ def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
         if each.job_messages_per_second:
             yield _job_message_note(config, each)
-    for key in (declared.key for declared in MACHINE_TYPES):
-        if config.spec(key) is None and (count := config.count(key)):
+    for key in library():
+        if config.machine_type(key) is None and (count := config.count(key)):
             yield f"{key}: {count:,} counted, but message_types does not describe it, so its machines send no messages."
-    for declared in MACHINE_TYPES:
-        if (spec := config.spec(declared.key)) is not None:
-            yield from _result_notes(declared, spec)
+    for key, machine_type, _ in config.declared():
+        if machine_type.job:
+            yield from _result_notes(config.place_of_results(key), machine_type.job)
     yield from _order_notes(config)
 
 
-def _result_notes(declared: MachineType, spec: MachineSpec) -> Iterator[str]:
+def _result_notes(place: str, job: JobType) -> Iterator[str]:
     """Yield notes on a distribution of results in which nothing is good, or a name may be misspelled."""
-    place, good = f"{declared.key}.{spec.results_key}", ", ".join(sorted(declared.good))
-    for result in spec.results.keys() - declared.good:
-        if near := difflib.get_close_matches(result, declared.good, n=1, cutoff=_MISSPELLED_SIMILARITY):
+    good = ", ".join(sorted(job.good))
+    for result in job.results.keys() - job.good:
+        if near := difflib.get_close_matches(result, job.good, n=1, cutoff=_MISSPELLED_SIMILARITY):
             yield f"{place}: {quote(result)} does not count as good; did you mean {near[0]}?"
-    if not any(weight for result, weight in spec.results.items() if result in declared.good):
+    if not any(weight for result, weight in job.results.items() if result in job.good):
         yield f"{place}: no result counts as good, so quality is 0; good are {good}."
 
 
@@ -232,7 +232,7 @@ def _job_message_note(config: PlantConfig, each: TypeForecast) -> str:
     )
 
 
-def _remedy(config: PlantConfig, spec: MachineSpec, shortest: float) -> str:
+def _remedy(config: PlantConfig, spec: MachineType, shortest: float) -> str:
     """Return the setting with which the period is no longer than the shortest job, rounded up to three digits."""
     if config.global_.target_rate is not None:
         rate = config.global_.target_rate * config.period_seconds(spec) / shortest
