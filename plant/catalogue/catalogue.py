@@ -6,6 +6,7 @@ tables) follows from the same YAML.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -13,7 +14,7 @@ from typing import Final
 
 from plant import oee_reports, orders
 from plant.catalogue.field_specs import (
-    TIMESTAMP,
+    TIMESTAMPS,
     MachineTypeContext,
     dispatch_fields,
     field_of,
@@ -24,7 +25,7 @@ from plant.catalogue.field_specs import (
 from plant.catalogue.message_kinds import FieldSpec, MachineRef, MessageKind, literal_pattern
 from plant.catalogue.topics import topic_template
 from plant.definition.machine_types.field_sources import Field, FieldSource
-from plant.definition.machine_types.machine_type import MachineType
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
 from plant.machines.machine_type_runtime import traced_fields
 from plant.material_flow.workstations import TESTING
@@ -39,36 +40,48 @@ _REPORT_TEXT: Final = "The true OEE figures of a machine since the start of the 
 def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
     """Return every kind that the plant emits, in a fixed order: machine types, orders, dispatches, OEE reports."""
     contexts = [MachineTypeContext(each, count, config) for _, each, count in config.machines()]
-    machines = [_machine_kind(context) for context in contexts]
+    machines = [_machine_kind(context, each) for context in contexts for each in context.machine_type.messages]
     return (*machines, *_events(config), *_reports(config, contexts, machines))
 
 
-def _machine_kind(context: MachineTypeContext) -> MessageKind:
+def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> MessageKind:
     machine_type, config = context.machine_type, context.config
-    fields = (*machine_type.fields, *traced_fields(config, machine_type))
+    traced = traced_fields(config, machine_type) if message_class is machine_type.main else ()
+    fields = (*message_class.fields, *traced)
+    period = config.class_period_seconds(message_class)
     machines = tuple(
         MachineRef(machine_type.id_of(number), machine_type.station(number), number)
         for number in range(1, context.count + 1)
     )
     return MessageKind(
-        key=machine_type.key,
-        title=machine_type.title,
-        description=f"State and work of a {machine_type.title}, reported at a regular period.",
-        topic=topic_template(config, machine_type.key),
-        fields=(*_timestamp(machine_type), *_nested(fields, context)),
+        key=message_class.kind,
+        title=f"{machine_type.title} {message_class.name}".rstrip(),
+        description=_describe(machine_type, message_class),
+        topic=message_class.topic,
+        fields=(*_timestamp(message_class), *_nested(fields, context)),
         sources=tuple(machine.machine_id for machine in machines),
         machines=machines,
         machine_ids=id_pattern(machine_type),
         producing_state=machine_type.producing_state,
         ideal_cycle_seconds=context.shortest_ms / 1000,
-        period_seconds=config.period_seconds(machine_type),
+        period_seconds=None if math.isinf(period) else period,
+        retained=message_class.retain,
         good=tuple(sorted(machine_type.good)),
     )
 
 
-def _timestamp(machine_type: MachineType) -> Iterator[FieldSpec]:
-    if machine_type.timestamp is not None:
-        yield replace(TIMESTAMP, name=machine_type.timestamp)
+def _describe(machine_type: MachineType, message_class: MessageClass) -> str:
+    what = f"{message_class.name} of a" if message_class.name else "State and work of a"
+    times = (
+        ("at a regular period", message_class.is_regular),
+        ("at each change of its state", message_class.on_change),
+    )
+    return f"{what} {machine_type.title}, reported {' and '.join(when for when, applies in times if applies)}."
+
+
+def _timestamp(message_class: MessageClass) -> Iterator[FieldSpec]:
+    if message_class.timestamp is not None:
+        yield replace(TIMESTAMPS[message_class.form], name=message_class.timestamp)
 
 
 def _nested(fields: Sequence[Field], context: MachineTypeContext, depth: int = 0) -> Iterator[FieldSpec]:

@@ -29,6 +29,12 @@ TIMESTAMP: Final = FieldSpec(
     pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$",
     format="date-time",
 )
+TIMESTAMPS: Final[Mapping[str, FieldSpec]] = {
+    "rfc3339": TIMESTAMP,
+    "epoch_ms": FieldSpec("timestamp", "integer", "Time of the event in the factory, since 1970 in UTC.", unit="ms"),
+    "epoch_s": FieldSpec("timestamp", "number", "Time of the event in the factory, since 1970 in UTC.", unit="s"),
+}
+"""The timestamp in each form."""
 _ORDER_ID: Final = "^ORD-[0-9]{10}$"
 
 

@@ -13,5 +13,5 @@ _TOPICS: Final = orders.TOPICS | oee_reports.TOPICS
 
 def topic_template(config: PlantConfig, kind: str) -> str:
     """Return the topic template of a kind: from the YAML, otherwise its default."""
-    declared = config.machine_type(kind) or (getattr(config.message_types, kind) if kind in EVENTS else None)
+    declared = config.message_class(kind) or (getattr(config.message_types, kind) if kind in EVENTS else None)
     return (declared.topic if declared else None) or _TOPICS.get(kind, OTHER_TOPIC)

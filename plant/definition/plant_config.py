@@ -44,8 +44,7 @@ from plant.definition.document.value_types import (
 from plant.definition.flow_config import FlowSpec
 from plant.definition.machine_types import reading
 from plant.definition.machine_types.library import library
-from plant.definition.machine_types.machine_type import MachineType
-from plant.definition.machine_types.resolution import period_by_weight
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.machine_types.spellings import Entry
 
 __all__ = [
@@ -161,7 +160,14 @@ class PlantConfig(Spec):
     def kinds(self) -> list[str]:
         """The kinds of message in the YAML."""
         events = (name for name in EVENTS if getattr(self.message_types, name) is not None)
-        return [*self.message_types.machines, *events]
+        classes = (each.kind for machine_type in self.message_types.machines.values() for each in machine_type.messages)
+        return [*classes, *events]
+
+    def message_class(self, kind: str) -> MessageClass | None:
+        """Return a class of messages of a machine type by its kind; None if there is none."""
+        machine_type = self.message_types.machines.get(kind.partition(".")[0])
+        classes = machine_type.messages if machine_type else ()
+        return next((each for each in classes if each.kind == kind), None)
 
     def machine_type(self, key: str) -> MachineType | None:
         """Return a machine type; None if the YAML does not have it."""
@@ -183,22 +189,25 @@ class PlantConfig(Spec):
         return ".".join((key, *reading.written_place(key, ("job", "results"), self.message_types.entries)))
 
     def period_seconds(self, machine_type: MachineType) -> float:
-        """Return the seconds between two regular messages of a machine; inf at weight 0."""
-        return self._period_by_weight(machine_type) * self._period_factor
+        """Return the seconds between two regular messages that report a machine's jobs; inf at weight 0."""
+        return self.class_period_seconds(machine_type.main)
+
+    def class_period_seconds(self, message_class: MessageClass) -> float:
+        """Return the seconds between two regular messages of a class; inf without any."""
+        return message_class.period_by_weight(self.global_.base_interval) * self._period_factor
 
     def job_seconds(self, machine_type: MachineType) -> tuple[float, float]:
         """Return the shortest and longest producing time of a job in seconds; jobs are uniform in this range."""
-        return machine_type.job_seconds(self._period_by_weight(machine_type))
+        return machine_type.job_seconds(machine_type.main.period_by_weight(self.global_.base_interval))
 
     @property
     def _period_factor(self) -> float:
         """The factor of every period by which the plant reaches its target rate."""
         target = self.global_.target_rate
-        rate = math.fsum(count / self._period_by_weight(each) for _, each, count in self.machines())
+        interval = self.global_.base_interval
+        classes = ((each, count) for _, machine_type, count in self.machines() for each in machine_type.messages)
+        rate = math.fsum(count / each.period_by_weight(interval) for each, count in classes)
         return rate / target if target and rate else 1.0
-
-    def _period_by_weight(self, machine_type: MachineType) -> float:
-        return period_by_weight(machine_type, self.global_.base_interval)
 
 
 def parse(
@@ -289,7 +298,8 @@ def _config(read: Callable[[], yaml_file.Document], file: str) -> PlantConfig:
 
 def _impossible_rate(config: PlantConfig) -> Iterator[Violation]:
     """Check that no machine reports more than once a millisecond, or less than once a year, at the target rate."""
-    periods = [config.period_seconds(each) for _, each, _ in config.machines()]
+    classes = (each for _, machine_type, _ in config.machines() for each in machine_type.messages if each.is_regular)
+    periods = [config.class_period_seconds(each) for each in classes]
     target, place = config.global_.target_rate, ("global", "target_rate")
     if target and periods and min(periods) < SHORTEST_PERIOD_SECONDS:
         most = target * min(periods) / SHORTEST_PERIOD_SECONDS

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from plant.definition.document.errors import quote
 from plant.definition.document.value_types import MOST_EVENTS_PER_HOUR
 from plant.definition.machine_types.library import library
-from plant.definition.machine_types.machine_type import JobType, MachineType
+from plant.definition.machine_types.machine_type import JobType, MachineType, MessageClass
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
 from plant.forecast.throughput import bottleneck, jobs_per_hour, units_per_order
 
@@ -39,19 +39,19 @@ class TypeForecast:
     machines: their number; None for orders, dispatches and OEE reports.
     period_seconds: between two regular messages of a machine, or two events on average; inf if there are none.
     regular_per_second: messages at that period.
-    job_messages_per_second: additional messages for jobs that finish between two regular ones.
+    extra_per_second: additional messages, for jobs that finish between two regular ones, or changes of the state.
     """
 
     key: str
     machines: int | None
     period_seconds: float
     regular_per_second: float
-    job_messages_per_second: float = 0.0
+    extra_per_second: float = 0.0
 
     @property
     def per_second(self) -> float:
         """All messages per second."""
-        return self.regular_per_second + self.job_messages_per_second
+        return self.regular_per_second + self.extra_per_second
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,13 @@ class Forecast:
     """The messages of a plant in the long run. notes: sentences on what the author of the YAML may not expect."""
 
     types: tuple[TypeForecast, ...]
+    machine_count: int
     notes: tuple[str, ...]
 
     @property
     def machines(self) -> int:
         """Number of machines that send messages."""
-        return sum(each.machines or 0 for each in self.types)
+        return self.machine_count
 
     @property
     def per_second(self) -> float:
@@ -82,9 +83,10 @@ class Forecast:
 
 def forecast(config: PlantConfig) -> Forecast:
     """Return the forecast of a plant."""
-    machines = [_machine_type(config, key, spec, count) for key, spec, count in config.declared()]
+    machines = [each for _, spec, count in config.declared() for each in _machine_type(config, spec, count)]
     others = (*_events(config), *_reports(config))
-    return Forecast((*machines, *others), tuple(_notes(config, machines)))
+    count = sum(count for _, _, count in config.machines())
+    return Forecast((*machines, *others), count, tuple(_notes(config, machines)))
 
 
 def check(
@@ -104,13 +106,21 @@ def check(
         return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"
 
 
-def _machine_type(config: PlantConfig, key: str, spec: MachineType, count: int) -> TypeForecast:
-    if not spec.reports:
-        return TypeForecast(key, 0, math.inf, 0.0)
-    period = config.period_seconds(spec)
-    shortest, _ = config.job_seconds(spec)
-    jobs = jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
-    return TypeForecast(key, count, period, count / period, jobs if shortest < period else 0.0)
+def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterator[TypeForecast]:
+    """Yield the forecast of each class of a type's messages."""
+    for each in spec.messages:
+        if not spec.enabled or not (each.is_regular or each.on_change):
+            yield TypeForecast(each.kind, 0, math.inf, 0.0)
+        else:
+            yield _message_class(config, spec, each, count)
+
+
+def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
+    period = config.class_period_seconds(each)
+    extra = count * spec.changes_per_second if each.on_change else 0.0
+    if each is spec.main and spec.job and config.job_seconds(spec)[0] < period < math.inf:
+        extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
+    return TypeForecast(each.kind, count, period, count / period, extra)
 
 
 def _events(config: PlantConfig) -> Iterator[TypeForecast]:
@@ -165,8 +175,8 @@ def _events_per_hour(event: CustomerOrder | Dispatch | None) -> float | None:
 
 def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
-        if each.job_messages_per_second:
-            yield _job_message_note(config, each)
+        if each.extra_per_second and (spec := config.machine_type(each.key)) and spec.job:
+            yield _job_message_note(config, spec, each)
     for key in library():
         if config.machine_type(key) is None and (count := config.count(key)):
             yield f"{key}: {count:,} counted, but message_types does not describe it, so its machines send no messages."
@@ -222,12 +232,11 @@ def _suggested_rate(orders: float, dispatches: float) -> str:
     return f"orders_per_hour: {_rounded_up(dispatches / 1.5)}"
 
 
-def _job_message_note(config: PlantConfig, each: TypeForecast) -> str:
-    [spec] = (spec for key, spec, _ in config.declared() if key == each.key)
+def _job_message_note(config: PlantConfig, spec: MachineType, each: TypeForecast) -> str:
     shortest = config.job_seconds(spec)[0]
     return (
         f"{each.key}: jobs may take only {shortest:g} s, but regular messages are {each.period_seconds:.3g} s apart, so"
-        f" each finished job gets a message of its own ({_brief(each.job_messages_per_second)} additional messages/s)."
+        f" each finished job gets a message of its own ({_brief(each.extra_per_second)} additional messages/s)."
         f" {_remedy(config, spec, shortest)} avoids that."
     )
 
@@ -237,7 +246,7 @@ def _remedy(config: PlantConfig, spec: MachineType, shortest: float) -> str:
     if config.global_.target_rate is not None:
         rate = config.global_.target_rate * config.period_seconds(spec) / shortest
         return f"target_rate: {_rounded_up(rate)}"
-    if spec.report_seconds is not None:
+    if spec.main.report_seconds is not None:
         return f"report_seconds: {shortest:g}"
     return f"frequency_weight: {_rounded_up(config.global_.base_interval * 10 / shortest)}"
 

@@ -72,7 +72,7 @@ class Fleet:
         self._is_configured = False  # of the type: a shard may have no machine of it yet
         self._wake_ups: list[tuple[int, int, Machine]] = []
         self._counts_of_removed: dict[int, int] = {}  # a later reload may add them again
-        self._timestamp_prefix = TimestampPrefix(machine_type.timestamp)
+        self._timestamp_prefix = _timestamp_prefix(machine_type)
 
     @property
     def next_ms(self) -> int:
@@ -106,8 +106,7 @@ class Fleet:
         self._remove(self.machines[len(numbers) :], now_ms)
         self.accounts.resize(max(numbers, default=-1))
         if machine_type:
-            if machine_type.timestamp != self.machine_type.timestamp:
-                self._timestamp_prefix = TimestampPrefix(machine_type.timestamp)
+            self._timestamp_prefix = _timestamp_prefix(machine_type)
             self.machine_type, self.accounts.good = machine_type, machine_type.good
             runtime = MachineTypeRuntime(machine_type, config, self.results, self.accounts)
             self._apply_runtime(runtime, numbers, now_ms, coupled=coupled)
@@ -178,7 +177,7 @@ class Fleet:
 
     def describe(self) -> MachineTypeInfo:
         """Return the keys of its messages, and the results that count as good."""
-        fields = {field.path: field.source.role for field in (*self.machine_type.fields, TRACE)}
+        fields = {field.path: field.source.role for field in (*self.machine_type.main.fields, TRACE)}
         return MachineTypeInfo(self.key, fields, sorted(self.machine_type.good))
 
     def oee(self, span: Span, now_ms: int) -> list[MachineOee]:
@@ -295,6 +294,10 @@ class Fleet:
         machine.message_count += 1
         payload = self._timestamp_prefix(time_ms) + (machine.body or machine.runtime.encode_body(machine, time_ms))
         return form(self.key, machine.id, machine.station, time_ms, machine.message_count, payload)
+
+
+def _timestamp_prefix(machine_type: MachineType) -> TimestampPrefix:
+    return TimestampPrefix(machine_type.main.timestamp, machine_type.main.form)
 
 
 def _order_key(message: Message) -> tuple[int, int, str]:

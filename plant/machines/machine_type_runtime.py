@@ -85,8 +85,8 @@ class MachineTypeRuntime:
         self.state_mix = {
             name: (round(share, 12), self.states[name].dwell_ms) for name, share in machine_type.shares.items() if share
         }
-        fields = (*machine_type.fields, *traced_fields(config, machine_type))
-        self._template, self._values = message_layout(machine_type.timestamp, fields)
+        fields = (*machine_type.main.fields, *traced_fields(config, machine_type))
+        self._template, self._values = message_layout(machine_type.main.timestamp, fields)
         sources = {field.source for field in fields}
         self._has_progress, self._has_sequence = FieldSource.PROGRESS in sources, FieldSource.SEQUENCE in sources
 

@@ -10,21 +10,27 @@ from plant.machines.states import NEVER
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS: Final = tuple(b"%02d:%02d" % divmod(second, 60) for second in range(3600))
-_MILLISECONDS: Final = tuple(b'.%03dZ",' % ms for ms in range(1000))
+_MILLISECONDS: Final = {
+    "rfc3339": tuple(b'.%03dZ",' % ms for ms in range(1000)),
+    "epoch_ms": tuple(b"%03d," % ms for ms in range(1000)),
+    "epoch_s": tuple(b".%03d," % ms for ms in range(1000)),
+}
 _NOTHING: Final = (b"",) * 1000
 
 
 class TimestampPrefix:
     """An encoder of the beginning of a message, `{"timestamp":"2026-01-31T14:22:05.250Z",`; it caches the hour.
 
-    key: of the timestamp; None where messages have none.  milliseconds: the part after the second, by millisecond.
+    key: of the timestamp; None where messages have none.  form: rfc3339, epoch_ms or epoch_s.
+    milliseconds: the part after the second, by millisecond.
     """
 
-    __slots__ = ("_head", "_hour", "_hour_began", "milliseconds")
+    __slots__ = ("_form", "_head", "_hour", "_hour_began", "milliseconds")
 
-    def __init__(self, key: str | None = "timestamp") -> None:
-        self._head = "" if key is None else f'{{{json.dumps(key, ensure_ascii=False)}:"'
-        self.milliseconds = _NOTHING if key is None else _MILLISECONDS
+    def __init__(self, key: str | None = "timestamp", form: str = "rfc3339") -> None:
+        self._form = form
+        self._head = "" if key is None else f"{{{json.dumps(key, ensure_ascii=False)}:"
+        self.milliseconds = _NOTHING if key is None else _MILLISECONDS[form]
         self._hour_began = NEVER
         self._hour = b""
 
@@ -37,7 +43,9 @@ class TimestampPrefix:
         """Return the beginning up to the second. second: counted since 1970."""
         if not self._head:
             return b""
+        if self._form != "rfc3339":
+            return f"{self._head}{second}".encode()
         if not 0 <= second - self._hour_began < len(_SECONDS):
             self._hour_began = second - second % len(_SECONDS)
-            self._hour = f"{self._head}{EPOCH + timedelta(seconds=self._hour_began):%Y-%m-%dT%H}:".encode()
+            self._hour = f'{self._head}"{EPOCH + timedelta(seconds=self._hour_began):%Y-%m-%dT%H}:'.encode()
         return self._hour + _SECONDS[second - self._hour_began]

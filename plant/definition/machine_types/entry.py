@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 
@@ -38,6 +38,7 @@ from plant.definition.document.value_types import (
 )
 from plant.definition.machine_types.spellings import FORMS, Spelling
 
+_CLASS_NAME: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _MACHINE_ID: Final = re.compile(r"[^{}/+#]*\{number(:0[1-9][0-9]?d)?\}[^{}/+#]*")
 
 
@@ -58,6 +59,22 @@ def _job_id(pattern: str) -> str:
 
 MachineId = Annotated[Name, AfterValidator(_machine_id)]
 JobId = Annotated[Name, AfterValidator(_job_id)]
+
+
+def _class_name(name: str) -> str:
+    if not _CLASS_NAME.fullmatch(name):
+        raise ValueError("must have only letters, digits, _ and -, at most 64")
+    return name
+
+
+Fields = ListOf[Any]
+Qos = Annotated[int, Field(ge=0, le=1)]
+TimestampForm = Literal["rfc3339", "epoch_ms", "epoch_s"]
+ClassName = Annotated[str, AfterValidator(_class_name)]
+_FIELDS: Final = "Keys of the messages in order: a name, {key: name}, or {key: {...}} for an object [all]."
+_QOS: Final = "Quality of service of the messages, 0 or 1 [MQTT_QOS]."
+_RETAIN: Final = "true: the broker keeps the last message of each topic for new subscribers [false]."
+_TIMESTAMP: Final = "Form of the timestamp: rfc3339, epoch_ms (a whole number) or epoch_s (a number) [rfc3339]."
 
 
 class StateEntry(Spec):
@@ -140,6 +157,27 @@ class JobEntry(Spec):
     nicknames: dict[Name, Name] | None = Field(None, description="What stands for a kind in the jobs' ids.")
 
 
+class MessageEntry(Spec):
+    """A class of messages of a machine type. What is left out is as the entry has it."""
+
+    fields: Fields | None = Field(None, description=_FIELDS)
+    topic: Topic | None = Field(
+        None, description="MQTT topic, over the same names and {class} [the type's topic, / and the class]."
+    )
+    report_seconds: PeriodSeconds | None = Field(
+        None, description="Seconds between two regular messages of a machine, in place of `frequency_weight`."
+    )
+    frequency_weight: Weight | None = Field(None, description="Rate of messages, as for the type.")
+    on_change: bool | None = Field(
+        None,
+        description="true: each change of the state is reported at once. Regular messages are then those of its own"
+        " `report_seconds`, if any [false].",
+    )
+    qos: Qos | None = Field(None, description=_QOS)
+    retain: bool | None = Field(None, description=_RETAIN)
+    timestamp: TimestampForm | None = Field(None, description=_TIMESTAMP)
+
+
 class MachineEntry(Spec):
     """A machine type."""
 
@@ -192,8 +230,12 @@ class MachineEntry(Spec):
     slow_cycle_factor_range: FactorRange | None = Field(
         None, description="How many times as long a slow cycle takes: [least, greatest] [1.1, 1.5]."
     )
-    fields: ListOf[Any] | None = Field(
-        None, description="Keys of the messages in order: a name, {key: name}, or {key: [...]} for an object [all]."
+    fields: Fields | None = Field(None, description=_FIELDS)
+    qos: Qos | None = Field(None, description=_QOS)
+    retain: bool | None = Field(None, description=_RETAIN)
+    timestamp: TimestampForm | None = Field(None, description=_TIMESTAMP)
+    messages: dict[ClassName, MessageEntry] | None = Field(
+        None, description="Several classes of messages, in place of `fields`, each with its own keys and topic."
     )
 
 

@@ -98,31 +98,72 @@ class LossesType:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageClass:
+    """One class of messages of a machine type; most types have only one.
+
+    name: "" where it is the only one.  kind: the type's key, or key.name.  topic: template.
+    timestamp: the first key of a message; None without it.  form: of the timestamp.  fields: the other keys, in order.
+    qos: None for that of the run.  retain: whether messages are published with the retain flag.
+    on_change: whether a change of the state is reported at once; the regular messages are then those of
+    `report_seconds`, if it is given.
+    """
+
+    name: str
+    kind: str
+    topic: str
+    timestamp: str | None
+    form: str
+    fields: Sequence[Field]
+    frequency_weight: float = 1.0
+    report_seconds: float | None = None
+    qos: int | None = None
+    retain: bool = False
+    on_change: bool = False
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether there are messages at a regular period."""
+        return self.report_seconds is not None or (self.frequency_weight > 0 and not self.on_change)
+
+    @property
+    def reports_jobs(self) -> bool:
+        """Whether it reports finished jobs; one class of a type does."""
+        return any(field.source.name.startswith("FINISHED") for field in self.fields)
+
+    def period_by_weight(self, base_interval: float) -> float:
+        """Return the configured period in seconds, otherwise ten base intervals by the weight; inf without one."""
+        if self.report_seconds is not None:
+            return self.report_seconds
+        return base_interval * 10 / self.frequency_weight if self.is_regular else math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class MachineType:
     """One machine type.
 
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
-    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.  topic: template.
+    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.
     states: empty where the type has none.  job: None where machines make nothing.
-    timestamp: the first key of a message; None without it.  fields: the other keys, in order.
+    messages: its classes of messages; the first one reports the jobs.
     """
 
     key: str
     number: int
     title: str
     machine_id: str
-    topic: str
     enabled: bool
-    frequency_weight: float
-    report_seconds: float | None
     station_pattern: str
     lines: Sequence[str]
     stations: Sequence[str]
     states: Mapping[str, StateType]
     job: JobType | None
     losses: LossesType
-    timestamp: str | None
-    fields: Sequence[Field]
+    messages: Sequence[MessageClass]
+
+    @property
+    def main(self) -> MessageClass:
+        """The class that reports jobs, or else the first one."""
+        return self.messages[0]
 
     @property
     def producing_state(self) -> str:
@@ -131,14 +172,21 @@ class MachineType:
 
     @property
     def reports(self) -> bool:
-        """Whether machines of this type send messages: enabled, and not with weight 0."""
-        return self.enabled and (self.report_seconds is not None or self.frequency_weight > 0)
+        """Whether machines of this type send messages: enabled, and not all with weight 0."""
+        return self.enabled and any(each.is_regular or each.on_change for each in self.messages)
 
     @property
     def shares(self) -> Mapping[str, float]:
         """Long-run share of time in each state; they add up to 1."""
         total = math.fsum(state.weight for state in self.states.values())
         return {name: state.weight / total for name, state in self.states.items()}
+
+    @property
+    def changes_per_second(self) -> float:
+        """How often a machine changes its state, on average."""
+        rates = [share / self.states[name].dwell_seconds for name, share in self.shares.items()]
+        total = math.fsum(rates)
+        return total - math.fsum(rate * rate for rate in rates) / total
 
     @property
     def station_count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from plant.definition.document.errors import Violation
@@ -13,15 +13,17 @@ from plant.definition.document.value_types import (
     YEAR_SECONDS,
     placeholders,
 )
-from plant.definition.machine_types.layout import FieldNames, Layout, read_fields
+from plant.definition.machine_types.layout import FieldNames
 from plant.definition.machine_types.machine_type import (
     NO_STATE,
     USUALLY_GOOD,
     JobType,
     LossesType,
     MachineType,
+    MessageClass,
     StateType,
 )
+from plant.definition.machine_types.message_classes import read_messages
 from plant.definition.machine_types.spellings import Entry, default_dwell
 
 MOST_STOPS_PER_JOB: Final = 1_000
@@ -49,12 +51,12 @@ def resolve(key: str, entry: Entry, number: int, interval: float) -> Resolved:
         properties=entry.get("properties", {}),
         signals=(),
     )
-    layout, wrong_fields = read_fields(entry.get("fields"), names)
-    machine_type = _machine_type(key, entry, number, states, job, layout)
+    messages, wrong_messages = read_messages(key, entry, names)
+    machine_type = _machine_type(key, entry, number, states, job, messages)
     violations = [
         *wrong_states,
         *wrong_job,
-        *(each._replace(place=("fields", *each.place)) for each in wrong_fields),
+        *wrong_messages,
         *_missing_lists(entry),
         *_impossible_period(machine_type, interval),
         *_impossible_job(machine_type, interval),
@@ -63,7 +65,12 @@ def resolve(key: str, entry: Entry, number: int, interval: float) -> Resolved:
 
 
 def _machine_type(
-    key: str, entry: Entry, number: int, states: Mapping[str, StateType], job: JobType | None, layout: Layout
+    key: str,
+    entry: Entry,
+    number: int,
+    states: Mapping[str, StateType],
+    job: JobType | None,
+    messages: Sequence[MessageClass],
 ) -> MachineType:
     losses = LossesType(
         entry.get("micro_stops_per_hour", 0.0),
@@ -76,18 +83,14 @@ def _machine_type(
         number=number,
         title=entry.get("title", key.replace("_", " ")),
         machine_id=entry.get("machine_id", f"{_in_capitals(key)}-{{number:02d}}"),
-        topic=entry.get("topic", "{prefix}/{type}"),
         enabled=entry.get("enabled", True),
-        frequency_weight=entry.get("frequency_weight", 1.0),
-        report_seconds=entry.get("report_seconds"),
         station_pattern=entry.get("station_pattern", "none"),
         lines=tuple(entry.get("lines", ())),
         stations=tuple(entry.get("stations", ())),
         states=states,
         job=job,
         losses=losses,
-        timestamp=layout.timestamp,
-        fields=tuple(layout.fields),
+        messages=messages,
     )
 
 
@@ -179,25 +182,19 @@ def _missing_lists(entry: Entry) -> Iterator[Violation]:
             yield Violation((f"{name}s",), f"is missing: station_pattern has {{{name}}}")
 
 
-def period_by_weight(machine_type: MachineType, interval: float) -> float:
-    """Return the configured period in seconds, otherwise ten base intervals divided by the weight; inf at weight 0."""
-    if machine_type.report_seconds is not None:
-        return machine_type.report_seconds
-    return interval * 10 / machine_type.frequency_weight if machine_type.frequency_weight else math.inf
-
-
 def _impossible_period(machine_type: MachineType, interval: float) -> Iterator[Violation]:
-    period = period_by_weight(machine_type, interval)
-    if not math.isinf(period) and not SHORTEST_PERIOD_SECONDS <= period <= YEAR_SECONDS:
-        rule = f"makes a message every {period:g} s (base_interval * 10 / weight): must be 0.001 s to a year"
-        yield Violation(("frequency_weight",), rule)
+    for each in machine_type.messages:
+        period = each.period_by_weight(interval)
+        if not math.isinf(period) and not SHORTEST_PERIOD_SECONDS <= period <= YEAR_SECONDS:
+            rule = f"makes a message every {period:g} s (base_interval * 10 / weight): must be 0.001 s to a year"
+            yield Violation((*(("messages", each.name) if each.name else ()), "frequency_weight"), rule)
 
 
 def _impossible_job(machine_type: MachineType, interval: float) -> Iterator[Violation]:
     """Check the length of a job that follows from the period, and limit its micro-stops: each is drawn separately."""
     if machine_type.job is None:
         return
-    seconds = machine_type.job.seconds_at(period_by_weight(machine_type, interval))
+    seconds = machine_type.job.seconds_at(machine_type.main.period_by_weight(interval))
     if (
         machine_type.job.period_share
         and not SHORTEST_JOB_SECONDS <= seconds[0] <= YEAR_SECONDS

@@ -104,7 +104,7 @@ def test_what_the_default_file_offers_in_comments_works() -> None:
     """The commented topic becomes valid by taking its # away."""
     text = DEFAULT.read_text(encoding="utf-8").replace("# topic:", "topic:")
 
-    assert parse(yaml.safe_load(text)).message_types.machines["cnc_machine"].topic == "{prefix}/{type}/{machine_id}"
+    assert parse(yaml.safe_load(text)).message_types.machines["cnc_machine"].main.topic == "{prefix}/{type}/{machine_id}"
 
 
 def test_machine_types_come_in_a_fixed_order() -> None:
@@ -551,7 +551,7 @@ def test_the_forecast_knows_that_losses_make_fewer_jobs() -> None:
     """Stops make every job twice as long and halve the messages for jobs: 60 stops of a minute in an hour of work."""
     stops = {"micro_stops_per_hour": 60, "micro_stop_seconds_range": [60, 60]}
     plain, halted = (edited(**{f"welding__{key}": value for key, value in its.items()}) for its in ({}, stops))
-    extra, fewer = (forecast(parse(data)).types[2].job_messages_per_second for data in (plain, halted))
+    extra, fewer = (forecast(parse(data)).types[2].extra_per_second for data in (plain, halted))
     said = FactoryMessageGenerator.of(parse(halted), seed=3, start=0.0).advance(36_000.0)
 
     assert fewer == pytest.approx(extra / 2)

@@ -289,7 +289,9 @@ def test_a_print_gains_its_increment_in_each_message_of_running() -> None:
 def test_a_declaration_may_call_its_fields_anything() -> None:
     """Also what would be a placeholder in a template."""
     config = only("testing", 1)
-    odd = dataclasses.replace(config.machines()[0][1], fields=[Field('%b "100 %"', FieldSource.STATUS)])
+    declared = config.machines()[0][1]
+    main = dataclasses.replace(declared.main, fields=[Field('%b "100 %"', FieldSource.STATUS)])
+    odd = dataclasses.replace(declared, messages=[main])
     runtime = MachineTypeRuntime(odd, config, Counter(), OeeAccounts(1))
 
     one = Machine(runtime, 1, 1, 0)

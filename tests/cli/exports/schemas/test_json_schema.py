@@ -160,8 +160,9 @@ def test_a_plant_that_says_something_else_than_its_schemas_is_found_out(
     check = checks(plant)
     machines = dict(plant.message_types.machines)
     cnc = machines["cnc_machine"]
-    changed = {field.name: field for field in cnc.fields} | {key: Field(key, source) for key, source in fields.items()}
-    machines["cnc_machine"] = dataclasses.replace(cnc, fields=[*changed.values()])
+    changed = {field.name: field for field in cnc.main.fields} | {key: Field(key, source) for key, source in fields.items()}
+    main = dataclasses.replace(cnc.main, fields=[*changed.values()])
+    machines["cnc_machine"] = dataclasses.replace(cnc, messages=[main])
     other = plant.model_copy(update={"message_types": plant.message_types.model_copy(update={"machines": machines})})
 
     assert {payload[:80] for payload, _ in refused(check, said(other, 60))}
