@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from plant.definition.calendar_config import ZONES, CalendarSpec, LocalTimes, Maintenance, Shift, Window
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER, PLANNED_STOP
 

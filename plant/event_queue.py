@@ -13,7 +13,7 @@ from heapq import heappop, heappush, merge
 from operator import attrgetter, itemgetter
 from typing import Final, Protocol
 
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER

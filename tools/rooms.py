@@ -49,17 +49,18 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
-plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
+messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
+plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.definition
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.orders plant.material_flow plant.definition plant.definition.machine_types plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting
-plant.catalogue: plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition plant.definition.machine_types
+plant.catalogue: plant.orders plant.oee_reports plant.material_flow plant.machines plant.telemetry plant.definition plant.definition.machine_types
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
 plant.oee_reports: plant.machines plant.telemetry plant.definition
-plant.material_flow: plant.machines plant.random_stream plant.telemetry plant.definition
-plant.event_queue: plant.machines plant.telemetry
-plant.calendar: plant.machines plant.definition
+plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition
+plant.event_queue: plant.fleets plant.machines plant.telemetry
+plant.calendar: plant.fleets plant.machines plant.definition
+plant.fleets: plant.machines plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
 plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
 plant.oee_accounting: plant.telemetry
 plant.default_plant:

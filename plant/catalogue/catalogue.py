@@ -29,6 +29,7 @@ from plant.definition.machine_types.machine_type import MachineType, MessageClas
 from plant.definition.plant_config import PlantConfig
 from plant.machines.machine_type_runtime import traced_fields
 from plant.material_flow.workstations import TESTING
+from plant.telemetry import class_source
 
 __all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
 
@@ -59,7 +60,7 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         description=_describe(machine_type, message_class),
         topic=message_class.topic,
         fields=(*_timestamp(message_class), *_nested(fields, context)),
-        sources=tuple(machine.machine_id for machine in machines),
+        sources=tuple(class_source(machine.machine_id, message_class.name) for machine in machines),
         machines=machines,
         machine_ids=id_pattern(machine_type),
         producing_state=machine_type.producing_state,
@@ -115,6 +116,7 @@ def _reports(
     config: PlantConfig, contexts: Sequence[MachineTypeContext], machines: Sequence[MessageKind]
 ) -> Iterator[MessageKind]:
     spec = config.message_types.oee
+    reporting = dict.fromkeys(each.machine_id for kind in machines for each in kind.machines)
     if spec and spec.enabled and contexts:
         yield MessageKind(
             key=oee_reports.KIND,
@@ -122,7 +124,7 @@ def _reports(
             description=_REPORT_TEXT,
             topic=topic_template(config, oee_reports.KIND),
             fields=report_fields(contexts),
-            sources=tuple(oee_reports.report_source(source) for kind in machines for source in kind.sources),
+            sources=tuple(oee_reports.report_source(machine) for machine in reporting),
             period_seconds=round(spec.report_seconds * 1000) / 1000,
             retained=True,
         )

@@ -160,8 +160,12 @@ class PlantConfig(Spec):
     def kinds(self) -> list[str]:
         """The kinds of message in the YAML."""
         events = (name for name in EVENTS if getattr(self.message_types, name) is not None)
-        classes = (each.kind for machine_type in self.message_types.machines.values() for each in machine_type.messages)
-        return [*classes, *events]
+        return [*(each.kind for each in self.message_classes()), *events]
+
+    def message_classes(self) -> Iterator[MessageClass]:
+        """Yield every class of messages of the machine types in the YAML."""
+        for machine_type in self.message_types.machines.values():
+            yield from machine_type.messages
 
     def message_class(self, kind: str) -> MessageClass | None:
         """Return a class of messages of a machine type by its kind; None if there is none."""

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from plant.definition.flow_config import FlowSpec
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.material_flow.workstations import CNC, PAINTING, PRINTER, TESTING, WELDING, Stage, Workstation
 from plant.telemetry import PieceCount
 

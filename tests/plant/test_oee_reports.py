@@ -10,7 +10,7 @@ import mqtt5
 import pytest
 
 from edge.mqtt.protocol.codec import Encoder
-from messages import RETAINED, FactoryMessageGenerator, topic_template
+from messages import FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import Global, OeeReport, PlantConfig, load
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
@@ -97,7 +97,7 @@ def test_a_report_has_the_figures_of_its_moment() -> None:
 def test_a_report_has_a_topic_of_its_own_and_is_retained() -> None:
     """`factory/oee/CNC-01`, retained by the broker; messages of machines are not."""
     row, report = Message("cnc_machine", "CNC-01", "S", 0, 1, b"{}"), Message("oee", "oee/CNC-01", None, 0, 1, b"{}")
-    encoder = Encoder(lambda message: message.source, retained=RETAINED)
+    encoder = Encoder(lambda message: message.source, retained={"oee"})
     packets = [mqtt5.read(memoryview(encoder.frame(message, 2000)))[0] for message in (row, report)]
 
     assert topic_template(DEFAULT, "oee").format(prefix="factory", machine_id=report.source) == "factory/oee/CNC-01"
@@ -106,7 +106,7 @@ def test_a_report_has_a_topic_of_its_own_and_is_retained() -> None:
 
 def test_a_server_without_retained_messages_gets_none() -> None:
     """A retain flag would make it close the connection (0x9A)."""
-    encoder = Encoder(lambda message: message.source, retained=RETAINED)
+    encoder = Encoder(lambda message: message.source, retained={"oee"})
     encoder.allow_retain(available=False)
     packet, _ = mqtt5.read(memoryview(encoder.frame(Message("oee", "oee/CNC-01", None, 0, 1, b"{}"), 2000)))
 

@@ -104,7 +104,8 @@ def test_what_the_default_file_offers_in_comments_works() -> None:
     """The commented topic becomes valid by taking its # away."""
     text = DEFAULT.read_text(encoding="utf-8").replace("# topic:", "topic:")
 
-    assert parse(yaml.safe_load(text)).message_types.machines["cnc_machine"].main.topic == "{prefix}/{type}/{machine_id}"
+    cnc = parse(yaml.safe_load(text)).message_types.machines["cnc_machine"]
+    assert cnc.main.topic == "{prefix}/{type}/{machine_id}"
 
 
 def test_machine_types_come_in_a_fixed_order() -> None:

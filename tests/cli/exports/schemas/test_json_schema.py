@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from jsonschema import Draft7Validator
 
 from cli.exports.schemas.json_schema import delta, payload, schema
-from messages import RETAINED, FactoryMessageGenerator
+from messages import FactoryMessageGenerator
 from plant.catalogue.catalogue import MessageKind, catalogue
 from plant.catalogue.field_specs import MachineTypeContext, field_of
 from plant.definition.machine_types.field_sources import Field, FieldSource
@@ -160,7 +160,8 @@ def test_a_plant_that_says_something_else_than_its_schemas_is_found_out(
     check = checks(plant)
     machines = dict(plant.message_types.machines)
     cnc = machines["cnc_machine"]
-    changed = {field.name: field for field in cnc.main.fields} | {key: Field(key, source) for key, source in fields.items()}
+    changed = {field.name: field for field in cnc.main.fields}
+    changed |= {key: Field(key, source) for key, source in fields.items()}
     main = dataclasses.replace(cnc.main, fields=[*changed.values()])
     machines["cnc_machine"] = dataclasses.replace(cnc, messages=[main])
     other = plant.model_copy(update={"message_types": plant.message_types.model_copy(update={"machines": machines})})
@@ -240,7 +241,9 @@ def test_a_kind_knows_its_machines_and_their_tempo() -> None:
 
 def test_kinds_that_are_retained_are_those_that_the_plant_says_so_of() -> None:
     """The catalogue and the sender agree of which kinds the broker keeps the last message."""
-    assert {kind.key for kind in catalogue(eventful()) if kind.retained} == RETAINED
+    plant = FactoryMessageGenerator.of(eventful())
+
+    assert {kind.key for kind in catalogue(eventful()) if kind.retained} == plant.retained_kinds
 
 
 def test_the_tables_have_the_columns_of_the_rows() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple, cast
 
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.oee_accounting import AccountedMachine, Span
 from plant.telemetry import KindOee, MachineFilter, MachineOee
