@@ -16,7 +16,7 @@ from itertools import chain, pairwise
 from typing import Final, NamedTuple
 
 from plant.definition.calendar_config import CalendarSpec, LocalTimes, Maintenance, Shift, Window
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER, PLANNED_STOP
 from plant.time_zones import zone_info
@@ -168,7 +168,7 @@ class PlannedStops:
         if spec is None and self._calendars:
             for fleet in self._fleets:
                 _set_planned_stop(fleet.machines, now_ms, stopped=False)
-        self._calendars = [Calendar(spec, fleet.declared.key) for fleet in self._fleets] if spec else []
+        self._calendars = [Calendar(spec, fleet.key) for fleet in self._fleets] if spec else []
         self.advance_to(now_ms)
 
     def advance_to(self, until_ms: int) -> None:

@@ -13,7 +13,7 @@ from heapq import heappop, heappush, merge
 from operator import attrgetter, itemgetter
 from typing import Final, Protocol
 
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
@@ -38,7 +38,7 @@ class EventQueue:
     """All machines of some fleets with the participants; built again when a configuration is applied."""
 
     def __init__(self, fleets: Sequence[Fleet], participants: Sequence[Participant]) -> None:
-        self._fleets = {fleet.declared.number: fleet for fleet in fleets}
+        self._fleets = {fleet.key: fleet for fleet in fleets}
         self._participants = participants
         self._events: list[tuple[int, int, int, Machine]] = []
         self._messages: list[tuple[int, int, int, Message]] = []
@@ -87,7 +87,7 @@ class EventQueue:
     def _reschedule(self, machine: Machine) -> None:
         """Queue the machine's next event. An earlier entry that is no longer valid is ignored when its time comes."""
         if machine.next_ms < NEVER:
-            heappush(self._events, (machine.next_ms, machine.runtime.declared.number, machine.number, machine))
+            heappush(self._events, (machine.next_ms, machine.runtime.machine_type.number, machine.number, machine))
 
     def _step_machines(self, now_ms: int) -> None:
         while self._events and self._events[0][0] <= now_ms:
@@ -112,6 +112,6 @@ class EventQueue:
         if self._drops_messages:
             machine.discard_message(time_ms)
             return
-        kind = machine.runtime.declared.number
-        message = self._fleets[kind].message(machine, time_ms, jobs_only=jobs_only)
-        self._messages.append((time_ms, kind, machine.number, message))
+        machine_type = machine.runtime.machine_type
+        message = self._fleets[machine_type.key].message(machine, time_ms, jobs_only=jobs_only)
+        self._messages.append((time_ms, machine_type.number, machine.number, message))

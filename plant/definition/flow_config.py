@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from plant.definition.errors import Violation
-from plant.definition.value_types import Count, Name, Spec
+from plant.definition.document.errors import Violation
+from plant.definition.document.value_types import Count, Name, Spec
 
 Pieces = Annotated[int, Field(ge=0, le=1000)]
 Share = Annotated[float, Field(ge=0, le=1)]

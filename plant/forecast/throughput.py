@@ -11,14 +11,11 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from plant.definition.flow_config import FlowSpec
-from plant.definition.machine_config import MachineSpec
+from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, PlantConfig
-from plant.definition.spaceship import MACHINE_TYPES
 from plant.material_flow.flow import REPAIRS, SOURCES
 from plant.material_flow.workstations import TESTING, WELDING
 from plant.orders import MOST_ITEMS
-
-_GOOD: Final = {declared.key: declared.good for declared in MACHINE_TYPES}
 
 _SMALLEST_SHARE: Final = 1e-9
 """Stands for the share of good pieces of a stage that makes none."""
@@ -39,9 +36,9 @@ def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
     return min(bounds, key=lambda each: each.units_per_hour)
 
 
-def jobs_per_hour(config: PlantConfig, spec: MachineSpec, count: int) -> float:
+def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
     """Return the jobs an hour of `count` machines of a type, if nothing from outside stops them."""
-    mean_seconds = sum(config.job_seconds(spec)) / 2 * spec.lengthening
+    mean_seconds = sum(config.job_seconds(spec)) / 2 * spec.losses.lengthening
     return count * spec.shares.get(spec.producing_state, 0.0) * 3600 / mean_seconds
 
 
@@ -53,14 +50,14 @@ def units_per_order(order: CustomerOrder, flow: FlowSpec) -> float:
     return items * math.fsum(units) / kinds
 
 
-def _jobs_per_unit(specs: Mapping[str, MachineSpec], flow: FlowSpec) -> dict[str, float]:
+def _jobs_per_unit(specs: Mapping[str, MachineType], flow: FlowSpec) -> dict[str, float]:
     """Return the jobs of each stage per shipped unit, including rework and scrap; computed from the last stage."""
     needed = dict.fromkeys(SOURCES, 0.0)
     repaired = dict.fromkeys(SOURCES, 0.0)
     wanted = {**needed, TESTING: 1.0}
     for key in reversed([*SOURCES]):
         shares = _shares(specs[key]) if key in specs else {}
-        good = math.fsum(share for result, share in shares.items() if result in _GOOD[key])
+        good = math.fsum(share for result, share in shares.items() if result in specs[key].good)
         needed[key] = jobs = wanted[key] / (good or _SMALLEST_SHARE)
         for result, share in shares.items():
             if result in REPAIRS:
@@ -71,15 +68,15 @@ def _jobs_per_unit(specs: Mapping[str, MachineSpec], flow: FlowSpec) -> dict[str
     return needed
 
 
-def _shares(spec: MachineSpec) -> dict[str, float]:
+def _shares(spec: MachineType) -> dict[str, float]:
     total = math.fsum(spec.results.values())
     return {result: weight / total for result, weight in spec.results.items()}
 
 
-def _bill(key: str, specs: Mapping[str, MachineSpec], flow: FlowSpec) -> dict[str, float]:
+def _bill(key: str, specs: Mapping[str, MachineType], flow: FlowSpec) -> dict[str, float]:
     """Return the mean number of pieces of each source that a new job of a stage takes."""
     if key != WELDING:
         return dict.fromkeys(SOURCES[key], 1.0)
-    kinds = specs[key].job_kinds if key in specs else ("",)
+    kinds = specs[key].kinds if key in specs else ("",)
     bills = [flow.parts_of(kind) for kind in kinds]
     return {source: sum(bill.get(source, 0) for bill in bills) / len(bills) for source in SOURCES[key]}

@@ -171,6 +171,11 @@ class Machine:
             return PERCENT[100]
         return PERCENT[self._done_ms(self.message_ms) * 100 // self.job.cycle_ms]
 
+    @property
+    def sequence_json(self) -> bytes:
+        """The number of the message that is being encoded."""
+        return b"%d" % (self.message_count + 1)
+
     def credit_ms(self, now_ms: int) -> int:
         """Return the part of the job's ideal time that is done: at most the producing time so far, and all at its end.
 
@@ -182,16 +187,16 @@ class Machine:
         """Return a snapshot of the machine."""
         job_id, finished = json.loads(self.job.id_json), self.job.number - self.first_job_number
         status, kind, progress = self.state.name, self.job.kind.name or None, self.progress(now_ms)
-        which = self.id, self.number, self.runtime.declared.key, self.station
+        which = self.id, self.number, self.runtime.machine_type.key, self.station
         return MachineSnapshot(*which, status, job_id, kind, progress, finished)
 
     def oee(self, span: Span, now_ms: int) -> MachineOee:
         """Return its OEE figures; it has advanced to now."""
-        runtime, producing = self.runtime, self.runtime.spec.producing_state
+        runtime, producing = self.runtime, self.runtime.machine_type.producing_state
         figures = runtime.accounts.figures(self, producing, span, now_ms)
         period_seconds, ideal_seconds = runtime.period_ms / 1000, runtime.jobs.ideal_ms / 1000
         return MachineOee(
-            *figures, self.id, self.number, runtime.declared.key, producing, period_seconds, ideal_seconds
+            *figures, self.id, self.number, runtime.machine_type.key, producing, period_seconds, ideal_seconds
         )
 
     def _set_runtime(self, runtime: MachineTypeRuntime) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from plant.definition.flow_config import FlowSpec
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.material_flow.workstations import CNC, PAINTING, PRINTER, TESTING, WELDING, Stage, Workstation
 from plant.telemetry import PieceCount
 
@@ -61,7 +61,7 @@ class Flow:
     def apply(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
         """Apply other settings and machines from now on. Pieces in buffers stay there."""
         self._spec = spec
-        on_the_line = [(self._stages[key], fleet) for fleet in fleets if (key := fleet.declared.key) in self._stages]
+        on_the_line = [(self._stages[key], fleet) for fleet in fleets if (key := fleet.key) in self._stages]
         new = [workstation for stage, fleet in on_the_line for workstation in stage.apply(spec, fleet.machines)]
         if not self._is_filled:
             self._fill(spec.initial_fill)

@@ -117,7 +117,7 @@ class Stage:
         self._runtime = machines[0].runtime if machines else None
         if self._runtime:
             self._runtime.start_next = self._start_next
-            self.bills = {kind: self._bill_of(spec, kind) for kind in self._runtime.spec.job_kinds}
+            self.bills = {kind: self._bill_of(spec, kind) for kind in self._runtime.machine_type.kinds}
         before = {workstation.machine: workstation for workstation in self.workstations.values()}
         new = [Workstation(self, machine) for machine in machines if machine not in before]
         kept = [before.pop(machine) for machine in machines if machine in before]
@@ -136,7 +136,7 @@ class Stage:
         """Route a finished piece by its result; return False if its machine is blocked, as only a good piece may be."""
         self.counts["made"] += 1
         repair = self.repairs.get(result)
-        if result in workstation.machine.runtime.declared.good:
+        if result in workstation.machine.runtime.machine_type.good:
             return self.output.put(workstation, piece, now_ms)
         if repair and piece.reworks < self.most_reworks:
             return repair.put(workstation, piece._replace(reworks=piece.reworks + 1), now_ms)

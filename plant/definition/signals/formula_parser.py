@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from functools import singledispatchmethod
 from typing import Final, NamedTuple
 
-from plant.definition.errors import quote, suggestion
+from plant.definition.document.errors import quote, suggestion
 from plant.definition.signals import formula_tree as tree
 from plant.definition.signals.vocabulary import FUNCTIONS, MATCHED, PLANT, QUANTITIES, Vocabulary
 

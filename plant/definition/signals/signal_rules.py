@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from plant.definition.errors import Place, Violation, quote, suggestion
+from plant.definition.document.errors import Place, Violation, quote, suggestion
 from plant.definition.signals.bounds import MOST_DIGITS, Bounds, last_decimal_range, signal_bounds
 from plant.definition.signals.formula_parser import FormulaError, FormulaNames, parse_formula
 from plant.definition.signals.signal_spec import OTHERWISE, SOURCES, SignalSpec

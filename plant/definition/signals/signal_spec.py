@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from plant.definition.errors import describe_value
-from plant.definition.value_types import Name, PeriodSeconds, Seconds, Spec, Weights
+from plant.definition.document.errors import describe_value
+from plant.definition.document.value_types import Name, PeriodSeconds, Seconds, Spec, Weights
 
 GREATEST: Final = 1e12
 """The greatest magnitude of a number in the declaration of a signal."""

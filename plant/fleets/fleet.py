@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
-from plant.definition.machine_type import MachineType
+from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import TRACE, MachineTypeRuntime
-from plant.machines.phase_ring import PhaseRing
+from plant.fleets.phase_ring import PhaseRing
 from plant.machines.states import NEVER
-from plant.machines.timestamp_prefix import MILLISECONDS, TimestampPrefix
+from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.oee_accounting import OeeAccounts, Span
 from plant.random_stream import RandomStream
 from plant.telemetry import JobMessage, KindOee, MachineOee, MachineTypeInfo, Message
@@ -39,7 +39,8 @@ class DueMessage(NamedTuple):
 class Fleet:
     """All machines of one type, with the schedule of their messages.
 
-    machines: by number.  message_count: messages so far.  results: reported jobs, counted by result.
+    key, machine_type: the type, and its key.  machines: by number.  message_count: messages so far.
+    results: reported jobs, counted by result.
     shard: (k, n) for the k-th of n parts, which has the machines k, k + n, k + 2n ...
     """
 
@@ -53,16 +54,17 @@ class Fleet:
         "_timestamp_prefix",
         "_wake_ups",
         "accounts",
-        "declared",
+        "key",
+        "machine_type",
         "machines",
         "message_count",
         "results",
     )  # fmt: skip
 
-    def __init__(self, declared: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
-        self.declared, self._seed = declared, seed
+    def __init__(self, machine_type: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
+        self.key, self.machine_type, self._seed = machine_type.key, machine_type, seed
         self._first_number, self._number_step = shard
-        self.accounts = OeeAccounts(shards=self._number_step, good=declared.good)
+        self.accounts = OeeAccounts(shards=self._number_step, good=machine_type.good)
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
         self.message_count = 0
@@ -70,7 +72,7 @@ class Fleet:
         self._is_configured = False  # of the type: a shard may have no machine of it yet
         self._wake_ups: list[tuple[int, int, Machine]] = []
         self._counts_of_removed: dict[int, int] = {}  # a later reload may add them again
-        self._timestamp_prefix = TimestampPrefix()
+        self._timestamp_prefix = _timestamp_prefix(machine_type)
 
     @property
     def next_ms(self) -> int:
@@ -89,7 +91,7 @@ class Fleet:
             return 0.0
         runtime = self.machines[0].runtime
         stays_ms = min(state.dwell_ms for state in runtime.states.values())
-        intervals_ms = runtime.period_ms, runtime.jobs.ideal_ms, stays_ms
+        intervals_ms = runtime.period_ms, runtime.jobs.ideal_ms or NEVER, stays_ms
         return sum(1000 * len(self.machines) / each_ms for each_ms in intervals_ms)
 
     def apply(self, config: PlantConfig, now_ms: int, *, coupled: bool = False) -> None:
@@ -98,17 +100,19 @@ class Fleet:
         They keep their state, too, unless shares or dwell times of the type's states change: then it is drawn again.
         coupled: an event queue advances the machines, and uses `schedule` and `message` instead of `messages_until`.
         """
-        specified = {key: (spec, count) for key, spec, count in config.machines()}
-        spec, count = specified.get(self.declared.key, (None, 0))
+        specified = {key: (machine_type, count) for key, machine_type, count in config.machines()}
+        machine_type, count = specified.get(self.key, (None, 0))
         numbers = range(self._first_number, count + 1, self._number_step)
         self._remove(self.machines[len(numbers) :], now_ms)
         self.accounts.resize(max(numbers, default=-1))
-        if spec:
-            runtime = MachineTypeRuntime(self.declared, config, spec, self.results, self.accounts)
+        if machine_type:
+            self._timestamp_prefix = _timestamp_prefix(machine_type)
+            self.machine_type, self.accounts.good = machine_type, machine_type.good
+            runtime = MachineTypeRuntime(machine_type, config, self.results, self.accounts)
             self._apply_runtime(runtime, numbers, now_ms, coupled=coupled)
         else:
             self.machines, self._wake_ups, self._ring = [], [], PhaseRing((), 1.0, now_ms, now_ms)
-        self._is_configured = spec is not None
+        self._is_configured = machine_type is not None
 
     def subset(self, most: int, now_ms: int) -> Fleet:
         """Return a fleet of some of the machines, spread evenly; it shares the machines and the accounts."""
@@ -139,7 +143,7 @@ class Fleet:
         while self._wake_ups and self._wake_ups[0][0] <= until_ms:
             wake_ms, number, machine = heappop(self._wake_ups)
             yield from self._schedule_regular(wake_ms - 1)
-            yield DueMessage(wake_ms, self.declared.number, number, machine, jobs_only=True)
+            yield DueMessage(wake_ms, self.machine_type.number, number, machine, jobs_only=True)
         yield from self._schedule_regular(until_ms)
 
     def message(self, machine: Machine, time_ms: int, *, jobs_only: bool = False) -> Message:
@@ -172,9 +176,9 @@ class Fleet:
             self.accounts.end_stay(machine, now_ms)
 
     def describe(self) -> MachineTypeInfo:
-        """Return the keys of its messages, and the results that count as good; the same in every configuration."""
-        fields = {name: source.role for name, source in {**self.declared.fields, **TRACE}.items()}
-        return MachineTypeInfo(self.declared.key, fields, sorted(self.declared.good))
+        """Return the keys of its messages, and the results that count as good."""
+        fields = {field.path: field.source.role for field in (*self.machine_type.main.fields, TRACE)}
+        return MachineTypeInfo(self.key, fields, sorted(self.machine_type.good))
 
     def oee(self, span: Span, now_ms: int) -> list[MachineOee]:
         """Return the OEE figures of each machine; they have advanced to now."""
@@ -186,9 +190,9 @@ class Fleet:
 
     def oee_of(self, machines: Sequence[Machine], span: Span, now_ms: int) -> KindOee:
         """Return the sum of machines that follow each other by number; they have advanced to now."""
-        producing = machines[0].runtime.spec.producing_state
+        producing = machines[0].runtime.machine_type.producing_state
         figures = self.accounts.total(machines, producing, span, now_ms)
-        return KindOee(*figures, self.declared.key, len(machines))
+        return KindOee(*figures, self.key, len(machines))
 
     def _remove(self, machines: Sequence[Machine], now_ms: int) -> None:
         for machine in machines:
@@ -243,7 +247,7 @@ class Fleet:
         for began_ms, machines, offsets_ms in self._ring.pop_until(until_ms):
             for machine, offset_ms in zip(machines, offsets_ms, strict=True):
                 time_ms = began_ms + offset_ms
-                yield DueMessage(time_ms, self.declared.number, machine.number, machine, jobs_only=False)
+                yield DueMessage(time_ms, self.machine_type.number, machine.number, machine, jobs_only=False)
 
     def _regular_messages(self, until_ms: int) -> list[Message]:
         """Return the regular messages of whole and partial laps.
@@ -251,7 +255,7 @@ class Fleet:
         The body of `_message_at` is written out here: this loop decides the throughput of the plant.
         """
         messages: list[Message] = []
-        key, second_ms, until_second = self.declared.key, NEVER, b""
+        key, second_ms, until_second, milliseconds = self.key, NEVER, b"", self._timestamp_prefix.milliseconds
         for began_ms, machines, offsets_ms in self._ring.pop_until(until_ms):
             body = machines[0].runtime.encode_body
             for machine, offset_ms in zip(machines, offsets_ms, strict=True):
@@ -262,7 +266,7 @@ class Fleet:
                 if not 0 <= ms < 1000:
                     second, ms = divmod(time_ms, 1000)
                     second_ms, until_second = time_ms - ms, self._timestamp_prefix.second(second)
-                payload = until_second + MILLISECONDS[ms] + (machine.body or body(machine, time_ms))
+                payload = until_second + milliseconds[ms] + (machine.body or body(machine, time_ms))
                 machine.message_count = count = machine.message_count + 1
                 messages.append(_new_tuple(Message, (key, machine.id, machine.station, time_ms, count, payload)))
         return messages
@@ -289,7 +293,11 @@ class Fleet:
     def _message_at(self, machine: Machine, time_ms: int, form: type[Message]) -> Message:
         machine.message_count += 1
         payload = self._timestamp_prefix(time_ms) + (machine.body or machine.runtime.encode_body(machine, time_ms))
-        return form(self.declared.key, machine.id, machine.station, time_ms, machine.message_count, payload)
+        return form(self.key, machine.id, machine.station, time_ms, machine.message_count, payload)
+
+
+def _timestamp_prefix(machine_type: MachineType) -> TimestampPrefix:
+    return TimestampPrefix(machine_type.main.timestamp, machine_type.main.form)
 
 
 def _order_key(message: Message) -> tuple[int, int, str]:
