@@ -59,15 +59,18 @@ plant.orders: plant.material_flow plant.machines plant.random_stream plant.telem
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition
 plant.event_queue: plant.fleets plant.machines plant.telemetry
-plant.calendar: plant.fleets plant.machines plant.definition
+plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
 plant.fleets: plant.machines plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
 plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
 plant.oee_accounting: plant.telemetry
+plant.signals: plant.time_zones plant.definition.signals
+plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
 plant.telemetry:
 plant.definition: plant.definition.machine_types plant.definition.document
 plant.definition.machine_types: plant.definition.document
+plant.definition.signals: plant.definition.document
 plant.definition.document:
 sandbox.demo: sandbox.broker sandbox.access sandbox.credentials
 sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.protocol sandbox.limits

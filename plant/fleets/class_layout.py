@@ -9,7 +9,6 @@ from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.machines.machine import Machine
 from plant.machines.message_layout import MessageLayout, layout_of, tokens
 
-
 _SPECIAL: Final = (FieldSource.SIGNAL, FieldSource.SEQUENCE)
 
 

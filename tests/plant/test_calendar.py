@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import FactoryMessageGenerator
-from plant.calendar import Calendar, WallClock, zone_info
+from plant.calendar import Calendar, WallClock
 from plant.definition.calendar_config import DAYS, CalendarSpec
 from plant.definition.plant_config import Global, PlantConfig, PlantConfigError, load, parse
 from plant.machines.states import NEVER
 from plant.telemetry import FinishedJob, StateInterval
+from plant.time_zones import zone_info
 from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[2]
