@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
+from plant.fleets.phase_ring import PhaseRing
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import TRACE, MachineTypeRuntime
-from plant.fleets.phase_ring import PhaseRing
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.oee_accounting import OeeAccounts, Span

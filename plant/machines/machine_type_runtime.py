@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType, StateType
 from plant.definition.plant_config import PlantConfig
-from plant.machines.jobs import NO_JOB, Jobs, NoJobs, json_text, milliseconds
+from plant.machines.jobs import NO_JOB, Job, Jobs, NoJobs, json_text, milliseconds
 from plant.machines.message_layout import message_layout
 from plant.machines.states import State
 from plant.oee_accounting import OeeAccounts
@@ -30,6 +30,19 @@ def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field
     return (TRACE,) if traced else ()
 
 
+class MachineObserver(Protocol):
+    """What is called at the events of machines, after each."""
+
+    def state_changed(self, machine: Machine, now_ms: int) -> None:
+        """Note that a machine is in another state."""
+
+    def job_started(self, machine: Machine, now_ms: int) -> None:
+        """Note that a machine has another job."""
+
+    def job_finished(self, machine: Machine, job: Job, now_ms: int) -> None:
+        """Note that a machine has finished a job; the next one has started, unless it waits."""
+
+
 class MachineTypeRuntime:
     """A machine type as configured: what its machines need to draw states and jobs and to encode messages.
 
@@ -37,6 +50,7 @@ class MachineTypeRuntime:
     reports_each_job: whether jobs may be shorter than the period; each finished job then gets its own message.
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
+    observer: what is called at each event of a machine, if there is something.
     """
 
     __slots__ = (
@@ -51,6 +65,7 @@ class MachineTypeRuntime:
         "jobs",
         "machine_type",
         "next_states",
+        "observer",
         "on_rescheduled",
         "period_ms",
         "reports_each_job",
@@ -74,6 +89,7 @@ class MachineTypeRuntime:
         self.reports_each_job = job is not None and self.jobs.ideal_ms < ceil(self.period_ms)
         self.start_next: Callable[[Machine, int], None] = _next_job
         self.on_rescheduled: Callable[[Machine], None] = _ignore
+        self.observer: MachineObserver | None = None
         self._stations: dict[int, tuple[str, bytes]] = {}
         self._station_count = machine_type.station_count
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,28 +18,46 @@ _NO_VALUES: Final[Values] = lambda _machine: ()  # noqa: E731 - a constant calla
 
 
 class MessageLayout(NamedTuple):
-    """template: everything after the timestamp, with %b for each value.  values: returns the values of a machine."""
+    """template: text with %b for each value.  values: returns the values of a machine."""
 
     template: bytes
     values: Values
 
+    def text(self, machine: Machine) -> bytes:
+        """Return the text for a machine."""
+        return self.template % self.values(machine)
+
 
 def message_layout(timestamp: str | None, fields: Sequence[Field]) -> MessageLayout:
-    """Return the layout of messages with these fields, in order."""
+    """Return the layout of everything after the timestamp in messages with these fields, in order."""
+    return layout_of([*tokens(timestamp, fields)])
+
+
+def layout_of(parts: Sequence[bytes | Field]) -> MessageLayout:
+    """Return the layout of constant texts and values of a machine."""
+    template = b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in parts)
+    return MessageLayout(template, _values([part.source.path for part in parts if isinstance(part, Field)]))
+
+
+def tokens(timestamp: str | None, fields: Sequence[Field]) -> Iterator[bytes | Field]:
+    """Yield constant texts, and each field whose value varies, in the order of the message after its timestamp."""
     text, first = b"" if timestamp else b"{", True
     open_objects: tuple[str, ...] = ()
-    paths: list[str] = []
     for field in fields:
         shared = _common(open_objects, field.within)
         text += b"}" * (len(open_objects) - shared)
         text += b"" if first else b","
         for name in field.within[shared:]:
             text += _key(name) + b"{"
-        text += _key(field.name) + (_literal(json_bytes(field.detail)) if not field.source.path else b"%b")
-        paths += [field.source.path] if field.source.path else []
+        text += _key(field.name)
+        if field.source.is_constant:
+            text += field.detail.encode()
+        else:
+            yield text
+            yield field
+            text = b""
         open_objects, first = field.within, False
-    text += b"}" * (len(open_objects) + 1)
-    return MessageLayout(text, _values(paths))
+    yield text + b"}" * (len(open_objects) + 1)
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
@@ -49,16 +67,7 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def _key(name: str) -> bytes:
-    return _literal(json_text(name)) + b":"
-
-
-def _literal(text: bytes) -> bytes:
-    return text.replace(b"%", b"%%")
-
-
-def json_bytes(text: str) -> bytes:
-    """Return JSON text in UTF-8."""
-    return text.encode()
+    return json_text(name) + b":"
 
 
 def _values(paths: Sequence[str]) -> Values:

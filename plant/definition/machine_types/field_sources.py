@@ -64,6 +64,11 @@ class FieldSource(Enum):
         self.meaning = meaning
 
     @property
+    def is_constant(self) -> bool:
+        """Whether the value never changes."""
+        return self is FieldSource.CONSTANT
+
+    @property
     def role(self) -> str:
         """The role of a key with this source, for consumers of messages: the name in lower case."""
         return self.name.lower()
