@@ -6,11 +6,11 @@ from array import array
 from collections.abc import Hashable, Iterable, Mapping, MutableSequence, Sequence
 from typing import Final, TypeVar
 
-from plant.signals.json_text import json_text
-from plant.signals.program import SignalProgram
+from plant.signals.laws.json_text import json_text
+from plant.signals.laws.program import SignalProgram
+from plant.signals.laws.situations import Situation
+from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.signals.row_frame import RowFrame
-from plant.signals.situations import Situation
-from plant.signals.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 
 K = TypeVar("K", bound=Hashable)
 N = TypeVar("N", int, float)
