@@ -85,6 +85,11 @@ class SignalProgram:
     plant: SignalProgram | None
 
     @property
+    def shown_names(self) -> tuple[str, ...]:
+        """The names of the signals in messages."""
+        return tuple(self.names[number] for number in self.shown)
+
+    @property
     def integers(self) -> tuple[RampReset | Counted | Metered, ...]:
         """What is stored of each machine as integers, in this order."""
         return (*self.ramps, *self.counters, *self.registers)
