@@ -84,7 +84,7 @@ def rows_of_blocks(signals: FleetSignals, history: Iterable[Event]) -> list[list
     return rows + texts_of_block(signals)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(declarations(plant=["outdoor", "gas_price"]), histories)
 def test_columns_have_the_bits_of_rows(declared: Declared, history: list[Event]) -> None:
     """Whatever is declared and whatever happens, a row is the same alone and in a block, wherever blocks are cut."""
