@@ -27,6 +27,7 @@ class RowFrame:
         "_plant_is_current",
         "_producing",
         "_program",
+        "_slot",
         "_store",
         "_time_ms",
         "arithmetic",
@@ -45,12 +46,11 @@ class RowFrame:
         """Turn to the row of a machine and a time."""
         store = self._store
         self._first_integer, self._first_float = slot * store.layout.integers, slot * store.layout.floats
-        self._key = store.key(slot) if slot < len(store) else (0, 0)
-        self._time_ms, self._advances, self._plant_is_current = time_ms, advances, False
-        self.values = []
+        self._slot, self._time_ms, self._advances, self._plant_is_current = slot, time_ms, advances, False
 
     def evaluate(self) -> list[float]:
         """Return the values of all signals."""
+        self._key, self.values = self._store.key(self._slot), []
         for law in self._program.laws:
             self.values.append(law.value(self))
         return self.values
