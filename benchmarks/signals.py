@@ -110,7 +110,8 @@ def event_seconds(count: int) -> float:
     signals, rows = fleet(count), due(count)
 
     def several() -> None:
-        for slot, time_ms in islice(rows, 500):
+        for slot, time_ms in islice(rows, 250):
+            signals.change(slot, _RUNNING, time_ms)
             signals.change(slot, _IDLE, time_ms)
 
     signals.pending.add(0, START_MS)

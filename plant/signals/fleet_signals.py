@@ -51,7 +51,18 @@ class FleetSignals:
     between them.
     """
 
-    __slots__ = ("_columns", "_situations", "_texts", "follows", "frame", "pending", "plant", "program", "store")
+    __slots__ = (
+        "_columns",
+        "_counts_jobs",
+        "_situations",
+        "_texts",
+        "follows",
+        "frame",
+        "pending",
+        "plant",
+        "program",
+        "store",
+    )
 
     frame: Final[RowFrame]
 
@@ -63,16 +74,20 @@ class FleetSignals:
         self.follows: Final = followed(program)
         self._situations: Final = SituationIndex(program.situations, self.follows)
         self.pending: Final = PendingRows(self.store)
+        self._counts_jobs: Final = any(counter.state is None for counter in program.counters)
         self._texts = [json_text(program.laws[number]) for number in program.shown]
         self._columns: ColumnSource | None = None
 
     def begin(self, slot: int, key: bytes, situation: Situation, now_ms: int) -> None:
         """Start the signals of a new machine: lags at their targets, ramps, counters and registers at 0.
 
-        slot: at most one more than there are.  key: 16 bytes, from its RandomStream.
+        slot: at most one more than there are.  key: 16 bytes, from its RandomStream.  ValueError if the slot was in use
+        and rows are pending.
         """
         if slot == len(self.store):
             self.store.add_slots(1)
+        elif self.pending:
+            raise ValueError("rows are pending, and machines cannot begin again before their block")
         self.store.set_key(slot, key)
         self._begin(slot, situation, now_ms)
 
@@ -102,6 +117,8 @@ class FleetSignals:
 
     def count_job(self, slot: int, result: str, *, is_good: bool) -> None:
         """Count a finished job by its result."""
+        if not self._counts_jobs:
+            return
         self.pending.keep(slot)
         counted = {"jobs", result, "good"} if is_good else {"jobs", result}
         first = slot * self.store.layout.integers + self.store.layout.counters
@@ -152,8 +169,10 @@ class FleetSignals:
 
         Lags continue from where they are. What a signal has accumulated is kept if it accumulates the same, otherwise
         it begins. With an equal program nothing changes at all. Where another one follows more, pass the current
-        situations to `change` again.
+        situations to `change` again. ValueError if rows are pending.
         """
+        if earlier.pending:
+            raise ValueError("rows are pending, and machines cannot be taken over before their block")
         self.store.add_slots(max(0, len(slots) - len(self.store)))
         for slot, source in enumerate(slots):
             self.store.keys[2 * slot : 2 * slot + 2] = earlier.store.keys[2 * source : 2 * source + 2]
