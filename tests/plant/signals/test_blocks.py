@@ -24,9 +24,9 @@ from tests.plant.signals.declarations import MACHINES, Declared, Event, declarat
 from tests.plant.signals.press import PRESS, RUNNING, START_MS, VOCABULARY, compiled, machines
 
 OUTDOORS: Final = """
-outdoor: {base: 10, yearly: {amplitude: 9, peak_day: 200}, daily: {amplitude: 4, peak_hour: 15}, walk: {sigma: 2, memory_seconds: 60}}
+outdoor: {base: 10, yearly: {amplitude: 9, peak_day: 200}, daily: {amplitude: 4, peak_hour: 15}, noise: 1}
 gas_price: {base: 5, decimals: 4}
-"""  # noqa: E501 - a line a signal
+"""
 PLANT: Final = compiled(OUTDOORS, vocabulary=Vocabulary())
 
 
