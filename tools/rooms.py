@@ -68,8 +68,8 @@ plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
 plant.telemetry:
-plant.definition: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.document
+plant.definition: plant.definition.machine_types plant.definition.signals plant.definition.document
+plant.definition.machine_types: plant.definition.signals plant.definition.document
 plant.definition.signals: plant.definition.document
 plant.definition.document:
 sandbox.demo: sandbox.broker sandbox.access sandbox.credentials

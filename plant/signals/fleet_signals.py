@@ -79,11 +79,33 @@ class FleetSignals:
 
     def row(self, slot: int, time_ms: int, *, advances: bool = False) -> list[bytes]:
         """Return the JSON text of each shown signal. advances: the row advances registers."""
+        self.frame.move_to(slot, time_ms, advances=advances)
+        return self._texts_of_frame()
+
+    def _texts_of_frame(self) -> list[bytes]:
         frame, laws = self.frame, self.program.laws
-        frame.move_to(slot, time_ms, advances=advances)
         values = frame.evaluate()
         shown = zip(self._texts, self.program.shown, strict=True)
         return [text(int(laws[number].last_decimals(frame, values[number]))) for text, number in shown]
+
+    def situation(self, slot: int, now_ms: int) -> Situation:
+        """Return what a machine is doing; an imposed state has the name ""."""
+        self.frame.move_to(slot, now_ms)
+        record, first = self.store.integers, slot * self.store.layout.integers
+        state, phase, kind = self.program.situations.names(record[first + SITUATION])
+        return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS])
+
+    def is_in(self, slot: int, situation: Situation) -> bool:
+        """Return whether that is what the machine is recorded to be doing."""
+        recorded = self.store.integers[slot * self.store.layout.integers + SITUATION]
+        return recorded == self.program.situations.index(situation)
+
+    def row_of_record(
+        self, slot: int, time_ms: int, integers: array[int], floats: array[float], row: int, *, advances: bool = False
+    ) -> list[bytes]:
+        """Return the JSON text of each shown signal, computed from the record of a row and not from the store's."""
+        self.frame.move_to_record(slot, time_ms, integers, floats, row, advances=advances)
+        return self._texts_of_frame()
 
     def carry_over(self, earlier: FleetSignals, slots: Sequence[int], now_ms: int) -> None:
         """Take over machines from before a reload, to the first slots. slots: their earlier ones.
