@@ -63,7 +63,9 @@ plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
 plant.fleets: plant.machines plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
 plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
 plant.oee_accounting: plant.telemetry
-plant.signals: plant.time_zones plant.definition.signals
+plant.signals: plant.signals.columns plant.signals.laws plant.time_zones
+plant.signals.columns: plant.signals.laws plant.time_zones
+plant.signals.laws: plant.definition.signals
 plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:

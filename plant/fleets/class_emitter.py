@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from array import array
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from plant.definition.machine_types.machine_type import MessageClass
 from plant.fleets.class_layout import ClassLayout, SequencePart, SignalPart
@@ -21,21 +22,14 @@ class ClassEmitter:
     number: its place among the classes of its type.  period_ms: of the regular messages; infinite without them.
     ring: of the regular messages, if there are any.
     sources: of each machine's messages, by slot.  counts: messages so far, by slot, also of machines that are gone.
+    ring_slots: of the machines in the ring.  steady_texts: by slot, the texts of machines to which nothing happens.
     signals: the place of each of its signals among all that are shown, in the order of the message.
     """
 
     __slots__ = (
-        "counts",
-        "kind",
-        "layout",
-        "message_class",
-        "number",
-        "period_ms",
-        "prefix",
-        "ring",
-        "signals",
-        "sources",
-    )
+        "counts", "kind", "layout", "message_class", "number", "period_ms", "prefix", "ring", "ring_slots", "signals",
+        "sources", "steady_texts",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -53,10 +47,20 @@ class ClassEmitter:
         self.sources = [class_source(machine.id, message_class.name) for machine in machines]
         self.counts = array("q", bytes(8 * len(machines)))
         self.ring: PhaseRing | None = None
+        self.ring_slots = array("q")
+        self.steady_texts: list[tuple[bytes, ...]] = [()] * len(machines)
 
     def keep_counts(self, counts: Sequence[int]) -> None:
         """Continue counts of the same class from before a reload; a machine that comes back continues its own."""
         self.counts[: len(counts)] = array("q", counts)
+
+    def next_counts(self, slots: Sequence[int]) -> list[int]:
+        """Count messages of machines, and return their numbers."""
+        counts, numbers = self.counts, []
+        for slot in slots:
+            counts[slot] = count = counts[slot] + 1
+            numbers.append(count)
+        return numbers
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:
         """Return the emitter of some of the machines, which shares everything else."""
@@ -91,3 +95,12 @@ class ClassEmitter:
             else:
                 parts.append(part)
         return b"".join(parts)
+
+
+class DuePlaces(NamedTuple):
+    """Machines of a class that are due in one lap: places in its ring, and when the lap began."""
+
+    emitter: ClassEmitter
+    began_ms: int
+    first: int
+    last: int

@@ -13,15 +13,15 @@ from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.fleets.class_emitter import ClassEmitter
-from plant.fleets.pending_rows import PendingRows
+from plant.fleets.pending_rows import NOT_MEASURED
 from plant.fleets.reporting import REGULAR
 from plant.machines.jobs import Job, milliseconds
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
 from plant.random_stream import RandomStream
 from plant.signals.fleet_signals import FleetSignals
-from plant.signals.program import SignalProgram, compile_signals
-from plant.signals.situations import Situation
+from plant.signals.laws.program import SignalProgram, compile_signals
+from plant.signals.laws.situations import Situation
 
 _PLANT: Final = "plant"
 """The name of the random stream of the plant's signals."""
@@ -31,9 +31,10 @@ class FleetMeasurements:
     """The signals of the machines of one type, by slot.
 
     advancing: the class of messages, by number, whose regular rows advance registers.
+    phase_ends: when the phase of each machine's job ends; NEVER if it does not advance, or is in its last phase.
     """
 
-    __slots__ = ("_good", "_phase_bounds", "_phase_ends", "_phases", "_tracks_job", "advancing", "signals")
+    __slots__ = ("_good", "_phase_bounds", "_phases", "_tracks_job", "advancing", "phase_ends", "signals")
 
     def __init__(
         self, machine_type: MachineType, program: SignalProgram, plant: FleetSignals | None, advancing: int
@@ -44,12 +45,12 @@ class FleetMeasurements:
         self._good, self._tracks_job = machine_type.good, job is not None
         self._phases = tuple(job.phases) if job else ()
         self._phase_bounds = _phase_bounds(job) if job else ()
-        self._phase_ends = array("q")
+        self.phase_ends = array("q")
 
     def begin(self, slot: int, machine: Machine, now_ms: int) -> None:
         """Start the signals of a new machine. slot: at most one more than there are."""
-        if slot == len(self._phase_ends):
-            self._phase_ends.append(NEVER)
+        if slot == len(self.phase_ends):
+            self.phase_ends.append(NEVER)
         situation = self._situation(machine, now_ms)
         self.signals.begin(slot, bytes(machine.stream), situation, now_ms)
         self._set_phase_end(slot, machine, situation, now_ms)
@@ -59,7 +60,7 @@ class FleetMeasurements:
         for slot in range(len(machines)):
             earlier.catch_up(slot, now_ms)
         self.signals.carry_over(earlier.signals, range(len(machines)), now_ms)
-        self._phase_ends = array("q", [NEVER] * len(machines))
+        self.phase_ends = array("q", [NEVER] * len(machines))
         for slot, machine in enumerate(machines):
             situation = self._situation(machine, now_ms)
             # Without a change nothing may be computed again: a lag that is rebased may differ in its last bits.
@@ -81,26 +82,32 @@ class FleetMeasurements:
 
     def catch_up(self, slot: int, now_ms: int) -> None:
         """Process the phases of the job that have ended up to a time."""
-        while (ended_ms := self._phase_ends[slot]) <= now_ms:
+        while (ended_ms := self.phase_ends[slot]) <= now_ms:
             before = self.signals.situation(slot, ended_ms)
             phase = self._phase_at(before.done_ms, before.cycle_ms)
             situation = before._replace(phase=phase)
             self.signals.change(slot, situation, ended_ms)
-            self._phase_ends[slot] = self._next_phase_end(situation, ended_ms)
+            self.phase_ends[slot] = self._next_phase_end(situation, ended_ms)
 
-    def append_record(self, rows: PendingRows, slot: int, time_ms: int) -> None:
-        """Append the record that the row appended last is computed from."""
+    def add_row(self, slot: int, time_ms: int, emitter: ClassEmitter, form: int) -> int:
+        """Add a row of a machine, and return its place among the pending rows; NOT_MEASURED if it needs no signals."""
         self.catch_up(slot, time_ms)
-        rows.append_record(self.signals.store, slot)
-
-    def texts(self, rows: PendingRows, row: int, emitter: ClassEmitter) -> Sequence[bytes]:
-        """Return the JSON texts of all shown signals in a row; registers advance."""
-        advances = emitter.number == self.advancing and rows.forms[row] == REGULAR
+        advances = emitter.number == self.advancing and form == REGULAR
         if not (advances or emitter.signals):
-            return ()
-        return self.signals.row_of_record(
-            rows.slots[row], rows.times[row], rows.integers, rows.floats, row, advances=advances
-        )
+            return NOT_MEASURED
+        self.signals.pending.add(slot, time_ms, advances=advances)
+        return len(self.signals.pending) - 1
+
+    def add_rows(self, slots: Sequence[int], times_ms: Sequence[int], emitter: ClassEmitter) -> range | None:
+        """Add regular rows of machines to which nothing happens, and return their places; None if they need no signals.
+
+        Nothing happens before these times.
+        """
+        advances, first = emitter.number == self.advancing, len(self.signals.pending)
+        if not (advances or emitter.signals):
+            return None
+        self.signals.pending.extend(slots, times_ms, advances=advances)
+        return range(first, first + len(slots))
 
     def _change(self, slot: int, machine: Machine, now_ms: int, *, new_job: bool = False) -> None:
         self.catch_up(slot, now_ms)
@@ -124,7 +131,7 @@ class FleetMeasurements:
 
     def _set_phase_end(self, slot: int, machine: Machine, situation: Situation, now_ms: int) -> None:
         produces = machine.state.produces
-        self._phase_ends[slot] = self._next_phase_end(situation, now_ms) if produces else NEVER
+        self.phase_ends[slot] = self._next_phase_end(situation, now_ms) if produces else NEVER
 
     def _next_phase_end(self, situation: Situation, now_ms: int) -> int:
         """Return when the phase of a job that advances ends; NEVER for the last phase, which ends with the job."""

@@ -1,25 +1,24 @@
-"""Rows that are due and not yet made into messages, with all that their values depend on.
-
-A machine may go on to its next events while its row waits, so that many rows can be computed at once.
-"""
+"""Rows that are due and not yet made into messages."""
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
+from typing import Final
 
 from plant.fleets.reporting import REGULAR
-from plant.signals.store import SignalStore
+
+NOT_MEASURED: Final = -1
 
 
 class PendingRows:
-    """Rows side by side: each list has an entry a row, and each array a record a row.
+    """Rows side by side: each list has an entry a row.
 
     slots: of the machines.  classes: of messages, by number.  forms: why they are sent, as a place in FORMS.
-    texts: what the machine's parts of the message are.  integers, floats: the records of the signals' store.
+    texts: what the machine's parts of the message are.
+    measured: the place of the row among the pending rows of the signals; NOT_MEASURED if it needs none.
     """
 
-    __slots__ = ("classes", "floats", "forms", "integers", "slots", "texts", "times")
+    __slots__ = ("classes", "forms", "measured", "slots", "texts", "times")
 
     def __init__(self) -> None:
         self.times: list[int] = []
@@ -27,35 +26,35 @@ class PendingRows:
         self.classes: list[int] = []
         self.forms: list[int] = []
         self.texts: list[tuple[bytes, ...]] = []
-        self.integers = array("q")
-        self.floats = array("d")
+        self.measured: list[int] = []
 
     def __len__(self) -> int:
         return len(self.times)
 
-    def append(self, time_ms: int, slot: int, number: int, form: int, texts: tuple[bytes, ...]) -> None:
+    def append(self, time_ms: int, slot: int, number: int, form: int, texts: tuple[bytes, ...], measured: int) -> None:
         """Append a row. number: of the class."""
         self.times.append(time_ms)
         self.slots.append(slot)
         self.classes.append(number)
         self.forms.append(form)
         self.texts.append(texts)
-
-    def append_record(self, store: SignalStore, slot: int) -> None:
-        """Append the record of a machine, for the row that was appended last."""
-        integers, floats = store.layout.integers, store.layout.floats
-        self.integers += store.integers[slot * integers : (slot + 1) * integers]
-        self.floats += store.floats[slot * floats : (slot + 1) * floats]
+        self.measured.append(measured)
 
     def extend(
-        self, times: Sequence[int], slots: Sequence[int], number: int, texts: Sequence[tuple[bytes, ...]]
+        self,
+        times: Sequence[int],
+        slots: Sequence[int],
+        number: int,
+        texts: Sequence[tuple[bytes, ...]],
+        measured: range | None,
     ) -> None:
-        """Append regular rows of one class; their records are appended by the caller."""
+        """Append regular rows of one class. measured: their places; None if they need no signals."""
         self.times += times
         self.slots += slots
         self.classes += [number] * len(times)
         self.forms += [REGULAR] * len(times)
         self.texts += texts
+        self.measured += [NOT_MEASURED] * len(times) if measured is None else measured
 
     def in_order(self) -> list[int]:
         """Return the places of all rows in the order of messages: by time, machine, class, and order of appending."""

@@ -7,18 +7,19 @@ computed as columns in a fraction of the time.
 from __future__ import annotations
 
 import copy
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter, itemgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.fleets.class_emitter import ClassEmitter
+from plant.fleets.class_emitter import ClassEmitter, DuePlaces
 from plant.fleets.class_layout import ClassLayout
 from plant.fleets.fleet_measurements import FleetMeasurements
-from plant.fleets.pending_rows import PendingRows
+from plant.fleets.pending_rows import NOT_MEASURED, PendingRows
 from plant.fleets.phase_ring import PhaseRing, renewed_ring
 from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, FORMS, REGULAR, Collected, DueMessage, Reporting
 from plant.machines.jobs import NO_JOB, Job, milliseconds
@@ -27,7 +28,13 @@ from plant.machines.machine_type_runtime import MachineTypeRuntime, traced_field
 from plant.machines.states import NEVER
 from plant.telemetry import Message
 
+if TYPE_CHECKING:
+    from plant.fleets.column_messages import ColumnWriter
+
 _ROWS_OF_A_BLOCK: Final = 4096
+_FEW_ROWS: Final = 24
+"""Fewer rows are made one at a time, which then takes less time than columns."""
+
 _LONGEST_WINDOW_MS: Final = 3_600_000
 _FIRST_REPORTS_MS: Final = 1000
 """The time within which new machines report their state, where changes are reported."""
@@ -42,6 +49,16 @@ def is_measured(machine_type: MachineType) -> bool:
     return bool(machine_type.signals) or len(machine_type.messages) > 1 or machine_type.main.on_change
 
 
+class Steadiness(NamedTuple):
+    """Since when nothing happens to machines, by slot.
+
+    next_ms: the next event, or an earlier time.  changed: 1 where something has happened since their last row.
+    """
+
+    next_ms: array[int]
+    changed: array[int]
+
+
 class Reporter:
     """The messages of the machines of one type, and what is to be recorded at their events.
 
@@ -50,8 +67,8 @@ class Reporter:
     """
 
     __slots__ = (
-        "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_wake_ups", "_window_ms", "emitters",
-        "measurements", "periods_ms", "reports_events",
+        "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_steadiness", "_wake_ups", "_window_ms",
+        "_writer", "emitters", "measurements", "periods_ms", "reports_events",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +89,8 @@ class Reporter:
         self._rows = PendingRows()
         self._extra: list[DueMessage] = []
         self._wake_ups: list[tuple[int, int]] = []
+        self._steadiness = Steadiness(array("q", bytes(8 * len(machines))), array("b", b"\1" * len(machines)))
+        self._writer: ColumnWriter | None = None
 
     def start(self, earlier: Reporting | None, kept: int, now_ms: int, *, slower: bool, coupled: bool) -> None:
         """Schedule all messages after now.
@@ -107,13 +126,14 @@ class Reporter:
         while (begins_ms := self.next_ms) <= until_ms:
             self._collect_until(min(until_ms, begins_ms + self._window_ms))
             if len(self._rows) >= _ROWS_OF_A_BLOCK:
-                messages += (each.message for each in self.take_collected())
-        messages += (each.message for each in self.take_collected())
+                messages += self._take_messages()[1]
+        messages += self._take_messages()[1]
         return messages
 
     def schedule(self, until_ms: int) -> Iterator[DueMessage]:
         """Remove and yield what is due up to a time, in order of time, machine and class."""
-        yield from sorted(self._due_until(until_ms), key=_IN_ORDER)
+        due = self._due_messages(self._due_places(until_ms))
+        yield from sorted((*self._pop_extra(until_ms), *due), key=_IN_ORDER)
 
     def collect(self, due: DueMessage) -> None:
         """Collect a message that is due, of a machine that has advanced to its time."""
@@ -122,15 +142,10 @@ class Reporter:
 
     def take_collected(self) -> list[Collected]:
         """Return the messages of all rows that were collected, in order of time, machine and class."""
-        rows, self._rows = self._rows, PendingRows()
-        collected = []
-        for row in rows.in_order():
-            emitter, slot, time_ms = self.emitters[rows.classes[row]], rows.slots[row], rows.times[row]
-            machine, form = self._machines[slot], FORMS[rows.forms[row]]
-            signal_texts = self.measurements.texts(rows, row, emitter) if self.measurements else ()
-            message = emitter.message(machine, slot, time_ms, form, rows.texts[row], signal_texts)
-            collected.append(Collected(time_ms, machine.number, message))
-        return collected
+        slots, messages = self._take_messages()
+        numbers = (self._numbers[slot] for slot in slots)
+        pairs = zip(numbers, messages, strict=True)
+        return [Collected(message.time_ms, number, message) for number, message in pairs]
 
     def skip_to(self, until_ms: int) -> None:
         """Do nothing: dropped messages are computed before, as what they report may accumulate."""
@@ -164,21 +179,27 @@ class Reporter:
 
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Record another state, and report it."""
+        slot = self._slot(machine)
+        self._steadiness.changed[slot] = 1
         if self.measurements:
-            self.measurements.state_changed(self._slot(machine), machine, now_ms)
+            self.measurements.state_changed(slot, machine, now_ms)
         for emitter in self.emitters:
             if emitter.message_class.on_change:
                 self._append(machine, emitter, now_ms, FOR_CHANGE)
 
     def job_started(self, machine: Machine, now_ms: int) -> None:
         """Record another job."""
+        slot = self._slot(machine)
+        self._steadiness.changed[slot] = 1
         if self.measurements:
-            self.measurements.job_started(self._slot(machine), machine, now_ms)
+            self.measurements.job_started(slot, machine, now_ms)
 
     def job_finished(self, machine: Machine, job: Job, now_ms: int) -> None:
         """Count a job, and report it if each job is reported."""
+        slot = self._slot(machine)
+        self._steadiness.changed[slot] = 1
         if self.measurements:
-            self.measurements.job_finished(self._slot(machine), job)
+            self.measurements.job_finished(slot, job)
         if self._reports_each_job:
             self._append(machine, self.emitters[0], now_ms, FOR_JOB)
 
@@ -189,6 +210,7 @@ class Reporter:
         if emitter.period_ms < NEVER:
             ring = earlier.ring_of(name) if earlier else None
             emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, name)
+            emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
         if emitter.message_class.on_change:
             self._extra += self._first_reports(emitter.number, kept if counts else 0, now_ms)
 
@@ -210,30 +232,90 @@ class Reporter:
         return (machine.number - self._numbers.start) // self._numbers.step
 
     def _collect_until(self, until_ms: int) -> None:
-        for due in sorted(self._due_until(until_ms), key=_IN_ORDER):
-            due.machine.advance_to(due.time_ms)
-            self.collect(due)
+        extra, due = self._pop_extra(until_ms), self._due_places(until_ms)
+        count = sum(last - first for _, _, first, last in due)
+        if count < _FEW_ROWS or self.measurements is None:
+            self._collect_each((*extra, *self._due_messages(due)))
+            self._advance_reporting_machines(until_ms)
+        else:
+            self._collect_many(extra, due, until_ms, self.measurements)
+
+    def _collect_each(self, due: Iterable[DueMessage]) -> list[DueMessage]:
+        """Advance the machines that are due, and collect their rows in order of time."""
+        in_order = sorted(due, key=_IN_ORDER)
+        for each in in_order:
+            each.machine.advance_to(each.time_ms)
+            self.collect(each)
+        return in_order
+
+    def _collect_many(
+        self, extra: Sequence[DueMessage], due: Sequence[DuePlaces], until_ms: int, measurements: FleetMeasurements
+    ) -> None:
+        """Do the same where most machines are due and nothing happens to them."""
+        from plant.fleets.steady_rows import collect_steady, refresh  # noqa: PLC0415  needs numpy
+
+        unsteady = collect_steady(due, until_ms, self._steadiness, measurements, self._rows, self._machines)
+        collected = self._collect_each((*extra, *unsteady))
+        touched = {self._slot(each.machine) for each in collected}
+        touched.update(self._advance_reporting_machines(until_ms))
+        for slot in touched:
+            refresh(slot, self._machines[slot], self.emitters, self._steadiness)
+
+    def _advance_reporting_machines(self, until_ms: int) -> list[int]:
+        """Advance the machines whose events are reported, and return their slots."""
+        advanced = []
         while self._wake_ups and self._wake_ups[0][0] <= until_ms:
             _, slot = heappop(self._wake_ups)
             self._machines[slot].advance_to(until_ms)
             heappush(self._wake_ups, (self._machines[slot].next_ms, slot))
+            advanced.append(slot)
+        return advanced
 
-    def _due_until(self, until_ms: int) -> Iterator[DueMessage]:
-        """Remove and yield the messages that are due up to a time."""
+    def _due_places(self, until_ms: int) -> list[DuePlaces]:
+        """Remove and return the places in the rings that are due up to a time."""
+        rings = ((emitter, emitter.ring) for emitter in self.emitters if emitter.ring)
+        return [DuePlaces(emitter, *due) for emitter, ring in rings for due in ring.pop_places(until_ms)]
+
+    def _due_messages(self, due: Iterable[DuePlaces]) -> Iterator[DueMessage]:
+        for emitter, began_ms, first, last in due:
+            ring = emitter.ring
+            for machine, offset_ms in (
+                zip(ring.machines[first:last], ring.offsets[first:last], strict=True) if ring else ()
+            ):
+                yield DueMessage(began_ms + offset_ms, machine.number, emitter.number, REGULAR, machine)
+
+    def _pop_extra(self, until_ms: int) -> list[DueMessage]:
         passed = bisect_right(self._extra, until_ms, key=_TIME)
-        yield from self._extra[:passed]
-        del self._extra[:passed]
-        for emitter in self.emitters:
-            for began_ms, machines, offsets_ms in emitter.ring.pop_until(until_ms) if emitter.ring else ():
-                for machine, offset_ms in zip(machines, offsets_ms, strict=True):
-                    yield DueMessage(began_ms + offset_ms, machine.number, emitter.number, REGULAR, machine)
+        extra, self._extra = self._extra[:passed], self._extra[passed:]
+        return extra
+
+    def _take_messages(self) -> tuple[list[int], list[Message]]:
+        """Return the slots and the messages of all rows that were collected, in order."""
+        rows, self._rows = self._rows, PendingRows()
+        if self.measurements and len(rows) >= _FEW_ROWS:
+            return self._column_writer(self.measurements).messages(rows)
+        signal_texts = [*(self.measurements.signals.rows() if self.measurements else ()), []]
+        order = rows.in_order()
+        return [rows.slots[row] for row in order], [self._message(rows, row, signal_texts) for row in order]
+
+    def _message(self, rows: PendingRows, row: int, signal_texts: Sequence[Sequence[bytes]]) -> Message:
+        """Return the message of a row. signal_texts: of all measured rows, and an empty list for the others."""
+        emitter, slot = self.emitters[rows.classes[row]], rows.slots[row]
+        texts = rows.texts[row], signal_texts[rows.measured[row]]
+        return emitter.message(self._machines[slot], slot, rows.times[row], FORMS[rows.forms[row]], *texts)
+
+    def _column_writer(self, measurements: FleetMeasurements) -> ColumnWriter:
+        if self._writer is None:
+            from plant.fleets.column_messages import ColumnWriter  # noqa: PLC0415  needs numpy
+
+            self._writer = ColumnWriter(self.emitters, measurements.signals, self._machines)
+        return self._writer
 
     def _append(self, machine: Machine, emitter: ClassEmitter, time_ms: int, form: int) -> None:
         """Collect a row; a finished job that it reports is counted here."""
         slot, texts = self._slot(machine), emitter.layout.machine_texts(machine, time_ms)
-        self._rows.append(time_ms, slot, emitter.number, form, texts)
-        if self.measurements:
-            self.measurements.append_record(self._rows, slot, time_ms)
+        measured = self.measurements.add_row(slot, time_ms, emitter, form) if self.measurements else NOT_MEASURED
+        self._rows.append(time_ms, slot, emitter.number, form, texts, measured)
         if emitter.number == 0 and machine.finished is not NO_JOB:
             machine.runtime.results[machine.finished.result.name] += 1
             machine.reported_job, machine.finished = machine.job, NO_JOB

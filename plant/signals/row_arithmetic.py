@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from operator import add, mul, neg, sub
 from typing import Final
 
-from plant.signals.exact_tables import (
+from plant.signals.laws.exact_tables import (
     DECAY,
     DECAY_END,
     DECAY_STEPS,

@@ -6,11 +6,11 @@ from array import array
 from bisect import bisect_right
 from typing import Final
 
-from plant.signals.frame import Arithmetic
-from plant.signals.laws import REGISTER_MODULUS, REGISTER_UNITS
-from plant.signals.program import DAY_MS, YEAR_MS, SignalProgram
+from plant.signals.laws.frame import Arithmetic
+from plant.signals.laws.program import DAY_MS, YEAR_MS, SignalProgram
+from plant.signals.laws.signal_laws import REGISTER_MODULUS, REGISTER_UNITS
+from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.signals.row_arithmetic import RowArithmetic, normal, uniform, walk, wave
-from plant.signals.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.time_zones import LocalTime
 
 
@@ -137,7 +137,7 @@ class RowFrame:
 
     def count(self, number: int) -> float:
         """Return a counter as of the last change of the situation."""
-        return self._integer(self._store.layout.counters + number)
+        return float(self._integer(self._store.layout.counters + number))  # formulas calculate as with columns
 
     def register(self, number: int, added: float) -> float:
         """Add whole units to a register if the row advances it, and return its last decimals."""

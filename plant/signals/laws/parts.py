@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
-from plant.signals.expressions import Expression
-from plant.signals.frame import Frame, V
+from plant.signals.laws.expressions import Expression
+from plant.signals.laws.frame import Frame, V
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import Final, NamedTuple
 
-from plant.signals.program import SignalProgram
+from plant.signals.laws.program import SignalProgram
 
 SITUATION, SINCE_MS, STATE_SINCE_MS, DONE_MS, CYCLE_MS = range(5)
 """Places in a record of integers: the situation by index; when it, and its state, began; the job's progress then."""

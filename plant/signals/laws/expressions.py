@@ -9,8 +9,8 @@ from functools import partial, reduce, singledispatch
 from typing import Final, NamedTuple, Protocol
 
 from plant.definition.signals import formula_tree as tree
-from plant.signals.frame import Frame, V
-from plant.signals.situations import Situations
+from plant.signals.laws.frame import Frame, V
+from plant.signals.laws.situations import Situations
 
 
 class Expression(Protocol):

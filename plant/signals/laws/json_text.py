@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from plant.signals.laws import Choice, Law
+from plant.signals.laws.signal_laws import Choice, Law
 
 JsonText = Callable[[int], bytes]
 """Returns the JSON text of a whole number of last decimals."""

@@ -6,8 +6,8 @@ from array import array
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from plant.signals.expressions import Expression
-from plant.signals.frame import Frame, V
+from plant.signals.laws.expressions import Expression
+from plant.signals.laws.frame import Frame, V
 
 REGISTER_UNITS: Final = 1000
 """Units of a register in its last decimal: what a message adds is rounded to a thousandth of it."""

@@ -12,11 +12,11 @@ from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_b
 from plant.definition.signals.formula_parser import FormulaNames, parse_formula
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
-from plant.signals.exact_tables import WalkGrid, purpose, walk_grid
-from plant.signals.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
-from plant.signals.laws import REGISTER_UNITS, Choice, Count, Law, Measured, Register, StateTime
-from plant.signals.parts import DayWave, Lag, Noise, Ramp, SetPoint, Uniform, Walk, YearWave
-from plant.signals.situations import Situations
+from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
+from plant.signals.laws.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
+from plant.signals.laws.parts import DayWave, Lag, Noise, Ramp, SetPoint, Uniform, Walk, YearWave
+from plant.signals.laws.signal_laws import REGISTER_UNITS, Choice, Count, Law, Measured, Register, StateTime
+from plant.signals.laws.situations import Situations
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
@@ -83,6 +83,11 @@ class SignalProgram:
     registers: tuple[Metered, ...]
     producing: array[float]
     plant: SignalProgram | None
+
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """The names of the signals in messages."""
+        return tuple(self.names[number] for number in self.shown)
 
     @property
     def integers(self) -> tuple[RampReset | Counted | Metered, ...]:

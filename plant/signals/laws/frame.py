@@ -1,7 +1,7 @@
 """What a signal is computed from: a frame of rows, which is one row as plain numbers, or a block of rows as columns.
 
 Every law of a signal is written once, over the methods here. The two kinds of frame have the same bits, because
-both use nothing but the arithmetic of plant.signals.exact_tables.
+both use nothing but the arithmetic of plant.signals.laws.exact_tables.
 """
 
 from __future__ import annotations
