@@ -315,7 +315,8 @@ class FactoryMessageGenerator:
         if states is None:
             states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
         jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
-        rows = {key: fleet.message_count for key, fleet in fleets.items()} | orders.message_counts
+        rows = {kind: count for fleet in fleets.values() for kind, count in fleet.message_counts.items()}
+        rows |= orders.message_counts
         return Snapshot(_milliseconds(self.now), rows, states, jobs, orders.open_orders)
 
     def _move_to(self, now: float) -> int:

@@ -15,6 +15,7 @@ from plant.calendar import PlannedStops
 from plant.definition.plant_config import PlantConfig
 from plant.event_queue import EventQueue, Participant
 from plant.fleets.fleet import Fleet
+from plant.fleets.fleet_measurements import plant_signals
 from plant.forecast.rate_forecast import forecast
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
@@ -112,8 +113,9 @@ class PlantParts:
         participants = (*(part for part, wanted in own if wanted), *self.external)
         self._add_fleets(config)
         self._planned_stops.apply(config.calendar, now_ms)
+        signals = plant_signals(config, self._seed)
         for fleet in self.fleets:
-            fleet.apply(config, now_ms, coupled=bool(participants))
+            fleet.apply(config, now_ms, signals, coupled=bool(participants))
         self._planned_stops.advance_to(now_ms)  # for machines that are new
         self.machine_counts = {key: count for key, _, count in config.machines()}
         return FleetsApplied(now_ms, participants)

@@ -46,6 +46,8 @@ from plant.definition.machine_types import reading
 from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.machine_types.spellings import Entry
+from plant.definition.signals import signal_rules
+from plant.definition.signals.signal_spec import SignalSpec
 
 __all__ = [
     "ConfigError",
@@ -141,6 +143,9 @@ class PlantConfig(Spec):
 
     global_: Global = Field(default_factory=Global, alias="global", description="Settings of the whole plant.")
     message_types: MessageTypes = Field(description="The kinds of message; a kind that is left out is not emitted.")
+    plant_signals: dict[Name, SignalSpec] = Field(
+        {}, description="Signals of the whole plant, such as the outdoor temperature; formulas use them as plant.NAME."
+    )
     calendar: CalendarSpec | None = Field(
         None, description="When the plant works: shifts, breaks, holidays, maintenance. Without it, always."
     )
@@ -172,6 +177,11 @@ class PlantConfig(Spec):
         machine_type = self.message_types.machines.get(kind.partition(".")[0])
         classes = machine_type.messages if machine_type else ()
         return next((each for each in classes if each.kind == kind), None)
+
+    @property
+    def time_zone(self) -> str:
+        """The time zone of days and hours in signals: the calendar's, otherwise UTC."""
+        return self.calendar.time_zone if self.calendar else "UTC"
 
     def machine_type(self, key: str) -> MachineType | None:
         """Return a machine type; None if the YAML does not have it."""
@@ -228,10 +238,11 @@ def parse(
     """
     flags, kinds = flags or {}, data.get(reading.SECTION)
     machines, events = _divided(kinds)
-    types, wrong_types = reading.read(machines, _base_interval(data), flags)
+    types, wrong_types = reading.read(machines, _base_interval(data), _plant_signals(data), flags)
     others = {reading.SECTION: events} if isinstance(kinds, dict) else {}
     config, wrong = validated(PlantConfig, {**data, **others}, flags)
     wrong = [*violations, *wrong, *wrong_types, *rules.broken(data), *_wrong_counts(data, types.entries)]
+    wrong += _wrong_plant_signals(data)
     wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
     wrong += flow_config.broken(data)
     if config:
@@ -262,6 +273,16 @@ def _base_interval(data: Mapping[str, Any]) -> float:
     interval = section.get("base_interval", 1.0) if isinstance(section, dict) else 1.0
     usable = isinstance(interval, int | float) and not isinstance(interval, bool) and 1e-12 <= interval <= 1e12
     return float(interval) if usable else 1.0
+
+
+def _plant_signals(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    signals = data.get("plant_signals")
+    return signals if isinstance(signals, dict) else {}
+
+
+def _wrong_plant_signals(data: Mapping[str, Any]) -> Iterator[Violation]:
+    for each in signal_rules.broken_plant_signals(_plant_signals(data)):
+        yield each._replace(place=("plant_signals", *each.place))
 
 
 def _wrong_counts(data: Mapping[str, Any], entries: Mapping[str, Entry]) -> Iterator[Violation]:

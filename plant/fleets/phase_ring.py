@@ -15,6 +15,17 @@ from plant.machines.machine import Machine, phase
 from plant.machines.states import NEVER
 
 
+def renewed_ring(
+    ring: PhaseRing | None, machines: Sequence[Machine], period_ms: float, now_ms: int, name: str = ""
+) -> PhaseRing:
+    """Return the ring of these machines: the same one if nothing has changed, else one at the same place in the lap."""
+    if ring is None:
+        return PhaseRing(machines, period_ms, now_ms, now_ms, name)
+    if ring.matches(machines, period_ms):
+        return ring
+    return PhaseRing(machines, period_ms, ring.anchor_for(period_ms, now_ms), now_ms, name)
+
+
 class PhaseRing:
     """Machines of one period in the order of their offsets, and the current lap and place in it.
 

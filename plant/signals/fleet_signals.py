@@ -103,8 +103,9 @@ class FleetSignals:
         if situations.alike[earlier] != situations.alike[index] or JOB in self.follows:
             self._continue_from(slot, now_ms)
             self._reset(first, situations.states[earlier], situations.states[index], now_ms, new_job=new_job)
-        record[first + SITUATION] = index
-        record[first + DONE_MS], record[first + CYCLE_MS] = situation.done_ms, situation.cycle_ms
+        continued_ms = (now_ms - record[first + SINCE_MS]) * int(self.program.producing[index])
+        record[first + SITUATION], record[first + CYCLE_MS] = index, situation.cycle_ms
+        record[first + DONE_MS] = situation.done_ms - continued_ms
 
     def _reset(self, first: int, before: str | None, after: str | None, now_ms: int, *, new_job: bool) -> None:
         """Begin the age of the state, and ramps, again. first: the place of the record.  before, after: states."""
@@ -135,11 +136,45 @@ class FleetSignals:
 
     def row(self, slot: int, time_ms: int, *, advances: bool = False) -> list[bytes]:
         """Return the JSON text of each shown signal. advances: the row advances registers."""
+        self.frame.move_to(slot, time_ms, advances=advances)
+        return self._texts_of_frame()
+
+    def _texts_of_frame(self) -> list[bytes]:
         frame, laws = self.frame, self.program.laws
-        frame.move_to(slot, time_ms, advances=advances)
         values = frame.evaluate()
         shown = zip(self._texts, self.program.shown, strict=True)
         return [text(int(laws[number].last_decimals(frame, values[number]))) for text, number in shown]
+
+    def situation(self, slot: int, now_ms: int) -> Situation:
+        """Return what a machine is doing; an imposed state has the name ""."""
+        self.frame.move_to(slot, now_ms)
+        record, first = self.store.integers, slot * self.store.layout.integers
+        state, phase, kind = self.program.situations.names(record[first + SITUATION])
+        return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS])
+
+    def is_in(self, slot: int, situation: Situation) -> bool:
+        """Return whether that is what the machine is recorded to be doing."""
+        recorded = self.store.integers[slot * self.store.layout.integers + SITUATION]
+        return recorded == self._situations.index(situation)
+
+    def rows(self) -> list[list[bytes]]:
+        """Return the texts of the shown signals of each pending row, advance registers, and remove the rows.
+
+        The rows are computed one at a time, which takes less time than a block where there are few.
+        """
+        pending, found = self.pending, []
+        for place, (slot, time_ms, advances) in enumerate(
+            zip(pending.slots, pending.times_ms, pending.advancing, strict=True)
+        ):
+            kept = pending.kept_record(place)
+            if kept is None:
+                records = self.store.integers, self.store.floats, slot
+            else:
+                records = pending.kept_integers, pending.kept_floats, kept
+            self.frame.move_to_record(slot, time_ms, *records, advances=bool(advances))
+            found.append(self._texts_of_frame())
+        pending.clear()
+        return found
 
     def block(self) -> SignalBlock:
         """Compute the signals of the pending rows, advance registers, and remove the rows."""
@@ -174,29 +209,24 @@ class FleetSignals:
         if earlier.pending:
             raise ValueError("rows are pending, and machines cannot be taken over before their block")
         self.store.add_slots(max(0, len(slots) - len(self.store)))
+        is_equal = self.program == earlier.program
         for slot, source in enumerate(slots):
             self.store.keys[2 * slot : 2 * slot + 2] = earlier.store.keys[2 * source : 2 * source + 2]
-            if self.program == earlier.program:
-                self._copy(slot, earlier.store, source)
+            if is_equal:
+                self.store.set_record(slot, *earlier.store.record(source))
             else:
                 self._convert(slot, earlier, source, now_ms)
 
-    def _copy(self, slot: int, store: SignalStore, source: int) -> None:
-        integers, floats = store.layout.integers, store.layout.floats
-        _write(self.store.integers, slot * integers, store.integers[source * integers : (source + 1) * integers])
-        _write(self.store.floats, slot * floats, store.floats[source * floats : (source + 1) * floats])
-
     def _convert(self, slot: int, earlier: FleetSignals, source: int, now_ms: int) -> None:
         earlier._rebase(source, now_ms)
-        before, old_program = earlier.store, earlier.program
-        old, first = before.integers, source * before.layout.integers
-        state, phase, kind = old_program.situations.names(old[first + SITUATION])
-        self._begin(slot, Situation(state or "", phase, kind, old[first + DONE_MS], old[first + CYCLE_MS]), now_ms)
-        start = slot * self.store.layout.integers
-        self.store.integers[start + STATE_SINCE_MS] = old[first + STATE_SINCE_MS]
-        kept = dict(zip(old_program.integers, old[first + FIRST_RAMP :], strict=False))
-        _keep(self.store.integers, start + FIRST_RAMP, self.program.integers, kept)
-        kept_floats = dict(zip(old_program.floats, before.floats[source * before.layout.floats :], strict=False))
+        integers, floats = earlier.store.record(source)
+        state, phase, kind = earlier.program.situations.names(integers[SITUATION])
+        self._begin(slot, Situation(state or "", phase, kind, integers[DONE_MS], integers[CYCLE_MS]), now_ms)
+        first = slot * self.store.layout.integers
+        self.store.integers[first + STATE_SINCE_MS] = integers[STATE_SINCE_MS]
+        kept = dict(zip(earlier.program.integers, integers[FIRST_RAMP:], strict=True))
+        _keep(self.store.integers, first + FIRST_RAMP, self.program.integers, kept)
+        kept_floats = dict(zip(earlier.program.floats, floats, strict=True))
         _keep(self.store.floats, slot * self.store.layout.floats, self.program.floats, kept_floats)
 
     def _rebase(self, slot: int, now_ms: int) -> None:

@@ -21,12 +21,15 @@ class RowFrame:
         "_advances",
         "_first_float",
         "_first_integer",
+        "_floats",
+        "_integers",
         "_key",
         "_local_time",
         "_plant",
         "_plant_is_current",
         "_producing",
         "_program",
+        "_register_place",
         "_slot",
         "_store",
         "_time_ms",
@@ -44,8 +47,16 @@ class RowFrame:
 
     def move_to(self, slot: int, time_ms: int, *, advances: bool = False) -> None:
         """Turn to the row of a machine and a time."""
+        self.move_to_record(slot, time_ms, self._store.integers, self._store.floats, slot, advances=advances)
+
+    def move_to_record(
+        self, slot: int, time_ms: int, integers: array[int], floats: array[float], row: int, *, advances: bool = False
+    ) -> None:
+        """Turn to a row of a machine whose record is in other arrays, at place `row`; registers are the store's."""
         store = self._store
-        self._first_integer, self._first_float = slot * store.layout.integers, slot * store.layout.floats
+        self._integers, self._floats = integers, floats
+        self._first_integer, self._first_float = row * store.layout.integers, row * store.layout.floats
+        self._register_place = slot * store.layout.integers + store.layout.registers
         self._slot, self._time_ms, self._advances, self._plant_is_current = slot, time_ms, advances, False
 
     def evaluate(self) -> list[float]:
@@ -77,11 +88,11 @@ class RowFrame:
 
     def lag_start(self, number: int) -> float:
         """Return the value of a lag at the last change of the situation."""
-        return self._store.floats[self._first_float + number]
+        return self._floats[self._first_float + number]
 
     def set_point(self, number: int) -> float:
         """Return a set point."""
-        return self._store.floats[self._first_float + self._store.layout.set_points + number]
+        return self._floats[self._first_float + self._store.layout.set_points + number]
 
     def done_ms(self) -> float:
         """Return the producing time of the job so far."""
@@ -130,7 +141,7 @@ class RowFrame:
 
     def register(self, number: int, added: float) -> float:
         """Add whole units to a register if the row advances it, and return its last decimals."""
-        place = self._first_integer + self._store.layout.registers + number
+        place = self._register_place + number
         units = self._store.integers[place]
         if self._advances:
             units += int(added)
@@ -150,4 +161,4 @@ class RowFrame:
         return plant.values[number]
 
     def _integer(self, place: int) -> int:
-        return self._store.integers[self._first_integer + place]
+        return self._integers[self._first_integer + place]

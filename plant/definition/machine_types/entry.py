@@ -37,6 +37,7 @@ from plant.definition.document.value_types import (
     placeholders,
 )
 from plant.definition.machine_types.spellings import FORMS, Spelling
+from plant.definition.signals.signal_spec import SignalSpec
 
 _CLASS_NAME: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _MACHINE_ID: Final = re.compile(r"[^{}/+#]*\{number(:0[1-9][0-9]?d)?\}[^{}/+#]*")
@@ -229,6 +230,9 @@ class MachineEntry(Spec):
     )
     slow_cycle_factor_range: FactorRange | None = Field(
         None, description="How many times as long a slow cycle takes: [least, greatest] [1.1, 1.5]."
+    )
+    signals: dict[Name, SignalSpec] | None = Field(
+        None, description="What the machines measure or count, each by its name; see the table of signals."
     )
     fields: Fields | None = Field(None, description=_FIELDS)
     qos: Qos | None = Field(None, description=_QOS)

@@ -8,8 +8,9 @@ from typing import Any, Final
 from plant.definition.document.errors import Violation
 from plant.definition.machine_types.library import LibraryType, library
 from plant.definition.machine_types.spellings import Entry, translated
+from plant.definition.signals.signal_spec import SOURCES
 
-_MERGED_DEPTH: Final = {"states": 2, "job": 1, "properties": 1}
+_MERGED_DEPTH: Final = {"states": 2, "job": 1, "properties": 1, "signals": 2}
 """Keys whose mappings are merged and not replaced: how deep."""
 
 _EXCLUSIVE: Final = (("report_seconds", "frequency_weight"),)
@@ -58,6 +59,8 @@ def overlaid(base: Entry, top: Entry, *, replaced: str = "") -> dict[str, Any]:
     if "job" in top and "job" in base:
         for pair in _EXCLUSIVE_IN_JOB:
             _drop_replaced(result["job"], top["job"], pair)
+    for name, signal in top.get("signals", {}).items():
+        _drop_replaced_sources(result["signals"][name], signal)
     return result
 
 
@@ -91,6 +94,15 @@ def _merged(below: Any, above: Any, depth: int) -> Any:
     if not depth or not isinstance(below, Mapping) or not isinstance(above, Mapping):
         return above
     return {**below, **{key: _merged(below.get(key), value, depth - 1) for key, value in above.items()}}
+
+
+def _drop_replaced_sources(result: dict[str, Any], top: Mapping[str, Any]) -> None:
+    """Drop the source of a signal, and what belongs to it, where the signal gets another source."""
+    if given := [key for key in SOURCES if key in top]:
+        replaced = [key for key in SOURCES if key in result and key not in given]
+        for key in (*replaced, *(("follows_seconds", "per_seconds", "every_seconds") if replaced else ())):
+            if key not in top:
+                result.pop(key, None)
 
 
 def _drop_replaced(result: dict[str, Any], top: Entry, pair: tuple[str, str]) -> None:

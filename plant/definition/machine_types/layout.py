@@ -19,7 +19,10 @@ DEEPEST: Final = 4
 
 
 class FieldNames:
-    """The names that `fields` of one type may have: sources, properties, and signals. product: what a job makes."""
+    """The names that `fields` of one type may have: sources, properties, and signals. product: what a job makes.
+
+    usual: the keys of messages without `fields`, by name.  taken: names that a signal cannot have.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class FieldNames:
         usual |= {name: constant(name, value) for name, value in properties.items()}
         if product:
             usual |= {field.name: field for field in _job_fields(product)}
+        self.taken = {TIMESTAMP, *usual}
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
         self.usual = usual
         missing = set() if product else {name for name in _SOURCES if "." in name}

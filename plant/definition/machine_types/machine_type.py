@@ -9,6 +9,8 @@ from string import Formatter
 from typing import Final
 
 from plant.definition.machine_types.field_sources import Field
+from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.signals.vocabulary import Vocabulary
 
 USUALLY_GOOD: Final = frozenset({"good", "pass"})
 """The results that count as good unless the YAML says otherwise."""
@@ -144,7 +146,7 @@ class MachineType:
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
     it.  title: name of such a machine in texts.  machine_id: pattern over {number}.
     states: empty where the type has none.  job: None where machines make nothing.
-    messages: its classes of messages; the first one reports the jobs.
+    messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     """
 
     key: str
@@ -159,6 +161,18 @@ class MachineType:
     job: JobType | None
     losses: LossesType
     messages: Sequence[MessageClass]
+    signals: Mapping[str, SignalSpec] = field(default_factory=dict)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The names that its signals may refer to."""
+        job = self.job
+        own = tuple(name for name in self.states if name != NO_STATE or len(self.states) > 1)
+        if job is None:
+            return Vocabulary(own or (NO_STATE,))
+        return Vocabulary(
+            own or (NO_STATE,), self.producing_state, tuple(job.phases), tuple(job.kinds), tuple(job.results)
+        )
 
     @property
     def main(self) -> MessageClass:

@@ -32,8 +32,13 @@ class MachineTypes(NamedTuple):
     entries: Mapping[str, Entry]
 
 
-def read(raw: Mapping[str, Any], interval: float, flags: Flags) -> tuple[MachineTypes, list[Violation]]:
-    """Return the machine types, and every violation. raw: their entries as plain data.  interval: base_interval."""
+def read(
+    raw: Mapping[str, Any], interval: float, plant_signals: Mapping[str, Any], flags: Flags
+) -> tuple[MachineTypes, list[Violation]]:
+    """Return the machine types, and every violation.
+
+    raw: their entries as plain data.  interval: base_interval.  plant_signals: as plain data.
+    """
     violations: list[Violation] = []
     entries: dict[str, Entry] = {}
     for key, data in raw.items():
@@ -43,7 +48,7 @@ def read(raw: Mapping[str, Any], interval: float, flags: Flags) -> tuple[Machine
     unusable = {each.place[1] for each in violations if each.place[2:3] == ("extends",)}
     types: dict[str, MachineType] = {}
     for number, key in enumerate(sorted((key for key in entries if key not in unusable), key=_order), 1):
-        types[key], wrong = _resolved(key, entries, number, interval)
+        types[key], wrong = _resolved(key, entries, number, interval, plant_signals)
         reported = {each.place[:3] for each in violations}
         violations += (each for each in wrong if each.place[:3] not in reported)
     if len(raw) > MOST_TYPES:
@@ -125,10 +130,10 @@ def written_place(key: str, path: tuple[str, ...], entries: Mapping[str, Entry])
 
 
 def _resolved(
-    key: str, entries: Mapping[str, Entry], number: int, interval: float
+    key: str, entries: Mapping[str, Entry], number: int, interval: float, plant_signals: Mapping[str, Any]
 ) -> tuple[MachineType, list[Violation]]:
     entry, spellings = entries[key], _spellings(key, entries)
-    machine_type, wrong = resolve(key, complete(key, entries), number, interval)
+    machine_type, wrong = resolve(key, complete(key, entries), number, interval, plant_signals)
     # What an entry does not have itself is reported where it is from.
     own = "extends" not in entry or entry["extends"] in library()
     places = ((each, place_in(entry, each.place, spellings)) for each in wrong)  # type: ignore[arg-type]

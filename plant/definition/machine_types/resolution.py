@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from plant.definition.document.errors import Violation
@@ -25,6 +27,9 @@ from plant.definition.machine_types.machine_type import (
 )
 from plant.definition.machine_types.message_classes import read_messages
 from plant.definition.machine_types.spellings import Entry, default_dwell
+from plant.definition.signals import signal_rules
+from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.signals.vocabulary import Vocabulary
 
 MOST_STOPS_PER_JOB: Final = 1_000
 _FOREVER_SECONDS: Final = 1e12
@@ -39,8 +44,10 @@ class Resolved(NamedTuple):
     violations: list[Violation]
 
 
-def resolve(key: str, entry: Entry, number: int, interval: float) -> Resolved:
-    """Return the type of a complete entry. interval: the plant's base interval."""
+def resolve(
+    key: str, entry: Entry, number: int, interval: float, plant_signals: Mapping[str, Any] = MappingProxyType({})
+) -> Resolved:
+    """Return the type of a complete entry. interval: the plant's base interval.  plant_signals: as plain data."""
     states, wrong_states = _states(entry)
     job, wrong_job = _job(key, entry)
     has_station = "station_pattern" in entry
@@ -49,14 +56,17 @@ def resolve(key: str, entry: Entry, number: int, interval: float) -> Resolved:
         has_station=has_station,
         product=job.product if job else None,
         properties=entry.get("properties", {}),
-        signals=(),
+        signals=[name for name, each in entry.get("signals", {}).items() if each.get("shown", True)],
     )
     messages, wrong_messages = read_messages(key, entry, names)
     machine_type = _machine_type(key, entry, number, states, job, messages)
+    signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
+    machine_type = replace(machine_type, signals=signals)
     violations = [
         *wrong_states,
         *wrong_job,
         *wrong_messages,
+        *wrong_signals,
         *_missing_lists(entry),
         *_impossible_period(machine_type, interval),
         *_impossible_job(machine_type, interval),
@@ -127,6 +137,20 @@ def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
         for name, state in declared.items()
     }
     return states, wrong
+
+
+def _signals(
+    entry: Entry, vocabulary: Vocabulary, plant_signals: Mapping[str, Any], taken: Collection[str]
+) -> tuple[dict[str, SignalSpec], list[Violation]]:
+    declared: Mapping[str, Any] = entry.get("signals", {})
+    wrong = [
+        Violation((name,), "is a key of the messages already: choose another name")
+        for name in declared
+        if name in taken
+    ]
+    wrong += signal_rules.broken(declared, vocabulary, plant_signals)
+    signals = {} if wrong else {name: SignalSpec.model_validate(each) for name, each in declared.items()}
+    return signals, [each._replace(place=("signals", *each.place)) for each in wrong]
 
 
 def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:

@@ -65,7 +65,7 @@ def test_operations_of_conditions(name: str) -> None:
 
 @given(st.lists(st.one_of(st.floats(0.0, 40.0), st.floats(allow_nan=False)), min_size=1))
 def test_decay_rounding_and_clipping(operands: list[float]) -> None:
-    """What laws use beside + - * has the same bits; e^-x is within 1e-9."""
+    """What laws use beside + - * has the same bits; e^-x is within 3e-9."""
     column = np.array(operands)
     twins: list[tuple[Callable[[Column], Column], Callable[[float], float]]] = [
         (COLUMNS.decay, ROW.decay),
@@ -76,7 +76,7 @@ def test_decay_rounding_and_clipping(operands: list[float]) -> None:
     for of_column, of_row in twins:
         assert bits(of_column(column)) == bits([of_row(operand) for operand in operands])
     exact = np.exp(-np.maximum(column, 0.0))
-    assert np.abs(COLUMNS.decay(column) - exact).max() < 1e-9
+    assert np.abs(COLUMNS.decay(column) - exact).max() < 3e-9
 
 
 @given(words, words, words, times)

@@ -206,3 +206,18 @@ def test_a_change_that_no_signal_follows_has_no_effect() -> None:
     times = range(START_MS + 2000, START_MS + 200_000, 5000)
 
     assert [passed.row(0, time_ms) for time_ms in times] == [left_out.row(0, time_ms) for time_ms in times]
+
+
+@pytest.mark.parametrize("text", ["a: {base: 1}", "a: {formula: job_progress, limits: [0, 1]}", PRESS])
+def test_the_progress_of_a_job_is_known_whatever_signals_follow(text: str) -> None:
+    """Situations are read back as they were passed, with the producing time since then."""
+    signals = machines(compiled(text))
+    signals.change(0, RUNNING, START_MS + 1000, new_job=True)
+    signals.change(0, RUNNING._replace(phase="press", kind="frame", done_ms=700), START_MS + 3000)
+    working = signals.situation(0, START_MS + 4000)
+    signals.change(0, IDLE._replace(done_ms=1700, cycle_ms=12_000), START_MS + 4000)
+
+    assert working == RUNNING._replace(phase="press", kind="frame", done_ms=1700)
+    assert signals.situation(0, START_MS + 9000) == IDLE._replace(done_ms=1700, cycle_ms=12_000)
+    assert signals.is_in(0, IDLE)
+    assert not signals.is_in(0, RUNNING)
