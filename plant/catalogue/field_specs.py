@@ -37,6 +37,9 @@ TIMESTAMPS: Final[Mapping[str, FieldSpec]] = {
     "epoch_s": FieldSpec("timestamp", "number", "Time of the event in the factory, since 1970 in UTC.", unit="s"),
 }
 """The timestamp in each form."""
+_MOST_LISTED: Final = 100
+"""Machines of a type up to which the values of their properties are listed."""
+
 _ORDER_ID: Final = "^ORD-[0-9]{10}$"
 
 
@@ -95,6 +98,8 @@ def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
     meaning = field.source.meaning.format(product=product, producing=machine_type.producing_state)
     if field.source is FieldSource.CONSTANT:
         return replace(_constant(field), role=field.source)
+    if field.source is FieldSource.PROPERTY:
+        return replace(_property_field(field, context), role=field.source)
     if field.source is FieldSource.SIGNAL:
         return replace(signal_field(field.name, field.detail, machine_type.signals), role=field.source)
     return replace(_SPECS[field.source](field.name, meaning, context), role=field.source)
@@ -280,6 +285,13 @@ def _signal_range(spec: SignalSpec, signals: Mapping[str, SignalSpec]) -> tuple[
     low, high = last_decimal_range(signal_bounds(spec), spec.places)
     unit = 10**spec.places
     return (low / unit, high / unit) if spec.places else (low, high)
+
+
+def _property_field(field: Field, context: MachineTypeContext) -> FieldSpec:
+    """Return the specification of a property with placeholders; its values, if there are few."""
+    machines = range(1, min(context.count, _MOST_LISTED) + 1)
+    texts = tuple(dict.fromkeys(context.machine_type.property_of(field.detail, number) for number in machines))
+    return _text(field.name, field.source.meaning, texts if context.count <= _MOST_LISTED else ())
 
 
 _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], FieldSpec]]] = {
