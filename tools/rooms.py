@@ -52,9 +52,9 @@ edge.installed:
 messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
 plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
 plant.config_changes: plant.forecast plant.definition
-plant.forecast: plant.orders plant.material_flow plant.definition
+plant.forecast: plant.orders plant.definition
 plant.trial: plant.orders plant.machines plant.oee_accounting
-plant.catalogue: plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
+plant.catalogue: plant.orders plant.oee_reports plant.machines plant.definition
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.machines plant.random_stream plant.telemetry plant.definition

@@ -25,7 +25,6 @@ from plant.definition.field_sources import FieldSource
 from plant.definition.plant_config import PlantConfig
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.machine_type_runtime import TRACE
-from plant.material_flow.workstations import TESTING
 
 __all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
 
@@ -44,7 +43,7 @@ def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
 
 def _machine_kind(context: MachineTypeContext) -> MessageKind:
     declared, spec = context.declared, context.spec
-    traced = context.config.flow is not None and context.config.flow.takes_pieces(declared.key, spec.results)
+    traced = context.config.flow is not None and context.config.flow.line.takes_pieces(declared.key)
     keys = {**declared.fields, **(TRACE if traced else {})}
     machines = tuple(
         MachineRef(declared.machine_id.format(number=number), spec.station(number), number)
@@ -67,15 +66,15 @@ def _machine_kind(context: MachineTypeContext) -> MessageKind:
 
 
 def _events(config: PlantConfig) -> Iterator[MessageKind]:
-    """Yield orders and dispatches; where pieces flow, there are dispatches only with machines that test."""
+    """Yield orders and dispatches; where pieces flow, there are dispatches only with machines that make what ships."""
     order, dispatch = config.message_types.customer_order, config.message_types.dispatch
     if not (order and order.enabled and order.orders_per_hour):
         return
     yield _event(config, orders.ORDER, "customer order", _ORDER_TEXT, order_fields(order))
-    flow = config.flow is not None
-    stuck = flow and all(key != TESTING for key, _, _ in config.machines())
+    flow = config.flow
+    stuck = flow is not None and all(key != flow.line.ships for key, _, _ in config.machines())
     if dispatch and dispatch.enabled and dispatch.dispatches_per_hour and not stuck:
-        fields = dispatch_fields(dispatch, traced=flow)
+        fields = dispatch_fields(dispatch, traced=flow is not None)
         yield _event(config, orders.DISPATCH, "dispatch", _DISPATCH_TEXT, fields)
 
 

@@ -19,7 +19,6 @@ from plant.definition.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig
 from plant.machines.jobs import milliseconds
 from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
-from plant.material_flow.flow import SOURCES as FLOW_SOURCES
 from plant.orders import MOST_ITEMS
 
 TIMESTAMP: Final = FieldSpec(
@@ -44,12 +43,12 @@ class MachineTypeContext:
     @property
     def starves(self) -> bool:
         """Whether its machines may be starved: where pieces flow, those that take pieces from another stage."""
-        return self.config.flow is not None and bool(FLOW_SOURCES.get(self.declared.key))
+        return self.config.flow is not None and self.config.flow.line.starves(self.declared.key)
 
     @property
     def statuses(self) -> tuple[str, ...]:
         """Its own states, then those that may be imposed from outside."""
-        in_flow = self.config.flow is not None and self.declared.key in FLOW_SOURCES
+        in_flow = self.config.flow is not None and self.declared.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
         imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
         own = (state for state, share in self.spec.shares.items() if share)
@@ -104,7 +103,7 @@ def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
 
 def dispatch_fields(spec: Dispatch, *, traced: bool) -> tuple[FieldSpec, ...]:
     """Return the keys of a dispatch. traced: pieces flow, so it lists the ids of its units."""
-    units = FieldSpec("unit_ids", "array", "Ids of the tested units that are sent.", minimum=1, items="string")
+    units = FieldSpec("unit_ids", "array", "Ids of the units that are sent.", minimum=1, items="string")
     return (
         TIMESTAMP,
         _text("event_type", "What happened.", ("order_dispatched",)),

@@ -1,108 +1,134 @@
-"""The section `flow:` of a plant's YAML: strict, frozen models, and the rules between its and other values.
+"""The section `flow:` of a plant's YAML: strict, frozen models, and the flow of the library.
 
-CNC mills and printers make parts; a unit is what is welded from them, painted and tested.
+An edge leads from the machine type that makes a piece to the type that takes it. There are two kinds: a job assembles
+several pieces into something new, or processes one piece, which stays the same unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Final
+from functools import cache
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, PrivateAttr
 
-from plant.definition.errors import Violation
+from plant.definition.flow_line import Line
+from plant.definition.library import section
 from plant.definition.value_types import Count, Name, Spec
 
 Pieces = Annotated[int, Field(ge=0, le=1000)]
+Bill = dict[Name, Pieces]
 Share = Annotated[float, Field(ge=0, le=1)]
 Reworks = Annotated[int, Field(ge=0, le=100)]
 
-_Data = Mapping[str, Any]
+SAME: Final = "same"
+"""In `repairs`: the type that the piece comes from."""
+
+OTHER_PLACES: Final = 20
+"""Places in a buffer whose size neither the YAML nor the library gives."""
+
+REPLACED_BY: Final = {
+    "parts": ("assembles", "processes"),
+    "parts_by_assembly_type": ("assembles_by_kind", "assembles", "processes"),
+}
+"""The older keys, which are about the library's assembling type, each with the newer keys that exclude it."""
 
 
-class Parts(Spec):
-    """Number of parts in an assembly, by the machine type that makes them."""
+def _describe_rules(schema: dict[str, Any]) -> None:
+    """Add to the JSON Schema which keys exclude each other."""
+    pairs = [[old, new] for old, others in REPLACED_BY.items() for new in others]
+    schema["allOf"] = [{"not": {"required": pair}} for pair in pairs]
 
-    cnc_machine: Pieces = Field(0, description="Parts from CNC mills in an assembly.")
-    printer_3d: Pieces = Field(0, description="Parts from 3D printers in an assembly.")
+
+def _describe_parts(schema: dict[str, Any]) -> None:
+    """Add to the JSON Schema of `parts` the names that it takes."""
+    schema["propertyNames"] = {"enum": library_sources()}
 
 
-class Places(Spec):
-    """Capacity of the buffer behind the machines of each type; behind the test rigs is the shipping store."""
-
-    cnc_machine: Count = Field(60, description="Places for pieces behind the CNC mills.")
-    printer_3d: Count = Field(20, description="Places for pieces behind the 3D printers.")
-    welding: Count = Field(20, description="Places for pieces behind the welding stations.")
-    painting: Count = Field(20, description="Places for pieces behind the painting booths.")
-    testing: Count = Field(120, description="Places for units in the shipping store, behind the test rigs.")
+def _describe_bills(schema: dict[str, Any]) -> None:
+    """Add the same to the JSON Schema of `parts_by_assembly_type`."""
+    _describe_parts(schema["additionalProperties"])
 
 
 class FlowSpec(Spec):
-    """How pieces move through the plant. initial_fill: share of each buffer that is full when the flow starts."""
+    """How pieces move through the plant, as it is written, with the line that follows from it."""
 
-    parts: Parts = Field(
-        Parts(cnc_machine=2, printer_3d=1),
-        description="Parts that an assembly takes, by the machine type they are from.",
+    model_config = ConfigDict(json_schema_extra=_describe_rules)
+
+    assembles: dict[Name, Bill] | None = Field(
+        None,
+        description="Pieces that a job takes to make something new, by the job's machine type and by the type that made"
+        " them.",
     )
-    parts_by_assembly_type: dict[Name, Parts] = Field(
-        {}, description="The same for single names of `assembly_types` of welding."
+    assembles_by_kind: dict[Name, dict[Name, Bill]] = Field(
+        {},
+        description="The same for single kinds of job: by the job's machine type, its kind, and the type that made the"
+        " pieces.",
+    )
+    processes: dict[Name, Name] | None = Field(
+        None,
+        description="The machine type whose pieces a job works on, one a job, by the job's machine type; a piece stays"
+        " the same unit.",
+    )
+    repairs: dict[Name, Name] = Field(
+        {},
+        description="The machine type that repairs a piece, by the result of the job that made it; `same` is the type"
+        " that it comes from. A piece with any other bad result is scrap.",
+    )
+    ships: Name | None = Field(
+        None,
+        description="The machine type whose good pieces fill customers' orders; if it is left out, the only type whose"
+        " pieces no other takes.",
+    )
+    parts: Bill | None = Field(
+        None,
+        description="Older key for `assembles`: parts that an assembly takes, by the machine type they are from.",
+        json_schema_extra=_describe_parts,
+    )
+    parts_by_assembly_type: dict[Name, Bill] = Field(
+        {},
+        description="Older key for `assembles_by_kind`: the same for single names of `assembly_types`.",
+        json_schema_extra=_describe_bills,
     )
     units_by_product_type: dict[Name, Count] = Field(
         {},
-        description="Tested units in one piece of a product, by its name in `product_types`; 1 where it is left out.",
+        description="Shipped units in one piece of a product, by its name in `product_types`; 1 where it is left out.",
     )
-    buffers: Places = Field(
-        Places(), description="Places for pieces behind the machines of each type; a machine without room is blocked."
+    buffers: dict[Name, Count] = Field(
+        {}, description="Places for pieces behind the machines of each type; a machine without room is blocked."
     )
     initial_fill: Share = Field(0.5, description="Share of each buffer that is full when the flow starts: 0 to 1.")
     most_reworks: Reworks = Field(3, description="Times that a piece is reworked at most before it is scrap.")
 
-    def parts_of(self, assembly_type: str) -> dict[str, int]:
-        """Return the number of parts that an assembly takes, by the machine type that makes them."""
-        bill = self.parts_by_assembly_type.get(assembly_type, self.parts)
-        return {key: count for key, count in bill.model_dump().items() if count}
+    _line: Line = PrivateAttr(default_factory=Line)
+
+    @property
+    def line(self) -> Line:
+        """The line in a plant with certain machine types; without stages until `with_line` has set it."""
+        return self._line
+
+    def with_line(self, line: Line) -> Self:
+        """Return the same with the line that follows from it."""
+        copied = self.model_copy()
+        copied._line = line  # noqa: SLF001 - of the same class
+        return copied
 
     def units_of(self, product_type: str) -> int:
-        """Return the number of tested units that one piece of a product takes."""
+        """Return the number of shipped units that one piece of a product takes."""
         return self.units_by_product_type.get(product_type, 1)
 
-    def takes_pieces(self, key: str, results: Iterable[str]) -> bool:
-        """Return whether jobs of a machine type take pieces: jobs that make parts do so only for rework.
 
-        A type without a buffer in `Places` is not part of the flow.
-        """
-        return key in Places.model_fields and (key not in Parts.model_fields or "rework" in results)
-
-
-def broken(data: _Data) -> Iterator[Violation]:
-    """Yield the broken rules of `flow:` in a plant's plain data. Values of a wrong type are reported by the models."""
-    flow = _mapping(data, "flow")
-    for place in (("parts",), *(("parts_by_assembly_type", name) for name in _mapping(flow, "parts_by_assembly_type"))):
-        parent = _mapping(flow, place[0]) if len(place) > 1 else flow
-        if _all_zero(parent.get(place[-1])):
-            yield Violation(("flow", *place), "needs at least one part")
-    types = _mapping(data, "message_types")
-    for key, (kind, listed) in _NAMED_ELSEWHERE.items():
-        known = _names(_mapping(types, kind).get(listed))
-        unknown = (name for name in _mapping(flow, key) if known and name not in known)
-        yield from (Violation(("flow", key, name), f"is not in {kind}.{listed}", known) for name in unknown)
+@cache
+def library_flow() -> FlowSpec:
+    """Return the flow of the library, whose edges a plant has that gives none of its own."""
+    return FlowSpec.model_validate(section("flow"))
 
 
-_NAMED_ELSEWHERE: Final = {
-    "parts_by_assembly_type": ("welding", "assembly_types"),
-    "units_by_product_type": ("customer_order", "product_types"),
-}
-"""Keys of `flow` whose names must be entries of a list: the message type and the key of that list."""
+def library_assembler() -> str:
+    """Return the machine type that the older keys are about: the only one that assembles in the library."""
+    (assembler,) = library_flow().assembles or {}
+    return assembler
 
 
-def _all_zero(parts: object) -> bool:
-    return isinstance(parts, dict) and all(count == 0 for count in parts.values())
-
-
-def _mapping(data: _Data, key: str) -> _Data:
-    value = data.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _names(value: object) -> list[str]:
-    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+def library_sources() -> list[str]:
+    """Return the machine types whose pieces it takes."""
+    return [*(library_flow().assembles or {})[library_assembler()]]

@@ -17,10 +17,11 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from plant.definition import calendar_config, flow_config, rules, yaml_file
+from plant.definition import calendar_config, flow_rules, rules, yaml_file
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.errors import ConfigError, Place, PlantConfigError, Violation, format_place, rule_of, with_lines
 from plant.definition.flow_config import FlowSpec
+from plant.definition.flow_edges import line_of
 from plant.definition.machine_config import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.definition.value_types import (
@@ -60,6 +61,7 @@ __all__ = [
 
 
 _DECLARED: Final = {declared.key: declared for declared in MACHINE_TYPES}
+_JOB_LISTS: Final = {key: (declared.spec.kinds_key, declared.spec.results_key) for key, declared in _DECLARED.items()}
 MOST_INITIAL_PIECES: Final = 100_000
 
 
@@ -218,11 +220,20 @@ def parse(
     config, wrong = _validated(data, flags or {})
     wrong = [*violations, *wrong, *rules.broken(data, {key: declared.spec for key, declared in _DECLARED.items()})]
     wrong += calendar_config.broken(data.get("calendar"), list(_DECLARED))
-    wrong += flow_config.broken(data)
+    wrong += flow_rules.broken(data, flow_rules.job_names(data, _JOB_LISTS))
+    config = _with_line(config) if config and not wrong else config
     wrong += [*_impossible_rate(config), *_too_many_initial_pieces(config)] if config and not wrong else ()
     if config is None or wrong:
         raise PlantConfigError(with_lines(wrong, file, lines or {}))
     return config
+
+
+def _with_line(config: PlantConfig) -> PlantConfig:
+    """Return a configuration with the line that follows from its flow and its machine types."""
+    if config.flow is None:
+        return config
+    line = line_of(config.flow, {key: spec.results for key, spec, _ in config.declared()})
+    return config.model_copy(update={"flow": config.flow.with_line(line)})
 
 
 def load(path: str | Path) -> PlantConfig:
@@ -257,8 +268,8 @@ def _impossible_rate(config: PlantConfig) -> Iterator[Violation]:
 
 def _too_many_initial_pieces(config: PlantConfig) -> Iterator[Violation]:
     """Check that the flow does not start with more pieces than can be created at once."""
-    flow = config.flow or FlowSpec(initial_fill=0.0)
-    pieces = sum(int(places * flow.initial_fill) for places in flow.buffers.model_dump().values())
+    flow = config.flow or FlowSpec()
+    pieces = sum(int(stage.places * flow.initial_fill) for stage in flow.line.stages.values())
     if pieces > MOST_INITIAL_PIECES:
         rule = f"puts {pieces:,} pieces into the buffers at the start: must be at most {MOST_INITIAL_PIECES:,}"
         yield Violation(("flow", "initial_fill"), rule)

@@ -15,6 +15,7 @@ from plant.definition.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, PlantConfig, PlantConfigError, load
 from plant.definition.spaceship import MACHINE_TYPES
 from plant.definition.value_types import MOST_EVENTS_PER_HOUR
+from plant.forecast.flow_notes import flow_notes
 from plant.forecast.throughput import bottleneck, jobs_per_hour, units_per_order
 
 SECONDS_PER_HOUR: Final = 3600.0
@@ -173,6 +174,7 @@ def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for declared in MACHINE_TYPES:
         if (spec := config.spec(declared.key)) is not None:
             yield from _result_notes(declared, spec)
+    yield from flow_notes(config)
     yield from _order_notes(config)
 
 

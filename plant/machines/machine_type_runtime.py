@@ -79,7 +79,7 @@ class MachineTypeRuntime:
         self.state_mix = {
             name: (round(share, 12), self.states[name].dwell_ms) for name, share in spec.shares.items() if share
         }
-        traced = config.flow is not None and config.flow.takes_pieces(declared.key, spec.results)
+        traced = config.flow is not None and config.flow.line.takes_pieces(declared.key)
         fields = {**declared.fields, **(TRACE if traced else {})}
         self._template = b",".join(b"%b:%%b" % json_text(name).replace(b"%", b"%%") for name in fields) + b"}"
         self._values = attrgetter(*(source.path for source in fields.values()))

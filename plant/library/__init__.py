@@ -1,0 +1,1 @@
+"""Machine types as YAML: the plants that come with the program."""
