@@ -6,7 +6,7 @@ import copy
 import math
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,7 +17,7 @@ from plant import default_plant
 from plant.catalogue.topics import topic_template
 from plant.definition.plant_config import PlantConfig, load
 from plant.event_queue import Participant
-from plant.machines.snapshot import (
+from plant.fleets.snapshot import (
     FleetCounts,
     FleetSnapshot,
     NoSuchMachine,
@@ -46,7 +46,6 @@ from plant.telemetry import (
 from plant.trial import ConfigTrial
 
 __all__ = [
-    "RETAINED",
     "START",
     "FactoryMessageGenerator",
     "NoSuchMachine",
@@ -57,9 +56,6 @@ __all__ = [
 
 START: Final = 1_767_225_600.0
 """Where plant time begins by default: 2026-01-01T00:00:00Z."""
-
-RETAINED: Final = frozenset(REPORT_TOPICS)
-"""Kinds of message that are published with the retain flag."""
 
 _REHEARSED_SECONDS: Final = 600.0
 _REHEARSED_EVENTS: Final = 3_000
@@ -289,6 +285,16 @@ class FactoryMessageGenerator:
         """Return the topic of a kind in the current configuration, see the function of that name."""
         return topic_template(self.config, kind)
 
+    @property
+    def qos_by_kind(self) -> Mapping[str, int]:
+        """The quality of service of each kind that has one of its own, 0 or 1."""
+        return {each.kind: each.qos for each in self.config.message_classes() if each.qos is not None}
+
+    @property
+    def retained_kinds(self) -> Collection[str]:
+        """The kinds of message that are published with the retain flag."""
+        return {*REPORT_TOPICS, *(each.kind for each in self.config.message_classes() if each.retain)}
+
     def machines(self) -> Iterator[MachineSnapshot]:
         """Yield every machine by type and number, as of its last message or event."""
         now_ms = _milliseconds(self.now)
@@ -305,11 +311,12 @@ class FactoryMessageGenerator:
 
     def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
         """Return counts over the plant at `now`. states: the counts of machines by state, if they are known already."""
-        fleets, orders = {fleet.declared.key: fleet for fleet in self._parts.fleets}, self._parts.order_book
+        fleets, orders = {fleet.key: fleet for fleet in self._parts.fleets}, self._parts.order_book
         if states is None:
             states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
         jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
-        rows = {key: fleet.message_count for key, fleet in fleets.items()} | orders.message_counts
+        rows = {kind: count for fleet in fleets.values() for kind, count in fleet.message_counts.items()}
+        rows |= orders.message_counts
         return Snapshot(_milliseconds(self.now), rows, states, jobs, orders.open_orders)
 
     def _move_to(self, now: float) -> int:

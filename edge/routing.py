@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from edge.settings.loader import TopicLayout
-from plant.telemetry import Message
+from plant.telemetry import Message, machine_of
 
 MOST_BYTES = 65_535
 """The most bytes of UTF-8 in a topic name (MQTT 5, 1.5.4)."""
@@ -34,6 +34,25 @@ def check_topic(topic: str) -> str:
         if broken:
             raise TopicError(f"topic {topic[:80]!r} {rule}")
     return topic
+
+
+class KindOptions:
+    """What kinds of message have for themselves; replaced in place when the configuration changes.
+
+    qos: quality of service by kind, 0 or 1; a kind that is left out has that of the run.
+    retained: the kinds that are published with the retain flag.
+    """
+
+    def __init__(self) -> None:
+        self.qos: dict[str, int] = {}
+        self.retained: set[str] = set()
+
+    def replace(self, qos: Mapping[str, int], retained: Iterable[str]) -> None:
+        """Replace the options."""
+        self.qos.clear()
+        self.qos.update(qos)
+        self.retained.clear()
+        self.retained.update(retained)
 
 
 class TopicRouter:
@@ -70,9 +89,13 @@ class TopicRouter:
         return topic
 
     def _fill(self, template: str, message: Message) -> str:
+        machine = machine_of(message)
         topic = template.format(
-            prefix=self._prefix, type=message.kind, machine_id=message.source, station_id=message.station or "none"
+            prefix=self._prefix,
+            type=message.kind.partition(".")[0],
+            machine_id=machine,
+            station_id=message.station or "none",
         )
         if self._layout is TopicLayout.MACHINE and message.station is not None:
-            return topic if message.source in topic.split("/") else f"{topic}/{message.source}"
+            return topic if machine in topic.split("/") else f"{topic}/{machine}"
         return topic

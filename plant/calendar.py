@@ -12,15 +12,14 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from importlib.resources import files
 from itertools import chain, pairwise
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
-from plant.definition.calendar_config import ZONES, CalendarSpec, LocalTimes, Maintenance, Shift, Window
-from plant.machines.fleet import Fleet
+from plant.definition.calendar_config import CalendarSpec, LocalTimes, Maintenance, Shift, Window
+from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER, PLANNED_STOP
+from plant.time_zones import zone_info
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
@@ -38,12 +37,6 @@ class CalendarChange(NamedTuple):
 
     from_ms: int
     stopped: bool
-
-
-def zone_info(time_zone: str) -> ZoneInfo:
-    """Return the rules of a time zone, always from the package: rules of the system may differ."""
-    with files(ZONES).joinpath("zoneinfo", *time_zone.split("/")).open("rb") as file:
-        return ZoneInfo.from_file(file, key=time_zone)
 
 
 class WallClock:
@@ -175,7 +168,7 @@ class PlannedStops:
         if spec is None and self._calendars:
             for fleet in self._fleets:
                 _set_planned_stop(fleet.machines, now_ms, stopped=False)
-        self._calendars = [Calendar(spec, fleet.declared.key) for fleet in self._fleets] if spec else []
+        self._calendars = [Calendar(spec, fleet.key) for fleet in self._fleets] if spec else []
         self.advance_to(now_ms)
 
     def advance_to(self, until_ms: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from pydantic import BaseModel
 
-from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import EVENTS, PlantConfig
 from plant.forecast.rate_forecast import forecast
 
 _MOST_NAMED: Final = 12
@@ -27,10 +27,22 @@ def _changes(before: PlantConfig, after: PlantConfig) -> Iterator[str]:
         if (before_count := counts_before.get(key, count)) != count:
             yield f"{key}: {before_count:,} to {count:,} machines"
     yield from _keys("global", before.global_, after.global_)
-    for key in type(after.message_types).model_fields:
+    entries_before, entries_after = before.message_types.entries, after.message_types.entries
+    for key in dict.fromkeys((*entries_before, *entries_after)):
+        yield from _entry_keys(key, entries_before.get(key), entries_after.get(key))
+    for key in EVENTS:
         yield from _keys(key, getattr(before.message_types, key), getattr(after.message_types, key))
     yield from _keys("calendar", before.calendar, after.calendar)
     yield from _keys("flow", before.flow, after.flow)
+
+
+def _entry_keys(key: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:
+    if before is None or after is None:
+        yield f"{key}: {'new' if before is None else 'gone'}"
+        return
+    names = [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
+    if named := [name for name in names if name != "count"]:
+        yield f"{key}: {', '.join(named)}"
 
 
 def _keys(name: str, before: BaseModel | None, after: BaseModel | None) -> Iterator[str]:

@@ -9,11 +9,12 @@ messages do not depend on the times for which `messages_until` is called.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from heapq import heappop, heappush, merge
 from operator import attrgetter, itemgetter
 from typing import Final, Protocol
 
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
@@ -38,31 +39,29 @@ class EventQueue:
     """All machines of some fleets with the participants; built again when a configuration is applied."""
 
     def __init__(self, fleets: Sequence[Fleet], participants: Sequence[Participant]) -> None:
-        self._fleets = {fleet.declared.number: fleet for fleet in fleets}
+        self._fleets = {fleet.key: fleet for fleet in fleets}
         self._participants = participants
         self._events: list[tuple[int, int, int, Machine]] = []
-        self._messages: list[tuple[int, int, int, Message]] = []
-        self._drops_messages = False
-        self._reports_each_job = any(fleet.reports_each_job for fleet in fleets)
+        self._drops_jobs = False
+        self._reports_events = any(fleet.reports_events for fleet in fleets)
         for machine in (machine for fleet in fleets for machine in fleet.machines):
             machine.runtime.on_rescheduled = self._reschedule
             self._reschedule(machine)
 
     @property
     def next_ms(self) -> int:
-        """The next time at which a message may be due; machines that report each job may emit one at any event."""
+        """The next time at which a message may be due; machines that report events may emit one at any of them."""
         message_ms = min(fleet.next_ms for fleet in self._fleets.values())
-        return min(message_ms, self._next_event_ms()) if self._reports_each_job else message_ms
+        return min(message_ms, self._next_event_ms()) if self._reports_events else message_ms
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Advance to a time and return every message due, in order of time, type and machine number."""
         for due in merge(*(fleet.schedule(until_ms) for fleet in self._fleets.values()), key=_TIME):
             self.advance_to(due.time_ms)
-            if due.machine.finished is not NO_JOB or not due.jobs_only:
-                self._emit(due.machine, due.time_ms, jobs_only=due.jobs_only)
+            self._fleets[due.machine.runtime.machine_type.key].collect(due)
         self.advance_to(until_ms)
-        messages, self._messages = sorted(self._messages, key=_IN_ORDER), []
-        return [message for _, _, _, message in messages]
+        collected = [each for fleet in self._fleets.values() for each in fleet.take_collected()]
+        return [message for _, _, _, message in sorted(collected, key=_IN_ORDER)]
 
     def advance_to(self, until_ms: int) -> None:
         """Process all events up to a time."""
@@ -74,9 +73,14 @@ class EventQueue:
 
     def skip_to(self, until_ms: int) -> None:
         """Process all events up to a time, and drop the messages."""
-        self._drops_messages = True
+        if any(fleet.is_measured for fleet in self._fleets.values()):
+            with ExitStack() as stack:
+                for fleet in self._fleets.values():
+                    stack.enter_context(fleet.uncounted())
+                self.messages_until(until_ms)
+        self._drops_jobs = True
         self.advance_to(until_ms)
-        self._drops_messages = False
+        self._drops_jobs = False
         for fleet in self._fleets.values():
             fleet.skip_to(until_ms)
 
@@ -87,7 +91,7 @@ class EventQueue:
     def _reschedule(self, machine: Machine) -> None:
         """Queue the machine's next event. An earlier entry that is no longer valid is ignored when its time comes."""
         if machine.next_ms < NEVER:
-            heappush(self._events, (machine.next_ms, machine.runtime.declared.number, machine.number, machine))
+            heappush(self._events, (machine.next_ms, machine.runtime.machine_type.number, machine.number, machine))
 
     def _step_machines(self, now_ms: int) -> None:
         while self._events and self._events[0][0] <= now_ms:
@@ -105,13 +109,9 @@ class EventQueue:
         self._reschedule(machine)
 
     def _emit_job(self, machine: Machine, time_ms: int) -> None:
-        if machine.finished is not NO_JOB:
-            self._emit(machine, time_ms, jobs_only=True)
-
-    def _emit(self, machine: Machine, time_ms: int, *, jobs_only: bool) -> None:
-        if self._drops_messages:
-            machine.discard_message(time_ms)
+        if machine.finished is NO_JOB:
             return
-        kind = machine.runtime.declared.number
-        message = self._fleets[kind].message(machine, time_ms, jobs_only=jobs_only)
-        self._messages.append((time_ms, kind, machine.number, message))
+        if self._drops_jobs:
+            machine.discard_message(time_ms)
+        else:
+            self._fleets[machine.runtime.machine_type.key].collect_job(machine, time_ms)

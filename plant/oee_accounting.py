@@ -62,7 +62,6 @@ class OeeAccounts:
     """
 
     __slots__ = (
-        "_good",
         "_hour",
         "_hour_ends_ms",
         "_last_hour",
@@ -74,13 +73,14 @@ class OeeAccounts:
         "_stay_began_ms",
         "_width",
         "before_change",
+        "good",
         "listener",
     )  # fmt: skip
 
     def __init__(self, greatest: int = 0, shards: int = 1, good: Collection[str] = ()) -> None:
         self.listener: Listener | None = None
         self.before_change: Callable[[AccountedMachine, int], None] | None = None
-        self._shards, self._width, self._good = shards, 1, good
+        self._shards, self._width, self.good = shards, 1, good
         self._now, self._hour, self._last_hour = array("q"), array("q"), array("q")
         self._stay_began_ms = array("q")
         self._states: dict[str, int] = {}
@@ -207,7 +207,7 @@ class OeeAccounts:
         stopped = {name: ms / 1000 for name, ms in state_ms.items() if ms}
         results = {name: self._sum(column, rows, span) for name, column in self._results.items()}
         ideal_ms = self._sum(_IDEAL, rows, span) + credit_ms
-        good = sum(results.get(name, 0) for name in self._good)
+        good = sum(results.get(name, 0) for name in self.good)
         return planned_ms / 1000, producing_ms / 1000, stopped, ideal_ms / 1000, results, good
 
     def _sum(self, column: int, rows: range, span: Span) -> int:

@@ -13,10 +13,10 @@ from typing import NamedTuple, Self
 
 from plant.calendar import PlannedStops
 from plant.definition.plant_config import PlantConfig
-from plant.definition.spaceship import MACHINE_TYPES
 from plant.event_queue import EventQueue, Participant
+from plant.fleets.fleet import Fleet
+from plant.fleets.fleet_measurements import plant_signals
 from plant.forecast.rate_forecast import forecast
-from plant.machines.fleet import Fleet
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook
@@ -53,7 +53,8 @@ class OrdersApplied(NamedTuple):
 class PlantParts:
     """The parts of one plant, or of one shard of it.
 
-    fleets: one for each machine type, in the order of their numbers.  order_book, reports: what else emits messages.
+    fleets: one for each machine type there is or was, in the order of their numbers.
+    order_book, reports: what else emits messages.
     event_queue: advances all machines in one order of time; None where each may advance by itself.
     machine_counts: how many machines each type has in the whole plant, of which a shard has some.
     external: participants from outside that change machines, see `FactoryMessageGenerator.couple`.
@@ -66,7 +67,7 @@ class PlantParts:
 
     def __init__(self, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
         self._seed, self._shard = seed, shard
-        self.fleets = [Fleet(declared, seed, shard) for declared in MACHINE_TYPES]
+        self.fleets: list[Fleet] = []
         self.order_book = OrderBook(seed, begin_ms, shard)
         self.reports = Reports()
         self._planned_stops = PlannedStops(self.fleets)
@@ -110,12 +111,23 @@ class PlantParts:
         now_ms = present.now_ms
         own = ((self._planned_stops, config.calendar), (self.order_book, config.flow))
         participants = (*(part for part, wanted in own if wanted), *self.external)
+        self._add_fleets(config)
         self._planned_stops.apply(config.calendar, now_ms)
+        signals = plant_signals(config, self._seed)
         for fleet in self.fleets:
-            fleet.apply(config, now_ms, coupled=bool(participants))
+            fleet.apply(config, now_ms, signals, coupled=bool(participants))
         self._planned_stops.advance_to(now_ms)  # for machines that are new
         self.machine_counts = {key: count for key, _, count in config.machines()}
         return FleetsApplied(now_ms, participants)
+
+    def _add_fleets(self, config: PlantConfig) -> None:
+        """Add a fleet for each type that is new, and bring all into the order of the types."""
+        known = {fleet.key for fleet in self.fleets}
+        for key, machine_type, _ in config.declared():
+            if key not in known:
+                self.fleets.append(Fleet(machine_type, self._seed, self._shard))
+        places = {key: place for place, (key, _, _) in enumerate(config.declared())}
+        self.fleets.sort(key=lambda fleet: (places.get(fleet.key, len(places)), fleet.key))
 
     def _apply_flow(self, config: PlantConfig, fleets: FleetsApplied) -> FlowApplied:
         now_ms, participants = fleets

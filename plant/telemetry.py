@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 class Message(NamedTuple):
     """A message that the plant emits, encoded once.
 
-    kind: the type's key in the YAML, such as `cnc_machine`.
-    source: the machine's id, or the kind for orders and dispatches.
+    kind: the type's key in the YAML, such as `press`, or `press.energy` where it has several classes of messages.
+    source: what sends messages of this kind, numbered by `sequence`: the machine's id; id/class, where its type has
+    several classes of messages; the kind for orders and dispatches.
     station: the machine's station, or None.
     time_ms: plant time in whole milliseconds since the Unix epoch; the `timestamp` in the payload.
     sequence: 1, 2, 3 ... over the messages of this source since the start of the run.
@@ -43,6 +44,28 @@ class JobMessage(Message):
     def trigger(self) -> str:
         """Always `job`."""
         return "job"
+
+
+class ChangeMessage(Message):
+    """A message outside the regular period, emitted because the state of a machine has changed."""
+
+    __slots__ = ()
+
+    @property
+    def trigger(self) -> str:
+        """Always `change`."""
+        return "change"
+
+
+def class_source(machine_id: str, class_name: str) -> str:
+    """Return the source of a machine's messages of a class. class_name: "" where its type has only one."""
+    return f"{machine_id}/{class_name}" if class_name else machine_id
+
+
+def machine_of(message: Message) -> str:
+    """Return the id of the machine that a message is from; other messages have none, and give their source."""
+    _, _, class_name = message.kind.partition(".")
+    return message.source.removesuffix(f"/{class_name}") if class_name else message.source
 
 
 class MachineSnapshot(NamedTuple):
@@ -155,7 +178,8 @@ PLANNED_STOP: Final = "planned_stop"
 class MachineTypeInfo(NamedTuple):
     """What a consumer of messages needs to know about a machine type.
 
-    fields: the keys of its messages, each with its role, such as `finished_result` (plant.definition.field_sources).
+    fields: the keys of its messages, each with its role, such as `finished_result`
+    (plant.definition.machine_types.field_sources).
     good: the results that count as good, sorted.
     """
 

@@ -29,7 +29,8 @@ from edge.observability.statistics import statistics_block
 from edge.settings.loader import AuthMethod, Settings, markdown_table, variables
 from edge.status import ConnectionStatus
 from messages import START, FactoryMessageGenerator
-from plant.definition import machine_config, plant_config
+from plant.definition import plant_config
+from plant.definition.machine_types import spellings
 from plant.forecast.rate_forecast import check, forecast
 from tests.edge.http.test_routes import Shown, app_of
 from tests.edge.observability.test_metrics import registry
@@ -272,8 +273,8 @@ def test_default_stays_are_those_of_the_code() -> None:
     pairs = [(states, seconds) for row in rows for states, seconds in (row[:2], row[2:])]
     table = {state: float(seconds) for states, seconds in pairs for state in states.split(", ")}
 
-    assert table.pop("any other") == machine_config.OTHER_DWELL_SECONDS
-    assert table == machine_config.DEFAULT_DWELL_SECONDS
+    assert table.pop("any other") == spellings.OTHER_DWELL_SECONDS
+    assert table == spellings.DEFAULT_DWELL_SECONDS
 
 
 def printed(block: str) -> str:

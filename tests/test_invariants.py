@@ -23,7 +23,7 @@ def one_of_each() -> FactoryMessageGenerator:
     """The default plant with one machine of each type."""
     config = load(ROOT / "message_structure.yaml")
     counts = config.global_.machine_counts
-    fewer = counts.model_copy(update=dict.fromkeys(type(counts).model_fields, 1))
+    fewer = dict.fromkeys(counts, 1)
     return FactoryMessageGenerator.of(
         config.model_copy(update={"global_": config.global_.model_copy(update={"machine_counts": fewer})}), 1
     )

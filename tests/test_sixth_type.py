@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import os
 import subprocess
@@ -19,23 +18,25 @@ import orjson
 import pytest
 import yaml
 
-from plant.definition.spaceship import MACHINE_TYPES
+from plant.definition.machine_types.machine_type import JobType
+from plant.definition.plant_config import PlantConfigError, parse
 from sandbox.broker import SandboxBroker
 from tests.support.brokers.subscriber import Recorder
-from tests.support.factory.laser import YAML
+from tests.support.factory.laser import entry, facts
 from tests.support.factory.plants import default
 from tests.support.processes.daemon import ROOT, plain, running
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
+REMOVED = object()
 SEPARATED = ["LASER_{number:02d}", "LASER-A{number:02d}", "{number}.l2"]
 
 
-def with_lasers(path: Path, *, flow: bool = False) -> str:
+def with_lasers(path: Path, pattern: str = SEPARATED[0], *, flow: bool = False) -> str:
     """The default plant and twelve laser cutters, as a file."""
     data: dict[str, Any] = default()
-    data["global"]["machine_counts"]["laser"] = 12
-    data["message_types"]["laser_cutter"] = copy.deepcopy(YAML)
+    data["global"]["machine_counts"]["laser_cutter"] = 12
+    data["message_types"]["laser_cutter"] = entry(pattern)
     data["message_types"]["oee"] = {"enabled": True, "report_seconds": 60.0}
     if flow:
         data["flow"] = {}
@@ -44,24 +45,17 @@ def with_lasers(path: Path, *, flow: bool = False) -> str:
     return str(file)
 
 
-def laser(pattern: str, *arguments: str, plant: str = "") -> subprocess.CompletedProcess[str]:
-    """The process that knows a sixth type, whose number is 11."""
-    call = [sys.executable, "-m", "tests.support.factory.laser", pattern, "11", *arguments]
+def app(*arguments: str, plant: str = "") -> subprocess.CompletedProcess[str]:
+    """Run app.py with that plant."""
     environ = {**os.environ, "MESSAGE_CONFIG_PATH": plant}
+    call = [sys.executable, "app.py", *arguments]
     return subprocess.run(call, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-
-
-def facts(pattern: str, file: str) -> Any:
-    """What there is to know of the plant."""
-    done = laser(pattern, "facts", file)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("pattern", SEPARATED)
 def test_parts_are_put_together_whatever_ids_look_like(pattern: str, tmp_path: Path) -> None:
     """Workers emit the messages of the whole plant, figures are in its order, ids are never parsed."""
-    found = facts(pattern, with_lasers(tmp_path))
+    found = facts(with_lasers(tmp_path, pattern))
     rows = [tuple(row) for row in found["rows"]]
     ours = [row for row in rows if row[0] == "laser_cutter"]
 
@@ -77,7 +71,7 @@ def _after(row: tuple[str, str, str], time: str) -> bool:
 
 def test_a_type_that_the_flow_does_not_know_stands_alone_beside_it(tmp_path: Path) -> None:
     """It never waits and consumes nothing; its messages have the same bytes as without a flow."""
-    beside, alone = (facts(SEPARATED[0], with_lasers(tmp_path, flow=flow))["rows"] for flow in (True, False))
+    beside, alone = (facts(with_lasers(tmp_path, flow=flow))["rows"] for flow in (True, False))
     lasers = [row for row in beside if row[0] == "laser_cutter"]
 
     assert lasers == [row for row in alone if row[0] == "laser_cutter"]
@@ -91,7 +85,7 @@ def test_check_run_and_export_know_it(flow: bool, tmp_path: Path) -> None:
     file = with_lasers(tmp_path, flow=flow)
     run = ["run", "--dry-run", "--seed", "1", "--count", "200", "--speed", "max"]
     export = ["export", "all", "--output", str(tmp_path / "out")]
-    checked, ran, exported = (laser(SEPARATED[0], "app", *each, plant=file) for each in (["check"], run, export))
+    checked, ran, exported = (app(*each, plant=file) for each in (["check"], run, export))
 
     assert (checked.returncode, ran.returncode, exported.returncode) == (0, 0, 0), exported.stderr
     assert "laser_cutter 12 5 s 2.40" in " ".join(checked.stdout.split())
@@ -118,12 +112,12 @@ def test_workers_deal_its_messages_out(tmp_path: Path) -> None:
         "2",
     ]
     with running(SandboxBroker()) as broker, Recorder(broker.port) as recorder:
-        file = with_lasers(tmp_path)
-        done = laser(SEPARATED[1], "app", *run, *plain(broker), "--http-port", "0", plant=file)
+        file = with_lasers(tmp_path, SEPARATED[1])
+        done = app(*run, *plain(broker), "--http-port", "0", plant=file)
         got = Counter(record.payload.decode() for record in recorder.wait_for(300))
 
     assert done.returncode == 0, done.stderr
-    assert got == Counter(payload for _, _, payload in facts(SEPARATED[1], file)["rows"][:300])
+    assert got == Counter(payload for _, _, payload in facts(file)["rows"][:300])
 
 
 HOUR = ["--dry-run", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "1h", "--speed", "max"]
@@ -140,8 +134,8 @@ def verified(path: Path, rows: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("flow", [False, True], ids=["alone", "flow"])
 def test_verify_reads_its_keys_from_the_ground_truth(flow: bool, tmp_path: Path) -> None:
     """An hour agrees to the last message; a result in a key of its own, flipped in one message, is found."""
-    file = with_lasers(tmp_path, flow=flow)
-    run = laser(SEPARATED[1], "app", "run", *HOUR, "--truth", str(tmp_path / "truth"), plant=file)
+    file = with_lasers(tmp_path, SEPARATED[1], flow=flow)
+    run = app("run", *HOUR, "--truth", str(tmp_path / "truth"), plant=file)
     right = verified(tmp_path, run.stdout)
     wrong = verified(tmp_path, run.stdout.replace('"grade":"A"', '"grade":"C"', 1))
 
@@ -155,9 +149,9 @@ def test_verify_listens_to_it_live(tmp_path: Path) -> None:
     """Ten minutes a second: messages from the broker agree with what /oee adds up meanwhile."""
     port = free_port()
     with running(SandboxBroker()) as broker:
-        run = ["app", "run", "--seed", "1", "--speed", "600", *plain(broker), "--http-port", str(port)]
-        call = [sys.executable, "-m", "tests.support.factory.laser", SEPARATED[1], "11", *run]
-        environ = {**os.environ, "MESSAGE_CONFIG_PATH": with_lasers(tmp_path)}
+        run = ["run", "--seed", "1", "--speed", "600", *plain(broker), "--http-port", str(port)]
+        call = [sys.executable, "app.py", *run]
+        environ = {**os.environ, "MESSAGE_CONFIG_PATH": with_lasers(tmp_path, SEPARATED[1])}
         with subprocess.Popen(call, cwd=ROOT, env=environ, stderr=subprocess.PIPE) as process:
             wait_until(lambda: is_ready(port), 20.0, "ready")
             asked = ["--from-mqtt", "--duration", "3", "--truth", f"http://127.0.0.1:{port}/oee", *plain(broker)]
@@ -172,14 +166,14 @@ def test_verify_listens_to_it_live(tmp_path: Path) -> None:
 
 def test_a_reload_adds_it_and_takes_it_away(tmp_path: Path) -> None:
     """Its messages come and go with its machines; those of the others stay what they are."""
-    found = facts(SEPARATED[0], with_lasers(tmp_path))
+    found = facts(with_lasers(tmp_path))
 
     assert [sum(kind == "laser_cutter" for kind, _, _ in part) > 0 for part in found["reloads"]] == [False, True, False]
 
 
 def test_grafana_and_kql_ask_for_its_good_results(tmp_path: Path) -> None:
     """A result counts as good only for the types that say so: its own is A, that of the others good or pass."""
-    done = laser(SEPARATED[0], "app", "export", "all", "--output", str(tmp_path / "out"), plant=with_lasers(tmp_path))
+    done = app("export", "all", "--output", str(tmp_path / "out"), plant=with_lasers(tmp_path))
     kql = (tmp_path / "out" / "kql" / "database.kql").read_text(encoding="utf-8")
     grafana = (tmp_path / "out" / "grafana" / "dashboard.json").read_text(encoding="utf-8")
 
@@ -214,14 +208,38 @@ def is_ready(port: int) -> bool:
 
 def test_no_type_code_is_the_beginning_of_another() -> None:
     """So type 1's machine 11 and type 11's machine 1 have no job id in common, however many types there are."""
-    codes = [replace(MACHINE_TYPES[0], number=number).type_code for number in range(1, 1200)]
+    job = JobType("sheet", "S-", None, {"sheet": 1.0}, (1.0, 1.0), None, {"good": 1.0})
+    codes = [replace(job, code=code).type_code for code in range(1, 1200)]
 
     assert codes[:11] == ["1", "2", "3", "4", "5", "6", "7", "8", "9", "010", "011"]
     assert not any(after.startswith(before) for before, after in pairwise(sorted(codes)))
 
 
-@pytest.mark.parametrize("wrong", [{"machine_id": "CNC"}, {"machine_id": "{number}{number}"}, {"job_id": "{kind}"}])
-def test_a_pattern_by_which_ids_could_be_the_same_is_refused(wrong: dict[str, Any]) -> None:
-    """A declaration that cannot be kept is a mistake of whoever wrote it, told at once."""
-    with pytest.raises(ValueError, match=f"cnc_machine: {next(iter(wrong))} must"):
-        replace(MACHINE_TYPES[0], **wrong)
+SAME = "may give a {what} the id of one of {of}"
+CLASHES: dict[str, tuple[dict[str, Any], str]] = {
+    "no number": ({"machine_id": "LASER"}, "machine_id: must have {number}"),
+    "two numbers": ({"machine_id": "{number}{number}"}, "machine_id: must have {number}"),
+    "a digit before the job's number": ({"job": {"id": "L1"}}, "job.id: must end in a character that is no digit"),
+    "machines like another type's": ({"machine_id": "CNC-1{number}"}, SAME.format(what="machine", of="cnc_machine")),
+    "jobs like another type's": ({"job": {"code": 1}}, SAME.format(what="job", of="cnc_machine")),
+    "jobs without a code": ({"job": {"id": "A-", "code": REMOVED}}, SAME.format(what="job", of="welding")),
+}
+
+
+@pytest.mark.parametrize("case", CLASHES)
+def test_a_pattern_by_which_ids_could_be_the_same_is_refused(case: str) -> None:
+    """Two machines, or two jobs, never have the same id."""
+    change, rule = CLASHES[case]
+    data = default()
+    laser = data["message_types"]["laser_cutter"] = entry()
+    job = {**laser["job"], **change.get("job", {})}
+    data["message_types"]["laser_cutter"] = {
+        **laser,
+        **change,
+        "job": {key: value for key, value in job.items() if value is not REMOVED},
+    }
+
+    with pytest.raises(PlantConfigError) as refused:
+        parse(data)
+    assert len(refused.value.mistakes) == 1
+    assert rule in str(refused.value)

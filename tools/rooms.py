@@ -25,7 +25,7 @@ cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.ex
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
 cli.verify: cli.verify.input cli.arguments edge.mqtt.auth edge.settings
-cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition
+cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
 cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings
 cli.preflight: cli.arguments edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
 cli.exports.common: edge.routing edge.settings plant.catalogue plant.telemetry
@@ -49,23 +49,31 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
-plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.machines plant.definition
+messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
+plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.definition
 plant.config_changes: plant.forecast plant.definition
-plant.forecast: plant.orders plant.definition
+plant.forecast: plant.orders plant.definition plant.definition.machine_types plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting
-plant.catalogue: plant.orders plant.oee_reports plant.machines plant.definition
+plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.machine_types
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
 plant.oee_reports: plant.machines plant.telemetry plant.definition
-plant.material_flow: plant.machines plant.random_stream plant.telemetry plant.definition
-plant.event_queue: plant.machines plant.telemetry
-plant.calendar: plant.machines plant.definition
-plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition
+plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition
+plant.event_queue: plant.fleets plant.machines plant.telemetry
+plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
+plant.fleets: plant.machines plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
+plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
 plant.oee_accounting: plant.telemetry
+plant.signals: plant.signals.columns plant.signals.laws plant.time_zones
+plant.signals.columns: plant.signals.laws plant.time_zones
+plant.signals.laws: plant.definition.signals
+plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
 plant.telemetry:
-plant.definition:
+plant.definition: plant.definition.machine_types plant.definition.signals plant.definition.document
+plant.definition.machine_types: plant.definition.signals plant.definition.document
+plant.definition.signals: plant.definition.document
+plant.definition.document:
 sandbox.demo: sandbox.broker sandbox.access sandbox.credentials
 sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
 sandbox.connections: sandbox.sessions sandbox.access sandbox.faults sandbox.observe sandbox.protocol sandbox.limits

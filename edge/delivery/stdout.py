@@ -7,7 +7,7 @@ import contextlib
 import os
 import stat
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import FileIO
 from itertools import accumulate
@@ -17,7 +17,7 @@ import orjson
 
 from edge.blocking import run_aside
 from edge.delivery.queue import MessageQueue
-from edge.routing import TRIGGER, TopicError
+from edge.routing import TRIGGER, KindOptions, TopicError
 from edge.status import ConnectionStatus
 from plant.telemetry import Message
 
@@ -47,10 +47,10 @@ class StdoutWriter:
         topic: Callable[[Message], str],
         qos: int,
         stream: FileIO,
-        retained: Collection[str] = (),
+        options: KindOptions,
     ) -> None:
         self._queue, self._topic, self._stream = queue, topic, stream
-        self._qos, self._retained = qos, retained
+        self._qos, self._options = qos, options
         self._available, self._idle = asyncio.Event(), asyncio.Event()
         self._writing: Sequence[Message] = ()
         self._stopping = False
@@ -115,11 +115,11 @@ class StdoutWriter:
             topic = orjson.dumps(self._topic(message))
         except TopicError:
             topic = b"null"
-        retain = b"true" if message.kind in self._retained else b"false"
+        retain = b"true" if message.kind in self._options.retained else b"false"
         properties = b'"user_properties":%b,' % orjson.dumps({TRIGGER: message.trigger}) if message.trigger else b""
         return b'{"topic":%b,"qos":%d,"retain":%b,%b"payload":%b}\n' % (
             topic,
-            self._qos,
+            self._options.qos.get(message.kind, self._qos),
             retain,
             properties,
             message.payload,

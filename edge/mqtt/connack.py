@@ -46,6 +46,7 @@ class Accepted:
         limits = Limits(
             window=min(settings.mqtt_window, granted.get("ReceiveMaximum", LAST_OWN_ID), LAST_OWN_ID - FIRST_OWN_ID),
             qos=min(settings.mqtt_qos, granted.get("MaximumQoS", 2)),
+            most_qos=min(1, granted.get("MaximumQoS", 2)),
             frame_bytes=granted.get("MaximumPacketSize"),
             retain=bool(granted.get("RetainAvailable", 1)),
         )

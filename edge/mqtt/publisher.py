@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, filterfalse, islice, repeat
+from itertools import chain, filterfalse, groupby, islice, repeat
 from math import inf
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from edge.delivery.queue import NO_TOPIC, TOO_LARGE, Ledger, MessageQueue
@@ -63,7 +64,8 @@ class FrameWriter(Protocol):
 class Limits:
     """The server's limits, from CONNACK (MQTT 5, 3.2.2.3).
 
-    window: messages that may be unacknowledged.  qos: 0 or 1.  frame_bytes: its Maximum Packet Size, or None.
+    window: messages that may be unacknowledged.  qos: 0 or 1, of kinds that have none of their own.
+    most_qos: the highest that the server accepts, 0 or 1.  frame_bytes: its Maximum Packet Size, or None.
     retain: whether it keeps retained messages.
     """
 
@@ -71,12 +73,14 @@ class Limits:
     qos: int = 1
     frame_bytes: int | None = None
     retain: bool = True
+    most_qos: int = 1
 
 
 class Publisher:
     """Publishes the messages of a queue as fast as the broker allows.
 
-    clock: seconds, monotonic.  on_refused: called for each message that the broker refuses, with the reason code.
+    clock: seconds, monotonic.  qos: quality of service by kind, where a kind has one of its own; it may change.
+    on_refused: called for each message that the broker refuses, with the reason code.
     on_deferred: called for a message that the broker accepts only later, with the reason code.
     on_unsendable: called for each message that cannot be sent, with the reason for the ledger, and a text.
     """
@@ -89,11 +93,12 @@ class Publisher:
         on_refused: Callable[[Message, int], None] = lambda _message, _code: None,
         on_unsendable: Callable[[Message, str, str], None] = lambda _message, _reason, _why: None,
         on_deferred: Callable[[Message, int], None] = lambda _message, _code: None,
+        qos: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.progress_at = clock()
         self._blocked: tuple[float, str] | None = None
         self.last_acknowledgement: float | None = None
-        self._queue, self._encoder, self._clock = queue, encoder, clock
+        self._queue, self._encoder, self._clock, self._qos = queue, encoder, clock, qos
         self._on_refused, self._on_unsendable, self._on_deferred = on_refused, on_unsendable, on_deferred
         self._acknowledged_before = 0
         self._wire: FrameWriter | None = None
@@ -167,7 +172,7 @@ class Publisher:
             frames += self._frames(list(islice(self._free_ids, len(new))), new)
         if frames:
             self._wire.write(b"".join(frames))
-        if not self._limits.qos and len(self._queue):
+        if len(frames) >= self._limits.window > len(self._in_flight) and len(self._queue):
             self._wake()
 
     def acknowledged(self, packet_ids: Iterable[int], code: int) -> int:
@@ -226,31 +231,44 @@ class Publisher:
         # rest, and its acknowledgements will free it.
         if self._again or room <= 0 or room < self._limits.window // 4:
             return []
-        return self._queue.take(room, self._busy if self._limits.qos else None)
+        return self._queue.take(room, self._busy if self._limits.qos or self._qos else None)
 
     def _frames(self, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool = False) -> list[bytes]:
         """Return the frames; the messages are in flight now, or done at QoS 0. Drop those that cannot be sent."""
+        if not self._qos:
+            return self._frames_at(self._limits.qos, packet_ids, messages, dup=dup)
+        frames: list[bytes] = []
+        pairs = zip(packet_ids, messages, strict=True)
+        for qos, run in groupby(pairs, lambda each: self._qos_of(each[1])):
+            ids, alike = zip(*run, strict=True)
+            frames += self._frames_at(qos, ids, alike, dup=dup)
+        return frames
+
+    def _qos_of(self, message: Message) -> int:
+        return min(self._qos.get(message.kind, self._limits.qos), self._limits.most_qos)
+
+    def _frames_at(self, qos: int, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool) -> list[bytes]:
         self._in_flight.update(zip(packet_ids, messages, strict=True))
         try:
-            frames = self._encode(packet_ids, messages, dup=dup)
+            frames = self._encode(qos, packet_ids, messages, dup=dup)
         except _Unsendable:
             each = zip(packet_ids, messages, strict=True)
-            frames = [frame for packet_id, message in each for frame in self._frame_of_one(packet_id, message, dup=dup)]
-        if not self._limits.qos:
+            frames = [frame for one in each for frame in self._frame_of_one(qos, *one, dup=dup)]
+        if not qos:
             self._queue.acknowledged(*self._remove_from_flight(packet_ids))
         return frames
 
-    def _frame_of_one(self, packet_id: int, message: Message, *, dup: bool) -> list[bytes]:
+    def _frame_of_one(self, qos: int, packet_id: int, message: Message, *, dup: bool) -> list[bytes]:
         """Return the message's frame; drop the message if it has none."""
         try:
-            return self._encode([packet_id], [message], dup=dup)
+            return self._encode(qos, [packet_id], [message], dup=dup)
         except _Unsendable as unsendable:
             self._drop_unsendable(packet_id, unsendable)
             return []
 
-    def _encode(self, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool) -> list[bytes]:
+    def _encode(self, qos: int, packet_ids: Sequence[int], messages: Sequence[Message], *, dup: bool) -> list[bytes]:
         try:
-            frames = self._encoder.frames(messages, packet_ids if self._limits.qos else None, dup=dup)
+            frames = self._encoder.frames(messages, packet_ids if qos else None, dup=dup)
         except TopicError as error:
             raise _Unsendable(NO_TOPIC, str(error)) from None
         except TextTooLong as error:

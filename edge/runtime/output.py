@@ -16,13 +16,13 @@ from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.mqtt.publisher import Publisher
 from edge.observability.logs import RateLimited
-from edge.routing import TopicRouter
+from edge.routing import KindOptions, TopicRouter
 from edge.runtime.run_options import UsageError
 from edge.settings.loader import Settings
 from edge.settings.types import QueuePolicy
 from edge.startup import why_not_writable
 from edge.status import ConnectionStatus
-from messages import RETAINED, FactoryMessageGenerator
+from messages import FactoryMessageGenerator
 from plant.telemetry import Message
 
 log = logging.getLogger("app")
@@ -134,7 +134,11 @@ class Output:
             on_overflow=self.log.overflowed,
             on_acknowledged=self.log.acknowledged,
         )
-        self._encoder = Encoder(self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), RETAINED)
+        self._options = KindOptions()
+        self._read_options()
+        self._encoder = Encoder(
+            self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), self._options.retained
+        )
         self.sink: Sink = self._stdout() if dry_run else self._broker(clock, wall_clock)
 
     @property
@@ -145,6 +149,7 @@ class Output:
     def invalidate(self) -> None:
         """Forget what was derived from the configuration, because it has changed."""
         self._topics.invalidate()
+        self._read_options()
         self._encoder.invalidate()
 
     def restart_run(self) -> None:
@@ -173,8 +178,19 @@ class Output:
 
     def _broker(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> Sink:
         events = self.log
-        publisher = Publisher(self.queue, self._encoder, clock, events.refused, events.unsendable, events.deferred)
+        publisher = Publisher(
+            self.queue,
+            self._encoder,
+            clock,
+            events.refused,
+            events.unsendable,
+            events.deferred,
+            self._options.qos,
+        )
         return MqttClient(self._settings, publisher, wall_clock)
+
+    def _read_options(self) -> None:
+        self._options.replace(self._plant.qos_by_kind, self._plant.retained_kinds)
 
     def _cloud_events(self) -> CloudEvents | None:
         settings, run = self._settings, f"{self._plant.seed}/{self._plant.start}"
@@ -184,4 +200,4 @@ class Output:
         if why_not := why_not_writable(sys.stdout.fileno()):
             raise UsageError(f"--dry-run: cannot write to standard output: {why_not}")
         stream = FileIO(sys.stdout.fileno(), "w", closefd=False)
-        return StdoutWriter(self.queue, self._topics.topic, self._settings.mqtt_qos, stream, RETAINED)
+        return StdoutWriter(self.queue, self._topics.topic, self._settings.mqtt_qos, stream, self._options)

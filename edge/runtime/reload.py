@@ -210,7 +210,7 @@ class PlantLoader:
         settings = self._settings
         topics = TopicRouter(partial(self._template, config), settings.mqtt_topic_prefix, settings.topic_layout)
         stations = {key: spec.station(count) for key, spec, count in config.machines()}
-        for kind in sorted(config.message_types.model_fields_set):
+        for kind in sorted(config.kinds):
             try:
                 topics.topic(Message(kind, f"{kind}-1", stations.get(kind), 0, 0, b""))
             except TopicError as error:

@@ -20,10 +20,11 @@ from edge.workers.channel import receive
 from edge.workers.supervisor import Worker, WorkerSupervisor, fork
 from edge.workers.worker import run_worker
 from messages import FactoryMessageGenerator, report_source
-from plant.definition.plant_config import PlantConfig, PlantConfigError
-from plant.telemetry import Message
+from plant.definition.plant_config import EVENTS, PlantConfig, PlantConfigError
+from plant.telemetry import Message, machine_of
 
 _SLICE_SECONDS = 1.0
+_REPORTS = report_source("")
 
 
 def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -> WorkerSupervisor:
@@ -97,13 +98,14 @@ def split_count(options: RunOptions, parts: Sequence[Settings], config: PlantCon
 
 def _order_of(plants: Sequence[FactoryMessageGenerator]) -> Callable[[Message], tuple[int, ...]]:
     """Return a key that sorts the messages of all parts in the order of the whole: time, type, machine, sequence."""
-    kinds = [*plants[0].snapshot().rows]
+    types = [each.kind for each in plants[0].machine_types()]
     views = [view for plant in plants for view in plant.machines()]
-    numbers = {view.machine_id: (kinds.index(view.kind), view.number) for view in views}
-    numbers |= {report_source(machine_id): place for machine_id, place in numbers.items()}
+    numbers = {view.machine_id: (types.index(view.kind), view.number) for view in views}
+    kinds = [*plants[0].config.kinds]
 
     def place(message: Message) -> tuple[int, ...]:
-        kind = kinds.index(message.kind) if message.kind in kinds else len(kinds)
-        return message.time_ms, kind, *numbers.get(message.source, (0, 0)), message.sequence
+        kind, of_machine = kinds.index(message.kind), message.kind not in EVENTS
+        machine = numbers.get(machine_of(message).removeprefix(_REPORTS), (0, 0))
+        return message.time_ms, *(machine if of_machine else (len(types), 0)), kind, *machine, message.sequence
 
     return place

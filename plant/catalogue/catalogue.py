@@ -6,12 +6,15 @@ tables) follows from the same YAML.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Final
 
 from plant import oee_reports, orders
 from plant.catalogue.field_specs import (
-    TIMESTAMP,
+    TIMESTAMPS,
     MachineTypeContext,
     dispatch_fields,
     field_of,
@@ -21,10 +24,11 @@ from plant.catalogue.field_specs import (
 )
 from plant.catalogue.message_kinds import FieldSpec, MachineRef, MessageKind, literal_pattern
 from plant.catalogue.topics import topic_template
-from plant.definition.field_sources import FieldSource
+from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
-from plant.definition.spaceship import MACHINE_TYPES
-from plant.machines.machine_type_runtime import TRACE
+from plant.machines.machine_type_runtime import traced_fields
+from plant.telemetry import class_source
 
 __all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
 
@@ -35,34 +39,59 @@ _REPORT_TEXT: Final = "The true OEE figures of a machine since the start of the 
 
 def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
     """Return every kind that the plant emits, in a fixed order: machine types, orders, dispatches, OEE reports."""
-    declared = {each.key: each for each in MACHINE_TYPES}
-    contexts = [MachineTypeContext(declared[key], spec, count, config) for key, spec, count in config.machines()]
-    machines = [_machine_kind(context) for context in contexts]
+    contexts = [MachineTypeContext(each, count, config) for _, each, count in config.machines()]
+    machines = [_machine_kind(context, each) for context in contexts for each in context.machine_type.messages]
     return (*machines, *_events(config), *_reports(config, contexts, machines))
 
 
-def _machine_kind(context: MachineTypeContext) -> MessageKind:
-    declared, spec = context.declared, context.spec
-    traced = context.config.flow is not None and context.config.flow.line.takes_pieces(declared.key)
-    keys = {**declared.fields, **(TRACE if traced else {})}
+def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> MessageKind:
+    machine_type, config = context.machine_type, context.config
+    traced = traced_fields(config, machine_type) if message_class is machine_type.main else ()
+    fields = (*message_class.fields, *traced)
+    period = config.class_period_seconds(message_class)
     machines = tuple(
-        MachineRef(declared.machine_id.format(number=number), spec.station(number), number)
+        MachineRef(machine_type.id_of(number), machine_type.station(number), number)
         for number in range(1, context.count + 1)
     )
     return MessageKind(
-        key=declared.key,
-        title=declared.title,
-        description=f"State and work of a {declared.title}, reported at a regular period.",
-        topic=topic_template(context.config, declared.key),
-        fields=(TIMESTAMP, *(field_of(source, name, context) for name, source in keys.items())),
-        sources=tuple(machine.machine_id for machine in machines),
+        key=message_class.kind,
+        title=f"{machine_type.title} {message_class.name}".rstrip(),
+        description=_describe(machine_type, message_class),
+        topic=message_class.topic,
+        fields=(*_timestamp(message_class), *_nested(fields, context)),
+        sources=tuple(class_source(machine.machine_id, message_class.name) for machine in machines),
         machines=machines,
-        machine_ids=id_pattern(declared),
-        producing_state=spec.producing_state,
+        machine_ids=id_pattern(machine_type),
+        producing_state=machine_type.producing_state,
         ideal_cycle_seconds=context.shortest_ms / 1000,
-        period_seconds=context.config.period_seconds(spec),
-        good=tuple(sorted(declared.good)),
+        period_seconds=None if math.isinf(period) else period,
+        retained=message_class.retain,
+        good=tuple(sorted(machine_type.good)),
     )
+
+
+def _describe(machine_type: MachineType, message_class: MessageClass) -> str:
+    what = f"{message_class.name} of a" if message_class.name else "State and work of a"
+    times = (
+        ("at a regular period", message_class.is_regular),
+        ("at each change of its state", message_class.on_change),
+    )
+    return f"{what} {machine_type.title}, reported {' and '.join(when for when, applies in times if applies)}."
+
+
+def _timestamp(message_class: MessageClass) -> Iterator[FieldSpec]:
+    if message_class.timestamp is not None:
+        yield replace(TIMESTAMPS[message_class.form], name=message_class.timestamp)
+
+
+def _nested(fields: Sequence[Field], context: MachineTypeContext, depth: int = 0) -> Iterator[FieldSpec]:
+    """Yield the specification of each key; an object has those in it as parts."""
+    for name, group in groupby(fields, key=lambda field: field.within[depth : depth + 1]):
+        if not name:
+            yield from (field_of(field, context) for field in group)
+        else:
+            parts = tuple(_nested([*group], context, depth + 1))
+            yield FieldSpec(name[0], "object", "An object.", parts=parts)
 
 
 def _events(config: PlantConfig) -> Iterator[MessageKind]:
@@ -86,6 +115,7 @@ def _reports(
     config: PlantConfig, contexts: Sequence[MachineTypeContext], machines: Sequence[MessageKind]
 ) -> Iterator[MessageKind]:
     spec = config.message_types.oee
+    reporting = dict.fromkeys(each.machine_id for kind in machines for each in kind.machines)
     if spec and spec.enabled and contexts:
         yield MessageKind(
             key=oee_reports.KIND,
@@ -93,7 +123,7 @@ def _reports(
             description=_REPORT_TEXT,
             topic=topic_template(config, oee_reports.KIND),
             fields=report_fields(contexts),
-            sources=tuple(oee_reports.report_source(source) for kind in machines for source in kind.sources),
+            sources=tuple(oee_reports.report_source(machine) for machine in reporting),
             period_seconds=round(spec.report_seconds * 1000) / 1000,
             retained=True,
         )

@@ -6,6 +6,7 @@ are those that can occur: a state, result or kind of weight 0 is not among them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, lcm
@@ -13,9 +14,8 @@ from string import Formatter
 from typing import Final
 
 from plant.catalogue.message_kinds import FieldSpec, literal_pattern
-from plant.definition.field_sources import FieldSource
-from plant.definition.machine_config import MachineSpec
-from plant.definition.machine_type import MachineType
+from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig
 from plant.machines.jobs import milliseconds
 from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
@@ -28,53 +28,71 @@ TIMESTAMP: Final = FieldSpec(
     pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$",
     format="date-time",
 )
+TIMESTAMPS: Final[Mapping[str, FieldSpec]] = {
+    "rfc3339": TIMESTAMP,
+    "epoch_ms": FieldSpec("timestamp", "integer", "Time of the event in the factory, since 1970 in UTC.", unit="ms"),
+    "epoch_s": FieldSpec("timestamp", "number", "Time of the event in the factory, since 1970 in UTC.", unit="s"),
+}
+"""The timestamp in each form."""
 _ORDER_ID: Final = "^ORD-[0-9]{10}$"
 
 
 @dataclass(frozen=True, slots=True)
 class MachineTypeContext:
-    """A machine type in a plant: its declaration, its YAML, its number of machines, and the whole configuration."""
+    """A machine type in a plant, with its number of machines and the whole configuration."""
 
-    declared: MachineType
-    spec: MachineSpec
+    machine_type: MachineType
     count: int
     config: PlantConfig
 
     @property
     def starves(self) -> bool:
         """Whether its machines may be starved: where pieces flow, those that take pieces from another stage."""
-        return self.config.flow is not None and self.config.flow.line.starves(self.declared.key)
+        return self.config.flow is not None and self.config.flow.line.starves(self.machine_type.key)
 
     @property
     def statuses(self) -> tuple[str, ...]:
         """Its own states, then those that may be imposed from outside."""
-        in_flow = self.config.flow is not None and self.declared.key in self.config.flow.line.stages
+        in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
         imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
-        own = (state for state, share in self.spec.shares.items() if share)
+        own = (state for state, share in self.machine_type.shares.items() if share)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
 
     @property
     def stations(self) -> tuple[str, ...]:
         """The stations that have machines of the type."""
-        turn = lcm(len(self.spec.lines or "1"), len(self.spec.stations or "1"))
-        return tuple(dict.fromkeys(self.spec.station(number) for number in range(1, min(self.count, turn) + 1)))
+        lines, stations = self.machine_type.lines, self.machine_type.stations
+        turn = lcm(len(lines or "1"), len(stations or "1"))
+        numbers = range(1, min(self.count, turn) + 1)
+        return tuple(dict.fromkeys(self.machine_type.station(number) for number in numbers))
+
+    @property
+    def job(self) -> JobType:
+        """What the machines make. Raises ValueError where they make nothing; no key reports a job then."""
+        if self.machine_type.job is None:
+            raise ValueError(f"{self.machine_type.key} makes nothing")
+        return self.machine_type.job
 
     @property
     def results(self) -> tuple[str, ...]:
         """The results that its jobs may have."""
-        return tuple(result for result, weight in self.spec.results.items() if weight)
+        return tuple(result for result, weight in self.job.results.items() if weight)
 
     @property
     def shortest_ms(self) -> int:
         """The shortest producing time of a job, in milliseconds."""
-        return ceil(milliseconds(self.config.job_seconds(self.spec)[0]))
+        return ceil(milliseconds(self.config.job_seconds(self.machine_type)[0]))
 
 
-def field_of(source: FieldSource, name: str, context: MachineTypeContext) -> FieldSpec:
-    """Return the specification of the key `name`, which reports a source."""
-    meaning = source.meaning.format(product=context.declared.product, producing=context.spec.producing_state)
-    return replace(_SPECS[source](name, meaning, context), role=source)
+def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
+    """Return the specification of a key of a message."""
+    machine_type = context.machine_type
+    product = machine_type.job.product if machine_type.job else ""
+    meaning = field.source.meaning.format(product=product, producing=machine_type.producing_state)
+    if field.source is FieldSource.CONSTANT:
+        return replace(_constant(field), role=field.source)
+    return replace(_SPECS[field.source](field.name, meaning, context), role=field.source)
 
 
 def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
@@ -117,12 +135,12 @@ def dispatch_fields(spec: Dispatch, *, traced: bool) -> tuple[FieldSpec, ...]:
 def report_fields(contexts: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ...]:
     """Return the keys of an OEE report."""
     types = list(contexts)
-    ids = "|".join(id_pattern(each.declared)[1:-1] for each in types)
+    ids = "|".join(id_pattern(each.machine_type)[1:-1] for each in types)
     ideals = [each.shortest_ms / 1000 for each in types]
     return (
         TIMESTAMP,
         FieldSpec("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
-        _text("machine_type", "Its type's key in the plant's YAML.", tuple(each.declared.key for each in types)),
+        _text("machine_type", "Its type's key in the plant's YAML.", tuple(each.machine_type.key for each in types)),
         FieldSpec("planned_seconds", "number", "Time since the start, except planned stops.", unit="s", minimum=0),
         FieldSpec(
             "producing_seconds", "number", "Time in the producing state, in which jobs advance.", unit="s", minimum=0
@@ -146,9 +164,9 @@ def report_fields(contexts: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ..
     )
 
 
-def id_pattern(declared: MachineType) -> str:
+def id_pattern(machine_type: MachineType) -> str:
     """Return the regular expression of a type's machine ids: numbers are padded; longer numbers make longer ids."""
-    parts = Formatter().parse(declared.machine_id)
+    parts = Formatter().parse(machine_type.machine_id)
     text = "".join(literal_pattern(head) + (_digits(form) if name else "") for head, name, form, _ in parts)
     return f"^{text}$"
 
@@ -160,9 +178,9 @@ def _digits(form: str | None) -> str:
 
 def _job_pattern(context: MachineTypeContext) -> str:
     """Return the regular expression of job ids: head of a kind, code of the type, number of the machine, ten digits."""
-    heads = {context.declared.id_head(kind) for kind in context.spec.job_kinds}
+    heads = {context.job.id_head(kind) for kind in context.job.kinds}
     either = "|".join(map(literal_pattern, sorted(heads)))
-    return f"^(?:{either}){context.declared.type_code}[0-9]{{11,}}$"
+    return f"^(?:{either}){context.job.type_code}[0-9]{{11,}}$"
 
 
 def _text(name: str, description: str, enum: tuple[str, ...], *, nullable: bool = False) -> FieldSpec:
@@ -174,7 +192,7 @@ def _share(name: str, description: str, maximum: float) -> FieldSpec:
 
 
 def _machine_id(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
-    return FieldSpec(name, "string", meaning, pattern=id_pattern(context.declared))
+    return FieldSpec(name, "string", meaning, pattern=id_pattern(context.machine_type))
 
 
 def _station(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
@@ -186,7 +204,9 @@ def _status(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
 
 
 def _job_kind(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
-    return _text(name, meaning, tuple(context.spec.job_kinds), nullable=context.starves)
+    return _text(
+        name, meaning, tuple(kind for kind, weight in context.job.kinds.items() if weight), nullable=context.starves
+    )
 
 
 def _finished_id(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
@@ -204,7 +224,7 @@ def _finished_result(name: str, meaning: str, context: MachineTypeContext) -> Fi
 
 
 def _finished_issues(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
-    most = max(getattr(context.spec, "issues_range", (0, 0))) if context.declared.defective in context.results else 0
+    most = max((most for result, (_, most) in context.job.issues.items() if result in context.results), default=0)
     return FieldSpec(name, "integer", meaning, minimum=0, maximum=most)
 
 
@@ -215,6 +235,19 @@ def _finished_consumed(name: str, meaning: str, _context: MachineTypeContext) ->
 def _current_id(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     text = f"{meaning}; null while it waits for material." if context.starves else f"{meaning}."
     return FieldSpec(name, "string", text, nullable=context.starves, pattern=_job_pattern(context))
+
+
+def _sequence(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpec:
+    return FieldSpec(name, "integer", meaning, minimum=1)
+
+
+def _constant(field: Field) -> FieldSpec:
+    value: str | float | bool = json.loads(field.detail)
+    kind = next(name for types, name in _JSON_TYPES.items() if isinstance(value, types))
+    return FieldSpec(field.name, kind, field.source.meaning, enum=(value,))
+
+
+_JSON_TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 def _progress(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpec:
@@ -233,5 +266,6 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.FINISHED_CONSUMED: _finished_consumed,
     FieldSource.CURRENT_ID: _current_id,
     FieldSource.PROGRESS: _progress,
+    FieldSource.SEQUENCE: _sequence,
 }
 """How to describe the values of each source; a test checks that none is missing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from plant.definition.field_sources import FieldSource
+from plant.definition.machine_types.field_sources import FieldSource
 
 _SYNTAX: Final = {ord(character): f"\\{character}" for character in "^$\\.*+?()[]{}|/"}
 

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from plant.definition.errors import LONGEST_SHOWN, Violation, describe_value, quote, suggestion
-from plant.definition.value_types import ListOf, Names, NonEmptyListOf, Spec, described
+from plant.definition.document.errors import LONGEST_SHOWN, Violation, describe_value, quote, suggestion
+from plant.definition.document.value_types import ListOf, Names, NonEmptyListOf, Spec, described
 
 T = TypeVar("T")
 _Entry = Mapping[str, Any]

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from plant.definition.document.library_files import sections
+from plant.definition.document.value_types import Count, Name, Spec
 from plant.definition.flow_line import Line
-from plant.definition.library import section
-from plant.definition.value_types import Count, Name, Spec
 
 Pieces = Annotated[int, Field(ge=0, le=1000)]
 Bill = dict[Name, Pieces]
@@ -120,7 +120,8 @@ class FlowSpec(Spec):
 @cache
 def library_flow() -> FlowSpec:
     """Return the flow of the library, whose edges a plant has that gives none of its own."""
-    return FlowSpec.model_validate(section("flow"))
+    (only,) = sections("flow")
+    return FlowSpec.model_validate(only)
 
 
 def library_assembler() -> str:

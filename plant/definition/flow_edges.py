@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from plant.definition.flow_config import OTHER_PLACES, SAME, FlowSpec, library_assembler, library_flow
 from plant.definition.flow_line import Line, StageSpec
+from plant.definition.machine_types.machine_type import MachineType
 
 _Bills = Mapping[str, Mapping[str, int]]
 
@@ -49,6 +50,12 @@ class Edges(NamedTuple):
     def repairer(self, key: str, result: str) -> str:
         """Return the stage that repairs pieces of a stage with a result that is in `repairs`."""
         return key if self.repairs[result] == SAME else self.repairs[result]
+
+    def place_of(self, key: str) -> tuple[str, ...]:
+        """Return the place below `flow` of the edges that a stage has; of a stage without sources, of its first taker."""
+        taker = next((taker for taker, sources in self.sources.items() if key in sources), key)
+        own = key if key in self.processes or key in self.assembles else taker
+        return ("processes" if own in self.processes else "assembles", own)
 
     def in_order(self) -> list[str]:
         """Return the stages, each after its sources; stages of a circle, and those after them, are left out."""
@@ -87,15 +94,11 @@ def edges_of(flow: FlowSpec, types: Sequence[str]) -> Edges:
     return Edges(sources, assembles, by_kind, processes, repairs, buffers, of_library=True)
 
 
-def line_of(flow: FlowSpec, results: Mapping[str, Collection[str]]) -> Line:
-    """Return the line of a flow without errors. results: those of the jobs of each machine type, in order."""
-    edges = edges_of(flow, [*results])
-    repairing = {
-        edges.repairer(key, result)
-        for key in edges.sources
-        for result in results.get(key, ())
-        if result in edges.repairs
-    }
+def line_of(flow: FlowSpec, types: Mapping[str, MachineType]) -> Line:
+    """Return the line of a flow without errors. types: the plant's machine types, in order."""
+    edges = edges_of(flow, [*types])
+    bad = ((key, result) for key in edges.sources for result in types[key].results if result not in types[key].good)
+    repairing = {edges.repairer(key, result) for key, result in bad if result in edges.repairs}
     stages = {key: _stage(edges, key, is_repairing=key in repairing) for key in edges.in_order()}
     targets = {result: None if key == SAME else key for result, key in edges.repairs.items()}
     repairs = {result: key for result, key in targets.items() if key is None or key in stages}

@@ -6,13 +6,15 @@ Values of a wrong type are skipped here: the models of plant.definition.flow_con
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from plant.definition.errors import Place, Violation, quote
+from plant.definition.document.errors import Place, Violation, quote
 from plant.definition.flow_config import REPLACED_BY, SAME, FlowSpec, library_assembler, library_flow, library_sources
 from plant.definition.flow_edges import Edges, edges_of
+from plant.definition.machine_types.machine_type import MachineType
+from plant.definition.machine_types.reading import MachineTypes, written_place
 
 _Data = Mapping[str, Any]
 
@@ -21,39 +23,16 @@ _NO_STAGE: Final = "is no stage: no edge names it"
 _MOST_LISTED: Final = 9
 
 
-class JobNames(NamedTuple):
-    """The names of a machine type that the flow may use. kinds_place: where the kinds of its jobs are listed."""
-
-    kinds_place: str
-    kinds: Sequence[str]
-    results: Collection[str]
-
-
-def job_names(data: _Data, lists: Mapping[str, tuple[str, str]]) -> dict[str, JobNames]:
-    """Return the names in a plant's plain data that a flow may use, of each of its machine types.
-
-    lists: the keys of the kinds and of the results of a type's jobs, by type, in order.
-    """
-    types = _mapping(data, "message_types")
-    return {
-        key: JobNames(
-            f"{key}.{kinds}", _names(_mapping(types, key).get(kinds)), _names(_mapping(types, key).get(results))
-        )
-        for key, (kinds, results) in lists.items()
-        if key in types
-    }
-
-
-def broken(data: _Data, types: Mapping[str, JobNames]) -> Iterator[Violation]:
-    """Yield the broken rules of `flow:` in a plant's plain data. types: its machine types, in order."""
+def broken(data: _Data, types: MachineTypes) -> Iterator[Violation]:
+    """Yield the broken rules of `flow:` in a plant's plain data. types: its machine types."""
     if not isinstance(data.get("flow"), dict):
         return
-    flow, keys = data["flow"], list(types)
+    flow, keys = data["flow"], list(dict.fromkeys((*types.types, *types.entries)))
     edges = edges_of(_readable(flow), keys)
     mixed = [*_double_keys(flow), *_unknown_parts(flow)]
     unknown = [*_unknown_types(flow, keys)]
-    circles = [*_circles(edges)] if types and not mixed else []
-    is_whole = types and not (mixed or unknown or circles)
+    circles = [*_circles(edges)] if keys and not mixed else []
+    is_whole = keys and not (mixed or unknown or circles)
     found = chain(
         mixed,
         unknown,
@@ -62,7 +41,7 @@ def broken(data: _Data, types: Mapping[str, JobNames]) -> Iterator[Violation]:
         _unknown_products(flow, _mapping(data, "message_types", "customer_order")),
         _unknown_kinds(flow, types),
         _two_kinds_of_edge(flow),
-        _broken_line(flow, edges, data, types) if is_whole else (),
+        _broken_line(flow, edges, data, types.types) if is_whole else (),
     )
     yield from (violation._replace(place=("flow", *violation.place)) for violation in found)
 
@@ -93,13 +72,14 @@ def _unknown_products(flow: _Data, order: _Data) -> Iterator[Violation]:
     yield from _unknown(place, _mapping(flow, *place), known, "is not in customer_order.product_types")
 
 
-def _unknown_kinds(flow: _Data, types: Mapping[str, JobNames]) -> Iterator[Violation]:
+def _unknown_kinds(flow: _Data, types: MachineTypes) -> Iterator[Violation]:
     """Check the kinds of job in both spellings, for types of the plant."""
     older = ((library_assembler(), ("parts_by_assembly_type",)),)
     newer = ((key, ("assembles_by_kind", key)) for key in _mapping(flow, "assembles_by_kind"))
     for key, place in (*older, *newer):
-        if key in types:
-            yield from _unknown(place, _mapping(flow, *place), types[key].kinds, f"is not in {types[key].kinds_place}")
+        if key in types.types:
+            kinds_place = ".".join((key, *written_place(key, ("job", "kinds"), types.entries)))
+            yield from _unknown(place, _mapping(flow, *place), types.types[key].kinds, f"is not in {kinds_place}")
 
 
 def _unknown_types(flow: _Data, types: Sequence[str]) -> Iterator[Violation]:
@@ -128,12 +108,11 @@ def _circles(edges: Edges) -> Iterator[Violation]:
             key = next((source for source in edges.sources[key] if source in left), None)
         if key in path:
             circle = [*path][[*path].index(key) :]
-            place = ("processes" if key in edges.processes else "assembles", key)
-            yield Violation(place, f"is part of a circle: {_listed((*circle, key), ' <- ')}")
+            yield Violation(edges.place_of(key), f"is part of a circle: {_listed((*circle, key), ' <- ')}")
         left -= path.keys()
 
 
-def _broken_line(flow: _Data, edges: Edges, data: _Data, types: Mapping[str, JobNames]) -> Iterator[Violation]:
+def _broken_line(flow: _Data, edges: Edges, data: _Data, types: Mapping[str, MachineType]) -> Iterator[Violation]:
     """Check what needs all edges."""
     stages = [*edges.sources]
     yield from _unknown_assemblers(flow, edges)
@@ -141,6 +120,7 @@ def _broken_line(flow: _Data, edges: Edges, data: _Data, types: Mapping[str, Job
     known_places = library_flow().buffers.keys() if edges.of_library else ()
     yield from _unknown(("buffers",), _mapping(flow, "buffers").keys() - known_places, stages, _NO_STAGE)
     yield from _wrong_repairers(flow, edges, types)
+    yield from _idle_stages(edges, data, types)
     if not stages and _has_orders(data):
         yield Violation((), "has no stages, so nothing ships what is ordered: give edges, or leave flow out")
 
@@ -164,7 +144,7 @@ def _wrong_shipper(flow: _Data, edges: Edges) -> Iterator[Violation]:
         )
 
 
-def _wrong_repairers(flow: _Data, edges: Edges, types: Mapping[str, JobNames]) -> Iterator[Violation]:
+def _wrong_repairers(flow: _Data, edges: Edges, types: Mapping[str, MachineType]) -> Iterator[Violation]:
     """Check that a type that repairs pieces has worked on them before, so that it can take them."""
     given = {result: key for result, key in _texts(_mapping(flow, "repairs")).items() if key != SAME}
     yield from _unknown_values(("repairs",), given, [*edges.sources], _NO_STAGE)
@@ -178,6 +158,14 @@ def _wrong_repairers(flow: _Data, edges: Edges, types: Mapping[str, JobNames]) -
                 yield Violation(
                     ("repairs", result), f"{quote(repairer)} cannot take pieces of {key}: it did not work on them"
                 )
+
+
+def _idle_stages(edges: Edges, data: _Data, types: Mapping[str, MachineType]) -> Iterator[Violation]:
+    """Check that the machines of each stage have jobs."""
+    for key in edges.sources:
+        is_usable = key in types and bool(_mapping(data, "message_types", key))
+        if is_usable and types[key].job is None and "job" not in _mapping(data, "message_types", key):
+            yield Violation(edges.place_of(key), f"{key} makes nothing: it has no job, so it can be no stage")
 
 
 def _has_orders(data: _Data) -> bool:

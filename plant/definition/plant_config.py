@@ -10,21 +10,24 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Final, TypeGuard, Union, get_args, get_origin
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, Field, ValidationError, create_model
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import Field, SkipValidation
+from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import calendar_config, flow_rules, rules, yaml_file
+from plant.definition import calendar_config, flow_rules, rules
 from plant.definition.calendar_config import CalendarSpec
-from plant.definition.errors import ConfigError, Place, PlantConfigError, Violation, format_place, rule_of, with_lines
-from plant.definition.flow_config import FlowSpec
-from plant.definition.flow_edges import line_of
-from plant.definition.machine_config import CncMachine, MachineSpec, Painting, Printer3d, Testing, Welding
-from plant.definition.spaceship import MACHINE_TYPES
-from plant.definition.value_types import (
+from plant.definition.document import yaml_file
+from plant.definition.document.errors import (
+    ConfigError,
+    Place,
+    PlantConfigError,
+    Violation,
+    format_place,
+    with_lines,
+)
+from plant.definition.document.validation import validated
+from plant.definition.document.value_types import (
     SHORTEST_PERIOD_SECONDS,
     YEAR_SECONDS,
     CountRange,
@@ -38,31 +41,32 @@ from plant.definition.value_types import (
     Spec,
     Topic,
 )
-from plant.definition.yaml_surprises import flag_hint
+from plant.definition.flow_config import FlowSpec
+from plant.definition.flow_edges import line_of
+from plant.definition.machine_types import reading
+from plant.definition.machine_types.library import library
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
+from plant.definition.machine_types.spellings import Entry
+from plant.definition.signals import signal_rules
+from plant.definition.signals.signal_spec import SignalSpec
 
 __all__ = [
-    "CncMachine",
     "ConfigError",
     "CustomerOrder",
     "Dispatch",
     "Global",
-    "MachineSpec",
+    "MachineType",
     "MessageTypes",
-    "Painting",
     "PlantConfig",
     "PlantConfigError",
-    "Printer3d",
-    "Testing",
-    "Welding",
     "load",
     "load_content",
     "parse",
 ]
 
-
-_DECLARED: Final = {declared.key: declared for declared in MACHINE_TYPES}
-_JOB_LISTS: Final = {key: (declared.spec.kinds_key, declared.spec.results_key) for key, declared in _DECLARED.items()}
 MOST_INITIAL_PIECES: Final = 100_000
+EVENTS: Final = ("customer_order", "dispatch", "oee")
+"""The kinds of message in `message_types` that are no machine types."""
 
 
 _ENABLED: Final = "false switches these messages off."
@@ -105,29 +109,6 @@ class OeeReport(Spec):
     topic: Topic | None = Field(None, description=_TOPIC)
 
 
-def _model_with_keys(name: str, keys: Mapping[str, tuple[object, object]]) -> type[Spec]:
-    """Return a model of a YAML mapping whose keys follow from the machine types: each with its type and default."""
-    model: type[Spec] = create_model(name, __base__=Spec, **keys)  # type: ignore[call-overload]
-    return model
-
-
-_COUNTS: Final = _model_with_keys(
-    "MachineCounts",
-    {each.counted: (MachineCount, Field(0, description=f"Number of {each.title}s.")) for each in MACHINE_TYPES},
-)
-_MACHINES: Final = _model_with_keys(
-    "MessageTypes",
-    {
-        each.key: (each.spec | None, Field(None, description=f"{each.title[:1].upper()}{each.title[1:]}s."))
-        for each in MACHINE_TYPES
-    },
-)
-
-
-class MachineCounts(_COUNTS):  # type: ignore[valid-type, misc]
-    """Number of machines of each type."""
-
-
 class Global(Spec):
     """Settings of the whole plant.
 
@@ -141,11 +122,17 @@ class Global(Spec):
     target_rate: Rate | None = Field(
         None, description="Regular messages per second of all machines together, to which their periods are scaled."
     )
-    machine_counts: MachineCounts = Field(description="Number of machines of each type.")
+    machine_counts: dict[Name, MachineCount] = Field({}, description="Number of machines of each type.")
 
 
-class MessageTypes(_MACHINES):  # type: ignore[valid-type, misc]
-    """The kinds of message; a kind that is left out is not emitted."""
+class MessageTypes(Spec):
+    """The kinds of message; a kind that is left out is not emitted.
+
+    machines: the machine types by key, in their order.  entries: the same as they were written.
+    """
+
+    machines: SkipJsonSchema[Annotated[Mapping[str, MachineType], SkipValidation]] = Field({}, exclude=True)
+    entries: SkipJsonSchema[Annotated[Mapping[str, Entry], SkipValidation]] = Field({}, exclude=True)
 
     customer_order: CustomerOrder | None = Field(None, description="Orders, placed at random.")
     dispatch: Dispatch | None = Field(None, description="Dispatches, each of the oldest open order.")
@@ -155,8 +142,11 @@ class MessageTypes(_MACHINES):  # type: ignore[valid-type, misc]
 class PlantConfig(Spec):
     """A whole plant. `global_` is the YAML's `global`."""
 
-    global_: Global = Field(alias="global", description="Settings of the whole plant.")
+    global_: Global = Field(default_factory=Global, alias="global", description="Settings of the whole plant.")
     message_types: MessageTypes = Field(description="The kinds of message; a kind that is left out is not emitted.")
+    plant_signals: dict[Name, SignalSpec] = Field(
+        {}, description="Signals of the whole plant, such as the outdoor temperature; formulas use them as plant.NAME."
+    )
     calendar: CalendarSpec | None = Field(
         None, description="When the plant works: shifts, breaks, holidays, maintenance. Without it, always."
     )
@@ -164,45 +154,75 @@ class PlantConfig(Spec):
         None, description="Parts move from machine to machine. Without it, machines do not depend on each other."
     )
 
-    def machines(self) -> list[tuple[str, MachineSpec, int]]:
-        """Return key, specification and number of machines of each type that reports, in a fixed order."""
-        return [(key, spec, count) for key, spec, count in self.declared() if spec.reports and count]
+    def machines(self) -> list[tuple[str, MachineType, int]]:
+        """Return each machine type that reports, with its key and number of machines, in a fixed order."""
+        return [(key, each, count) for key, each, count in self.declared() if each.reports and count]
 
-    def declared(self) -> list[tuple[str, MachineSpec, int]]:
+    def declared(self) -> list[tuple[str, MachineType, int]]:
         """Return the same for all machine types in the YAML, including those that do not report."""
-        found = ((each.key, self.spec(each.key), self.count(each.key)) for each in MACHINE_TYPES)
-        return [(key, spec, count) for key, spec, count in found if spec is not None]
+        return [(key, each, self.count(key)) for key, each in self.message_types.machines.items()]
 
-    def spec(self, key: str) -> MachineSpec | None:
-        """Return the specification of a machine type; None if the YAML does not have the type."""
-        spec: MachineSpec | None = getattr(self.message_types, key)
-        return spec
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of message in the YAML."""
+        events = (name for name in EVENTS if getattr(self.message_types, name) is not None)
+        return [*(each.kind for each in self.message_classes()), *events]
+
+    def message_classes(self) -> Iterator[MessageClass]:
+        """Yield every class of messages of the machine types in the YAML."""
+        for machine_type in self.message_types.machines.values():
+            yield from machine_type.messages
+
+    def message_class(self, kind: str) -> MessageClass | None:
+        """Return a class of messages of a machine type by its kind; None if there is none."""
+        machine_type = self.message_types.machines.get(kind.partition(".")[0])
+        classes = machine_type.messages if machine_type else ()
+        return next((each for each in classes if each.kind == kind), None)
+
+    @property
+    def time_zone(self) -> str:
+        """The time zone of days and hours in signals: the calendar's, otherwise UTC."""
+        return self.calendar.time_zone if self.calendar else "UTC"
+
+    def machine_type(self, key: str) -> MachineType | None:
+        """Return a machine type; None if the YAML does not have it."""
+        return self.message_types.machines.get(key)
 
     def count(self, key: str) -> int:
-        """Return the number of machines of a type, even if the YAML does not have the type."""
-        count: int = getattr(self.global_.machine_counts, _DECLARED[key].counted)
+        """Return the number of machines of a type; a type of the library may be counted without an entry."""
+        counts, known = self.global_.machine_counts, library().get(key)
+        counted = counts.get(key, counts.get(known.counted_as or key) if known else None)
+        return self._count_of_entry(key) if counted is None else counted
+
+    def _count_of_entry(self, key: str) -> int:
+        usual: int = library()[key].entry.get("count", 1) if key in library() else 1
+        count: int = self.message_types.entries.get(key, {}).get("count", usual)
         return count
 
-    def period_seconds(self, spec: MachineSpec) -> float:
-        """Return the seconds between two regular messages of a machine; inf at weight 0."""
-        return self._period_by_weight(spec) * self._period_factor
+    def place_of_results(self, key: str) -> str:
+        """Return the place of a type's results in the YAML, below `message_types`."""
+        return ".".join((key, *reading.written_place(key, ("job", "results"), self.message_types.entries)))
 
-    def job_seconds(self, spec: MachineSpec) -> tuple[float, float]:
+    def period_seconds(self, machine_type: MachineType) -> float:
+        """Return the seconds between two regular messages that report a machine's jobs; inf at weight 0."""
+        return self.class_period_seconds(machine_type.main)
+
+    def class_period_seconds(self, message_class: MessageClass) -> float:
+        """Return the seconds between two regular messages of a class; inf without any."""
+        return message_class.period_by_weight(self.global_.base_interval) * self._period_factor
+
+    def job_seconds(self, machine_type: MachineType) -> tuple[float, float]:
         """Return the shortest and longest producing time of a job in seconds; jobs are uniform in this range."""
-        return spec.job_seconds(self._period_by_weight(spec))
+        return machine_type.job_seconds(machine_type.main.period_by_weight(self.global_.base_interval))
 
     @property
     def _period_factor(self) -> float:
         """The factor of every period by which the plant reaches its target rate."""
         target = self.global_.target_rate
-        rate = math.fsum(count / self._period_by_weight(spec) for _, spec, count in self.machines())
+        interval = self.global_.base_interval
+        classes = ((each, count) for _, machine_type, count in self.machines() for each in machine_type.messages)
+        rate = math.fsum(count / each.period_by_weight(interval) for each, count in classes)
         return rate / target if target and rate else 1.0
-
-    def _period_by_weight(self, spec: MachineSpec) -> float:
-        """Return the configured period, otherwise ten base intervals divided by the weight."""
-        if spec.report_seconds is not None:
-            return spec.report_seconds
-        return self.global_.base_interval * 10 / spec.frequency_weight if spec.frequency_weight else math.inf
 
 
 def parse(
@@ -217,23 +237,72 @@ def parse(
     file, lines: the source of the data.  violations: errors found when reading it.
     flags: the words that were read as true or false, as typed.
     """
-    config, wrong = _validated(data, flags or {})
-    wrong = [*violations, *wrong, *rules.broken(data, {key: declared.spec for key, declared in _DECLARED.items()})]
-    wrong += calendar_config.broken(data.get("calendar"), list(_DECLARED))
-    wrong += flow_rules.broken(data, flow_rules.job_names(data, _JOB_LISTS))
-    config = _with_line(config) if config and not wrong else config
+    flags, kinds = flags or {}, data.get(reading.SECTION)
+    machines, events = _divided(kinds)
+    types, wrong_types = reading.read(machines, _base_interval(data), _plant_signals(data), flags)
+    others = {reading.SECTION: events} if isinstance(kinds, dict) else {}
+    config, wrong = validated(PlantConfig, {**data, **others}, flags)
+    wrong = [*violations, *wrong, *wrong_types, *rules.broken(data), *_wrong_counts(data, types.entries)]
+    wrong += _wrong_plant_signals(data)
+    wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
+    wrong += flow_rules.broken(data, types)
+    config = _complete(config, types) if config and not wrong else config
     wrong += [*_impossible_rate(config), *_too_many_initial_pieces(config)] if config and not wrong else ()
     if config is None or wrong:
         raise PlantConfigError(with_lines(wrong, file, lines or {}))
     return config
 
 
-def _with_line(config: PlantConfig) -> PlantConfig:
-    """Return a configuration with the line that follows from its flow and its machine types."""
-    if config.flow is None:
-        return config
-    line = line_of(config.flow, {key: spec.results for key, spec, _ in config.declared()})
-    return config.model_copy(update={"flow": config.flow.with_line(line)})
+def _divided(kinds: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the entries of machine types, and those of other kinds of message."""
+    entries = kinds if isinstance(kinds, dict) else {}
+    return (
+        {key: entry for key, entry in entries.items() if key not in EVENTS},
+        {key: entry for key, entry in entries.items() if key in EVENTS},
+    )
+
+
+def _complete(config: PlantConfig, types: reading.MachineTypes) -> PlantConfig:
+    """Return a configuration with its machine types, and with the line that follows from them and its flow."""
+    kinds = config.message_types.model_copy(update={"machines": types.types, "entries": types.entries})
+    flow = config.flow and config.flow.with_line(line_of(config.flow, types.types))
+    return config.model_copy(update={"message_types": kinds, "flow": flow})
+
+
+def _base_interval(data: Mapping[str, Any]) -> float:
+    """Return the base interval in plain data; the default if it is wrong, which the models report."""
+    section = data.get("global")
+    interval = section.get("base_interval", 1.0) if isinstance(section, dict) else 1.0
+    usable = isinstance(interval, int | float) and not isinstance(interval, bool) and 1e-12 <= interval <= 1e12
+    return float(interval) if usable else 1.0
+
+
+def _plant_signals(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    signals = data.get("plant_signals")
+    return signals if isinstance(signals, dict) else {}
+
+
+def _wrong_plant_signals(data: Mapping[str, Any]) -> Iterator[Violation]:
+    for each in signal_rules.broken_plant_signals(_plant_signals(data)):
+        yield each._replace(place=("plant_signals", *each.place))
+
+
+def _wrong_counts(data: Mapping[str, Any], entries: Mapping[str, Entry]) -> Iterator[Violation]:
+    """Check that each name in `machine_counts` is a type's, and that no type is counted twice."""
+    section = data.get("global")
+    given = section.get("machine_counts") if isinstance(section, dict) else None
+    counts: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    names = {key: known.counted_as or key for key, known in library().items()}
+    known = list(dict.fromkeys((*names.values(), *names, *entries)))
+    place = ("global", "machine_counts")
+    for name in counts:
+        if name not in known:
+            yield Violation((*place, name), "is an unknown key", known)
+        key = next((key for key, other in names.items() if name == other), name)
+        if key != name and key in counts:
+            yield Violation((*place, name), f"is another name of {key}: give only one of them")
+        if "count" in entries.get(key, {}):
+            yield Violation((*place, name), f"is the same as {reading.SECTION}.{key}.count: give only one of them")
 
 
 def load(path: str | Path) -> PlantConfig:
@@ -256,7 +325,8 @@ def _config(read: Callable[[], yaml_file.Document], file: str) -> PlantConfig:
 
 def _impossible_rate(config: PlantConfig) -> Iterator[Violation]:
     """Check that no machine reports more than once a millisecond, or less than once a year, at the target rate."""
-    periods = [config.period_seconds(spec) for _, spec, _ in config.machines()]
+    classes = (each for _, machine_type, _ in config.machines() for each in machine_type.messages if each.is_regular)
+    periods = [config.class_period_seconds(each) for each in classes]
     target, place = config.global_.target_rate, ("global", "target_rate")
     if target and periods and min(periods) < SHORTEST_PERIOD_SECONDS:
         most = target * min(periods) / SHORTEST_PERIOD_SECONDS
@@ -273,65 +343,3 @@ def _too_many_initial_pieces(config: PlantConfig) -> Iterator[Violation]:
     if pieces > MOST_INITIAL_PIECES:
         rule = f"puts {pieces:,} pieces into the buffers at the start: must be at most {MOST_INITIAL_PIECES:,}"
         yield Violation(("flow", "initial_fill"), rule)
-
-
-def _validated(data: Mapping[str, Any], flags: Mapping[Place, str]) -> tuple[PlantConfig | None, list[Violation]]:
-    try:
-        return PlantConfig.model_validate(dict(data)), []
-    except ValidationError as error:
-        return None, [_violation(each, flags) for each in error.errors(include_url=False) if not _is_reported(each)]
-
-
-def _is_reported(error: ErrorDetails) -> bool:
-    """Return whether the value is empty or unreadable, for which there is a violation already."""
-    return error["type"] != "extra_forbidden" and (error["input"] is None or error["input"] is yaml_file.UNREAD)
-
-
-def _place(error: ErrorDetails) -> Place:
-    """Return the place of an error; for a key, pydantic adds one more step."""
-    return error["loc"][:-1] if error["loc"][-1:] == ("[key]",) else error["loc"]
-
-
-def _violation(error: ErrorDetails, flags: Mapping[Place, str]) -> Violation:
-    place = _place(error)
-    if error["type"] == "extra_forbidden":
-        return Violation(place, "is an unknown key", _known_keys(place[:-1]))
-    no_text = error["type"] in {"string_type", "value_error"} and isinstance(error["input"], bool)
-    return Violation(
-        place, rule_of(error) + (flag_hint(flags[place], error["input"]) if no_text and place in flags else "")
-    )
-
-
-def _known_keys(place: Place) -> list[str]:
-    """Return the valid keys of a mapping; none if they are not known, as below a name chosen by the user."""
-    annotation: object = PlantConfig
-    for step in place:
-        annotation = next(_types_below(annotation, step), None)
-    return [name for model in _alternatives(annotation) if _is_model(model) for name in _fields(model)]
-
-
-def _types_below(annotation: object, step: str | int) -> Iterator[object]:
-    """Yield the types of values one step below a value of that type."""
-    for each in _alternatives(annotation):
-        if _is_model(each):
-            yield from (field.annotation for name, field in _fields(each).items() if name == step)
-        elif get_origin(each) in (dict, tuple, list):
-            yield get_args(each)[1 if get_origin(each) is dict else 0]
-
-
-def _alternatives(annotation: object) -> Iterator[object]:
-    """Yield the types that an annotation allows."""
-    if get_origin(annotation) is Annotated:
-        yield from _alternatives(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, UnionType):
-        yield from (each for choice in get_args(annotation) for each in _alternatives(choice))
-    else:
-        yield annotation
-
-
-def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {field.alias or name: field for name, field in model.model_fields.items()}

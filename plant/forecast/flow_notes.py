@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plant.definition.errors import quote, suggestion
+from plant.definition.document.errors import quote, suggestion
 from plant.definition.flow_config import FlowSpec
 from plant.definition.plant_config import PlantConfig
 
@@ -27,8 +27,8 @@ def _useless_stages(flow: FlowSpec) -> Iterator[str]:
 
 def _unknown_results(config: PlantConfig, flow: FlowSpec) -> Iterator[str]:
     """Yield a note on each result in `repairs` that no job of the line has."""
-    specs = ((key, config.spec(key)) for key in flow.line.stages)
-    known = list(dict.fromkeys(result for _, spec in specs if spec for result in spec.results))
+    types = (config.machine_type(key) for key in flow.line.stages)
+    known = list(dict.fromkeys(result for each in types if each for result in each.results))
     for result in flow.repairs:
         if known and result not in known:
             yield f"flow.repairs: no job of the line has the result {quote(result)}; {suggestion(result, known)}"

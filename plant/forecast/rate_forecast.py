@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from plant.definition.errors import quote
-from plant.definition.machine_type import MachineType
-from plant.definition.plant_config import CustomerOrder, Dispatch, MachineSpec, PlantConfig, PlantConfigError, load
-from plant.definition.spaceship import MACHINE_TYPES
-from plant.definition.value_types import MOST_EVENTS_PER_HOUR
+from plant.definition.document.errors import quote
+from plant.definition.document.value_types import MOST_EVENTS_PER_HOUR
+from plant.definition.machine_types.library import library
+from plant.definition.machine_types.machine_type import JobType, MachineType, MessageClass
+from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
 from plant.forecast.flow_notes import flow_notes
 from plant.forecast.throughput import bottleneck, jobs_per_hour, units_per_order
 
@@ -40,19 +40,19 @@ class TypeForecast:
     machines: their number; None for orders, dispatches and OEE reports.
     period_seconds: between two regular messages of a machine, or two events on average; inf if there are none.
     regular_per_second: messages at that period.
-    job_messages_per_second: additional messages for jobs that finish between two regular ones.
+    extra_per_second: additional messages, for jobs that finish between two regular ones, or changes of the state.
     """
 
     key: str
     machines: int | None
     period_seconds: float
     regular_per_second: float
-    job_messages_per_second: float = 0.0
+    extra_per_second: float = 0.0
 
     @property
     def per_second(self) -> float:
         """All messages per second."""
-        return self.regular_per_second + self.job_messages_per_second
+        return self.regular_per_second + self.extra_per_second
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,13 @@ class Forecast:
     """The messages of a plant in the long run. notes: sentences on what the author of the YAML may not expect."""
 
     types: tuple[TypeForecast, ...]
+    machine_count: int
     notes: tuple[str, ...]
 
     @property
     def machines(self) -> int:
         """Number of machines that send messages."""
-        return sum(each.machines or 0 for each in self.types)
+        return self.machine_count
 
     @property
     def per_second(self) -> float:
@@ -83,9 +84,10 @@ class Forecast:
 
 def forecast(config: PlantConfig) -> Forecast:
     """Return the forecast of a plant."""
-    machines = [_machine_type(config, key, spec, count) for key, spec, count in config.declared()]
+    machines = [each for _, spec, count in config.declared() for each in _machine_type(config, spec, count)]
     others = (*_events(config), *_reports(config))
-    return Forecast((*machines, *others), tuple(_notes(config, machines)))
+    count = sum(count for _, _, count in config.machines())
+    return Forecast((*machines, *others), count, tuple(_notes(config, machines)))
 
 
 def check(
@@ -105,13 +107,21 @@ def check(
         return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"
 
 
-def _machine_type(config: PlantConfig, key: str, spec: MachineSpec, count: int) -> TypeForecast:
-    if not spec.reports:
-        return TypeForecast(key, 0, math.inf, 0.0)
-    period = config.period_seconds(spec)
-    shortest, _ = config.job_seconds(spec)
-    jobs = jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
-    return TypeForecast(key, count, period, count / period, jobs if shortest < period else 0.0)
+def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterator[TypeForecast]:
+    """Yield the forecast of each class of a type's messages."""
+    for each in spec.messages:
+        if not spec.enabled or not (each.is_regular or each.on_change):
+            yield TypeForecast(each.kind, 0, math.inf, 0.0)
+        else:
+            yield _message_class(config, spec, each, count)
+
+
+def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
+    period = config.class_period_seconds(each)
+    extra = count * spec.changes_per_second if each.on_change else 0.0
+    if each is spec.main and spec.job and config.job_seconds(spec)[0] < period < math.inf:
+        extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
+    return TypeForecast(each.kind, count, period, count / period, extra)
 
 
 def _events(config: PlantConfig) -> Iterator[TypeForecast]:
@@ -166,25 +176,25 @@ def _events_per_hour(event: CustomerOrder | Dispatch | None) -> float | None:
 
 def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
-        if each.job_messages_per_second:
-            yield _job_message_note(config, each)
-    for key in (declared.key for declared in MACHINE_TYPES):
-        if config.spec(key) is None and (count := config.count(key)):
+        if each.extra_per_second and (spec := config.machine_type(each.key)) and spec.job:
+            yield _job_message_note(config, spec, each)
+    for key in library():
+        if config.machine_type(key) is None and (count := config.count(key)):
             yield f"{key}: {count:,} counted, but message_types does not describe it, so its machines send no messages."
-    for declared in MACHINE_TYPES:
-        if (spec := config.spec(declared.key)) is not None:
-            yield from _result_notes(declared, spec)
+    for key, machine_type, _ in config.declared():
+        if machine_type.job:
+            yield from _result_notes(config.place_of_results(key), machine_type.job)
     yield from flow_notes(config)
     yield from _order_notes(config)
 
 
-def _result_notes(declared: MachineType, spec: MachineSpec) -> Iterator[str]:
+def _result_notes(place: str, job: JobType) -> Iterator[str]:
     """Yield notes on a distribution of results in which nothing is good, or a name may be misspelled."""
-    place, good = f"{declared.key}.{spec.results_key}", ", ".join(sorted(declared.good))
-    for result in spec.results.keys() - declared.good:
-        if near := difflib.get_close_matches(result, declared.good, n=1, cutoff=_MISSPELLED_SIMILARITY):
+    good = ", ".join(sorted(job.good))
+    for result in job.results.keys() - job.good:
+        if near := difflib.get_close_matches(result, job.good, n=1, cutoff=_MISSPELLED_SIMILARITY):
             yield f"{place}: {quote(result)} does not count as good; did you mean {near[0]}?"
-    if not any(weight for result, weight in spec.results.items() if result in declared.good):
+    if not any(weight for result, weight in job.results.items() if result in job.good):
         yield f"{place}: no result counts as good, so quality is 0; good are {good}."
 
 
@@ -224,22 +234,21 @@ def _suggested_rate(orders: float, dispatches: float) -> str:
     return f"orders_per_hour: {_rounded_up(dispatches / 1.5)}"
 
 
-def _job_message_note(config: PlantConfig, each: TypeForecast) -> str:
-    [spec] = (spec for key, spec, _ in config.declared() if key == each.key)
+def _job_message_note(config: PlantConfig, spec: MachineType, each: TypeForecast) -> str:
     shortest = config.job_seconds(spec)[0]
     return (
         f"{each.key}: jobs may take only {shortest:g} s, but regular messages are {each.period_seconds:.3g} s apart, so"
-        f" each finished job gets a message of its own ({_brief(each.job_messages_per_second)} additional messages/s)."
+        f" each finished job gets a message of its own ({_brief(each.extra_per_second)} additional messages/s)."
         f" {_remedy(config, spec, shortest)} avoids that."
     )
 
 
-def _remedy(config: PlantConfig, spec: MachineSpec, shortest: float) -> str:
+def _remedy(config: PlantConfig, spec: MachineType, shortest: float) -> str:
     """Return the setting with which the period is no longer than the shortest job, rounded up to three digits."""
     if config.global_.target_rate is not None:
         rate = config.global_.target_rate * config.period_seconds(spec) / shortest
         return f"target_rate: {_rounded_up(rate)}"
-    if spec.report_seconds is not None:
+    if spec.main.report_seconds is not None:
         return f"report_seconds: {shortest:g}"
     return f"frequency_weight: {_rounded_up(config.global_.base_interval * 10 / shortest)}"
 

@@ -12,12 +12,9 @@ from typing import Final, NamedTuple
 
 from plant.definition.flow_config import FlowSpec
 from plant.definition.flow_line import Line, StageSpec
-from plant.definition.machine_config import MachineSpec
+from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, PlantConfig
-from plant.definition.spaceship import MACHINE_TYPES
 from plant.orders import MOST_ITEMS
-
-_GOOD: Final = {declared.key: declared.good for declared in MACHINE_TYPES}
 
 _SMALLEST_SHARE: Final = 1e-9
 """Stands for the share of good pieces of a stage that makes none."""
@@ -38,9 +35,9 @@ def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
     return min(bounds, key=lambda each: each.units_per_hour)
 
 
-def jobs_per_hour(config: PlantConfig, spec: MachineSpec, count: int) -> float:
+def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
     """Return the jobs an hour of `count` machines of a type, if nothing from outside stops them."""
-    mean_seconds = sum(config.job_seconds(spec)) / 2 * spec.lengthening
+    mean_seconds = sum(config.job_seconds(spec)) / 2 * spec.losses.lengthening
     return count * spec.shares.get(spec.producing_state, 0.0) * 3600 / mean_seconds
 
 
@@ -52,17 +49,17 @@ def units_per_order(order: CustomerOrder, flow: FlowSpec) -> float:
     return items * math.fsum(units) / kinds
 
 
-def _jobs_per_unit(specs: Mapping[str, MachineSpec], line: Line) -> dict[str, float]:
+def _jobs_per_unit(specs: Mapping[str, MachineType], line: Line) -> dict[str, float]:
     """Return the jobs of each stage per shipped unit, including rework and scrap; computed from the last stage."""
     needed = dict.fromkeys(line.stages, 0.0)
     repaired = dict.fromkeys(line.stages, 0.0)
     wanted = {key: float(key == line.ships) for key in line.stages}
     for key, stage in reversed([*line.stages.items()]):
         shares = _shares(specs[key]) if key in specs else {}
-        good = math.fsum(share for result, share in shares.items() if result in _GOOD[key])
+        good = math.fsum(share for result, share in shares.items() if result in specs[key].good)
         needed[key] = jobs = wanted[key] / (good or _SMALLEST_SHARE)
         for result, share in shares.items():
-            if result in line.repairs and result not in _GOOD[key]:
+            if result in line.repairs and result not in specs[key].good:
                 repaired[line.repairs[result] or key] += jobs * share
         new = max(0.0, jobs - repaired[key])
         for source, pieces in _mean_bill(stage, specs.get(key)).items():
@@ -70,12 +67,12 @@ def _jobs_per_unit(specs: Mapping[str, MachineSpec], line: Line) -> dict[str, fl
     return needed
 
 
-def _shares(spec: MachineSpec) -> dict[str, float]:
+def _shares(spec: MachineType) -> dict[str, float]:
     total = math.fsum(spec.results.values())
     return {result: weight / total for result, weight in spec.results.items()}
 
 
-def _mean_bill(stage: StageSpec, spec: MachineSpec | None) -> dict[str, float]:
+def _mean_bill(stage: StageSpec, spec: MachineType | None) -> dict[str, float]:
     """Return the mean number of pieces of each source that a new job of a stage takes. spec: None without machines."""
-    bills = [stage.bill(kind) for kind in spec.job_kinds] if spec else [stage.usual_bill]
+    bills = [stage.bill(kind) for kind in spec.kinds] if spec else [stage.usual_bill]
     return {source: sum(bill.get(source, 0) for bill in bills) / len(bills) for source in stage.sources}

@@ -1,1 +1,1 @@
-"""Machines: states, jobs, losses, and the schedule of their messages."""
+"""Machines: states, jobs, losses, and what a message of theirs has."""

@@ -11,8 +11,7 @@ import json
 from math import ceil
 from typing import Final, NamedTuple
 
-from plant.definition.machine_config import MachineSpec
-from plant.definition.machine_type import MachineType
+from plant.definition.machine_types.machine_type import JobType, LossesType
 from plant.machines.speed_losses import Losses
 from plant.random_stream import WORD_TO_UNIT, RandomStream, WeightedChoice, between_by_size
 
@@ -20,6 +19,7 @@ NULL: Final = b"null"
 NONE: Final = b"0"
 MS_PER_JOB_NUMBER: Final = 100
 """Job numbers start at the tenths of a second since 1970. No job is shorter, so a later run does not reuse numbers."""
+_ENDLESS_MS: Final = 2**61
 _TENTHS: Final = tuple(b"%d.%d" % divmod(tenths, 10) for tenths in range(2000))
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -72,19 +72,21 @@ class Jobs:
     """The jobs of one machine type, to draw from. shortest_ms, longest_ms: bounds of a cycle without losses."""
 
     __slots__ = (
-        "_declared", "_kinds", "_losses", "_results", "_span_ms", "_spec", "ideal_ms", "longest_ms",
+        "_kinds", "_losses", "_results", "_span_ms", "_type", "ideal_ms", "longest_ms",
         "shortest_ms",
     )  # fmt: skip
 
-    def __init__(self, declared: MachineType, spec: MachineSpec, seconds: tuple[float, float]) -> None:
-        self._declared, self._spec = declared, spec
+    def __init__(self, job_type: JobType, losses: LossesType, seconds: tuple[float, float]) -> None:
+        self._type = job_type
         self.shortest_ms, self.longest_ms = map(milliseconds, seconds)
         self._span_ms = self.longest_ms - self.shortest_ms
         self.ideal_ms = ceil(self.shortest_ms)
-        self._losses = Losses(spec) if spec.has_losses else None
+        self._losses = Losses(losses) if losses.exist else None
         # YAML mappings have no order: sorted, so that another order in the file changes no draw.
-        self._kinds = WeightedChoice((self._kind(name), 1) for name in spec.job_kinds)
-        self._results = WeightedChoice((self._result(name), weight) for name, weight in sorted(spec.results.items()))
+        self._kinds = WeightedChoice((self._kind(name), weight) for name, weight in job_type.kinds.items())
+        self._results = WeightedChoice(
+            (self._result(name), weight) for name, weight in sorted(job_type.results.items())
+        )
 
     def draw(self, stream: RandomStream, machine: int, number: int, started_ms: int) -> Job:
         """Return a machine's job of that number; one hash decides everything of it."""
@@ -110,12 +112,29 @@ class Jobs:
         return self.draw(stream, machine, number, 0)._replace(cycle_ms=cycle_ms, cycle_json=cycle_json)
 
     def _kind(self, name: str) -> JobKind:
-        id_head = json_text(self._declared.id_head(name))[:-1]
-        return JobKind(name, json_text(name), id_head + self._declared.type_code.encode())
+        id_head = json_text(self._type.id_head(name))[:-1]
+        return JobKind(name, json_text(name), id_head + self._type.type_code.encode())
 
     def _result(self, name: str) -> Result:
-        fewest, most = getattr(self._spec, "issues_range", (0, 0)) if name == self._declared.defective else (0, 0)
+        fewest, most = self._type.issues.get(name, (0, 0))
         return Result(name, json_text(name), fewest, most)
+
+
+class NoJobs:
+    """The jobs of a type that makes nothing: one that never ends, without an id."""
+
+    __slots__ = ("ideal_ms",)
+
+    def __init__(self) -> None:
+        self.ideal_ms = 0
+
+    def draw(self, _stream: RandomStream, _machine: int, number: int, started_ms: int) -> Job:
+        """Return a job that never ends."""
+        return NO_JOB._replace(number=number, started_ms=started_ms, cycle_ms=_ENDLESS_MS)
+
+    def draw_in_progress(self, stream: RandomStream, machine: int, number: int, _cycle_at: float) -> Job:
+        """Return the same."""
+        return self.draw(stream, machine, number, 0)
 
 
 def json_text(text: str) -> bytes:

@@ -53,7 +53,6 @@ class Machine:
         "message_ms",
         "next_ms",
         "number",
-        "offset_ms",
         "remaining_ms",
         "reported_job",
         "runtime",
@@ -79,7 +78,7 @@ class Machine:
         self.number, self.id = number, runtime.machine_id(number)
         self.stream = RandomStream(seed, self.id)
         self.id_json = json_text(self.id)
-        self.message_count = self.offset_ms = 0
+        self.message_count = 0
         self.message_ms = self.finished_ms = begin_ms
         self.suspension = None
         self._set_runtime(runtime)
@@ -154,6 +153,8 @@ class Machine:
             self.next_ms = min(finish_ms, self.stay_ends_ms)
         else:
             self.remaining_ms = job.cycle_ms
+        if self.runtime.observer is not None:
+            self.runtime.observer.job_started(self, now_ms)
 
     def discard_message(self, time_ms: int) -> None:
         """Drop the message of that time, together with the finished job that it would have reported."""
@@ -162,36 +163,41 @@ class Machine:
 
     def progress(self, now_ms: int) -> float:
         """Return the share of the job that is done, at `now_ms` or at the next event if that is earlier."""
-        return self._done_ms(min(now_ms, self.next_ms)) / self.job.cycle_ms
+        return self.done_ms(min(now_ms, self.next_ms)) / self.job.cycle_ms
 
     @property
     def progress_json(self) -> bytes:
         """Progress with two decimals, rounded down; 1.0 only for a finished job."""
         if self.finished is not NO_JOB:
             return PERCENT[100]
-        return PERCENT[self._done_ms(self.message_ms) * 100 // self.job.cycle_ms]
+        return PERCENT[self.done_ms(self.message_ms) * 100 // self.job.cycle_ms]
+
+    @property
+    def sequence_json(self) -> bytes:
+        """The number of the message that is being encoded."""
+        return b"%d" % (self.message_count + 1)
 
     def credit_ms(self, now_ms: int) -> int:
         """Return the part of the job's ideal time that is done: at most the producing time so far, and all at its end.
 
         It is always rounded down from the beginning of the job, so that the credits of two time spans add up.
         """
-        return self._done_ms(now_ms) * self.job.ideal_ms // self.job.cycle_ms
+        return self.done_ms(now_ms) * self.job.ideal_ms // self.job.cycle_ms
 
     def snapshot(self, now_ms: int) -> MachineSnapshot:
         """Return a snapshot of the machine."""
         job_id, finished = json.loads(self.job.id_json), self.job.number - self.first_job_number
         status, kind, progress = self.state.name, self.job.kind.name or None, self.progress(now_ms)
-        which = self.id, self.number, self.runtime.declared.key, self.station
+        which = self.id, self.number, self.runtime.machine_type.key, self.station
         return MachineSnapshot(*which, status, job_id, kind, progress, finished)
 
     def oee(self, span: Span, now_ms: int) -> MachineOee:
         """Return its OEE figures; it has advanced to now."""
-        runtime, producing = self.runtime, self.runtime.spec.producing_state
+        runtime, producing = self.runtime, self.runtime.machine_type.producing_state
         figures = runtime.accounts.figures(self, producing, span, now_ms)
         period_seconds, ideal_seconds = runtime.period_ms / 1000, runtime.jobs.ideal_ms / 1000
         return MachineOee(
-            *figures, self.id, self.number, runtime.declared.key, producing, period_seconds, ideal_seconds
+            *figures, self.id, self.number, runtime.machine_type.key, producing, period_seconds, ideal_seconds
         )
 
     def _set_runtime(self, runtime: MachineTypeRuntime) -> None:
@@ -221,6 +227,8 @@ class Machine:
         if runtime.accounts.listener is not None:
             runtime.accounts.listener(_finished_job(self.id, job, now_ms))
         runtime.start_next(self, now_ms)
+        if runtime.observer is not None:
+            runtime.observer.job_finished(self, job, now_ms)
 
     def _enter_next_state(self, now_ms: int) -> None:
         """Enter the next state. The same state again only prolongs the stay."""
@@ -249,15 +257,18 @@ class Machine:
         if state.produces:
             self.finish_ms = now_ms + self.remaining_ms
         self.state, self.body = state, None
+        if self.runtime.observer is not None:
+            self.runtime.observer.state_changed(self, now_ms)
 
-    def _done_ms(self, now_ms: int) -> int:
+    def done_ms(self, now_ms: int) -> int:
+        """Return the producing time of the job so far; it has advanced to now."""
         remaining_ms = self.finish_ms - now_ms if self.state.produces else self.remaining_ms
         return self.job.cycle_ms - remaining_ms
 
 
-def phase(stream: RandomStream) -> float:
-    """Return where in its type's period a machine reports, from 0 to 1; it never changes."""
-    return stream.draws(b"phase", 0)[0]
+def phase(stream: RandomStream, name: str = "") -> float:
+    """Return where in the period of a class of messages a machine reports, from 0 to 1; it never changes."""
+    return stream.draws(b"phase" + name.encode(), 0)[0]
 
 
 def _finished_job(machine_id: str, job: Job, now_ms: int) -> FinishedJob:

@@ -1,18 +1,17 @@
-"""What all machines of one type share: the declaration and the YAML of the type, prepared for the hot path."""
+"""What all machines of one type share: the type as configured, prepared for the hot path."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 from math import ceil
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from plant.definition.field_sources import FieldSource
-from plant.definition.machine_config import MachineSpec
-from plant.definition.machine_type import MachineType
+from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.machine_types.machine_type import MachineType, StateType
 from plant.definition.plant_config import PlantConfig
-from plant.machines.jobs import NO_JOB, Jobs, json_text, milliseconds
+from plant.machines.jobs import NO_JOB, Job, Jobs, NoJobs, json_text, milliseconds
+from plant.machines.message_layout import message_layout
 from plant.machines.states import State
 from plant.oee_accounting import OeeAccounts
 from plant.random_stream import WeightedChoice
@@ -20,8 +19,26 @@ from plant.random_stream import WeightedChoice
 if TYPE_CHECKING:
     from plant.machines.machine import Machine
 
-TRACE: Final = {"consumed_ids": FieldSource.FINISHED_CONSUMED}
+TRACE: Final = Field("consumed_ids", FieldSource.FINISHED_CONSUMED)
 """The key that messages have after the declared ones where pieces flow."""
+
+
+def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field, ...]:
+    """Return the fields that messages have in addition where pieces flow."""
+    return (TRACE,) if config.flow and config.flow.line.takes_pieces(machine_type.key) else ()
+
+
+class MachineObserver(Protocol):
+    """What is called at the events of machines, after each."""
+
+    def state_changed(self, machine: Machine, now_ms: int) -> None:
+        """Note that a machine is in another state."""
+
+    def job_started(self, machine: Machine, now_ms: int) -> None:
+        """Note that a machine has another job."""
+
+    def job_finished(self, machine: Machine, job: Job, now_ms: int) -> None:
+        """Note that a machine has finished a job; the next one has started, unless it waits."""
 
 
 class MachineTypeRuntime:
@@ -31,24 +48,26 @@ class MachineTypeRuntime:
     reports_each_job: whether jobs may be shorter than the period; each finished job then gets its own message.
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
+    observer: what is called at each event of a machine, if there is something.
     """
 
     __slots__ = (
         "_has_progress",
+        "_has_sequence",
         "_station_count",
         "_stations",
         "_template",
         "_values",
         "accounts",
-        "declared",
         "initial_states",
         "jobs",
+        "machine_type",
         "next_states",
+        "observer",
         "on_rescheduled",
         "period_ms",
         "reports_each_job",
         "results",
-        "spec",
         "start_next",
         "state_mix",
         "states",
@@ -56,49 +75,49 @@ class MachineTypeRuntime:
 
     def __init__(
         self,
-        declared: MachineType,
+        machine_type: MachineType,
         config: PlantConfig,
-        spec: MachineSpec,
         results: Counter[str],
         accounts: OeeAccounts,
     ) -> None:
-        self.declared, self.spec, self.results, self.accounts = declared, spec, results, accounts
-        self.period_ms = milliseconds(config.period_seconds(spec))
-        self.jobs = Jobs(declared, spec, config.job_seconds(spec))
-        self.reports_each_job = self.jobs.ideal_ms < ceil(self.period_ms)
+        self.machine_type, self.results, self.accounts = machine_type, results, accounts
+        self.period_ms = milliseconds(config.period_seconds(machine_type))
+        job = machine_type.job
+        self.jobs = Jobs(job, machine_type.losses, config.job_seconds(machine_type)) if job else NoJobs()
+        self.reports_each_job = job is not None and self.jobs.ideal_ms < ceil(self.period_ms)
         self.start_next: Callable[[Machine, int], None] = _next_job
         self.on_rescheduled: Callable[[Machine], None] = _ignore
+        self.observer: MachineObserver | None = None
         self._stations: dict[int, tuple[str, bytes]] = {}
-        self._station_count = len(spec.lines or "-") * len(spec.stations or "-")
-        self.states = {name: self._state(name) for name in spec.status_distribution}
+        self._station_count = machine_type.station_count
+        self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
         # YAML mappings have no order: sorted, so that another order in the file changes no draw.
-        shares = [(self.states[name], share) for name, share in sorted(spec.status_distribution.items())]
+        shares = [(self.states[name], state.weight) for name, state in sorted(machine_type.states.items())]
         self.initial_states = WeightedChoice(shares)
         self.next_states = WeightedChoice((state, share / state.dwell_ms) for state, share in shares)
         # Normalized and rounded: 70/20/10 and .7/.2/.1 are the same mix.
         self.state_mix = {
-            name: (round(share, 12), self.states[name].dwell_ms) for name, share in spec.shares.items() if share
+            name: (round(share, 12), self.states[name].dwell_ms) for name, share in machine_type.shares.items() if share
         }
-        traced = config.flow is not None and config.flow.line.takes_pieces(declared.key)
-        fields = {**declared.fields, **(TRACE if traced else {})}
-        self._template = b",".join(b"%b:%%b" % json_text(name).replace(b"%", b"%%") for name in fields) + b"}"
-        self._values = attrgetter(*(source.path for source in fields.values()))
-        self._has_progress = FieldSource.PROGRESS in fields.values()
+        fields = (*machine_type.main.fields, *traced_fields(config, machine_type))
+        self._template, self._values = message_layout(machine_type.main.timestamp, fields)
+        sources = {field.source for field in fields}
+        self._has_progress, self._has_sequence = FieldSource.PROGRESS in sources, FieldSource.SEQUENCE in sources
 
     def machine_id(self, number: int) -> str:
         """Return the id of the type's n-th machine."""
-        return self.declared.machine_id.format(number=number)
+        return self.machine_type.id_of(number)
 
     def station(self, number: int) -> tuple[str, bytes]:
         """Return a machine's station, also as JSON. Stations repeat in turn, and so do these two objects."""
         place = number % self._station_count
         if place not in self._stations:
-            name = self.spec.station(number)
+            name = self.machine_type.station(number)
             self._stations[place] = name, json_text(name)
         return self._stations[place]
 
-    def _state(self, name: str) -> State:
-        return State(name, json_text(name), self.spec.dwell(name) * 1000, name == self.spec.producing_state)
+    def _state(self, name: str, state: StateType) -> State:
+        return State(name, json_text(name), state.dwell_seconds * 1000, state.produces)
 
     def encode_body(self, machine: Machine, time_ms: int) -> bytes:
         """Return the machine's message at a time, after the timestamp; cache it where it cannot change by itself.
@@ -111,7 +130,7 @@ class MachineTypeRuntime:
         if machine.finished is not NO_JOB:
             self.results[machine.finished.result.name] += 1
             machine.reported_job, machine.finished = machine.job, NO_JOB
-        elif not (self._has_progress and machine.state.produces):
+        elif not (self._has_sequence or (self._has_progress and machine.state.produces)):
             machine.body = text
         return text
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Final
 
-from plant.definition.machine_config import MachineSpec
+from plant.definition.machine_types.machine_type import LossesType
 from plant.random_stream import WORD_TO_UNIT, RandomStream, between, between_by_size, exponential
 
 HOUR_MS: Final = 3_600_000
@@ -24,7 +24,7 @@ class Losses:
         "_factors", "_slow_below", "_slow_share", "_stop_ms", "_stops_per_ms", "_stops_per_ms_words",
     )  # fmt: skip
 
-    def __init__(self, spec: MachineSpec) -> None:
+    def __init__(self, spec: LossesType) -> None:
         self._slow_share, self._factors = spec.slow_cycle_share, spec.slow_cycle_factor_range
         self._slow_below = self._slow_share / WORD_TO_UNIT
         self._stops_per_ms = spec.micro_stops_per_hour / HOUR_MS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -9,27 +11,49 @@ from plant.machines.states import NEVER
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS: Final = tuple(b"%02d:%02d" % divmod(second, 60) for second in range(3600))
-MILLISECONDS: Final = tuple(b'.%03dZ",' % ms for ms in range(1000))
-"""The part of the prefix after the second, by millisecond."""
+_MILLISECONDS: Final = {
+    "rfc3339": tuple(b'.%03dZ",' % ms for ms in range(1000)),
+    "epoch_ms": tuple(b"%03d," % ms for ms in range(1000)),
+    "epoch_s": tuple(b".%03d," % ms for ms in range(1000)),
+}
+_NOTHING: Final = (b"",) * 1000
 
 
 class TimestampPrefix:
-    """An encoder of the beginning of a message, `{"timestamp":"2026-01-31T14:22:05.250Z",`; it caches the hour."""
+    """An encoder of the beginning of a message, `{"timestamp":"2026-01-31T14:22:05.250Z",`; it caches the hour.
 
-    __slots__ = ("_hour", "_hour_began")
+    key: of the timestamp; None where messages have none.  form: rfc3339, epoch_ms or epoch_s.
+    milliseconds: the part after the second, by millisecond.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_form", "_head", "_hour", "_hour_began", "milliseconds")
+
+    def __init__(self, key: str | None = "timestamp", form: str = "rfc3339") -> None:
+        self._form = form
+        self._head = "" if key is None else f"{{{json.dumps(key, ensure_ascii=False)}:"
+        self.milliseconds = _NOTHING if key is None else _MILLISECONDS[form]
         self._hour_began = NEVER
         self._hour = b""
 
     def __call__(self, time_ms: int) -> bytes:
         """Return the beginning of a message of that time."""
         second, ms = divmod(time_ms, 1000)
-        return self.second(second) + MILLISECONDS[ms]
+        return self.second(second) + self.milliseconds[ms]
+
+    def columns(self, times_ms: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
+        """Return the beginnings of many messages in two parts: up to the second, and the rest."""
+        seconds = [time_ms // 1000 for time_ms in times_ms]
+        until_second = {second: self.second(second) for second in set(seconds)}
+        milliseconds = self.milliseconds
+        return [*map(until_second.__getitem__, seconds)], [milliseconds[time_ms % 1000] for time_ms in times_ms]
 
     def second(self, second: int) -> bytes:
         """Return the beginning up to the second. second: counted since 1970."""
+        if not self._head:
+            return b""
+        if self._form != "rfc3339":
+            return f"{self._head}{second}".encode()
         if not 0 <= second - self._hour_began < len(_SECONDS):
             self._hour_began = second - second % len(_SECONDS)
-            self._hour = f'{{"timestamp":"{EPOCH + timedelta(seconds=self._hour_began):%Y-%m-%dT%H}:'.encode()
+            self._hour = f'{self._head}"{EPOCH + timedelta(seconds=self._hour_began):%Y-%m-%dT%H}:'.encode()
         return self._hour + _SECONDS[second - self._hour_began]

@@ -16,7 +16,7 @@ import orjson
 
 from plant.definition.flow_config import FlowSpec
 from plant.definition.flow_line import Line
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.material_flow.workstations import Stage, Workstation
 from plant.telemetry import PieceCount
@@ -60,7 +60,7 @@ class Flow:
         Pieces stay in the buffers of stages that stay; those of a stage that is removed are removed with it.
         """
         self._spec = spec
-        machines = {fleet.declared.key: fleet.machines for fleet in fleets}
+        machines = {fleet.key: fleet.machines for fleet in fleets}
         self._change_stages(spec.line, machines, now_ms)
         stages = [self._stages[key] for key in spec.line.stages]
         new = [workstation for stage in stages for workstation in stage.apply(spec, machines.get(stage.key, ()))]

@@ -104,7 +104,7 @@ class Stage:
     def route(self, workstation: Workstation, piece: Piece, result: str, now_ms: int) -> bool:
         """Route a finished piece by its result; return False if its machine is blocked, as only a good piece may be."""
         self.counts["made"] += 1
-        if result in workstation.machine.runtime.declared.good:
+        if result in workstation.machine.runtime.machine_type.good:
             return self.output.put(workstation, piece, now_ms)
         if result in self.repairs and piece.reworks < self.most_reworks:
             repair = self.repairs[result] or self

@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import FactoryMessageGenerator
-from plant.calendar import Calendar, WallClock, zone_info
+from plant.calendar import Calendar, WallClock
 from plant.definition.calendar_config import DAYS, CalendarSpec
-from plant.definition.plant_config import Global, MachineCounts, PlantConfig, PlantConfigError, load, parse
+from plant.definition.plant_config import Global, PlantConfig, PlantConfigError, load, parse
 from plant.machines.states import NEVER
 from plant.telemetry import FinishedJob, StateInterval
+from plant.time_zones import zone_info
 from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[2]
@@ -525,7 +526,7 @@ def test_what_is_due_as_a_stop_begins_waits() -> None:
     """Of 300 mills with ten jobs a second, some would finish one in that very millisecond: they do after the stop."""
     stop = '{time_zone: UTC, maintenance: [{from: "2026-01-05T00:00:02", to: "2026-01-05T00:00:04"}]}'
     config = small(stop, cycle_time_range=[0.1, 0.1], status_distribution={"running": 1}, statuses=["running"])
-    many = config.model_copy(update={"global_": Global(machine_counts=MachineCounts(cnc=300))})
+    many = config.model_copy(update={"global_": Global(machine_counts={"cnc": 300})})
     finished = {
         each.finished_ms - utc("2026-01-05") for each in heard(plant(many), MONDAY + 5) if type(each) is FinishedJob
     }
@@ -607,7 +608,7 @@ def test_jobs_shorter_than_the_period_are_each_reported_once() -> None:
 def test_a_calendar_may_come_and_go_while_the_plant_runs(cycle: list[float]) -> None:
     """At one moment all machines stop, new ones too; they continue when the calendar is removed."""
     always, shifts = small(None, cycle_time_range=cycle), small(WORKWEEK, cycle_time_range=cycle)
-    more = shifts.model_copy(update={"global_": Global(machine_counts=MachineCounts(cnc=8))})
+    more = shifts.model_copy(update={"global_": Global(machine_counts={"cnc": 8})})
     running = plant(always)
     truth: list[StateInterval | FinishedJob] = []
     said: list[str] = []

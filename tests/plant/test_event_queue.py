@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
-from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, NEVER, PLANNED_STOP, STARVED, State
@@ -57,8 +56,8 @@ def stopped(plants: PlantConfig, every_ms: int, for_ms: int, *reasons: State) ->
 def mill(**values: Any) -> Machine:
     """One CNC mill on its own, of short stays."""
     plant = only("cnc_machine", 1, **{"dwell_seconds": BUSY} | NO_LOSSES | values)
-    [(_, spec, _)] = plant.machines()
-    return Machine(MachineTypeRuntime(MACHINE_TYPES[0], plant, spec, Counter(), OeeAccounts(1)), 1, 1, START_MS)
+    [(_, machine_type, _)] = plant.machines()
+    return Machine(MachineTypeRuntime(machine_type, plant, Counter(), OeeAccounts(1)), 1, 1, START_MS)
 
 
 # One machine, held

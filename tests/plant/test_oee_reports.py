@@ -10,8 +10,8 @@ import mqtt5
 import pytest
 
 from edge.mqtt.protocol.codec import Encoder
-from messages import RETAINED, FactoryMessageGenerator, topic_template
-from plant.definition.plant_config import PlantConfig, load
+from messages import FactoryMessageGenerator, topic_template
+from plant.definition.plant_config import Global, OeeReport, PlantConfig, load
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
 
@@ -20,9 +20,8 @@ DEFAULT = load(Path(__file__).parents[2] / "message_structure.yaml")
 
 def with_reports(report_seconds: float) -> PlantConfig:
     """The default plant with figures every so often."""
-    raw = DEFAULT.model_dump(by_alias=True)
-    raw["message_types"]["oee"] = {"enabled": True, "report_seconds": report_seconds}
-    return PlantConfig.model_validate(raw)
+    kinds = DEFAULT.message_types.model_copy(update={"oee": OeeReport(enabled=True, report_seconds=report_seconds)})
+    return DEFAULT.model_copy(update={"message_types": kinds})
 
 
 def said(config: PlantConfig, *steps: float) -> list[Message]:
@@ -51,9 +50,8 @@ def test_every_machine_reports_at_whole_multiples_of_the_interval() -> None:
 
 def test_machines_of_a_large_plant_report_a_few_at_a_time() -> None:
     """Fifty every 50 ms, or as the period has room; each once a period, in order, and the same from any two shards."""
-    raw = with_reports(30).model_dump(by_alias=True)
-    raw["global"]["machine_counts"] = dict.fromkeys(raw["global"]["machine_counts"], 130)
-    large = PlantConfig.model_validate(raw)
+    counts = dict.fromkeys(DEFAULT.global_.machine_counts, 130)
+    large = with_reports(30).model_copy(update={"global_": Global(machine_counts=counts)})
     found = reports(said(large, 61))
     shards = [FactoryMessageGenerator.of(large, 1, shard=(part, 2)) for part in (1, 2)]
     of_shards = reports([message for shard in shards for message in shard.advance(shard.now + 61)])
@@ -99,7 +97,7 @@ def test_a_report_has_the_figures_of_its_moment() -> None:
 def test_a_report_has_a_topic_of_its_own_and_is_retained() -> None:
     """`factory/oee/CNC-01`, retained by the broker; messages of machines are not."""
     row, report = Message("cnc_machine", "CNC-01", "S", 0, 1, b"{}"), Message("oee", "oee/CNC-01", None, 0, 1, b"{}")
-    encoder = Encoder(lambda message: message.source, retained=RETAINED)
+    encoder = Encoder(lambda message: message.source, retained={"oee"})
     packets = [mqtt5.read(memoryview(encoder.frame(message, 2000)))[0] for message in (row, report)]
 
     assert topic_template(DEFAULT, "oee").format(prefix="factory", machine_id=report.source) == "factory/oee/CNC-01"
@@ -108,7 +106,7 @@ def test_a_report_has_a_topic_of_its_own_and_is_retained() -> None:
 
 def test_a_server_without_retained_messages_gets_none() -> None:
     """A retain flag would make it close the connection (0x9A)."""
-    encoder = Encoder(lambda message: message.source, retained=RETAINED)
+    encoder = Encoder(lambda message: message.source, retained={"oee"})
     encoder.allow_retain(available=False)
     packet, _ = mqtt5.read(memoryview(encoder.frame(Message("oee", "oee/CNC-01", None, 0, 1, b"{}"), 2000)))
 

@@ -64,7 +64,7 @@ def assert_sound(plant: FactoryMessageGenerator, said: list[Message], since: flo
         if not fleet.reports_each_job:
             times = defaultdict(list)
             for message in said:
-                if message.kind == fleet.declared.key and message.time_ms > since * 1000 + 1:
+                if message.kind == fleet.key and message.time_ms > since * 1000 + 1:
                     times[message.source].append(message.time_ms)
             for machine in fleet.machines:
                 steps = {later - earlier for earlier, later in pairwise(times[machine.id])}
@@ -240,7 +240,7 @@ def test_what_was_tried_is_kept_or_taken_back() -> None:
 def test_what_a_removed_machine_did_is_no_part_of_one_that_comes_later(shards: int) -> None:
     """Its account is removed with it, in each part of a plant."""
     config = SHIPPED["message_structure"]
-    counts = config.global_.machine_counts.model_copy(update={"cnc": 1, "welding": 0})
+    counts = config.global_.machine_counts | {"cnc": 1, "welding": 0}
     fewer = config.model_copy(update={"global_": config.global_.model_copy(update={"machine_counts": counts})})
     for shard in range(1, shards + 1):
         plant = FactoryMessageGenerator.of(config, 1, shard=(shard, shards))

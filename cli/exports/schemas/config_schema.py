@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from cli.exports.common.export import Export, File, json_file
 from cli.exports.schemas.json_schema import DRAFT
+from plant.definition.machine_types.entry import MachineEntry, entry_model
+from plant.definition.machine_types.library import LibraryType, library
 from plant.definition.plant_config import PlantConfig
 
 NAME: Final = "message_structure.schema.json"
@@ -32,10 +36,31 @@ def config_schema_files() -> list[File]:
 
 def document() -> dict[str, Any]:
     """Return the JSON Schema of the plant's YAML."""
-    made = PlantConfig.model_json_schema(by_alias=True)
-    schema: dict[str, Any] = _simplified(made, made.pop("$defs"))
+    schema = _schema_of(PlantConfig)
+    types = schema["properties"]["message_types"]
+    types["properties"] |= {key: _library_type(key, known) for key, known in library().items()}
+    types["additionalProperties"] = {**_schema_of(MachineEntry), "description": "A machine type of one's own."}
     about = "A simulated plant: which machines there are, what they make, and how often they send messages."
     return {"$schema": DRAFT, "title": "message_structure.yaml", **schema, "description": about}
+
+
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    made = model.model_json_schema(by_alias=True)
+    schema: dict[str, Any] = _simplified(made, made.pop("$defs", {}))
+    return schema
+
+
+def _library_type(key: str, known: LibraryType) -> dict[str, Any]:
+    """Return the schema of a type of the library, with the rules of its older keys as far as a schema can have them."""
+    schema = _schema_of(entry_model(known.spellings))
+    title: str = known.entry.get("title", key)
+    producing = [name for name, state in known.entry.get("states", {}).items() if state.get("produces")]
+    if "statuses" in schema["properties"] and producing:
+        schema["properties"]["statuses"]["contains"] = {"const": producing[0]}
+    given = {each.form: each.key for each in known.spellings}
+    if "cycle" in given and "period_share" in given:
+        schema["allOf"] = [{"not": {"required": [given["cycle"], given["period_share"]]}}]
+    return {**schema, "description": f"{title[:1].upper()}{title[1:]}s."}
 
 
 def _simplified(schema: Any, parts: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from typing import Final
 
 from edge.routing import TRIGGER
 from edge.timestamps import rfc3339
-from plant.telemetry import JobMessage, Message
+from plant.telemetry import Message
 
 PUBLISH, PUBACK = 0x30, 0x40
 DUP, QOS_1, RETAIN = 0x08, 0x02, 0x01
@@ -117,6 +117,9 @@ _SEQUENCE_BYTES = 6
 _VARYING_BYTES = 2 * _SEQUENCE_BYTES + len(_TIME_HEAD) + 24
 
 
+_ORDINARY: Final = frozenset({Message})
+"""The type of messages without a trigger."""
+
 _Envelope = tuple[bytes, bytes, int, bool]
 """The constant parts of a sender's PUBLISH: topic, properties, bytes except header, packet id and payload, and whether
 it is retained. Not a NamedTuple, which takes three times as long to unpack."""
@@ -172,7 +175,7 @@ class Encoder:
 
         Raises what `topic` raises, or TextTooLong; then no frame is returned at all.
         """
-        if JobMessage not in set(map(type, messages)):  # as in most plants: a test for each message would cost more
+        if _ORDINARY.issuperset(map(type, messages)):  # as in most plants: a test for each message would cost more
             return self._frames_of_trigger(messages, packet_ids, "", dup=dup)
         frames: list[bytes] = []
         for trigger, run in groupby(zip(messages, packet_ids or repeat(0)), lambda each: each[0].trigger):  # noqa: B905

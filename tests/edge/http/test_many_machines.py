@@ -14,6 +14,7 @@ from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
 from edge.status import OeeQuery
 from messages import FactoryMessageGenerator
+from plant.definition.plant_config import OeeReport
 from plant.telemetry import MachineFilter
 from tests.support.factory.plants import config
 
@@ -67,9 +68,8 @@ def test_nobody_waits_for_a_count_of_all_machines(daemon: Simulator) -> None:
 
 def test_nobody_waits_for_the_reports_of_all_machines() -> None:
     """They are said a few at a time, so that a queue has room for them."""
-    raw = MANY.model_dump(by_alias=True)
-    raw["message_types"]["oee"] = {"enabled": True, "report_seconds": 60.0}
-    plant = FactoryMessageGenerator.of(type(MANY).model_validate(raw), 1)
+    kinds = MANY.message_types.model_copy(update={"oee": OeeReport(enabled=True, report_seconds=60.0)})
+    plant = FactoryMessageGenerator.of(MANY.model_copy(update={"message_types": kinds}), 1)
     plant.live(plant.start + 59.9)
     said = [plant.advance(plant.now + 0.05) for _ in range(10)]
 

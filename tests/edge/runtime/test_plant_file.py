@@ -18,7 +18,7 @@ import pytest
 
 from edge.runtime import plant_file
 from edge.runtime.plant_file import MOST_BYTES, FileWatcher, PlantFile, digest, read_at_start
-from plant.definition.yaml_file import MAX_BYTES
+from plant.definition.document.yaml_file import MAX_BYTES
 from tests.edge.runtime.test_simulator import free_port
 from tests.support.factory.plants import ROOT
 from tests.support.processes.daemon import DaemonProcess

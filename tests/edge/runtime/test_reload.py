@@ -246,7 +246,7 @@ def test_what_the_watcher_has_seen_is_what_is_loaded(plant: Plant) -> None:
     plant.write("nonsense")
     plant.hear(DEFAULT.replace("cnc: 5", "cnc: 6").encode())
 
-    assert plant.in_force[0].global_.machine_counts.cnc == 6
+    assert plant.in_force[0].global_.machine_counts["cnc"] == 6
 
 
 def test_a_file_that_cannot_be_read_any_more_is_refused_once(plant: Plant, caplog: pytest.LogCaptureFixture) -> None:

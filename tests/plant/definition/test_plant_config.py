@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from messages import FactoryMessageGenerator
-from plant.definition.plant_config import PlantConfig, PlantConfigError, load, parse
+from plant.definition.plant_config import EVENTS, PlantConfig, PlantConfigError, load, parse
 from plant.forecast.rate_forecast import check, forecast
 
 ROOT = Path(__file__).parents[3]
@@ -62,12 +62,22 @@ def written(path: Path, text: str) -> list[str]:
 
 def test_the_original_file_loads_unchanged() -> None:
     """Every key and value of an existing installation's file is accepted as it is."""
-    taken = load(ORIGINAL).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    taken = load(ORIGINAL)
 
-    expected = plain()
-    for spec in expected["message_types"].values():
+    expected = plain()["message_types"]
+    machines = {key: expected[key] for key in expected if key not in EVENTS}
+    for spec in machines.values():
         spec.update({key: [str(name) for name in spec[key]] for key in ("lines", "stations") if key in spec})
-    assert taken == expected
+    assert as_lists(taken.message_types.entries) == machines
+    dumped = taken.message_types.model_dump(mode="json", exclude_unset=True)
+    assert dumped == {key: expected[key] for key in expected if key in EVENTS}
+
+
+def as_lists(value: Any) -> Any:
+    """Values of models as YAML has them."""
+    if isinstance(value, tuple | list):
+        return [as_lists(each) for each in value]
+    return {key: as_lists(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def test_the_predecessors_weights_load_too() -> None:
@@ -94,7 +104,8 @@ def test_what_the_default_file_offers_in_comments_works() -> None:
     """The commented topic becomes valid by taking its # away."""
     text = DEFAULT.read_text(encoding="utf-8").replace("# topic:", "topic:")
 
-    assert parse(yaml.safe_load(text)).message_types.cnc_machine.topic == "{prefix}/{type}/{machine_id}"
+    cnc = parse(yaml.safe_load(text)).message_types.machines["cnc_machine"]
+    assert cnc.main.topic == "{prefix}/{type}/{machine_id}"
 
 
 def test_machine_types_come_in_a_fixed_order() -> None:
@@ -207,9 +218,8 @@ def test_a_range_may_have_equal_ends() -> None:
 
 def test_stations_are_handed_out_in_turn() -> None:
     """Machine 4 of three lines is back on line 1."""
-    cnc, testing = load(ORIGINAL).message_types.cnc_machine, load(ORIGINAL).message_types.testing
-    assert cnc is not None
-    assert testing is not None
+    machines = load(ORIGINAL).message_types.machines
+    cnc, testing = machines["cnc_machine"], machines["testing"]
 
     assert [cnc.station(number)[:6] for number in (1, 2, 3, 4)] == ["LINE-1", "LINE-2", "LINE-3", "LINE-1"]
     assert testing.station(2) == "QA-STATION-2"
@@ -219,17 +229,15 @@ def test_stays_have_lengths_of_their_own() -> None:
     """A stay's mean length is the YAML's, otherwise the default of the state, otherwise two minutes."""
     data = edited(painting__dwell_seconds={"idle": 7}, painting__statuses=REMOVED)
     data["message_types"]["painting"]["status_distribution"]["polishing"] = 1
-    painting = parse(data).message_types.painting
-    assert painting is not None
+    painting = parse(data).message_types.machines["painting"]
 
-    assert [painting.dwell(state) for state in ("idle", "drying", "polishing")] == [7, 90, 120]
+    assert [painting.states[state].dwell_seconds for state in ("idle", "drying", "polishing")] == [7, 90, 120]
 
 
 def test_weights_need_not_add_up_to_1() -> None:
     """Shares are weights divided by their sum."""
     data = edited(welding__statuses=REMOVED, welding__status_distribution={"running": 30, "idle": 10})
-    welding = parse(data).message_types.welding
-    assert welding is not None
+    welding = parse(data).message_types.machines["welding"]
 
     assert welding.shares == {"running": 0.75, "idle": 0.25}
 
@@ -278,7 +286,7 @@ def test_anchors_and_merge_keys_mean_what_they_say(tmp_path: Path) -> None:
 
     counts = load(file).global_.machine_counts
 
-    assert (counts.cnc, counts.testing, counts.welding) == (1, 2, 4)
+    assert (counts["cnc"], counts["testing"], counts["welding"]) == (1, 2, 4)
 
 
 # What is refused, and in which words
@@ -288,7 +296,6 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         {"printer_3d__print_seconds": 200},
         "printer_3d.print_seconds: replaces progress_increment: give only one of them",
     ),
-    "no time of a print": ({"printer_3d__progress_increment": REMOVED}, "printer_3d.print_seconds: is missing"),
     **{
         f"a print of {value!r}": (
             {"printer_3d__progress_increment": REMOVED, "printer_3d__print_seconds": value},
@@ -335,12 +342,20 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         {"global__machine_counts": {"cnc": -1}},
         "global.machine_counts.cnc: must be at least 0, got -1",
     ),
-    "no counts": ({"global__machine_counts": REMOVED}, "global.machine_counts: is missing"),
     "unknown key": ({"welding__frequency_wait": 1}, "is an unknown key; did you mean frequency_weight?"),
-    "unknown type": ({"message_types__weldings": {}}, "is an unknown key; did you mean welding?"),
+    "unknown type": (
+        {"message_types__weldings": {"frequency_weight": 2}},
+        (
+            "message_types.weldings: is no machine type of the library, and declares none of its own:"
+            " no states, job, signals or extends; did you mean welding?"
+        ),
+    ),
     "nothing near": (
         {"message_types__xyz": {}},
-        "message_types.xyz: is an unknown key; known names: cnc_machine, printer_3d",
+        (
+            "message_types.xyz: is no machine type of the library, and declares none of its own:"
+            " no states, job, signals or extends; known names: cnc_machine, printer_3d"
+        ),
     ),
     "negative weight": ({"welding__frequency_weight": -1}, "welding.frequency_weight: must be at least 0, got -1"),
     "weight and period": (
@@ -423,7 +438,10 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "format tricks": ({"welding__station_pattern": "{line:>999999999}"}, "must have only a name in braces, got"),
     "single brace": ({"welding__station_pattern": "LINE-{line"}, "station_pattern: has an unmatched brace"),
-    "no lines": ({"welding__lines": REMOVED}, "welding.lines: is missing: station_pattern has {line}"),
+    "no stations": (
+        {"welding__station_pattern": "QA-{station}"},
+        "welding.stations: is missing: station_pattern has {station}",
+    ),
     "line true": ({"welding__lines": [True]}, "welding.lines[0]: must be a whole number or text, got true"),
     "state without a name": (
         {"welding__statuses": REMOVED, "welding__status_distribution": {"running": 1, "": 1}},
@@ -501,7 +519,6 @@ message_types:
         "plant.yaml:5: message_types.dispatch.carriers: is missing",
         "plant.yaml:7: message_types.dispatch.destinations[2]: must be text, got 5: put it in quotes",
         'plant.yaml:7: message_types.dispatch.destinations[1]: is repeated: "Moon"',
-        "plant.yaml:8: message_types.welding.lines: is missing: station_pattern has {line}",
         "plant.yaml:9: message_types.welding.frequency_weight: must be a finite number, got inf",
         "plant.yaml:10: message_types.welding.report_seconds: replaces frequency_weight: give only one of them",
         "plant.yaml:11: message_types.welding.lime: is an unknown key; did you mean lines?",
@@ -535,7 +552,7 @@ def test_the_forecast_knows_that_losses_make_fewer_jobs() -> None:
     """Stops make every job twice as long and halve the messages for jobs: 60 stops of a minute in an hour of work."""
     stops = {"micro_stops_per_hour": 60, "micro_stop_seconds_range": [60, 60]}
     plain, halted = (edited(**{f"welding__{key}": value for key, value in its.items()}) for its in ({}, stops))
-    extra, fewer = (forecast(parse(data)).types[2].job_messages_per_second for data in (plain, halted))
+    extra, fewer = (forecast(parse(data)).types[2].extra_per_second for data in (plain, halted))
     said = FactoryMessageGenerator.of(parse(halted), seed=3, start=0.0).advance(36_000.0)
 
     assert fewer == pytest.approx(extra / 2)

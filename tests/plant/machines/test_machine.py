@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from messages import START
-from plant.definition.field_sources import FieldSource
+from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.plant_config import PlantConfig
-from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
@@ -51,11 +50,9 @@ def spec(key: str) -> dict[str, Any]:
 
 def machine(config: PlantConfig, number: int = 1, seed: int = 1) -> Machine:
     """One machine of a plant of one type, on its own."""
-    [(key, its, _)] = config.machines()
-    declared = next(declared for declared in MACHINE_TYPES if declared.key == key)
-    return Machine(
-        MachineTypeRuntime(declared, config, its, Counter(), OeeAccounts(number)), number, seed, round(START * 1000)
-    )
+    [(_, machine_type, _)] = config.machines()
+    runtime = MachineTypeRuntime(machine_type, config, Counter(), OeeAccounts(number))
+    return Machine(runtime, number, seed, round(START * 1000))
 
 
 def lived(one: Machine, finished: int) -> list[tuple[int, int]]:
@@ -164,7 +161,7 @@ def test_jobs_finish_in_the_first_minute_as_often_as_ever_after(key: str) -> Non
     """2,000 machines start part way through jobs: reported ones are producing share / mean cycle a second."""
     config = only(key, 2_000, **({"print_seconds": 20.0} if key == "printer_3d" else {}))
     [(_, its, _)] = config.machines()
-    rate = its.shares[its.producing_state] / statistics.mean(config.job_seconds(its)) / its.lengthening
+    rate = its.shares[its.producing_state] / statistics.mean(config.job_seconds(its)) / its.losses.lengthening
     finished, until_ms = Counter[str](), {}
     for message, row in zip(messages := said(config, 60), rows(messages), strict=True):
         finished[message.source] += job_id(row) is not None
@@ -291,10 +288,11 @@ def test_a_print_gains_its_increment_in_each_message_of_running() -> None:
 
 def test_a_declaration_may_call_its_fields_anything() -> None:
     """Also what would be a placeholder in a template."""
-    [declared] = (each for each in MACHINE_TYPES if each.key == "testing")
-    odd = dataclasses.replace(declared, fields={'%b "100 %"': FieldSource.STATUS})
     config = only("testing", 1)
-    runtime = MachineTypeRuntime(odd, config, config.machines()[0][1], Counter(), OeeAccounts(1))
+    declared = config.machines()[0][1]
+    main = dataclasses.replace(declared.main, fields=[Field('%b "100 %"', FieldSource.STATUS)])
+    odd = dataclasses.replace(declared, messages=[main])
+    runtime = MachineTypeRuntime(odd, config, Counter(), OeeAccounts(1))
 
     one = Machine(runtime, 1, 1, 0)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from plant.definition.spaceship import MACHINE_TYPES
 from plant.machines.jobs import Job, Jobs
 from plant.random_stream import RandomStream
 from tests.support.factory.plants import NO_LOSSES, by_machine, only, original, said, share_error, standard_error
@@ -25,8 +24,9 @@ BOTH = STOPS | {"slow_cycle_share": 0.2, "slow_cycle_factor_range": [1.5, 2.5], 
 def drawer(**values: Any) -> tuple[Jobs, float]:
     """The draws of a CNC mill's jobs, and by what its mean job is lengthened."""
     plant = only("cnc_machine", 1, **values)
-    [(_, spec, _)] = plant.machines()
-    return Jobs(MACHINE_TYPES[0], spec, plant.job_seconds(spec)), spec.lengthening
+    [(_, mill, _)] = plant.machines()
+    assert mill.job is not None
+    return Jobs(mill.job, mill.losses, plant.job_seconds(mill)), mill.losses.lengthening
 
 
 def drawn(count: int, **values: Any) -> list[int]:

@@ -11,13 +11,11 @@ from hypothesis import given, settings
 from jsonschema import Draft7Validator
 
 from cli.exports.schemas.json_schema import delta, payload, schema
-from messages import RETAINED, FactoryMessageGenerator
-from plant import parts
+from messages import FactoryMessageGenerator
 from plant.catalogue.catalogue import MessageKind, catalogue
 from plant.catalogue.field_specs import MachineTypeContext, field_of
-from plant.definition.field_sources import FieldSource
+from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.plant_config import PlantConfig, load, parse
-from plant.definition.spaceship import MACHINE_TYPES
 from tests.support.exports.schemas import Refused, checks, contents, export_of, fields_of, refused, values
 from tests.support.factory.anyplants import CALENDAR, plants
 from tests.support.factory.flows import ONE_EACH, plant_data
@@ -155,22 +153,28 @@ def test_a_value_that_the_plant_does_not_know_is_refused(key: str) -> None:
     ids=lambda fields: next(iter(fields)),
 )
 def test_a_plant_that_says_something_else_than_its_schemas_is_found_out(
-    monkeypatch: pytest.MonkeyPatch, fields: dict[str, FieldSource]
+    fields: dict[str, FieldSource],
 ) -> None:
-    """A declaration is changed after the schemas were made, as by a new release: rows no longer pass."""
+    """A type is changed after the schemas were made, as by a new release: rows no longer pass."""
     plant = config()
     check = checks(plant)
-    cnc = dataclasses.replace(MACHINE_TYPES[0], fields={**MACHINE_TYPES[0].fields, **fields})
-    monkeypatch.setattr(parts, "MACHINE_TYPES", (cnc, *MACHINE_TYPES[1:]))
+    machines = dict(plant.message_types.machines)
+    cnc = machines["cnc_machine"]
+    changed = {field.name: field for field in cnc.main.fields}
+    changed |= {key: Field(key, source) for key, source in fields.items()}
+    main = dataclasses.replace(cnc.main, fields=[*changed.values()])
+    machines["cnc_machine"] = dataclasses.replace(cnc, messages=[main])
+    other = plant.model_copy(update={"message_types": plant.message_types.model_copy(update={"machines": machines})})
 
-    assert {payload[:80] for payload, _ in refused(check, said(plant, 60))}
+    assert {payload[:80] for payload, _ in refused(check, said(other, 60))}
 
 
 def test_every_field_source_is_specified() -> None:
     """Whatever a machine type can report has a type, bounds and a meaning."""
-    context = MachineTypeContext(MACHINE_TYPES[0], config().machines()[0][1], 1, config())
+    context = MachineTypeContext(config().machines()[0][1], 1, config())
+    sources = (Field("key", source, detail="1") for source in FieldSource if source is not FieldSource.SIGNAL)
 
-    assert all(field_of(source, "key", context).description for source in FieldSource)
+    assert all(field_of(field, context).description for field in sources)
 
 
 def test_every_schema_is_a_schema_of_draft_07() -> None:
@@ -237,7 +241,9 @@ def test_a_kind_knows_its_machines_and_their_tempo() -> None:
 
 def test_kinds_that_are_retained_are_those_that_the_plant_says_so_of() -> None:
     """The catalogue and the sender agree of which kinds the broker keeps the last message."""
-    assert {kind.key for kind in catalogue(eventful()) if kind.retained} == RETAINED
+    plant = FactoryMessageGenerator.of(eventful())
+
+    assert {kind.key for kind in catalogue(eventful()) if kind.retained} == plant.retained_kinds
 
 
 def test_the_tables_have_the_columns_of_the_rows() -> None:

@@ -15,37 +15,59 @@ from plant.machines.machine import Machine, phase
 from plant.machines.states import NEVER
 
 
+def renewed_ring(
+    ring: PhaseRing | None, machines: Sequence[Machine], period_ms: float, now_ms: int, name: str = ""
+) -> PhaseRing:
+    """Return the ring of these machines: the same one if nothing has changed, else one at the same place in the lap."""
+    if ring is None:
+        return PhaseRing(machines, period_ms, now_ms, now_ms, name)
+    if ring.matches(machines, period_ms):
+        return ring
+    return PhaseRing(machines, period_ms, ring.anchor_for(period_ms, now_ms), now_ms, name)
+
+
 class PhaseRing:
     """Machines of one period in the order of their offsets, and the current lap and place in it.
 
+    name: of the class of messages; the machines report each class at other moments of its period.
     next_ms: the next deadline, which is the first one after `now_ms`; NEVER without machines.
+    machines, offsets: in the order of the ring.
     """
 
     __slots__ = (
         "_anchor_ms",
         "_began_ms",
         "_lap",
-        "_offsets",
+        "_name",
         "_period_ms",
         "_place",
         "machines",
         "next_ms",
+        "offsets",
     )  # fmt: skip
 
-    def __init__(self, machines: Sequence[Machine], period_ms: float, anchor_ms: int, now_ms: int) -> None:
-        self._period_ms, self._anchor_ms = period_ms, anchor_ms
-        for machine in machines:
-            machine.offset_ms = 1 + int(phase(machine.stream) * int(period_ms))
-        self.machines = sorted(machines, key=lambda machine: (machine.offset_ms, machine.number))
+    def __init__(
+        self, machines: Sequence[Machine], period_ms: float, anchor_ms: int, now_ms: int, name: str = ""
+    ) -> None:
+        self._period_ms, self._anchor_ms, self._name = period_ms, anchor_ms, name
+        offsets = [1 + int(phase(machine.stream, name) * int(period_ms)) for machine in machines]
+        in_order = sorted(range(len(machines)), key=lambda place: (offsets[place], machines[place].number))
+        self.machines = [machines[place] for place in in_order]
         # An array keeps the numbers side by side in memory, not one at each machine.
-        self._offsets = array("q", (machine.offset_ms for machine in self.machines))
+        self.offsets = array("q", (offsets[place] for place in in_order))
         self._move_to(now_ms)
 
     def pop_until(self, until_ms: int) -> Iterator[tuple[int, Sequence[Machine], Sequence[int]]]:
         """Remove and yield what is due, in order: the beginning of a lap, the due machines and their offsets."""
+        for began_ms, first, last in self.pop_places(until_ms):
+            yield began_ms, self.machines[first:last], self.offsets[first:last]
+
+    def pop_places(self, until_ms: int) -> Iterator[tuple[int, int, int]]:
+        """Remove and yield what is due, in order: the beginning of a lap, and the first and last place in the ring."""
         while self.next_ms <= until_ms:
-            last = bisect_right(self._offsets, until_ms - self._began_ms, self._place)
-            yield self._began_ms, self.machines[self._place : last], self._offsets[self._place : last]
+            first, last = self._place, bisect_right(self.offsets, until_ms - self._began_ms, self._place)
+            began_ms = self._began_ms
+            yield began_ms, first, last
             self._set_place(last)
 
     def matches(self, machines: Sequence[Machine], period_ms: float) -> bool:
@@ -59,11 +81,11 @@ class PhaseRing:
         for place, machine in enumerate(self.machines):
             lap = self._lap if place < self._place else self._lap - 1
             if (lap, place) >= first:
-                yield self._begins_ms(lap) + machine.offset_ms, machine
+                yield self._begins_ms(lap) + self.offsets[place], machine
 
     def with_machines(self, machines: Sequence[Machine], now_ms: int) -> PhaseRing:
         """Return a ring with the same laps and other machines."""
-        return PhaseRing(machines, self._period_ms, self._anchor_ms, now_ms)
+        return PhaseRing(machines, self._period_ms, self._anchor_ms, now_ms, self._name)
 
     def anchor_for(self, period_ms: float, now_ms: int) -> int:
         """Return the anchor of the next ring: the same for the same period, else one at the same place in the lap."""
@@ -76,14 +98,14 @@ class PhaseRing:
         # The division may be wrong in its last digit; the beginnings of laps decide.
         self._lap += (self._begins_ms(self._lap + 1) <= now_ms) - (self._begins_ms(self._lap) > now_ms)
         self._began_ms = self._begins_ms(self._lap)
-        self._set_place(bisect_right(self._offsets, now_ms - self._began_ms))
+        self._set_place(bisect_right(self.offsets, now_ms - self._began_ms))
 
     def _set_place(self, place: int) -> None:
         self._place = place
         if place == len(self.machines):
             self._lap, self._place = self._lap + 1, 0
             self._began_ms = self._begins_ms(self._lap)
-        self.next_ms = self._began_ms + self._offsets[self._place] if self.machines else NEVER
+        self.next_ms = self._began_ms + self.offsets[self._place] if self.machines else NEVER
 
     def _begins_ms(self, lap: int) -> int:
         return self._anchor_ms + int(lap * self._period_ms)

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import yaml
 
-from plant.definition.errors import Place, Violation, quote
-from plant.definition.yaml_surprises import misread_null, misread_number
+from plant.definition.document.errors import Place, Violation, quote
+from plant.definition.document.yaml_surprises import misread_null, misread_number
 
 MAX_BYTES: Final = 1_048_576
 """The limit of a Kubernetes ConfigMap."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from plant.definition.errors import quote
+from plant.definition.document.errors import quote
 
 _PLAIN: Final = re.compile(r"[-+]?(0|[1-9][0-9]*|[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?|\.[0-9]+([eE][-+]?[0-9]+)?)")
 _OCTAL: Final = re.compile(r"[-+]?0[0-7_]+")

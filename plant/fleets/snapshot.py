@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple, cast
 
-from plant.machines.fleet import Fleet
+from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.oee_accounting import AccountedMachine, Span
 from plant.telemetry import KindOee, MachineFilter, MachineOee
@@ -105,7 +105,7 @@ class _MachineReader:
 
 def count_group(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
     """Count a group of machines of a fleet, which are advanced to now. first: index of the first machine."""
-    machines, kind = fleet.machines[first : first + _COUNTED_PER_TURN], fleet.declared.key
+    machines, kind = fleet.machines[first : first + _COUNTED_PER_TURN], fleet.key
     for machine in machines:
         if machine.next_ms <= now_ms:
             machine.advance_to(now_ms)
@@ -131,19 +131,19 @@ def machines_at(fleets: Sequence[Fleet], counts: Mapping[str, int], places: rang
             bisect_right(fleet.machines, place - before, key=_number_of) for place in (places.start, places.stop)
         )
         found += fleet.machines[first:last]
-        before += counts.get(fleet.declared.key, 0)
+        before += counts.get(fleet.key, 0)
     return found
 
 
 def _select(fleets: Sequence[Fleet], only: MachineFilter) -> tuple[list[tuple[int, Fleet, Sequence[Machine]]], bool]:
     """Return the selected machines by type, and whether there are more. Raises NoSuchMachine."""
-    if only.kind is not None and only.kind not in (kinds := [fleet.declared.key for fleet in fleets]):
+    if only.kind is not None and only.kind not in (kinds := [fleet.key for fleet in fleets]):
         raise NoSuchMachine(f"type: no such machine type; there are {', '.join(kinds)}")
     after = (-1, 0) if only.after is None else _place_of(fleets, only.after)
     left, more = only.limit, False
     chosen: list[tuple[int, Fleet, Sequence[Machine]]] = []
     for type_number, fleet in enumerate(fleets):
-        if type_number < after[0] or only.kind not in (None, fleet.declared.key):
+        if type_number < after[0] or only.kind not in (None, fleet.key):
             continue
         begin = bisect_right(fleet.machines, after[1], key=_number_of) if type_number == after[0] else 0
         machines = fleet.machines[begin : None if left is None else begin + left]
@@ -158,6 +158,6 @@ def _place_of(fleets: Sequence[Fleet], machine_id: str) -> tuple[int, int]:
     """Return the place that a machine of that id has, or would have. Raises NoSuchMachine."""
     for number in map(int, re.findall(r"[0-9]{1,9}", machine_id)):
         for type_number, fleet in enumerate(fleets):
-            if fleet.declared.machine_id.format(number=number) == machine_id:
+            if fleet.machine_type.id_of(number) == machine_id:
                 return type_number, number
     raise NoSuchMachine("after: no machine has such an id")

@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from plant.definition.errors import describe_value, quote
+from plant.definition.document.errors import describe_value, quote
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)
@@ -130,7 +130,8 @@ def _not_too_small(number: float) -> float:
     return number
 
 
-def _not_all_zero(weights: dict[str, float]) -> dict[str, float]:
+def not_all_zero(weights: dict[str, float]) -> dict[str, float]:
+    """Return the weights; raise ValueError if none is greater than 0."""
     if not any(weights.values()):
         raise ValueError("needs at least one entry greater than 0")
     return weights
@@ -211,7 +212,7 @@ Topic = Annotated[
 ]
 
 Weight = Annotated[float, Field(ge=0, le=1e9), AfterValidator(_zero_or_not_tiny)]
-Weights = Annotated[dict[Name, Weight], AfterValidator(_not_all_zero), described(minProperties=1)]
+Weights = Annotated[dict[Name, Weight], AfterValidator(not_all_zero), described(minProperties=1)]
 Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS), AfterValidator(_not_too_small)]
 PeriodSeconds = Annotated[float, Field(ge=SHORTEST_PERIOD_SECONDS, le=YEAR_SECONDS)]
 JobSeconds = Annotated[float, Field(ge=SHORTEST_JOB_SECONDS, le=YEAR_SECONDS)]

@@ -1,0 +1,93 @@
+"""What the keys of a machine's messages can report: where each value comes from, and its meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class FieldSource(Enum):
+    """What a key reports.
+
+    yaml_name: how `fields` refers to it.
+    path: the attribute path on a `Machine` with the value as JSON text; "" where it is no attribute of the machine.
+    meaning: a sentence with the placeholders {product}, what a job makes, and {producing}, the state in which jobs
+    advance. The types and bounds of values are in plant.catalogue.field_specs.
+    """
+
+    MACHINE_ID = "machine_id", "id_json", "The machine."
+    STATION = "station_id", "station_json", "The station of the machine."
+    STATUS = "status", "state.json", "State of the machine; jobs advance only in `{producing}`."
+    JOB_KIND = (
+        "job.kind",
+        "reported_job.kind.json",
+        "Kind of the {product} that this message reports as finished, otherwise of the one on the machine.",
+    )
+    FINISHED_ID = (
+        "finished.id",
+        "finished.id_json",
+        "The finished {product}; null in messages that report none.",
+    )
+    FINISHED_CYCLE = (
+        "finished.cycle_seconds",
+        "finished.cycle_json",
+        "Producing time of the finished {product}, to a tenth; null in messages that report none.",
+    )
+    FINISHED_RESULT = (
+        "finished.result",
+        "finished.result.json",
+        "Result of the finished {product}; null in messages that report none.",
+    )
+    FINISHED_ISSUES = (
+        "finished.issues",
+        "finished.issues_json",
+        "Number of issues in the finished {product}; 0 in messages that report none.",
+    )
+    FINISHED_CONSUMED = (
+        "finished.consumed",
+        "finished.consumed_json",
+        "Ids of the pieces in the finished {product}; null in messages that report none.",
+    )
+    CURRENT_ID = "job.id", "job.id_json", "The {product} on the machine now"
+    PROGRESS = (
+        "job.progress",
+        "progress_json",
+        "Share of the {product} on the machine that is done, rounded down; 1.0 when it is finished.",
+    )
+    SEQUENCE = "sequence", "sequence_json", "Number of this message among those of the machine, counted from 1."
+    CONSTANT = "value", "", "A constant."
+    SIGNAL = "signal", "", "A signal."
+
+    def __init__(self, yaml_name: str, path: str, meaning: str) -> None:
+        self.yaml_name = yaml_name
+        self.path = path
+        self.meaning = meaning
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the value never changes."""
+        return self is FieldSource.CONSTANT
+
+    @property
+    def role(self) -> str:
+        """The role of a key with this source, for consumers of messages: the name in lower case."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A key of a message.
+
+    name: the key.  source: where its value comes from.  within: the objects around it, from the outside in.
+    detail: the constant of a CONSTANT, as JSON; the name of a SIGNAL.
+    """
+
+    name: str
+    source: FieldSource
+    within: tuple[str, ...] = ()
+    detail: str = ""
+
+    @property
+    def path(self) -> str:
+        """The place of the value in the message, such as `data.temperature`."""
+        return ".".join((*self.within, self.name))

@@ -1,0 +1,150 @@
+"""The `fields` of an entry: which keys a message has, in which order, nested in which objects, from which source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from plant.definition.document.errors import Violation, describe_value
+from plant.definition.machine_types.field_sources import Field, FieldSource
+
+_SOURCES: Final = {source.yaml_name: source for source in FieldSource if source.path}
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+TIMESTAMP: Final = "timestamp"
+CONSTANT: Final = "constant"
+MOST_FIELDS: Final = 200
+DEEPEST: Final = 4
+
+
+class FieldNames:
+    """The names that `fields` of one type may have: sources, properties, and signals. product: what a job makes.
+
+    usual: the keys of messages without `fields`, by name.  taken: names that a signal cannot have.
+    """
+
+    def __init__(
+        self,
+        *,
+        has_states: bool,
+        has_station: bool,
+        product: str | None,
+        properties: Mapping[str, Any],
+        signals: Sequence[str],
+    ) -> None:
+        usual: dict[str, Field] = {"machine_id": Field("machine_id", FieldSource.MACHINE_ID)}
+        if has_station:
+            usual["station_id"] = Field("station_id", FieldSource.STATION)
+        if has_states:
+            usual["status"] = Field("status", FieldSource.STATUS)
+        usual |= {name: constant(name, value) for name, value in properties.items()}
+        if product:
+            usual |= {field.name: field for field in _job_fields(product)}
+        self.taken = {TIMESTAMP, *usual}
+        usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
+        self.usual = usual
+        missing = set() if product else {name for name in _SOURCES if "." in name}
+        missing |= set() if has_states else {"status"}
+        missing |= set() if has_station else {"station_id"}
+        self._sources = {name: source for name, source in _SOURCES.items() if name not in missing}
+
+    @property
+    def known(self) -> list[str]:
+        """All names, the usual ones first."""
+        return list(dict.fromkeys((*self.usual, *self._sources)))
+
+    def field(self, key: str, name: str, within: tuple[str, ...]) -> Field | None:
+        """Return the field `key` with the value of a name; None if there is no such name."""
+        if name in self.usual:
+            usual = self.usual[name]
+            return Field(key, usual.source, within, usual.detail)
+        return Field(key, self._sources[name], within) if name in self._sources else None
+
+
+def constant(key: str, value: Any, within: tuple[str, ...] = ()) -> Field:
+    """Return a field with a constant."""
+    return Field(key, FieldSource.CONSTANT, within, _encode(value))
+
+
+def _job_fields(product: str) -> Iterator[Field]:
+    yield Field(f"{product}_type", FieldSource.JOB_KIND)
+    yield Field(f"{product}_id", FieldSource.FINISHED_ID)
+    yield Field("cycle_time", FieldSource.FINISHED_CYCLE)
+    yield Field("quality", FieldSource.FINISHED_RESULT)
+    yield Field(f"current_{product}_id", FieldSource.CURRENT_ID)
+
+
+class Layout(NamedTuple):
+    """What a message has. timestamp: the key of the timestamp, which comes first; None without one."""
+
+    timestamp: str | None
+    fields: Sequence[Field]
+
+
+def read_fields(entries: Sequence[Any] | None, names: FieldNames) -> tuple[Layout, list[Violation]]:
+    """Return the layout of a message, and the violations, whose places begin at the list."""
+    if entries is None:
+        return Layout(TIMESTAMP, list(names.usual.values())), []
+    timestamp, rest = _split_timestamp(entries)
+    found = [*_read(entries, names, (), ())][1 if timestamp else 0 :]
+    fields = [each for each in found if isinstance(each, Field)]
+    wrong = [each for each in found if isinstance(each, Violation)]
+    paths = [*([timestamp] if timestamp else []), *(field.path for field in fields)]
+    wrong += [Violation((), f"has {path} twice") for path in dict.fromkeys(paths) if paths.count(path) > 1]
+    if not rest:
+        wrong.append(Violation((), "needs at least one key beside the timestamp"))
+    if len(fields) > MOST_FIELDS:
+        wrong.append(Violation((), f"must have at most {MOST_FIELDS} keys"))
+    return Layout(timestamp, fields), wrong
+
+
+def _split_timestamp(entries: Sequence[Any]) -> tuple[str | None, Sequence[Any]]:
+    """Return the key of the timestamp, if the list begins with it, and the other entries."""
+    first = entries[0] if entries else None
+    if first == TIMESTAMP:
+        return TIMESTAMP, entries[1:]
+    if isinstance(first, Mapping) and [*first.values()] == [TIMESTAMP]:
+        return str(next(iter(first))), entries[1:]
+    return None, entries
+
+
+def _read(
+    entries: Sequence[Any], names: FieldNames, within: tuple[str, ...], at: tuple[str | int, ...]
+) -> Iterator[Field | Violation]:
+    for index, entry in enumerate(entries):
+        place = (*at, index)
+        if isinstance(entry, str):
+            yield _named(entry, entry, names, within, place)
+        elif isinstance(entry, Mapping) and len(entry) == 1:
+            [(key, value)] = entry.items()
+            yield from _keyed(str(key), value, names, within, (*place, str(key)))
+        else:
+            yield Violation(place, f"must be a name, or one key with a name, got {describe_value(entry)}")
+
+
+def _keyed(
+    key: str, value: Any, names: FieldNames, within: tuple[str, ...], place: tuple[str | int, ...]
+) -> Iterator[Field | Violation]:
+    """Yield `key: name`, `key: {constant: 5}`, or the fields of an object, which is a mapping or a list."""
+    if isinstance(value, str):
+        yield _named(key, value, names, within, place)
+    elif isinstance(value, Mapping) and set(value) == {CONSTANT} and isinstance(value[CONSTANT], str | int | float):
+        yield constant(key, value[CONSTANT], within)
+    elif isinstance(value, Mapping | list | tuple) and value and len(within) < DEEPEST:
+        entries = [{name: each} for name, each in value.items()] if isinstance(value, Mapping) else value
+        yield from _read(entries, names, (*within, key), place)
+    else:
+        yield Violation(place, f"must be a name, {{constant: ...}}, or keys at most {DEEPEST} objects deep")
+
+
+def _named(
+    key: str, name: str, names: FieldNames, within: tuple[str, ...], place: tuple[str | int, ...]
+) -> Field | Violation:
+    if name == TIMESTAMP:
+        return (
+            Violation(place, "must be the first of the fields")
+            if within or place[0]
+            else Field(key, FieldSource.CONSTANT)
+        )
+    return names.field(key, name, within) or Violation((*place, name), "is no source of a field", names.known)

@@ -1,0 +1,241 @@
+"""A machine type, complete: its entry in the YAML laid over what it extends, with every default filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from string import Formatter
+from typing import Final
+
+from plant.definition.machine_types.field_sources import Field
+from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.signals.vocabulary import Vocabulary
+
+USUALLY_GOOD: Final = frozenset({"good", "pass"})
+"""The results that count as good unless the YAML says otherwise."""
+
+NO_STATE: Final = "on"
+"""The state of machines whose type has none: they always produce, and their messages have no status."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateType:
+    """A state. weight: its share of time, relative to the others.  produces: whether jobs advance in it.
+
+    planned: whether its time is no planned working time, as for a planned stop.
+    """
+
+    weight: float
+    dwell_seconds: float
+    produces: bool = False
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobType:
+    """What the machines of a type make.
+
+    product: its name in texts and keys.  id: a job's id up to its number, over {initials} and {kind}; `nicknames`
+    replace kinds in it.  code: begins the number in the ids, so that types with the same `id` have different ids.
+    seconds: producing time, [shortest, longest]; None where `period_share` is given: the share of a job done in one
+    period of messages.  kinds, results: each with its weight.  good: results that count as good, here or elsewhere.
+    issues: the fewest and most issues of each result that has issues.  phases: shares of the cycle, in order.
+    """
+
+    product: str
+    id: str
+    code: int | None
+    kinds: Mapping[str, float]
+    seconds: tuple[float, float] | None
+    period_share: float | None
+    results: Mapping[str, float]
+    good: frozenset[str] = USUALLY_GOOD
+    issues: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    nicknames: Mapping[str, str] = field(default_factory=dict)
+    phases: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def type_code(self) -> str:
+        """The digits of the code in a job's number: its own, after a 0 for each digit except one; "" without a code.
+
+        No code is a prefix of another one (1, 9, 010, 011, 00100), so the machine's number, which follows, cannot be
+        mistaken for a part of it.
+        """
+        digits = "" if self.code is None else str(self.code)
+        return "0" * (len(digits) - 1) + digits
+
+    def id_head(self, kind: str) -> str:
+        """Return the id of a job of that kind, up to the type's code."""
+        called = self.nicknames.get(kind, kind)
+        initials = "".join(filter(str.isupper, called)) or called[:2].upper()
+        return self.id.format(initials=initials, kind=called)
+
+    def seconds_at(self, period_seconds: float) -> tuple[float, float]:
+        """Return the shortest and longest producing time. period_seconds: between two messages, by weight."""
+        if self.period_share is None:
+            return self.seconds or (math.inf, math.inf)
+        return period_seconds / self.period_share, period_seconds / self.period_share
+
+
+@dataclass(frozen=True, slots=True)
+class LossesType:
+    """Micro-stops and slow cycles, by which jobs take longer than they should; see the keys of the same names."""
+
+    micro_stops_per_hour: float
+    micro_stop_seconds_range: tuple[float, float]
+    slow_cycle_share: float
+    slow_cycle_factor_range: tuple[float, float]
+
+    @property
+    def exist(self) -> bool:
+        """Whether there are any."""
+        return self.micro_stops_per_hour > 0 or self.slow_cycle_share > 0
+
+    @property
+    def lengthening(self) -> float:
+        """Factor by which micro-stops and slow cycles lengthen the mean job."""
+        slow = self.slow_cycle_share * (sum(self.slow_cycle_factor_range) / 2 - 1)
+        return (1 + slow) * (1 + self.micro_stops_per_hour / 3600 * sum(self.micro_stop_seconds_range) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageClass:
+    """One class of messages of a machine type; most types have only one.
+
+    name: "" where it is the only one.  kind: the type's key, or key.name.  topic: template.
+    timestamp: the first key of a message; None without it.  form: of the timestamp.  fields: the other keys, in order.
+    qos: None for that of the run.  retain: whether messages are published with the retain flag.
+    on_change: whether a change of the state is reported at once; the regular messages are then those of
+    `report_seconds`, if it is given.
+    """
+
+    name: str
+    kind: str
+    topic: str
+    timestamp: str | None
+    form: str
+    fields: Sequence[Field]
+    frequency_weight: float = 1.0
+    report_seconds: float | None = None
+    qos: int | None = None
+    retain: bool = False
+    on_change: bool = False
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether there are messages at a regular period."""
+        return self.report_seconds is not None or (self.frequency_weight > 0 and not self.on_change)
+
+    @property
+    def reports_jobs(self) -> bool:
+        """Whether it reports finished jobs; one class of a type does."""
+        return any(field.source.name.startswith("FINISHED") for field in self.fields)
+
+    def period_by_weight(self, base_interval: float) -> float:
+        """Return the configured period in seconds, otherwise ten base intervals by the weight; inf without one."""
+        if self.report_seconds is not None:
+            return self.report_seconds
+        return base_interval * 10 / self.frequency_weight if self.is_regular else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class MachineType:
+    """One machine type.
+
+    key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
+    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.
+    states: empty where the type has none.  job: None where machines make nothing.
+    messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
+    """
+
+    key: str
+    number: int
+    title: str
+    machine_id: str
+    enabled: bool
+    station_pattern: str
+    lines: Sequence[str]
+    stations: Sequence[str]
+    states: Mapping[str, StateType]
+    job: JobType | None
+    losses: LossesType
+    messages: Sequence[MessageClass]
+    signals: Mapping[str, SignalSpec] = field(default_factory=dict)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The names that its signals may refer to."""
+        job = self.job
+        own = tuple(name for name in self.states if name != NO_STATE or len(self.states) > 1)
+        if job is None:
+            return Vocabulary(own or (NO_STATE,))
+        return Vocabulary(
+            own or (NO_STATE,), self.producing_state, tuple(job.phases), tuple(job.kinds), tuple(job.results)
+        )
+
+    @property
+    def main(self) -> MessageClass:
+        """The class that reports jobs, or else the first one."""
+        return self.messages[0]
+
+    @property
+    def producing_state(self) -> str:
+        """The state in which jobs advance."""
+        return next((name for name, state in self.states.items() if state.produces), NO_STATE)
+
+    @property
+    def reports(self) -> bool:
+        """Whether machines of this type send messages: enabled, and not all with weight 0."""
+        return self.enabled and any(each.is_regular or each.on_change for each in self.messages)
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Long-run share of time in each state; they add up to 1."""
+        total = math.fsum(state.weight for state in self.states.values())
+        return {name: state.weight / total for name, state in self.states.items()}
+
+    @property
+    def changes_per_second(self) -> float:
+        """How often a machine changes its state, on average."""
+        rates = [share / self.states[name].dwell_seconds for name, share in self.shares.items()]
+        total = math.fsum(rates)
+        return total - math.fsum(rate * rate for rate in rates) / total
+
+    @property
+    def station_count(self) -> int:
+        """How many stations there may be: after so many machines the stations repeat."""
+        return len(self.lines or "-") * len(self.stations or "-")
+
+    @property
+    def good(self) -> frozenset[str]:
+        """The results that count as good."""
+        return self.job.good if self.job else frozenset()
+
+    @property
+    def results(self) -> Mapping[str, float]:
+        """The weight of each result of its jobs."""
+        return self.job.results if self.job else {}
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The kinds of its jobs."""
+        return tuple(self.job.kinds) if self.job else ()
+
+    def station(self, number: int) -> str:
+        """Return the station of the type's n-th machine, counted from 1: lines and stations are assigned in turn."""
+        names = {"line": self.lines or ("",), "station": self.stations or ("",)}
+        return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
+
+    def id_of(self, number: int) -> str:
+        """Return the id of the type's n-th machine."""
+        return self.machine_id.format(number=number)
+
+    def job_seconds(self, period_seconds: float) -> tuple[float, float]:
+        """Return the shortest and longest producing time of a job; infinite without jobs."""
+        return self.job.seconds_at(period_seconds) if self.job else (math.inf, math.inf)
+
+
+def pattern_fields(pattern: str) -> list[tuple[str, str]]:
+    """Return the placeholders of a pattern, each with its format."""
+    return [(name, form or "") for _, name, form, _ in Formatter().parse(pattern) if name is not None]

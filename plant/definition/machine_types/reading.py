@@ -1,0 +1,170 @@
+"""Reads the machine types of a plant: validates each entry, completes it, and checks the rules between types."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from plant.definition.document.errors import Place, Violation, describe_value
+from plant.definition.document.validation import Flags, validated
+from plant.definition.machine_types.entry import MachineEntry, entry_model
+from plant.definition.machine_types.inheritance import complete, extension_violations, root
+from plant.definition.machine_types.library import library
+from plant.definition.machine_types.machine_type import MachineType
+from plant.definition.machine_types.resolution import resolve
+from plant.definition.machine_types.rules import broken
+from plant.definition.machine_types.spellings import Entry, Spelling, place_in, spelled_twice
+
+SECTION: Final = "message_types"
+MOST_TYPES: Final = 200
+_KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
+_DECLARING: Final = frozenset(("states", "job", "signals", "extends"))
+"""Keys of which an entry has at least one, if it is not of the library."""
+
+
+class MachineTypes(NamedTuple):
+    """The machine types of a plant, in their order, and the entries that they are from, as they were written."""
+
+    types: Mapping[str, MachineType]
+    entries: Mapping[str, Entry]
+
+
+def read(
+    raw: Mapping[str, Any], interval: float, plant_signals: Mapping[str, Any], flags: Flags
+) -> tuple[MachineTypes, list[Violation]]:
+    """Return the machine types, and every violation.
+
+    raw: their entries as plain data.  interval: base_interval.  plant_signals: as plain data.
+    """
+    violations: list[Violation] = []
+    entries: dict[str, Entry] = {}
+    for key, data in raw.items():
+        entries[key], wrong = _entry(key, data, raw, flags)
+        violations += wrong
+    violations += (each._replace(place=(SECTION, *each.place)) for each in extension_violations(entries))
+    unusable = {each.place[1] for each in violations if each.place[2:3] == ("extends",)}
+    types: dict[str, MachineType] = {}
+    for number, key in enumerate(sorted((key for key in entries if key not in unusable), key=_order), 1):
+        types[key], wrong = _resolved(key, entries, number, interval, plant_signals)
+        reported = {each.place[:3] for each in violations}
+        violations += (each for each in wrong if each.place[:3] not in reported)
+    if len(raw) > MOST_TYPES:
+        violations.append(Violation((SECTION,), f"must have at most {MOST_TYPES} machine types, got {len(raw):,}"))
+    violations += _same_ids(types)
+    return MachineTypes(types, entries), violations
+
+
+def _order(key: str) -> tuple[int, str]:
+    """Sort types of the library by their order, and all others after them by key."""
+    known = library().get(key)
+    return (known.order, "") if known and known.order is not None else (len(library()) + 1, key)
+
+
+def _spellings(key: str, entries: Mapping[str, Any]) -> tuple[Spelling, ...]:
+    found = root(key, _mappings(entries))
+    return found.spellings if found else ()
+
+
+def _mappings(entries: Mapping[str, Any]) -> dict[str, Entry]:
+    return {name: each for name, each in entries.items() if isinstance(each, Mapping)}
+
+
+def _entry(key: str, data: Any, raw: Mapping[str, Any], flags: Flags) -> tuple[Entry, list[Violation]]:
+    """Return the valid part of an entry, and the violations in it."""
+    place = (SECTION, key)
+    if not _KEY.fullmatch(key):
+        rule = "must begin with a letter, and have only letters, digits, _ and -, at most 100"
+        return {}, [Violation(place, f"is no name of a machine type: it {rule}")]
+    if undeclared := _undeclared(key, data if isinstance(data, Mapping) else {}):
+        return {}, [undeclared] if data is not None else []
+    if not isinstance(data, Mapping):
+        rule = f"must be a mapping (key: value), got {describe_value(data)}"
+        return {}, [Violation(place, rule)] if data is not None else []
+    spellings = _spellings(key, raw)
+    model, wrong = validated(entry_model(spellings), data, flags, place)
+    if model is None:
+        rest = _without(data, [each.place[2:] for each in wrong])
+        model, _ = validated(entry_model(spellings), rest, flags, place)
+    if model is None:
+        bad = {each.place[2] for each in wrong if len(each.place) > 2}
+        rest = {name: value for name, value in data.items() if name not in bad}
+        model, _ = validated(entry_model(spellings), rest, flags, place)
+    entry = _plain(model) if model else {}
+    rules = (*broken(data, root(key, _mappings(raw))), *spelled_twice(entry, spellings))
+    return entry, [*wrong, *(each._replace(place=(*place, *each.place)) for each in rules)]
+
+
+def _without(data: Mapping[str, Any], places: Sequence[Place]) -> dict[str, Any]:
+    """Return the data without what is wrong, so that the rest can be checked: the innermost keys around each place."""
+    rest = copy.deepcopy(dict(data))
+    for place in places:
+        around: dict[str, Any] = rest
+        for step, below in pairwise((*place, None)):
+            value = around.get(step) if isinstance(step, str) else None
+            if isinstance(value, dict) and below is not None:
+                around = value
+            else:
+                around.pop(str(step), None)
+                break
+    return rest
+
+
+def _plain(model: MachineEntry) -> dict[str, Any]:
+    return model.model_dump(exclude_unset=True, exclude_none=True)
+
+
+def _undeclared(key: str, data: Mapping[str, Any]) -> Violation | None:
+    """Return the violation for an entry that is not of the library and declares nothing: its key may be misspelled."""
+    if key in library() or not _DECLARING.isdisjoint(data):
+        return None
+    rule = "is no machine type of the library, and declares none of its own: no states, job, signals or extends"
+    return Violation((SECTION, key), rule, list(library()))
+
+
+def written_place(key: str, path: tuple[str, ...], entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Return the place of a key of the language in an entry as it was written."""
+    return place_in(entries.get(key, {}), path, _spellings(key, entries))
+
+
+def _resolved(
+    key: str, entries: Mapping[str, Entry], number: int, interval: float, plant_signals: Mapping[str, Any]
+) -> tuple[MachineType, list[Violation]]:
+    entry, spellings = entries[key], _spellings(key, entries)
+    machine_type, wrong = resolve(key, complete(key, entries), number, interval, plant_signals)
+    # What an entry does not have itself is reported where it is from.
+    own = "extends" not in entry or entry["extends"] in library()
+    places = ((each, place_in(entry, each.place, spellings)) for each in wrong)  # type: ignore[arg-type]
+    return machine_type, [
+        each._replace(place=(SECTION, key, *place)) for each, place in places if own or place[0] in entry
+    ]
+
+
+def _same_ids(types: Mapping[str, MachineType]) -> Iterator[Violation]:
+    """Check that no two types can give two machines, or two jobs, the same id."""
+    seen: dict[tuple[str, str], str] = {}
+    for key, each in types.items():
+        head, _, rest = each.machine_id.partition("{number")
+        pattern = head.rstrip("0123456789"), rest.partition("}")[2].lstrip("0123456789")
+        if (other := seen.setdefault(pattern, key)) != key:
+            rule = f"may give a machine the id of one of {other}: choose another machine_id"
+            yield Violation((SECTION, key, "machine_id"), rule)
+    yield from _same_job_ids(types)
+
+
+def _same_job_ids(types: Mapping[str, MachineType]) -> Iterator[Violation]:
+    seen: dict[str, list[tuple[str, int | None]]] = {}
+    for key, job in ((key, each.job) for key, each in types.items() if each.job):
+        clashes = {
+            other
+            for head in dict.fromkeys(map(job.id_head, job.kinds))
+            for other, code in seen.get(head, ())
+            if None in (code, job.code) or code == job.code
+        }
+        for head in dict.fromkeys(map(job.id_head, job.kinds)):
+            seen.setdefault(head, []).append((key, job.code))
+        if clashes:
+            rule = f"may give a job the id of one of {min(clashes)}: choose another id, or a `code` for both"
+            yield Violation((SECTION, key, "job", "id"), rule)

@@ -1,0 +1,232 @@
+"""From a complete entry to a machine type: every default filled in, and the rules between its keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from plant.definition.document.errors import Violation
+from plant.definition.document.value_types import (
+    SHORTEST_JOB_SECONDS,
+    SHORTEST_PERIOD_SECONDS,
+    YEAR_SECONDS,
+    placeholders,
+)
+from plant.definition.machine_types.layout import FieldNames
+from plant.definition.machine_types.machine_type import (
+    NO_STATE,
+    USUALLY_GOOD,
+    JobType,
+    LossesType,
+    MachineType,
+    MessageClass,
+    StateType,
+)
+from plant.definition.machine_types.message_classes import read_messages
+from plant.definition.machine_types.spellings import Entry, default_dwell
+from plant.definition.signals import signal_rules
+from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.signals.vocabulary import Vocabulary
+
+MOST_STOPS_PER_JOB: Final = 1_000
+_FOREVER_SECONDS: Final = 1e12
+_RESERVED: Final = ("planned_stop", "blocked", "starved")
+"""States that are imposed from outside."""
+
+
+class Resolved(NamedTuple):
+    """A machine type, and the violations of the rules between its keys, with places in the words of the language."""
+
+    machine_type: MachineType
+    violations: list[Violation]
+
+
+def resolve(
+    key: str, entry: Entry, number: int, interval: float, plant_signals: Mapping[str, Any] = MappingProxyType({})
+) -> Resolved:
+    """Return the type of a complete entry. interval: the plant's base interval.  plant_signals: as plain data."""
+    states, wrong_states = _states(entry)
+    job, wrong_job = _job(key, entry)
+    has_station = "station_pattern" in entry
+    names = FieldNames(
+        has_states=bool(entry.get("states")),
+        has_station=has_station,
+        product=job.product if job else None,
+        properties=entry.get("properties", {}),
+        signals=[name for name, each in entry.get("signals", {}).items() if each.get("shown", True)],
+    )
+    messages, wrong_messages = read_messages(key, entry, names)
+    machine_type = _machine_type(key, entry, number, states, job, messages)
+    signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
+    machine_type = replace(machine_type, signals=signals)
+    violations = [
+        *wrong_states,
+        *wrong_job,
+        *wrong_messages,
+        *wrong_signals,
+        *_missing_lists(entry),
+        *_impossible_period(machine_type, interval),
+        *_impossible_job(machine_type, interval),
+    ]
+    return Resolved(machine_type, violations)
+
+
+def _machine_type(
+    key: str,
+    entry: Entry,
+    number: int,
+    states: Mapping[str, StateType],
+    job: JobType | None,
+    messages: Sequence[MessageClass],
+) -> MachineType:
+    losses = LossesType(
+        entry.get("micro_stops_per_hour", 0.0),
+        entry.get("micro_stop_seconds_range", (5.0, 20.0)),
+        entry.get("slow_cycle_share", 0.0),
+        entry.get("slow_cycle_factor_range", (1.1, 1.5)),
+    )
+    return MachineType(
+        key=key,
+        number=number,
+        title=entry.get("title", key.replace("_", " ")),
+        machine_id=entry.get("machine_id", f"{_in_capitals(key)}-{{number:02d}}"),
+        enabled=entry.get("enabled", True),
+        station_pattern=entry.get("station_pattern", "none"),
+        lines=tuple(entry.get("lines", ())),
+        stations=tuple(entry.get("stations", ())),
+        states=states,
+        job=job,
+        losses=losses,
+        messages=messages,
+    )
+
+
+def _in_capitals(key: str) -> str:
+    return key.upper().replace("_", "-").replace("{", "").replace("}", "")
+
+
+def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
+    declared: Mapping[str, Mapping[str, Any]] = entry.get("states", {})
+    if not declared:
+        return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, []
+    wrong = [
+        Violation(("states", name, "share"), "is missing") for name, state in declared.items() if "share" not in state
+    ]
+    wrong += [
+        Violation(("states", name), "is a state that machines are put into from outside: choose another name")
+        for name in _RESERVED
+        if name in declared
+    ]
+    producing = [name for name, state in declared.items() if state.get("produces")]
+    if len(producing) > 1:
+        wrong.append(
+            Violation(
+                ("states", producing[1], "produces"),
+                f"must be true in one state at most; it is in {producing[0]} already",
+            )
+        )
+    if not wrong and not any(state["share"] for state in declared.values()):
+        wrong.append(Violation(("states",), "needs at least one share greater than 0"))
+    usual = "running" if "running" in declared else next(iter(declared))
+    chosen = producing[0] if producing else usual
+    states = {
+        name: StateType(state.get("share", 1.0), state.get("dwell_seconds", default_dwell(name)), name == chosen)
+        for name, state in declared.items()
+    }
+    return states, wrong
+
+
+def _signals(
+    entry: Entry, vocabulary: Vocabulary, plant_signals: Mapping[str, Any], taken: Collection[str]
+) -> tuple[dict[str, SignalSpec], list[Violation]]:
+    declared: Mapping[str, Any] = entry.get("signals", {})
+    wrong = [
+        Violation((name,), "is a key of the messages already: choose another name")
+        for name in declared
+        if name in taken
+    ]
+    wrong += signal_rules.broken(declared, vocabulary, plant_signals)
+    signals = {} if wrong else {name: SignalSpec.model_validate(each) for name, each in declared.items()}
+    return signals, [each._replace(place=("signals", *each.place)) for each in wrong]
+
+
+def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
+    if "job" not in entry:
+        return None, []
+    job: Mapping[str, Any] = entry["job"]
+    wrong = []
+    if "cycle_seconds" not in job and "period_share" not in job:
+        wrong.append(Violation(("job", "cycle_seconds"), "is missing"))
+    if "cycle_seconds" in job and "period_share" in job:
+        wrong.append(Violation(("job", "cycle_seconds"), "replaces period_share: give only one of them"))
+    product = job.get("product", "part")
+    results = {name: _result(each) for name, each in job.get("results", {"good": 1.0}).items()}
+    kinds = job.get("kinds", (product,))
+    good = {name for name, each in results.items() if each.get("good", name in USUALLY_GOOD)}
+    bad = {name for name, each in results.items() if each.get("good") is False}
+    explicit = any("good" in each for each in results.values())
+    issues = {**job.get("issues", {}), **{name: each["issues"] for name, each in results.items() if "issues" in each}}
+    job_type = JobType(
+        product=product,
+        id=job.get("id", f"{_in_capitals(key)}-"),
+        code=job.get("code"),
+        kinds=dict(kinds) if isinstance(kinds, Mapping) else dict.fromkeys(kinds, 1.0),
+        seconds=_pair(job.get("cycle_seconds")),
+        period_share=job.get("period_share"),
+        results={name: float(each["weight"]) for name, each in results.items()},
+        good=frozenset(good if explicit else USUALLY_GOOD) - bad,
+        issues={name: tuple(pair) for name, pair in issues.items()},
+        nicknames=job.get("nicknames", {}),
+        phases=_shares(job.get("phases", {})),
+    )
+    return job_type, wrong
+
+
+def _result(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"weight": value}
+
+
+def _pair(seconds: Any) -> tuple[float, float] | None:
+    if seconds is None:
+        return None
+    return (seconds[0], seconds[1]) if isinstance(seconds, list | tuple) else (seconds, seconds)
+
+
+def _shares(phases: Mapping[str, float]) -> dict[str, float]:
+    total = math.fsum(phases.values())
+    return {name: share / total for name, share in phases.items()}
+
+
+def _missing_lists(entry: Entry) -> Iterator[Violation]:
+    for name in dict.fromkeys(placeholders(entry.get("station_pattern", ""))):
+        if f"{name}s" not in entry:
+            yield Violation((f"{name}s",), f"is missing: station_pattern has {{{name}}}")
+
+
+def _impossible_period(machine_type: MachineType, interval: float) -> Iterator[Violation]:
+    for each in machine_type.messages:
+        period = each.period_by_weight(interval)
+        if not math.isinf(period) and not SHORTEST_PERIOD_SECONDS <= period <= YEAR_SECONDS:
+            rule = f"makes a message every {period:g} s (base_interval * 10 / weight): must be 0.001 s to a year"
+            yield Violation((*(("messages", each.name) if each.name else ()), "frequency_weight"), rule)
+
+
+def _impossible_job(machine_type: MachineType, interval: float) -> Iterator[Violation]:
+    """Check the length of a job that follows from the period, and limit its micro-stops: each is drawn separately."""
+    if machine_type.job is None:
+        return
+    seconds = machine_type.job.seconds_at(machine_type.main.period_by_weight(interval))
+    if (
+        machine_type.job.period_share
+        and not SHORTEST_JOB_SECONDS <= seconds[0] <= YEAR_SECONDS
+        and seconds[0] < math.inf
+    ):
+        rule = f"makes a {machine_type.job.product} take {seconds[0]:g} s (period / share): must be 0.1 s to a year"
+        yield Violation(("job", "period_share"), rule)
+    stops = machine_type.losses.micro_stops_per_hour * seconds[1] / 3600
+    if MOST_STOPS_PER_JOB < stops < math.inf:
+        rule = f"makes {stops:,.0f} micro-stops in a job of {seconds[1]:g} s: must be at most {MOST_STOPS_PER_JOB:,}"
+        yield Violation(("micro_stops_per_hour",), rule)

@@ -1,0 +1,309 @@
+"""Rules between the values of signals, checked on plain data, so that errors of one key cannot hide those of another.
+
+Places are relative to the mapping of signals. Values of a wrong type are skipped: the model reports them.
+"""
+
+from __future__ import annotations
+
+import keyword
+import operator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from plant.definition.document.errors import Place, Violation, quote, suggestion
+from plant.definition.signals.bounds import MOST_DIGITS, Bounds, last_decimal_range, signal_bounds
+from plant.definition.signals.formula_parser import FormulaError, FormulaNames, parse_formula
+from plant.definition.signals.signal_spec import OTHERWISE, SOURCES, SignalSpec
+from plant.definition.signals.vocabulary import RESERVED, Vocabulary
+
+MOST_SIGNALS: Final = 64
+"""The most signals of a machine type, or of the plant."""
+
+LAST_DECIMALS_PER_SECOND: Final = 1e9
+"""The fastest that a register may grow, in units of its last decimal."""
+
+_NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
+_PARTS: Final = ("walk", "noise", "uniform", "daily", "yearly", "ramp", "spread", "limits")
+_FOR_ALL: Final = frozenset({"unit", "description", "shown"})
+_ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
+    None: frozenset({*_PARTS, "decimals"}),
+    "base": frozenset({*_PARTS, "decimals", "follows_seconds"}),
+    "set_point": frozenset({*_PARTS, "decimals", "follows_seconds"}),
+    "formula": frozenset({*_PARTS, "decimals"}),
+    "integral_of": frozenset({"decimals", "per_seconds"}),
+    "counter": frozenset({"decimals"}),
+    "choice": frozenset({"every_seconds"}),
+}
+"""The other keys that a signal may have, by its source."""
+_NEEDS: Final = {
+    "follows_seconds": "base or set_point",
+    "per_seconds": "integral_of",
+    "every_seconds": "choice",
+}
+"""The source that a key belongs to, in words."""
+_UNBOUNDED: Final = {
+    "formula": "a formula may give any number",
+    "set_point": "commands set any value within them",
+    "ramp": "a ramp may grow without end",
+}
+"""Keys that need limits, and why."""
+_OF_MACHINES: Final = {
+    "integral_of": "a register belongs to a machine",
+    "counter": "a counter belongs to a machine",
+    "ramp": "a ramp is reset by the state or job of a machine",
+    "spread": "there is only one plant",
+}
+"""Keys that signals of the plant cannot have, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """A signal as declared: its keys, its source, and what could be read of it."""
+
+    name: str
+    keys: frozenset[str]
+    spec: SignalSpec
+
+    @property
+    def source(self) -> str | None:
+        return next((key for key in SOURCES if key in self.keys), None)
+
+
+def broken(
+    signals: Mapping[str, Any], vocabulary: Vocabulary, plant_signals: Mapping[str, Any] | None = None
+) -> Iterator[Violation]:
+    """Yield the broken rules of a machine type's signals. plant_signals: those of the plant, as plain data."""
+    declared = _readable(signals)
+    yield from _too_many(signals)
+    yield from _unusable_names(signals)
+    for place, signal in enumerate(declared):
+        violations = _of_one(
+            signal, declared[:place], declared[place + 1 :], vocabulary, _readable(plant_signals or {})
+        )
+        yield from _placed(signal.name, violations)
+
+
+def broken_plant_signals(signals: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield the broken rules of the plant's signals, which have no states, jobs or registers."""
+    yield from broken(signals, Vocabulary())
+    for signal in _readable(signals):
+        for key in sorted(signal.keys & _OF_MACHINES.keys()):
+            yield Violation((signal.name, key), f"cannot be used for the plant: {_OF_MACHINES[key]}")
+
+
+def _readable(signals: Mapping[str, Any]) -> list[_Declared]:
+    """Return the signals that are mappings, each without the keys that are wrong by themselves."""
+    return [_read(name, data) for name, data in signals.items() if isinstance(name, str) and isinstance(data, dict)]
+
+
+def _read(name: str, data: Mapping[str, Any]) -> _Declared:
+    keys = frozenset(key for key in data if isinstance(key, str))
+    usable = {key: value for key, value in data.items() if isinstance(key, str) and value is not None}
+    try:
+        spec = SignalSpec.model_validate(usable)
+    except ValidationError as error:
+        wrong = {each["loc"][0] for each in error.errors()}
+        spec = SignalSpec.model_validate({key: value for key, value in usable.items() if key not in wrong})
+    return _Declared(name, keys, spec)
+
+
+def _placed(name: str, violations: Iterable[Violation]) -> Iterator[Violation]:
+    return (violation._replace(place=(name, *violation.place)) for violation in violations)
+
+
+def _too_many(signals: Mapping[str, Any]) -> Iterator[Violation]:
+    if len(signals) > MOST_SIGNALS:
+        yield Violation((), f"must have at most {MOST_SIGNALS} signals, got {len(signals)}")
+
+
+def _unusable_names(names: Iterable[object]) -> Iterator[Violation]:
+    for name in names:
+        if not isinstance(name, str):
+            yield Violation((str(name).lower(),), "must be text: put the name in quotes")
+        elif not _NAME.fullmatch(name):
+            yield Violation((name,), "must be letters, digits and _ as in `oil_temperature`: formulas refer to it")
+        elif name in RESERVED or keyword.iskeyword(name):
+            yield Violation((name,), "cannot be the name of a signal: the word has a meaning in formulas")
+
+
+def _of_one(
+    signal: _Declared,
+    above: Sequence[_Declared],
+    below: Sequence[_Declared],
+    vocabulary: Vocabulary,
+    plant: Sequence[_Declared],
+) -> Iterator[Violation]:
+    yield from _several_sources(signal)
+    yield from _no_value(signal)
+    yield from _misplaced_keys(signal)
+    for key, by_state in (("base", signal.spec.base), ("noise", signal.spec.noise)):
+        yield from _wrong_states(key, by_state, vocabulary)
+    yield from _unknown_reset(signal.spec, vocabulary)
+    yield from _unknown_counter(signal.spec, vocabulary)
+    yield from _wrong_formula(signal, above, below, vocabulary, plant)
+    yield from _wrong_integral(signal.spec, above, below)
+    yield from _no_limits(signal)
+    yield from _too_many_digits(signal)
+    yield from _set_beyond_limits(signal.spec)
+
+
+def _several_sources(signal: _Declared) -> Iterator[Violation]:
+    for key in SOURCES:
+        if key in signal.keys and key != signal.source:
+            yield Violation((key,), f"replaces {signal.source}: give only one of them")
+
+
+def _no_value(signal: _Declared) -> Iterator[Violation]:
+    if not signal.keys & {*SOURCES, *_PARTS} - {"limits", "spread"}:
+        yield Violation((), f"needs a value: {', '.join(SOURCES)}, or at least walk, noise or uniform")
+
+
+def _misplaced_keys(signal: _Declared) -> Iterator[Violation]:
+    source = signal.source
+    known = frozenset().union(*_ALLOWED.values())
+    for key in sorted((signal.keys & known) - _ALLOWED[source]):
+        rule = f"needs {_NEEDS[key]}" if key in _NEEDS else f"cannot be used with {source}"
+        yield Violation((key,), rule)
+
+
+def _wrong_states(key: str, by_state: Mapping[str, float] | None, vocabulary: Vocabulary) -> Iterator[Violation]:
+    """Check the keys of a mapping by state: each one known, and each state covered once."""
+    if by_state is None:
+        return
+    if not vocabulary.states:
+        yield from (
+            Violation((key,), "must be a number: the plant has no states") for name in by_state if name != OTHERWISE
+        )
+        return
+    covered = {name.partition(".")[0] for name in by_state}
+    yield from _unknown_situations(key, by_state, vocabulary)
+    for state in sorted(covered):
+        if _is_split(state, by_state, vocabulary.phases) and _is_split(state, by_state, vocabulary.kinds):
+            yield Violation((key,), f"must divide {quote(state)} by phase or by kind of job, not by both")
+    missing = [state for state in vocabulary.states if not _is_covered(state, by_state, vocabulary)]
+    if missing and OTHERWISE not in by_state:
+        yield Violation((key,), f"has no number for {', '.join(missing)}: add it, or `else`")
+
+
+def _is_split(state: str, by_state: Mapping[str, float], parts: Sequence[str]) -> bool:
+    return any(f"{state}.{part}" in by_state for part in parts)
+
+
+def _is_covered(state: str, by_state: Mapping[str, float], vocabulary: Vocabulary) -> bool:
+    ways = [[f"{state}.{part}" for part in parts] for parts in (vocabulary.phases, vocabulary.kinds) if parts]
+    return state in by_state or any(all(name in by_state for name in way) for way in ways)
+
+
+def _unknown_situations(key: str, by_state: Mapping[str, float], vocabulary: Vocabulary) -> Iterator[Violation]:
+    states = set(vocabulary.states)
+    parts = [*vocabulary.phases, *vocabulary.kinds]
+    for name in by_state:
+        state, dot, part = name.partition(".")
+        if name in states or name == OTHERWISE:
+            continue
+        if state not in states:
+            known = [*vocabulary.states, OTHERWISE]
+            yield Violation((key, name), "is not a state of this type", known if not dot else known[:-1])
+        elif part not in parts:
+            known = [f"{state}.{each}" for each in parts]
+            yield Violation((key, name), "is not a phase or kind of the type's jobs", known)
+
+
+def _unknown_reset(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violation]:
+    known = [*vocabulary.states, *(["job"] if vocabulary.producing_state else [])]
+    if spec.ramp and vocabulary.states and spec.ramp.resets not in known:
+        rule = f"must be a state{', or job' if 'job' in known else ''}, got {quote(spec.ramp.resets)}"
+        yield Violation(("ramp", "resets"), f"{rule}; {suggestion(spec.ramp.resets, known)}")
+
+
+def _unknown_counter(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violation]:
+    if spec.counter is None or not vocabulary.states:
+        return
+    jobs = ["jobs", "good", *vocabulary.results] if vocabulary.producing_state else []
+    known = [*jobs, *(f"seconds.{state}" for state in vocabulary.states)]
+    if spec.counter not in known:
+        rule = f"must be something that is counted, got {quote(spec.counter)}"
+        yield Violation(("counter",), f"{rule}; {suggestion(spec.counter, known)}".replace('"seconds.', "seconds."))
+
+
+def _wrong_formula(
+    signal: _Declared,
+    above: Sequence[_Declared],
+    below: Sequence[_Declared],
+    vocabulary: Vocabulary,
+    plant: Sequence[_Declared],
+) -> Iterator[Violation]:
+    if signal.spec.formula is None:
+        return
+    texts = [each.name for each in above if each.source == "choice"]
+    names = FormulaNames(
+        vocabulary,
+        signals=[each.name for each in above],
+        plant=[each.name for each in plant if each.source != "choice"],
+        texts=texts,
+        below=[signal.name, *(each.name for each in below)],
+    )
+    try:
+        parse_formula(signal.spec.formula, names)
+    except FormulaError as error:
+        yield from (Violation(("formula",), str(problem)) for problem in error.problems)
+
+
+def _wrong_integral(spec: SignalSpec, above: Sequence[_Declared], below: Sequence[_Declared]) -> Iterator[Violation]:
+    name = spec.integral_of
+    if name is None:
+        return
+    place: Place = ("integral_of",)
+    source = next((each for each in above if each.name == name), None)
+    if source is None and name in {each.name for each in below}:
+        yield Violation(place, f"must be a signal above this one, and {quote(name)} is below")
+    elif source is None:
+        known = [each.name for each in above if each.source != "choice"]
+        advice = suggestion(name, known) if known else "there is none"
+        yield Violation(place, f"must be a signal above this one, got {quote(name)}; {advice}")
+    elif source.source == "choice":
+        yield Violation(place, f"must be a number, and {quote(name)} is text")
+    else:
+        yield from _too_fast(spec, signal_bounds(source.spec))
+
+
+def _too_fast(spec: SignalSpec, rate: Bounds) -> Iterator[Violation]:
+    fastest = rate.magnitude / (spec.per_seconds or 1.0) * 10**spec.places
+    if fastest > LAST_DECIMALS_PER_SECOND:
+        rule = (
+            f"may grow by {fastest:.3g} of the last decimal in a second: must be at most {LAST_DECIMALS_PER_SECOND:g}"
+        )
+        yield Violation(("integral_of",), f"{rule}; give fewer decimals, or limits to {quote(spec.integral_of or '')}")
+
+
+def _no_limits(signal: _Declared) -> Iterator[Violation]:
+    for key in sorted(signal.keys & _UNBOUNDED.keys()):
+        if "limits" not in signal.keys:
+            yield Violation((), f"needs limits: {_UNBOUNDED[key]}")
+            return
+
+
+def _too_many_digits(signal: _Declared) -> Iterator[Violation]:
+    """Check that each value can be written exactly; registers and counters are cut to that anyway."""
+    spec = signal.spec
+    if signal.source in {"integral_of", "counter", "choice"}:
+        return
+    bounds = signal_bounds(spec)
+    if bounds.magnitude * 10**spec.places >= 10**MOST_DIGITS:
+        place = "limits" if spec.limits else "decimals"
+        rule = (
+            f"makes numbers of more than {MOST_DIGITS} digits: up to {bounds.magnitude:g} with {spec.places} decimals"
+        )
+        yield Violation((place,) if place in signal.keys else (), rule)
+    elif operator.gt(*last_decimal_range(bounds, spec.places)):
+        yield Violation(("limits",), f"must have a number of {spec.places} decimals between them")
+
+
+def _set_beyond_limits(spec: SignalSpec) -> Iterator[Violation]:
+    if spec.set_point is not None and spec.limits and not spec.limits[0] <= spec.set_point <= spec.limits[1]:
+        low, high = spec.limits
+        yield Violation(("set_point",), f"must be within the limits, {low:g} to {high:g}, got {spec.set_point:g}")

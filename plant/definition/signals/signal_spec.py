@@ -1,0 +1,166 @@
+"""The models of signals: what a machine measures, counts or is set to, as a value at any moment.
+
+A signal has at most one source - `base`, `set_point`, `formula`, `integral_of`, `counter` or `choice` - and is the sum
+of it and of its other parts, times the machine's own factor, within limits, rounded.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from plant.definition.document.errors import describe_value
+from plant.definition.document.value_types import Name, PeriodSeconds, Seconds, Spec, Weights
+
+GREATEST: Final = 1e12
+"""The greatest magnitude of a number in the declaration of a signal."""
+
+MOST_DECIMALS: Final = 6
+DEFAULT_DECIMALS: Final = 2
+OTHERWISE: Final = "else"
+"""The key for all states that a mapping by state does not name."""
+
+SOURCES: Final = ("base", "set_point", "formula", "integral_of", "counter", "choice")
+"""The keys of which a signal has one at most: what its value begins with."""
+
+
+def _as_mapping(value: object) -> object:
+    """Return a number as a mapping by state that has it for all states."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a number or numbers by state, got {describe_value(value)}")  # noqa: TRY004  pydantic expects ValueError
+    return {OTHERWISE: value}
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _low_below_high(pair: tuple[float, float]) -> tuple[float, float]:
+    low, high = pair
+    if low >= high:
+        raise ValueError(f"must be [low, high] with low < high, got [{low:g}, {high:g}]")
+    return pair
+
+
+def _by_state_schema(number: dict[str, object]) -> WithJsonSchema:
+    by_state = {"type": "object", "additionalProperties": number, "minProperties": 1}
+    return WithJsonSchema({"anyOf": [number, by_state]})
+
+
+Number = Annotated[float, Field(ge=-GREATEST, le=GREATEST)]
+Sigma = Annotated[float, Field(ge=0, le=GREATEST)]
+ByState = Annotated[
+    dict[Name, Number],
+    BeforeValidator(_as_mapping),
+    _by_state_schema({"type": "number", "minimum": -GREATEST, "maximum": GREATEST}),
+]
+SigmaByState = Annotated[
+    dict[Name, Sigma],
+    BeforeValidator(_as_mapping),
+    _by_state_schema({"type": "number", "minimum": 0, "maximum": GREATEST}),
+]
+Range = Annotated[tuple[Number, Number], BeforeValidator(_as_tuple), AfterValidator(_low_below_high)]
+Amplitude = Annotated[float, Field(ge=0, le=GREATEST)]
+
+
+class Walk(Spec):
+    """A random walk that is drawn back to 0: the Ornstein-Uhlenbeck process."""
+
+    sigma: Sigma = Field(description="Standard deviation in the long run.")
+    memory_seconds: PeriodSeconds = Field(
+        description="Time after which the correlation with now has fallen to 1/e, from 1 ms to a year."
+    )
+
+
+class Daily(Spec):
+    """A sine over the local day of the plant."""
+
+    amplitude: Amplitude = Field(description="Half the difference between the highest and the lowest value of the day.")
+    peak_hour: Annotated[float, Field(ge=0, le=24)] = Field(
+        description="Local hour of the highest value, such as 15.5."
+    )
+
+
+class Yearly(Spec):
+    """A sine over the year."""
+
+    amplitude: Amplitude = Field(description="Half the difference between the highest and lowest value of the year.")
+    peak_day: Annotated[float, Field(ge=1, le=366)] = Field(description="Day of the year with the highest value.")
+
+
+class Ramp(Spec):
+    """A value that grows with time since the last reset: wear, fill level."""
+
+    per_hour: Number = Field(description="Change in an hour; below 0 it falls.")
+    resets: Name = Field(description="What sets it back to 0: a state, in which it stays 0, or `job` for each new job.")
+
+
+class SignalSpec(Spec):
+    """A signal of a machine type, or of the plant."""
+
+    base: ByState | None = Field(
+        None,
+        description="Level of the signal: a number, or numbers by state, by `state.phase` or by `state.kind` of job, "
+        "with `else` for all others.",
+    )
+    set_point: Number | None = Field(None, description="Level that a command may change, in place of `base`.")
+    follows_seconds: Seconds | None = Field(
+        None,
+        description="Time constant of the first-order lag with which the value follows `base` or `set_point`, in "
+        "seconds.",
+    )
+    formula: str | None = Field(
+        None,
+        min_length=1,
+        description="The value from signals above it, such as `1.732 * voltage * current / 1000`, in place of `base`.",
+    )
+    integral_of: Name | None = Field(
+        None, description="A signal above it, of which this one is the integral: a register such as an energy meter."
+    )
+    per_seconds: Seconds | None = Field(
+        None,
+        description="Seconds in the unit of time of `integral_of`: 3600 for kilowatts to kilowatt-hours; default 1.",
+    )
+    counter: Name | None = Field(
+        None,
+        description="What is counted from the start of the machine: `jobs`, `good`, a result of jobs, or "
+        "`seconds.STATE`.",
+    )
+    choice: Weights | None = Field(None, description="Weight of each text that the signal may be.")
+    every_seconds: PeriodSeconds | None = Field(
+        None, description="Seconds after which `choice` is drawn again; without it, for each message."
+    )
+    walk: Walk | None = Field(None, description="Slow random changes around the level.")
+    noise: SigmaByState | None = Field(
+        None,
+        description="Standard deviation of normal noise, independent at each moment: a number, or numbers by state as "
+        "for `base`.",
+    )
+    uniform: Range | None = Field(None, description="Uniform noise: [low, high].")
+    daily: Daily | None = Field(None, description="A sine over the day.")
+    yearly: Yearly | None = Field(None, description="A sine over the year.")
+    ramp: Ramp | None = Field(None, description="A value that grows with time.")
+    spread: Annotated[float, Field(ge=0, le=0.25)] = Field(
+        0.0, description="Relative standard deviation of the factor that each machine has for itself: 0 to 0.25."
+    )
+    limits: Range | None = Field(None, description="[low, high]: values outside are cut.")
+    decimals: Annotated[int, Field(ge=0, le=MOST_DECIMALS)] | None = Field(
+        None, description="Decimal places in messages, 0 to 6; default 2, for counters 0."
+    )
+    unit: Annotated[str, Field(min_length=1, max_length=50)] | None = Field(
+        None,
+        description="Unit in the notation of UCUM, such as Cel, bar, kW.h.",
+        json_schema_extra={"examples": ["Cel"]},
+    )
+    description: Annotated[str, Field(max_length=500)] | None = Field(None, description="What the signal is.")
+    shown: bool = Field(True, description="false keeps the signal out of messages; formulas may use it.")
+
+    @property
+    def places(self) -> int:
+        """Decimal places in messages."""
+        if self.decimals is not None:
+            return self.decimals
+        return 0 if self.counter is not None else DEFAULT_DECIMALS

@@ -1,0 +1,1 @@
+"""Fleets: the machines of one type, when they report, and their messages."""

@@ -1,0 +1,106 @@
+"""One class of messages of a fleet: when its machines report, and what their messages have besides values."""
+
+from __future__ import annotations
+
+import copy
+from array import array
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from plant.definition.machine_types.machine_type import MessageClass
+from plant.fleets.class_layout import ClassLayout, SequencePart, SignalPart
+from plant.fleets.phase_ring import PhaseRing
+from plant.machines.machine import Machine
+from plant.machines.message_layout import MessageLayout
+from plant.machines.timestamp_prefix import TimestampPrefix
+from plant.telemetry import Message, class_source
+
+
+class ClassEmitter:
+    """One class of messages of some machines.
+
+    number: its place among the classes of its type.  period_ms: of the regular messages; infinite without them.
+    ring: of the regular messages, if there are any.
+    sources: of each machine's messages, by slot.  counts: messages so far, by slot, also of machines that are gone.
+    ring_slots: of the machines in the ring.  steady_texts: by slot, the texts of machines to which nothing happens.
+    signals: the place of each of its signals among all that are shown, in the order of the message.
+    """
+
+    __slots__ = (
+        "counts", "kind", "layout", "message_class", "number", "period_ms", "prefix", "ring", "ring_slots", "signals",
+        "sources", "steady_texts",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        number: int,
+        message_class: MessageClass,
+        layout: ClassLayout,
+        period_ms: float,
+        shown_signals: Sequence[str],
+        machines: Sequence[Machine],
+    ) -> None:
+        self.number, self.message_class, self.layout = number, message_class, layout
+        self.kind, self.period_ms = message_class.kind, period_ms
+        self.prefix = TimestampPrefix(message_class.timestamp, message_class.form)
+        self.signals = tuple(map(shown_signals.index, layout.signals))
+        self.sources = [class_source(machine.id, message_class.name) for machine in machines]
+        self.counts = array("q", bytes(8 * len(machines)))
+        self.ring: PhaseRing | None = None
+        self.ring_slots = array("q")
+        self.steady_texts: list[tuple[bytes, ...]] = [()] * len(machines)
+
+    def keep_counts(self, counts: Sequence[int]) -> None:
+        """Continue counts of the same class from before a reload; a machine that comes back continues its own."""
+        self.counts[: len(counts)] = array("q", counts)
+
+    def next_counts(self, slots: Sequence[int]) -> list[int]:
+        """Count messages of machines, and return their numbers."""
+        counts, numbers = self.counts, []
+        for slot in slots:
+            counts[slot] = count = counts[slot] + 1
+            numbers.append(count)
+        return numbers
+
+    def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:
+        """Return the emitter of some of the machines, which shares everything else."""
+        subset = copy.copy(self)
+        subset.ring = self.ring.with_machines(machines, now_ms) if self.ring else None
+        return subset
+
+    def message(
+        self,
+        machine: Machine,
+        slot: int,
+        time_ms: int,
+        form: type[Message],
+        machine_texts: Sequence[bytes],
+        signal_texts: Sequence[bytes],
+    ) -> Message:
+        """Return the next message of a machine. signal_texts: of all signals that are shown."""
+        self.counts[slot] = count = self.counts[slot] + 1
+        payload = self.prefix(time_ms) + self._body(machine_texts, signal_texts, count)
+        return form(self.kind, self.sources[slot], machine.station, time_ms, count, payload)
+
+    def _body(self, machine_texts: Sequence[bytes], signal_texts: Sequence[bytes], count: int) -> bytes:
+        texts, numbers = iter(machine_texts), iter(self.signals)
+        parts: list[bytes] = []
+        for part in self.layout.parts:
+            if isinstance(part, MessageLayout):
+                parts.append(next(texts))
+            elif isinstance(part, SignalPart):
+                parts += part.head, signal_texts[next(numbers)]
+            elif isinstance(part, SequencePart):
+                parts.append(b"%b%d" % (part.head, count))
+            else:
+                parts.append(part)
+        return b"".join(parts)
+
+
+class DuePlaces(NamedTuple):
+    """Machines of a class that are due in one lap: places in its ring, and when the lap began."""
+
+    emitter: ClassEmitter
+    began_ms: int
+    first: int
+    last: int

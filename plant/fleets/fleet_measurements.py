@@ -1,0 +1,184 @@
+"""The signals of a fleet, kept up to date at the events of its machines and at the phases of their jobs."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from math import ceil
+from typing import Final
+
+from plant.definition.machine_types.machine_type import JobType, MachineType
+from plant.definition.plant_config import PlantConfig
+from plant.definition.signals.vocabulary import Vocabulary
+from plant.fleets.class_emitter import ClassEmitter
+from plant.fleets.pending_rows import NOT_MEASURED
+from plant.fleets.reporting import REGULAR
+from plant.machines.jobs import Job, milliseconds
+from plant.machines.machine import Machine
+from plant.machines.states import NEVER
+from plant.random_stream import RandomStream
+from plant.signals.fleet_signals import FleetSignals
+from plant.signals.laws.program import SignalProgram, compile_signals
+from plant.signals.laws.situations import Situation
+
+_PLANT: Final = "plant"
+"""The name of the random stream of the plant's signals."""
+
+
+class FleetMeasurements:
+    """The signals of the machines of one type, by slot.
+
+    advancing: the class of messages, by number, whose regular rows advance registers.
+    phase_ends: when the phase of each machine's job ends; NEVER if it does not advance, or is in its last phase.
+    """
+
+    __slots__ = ("_good", "_phase_bounds", "_phases", "_tracks_job", "advancing", "phase_ends", "signals")
+
+    def __init__(
+        self, machine_type: MachineType, program: SignalProgram, plant: FleetSignals | None, advancing: int
+    ) -> None:
+        job = machine_type.job
+        self.signals: Final = FleetSignals(program, plant)
+        self.advancing: Final = advancing
+        self._good, self._tracks_job = machine_type.good, job is not None
+        self._phases = tuple(job.phases) if job else ()
+        self._phase_bounds = _phase_bounds(job) if job else ()
+        self.phase_ends = array("q")
+
+    def begin(self, slot: int, machine: Machine, now_ms: int) -> None:
+        """Start the signals of a new machine. slot: at most one more than there are."""
+        if slot == len(self.phase_ends):
+            self.phase_ends.append(NEVER)
+        situation = self._situation(machine, now_ms)
+        self.signals.begin(slot, bytes(machine.stream), situation, now_ms)
+        self._set_phase_end(slot, machine, situation, now_ms)
+
+    def continue_from(self, earlier: FleetMeasurements, machines: Sequence[Machine], now_ms: int) -> None:
+        """Take over machines, in their slots, from before a reload. They have advanced to now."""
+        for slot in range(len(machines)):
+            earlier.catch_up(slot, now_ms)
+        self.signals.carry_over(earlier.signals, range(len(machines)), now_ms)
+        self.phase_ends = array("q", [NEVER] * len(machines))
+        for slot, machine in enumerate(machines):
+            situation = self._situation(machine, now_ms)
+            # Without a change nothing may be computed again: a lag that is rebased may differ in its last bits.
+            if not self.signals.is_in(slot, situation):
+                self._change(slot, machine, now_ms)
+            self._set_phase_end(slot, machine, situation, now_ms)
+
+    def state_changed(self, slot: int, machine: Machine, now_ms: int) -> None:
+        """Record another state."""
+        self._change(slot, machine, now_ms)
+
+    def job_started(self, slot: int, machine: Machine, now_ms: int) -> None:
+        """Record another job."""
+        self._change(slot, machine, now_ms, new_job=True)
+
+    def job_finished(self, slot: int, job: Job) -> None:
+        """Count a finished job."""
+        self.signals.count_job(slot, job.result.name, is_good=job.result.name in self._good)
+
+    def catch_up(self, slot: int, now_ms: int) -> None:
+        """Process the phases of the job that have ended up to a time."""
+        while (ended_ms := self.phase_ends[slot]) <= now_ms:
+            before = self.signals.situation(slot, ended_ms)
+            phase = self._phase_at(before.done_ms, before.cycle_ms)
+            situation = before._replace(phase=phase)
+            self.signals.change(slot, situation, ended_ms)
+            self.phase_ends[slot] = self._next_phase_end(situation, ended_ms)
+
+    def add_row(self, slot: int, time_ms: int, emitter: ClassEmitter, form: int) -> int:
+        """Add a row of a machine, and return its place among the pending rows; NOT_MEASURED if it needs no signals."""
+        self.catch_up(slot, time_ms)
+        advances = emitter.number == self.advancing and form == REGULAR
+        if not (advances or emitter.signals):
+            return NOT_MEASURED
+        self.signals.pending.add(slot, time_ms, advances=advances)
+        return len(self.signals.pending) - 1
+
+    def add_rows(self, slots: Sequence[int], times_ms: Sequence[int], emitter: ClassEmitter) -> range | None:
+        """Add regular rows of machines to which nothing happens, and return their places; None if they need no signals.
+
+        Nothing happens before these times.
+        """
+        advances, first = emitter.number == self.advancing, len(self.signals.pending)
+        if not (advances or emitter.signals):
+            return None
+        self.signals.pending.extend(slots, times_ms, advances=advances)
+        return range(first, first + len(slots))
+
+    def _change(self, slot: int, machine: Machine, now_ms: int, *, new_job: bool = False) -> None:
+        self.catch_up(slot, now_ms)
+        situation = self._situation(machine, now_ms)
+        self.signals.change(slot, situation, now_ms, new_job=new_job)
+        self._set_phase_end(slot, machine, situation, now_ms)
+
+    def _situation(self, machine: Machine, now_ms: int) -> Situation:
+        if not self._tracks_job:
+            return Situation(machine.state.name)
+        job, done_ms = machine.job, machine.done_ms(now_ms)
+        return Situation(
+            machine.state.name, self._phase_at(done_ms, job.cycle_ms), job.kind.name, done_ms, job.cycle_ms
+        )
+
+    def _phase_at(self, done_ms: int, cycle_ms: int) -> str | None:
+        if not self._phases:
+            return None
+        ended = bisect_right([ceil(bound * cycle_ms) for bound in self._phase_bounds], done_ms)
+        return self._phases[min(ended, len(self._phases) - 1)]
+
+    def _set_phase_end(self, slot: int, machine: Machine, situation: Situation, now_ms: int) -> None:
+        produces = machine.state.produces
+        self.phase_ends[slot] = self._next_phase_end(situation, now_ms) if produces else NEVER
+
+    def _next_phase_end(self, situation: Situation, now_ms: int) -> int:
+        """Return when the phase of a job that advances ends; NEVER for the last phase, which ends with the job."""
+        ends = [ceil(bound * situation.cycle_ms) for bound in self._phase_bounds]
+        place = bisect_right(ends, situation.done_ms)
+        return now_ms + ends[place] - situation.done_ms if place < len(ends) else NEVER
+
+
+def measurements_of(
+    machine_type: MachineType, config: PlantConfig, plant: FleetSignals | None
+) -> FleetMeasurements | None:
+    """Return the signals of a type's machines, before there is any; None for a type without signals.
+
+    plant: the signals of the plant, if it has any.
+    """
+    if not machine_type.signals:
+        return None
+    advancing = _advancing(machine_type)
+    period_ms = milliseconds(config.class_period_seconds(machine_type.messages[advancing]))
+    program = compile_signals(
+        machine_type.signals,
+        machine_type.vocabulary,
+        config.time_zone,
+        period_ms if period_ms < NEVER else 0.0,
+        plant.program if plant else None,
+    )
+    return FleetMeasurements(machine_type, program, plant, advancing)
+
+
+def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals | None:
+    """Return the signals of the plant; None if it has none."""
+    if not config.plant_signals:
+        return None
+    signals = FleetSignals(compile_signals(config.plant_signals, Vocabulary(), config.time_zone))
+    signals.begin(0, bytes(RandomStream(seed, _PLANT)), Situation(""), 0)
+    return signals
+
+
+def _advancing(machine_type: MachineType) -> int:
+    """Return the class whose rows advance registers: the first regular one that shows a register, or else any."""
+    registers = {name for name, spec in machine_type.signals.items() if spec.integral_of}
+    regular = [number for number, each in enumerate(machine_type.messages) if each.is_regular]
+    fields = ((number, machine_type.messages[number].fields) for number in regular)
+    showing = (number for number, each in fields if not registers.isdisjoint(field.detail for field in each))
+    return next(showing, next(iter(regular), 0))
+
+
+def _phase_bounds(job: JobType) -> tuple[float, ...]:
+    """Return the shares of the cycle at which one phase ends and the next one begins."""
+    return (*accumulate(job.phases.values()),)[:-1]

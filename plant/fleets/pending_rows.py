@@ -1,0 +1,62 @@
+"""Rows that are due and not yet made into messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from plant.fleets.reporting import REGULAR
+
+NOT_MEASURED: Final = -1
+
+
+class PendingRows:
+    """Rows side by side: each list has an entry a row.
+
+    slots: of the machines.  classes: of messages, by number.  forms: why they are sent, as a place in FORMS.
+    texts: what the machine's parts of the message are.
+    measured: the place of the row among the pending rows of the signals; NOT_MEASURED if it needs none.
+    """
+
+    __slots__ = ("classes", "forms", "measured", "slots", "texts", "times")
+
+    def __init__(self) -> None:
+        self.times: list[int] = []
+        self.slots: list[int] = []
+        self.classes: list[int] = []
+        self.forms: list[int] = []
+        self.texts: list[tuple[bytes, ...]] = []
+        self.measured: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def append(self, time_ms: int, slot: int, number: int, form: int, texts: tuple[bytes, ...], measured: int) -> None:
+        """Append a row. number: of the class."""
+        self.times.append(time_ms)
+        self.slots.append(slot)
+        self.classes.append(number)
+        self.forms.append(form)
+        self.texts.append(texts)
+        self.measured.append(measured)
+
+    def extend(
+        self,
+        times: Sequence[int],
+        slots: Sequence[int],
+        number: int,
+        texts: Sequence[tuple[bytes, ...]],
+        measured: range | None,
+    ) -> None:
+        """Append regular rows of one class. measured: their places; None if they need no signals."""
+        self.times += times
+        self.slots += slots
+        self.classes += [number] * len(times)
+        self.forms += [REGULAR] * len(times)
+        self.texts += texts
+        self.measured += [NOT_MEASURED] * len(times) if measured is None else measured
+
+    def in_order(self) -> list[int]:
+        """Return the places of all rows in the order of messages: by time, machine, class, and order of appending."""
+        times, slots, classes = self.times, self.slots, self.classes
+        return sorted(range(len(times)), key=lambda row: (times[row], slots[row], classes[row]))

@@ -1,0 +1,330 @@
+"""Reports the machines of a type that has signals, or several classes of messages.
+
+Due rows are collected first, each with all that its values depend on, and made into messages together: many rows are
+computed as columns in a fraction of the time.
+"""
+
+from __future__ import annotations
+
+import copy
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from plant.definition.machine_types.machine_type import MachineType
+from plant.definition.plant_config import PlantConfig
+from plant.fleets.class_emitter import ClassEmitter, DuePlaces
+from plant.fleets.class_layout import ClassLayout
+from plant.fleets.fleet_measurements import FleetMeasurements
+from plant.fleets.pending_rows import NOT_MEASURED, PendingRows
+from plant.fleets.phase_ring import PhaseRing, renewed_ring
+from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, FORMS, REGULAR, Collected, DueMessage, Reporting
+from plant.machines.jobs import NO_JOB, Job, milliseconds
+from plant.machines.machine import Machine, phase
+from plant.machines.machine_type_runtime import MachineTypeRuntime, traced_fields
+from plant.machines.states import NEVER
+from plant.telemetry import Message
+
+if TYPE_CHECKING:
+    from plant.fleets.column_messages import ColumnWriter
+
+_ROWS_OF_A_BLOCK: Final = 4096
+_FEW_ROWS: Final = 24
+"""Fewer rows are made one at a time, which then takes less time than columns."""
+
+_LONGEST_WINDOW_MS: Final = 3_600_000
+_FIRST_REPORTS_MS: Final = 1000
+"""The time within which new machines report their state, where changes are reported."""
+
+_TIME: Final = attrgetter("time_ms")
+_IN_ORDER: Final = itemgetter(0, 1, 2)
+"""Sorts what is due by time, number of the machine, and class."""
+
+
+def is_measured(machine_type: MachineType) -> bool:
+    """Return whether a type has signals, or more to report than one class of regular messages."""
+    return bool(machine_type.signals) or len(machine_type.messages) > 1 or machine_type.main.on_change
+
+
+class Steadiness(NamedTuple):
+    """Since when nothing happens to machines, by slot.
+
+    next_ms: the next event, or an earlier time.  changed: 1 where something has happened since their last row.
+    """
+
+    next_ms: array[int]
+    changed: array[int]
+
+
+class Reporter:
+    """The messages of the machines of one type, and what is to be recorded at their events.
+
+    machines: by slot, which is the place of a machine in its fleet.  numbers: theirs.
+    measurements: their signals, if they have any.
+    """
+
+    __slots__ = (
+        "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_steadiness", "_wake_ups", "_window_ms",
+        "_writer", "emitters", "measurements", "periods_ms", "reports_events",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        runtime: MachineTypeRuntime,
+        config: PlantConfig,
+        machines: Sequence[Machine],
+        numbers: range,
+        measurements: FleetMeasurements | None,
+    ) -> None:
+        machine_type = runtime.machine_type
+        self._machines, self._numbers, self.measurements = machines, numbers, measurements
+        self.emitters = [*_emitters(machine_type, config, machines)]
+        self.periods_ms: Final = [each.period_ms for each in self.emitters if each.period_ms < NEVER]
+        self._reports_each_job = runtime.reports_each_job
+        self.reports_events: Final = self._reports_each_job or any(each.on_change for each in machine_type.messages)
+        self._window_ms = max(1, int(min((*self.periods_ms, _LONGEST_WINDOW_MS))))
+        self._rows = PendingRows()
+        self._extra: list[DueMessage] = []
+        self._wake_ups: list[tuple[int, int]] = []
+        self._steadiness = Steadiness(array("q", bytes(8 * len(machines))), array("b", b"\1" * len(machines)))
+        self._writer: ColumnWriter | None = None
+
+    def start(self, earlier: Reporting | None, kept: int, now_ms: int, *, slower: bool, coupled: bool) -> None:
+        """Schedule all messages after now.
+
+        earlier: what reported machines of the type before a reload.  kept: so many of them are still there.
+        slower: the period has become longer.  coupled: an event queue advances the machines.
+        """
+        for emitter in self.emitters:
+            self._start_class(emitter, earlier, kept, now_ms)
+        if isinstance(earlier, Reporter):
+            self._extra += (each for each in earlier._extra if each.machine.number in self._numbers)  # noqa: SLF001 - of the same class
+        if slower and not self._reports_each_job:
+            late = (machine for machine in self._machines[:kept] if machine.finished is not NO_JOB)
+            self._extra += (DueMessage(now_ms + 1, machine.number, 0, FOR_JOB, machine) for machine in late)
+        self._extra.sort(key=_IN_ORDER)
+        if self.measurements:
+            before = earlier.measurements if isinstance(earlier, Reporter) else None
+            self._start_measurements(self.measurements, before, kept, now_ms)
+        if self.reports_events and not coupled:
+            self._wake_ups = [(machine.next_ms, slot) for slot, machine in enumerate(self._machines)]
+            heapify(self._wake_ups)
+
+    @property
+    def next_ms(self) -> int:
+        """The next time at which a message may be due; NEVER without machines."""
+        regular_ms = min((each.ring.next_ms for each in self.emitters if each.ring), default=NEVER)
+        event_ms = self._wake_ups[0][0] if self._wake_ups else NEVER
+        return min(regular_ms, event_ms, self._extra[0].time_ms if self._extra else NEVER)
+
+    def messages_until(self, until_ms: int) -> list[Message]:
+        """Return every message due up to a time, in order of time, machine and class."""
+        messages: list[Message] = []
+        while (begins_ms := self.next_ms) <= until_ms:
+            self._collect_until(min(until_ms, begins_ms + self._window_ms))
+            if len(self._rows) >= _ROWS_OF_A_BLOCK:
+                messages += self._take_messages()[1]
+        messages += self._take_messages()[1]
+        return messages
+
+    def schedule(self, until_ms: int) -> Iterator[DueMessage]:
+        """Remove and yield what is due up to a time, in order of time, machine and class."""
+        due = self._due_messages(self._due_places(until_ms))
+        yield from sorted((*self._pop_extra(until_ms), *due), key=_IN_ORDER)
+
+    def collect(self, due: DueMessage) -> None:
+        """Collect a message that is due, of a machine that has advanced to its time."""
+        if due.form != FOR_JOB or due.machine.finished is not NO_JOB:
+            self._append(due.machine, self.emitters[due.class_number], due.time_ms, due.form)
+
+    def take_collected(self) -> list[Collected]:
+        """Return the messages of all rows that were collected, in order of time, machine and class."""
+        slots, messages = self._take_messages()
+        numbers = (self._numbers[slot] for slot in slots)
+        pairs = zip(numbers, messages, strict=True)
+        return [Collected(message.time_ms, number, message) for number, message in pairs]
+
+    def skip_to(self, until_ms: int) -> None:
+        """Do nothing: dropped messages are computed before, as what they report may accumulate."""
+
+    def restore_counts(self) -> Callable[[], None]:
+        """Return what sets the numbers of messages back to those of now."""
+        counts = [each.counts[:] for each in self.emitters]
+
+        def restore() -> None:
+            for emitter, before in zip(self.emitters, counts, strict=True):
+                emitter.counts[:] = before
+
+        return restore
+
+    def subset(self, machines: Sequence[Machine], now_ms: int) -> Reporter:
+        """Return the same for some of the machines; it shares everything else."""
+        subset, chosen = copy.copy(self), set(machines)
+        subset.emitters = [each.subset(machines, now_ms) for each in self.emitters]
+        subset._wake_ups = [each for each in self._wake_ups if self._machines[each[1]] in chosen]  # noqa: SLF001 - of the same class
+        heapify(subset._wake_ups)  # noqa: SLF001 - of the same class
+        subset._extra = [each for each in self._extra if each.machine in chosen]  # noqa: SLF001 - of the same class
+        return subset
+
+    def ring_of(self, name: str) -> PhaseRing | None:
+        """Return the ring of a class of messages by its name; None if it has no regular messages."""
+        return next((each.ring for each in self.emitters if each.message_class.name == name), None)
+
+    def counts_of(self, name: str) -> Sequence[int]:
+        """Return the number of messages so far of each machine in a class, by its name."""
+        return next((each.counts for each in self.emitters if each.message_class.name == name), ())
+
+    def state_changed(self, machine: Machine, now_ms: int) -> None:
+        """Record another state, and report it."""
+        slot = self._slot(machine)
+        self._steadiness.changed[slot] = 1
+        if self.measurements:
+            self.measurements.state_changed(slot, machine, now_ms)
+        for emitter in self.emitters:
+            if emitter.message_class.on_change:
+                self._append(machine, emitter, now_ms, FOR_CHANGE)
+
+    def job_started(self, machine: Machine, now_ms: int) -> None:
+        """Record another job."""
+        slot = self._slot(machine)
+        self._steadiness.changed[slot] = 1
+        if self.measurements:
+            self.measurements.job_started(slot, machine, now_ms)
+
+    def job_finished(self, machine: Machine, job: Job, now_ms: int) -> None:
+        """Count a job, and report it if each job is reported."""
+        slot = self._slot(machine)
+        self._steadiness.changed[slot] = 1
+        if self.measurements:
+            self.measurements.job_finished(slot, job)
+        if self._reports_each_job:
+            self._append(machine, self.emitters[0], now_ms, FOR_JOB)
+
+    def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:
+        name = emitter.message_class.name
+        counts = earlier.counts_of(name) if earlier else ()
+        emitter.keep_counts(counts)
+        if emitter.period_ms < NEVER:
+            ring = earlier.ring_of(name) if earlier else None
+            emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, name)
+            emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
+        if emitter.message_class.on_change:
+            self._extra += self._first_reports(emitter.number, kept if counts else 0, now_ms)
+
+    def _start_measurements(
+        self, measurements: FleetMeasurements, earlier: FleetMeasurements | None, kept: int, now_ms: int
+    ) -> None:
+        """Take over the signals of machines that stay, and start those of new ones."""
+        if earlier:
+            measurements.continue_from(earlier, self._machines[:kept], now_ms)
+        for slot in range(kept if earlier else 0, len(self._machines)):
+            measurements.begin(slot, self._machines[slot], now_ms)
+
+    def _first_reports(self, class_number: int, kept: int, now_ms: int) -> Iterator[DueMessage]:
+        for machine in self._machines[kept:]:
+            offset_ms = 1 + int(phase(machine.stream) * _FIRST_REPORTS_MS)
+            yield DueMessage(now_ms + offset_ms, machine.number, class_number, FOR_CHANGE, machine)
+
+    def _slot(self, machine: Machine) -> int:
+        return (machine.number - self._numbers.start) // self._numbers.step
+
+    def _collect_until(self, until_ms: int) -> None:
+        extra, due = self._pop_extra(until_ms), self._due_places(until_ms)
+        count = sum(last - first for _, _, first, last in due)
+        if count < _FEW_ROWS or self.measurements is None:
+            self._collect_each((*extra, *self._due_messages(due)))
+            self._advance_reporting_machines(until_ms)
+        else:
+            self._collect_many(extra, due, until_ms, self.measurements)
+
+    def _collect_each(self, due: Iterable[DueMessage]) -> list[DueMessage]:
+        """Advance the machines that are due, and collect their rows in order of time."""
+        in_order = sorted(due, key=_IN_ORDER)
+        for each in in_order:
+            each.machine.advance_to(each.time_ms)
+            self.collect(each)
+        return in_order
+
+    def _collect_many(
+        self, extra: Sequence[DueMessage], due: Sequence[DuePlaces], until_ms: int, measurements: FleetMeasurements
+    ) -> None:
+        """Do the same where most machines are due and nothing happens to them."""
+        from plant.fleets.steady_rows import collect_steady, refresh  # noqa: PLC0415  needs numpy
+
+        unsteady = collect_steady(due, until_ms, self._steadiness, measurements, self._rows, self._machines)
+        collected = self._collect_each((*extra, *unsteady))
+        touched = {self._slot(each.machine) for each in collected}
+        touched.update(self._advance_reporting_machines(until_ms))
+        for slot in touched:
+            refresh(slot, self._machines[slot], self.emitters, self._steadiness)
+
+    def _advance_reporting_machines(self, until_ms: int) -> list[int]:
+        """Advance the machines whose events are reported, and return their slots."""
+        advanced = []
+        while self._wake_ups and self._wake_ups[0][0] <= until_ms:
+            _, slot = heappop(self._wake_ups)
+            self._machines[slot].advance_to(until_ms)
+            heappush(self._wake_ups, (self._machines[slot].next_ms, slot))
+            advanced.append(slot)
+        return advanced
+
+    def _due_places(self, until_ms: int) -> list[DuePlaces]:
+        """Remove and return the places in the rings that are due up to a time."""
+        rings = ((emitter, emitter.ring) for emitter in self.emitters if emitter.ring)
+        return [DuePlaces(emitter, *due) for emitter, ring in rings for due in ring.pop_places(until_ms)]
+
+    def _due_messages(self, due: Iterable[DuePlaces]) -> Iterator[DueMessage]:
+        for emitter, began_ms, first, last in due:
+            ring = emitter.ring
+            for machine, offset_ms in (
+                zip(ring.machines[first:last], ring.offsets[first:last], strict=True) if ring else ()
+            ):
+                yield DueMessage(began_ms + offset_ms, machine.number, emitter.number, REGULAR, machine)
+
+    def _pop_extra(self, until_ms: int) -> list[DueMessage]:
+        passed = bisect_right(self._extra, until_ms, key=_TIME)
+        extra, self._extra = self._extra[:passed], self._extra[passed:]
+        return extra
+
+    def _take_messages(self) -> tuple[list[int], list[Message]]:
+        """Return the slots and the messages of all rows that were collected, in order."""
+        rows, self._rows = self._rows, PendingRows()
+        if self.measurements and len(rows) >= _FEW_ROWS:
+            return self._column_writer(self.measurements).messages(rows)
+        signal_texts = [*(self.measurements.signals.rows() if self.measurements else ()), []]
+        order = rows.in_order()
+        return [rows.slots[row] for row in order], [self._message(rows, row, signal_texts) for row in order]
+
+    def _message(self, rows: PendingRows, row: int, signal_texts: Sequence[Sequence[bytes]]) -> Message:
+        """Return the message of a row. signal_texts: of all measured rows, and an empty list for the others."""
+        emitter, slot = self.emitters[rows.classes[row]], rows.slots[row]
+        texts = rows.texts[row], signal_texts[rows.measured[row]]
+        return emitter.message(self._machines[slot], slot, rows.times[row], FORMS[rows.forms[row]], *texts)
+
+    def _column_writer(self, measurements: FleetMeasurements) -> ColumnWriter:
+        if self._writer is None:
+            from plant.fleets.column_messages import ColumnWriter  # noqa: PLC0415  needs numpy
+
+            self._writer = ColumnWriter(self.emitters, measurements.signals, self._machines)
+        return self._writer
+
+    def _append(self, machine: Machine, emitter: ClassEmitter, time_ms: int, form: int) -> None:
+        """Collect a row; a finished job that it reports is counted here."""
+        slot, texts = self._slot(machine), emitter.layout.machine_texts(machine, time_ms)
+        measured = self.measurements.add_row(slot, time_ms, emitter, form) if self.measurements else NOT_MEASURED
+        self._rows.append(time_ms, slot, emitter.number, form, texts, measured)
+        if emitter.number == 0 and machine.finished is not NO_JOB:
+            machine.runtime.results[machine.finished.result.name] += 1
+            machine.reported_job, machine.finished = machine.job, NO_JOB
+
+
+def _emitters(machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine]) -> Iterator[ClassEmitter]:
+    shown = [name for name, spec in machine_type.signals.items() if spec.shown]
+    for number, each in enumerate(machine_type.messages):
+        traced = traced_fields(config, machine_type) if number == 0 else ()
+        layout = ClassLayout(each.timestamp, (*each.fields, *traced))
+        period_ms = milliseconds(config.class_period_seconds(each))
+        yield ClassEmitter(number, each, layout, period_ms, shown, machines)

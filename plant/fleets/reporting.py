@@ -1,0 +1,78 @@
+"""What makes the messages of a fleet: the interface of its two kinds, and what is due in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Protocol, Self
+
+from plant.fleets.phase_ring import PhaseRing
+from plant.machines.machine import Machine
+from plant.telemetry import ChangeMessage, JobMessage, Message
+
+REGULAR, FOR_JOB, FOR_CHANGE = range(3)
+FORMS: Final = (Message, JobMessage, ChangeMessage)
+"""The forms of messages by why they are sent."""
+
+
+class DueMessage(NamedTuple):
+    """A message that is due. class_number: its class, among those of its type.  form: why it is sent, a place in FORMS.
+
+    One for a job is emitted only if a finished job is not reported yet.
+    """
+
+    time_ms: int
+    number: int
+    class_number: int
+    form: int
+    machine: Machine
+
+
+class Collected(NamedTuple):
+    """A message that was collected, with the number of its machine."""
+
+    time_ms: int
+    number: int
+    message: Message
+
+
+class Reporting(Protocol):
+    """Makes the messages of some machines of one type.
+
+    next_ms: the next time at which a message may be due; NEVER without machines.
+    reports_events: whether a message may be due at any event of a machine, such as each finished job.
+    periods_ms: of its classes of messages.
+    """
+
+    @property
+    def next_ms(self) -> int: ...  # noqa: D102 - above
+    @property
+    def reports_events(self) -> bool: ...  # noqa: D102
+    @property
+    def periods_ms(self) -> Sequence[float]: ...  # noqa: D102
+
+    def messages_until(self, until_ms: int) -> list[Message]:
+        """Return every message due up to a time, in order of time, machine number and class."""
+
+    def schedule(self, until_ms: int) -> Iterator[DueMessage]:
+        """Remove and yield what is due up to a time, in order of time, to be passed to `collect`.
+
+        Not included are messages at events, which are collected when the machine is advanced.
+        """
+
+    def collect(self, due: DueMessage) -> None:
+        """Collect a message that is due, of a machine that has advanced to its time."""
+
+    def take_collected(self) -> list[Collected]:
+        """Return what was collected since the last call, in order."""
+
+    def skip_to(self, until_ms: int) -> None:
+        """Drop the messages up to a time, to which the machines have advanced."""
+
+    def subset(self, machines: Sequence[Machine], now_ms: int) -> Self:
+        """Return the same for some of the machines; it shares everything else."""
+
+    def ring_of(self, name: str) -> PhaseRing | None:
+        """Return the ring of a class of messages by its name; None if it has no regular messages."""
+
+    def counts_of(self, name: str) -> Sequence[int]:
+        """Return the number of messages so far of each machine in a class, by its name; empty if there is no such."""

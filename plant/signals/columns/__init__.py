@@ -1,0 +1,1 @@
+"""Signals of blocks of rows, as numpy columns; nothing here is imported before the first block."""

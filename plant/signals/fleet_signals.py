@@ -1,0 +1,242 @@
+"""The signals of the machines of one type: their records, what events do to them, and the texts of their rows.
+
+A machine is known by its slot, 0, 1, 2 ... in the order in which machines begin. Its events are passed by `begin`,
+`change`, `count_job` and `set_point`, in their order. Its rows are computed
+
+- one at a time, by `row`, in about 40 microseconds, without numpy, or
+- as blocks: `pending.add` or `pending.extend` as rows are due, between the events; then `block` computes them all in
+  about 0.6 microseconds each, and `text_columns` writes a signal of them.
+
+Both have the same bits, and where blocks are cut makes no difference. Rows that advance registers pass `advances=True`:
+those of one class of messages, whose period the program was compiled for. While rows are pending, neither `row`, nor
+`begin` or `carry_over` of a machine that has some of them, nor an event of the plant's signals may come before `block`.
+
+    signals = FleetSignals(compile_signals(specs, vocabulary, time_zone, period_ms, plant.program), plant)
+    signals.begin(slot, RandomStream(seed, machine_id), Situation("idle"), now_ms)
+    signals.change(slot, Situation("running", phase, kind, done_ms, cycle_ms), now_ms, new_job=True)
+    signals.pending.extend(slots, times_ms, advances=True)
+    block = signals.block()
+    temperature = signals.text_columns("temperature", b',"temperature":')  # once for each field
+    columns = temperature.of(block.digits[number])  # or of some of the rows; one or two lists to be joined row by row
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Hashable, Iterable, Mapping, MutableSequence, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from plant.signals.laws.json_text import json_text
+from plant.signals.laws.pending_rows import PendingRows
+from plant.signals.laws.program import SignalProgram
+from plant.signals.laws.situations import Situation
+from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
+from plant.signals.row_frame import RowFrame
+
+if TYPE_CHECKING:
+    from plant.signals.columns.blocks import SignalBlock
+    from plant.signals.columns.column_frame import ColumnSource
+    from plant.signals.columns.text_columns import TextColumns
+
+K = TypeVar("K", bound=Hashable)
+N = TypeVar("N", int, float)
+
+
+class FleetSignals:
+    """The signals of machines, by slot. plant: those of the plant, which is the only machine of its own fleet.
+
+    All times are whole milliseconds of plant time. A machine's events are passed in their order, and its rows at times
+    between them.
+    """
+
+    __slots__ = ("_columns", "_texts", "frame", "pending", "plant", "program", "store")
+
+    frame: Final[RowFrame]
+
+    def __init__(self, program: SignalProgram, plant: FleetSignals | None = None) -> None:
+        self.program: Final = program
+        self.plant: Final = plant
+        self.store = SignalStore(program)
+        self.frame = RowFrame(program, self.store, plant.frame if plant else None)
+        self.pending: Final = PendingRows(self.store)
+        self._texts = [json_text(program.laws[number]) for number in program.shown]
+        self._columns: ColumnSource | None = None
+
+    def begin(self, slot: int, key: bytes, situation: Situation, now_ms: int) -> None:
+        """Start the signals of a new machine: lags at their targets, ramps, counters and registers at 0.
+
+        slot: at most one more than there are.  key: 16 bytes, from its RandomStream.
+        """
+        if slot == len(self.store):
+            self.store.add_slots(1)
+        self.store.set_key(slot, key)
+        self._begin(slot, situation, now_ms)
+
+    def change(self, slot: int, situation: Situation, now_ms: int, *, new_job: bool = False) -> None:
+        """Record that the situation of a machine has changed: its state, or the phase or kind of its job.
+
+        new_job: the job is another one.  States that are imposed from outside count as one.
+        """
+        self.rebase(slot, now_ms)
+        program, record, first = self.program, self.store.integers, slot * self.store.layout.integers
+        index = program.situations.index(situation)
+        before, after = (program.situations.names(each)[0] for each in (record[first + SITUATION], index))
+        if before != after:
+            record[first + STATE_SINCE_MS] = now_ms
+        edges = {before, after} if before != after else set()
+        for place, reset in enumerate(program.ramps, first + FIRST_RAMP):
+            if reset.state in edges if reset.state else new_job:
+                record[place] = now_ms
+        record[first + SITUATION] = index
+        record[first + DONE_MS], record[first + CYCLE_MS] = situation.done_ms, situation.cycle_ms
+
+    def count_job(self, slot: int, result: str, *, is_good: bool) -> None:
+        """Count a finished job by its result."""
+        self.pending.keep(slot)
+        counted = {"jobs", result, "good"} if is_good else {"jobs", result}
+        first = slot * self.store.layout.integers + self.store.layout.counters
+        for place, counter in enumerate(self.program.counters, first):
+            if counter.state is None and counter.what in counted:
+                self.store.integers[place] += 1
+
+    def set_point(self, slot: int, signal: str, value: float, now_ms: int) -> None:
+        """Set a set point, as a command does; its lag continues from where it is. ValueError if there is none."""
+        number = [each.signal for each in self.program.set_points].index(signal)
+        self.rebase(slot, now_ms)
+        layout = self.store.layout
+        self.store.floats[slot * layout.floats + layout.set_points + number] = value
+
+    def row(self, slot: int, time_ms: int, *, advances: bool = False) -> list[bytes]:
+        """Return the JSON text of each shown signal. advances: the row advances registers."""
+        self.frame.move_to(slot, time_ms, advances=advances)
+        return self._texts_of_frame()
+
+    def _texts_of_frame(self) -> list[bytes]:
+        frame, laws = self.frame, self.program.laws
+        values = frame.evaluate()
+        shown = zip(self._texts, self.program.shown, strict=True)
+        return [text(int(laws[number].last_decimals(frame, values[number]))) for text, number in shown]
+
+    def situation(self, slot: int, now_ms: int) -> Situation:
+        """Return what a machine is doing; an imposed state has the name ""."""
+        self.frame.move_to(slot, now_ms)
+        record, first = self.store.integers, slot * self.store.layout.integers
+        state, phase, kind = self.program.situations.names(record[first + SITUATION])
+        return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS])
+
+    def is_in(self, slot: int, situation: Situation) -> bool:
+        """Return whether that is what the machine is recorded to be doing."""
+        recorded = self.store.integers[slot * self.store.layout.integers + SITUATION]
+        return recorded == self.program.situations.index(situation)
+
+    def rows(self) -> list[list[bytes]]:
+        """Return the texts of the shown signals of each pending row, advance registers, and remove the rows.
+
+        The rows are computed one at a time, which takes less time than a block where there are few.
+        """
+        pending, found = self.pending, []
+        for place, (slot, time_ms, advances) in enumerate(
+            zip(pending.slots, pending.times_ms, pending.advancing, strict=True)
+        ):
+            kept = pending.kept_record(place)
+            if kept is None:
+                records = self.store.integers, self.store.floats, slot
+            else:
+                records = pending.kept_integers, pending.kept_floats, kept
+            self.frame.move_to_record(slot, time_ms, *records, advances=bool(advances))
+            found.append(self._texts_of_frame())
+        pending.clear()
+        return found
+
+    def block(self) -> SignalBlock:
+        """Compute the signals of the pending rows, advance registers, and remove the rows."""
+        from plant.signals.columns.blocks import compute_block  # noqa: PLC0415  the first that needs numpy
+
+        computed = compute_block(self.columns(), self.pending)
+        self.pending.clear()
+        return computed
+
+    def text_columns(self, signal: str, head: bytes) -> TextColumns:
+        """Return what writes a signal in many rows. head: the text before it, such as `,"temperature":`."""
+        from plant.signals.columns.text_columns import text_columns  # noqa: PLC0415  needs numpy
+
+        return text_columns(self.program.laws[self.program.names.index(signal)], head)
+
+    def columns(self) -> ColumnSource:
+        """Return what blocks are computed with."""
+        from plant.signals.columns.column_frame import column_source  # noqa: PLC0415  needs numpy
+
+        if self._columns is None:
+            plant = self.plant.columns() if self.plant else None
+            self._columns = column_source(self.program, self.store, plant)
+        return self._columns
+
+    def carry_over(self, earlier: FleetSignals, slots: Sequence[int], now_ms: int) -> None:
+        """Take over machines from before a reload, to the first slots. slots: their earlier ones.
+
+        Lags continue from where they are. What a signal has accumulated is kept if it accumulates the same, otherwise
+        it begins. With an equal program nothing changes at all.
+        """
+        self.store.add_slots(max(0, len(slots) - len(self.store)))
+        for slot, source in enumerate(slots):
+            self.store.keys[2 * slot : 2 * slot + 2] = earlier.store.keys[2 * source : 2 * source + 2]
+            if self.program == earlier.program:
+                self._copy(slot, earlier.store, source)
+            else:
+                self._convert(slot, earlier, source, now_ms)
+
+    def _copy(self, slot: int, store: SignalStore, source: int) -> None:
+        integers, floats = store.layout.integers, store.layout.floats
+        _write(self.store.integers, slot * integers, store.integers[source * integers : (source + 1) * integers])
+        _write(self.store.floats, slot * floats, store.floats[source * floats : (source + 1) * floats])
+
+    def _convert(self, slot: int, earlier: FleetSignals, source: int, now_ms: int) -> None:
+        earlier.rebase(source, now_ms)
+        before, old_program = earlier.store, earlier.program
+        old, first = before.integers, source * before.layout.integers
+        state, phase, kind = old_program.situations.names(old[first + SITUATION])
+        self._begin(slot, Situation(state or "", phase, kind, old[first + DONE_MS], old[first + CYCLE_MS]), now_ms)
+        start = slot * self.store.layout.integers
+        self.store.integers[start + STATE_SINCE_MS] = old[first + STATE_SINCE_MS]
+        kept = dict(zip(old_program.integers, old[first + FIRST_RAMP :], strict=False))
+        _keep(self.store.integers, start + FIRST_RAMP, self.program.integers, kept)
+        kept_floats = dict(zip(old_program.floats, before.floats[source * before.layout.floats :], strict=False))
+        _keep(self.store.floats, slot * self.store.layout.floats, self.program.floats, kept_floats)
+
+    def rebase(self, slot: int, now_ms: int) -> None:
+        """Make now the moment from which lags, times in states and the job's progress are continued."""
+        self.pending.keep(slot)
+        frame, store, program = self.frame, self.store, self.program
+        frame.move_to(slot, now_ms)
+        lags, done_ms = [lag.value(frame) for lag in program.lags], frame.done_ms()
+        record, first = store.integers, slot * store.layout.integers
+        state = program.situations.names(record[first + SITUATION])[0]
+        for place, counter in enumerate(program.counters, first + store.layout.counters):
+            if counter.state is not None and counter.state == state:
+                record[place] += now_ms - record[first + SINCE_MS]
+        record[first + SINCE_MS], record[first + DONE_MS] = now_ms, int(done_ms)
+        store.floats[slot * store.layout.floats : slot * store.layout.floats + len(lags)] = array("d", lags)
+
+    def _begin(self, slot: int, situation: Situation, now_ms: int) -> None:
+        """Write a new record."""
+        store, program = self.store, self.program
+        job_began_ms = now_ms - situation.done_ms
+        index = program.situations.index(situation)
+        ramps = [now_ms if reset.state else job_began_ms for reset in program.ramps]
+        counts = [0] * (len(program.integers) - len(ramps))
+        times = now_ms, now_ms, situation.done_ms, situation.cycle_ms
+        _write(store.integers, slot * store.layout.integers, (index, *times, *ramps, *counts))
+        first = slot * store.layout.floats
+        _write(store.floats, first + store.layout.set_points, [point.start for point in program.set_points])
+        self.frame.move_to(slot, now_ms)
+        _write(store.floats, first, [lag.target.value(self.frame) for lag in program.lags])
+
+
+def _write(record: MutableSequence[N], first: int, values: Iterable[N]) -> None:
+    for place, value in enumerate(values, first):
+        record[place] = value
+
+
+def _keep(record: MutableSequence[N], first: int, keys: Iterable[K], kept: Mapping[K, N]) -> None:
+    for place, key in enumerate(keys, first):
+        record[place] = kept.get(key, record[place])

@@ -1,0 +1,29 @@
+"""The JSON text of a signal, from the whole number of its last decimal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from plant.signals.laws.signal_laws import Choice, Law
+
+JsonText = Callable[[int], bytes]
+"""Returns the JSON text of a whole number of last decimals."""
+
+
+def json_text(law: Law) -> JsonText:
+    """Return what makes the JSON of a signal."""
+    if isinstance(law, Choice):
+        return [json.dumps(text).encode() for text in law.texts].__getitem__
+    return number_text(law.unit)
+
+
+def number_text(unit: int) -> JsonText:
+    """Return what makes the JSON of a number with 1 / unit as its last decimal: as json.dumps of the rounded number.
+
+    The division gives the number that is nearest, of which json.dumps writes the shortest text that is nearest to it;
+    with 15 digits that is the decimal number itself.
+    """
+    if unit == 1:
+        return lambda digits: b"%d" % digits
+    return lambda digits: float.__repr__(digits / unit).encode()

@@ -1,0 +1,138 @@
+"""The laws of signals: how each kind of signal gets its value, and the whole number of its last decimal in messages."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from plant.signals.laws.expressions import Expression
+from plant.signals.laws.frame import Frame, V
+
+REGISTER_UNITS: Final = 1000
+"""Units of a register in its last decimal: what a message adds is rounded to a thousandth of it."""
+
+MOST_ADDED: Final = 1e14
+"""The most units that one message adds to a register, so that sums over blocks of messages stay below 2^63."""
+
+REGISTER_MODULUS: Final = 10**18
+"""Where a register starts again at 0, as a meter does after its last digit."""
+
+
+class Law(Protocol):
+    """A kind of signal."""
+
+    @property
+    def unit(self) -> int:
+        """Whole numbers of the last decimal in 1."""
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the value, for formulas; it is asked for once in each row, in the order of signals."""
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:
+        """Return the value in messages as a whole number of its last decimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A sum of parts, times a factor that each machine has for itself, within bounds.
+
+    own_salt, spread: of the factor, if spread is not 0.  low, high: whole numbers of the last decimal, 1 / unit.
+    """
+
+    parts: tuple[Expression, ...]
+    own_salt: int
+    spread: float
+    low: int
+    high: int
+    unit: int
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the sum within its bounds."""
+        first, *others = self.parts
+        total = first.value(frame)
+        for part in others:
+            total = total + part.value(frame)
+        if self.spread:
+            total = total * (frame.own_normal(self.own_salt) * self.spread + 1.0)
+        return frame.arithmetic.clip(total, self.low / self.unit, self.high / self.unit)
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:
+        """Return the value, rounded half to even."""
+        return frame.arithmetic.whole(value * float(self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """An integral of another signal, carried in whole units, so that it does not drift.
+
+    per_message: units that a message adds for each 1 of the other signal.
+    """
+
+    number: int
+    source: int
+    per_message: float
+    unit: int
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the register, after what the row adds."""
+        arithmetic = frame.arithmetic
+        added = arithmetic.clip(frame.values[self.source] * self.per_message, -MOST_ADDED, MOST_ADDED)
+        return frame.register(self.number, arithmetic.whole(added)) / float(self.unit)
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:
+        """Return the value; it is a whole number of last decimals, except for the last bits of the division."""
+        return frame.arithmetic.whole(value * float(self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of jobs."""
+
+    number: int
+    unit: int
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the number."""
+        return frame.count(self.number)
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:  # noqa: ARG002
+        """Return the number."""
+        return value * float(self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class StateTime:
+    """Seconds in a state; its counter has the milliseconds until the last change. in_state: 1 or 0 by situation."""
+
+    number: int
+    in_state: array[float]
+    unit: int
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the seconds, with the part of the last decimal that is over cut off."""
+        total_ms = frame.count(self.number) + frame.elapsed_ms() * frame.by_situation(self.in_state)
+        return frame.arithmetic.floor(total_ms * float(self.unit) / 1000.0) / float(self.unit)
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:
+        """Return the seconds."""
+        return frame.arithmetic.whole(value * float(self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several texts, drawn by weight, again for each span of `every_ms`. bounds: sums of weights, up to 1."""
+
+    salt: int
+    every_ms: int
+    bounds: array[float]
+    texts: tuple[str, ...]
+    unit: int = 1
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the place of the text."""
+        return frame.pick(self.bounds, frame.uniform(self.salt, self.every_ms))
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:  # noqa: ARG002
+        """Return the place of the text."""
+        return value

@@ -1,0 +1,85 @@
+"""Situations: the combinations of state, phase and kind of job that a machine may be in, by index."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from plant.definition.signals.signal_spec import OTHERWISE
+from plant.definition.signals.vocabulary import Vocabulary
+
+
+class Situation(NamedTuple):
+    """What a machine is doing: state, and phase and kind of its job, if any.
+
+    done_ms: producing time of the job so far.  cycle_ms: all that it takes; 0 without a job.
+    """
+
+    state: str
+    phase: str | None = None
+    kind: str | None = None
+    done_ms: int = 0
+    cycle_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Situations:
+    """All situations of a machine type. The last state, phase and kind stand for every other name, and for none.
+
+    An other state is one that is imposed from outside, such as a planned stop.
+    """
+
+    vocabulary: Vocabulary
+
+    def __len__(self) -> int:
+        states, _, phases, kinds, _ = self.vocabulary
+        return (len(states) + 1) * (len(phases) + 1) * (len(kinds) + 1)
+
+    def index(self, situation: Situation) -> int:
+        """Return the index of a situation."""
+        names = self.vocabulary
+        state = _place(situation.state, names.states)
+        phase = _place(situation.phase, names.phases)
+        kind = _place(situation.kind, names.kinds)
+        return (state * (len(names.phases) + 1) + phase) * (len(names.kinds) + 1) + kind
+
+    def names(self, index: int) -> tuple[str | None, str | None, str | None]:
+        """Return state, phase and kind of a situation, None for any other."""
+        names = self.vocabulary
+        index, kind = divmod(index, len(names.kinds) + 1)
+        state, phase = divmod(index, len(names.phases) + 1)
+        return _name(state, names.states), _name(phase, names.phases), _name(kind, names.kinds)
+
+    def matching(self, what: str, name: str, *, equal: bool = True) -> array[float]:
+        """Return 1 for each situation whose state, phase or kind has that name, or has not, otherwise 0."""
+        place = ("state", "phase", "kind").index(what)
+        return array("d", (float((self.names(index)[place] == name) == equal) for index in range(len(self))))
+
+    def levels(self, by_state: Mapping[str, float]) -> array[float]:
+        """Return the number of each situation.
+
+        An other state has that of `else`; without it, that of the first state that does not produce, if there is one.
+        """
+        states, producing, *_ = self.vocabulary
+        stand_in = next((state for state in states if state != producing), producing or "")
+        return array("d", (_level(by_state, self.names(index), stand_in) for index in range(len(self))))
+
+
+def _place(name: str | None, names: tuple[str, ...]) -> int:
+    return names.index(name) if name in names else len(names)
+
+
+def _name(place: int, names: tuple[str, ...]) -> str | None:
+    return names[place] if place < len(names) else None
+
+
+def _level(by_state: Mapping[str, float], names: tuple[str | None, str | None, str | None], stand_in: str) -> float:
+    state, phase, kind = names
+    if state is None and OTHERWISE in by_state:
+        return by_state[OTHERWISE]
+    known = state or stand_in
+    found = (by_state.get(key) for key in (f"{known}.{phase}", f"{known}.{kind}", known, OTHERWISE))
+    first_of_state = (level for key, level in by_state.items() if key.partition(".")[0] == known)
+    return next((level for level in (*found, *first_of_state) if level is not None), 0.0)
