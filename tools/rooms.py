@@ -54,13 +54,13 @@ plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.orders plant.definition plant.definition.machine_types plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting
-plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.machine_types
+plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition
 plant.event_queue: plant.fleets plant.machines plant.telemetry
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
-plant.fleets: plant.machines plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
+plant.fleets: plant.machines plant.signals plant.signals.columns plant.signals.laws plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
 plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types
 plant.oee_accounting: plant.telemetry
 plant.signals: plant.signals.columns plant.signals.laws plant.time_zones

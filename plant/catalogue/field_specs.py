@@ -17,6 +17,8 @@ from plant.catalogue.message_kinds import FieldSpec, literal_pattern
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig
+from plant.definition.signals.bounds import last_decimal_range, signal_bounds
+from plant.definition.signals.signal_spec import SignalSpec
 from plant.machines.jobs import milliseconds
 from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
 from plant.orders import MOST_ITEMS
@@ -92,6 +94,8 @@ def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
     meaning = field.source.meaning.format(product=product, producing=machine_type.producing_state)
     if field.source is FieldSource.CONSTANT:
         return replace(_constant(field), role=field.source)
+    if field.source is FieldSource.SIGNAL:
+        return replace(signal_field(field.name, field.detail, machine_type.signals), role=field.source)
     return replace(_SPECS[field.source](field.name, meaning, context), role=field.source)
 
 
@@ -252,6 +256,29 @@ _JSON_TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", float
 
 def _progress(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpec:
     return FieldSpec(name, "number", meaning, minimum=0, maximum=1)
+
+
+def signal_field(key: str, name: str, signals: Mapping[str, SignalSpec]) -> FieldSpec:
+    """Return the specification of a signal in messages. key: of the message.  signals: of the machine type."""
+    spec = signals[name]
+    description = spec.description or f"{name.replace('_', ' ').capitalize()}."
+    if spec.choice is not None:
+        return _text(key, description, tuple(sorted(text for text, weight in spec.choice.items() if weight)))
+    low, high = _signal_range(spec, signals)
+    json_type = "number" if spec.places else "integer"
+    return FieldSpec(key, json_type, description, unit=spec.unit, minimum=low, maximum=high)
+
+
+def _signal_range(spec: SignalSpec, signals: Mapping[str, SignalSpec]) -> tuple[float | None, float | None]:
+    """Return the least and greatest number of a signal in messages; None where only its digits limit it."""
+    if spec.counter is not None:
+        return 0, None
+    if spec.integral_of is not None:
+        rate = signal_bounds(signals[spec.integral_of])
+        return (0 if rate.low >= 0 else None), None
+    low, high = last_decimal_range(signal_bounds(spec), spec.places)
+    unit = 10**spec.places
+    return (low / unit, high / unit) if spec.places else (low, high)
 
 
 _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], FieldSpec]]] = {

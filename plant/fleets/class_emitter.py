@@ -21,14 +21,15 @@ class ClassEmitter:
 
     number: its place among the classes of its type.  period_ms: of the regular messages; infinite without them.
     ring: of the regular messages, if there are any.
-    sources: of each machine's messages, by slot.  counts: messages so far, by slot, also of machines that are gone.
+    sources, stations: of each machine's messages, by slot.
+    counts: messages so far, by slot, also of machines that are gone.
     ring_slots: of the machines in the ring.  steady_texts: by slot, the texts of machines to which nothing happens.
     signals: the place of each of its signals among all that are shown, in the order of the message.
     """
 
     __slots__ = (
         "counts", "kind", "layout", "message_class", "number", "period_ms", "prefix", "ring", "ring_slots", "signals",
-        "sources", "steady_texts",
+        "sources", "stations", "steady_texts",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +46,7 @@ class ClassEmitter:
         self.prefix = TimestampPrefix(message_class.timestamp, message_class.form)
         self.signals = tuple(map(shown_signals.index, layout.signals))
         self.sources = [class_source(machine.id, message_class.name) for machine in machines]
+        self.stations = [machine.station for machine in machines]
         self.counts = array("q", bytes(8 * len(machines)))
         self.ring: PhaseRing | None = None
         self.ring_slots = array("q")
@@ -54,14 +56,6 @@ class ClassEmitter:
         """Continue counts of the same class from before a reload; a machine that comes back continues its own."""
         self.counts[: len(counts)] = array("q", counts)
 
-    def next_counts(self, slots: Sequence[int]) -> list[int]:
-        """Count messages of machines, and return their numbers."""
-        counts, numbers = self.counts, []
-        for slot in slots:
-            counts[slot] = count = counts[slot] + 1
-            numbers.append(count)
-        return numbers
-
     def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:
         """Return the emitter of some of the machines, which shares everything else."""
         subset = copy.copy(self)
@@ -70,7 +64,6 @@ class ClassEmitter:
 
     def message(
         self,
-        machine: Machine,
         slot: int,
         time_ms: int,
         form: type[Message],
@@ -80,7 +73,7 @@ class ClassEmitter:
         """Return the next message of a machine. signal_texts: of all signals that are shown."""
         self.counts[slot] = count = self.counts[slot] + 1
         payload = self.prefix(time_ms) + self._body(machine_texts, signal_texts, count)
-        return form(self.kind, self.sources[slot], machine.station, time_ms, count, payload)
+        return form(self.kind, self.sources[slot], self.stations[slot], time_ms, count, payload)
 
     def _body(self, machine_texts: Sequence[bytes], signal_texts: Sequence[bytes], count: int) -> bytes:
         texts, numbers = iter(machine_texts), iter(self.signals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Final
 
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
+from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.pending_rows import NOT_MEASURED
@@ -23,6 +25,8 @@ from plant.signals.fleet_signals import FleetSignals
 from plant.signals.laws.program import SignalProgram, compile_signals
 from plant.signals.laws.situations import Situation
 
+_JOB: Final = "job"
+_OF_JOB: Final = re.compile(r"\b(phase|kind|job_progress)\b")
 _PLANT: Final = "plant"
 """The name of the random stream of the plant's signals."""
 
@@ -34,15 +38,15 @@ class FleetMeasurements:
     phase_ends: when the phase of each machine's job ends; NEVER if it does not advance, or is in its last phase.
     """
 
-    __slots__ = ("_good", "_phase_bounds", "_phases", "_tracks_job", "advancing", "phase_ends", "signals")
+    __slots__ = ("_follows_jobs", "_good", "_phase_bounds", "_phases", "advancing", "phase_ends", "signals")
 
     def __init__(
         self, machine_type: MachineType, program: SignalProgram, plant: FleetSignals | None, advancing: int
     ) -> None:
-        job = machine_type.job
+        job = machine_type.job if follows_jobs(machine_type) else None
         self.signals: Final = FleetSignals(program, plant)
         self.advancing: Final = advancing
-        self._good, self._tracks_job = machine_type.good, job is not None
+        self._good, self._follows_jobs = machine_type.good, job is not None
         self._phases = tuple(job.phases) if job else ()
         self._phase_bounds = _phase_bounds(job) if job else ()
         self.phase_ends = array("q")
@@ -74,7 +78,8 @@ class FleetMeasurements:
 
     def job_started(self, slot: int, machine: Machine, now_ms: int) -> None:
         """Record another job."""
-        self._change(slot, machine, now_ms, new_job=True)
+        if self._follows_jobs:
+            self._change(slot, machine, now_ms, new_job=True)
 
     def job_finished(self, slot: int, job: Job) -> None:
         """Count a finished job."""
@@ -116,7 +121,7 @@ class FleetMeasurements:
         self._set_phase_end(slot, machine, situation, now_ms)
 
     def _situation(self, machine: Machine, now_ms: int) -> Situation:
-        if not self._tracks_job:
+        if not self._follows_jobs:
             return Situation(machine.state.name)
         job, done_ms = machine.job, machine.done_ms(now_ms)
         return Situation(
@@ -159,6 +164,17 @@ def measurements_of(
         plant.program if plant else None,
     )
     return FleetMeasurements(machine_type, program, plant, advancing)
+
+
+def follows_jobs(machine_type: MachineType) -> bool:
+    """Return whether a signal depends on the job that a machine works on: its phase, kind or progress."""
+    return machine_type.job is not None and any(map(_follows_job, machine_type.signals.values()))
+
+
+def _follows_job(spec: SignalSpec) -> bool:
+    levels = (*(spec.base or ()), *(spec.noise or ()))
+    resets = spec.ramp.resets if spec.ramp else ""
+    return resets == _JOB or any("." in level for level in levels) or bool(_OF_JOB.search(spec.formula or ""))
 
 
 def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals | None:

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
@@ -49,14 +49,17 @@ def is_measured(machine_type: MachineType) -> bool:
     return bool(machine_type.signals) or len(machine_type.messages) > 1 or machine_type.main.on_change
 
 
-class Steadiness(NamedTuple):
-    """Since when nothing happens to machines, by slot.
+class Steadiness:
+    """How long nothing happens to machines, by slot.
 
     next_ms: the next event, or an earlier time.  changed: 1 where something has happened since their last row.
     """
 
-    next_ms: array[int]
-    changed: array[int]
+    __slots__ = ("changed", "next_ms")
+
+    def __init__(self, machines: int) -> None:
+        self.next_ms = array("q", bytes(8 * machines))
+        self.changed = array("b", b"\1" * machines)
 
 
 class Reporter:
@@ -89,7 +92,7 @@ class Reporter:
         self._rows = PendingRows()
         self._extra: list[DueMessage] = []
         self._wake_ups: list[tuple[int, int]] = []
-        self._steadiness = Steadiness(array("q", bytes(8 * len(machines))), array("b", b"\1" * len(machines)))
+        self._steadiness = Steadiness(len(machines))
         self._writer: ColumnWriter | None = None
 
     def start(self, earlier: Reporting | None, kept: int, now_ms: int, *, slower: bool, coupled: bool) -> None:
@@ -254,7 +257,7 @@ class Reporter:
         """Do the same where most machines are due and nothing happens to them."""
         from plant.fleets.steady_rows import collect_steady, refresh  # noqa: PLC0415  needs numpy
 
-        unsteady = collect_steady(due, until_ms, self._steadiness, measurements, self._rows, self._machines)
+        unsteady = collect_steady(due, self._steadiness, measurements, self._rows, self._machines)
         collected = self._collect_each((*extra, *unsteady))
         touched = {self._slot(each.machine) for each in collected}
         touched.update(self._advance_reporting_machines(until_ms))
@@ -278,10 +281,10 @@ class Reporter:
 
     def _due_messages(self, due: Iterable[DuePlaces]) -> Iterator[DueMessage]:
         for emitter, began_ms, first, last in due:
-            ring = emitter.ring
-            for machine, offset_ms in (
-                zip(ring.machines[first:last], ring.offsets[first:last], strict=True) if ring else ()
-            ):
+            if emitter.ring is None:
+                continue
+            machines, offsets_ms = emitter.ring.machines[first:last], emitter.ring.offsets[first:last]
+            for machine, offset_ms in zip(machines, offsets_ms, strict=True):
                 yield DueMessage(began_ms + offset_ms, machine.number, emitter.number, REGULAR, machine)
 
     def _pop_extra(self, until_ms: int) -> list[DueMessage]:
@@ -302,7 +305,7 @@ class Reporter:
         """Return the message of a row. signal_texts: of all measured rows, and an empty list for the others."""
         emitter, slot = self.emitters[rows.classes[row]], rows.slots[row]
         texts = rows.texts[row], signal_texts[rows.measured[row]]
-        return emitter.message(self._machines[slot], slot, rows.times[row], FORMS[rows.forms[row]], *texts)
+        return emitter.message(slot, rows.times[row], FORMS[rows.forms[row]], *texts)
 
     def _column_writer(self, measurements: FleetMeasurements) -> ColumnWriter:
         if self._writer is None:

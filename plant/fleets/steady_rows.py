@@ -23,19 +23,21 @@ Integers = npt.NDArray[np.int64]
 
 def collect_steady(
     due: Sequence[DuePlaces],
-    until_ms: int,
     steadiness: Steadiness,
     measurements: FleetMeasurements,
     rows: PendingRows,
     machines: Sequence[Machine],
 ) -> Iterator[DueMessage]:
-    """Append the rows of machines without any event until then, and yield what is due of the others."""
+    """Append the rows before the next event of each machine, and yield the due messages after it.
+
+    All are in one period, so that a machine has at most one message of each class.
+    """
     next_ms, changed = np.asarray(steadiness.next_ms), np.asarray(steadiness.changed)
     phase_ends = np.asarray(measurements.phase_ends)
     for emitter, began_ms, first, last in due:
         slots: Integers = np.array(emitter.ring_slots[first:last])
         times = began_ms + np.array(emitter.ring.offsets[first:last]) if emitter.ring else slots
-        steady = (next_ms[slots] > until_ms) & (changed[slots] == 0) & (phase_ends[slots] > until_ms)
+        steady = (next_ms[slots] > times) & (changed[slots] == 0) & (phase_ends[slots] > times)
         _append(emitter, slots[steady].tolist(), times[steady].tolist(), measurements, rows, machines)
         for slot, time_ms in zip(slots[~steady].tolist(), times[~steady].tolist(), strict=True):
             machine = machines[slot]

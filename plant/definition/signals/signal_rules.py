@@ -226,8 +226,8 @@ def _unknown_counter(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Viola
     jobs = ["jobs", "good", *vocabulary.results] if vocabulary.producing_state else []
     known = [*jobs, *(f"seconds.{state}" for state in vocabulary.states)]
     if spec.counter not in known:
-        rule = f"must be something that is counted, got {quote(spec.counter)}"
-        yield Violation(("counter",), f"{rule}; {suggestion(spec.counter, known)}".replace('"seconds.', "seconds."))
+        advice = suggestion(spec.counter, known).replace('"', "")
+        yield Violation(("counter",), f"must be something that is counted, got {quote(spec.counter)}; {advice}")
 
 
 def _wrong_formula(

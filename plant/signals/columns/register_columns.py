@@ -15,8 +15,9 @@ from plant.signals.laws.store import SignalStore
 
 
 class RowsByMachine(NamedTuple):
-    """The rows of a block, those of a machine together. order: of rows.  first, last: places of the rows of each machine.
+    """The rows of a block, those of a machine together.
 
+    order: of rows.  first, last: places of the rows of each machine.
     slots: of the machines.  machine: of each row in that order, by number.
     """
 

@@ -2,26 +2,104 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from plant.definition.signals.signal_rules import broken
+from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.signals.vocabulary import Vocabulary
+from plant.random_stream import RandomStream
+from plant.signals.columns.text_columns import text_columns
 from plant.signals.fleet_signals import FleetSignals
-from tests.plant.signals.press import PRESS, RUNNING, START_MS, compiled, machines
+from plant.signals.laws.program import SignalProgram, compile_signals
+from plant.signals.laws.situations import Situation
+from plant.signals.laws.store import FIRST_RAMP
+from tests.plant.signals.declarations import MACHINES, Declared, Event, declarations, histories
+from tests.plant.signals.press import PRESS, RUNNING, START_MS, VOCABULARY, compiled, machines
+
+OUTDOORS: Final = """
+outdoor: {base: 10, yearly: {amplitude: 9, peak_day: 200}, daily: {amplitude: 4, peak_hour: 15}, walk: {sigma: 2, memory_seconds: 60}}
+gas_price: {base: 5, decimals: 4}
+"""  # noqa: E501 - a line a signal
+PLANT: Final = compiled(OUTDOORS, vocabulary=Vocabulary())
 
 
 def texts_of_block(signals: FleetSignals) -> list[list[bytes]]:
     """Return the texts of shown signals of the pending rows."""
-    block = signals.block()
-    numbers = signals.program.shown
+    block, program = signals.block(), signals.program
     columns = [
         map(b"".join, zip(*signals.text_columns(name, b"").of(block.digits[number]), strict=True))
-        for name, number in zip(signals.program.shown_names, numbers, strict=True)
+        for name, number in zip(program.shown_names, program.shown, strict=True)
     ]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def with_plant(program: SignalProgram) -> FleetSignals:
+    """Return machines in a plant with signals of its own, if the program refers to them."""
+    if program.plant is None:
+        return machines(program, MACHINES)
+    plant = FleetSignals(program.plant)
+    plant.begin(0, RandomStream(7, "plant"), Situation(""), START_MS)
+    return machines(program, MACHINES, plant)
+
+
+def apply(signals: FleetSignals, event: Event, now_ms: int) -> None:
+    """Pass an event on."""
+    points = signals.program.set_points
+    if event.what == "change":
+        signals.change(event.slot, event.situation, now_ms, new_job=event.flag)
+    elif event.what == "job":
+        signals.count_job(event.slot, "good" if event.flag else "scrap", is_good=event.flag)
+    elif event.what == "set_point" and points:
+        signals.set_point(event.slot, points[-1].signal, points[-1].high if event.flag else 0.125, now_ms)
+
+
+def single_rows(signals: FleetSignals, history: Iterable[Event]) -> list[list[bytes]]:
+    """Return the texts of the rows, computed one at a time."""
+    rows, now_ms = [], START_MS
+    for event in history:
+        now_ms += event.after_ms
+        apply(signals, event, now_ms)
+        if event.what == "row":
+            rows.append(signals.row(event.slot, now_ms, advances=event.flag))
+    return rows
+
+
+def rows_of_blocks(signals: FleetSignals, history: Iterable[Event]) -> list[list[bytes]]:
+    """Return the texts of the rows, computed in blocks that end at each cut."""
+    rows, now_ms = [], START_MS
+    for event in history:
+        now_ms += event.after_ms
+        apply(signals, event, now_ms)
+        if event.what == "row":
+            signals.pending.add(event.slot, now_ms, advances=event.flag)
+        elif event.what == "cut":
+            rows += texts_of_block(signals)
+    return rows + texts_of_block(signals)
+
+
+@settings(max_examples=80)
+@given(declarations(plant=["outdoor", "gas_price"]), histories)
+def test_columns_have_the_bits_of_rows(declared: Declared, history: list[Event]) -> None:
+    """Whatever is declared and whatever happens, a row is the same alone and in a block, wherever blocks are cut."""
+    assume(not [*broken(declared, VOCABULARY, {name: {} for name in PLANT.names})])
+    specs = {name: SignalSpec.model_validate(data) for name, data in declared.items()}
+    program = compile_signals(specs, VOCABULARY, "Europe/Berlin", 5000.0, PLANT)
+
+    assert rows_of_blocks(with_plant(program), history) == single_rows(with_plant(program), history)
 
 
 def test_a_block_has_the_bytes_of_its_rows() -> None:
     """Rows of many machines and several laps, with events between, are the same as columns and one at a time."""
     blocks, single = (machines(compiled(PRESS), 50) for _ in range(2))
     expected = []
-    for lap in range(5):
+    for lap in range(100):
         for slot in range(50):
             time_ms = START_MS + lap * 5000 + slot * 100
             if slot % 5 == lap:
@@ -32,3 +110,30 @@ def test_a_block_has_the_bytes_of_its_rows() -> None:
 
     assert texts_of_block(blocks) == expected
     assert len(blocks.pending) == 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_registers_start_again_after_their_last_digit(sign: int) -> None:
+    """A register that passes its greatest number starts at 0, in single rows and in blocks."""
+    text = f"{{flow: {{base: {sign * 1e7:.0f}, limits: [-10000000, 10000000]}}, total: {{integral_of: flow}}}}"
+    blocks, single = (machines(compiled(text)) for _ in range(2))
+    for signals in (blocks, single):
+        signals.store.integers[FIRST_RAMP] = sign * (10**18 - 12 * 10**12)
+    times = [START_MS + 5000 * row for row in range(6)]
+    blocks.pending.extend([0] * 6, times, advances=True)
+    rows = [single.row(0, time_ms, advances=True) for time_ms in times]
+
+    totals = [json.loads(row[1]) for row in rows[:4]]
+    assert totals == [sign * total for total in (9999930000000, 9999980000000, 3e7, 8e7)]
+    assert texts_of_block(blocks) == rows
+
+
+@pytest.mark.parametrize("decimals", range(7))
+@given(st.lists(st.one_of(st.integers(-(10**14), 10**14), st.integers(-20_000, 20_000)), min_size=1))
+def test_numbers_are_written_as_json_does(decimals: int, digits: list[int]) -> None:
+    """Numbers of any sign and width are what json.dumps writes of them, with the text before them."""
+    law = compiled(f"a: {{base: 0, limits: [-100000000, 100000000], decimals: {decimals}}}").laws[0]
+    lists = text_columns(law, b',"a":').of(np.array(digits))
+    numbers = [round(each / 10**decimals, decimals) if decimals else each for each in digits]
+
+    assert [*map(b"".join, zip(*lists, strict=True))] == [b',"a":%b' % json.dumps(each).encode() for each in numbers]

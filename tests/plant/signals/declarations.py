@@ -1,0 +1,137 @@
+"""Random declarations of signals, and random events and rows of machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from hypothesis import strategies as st
+
+from plant.signals.laws.situations import Situation
+from tests.plant.signals.press import VOCABULARY
+
+Declared = dict[str, dict[str, Any]]
+
+_levels: Final = st.one_of(st.integers(-300, 300), st.floats(-1e4, 1e4).map(lambda level: round(level, 3)))
+_by_state: Final = st.one_of(
+    _levels,
+    st.fixed_dictionaries({"running": _levels, "else": _levels}, optional={"running.press": _levels}),
+    st.fixed_dictionaries({"running": _levels, "idle": _levels, "maintenance": _levels, "running.frame": _levels}),
+)
+_sigmas: Final = st.floats(0, 50).map(lambda sigma: round(sigma, 3))
+_memories: Final = st.sampled_from([0.001, 0.02, 0.0645, 1, 20, 1800, 86_400, 31_536_000])
+_seconds: Final = st.sampled_from([0.001, 0.5, 8, 240, 86_400])
+_situations: Final = st.builds(
+    Situation,
+    st.sampled_from([*VOCABULARY.states, "planned_stop", ""]),
+    st.sampled_from([None, *VOCABULARY.phases]),
+    st.sampled_from([None, *VOCABULARY.kinds]),
+    st.integers(0, 20_000),
+    st.sampled_from([0, 1, 12_000]),
+)
+
+_parts: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "walk": st.fixed_dictionaries({"sigma": _sigmas, "memory_seconds": _memories}),
+        "noise": st.one_of(_sigmas, st.fixed_dictionaries({"running": _sigmas, "else": _sigmas})),
+        "uniform": st.tuples(st.floats(-9, 0), st.floats(0.5, 9)).map(list),
+        "daily": st.fixed_dictionaries({"amplitude": _sigmas, "peak_hour": st.floats(0, 24)}),
+        "yearly": st.fixed_dictionaries({"amplitude": _sigmas, "peak_day": st.floats(1, 366)}),
+        "spread": st.sampled_from([0.01, 0.25]),
+    },
+)
+_ramps: Final = st.fixed_dictionaries({"per_hour": _levels, "resets": st.sampled_from(["job", *VOCABULARY.states])})
+_limits: Final = st.tuples(st.floats(-1e5, 0), st.floats(0.5, 1e5)).map(list)
+_bounded: Final = st.fixed_dictionaries({"limits": _limits})
+
+
+def _formulas(names: Sequence[str], plant: Sequence[str]) -> st.SearchStrategy[str]:
+    """Return formulas over these signals."""
+    numbers = st.sampled_from(["0", "1", "-1", "0.5", "2.75", "1e-7", "120", "1e15"])
+    known = ["age_seconds", "job_progress", "hour", *names, *(f"plant.{name}" for name in plant)]
+    leaves = st.one_of(numbers, st.sampled_from(known))
+    return st.recursive(leaves, _larger, max_leaves=8)
+
+
+def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    comparisons = st.builds("{} {} {}".format, inner, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), inner)
+    matches = st.sampled_from(["state == 'running'", "phase != 'press'", "kind == 'frame'"])
+    conditions = st.builds("({} {} {})".format, matches, st.sampled_from(["and", "or"]), comparisons)
+    return st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "%"]), inner),
+        st.builds("({}) ** {}".format, inner, st.sampled_from(["0.5", "1", "1.5", "3", "6"])),
+        st.builds("{}({})".format, st.sampled_from(["abs", "sqrt", "floor", "round", "decay", "-"]), inner),
+        st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), inner, inner),
+        st.builds("clip({}, {}, 7)".format, inner, inner),
+        st.builds("({} if {} else {})".format, inner, st.one_of(comparisons, matches, conditions), inner),
+    )
+
+
+def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStrategy[dict[str, Any]]]:
+    """Return strategies for a signal of each source. numbers: the signals above it."""
+    base = st.fixed_dictionaries({"base": _by_state}, optional={"follows_seconds": _seconds})
+    set_point = st.just({"set_point": 0.25, "follows_seconds": 8})
+    formula = st.fixed_dictionaries({"formula": _formulas(numbers, plant)})
+    counters = st.sampled_from(["jobs", "good", "scrap", "seconds.running", "seconds.idle"])
+    choice = st.fixed_dictionaries(
+        {"choice": st.just({"red": 3, "green": 1, "blue": 0})}, optional={"every_seconds": _memories}
+    )
+    sources = [
+        st.builds(_merged, base, _parts),
+        st.builds(_merged, base, _parts, _bounded, st.fixed_dictionaries({"ramp": _ramps})),
+        st.builds(_merged, set_point, _parts, _bounded),
+        st.builds(_merged, formula, _parts, _bounded),
+        st.fixed_dictionaries({"counter": counters}),
+        choice,
+    ]
+    if not numbers:
+        return sources
+    return [*sources, st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)})]
+
+
+@st.composite
+def declarations(draw: st.DrawFn, plant: Sequence[str] = ()) -> Declared:
+    """Draw the signals of a machine type. plant: names of the plant's signals."""
+    declared: Declared = {}
+    for number in range(draw(st.integers(1, 6))):
+        numbers = [name for name, data in declared.items() if "choice" not in data]
+        data = draw(st.one_of(_sources(numbers, plant)))
+        if "choice" not in data:
+            data = data | draw(st.fixed_dictionaries({}, optional={"decimals": st.integers(0, 6)}))
+        declared[f"s{number}"] = data
+    return declared
+
+
+class Event(NamedTuple):
+    """Something that happens to a machine, after a time since the last one. what: of EVENTS."""
+
+    what: str
+    slot: int
+    after_ms: int
+    situation: Situation
+    flag: bool
+
+
+EVENTS: Final = ("row", "row", "row", "row", "change", "job", "set_point", "cut")
+"""Kinds of events; a cut computes the pending rows."""
+
+MACHINES: Final = 3
+
+histories: Final = st.lists(
+    st.builds(
+        Event,
+        st.sampled_from(EVENTS),
+        st.integers(0, MACHINES - 1),
+        st.sampled_from([0, 0, 1, 700, 5000, 3_600_000, 86_400_000 * 30]),
+        _situations,
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=40,
+)
+"""Events and rows in the order of time."""
