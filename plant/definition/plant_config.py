@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import calendar_config, flow_rules, rules
+from plant.definition import calendar_config, rules
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.document import yaml_file
 from plant.definition.document.errors import (
@@ -41,8 +41,9 @@ from plant.definition.document.value_types import (
     Spec,
     Topic,
 )
-from plant.definition.flow_config import FlowSpec
-from plant.definition.flow_edges import line_of
+from plant.definition.flow import rules as flow_rules
+from plant.definition.flow.edges import line_of
+from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.machine_types import reading
 from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType, MessageClass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plant.definition.document.errors import quote, suggestion
-from plant.definition.flow_config import FlowSpec
+from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.plant_config import PlantConfig
 
 

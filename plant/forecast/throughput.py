@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from plant.definition.flow_config import FlowSpec
-from plant.definition.flow_line import Line, StageSpec
+from plant.definition.flow.flow_config import FlowSpec
+from plant.definition.flow.line import Line, StageSpec
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, PlantConfig
 from plant.orders import MOST_ITEMS

@@ -1,6 +1,6 @@
 """The material flow: pieces that move from stage to stage, with small buffers in between, until orders take them.
 
-The stages and what their jobs take are those of the line (see plant.definition.flow_line). Behind the stage that ships
+The stages and what their jobs take are those of the line (see plant.definition.flow.line). Behind the stage that ships
 is the store, from which orders are filled, the oldest first. Stages make what they can (see
 plant.material_flow.workstations), so where few orders come in, the full store stops them. The flow counts pieces
 whatever their kind; only a job that assembles may take other pieces for another kind.
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from plant.definition.flow_config import FlowSpec
-from plant.definition.flow_line import Line
+from plant.definition.flow.flow_config import FlowSpec
+from plant.definition.flow.line import Line
 from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.material_flow.workstations import Stage, Workstation

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
-from plant.definition.flow_config import FlowSpec
-from plant.definition.flow_line import StageSpec
+from plant.definition.flow.flow_config import FlowSpec
+from plant.definition.flow.line import StageSpec
 from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.flow_line import Line
+from plant.definition.flow.line import Line
 from plant.definition.plant_config import PlantConfig, parse
 from plant.material_flow.flow import Flow
 from plant.telemetry import FinishedJob, Message, PieceCount, StateInterval

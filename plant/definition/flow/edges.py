@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from plant.definition.flow_config import OTHER_PLACES, SAME, FlowSpec, library_assembler, library_flow
-from plant.definition.flow_line import Line, StageSpec
+from plant.definition.flow.flow_config import OTHER_PLACES, SAME, FlowSpec, library_assembler, library_flow
+from plant.definition.flow.line import Line, StageSpec
 from plant.definition.machine_types.machine_type import MachineType
 
 _Bills = Mapping[str, Mapping[str, int]]
@@ -52,7 +52,7 @@ class Edges(NamedTuple):
         return key if self.repairs[result] == SAME else self.repairs[result]
 
     def place_of(self, key: str) -> tuple[str, ...]:
-        """Return the place below `flow` of the edges that a stage has; of a stage without sources, of its first taker."""
+        """Return the place below `flow` of the edges that a stage has; of one without sources, of its first taker."""
         taker = next((taker for taker, sources in self.sources.items() if key in sources), key)
         own = key if key in self.processes or key in self.assembles else taker
         return ("processes" if own in self.processes else "assembles", own)

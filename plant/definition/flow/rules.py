@@ -1,6 +1,6 @@
 """Rules between the values of `flow:` and other values of a plant's YAML, checked on plain data.
 
-Values of a wrong type are skipped here: the models of plant.definition.flow_config report them.
+Values of a wrong type are skipped here: the models of plant.definition.flow.flow_config report them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ from itertools import chain
 from typing import Any, Final
 
 from plant.definition.document.errors import Place, Violation, quote
-from plant.definition.flow_config import REPLACED_BY, SAME, FlowSpec, library_assembler, library_flow, library_sources
-from plant.definition.flow_edges import Edges, edges_of
+from plant.definition.flow.edges import Edges, edges_of
+from plant.definition.flow.flow_config import (
+    REPLACED_BY,
+    SAME,
+    FlowSpec,
+    library_assembler,
+    library_flow,
+    library_sources,
+)
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.reading import MachineTypes, written_place
 

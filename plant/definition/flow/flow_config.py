@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from plant.definition.document.library_files import sections
 from plant.definition.document.value_types import Count, Name, Spec
-from plant.definition.flow_line import Line
+from plant.definition.flow.line import Line
 
 Pieces = Annotated[int, Field(ge=0, le=1000)]
 Bill = dict[Name, Pieces]
