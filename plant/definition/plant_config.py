@@ -65,7 +65,6 @@ __all__ = [
     "parse",
 ]
 
-MOST_INITIAL_PIECES: Final = 100_000
 EVENTS: Final = ("customer_order", "dispatch", "oee")
 """The kinds of message in `message_types` that are no machine types."""
 
@@ -248,7 +247,8 @@ def parse(
     wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
     wrong += flow_rules.broken(data, types)
     config = _complete(config, types) if config and not wrong else config
-    wrong += [*_impossible_rate(config), *_too_many_initial_pieces(config)] if config and not wrong else ()
+    if config and not wrong:
+        wrong += [*_impossible_rate(config), *_impossible_flow(config)]
     if config is None or wrong:
         raise PlantConfigError(with_lines(wrong, file, lines or {}))
     return config
@@ -337,10 +337,8 @@ def _impossible_rate(config: PlantConfig) -> Iterator[Violation]:
         yield Violation(place, f"must be at least {least:.3g} here: a machine sends at least one message a year")
 
 
-def _too_many_initial_pieces(config: PlantConfig) -> Iterator[Violation]:
-    """Check that the flow does not start with more pieces than can be created at once."""
-    flow = config.flow or FlowSpec()
-    pieces = sum(int(stage.places * flow.initial_fill) for stage in flow.line.stages.values())
-    if pieces > MOST_INITIAL_PIECES:
-        rule = f"puts {pieces:,} pieces into the buffers at the start: must be at most {MOST_INITIAL_PIECES:,}"
-        yield Violation(("flow", "initial_fill"), rule)
+def _impossible_flow(config: PlantConfig) -> Iterator[Violation]:
+    order = config.message_types.customer_order
+    has_orders = order is not None and order.enabled and order.orders_per_hour > 0
+    if config.flow:
+        yield from flow_rules.impossible(config.flow, has_orders=has_orders)

@@ -23,6 +23,8 @@ from plant.definition.flow.flow_config import (
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.reading import MachineTypes, written_place
 
+MOST_INITIAL_PIECES: Final = 100_000
+
 _Data = Mapping[str, Any]
 
 _UNKNOWN_TYPE: Final = "is not in message_types"
@@ -51,6 +53,16 @@ def broken(data: _Data, types: MachineTypes) -> Iterator[Violation]:
         _broken_line(flow, edges, data, types.types) if is_whole else (),
     )
     yield from (violation._replace(place=("flow", *violation.place)) for violation in found)
+
+
+def impossible(flow: FlowSpec, *, has_orders: bool) -> Iterator[Violation]:
+    """Check a complete flow: pieces at the start are created at once, and orders need a stage that fills them."""
+    pieces = sum(int(stage.places * flow.initial_fill) for stage in flow.line.stages.values())
+    if pieces > MOST_INITIAL_PIECES:
+        rule = f"puts {pieces:,} pieces into the buffers at the start: must be at most {MOST_INITIAL_PIECES:,}"
+        yield Violation(("flow", "initial_fill"), rule)
+    if has_orders and not flow.line.ships:
+        yield Violation(("flow",), "has no stages, so nothing ships what is ordered: give edges, or leave flow out")
 
 
 def _double_keys(flow: _Data) -> Iterator[Violation]:
@@ -128,15 +140,12 @@ def _broken_line(flow: _Data, edges: Edges, data: _Data, types: Mapping[str, Mac
     yield from _unknown(("buffers",), _mapping(flow, "buffers").keys() - known_places, stages, _NO_STAGE)
     yield from _wrong_repairers(flow, edges, types)
     yield from _idle_stages(edges, data, types)
-    if not stages and _has_orders(data):
-        yield Violation((), "has no stages, so nothing ships what is ordered: give edges, or leave flow out")
 
 
 def _unknown_assemblers(flow: _Data, edges: Edges) -> Iterator[Violation]:
-    keys = _mapping(flow, "assembles_by_kind")
-    yield from _unknown(
-        ("assembles_by_kind",), keys, list(edges.assembles), "does not assemble: it is not in assembles"
-    )
+    known = list(edges.assembles)
+    for key in _mapping(flow, "assembles_by_kind").keys() - edges.assembles.keys():
+        yield Violation(("assembles_by_kind", key), "does not assemble: it is not in assembles", known)
 
 
 def _wrong_shipper(flow: _Data, edges: Edges) -> Iterator[Violation]:
@@ -173,11 +182,6 @@ def _idle_stages(edges: Edges, data: _Data, types: Mapping[str, MachineType]) ->
         is_usable = key in types and bool(_mapping(data, "message_types", key))
         if is_usable and types[key].job is None and "job" not in _mapping(data, "message_types", key):
             yield Violation(edges.place_of(key), f"{key} makes nothing: it has no job, so it can be no stage")
-
-
-def _has_orders(data: _Data) -> bool:
-    order = _mapping(data, "message_types", "customer_order")
-    return bool(order) and order.get("enabled") is not False and order.get("orders_per_hour") != 0
 
 
 # Reading plain data, of which any part may have a wrong type
