@@ -125,7 +125,7 @@ def order_fields(spec: CustomerOrder) -> tuple[FieldSpec, ...]:
 
 def dispatch_fields(spec: Dispatch, *, traced: bool) -> tuple[FieldSpec, ...]:
     """Return the keys of a dispatch. traced: pieces flow, so it lists the ids of its units."""
-    units = FieldSpec("unit_ids", "array", "Ids of the units that are sent.", minimum=1, items="string")
+    units = FieldSpec("unit_ids", "array", "Ids of the tested units that are sent.", minimum=1, items="string")
     return (
         TIMESTAMP,
         _text("event_type", "What happened.", ("order_dispatched",)),

@@ -225,7 +225,7 @@ def test_a_reload_to_other_edges_loses_no_piece(configs: list[PlantConfig], paus
 @quickly
 @given(connected(), connected())
 def test_no_id_is_used_twice_over_reloads(first: PlantConfig, then: PlantConfig) -> None:
-    """Neither by machines nor for the pieces with which a stage begins, also if it goes and comes back."""
+    """Neither by machines nor for the pieces with which a stage begins, also if it is removed and added again."""
     plant = FactoryMessageGenerator.of(first, 1)
     found = History(plant, [])
     plant.listen(found.tell)
