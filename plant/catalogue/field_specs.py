@@ -21,7 +21,6 @@ from plant.definition.signals.bounds import last_decimal_range, signal_bounds
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.machines.jobs import milliseconds
 from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
-from plant.material_flow.flow import SOURCES as FLOW_SOURCES
 from plant.orders import MOST_ITEMS
 
 TIMESTAMP: Final = FieldSpec(
@@ -54,12 +53,12 @@ class MachineTypeContext:
     @property
     def starves(self) -> bool:
         """Whether its machines may be starved: where pieces flow, those that take pieces from another stage."""
-        return self.config.flow is not None and bool(FLOW_SOURCES.get(self.machine_type.key))
+        return self.config.flow is not None and self.config.flow.line.starves(self.machine_type.key)
 
     @property
     def statuses(self) -> tuple[str, ...]:
         """Its own states, then those that may be imposed from outside."""
-        in_flow = self.config.flow is not None and self.machine_type.key in FLOW_SOURCES
+        in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
         imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
         own = (state for state, share in self.machine_type.shares.items() if share)

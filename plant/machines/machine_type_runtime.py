@@ -25,9 +25,7 @@ TRACE: Final = Field("consumed_ids", FieldSource.FINISHED_CONSUMED)
 
 def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field, ...]:
     """Return the fields that messages have in addition where pieces flow."""
-    job = machine_type.job
-    traced = job is not None and config.flow is not None and config.flow.takes_pieces(machine_type.key, job.results)
-    return (TRACE,) if traced else ()
+    return (TRACE,) if config.flow and config.flow.line.takes_pieces(machine_type.key) else ()
 
 
 class MachineObserver(Protocol):
