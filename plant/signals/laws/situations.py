@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,6 +65,35 @@ class Situations:
         states, producing, *_ = self.vocabulary
         stand_in = next((state for state in states if state != producing), producing or "")
         return array("d", (_level(by_state, self.names(index), stand_in) for index in range(len(self))))
+
+
+class SituationIndex:
+    """Finds situations fast. follows: what signals follow of "phase" and "kind".
+
+    states: the state of each situation by index, None for any other.
+    alike: for each situation the first one that no signal can tell from it.
+    """
+
+    __slots__ = ("_found", "_situations", "alike", "states")
+
+    def __init__(self, situations: Situations, follows: Collection[str]) -> None:
+        self._situations = situations
+        self._found: dict[tuple[str, str | None, str | None], int] = {}
+        names = [situations.names(index) for index in range(len(situations))]
+        self.states = [state for state, _, _ in names]
+        seen = [
+            (state, phase if "phase" in follows else None, kind if "kind" in follows else None)
+            for state, phase, kind in names
+        ]
+        self.alike = [seen.index(each) for each in seen]
+
+    def index(self, situation: Situation) -> int:
+        """Return the index of a situation."""
+        state, phase, kind, *_ = situation
+        found = self._found.get((state, phase, kind))
+        if found is None:
+            found = self._found[state, phase, kind] = self._situations.index(situation)
+        return found
 
 
 def _place(name: str | None, names: tuple[str, ...]) -> int:

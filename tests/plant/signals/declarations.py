@@ -127,7 +127,7 @@ histories: Final = st.lists(
         Event,
         st.sampled_from(EVENTS),
         st.integers(0, MACHINES - 1),
-        st.sampled_from([0, 0, 1, 700, 5000, 3_600_000, 86_400_000 * 30]),
+        st.sampled_from([0, 0, 1, 700, 5000, 3_600_000, 86_400_000 * 120]),
         _situations,
         st.booleans(),
     ),
