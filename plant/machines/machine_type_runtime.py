@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -25,9 +25,7 @@ TRACE: Final = Field("consumed_ids", FieldSource.FINISHED_CONSUMED)
 
 def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field, ...]:
     """Return the fields that messages have in addition where pieces flow."""
-    job = machine_type.job
-    traced = job is not None and config.flow is not None and config.flow.takes_pieces(machine_type.key, job.results)
-    return (TRACE,) if traced else ()
+    return (TRACE,) if config.flow and config.flow.line.takes_pieces(machine_type.key) else ()
 
 
 class MachineObserver(Protocol):
@@ -99,7 +97,9 @@ class MachineTypeRuntime:
         self.next_states = WeightedChoice((state, share / state.dwell_ms) for state, share in shares)
         # Normalized and rounded: 70/20/10 and .7/.2/.1 are the same mix.
         self.state_mix = {
-            name: (round(share, 12), self.states[name].dwell_ms) for name, share in machine_type.shares.items() if share
+            name: (round(share, 12), self.states[name].dwell_ms, self.states[name].shape)
+            for name, share in machine_type.shares.items()
+            if share
         }
         fields = (*machine_type.main.fields, *traced_fields(config, machine_type))
         self._template, self._values = message_layout(machine_type.main.timestamp, fields)
@@ -119,7 +119,7 @@ class MachineTypeRuntime:
         return self._stations[place]
 
     def _state(self, name: str, state: StateType) -> State:
-        return State(name, json_text(name), state.dwell_seconds * 1000, state.produces)
+        return State(name, json_text(name), state.dwell_seconds * 1000, state.produces, shape=state.shape)
 
     def encode_body(self, machine: Machine, time_ms: int) -> bytes:
         """Return the machine's message at a time, after the timestamp; cache it where it cannot change by itself.
@@ -135,6 +135,33 @@ class MachineTypeRuntime:
         elif not (self._has_sequence or (self._has_progress and machine.state.produces)):
             machine.body = text
         return text
+
+
+class TypeRuntimes:
+    """The runtime of a type, and those of the machines that have overrides, by number."""
+
+    __slots__ = ("_own", "usual")
+
+    def __init__(
+        self, machine_type: MachineType, config: PlantConfig, results: Counter[str], accounts: OeeAccounts
+    ) -> None:
+        self.usual: Final = MachineTypeRuntime(machine_type, config, results, accounts)
+        self._own: Final = {
+            number: MachineTypeRuntime(each, config, results, accounts)
+            for number, each in machine_type.overrides.items()
+        }
+        each_job = any(each.reports_each_job for each in self.all)
+        for each in self.all:
+            each.reports_each_job = each_job
+
+    @property
+    def all(self) -> Sequence[MachineTypeRuntime]:
+        """All of them, the usual one first."""
+        return (self.usual, *self._own.values())
+
+    def of(self, number: int) -> MachineTypeRuntime:
+        """Return the runtime of a machine."""
+        return self._own.get(number, self.usual)
 
 
 def _next_job(machine: Machine, now_ms: int) -> None:

@@ -26,6 +26,7 @@ from plant.definition.machine_types.machine_type import (
     StateType,
 )
 from plant.definition.machine_types.message_classes import read_messages
+from plant.definition.machine_types.overrides import read_overrides
 from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
@@ -33,6 +34,8 @@ from plant.definition.signals.vocabulary import Vocabulary
 
 MOST_STOPS_PER_JOB: Final = 1_000
 _FOREVER_SECONDS: Final = 1e12
+_LISTS: Final = ("line", "station")
+_IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
 _RESERVED: Final = ("planned_stop", "blocked", "starved")
 """States that are imposed from outside."""
 
@@ -62,12 +65,18 @@ def resolve(
     machine_type = _machine_type(key, entry, number, states, job, messages)
     signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
     machine_type = replace(machine_type, signals=signals)
+    overrides, wrong_overrides = read_overrides(
+        entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
+    )
+    machine_type = replace(machine_type, overrides=overrides)
     violations = [
         *wrong_states,
         *wrong_job,
         *wrong_messages,
         *wrong_signals,
+        *wrong_overrides,
         *_missing_lists(entry),
+        *_unknown_placeholders(entry),
         *_impossible_period(machine_type, interval),
         *_impossible_job(machine_type, interval),
     ]
@@ -128,12 +137,23 @@ def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
                 f"must be true in one state at most; it is in {producing[0]} already",
             )
         )
+    wrong += [
+        Violation(("states", name, "shape"), "needs distribution: weibull")
+        for name, state in declared.items()
+        if "shape" in state and state.get("distribution") != "weibull"
+    ]
     if not wrong and not any(state["share"] for state in declared.values()):
         wrong.append(Violation(("states",), "needs at least one share greater than 0"))
     usual = "running" if "running" in declared else next(iter(declared))
     chosen = producing[0] if producing else usual
     states = {
-        name: StateType(state.get("share", 1.0), state.get("dwell_seconds", default_dwell(name)), name == chosen)
+        name: StateType(
+            weight=state.get("share", 1.0),
+            dwell_seconds=state.get("dwell_seconds", default_dwell(name)),
+            produces=name == chosen,
+            planned=state.get("planned", False),
+            shape=state.get("shape", 1.0),
+        )
         for name, state in declared.items()
     }
     return states, wrong
@@ -204,6 +224,22 @@ def _missing_lists(entry: Entry) -> Iterator[Violation]:
     for name in dict.fromkeys(placeholders(entry.get("station_pattern", ""))):
         if f"{name}s" not in entry:
             yield Violation((f"{name}s",), f"is missing: station_pattern has {{{name}}}")
+
+
+def _unknown_placeholders(entry: Entry) -> Iterator[Violation]:
+    """Check the placeholders in properties."""
+    for key, value in entry.get("properties", {}).items():
+        try:
+            names = [*placeholders(value)] if isinstance(value, str) else []
+        except ValueError as error:
+            yield Violation(("properties", key), str(error))
+            continue
+        for name in dict.fromkeys(names):
+            if name not in _IN_PROPERTIES:
+                known = " ".join(f"{{{each}}}" for each in _IN_PROPERTIES)
+                yield Violation(("properties", key), f"may have only {known} in braces, got {{{name}}}")
+            elif name in _LISTS and f"{name}s" not in entry:
+                yield Violation((f"{name}s",), f"is missing: properties.{key} has {{{name}}}")
 
 
 def _impossible_period(machine_type: MachineType, interval: float) -> Iterator[Violation]:
