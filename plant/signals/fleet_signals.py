@@ -150,7 +150,8 @@ class FleetSignals:
         self.frame.move_to(slot, now_ms)
         record, first = self.store.integers, slot * self.store.layout.integers
         state, phase, kind = self.program.situations.names(record[first + SITUATION])
-        return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS])
+        variant = record[first + SITUATION] // self.program.situations.size
+        return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS], variant)
 
     def is_in(self, slot: int, situation: Situation) -> bool:
         """Return whether that is what the machine is recorded to be doing."""

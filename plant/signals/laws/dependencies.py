@@ -47,9 +47,10 @@ def _varying(table: array[float], situations: Situations) -> set[str]:
         return set()
     names = [situations.names(index) for index in range(len(table))]
     numbers: list[dict[object, set[float]]] = [{}, {}]
-    for (state, phase, kind), number in zip(names, table, strict=True):
-        numbers[0].setdefault((state, kind), set()).add(number)
-        numbers[1].setdefault((state, phase), set()).add(number)
+    for index, ((state, phase, kind), number) in enumerate(zip(names, table, strict=True)):
+        variant = index // situations.size
+        numbers[0].setdefault((variant, state, kind), set()).add(number)
+        numbers[1].setdefault((variant, state, phase), set()).add(number)
     return {
         what for what, groups in zip(_AFTER_STATE, numbers, strict=True) if any(len(g) > 1 for g in groups.values())
     }
