@@ -28,6 +28,7 @@ _situations: Final = st.builds(
     st.sampled_from([None, *VOCABULARY.kinds]),
     st.integers(0, 20_000),
     st.sampled_from([0, 1, 12_000]),
+    st.integers(0, 1),
 )
 
 _parts: Final = st.fixed_dictionaries(
