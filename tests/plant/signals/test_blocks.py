@@ -95,7 +95,7 @@ def rows_of_few(signals: FleetSignals, history: Iterable[Event]) -> list[list[by
     return signals.rows()
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(declarations(plant=["outdoor", "gas_price"]), histories)
 def test_columns_have_the_bits_of_rows(declared: Declared, history: list[Event]) -> None:
     """Whatever is declared and whatever happens, a row is the same alone and in a block, wherever blocks are cut."""
