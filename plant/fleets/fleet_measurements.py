@@ -31,7 +31,7 @@ _PLANT: Final = "plant"
 class FleetMeasurements:
     """The signals of the machines of one type, by slot.
 
-    advancing: the class of messages, by number, whose regular rows advance registers.
+    advancing: the class of messages, by number, whose regular messages advance registers.
     phase_ends: when the phase of each machine's job ends; NEVER if it does not advance, or is in its last phase.
     """
 
@@ -113,7 +113,7 @@ class FleetMeasurements:
         return len(self.signals.pending) - 1
 
     def add_rows(self, slots: Sequence[int], times_ms: Sequence[int], emitter: ClassEmitter) -> range | None:
-        """Add regular rows of machines to which nothing happens, and return their places; None if they need no signals.
+        """Add rows of regular messages of machines to which nothing happens, and return their places; None if they need no signals.
 
         Nothing happens before these times.
         """
