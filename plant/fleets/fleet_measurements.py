@@ -113,9 +113,9 @@ class FleetMeasurements:
         return len(self.signals.pending) - 1
 
     def add_rows(self, slots: Sequence[int], times_ms: Sequence[int], emitter: ClassEmitter) -> range | None:
-        """Add rows of regular messages of machines to which nothing happens, and return their places; None if they need no signals.
+        """Add rows of regular messages, and return their places; None if they need no signals.
 
-        Nothing happens before these times.
+        Nothing happens to the machines before these times.
         """
         advances, first = emitter.number == self.advancing, len(self.signals.pending)
         if not (advances or emitter.signals):
