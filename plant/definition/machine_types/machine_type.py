@@ -186,6 +186,11 @@ class MachineType:
         )
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it has no signals, and only one class of messages, which does not report changes."""
+        return not self.signals and len(self.messages) == 1 and not self.main.on_change
+
+    @property
     def main(self) -> MessageClass:
         """The class that reports jobs, or else the first one."""
         return self.messages[0]
