@@ -144,7 +144,8 @@ class MachineType:
     """One machine type.
 
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
-    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.
+    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.  first_number: that of the first
+    machine.
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     """
@@ -162,6 +163,7 @@ class MachineType:
     losses: LossesType
     messages: Sequence[MessageClass]
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
+    first_number: int = 1
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -228,8 +230,8 @@ class MachineType:
         return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
 
     def id_of(self, number: int) -> str:
-        """Return the id of the type's n-th machine."""
-        return self.machine_id.format(number=number)
+        """Return the id of the type's n-th machine, counted from 1."""
+        return self.machine_id.format(number=number - 1 + self.first_number)
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:
         """Return the shortest and longest producing time of a job; infinite without jobs."""
