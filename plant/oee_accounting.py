@@ -58,7 +58,7 @@ class OeeAccounts:
     listener: called with each stay as it ends; may be None.
     before_change: called with a machine and a time just before something is recorded for the machine; may be None.
     greatest: the greatest number of a machine.  shards: the step between numbers; a row is number // shards.
-    good: results that count as good.
+    good: results that count as good.  planned_stops: states whose time is no planned working time.
     """
 
     __slots__ = (
@@ -75,12 +75,19 @@ class OeeAccounts:
         "before_change",
         "good",
         "listener",
+        "planned_stops",
     )  # fmt: skip
 
-    def __init__(self, greatest: int = 0, shards: int = 1, good: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        greatest: int = 0,
+        shards: int = 1,
+        good: Collection[str] = (),
+        planned_stops: Collection[str] = (PLANNED_STOP,),
+    ) -> None:
         self.listener: Listener | None = None
         self.before_change: Callable[[AccountedMachine, int], None] | None = None
-        self._shards, self._width, self.good = shards, 1, good
+        self._shards, self._width, self.good, self.planned_stops = shards, 1, good, planned_stops
         self._now, self._hour, self._last_hour = array("q"), array("q"), array("q")
         self._stay_began_ms = array("q")
         self._states: dict[str, int] = {}
@@ -202,7 +209,7 @@ class OeeAccounts:
             open_ms, credit_ms = {}, 0
         state_ms = {name: self._sum(column, rows, span) + open_ms.pop(name, 0) for name, column in self._states.items()}
         state_ms |= open_ms
-        planned_ms = sum(state_ms.values()) - state_ms.get(PLANNED_STOP, 0)
+        planned_ms = sum(ms for name, ms in state_ms.items() if name not in self.planned_stops)
         producing_ms = state_ms.pop(producing, 0)
         stopped = {name: ms / 1000 for name, ms in state_ms.items() if ms}
         results = {name: self._sum(column, rows, span) for name, column in self._results.items()}

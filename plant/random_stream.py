@@ -10,11 +10,14 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import accumulate
-from math import log1p, sqrt
+from math import exp, gamma, log, log1p, sqrt
 from struct import Struct
 from typing import Final, Generic, Self, TypeVar
 
 T = TypeVar("T")
+
+_HALVINGS: Final = 48
+_PRECISION: Final = 1e-15
 
 _FOUR_WORDS: Final = Struct("<4Q").unpack
 _EIGHT_WORDS: Final = Struct("<8I32x").unpack
@@ -73,6 +76,41 @@ def exponential(mean: float, uniform: float) -> int:
     Rounding to whole units also hides the last digit of the logarithm, in which C libraries differ.
     """
     return round(-log1p(-uniform) * min(mean, LONGEST))
+
+
+def weibull(mean: float, shape: float, uniform: float) -> int:
+    """Return an integer from the Weibull distribution with that mean, by inversion."""
+    scale = min(mean, LONGEST) / gamma(1 + 1 / shape)
+    return round(float(scale * (-log1p(-uniform)) ** (1 / shape)))
+
+
+def remaining_weibull(mean: float, shape: float, uniform: float) -> int:
+    """Return how much of a Weibull interval is left at a random moment of it.
+
+    In a renewal process the rest R of the interval around a random moment has the density S(r) / mean, where S is the
+    survival function of the intervals; so (R / scale)^shape has a gamma distribution with the parameter 1 / shape.
+    """
+    scale = min(mean, LONGEST) / gamma(1 + 1 / shape)
+    low, high = 0.0, 1.0
+    while _gamma_below(1 / shape, high) < uniform:
+        low, high = high, 2 * high
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _gamma_below(1 / shape, middle) < uniform else (low, middle)
+    return round(float(scale * high ** (1 / shape)))
+
+
+def _gamma_below(parameter: float, x: float) -> float:
+    """Return the regularized lower incomplete gamma function P(parameter, x), by its series (DLMF 8.11.4)."""
+    if not x:
+        return 0.0
+    term = total = 1.0 / parameter
+    step = 0
+    while term > total * _PRECISION:
+        step += 1
+        term *= x / (parameter + step)
+        total += term
+    return min(1.0, total * exp(-x + parameter * log(x)) / gamma(parameter))
 
 
 def between(low: float, high: float, uniform: float) -> float:

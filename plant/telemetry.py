@@ -181,11 +181,13 @@ class MachineTypeInfo(NamedTuple):
     fields: the keys of its messages, each with its role, such as `finished_result`
     (plant.definition.machine_types.field_sources).
     good: the results that count as good, sorted.
+    planned_stops: the states whose time is no planned working time, sorted.
     """
 
     kind: str
     fields: Mapping[str, str]
     good: Sequence[str]
+    planned_stops: Sequence[str] = (PLANNED_STOP,)
 
 
 class MachineFilter(NamedTuple):

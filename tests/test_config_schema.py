@@ -162,9 +162,12 @@ def test_a_plant_that_comes_along_names_its_schema(path: Path) -> None:
         default("calendar", "holidays", value=["24.12.2026"]),
         default("calendar", "maintenance", value=[{"weekday": "mon", "from": "2026-12-24"}]),
         default("flow", "initial_fill", value=50),
-        default("flow", "buffers", "cnc", value=5),
+        default("flow", "buffers", "welding", value=0),
+        default("flow", "parts", "cnc", value=2),
+        default("flow", "assembles", "welding", value={"cnc_machine": "two"}),
+        default("flow", value={"parts": {"cnc_machine": 2}, "processes": {"painting": "welding"}}),
     ],
-    ids=range(38),
+    ids=range(41),
 )
 def test_a_slip_is_refused_by_the_schema_and_by_check(slip: dict[str, Any]) -> None:
     """Unknown keys, wrong types, numbers out of bounds or as text, missing parts, what excludes each other."""

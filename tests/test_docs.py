@@ -274,7 +274,7 @@ def test_default_stays_are_those_of_the_code() -> None:
     table = {state: float(seconds) for states, seconds in pairs for state in states.split(", ")}
 
     assert table.pop("any other") == spellings.OTHER_DWELL_SECONDS
-    assert table == spellings.DEFAULT_DWELL_SECONDS
+    assert table == spellings.usual_dwells()
 
 
 def printed(block: str) -> str:

@@ -121,7 +121,7 @@ def svg() -> str:
     """Return the picture."""
     plant = week()
     flow = plant.config.flow
-    places = flow.buffers.model_dump() if flow else {}
+    places = {stage.key: stage.places for stage in flow.line.stages.values()} if flow else {}
     style = 'font-family="-apple-system, Segoe UI, Helvetica, Arial, sans-serif" font-size="12" fill="#24292f"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" {style}>',

@@ -173,7 +173,7 @@ class _OeeParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     span: Span = Field("run", description="The whole run, the current clock hour (UTC), or the one before.")
-    type: str | None = Field(None, max_length=200, description="Machines of this type only, such as `cnc_machine`.")
+    type: str | None = Field(None, max_length=200, description="Machines of this type only, by its key in the YAML.")
     after: str | None = Field(None, max_length=200, description="Machines after the one with this id.")
     limit: int | None = Field(None, ge=1, le=1_000_000, description="The most machines to return; all by default.")
 

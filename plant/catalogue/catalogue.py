@@ -28,7 +28,6 @@ from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
 from plant.machines.machine_type_runtime import traced_fields
-from plant.material_flow.workstations import TESTING
 from plant.telemetry import class_source
 
 __all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
@@ -96,15 +95,15 @@ def _nested(fields: Sequence[Field], context: MachineTypeContext, depth: int = 0
 
 
 def _events(config: PlantConfig) -> Iterator[MessageKind]:
-    """Yield orders and dispatches; where pieces flow, there are dispatches only with machines that test."""
+    """Yield orders and dispatches; where pieces flow, there are dispatches only with machines that make what ships."""
     order, dispatch = config.message_types.customer_order, config.message_types.dispatch
     if not (order and order.enabled and order.orders_per_hour):
         return
     yield _event(config, orders.ORDER, "customer order", _ORDER_TEXT, order_fields(order))
-    flow = config.flow is not None
-    stuck = flow and all(key != TESTING for key, _, _ in config.machines())
+    flow = config.flow
+    stuck = flow is not None and all(key != flow.line.ships for key, _, _ in config.machines())
     if dispatch and dispatch.enabled and dispatch.dispatches_per_hour and not stuck:
-        fields = dispatch_fields(dispatch, traced=flow)
+        fields = dispatch_fields(dispatch, traced=flow is not None)
         yield _event(config, orders.DISPATCH, "dispatch", _DISPATCH_TEXT, fields)
 
 

@@ -21,7 +21,6 @@ from plant.definition.signals.bounds import last_decimal_range, signal_bounds
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.machines.jobs import milliseconds
 from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
-from plant.material_flow.flow import SOURCES as FLOW_SOURCES
 from plant.orders import MOST_ITEMS
 
 TIMESTAMP: Final = FieldSpec(
@@ -44,6 +43,9 @@ TIMESTAMPS: Final[Mapping[str, FieldSpec]] = {
     "epoch_s": FieldSpec("timestamp", "number", "Time of the event in the factory, since 1970 in UTC.", unit="s"),
 }
 """The timestamp in each form."""
+_MOST_LISTED: Final = 100
+"""Machines of a type up to which the values of their properties are listed."""
+
 _ORDER_ID: Final = "^ORD-[0-9]{10}$"
 
 
@@ -58,12 +60,12 @@ class MachineTypeContext:
     @property
     def starves(self) -> bool:
         """Whether its machines may be starved: where pieces flow, those that take pieces from another stage."""
-        return self.config.flow is not None and bool(FLOW_SOURCES.get(self.machine_type.key))
+        return self.config.flow is not None and self.config.flow.line.starves(self.machine_type.key)
 
     @property
     def statuses(self) -> tuple[str, ...]:
         """Its own states, then those that may be imposed from outside."""
-        in_flow = self.config.flow is not None and self.machine_type.key in FLOW_SOURCES
+        in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
         imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
         own = (state for state, share in self.machine_type.shares.items() if share)
@@ -102,6 +104,8 @@ def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
     meaning = field.source.meaning.format(product=product, producing=machine_type.producing_state)
     if field.source is FieldSource.CONSTANT:
         return replace(_constant(field), role=field.source)
+    if field.source is FieldSource.PROPERTY:
+        return replace(_property_field(field, context), role=field.source)
     if field.source is FieldSource.SIGNAL:
         return replace(signal_field(field.name, field.detail, machine_type.signals), role=field.source)
     return replace(_SPECS[field.source](field.name, meaning, context), role=field.source)
@@ -287,6 +291,13 @@ def _signal_range(spec: SignalSpec, signals: Mapping[str, SignalSpec]) -> tuple[
     low, high = last_decimal_range(signal_bounds(spec), spec.places)
     unit = 10**spec.places
     return (low / unit, high / unit) if spec.places else (low, high)
+
+
+def _property_field(field: Field, context: MachineTypeContext) -> FieldSpec:
+    """Return the specification of a property with placeholders; its values, if there are few."""
+    machines = range(1, min(context.count, _MOST_LISTED) + 1)
+    texts = tuple(dict.fromkeys(context.machine_type.property_of(field.detail, number) for number in machines))
+    return _text(field.name, field.source.meaning, texts if context.count <= _MOST_LISTED else ())
 
 
 _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], FieldSpec]]] = {

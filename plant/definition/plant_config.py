@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import calendar_config, flow_config, rules
+from plant.definition import calendar_config, rules
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.document import yaml_file
 from plant.definition.document.errors import (
@@ -41,7 +41,9 @@ from plant.definition.document.value_types import (
     Spec,
     Topic,
 )
-from plant.definition.flow_config import FlowSpec
+from plant.definition.flow import rules as flow_rules
+from plant.definition.flow.edges import line_of
+from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.machine_types import reading
 from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
@@ -63,7 +65,6 @@ __all__ = [
     "parse",
 ]
 
-MOST_INITIAL_PIECES: Final = 100_000
 EVENTS: Final = ("customer_order", "dispatch", "oee")
 """The kinds of message in `message_types` that are no machine types."""
 
@@ -247,10 +248,10 @@ def parse(
     wrong = [*violations, *wrong, *wrong_types, *rules.broken(data), *_wrong_counts(data, types.entries)]
     wrong += _wrong_plant_signals(data)
     wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
-    wrong += flow_config.broken(data)
-    if config:
-        config = _with_machines(config, types)
-    wrong += [*_impossible_rate(config), *_too_many_initial_pieces(config)] if config and not wrong else ()
+    wrong += flow_rules.broken(data, types)
+    config = _complete(config, types) if config and not wrong else config
+    if config and not wrong:
+        wrong += [*_impossible_rate(config), *_impossible_flow(config)]
     if config is None or wrong:
         raise PlantConfigError(with_lines(wrong, file, lines or {}))
     return config
@@ -265,9 +266,11 @@ def _divided(kinds: object) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def _with_machines(config: PlantConfig, types: reading.MachineTypes) -> PlantConfig:
+def _complete(config: PlantConfig, types: reading.MachineTypes) -> PlantConfig:
+    """Return a configuration with its machine types, and with the line that follows from them and its flow."""
     kinds = config.message_types.model_copy(update={"machines": types.types, "entries": types.entries})
-    return config.model_copy(update={"message_types": kinds})
+    flow = config.flow and config.flow.with_line(line_of(config.flow, types.types))
+    return config.model_copy(update={"message_types": kinds, "flow": flow})
 
 
 def _base_interval(data: Mapping[str, Any]) -> float:
@@ -337,10 +340,8 @@ def _impossible_rate(config: PlantConfig) -> Iterator[Violation]:
         yield Violation(place, f"must be at least {least:.3g} here: a machine sends at least one message a year")
 
 
-def _too_many_initial_pieces(config: PlantConfig) -> Iterator[Violation]:
-    """Check that the flow does not start with more pieces than can be created at once."""
-    flow = config.flow or FlowSpec(initial_fill=0.0)
-    pieces = sum(int(places * flow.initial_fill) for places in flow.buffers.model_dump().values())
-    if pieces > MOST_INITIAL_PIECES:
-        rule = f"puts {pieces:,} pieces into the buffers at the start: must be at most {MOST_INITIAL_PIECES:,}"
-        yield Violation(("flow", "initial_fill"), rule)
+def _impossible_flow(config: PlantConfig) -> Iterator[Violation]:
+    order = config.message_types.customer_order
+    has_orders = order is not None and order.enabled and order.orders_per_hour > 0
+    if config.flow:
+        yield from flow_rules.impossible(config.flow, has_orders=has_orders)

@@ -48,7 +48,9 @@ class Fleet:
     def __init__(self, machine_type: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
         self.key, self.machine_type, self._seed = machine_type.key, machine_type, seed
         self._first_number, self._number_step = shard
-        self.accounts = OeeAccounts(shards=self._number_step, good=machine_type.good)
+        self.accounts = OeeAccounts(
+            shards=self._number_step, good=machine_type.good, planned_stops=machine_type.planned_stops
+        )
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
         self.message_counts = Counter(dict.fromkeys((each.kind for each in machine_type.messages), 0))
@@ -91,7 +93,8 @@ class Fleet:
         self._remove(self.machines[len(numbers) :], now_ms)
         self.accounts.resize(max(numbers, default=-1))
         if machine_type:
-            self.machine_type, self.accounts.good = machine_type, machine_type.good
+            self.machine_type = machine_type
+            self.accounts.good, self.accounts.planned_stops = machine_type.good, machine_type.planned_stops
             self.message_counts.update(dict.fromkeys((each.kind for each in machine_type.messages), 0))
             self._apply_machine_type(machine_type, config, numbers, now_ms, plant, coupled=coupled)
         else:
@@ -176,7 +179,9 @@ class Fleet:
     def describe(self) -> MachineTypeInfo:
         """Return the keys of its messages, and the results that count as good."""
         fields = {field.path: field.source.role for field in (*self.machine_type.main.fields, TRACE)}
-        return MachineTypeInfo(self.key, fields, sorted(self.machine_type.good))
+        return MachineTypeInfo(
+            self.key, fields, sorted(self.machine_type.good), sorted(self.machine_type.planned_stops)
+        )
 
     def oee(self, span: Span, now_ms: int) -> list[MachineOee]:
         """Return the OEE figures of each machine; they have advanced to now."""

@@ -15,6 +15,7 @@ from plant.definition.document.value_types import MOST_EVENTS_PER_HOUR
 from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import JobType, MachineType, MessageClass
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
+from plant.forecast.flow_notes import flow_notes
 from plant.forecast.throughput import bottleneck, jobs_per_hour, units_per_order
 
 SECONDS_PER_HOUR: Final = 3600.0
@@ -183,6 +184,7 @@ def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for key, machine_type, _ in config.declared():
         if machine_type.job:
             yield from _result_notes(config.place_of_results(key), machine_type.job)
+    yield from flow_notes(config)
     yield from _order_notes(config)
 
 

@@ -10,11 +10,10 @@ import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from plant.definition.flow_config import FlowSpec
+from plant.definition.flow.flow_config import FlowSpec
+from plant.definition.flow.line import Line, StageSpec
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, PlantConfig
-from plant.material_flow.flow import REPAIRS, SOURCES
-from plant.material_flow.workstations import TESTING, WELDING
 from plant.orders import MOST_ITEMS
 
 _SMALLEST_SHARE: Final = 1e-9
@@ -31,7 +30,7 @@ class Bottleneck(NamedTuple):
 def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
     """Return the slowest stage of a plant's line; a stage without machines has a throughput of 0."""
     rates = {key: jobs_per_hour(config, spec, count) for key, spec, count in config.machines()}
-    needed = _jobs_per_unit({key: spec for key, spec, _ in config.machines()}, flow)
+    needed = _jobs_per_unit({key: spec for key, spec, _ in config.machines()}, flow.line)
     bounds = (Bottleneck(key, rates.get(key, 0.0) / jobs) for key, jobs in needed.items() if jobs)
     return min(bounds, key=lambda each: each.units_per_hour)
 
@@ -43,27 +42,27 @@ def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
 
 
 def units_per_order(order: CustomerOrder, flow: FlowSpec) -> float:
-    """Return the mean number of tested units in an order."""
+    """Return the mean number of shipped units in an order."""
     kinds = len(order.product_types)
     items = (1 + min(MOST_ITEMS, kinds)) / 2
     units = (flow.units_of(each) * sum(order.quantity_range(each)) / 2 for each in order.product_types)
     return items * math.fsum(units) / kinds
 
 
-def _jobs_per_unit(specs: Mapping[str, MachineType], flow: FlowSpec) -> dict[str, float]:
+def _jobs_per_unit(specs: Mapping[str, MachineType], line: Line) -> dict[str, float]:
     """Return the jobs of each stage per shipped unit, including rework and scrap; computed from the last stage."""
-    needed = dict.fromkeys(SOURCES, 0.0)
-    repaired = dict.fromkeys(SOURCES, 0.0)
-    wanted = {**needed, TESTING: 1.0}
-    for key in reversed([*SOURCES]):
+    needed = dict.fromkeys(line.stages, 0.0)
+    repaired = dict.fromkeys(line.stages, 0.0)
+    wanted = {key: float(key == line.ships) for key in line.stages}
+    for key, stage in reversed([*line.stages.items()]):
         shares = _shares(specs[key]) if key in specs else {}
         good = math.fsum(share for result, share in shares.items() if result in specs[key].good)
         needed[key] = jobs = wanted[key] / (good or _SMALLEST_SHARE)
         for result, share in shares.items():
-            if result in REPAIRS:
-                repaired[REPAIRS[result] or key] += jobs * share
+            if result in line.repairs and result not in specs[key].good:
+                repaired[line.repairs[result] or key] += jobs * share
         new = max(0.0, jobs - repaired[key])
-        for source, pieces in _bill(key, specs, flow).items():
+        for source, pieces in _mean_bill(stage, specs.get(key)).items():
             wanted[source] += new * pieces
     return needed
 
@@ -73,10 +72,7 @@ def _shares(spec: MachineType) -> dict[str, float]:
     return {result: weight / total for result, weight in spec.results.items()}
 
 
-def _bill(key: str, specs: Mapping[str, MachineType], flow: FlowSpec) -> dict[str, float]:
-    """Return the mean number of pieces of each source that a new job of a stage takes."""
-    if key != WELDING:
-        return dict.fromkeys(SOURCES[key], 1.0)
-    kinds = specs[key].kinds if key in specs else ("",)
-    bills = [flow.parts_of(kind) for kind in kinds]
-    return {source: sum(bill.get(source, 0) for bill in bills) / len(bills) for source in SOURCES[key]}
+def _mean_bill(stage: StageSpec, spec: MachineType | None) -> dict[str, float]:
+    """Return the mean number of pieces of each source that a new job of a stage takes. spec: None without machines."""
+    bills = [stage.bill(kind) for kind in spec.kinds] if spec else [stage.usual_bill]
+    return {source: sum(bill.get(source, 0) for bill in bills) / len(bills) for source in stage.sources}

@@ -4,9 +4,9 @@ A machine type is a declaration. Together with its YAML it becomes one `MachineT
 type share: the weighted choices, and one message encoder that serves every type. A machine has only its own state, with
 the parts of its next message already encoded.
 
-States: the next state is drawn with weight share / dwell whatever the last one was, and a stay is exponential with
-mean dwell. So a state takes its share of the time, and the rest of a stay has at any moment the distribution of a new
-stay: a machine that starts in a state drawn by share is in its long-run mix from the first moment.
+States: the next state is drawn with weight share / dwell whatever the last one was, and a stay is exponential, or has a
+Weibull distribution, with mean dwell. So a state takes its share of the time. A machine starts in a state drawn by
+share, partway through a stay: it is in its long-run mix from the first moment.
 Jobs: the next job starts when one ends, and advances only in the producing state.
 All times are whole milliseconds of plant time.
 """
@@ -21,7 +21,7 @@ from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job, json_text
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER, State, Suspension
 from plant.oee_accounting import Span
-from plant.random_stream import RandomStream, WeightedChoice, exponential
+from plant.random_stream import RandomStream
 from plant.telemetry import FinishedJob, MachineOee, MachineSnapshot
 
 PERCENT: Final = tuple(json.dumps(percent / 100).encode() for percent in range(101))
@@ -97,7 +97,10 @@ class Machine:
 
     def redraw_state(self, now_ms: int) -> None:
         """Draw a state of the long-run mix; a suspended machine stays suspended and returns to that state."""
-        state, stay_ms = self._draw_stay(self.runtime.initial_states)
+        self.stay_number += 1
+        state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
+        state = self.runtime.initial_states.pick(state_at)
+        stay_ms = state.remaining_stay_ms(stay_at)
         if self.suspension:
             self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
         else:
@@ -214,7 +217,7 @@ class Machine:
         self.job = self.reported_job = job._replace(started_ms=now_ms - done_ms)
         self.finished = NO_JOB
         self.state = self.runtime.initial_states.pick(state_at)
-        self.stay_ends_ms = now_ms + exponential(self.state.dwell_ms, stay_at)
+        self.stay_ends_ms = now_ms + self.state.remaining_stay_ms(stay_at)
         self.remaining_ms = job.cycle_ms - done_ms
         self.finish_ms = now_ms + self.remaining_ms if self.state.produces else NEVER
         self.next_ms = min(self.finish_ms, self.stay_ends_ms)
@@ -232,20 +235,16 @@ class Machine:
 
     def _enter_next_state(self, now_ms: int) -> None:
         """Enter the next state. The same state again only prolongs the stay."""
-        state, stay_ms = self._draw_stay(self.runtime.next_states)
-        self._enter_state(state, stay_ms, now_ms)
+        self.stay_number += 1
+        state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
+        state = self.runtime.next_states.pick(state_at)
+        self._enter_state(state, state.stay_ms(stay_at), now_ms)
 
     def _enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
         """Enter a state for `stay_ms`."""
         self.stay_ends_ms = now_ms + stay_ms
         self._change_state(state, now_ms)
         self.next_ms = min(self.finish_ms, self.stay_ends_ms)
-
-    def _draw_stay(self, states: WeightedChoice[State]) -> tuple[State, int]:
-        self.stay_number += 1
-        state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
-        state = states.pick(state_at)
-        return state, exponential(state.dwell_ms, stay_at)
 
     def _change_state(self, state: State, now_ms: int) -> None:
         """Change the state; the job is paused in every state but the producing one."""

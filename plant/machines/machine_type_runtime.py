@@ -25,9 +25,7 @@ TRACE: Final = Field("consumed_ids", FieldSource.FINISHED_CONSUMED)
 
 def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field, ...]:
     """Return the fields that messages have in addition where pieces flow."""
-    job = machine_type.job
-    traced = job is not None and config.flow is not None and config.flow.takes_pieces(machine_type.key, job.results)
-    return (TRACE,) if traced else ()
+    return (TRACE,) if config.flow and config.flow.line.takes_pieces(machine_type.key) else ()
 
 
 class MachineObserver(Protocol):
@@ -99,7 +97,9 @@ class MachineTypeRuntime:
         self.next_states = WeightedChoice((state, share / state.dwell_ms) for state, share in shares)
         # Normalized and rounded: 70/20/10 and .7/.2/.1 are the same mix.
         self.state_mix = {
-            name: (round(share, 12), self.states[name].dwell_ms) for name, share in machine_type.shares.items() if share
+            name: (round(share, 12), self.states[name].dwell_ms, self.states[name].shape)
+            for name, share in machine_type.shares.items()
+            if share
         }
         fields = (*machine_type.main.fields, *traced_fields(config, machine_type))
         self._template, self._values = message_layout(machine_type.main.timestamp, fields)
@@ -119,7 +119,7 @@ class MachineTypeRuntime:
         return self._stations[place]
 
     def _state(self, name: str, state: StateType) -> State:
-        return State(name, json_text(name), state.dwell_seconds * 1000, state.produces)
+        return State(name, json_text(name), state.dwell_seconds * 1000, state.produces, shape=state.shape)
 
     def encode_body(self, machine: Machine, time_ms: int) -> bytes:
         """Return the machine's message at a time, after the timestamp; cache it where it cannot change by itself.

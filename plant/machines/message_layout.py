@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from plant.definition.machine_types.field_sources import Field
+from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.machines.jobs import json_text
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def message_layout(timestamp: str | None, fields: Sequence[Field]) -> MessageLay
 def layout_of(parts: Sequence[bytes | Field]) -> MessageLayout:
     """Return the layout of constant texts and values of a machine."""
     template = b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in parts)
-    return MessageLayout(template, _values([part.source.path for part in parts if isinstance(part, Field)]))
+    return MessageLayout(template, _values([part for part in parts if isinstance(part, Field)]))
 
 
 def tokens(timestamp: str | None, fields: Sequence[Field]) -> Iterator[bytes | Field]:
@@ -70,10 +70,21 @@ def _key(name: str) -> bytes:
     return json_text(name) + b":"
 
 
-def _values(paths: Sequence[str]) -> Values:
+def _values(fields: Sequence[Field]) -> Values:
+    paths = [field.source.path for field in fields]
+    if any(field.source is FieldSource.PROPERTY for field in fields):
+        getters = [*map(_getter, fields)]
+        return lambda machine: tuple(get(machine) for get in getters)
     if len(paths) > 1:
         return attrgetter(*paths)
     if paths:
         get = attrgetter(paths[0])
         return lambda machine: (get(machine),)
     return _NO_VALUES
+
+
+def _getter(field: Field) -> Callable[[Machine], bytes]:
+    if field.source is not FieldSource.PROPERTY:
+        return attrgetter(field.source.path)
+    text = field.detail
+    return lambda machine: json_text(machine.runtime.machine_type.property_of(text, machine.number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from plant.machines.jobs import json_text
+from plant.random_stream import exponential, remaining_weibull, weibull
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
 
 NEVER: Final = 2**62
@@ -14,7 +15,7 @@ NEVER: Final = 2**62
 class State(NamedTuple):
     """A state of a machine.
 
-    dwell_ms: mean length of a stay.  produces: whether jobs advance in it.
+    dwell_ms: mean length of a stay.  produces: whether jobs advance in it.  shape: of the stays' Weibull distribution.
     rank: of several imposed states, the machine is in the one of the lowest rank.
     """
 
@@ -23,6 +24,19 @@ class State(NamedTuple):
     dwell_ms: float = 0.0
     produces: bool = False
     rank: int = 0
+    shape: float = 1.0
+
+    def stay_ms(self, uniform: float) -> int:
+        """Return the length of a stay for a uniform number in [0, 1)."""
+        if self.shape == 1.0:
+            return exponential(self.dwell_ms, uniform)
+        return weibull(self.dwell_ms, self.shape, uniform)
+
+    def remaining_stay_ms(self, uniform: float) -> int:
+        """Return how long a stay still lasts at a random moment of it."""
+        if self.shape == 1.0:
+            return exponential(self.dwell_ms, uniform)
+        return remaining_weibull(self.dwell_ms, self.shape, uniform)
 
 
 def imposed_state(name: str, rank: int) -> State:

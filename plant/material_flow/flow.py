@@ -1,38 +1,29 @@
-"""The material flow: parts become assemblies, which are painted, tested and shipped, with small buffers in between.
+"""The material flow: pieces that move from stage to stage, with small buffers in between, until orders take them.
 
-CNC mills and 3D printers make parts, and welding makes assemblies from them; painting and testing process one unit at a
-time. Behind the test rigs is the shipping store, from which orders are filled, the oldest first. Stages make what they
-can (see plant.material_flow.workstations), so where few orders come in, the full store stops them. The flow counts
-pieces whatever their kind; only each kind of assembly may have its own bill of parts.
+The stages and what their jobs take are those of the line (see plant.definition.flow.line). Behind the stage that ships
+is the store, from which orders are filled, the oldest first. Stages make what they can (see
+plant.material_flow.workstations), so where few orders come in, the full store stops them. The flow counts pieces
+whatever their kind; only a job that assembles may take other pieces for another kind.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
-from plant.definition.flow_config import FlowSpec
+from plant.definition.flow.flow_config import FlowSpec
+from plant.definition.flow.line import Line
 from plant.fleets.fleet import Fleet
-from plant.material_flow.workstations import CNC, PAINTING, PRINTER, TESTING, WELDING, Stage, Workstation
+from plant.machines.machine import Machine
+from plant.material_flow.workstations import Stage, Workstation
 from plant.telemetry import PieceCount
-
-SOURCES: Final[Mapping[str, Sequence[str]]] = {
-    CNC: (),
-    PRINTER: (),
-    WELDING: (CNC, PRINTER),
-    PAINTING: (WELDING,),
-    TESTING: (PAINTING,),
-}
-"""The stages in their order, each with the stages whose pieces it takes."""
-REPAIRS: Final[Mapping[str, str | None]] = {"rework": None, "fail": WELDING}
-"""The stage that repairs a piece, by result; None for the stage that it comes from."""
 
 
 class Order(NamedTuple):
-    """A customer's order, with the number of tested units that fill it."""
+    """A customer's order, with the number of units that fill it."""
 
     number: int
     units: int
@@ -42,33 +33,43 @@ class Flow:
     """The line of a plant, or of one shard of it: its stages, and the open orders, the oldest first.
 
     shard: (k, n), as for the whole plant.
+    A stage that a change removes stays in `_stages`, without machines and buffers: its pieces stay counted, and if it
+    returns, no id is used twice.
     """
 
     def __init__(self, spec: FlowSpec, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
-        self._stages = {key: Stage(key, seed, shard, begin_ms) for key in SOURCES}
-        for stage in self._stages.values():
-            stage.sources = [self._stages[key] for key in SOURCES[stage.key]]
-            stage.repairs = {result: self._stages[key or stage.key].rework for result, key in REPAIRS.items()}
-        self._store = self._stages[TESTING].output
+        self._spec = spec
+        self._stages: dict[str, Stage] = {}
         self._orders: deque[Order] = deque()
-        self._spec, self._is_filled = spec, False
+        self._begin = seed, shard, begin_ms
 
     @property
     def open_orders(self) -> Sequence[Order]:
         """Orders that are not filled yet, the oldest first."""
         return self._orders
 
+    @property
+    def _store(self) -> Stage | None:
+        """The stage that ships, whose output fills orders."""
+        ships = self._spec.line.ships
+        return self._stages[ships] if ships else None
+
     def apply(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
-        """Apply other settings and machines from now on. Pieces in buffers stay there."""
+        """Apply another line and other machines from now on.
+
+        Pieces stay in the buffers of stages that stay; those of a stage that is removed are removed with it.
+        """
         self._spec = spec
-        on_the_line = [(self._stages[key], fleet) for fleet in fleets if (key := fleet.key) in self._stages]
-        new = [workstation for stage, fleet in on_the_line for workstation in stage.apply(spec, fleet.machines)]
-        if not self._is_filled:
-            self._fill(spec.initial_fill)
+        machines = {fleet.key: fleet.machines for fleet in fleets}
+        self._change_stages(spec.line, machines, now_ms)
+        stages = [self._stages[key] for key in spec.line.stages]
+        new = [workstation for stage in stages for workstation in stage.apply(spec, machines.get(stage.key, ()))]
+        for stage in stages:
+            stage.fill(spec.initial_fill)
         for workstation in new:
             workstation.assume_initial_pieces()
         self._make_room(now_ms)
-        for stage in self._stages.values():
+        for stage in stages:
             stage.retry_waiting(now_ms)
 
     def end(self, fleets: Iterable[Fleet], now_ms: int) -> None:
@@ -86,17 +87,18 @@ class Flow:
 
     def ship(self, now_ms: int) -> tuple[int, list[str]] | None:
         """Fill the oldest order if the store can; return its number and the ids of its units, otherwise None."""
-        if not self._orders or len(self._store.pieces) < self._orders[0].units:
+        store = self._store.output if self._store else None
+        if store is None or not self._orders or len(store.pieces) < self._orders[0].units:
             return None
         order = self._orders.popleft()
         self._make_room(now_ms)
-        units = [unit for _ in range(order.units) if (unit := self._store.take(now_ms))]
+        units = [unit for _ in range(order.units) if (unit := store.take(now_ms))]
         for unit in units:
             unit.maker.counts["shipped"] += 1
         return order.number, [orjson.loads(unit.id_json) for unit in units]
 
     def piece_counts(self) -> list[PieceCount]:
-        """Return where the pieces are that each stage has made."""
+        """Return where the pieces are that each stage has made, also of stages that were removed."""
         buffers = [buffer for stage in self._stages.values() for buffer in (stage.output, stage.rework)]
         in_buffers = Counter(piece.maker.key for buffer in buffers for piece in buffer.pieces)
         blocked = (piece for buffer in buffers for _, piece in buffer.waiting_for_room)
@@ -115,13 +117,23 @@ class Flow:
     def _workstations(self) -> Iterator[Workstation]:
         return (workstation for stage in self._stages.values() for workstation in stage.workstations.values())
 
-    def _fill(self, share: float) -> None:
-        self._is_filled = True
+    def _change_stages(self, line: Line, machines: Mapping[str, Sequence[Machine]], now_ms: int) -> None:
+        """Remove the stages that the line does not have, add those that are new, and connect them by its edges."""
         for stage in self._stages.values():
-            stage.output.pieces.extend(stage.initial_pieces(int(stage.output.capacity * share)))
+            stage.output.waiting_for_piece.clear()  # by the old edges; who waits tries again when all is applied
+        for key, stage in self._stages.items():
+            if key not in line.stages:
+                stage.close(machines.get(key, ()), now_ms)
+        for key in line.stages:
+            if key not in self._stages:
+                self._stages[key] = Stage(key, *self._begin)
+        repairs = {result: self._stages[key] if key else None for result, key in line.repairs.items()}
+        for key, configured in line.stages.items():
+            self._stages[key].connect(configured, self._stages, repairs)
 
     def _make_room(self, now_ms: int) -> None:
         """Let the store take as many pieces as the oldest order needs, even above its configured capacity."""
-        needed = self._orders[0].units if self._orders else 0
-        self._store.capacity = max(self._spec.buffers.testing, needed)
-        self._store.refill(now_ms)
+        if self._store:
+            needed = self._orders[0].units if self._orders else 0
+            self._store.output.capacity = max(self._store.spec.places, needed)
+            self._store.output.refill(now_ms)

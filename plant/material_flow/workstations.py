@@ -9,115 +9,71 @@ flow is deterministic. All times are milliseconds of plant time.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final
 
-from plant.definition.flow_config import FlowSpec
-from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job, JobKind
+from plant.definition.flow.flow_config import FlowSpec
+from plant.definition.flow.line import StageSpec
+from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, STARVED, State
+from plant.material_flow.buffers import UNLIMITED, Buffer, Piece
 from plant.random_stream import RandomStream
 
-UNLIMITED: Final = 2**62
-CNC, PRINTER, WELDING, PAINTING, TESTING = "cnc_machine", "printer_3d", "welding", "painting", "testing"
-UNITS: Final = (PAINTING, TESTING)
-"""Stages that process a unit; the others make something new."""
-
-
-class Piece(NamedTuple):
-    """A part, or a unit as it left welding, painting or testing.
-
-    maker: the stage that made it.  kinds: the kind of job that each stage has done, which a repair repeats.
-    reworks: how often it has been reworked.
-    """
-
-    id_json: bytes
-    maker: Stage
-    kinds: Mapping[str, JobKind]
-    reworks: int
-
-
-class Buffer:
-    """A bounded buffer of pieces between two stages, first in first out.
-
-    waiting_for_piece: starved machines that need a piece from here, in the order in which they started to wait.
-    waiting_for_room: blocked machines, each with its finished piece, in the same order.
-    No machine waits for a piece while there is one, and none waits for room while there is room.
-    """
-
-    __slots__ = ("capacity", "pieces", "waiting_for_piece", "waiting_for_room")
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.pieces: deque[Piece] = deque()
-        self.waiting_for_piece: dict[Workstation, None] = {}
-        self.waiting_for_room: deque[tuple[Workstation, Piece]] = deque()
-
-    def put(self, workstation: Workstation, piece: Piece, now_ms: int) -> bool:
-        """Pass a piece to a waiting machine or store it; return False if its machine is blocked."""
-        if self.waiting_for_piece:
-            next(iter(self.waiting_for_piece)).receive(piece, self, now_ms)
-        elif len(self.pieces) < self.capacity:
-            self.pieces.append(piece)
-        else:
-            self.waiting_for_room.append((workstation, piece))
-            return False
-        return True
-
-    def take(self, now_ms: int) -> Piece | None:
-        """Remove and return the oldest piece; None if there is none."""
-        if not self.pieces:
-            return None
-        piece = self.pieces.popleft()
-        self.refill(now_ms)
-        return piece
-
-    def refill(self, now_ms: int) -> None:
-        """Store the pieces of blocked machines as far as there is room, and let these machines continue."""
-        while self.waiting_for_room and len(self.pieces) < self.capacity:
-            workstation, piece = self.waiting_for_room.popleft()
-            self.pieces.append(piece)
-            workstation.start_next_job(now_ms)
-
-    def remove(self, workstation: Workstation) -> list[Piece]:
-        """Remove a machine that no longer exists; return the piece that it was blocked with, if any, as a list."""
-        self.waiting_for_piece.pop(workstation, None)
-        lost = [piece for blocked, piece in self.waiting_for_room if blocked is workstation]
-        self.waiting_for_room = deque(each for each in self.waiting_for_room if each[0] is not workstation)
-        return lost
+NOT_CONNECTED: Final = StageSpec("", (), {}, {}, processes=False, places=0, takes_pieces=False)
 
 
 class Stage:
     """The machines of one type with the buffer behind them (`output`) and the pieces to be repaired here (`rework`).
 
-    sources: the stages whose pieces it takes.  bills: how many pieces of each source a job takes, by kind of job.
-    repairs: the rework buffer for pieces with a bad result; a piece with any other bad result is scrap.
+    spec: the stage as configured.  sources: the stages whose pieces it takes, by key, while it is part of the line.
+    repairs: the stage that repairs a piece, by its result, or None for this one; other bad results are scrap.
     counts: pieces made here, by what happened to them.
     """
 
     def __init__(self, key: str, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
-        self.key = key
+        self.key, self.spec = key, NOT_CONNECTED
         self.output, self.rework = Buffer(0), Buffer(UNLIMITED)
-        self.sources: Sequence[Stage] = ()
-        self.repairs: Mapping[str, Buffer] = {}
+        self.sources: dict[str, Stage] = {}
+        self.repairs: Mapping[str, Stage | None] = {}
         self.workstations: dict[int, Workstation] = {}
-        self.bills: Mapping[str, Mapping[Stage, int]] = {}
         self.most_reworks = 0
         self.counts = Counter[str]()
         self._runtime: MachineTypeRuntime | None = None
+        self._is_open = self._is_filled = False
         self._stock, (self._stock_number, self._shards) = RandomStream(seed, f"{key}/stock"), shard
         self._begin_tenths = begin_ms // MS_PER_JOB_NUMBER % 10**10
 
+    def connect(self, spec: StageSpec, stages: Mapping[str, Stage], repairs: Mapping[str, Stage | None]) -> None:
+        """Connect the stage, which is part of the line from now on, by its edges to other stages."""
+        self._is_open = True
+        self.spec, self.repairs = spec, repairs
+        self.sources = {key: stages[key] for key in spec.sources}
+        for workstation in self.workstations.values():
+            workstation.return_pieces()
+
+    def close(self, machines: Sequence[Machine], now_ms: int) -> None:
+        """Leave the line, with all pieces here. machines: those that still exist stand alone from now on."""
+        existing = {*machines}
+        for workstation in self.workstations.values():
+            workstation.remove()
+            if workstation.machine in existing:
+                workstation.detach(now_ms)
+        for buffer in (self.output, self.rework):
+            _count_removed(buffer.pieces)
+            buffer.pieces.clear()
+        self._is_open = self._is_filled = False
+        self.spec, self.sources, self.workstations, self._runtime = NOT_CONNECTED, {}, {}, None
+
     def apply(self, spec: FlowSpec, machines: Sequence[Machine]) -> list[Workstation]:
         """Apply other settings and machines; return the workstations of new machines."""
-        self.output.capacity, self.most_reworks = getattr(spec.buffers, self.key), spec.most_reworks
+        self.output.capacity, self.most_reworks = self.spec.places, spec.most_reworks
         self._runtime = machines[0].runtime if machines else None
         if self._runtime:
             self._runtime.start_next = self._start_next
-            self.bills = {kind: self._bill_of(spec, kind) for kind in self._runtime.machine_type.kinds}
         before = {workstation.machine: workstation for workstation in self.workstations.values()}
         new = [Workstation(self, machine) for machine in machines if machine not in before]
         kept = [before.pop(machine) for machine in machines if machine in before]
@@ -125,6 +81,19 @@ class Stage:
             removed.remove()
         self.workstations = {workstation.machine.number: workstation for workstation in (*kept, *new)}
         return new
+
+    def fill(self, share: float) -> None:
+        """Put earlier pieces into the output, as a share of its capacity, when the stage becomes part of the line."""
+        if not self._is_filled:
+            self._is_filled = True
+            self.output.pieces.extend(self.initial_pieces(int(self.output.capacity * share)))
+
+    def take_back(self, pieces: Sequence[Piece]) -> None:
+        """Take back pieces from a stage that no longer takes them; without a place for them they are removed."""
+        if self._is_open:
+            self.output.pieces.extendleft(reversed(pieces))
+        else:
+            _count_removed(pieces)
 
     def retry_waiting(self, now_ms: int) -> None:
         """Retry everything that waits, after settings or machines have changed."""
@@ -135,11 +104,11 @@ class Stage:
     def route(self, workstation: Workstation, piece: Piece, result: str, now_ms: int) -> bool:
         """Route a finished piece by its result; return False if its machine is blocked, as only a good piece may be."""
         self.counts["made"] += 1
-        repair = self.repairs.get(result)
         if result in workstation.machine.runtime.machine_type.good:
             return self.output.put(workstation, piece, now_ms)
-        if repair and piece.reworks < self.most_reworks:
-            return repair.put(workstation, piece._replace(reworks=piece.reworks + 1), now_ms)
+        if result in self.repairs and piece.reworks < self.most_reworks:
+            repair = self.repairs[result] or self
+            return repair.rework.put(workstation, piece._replace(reworks=piece.reworks + 1), now_ms)
         self.counts["scrapped"] += 1
         return True
 
@@ -163,10 +132,6 @@ class Stage:
         self.counts["made"] += 1
         return Piece(id_json, self, {self.key: kind}, 0)
 
-    def _bill_of(self, spec: FlowSpec, kind: str) -> Mapping[Stage, int]:
-        parts = spec.parts_of(kind) if self.key == WELDING else {source.key: 1 for source in self.sources}
-        return {source: parts[source.key] for source in self.sources if source.key in parts}
-
     def _start_next(self, machine: Machine, now_ms: int) -> None:
         self.workstations[machine.number].finish_job(machine.finished, now_ms)
 
@@ -174,24 +139,24 @@ class Stage:
 class Workstation:
     """A machine's place in the flow.
 
-    ready_pieces: pieces reserved for its next job, by the stage that made them.  next_number: the number of that job.
-    next_job: that job, while the machine waits for pieces.
-    unit: the unit that the current job processes; None where it makes a new part or assembly.
+    ready_pieces: pieces reserved for its next job, by the key of the stage that made them.
+    next_number: the number of that job.  next_job: that job, while the machine waits for pieces.
+    unit: the unit that the current job processes; None where it makes something new.
     """
 
     __slots__ = ("machine", "next_job", "next_number", "ready_pieces", "stage", "unit")
 
     def __init__(self, stage: Stage, machine: Machine) -> None:
         self.stage, self.machine = stage, machine
-        self.ready_pieces: dict[Stage, list[Piece]] = {source: [] for source in stage.sources}
+        self.ready_pieces: dict[str, list[Piece]] = {source: [] for source in stage.sources}
         self.next_number, self.next_job = machine.job.number + 1, machine.job
         self.unit: Piece | None = None
 
     def assume_initial_pieces(self) -> None:
         """Record that the job on the machine has consumed pieces from before the flow."""
-        bill = self.stage.bills.get(self.machine.job.kind.name, {})
-        pieces = [piece for source, how_many in bill.items() for piece in source.initial_pieces(how_many)]
-        self._consume(pieces, pieces[0] if pieces and self.stage.key in UNITS else None)
+        bill, sources = self.stage.spec.bill(self.machine.job.kind.name), self.stage.sources
+        pieces = [piece for key, how_many in bill.items() for piece in sources[key].initial_pieces(how_many)]
+        self._consume(pieces, pieces[0] if pieces and self.stage.spec.processes else None)
         self.machine.job = self.machine.job._replace(consumed_json=_ids_json(pieces))
 
     def finish_job(self, job: Job, now_ms: int) -> None:
@@ -211,8 +176,8 @@ class Workstation:
             self._start_repair(repair, now_ms)
             return
         self.next_job = self._draw_job(now_ms)
-        for source, how_many in self._bill().items():
-            self._collect(source, how_many, now_ms)
+        for key, how_many in self._bill().items():
+            self._collect(key, how_many, now_ms)
         if self._lacks_pieces():
             self.stage.rework.waiting_for_piece[self] = None
             self._wait_for(STARVED, NO_JOB, now_ms)
@@ -224,8 +189,9 @@ class Workstation:
         if buffer is self.stage.rework:
             self._start_repair(piece, now_ms)
             return
-        self.ready_pieces[piece.maker].append(piece)
-        if len(self.ready_pieces[piece.maker]) == self._bill()[piece.maker]:
+        ready = self.ready_pieces[piece.maker.key]
+        ready.append(piece)
+        if len(ready) == self._bill()[piece.maker.key]:
             del buffer.waiting_for_piece[self]
         if not self._lacks_pieces():
             self._start_new_job(now_ms)
@@ -244,22 +210,30 @@ class Workstation:
     def remove(self) -> None:
         """Leave the flow with a machine that no longer exists; count the pieces on it as removed."""
         self._stop_waiting()
-        for piece in (*self.stage.output.remove(self), *chain.from_iterable(self.ready_pieces.values())):
-            piece.maker.counts["removed"] += 1
+        _count_removed(self.stage.output.remove(self))
+        _count_removed(chain.from_iterable(self.ready_pieces.values()))
 
-    def _collect(self, source: Stage, how_many: int, now_ms: int) -> None:
+    def return_pieces(self) -> None:
+        """Return the reserved pieces that come from stages which are no sources any more."""
+        ready = self.ready_pieces
+        self.ready_pieces = {key: ready.get(key, []) for key in self.stage.sources}
+        for key, pieces in ready.items():
+            if pieces and key not in self.ready_pieces:
+                pieces[0].maker.take_back(pieces)
+
+    def _collect(self, key: str, how_many: int, now_ms: int) -> None:
         """Reserve the available pieces of a stage, and wait for the rest."""
-        ready = self.ready_pieces[source]
+        ready, source = self.ready_pieces[key], self.stage.sources[key]
         while len(ready) < how_many and (piece := source.output.take(now_ms)):
             ready.append(piece)
         if len(ready) < how_many:
             source.output.waiting_for_piece[self] = None
 
     def _lacks_pieces(self) -> bool:
-        return any(self in source.output.waiting_for_piece for source in self.stage.sources)
+        return any(self in source.output.waiting_for_piece for source in self.stage.sources.values())
 
-    def _bill(self) -> Mapping[Stage, int]:
-        return self.stage.bills[self.next_job.kind.name]
+    def _bill(self) -> Mapping[str, int]:
+        return self.stage.spec.bill(self.next_job.kind.name)
 
     def _draw_job(self, now_ms: int) -> Job:
         return self.machine.runtime.jobs.draw(self.machine.stream, self.machine.number, self.next_number, now_ms)
@@ -272,10 +246,8 @@ class Workstation:
         self._start_job(job._replace(kind=kind, id_json=id_json), [piece], piece, now_ms)
 
     def _start_new_job(self, now_ms: int) -> None:
-        pieces = [
-            self.ready_pieces[source].pop(0) for source, how_many in self._bill().items() for _ in range(how_many)
-        ]
-        self._start_job(self.next_job, pieces, pieces[0] if self.stage.key in UNITS else None, now_ms)
+        pieces = [self.ready_pieces[key].pop(0) for key, how_many in self._bill().items() for _ in range(how_many)]
+        self._start_job(self.next_job, pieces, pieces[0] if self.stage.spec.processes else None, now_ms)
 
     def _start_job(self, job: Job, pieces: Sequence[Piece], unit: Piece | None, now_ms: int) -> None:
         self._stop_waiting()
@@ -294,7 +266,7 @@ class Workstation:
         self._set_reason(reason, now_ms)
 
     def _stop_waiting(self) -> None:
-        for buffer in (self.stage.rework, *(source.output for source in self.stage.sources)):
+        for buffer in (self.stage.rework, *(source.output for source in self.stage.sources.values())):
             buffer.waiting_for_piece.pop(self, None)
 
     def _set_reason(self, reason: State | None, now_ms: int) -> None:
@@ -303,6 +275,11 @@ class Workstation:
         for other in (BLOCKED, STARVED):
             if other is not reason:
                 self.machine.resume(other, now_ms)
+
+
+def _count_removed(pieces: Iterable[Piece]) -> None:
+    for piece in pieces:
+        piece.maker.counts["removed"] += 1
 
 
 def _ids_json(pieces: Sequence[Piece]) -> bytes:

@@ -61,7 +61,7 @@ def assert_sound(plant: FactoryMessageGenerator, said: list[Message], since: flo
         assert kind.planned_seconds + kind.stopped_seconds.get(PLANNED_STOP.name, 0.0) == pytest.approx(total)
         assert total <= plant.now - plant.start + 0.001
     for fleet in plant._parts.fleets:
-        if not fleet.reports_each_job:
+        if not fleet.reports_events:
             times = defaultdict(list)
             for message in said:
                 if message.kind == fleet.key and message.time_ms > since * 1000 + 1:

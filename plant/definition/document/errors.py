@@ -16,11 +16,12 @@ Place = tuple[str | int, ...]
 
 
 class Violation(NamedTuple):
-    """A broken rule at a place. known: the valid names, where the place ends in an unknown name."""
+    """A broken rule at a place. known: the valid names, where the place ends in an unknown name, or `name` is one."""
 
     place: Place
     rule: str
     known: Sequence[str] = ()
+    name: str | None = None
 
 
 LONGEST_SHOWN: Final = 40
@@ -172,7 +173,9 @@ def with_lines(violations: Iterable[Violation], file: str, lines: Mapping[Place,
 
 
 def _advice(broken: Violation) -> str:
-    return f"{broken.rule}; {suggestion(str(broken.place[-1]), broken.known)}" if broken.known else broken.rule
+    if not broken.known:
+        return broken.rule
+    return f"{broken.rule}; {suggestion(str(broken.name or broken.place[-1]), broken.known)}"
 
 
 def _line(place: Place, lines: Mapping[Place, int]) -> int | None:

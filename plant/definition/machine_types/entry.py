@@ -89,6 +89,15 @@ class StateEntry(Spec):
     )
     dwell_seconds: JobSeconds | None = Field(None, description="Mean length of a stay in seconds [by name of state].")
     produces: bool | None = Field(None, description="true: jobs advance in this state. One state at most.")
+    planned: bool | None = Field(
+        None, description="true: its time is no planned working time, as that of a planned stop [false]."
+    )
+    distribution: Literal["exponential", "weibull"] | None = Field(
+        None, description="Distribution of the stays: exponential, or weibull with `shape` [exponential]."
+    )
+    shape: Annotated[float, Field(ge=0.5, le=20)] | None = Field(
+        None, description="Shape of the Weibull distribution: above 1 stays are alike, below 1 they differ more [1]."
+    )
 
 
 class ResultEntry(Spec):

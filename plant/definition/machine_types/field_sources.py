@@ -56,6 +56,7 @@ class FieldSource(Enum):
     )
     SEQUENCE = "sequence", "sequence_json", "Number of this message among those of the machine, counted from 1."
     CONSTANT = "value", "", "A constant."
+    PROPERTY = "property", "", "A constant of the machine."
     SIGNAL = "signal", "", "A signal."
 
     def __init__(self, yaml_name: str, path: str, meaning: str) -> None:
@@ -79,7 +80,7 @@ class Field:
     """A key of a message.
 
     name: the key.  source: where its value comes from.  within: the objects around it, from the outside in.
-    detail: the constant of a CONSTANT, as JSON; the name of a SIGNAL.
+    detail: the constant of a CONSTANT, as JSON; the text of a PROPERTY, with placeholders; the name of a SIGNAL.
     """
 
     name: str

@@ -38,7 +38,7 @@ class FieldNames:
             usual["station_id"] = Field("station_id", FieldSource.STATION)
         if has_states:
             usual["status"] = Field("status", FieldSource.STATUS)
-        usual |= {name: constant(name, value) for name, value in properties.items()}
+        usual |= {name: _property(name, value) for name, value in properties.items()}
         if product:
             usual |= {field.name: field for field in _job_fields(product)}
         self.taken = {TIMESTAMP, *usual}
@@ -65,6 +65,13 @@ class FieldNames:
 def constant(key: str, value: Any, within: tuple[str, ...] = ()) -> Field:
     """Return a field with a constant."""
     return Field(key, FieldSource.CONSTANT, within, _encode(value))
+
+
+def _property(key: str, value: Any) -> Field:
+    """Return a field with a constant, or with a text that has placeholders for each machine."""
+    if isinstance(value, str) and "{" in value:
+        return Field(key, FieldSource.PROPERTY, detail=value)
+    return constant(key, value)
 
 
 def _job_fields(product: str) -> Iterator[Field]:
@@ -129,6 +136,8 @@ def _keyed(
     """Yield `key: name`, `key: {constant: 5}`, or the fields of an object, which is a mapping or a list."""
     if isinstance(value, str):
         yield _named(key, value, names, within, place)
+    elif key == FieldSource.SEQUENCE.yaml_name and value is True:
+        yield Field(key, FieldSource.SEQUENCE, within)
     elif isinstance(value, Mapping) and set(value) == {CONSTANT} and isinstance(value[CONSTANT], str | int | float):
         yield constant(key, value[CONSTANT], within)
     elif isinstance(value, Mapping | list | tuple) and value and len(within) < DEEPEST:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import yaml
-
+from plant.definition.document.library_files import sections
 from plant.definition.machine_types.spellings import Spelling, read_spellings
-
-_FOLDER: Final = Path(__file__).parents[2] / "library"
 
 
 class LibraryType(NamedTuple):
@@ -30,9 +26,7 @@ class LibraryType(NamedTuple):
 @cache
 def library() -> Mapping[str, LibraryType]:
     """Return the types of the library by key."""
-    texts = (each.read_text(encoding="utf-8") for each in sorted(_FOLDER.glob("*.yaml")))
-    types = (entry for text in texts for entry in yaml.safe_load(text)["message_types"].items())
-    return {key: _read(dict(entry)) for key, entry in types}
+    return {key: _read(dict(entry)) for types in sections("message_types") for key, entry in types.items()}
 
 
 def _read(entry: dict[str, Any]) -> LibraryType:

@@ -15,6 +15,9 @@ from plant.definition.signals.vocabulary import Vocabulary
 USUALLY_GOOD: Final = frozenset({"good", "pass"})
 """The results that count as good unless the YAML says otherwise."""
 
+PLANNED_STOP: Final = "planned_stop"
+"""The state of machines while the calendar stops them."""
+
 NO_STATE: Final = "on"
 """The state of machines whose type has none: they always produce, and their messages have no status."""
 
@@ -24,12 +27,14 @@ class StateType:
     """A state. weight: its share of time, relative to the others.  produces: whether jobs advance in it.
 
     planned: whether its time is no planned working time, as for a planned stop.
+    shape: of the Weibull distribution of stays; 1 is the exponential distribution.
     """
 
     weight: float
     dwell_seconds: float
     produces: bool = False
     planned: bool = False
+    shape: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,11 @@ class MachineType:
         return self.job.good if self.job else frozenset()
 
     @property
+    def planned_stops(self) -> frozenset[str]:
+        """The states whose time is no planned working time: planned stops, and those of its own that are planned."""
+        return frozenset({PLANNED_STOP, *(name for name, state in self.states.items() if state.planned)})
+
+    @property
     def results(self) -> Mapping[str, float]:
         """The weight of each result of its jobs."""
         return self.job.results if self.job else {}
@@ -228,6 +238,17 @@ class MachineType:
         """Return the station of the type's n-th machine, counted from 1: lines and stations are assigned in turn."""
         names = {"line": self.lines or ("",), "station": self.stations or ("",)}
         return self.station_pattern.format_map({key: each[(number - 1) % len(each)] for key, each in names.items()})
+
+    def property_of(self, text: str, number: int) -> str:
+        """Return a property of the n-th machine. text: over {line}, {station}, {number}, {machine_id}, {station_id}."""
+        lines, stations = self.lines or ("",), self.stations or ("",)
+        return text.format(
+            line=lines[(number - 1) % len(lines)],
+            station=stations[(number - 1) % len(stations)],
+            number=number,
+            machine_id=self.id_of(number),
+            station_id=self.station(number),
+        )
 
     def id_of(self, number: int) -> str:
         """Return the id of the type's n-th machine, counted from 1."""

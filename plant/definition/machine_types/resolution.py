@@ -33,6 +33,8 @@ from plant.definition.signals.vocabulary import Vocabulary
 
 MOST_STOPS_PER_JOB: Final = 1_000
 _FOREVER_SECONDS: Final = 1e12
+_LISTS: Final = ("line", "station")
+_IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
 _RESERVED: Final = ("planned_stop", "blocked", "starved")
 """States that are imposed from outside."""
 
@@ -68,6 +70,7 @@ def resolve(
         *wrong_messages,
         *wrong_signals,
         *_missing_lists(entry),
+        *_unknown_placeholders(entry),
         *_impossible_period(machine_type, interval),
         *_impossible_job(machine_type, interval),
     ]
@@ -129,12 +132,23 @@ def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
                 f"must be true in one state at most; it is in {producing[0]} already",
             )
         )
+    wrong += [
+        Violation(("states", name, "shape"), "needs distribution: weibull")
+        for name, state in declared.items()
+        if "shape" in state and state.get("distribution") != "weibull"
+    ]
     if not wrong and not any(state["share"] for state in declared.values()):
         wrong.append(Violation(("states",), "needs at least one share greater than 0"))
     usual = "running" if "running" in declared else next(iter(declared))
     chosen = producing[0] if producing else usual
     states = {
-        name: StateType(state.get("share", 1.0), state.get("dwell_seconds", default_dwell(name)), name == chosen)
+        name: StateType(
+            weight=state.get("share", 1.0),
+            dwell_seconds=state.get("dwell_seconds", default_dwell(name)),
+            produces=name == chosen,
+            planned=state.get("planned", False),
+            shape=state.get("shape", 1.0),
+        )
         for name, state in declared.items()
     }
     return states, wrong
@@ -205,6 +219,22 @@ def _missing_lists(entry: Entry) -> Iterator[Violation]:
     for name in dict.fromkeys(placeholders(entry.get("station_pattern", ""))):
         if f"{name}s" not in entry:
             yield Violation((f"{name}s",), f"is missing: station_pattern has {{{name}}}")
+
+
+def _unknown_placeholders(entry: Entry) -> Iterator[Violation]:
+    """Check the placeholders in properties."""
+    for key, value in entry.get("properties", {}).items():
+        try:
+            names = [*placeholders(value)] if isinstance(value, str) else []
+        except ValueError as error:
+            yield Violation(("properties", key), str(error))
+            continue
+        for name in dict.fromkeys(names):
+            if name not in _IN_PROPERTIES:
+                known = " ".join(f"{{{each}}}" for each in _IN_PROPERTIES)
+                yield Violation(("properties", key), f"may have only {known} in braces, got {{{name}}}")
+            elif name in _LISTS and f"{name}s" not in entry:
+                yield Violation((f"{name}s",), f"is missing: properties.{key} has {{{name}}}")
 
 
 def _impossible_period(machine_type: MachineType, interval: float) -> Iterator[Violation]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from plant.definition.document.errors import Violation
+from plant.definition.document.library_files import sections
 from plant.definition.document.value_types import (
     CountRange,
     Increment,
@@ -17,21 +19,8 @@ from plant.definition.document.value_types import (
     Weights,
 )
 
-DEFAULT_DWELL_SECONDS: Final = {
-    "running": 600.0,
-    "testing": 600.0,
-    "idle": 120.0,
-    "maintenance": 900.0,
-    "faulted": 300.0,
-    "warming_up": 60.0,
-    "cooling": 60.0,
-    "drying": 90.0,
-    "calibrating": 180.0,
-}
-"""Mean length of a stay in a state, if the YAML does not set it."""
-
 OTHER_DWELL_SECONDS: Final = 120.0
-"""The same for states that are not listed here."""
+"""Mean length of a stay in a state, if neither the YAML nor the library has one for its name."""
 
 Entry = Mapping[str, Any]
 """An entry as plain data: what is given, and nothing else."""
@@ -131,7 +120,13 @@ STANDARD: Final = (
 
 def default_dwell(state: str) -> float:
     """Return the mean length of a stay in a state of that name, in seconds."""
-    return DEFAULT_DWELL_SECONDS.get(state, OTHER_DWELL_SECONDS)
+    return usual_dwells().get(state, OTHER_DWELL_SECONDS)
+
+
+@cache
+def usual_dwells() -> Mapping[str, float]:
+    """Return the mean length of a stay, in seconds, by the names of states that the library knows."""
+    return {name: float(seconds) for dwells in sections("dwell_seconds") for name, seconds in dwells.items()}
 
 
 def read_spellings(declared: Mapping[str, Any]) -> tuple[Spelling, ...]:

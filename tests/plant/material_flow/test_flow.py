@@ -25,6 +25,7 @@ from tests.support.factory.flows import (
     flow_of,
     history,
     initial_pieces,
+    line_of,
     lines,
     made_by,
     moments,
@@ -54,10 +55,11 @@ def assert_balanced(plant: FactoryMessageGenerator) -> None:
         assert min(count[1:]) >= 0
         assert count.made == sum(count[2:]), count
     oldest = next((order.units for order in flow_of(plant).open_orders), 0)
-    for key, station in flow_of(plant)._stages.items():
-        room = station.output.capacity
-        assert room == max(getattr(plant.config.flow.buffers, key), oldest if key == "testing" else 0)  # type: ignore[union-attr]
-        assert len(station.output.pieces) <= room
+    line = line_of(plant)
+    for key, stage in line.stages.items():
+        output = flow_of(plant)._stages[key].output
+        assert output.capacity == max(stage.places, oldest if key == line.ships else 0)
+        assert len(output.pieces) <= output.capacity
 
 
 def assert_waiting_is_needed(plant: FactoryMessageGenerator) -> None:
@@ -124,7 +126,7 @@ def takes(config: PlantConfig, job: FinishedJob) -> dict[str, int]:
     assert config.flow is not None
     key = made_by(job.job_id)
     unit = {"painting": "welding", "testing": "painting"}
-    bill = config.flow.parts_of(job.kind) if key == "welding" else {unit[key]: 1} if key in unit else {}
+    bill = config.flow.line.stages[key].bill(job.kind) if key == "welding" else {unit[key]: 1} if key in unit else {}
     there = {key for key, _, _ in config.machines()}
     # What was on a machine as the line began was made of something only if there is someone who may have made it.
     return {key: count for key, count in bill.items() if key in there or job.started_ms > START * 1000}

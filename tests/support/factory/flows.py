@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
+from plant.definition.flow.line import Line
 from plant.definition.plant_config import PlantConfig, parse
 from plant.material_flow.flow import Flow
 from plant.telemetry import FinishedJob, Message, PieceCount, StateInterval
@@ -119,6 +120,12 @@ def flow_of(plant: FactoryMessageGenerator) -> Flow:
     """What has no window of its own."""
     assert plant._parts.flow is not None
     return plant._parts.flow
+
+
+def line_of(plant: FactoryMessageGenerator) -> Line:
+    """The line that the plant has."""
+    assert plant.config.flow is not None
+    return plant.config.flow.line
 
 
 def moments(plant: FactoryMessageGenerator, seconds: float) -> Iterator[int]:

@@ -1,0 +1,78 @@
+"""Pieces, and the buffers between stages in which they wait."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from plant.machines.jobs import JobKind
+
+if TYPE_CHECKING:
+    from plant.material_flow.workstations import Stage, Workstation
+
+UNLIMITED: Final = 2**62
+"""The capacity of a buffer that is never full."""
+
+
+class Piece(NamedTuple):
+    """A piece as it left a stage.
+
+    maker: the stage that made it.  reworks: how often it has been reworked.
+    kinds: the kind of job of each stage that has worked on it, by the stage's key, which a repair repeats.
+    """
+
+    id_json: bytes
+    maker: Stage
+    kinds: Mapping[str, JobKind]
+    reworks: int
+
+
+class Buffer:
+    """A bounded buffer of pieces between two stages, first in first out.
+
+    waiting_for_piece: starved machines that need a piece from here, in the order in which they started to wait.
+    waiting_for_room: blocked machines, each with its finished piece, in the same order.
+    No machine waits for a piece while there is one, and none waits for room while there is room.
+    """
+
+    __slots__ = ("capacity", "pieces", "waiting_for_piece", "waiting_for_room")
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.pieces: deque[Piece] = deque()
+        self.waiting_for_piece: dict[Workstation, None] = {}
+        self.waiting_for_room: deque[tuple[Workstation, Piece]] = deque()
+
+    def put(self, workstation: Workstation, piece: Piece, now_ms: int) -> bool:
+        """Pass a piece to a waiting machine or store it; return False if its machine is blocked."""
+        if self.waiting_for_piece:
+            next(iter(self.waiting_for_piece)).receive(piece, self, now_ms)
+        elif len(self.pieces) < self.capacity:
+            self.pieces.append(piece)
+        else:
+            self.waiting_for_room.append((workstation, piece))
+            return False
+        return True
+
+    def take(self, now_ms: int) -> Piece | None:
+        """Remove and return the oldest piece; None if there is none."""
+        if not self.pieces:
+            return None
+        piece = self.pieces.popleft()
+        self.refill(now_ms)
+        return piece
+
+    def refill(self, now_ms: int) -> None:
+        """Store the pieces of blocked machines as far as there is room, and let these machines continue."""
+        while self.waiting_for_room and len(self.pieces) < self.capacity:
+            workstation, piece = self.waiting_for_room.popleft()
+            self.pieces.append(piece)
+            workstation.start_next_job(now_ms)
+
+    def remove(self, workstation: Workstation) -> list[Piece]:
+        """Remove a machine that no longer exists; return the piece that it was blocked with, if any, as a list."""
+        self.waiting_for_piece.pop(workstation, None)
+        lost = [piece for blocked, piece in self.waiting_for_room if blocked is workstation]
+        self.waiting_for_room = deque(each for each in self.waiting_for_room if each[0] is not workstation)
+        return lost
