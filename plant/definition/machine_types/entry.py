@@ -208,7 +208,7 @@ class MachineEntry(Spec):
         None, description="The machines' ids, over {number} or {number:02d} [the key in capitals, and -{number:02d}]."
     )
     first_number: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
-        None, description="{number} of the first machine [1]."
+        None, description="What {number} begins with [1]."
     )
     frequency_weight: Weight | None = Field(
         None,
