@@ -56,7 +56,7 @@ SENSORS: Final[Mapping[str, Mapping[str, tuple[str, float, float]]]] = {
 
 TELEMETRY = {f"factory/telemetry/{device}/{sensor}" for device, sensors in SENSORS.items() for sensor in sensors}
 STATES = {f"factory/state/{device}" for device in SENSORS}
-SANDBOX = {key: {} for key, *_ in DEVICES.values()}
+SANDBOX: Final[Mapping[str, Mapping[str, Any]]] = {key: {} for key, *_ in DEVICES.values()}
 
 
 def plant(types: Mapping[str, Mapping[str, Any]]) -> PlantConfig:
