@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from typing import Final
 
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.pending_rows import NOT_MEASURED
@@ -22,11 +20,10 @@ from plant.machines.machine import Machine
 from plant.machines.states import NEVER
 from plant.random_stream import RandomStream
 from plant.signals.fleet_signals import FleetSignals
+from plant.signals.laws.dependencies import PHASE
 from plant.signals.laws.program import SignalProgram, compile_signals
 from plant.signals.laws.situations import Situation
 
-_JOB: Final = "job"
-_OF_JOB: Final = re.compile(r"\b(phase|kind|job_progress)\b")
 _PLANT: Final = "plant"
 """The name of the random stream of the plant's signals."""
 
@@ -34,21 +31,33 @@ _PLANT: Final = "plant"
 class FleetMeasurements:
     """The signals of the machines of one type, by slot.
 
-    advancing: the class of messages, by number, whose regular rows advance registers.
+    advancing: the class of messages, by number, whose regular messages advance registers.
     phase_ends: when the phase of each machine's job ends; NEVER if it does not advance, or is in its last phase.
     """
 
-    __slots__ = ("_follows_jobs", "_good", "_phase_bounds", "_phases", "advancing", "phase_ends", "signals")
+    __slots__ = (
+        "_follows_jobs",
+        "_good",
+        "_phase_bounds",
+        "_phases",
+        "_variants",
+        "advancing",
+        "phase_ends",
+        "signals",
+    )
 
     def __init__(
         self, machine_type: MachineType, program: SignalProgram, plant: FleetSignals | None, advancing: int
     ) -> None:
-        job = machine_type.job if follows_jobs(machine_type) else None
         self.signals: Final = FleetSignals(program, plant)
         self.advancing: Final = advancing
-        self._good, self._follows_jobs = machine_type.good, job is not None
-        self._phases = tuple(job.phases) if job else ()
-        self._phase_bounds = _phase_bounds(job) if job else ()
+        self._good = machine_type.good
+        job = machine_type.job if self.signals.follows else None
+        self._follows_jobs = job is not None
+        follows_phases = job is not None and PHASE in self.signals.follows
+        self._phases = tuple(job.phases) if job and follows_phases else ()
+        self._phase_bounds = _phase_bounds(job) if job and follows_phases else ()
+        self._variants = {number: place for place, number in enumerate(_differing(machine_type), 1)}
         self.phase_ends = array("q")
 
     def begin(self, slot: int, machine: Machine, now_ms: int) -> None:
@@ -104,9 +113,9 @@ class FleetMeasurements:
         return len(self.signals.pending) - 1
 
     def add_rows(self, slots: Sequence[int], times_ms: Sequence[int], emitter: ClassEmitter) -> range | None:
-        """Add regular rows of machines to which nothing happens, and return their places; None if they need no signals.
+        """Add rows of regular messages, and return their places; None if they need no signals.
 
-        Nothing happens before these times.
+        Nothing happens to the machines before these times.
         """
         advances, first = emitter.number == self.advancing, len(self.signals.pending)
         if not (advances or emitter.signals):
@@ -121,12 +130,12 @@ class FleetMeasurements:
         self._set_phase_end(slot, machine, situation, now_ms)
 
     def _situation(self, machine: Machine, now_ms: int) -> Situation:
+        variant = self._variants.get(machine.number, 0)
         if not self._follows_jobs:
-            return Situation(machine.state.name)
+            return Situation(machine.state.name, variant=variant)
         job, done_ms = machine.job, machine.done_ms(now_ms)
-        return Situation(
-            machine.state.name, self._phase_at(done_ms, job.cycle_ms), job.kind.name, done_ms, job.cycle_ms
-        )
+        phase = self._phase_at(done_ms, job.cycle_ms)
+        return Situation(machine.state.name, phase, job.kind.name, done_ms, job.cycle_ms, variant)
 
     def _phase_at(self, done_ms: int, cycle_ms: int) -> str | None:
         if not self._phases:
@@ -162,19 +171,15 @@ def measurements_of(
         config.time_zone,
         period_ms if period_ms < NEVER else 0.0,
         plant.program if plant else None,
+        [machine_type.overrides[number].signals for number in _differing(machine_type)],
     )
     return FleetMeasurements(machine_type, program, plant, advancing)
 
 
-def follows_jobs(machine_type: MachineType) -> bool:
-    """Return whether a signal depends on the job that a machine works on: its phase, kind or progress."""
-    return machine_type.job is not None and any(map(_follows_job, machine_type.signals.values()))
-
-
-def _follows_job(spec: SignalSpec) -> bool:
-    levels = (*(spec.base or ()), *(spec.noise or ()))
-    resets = spec.ramp.resets if spec.ramp else ""
-    return resets == _JOB or any("." in level for level in levels) or bool(_OF_JOB.search(spec.formula or ""))
+def _differing(machine_type: MachineType) -> list[int]:
+    """Return the numbers of the machines whose signals differ from those of their type, in order."""
+    overrides = machine_type.overrides.items()
+    return [number for number, each in sorted(overrides) if each.signals != machine_type.signals]
 
 
 def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from plant.fleets.column_messages import ColumnWriter
 
 _ROWS_OF_A_BLOCK: Final = 4096
-_FEW_ROWS: Final = 24
+_FEW_ROWS: Final = 10
 """Fewer rows are made one at a time, which then takes less time than columns."""
 
 _LONGEST_WINDOW_MS: Final = 3_600_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -135,6 +135,33 @@ class MachineTypeRuntime:
         elif not (self._has_sequence or (self._has_progress and machine.state.produces)):
             machine.body = text
         return text
+
+
+class TypeRuntimes:
+    """The runtime of a type, and those of the machines that have overrides, by number."""
+
+    __slots__ = ("_own", "usual")
+
+    def __init__(
+        self, machine_type: MachineType, config: PlantConfig, results: Counter[str], accounts: OeeAccounts
+    ) -> None:
+        self.usual: Final = MachineTypeRuntime(machine_type, config, results, accounts)
+        self._own: Final = {
+            number: MachineTypeRuntime(each, config, results, accounts)
+            for number, each in machine_type.overrides.items()
+        }
+        each_job = any(each.reports_each_job for each in self.all)
+        for each in self.all:
+            each.reports_each_job = each_job
+
+    @property
+    def all(self) -> Sequence[MachineTypeRuntime]:
+        """All of them, the usual one first."""
+        return (self.usual, *self._own.values())
+
+    def of(self, number: int) -> MachineTypeRuntime:
+        """Return the runtime of a machine."""
+        return self._own.get(number, self.usual)
 
 
 def _next_job(machine: Machine, now_ms: int) -> None:

@@ -72,8 +72,8 @@ class Stage:
         """Apply other settings and machines; return the workstations of new machines."""
         self.output.capacity, self.most_reworks = self.spec.places, spec.most_reworks
         self._runtime = machines[0].runtime if machines else None
-        if self._runtime:
-            self._runtime.start_next = self._start_next
+        for machine in machines:
+            machine.runtime.start_next = self._start_next
         before = {workstation.machine: workstation for workstation in self.workstations.values()}
         new = [Workstation(self, machine) for machine in machines if machine not in before]
         kept = [before.pop(machine) for machine in machines if machine in before]

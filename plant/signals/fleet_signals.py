@@ -22,14 +22,14 @@ those of one class of messages, whose period the program was compiled for. While
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Hashable, Iterable, Mapping, MutableSequence, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from plant.signals.laws.dependencies import JOB, followed
 from plant.signals.laws.json_text import json_text
 from plant.signals.laws.pending_rows import PendingRows
 from plant.signals.laws.program import SignalProgram
-from plant.signals.laws.situations import Situation
+from plant.signals.laws.situations import Situation, SituationIndex
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.signals.row_frame import RowFrame
 
@@ -45,11 +45,24 @@ N = TypeVar("N", int, float)
 class FleetSignals:
     """The signals of machines, by slot. plant: those of the plant, which is the only machine of its own fleet.
 
+    follows: which of "phase", "kind" and "job" any signal follows. Changes of the others need not be passed on.
+
     All times are whole milliseconds of plant time. A machine's events are passed in their order, and its rows at times
     between them.
     """
 
-    __slots__ = ("_columns", "_texts", "frame", "pending", "plant", "program", "store")
+    __slots__ = (
+        "_columns",
+        "_counts_jobs",
+        "_situations",
+        "_texts",
+        "follows",
+        "frame",
+        "pending",
+        "plant",
+        "program",
+        "store",
+    )
 
     frame: Final[RowFrame]
 
@@ -58,17 +71,23 @@ class FleetSignals:
         self.plant: Final = plant
         self.store = SignalStore(program)
         self.frame = RowFrame(program, self.store, plant.frame if plant else None)
+        self.follows: Final = followed(program)
+        self._situations: Final = SituationIndex(program.situations, self.follows)
         self.pending: Final = PendingRows(self.store)
+        self._counts_jobs: Final = any(counter.state is None for counter in program.counters)
         self._texts = [json_text(program.laws[number]) for number in program.shown]
         self._columns: ColumnSource | None = None
 
     def begin(self, slot: int, key: bytes, situation: Situation, now_ms: int) -> None:
         """Start the signals of a new machine: lags at their targets, ramps, counters and registers at 0.
 
-        slot: at most one more than there are.  key: 16 bytes, from its RandomStream.
+        slot: at most one more than there are.  key: 16 bytes, from its RandomStream.  ValueError if the slot was in use
+        and rows are pending.
         """
         if slot == len(self.store):
             self.store.add_slots(1)
+        elif self.pending:
+            raise ValueError("rows are pending, and machines cannot begin again before their block")
         self.store.set_key(slot, key)
         self._begin(slot, situation, now_ms)
 
@@ -76,22 +95,31 @@ class FleetSignals:
         """Record that the situation of a machine has changed: its state, or the phase or kind of its job.
 
         new_job: the job is another one.  States that are imposed from outside count as one.
+        A change that no signal follows has no effect.
         """
-        self.rebase(slot, now_ms)
-        program, record, first = self.program, self.store.integers, slot * self.store.layout.integers
-        index = program.situations.index(situation)
-        before, after = (program.situations.names(each)[0] for each in (record[first + SITUATION], index))
-        if before != after:
+        record, first = self.store.integers, slot * self.store.layout.integers
+        situations, index = self._situations, self._situations.index(situation)
+        earlier = record[first + SITUATION]
+        if situations.alike[earlier] != situations.alike[index] or JOB in self.follows:
+            self._continue_from(slot, now_ms)
+            self._reset(first, situations.states[earlier], situations.states[index], now_ms, new_job=new_job)
+        continued_ms = (now_ms - record[first + SINCE_MS]) * int(self.program.producing[index])
+        record[first + SITUATION], record[first + CYCLE_MS] = index, situation.cycle_ms
+        record[first + DONE_MS] = situation.done_ms - continued_ms
+
+    def _reset(self, first: int, before: str | None, after: str | None, now_ms: int, *, new_job: bool) -> None:
+        """Begin the age of the state, and ramps, again. first: the place of the record.  before, after: states."""
+        record, is_other = self.store.integers, before != after
+        if is_other:
             record[first + STATE_SINCE_MS] = now_ms
-        edges = {before, after} if before != after else set()
-        for place, reset in enumerate(program.ramps, first + FIRST_RAMP):
-            if reset.state in edges if reset.state else new_job:
+        for place, reset in enumerate(self.program.ramps, first + FIRST_RAMP):
+            if new_job if reset.state is None else is_other and reset.state in (before, after):
                 record[place] = now_ms
-        record[first + SITUATION] = index
-        record[first + DONE_MS], record[first + CYCLE_MS] = situation.done_ms, situation.cycle_ms
 
     def count_job(self, slot: int, result: str, *, is_good: bool) -> None:
         """Count a finished job by its result."""
+        if not self._counts_jobs:
+            return
         self.pending.keep(slot)
         counted = {"jobs", result, "good"} if is_good else {"jobs", result}
         first = slot * self.store.layout.integers + self.store.layout.counters
@@ -102,7 +130,7 @@ class FleetSignals:
     def set_point(self, slot: int, signal: str, value: float, now_ms: int) -> None:
         """Set a set point, as a command does; its lag continues from where it is. ValueError if there is none."""
         number = [each.signal for each in self.program.set_points].index(signal)
-        self.rebase(slot, now_ms)
+        self._rebase(slot, now_ms)
         layout = self.store.layout
         self.store.floats[slot * layout.floats + layout.set_points + number] = value
 
@@ -122,12 +150,13 @@ class FleetSignals:
         self.frame.move_to(slot, now_ms)
         record, first = self.store.integers, slot * self.store.layout.integers
         state, phase, kind = self.program.situations.names(record[first + SITUATION])
-        return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS])
+        variant = record[first + SITUATION] // self.program.situations.size
+        return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS], variant)
 
     def is_in(self, slot: int, situation: Situation) -> bool:
         """Return whether that is what the machine is recorded to be doing."""
         recorded = self.store.integers[slot * self.store.layout.integers + SITUATION]
-        return recorded == self.program.situations.index(situation)
+        return recorded == self._situations.index(situation)
 
     def rows(self) -> list[list[bytes]]:
         """Return the texts of the shown signals of each pending row, advance registers, and remove the rows.
@@ -175,53 +204,59 @@ class FleetSignals:
         """Take over machines from before a reload, to the first slots. slots: their earlier ones.
 
         Lags continue from where they are. What a signal has accumulated is kept if it accumulates the same, otherwise
-        it begins. With an equal program nothing changes at all.
+        it begins. With an equal program nothing changes at all. Where another one follows more, pass the current
+        situations to `change` again. ValueError if rows are pending.
         """
+        if earlier.pending:
+            raise ValueError("rows are pending, and machines cannot be taken over before their block")
         self.store.add_slots(max(0, len(slots) - len(self.store)))
+        is_equal = self.program == earlier.program
         for slot, source in enumerate(slots):
             self.store.keys[2 * slot : 2 * slot + 2] = earlier.store.keys[2 * source : 2 * source + 2]
-            if self.program == earlier.program:
-                self._copy(slot, earlier.store, source)
+            if is_equal:
+                self.store.set_record(slot, *earlier.store.record(source))
             else:
                 self._convert(slot, earlier, source, now_ms)
 
-    def _copy(self, slot: int, store: SignalStore, source: int) -> None:
-        integers, floats = store.layout.integers, store.layout.floats
-        _write(self.store.integers, slot * integers, store.integers[source * integers : (source + 1) * integers])
-        _write(self.store.floats, slot * floats, store.floats[source * floats : (source + 1) * floats])
-
     def _convert(self, slot: int, earlier: FleetSignals, source: int, now_ms: int) -> None:
-        earlier.rebase(source, now_ms)
-        before, old_program = earlier.store, earlier.program
-        old, first = before.integers, source * before.layout.integers
-        state, phase, kind = old_program.situations.names(old[first + SITUATION])
-        self._begin(slot, Situation(state or "", phase, kind, old[first + DONE_MS], old[first + CYCLE_MS]), now_ms)
-        start = slot * self.store.layout.integers
-        self.store.integers[start + STATE_SINCE_MS] = old[first + STATE_SINCE_MS]
-        kept = dict(zip(old_program.integers, old[first + FIRST_RAMP :], strict=False))
-        _keep(self.store.integers, start + FIRST_RAMP, self.program.integers, kept)
-        kept_floats = dict(zip(old_program.floats, before.floats[source * before.layout.floats :], strict=False))
+        earlier._rebase(source, now_ms)
+        integers, floats = earlier.store.record(source)
+        state, phase, kind = earlier.program.situations.names(integers[SITUATION])
+        self._begin(slot, Situation(state or "", phase, kind, integers[DONE_MS], integers[CYCLE_MS]), now_ms)
+        first = slot * self.store.layout.integers
+        self.store.integers[first + STATE_SINCE_MS] = integers[STATE_SINCE_MS]
+        kept = dict(zip(earlier.program.integers, integers[FIRST_RAMP:], strict=True))
+        _keep(self.store.integers, first + FIRST_RAMP, self.program.integers, kept)
+        kept_floats = dict(zip(earlier.program.floats, floats, strict=True))
         _keep(self.store.floats, slot * self.store.layout.floats, self.program.floats, kept_floats)
 
-    def rebase(self, slot: int, now_ms: int) -> None:
+    def _rebase(self, slot: int, now_ms: int) -> None:
         """Make now the moment from which lags, times in states and the job's progress are continued."""
+        self.frame.move_to(slot, now_ms)
+        done_ms = int(self.frame.done_ms())
+        self._continue_from(slot, now_ms)
+        self.store.integers[slot * self.store.layout.integers + DONE_MS] = done_ms
+
+    def _continue_from(self, slot: int, now_ms: int) -> None:
+        """Make now the moment from which lags and times in states are continued."""
         self.pending.keep(slot)
         frame, store, program = self.frame, self.store, self.program
+        record, layout = store.integers, store.layout
         frame.move_to(slot, now_ms)
-        lags, done_ms = [lag.value(frame) for lag in program.lags], frame.done_ms()
-        record, first = store.integers, slot * store.layout.integers
-        state = program.situations.names(record[first + SITUATION])[0]
-        for place, counter in enumerate(program.counters, first + store.layout.counters):
+        for place, lag in enumerate(program.lags, slot * layout.floats):
+            store.floats[place] = lag.value(frame)
+        first = slot * layout.integers
+        state = self._situations.states[record[first + SITUATION]]
+        for place, counter in enumerate(program.counters, first + layout.counters):
             if counter.state is not None and counter.state == state:
                 record[place] += now_ms - record[first + SINCE_MS]
-        record[first + SINCE_MS], record[first + DONE_MS] = now_ms, int(done_ms)
-        store.floats[slot * store.layout.floats : slot * store.layout.floats + len(lags)] = array("d", lags)
+        record[first + SINCE_MS] = now_ms
 
     def _begin(self, slot: int, situation: Situation, now_ms: int) -> None:
         """Write a new record."""
         store, program = self.store, self.program
         job_began_ms = now_ms - situation.done_ms
-        index = program.situations.index(situation)
+        index = self._situations.index(situation)
         ramps = [now_ms if reset.state else job_began_ms for reset in program.ramps]
         counts = [0] * (len(program.integers) - len(ramps))
         times = now_ms, now_ms, situation.done_ms, situation.cycle_ms

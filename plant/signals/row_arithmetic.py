@@ -75,7 +75,7 @@ def walk(grid: WalkGrid, key: tuple[int, int], time_ms: int) -> float:
 
 
 def decay(exponent: float) -> float:
-    """Return e^-x within 1e-9; below 0 it is 1."""
+    """Return e^-x within 3e-9; below 0 it is 1."""
     at = min(DECAY_END, max(0.0, exponent)) * DECAY_STEPS
     step = int(at)
     rest = (at - step) * (1 / DECAY_STEPS)

@@ -30,6 +30,7 @@ class RowFrame:
         "_producing",
         "_program",
         "_register_place",
+        "_slot",
         "_store",
         "_time_ms",
         "arithmetic",
@@ -56,12 +57,11 @@ class RowFrame:
         self._integers, self._floats = integers, floats
         self._first_integer, self._first_float = row * store.layout.integers, row * store.layout.floats
         self._register_place = slot * store.layout.integers + store.layout.registers
-        self._key = store.key(slot) if slot < len(store) else (0, 0)
-        self._time_ms, self._advances, self._plant_is_current = time_ms, advances, False
-        self.values = []
+        self._slot, self._time_ms, self._advances, self._plant_is_current = slot, time_ms, advances, False
 
     def evaluate(self) -> list[float]:
         """Return the values of all signals."""
+        self._key, self.values = self._store.key(self._slot), []
         for law in self._program.laws:
             self.values.append(law.value(self))
         return self.values

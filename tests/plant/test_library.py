@@ -230,6 +230,14 @@ def test_numbers_of_machines_begin_where_the_type_says() -> None:
     assert {row["machine_id"] for row in rows(said(config, 60))} == {"T98", "T99", "T100"}
 
 
+def test_overrides_name_machines_by_their_ids() -> None:
+    """Also where the numbers in them begin with 0."""
+    values = {"T0": {"signals": {"v": {"base": 7}}}}
+    tag = {"count": 2, "machine_id": "T{number}", "first_number": 0, "signals": {"v": {"base": 1}}, "overrides": values}
+
+    assert {(row["machine_id"], row["v"]) for row in rows(said(plant({"tag": tag}), 60))} == {("T0", 7), ("T1", 1)}
+
+
 def test_first_number_is_no_less_than_0() -> None:
     """A negative one is an error with its place."""
     with pytest.raises(PlantConfigError, match=r"message_types\.tag\.first_number: must be at least 0, got -1"):

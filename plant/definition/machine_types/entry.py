@@ -37,7 +37,7 @@ from plant.definition.document.value_types import (
     placeholders,
 )
 from plant.definition.machine_types.spellings import FORMS, Spelling
-from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.signals.signal_spec import ByState, SigmaByState, SignalSpec
 
 _CLASS_NAME: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _MACHINE_ID: Final = re.compile(r"[^{}/+#]*\{number(:0[1-9][0-9]?d)?\}[^{}/+#]*")
@@ -191,6 +191,40 @@ class MessageEntry(Spec):
     timestamp: TimestampForm | None = Field(None, description=_TIMESTAMP)
 
 
+class SignalOverride(Spec):
+    """What a signal is for a single machine."""
+
+    base: ByState | None = Field(None, description="Level of the signal, as for the type.")
+    noise: SigmaByState | None = Field(None, description="Standard deviation of normal noise, as for the type.")
+
+
+class JobOverride(Spec):
+    """What a single machine makes."""
+
+    cycle_seconds: JobSecondsOrRange | None = Field(None, description="Seconds of producing that a job takes.")
+    results: dict[Name, Weight] | None = Field(None, description="Weights of results of the type.")
+    kinds: Weights | None = Field(None, description="Weights of kinds of the type.")
+
+
+class StateOverride(Spec):
+    """A state of a single machine."""
+
+    share: Weight | None = Field(None, description="Share of time in the long run, relative to the other states.")
+    dwell_seconds: JobSeconds | None = Field(None, description="Mean length of a stay in seconds.")
+
+
+class MachineOverride(Spec):
+    """What is different for a single machine of a type."""
+
+    states: dict[Name, StateOverride] | None = Field(None, description="States of the type, each with what differs.")
+    job: JobOverride | None = Field(None, description="What differs in its jobs.")
+    signals: dict[Name, SignalOverride] | None = Field(None, description="Signals of the type, each with what differs.")
+    micro_stops_per_hour: StopsPerHour | None = Field(None, description="As for the type.")
+    micro_stop_seconds_range: JobSecondsRange | None = Field(None, description="As for the type.")
+    slow_cycle_share: Share | None = Field(None, description="As for the type.")
+    slow_cycle_factor_range: FactorRange | None = Field(None, description="As for the type.")
+
+
 class MachineEntry(Spec):
     """A machine type."""
 
@@ -255,6 +289,9 @@ class MachineEntry(Spec):
     timestamp: TimestampForm | None = Field(None, description=_TIMESTAMP)
     messages: dict[ClassName, MessageEntry] | None = Field(
         None, description="Several classes of messages, in place of `fields`, each with its own keys and topic."
+    )
+    overrides: dict[Name, MachineOverride] | None = Field(
+        None, description="What is different for single machines, each by its id."
     )
 
 

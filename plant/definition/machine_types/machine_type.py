@@ -153,6 +153,7 @@ class MachineType:
     machine.
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
+    overrides: the same type as it is for single machines, by their numbers.
     """
 
     key: str
@@ -169,6 +170,11 @@ class MachineType:
     messages: Sequence[MessageClass]
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
     first_number: int = 1
+    overrides: Mapping[int, MachineType] = field(default_factory=dict)
+
+    def of(self, number: int) -> MachineType:
+        """Return the type as it is for its n-th machine."""
+        return self.overrides.get(number, self)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -26,6 +26,7 @@ from plant.definition.machine_types.machine_type import (
     StateType,
 )
 from plant.definition.machine_types.message_classes import read_messages
+from plant.definition.machine_types.overrides import read_overrides
 from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
@@ -64,11 +65,16 @@ def resolve(
     machine_type = _machine_type(key, entry, number, states, job, messages)
     signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
     machine_type = replace(machine_type, signals=signals)
+    overrides, wrong_overrides = read_overrides(
+        entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
+    )
+    machine_type = replace(machine_type, overrides=overrides)
     violations = [
         *wrong_states,
         *wrong_job,
         *wrong_messages,
         *wrong_signals,
+        *wrong_overrides,
         *_missing_lists(entry),
         *_unknown_placeholders(entry),
         *_impossible_period(machine_type, interval),

@@ -6,6 +6,7 @@ A signal is cut to its bounds, so each number in a message is within what its sc
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from plant.definition.signals.signal_spec import SignalSpec
@@ -45,6 +46,12 @@ def signal_bounds(spec: SignalSpec) -> Bounds:
     if spec.integral_of is not None:
         return Bounds(-greatest, greatest)
     return _with_spread(_sum_of_parts(spec), NOISE_SIGMAS * spec.spread)
+
+
+def widest_bounds(specs: Iterable[SignalSpec]) -> Bounds:
+    """Return the bounds of a signal that differs from machine to machine."""
+    lows, highs = zip(*map(signal_bounds, specs), strict=True)
+    return Bounds(min(lows), max(highs))
 
 
 def last_decimal_range(bounds: Bounds, places: int) -> tuple[int, int]:

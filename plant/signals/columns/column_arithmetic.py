@@ -83,7 +83,7 @@ def wave(phase_ms: Integers, period_ms: int) -> Column:
 
 
 def decay(exponent: Column) -> Column:
-    """Return e^-x within 1e-9; below 0 it is 1. The exponent is not a NaN."""
+    """Return e^-x within 3e-9; below 0 it is 1. The exponent is not a NaN."""
     at = np.minimum(np.maximum(exponent, 0.0), DECAY_END) * DECAY_STEPS
     step = at.astype(np.int64)
     rest = (at - step) * (1 / DECAY_STEPS)

@@ -178,10 +178,16 @@ class ColumnFrame:
     def _local(self) -> Integers:
         """Return the local times."""
         if self._local_ms is None:
-            quarters, places = np.unique(self._rows.times_ms // QUARTER_MS, return_inverse=True)
-            offsets = [self._source.local_time.offset_ms(quarter) for quarter in quarters.tolist()]
-            self._local_ms = self._rows.times_ms + np.array(offsets, dtype=np.int64)[places]
+            self._local_ms = self._rows.times_ms + self._offsets_ms(self._rows.times_ms // QUARTER_MS)
         return self._local_ms
+
+    def _offsets_ms(self, quarters: Integers) -> Integers:
+        """Return the offsets from UTC; most blocks are within a quarter of an hour."""
+        offset_ms = self._source.local_time.offset_ms
+        if (quarters == quarters[0]).all():
+            return np.array(offset_ms(int(quarters[0])))
+        different, places = np.unique(quarters, return_inverse=True)
+        return np.array([offset_ms(quarter) for quarter in different.tolist()])[places]
 
 
 def _plant_values(source: ColumnSource, times_ms: Integers) -> tuple[list[Column], Integers]:

@@ -56,7 +56,7 @@ SINE: Final = array("d", (rounded(math.sin(2 * math.pi * step / SINE_STEPS)) for
 """The sine over one period; between the entries lie straight lines, which are within 3e-7."""
 
 DECAY: Final = array("d", (rounded(math.exp(-step / DECAY_STEPS)) for step in range(int(DECAY_END) * DECAY_STEPS + 2)))
-"""e^-x from 0; between the entries a polynomial of the third degree is within 1e-9."""
+"""e^-x from 0; between the entries a polynomial of the third degree is within 3e-9."""
 
 
 def purpose(signal: str, use: str) -> int:

@@ -54,12 +54,11 @@ class PendingRows:
         rows = len(self.slots)
         if not rows or (self.kept_slots and self.kept_slots[-1] == slot and self.kept_before[-1] == rows):
             return
-        store = self._store
-        integers, floats = store.layout.integers, store.layout.floats
+        integers, floats = self._store.record(slot)
         self.kept_slots.append(slot)
         self.kept_before.append(rows)
-        self.kept_integers.extend(store.integers[slot * integers : (slot + 1) * integers])
-        self.kept_floats.extend(store.floats[slot * floats : (slot + 1) * floats])
+        self.kept_integers.extend(integers)
+        self.kept_floats.extend(floats)
 
     def kept_record(self, place: int) -> int | None:
         """Return the place among the kept records of the one that a row depends on; None for the current record."""

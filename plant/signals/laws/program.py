@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_bounds
+from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_bounds, widest_bounds
 from plant.definition.signals.formula_parser import FormulaNames, parse_formula
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -106,12 +106,14 @@ def compile_signals(
     time_zone: str = "UTC",
     period_ms: float = 1000.0,
     plant: SignalProgram | None = None,
+    variants: Sequence[Mapping[str, SignalSpec]] = (),
 ) -> SignalProgram:
     """Return the program of signals whose declaration breaks no rule.
 
     time_zone: of the plant, for days, hours and years.  period_ms: between two messages that advance registers.
+    variants: the signals of machines that differ from their type, with another `base` or `noise`.
     """
-    compiler = _Compiler(Situations(vocabulary), period_ms, plant)
+    compiler = _Compiler((specs, *variants), vocabulary, period_ms, plant)
     for name, spec in specs.items():
         compiler.add(name, spec)
     return SignalProgram(
@@ -134,8 +136,15 @@ def compile_signals(
 class _Compiler:
     """Compiles signals one after the other; each may refer to those before it."""
 
-    def __init__(self, situations: Situations, period_ms: float, plant: SignalProgram | None) -> None:
-        self.situations, self._period_ms, self._plant = situations, period_ms, plant
+    def __init__(
+        self,
+        variants: Sequence[Mapping[str, SignalSpec]],
+        vocabulary: Vocabulary,
+        period_ms: float,
+        plant: SignalProgram | None,
+    ) -> None:
+        self.situations = Situations(vocabulary, len(variants))
+        self._variants, self._period_ms, self._plant = variants, period_ms, plant
         self.names: list[str] = []
         self.laws: list[Law] = []
         self.lags: list[Lag] = []
@@ -183,7 +192,7 @@ class _Compiler:
 
     def _measured(self, name: str, spec: SignalSpec) -> Measured:
         parts = tuple(part for part in (self._level(name, spec), *self._variations(name, spec)) if part is not None)
-        low, high = last_decimal_range(signal_bounds(spec), spec.places)
+        low, high = last_decimal_range(widest_bounds(each[name] for each in self._variants), spec.places)
         return Measured(parts or (Constant(0.0),), purpose(name, "own"), spec.spread, low, high, 10**spec.places)
 
     def _level(self, name: str, spec: SignalSpec) -> Expression | None:
@@ -194,7 +203,7 @@ class _Compiler:
         elif spec.set_point is not None:
             level = self._set_point(name, spec.set_point, signal_bounds(spec))
         elif spec.base is not None:
-            level = self._by_state(spec.base)
+            level = self._by_state([each[name].base or {} for each in self._variants])
         if level is None or spec.follows_seconds is None:
             return level
         lag = Lag(name, len(self.lags), level, 1 / (spec.follows_seconds * 1000))
@@ -205,7 +214,9 @@ class _Compiler:
         daily, yearly, noise, uniform = spec.daily, spec.yearly, spec.noise, spec.uniform
         return (
             self._walk(name, spec),
-            Noise(purpose(name, "noise"), self._by_state(noise)) if noise else None,
+            Noise(purpose(name, "noise"), self._by_state([each[name].noise or {} for each in self._variants]))
+            if noise
+            else None,
             Uniform(purpose(name, "uniform"), uniform[0], uniform[1] - uniform[0]) if uniform else None,
             DayWave(daily.amplitude, _shift(DAY_MS, daily.peak_hour * HOUR_MS)) if daily else None,
             YearWave(yearly.amplitude, _shift(YEAR_MS, (yearly.peak_day - 0.5) * DAY_MS)) if yearly else None,
@@ -230,7 +241,7 @@ class _Compiler:
         self.set_points.append(SettablePoint(name, start, *bounds))
         return SetPoint(len(self.set_points) - 1)
 
-    def _by_state(self, by_state: Mapping[str, float]) -> Expression:
+    def _by_state(self, by_state: Sequence[Mapping[str, float]]) -> Expression:
         levels = self.situations.levels(by_state)
         return Constant(levels[0]) if len(set(levels)) == 1 else BySituation(levels)
 

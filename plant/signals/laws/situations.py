@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ class Situation(NamedTuple):
     """What a machine is doing: state, and phase and kind of its job, if any.
 
     done_ms: producing time of the job so far.  cycle_ms: all that it takes; 0 without a job.
+    variant: 0 for a machine as its type is; others have numbers of their own.
     """
 
     state: str
@@ -22,6 +23,7 @@ class Situation(NamedTuple):
     kind: str | None = None
     done_ms: int = 0
     cycle_ms: int = 0
+    variant: int = 0
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,18 @@ class Situations:
     """All situations of a machine type. The last state, phase and kind stand for every other name, and for none.
 
     An other state is one that is imposed from outside, such as a planned stop.
+    variants: in how many ways the machines of the type differ; each variant has all situations for itself.
     """
 
     vocabulary: Vocabulary
+    variants: int = 1
 
     def __len__(self) -> int:
+        return self.size * self.variants
+
+    @property
+    def size(self) -> int:
+        """The number of situations of one variant."""
         states, _, phases, kinds, _ = self.vocabulary
         return (len(states) + 1) * (len(phases) + 1) * (len(kinds) + 1)
 
@@ -43,12 +52,13 @@ class Situations:
         state = _place(situation.state, names.states)
         phase = _place(situation.phase, names.phases)
         kind = _place(situation.kind, names.kinds)
-        return (state * (len(names.phases) + 1) + phase) * (len(names.kinds) + 1) + kind
+        place = (state * (len(names.phases) + 1) + phase) * (len(names.kinds) + 1) + kind
+        return situation.variant * self.size + place
 
     def names(self, index: int) -> tuple[str | None, str | None, str | None]:
         """Return state, phase and kind of a situation, None for any other."""
         names = self.vocabulary
-        index, kind = divmod(index, len(names.kinds) + 1)
+        index, kind = divmod(index % self.size, len(names.kinds) + 1)
         state, phase = divmod(index, len(names.phases) + 1)
         return _name(state, names.states), _name(phase, names.phases), _name(kind, names.kinds)
 
@@ -57,14 +67,50 @@ class Situations:
         place = ("state", "phase", "kind").index(what)
         return array("d", (float((self.names(index)[place] == name) == equal) for index in range(len(self))))
 
-    def levels(self, by_state: Mapping[str, float]) -> array[float]:
-        """Return the number of each situation.
+    def levels(self, by_state: Sequence[Mapping[str, float]]) -> array[float]:
+        """Return the number of each situation. by_state: of each variant.
 
         An other state has that of `else`; without it, that of the first state that does not produce, if there is one.
         """
         states, producing, *_ = self.vocabulary
         stand_in = next((state for state in states if state != producing), producing or "")
-        return array("d", (_level(by_state, self.names(index), stand_in) for index in range(len(self))))
+        each = ((by_state[index // self.size], self.names(index)) for index in range(len(self)))
+        return array("d", (_level(levels, names, stand_in) for levels, names in each))
+
+
+class SituationIndex:
+    """Finds situations fast. follows: what signals follow of "phase" and "kind".
+
+    states: the state of each situation by index, None for any other.
+    alike: for each situation the first one that no signal can tell from it.
+    """
+
+    __slots__ = ("_found", "_situations", "alike", "states")
+
+    def __init__(self, situations: Situations, follows: Collection[str]) -> None:
+        self._situations = situations
+        self._found: dict[tuple[str, str | None, str | None, int], int] = {}
+        names = [situations.names(index) for index in range(len(situations))]
+        self.states = [state for state, _, _ in names]
+        seen = [
+            (
+                index // situations.size,
+                state,
+                phase if "phase" in follows else None,
+                kind if "kind" in follows else None,
+            )
+            for index, (state, phase, kind) in enumerate(names)
+        ]
+        first = {each: index for index, each in reversed([*enumerate(seen)])}
+        self.alike = [first[each] for each in seen]
+
+    def index(self, situation: Situation) -> int:
+        """Return the index of a situation."""
+        state, phase, kind, _, _, variant = situation
+        found = self._found.get((state, phase, kind, variant))
+        if found is None:
+            found = self._found[state, phase, kind, variant] = self._situations.index(situation)
+        return found
 
 
 def _place(name: str | None, names: tuple[str, ...]) -> int:

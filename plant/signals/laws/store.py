@@ -66,3 +66,16 @@ class SignalStore:
         """Set the key of a machine's draws. key: 16 bytes."""
         self.keys[2 * slot] = int.from_bytes(key[:8], "little")
         self.keys[2 * slot + 1] = int.from_bytes(key[8:], "little")
+
+    def record(self, slot: int) -> tuple[array[int], array[float]]:
+        """Return a copy of a machine's record."""
+        integers, floats = self.layout.integers, self.layout.floats
+        return (
+            self.integers[slot * integers : (slot + 1) * integers],
+            self.floats[slot * floats : (slot + 1) * floats],
+        )
+
+    def set_record(self, slot: int, integers: array[int], floats: array[float]) -> None:
+        """Replace a machine's record by one of the same layout."""
+        self.integers[slot * len(integers) : (slot + 1) * len(integers)] = integers
+        self.floats[slot * len(floats) : (slot + 1) * len(floats)] = floats

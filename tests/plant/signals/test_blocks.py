@@ -21,12 +21,12 @@ from plant.signals.laws.program import SignalProgram, compile_signals
 from plant.signals.laws.situations import Situation
 from plant.signals.laws.store import FIRST_RAMP
 from tests.plant.signals.declarations import MACHINES, Declared, Event, declarations, histories
-from tests.plant.signals.press import PRESS, RUNNING, START_MS, VOCABULARY, compiled, machines
+from tests.plant.signals.press import IDLE, PRESS, RUNNING, START_MS, VOCABULARY, compiled, machines
 
 OUTDOORS: Final = """
-outdoor: {base: 10, yearly: {amplitude: 9, peak_day: 200}, daily: {amplitude: 4, peak_hour: 15}, walk: {sigma: 2, memory_seconds: 60}}
+outdoor: {base: 10, yearly: {amplitude: 9, peak_day: 200}, daily: {amplitude: 4, peak_hour: 15}, noise: 1}
 gas_price: {base: 5, decimals: 4}
-"""  # noqa: E501 - a line a signal
+"""
 PLANT: Final = compiled(OUTDOORS, vocabulary=Vocabulary())
 
 
@@ -84,15 +84,31 @@ def rows_of_blocks(signals: FleetSignals, history: Iterable[Event]) -> list[list
     return rows + texts_of_block(signals)
 
 
-@settings(max_examples=80)
+def rows_of_few(signals: FleetSignals, history: Iterable[Event]) -> list[list[bytes]]:
+    """Return the texts of the rows, all pending until the end and then computed without columns."""
+    now_ms = START_MS
+    for event in history:
+        now_ms += event.after_ms
+        apply(signals, event, now_ms)
+        if event.what == "row":
+            signals.pending.add(event.slot, now_ms, advances=event.flag)
+    return signals.rows()
+
+
+@settings(max_examples=60)
 @given(declarations(plant=["outdoor", "gas_price"]), histories)
 def test_columns_have_the_bits_of_rows(declared: Declared, history: list[Event]) -> None:
     """Whatever is declared and whatever happens, a row is the same alone and in a block, wherever blocks are cut."""
     assume(not [*broken(declared, VOCABULARY, {name: {} for name in PLANT.names})])
     specs = {name: SignalSpec.model_validate(data) for name, data in declared.items()}
-    program = compile_signals(specs, VOCABULARY, "Europe/Berlin", 5000.0, PLANT)
+    variant = {
+        name: spec.model_copy(update={"base": {"else": 7.5}} if spec.base else {}) for name, spec in specs.items()
+    }
+    program = compile_signals(specs, VOCABULARY, "Europe/Berlin", 5000.0, PLANT, [variant])
 
-    assert rows_of_blocks(with_plant(program), history) == single_rows(with_plant(program), history)
+    expected = single_rows(with_plant(program), history)
+    assert rows_of_blocks(with_plant(program), history) == expected
+    assert rows_of_few(with_plant(program), history) == expected
 
 
 def test_a_block_has_the_bytes_of_its_rows() -> None:
@@ -110,6 +126,27 @@ def test_a_block_has_the_bytes_of_its_rows() -> None:
 
     assert texts_of_block(blocks) == expected
     assert len(blocks.pending) == 0
+
+
+def test_rows_depend_on_what_was_before_the_next_event() -> None:
+    """Several events of several machines after their rows, without rows between, change none of these rows."""
+    blocks, single = (machines(compiled(PRESS), 2) for _ in range(2))
+    rows = [single.row(slot, START_MS + 5000 + slot) for slot in (0, 1)]
+    blocks.pending.extend([0, 1], [START_MS + 5000, START_MS + 5001])
+    for slot, situation in ((0, RUNNING), (1, RUNNING), (0, IDLE), (1, Situation("maintenance"))):
+        blocks.change(slot, situation, START_MS + 6000)
+
+    assert texts_of_block(blocks) == rows
+
+
+def test_signals_of_the_plant_are_those_of_each_row() -> None:
+    """Rows at the same time, and a millisecond later, have the values of the plant at their time."""
+    text = "hall: {formula: plant.outdoor, limits: [-50, 50]}"
+    blocks, single = (with_plant(compiled(text, plant=PLANT)) for _ in range(2))
+    times = [START_MS + after_ms for after_ms in (0, 0, 1, 2, 2, 700_000, 700_001, 90_000_000)]
+    blocks.pending.extend([0] * len(times), times)
+
+    assert texts_of_block(blocks) == [single.row(0, time_ms) for time_ms in times]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

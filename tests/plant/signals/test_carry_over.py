@@ -104,3 +104,14 @@ def test_a_machine_that_is_created_again_begins() -> None:
     signals.begin(1, bytes(16), IDLE, NOW_MS)
 
     assert values(signals, 1) == {"level": 0.0, "total": 0.0, "jobs": 0, "seconds": 0, "wear": 0.0, "oven": 180.0}
+
+
+def test_pending_rows_have_to_be_computed_first() -> None:
+    """A machine cannot begin again, or be taken over, while rows depend on what it was."""
+    signals = worked(ACCUMULATING)
+    signals.pending.add(1, NOW_MS)
+
+    with pytest.raises(ValueError, match="rows are pending"):
+        signals.begin(1, bytes(16), IDLE, NOW_MS)
+    with pytest.raises(ValueError, match="rows are pending"):
+        reloaded(ACCUMULATING, signals)

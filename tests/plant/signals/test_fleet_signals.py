@@ -178,3 +178,46 @@ def test_rows_need_no_numpy() -> None:
     numpy_is_left_out = f"{code}; sys.exit('numpy' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", numpy_is_left_out], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "followed"),
+    [
+        ("a: {base: {running: 1, else: 2}, follows_seconds: 9}", set()),
+        ("a: {base: {running.press: 1, else: 2}}", {"phase"}),
+        ("a: {noise: {running.panel: 1, else: 2}}", {"kind"}),
+        ("a: {formula: \"1 if phase == 'press' or kind != 'frame' else 2\", limits: [0, 9]}", {"phase", "kind"}),
+        ("a: {formula: job_progress, limits: [0, 1]}", {"job"}),
+        ("a: {ramp: {per_hour: 1, resets: job}, limits: [0, 9]}", {"job"}),
+        ("a: {ramp: {per_hour: 1, resets: maintenance}, limits: [0, 9]}", set()),
+    ],
+)
+def test_it_is_known_what_signals_follow(text: str, followed: set[str]) -> None:
+    """Phases, kinds and jobs that no signal follows need not be passed on."""
+    assert machines(compiled(text)).follows == followed
+
+
+def test_a_change_that_no_signal_follows_has_no_effect() -> None:
+    """Bytes are the same with and without it."""
+    passed, left_out = (machines(compiled(PRESS)) for _ in range(2))
+    for signals in (passed, left_out):
+        signals.change(0, RUNNING, START_MS + 10)
+    passed.change(0, RUNNING._replace(phase="press", kind="frame"), START_MS + 1234, new_job=True)
+    times = range(START_MS + 2000, START_MS + 200_000, 5000)
+
+    assert [passed.row(0, time_ms) for time_ms in times] == [left_out.row(0, time_ms) for time_ms in times]
+
+
+@pytest.mark.parametrize("text", ["a: {base: 1}", "a: {formula: job_progress, limits: [0, 1]}", PRESS])
+def test_the_progress_of_a_job_is_known_whatever_signals_follow(text: str) -> None:
+    """Situations are read back as they were passed, with the producing time since then."""
+    signals = machines(compiled(text))
+    signals.change(0, RUNNING, START_MS + 1000, new_job=True)
+    signals.change(0, RUNNING._replace(phase="press", kind="frame", done_ms=700), START_MS + 3000)
+    working = signals.situation(0, START_MS + 4000)
+    signals.change(0, IDLE._replace(done_ms=1700, cycle_ms=12_000), START_MS + 4000)
+
+    assert working == RUNNING._replace(phase="press", kind="frame", done_ms=1700)
+    assert signals.situation(0, START_MS + 9000) == IDLE._replace(done_ms=1700, cycle_ms=12_000)
+    assert signals.is_in(0, IDLE)
+    assert not signals.is_in(0, RUNNING)

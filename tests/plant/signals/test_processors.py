@@ -14,7 +14,7 @@ from tests.support.processes.daemon import ROOT
 
 WITHOUT_AVX512: Final = ("X86_V4", "AVX512_ICL", "AVX512_SPR")
 LEFT_OUT: Final = {"AVX-512": WITHOUT_AVX512, "AVX-512 and AVX2": ("X86_V3", *WITHOUT_AVX512)}
-"""The sets of instructions that numpy is told not to use."""
+"""Sets of instructions that numpy leaves out when asked to."""
 
 BITS: Final = "483a7d1b87bd0d219dcda1bf54e6878f3f0eefe6efe22ee658ee26c74f2980e9"
 """What the signals of the press have been on every processor so far."""
