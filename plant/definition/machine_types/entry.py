@@ -70,12 +70,15 @@ def _class_name(name: str) -> str:
 
 Fields = ListOf[Any]
 Qos = Annotated[int, Field(ge=0, le=1)]
-TimestampForm = Literal["rfc3339", "epoch_ms", "epoch_s"]
+TimestampForm = Literal["rfc3339", "rfc3339_s", "epoch_ms", "epoch_s"]
 ClassName = Annotated[str, AfterValidator(_class_name)]
 _FIELDS: Final = "Keys of the messages in order: a name, {key: name}, or {key: {...}} for an object [all]."
 _QOS: Final = "Quality of service of the messages, 0 or 1 [MQTT_QOS]."
 _RETAIN: Final = "true: the broker keeps the last message of each topic for new subscribers [false]."
-_TIMESTAMP: Final = "Form of the timestamp: rfc3339, epoch_ms (a whole number) or epoch_s (a number) [rfc3339]."
+_TIMESTAMP: Final = (
+    "Form of the timestamp: rfc3339, rfc3339_s (in whole seconds), epoch_ms (a whole number) or epoch_s (a number)"
+    " [rfc3339]."
+)
 
 
 class StateEntry(Spec):
@@ -237,6 +240,9 @@ class MachineEntry(Spec):
     title: Name | None = Field(None, description="Name of such a machine in texts [the key].")
     machine_id: MachineId | None = Field(
         None, description="The machines' ids, over {number} or {number:02d} [the key in capitals, and -{number:02d}]."
+    )
+    first_number: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
+        None, description="What {number} begins with [1]."
     )
     frequency_weight: Weight | None = Field(
         None,

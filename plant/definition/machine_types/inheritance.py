@@ -13,11 +13,11 @@ from plant.definition.signals.signal_spec import SOURCES
 _MERGED_DEPTH: Final = {"states": 2, "job": 1, "properties": 1, "signals": 2, "overrides": 1}
 """Keys whose mappings are merged and not replaced: how deep."""
 
-_EXCLUSIVE: Final = (("report_seconds", "frequency_weight"),)
+_EXCLUSIVE: Final = (("report_seconds", "frequency_weight"), ("fields", "messages"))
 _EXCLUSIVE_IN_JOB: Final = (("cycle_seconds", "period_share"),)
 """Keys of which one replaces the other."""
 
-_OF_ONE_TYPE: Final = ("extends", "count", "enabled", "title", "machine_id", "topic", "overrides")
+_OF_ONE_TYPE: Final = ("extends", "count", "enabled", "title", "machine_id", "first_number", "topic", "overrides")
 _OF_ONE_TYPES_JOBS: Final = ("id", "code")
 """Keys that `extends` does not take over: names, which two types must not share, and the number of machines."""
 

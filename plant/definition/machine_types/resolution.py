@@ -102,6 +102,7 @@ def _machine_type(
         number=number,
         title=entry.get("title", key.replace("_", " ")),
         machine_id=entry.get("machine_id", f"{_in_capitals(key)}-{{number:02d}}"),
+        first_number=entry.get("first_number", 1),
         enabled=entry.get("enabled", True),
         station_pattern=entry.get("station_pattern", "none"),
         lines=tuple(entry.get("lines", ())),
