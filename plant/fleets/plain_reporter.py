@@ -191,9 +191,10 @@ class PlainReporter:
         return messages
 
     def _message_at(self, machine: Machine, time_ms: int, form: type[Message]) -> Message:
-        machine.message_count += 1
+        # Encoded before it is counted: the number in the payload is that of the next message.
         payload = self._timestamp_prefix(time_ms) + (machine.body or machine.runtime.encode_body(machine, time_ms))
-        return form(self._class.kind, machine.id, machine.station, time_ms, machine.message_count, payload)
+        machine.message_count = count = machine.message_count + 1
+        return form(self._class.kind, machine.id, machine.station, time_ms, count, payload)
 
 
 def _order_key(message: Message) -> tuple[int, int, str]:
