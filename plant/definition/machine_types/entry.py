@@ -283,6 +283,9 @@ class MachineEntry(Spec):
     signals: dict[Name, SignalSpec] | None = Field(
         None, description="What the machines measure or count, each by its name; see the table of signals."
     )
+    model: Name | None = Field(
+        None, description="A model in Python, whose outputs are signals with `output`; see the list of models."
+    )
     fields: Fields | None = Field(None, description=_FIELDS)
     qos: Qos | None = Field(None, description=_QOS)
     retain: bool | None = Field(None, description=_RETAIN)
