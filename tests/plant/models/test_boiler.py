@@ -47,7 +47,7 @@ def messages(data: dict[str, Any], seconds: float) -> list[Message]:
 
 
 def test_the_heat_in_the_fuel_is_that_in_the_steam_and_the_losses() -> None:
-    """At each moment: gas times its heating value times the efficiency is what the water has taken up."""
+    """At each moment: gas times its heating value times the efficiency is the heat of the steam."""
     for row in (json.loads(message.payload) for message in messages(house(), 3600)):
         enthalpy = 2676 + 1.35 * (row["steam_temperature"] - 100) - 4.19 * row["feedwater_temperature"]
         fuel_kw = row["gas"] * 10
@@ -80,7 +80,7 @@ def test_columns_have_the_bits_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made[0] == made[1]
 
 
-def test_every_model_says_what_it_needs_and_gives() -> None:
+def test_every_model_names_what_it_needs_and_computes() -> None:
     """Its names can be names of signals, and each output has a sentence."""
     for model in models().values():
         assert all(name.isidentifier() for name in (*model.inputs, *model.plant_inputs, *model.outputs))
