@@ -172,6 +172,7 @@ def measurements_of(
         period_ms if period_ms < NEVER else 0.0,
         plant.program if plant else None,
         [machine_type.overrides[number].signals for number in _differing(machine_type)],
+        machine_type.model,
     )
     return FleetMeasurements(machine_type, program, plant, advancing)
 

@@ -153,6 +153,7 @@ class MachineType:
     machine.
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
+    model: the name of its model in Python, if it has one.
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -169,6 +170,7 @@ class MachineType:
     losses: LossesType
     messages: Sequence[MessageClass]
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
+    model: str | None = None
     first_number: int = 1
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
