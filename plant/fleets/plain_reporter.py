@@ -130,6 +130,15 @@ class PlainReporter:
         """Return the number of messages so far of each machine in a class, by its name."""
         return [machine.message_count for machine in self.machines] if name == self._class.name else ()
 
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The name of its only class of messages."""
+        return (self._class.name,)
+
+    def set_count(self, _name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine from so many. slot: the place of the machine in its fleet."""
+        self.machines[slot].message_count = count
+
     def _first_wake_ups(self, now_ms: int, *, slower: bool, coupled: bool) -> Iterator[tuple[int, int, Machine]]:
         """Yield the wake-ups of machines: time, number, machine.
 

@@ -108,7 +108,7 @@ class LossesType:
 class MessageClass:
     """One class of messages of a machine type; most types have only one.
 
-    name: "" where it is the only one.  kind: the type's key, or key.name.  topic: template.
+    name: "" where the type declares no classes.  kind: the type's key, or key.name.  topic: template.
     timestamp: the first key of a message; None without it.  form: of the timestamp.  fields: the other keys, in order.
     qos: None for that of the run.  retain: whether messages are published with the retain flag.
     on_change: whether a change of the state is reported at once; the regular messages are then those of
@@ -191,8 +191,8 @@ class MachineType:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has no signals, and only one class of messages, which does not report changes."""
-        return not self.signals and len(self.messages) == 1 and not self.main.on_change
+        """Whether it has no signals, declares no classes of messages, and does not report changes."""
+        return not self.signals and not self.main.name and not self.main.on_change
 
     @property
     def main(self) -> MessageClass:
