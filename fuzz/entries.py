@@ -163,7 +163,11 @@ def _place(chance: Random) -> Data:
 def _states(chance: Random) -> Data:
     names = ["running", *_some(chance, [*_STATES][1:])] if _maybe(chance, 0.9) else ["running"]
     chance.shuffle(names)
-    return {name: dict(_STATES[name]) for name in names}
+    states = {name: dict(_STATES[name]) for name in names}
+    if _maybe(chance, 0.15):
+        del states["running"]["produces"]
+        states[names[-1]]["produces"] = True
+    return states
 
 
 def _job(chance: Random) -> Data:
