@@ -46,7 +46,7 @@ class PendingRows:
         slots: Sequence[int],
         number: int,
         texts: Sequence[tuple[bytes, ...]],
-        measured: range | None,
+        measured: Sequence[int] | None,
     ) -> None:
         """Append rows of regular messages of one class. measured: their places; None if they need no signals."""
         self.times += times
