@@ -65,7 +65,7 @@ def mutated(chance: Random) -> bytes:
     if way < 0.02:
         return chance.choice(_WHOLE)
     if way < 0.45:
-        return _as_yaml(_changed_data(chance))
+        return as_yaml(_changed_data(chance))
     lines = chance.choice(_texts()).splitlines(keepends=True)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 5))):
         lines = chance.choice(_STEPS)(chance, lines) or ["\n"]
@@ -178,41 +178,53 @@ def _flipped(chance: Random, content: bytes) -> bytes:
 def _changed_data(chance: Random) -> Any:
     data = copy.deepcopy(chance.choice(_plain()))
     for _ in range(chance.choice((1, 1, 2, 4, 8))):
-        place = chance.choice([*_places(data)])
-        holder = _at(data, place[:-1])
-        holder[place[-1]] = _new_value(chance, holder[place[-1]], place)
-        if chance.random() < 0.1:
-            del holder[place[-1]]
+        changed(chance, data, _another)
     return data
 
 
-def _new_value(chance: Random, value: Any, place: tuple[Any, ...]) -> Any:
+def _another(chance: Random) -> Any:
+    return chance.choice(_plain())
+
+
+def changed(chance: Random, data: Any, other: Callable[[Random], Any]) -> None:
+    """Change a value in plain data, or remove it. other: returns other data, whose value in the same place may do."""
+    place = chance.choice([*places(data)])
+    holder = at(data, place[:-1])
+    holder[place[-1]] = _new_value(chance, holder[place[-1]], place, other)
+    if chance.random() < 0.1:
+        del holder[place[-1]]
+
+
+def _new_value(chance: Random, value: Any, place: tuple[Any, ...], other: Callable[[Random], Any]) -> Any:
     """Something like it, what another file has in its place, or anything."""
     way = chance.random()
     if way < 0.5 and isinstance(value, int | float) and not isinstance(value, bool):
         return type(value)(value * chance.choice((0, 0.5, 0.9, 1, 2, 3)))
     if way < 0.8:
         try:
-            return copy.deepcopy(_at(chance.choice(_plain()), place))
+            return copy.deepcopy(at(other(chance), place))
         except (LookupError, TypeError):
             return value
     return copy.deepcopy(chance.choice(_PLAIN))
 
 
-def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of each value in plain data."""
     steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, each in steps:
         yield (*place, step)
-        yield from _places(each, (*place, step))
+        yield from places(each, (*place, step))
 
 
-def _at(data: Any, place: tuple[Any, ...]) -> Any:
+def at(data: Any, place: tuple[Any, ...]) -> Any:
+    """Return the value in a place. Raises LookupError or TypeError where there is none."""
     for step in place:
         data = data[step]
     return data
 
 
-def _as_yaml(data: Any) -> bytes:
+def as_yaml(data: Any) -> bytes:
+    """Return plain data as YAML."""
     return yaml.dump(data, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False).encode(
         "utf-8", "surrogatepass"
     )

@@ -158,8 +158,12 @@ def test_a_change_that_fails_leaves_no_trace(
         other.reload(then)
     plant = begun(first)
     messages = plant.advance(START + until)
-    with pytest.raises(Broken), breaking(1 + int(share * (len(called) - 1))):
-        plant.reload(then)
+    try:
+        with breaking(1 + int(share * (len(called) - 1))):
+            plant.reload(then)
+        assume(False)  # what is computed once only had been computed before
+    except Broken:
+        pass
 
     assert published([*messages, *plant.advance(START + SECONDS)]) == run(first, SECONDS)
 
