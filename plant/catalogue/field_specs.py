@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import ceil, lcm
+from math import ceil, isinf, lcm
 from string import Formatter
 from typing import Final
 
@@ -85,8 +85,9 @@ class MachineTypeContext:
 
     @property
     def shortest_ms(self) -> int:
-        """The shortest producing time of a job, in milliseconds."""
-        return ceil(milliseconds(self.config.job_seconds(self.machine_type)[0]))
+        """The shortest producing time of a job, in milliseconds; 0 without jobs."""
+        seconds = self.config.job_seconds(self.machine_type)[0]
+        return 0 if isinf(seconds) else ceil(milliseconds(seconds))
 
 
 def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
