@@ -75,7 +75,7 @@ class Forecast:
 
     def text(self) -> str:
         """Return the forecast as a table with one line for each type, the sum, and the notes."""
-        rows = [_HEAD, *map(_cells, self.types), ("total", f"{self.machines:,}", "", _rate(self.per_second))]
+        rows = [_HEAD, *map(_cells, self.types), ("total", f"{self.machines:,}", "", rate(self.per_second))]
         table = _aligned(rows)
         rule = "-" * max(map(len, table))
         notes = [textwrap.fill(f"Note: {note}", 100, subsequent_indent="      ") for note in self.notes]
@@ -93,15 +93,16 @@ def forecast(config: PlantConfig) -> Forecast:
 def check(
     path: str | Path,
     load: Callable[[str | Path], PlantConfig] = load,
-    more: Callable[[Forecast], str] = lambda _forecast: "",
+    more: Callable[[PlantConfig, Forecast], str] = lambda _config, _forecast: "",
 ) -> tuple[int, str]:
     """Check a file; return exit code and text: 0 and the forecast, or 2 and all errors.
 
     load: reads the file.  more: returns text to add to a forecast.
     """
     try:
-        found = forecast(load(path))
-        return 0, found.text() + more(found)
+        config = load(path)
+        found = forecast(config)
+        return 0, found.text() + more(config, found)
     except PlantConfigError as error:
         count = len(error.mistakes)
         return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"
@@ -246,8 +247,8 @@ def _job_message_note(config: PlantConfig, spec: MachineType, each: TypeForecast
 def _remedy(config: PlantConfig, spec: MachineType, shortest: float) -> str:
     """Return the setting with which the period is no longer than the shortest job, rounded up to three digits."""
     if config.global_.target_rate is not None:
-        rate = config.global_.target_rate * config.period_seconds(spec) / shortest
-        return f"target_rate: {_rounded_up(rate)}"
+        target = config.global_.target_rate * config.period_seconds(spec) / shortest
+        return f"target_rate: {_rounded_up(target)}"
     if spec.main.report_seconds is not None:
         return f"report_seconds: {shortest:g}"
     return f"frequency_weight: {_rounded_up(config.global_.base_interval * 10 / shortest)}"
@@ -264,17 +265,18 @@ def _brief(number: float) -> str:
 
 def _cells(each: TypeForecast) -> tuple[str, ...]:
     machines = "" if each.machines is None else f"{each.machines:,}"
-    return each.key, machines, _duration(each.period_seconds), _rate(each.per_second)
+    return each.key, machines, duration(each.period_seconds), rate(each.per_second)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in its usual unit, to three digits."""
     if math.isinf(seconds):
         return "never"
     unit, length = next((unit, length) for unit, length in _UNITS if seconds >= length or unit == "s")
     return f"{seconds / length:.3g} {unit}"
 
 
-def _rate(per_second: float) -> str:
+def rate(per_second: float) -> str:
     """Return a rate with four decimals, of which two zeros at the end are blank, so that the points are aligned."""
     digits = f"{per_second:,.4f}"
     return f"{digits[:-2]}  " if digits.endswith("00") else digits
