@@ -90,6 +90,7 @@ class MessageKind:
     machine_type: the type of its machines.  qos: 0 or 1; None for that of the run.
     timestamp, timestamp_form: the key of the time, and its form; None without one.
     on_change: whether each change of a machine's state is reported at once.
+    reports_each_job: whether each finished job has a message of its own, as jobs may be shorter than the period.
     has_states: whether its machines have states.  planned_stops: those that are no planned working time, sorted.
     """
 
@@ -111,6 +112,7 @@ class MessageKind:
     timestamp: str | None = "timestamp"
     timestamp_form: str = "rfc3339"
     on_change: bool = False
+    reports_each_job: bool = False
     has_states: bool = True
     planned_stops: tuple[str, ...] = ()
 

@@ -179,8 +179,8 @@ class PlainReporter:
         return messages
 
     def _message_at(self, machine: Machine, time_ms: int, form: type[Message]) -> Message:
-        machine.message_count += 1
         payload = self._timestamp_prefix(time_ms) + (machine.body or machine.runtime.encode_body(machine, time_ms))
+        machine.message_count += 1
         return form(self._class.kind, machine.id, machine.station, time_ms, machine.message_count, payload)
 
 

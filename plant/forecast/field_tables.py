@@ -29,9 +29,10 @@ def _table(kind: MessageKind, its: TypeForecast) -> str:
 
 def _when(kind: MessageKind, its: TypeForecast) -> str:
     regular = [f"every {duration(its.period_seconds)}"] if its.regular_per_second else []
-    changes = ["at each change of the state"] if kind.on_change else []
+    others = (("at each change of the state", kind.on_change), ("for each finished job", kind.reports_each_job))
+    more = [when for when, applies in others if applies]
     sources = f" from each of {len(kind.machines):,}" if len(kind.machines) > 1 else ""
-    return f"{' and '.join((*regular, *changes))}{sources}, {rate(its.per_second).strip()} messages/s"
+    return f"{' and '.join((*regular, *more))}{sources}, {rate(its.per_second).strip()} messages/s"
 
 
 def _cells(kind: MessageKind, leaf: Leaf) -> tuple[str, str, str, str]:

@@ -120,7 +120,7 @@ def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterato
 def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
     period = config.class_period_seconds(each)
     extra = count * spec.changes_per_second if each.on_change else 0.0
-    if each is spec.main and spec.job and config.job_seconds(spec)[0] < period < math.inf:
+    if each is spec.main and spec.job and config.job_seconds(spec)[0] < period:
         extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(each.kind, count, period, count / period, extra)
 
@@ -177,7 +177,7 @@ def _events_per_hour(event: CustomerOrder | Dispatch | None) -> float | None:
 
 def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
-        if each.extra_per_second and (spec := config.machine_type(each.key)) and spec.job:
+        if spec := _with_short_jobs(config, each):
             yield _job_message_note(config, spec, each)
     for key in library():
         if config.machine_type(key) is None and (count := config.count(key)):
@@ -187,6 +187,14 @@ def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
             yield from _result_notes(config.place_of_results(key), machine_type.job)
     yield from flow_notes(config)
     yield from _order_notes(config)
+
+
+def _with_short_jobs(config: PlantConfig, each: TypeForecast) -> MachineType | None:
+    """Return the type whose jobs these messages report, if jobs may be shorter than the period."""
+    spec = config.machine_type(each.key.partition(".")[0])
+    if spec is None or not each.machines or not spec.job or spec.main.kind != each.key:
+        return None
+    return spec if config.job_seconds(spec)[0] < each.period_seconds < math.inf else None
 
 
 def _result_notes(place: str, job: JobType) -> Iterator[str]:
@@ -237,9 +245,10 @@ def _suggested_rate(orders: float, dispatches: float) -> str:
 
 def _job_message_note(config: PlantConfig, spec: MachineType, each: TypeForecast) -> str:
     shortest = config.job_seconds(spec)[0]
+    additional = jobs_per_hour(config, spec, each.machines or 0) / SECONDS_PER_HOUR
     return (
         f"{each.key}: jobs may take only {shortest:g} s, but regular messages are {each.period_seconds:.3g} s apart, so"
-        f" each finished job gets a message of its own ({_brief(each.extra_per_second)} additional messages/s)."
+        f" each finished job gets a message of its own ({_brief(additional)} additional messages/s)."
         f" {_remedy(config, spec, shortest)} avoids that."
     )
 
@@ -265,7 +274,9 @@ def _brief(number: float) -> str:
 
 def _cells(each: TypeForecast) -> tuple[str, ...]:
     machines = "" if each.machines is None else f"{each.machines:,}"
-    return each.key, machines, duration(each.period_seconds), rate(each.per_second)
+    only_changes = math.isinf(each.period_seconds) and each.extra_per_second > 0
+    every = "change" if only_changes else duration(each.period_seconds)
+    return each.key, machines, every, rate(each.per_second)
 
 
 def duration(seconds: float) -> str:

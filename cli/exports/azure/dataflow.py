@@ -10,7 +10,7 @@ from cli.exports.common.export import Export, File
 from cli.exports.common.names import heading, metadata, placed_columns, resource_name, unique_name
 from cli.exports.common.yaml_text import dump
 from cli.exports.schemas.json_schema import schema_name
-from cli.exports.schemas.kql import TABLE, table_of
+from cli.exports.schemas.kql_tables import TABLE, table_names
 from plant.catalogue.catalogue import MessageKind
 
 API: Final = "connectivity.iotoperations.azure.com/v1"
@@ -100,7 +100,8 @@ def _explorer(export: Export) -> Iterable[dict[str, Any]]:
         "authentication": _IDENTITY,
     }
     yield _endpoint(export, name, {"endpointType": "DataExplorer", "dataExplorerSettings": explorer})
-    yield from (_stored(export, kind, name, table_of(kind)) for kind in export.kinds)
+    tables = table_names(export.kinds)
+    yield from (_stored(export, kind, name, tables[kind.key]) for kind in export.kinds)
 
 
 def _local(export: Export) -> Iterable[dict[str, Any]]:
