@@ -1,5 +1,5 @@
 """Update generated copies: the plant in manifests and scenarios, the table of options in docs/configuration.md,
-the rooms in docs/design.md, and the files of deploy/ that are copied or exported.
+the rooms in docs/design.md and docs/modules.md, and the files of deploy/ that are copied or exported.
 
     python -m tools.generate      after a change to message_structure.yaml, deployment.yaml or the code
 
@@ -45,10 +45,14 @@ def with_options(page: str) -> str:
     return between(page, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
 
 
-def with_rooms(design: str) -> str:
-    """Return docs/design.md with the current rooms, modules and arrows."""
-    with_layout = between(design, "<!-- rooms: begin -->\n", "<!-- rooms: end -->", rooms.layout())
-    return between(with_layout, "<!-- arrows: begin -->\n", "<!-- arrows: end -->", rooms.table())
+def with_modules(page: str) -> str:
+    """Return docs/modules.md with the current rooms and modules."""
+    return between(page, "<!-- rooms: begin -->\n", "<!-- rooms: end -->", rooms.layout())
+
+
+def with_arrows(design: str) -> str:
+    """Return docs/design.md with the current arrows between rooms."""
+    return between(design, "<!-- arrows: begin -->\n", "<!-- arrows: end -->", rooms.table())
 
 
 def with_more_machines(_old: str) -> str:
@@ -98,7 +102,8 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "message_structure.schema.json": whole("config-schema", "message_structure.schema.json"),
     "deployment.yaml": with_plant,
     "docs/configuration.md": with_options,
-    "docs/design.md": with_rooms,
+    "docs/design.md": with_arrows,
+    "docs/modules.md": with_modules,
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),
     "mqtt-asset-example.yaml": whole("assets", "mqtt-asset-example.yaml"),

@@ -50,7 +50,7 @@ edge.timestamps:
 edge.startup:
 edge.installed:
 messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
-plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.definition
+plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.signals plant.definition
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.flow plant.definition.machine_types plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting
@@ -65,16 +65,17 @@ plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.d
 plant.oee_accounting: plant.telemetry
 plant.signals: plant.signals.columns plant.signals.laws plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
-plant.signals.laws: plant.definition.signals
+plant.signals.laws: plant.definition.signals plant.models
 plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
 plant.telemetry:
 plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.signals plant.definition.document
-plant.definition.signals: plant.definition.document
+plant.definition.machine_types: plant.definition.signals plant.definition.document plant.models
+plant.definition.signals: plant.definition.document plant.models
 plant.definition.document:
+plant.models:
 sandbox.demo: sandbox.broker sandbox.access sandbox.credentials
 sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
 sandbox.connections: sandbox.sessions sandbox.access sandbox.faults sandbox.observe sandbox.protocol sandbox.limits

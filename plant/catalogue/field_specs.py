@@ -31,6 +31,13 @@ TIMESTAMP: Final = FieldSpec(
 )
 TIMESTAMPS: Final[Mapping[str, FieldSpec]] = {
     "rfc3339": TIMESTAMP,
+    "rfc3339_s": FieldSpec(
+        "timestamp",
+        "string",
+        "Time of the event in the factory: RFC 3339 in UTC, in whole seconds.",
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+        format="date-time",
+    ),
     "epoch_ms": FieldSpec("timestamp", "integer", "Time of the event in the factory, since 1970 in UTC.", unit="ms"),
     "epoch_s": FieldSpec("timestamp", "number", "Time of the event in the factory, since 1970 in UTC.", unit="s"),
 }

@@ -53,7 +53,7 @@ class ClassEmitter:
         self.steady_texts: list[tuple[bytes, ...]] = [()] * len(machines)
 
     def keep_counts(self, counts: Sequence[int]) -> None:
-        """Continue counts of the same class from before a reload; a machine that comes back continues its own."""
+        """Continue counts of the same class from before a reload; a machine that is added again continues its own."""
         self.counts[: len(counts)] = array("q", counts)
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:

@@ -31,7 +31,7 @@ _PLANT: Final = "plant"
 class FleetMeasurements:
     """The signals of the machines of one type, by slot.
 
-    advancing: the class of messages, by number, whose regular rows advance registers.
+    advancing: the class of messages, by number, whose regular messages advance registers.
     phase_ends: when the phase of each machine's job ends; NEVER if it does not advance, or is in its last phase.
     """
 
@@ -113,9 +113,9 @@ class FleetMeasurements:
         return len(self.signals.pending) - 1
 
     def add_rows(self, slots: Sequence[int], times_ms: Sequence[int], emitter: ClassEmitter) -> range | None:
-        """Add regular rows of machines to which nothing happens, and return their places; None if they need no signals.
+        """Add rows of regular messages, and return their places; None if they need no signals.
 
-        Nothing happens before these times.
+        Nothing happens to the machines before these times.
         """
         advances, first = emitter.number == self.advancing, len(self.signals.pending)
         if not (advances or emitter.signals):
@@ -172,6 +172,7 @@ def measurements_of(
         period_ms if period_ms < NEVER else 0.0,
         plant.program if plant else None,
         [machine_type.overrides[number].signals for number in _differing(machine_type)],
+        machine_type.model,
     )
     return FleetMeasurements(machine_type, program, plant, advancing)
 
@@ -182,10 +183,8 @@ def _differing(machine_type: MachineType) -> list[int]:
     return [number for number, each in sorted(overrides) if each.signals != machine_type.signals]
 
 
-def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals | None:
-    """Return the signals of the plant; None if it has none."""
-    if not config.plant_signals:
-        return None
+def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals:
+    """Return the signals of the plant."""
     signals = FleetSignals(compile_signals(config.plant_signals, Vocabulary(), config.time_zone))
     signals.begin(0, bytes(RandomStream(seed, _PLANT)), Situation(""), 0)
     return signals

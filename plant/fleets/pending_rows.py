@@ -48,7 +48,7 @@ class PendingRows:
         texts: Sequence[tuple[bytes, ...]],
         measured: range | None,
     ) -> None:
-        """Append regular rows of one class. measured: their places; None if they need no signals."""
+        """Append rows of regular messages of one class. measured: their places; None if they need no signals."""
         self.times += times
         self.slots += slots
         self.classes += [number] * len(times)

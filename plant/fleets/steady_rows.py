@@ -1,4 +1,4 @@
-"""Collects the regular rows of machines to which nothing happens, many at once. Imported where there are many."""
+"""Collects the rows of regular messages of machines to which nothing happens. Imported where there are many."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_producing_time_is_the_time_of_the_jobs(plants: PlantConfig, moments: li
     """What was left of the first job, whole cycles, and the part of the present one that is done: not a ms more."""
     plant = FactoryMessageGenerator.of(plants, 1)
     [fleet] = [fleet for fleet in plant._parts.fleets if fleet.machines]
-    done_before = {machine.id: machine._done_ms(START_MS) for machine in fleet.machines}
+    done_before = {machine.id: machine.done_ms(START_MS) for machine in fleet.machines}
     told, cycles_ms = heard(plant), Counter[str]()
     for moment in moments:
         plant.advance(START + moment)
@@ -130,7 +130,7 @@ def test_producing_time_is_the_time_of_the_jobs(plants: PlantConfig, moments: li
         cycles_ms.update({name: sum(job.cycle_ms for job in its) for name, its in jobs(told).items()})
         told.clear()
         for machine in fleet.machines:
-            worked_ms = cycles_ms[machine.id] + machine._done_ms(ms(START + moment)) - done_before[machine.id]
+            worked_ms = cycles_ms[machine.id] + machine.done_ms(ms(START + moment)) - done_before[machine.id]
             assert ms(figures[machine.id].producing_seconds) == worked_ms
 
 

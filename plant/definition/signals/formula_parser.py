@@ -20,7 +20,7 @@ LONGEST: Final = 400
 """The most characters of a formula."""
 MOST_NODES: Final = 120
 """The most numbers, names, operators and calls of a formula."""
-DEEPEST: Final = 32
+DEEPEST: Final = 64
 """The most levels of nesting."""
 GREATEST_NUMBER: Final = 1e15
 GREATEST_POWER: Final = 6

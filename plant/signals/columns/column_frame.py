@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -55,6 +56,7 @@ class ColumnFrame:
         "_source",
         "_walks",
         "arithmetic",
+        "outputs",
         "values",
     )  # fmt: skip
 
@@ -62,6 +64,7 @@ class ColumnFrame:
         self._source, self._rows = source, rows
         self.arithmetic: Final[Arithmetic[Column]] = ColumnArithmetic()
         self.values: list[Column] = []
+        self.outputs: dict[str, Mapping[str, Column]] = {}
         self._situations = np.ascontiguousarray(rows.integers[:, SITUATION])
         self._elapsed_ms = (rows.times_ms - rows.integers[:, SINCE_MS]).astype(np.float64)
         self._by_machine: RowsByMachine | None = None
@@ -178,10 +181,16 @@ class ColumnFrame:
     def _local(self) -> Integers:
         """Return the local times."""
         if self._local_ms is None:
-            quarters, places = np.unique(self._rows.times_ms // QUARTER_MS, return_inverse=True)
-            offsets = [self._source.local_time.offset_ms(quarter) for quarter in quarters.tolist()]
-            self._local_ms = self._rows.times_ms + np.array(offsets, dtype=np.int64)[places]
+            self._local_ms = self._rows.times_ms + self._offsets_ms(self._rows.times_ms // QUARTER_MS)
         return self._local_ms
+
+    def _offsets_ms(self, quarters: Integers) -> Integers:
+        """Return the offsets from UTC; most blocks are within a quarter of an hour."""
+        offset_ms = self._source.local_time.offset_ms
+        if (quarters == quarters[0]).all():
+            return np.array(offset_ms(int(quarters[0])))
+        different, places = np.unique(quarters, return_inverse=True)
+        return np.array([offset_ms(quarter) for quarter in different.tolist()])[places]
 
 
 def _plant_values(source: ColumnSource, times_ms: Integers) -> tuple[list[Column], Integers]:

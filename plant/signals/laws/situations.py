@@ -101,7 +101,8 @@ class SituationIndex:
             )
             for index, (state, phase, kind) in enumerate(names)
         ]
-        self.alike = [seen.index(each) for each in seen]
+        first = {each: index for index, each in reversed([*enumerate(seen)])}
+        self.alike = [first[each] for each in seen]
 
     def index(self, situation: Situation) -> int:
         """Return the index of a situation."""

@@ -28,6 +28,7 @@ _situations: Final = st.builds(
     st.sampled_from([None, *VOCABULARY.kinds]),
     st.integers(0, 20_000),
     st.sampled_from([0, 1, 12_000]),
+    st.integers(0, 1),
 )
 
 _parts: Final = st.fixed_dictionaries(
@@ -46,26 +47,33 @@ _limits: Final = st.tuples(st.floats(-1e5, 0), st.floats(0.5, 1e5)).map(list)
 _bounded: Final = st.fixed_dictionaries({"limits": _limits})
 
 
-def _formulas(names: Sequence[str], plant: Sequence[str]) -> st.SearchStrategy[str]:
-    """Return formulas over these signals."""
-    numbers = st.sampled_from(["0", "1", "-1", "0.5", "2.75", "1e-7", "120", "1e15"])
-    known = ["age_seconds", "job_progress", "hour", *names, *(f"plant.{name}" for name in plant)]
-    leaves = st.one_of(numbers, st.sampled_from(known))
-    return st.recursive(leaves, _larger, max_leaves=8)
+_NUMBERS: Final = ("0", "1", "-1", "0.5", "2.75", "1e-7", "120", "1e15")
+_MATCHES: Final = ("state == 'running'", "phase != 'press'", "kind == 'frame'")
+_COMPARISONS: Final = tuple(f"{{}} {sign} {{}}" for sign in ("<", "<=", ">", ">=", "==", "!="))
+_FORMS: Final = (
+    *(f"({{}} {sign} {{}})" for sign in "+-*/%"),
+    *(f"({{}}) ** {power}" for power in ("0.5", "1", "1.5", "3", "6")),
+    *(f"{name}({{}})" for name in ("abs", "sqrt", "floor", "round", "decay", "-")),
+    "min({}, {})", "max({}, {})", "clip({}, {}, 7)",
+    *(f"({{}} if {each} else {{}})" for each in (*_COMPARISONS, *_MATCHES)),
+    *(f"({{}} if {_MATCHES[0]} {word} {_COMPARISONS[0]} else {{}})" for word in ("and", "or")),
+)  # fmt: skip
+"""Formulas, with {} for smaller ones. A recursive strategy of hypothesis takes a hundred times as long."""
+_DEEPEST: Final = 3
 
 
-def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    comparisons = st.builds("{} {} {}".format, inner, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), inner)
-    matches = st.sampled_from(["state == 'running'", "phase != 'press'", "kind == 'frame'"])
-    conditions = st.builds("({} {} {})".format, matches, st.sampled_from(["and", "or"]), comparisons)
-    return st.one_of(
-        st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "%"]), inner),
-        st.builds("({}) ** {}".format, inner, st.sampled_from(["0.5", "1", "1.5", "3", "6"])),
-        st.builds("{}({})".format, st.sampled_from(["abs", "sqrt", "floor", "round", "decay", "-"]), inner),
-        st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), inner, inner),
-        st.builds("clip({}, {}, 7)".format, inner, inner),
-        st.builds("({} if {} else {})".format, inner, st.one_of(comparisons, matches, conditions), inner),
-    )
+@st.composite
+def _formulas(draw: st.DrawFn, names: Sequence[str], plant: Sequence[str]) -> str:
+    """Draw a formula over these signals."""
+    leaves = ["age_seconds", "job_progress", "hour", *names, *(f"plant.{name}" for name in plant), *_NUMBERS]
+    return _formula(draw, st.sampled_from(leaves), st.sampled_from(["{}", *_FORMS]), _DEEPEST)
+
+
+def _formula(draw: st.DrawFn, leaves: st.SearchStrategy[str], forms: st.SearchStrategy[str], depth: int) -> str:
+    form = draw(forms) if depth else "{}"
+    if form == "{}":
+        return draw(leaves)
+    return form.format(*(_formula(draw, leaves, forms, depth - 1) for _ in range(form.count("{}"))))
 
 
 def _merged(*parts: dict[str, Any]) -> dict[str, Any]:

@@ -84,15 +84,31 @@ def rows_of_blocks(signals: FleetSignals, history: Iterable[Event]) -> list[list
     return rows + texts_of_block(signals)
 
 
-@settings(max_examples=80)
+def rows_of_few(signals: FleetSignals, history: Iterable[Event]) -> list[list[bytes]]:
+    """Return the texts of the rows, all pending until the end and then computed without columns."""
+    now_ms = START_MS
+    for event in history:
+        now_ms += event.after_ms
+        apply(signals, event, now_ms)
+        if event.what == "row":
+            signals.pending.add(event.slot, now_ms, advances=event.flag)
+    return signals.rows()
+
+
+@settings(max_examples=60)
 @given(declarations(plant=["outdoor", "gas_price"]), histories)
 def test_columns_have_the_bits_of_rows(declared: Declared, history: list[Event]) -> None:
     """Whatever is declared and whatever happens, a row is the same alone and in a block, wherever blocks are cut."""
     assume(not [*broken(declared, VOCABULARY, {name: {} for name in PLANT.names})])
     specs = {name: SignalSpec.model_validate(data) for name, data in declared.items()}
-    program = compile_signals(specs, VOCABULARY, "Europe/Berlin", 5000.0, PLANT)
+    variant = {
+        name: spec.model_copy(update={"base": {"else": 7.5}} if spec.base else {}) for name, spec in specs.items()
+    }
+    program = compile_signals(specs, VOCABULARY, "Europe/Berlin", 5000.0, PLANT, [variant])
 
-    assert rows_of_blocks(with_plant(program), history) == single_rows(with_plant(program), history)
+    expected = single_rows(with_plant(program), history)
+    assert rows_of_blocks(with_plant(program), history) == expected
+    assert rows_of_few(with_plant(program), history) == expected
 
 
 def test_a_block_has_the_bytes_of_its_rows() -> None:

@@ -57,7 +57,7 @@ THREE_EDGES: dict[str, Any] = {
 
 def three(flow: Mapping[str, Any] | None = None, **more: Any) -> PlantConfig:
     """Return the plant of three types: sawn pieces are pressed, pressed ones are checked. flow: other keys of it."""
-    return parse(plant_data(THREE, THREE_EDGES | (flow or {}), **(more or orders())))
+    return parse(plant_data(THREE, {**THREE_EDGES, **(flow or {})}, **(more or orders())))
 
 
 @st.composite

@@ -50,7 +50,7 @@ REFUSED: Final = {
     "1 - ~pressure": "may have only - as a sign at character 5",
     "-" * (LONGEST - 1) + "1": "must have at most 120 parts, got 400, at character 1",
     "(" * LONGEST + "1" + ")": "must have at most 400 characters, got 402, at character 401",
-    "-" * 50 + "1": "must be nested at most 32 deep at character 34",
+    "-" * 80 + "1": "must be nested at most 64 deep at character 66",
     "2 * presure": 'has an unknown name "presure" at character 5; did you mean pressure?',
     "ü + 2": 'has an unknown name "ü" at character 1; known names: pressure, temperature, age_seconds,',
     "plant.outdor": 'has an unknown signal of the plant "outdor" at character 1; did you mean plant.outdoor?',
@@ -97,6 +97,13 @@ def test_a_formula_becomes_a_tree() -> None:
     power = Power(SignalName("pressure"), 3)
 
     assert tree == Conditional(Match("state", "idle", equal=False), power, Arithmetic("+", Number(2.0), Number(3.0)))
+
+
+def test_a_sum_may_be_as_long_as_a_formula() -> None:
+    """Sixty terms are one after the other, not too deep, and are computed."""
+    signals = machines(compiled(f'a: {{formula: "{"+".join(["1"] * 60)}", limits: [0, 99]}}'))
+
+    assert signals.row(0, 1_767_225_600_000) == [b"60.0"]
 
 
 def test_without_signals_of_the_plant_the_report_names_that() -> None:
