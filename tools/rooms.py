@@ -24,9 +24,9 @@ cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.setting
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
-cli.verify: cli.verify.input cli.arguments edge.mqtt.auth edge.settings
+cli.verify: cli.verify.input cli.arguments edge.mqtt.auth edge.routing edge.settings edge.redaction
 cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition
-cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings
+cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
 cli.preflight: cli.arguments edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
 cli.exports.common: edge.routing edge.settings plant.catalogue plant.telemetry
 cli.arguments: edge.settings edge.redaction edge.timestamps
