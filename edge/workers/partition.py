@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
+from edge.observability.logs import written_aside
 from edge.runtime.reload import as_config_errors
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import Simulator
@@ -70,7 +71,8 @@ def _wait_until_built(workers: Sequence[Worker]) -> None:
 
 def _run_part(options: RunOptions, part: Settings, config: PlantConfig, is_first: bool, end: socket.socket) -> int:
     async def run() -> int:
-        return await run_worker(end, partial(Simulator, options, part, config, is_first=is_first))
+        with written_aside():
+            return await run_worker(end, partial(Simulator, options, part, config, is_first=is_first))
 
     return asyncio.run(run())
 
