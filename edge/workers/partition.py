@@ -18,7 +18,8 @@ from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
 from edge.workers.channel import receive
-from edge.workers.supervisor import Worker, WorkerSupervisor, fork
+from edge.workers.process import Worker, fork
+from edge.workers.supervisor import WorkerSupervisor
 from edge.workers.worker import run_worker
 from messages import FactoryMessageGenerator, report_source
 from plant.definition.plant_config import PlantConfig, PlantConfigError
