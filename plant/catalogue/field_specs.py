@@ -14,10 +14,10 @@ from string import Formatter
 from typing import Final
 
 from plant.catalogue.message_kinds import FieldSpec, literal_pattern
+from plant.catalogue.signal_fields import signal_field
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig
-from plant.definition.signals.bounds import last_decimal_range, widest_bounds
 from plant.machines.jobs import milliseconds
 from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
 from plant.orders import MOST_ITEMS
@@ -305,31 +305,6 @@ _JSON_TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", float
 
 def _progress(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpec:
     return FieldSpec(name, "number", meaning, minimum=0, maximum=1)
-
-
-def signal_field(key: str, name: str, machine_type: MachineType) -> FieldSpec:
-    """Return the specification of a signal in messages. key: of the message."""
-    spec = machine_type.signals[name]
-    description = spec.description or f"{name.replace('_', ' ').capitalize()}."
-    if spec.choice is not None:
-        return _text(key, description, tuple(sorted(text for text, weight in spec.choice.items() if weight)))
-    low, high = _signal_range(name, machine_type)
-    json_type = "number" if spec.places else "integer"
-    return FieldSpec(key, json_type, description, unit=spec.unit, minimum=low, maximum=high)
-
-
-def _signal_range(name: str, machine_type: MachineType) -> tuple[float | None, float | None]:
-    """Return the least and greatest number of a signal in messages; None where only its digits limit it."""
-    variants = [each.signals for each in (machine_type, *machine_type.overrides.values())]
-    spec = machine_type.signals[name]
-    if spec.counter is not None:
-        return 0, None
-    if spec.integral_of is not None:
-        rate = widest_bounds(each[spec.integral_of] for each in variants)
-        return (0 if rate.low >= 0 else None), None
-    low, high = last_decimal_range(widest_bounds(each[name] for each in variants), spec.places)
-    unit = 10**spec.places
-    return (low / unit, high / unit) if spec.places else (low, high)
 
 
 def _property_field(field: Field, context: MachineTypeContext) -> FieldSpec:
