@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plant.fleets.class_emitter import ClassEmitter
-from plant.fleets.class_layout import SequencePart, SignalPart
+from plant.fleets.class_layout import MachineSequencePart, SequencePart, SignalPart, TimestampPart
 from plant.fleets.pending_rows import PendingRows
 from plant.fleets.reporting import FORMS
 from plant.machines.machine import Machine
@@ -31,10 +32,11 @@ Integers = npt.NDArray[np.int64]
 class ColumnWriter:
     """Writes the messages of a fleet. machines: by slot."""
 
-    __slots__ = ("_emitters", "_machines", "_signals", "_texts")
+    __slots__ = ("_emitters", "_machine_numbers", "_machines", "_signals", "_texts")
 
     def __init__(self, emitters: Sequence[ClassEmitter], signals: FleetSignals, machines: Sequence[Machine]) -> None:
         self._emitters, self._signals, self._machines = emitters, signals, machines
+        self._machine_numbers: Integers = np.zeros(0, dtype=np.int64)
         self._texts: Mapping[tuple[int, str], TextColumns] = {
             (emitter.number, part.signal): signals.text_columns(part.signal, part.head)
             for emitter in emitters
@@ -47,6 +49,7 @@ class ColumnWriter:
         block = self._signals.block()
         times, slots, classes = np.array(rows.times), np.array(rows.slots), np.array(rows.classes)
         order: Integers = np.lexsort((classes, slots, times))
+        self._count_machines(order, slots, classes)
         if len(self._emitters) == 1:
             return slots[order].tolist(), self._class_messages(self._emitters[0], order, rows, block)
         messages = [_NO_MESSAGE] * len(order)
@@ -60,16 +63,26 @@ class ColumnWriter:
                 messages[place] = message
         return slots[order].tolist(), messages
 
+    def _count_machines(self, order: Integers, slots: Integers, classes: Integers) -> None:
+        """Number the messages that have a number among all those of a machine."""
+        counting = [emitter.number for emitter in self._emitters if emitter.layout.counts_machine]
+        if counting:
+            rows = order[np.isin(classes[order], counting)]
+            self._machine_numbers = np.zeros(len(order), dtype=np.int64)
+            self._machine_numbers[rows] = _next_counts(self._emitters[0].machine_counts, slots[rows])
+
     def _class_messages(
         self, emitter: ClassEmitter, order: Integers, rows: PendingRows, block: SignalBlock
     ) -> list[Message]:
         """Return the messages of some rows of one class, in that order."""
         places = order.tolist()
         slots, times, forms = ([*map(values.__getitem__, places)] for values in (rows.slots, rows.times, rows.forms))
-        counts = _next_counts(emitter, np.array(slots))
+        counts = _next_counts(emitter.counts, np.array(slots)).tolist()
         measured = np.array(rows.measured)[order]
         texts = [*map(rows.texts.__getitem__, places)]
-        columns = [*emitter.prefix.columns(times), *self._columns(emitter, texts, counts, measured, block)]
+        numbers = self._machine_numbers[order] if emitter.layout.counts_machine else order
+        varying = times, counts, numbers.tolist()
+        columns = [*emitter.prefix.columns(times), *self._columns(emitter, texts, varying, measured, block)]
         payloads = map(b"".join, zip(*columns, strict=True))
         sources, stations = map(emitter.sources.__getitem__, slots), map(emitter.stations.__getitem__, slots)
         fields = zip(repeat(emitter.kind), sources, stations, times, counts, payloads)
@@ -81,11 +94,12 @@ class ColumnWriter:
         self,
         emitter: ClassEmitter,
         texts: Sequence[tuple[bytes, ...]],
-        counts: Sequence[int],
+        varying: tuple[Sequence[int], Sequence[int], Sequence[int]],
         measured: Integers,
         block: SignalBlock,
     ) -> Iterator[Iterable[bytes]]:
-        """Yield the texts of each part of the messages, row by row."""
+        """Yield the texts of each part of the messages, row by row. varying: times, and both numbers of messages."""
+        times, counts, numbers = varying
         machine_texts = iter(zip(*texts, strict=True))
         names = self._signals.program.names
         for part in emitter.layout.parts:
@@ -96,13 +110,17 @@ class ColumnWriter:
                 yield from self._texts[emitter.number, part.signal].of(digits)
             elif isinstance(part, SequencePart):
                 yield [b"%b%d" % (part.head, count) for count in counts]
+            elif isinstance(part, MachineSequencePart):
+                yield [b"%b%d" % (part.head, number) for number in numbers]
+            elif isinstance(part, TimestampPart):
+                yield from part.timestamp.columns(times)
             else:
                 yield [part] * len(counts)
 
 
-def _next_counts(emitter: ClassEmitter, slots: Integers) -> list[int]:
+def _next_counts(counted: array[int], slots: Integers) -> Integers:
     """Count messages of machines, and return the number of each. slots: in the order of messages."""
-    counts = np.asarray(emitter.counts)
+    counts = np.asarray(counted)
     order = np.argsort(slots, kind="stable")
     in_order = slots[order]
     begins = np.flatnonzero(np.append(True, in_order[1:] != in_order[:-1]))
@@ -110,5 +128,4 @@ def _next_counts(emitter: ClassEmitter, slots: Integers) -> list[int]:
     numbers = np.empty(len(slots), dtype=np.int64)
     numbers[order] = counts[in_order] + 1 + np.arange(len(slots)) - np.repeat(begins, repeats)
     counts[in_order[begins]] += repeats
-    found: list[int] = numbers.tolist()
-    return found
+    return numbers

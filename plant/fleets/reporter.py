@@ -67,7 +67,7 @@ class Reporter:
 
     __slots__ = (
         "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_steadiness", "_wake_ups", "_window_ms",
-        "_writer", "emitters", "measurements", "periods_ms", "reports_events",
+        "_writer", "emitters", "machine_counts", "measurements", "periods_ms", "reports_events",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +81,8 @@ class Reporter:
         machine_type = runtime.machine_type
         self._machines, self._numbers = machines, numbers
         self.measurements: Final = measurements_of(machine_type, config, plant)
-        self.emitters = [*_emitters(machine_type, config, machines)]
+        self.machine_counts = array("q", bytes(8 * len(machines)))
+        self.emitters = [*_emitters(machine_type, config, machines, self.machine_counts)]
         self.periods_ms: Final = [each.period_ms for each in self.emitters if each.period_ms < NEVER]
         self._reports_each_job = runtime.reports_each_job
         self.reports_events: Final = self._reports_each_job or any(each.on_change for each in machine_type.messages)
@@ -101,6 +102,7 @@ class Reporter:
         for emitter in self.emitters:
             self._start_class(emitter, earlier, kept, now_ms)
         if isinstance(earlier, Reporter):
+            self.machine_counts[: len(earlier.machine_counts)] = earlier.machine_counts
             self._extra += (each for each in earlier._extra if each.machine.number in self._numbers)  # noqa: SLF001 - of the same class
         if slower and not self._reports_each_job:
             late = (machine for machine in self._machines[:kept] if machine.finished is not NO_JOB)
@@ -154,11 +156,12 @@ class Reporter:
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""
-        counts = [each.counts[:] for each in self.emitters]
+        counts, machine_counts = [each.counts[:] for each in self.emitters], self.machine_counts[:]
 
         def restore() -> None:
             for emitter, before in zip(self.emitters, counts, strict=True):
                 emitter.counts[:] = before
+            self.machine_counts[:] = machine_counts
 
         return restore
 
@@ -323,10 +326,12 @@ class Reporter:
             machine.reported_job, machine.finished = machine.job, NO_JOB
 
 
-def _emitters(machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine]) -> Iterator[ClassEmitter]:
+def _emitters(
+    machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine], machine_counts: array[int]
+) -> Iterator[ClassEmitter]:
     shown = [name for name, spec in machine_type.signals.items() if spec.shown]
     for number, each in enumerate(machine_type.messages):
         traced = traced_fields(config, machine_type) if number == 0 else ()
         layout = ClassLayout(each.timestamp, (*each.fields, *traced))
         period_ms = milliseconds(config.class_period_seconds(each))
-        yield ClassEmitter(number, each, layout, period_ms, shown, machines)
+        yield ClassEmitter(number, each, layout, period_ms, shown, machines, machine_counts)

@@ -31,7 +31,7 @@ class TimestampPrefix:
 
     def __init__(self, key: str | None = "timestamp", form: str = "rfc3339") -> None:
         self._form = form
-        self._head = "" if key is None else f"{{{json.dumps(key, ensure_ascii=False)}:"
+        self._head = b"" if key is None else b"{%b:" % json.dumps(key, ensure_ascii=False).encode()
         self.milliseconds = _NOTHING if key is None else _MILLISECONDS[form]
         self._hour_began = NEVER
         self._hour = b""
@@ -53,8 +53,20 @@ class TimestampPrefix:
         if not self._head:
             return b""
         if not self._form.startswith("rfc3339"):
-            return f"{self._head}{second}".encode()
+            return self._head + b"%d" % second
         if not 0 <= second - self._hour_began < len(_SECONDS):
             self._hour_began = second - second % len(_SECONDS)
-            self._hour = f'{self._head}"{EPOCH + timedelta(seconds=self._hour_began):%Y-%m-%dT%H}:'.encode()
+            moment = EPOCH + timedelta(seconds=self._hour_began)
+            self._hour = self._head + f'"{moment:%Y-%m-%dT%H}:'.encode()
         return self._hour + _SECONDS[second - self._hour_began]
+
+
+class TimestampValue(TimestampPrefix):
+    """An encoder of the timestamp within a message. head: the constant text before it, which is not empty."""
+
+    __slots__ = ()
+
+    def __init__(self, head: bytes, form: str) -> None:
+        super().__init__("", form)
+        self._head = head
+        self.milliseconds = tuple(text.removesuffix(b",") for text in _MILLISECONDS[form])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
-from plant.definition.machine_types.field_sources import Field
+from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 
@@ -191,8 +191,13 @@ class MachineType:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has no signals, and only one class of messages, which does not report changes."""
-        return not self.signals and len(self.messages) == 1 and not self.main.on_change
+        """Whether it has no signals, and one class of messages, which reports no changes and begins with the time."""
+        sources = {field.source for field in self.main.fields}
+        return (
+            not (self.signals or self.main.on_change)
+            and len(self.messages) == 1
+            and sources.isdisjoint((FieldSource.TIMESTAMP, FieldSource.MACHINE_SEQUENCE))
+        )
 
     @property
     def main(self) -> MessageClass:
