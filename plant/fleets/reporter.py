@@ -313,7 +313,7 @@ class Reporter:
         if self._writer is None:
             from plant.fleets.column_messages import ColumnWriter  # noqa: PLC0415  needs numpy
 
-            self._writer = ColumnWriter(self.emitters, measurements.signals, self._machines)
+            self._writer = ColumnWriter(self.emitters, measurements.signals, len(self._machines))
         return self._writer
 
     def _append(self, machine: Machine, emitter: ClassEmitter, time_ms: int, form: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -40,13 +39,6 @@ class TimestampPrefix:
         """Return the beginning of a message of that time."""
         second, ms = divmod(time_ms, 1000)
         return self.second(second) + self.milliseconds[ms]
-
-    def columns(self, times_ms: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
-        """Return the beginnings of many messages in two parts: up to the second, and the rest."""
-        seconds = [time_ms // 1000 for time_ms in times_ms]
-        until_second = {second: self.second(second) for second in set(seconds)}
-        milliseconds = self.milliseconds
-        return [*map(until_second.__getitem__, seconds)], [milliseconds[time_ms % 1000] for time_ms in times_ms]
 
     def second(self, second: int) -> bytes:
         """Return the beginning up to the second. second: counted since 1970."""
