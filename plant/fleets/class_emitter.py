@@ -22,7 +22,7 @@ class ClassEmitter:
     number: its place among the classes of its type.  period_ms: of the regular messages; infinite without them.
     ring: of the regular messages, if there are any.
     sources, stations: of each machine's messages, by slot.
-    counts: messages so far, by slot, also of machines that are gone.  machine_counts: of several classes together.
+    counts: messages so far, by slot.  machine_counts: the same over several classes together.
     ring_slots: of the machines in the ring.  steady_texts: by slot, the texts of machines to which nothing happens.
     signals: the place of each of its signals among all that are shown, in the order of the message.
     """
@@ -55,7 +55,7 @@ class ClassEmitter:
         self.steady_texts: list[tuple[bytes, ...]] = [()] * len(machines)
 
     def keep_counts(self, counts: Sequence[int]) -> None:
-        """Continue counts of the same class from before a reload; a machine that is added again continues its own."""
+        """Continue the counts of the first machines in the same class from before a reload."""
         self.counts[: len(counts)] = array("q", counts)
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:

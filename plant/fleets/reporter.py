@@ -182,6 +182,15 @@ class Reporter:
         """Return the number of messages so far of each machine in a class, by its name."""
         return next((each.counts for each in self.emitters if each.message_class.name == name), ())
 
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names of its classes of messages."""
+        return [each.message_class.name for each in self.emitters]
+
+    def set_count(self, name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""
+        next(each for each in self.emitters if each.message_class.name == name).counts[slot] = count
+
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Record another state, and report it."""
         slot = self._slot(machine)
@@ -211,7 +220,7 @@ class Reporter:
     def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:
         name = emitter.message_class.name
         counts = earlier.counts_of(name) if earlier else ()
-        emitter.keep_counts(counts)
+        emitter.keep_counts(counts[:kept])
         if emitter.period_ms < NEVER:
             ring = earlier.ring_of(name) if earlier else None
             emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, name)

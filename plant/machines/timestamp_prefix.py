@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -62,3 +63,10 @@ class TimestampValue(TimestampPrefix):
         super().__init__("", form)
         self._head = head
         self.milliseconds = tuple(text.removesuffix(b",") for text in _MILLISECONDS[form])
+
+    def columns(self, times_ms: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
+        """Return the timestamps of many messages in two parts: up to the second, and the rest."""
+        seconds = [time_ms // 1000 for time_ms in times_ms]
+        until_second = {second: self.second(second) for second in set(seconds)}
+        rests = [self.milliseconds[time_ms % 1000] for time_ms in times_ms]
+        return [*map(until_second.__getitem__, seconds)], rests
