@@ -28,6 +28,8 @@ from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
 from tests.support.processes.waiting import wait_until
 
 NO_HTTP = ["--http-port", "0"]
+NOBODY = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+"""Flags that lead to a port on which nothing listens."""
 BLOCK = re.compile(
     r"📊 Statistics \(Uptime: \d+s\)\n"
     r"   Messages Sent: (\d+)\n"
@@ -271,14 +273,50 @@ def test_a_bounded_run_ends_when_all_is_acknowledged(broker: SandboxBroker) -> N
 
 def test_a_bounded_run_that_cannot_deliver_says_so() -> None:
     """Without a broker the run ends after the time for draining, with 1, and every message is counted as failed."""
-    with DaemonProcess(
-        "--count", "2", "--drain-seconds", "0.2", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none",
-        *NO_HTTP,
-    ) as daemon:  # fmt: skip
+    with DaemonProcess("--count", "2", "--drain-seconds", "0.2", *NOBODY, *NO_HTTP) as daemon:
         assert daemon.wait() == 1
 
     assert final_block(daemon) == (0, 2, 0)
     assert "cannot reach localhost:1" in daemon.log
+    assert "never connected, dropping the queued messages count=2" in daemon.log
+
+
+def test_a_broker_that_never_came_is_not_waited_for_after_a_run_longer_than_the_drain() -> None:
+    """It had DRAIN_SECONDS from the start of the run."""
+    flags = ["--duration", "2", "--drain-seconds", "1.5", *NOBODY, *NO_HTTP]
+    with DaemonProcess(*flags) as daemon:
+        daemon.says("retrying in")
+        started = time.monotonic()
+        assert daemon.wait() == 1
+
+    assert time.monotonic() - started < 3
+    assert "never connected, dropping the queued messages count=" in daemon.log
+    assert "drain timed out" not in daemon.log
+
+
+def test_a_short_run_waits_for_a_broker_that_starts_later() -> None:
+    """Whoever starts both at once need not know which of them is quicker."""
+    port = free_port()
+    flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+    with DaemonProcess("--count", "2", "--speed", "max", *flags, *NO_HTTP) as daemon:
+        daemon.says("retrying in")
+        with running(SandboxBroker(Listener(port=port))):
+            assert daemon.wait() == 0
+
+    assert final_block(daemon) == (2, 0, 0)
+
+
+def test_a_signal_ends_the_wait_of_a_complete_run_for_its_broker() -> None:
+    """The work is complete, and the user wants it to end."""
+    flags = ["--count", "2", "--speed", "max", "--drain-seconds", "60", *NOBODY, *NO_HTTP]
+    with DaemonProcess(*flags) as daemon:
+        daemon.says("retrying in")
+        started = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 1
+
+    assert time.monotonic() - started < 3
+    assert "never connected, dropping the queued messages count=2" in daemon.log
 
 
 def test_a_duration_is_kept(broker: SandboxBroker, plant_file: Path) -> None:
@@ -318,8 +356,7 @@ def test_a_second_signal_ends_at_once(broker: SandboxBroker) -> None:
 
 def test_a_signal_before_any_connection_waits_for_nothing() -> None:
     """A broker that was never there will acknowledge nothing: what is queued is dropped; the end says why."""
-    nobody = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
-    with DaemonProcess(*nobody, *NO_HTTP, "--stats-interval", "0.2") as daemon:
+    with DaemonProcess(*NOBODY, "--drain-seconds", "60", *NO_HTTP, "--stats-interval", "0.2") as daemon:
         daemon.says("retrying in")
         daemon.says("Queue Depth: [1-9]")
         started = time.monotonic()
