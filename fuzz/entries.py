@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random  # noqa: TID251 - makes the plants; no part of one
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ _PERIOD_FORMS: Final = ("rfc3339", "epoch_ms", "epoch_s")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the plants may have. nested: objects in messages.  sequence: numbers of messages.  coupled: flow, calendar."""
+    """What plants may have. nested: objects in messages.  sequence: numbers of messages.  coupled: flow, calendar."""
 
     nested: bool = True
     sequence: bool = True
@@ -121,14 +122,14 @@ def _global(chance: Random) -> Data:
 
 
 def _flow(chance: Random, keys: Sequence[str]) -> Data:
-    """Return a flow through types that have jobs, in order: each works on the pieces of the one before, or assembles."""
+    """Return a flow through types that have jobs, in order: each works on pieces of the one before, or assembles."""
     if len(keys) < 2:
         return {}
     made: Data = {
         "buffers": dict.fromkeys(keys, chance.choice((2, 1, 5))),
         "initial_fill": chance.choice((0.5, 0.0, 1.0)),
     }
-    for before, key in zip(keys, keys[1:], strict=False):
+    for before, key in pairwise(keys):
         if _maybe(chance):
             made.setdefault("assembles", {})[key] = {before: chance.choice((1, 2))}
         else:

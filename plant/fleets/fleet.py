@@ -213,7 +213,7 @@ class Fleet:
             self.accounts.end_stay(machine, now_ms)
 
     def _keep_counts(self, kept: int, names: Sequence[str] = ()) -> None:
-        """Keep the counts of messages of the machines after the first ones, and those of classes without these names."""
+        """Keep the counts of messages of the machines after the first, and of the classes without these names."""
         earlier = self.reporting
         for name in earlier.class_names if earlier else ():
             first = kept if name in names else 0
