@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from plant.calendar import PlannedStops
 from plant.definition.plant_config import PlantConfig
 from plant.event_queue import EventQueue, Participant
 from plant.fleets.fleet import Fleet
-from plant.fleets.fleet_measurements import plant_signals
 from plant.forecast.rate_forecast import forecast
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook
+
+if TYPE_CHECKING:
+    from plant.signals.fleet_signals import FleetSignals
 
 
 class Present(NamedTuple):
@@ -113,7 +115,7 @@ class PlantParts:
         participants = (*(part for part, wanted in own if wanted), *self.external)
         self._add_fleets(config)
         self._planned_stops.apply(config.calendar, now_ms)
-        signals = plant_signals(config, self._seed)
+        signals = _plant_signals(config, self._seed)
         for fleet in self.fleets:
             fleet.apply(config, now_ms, signals, coupled=bool(participants))
         self._planned_stops.advance_to(now_ms)  # for machines that are new
@@ -149,3 +151,12 @@ class PlantParts:
     def _build_event_queue(self, orders: OrdersApplied) -> EventQueue | None:
         """Return what advances machines that depend on each other or on a participant, where there are any."""
         return EventQueue(self.fleets, orders.participants) if orders.participants else None
+
+
+def _plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals | None:
+    """Return the signals of the plant; None if it has none."""
+    if not config.plant_signals:
+        return None
+    from plant.fleets.fleet_measurements import plant_signals  # noqa: PLC0415  signals need some megabytes
+
+    return plant_signals(config, seed)

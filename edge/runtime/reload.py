@@ -24,6 +24,10 @@ log = logging.getLogger("reload")
 _LONGEST_SHOWN = 200
 
 
+class NotApplied(Exception):
+    """A valid configuration cannot be applied now; the text says why."""
+
+
 class LoadedPlant(NamedTuple):
     """A configuration, the digest of the file it comes from, and whether that file can be read again."""
 
@@ -136,6 +140,8 @@ def as_config_errors(path: Path) -> Iterator[None]:
         yield
     except PlantConfigError:
         raise
+    except NotApplied as error:
+        raise PlantConfigError([_error(path, f"cannot be applied now: {error}")]) from None
     except Exception as error:
         lines = str(error).splitlines() or [""]
         what = f"cannot be used: {type(error).__name__}: {lines[0][:_LONGEST_SHOWN]}".removesuffix(": ")

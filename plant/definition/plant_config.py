@@ -195,8 +195,11 @@ class PlantConfig(Spec):
         return self._count_of_entry(key) if counted is None else counted
 
     def _count_of_entry(self, key: str) -> int:
+        """Return the number of machines of a type that machine_counts does not have: none without an entry."""
+        if key not in self.message_types.entries:
+            return 0
         usual: int = library()[key].entry.get("count", 1) if key in library() else 1
-        count: int = self.message_types.entries.get(key, {}).get("count", usual)
+        count: int = self.message_types.entries[key].get("count", usual)
         return count
 
     def place_of_results(self, key: str) -> str:

@@ -6,20 +6,21 @@ import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.fleets.fleet_measurements import measurements_of
 from plant.fleets.plain_reporter import PlainReporter
-from plant.fleets.reporter import Reporter, is_measured
 from plant.fleets.reporting import FOR_JOB, DueMessage, Reporting
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import TRACE, TypeRuntimes
 from plant.machines.states import NEVER
 from plant.oee_accounting import OeeAccounts, Span
 from plant.random_stream import RandomStream
-from plant.signals.fleet_signals import FleetSignals
 from plant.telemetry import KindOee, MachineOee, MachineTypeInfo, Message
+
+if TYPE_CHECKING:
+    from plant.signals.fleet_signals import FleetSignals
 
 
 class Fleet:
@@ -35,6 +36,7 @@ class Fleet:
         "_first_number",
         "_is_configured",
         "_number_step",
+        "_only_kind",
         "_seed",
         "accounts",
         "key",
@@ -48,6 +50,7 @@ class Fleet:
     def __init__(self, machine_type: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
         self.key, self.machine_type, self._seed = machine_type.key, machine_type, seed
         self._first_number, self._number_step = shard
+        self._only_kind = _only_kind(machine_type)
         self.accounts = OeeAccounts(
             shards=self._number_step, good=machine_type.good, planned_stops=machine_type.planned_stops
         )
@@ -93,7 +96,7 @@ class Fleet:
         self._remove(self.machines[len(numbers) :], now_ms)
         self.accounts.resize(max(numbers, default=-1))
         if machine_type:
-            self.machine_type = machine_type
+            self.machine_type, self._only_kind = machine_type, _only_kind(machine_type)
             self.accounts.good, self.accounts.planned_stops = machine_type.good, machine_type.planned_stops
             self.message_counts.update(dict.fromkeys((each.kind for each in machine_type.messages), 0))
             self._apply_machine_type(machine_type, config, numbers, now_ms, plant, coupled=coupled)
@@ -110,8 +113,11 @@ class Fleet:
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time and machine number."""
-        messages = self.reporting.messages_until(until_ms) if self.reporting else []
-        self._count(messages)
+        if self.reporting is None:
+            return []
+        messages = self.reporting.messages_until(until_ms)
+        if messages:
+            self._count(messages)
         return messages
 
     def schedule(self, until_ms: int) -> Iterator[DueMessage]:
@@ -153,21 +159,18 @@ class Fleet:
     @property
     def is_measured(self) -> bool:
         """Whether dropped messages have to be computed, because what they report accumulates."""
-        return isinstance(self.reporting, Reporter)
+        return self.reporting is not None and self.reporting.accumulates
 
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """Let the messages within not count: their numbers are given again."""
         results, counts = self.results.copy(), self.message_counts.copy()
-        of_machines = [machine.message_count for machine in self.machines]
-        restore = self.reporting.restore_counts() if isinstance(self.reporting, Reporter) else None
+        restore = self.reporting.restore_counts() if self.reporting else None
         yield
         self.results.clear()
         self.results.update(results)
         self.message_counts.clear()
         self.message_counts.update(counts)
-        for machine, count in zip(self.machines, of_machines, strict=True):
-            machine.message_count = count
         if restore:
             restore()
 
@@ -198,8 +201,8 @@ class Fleet:
         return KindOee(*figures, self.key, len(machines))
 
     def _count(self, messages: Sequence[Message]) -> None:
-        if len(self.machine_type.messages) == 1:
-            self.message_counts[self.machine_type.main.kind] += len(messages)
+        if self._only_kind:
+            self.message_counts[self._only_kind] += len(messages)
         else:
             self.message_counts.update(message.kind for message in messages)
 
@@ -231,9 +234,10 @@ class Fleet:
                 machine.redraw_state(now_ms)
         self.machines = kept + self._create(runtimes, numbers[len(kept) :], now_ms)
         earlier = self.reporting if self._is_configured else None
-        if is_measured(machine_type):
-            measurements = measurements_of(machine_type, config, plant)
-            reporter = Reporter(runtime, config, self.machines, numbers, measurements)
+        if not machine_type.is_plain:
+            from plant.fleets.reporter import Reporter  # noqa: PLC0415  signals need some megabytes
+
+            reporter = Reporter(runtime, config, self.machines, numbers, plant)
             reporter.start(earlier, len(kept), now_ms, slower=slower, coupled=coupled)
             self.reporting = reporter
             for each in runtimes.all:
@@ -254,3 +258,8 @@ class Fleet:
         for number in numbers:
             created[number].message_count = self._counts_of_removed.pop(number, 0)
         return [created[number] for number in numbers]
+
+
+def _only_kind(machine_type: MachineType) -> str:
+    """Return the kind of the messages of a type with only one class, otherwise an empty text."""
+    return machine_type.main.kind if len(machine_type.messages) == 1 else ""

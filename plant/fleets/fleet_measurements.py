@@ -172,6 +172,7 @@ def measurements_of(
         period_ms if period_ms < NEVER else 0.0,
         plant.program if plant else None,
         [machine_type.overrides[number].signals for number in _differing(machine_type)],
+        machine_type.model,
     )
     return FleetMeasurements(machine_type, program, plant, advancing)
 
@@ -182,10 +183,8 @@ def _differing(machine_type: MachineType) -> list[int]:
     return [number for number, each in sorted(overrides) if each.signals != machine_type.signals]
 
 
-def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals | None:
-    """Return the signals of the plant; None if it has none."""
-    if not config.plant_signals:
-        return None
+def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals:
+    """Return the signals of the plant."""
     signals = FleetSignals(compile_signals(config.plant_signals, Vocabulary(), config.time_zone))
     signals.begin(0, bytes(RandomStream(seed, _PLANT)), Situation(""), 0)
     return signals

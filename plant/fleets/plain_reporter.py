@@ -6,7 +6,7 @@ Where jobs may be shorter than the period of regular messages, each finished job
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -88,6 +88,18 @@ class PlainReporter:
         """Return what was collected since the last call, in order."""
         collected, self._collected = self._collected, []
         return collected
+
+    accumulates: Final = False
+
+    def restore_counts(self) -> Callable[[], None]:
+        """Return what sets the numbers of messages back to those of now."""
+        counts = [machine.message_count for machine in self.machines]
+
+        def restore() -> None:
+            for machine, count in zip(self.machines, counts, strict=True):
+                machine.message_count = count
+
+        return restore
 
     def skip_to(self, until_ms: int) -> None:
         """Drop the messages up to a time, to which the machines have advanced."""
@@ -179,8 +191,8 @@ class PlainReporter:
         return messages
 
     def _message_at(self, machine: Machine, time_ms: int, form: type[Message]) -> Message:
-        machine.message_count += 1
         payload = self._timestamp_prefix(time_ms) + (machine.body or machine.runtime.encode_body(machine, time_ms))
+        machine.message_count += 1
         return form(self._class.kind, machine.id, machine.station, time_ms, machine.message_count, payload)
 
 

@@ -18,7 +18,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.fleets.class_emitter import ClassEmitter, DuePlaces
 from plant.fleets.class_layout import ClassLayout
-from plant.fleets.fleet_measurements import FleetMeasurements
+from plant.fleets.fleet_measurements import FleetMeasurements, measurements_of
 from plant.fleets.pending_rows import NOT_MEASURED, PendingRows
 from plant.fleets.phase_ring import PhaseRing, renewed_ring
 from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, FORMS, REGULAR, Collected, DueMessage, Reporting
@@ -26,6 +26,7 @@ from plant.machines.jobs import NO_JOB, Job, milliseconds
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import MachineTypeRuntime, traced_fields
 from plant.machines.states import NEVER
+from plant.signals.fleet_signals import FleetSignals
 from plant.telemetry import Message
 
 if TYPE_CHECKING:
@@ -42,11 +43,6 @@ _FIRST_REPORTS_MS: Final = 1000
 _TIME: Final = attrgetter("time_ms")
 _IN_ORDER: Final = itemgetter(0, 1, 2)
 """Sorts what is due by time, number of the machine, and class."""
-
-
-def is_measured(machine_type: MachineType) -> bool:
-    """Return whether a type has signals, or more to report than one class of regular messages."""
-    return bool(machine_type.signals) or len(machine_type.messages) > 1 or machine_type.main.on_change
 
 
 class Steadiness:
@@ -66,7 +62,7 @@ class Reporter:
     """The messages of the machines of one type, and what is to be recorded at their events.
 
     machines: by slot, which is the place of a machine in its fleet.  numbers: theirs.
-    measurements: their signals, if they have any.
+    measurements: their signals, if they have any.  plant: the signals of the plant, if it has any.
     """
 
     __slots__ = (
@@ -80,10 +76,11 @@ class Reporter:
         config: PlantConfig,
         machines: Sequence[Machine],
         numbers: range,
-        measurements: FleetMeasurements | None,
+        plant: FleetSignals | None,
     ) -> None:
         machine_type = runtime.machine_type
-        self._machines, self._numbers, self.measurements = machines, numbers, measurements
+        self._machines, self._numbers = machines, numbers
+        self.measurements: Final = measurements_of(machine_type, config, plant)
         self.emitters = [*_emitters(machine_type, config, machines)]
         self.periods_ms: Final = [each.period_ms for each in self.emitters if each.period_ms < NEVER]
         self._reports_each_job = runtime.reports_each_job
@@ -149,6 +146,8 @@ class Reporter:
         numbers = (self._numbers[slot] for slot in slots)
         pairs = zip(numbers, messages, strict=True)
         return [Collected(message.time_ms, number, message) for number, message in pairs]
+
+    accumulates: Final = True
 
     def skip_to(self, until_ms: int) -> None:
         """Do nothing: dropped messages are computed before, as what they report may accumulate."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, Self
 
 from plant.fleets.phase_ring import PhaseRing
@@ -41,6 +41,7 @@ class Reporting(Protocol):
     next_ms: the next time at which a message may be due; NEVER without machines.
     reports_events: whether a message may be due at any event of a machine, such as each finished job.
     periods_ms: of its classes of messages.
+    accumulates: whether dropped messages have to be computed, because what they report accumulates.
     """
 
     @property
@@ -49,6 +50,9 @@ class Reporting(Protocol):
     def reports_events(self) -> bool: ...  # noqa: D102
     @property
     def periods_ms(self) -> Sequence[float]: ...  # noqa: D102
+
+    @property
+    def accumulates(self) -> bool: ...  # noqa: D102
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine number and class."""
@@ -67,6 +71,9 @@ class Reporting(Protocol):
 
     def skip_to(self, until_ms: int) -> None:
         """Drop the messages up to a time, to which the machines have advanced."""
+
+    def restore_counts(self) -> Callable[[], None]:
+        """Return what sets the numbers of messages back to those of now."""
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> Self:
         """Return the same for some of the machines; it shares everything else."""

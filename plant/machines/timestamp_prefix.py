@@ -13,6 +13,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS: Final = tuple(b"%02d:%02d" % divmod(second, 60) for second in range(3600))
 _MILLISECONDS: Final = {
     "rfc3339": tuple(b'.%03dZ",' % ms for ms in range(1000)),
+    "rfc3339_s": (b'Z",',) * 1000,
     "epoch_ms": tuple(b"%03d," % ms for ms in range(1000)),
     "epoch_s": tuple(b".%03d," % ms for ms in range(1000)),
 }
@@ -22,7 +23,7 @@ _NOTHING: Final = (b"",) * 1000
 class TimestampPrefix:
     """An encoder of the beginning of a message, `{"timestamp":"2026-01-31T14:22:05.250Z",`; it caches the hour.
 
-    key: of the timestamp; None where messages have none.  form: rfc3339, epoch_ms or epoch_s.
+    key: of the timestamp; None where messages have none.  form: rfc3339, rfc3339_s, epoch_ms or epoch_s.
     milliseconds: the part after the second, by millisecond.
     """
 
@@ -51,7 +52,7 @@ class TimestampPrefix:
         """Return the beginning up to the second. second: counted since 1970."""
         if not self._head:
             return b""
-        if self._form != "rfc3339":
+        if not self._form.startswith("rfc3339"):
             return f"{self._head}{second}".encode()
         if not 0 <= second - self._hour_began < len(_SECONDS):
             self._hour_began = second - second % len(_SECONDS)

@@ -38,8 +38,10 @@ def document() -> dict[str, Any]:
     """Return the JSON Schema of the plant's YAML."""
     schema = schema_of(PlantConfig)
     types = schema["properties"]["message_types"]
-    types["properties"] |= {key: _library_type(key, known) for key, known in library().items()}
-    types["additionalProperties"] = {**schema_of(MachineEntry), "description": "A machine type of one's own."}
+    types["properties"] |= {key: _library_type(key, known) for key, known in library().items() if known.spellings}
+    others = ", ".join(key for key, known in library().items() if not known.spellings)
+    about = f"A machine type of one's own, or another one of the library: {others}."
+    types["additionalProperties"] = {**schema_of(MachineEntry), "description": about}
     about = "A simulated plant: which machines there are, what they make, and how often they send messages."
     return {"$schema": DRAFT, "title": "message_structure.yaml", **schema, "description": about}
 

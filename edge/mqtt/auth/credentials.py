@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from edge.blocking import read_small, run_aside
+from edge.redaction import protect
 from edge.settings.loader import AuthMethod, Settings
 
 _LONGEST_SECRET = 65_535
@@ -122,15 +123,18 @@ def read_secret(file: SecretFile, note: Note = lambda _file: None) -> bytes:
 
 def read_password(settings: Settings, note: Note = lambda _file: None) -> bytes | None:
     """Return the password, from its file or as it was set; raise CredentialsUnavailable if the file has none."""
-    file = password_file(settings)
-    if file is not None:
-        return read_secret(file, note)
-    return settings.mqtt_password.get_secret_value() if settings.mqtt_password else None
+    file, given = password_file(settings), settings.mqtt_password
+    password = read_secret(file, note) if file else given.get_secret_value() if given else None
+    if password is not None:
+        protect(password)
+    return password
 
 
 def read_token(file: SecretFile, note: Note = lambda _file: None) -> Token:
     """Return the service account token from its file; raise CredentialsUnavailable if there is none."""
-    return Token.parse(read_secret(file, note))
+    token = Token.parse(read_secret(file, note))
+    protect(token.raw)
+    return token
 
 
 @dataclass(frozen=True, slots=True)

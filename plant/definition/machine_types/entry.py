@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 
 from plant.definition.document.errors import describe_value
 from plant.definition.document.value_types import (
+    ClassTopic,
     CountRange,
     FactorRange,
     Increment,
@@ -70,12 +71,15 @@ def _class_name(name: str) -> str:
 
 Fields = ListOf[Any]
 Qos = Annotated[int, Field(ge=0, le=1)]
-TimestampForm = Literal["rfc3339", "epoch_ms", "epoch_s"]
+TimestampForm = Literal["rfc3339", "rfc3339_s", "epoch_ms", "epoch_s"]
 ClassName = Annotated[str, AfterValidator(_class_name)]
 _FIELDS: Final = "Keys of the messages in order: a name, {key: name}, or {key: {...}} for an object [all]."
 _QOS: Final = "Quality of service of the messages, 0 or 1 [MQTT_QOS]."
 _RETAIN: Final = "true: the broker keeps the last message of each topic for new subscribers [false]."
-_TIMESTAMP: Final = "Form of the timestamp: rfc3339, epoch_ms (a whole number) or epoch_s (a number) [rfc3339]."
+_TIMESTAMP: Final = (
+    "Form of the timestamp: rfc3339, rfc3339_s (in whole seconds), epoch_ms (a whole number) or epoch_s (a number)"
+    " [rfc3339]."
+)
 
 
 class StateEntry(Spec):
@@ -171,7 +175,7 @@ class MessageEntry(Spec):
     """A class of messages of a machine type. What is left out is as the entry has it."""
 
     fields: Fields | None = Field(None, description=_FIELDS)
-    topic: Topic | None = Field(
+    topic: ClassTopic | None = Field(
         None, description="MQTT topic, over the same names and {class} [the type's topic, / and the class]."
     )
     report_seconds: PeriodSeconds | None = Field(
@@ -238,6 +242,9 @@ class MachineEntry(Spec):
     machine_id: MachineId | None = Field(
         None, description="The machines' ids, over {number} or {number:02d} [the key in capitals, and -{number:02d}]."
     )
+    first_number: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
+        None, description="What {number} begins with [1]."
+    )
     frequency_weight: Weight | None = Field(
         None,
         description="Rate of messages: each machine sends one every base_interval * 10 / frequency_weight seconds, and "
@@ -276,6 +283,9 @@ class MachineEntry(Spec):
     )
     signals: dict[Name, SignalSpec] | None = Field(
         None, description="What the machines measure or count, each by its name; see the table of signals."
+    )
+    model: Name | None = Field(
+        None, description="A model in Python, whose outputs are signals with `output`; see the list of models."
     )
     fields: Fields | None = Field(None, description=_FIELDS)
     qos: Qos | None = Field(None, description=_QOS)

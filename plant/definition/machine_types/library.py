@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -25,8 +26,9 @@ class LibraryType(NamedTuple):
 
 @cache
 def library() -> Mapping[str, LibraryType]:
-    """Return the types of the library by key."""
-    return {key: _read(dict(entry)) for types in sections("message_types") for key, entry in types.items()}
+    """Return the types of the library by key: those with an order first, then the others as in their files."""
+    types = {key: _read(dict(entry)) for types in sections("message_types") for key, entry in types.items()}
+    return dict(sorted(types.items(), key=lambda each: math.inf if each[1].order is None else each[1].order))
 
 
 def _read(entry: dict[str, Any]) -> LibraryType:

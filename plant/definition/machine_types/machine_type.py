@@ -149,9 +149,11 @@ class MachineType:
     """One machine type.
 
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
-    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.
+    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.  first_number: that of the first
+    machine.
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
+    model: the name of its model in Python, if it has one.
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -168,6 +170,8 @@ class MachineType:
     losses: LossesType
     messages: Sequence[MessageClass]
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
+    model: str | None = None
+    first_number: int = 1
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
     def of(self, number: int) -> MachineType:
@@ -184,6 +188,11 @@ class MachineType:
         return Vocabulary(
             own or (NO_STATE,), self.producing_state, tuple(job.phases), tuple(job.kinds), tuple(job.results)
         )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has no signals, and only one class of messages, which does not report changes."""
+        return not self.signals and len(self.messages) == 1 and not self.main.on_change
 
     @property
     def main(self) -> MessageClass:
@@ -255,8 +264,8 @@ class MachineType:
         )
 
     def id_of(self, number: int) -> str:
-        """Return the id of the type's n-th machine."""
-        return self.machine_id.format(number=number)
+        """Return the id of the type's n-th machine, counted from 1."""
+        return self.machine_id.format(number=number - 1 + self.first_number)
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:
         """Return the shortest and longest producing time of a job; infinite without jobs."""

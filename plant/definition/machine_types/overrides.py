@@ -44,8 +44,8 @@ def read_overrides(
 
 def number_of(machine_id: str, machine_type: MachineType) -> int | None:
     """Return the number of the machine that has an id, whether there are so many or not; None if none can have it."""
-    numbers = map(int, re.findall(r"[0-9]{1,9}", machine_id))
-    return next((number for number in numbers if number and machine_type.id_of(number) == machine_id), None)
+    numbers = (int(digits) - machine_type.first_number + 1 for digits in re.findall(r"[0-9]{1,9}", machine_id))
+    return next((number for number in numbers if number > 0 and machine_type.id_of(number) == machine_id), None)
 
 
 def _unknown_names(own: Mapping[str, Any], machine_type: MachineType) -> Iterator[Violation]:

@@ -94,6 +94,7 @@ def record(course: Course, path: Path) -> list[Message]:
     plant, truth = FactoryMessageGenerator.of(first, 1, start=START), GroundTruthFile(path, START_MS, 1)
 
     def describe() -> None:
+        truth.machine_types(plant.machine_types())
         truth.machines(plant.oee(), plant.machines(), round(plant.now * 1000))
 
     truth.begin()
