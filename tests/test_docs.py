@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -280,6 +280,19 @@ def test_default_stays_are_those_of_the_code() -> None:
 
     assert table.pop("any other") == spellings.OTHER_DWELL_SECONDS
     assert table == spellings.usual_dwells()
+
+
+def test_python_examples_run_where_it_is_installed_or_say_that_they_do_not() -> None:
+    """They import `edgemqttsim` alone, or the paragraph before names the checkout."""
+    modules = "|".join(path.stem for path in ROOT.iterdir() if path.is_dir() or path.suffix == ".py")
+    ours = re.compile(rf"^(?:from|import) (?!edgemqttsim\b)(?:{modules})\b", re.MULTILINE)
+    pieces = [pair for text in TEXTS.values() for pair in pairwise(text.split("\n```python\n"))]
+    paragraphs = [
+        before.rstrip().rpartition("\n\n")[2] for before, after in pieces if ours.search(after.partition("\n```")[0])
+    ]
+
+    assert len(pieces) == len(blocks("python"))
+    assert [paragraph for paragraph in paragraphs if "checkout" not in paragraph] == []
 
 
 def printed(block: str) -> str:
