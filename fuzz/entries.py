@@ -63,7 +63,7 @@ def plant(chance: Random, wanted: Wanted = ANYTHING) -> Data:
     """Return the data of a plant with one to three machine types."""
     shared = plant_signals(chance) if _maybe(chance) else {}
     keys = KEYS[: chance.choice((1, 2, 3))]
-    types = {key: entry(chance, key, shared, wanted) for key in keys}
+    types = {key: entry(chance, key, [*shared], wanted) for key in keys}
     if _maybe(chance, 0.25):
         types["press_b"] = _extending(chance, "press", types["press"])
     data: Data = {"global": _global(chance), "message_types": types}
@@ -169,7 +169,11 @@ def _place(chance: Random) -> Data:
 def _states(chance: Random) -> Data:
     names = ["running", *_some(chance, [*_STATES][1:])] if _maybe(chance, 0.9) else ["running"]
     chance.shuffle(names)
-    return {name: dict(_STATES[name]) for name in names}
+    states = {name: dict(_STATES[name]) for name in names}
+    if _maybe(chance, 0.15):
+        del states["running"]["produces"]
+        states[names[-1]]["produces"] = True
+    return states
 
 
 def _job(chance: Random) -> Data:

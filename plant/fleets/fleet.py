@@ -246,12 +246,7 @@ class Fleet:
         runtime = runtimes.usual
         slower = bool(self.machines) and runtime.period_ms > self.machines[0].runtime.period_ms
         kept = self.machines[: len(numbers)]
-        for machine in kept:
-            own, before = runtimes.of(machine.number), machine.runtime.state_mix
-            machine.advance_to(now_ms)
-            machine.apply_runtime(own)
-            if own.state_mix != before:
-                machine.redraw_state(now_ms)
+        changed = [slot for slot, machine in enumerate(kept) if _apply_runtime(machine, runtimes, now_ms)]
         self.machines = kept + self._create(runtimes, numbers[len(kept) :], now_ms)
         earlier = self.reporting if self._is_configured else None
         self._keep_counts(len(kept), [each.name for each in machine_type.messages])
@@ -259,7 +254,7 @@ class Fleet:
             from plant.fleets.reporter import Reporter  # noqa: PLC0415  signals need some megabytes
 
             reporter = Reporter(runtime, config, self.machines, numbers, plant)
-            reporter.start(earlier, len(kept), now_ms, slower=slower, coupled=coupled)
+            reporter.start(earlier, len(kept), changed, now_ms, slower=slower, coupled=coupled)
             self.reporting = reporter
             for each in runtimes.all:
                 each.observer = reporter
@@ -267,6 +262,8 @@ class Fleet:
             plain = PlainReporter(runtime, self.machines)
             plain.start(earlier, now_ms, slower=slower, coupled=coupled)
             self.reporting = plain
+        for each in () if coupled else runtimes.all:
+            each.on_rescheduled = self.reporting.reschedule
         self._restore_counts(self.reporting, earlier, len(kept))
 
     def _create(self, runtimes: TypeRuntimes, numbers: Sequence[int], now_ms: int) -> list[Machine]:
@@ -278,6 +275,16 @@ class Fleet:
         in_ring_order = sorted(numbers, key=phases.__getitem__)
         created = {number: Machine(runtimes.of(number), number, self._seed, now_ms) for number in in_ring_order}
         return [created[number] for number in numbers]
+
+
+def _apply_runtime(machine: Machine, runtimes: TypeRuntimes, now_ms: int) -> bool:
+    """Apply the runtime of a machine, and return whether its state has been drawn again, and is another one."""
+    own, mix, state = runtimes.of(machine.number), machine.runtime.state_mix, machine.state.name
+    machine.advance_to(now_ms)
+    machine.apply_runtime(own, now_ms)
+    if own.state_mix != mix:
+        machine.redraw_state(now_ms)
+    return machine.state.name != state
 
 
 def _only_kind(machine_type: MachineType) -> str:

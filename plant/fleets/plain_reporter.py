@@ -84,12 +84,18 @@ class PlainReporter:
         message = self._message_at(due.machine, due.time_ms, JobMessage if due.form == FOR_JOB else Message)
         self._collected.append(Collected(due.time_ms, due.number, message))
 
+    def reschedule(self, machine: Machine) -> None:
+        """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        if self.reports_events:
+            heappush(self._wake_ups, (machine.next_ms, machine.number, machine))
+
     def take_collected(self) -> list[Collected]:
         """Return what was collected since the last call, in order."""
         collected, self._collected = self._collected, []
         return collected
 
     accumulates: Final = False
+    changing_slots: Final = ()
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final
@@ -93,17 +93,31 @@ class Reporter:
         self._steadiness = Steadiness(len(machines))
         self._writer: ColumnWriter | None = None
 
-    def start(self, earlier: Reporting | None, kept: int, now_ms: int, *, slower: bool, coupled: bool) -> None:
+    def start(
+        self,
+        earlier: Reporting | None,
+        kept: int,
+        changed: Sequence[int],
+        now_ms: int,
+        *,
+        slower: bool,
+        coupled: bool,
+    ) -> None:
         """Schedule all messages after now.
 
         earlier: what reported machines of the type before a reload.  kept: so many of them are still there.
+        changed: the slots of those whose state has changed with it.
         slower: the period has become longer.  coupled: an event queue advances the machines.
         """
         for emitter in self.emitters:
             self._start_class(emitter, earlier, kept, now_ms)
         if isinstance(earlier, Reporter):
+<<<<<<< HEAD
             self.machine_counts[: len(earlier.machine_counts)] = earlier.machine_counts
             self._extra += (each for each in earlier._extra if each.machine.number in self._numbers)  # noqa: SLF001 - of the same class
+=======
+            self._extra += self._continued(earlier)
+>>>>>>> props
         if slower and not self._reports_each_job:
             late = (machine for machine in self._machines[:kept] if machine.finished is not NO_JOB)
             self._extra += (DueMessage(now_ms + 1, machine.number, 0, FOR_JOB, machine) for machine in late)
@@ -111,6 +125,8 @@ class Reporter:
         if self.measurements:
             before = earlier.measurements if isinstance(earlier, Reporter) else None
             self._start_measurements(self.measurements, before, kept, now_ms)
+        if earlier:
+            self._report_changed(earlier, {*changed, *earlier.changing_slots}, kept, now_ms)
         if self.reports_events and not coupled:
             self._wake_ups = [(machine.next_ms, slot) for slot, machine in enumerate(self._machines)]
             heapify(self._wake_ups)
@@ -118,6 +134,11 @@ class Reporter:
     @property
     def next_ms(self) -> int:
         """The next time at which a message may be due; NEVER without machines."""
+        return min(self._rows.times[:1], default=self._next_due_ms)
+
+    @property
+    def _next_due_ms(self) -> int:
+        """The same without what has been collected, which are changes that another configuration has made."""
         regular_ms = min((each.ring.next_ms for each in self.emitters if each.ring), default=NEVER)
         event_ms = self._wake_ups[0][0] if self._wake_ups else NEVER
         return min(regular_ms, event_ms, self._extra[0].time_ms if self._extra else NEVER)
@@ -125,7 +146,7 @@ class Reporter:
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine and class."""
         messages: list[Message] = []
-        while (begins_ms := self.next_ms) <= until_ms:
+        while (begins_ms := self._next_due_ms) <= until_ms:
             self._collect_until(min(until_ms, begins_ms + self._window_ms))
             if len(self._rows) >= _ROWS_OF_A_BLOCK:
                 messages += self._take_messages()[1]
@@ -141,6 +162,11 @@ class Reporter:
         """Collect a message that is due, of a machine that has advanced to its time."""
         if due.form != FOR_JOB or due.machine.finished is not NO_JOB:
             self._append(due.machine, self.emitters[due.class_number], due.time_ms, due.form)
+
+    def reschedule(self, machine: Machine) -> None:
+        """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        if self.reports_events:
+            heappush(self._wake_ups, (machine.next_ms, self._slot(machine)))
 
     def take_collected(self) -> list[Collected]:
         """Return the messages of all rows that were collected, in order of time, machine and class."""
@@ -169,6 +195,9 @@ class Reporter:
         """Return the same for some of the machines; it shares everything else."""
         subset, chosen = copy.copy(self), set(machines)
         subset.emitters = [each.subset(machines, now_ms) for each in self.emitters]
+        for emitter in subset.emitters:
+            if emitter.ring:
+                emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
         subset._wake_ups = [each for each in self._wake_ups if self._machines[each[1]] in chosen]  # noqa: SLF001 - of the same class
         heapify(subset._wake_ups)  # noqa: SLF001 - of the same class
         subset._extra = [each for each in self._extra if each.machine in chosen]  # noqa: SLF001 - of the same class
@@ -241,6 +270,26 @@ class Reporter:
         for machine in self._machines[kept:]:
             offset_ms = 1 + int(phase(machine.stream) * _FIRST_REPORTS_MS)
             yield DueMessage(now_ms + offset_ms, machine.number, class_number, FOR_CHANGE, machine)
+
+    def _continued(self, earlier: Reporter) -> Iterator[DueMessage]:
+        """Yield what is due beside the periods and was scheduled before, of machines and classes that are still there."""
+        numbers = {each.message_class.name: each.number for each in self.emitters}
+        for due in earlier._extra:  # noqa: SLF001 - of the same class
+            number = numbers.get(earlier.emitters[due.class_number].message_class.name)
+            if number is not None and due.machine.number in self._numbers:
+                yield due._replace(class_number=number)
+
+    @property
+    def changing_slots(self) -> Iterable[int]:
+        """The slots of machines whose state has changed, and whose message for that is not taken yet."""
+        return (slot for slot, form in zip(self._rows.slots, self._rows.forms, strict=True) if form == FOR_CHANGE)
+
+    def _report_changed(self, earlier: Reporting, slots: Collection[int], kept: int, now_ms: int) -> None:
+        """Report machines that another configuration has put into another state, in the classes that were there."""
+        for emitter in self.emitters:
+            if emitter.message_class.on_change and emitter.message_class.name in earlier.class_names:
+                for slot in sorted(slot for slot in slots if slot < kept):
+                    self._append(self._machines[slot], emitter, now_ms, FOR_CHANGE)
 
     def _slot(self, machine: Machine) -> int:
         return (machine.number - self._numbers.start) // self._numbers.step
