@@ -112,12 +112,8 @@ class Reporter:
         for emitter in self.emitters:
             self._start_class(emitter, earlier, kept, now_ms)
         if isinstance(earlier, Reporter):
-<<<<<<< HEAD
             self.machine_counts[: len(earlier.machine_counts)] = earlier.machine_counts
-            self._extra += (each for each in earlier._extra if each.machine.number in self._numbers)  # noqa: SLF001 - of the same class
-=======
             self._extra += self._continued(earlier)
->>>>>>> props
         if slower and not self._reports_each_job:
             late = (machine for machine in self._machines[:kept] if machine.finished is not NO_JOB)
             self._extra += (DueMessage(now_ms + 1, machine.number, 0, FOR_JOB, machine) for machine in late)
@@ -274,7 +270,7 @@ class Reporter:
     def _continued(self, earlier: Reporter) -> Iterator[DueMessage]:
         """Yield what is due beside the periods and was scheduled before, of machines and classes that are still there."""
         numbers = {each.message_class.name: each.number for each in self.emitters}
-        for due in earlier._extra:  # noqa: SLF001 - of the same class
+        for due in earlier._extra:
             number = numbers.get(earlier.emitters[due.class_number].message_class.name)
             if number is not None and due.machine.number in self._numbers:
                 yield due._replace(class_number=number)
