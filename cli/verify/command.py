@@ -28,7 +28,14 @@ from edge.mqtt.auth.credentials import CredentialsUnavailable
 from edge.redaction import escaped
 from edge.routing import TopicError, check_filter
 from edge.settings.host_names import joined
-from edge.settings.loader import Settings, add_flags
+from edge.settings.loader import Settings, add_flags, options_of
+
+USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - {"mqtt_session_expiry", "mqtt_clean_start"}) | {
+    "mqtt_topic_prefix",
+    "http_host",
+    "http_port",
+}
+"""The settings of the simulator that --from-mqtt depends on."""
 
 _LATE_SECONDS = 2.0
 _BOUNDS: Final = {
@@ -108,7 +115,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         these.add_argument(
             f"--{name}-within", type=amount, metavar="N", default=100 * bound, help=f"{text} (default %(default)g)"
         )
-    add_flags(parser)
+    add_flags(parser, USED_SETTINGS)
 
 
 def run_verify(

@@ -230,7 +230,7 @@ def _add_reload(app: FastAPI, context: HttpContext) -> None:
         """Apply the file as a whole, or return all its errors."""
         outcome = await context.reload()
         if outcome.errors:
-            return JSONResponse({"mistakes": outcome.errors}, status_code=422)
+            return JSONResponse({"errors": outcome.errors}, status_code=422)
         return JSONResponse({"machines": dict(outcome.machines)})
 
 

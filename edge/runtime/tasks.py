@@ -42,11 +42,12 @@ class TaskSupervisor:
     """Runs tasks side by side. If one of them fails, all end: there is no half-working process.
 
     patience_seconds: how long it may take from a signal to `close`; then the process ends, whatever blocks it.
+    asked_to_end: set by `end`, which a signal calls: the process is to end, whether its work is complete or not.
     """
 
     def __init__(self, patience_seconds: float = 60.0) -> None:
         self._patience_seconds = patience_seconds
-        self._ended = asyncio.Event()
+        self._ended, self.asked_to_end = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._signalled_at: float | None = None
         self._last_resort: Timer | None = None
@@ -57,11 +58,16 @@ class TaskSupervisor:
         self._tasks.append(asyncio.create_task(work, name=name))
 
     def end(self) -> None:
-        """Let `until_ended` return."""
+        """Let `until_ended` return, and what follows it not wait for what may never come."""
+        self.asked_to_end.set()
+        self._ended.set()
+
+    def complete(self) -> None:
+        """Let `until_ended` return, because the work is complete."""
         self._ended.set()
 
     async def until_ended(self) -> Exception | None:
-        """Wait for `end` or for the failure of a task; return the failure."""
+        """Wait for `end`, `complete` or the failure of a task; return the failure."""
         ended = asyncio.create_task(self._ended.wait(), name="ended")
         await asyncio.wait([*self._tasks, ended], return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()

@@ -141,6 +141,8 @@ def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
     meaning = field.source.meaning.format(product=product, producing=machine_type.producing_state)
     if field.source is FieldSource.CONSTANT:
         return replace(_constant(field), role=field.source)
+    if field.source is FieldSource.TIMESTAMP:
+        return replace(TIMESTAMPS[field.detail], name=field.name, role=field.source)
     if field.source is FieldSource.PROPERTY:
         return replace(_property_field(field, context), role=field.source)
     if field.source is FieldSource.SIGNAL:
@@ -327,5 +329,6 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.CURRENT_ID: _current_id,
     FieldSource.PROGRESS: _progress,
     FieldSource.SEQUENCE: _sequence,
+    FieldSource.MACHINE_SEQUENCE: _sequence,
 }
 """How to describe the values of each source; a test checks that none is missing."""

@@ -130,6 +130,15 @@ class PlainReporter:
         """Return the number of messages so far of each machine in a class, by its name."""
         return [machine.message_count for machine in self.machines] if name == self._class.name else ()
 
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The name of its only class of messages."""
+        return (self._class.name,)
+
+    def set_count(self, _name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine from so many. slot: the place of the machine in its fleet."""
+        self.machines[slot].message_count = count
+
     def _first_wake_ups(self, now_ms: int, *, slower: bool, coupled: bool) -> Iterator[tuple[int, int, Machine]]:
         """Yield the wake-ups of machines: time, number, machine.
 
@@ -191,9 +200,10 @@ class PlainReporter:
         return messages
 
     def _message_at(self, machine: Machine, time_ms: int, form: type[Message]) -> Message:
+        # Encoded before it is counted: the number in the payload is that of the next message.
         payload = self._timestamp_prefix(time_ms) + (machine.body or machine.runtime.encode_body(machine, time_ms))
-        machine.message_count += 1
-        return form(self._class.kind, machine.id, machine.station, time_ms, machine.message_count, payload)
+        machine.message_count = count = machine.message_count + 1
+        return form(self._class.kind, machine.id, machine.station, time_ms, count, payload)
 
 
 def _order_key(message: Message) -> tuple[int, int, str]:

@@ -67,7 +67,7 @@ class Reporter:
 
     __slots__ = (
         "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_steadiness", "_wake_ups", "_window_ms",
-        "_writer", "emitters", "measurements", "periods_ms", "reports_events",
+        "_writer", "emitters", "machine_counts", "measurements", "periods_ms", "reports_events",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +81,8 @@ class Reporter:
         machine_type = runtime.machine_type
         self._machines, self._numbers = machines, numbers
         self.measurements: Final = measurements_of(machine_type, config, plant)
-        self.emitters = [*_emitters(machine_type, config, machines)]
+        self.machine_counts = array("q", bytes(8 * len(machines)))
+        self.emitters = [*_emitters(machine_type, config, machines, self.machine_counts)]
         self.periods_ms: Final = [each.period_ms for each in self.emitters if each.period_ms < NEVER]
         self._reports_each_job = runtime.reports_each_job
         self.reports_events: Final = self._reports_each_job or any(each.on_change for each in machine_type.messages)
@@ -101,6 +102,7 @@ class Reporter:
         for emitter in self.emitters:
             self._start_class(emitter, earlier, kept, now_ms)
         if isinstance(earlier, Reporter):
+            self.machine_counts[: len(earlier.machine_counts)] = earlier.machine_counts
             self._extra += (each for each in earlier._extra if each.machine.number in self._numbers)  # noqa: SLF001 - of the same class
         if slower and not self._reports_each_job:
             late = (machine for machine in self._machines[:kept] if machine.finished is not NO_JOB)
@@ -154,11 +156,12 @@ class Reporter:
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""
-        counts = [each.counts[:] for each in self.emitters]
+        counts, machine_counts = [each.counts[:] for each in self.emitters], self.machine_counts[:]
 
         def restore() -> None:
             for emitter, before in zip(self.emitters, counts, strict=True):
                 emitter.counts[:] = before
+            self.machine_counts[:] = machine_counts
 
         return restore
 
@@ -178,6 +181,15 @@ class Reporter:
     def counts_of(self, name: str) -> Sequence[int]:
         """Return the number of messages so far of each machine in a class, by its name."""
         return next((each.counts for each in self.emitters if each.message_class.name == name), ())
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names of its classes of messages."""
+        return [each.message_class.name for each in self.emitters]
+
+    def set_count(self, name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""
+        next(each for each in self.emitters if each.message_class.name == name).counts[slot] = count
 
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Record another state, and report it."""
@@ -208,7 +220,7 @@ class Reporter:
     def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:
         name = emitter.message_class.name
         counts = earlier.counts_of(name) if earlier else ()
-        emitter.keep_counts(counts)
+        emitter.keep_counts(counts[:kept])
         if emitter.period_ms < NEVER:
             ring = earlier.ring_of(name) if earlier else None
             emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, name)
@@ -310,7 +322,7 @@ class Reporter:
         if self._writer is None:
             from plant.fleets.column_messages import ColumnWriter  # noqa: PLC0415  needs numpy
 
-            self._writer = ColumnWriter(self.emitters, measurements.signals, self._machines)
+            self._writer = ColumnWriter(self.emitters, measurements.signals, len(self._machines))
         return self._writer
 
     def _append(self, machine: Machine, emitter: ClassEmitter, time_ms: int, form: int) -> None:
@@ -323,10 +335,12 @@ class Reporter:
             machine.reported_job, machine.finished = machine.job, NO_JOB
 
 
-def _emitters(machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine]) -> Iterator[ClassEmitter]:
+def _emitters(
+    machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine], machine_counts: array[int]
+) -> Iterator[ClassEmitter]:
     shown = [name for name, spec in machine_type.signals.items() if spec.shown]
     for number, each in enumerate(machine_type.messages):
         traced = traced_fields(config, machine_type) if number == 0 else ()
         layout = ClassLayout(each.timestamp, (*each.fields, *traced))
         period_ms = milliseconds(config.class_period_seconds(each))
-        yield ClassEmitter(number, each, layout, period_ms, shown, machines)
+        yield ClassEmitter(number, each, layout, period_ms, shown, machines, machine_counts)

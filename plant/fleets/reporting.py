@@ -81,5 +81,12 @@ class Reporting(Protocol):
     def ring_of(self, name: str) -> PhaseRing | None:
         """Return the ring of a class of messages by its name; None if it has no regular messages."""
 
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names of its classes of messages."""
+
     def counts_of(self, name: str) -> Sequence[int]:
         """Return the number of messages so far of each machine in a class, by its name; empty if there is no such."""
+
+    def set_count(self, name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""

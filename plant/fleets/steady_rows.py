@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def collect_steady(
         slots: Integers = np.array(emitter.ring_slots[first:last])
         times = began_ms + np.array(emitter.ring.offsets[first:last]) if emitter.ring else slots
         steady = (next_ms[slots] > times) & (changed[slots] == 0) & (phase_ends[slots] > times)
-        _append(emitter, slots[steady].tolist(), times[steady].tolist(), measurements, rows, machines)
+        _append(emitter, _array(slots[steady]), _array(times[steady]), measurements, rows, machines)
         for slot, time_ms in zip(slots[~steady].tolist(), times[~steady].tolist(), strict=True):
             machine = machines[slot]
             yield DueMessage(time_ms, machine.number, emitter.number, REGULAR, machine)
@@ -56,8 +57,8 @@ def refresh(slot: int, machine: Machine, emitters: Sequence[ClassEmitter], stead
 
 def _append(
     emitter: ClassEmitter,
-    slots: list[int],
-    times: list[int],
+    slots: array[int],
+    times: array[int],
     measurements: FleetMeasurements,
     rows: PendingRows,
     machines: Sequence[Machine],
@@ -69,3 +70,7 @@ def _append(
     else:
         texts = [*map(emitter.steady_texts.__getitem__, slots)]
     rows.extend(times, slots, emitter.number, texts, measurements.add_rows(slots, times, emitter))
+
+
+def _array(numbers: Integers) -> array[int]:
+    return array("q", numbers.tobytes())

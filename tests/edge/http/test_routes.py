@@ -236,7 +236,7 @@ def test_a_refused_reload_answers_with_all_mistakes(shown: Shown, client: httpx.
 
     answer = client.post("/-/reload")
 
-    assert (answer.status_code, answer.json()) == (422, {"mistakes": ["plant.yaml:3: a: b", "plant.yaml:9: c: d"]})
+    assert (answer.status_code, answer.json()) == (422, {"errors": ["plant.yaml:3: a: b", "plant.yaml:9: c: d"]})
 
 
 @pytest.mark.parametrize(

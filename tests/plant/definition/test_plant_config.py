@@ -668,7 +668,7 @@ def test_check_answers_with_exit_code_and_text(tmp_path: Path) -> None:
         [
             f"{file}:1: global: must be a mapping (key: value), got 5",
             f"{file}:1: message_types: is missing",
-            f"2 mistakes in {file}",
+            f"2 errors in {file}",
         ],
     )
 
