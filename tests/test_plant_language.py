@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.exports.schemas.config_schema import schema_of
 from messages import FactoryMessageGenerator
 from plant.definition import plant_config
+from plant.definition.machine_types.entry import MachineEntry
 from plant.definition.signals.signal_spec import SOURCES, SignalSpec
 from plant.forecast.rate_forecast import check
+from tests.support.processes.daemon import ROOT
 from tests.support.processes.walkthrough import FILE, Block, Walkthrough, laid_over, not_in, sections
 from tools.picture_signals import examples
 
@@ -66,6 +71,23 @@ def test_errors_are_shown_as_check_prints_them(tmp_path: Path) -> None:
     _, text = check(tmp_path / FILE)
 
     assert text.replace(f"{tmp_path}/", "").splitlines()[:-1] == shown.splitlines()
+
+
+def keys(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of a machine type at any depth, from their JSON Schema."""
+    inner = [*schema.get("anyOf", ()), schema.get("additionalProperties")]
+    for key, each in schema.get("properties", {}).items():
+        yield key
+        inner.append(each)
+    for each in inner:
+        yield from keys(each) if isinstance(each, dict) else ()
+
+
+def test_each_key_of_a_machine_type_is_in_a_table() -> None:
+    """No key of the language, however deep, is missing on the page."""
+    listed = re.findall(r"^\| `(?:[\w.]+\.)?(\w+)` \|", (ROOT / PAGE).read_text("utf-8"), re.MULTILINE)
+
+    assert {*keys(schema_of(MachineEntry))} - {*listed} == set()
 
 
 def test_each_kind_of_signal_has_a_picture() -> None:

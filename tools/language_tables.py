@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -33,6 +34,8 @@ from plant.definition.signals.formula_parser import (
 )
 from plant.definition.signals.signal_spec import SOURCES, Daily, Ramp, SignalSpec, Walk, Yearly
 from plant.definition.signals.vocabulary import FUNCTIONS, MATCHED, PLANT, QUANTITIES
+from plant.models.model import Model
+from plant.models.registry import models
 
 _Schema = Mapping[str, Any]
 
@@ -62,6 +65,7 @@ def tables() -> dict[str, str]:
         "names of formulas": _names_of_formulas(),
         "operators of formulas": _operators(),
         "functions of formulas": _functions(),
+        "models": _models(),
     }
 
 
@@ -173,6 +177,20 @@ def _operators() -> str:
     ]
     limits = f"At most {LONGEST} characters, {MOST_NODES} names, numbers, operators and calls, {DEEPEST} levels deep."
     return f"{_table(('operators', 'meaning'), rows)}\n{limits}\n"
+
+
+def _models() -> str:
+    """Return a table of the models in this package; other packages may offer more."""
+    own = ((name, model) for name, model in models().items() if type(model).__module__.startswith("plant.models."))
+    rows = [row for name, model in own for row in _outputs(name, model)]
+    return _table(("model", "inputs", "output", "meaning"), rows)
+
+
+def _outputs(name: str, model: Model) -> Iterator[tuple[str, str, str, str]]:
+    inputs = _code((*model.inputs, *(f"{PLANT}.{each}" for each in model.plant_inputs)))
+    heads = chain([(f"`{name}`", inputs)], repeat(("", "")))
+    for head, (output, meaning) in zip(heads, model.outputs.items(), strict=False):
+        yield *head, f"`{output}`", meaning
 
 
 def _code(words: Iterable[str]) -> str:
