@@ -268,7 +268,7 @@ class Reporter:
             yield DueMessage(now_ms + offset_ms, machine.number, class_number, FOR_CHANGE, machine)
 
     def _continued(self, earlier: Reporter) -> Iterator[DueMessage]:
-        """Yield what is due beside the periods and was scheduled before, of machines and classes that are still there."""
+        """Yield what was scheduled before beside the periods, of machines and classes that are still there."""
         numbers = {each.message_class.name: each.number for each in self.emitters}
         for due in earlier._extra:
             number = numbers.get(earlier.emitters[due.class_number].message_class.name)
