@@ -44,7 +44,7 @@ class PendingRows:
         slots: array[int],
         number: int,
         texts: Sequence[tuple[bytes, ...]],
-        measured: range | None,
+        measured: array[int] | None,
     ) -> None:
         """Append rows of regular messages of one class. measured: their places; None if they need no signals."""
         count = len(times)
@@ -53,7 +53,7 @@ class PendingRows:
         self.classes += array("h", [number]) * count
         self.forms += array("b", [REGULAR]) * count
         self.texts += texts
-        self.measured += array("q", [NOT_MEASURED]) * count if measured is None else array("q", measured)
+        self.measured += array("q", [NOT_MEASURED]) * count if measured is None else measured
 
     def in_order(self) -> list[int]:
         """Return the places of all rows in the order of messages: by time, machine, class, and order of appending."""

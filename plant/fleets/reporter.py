@@ -313,6 +313,8 @@ class Reporter:
         """Do the same where most machines are due and nothing happens to them."""
         from plant.fleets.steady_rows import collect_steady, refresh  # noqa: PLC0415  needs numpy
 
+        for each in extra:  # the rows of a machine are collected in order of time
+            self._steadiness.changed[self._slot(each.machine)] = 1
         unsteady = collect_steady(due, self._steadiness, measurements, self._rows, self._machines)
         collected = self._collect_each((*extra, *unsteady))
         touched = {self._slot(each.machine) for each in collected}

@@ -87,6 +87,7 @@ class Machine:
 
     def apply_runtime(self, runtime: MachineTypeRuntime, now_ms: int) -> None:
         """Use another machine type runtime from now on: for the next draws and messages. It has advanced to now."""
+        made_nothing = self.runtime.machine_type.job is None and self.job.id_json is NULL
         self._set_runtime(runtime)
         if self.suspension:
             self.suspension = self.suspension._replace(
@@ -96,7 +97,7 @@ class Machine:
             state = runtime.states.get(self.state.name, self.state)
             self._pause_or_continue_job(state, now_ms)
             self.state, self.next_ms = state, min(self.finish_ms, self.stay_ends_ms)
-        if self.job.id_json is NULL and runtime.machine_type.job:
+        if made_nothing and runtime.machine_type.job:
             self.first_job_number = self.job.number + 1
             runtime.start_next(self, now_ms)
 
