@@ -136,7 +136,7 @@ async def wait_for_exit(pid: int) -> int:
 
 
 def ending_of(exit_code: int) -> str:
-    """Return how a worker has ended. exit_code: negative if a signal has killed it."""
+    """Return how a process has ended, in words that continue its name. exit_code: below 0 if a signal killed it."""
     return f"was killed by {_signal_name(-exit_code)}" if exit_code < 0 else f"has ended with exit code {exit_code}"
 
 

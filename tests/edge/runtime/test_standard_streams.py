@@ -178,6 +178,29 @@ def test_a_signal_while_it_starts_ends_it_without_a_traceback(number: signal.Sig
     assert "Traceback" not in daemon.log
 
 
+@pytest.mark.parametrize("after_seconds", [0.0, 0.01, 0.03, 0.1, 0.3])
+def test_a_signal_leaves_no_folder_of_a_demo(after_seconds: float, tmp_path: Path) -> None:
+    """Whether the demo has begun or not: the folder has a private key and a token."""
+    environ = {"HTTP_PORT": "0", "TMPDIR": str(tmp_path)}
+    with DaemonProcess("--demo", "--drain-seconds", "0", environ=environ) as daemon:
+        wait_until(lambda: [*tmp_path.iterdir()], 10, "the folder")
+        time.sleep(after_seconds)
+        daemon.signal(signal.SIGTERM)
+        daemon.wait(10)
+
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("reading", ["-1.0", "(_ for _ in ()).throw(OverflowError)"])
+def test_a_clock_out_of_range_is_a_line(reading: str) -> None:
+    """Before 1970, and after 2262, where Python cannot even import its logging."""
+    code = f"import time; time.time = lambda: {reading}; from edge import installed; installed.require()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr == "the system clock must be between the years 1970 and 2262 (compare `date -u`)\n"
+
+
 def catches(status: str, number: signal.Signals) -> bool:
     """Whether a process handles a signal, by its /proc/PID/status."""
     found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
