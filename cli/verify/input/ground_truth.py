@@ -15,8 +15,9 @@ from typing import IO, Any, Final
 
 import orjson
 
-from cli.verify.input.events import PLANNED_STOP, FinishedJob, StateInterval
-from cli.verify.input.received_messages import DISPATCH, ORDER, USUAL_GOOD, TypeInfo, milliseconds
+from cli.verify.input.events import FinishedJob, StateInterval
+from cli.verify.input.message_keys import TypeInfo
+from cli.verify.input.received_messages import DISPATCH, ORDER, milliseconds
 from cli.verify.input.record_store import RecordStore
 from cli.verify.input.reference import (
     LONGEST_LINE,
@@ -29,8 +30,8 @@ from cli.verify.input.reference import (
     machine_totals,
     open_file,
     read_lines,
-    type_info,
 )
+from cli.verify.input.span_totals import SpanTotals
 from cli.verify.input.timeline import MachineParameters, Timeline
 
 _Entry = dict[str, Any]
@@ -44,7 +45,9 @@ _NOT_CONTENT: Final = frozenset({"type", "at"})
 class GroundTruth:
     """The content of a ground truth file. If it was not closed, its span ends with the earliest last state interval.
 
-    timelines: the parameters of each machine over time.  types: how to read the messages of each machine type.
+    timelines: the parameters of each machine over time.  class_timelines: the same of each source, with the period of
+    its class, where a type has several or unusual classes of messages.
+    types: how to read the messages of each machine type.
     """
 
     can_be_cut = True
@@ -52,6 +55,7 @@ class GroundTruth:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.timelines: dict[str, Timeline] = {}
+        self.class_timelines: dict[str, Timeline] = {}
         self.types: dict[str, TypeInfo] = {}
         self._intervals, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
         self._known_until_ms: dict[str, int] = {}
@@ -97,7 +101,7 @@ class GroundTruth:
         """Return the totals of a span, from intervals and jobs; over the whole run, those at the end of the file."""
         if self._totals_cover(machine_id, since_ms, until_ms):
             return self._totals[machine_id][1]
-        summed = _SpanTotals(self.timelines[machine_id].last, since_ms, until_ms)
+        summed = SpanTotals(self.timelines[machine_id].last, since_ms, until_ms)
         jobs = self.jobs(machine_id)
         job = next(jobs, None)
         for interval in self.intervals(machine_id):
@@ -160,32 +164,42 @@ class GroundTruth:
             raise InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run") from None
 
     def _machine_type(self, entry: _Entry) -> None:
-        self.types[str(entry["kind"])] = type_info(entry)
+        kind = str(entry["kind"])
+        self.types[kind] = TypeInfo.of(entry, kind)
 
     def _machine(self, entry: _Entry) -> None:
         self._has_times = self._has_times or "at" in entry
         since_ms = milliseconds(entry["at"]) if "at" in entry else self._start_ms
+        kind = str(entry["kind"])
         parameters = MachineParameters(
             since_ms,
             math.inf,
-            _positive(entry, "period_seconds") * 1000,
-            _positive(entry, "ideal_cycle_seconds"),
+            math.inf if entry["period_seconds"] is None else _positive(entry, "period_seconds") * 1000,
+            _ideal_seconds(entry),
             str(entry["producing_state"]),
-            kind := str(entry["kind"]),
+            kind,
             entry.get("station_id"),
-            self.types[kind].good if kind in self.types else USUAL_GOOD,
         )
+        if info := self.types.get(kind):
+            parameters = parameters._replace(good=info.good, planned_stops=info.planned_stops)
         machine_id = entry["machine_id"]
         self._descriptions[machine_id] = entry
         self._known_until_ms.setdefault(machine_id, since_ms)
         timeline = self.timelines.setdefault(machine_id, Timeline())
         timeline.add(parameters)
+        for each in info.classes if info else ():
+            of_class = self.class_timelines.setdefault(each.source(machine_id), Timeline())
+            of_class.add(parameters._replace(period_ms=each.period_ms))
         if "at" not in entry and timeline.last.since_ms == since_ms and len(timeline.presences[0].parameters) > 1:
             problem = "its period or ideal cycle changed, and an older version did not write when: write the file again"
             raise InvalidInput(f"{self._path}:{self._line_number}: {machine_id}: {problem}")
 
     def _gone(self, entry: _Entry) -> None:
-        self.timelines[entry["machine_id"]].end(milliseconds(entry["at"]))
+        machine_id, at_ms = entry["machine_id"], milliseconds(entry["at"])
+        self.timelines[machine_id].end(at_ms)
+        info = self.types.get(self.timelines[machine_id].last.kind)
+        for each in info.classes if info else ():
+            self.class_timelines[each.source(machine_id)].end(at_ms)
 
     def _interval(self, entry: _Entry) -> None:
         machine_id, from_ms, to_ms = entry["machine_id"], milliseconds(entry["from"]), milliseconds(entry["to"])
@@ -227,77 +241,6 @@ class GroundTruth:
         )
 
 
-class _SpanTotals:
-    """The totals of a span, from state intervals and jobs in order of time.
-
-    A job is credited with its ideal time while it is worked on: with the part of its cycle that lies in the span, by a
-    clock of the machine that advances only while it produces.
-    """
-
-    def __init__(self, parameters: MachineParameters, since_ms: int, until_ms: int) -> None:
-        self._terms, self._since_ms, self._until_ms = parameters, since_ms, until_ms
-        self._clock_ms = self._begins_ms = 0.0
-        self._since_clock_ms, self._until_clock_ms = 0.0, math.inf
-        self._to_ms: int | None = None
-        self.elapsed_ms = self.producing_ms = self.ideal_ms = 0.0
-        self.states: dict[str, float] = {}
-        self.jobs = self.good = 0
-
-    def enter(self, interval: StateInterval) -> None:
-        """Begin an interval: add its time, and read the machine's clock at the ends of the span."""
-        if self._to_ms != interval.from_ms:
-            self._begins_ms = self._clock_ms  # a new presence
-        self._to_ms = interval.to_ms
-        inside_ms = min(interval.to_ms, self._until_ms) - max(interval.from_ms, self._since_ms)
-        if inside_ms > 0:
-            self.elapsed_ms += inside_ms
-            self.states[interval.state] = self.states.get(interval.state, 0.0) + inside_ms
-        if interval.from_ms <= self._since_ms:
-            self._since_clock_ms = self._at(self._since_ms, interval)
-        if interval.from_ms <= self._until_ms:
-            self._until_clock_ms = self._at(self._until_ms, interval)
-
-    def finish(self, job: FinishedJob, interval: StateInterval) -> None:
-        """Count a job that finishes in the interval, and credit it."""
-        if self._since_ms < job.finished_ms <= self._until_ms:
-            self.jobs += 1
-            self.good += job.result in self._terms.good
-        cycle_ms, ends_ms = job.cycle_seconds * 1000, self._at(job.finished_ms, interval)
-        begins_ms = max(ends_ms - cycle_ms, self._begins_ms, self._since_clock_ms)
-        if cycle_ms > 0 and job.finished_ms > self._since_ms:
-            part_ms = min(ends_ms, self._until_clock_ms) - begins_ms
-            self.ideal_ms += max(0.0, part_ms) * job.ideal_seconds * 1000 / cycle_ms
-        elif job.finished_ms > self._since_ms and job.finished_ms <= self._until_ms:
-            self.ideal_ms += job.ideal_seconds * 1000
-
-    def leave(self, interval: StateInterval) -> None:
-        """End an interval."""
-        self._clock_ms = self._at(interval.to_ms, interval)
-
-    def totals(self, machine_id: str) -> MachineTotals:
-        """Return the totals so far."""
-        parameters = self._terms
-        return MachineTotals(
-            machine_id,
-            parameters.kind,
-            parameters.period_ms / 1000,
-            parameters.ideal_seconds,
-            parameters.producing,
-            self.elapsed_ms,
-            self.elapsed_ms - self.states.get(PLANNED_STOP, 0.0),
-            self.states.get(parameters.producing, 0.0),
-            self.ideal_ms,
-            self.jobs,
-            self.good,
-            self.states,
-        )
-
-    def _at(self, time_ms: int, interval: StateInterval) -> float:
-        """Return the machine's clock at a moment of an interval."""
-        produces = interval.state == self._terms.producing
-        return self._clock_ms + produces * max(0, min(time_ms, interval.to_ms) - interval.from_ms)
-
-
 def load(where: str) -> Reference:
     """Load the reference from a ground truth file, an answer of `/oee` in a file, or its URL. Raise InvalidInput."""
     if where.startswith(("http://", "https://")):
@@ -327,6 +270,11 @@ def _is_run_entry(line: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(entry, dict) and entry.get("type") == "run"
+
+
+def _ideal_seconds(entry: Mapping[str, Any]) -> float:
+    """Return the ideal cycle; 0 for a machine that makes nothing."""
+    return 0.0 if entry["ideal_cycle_seconds"] == 0 else _positive(entry, "ideal_cycle_seconds")
 
 
 def _positive(entry: Mapping[str, Any], name: str) -> float:
