@@ -22,7 +22,7 @@ from cli.verify.input.reference import InvalidInput, Reference, Span
 from cli.verify.input.timeline import Timeline
 from cli.verify.machine_checks import MachineChecker
 from cli.verify.message_counts import MessageCounts
-from cli.verify.time_tolerance import time_tolerance_ms
+from cli.verify.time_tolerance import COARSE_MS, time_tolerance_ms
 
 _CHANGE: Final = "change"
 _NO_TIME: Final = "no time"
@@ -92,7 +92,8 @@ def _sources(machine_id: str, info: TypeInfo, messages: ReceivedMessages, refere
         if each.timestamp and name in messages.machines:
             timeline = reference.class_timelines[name]
             tolerance_ms = _tolerance_ms(name, each, messages, timeline, needed=each is info.time_class)
-            yield _Source(name, each, MessageCounts(name, timeline, tolerance_ms))
+            is_coarse = each.resolution_ms >= COARSE_MS
+            yield _Source(name, each, MessageCounts(name, timeline, tolerance_ms, is_coarse=is_coarse))
 
 
 def _tolerance_ms(name: str, info: ClassInfo, messages: ReceivedMessages, timeline: Timeline, *, needed: bool) -> float:
@@ -146,7 +147,9 @@ def _machine_counts(
     source = by_class[time_class.name]
     timeline = reference.class_timelines[source.name]
     tolerance_ms = source.counts.jitter_ms
-    return _MachineCounts(MessageCounts(machine_id, timeline, tolerance_ms), time_class, info.classes[0])
+    is_coarse = time_class.resolution_ms >= COARSE_MS
+    counts = MessageCounts(machine_id, timeline, tolerance_ms, is_coarse=is_coarse)
+    return _MachineCounts(counts, time_class, info.classes[0])
 
 
 def _checker(

@@ -56,10 +56,11 @@ class MessageCounts:
     a job.  results: finished jobs by result.  switches: changes of the samples between producing, stopped, and planned
     stop; `changes`: between any two statuses.  repeated_messages: messages received again.  repeated_jobs: jobs
     reported again in another message.  jitter_ms: how far times may be off a multiple of the period.
+    is_coarse: whether different messages may have the same time and content, so that repeated ones are not recognised.
     """
 
-    def __init__(self, machine_id: str, timeline: Timeline, jitter_ms: float = 2.0) -> None:
-        self.machine_id, self.timeline, self.jitter_ms = machine_id, timeline, jitter_ms
+    def __init__(self, machine_id: str, timeline: Timeline, jitter_ms: float = 2.0, *, is_coarse: bool = False) -> None:
+        self.machine_id, self.timeline, self.jitter_ms, self.is_coarse = machine_id, timeline, jitter_ms, is_coarse
         self.samples: defaultdict[str, int] = defaultdict(int)
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.results: defaultdict[str, int] = defaultdict(int)
@@ -165,7 +166,7 @@ class MessageCounts:
     def add(self, time_ms: int, content: MessageContent) -> bool:
         """Count a message, in order of time, and return whether it is new."""
         if time_ms == self._time_ms:
-            if content in self._same_time:
+            if content in self._same_time and not self.is_coarse:
                 self.repeated_messages += 1
                 return False
             self._same_time.append(content)
@@ -267,7 +268,8 @@ class MessageCounts:
         if self.jitter_ms <= self._parameters.period_ms / 8:
             return samples.gaps, samples.surplus
         missing = round(presence.periods(samples.first_ms, samples.last_ms)) + 1 - samples.count
-        return missing, -missing
+        spare = math.ceil(self.jitter_ms / self._parameters.period_ms) if self.is_coarse else 0
+        return missing - spare, -missing - spare
 
 
 def jitter(times: Iterable[int], timeline: Timeline) -> float:

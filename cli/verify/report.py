@@ -84,6 +84,8 @@ class Report:
         found["messages out of order"] = {each: self.messages.machines[each].out_of_order for each in sources}
         if numbered := {each: its.sequence.missing for each, its in self.messages.machines.items() if its.sequence}:
             found["message numbers missing"] = numbered
+            repeated = {each: its.repeated_numbers for each, its in self.messages.machines.items() if its.sequence}
+            found["message numbers repeated"] = repeated
         if orders:
             found["orders and dispatches missing"] = {"orders": orders.missing}
             found["orders and dispatches repeated"] = {"orders": orders.repeated}
@@ -123,7 +125,8 @@ class Report:
         first = max(map(len, [*lines, "machine"]))
         least = _WIDTHS * len(_HEADS)
         widths = [
-            max(width, *(len(entries[column]) + 1 for entries in lines.values())) for column, width in enumerate(least)
+            max([width, *(len(entries[column]) + 1 for entries in lines.values())])
+            for column, width in enumerate(least)
         ]
         groups = [sum(widths[column : column + 3]) for column in range(0, len(widths), 3)]
         heads = (f"  {head:^{width}}" for head, width in zip(_HEADS, groups, strict=True))
@@ -216,7 +219,12 @@ class Report:
 
     def _irregular(self) -> list[str]:
         counts = self.outcome.sources.items()
-        return [f"{each} by {entries.jitter_ms:,.0f} ms" for each, entries in counts if entries.jitter_ms > _REGULAR_MS]
+        return [f"{each} by {entries.jitter_ms:,.0f} ms" for each, entries in counts if _is_irregular(entries)]
+
+
+def _is_irregular(counts: MessageCounts) -> bool:
+    """Return whether times deviate from the period; those that have whole seconds by declaration do so anyway."""
+    return counts.jitter_ms > _REGULAR_MS and not counts.is_coarse
 
 
 def _cells(name: str, one: Difference) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cli.verify.input.message_keys import ClassInfo, TypeInfo, flattened
@@ -36,15 +36,17 @@ class MessageFinder:
         if not self._classes:
             return None
         values = flattened(message)
-        return next(self._matching(values, topic), None)
+        fitting = [(kind, each) for kind, each in self._classes if each.fits(values)]
+        if topic is not None and len(fitting) > 1:
+            fitting = [found for found in fitting if found[1].topic.fullmatch(topic)] or fitting
+        return next(self._of_known_machines(fitting, values, topic or ""), None)
 
-    def _matching(self, values: Mapping[str, Any], topic: str | None) -> Iterator[Found]:
-        for kind, info in self._classes:
-            match = info.topic.fullmatch(topic) if topic is not None else None
-            if not info.fits(values) or (topic is not None and match is None):
-                continue
-            groups = match.groupdict() if match else {}
-            machine_id = self._machine(kind, info, values, groups)
+    def _of_known_machines(
+        self, fitting: Sequence[tuple[str, ClassInfo]], values: Mapping[str, Any], topic: str
+    ) -> Iterator[Found]:
+        for kind, info in fitting:
+            match = info.topic.fullmatch(topic)
+            machine_id = self._machine(kind, info, values, match.groupdict() if match else {})
             if machine_id is not None and self._kind_of(machine_id) in (kind, None):
                 yield Found(machine_id, info, values)
 

@@ -82,19 +82,19 @@ class SourceStatistics:
     """Statistics of the messages of a source: number, first and last time, and how many are older than an earlier one.
 
     machine_id: the machine.  info: the class of messages, where its type has several or unusual ones.
-    sequence: the numbers of the messages, if they have them.
-    with_trigger: how many have a trigger.
+    sequence: the numbers of the messages, if they have them;
+    repeated_numbers: how many came again.  with_trigger: how many messages have a trigger.
     """
 
     __slots__ = (
-        "content", "first_ms", "info", "keys", "last_ms", "machine_id", "messages", "out_of_order", "sequence",
-        "with_trigger",
+        "content", "first_ms", "info", "keys", "last_ms", "machine_id", "messages", "out_of_order", "repeated_numbers",
+        "sequence", "with_trigger",
     )  # fmt: skip
 
     def __init__(self, machine_id: str, keys: KeyNames, time_ms: int, info: ClassInfo | None = None) -> None:
         self.machine_id, self.keys, self.info = machine_id, keys, info
         self.first_ms = self.last_ms = time_ms
-        self.messages = self.out_of_order = self.with_trigger = 0
+        self.messages = self.out_of_order = self.with_trigger = self.repeated_numbers = 0
         self.sequence: Numbers | None = None
         self.content: tuple[Any, ...] = ()
 
@@ -120,7 +120,7 @@ class SourceStatistics:
         if self.sequence is None:
             self.sequence = Numbers(number)
         else:
-            self.sequence.add(number)
+            self.repeated_numbers += not self.sequence.add(number)
 
 
 class ReceivedMessages:
@@ -298,9 +298,12 @@ def _time(message: dict[str, Any]) -> int:
 
 
 def _time_of(message: Mapping[str, Any], info: ClassInfo) -> int:
-    """Return the time of a message of a class, whatever its form, in milliseconds since 1970."""
+    """Return the time of a message of a class, whatever its form, in milliseconds since 1970.
+
+    Of a time without its last digits it is the middle of those that it may be.
+    """
     if not info.ms_per_unit:
-        return milliseconds(_text(message, info.timestamp))
+        return milliseconds(_text(message, info.timestamp)) + info.resolution_ms // 2
     number = _number(message, info.timestamp)
     if number is None:
         raise NotAMessage(f"no time in {info.timestamp}")
