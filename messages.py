@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import orjson
 
 from plant import default_plant
+from plant.catalogue.class_infos import with_classes
 from plant.catalogue.topics import topic_template
 from plant.definition.plant_config import PlantConfig, load
 from plant.event_queue import Participant
@@ -302,7 +303,7 @@ class FactoryMessageGenerator:
 
     def machine_types(self) -> list[MachineTypeInfo]:
         """Return what a consumer needs to know about each machine type, also of types without machines."""
-        return [fleet.describe() for fleet in self._parts.fleets]
+        return [with_classes(fleet.describe(), self.config) for fleet in self._parts.fleets]
 
     @property
     def machine_states(self) -> dict[str, dict[str, Any]]:

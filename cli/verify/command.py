@@ -10,6 +10,7 @@ import argparse
 import math
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,9 +20,12 @@ from typing import IO, Final, TextIO
 from cli.arguments import amount, some_period
 from cli.verify.comparison import BOUNDS, Calculator, Limits, from_messages
 from cli.verify.input.ground_truth import load
-from cli.verify.input.received_messages import ReceivedMessages, TypeInfo
+from cli.verify.input.message_finder import MessageFinder
+from cli.verify.input.message_keys import TypeInfo
+from cli.verify.input.received_messages import ReceivedMessages
 from cli.verify.input.reference import InvalidInput, Reference, fetch_oee, open_file, read_lines
 from cli.verify.input.subscriber import SubscribeFailed, Subscriber
+from cli.verify.input.timeline import Timeline
 from cli.verify.report import ExitCode, Report
 from cli.verify.verification import Criteria, verify_messages
 from edge.mqtt.auth.credentials import CredentialsUnavailable
@@ -172,10 +176,21 @@ def _no_messages_yet(reference: Reference) -> ReceivedMessages:
     """Return an empty set of messages, whose keys are read as the reference says for each machine type."""
     types, timelines = reference.types, reference.timelines
 
-    def type_of(machine_id: str) -> TypeInfo | None:
-        return types.get(timelines[machine_id].last.kind) if machine_id in timelines else None
+    def kind_of(machine_id: str) -> str | None:
+        return timelines[machine_id].last.kind if machine_id in timelines else None
 
-    return ReceivedMessages(*reference.span, types=types.values(), type_of=type_of)
+    def type_of(machine_id: str) -> TypeInfo | None:
+        return types.get(kind_of(machine_id) or "")
+
+    finder = MessageFinder(types, kind_of, _machines_at(timelines).get)
+    return ReceivedMessages(*reference.span, types=types.values(), type_of=type_of, finder=finder)
+
+
+def _machines_at(timelines: Mapping[str, Timeline]) -> Mapping[tuple[str, str | None], str]:
+    """Return the machine at each station, by its type and the station, where there is only one."""
+    places = Counter((each.last.kind, each.last.station) for each in timelines.values())
+    found = ((machine_id, (each.last.kind, each.last.station)) for machine_id, each in timelines.items())
+    return {place: machine_id for machine_id, place in found if places[place] == 1}
 
 
 def _stream(where: str, stack: ExitStack) -> IO[bytes]:

@@ -58,7 +58,6 @@ class GroundTruth:
     def begin(self) -> None:
         """Empty the file, and write the run, its machine types and its machines."""
         self._file.begin()
-        self._file.machine_types(self._plant.machine_types())
         self.describe_machines()
 
     async def run(self) -> None:
@@ -66,7 +65,8 @@ class GroundTruth:
         await self._file.run()
 
     def describe_machines(self) -> None:
-        """Write the machines that exist from now on."""
+        """Write the machines that exist from now on, after what is new of their types."""
+        self._file.machine_types(self._plant.machine_types())
         self._file.machines(self._plant.oee(), self._plant.machines(), self._now_ms)
 
     def close(self) -> GroundTruthLost | None:
@@ -93,6 +93,7 @@ class GroundTruthFile:
         self._lost: asyncio.Future[str] | None = None
         self._why_lost: str | None = None
         self._run: dict[str, object] = {"type": "run", "start": rfc3339(start_ms), "seed": seed}
+        self._types: dict[str, MachineTypeInfo] = {}
         self._machines: list[str] = []
 
     def begin(self) -> None:
@@ -107,9 +108,10 @@ class GroundTruthFile:
         raise GroundTruthLost(self._why_lost or await self._lost)
 
     def machine_types(self, types: Iterable[MachineTypeInfo]) -> None:
-        """Write which key of each machine type's messages has which role, and which results are good."""
-        for each in types:
-            self._write({"type": "machine_type", "kind": each.kind, "fields": each.fields, "good": each.good})
+        """Write what each machine type's messages have, and which results are good, unless it is as before."""
+        for each in (its for its in types if self._types.get(its.kind) != its):
+            self._types[each.kind] = each
+            self._write({"type": "machine_type", "kind": each.kind, **each.described()})
 
     def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineSnapshot], now_ms: int) -> None:
         """Write all machines that exist from now on, and those that are gone since the last time.

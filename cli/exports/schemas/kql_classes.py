@@ -17,6 +17,9 @@ from cli.exports.schemas.kql_rows import is_good, is_no_planned_stop
 from cli.exports.schemas.kql_tables import identifier, literal
 from plant.catalogue.catalogue import FieldSource, MessageKind
 
+_MOST_STATIONS: Final = 200
+"""Machines that are listed with their stations, where messages have no machine id."""
+
 _EPOCHS: Final = {"epoch_ms": "unixtime_milliseconds_todatetime", "epoch_s": "unixtime_seconds_todatetime"}
 
 
@@ -70,7 +73,7 @@ class _TypeTables(NamedTuple):
 
     @property
     def _identified(self) -> Iterator[MessageKind]:
-        return (kind for kind in self.kinds if kind.path_of(FieldSource.MACHINE_ID))
+        return (kind for kind in self.kinds if _machine(kind))
 
 
 def _nameplate(kind: MessageKind) -> str:
@@ -79,7 +82,7 @@ def _nameplate(kind: MessageKind) -> str:
 
 
 def _states(kind: MessageKind, tables: Mapping[str, str]) -> str:
-    columns = [_time(kind), _named(kind, "machine_id", FieldSource.MACHINE_ID), _status(kind)]
+    columns = [_time(kind), _machine(kind), _status(kind)]
     content = {
         "rows": _rows(kind, tables, columns),
         "type": literal(kind.machine_type or ""),
@@ -94,7 +97,7 @@ def _states(kind: MessageKind, tables: Mapping[str, str]) -> str:
 def _jobs(kind: MessageKind, tables: Mapping[str, str]) -> str:
     columns = [
         _time(kind),
-        _named(kind, "machine_id", FieldSource.MACHINE_ID),
+        _machine(kind),
         _named(kind, "job", FieldSource.FINISHED_ID),
         _named(kind, "result", FieldSource.FINISHED_RESULT),
     ]
@@ -124,6 +127,22 @@ def _time(kind: MessageKind) -> str:
     return f"timestamp = {convert}({column})" if convert else _as("timestamp", column)
 
 
+def _machine(kind: MessageKind) -> str:
+    """Return the column of the machine: its id, or else its station if it is the only machine there; empty without."""
+    if kind.path_of(FieldSource.MACHINE_ID):
+        return _named(kind, "machine_id", FieldSource.MACHINE_ID)
+    stations = {machine.station: machine.machine_id for machine in kind.machines}
+    if (
+        kind.path_of(FieldSource.STATION) is None
+        or len(stations) < len(kind.machines)
+        or len(stations) > _MOST_STATIONS
+    ):
+        return ""
+    station = _column(kind, FieldSource.STATION)
+    forms = (f"{station} == {literal(name)}, {literal(machine_id)}" for name, machine_id in stations.items())
+    return f"machine_id = case({', '.join(forms)}, {literal('')})"
+
+
 def _status(kind: MessageKind) -> str:
     if kind.path_of(FieldSource.STATUS) is None:
         return f"status = {literal(kind.producing_state or '')}"
@@ -136,9 +155,13 @@ def _result(kind: MessageKind) -> str:
 
 def _named(kind: MessageKind, name: str, role: FieldSource) -> str:
     """Return the column of a role under a name; empty text if the kind has none."""
+    return _as(name, _column(kind, role))
+
+
+def _column(kind: MessageKind, role: FieldSource) -> str:
     places = {leaf.path: column for column, leaf in placed_columns(kind.fields).items()}
     path = kind.path_of(role)
-    return _as(name, identifier(places[path]) if path else literal(""))
+    return identifier(places[path]) if path else literal("")
 
 
 def _as(name: str, expression: str) -> str:

@@ -52,7 +52,7 @@ def table_names(kinds: Iterable[MessageKind]) -> dict[str, str]:
 
 def _is_alone(kind: MessageKind) -> bool:
     """Return whether a kind has a table of its own."""
-    usual_time = kind.timestamp == "timestamp" and kind.timestamp_form == "rfc3339"
+    usual_time = kind.timestamp == "timestamp" and kind.timestamp_form.startswith("rfc3339")
     nested = any(field.json_type == "object" for field in kind.fields)
     return kind.machine_type is not None and (kind.is_of_several or not usual_time or nested)
 

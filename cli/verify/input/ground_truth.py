@@ -16,7 +16,8 @@ from typing import IO, Any, Final
 import orjson
 
 from cli.verify.input.events import FinishedJob, StateInterval
-from cli.verify.input.received_messages import DISPATCH, ORDER, USUAL_GOOD, TypeInfo, milliseconds
+from cli.verify.input.message_keys import TypeInfo
+from cli.verify.input.received_messages import DISPATCH, ORDER, milliseconds
 from cli.verify.input.record_store import RecordStore
 from cli.verify.input.reference import (
     LONGEST_ANSWER,
@@ -30,7 +31,6 @@ from cli.verify.input.reference import (
     machine_totals,
     open_file,
     read_lines,
-    type_info,
 )
 from cli.verify.input.span_totals import SpanTotals
 from cli.verify.input.timeline import MachineParameters, Timeline
@@ -45,7 +45,9 @@ _NOT_CONTENT: Final = frozenset({"type", "at"})
 class GroundTruth:
     """The content of a ground truth file. If it was not closed, its span ends with the earliest last state interval.
 
-    timelines: the parameters of each machine over time.  types: how to read the messages of each machine type.
+    timelines: the parameters of each machine over time.  class_timelines: the same of each source, with the period of
+    its class, where a type has several or unusual classes of messages.
+    types: how to read the messages of each machine type.
     """
 
     can_be_cut = True
@@ -53,6 +55,7 @@ class GroundTruth:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.timelines: dict[str, Timeline] = {}
+        self.class_timelines: dict[str, Timeline] = {}
         self.types: dict[str, TypeInfo] = {}
         self._intervals, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
         self._known_until_ms: dict[str, int] = {}
@@ -182,21 +185,24 @@ class GroundTruth:
         return entry
 
     def _machine_type(self, entry: _Entry) -> None:
-        self.types[str(entry["kind"])] = type_info(entry)
+        kind = str(entry["kind"])
+        self.types[kind] = TypeInfo.of(entry, kind)
 
     def _machine(self, entry: _Entry) -> None:
         self._has_times = self._has_times or "at" in entry
         since_ms = milliseconds(entry["at"]) if "at" in entry else self._start_ms
+        kind = str(entry["kind"])
         parameters = MachineParameters(
             since_ms,
             math.inf,
-            _positive(entry, "period_seconds") * 1000,
-            _positive(entry, "ideal_cycle_seconds"),
+            math.inf if entry["period_seconds"] is None else _positive(entry, "period_seconds") * 1000,
+            _ideal_seconds(entry),
             str(entry["producing_state"]),
-            kind := str(entry["kind"]),
+            kind,
             entry.get("station_id"),
-            self.types[kind].good if kind in self.types else USUAL_GOOD,
         )
+        if info := self.types.get(kind):
+            parameters = parameters._replace(good=info.good, planned_stops=info.planned_stops)
         machine_id = entry["machine_id"]
         self._descriptions[machine_id] = entry
         self._known_until_ms.setdefault(machine_id, since_ms)
@@ -204,6 +210,9 @@ class GroundTruth:
             self._sequence.appears(machine_id, since_ms)
         timeline = self.timelines.setdefault(machine_id, Timeline())
         timeline.add(parameters)
+        for each in info.classes if info else ():
+            of_class = self.class_timelines.setdefault(each.source(machine_id), Timeline())
+            of_class.add(parameters._replace(period_ms=each.period_ms))
         if "at" not in entry and timeline.last.since_ms == since_ms and len(timeline.presences[0].parameters) > 1:
             problem = "its period or ideal cycle changed, and an older version did not write when: write the file again"
             raise InvalidInput(f"{self._path}:{self._line_number}: {machine_id}: {problem}")
@@ -212,6 +221,9 @@ class GroundTruth:
         machine_id, at_ms = entry["machine_id"], milliseconds(entry["at"])
         self.timelines[machine_id].end(at_ms)
         self._sequence.disappears(machine_id, at_ms)
+        info = self.types.get(self.timelines[machine_id].last.kind)
+        for each in info.classes if info else ():
+            self.class_timelines[each.source(machine_id)].end(at_ms)
 
     def _interval(self, entry: _Entry) -> None:
         machine_id, from_ms, to_ms = entry["machine_id"], milliseconds(entry["from"]), milliseconds(entry["to"])
@@ -297,6 +309,11 @@ def _is_message(line: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(entry, dict) and ("payload" in entry or {"timestamp", "machine_id"} <= entry.keys())
+
+
+def _ideal_seconds(entry: Mapping[str, Any]) -> float:
+    """Return the ideal cycle; 0 for a machine that makes nothing."""
+    return 0.0 if entry["ideal_cycle_seconds"] == 0 else _positive(entry, "ideal_cycle_seconds")
 
 
 def _positive(entry: Mapping[str, Any], name: str) -> float:

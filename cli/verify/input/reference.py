@@ -8,7 +8,7 @@ import http.client
 import math
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from cli.verify.input.received_messages import USUAL_GOOD, KeyNames, TypeInfo, milliseconds
+from cli.verify.input.message_keys import ClassInfo, TypeInfo
+from cli.verify.input.received_messages import milliseconds
 from cli.verify.input.timeline import MachineParameters, Timeline
 from cli.verify.input.truth_rules import problem
 from edge.blocking import run_aside
@@ -86,6 +87,10 @@ class Reference(Protocol):
     def types(self) -> Mapping[str, TypeInfo]:
         """How to read the messages of each machine type; empty if written by an older version."""
 
+    @property
+    def class_timelines(self) -> Mapping[str, Timeline]:
+        """The parameters of each source over time, where a type has several or unusual classes of messages."""
+
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:
         """Return the totals of each machine after one moment and up to another."""
 
@@ -110,7 +115,7 @@ class OeeAnswer:
                 raise InvalidInput(f"{where}: totals of span={part}; those of span=run are needed")
             start_ms, now_ms = milliseconds(found["start"]), milliseconds(found["now"])
             machines = {each["machine_id"]: machine_totals(each) for each in found["machines"]}
-            types = {kind: type_info(each) for kind, each in found.get("types", {}).items()}
+            types = {kind: TypeInfo.of(each, kind) for kind, each in found.get("types", {}).items()}
             return cls(start_ms, start_ms, now_ms, machines, types)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             reason = "not JSON" if isinstance(error, orjson.JSONDecodeError) else problem(error, {})
@@ -125,6 +130,18 @@ class OeeAnswer:
     def timelines(self) -> Mapping[str, Timeline]:
         """One presence per machine, as long as the times of its states add up to."""
         return {machine_id: Timeline([self._terms(totals)]) for machine_id, totals in self.totals.items()}
+
+    @property
+    def class_timelines(self) -> Mapping[str, Timeline]:
+        """The same for each class of messages, with its own period."""
+        sources = ((each, info) for each in self.totals.values() for info in self._classes(each.kind))
+        return {
+            info.source(totals.machine_id): Timeline([self._terms(totals)._replace(period_ms=info.period_ms)])
+            for totals, info in sources
+        }
+
+    def _classes(self, kind: str) -> Sequence[ClassInfo]:
+        return self.types[kind].classes if kind in self.types else ()
 
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:  # noqa: ARG002 - totals cannot be cut
         """Return the totals."""
@@ -142,8 +159,10 @@ class OeeAnswer:
 
     def _terms(self, totals: MachineTotals) -> MachineParameters:
         measures = totals.period_seconds * 1000, totals.ideal_seconds, totals.producing_state, totals.kind
-        good = self.types[totals.kind].good if totals.kind in self.types else USUAL_GOOD
-        return MachineParameters(self.now_ms - totals.elapsed_ms, math.inf, *measures, good=good)
+        info, since_ms = self.types.get(totals.kind), self.now_ms - totals.elapsed_ms
+        if info is None:
+            return MachineParameters(since_ms, math.inf, *measures)
+        return MachineParameters(since_ms, math.inf, *measures, good=info.good, planned_stops=info.planned_stops)
 
 
 @contextmanager
@@ -233,11 +252,6 @@ _FAULTS: Final[Mapping[type[Exception], str]] = {
 }
 
 
-def type_info(machine_type: Mapping[str, Any]) -> TypeInfo:
-    """Return how to read the messages of a machine type."""
-    return TypeInfo(KeyNames.of(machine_type["fields"]), frozenset(map(str, machine_type["good"])))
-
-
 def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:
     """Return the totals in an entry of `/oee`, or in a `totals` line of a ground truth file."""
     states = {name: 1000 * seconds for name, seconds in machine["stopped_seconds"].items()}
@@ -245,7 +259,7 @@ def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:
     return MachineTotals(
         machine["machine_id"],
         machine["kind"],
-        machine["period_seconds"],
+        math.inf if machine["period_seconds"] is None else machine["period_seconds"],
         machine["ideal_cycle_seconds"],
         machine["producing_state"],
         elapsed_ms=sum(states.values()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cli.verify.input.events import PLANNED_STOP, FinishedJob, StateInterval
+from cli.verify.input.events import FinishedJob, StateInterval
 from cli.verify.input.reference import MachineTotals
 from cli.verify.input.timeline import MachineParameters
 
@@ -66,7 +66,7 @@ class SpanTotals:
             parameters.ideal_seconds,
             parameters.producing,
             self.elapsed_ms,
-            self.elapsed_ms - self.states.get(PLANNED_STOP, 0.0),
+            self.elapsed_ms - math.fsum(self.states.get(state, 0.0) for state in parameters.planned_stops),
             self.states.get(parameters.producing, 0.0),
             self.ideal_ms,
             self.jobs,

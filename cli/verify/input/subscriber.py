@@ -235,11 +235,10 @@ class _Client(Client):
 
 
 def _as_line(message: MQTTMessage) -> bytes:
-    """Return the payload; with a trigger, in the form of a dry run's line."""
-    payload = bytes(message.payload)
+    """Return topic, trigger and payload, in the form of a dry run's line."""
     trigger = dict(getattr(message.properties, "UserProperty", ())).get(TRIGGER)
-    properties = orjson.dumps({TRIGGER: trigger})
-    return b'{"user_properties":%b,"payload":%b}' % (properties, payload) if trigger else payload
+    about = orjson.dumps({"topic": message.topic} | ({"user_properties": {TRIGGER: trigger}} if trigger else {}))
+    return b'%b,"payload":%b}' % (about[:-1], bytes(message.payload))
 
 
 class _ServerName:

@@ -155,11 +155,11 @@ def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
     speaker.disconnect()
     speaker.loop_stop()
 
-    assert (heard, listener.dropped, listener.disconnects) == ([b"a row"], 0, 0)
+    assert (heard, listener.dropped, listener.disconnects) == ([b'{"topic":"factory/cnc","payload":a row}'], 0, 0)
 
 
 def test_what_triggered_a_message_is_heard_with_it(password: tuple[Mosquitto, dict[str, str]]) -> None:
-    """The user property comes as it does in a line of a dry run."""
+    """Topic and user property come as they do in a line of a dry run."""
     broker, environ = password
     row = JobMessage("welding", "WELD-01", "S", 0, 1, b'{"machine_id":"WELD-01"}')
     frame = Encoder(lambda message: f"factory/{message.kind}").frame(row, None)
@@ -172,7 +172,9 @@ def test_what_triggered_a_message_is_heard_with_it(password: tuple[Mosquitto, di
         speaker.sendall(frame)
         heard = [*listener.payloads(0.5)]
 
-    assert heard == [b'{"user_properties":{"trigger":"job"},"payload":{"machine_id":"WELD-01"}}']
+    assert heard == [
+        b'{"topic":"factory/welding","user_properties":{"trigger":"job"},"payload":{"machine_id":"WELD-01"}}'
+    ]
 
 
 def test_the_broker_must_bear_the_name_that_is_expected(password: tuple[Mosquitto, dict[str, str]]) -> None:
