@@ -10,7 +10,7 @@ TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools te
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test test-image bench soak fuzz chaos image lint types check clean
+.PHONY: help run check-plant test test-image bench bench-plants laws soak fuzz chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,12 @@ image: ## Build the image by docker, podman or buildah; another name: IMAGE=regi
 bench: $(VENV)/.dev ## Measure the simulator beside other clients; result: docs/performance.md; quick: ARGS="--scale 0.05 --no-page"
 	@sh tests/setup_mosquitto.sh
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
+bench-plants: $(VENV)/.dev ## Measure plants with signals; result: docs/performance.md; quick: ARGS="--rounds 1 --scale 0.05 --no-page"
+	@$(VENV)/bin/python -m benchmarks.plants $(ARGS)
+
+laws: $(VENV)/.dev ## Check the law of each kind of signal over a week; result: docs/reliability.md; quick: ARGS="--hours 1 --no-page"
+	@$(VENV)/bin/python -m benchmarks.laws $(ARGS)
 
 soak: $(VENV)/.dev ## Measure memory and pace for over an hour; result: docs/performance.md; quick: ARGS="--scale 0.01 --no-page"
 	@sh tests/setup_mosquitto.sh

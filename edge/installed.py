@@ -1,8 +1,9 @@
-"""Check of Python and the installed packages, before anything else is imported; so it imports nothing itself."""
+"""Check of Python, the packages and the clock before anything else is imported; so it imports little itself."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 
@@ -24,12 +25,22 @@ DEMO_PACKAGES = {"cryptography": "cryptography", "jwt": "PyJWT", "mqtt5": "mqtt5
 _NAME = "edgemqttsim"
 
 
+_CLOCK = "the system clock must be between the years 1970 and 2262 (compare `date -u`)"
+"""Plant time begins with 1970, and Python counts nanoseconds in 64 bits."""
+
+
 def require() -> None:
-    """Exit with 2 and one line where Python is too old or a package is missing."""
+    """Exit with 2 and one line where Python is too old, a package is missing, or the clock is out of range."""
     if sys.version_info < (3, 11):  # noqa: UP036 - this is the check
         sys.exit(_failed(f"edgemqttsim needs Python 3.11 or newer; this is {sys.version.split()[0]}"))
     if lacking := why_lacking(PACKAGES, "requirements.txt", "`make run` once and then .venv/bin/python app.py"):
         sys.exit(_failed(f"edgemqttsim {lacking}"))
+    try:
+        is_in_range = time.time() >= 0
+    except OverflowError:
+        is_in_range = False
+    if not is_in_range:
+        sys.exit(_failed(_CLOCK))
 
 
 def why_lacking(packages: Mapping[str, str], requirements: str, otherwise: str = "") -> str | None:

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 class Message(NamedTuple):
     """A message that the plant emits, encoded once.
 
-    kind: the type's key in the YAML, such as `press`, or `press.energy` where it has several classes of messages.
-    source: what sends messages of this kind, numbered by `sequence`: the machine's id; id/class, where its type has
-    several classes of messages; the kind for orders and dispatches.
+    kind: the type's key in the YAML, such as `press`, or `press.energy` where it declares classes of messages.
+    source: what sends messages of this kind, numbered by `sequence`: the machine's id; id/class, where its type
+    declares classes of messages; the kind for orders and dispatches.
     station: the machine's station, or None.
     time_ms: plant time in whole milliseconds since the Unix epoch; the `timestamp` in the payload.
     sequence: 1, 2, 3 ... over the messages of this source since the start of the run.
@@ -58,7 +58,7 @@ class ChangeMessage(Message):
 
 
 def class_source(machine_id: str, class_name: str) -> str:
-    """Return the source of a machine's messages of a class. class_name: "" where its type has only one."""
+    """Return the source of a machine's messages of a class. class_name: "" where its type declares none."""
     return f"{machine_id}/{class_name}" if class_name else machine_id
 
 

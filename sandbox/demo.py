@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -27,7 +26,9 @@ class Demo:
     """The embedded broker with credentials in a temporary folder, and how to use it; an async context manager."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="edgemqttsim-demo-"))
+        # It is also removed where a signal ends the process before the demo has begun.
+        self._temporary = tempfile.TemporaryDirectory(prefix="edgemqttsim-demo-", ignore_cleanup_errors=True)
+        self._folder = Path(self._temporary.name)
         self._issuer = TokenIssuer()
         self._volume = ProjectedVolume(self._folder)
         authority = Authority()
@@ -54,7 +55,7 @@ class Demo:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._rotation
         await self.broker.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._temporary.cleanup()
 
     @property
     def environ(self) -> dict[str, str]:

@@ -32,6 +32,7 @@ from cli.preflight.network import check_dns, check_tcp
 from cli.preflight.publish import check_publish
 from cli.preflight.tls import check_ca_file, check_tls
 from edge.mqtt.auth.credentials import CredentialsUnavailable
+from edge.redaction import escaped
 from edge.settings.loader import SettingsError, add_flags, describe, options_of
 
 __all__ = ["ExitCode", "Failure", "PreflightInputs", "add_preflight", "run_preflight"]
@@ -127,7 +128,7 @@ class Report:
         """Write a text of one or more lines, unless the previous attempt wrote the same."""
         self._current.add(text)
         if text not in self._previous:
-            print(text, file=self._out, flush=True)
+            print(escaped(text), file=self._out, flush=True)
 
     def write_finding(self, step: str, finding: Finding) -> None:
         """Write a finding of a step."""

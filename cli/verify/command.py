@@ -25,6 +25,8 @@ from cli.verify.input.subscriber import SubscribeFailed, Subscriber
 from cli.verify.report import ExitCode, Report
 from cli.verify.verification import Criteria, verify_messages
 from edge.mqtt.auth.credentials import CredentialsUnavailable
+from edge.redaction import escaped
+from edge.routing import TopicError, check_filter
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings, add_flags, options_of
 
@@ -135,9 +137,9 @@ def run_verify(
             messages, verify_messages(messages, reference, Criteria(options.machines, options.limits, calculate))
         )
     except (InvalidInput, SubscribeFailed, CredentialsUnavailable) as error:
-        print(f"verify: {error}", file=sys.stderr)
+        print(escaped(f"verify: {error}"), file=sys.stderr)
         return ExitCode.INVALID_INPUT
-    out.writelines(f"{line}\n" for line in report.lines())
+    out.writelines(f"{escaped(line)}\n" for line in report.lines())
     return report.exit_code(strict=options.strict)
 
 
@@ -185,9 +187,13 @@ def _from_broker(options: VerifyOptions, settings: Settings) -> tuple[ReceivedMe
     if not options.duration or options.duration <= 0:
         raise InvalidInput("--from-mqtt needs --duration SECONDS")
     url = options.truth or f"http://{joined(settings.http_host, settings.http_port)}/oee"
-    topics = options.topics or f"{settings.mqtt_topic_prefix}/#"
+    topics = f"{settings.mqtt_topic_prefix}/#" if options.topics is None else options.topics
+    try:
+        check_filter(topics)
+    except TopicError as error:
+        raise InvalidInput(f"--topics: {error}") from None
     with Subscriber(settings, topics) as subscriber:
-        print(f"subscribed to {topics} for {options.duration:g} s", file=sys.stderr)
+        print(escaped(f"subscribed to {topics} for {options.duration:g} s"), file=sys.stderr)
         before = fetch_oee(url)
         messages = _no_messages_yet(before)
         messages.since_ms, messages.until_ms = before.now_ms, math.inf

@@ -83,6 +83,12 @@ class Ledger:
         """Messages that are not done: queued and in flight."""
         return self.queued + self.in_flight
 
+    def abandon(self, reason: str) -> None:
+        """Count what is pending as dropped: whoever had it is gone."""
+        if self.pending:
+            self.dropped[reason] += self.pending
+        self.queued = self.in_flight = 0
+
     def balances(self) -> bool:
         """Return whether every message is counted exactly once."""
         return self.generated == self.sent + self.failed + self.pending and min(self.queued, self.in_flight) >= 0

@@ -157,7 +157,7 @@ def _details(source: StatusSource, uptime_seconds: float) -> Mapping[str, object
 
 
 def _why_not_alive(source: StatusSource, context: HttpContext) -> str | None:
-    return why_not_alive(
+    return source.why_stuck() or why_not_alive(
         source.connection(), turn_age_seconds=source.turn_age_seconds(), patience_seconds=context.patience_seconds
     )
 

@@ -25,6 +25,10 @@ log = logging.getLogger("reload")
 _LONGEST_SHOWN = 200
 
 
+class NotApplied(Exception):
+    """A valid configuration cannot be applied now; the text says why."""
+
+
 class LoadedPlant(NamedTuple):
     """A configuration, the digest of the file it comes from, and whether that file can be read again."""
 
@@ -91,9 +95,10 @@ class Reloader:
             if isinstance(change, str):
                 self._reject(None, (str(_error(self._path, change)),), "changed")
             elif digest(change) == self._current.digest:
-                log.info("file matches the running configuration again path=%s", self._path)
+                if self._last_rejected is not None:  # otherwise it has been loaded for another cause
+                    log.info("file matches the running configuration again path=%s", self._path)
                 self._last_rejected = None
-            else:
+            elif self._last_rejected is None or digest(change) != self._last_rejected[0]:
                 await self._load_and_apply(change, "changed")
 
     async def _load_and_apply(self, content: bytes, cause: str) -> ReloadOutcome:
@@ -102,6 +107,9 @@ class Reloader:
                 config = await run_aside(partial(self._load, content))
                 changes = describe_changes(self._current.config, config)
                 await self._apply(config)
+        except NotApplied as error:
+            # No digest: another attempt with the same content may succeed.
+            return self._reject(None, (str(_error(self._path, f"cannot be applied now: {error}")),), cause)
         except PlantConfigError as error:
             if error.__cause__ is not None:
                 log.debug("configuration rejected because of an exception path=%s", self._path, exc_info=error)
@@ -139,7 +147,7 @@ def as_config_errors(path: Path) -> Iterator[None]:
     """Turn every exception raised inside into a PlantConfigError about the file, in one line."""
     try:
         yield
-    except PlantConfigError:
+    except (PlantConfigError, NotApplied):
         raise
     except Exception as error:
         lines = str(error).splitlines() or [""]

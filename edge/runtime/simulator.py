@@ -106,6 +106,10 @@ class Simulator:
         """Return the time since the run loop last turned."""
         return time.monotonic() - self._clock.read_at
 
+    def why_stuck(self) -> str | None:
+        """Return None: it has no other part than its run loop."""
+        return None
+
     def snapshot(self) -> Snapshot:
         """Return the plant's counts, with its machines as of the last `refresh`."""
         return self._figures.snapshot()

@@ -12,6 +12,8 @@ from threading import Thread, Timer
 from types import FrameType
 from typing import Any
 
+from edge.observability.logs import flush
+
 log = logging.getLogger("app")
 
 FORCED = 1
@@ -122,7 +124,12 @@ class TaskSupervisor:
 
 def exit_at_once(why: str) -> None:
     """Exit the process, and log why if that is possible soon: a log that nothing reads may block for ever."""
-    line = Thread(target=log.warning, args=("%s", why), daemon=True)
+    line = Thread(target=_log_last, args=(why,), daemon=True)
     line.start()
     line.join(_LAST_LINE_SECONDS)
     os._exit(FORCED)
+
+
+def _log_last(why: str) -> None:
+    log.warning("%s", why)
+    flush(_LAST_LINE_SECONDS)

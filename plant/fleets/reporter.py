@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final
@@ -67,7 +67,7 @@ class Reporter:
 
     __slots__ = (
         "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_steadiness", "_wake_ups", "_window_ms",
-        "_writer", "emitters", "measurements", "periods_ms", "reports_events",
+        "_writer", "emitters", "machine_counts", "measurements", "periods_ms", "reports_events",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +81,8 @@ class Reporter:
         machine_type = runtime.machine_type
         self._machines, self._numbers = machines, numbers
         self.measurements: Final = measurements_of(machine_type, config, plant)
-        self.emitters = [*_emitters(machine_type, config, machines)]
+        self.machine_counts = array("q", bytes(8 * len(machines)))
+        self.emitters = [*_emitters(machine_type, config, machines, self.machine_counts)]
         self.periods_ms: Final = [each.period_ms for each in self.emitters if each.period_ms < NEVER]
         self._reports_each_job = runtime.reports_each_job
         self.reports_events: Final = self._reports_each_job or any(each.on_change for each in machine_type.messages)
@@ -92,16 +93,27 @@ class Reporter:
         self._steadiness = Steadiness(len(machines))
         self._writer: ColumnWriter | None = None
 
-    def start(self, earlier: Reporting | None, kept: int, now_ms: int, *, slower: bool, coupled: bool) -> None:
+    def start(
+        self,
+        earlier: Reporting | None,
+        kept: int,
+        changed: Sequence[int],
+        now_ms: int,
+        *,
+        slower: bool,
+        coupled: bool,
+    ) -> None:
         """Schedule all messages after now.
 
         earlier: what reported machines of the type before a reload.  kept: so many of them are still there.
+        changed: the slots of those whose state has changed with it.
         slower: the period has become longer.  coupled: an event queue advances the machines.
         """
         for emitter in self.emitters:
             self._start_class(emitter, earlier, kept, now_ms)
         if isinstance(earlier, Reporter):
-            self._extra += (each for each in earlier._extra if each.machine.number in self._numbers)  # noqa: SLF001 - of the same class
+            self.machine_counts[: len(earlier.machine_counts)] = earlier.machine_counts
+            self._extra += self._continued(earlier)
         if slower and not self._reports_each_job:
             late = (machine for machine in self._machines[:kept] if machine.finished is not NO_JOB)
             self._extra += (DueMessage(now_ms + 1, machine.number, 0, FOR_JOB, machine) for machine in late)
@@ -109,6 +121,8 @@ class Reporter:
         if self.measurements:
             before = earlier.measurements if isinstance(earlier, Reporter) else None
             self._start_measurements(self.measurements, before, kept, now_ms)
+        if earlier:
+            self._report_changed(earlier, {*changed, *earlier.changing_slots}, kept, now_ms)
         if self.reports_events and not coupled:
             self._wake_ups = [(machine.next_ms, slot) for slot, machine in enumerate(self._machines)]
             heapify(self._wake_ups)
@@ -116,6 +130,11 @@ class Reporter:
     @property
     def next_ms(self) -> int:
         """The next time at which a message may be due; NEVER without machines."""
+        return min(self._rows.times[:1], default=self._next_due_ms)
+
+    @property
+    def _next_due_ms(self) -> int:
+        """The same without what has been collected, which are changes that another configuration has made."""
         regular_ms = min((each.ring.next_ms for each in self.emitters if each.ring), default=NEVER)
         event_ms = self._wake_ups[0][0] if self._wake_ups else NEVER
         return min(regular_ms, event_ms, self._extra[0].time_ms if self._extra else NEVER)
@@ -123,7 +142,7 @@ class Reporter:
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine and class."""
         messages: list[Message] = []
-        while (begins_ms := self.next_ms) <= until_ms:
+        while (begins_ms := self._next_due_ms) <= until_ms:
             self._collect_until(min(until_ms, begins_ms + self._window_ms))
             if len(self._rows) >= _ROWS_OF_A_BLOCK:
                 messages += self._take_messages()[1]
@@ -140,6 +159,11 @@ class Reporter:
         if due.form != FOR_JOB or due.machine.finished is not NO_JOB:
             self._append(due.machine, self.emitters[due.class_number], due.time_ms, due.form)
 
+    def reschedule(self, machine: Machine) -> None:
+        """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        if self.reports_events:
+            heappush(self._wake_ups, (machine.next_ms, self._slot(machine)))
+
     def take_collected(self) -> list[Collected]:
         """Return the messages of all rows that were collected, in order of time, machine and class."""
         slots, messages = self._take_messages()
@@ -154,11 +178,12 @@ class Reporter:
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""
-        counts = [each.counts[:] for each in self.emitters]
+        counts, machine_counts = [each.counts[:] for each in self.emitters], self.machine_counts[:]
 
         def restore() -> None:
             for emitter, before in zip(self.emitters, counts, strict=True):
                 emitter.counts[:] = before
+            self.machine_counts[:] = machine_counts
 
         return restore
 
@@ -166,6 +191,9 @@ class Reporter:
         """Return the same for some of the machines; it shares everything else."""
         subset, chosen = copy.copy(self), set(machines)
         subset.emitters = [each.subset(machines, now_ms) for each in self.emitters]
+        for emitter in subset.emitters:
+            if emitter.ring:
+                emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
         subset._wake_ups = [each for each in self._wake_ups if self._machines[each[1]] in chosen]  # noqa: SLF001 - of the same class
         heapify(subset._wake_ups)  # noqa: SLF001 - of the same class
         subset._extra = [each for each in self._extra if each.machine in chosen]  # noqa: SLF001 - of the same class
@@ -178,6 +206,15 @@ class Reporter:
     def counts_of(self, name: str) -> Sequence[int]:
         """Return the number of messages so far of each machine in a class, by its name."""
         return next((each.counts for each in self.emitters if each.message_class.name == name), ())
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names of its classes of messages."""
+        return [each.message_class.name for each in self.emitters]
+
+    def set_count(self, name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""
+        next(each for each in self.emitters if each.message_class.name == name).counts[slot] = count
 
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Record another state, and report it."""
@@ -208,7 +245,7 @@ class Reporter:
     def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:
         name = emitter.message_class.name
         counts = earlier.counts_of(name) if earlier else ()
-        emitter.keep_counts(counts)
+        emitter.keep_counts(counts[:kept])
         if emitter.period_ms < NEVER:
             ring = earlier.ring_of(name) if earlier else None
             emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, name)
@@ -229,6 +266,26 @@ class Reporter:
         for machine in self._machines[kept:]:
             offset_ms = 1 + int(phase(machine.stream) * _FIRST_REPORTS_MS)
             yield DueMessage(now_ms + offset_ms, machine.number, class_number, FOR_CHANGE, machine)
+
+    def _continued(self, earlier: Reporter) -> Iterator[DueMessage]:
+        """Yield what was scheduled before beside the periods, of machines and classes that are still there."""
+        numbers = {each.message_class.name: each.number for each in self.emitters}
+        for due in earlier._extra:
+            number = numbers.get(earlier.emitters[due.class_number].message_class.name)
+            if number is not None and due.machine.number in self._numbers:
+                yield due._replace(class_number=number)
+
+    @property
+    def changing_slots(self) -> Iterable[int]:
+        """The slots of machines whose state has changed, and whose message for that is not taken yet."""
+        return (slot for slot, form in zip(self._rows.slots, self._rows.forms, strict=True) if form == FOR_CHANGE)
+
+    def _report_changed(self, earlier: Reporting, slots: Collection[int], kept: int, now_ms: int) -> None:
+        """Report machines that another configuration has put into another state, in the classes that were there."""
+        for emitter in self.emitters:
+            if emitter.message_class.on_change and emitter.message_class.name in earlier.class_names:
+                for slot in sorted(slot for slot in slots if slot < kept):
+                    self._append(self._machines[slot], emitter, now_ms, FOR_CHANGE)
 
     def _slot(self, machine: Machine) -> int:
         return (machine.number - self._numbers.start) // self._numbers.step
@@ -256,6 +313,8 @@ class Reporter:
         """Do the same where most machines are due and nothing happens to them."""
         from plant.fleets.steady_rows import collect_steady, refresh  # noqa: PLC0415  needs numpy
 
+        for each in extra:  # the rows of a machine are collected in order of time
+            self._steadiness.changed[self._slot(each.machine)] = 1
         unsteady = collect_steady(due, self._steadiness, measurements, self._rows, self._machines)
         collected = self._collect_each((*extra, *unsteady))
         touched = {self._slot(each.machine) for each in collected}
@@ -310,7 +369,7 @@ class Reporter:
         if self._writer is None:
             from plant.fleets.column_messages import ColumnWriter  # noqa: PLC0415  needs numpy
 
-            self._writer = ColumnWriter(self.emitters, measurements.signals, self._machines)
+            self._writer = ColumnWriter(self.emitters, measurements.signals, len(self._machines))
         return self._writer
 
     def _append(self, machine: Machine, emitter: ClassEmitter, time_ms: int, form: int) -> None:
@@ -323,10 +382,12 @@ class Reporter:
             machine.reported_job, machine.finished = machine.job, NO_JOB
 
 
-def _emitters(machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine]) -> Iterator[ClassEmitter]:
+def _emitters(
+    machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine], machine_counts: array[int]
+) -> Iterator[ClassEmitter]:
     shown = [name for name, spec in machine_type.signals.items() if spec.shown]
     for number, each in enumerate(machine_type.messages):
         traced = traced_fields(config, machine_type) if number == 0 else ()
         layout = ClassLayout(each.timestamp, (*each.fields, *traced))
         period_ms = milliseconds(config.class_period_seconds(each))
-        yield ClassEmitter(number, each, layout, period_ms, shown, machines)
+        yield ClassEmitter(number, each, layout, period_ms, shown, machines, machine_counts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
@@ -84,7 +83,7 @@ class MachineTypeRuntime:
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
         self.jobs = Jobs(job, machine_type.losses, config.job_seconds(machine_type)) if job else NoJobs()
-        self.reports_each_job = job is not None and self.jobs.ideal_ms < ceil(self.period_ms)
+        self.reports_each_job = job is not None and self.jobs.ideal_ms < self.period_ms
         self.start_next: Callable[[Machine, int], None] = _next_job
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None

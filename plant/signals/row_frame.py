@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Mapping
 from typing import Final
 
 from plant.signals.laws.frame import Arithmetic
@@ -34,6 +35,7 @@ class RowFrame:
         "_store",
         "_time_ms",
         "arithmetic",
+        "outputs",
         "values",
     )  # fmt: skip
 
@@ -43,6 +45,7 @@ class RowFrame:
         self._producing = program.producing
         self.arithmetic: Final[Arithmetic[float]] = RowArithmetic()
         self.values: list[float] = []
+        self.outputs: dict[str, Mapping[str, float]] = {}
         self.move_to(0, 0)
 
     def move_to(self, slot: int, time_ms: int, *, advances: bool = False) -> None:
@@ -61,7 +64,7 @@ class RowFrame:
 
     def evaluate(self) -> list[float]:
         """Return the values of all signals."""
-        self._key, self.values = self._store.key(self._slot), []
+        self._key, self.values, self.outputs = self._store.key(self._slot), [], {}
         for law in self._program.laws:
             self.values.append(law.value(self))
         return self.values

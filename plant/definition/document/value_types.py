@@ -201,14 +201,22 @@ StationPattern = Annotated[
     _passes(_one_level, _only_placeholders("line", "station")),
     described(pattern="^" + _template_pattern("/+#", "line|station")),
 ]
+_TOPIC_NAMES: Final = ("prefix", "type", "machine_id", "station_id")
+_TOPIC_RULES: Final = (
+    *(_no_control_characters, _no_dollar, _without("+#", "the wildcards"), _no_empty_level, _fits_topic_length),
+)
+_NO_EMPTY_LEVEL: Final = r"^(?!\$|/)(?!.*//)(?!.*/$)"
 Topic = Annotated[
     str,
     Field(min_length=1),
-    _passes(
-        *(_no_control_characters, _no_dollar, _without("+#", "the wildcards"), _no_empty_level, _fits_topic_length),
-        _only_placeholders("prefix", "type", "machine_id", "station_id"),
-    ),
-    described(pattern=r"^(?!\$|/)(?!.*//)(?!.*/$)" + _template_pattern("+#", "prefix|type|machine_id|station_id")),
+    _passes(*_TOPIC_RULES, _only_placeholders(*_TOPIC_NAMES)),
+    described(pattern=_NO_EMPTY_LEVEL + _template_pattern("+#", "|".join(_TOPIC_NAMES))),
+]
+ClassTopic = Annotated[
+    str,
+    Field(min_length=1),
+    _passes(*_TOPIC_RULES, _only_placeholders(*_TOPIC_NAMES, "class")),
+    described(pattern=_NO_EMPTY_LEVEL + _template_pattern("+#", "|".join((*_TOPIC_NAMES, "class")))),
 ]
 
 Weight = Annotated[float, Field(ge=0, le=1e9), AfterValidator(_zero_or_not_tiny)]

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 
 from plant.definition.document.errors import describe_value
 from plant.definition.document.value_types import (
+    ClassTopic,
     CountRange,
     FactorRange,
     Increment,
@@ -174,7 +175,7 @@ class MessageEntry(Spec):
     """A class of messages of a machine type. What is left out is as the entry has it."""
 
     fields: Fields | None = Field(None, description=_FIELDS)
-    topic: Topic | None = Field(
+    topic: ClassTopic | None = Field(
         None, description="MQTT topic, over the same names and {class} [the type's topic, / and the class]."
     )
     report_seconds: PeriodSeconds | None = Field(
@@ -282,6 +283,9 @@ class MachineEntry(Spec):
     )
     signals: dict[Name, SignalSpec] | None = Field(
         None, description="What the machines measure or count, each by its name; see the table of signals."
+    )
+    model: Name | None = Field(
+        None, description="A model in Python, whose outputs are signals with `output`; see the list of models."
     )
     fields: Fields | None = Field(None, description=_FIELDS)
     qos: Qos | None = Field(None, description=_QOS)

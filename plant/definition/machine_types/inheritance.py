@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from plant.definition.signals.signal_spec import SOURCES
 _MERGED_DEPTH: Final = {"states": 2, "job": 1, "properties": 1, "signals": 2, "overrides": 1}
 """Keys whose mappings are merged and not replaced: how deep."""
 
+_NAME: Final = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
 _EXCLUSIVE: Final = (("report_seconds", "frequency_weight"), ("fields", "messages"))
 _EXCLUSIVE_IN_JOB: Final = (("cycle_seconds", "period_share"),)
 """Keys of which one replaces the other."""
@@ -61,6 +63,8 @@ def overlaid(base: Entry, top: Entry, *, replaced: str = "") -> dict[str, Any]:
             _drop_replaced(result["job"], top["job"], pair)
     for name, signal in top.get("signals", {}).items():
         _drop_replaced_sources(result["signals"][name], signal)
+    if "signals" in top and "signals" in base:
+        result["signals"] = _in_order_of_use(result["signals"])
     return result
 
 
@@ -94,6 +98,30 @@ def _merged(below: Any, above: Any, depth: int) -> Any:
     if not depth or not isinstance(below, Mapping) or not isinstance(above, Mapping):
         return above
     return {**below, **{key: _merged(below.get(key), value, depth - 1) for key, value in above.items()}}
+
+
+def _in_order_of_use(signals: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return signals with those first that others use, otherwise in their order; a circle stays as it is."""
+    ordered: dict[str, Mapping[str, Any]] = {}
+
+    def append(name: str, users: tuple[str, ...]) -> None:
+        if name in ordered or name in users:
+            return
+        for used in _used(signals[name]):
+            if used in signals:
+                append(used, (*users, name))
+        ordered[name] = signals[name]
+
+    for name in signals:
+        append(name, ())
+    return ordered
+
+
+def _used(signal: Mapping[str, Any]) -> list[str]:
+    """Return the names in a formula, and what is integrated."""
+    formula, integrated = signal.get("formula"), signal.get("integral_of")
+    names = _NAME.findall(formula) if isinstance(formula, str) else []
+    return [*names, *([integrated] if isinstance(integrated, str) else [])]
 
 
 def _drop_replaced_sources(result: dict[str, Any], top: Mapping[str, Any]) -> None:

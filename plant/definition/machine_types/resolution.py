@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from plant.definition.document.errors import Violation
+from plant.definition.document.errors import Violation, quote, suggestion
 from plant.definition.document.value_types import (
     SHORTEST_JOB_SECONDS,
     SHORTEST_PERIOD_SECONDS,
@@ -31,6 +31,7 @@ from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.models.registry import models
 
 MOST_STOPS_PER_JOB: Final = 1_000
 _FOREVER_SECONDS: Final = 1e12
@@ -64,7 +65,7 @@ def resolve(
     messages, wrong_messages = read_messages(key, entry, names)
     machine_type = _machine_type(key, entry, number, states, job, messages)
     signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
-    machine_type = replace(machine_type, signals=signals)
+    machine_type = replace(machine_type, signals=signals, model=entry.get("model"))
     overrides, wrong_overrides = read_overrides(
         entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
     )
@@ -77,6 +78,7 @@ def resolve(
         *wrong_overrides,
         *_missing_lists(entry),
         *_unknown_placeholders(entry),
+        *_unknown_model(entry),
         *_impossible_period(machine_type, interval),
         *_impossible_job(machine_type, interval),
     ]
@@ -169,7 +171,9 @@ def _signals(
         for name in declared
         if name in taken
     ]
-    wrong += signal_rules.broken(declared, vocabulary, plant_signals)
+    wrong += signal_rules.broken(
+        declared, vocabulary, plant_signals, models().get(entry.get("model", "")) if "model" in entry else None
+    )
     signals = {} if wrong else {name: SignalSpec.model_validate(each) for name, each in declared.items()}
     return signals, [each._replace(place=("signals", *each.place)) for each in wrong]
 
@@ -243,6 +247,12 @@ def _unknown_placeholders(entry: Entry) -> Iterator[Violation]:
                 yield Violation((f"{name}s",), f"is missing: properties.{key} has {{{name}}}")
 
 
+def _unknown_model(entry: Entry) -> Iterator[Violation]:
+    if "model" in entry and entry["model"] not in models():
+        rule = f"must be the name of a model, got {quote(entry['model'])}; {suggestion(entry['model'], [*models()])}"
+        yield Violation(("model",), rule)
+
+
 def _impossible_period(machine_type: MachineType, interval: float) -> Iterator[Violation]:
     for each in machine_type.messages:
         period = each.period_by_weight(interval)
@@ -256,6 +266,10 @@ def _impossible_job(machine_type: MachineType, interval: float) -> Iterator[Viol
     if machine_type.job is None:
         return
     seconds = machine_type.job.seconds_at(machine_type.main.period_by_weight(interval))
+    if machine_type.job.period_share and machine_type.reports and math.isinf(seconds[0]):
+        where = f"messages.{machine_type.main.name}" if machine_type.main.name else "the type"
+        rule = f"needs a period, and {where} has no regular messages: give cycle_seconds, or report_seconds there"
+        yield Violation(("job", "period_share"), rule)
     if (
         machine_type.job.period_share
         and not SHORTEST_JOB_SECONDS <= seconds[0] <= YEAR_SECONDS

@@ -19,6 +19,7 @@ from plant.definition.signals.bounds import MOST_DIGITS, Bounds, last_decimal_ra
 from plant.definition.signals.formula_parser import FormulaError, FormulaNames, parse_formula
 from plant.definition.signals.signal_spec import OTHERWISE, SOURCES, SignalSpec
 from plant.definition.signals.vocabulary import RESERVED, Vocabulary
+from plant.models.model import Model
 
 MOST_SIGNALS: Final = 64
 """The most signals of a machine type, or of the plant."""
@@ -34,6 +35,7 @@ _ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
     "base": frozenset({*_PARTS, "decimals", "follows_seconds"}),
     "set_point": frozenset({*_PARTS, "decimals", "follows_seconds"}),
     "formula": frozenset({*_PARTS, "decimals"}),
+    "output": frozenset({*_PARTS, "decimals"}),
     "integral_of": frozenset({"decimals", "per_seconds"}),
     "counter": frozenset({"decimals"}),
     "choice": frozenset({"every_seconds"}),
@@ -47,11 +49,13 @@ _NEEDS: Final = {
 """The source that a key belongs to, in words."""
 _UNBOUNDED: Final = {
     "formula": "a formula may give any number",
+    "output": "a model may give any number",
     "set_point": "commands set any value within them",
     "ramp": "a ramp may grow without end",
 }
 """Keys that need limits, and why."""
 _OF_MACHINES: Final = {
+    "output": "a model belongs to a machine type",
     "integral_of": "a register belongs to a machine",
     "counter": "a counter belongs to a machine",
     "ramp": "a ramp is reset by the state or job of a machine",
@@ -74,9 +78,15 @@ class _Declared:
 
 
 def broken(
-    signals: Mapping[str, Any], vocabulary: Vocabulary, plant_signals: Mapping[str, Any] | None = None
+    signals: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    plant_signals: Mapping[str, Any] | None = None,
+    model: Model | None = None,
 ) -> Iterator[Violation]:
-    """Yield the broken rules of a machine type's signals. plant_signals: those of the plant, as plain data."""
+    """Yield the broken rules of a machine type's signals.
+
+    plant_signals: those of the plant, as plain data.  model: of the machine type, if it has one.
+    """
     declared = _readable(signals)
     yield from _too_many(signals)
     yield from _unusable_names(signals)
@@ -85,6 +95,9 @@ def broken(
             signal, declared[:place], declared[place + 1 :], vocabulary, _readable(plant_signals or {})
         )
         yield from _placed(signal.name, violations)
+        if signal.spec.output is not None:
+            wrong = _wrong_output(signal.spec.output, declared[:place], plant_signals or {}, model)
+            yield from _placed(signal.name, wrong)
 
 
 def broken_plant_signals(signals: Mapping[str, Any]) -> Iterator[Violation]:
@@ -253,6 +266,24 @@ def _wrong_formula(
         yield from (Violation(("formula",), str(problem)) for problem in error.problems)
 
 
+def _wrong_output(
+    name: str, above: Sequence[_Declared], plant_signals: Mapping[str, Any], model: Model | None
+) -> Iterator[Violation]:
+    """Check that a model has the output, and that all its inputs are there."""
+    if model is None:
+        yield Violation(("output",), "needs `model` in the machine type, whose output it is")
+        return
+    if name not in model.outputs:
+        yield Violation(
+            ("output",), f"must be an output of the model, got {quote(name)}; {suggestion(name, [*model.outputs])}"
+        )
+    numbers = {each.name for each in above if each.source != "choice"}
+    if missing := [each for each in model.inputs if each not in numbers]:
+        yield Violation(("output",), f"needs the model's inputs as signals above: {', '.join(missing)}")
+    if missing := [each for each in model.plant_inputs if each not in plant_signals]:
+        yield Violation(("output",), f"needs the model's inputs in plant_signals: {', '.join(missing)}")
+
+
 def _wrong_integral(spec: SignalSpec, above: Sequence[_Declared], below: Sequence[_Declared]) -> Iterator[Violation]:
     name = spec.integral_of
     if name is None:
@@ -300,7 +331,11 @@ def _too_many_digits(signal: _Declared) -> Iterator[Violation]:
         )
         yield Violation((place,) if place in signal.keys else (), rule)
     elif operator.gt(*last_decimal_range(bounds, spec.places)):
-        yield Violation(("limits",), f"must have a number of {spec.places} decimals between them")
+        if spec.limits:
+            yield Violation(("limits",), f"must have a number of {spec.places} decimals between them")
+        else:
+            rule = f"has no value of {spec.places} decimals from {bounds.low:g} to {bounds.high:g}: give more decimals"
+            yield Violation((), rule)
 
 
 def _set_beyond_limits(spec: SignalSpec) -> Iterator[Violation]:

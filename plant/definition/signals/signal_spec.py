@@ -1,7 +1,7 @@
 """The models of signals: what a machine measures, counts or is set to, as a value at any moment.
 
-A signal has at most one source - `base`, `set_point`, `formula`, `integral_of`, `counter` or `choice` - and is the sum
-of it and of its other parts, times the machine's own factor, within limits, rounded.
+A signal has at most one source: `base`, `set_point`, `formula`, `output`, `integral_of`, `counter` or `choice`. It is
+the sum of it and of its other parts, times the machine's own factor, within limits, rounded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DEFAULT_DECIMALS: Final = 2
 OTHERWISE: Final = "else"
 """The key for all states that a mapping by state does not name."""
 
-SOURCES: Final = ("base", "set_point", "formula", "integral_of", "counter", "choice")
+SOURCES: Final = ("base", "set_point", "formula", "output", "integral_of", "counter", "choice")
 """The keys of which a signal has one at most: what its value begins with."""
 
 
@@ -116,6 +116,9 @@ class SignalSpec(Spec):
         None,
         min_length=1,
         description="The value from signals above it, such as `1.732 * voltage * current / 1000`, in place of `base`.",
+    )
+    output: Name | None = Field(
+        None, description="An output of the machine type's `model`, in place of `base`; its inputs are signals above."
     )
     integral_of: Name | None = Field(
         None, description="A signal above it, of which this one is the integral: a register such as an energy meter."

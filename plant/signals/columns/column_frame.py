@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -55,6 +56,7 @@ class ColumnFrame:
         "_source",
         "_walks",
         "arithmetic",
+        "outputs",
         "values",
     )  # fmt: skip
 
@@ -62,6 +64,7 @@ class ColumnFrame:
         self._source, self._rows = source, rows
         self.arithmetic: Final[Arithmetic[Column]] = ColumnArithmetic()
         self.values: list[Column] = []
+        self.outputs: dict[str, Mapping[str, Column]] = {}
         self._situations = np.ascontiguousarray(rows.integers[:, SITUATION])
         self._elapsed_ms = (rows.times_ms - rows.integers[:, SINCE_MS]).astype(np.float64)
         self._by_machine: RowsByMachine | None = None

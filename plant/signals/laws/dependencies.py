@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from plant.signals.laws.expressions import JobProgress
+from plant.signals.laws.model_output import ModelOutput
 from plant.signals.laws.program import SignalProgram
 from plant.signals.laws.situations import Situations
 
@@ -21,7 +22,7 @@ def followed(program: SignalProgram) -> frozenset[str]:
     """Return which of PHASE, KIND and JOB any signal follows."""
     found = set()
     for node in _nodes(program.laws):
-        if isinstance(node, JobProgress):
+        if isinstance(node, JobProgress | ModelOutput):  # a model may ask for the progress
             found.add(JOB)
         elif isinstance(node, array):
             found |= _varying(node, program.situations)

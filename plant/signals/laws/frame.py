@@ -56,6 +56,10 @@ class Frame(Protocol[V]):
     def values(self) -> list[V]:
         """The values of the signals so far, by number: within limits, not rounded."""
 
+    @property
+    def outputs(self) -> dict[str, Mapping[str, V]]:
+        """The outputs of models that are known so far, by model."""
+
     def constant(self, number: float) -> V:
         """Return the same number for each row."""
 

@@ -14,6 +14,7 @@ from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
 from plant.signals.laws.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
+from plant.signals.laws.model_output import ModelOutput
 from plant.signals.laws.parts import DayWave, Lag, Noise, Ramp, SetPoint, Uniform, Walk, YearWave
 from plant.signals.laws.signal_laws import REGISTER_UNITS, Choice, Count, Law, Measured, Register, StateTime
 from plant.signals.laws.situations import Situations
@@ -107,13 +108,15 @@ def compile_signals(
     period_ms: float = 1000.0,
     plant: SignalProgram | None = None,
     variants: Sequence[Mapping[str, SignalSpec]] = (),
+    model: str | None = None,
 ) -> SignalProgram:
     """Return the program of signals whose declaration breaks no rule.
 
     time_zone: of the plant, for days, hours and years.  period_ms: between two messages that advance registers.
     variants: the signals of machines that differ from their type, with another `base` or `noise`.
+    model: the name of the machine type's model, if it has one.
     """
-    compiler = _Compiler((specs, *variants), vocabulary, period_ms, plant)
+    compiler = _Compiler((specs, *variants), vocabulary, period_ms, plant, model)
     for name, spec in specs.items():
         compiler.add(name, spec)
     return SignalProgram(
@@ -142,9 +145,10 @@ class _Compiler:
         vocabulary: Vocabulary,
         period_ms: float,
         plant: SignalProgram | None,
+        model: str | None,
     ) -> None:
         self.situations = Situations(vocabulary, len(variants))
-        self._variants, self._period_ms, self._plant = variants, period_ms, plant
+        self._variants, self._period_ms, self._plant, self._model = variants, period_ms, plant, model
         self.names: list[str] = []
         self.laws: list[Law] = []
         self.lags: list[Lag] = []
@@ -200,6 +204,8 @@ class _Compiler:
         level: Expression | None = None
         if spec.formula is not None:
             level = self._formula(spec.formula)
+        elif spec.output is not None:
+            level = self._output(spec.output)
         elif spec.set_point is not None:
             level = self._set_point(name, spec.set_point, signal_bounds(spec))
         elif spec.base is not None:
@@ -244,6 +250,12 @@ class _Compiler:
     def _by_state(self, by_state: Sequence[Mapping[str, float]]) -> Expression:
         levels = self.situations.levels(by_state)
         return Constant(levels[0]) if len(set(levels)) == 1 else BySituation(levels)
+
+    def _output(self, output: str) -> Expression:
+        plant = self._plant.names if self._plant else ()
+        states = ((state, self.situations.matching("state", state)) for state in self.situations.vocabulary.states)
+        own, of_plant = (tuple(_numbered(names).items()) for names in (self.names, plant))
+        return ModelOutput(self._model or "", output, own, of_plant, tuple(states))
 
     def _formula(self, text: str) -> Expression:
         plant = self._plant.names if self._plant else ()

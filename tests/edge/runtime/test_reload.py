@@ -261,6 +261,23 @@ def test_a_file_that_cannot_be_read_any_more_is_refused_once(plant: Plant, caplo
     assert (plant.reloader.status().refused, plant.in_force) == (1, [])
 
 
+def test_what_was_loaded_on_request_is_not_loaded_again_by_the_watcher(
+    plant: Plant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An edit and a POST are one line, whether it is accepted or rejected; what was rejected and repaired is two."""
+    good, bad = DEFAULT.replace("cnc: 5", "cnc: 6"), "frobnicate: 1"
+    with caplog.at_level(logging.INFO):
+        for content in (good, bad):
+            plant.write(content)
+            plant.reload("HTTP")
+            plant.hear(content.encode())
+        plant.hear(good.encode())
+
+    assert [record.levelname for record in caplog.records] == ["INFO", "ERROR", "INFO"]
+    assert "matches the running configuration again" in caplog.messages[2]
+    assert (plant.reloader.status().accepted, plant.reloader.status().refused) == (1, 1)
+
+
 def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """That is said, and nothing is read from it again."""
 

@@ -1,0 +1,1 @@
+"""Models: what a declaration cannot say of a machine, one class in one module each."""
