@@ -240,7 +240,7 @@ class Oee:
     """The sums of a time span, and the OEE figures that follow from them (ISO 22400-2); None where undefined.
 
     planned_seconds: all time except planned stops.  producing_seconds: time in the producing state.
-    stopped_seconds: time in each other state, planned stops included.  ideal_seconds: the ideal time of the work done:
+    stopped_seconds: time by other state, planned stops included.  ideal_seconds: the ideal time of the work done:
     for each job its ideal cycle, times the share of its producing time that is in the span.
     results: jobs that finish in the span, by result.  good: those whose result counts as good.
     """

@@ -347,20 +347,3 @@ def test_the_client_pod_has_the_login_of_the_manifest() -> None:
 
     assert token in client["volumes"]
     assert all(mount in simulator["containers"][0]["volumeMounts"] for mount in client["containers"][0]["volumeMounts"])
-
-
-def walk() -> list[tuple[str, str]]:
-    """Place and name of each line of the table in CONTRIBUTING.md that says where to change what."""
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    lines = re.findall(r"^\| [^|]+ \| `([^`]+)` \| (?:`([^`]+)`|[^|]+) \|$", text, re.MULTILINE)
-    assert len(lines) >= 20
-    return lines
-
-
-@pytest.mark.parametrize(("place", "name"), walk(), ids=lambda text: text or "-")
-def test_each_place_of_the_walk_exists(place: str, name: str) -> None:
-    """A newcomer finds the file, and in it what to look for: a class, a function or a table."""
-    path = ROOT / place
-
-    assert path.exists()
-    assert not name or re.search(rf"^\s*(class |def |async def )?{name}\b", path.read_text("utf-8"), re.MULTILINE)

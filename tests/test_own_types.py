@@ -123,7 +123,7 @@ def test_messages_after_a_silent_time_are_those_without_it(config: PlantConfig, 
     begin, end = sorted((begin, end))
     plant = begun(config)
     plant.advance(START + begin)
-    plant.live(START + end)
+    plant.advance_silently(START + end)
     after = published(plant.advance(START + SECONDS))
 
     assert unnumbered(after) == unnumbered(

@@ -46,6 +46,13 @@ def with_options(page: str) -> str:
     return between(page, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
 
 
+def with_calendar(page: str) -> str:
+    """Return docs/calendar.md with the calendar of scenarios/two-shifts.yaml."""
+    scenario = (ROOT / "scenarios" / "two-shifts.yaml").read_text(encoding="utf-8")
+    calendar = scenario[scenario.index("\ncalendar:\n") + 1 : scenario.index("\n\n# From here on")]
+    return between(page, "<!-- two shifts: begin -->\n", "<!-- two shifts: end -->", f"```yaml\n{calendar}\n```\n")
+
+
 def with_tables(page: str) -> str:
     """Return docs/plant-language.md with the current tables."""
     for name, table in language_tables.tables().items():
@@ -114,6 +121,7 @@ def between(text: str, begin: str, end: str, new: str) -> str:
 GENERATED: dict[str, Callable[[str], str]] = {
     "message_structure.schema.json": whole("config-schema", "message_structure.schema.json"),
     "deployment.yaml": with_plant,
+    "docs/calendar.md": with_calendar,
     "docs/configuration.md": with_options,
     "docs/design.md": with_arrows,
     "docs/modules.md": with_modules,

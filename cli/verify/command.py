@@ -47,7 +47,7 @@ _BOUNDS: Final = {
     "performance": "points of performance",
     "quality": "points of quality",
     "oee": "points of OEE",
-    "throughput": "percent of throughput",
+    "throughput": "percent of the greater throughput",
 }
 
 
