@@ -20,8 +20,7 @@ from typing import IO, Final, TextIO
 from cli.arguments import amount, some_period
 from cli.verify.comparison import BOUNDS, Calculator, Limits, from_messages
 from cli.verify.input.ground_truth import load
-from cli.verify.input.message_finder import MessageFinder
-from cli.verify.input.message_keys import TypeInfo
+from cli.verify.input.message_keys import MessageFinder, TypeInfo
 from cli.verify.input.received_messages import ReceivedMessages
 from cli.verify.input.reference import InvalidInput, Reference, fetch_oee, open_file, read_lines
 from cli.verify.input.subscriber import SubscribeFailed, Subscriber

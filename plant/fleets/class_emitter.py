@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import copy
 from array import array
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
-from plant.definition.machine_types.machine_type import MessageClass
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
+from plant.definition.plant_config import PlantConfig
 from plant.fleets.class_layout import ClassLayout, MachineSequencePart, SequencePart, SignalPart, TimestampPart
 from plant.fleets.phase_ring import PhaseRing
-from plant.machines.machine import Machine
+from plant.fleets.reporting import FOR_CHANGE, REGULAR, DueMessage
+from plant.machines.jobs import milliseconds
+from plant.machines.machine import Machine, phase
+from plant.machines.machine_type_runtime import traced_fields
 from plant.machines.message_layout import MessageLayout
 from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.telemetry import Message, class_source
+
+_FIRST_REPORTS_MS: Final = 1000
+"""The time within which new machines report their state, where changes are reported."""
 
 
 class ClassEmitter:
@@ -57,6 +64,17 @@ class ClassEmitter:
     def keep_counts(self, counts: Sequence[int]) -> None:
         """Continue the counts of the first machines in the same class from before a reload."""
         self.counts[: len(counts)] = array("q", counts)
+
+    def first_reports(self, machines: Sequence[Machine], now_ms: int) -> Iterator[DueMessage]:
+        """Yield a message for each new machine, soon after now, from a class that reports changes of the state."""
+        for machine in machines:
+            offset_ms = 1 + int(phase(machine.stream) * _FIRST_REPORTS_MS)
+            yield DueMessage(now_ms + offset_ms, machine.number, self.number, FOR_CHANGE, machine)
+
+    def due_places(self, until_ms: int) -> Iterator[DuePlaces]:
+        """Remove and yield what is due up to a time."""
+        for began_ms, first, last in self.ring.pop_places(until_ms) if self.ring else ():
+            yield DuePlaces(self, began_ms, first, last)
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:
         """Return the emitter of some of the machines, which shares everything else."""
@@ -107,3 +125,24 @@ class DuePlaces(NamedTuple):
     began_ms: int
     first: int
     last: int
+
+    def messages(self) -> Iterator[DueMessage]:
+        """Yield what is due, in the order of the ring."""
+        ring, number = self.emitter.ring, self.emitter.number
+        if ring is None:
+            return
+        for place in range(self.first, self.last):
+            machine = ring.machines[place]
+            yield DueMessage(self.began_ms + ring.offsets[place], machine.number, number, REGULAR, machine)
+
+
+def emitters_of(
+    machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine], machine_counts: array[int]
+) -> Iterator[ClassEmitter]:
+    """Yield an emitter for each class of messages of a type."""
+    shown = [name for name, spec in machine_type.signals.items() if spec.shown]
+    for number, each in enumerate(machine_type.messages):
+        traced = traced_fields(config, machine_type) if number == 0 else ()
+        layout = ClassLayout(each.timestamp, (*each.fields, *traced))
+        period_ms = milliseconds(config.class_period_seconds(each))
+        yield ClassEmitter(number, each, layout, period_ms, shown, machines, machine_counts)

@@ -6,7 +6,9 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from plant.fleets.reporting import REGULAR
+from plant.fleets.class_emitter import ClassEmitter
+from plant.fleets.reporting import FORMS, REGULAR
+from plant.telemetry import Message
 
 NOT_MEASURED: Final = -1
 
@@ -59,3 +61,8 @@ class PendingRows:
         """Return the places of all rows in the order of messages: by time, machine, class, and order of appending."""
         times, slots, classes = self.times, self.slots, self.classes
         return sorted(range(len(times)), key=lambda row: (times[row], slots[row], classes[row]))
+
+    def message(self, row: int, emitters: Sequence[ClassEmitter], signal_texts: Sequence[Sequence[bytes]]) -> Message:
+        """Return the message of a row. signal_texts: of all measured rows, and an empty list for the others."""
+        emitter, texts = emitters[self.classes[row]], (self.texts[row], signal_texts[self.measured[row]])
+        return emitter.message(self.slots[row], self.times[row], FORMS[self.forms[row]], *texts)
