@@ -189,7 +189,7 @@ async def _fetched(url: str) -> bytes:
 
 def _read_url(url: str, given_up: Callable[[], bool]) -> bytes:
     pieces, size = [], 0
-    with _opener().open(url, timeout=_SILENT_SECONDS) as answer:
+    with _opened(url) as answer:
         while piece := answer.read1(_READ_BYTES):
             pieces.append(piece)
             size += len(piece)
@@ -200,6 +200,14 @@ def _read_url(url: str, given_up: Callable[[], bool]) -> bytes:
         if answer.length:
             raise http.client.IncompleteRead(b"", answer.length)
     return b"".join(pieces)
+
+
+def _opened(url: str) -> http.client.HTTPResponse:
+    try:
+        return cast("http.client.HTTPResponse", _opener().open(url, timeout=_SILENT_SECONDS))
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def _opener() -> urllib.request.OpenerDirector:
