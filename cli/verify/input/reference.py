@@ -207,18 +207,31 @@ async def _fetched(url: str) -> bytes:
 
 
 def _read_url(url: str, given_up: Callable[[], bool]) -> bytes:
+    try:
+        return _read_answer(url, given_up)
+    except TimeoutError:
+        raise http.client.HTTPException(f"the server sent nothing for {_SILENT_SECONDS:g} s") from None
+
+
+def _read_answer(url: str, given_up: Callable[[], bool]) -> bytes:
     pieces, size = [], 0
-    with _opener().open(url, timeout=_SILENT_SECONDS) as answer:
-        while piece := answer.read1(_READ_BYTES):
+    with _opened(url) as answer:
+        while not given_up() and (piece := answer.read1(_READ_BYTES)):
             pieces.append(piece)
             size += len(piece)
             if size > LONGEST_ANSWER:
                 raise ValueError(f"more than {LONGEST_ANSWER >> 20} MiB: no answer of /oee")
-            if given_up():
-                raise TimeoutError
         if answer.length:
             raise http.client.IncompleteRead(b"", answer.length)
     return b"".join(pieces)
+
+
+def _opened(url: str) -> http.client.HTTPResponse:
+    try:
+        return cast("http.client.HTTPResponse", _opener().open(url, timeout=_SILENT_SECONDS))
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def _opener() -> urllib.request.OpenerDirector:

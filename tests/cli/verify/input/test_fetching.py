@@ -74,12 +74,13 @@ def redirect(where: bytes) -> Serve:
         (without_end(OK + b'\r\n{"a":"', b"x" * 65_536, 0), "more than 1 MiB: no answer of /oee"),
         (without_end(OK + b"\r\n", b" ", 0.05), "no whole answer within 0.5 s"),
         (without_end(OK, b"x", 0.05), "no whole answer within 0.5 s"),
-        (without_end(b"", b"", 0.05), "no whole answer within 0.5 s"),
+        (without_end(b"", b"", 0.05), "the server sent nothing for 0.3 s"),
     ],
 )
 def test_a_server_that_is_none_is_named_in_one_line(serve: Serve, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its URL; time and size of an answer are bounded."""
     monkeypatch.setattr(cli.verify.input.reference, "_WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr(cli.verify.input.reference, "_SILENT_SECONDS", 0.3)
     monkeypatch.setattr(cli.verify.input.reference, "LONGEST_ANSWER", 2**20)
     before = time.monotonic()
     with server(serve) as url, pytest.raises(InvalidInput) as error:
