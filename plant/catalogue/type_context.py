@@ -84,6 +84,13 @@ class MachineTypeContext:
         """The longest of the machines' shortest producing times."""
         return max(map(self._shortest_ms_of, self.variants))
 
+    @property
+    def own_ideal_seconds(self) -> tuple[tuple[str, float], ...]:
+        """The shortest job of each machine for which it is another one than for the others, by id."""
+        own = {number: self._shortest_ms_of(each) for number, each in self.machine_type.overrides.items()}
+        differing = ((number, ms) for number, ms in own.items() if number <= self.count and ms != self.shortest_ms)
+        return tuple((self.machine_type.id_of(number), ms / 1000) for number, ms in differing)
+
     def has_job_shorter_than(self, period_seconds: float) -> bool:
         """Return whether a job may be shorter than a period, by the milliseconds of the plant."""
         return bool(self.jobs) and self.shortest_of_variants_ms < milliseconds(period_seconds)

@@ -24,10 +24,11 @@ _EPOCHS: Final = {"epoch_ms": "unixtime_milliseconds_todatetime", "epoch_s": "un
 
 
 def is_usual(kind: MessageKind, table: str, shared_table: str) -> bool:
-    """Return whether a kind's rows have time, machine and status, in the table that is shared, at a regular period."""
+    """Return whether rows have time, machine and status, in the table that is shared, and all machines are alike."""
     places = (FieldSource.MACHINE_ID, ("machine_id",)), (FieldSource.STATUS, ("status",))
     has_places = all(kind.path_of(role) == place for role, place in places)
-    return table == shared_table and has_places and not kind.on_change and kind.period_seconds is not None
+    is_regular = kind.period_seconds is not None and not kind.on_change
+    return table == shared_table and has_places and is_regular and not kind.own_ideal_seconds
 
 
 def class_functions(machines: Sequence[MessageKind], tables: Mapping[str, str]) -> list[str]:
@@ -43,6 +44,7 @@ def class_functions(machines: Sequence[MessageKind], tables: Mapping[str, str]) 
         "types": ",\n        ".join(map(_nameplate, firsts)),
         "states": ",\n        ".join(states) or _NO_STATES,
         "jobs": ",\n        ".join(jobs) or _NO_JOBS,
+        "ideal": _ideal(firsts),
         "is_good": is_good(firsts),
         "is_no_planned_stop": is_no_planned_stop(firsts),
     }
@@ -79,6 +81,13 @@ class _TypeTables(NamedTuple):
 def _nameplate(kind: MessageKind) -> str:
     texts = map(literal, (kind.machine_type or kind.key, kind.producing_state or ""))
     return ", ".join([*texts, repr(kind.ideal_cycle_seconds or 0.0)])
+
+
+def _ideal(kinds: Sequence[MessageKind]) -> str:
+    """Return the ideal cycle of a row's machine: that of its type, unless it has its own."""
+    own = [each for kind in kinds for each in kind.own_ideal_seconds]
+    forms = (f"machine_id == {literal(machine_id)}, {seconds!r}" for machine_id, seconds in own)
+    return f"ideal_cycle_seconds = case({', '.join(forms)}, ideal_cycle_seconds)" if own else "ideal_cycle_seconds"
 
 
 def _states(kind: MessageKind, tables: Mapping[str, str]) -> str:
@@ -229,7 +238,7 @@ FactoryMachineRows(since: datetime, until: datetime) {
         (FactoryMachineJobs(since, until) | extend status = "", seconds = 0.0)
     | lookup kind=inner (FactoryMachineTypes()) on machine_type
     | extend finished = isnotempty(result)
-    | project timestamp, machine_id, machine_type, status, job, result, ideal_cycle_seconds, finished, seconds,
+    | project timestamp, machine_id, machine_type, status, job, result, $ideal, finished, seconds,
         is_good = $is_good,
         is_planned = isnotempty(status) and $is_no_planned_stop,
         is_producing = status == producing_state
@@ -237,19 +246,20 @@ FactoryMachineRows(since: datetime, until: datetime) {
 
 _FIGURES: Final = """\
 .create-or-alter function with (docstring = "ISO 22400-2 from seconds and counts; null if a denominator is 0.")
-FactoryFigures(counts: (planned_seconds: real, producing_seconds: real, jobs: long, good: long, ideal: real)) {
+FactoryFigures(counts: (planned_seconds: real, producing_seconds: real, jobs: long, good: long, ideal_seconds: real)) {
     counts
     | extend
         availability = iff(planned_seconds > 0, producing_seconds / planned_seconds, real(null)),
-        performance = iff(producing_seconds > 0, ideal * jobs / producing_seconds, real(null)),
+        performance = iff(producing_seconds > 0, ideal_seconds / producing_seconds, real(null)),
         quality = iff(jobs > 0, todouble(good) / jobs, real(null))
     | extend oee = availability * performance * quality
-    | project-away ideal
+    | project-away ideal_seconds
 }"""
 
 _SUMS: Final = """\
         planned_seconds = sum(iff(is_planned, seconds, 0.0)), producing_seconds = sum(iff(is_producing, seconds, 0.0)),
-        jobs = countif(finished), good = countif(is_good), ideal = take_any(ideal_cycle_seconds)"""
+        jobs = countif(finished), good = countif(is_good),
+        ideal_seconds = sum(iff(finished, ideal_cycle_seconds, 0.0))"""
 
 _BY_MACHINE: Final = f"""\
 .create-or-alter function with (docstring = "OEE of each machine, by hour or another span.")

@@ -151,9 +151,9 @@ def _call(node: Node, scope: Scope, *first: list[Row]) -> list[Row]:
 
 
 def _datatable(node: Node, scope: Scope) -> list[Row]:
-    schema, values = node.children
+    schema, *values = node.children
     names = [each.children[0].text for each in schema.children]
-    flat = [_value(each, {}, scope) for each in values.children]
+    flat = [_value(each, {}, scope) for part in values for each in part.children]
     return [dict(zip(names, flat[at:], strict=False)) for at in range(0, len(flat), len(names))]
 
 
@@ -163,7 +163,7 @@ def _where(rows: list[Row], parts: list[Node], scope: Scope) -> list[Row]:
 
 def _extend(rows: list[Row], parts: list[Node], scope: Scope) -> list[Row]:
     """New columns, which `next` may take from the row after, of rows that are sorted."""
-    after = [*rows[1:], {}]
+    after = [*rows, {}][1:]
     return [row | _named(parts[0], row, scope.new_child({_NEXT: its})) for row, its in zip(rows, after, strict=True)]
 
 
