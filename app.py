@@ -24,7 +24,7 @@ from pathlib import Path
 from cli.commands import CheckOptions, parse, plant_file
 from cli.exports.command import CLUSTER_DEFAULTS, PLANT_INDEPENDENT, ExportOptions, run_export, topics_of
 from cli.preflight.command import PreflightInputs, PreflightOptions, run_preflight
-from cli.run import is_default, loaded, reserve_of, run, using_default
+from cli.run import is_default, loaded, queue_endurance, run, using_default
 from cli.verify.command import VerifyOptions, run_verify
 from edge.routing import TopicError
 from edge.runtime.reload import PlantLoader, load_at_start, parse_plant
@@ -33,7 +33,8 @@ from edge.runtime.simulator import CONFIGURATION, DIED, OK, REFUSED, VERSION
 from edge.settings.loader import Settings, SettingsError, warnings_about
 from messages import topic_template
 from plant.default_plant import PACKAGED, existing
-from plant.definition.plant_config import PlantConfigError
+from plant.definition.plant_config import PlantConfig, PlantConfigError
+from plant.forecast.field_tables import field_tables
 from plant.forecast.rate_forecast import Forecast, check
 
 __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
@@ -62,11 +63,12 @@ def of_this_process() -> int:
 
 
 def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
-    def queue_line(found: Forecast) -> str:
+    def more(config: PlantConfig, found: Forecast) -> str:
+        fields = field_tables(config, found)
         # Only the plant is checked here: wrong options are a matter of `run`.
         with contextlib.suppress(SettingsError):
-            return f"\n\n{reserve_of(Settings.load(environ, pid=os.getpid()), found)[0]}"
-        return ""
+            return f"{fields}\n\n{queue_endurance(Settings.load(environ, pid=os.getpid()), found)[0]}"
+        return fields
 
     try:
         path = plant_file(options.file, options.message_config_path, environ.get("MESSAGE_CONFIG_PATH"), existing())
@@ -75,7 +77,7 @@ def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
         return CONFIGURATION
     if path == PACKAGED == existing():
         print(using_default(path), file=sys.stderr)
-    code, text = check(Path(path).absolute(), lambda path: load_at_start(Path(path), parse_plant).config, queue_line)
+    code, text = check(Path(path).absolute(), lambda path: load_at_start(Path(path), parse_plant).config, more)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random  # noqa: TID251 - makes the plants; no part of one
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ _PERIOD_FORMS: Final = ("rfc3339", "epoch_ms", "epoch_s")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the plants may have. nested: objects in messages.  sequence: numbers of messages.  coupled: flow, calendar."""
+    """What plants may have. nested: objects in messages.  sequence: numbers of messages.  coupled: flow, calendar."""
 
     nested: bool = True
     sequence: bool = True
@@ -62,7 +63,7 @@ def plant(chance: Random, wanted: Wanted = ANYTHING) -> Data:
     """Return the data of a plant with one to three machine types."""
     shared = plant_signals(chance) if _maybe(chance) else {}
     keys = KEYS[: chance.choice((1, 2, 3))]
-    types = {key: entry(chance, key, shared, wanted) for key in keys}
+    types = {key: entry(chance, key, [*shared], wanted) for key in keys}
     if _maybe(chance, 0.25):
         types["press_b"] = _extending(chance, "press", types["press"])
     data: Data = {"global": _global(chance), "message_types": types}
@@ -73,7 +74,9 @@ def plant(chance: Random, wanted: Wanted = ANYTHING) -> Data:
     if wanted.coupled and _maybe(chance, 0.25):
         data["calendar"] = CALENDAR
     if wanted.coupled and _maybe(chance, 0.3):
-        data |= _flow(chance, [key for key in types if "job" in types[key] or key == "press_b" and "job" in types["press"]])
+        data |= _flow(
+            chance, [key for key in types if "job" in types[key] or (key == "press_b" and "job" in types["press"])]
+        )
     return data
 
 
@@ -119,11 +122,14 @@ def _global(chance: Random) -> Data:
 
 
 def _flow(chance: Random, keys: Sequence[str]) -> Data:
-    """Return a flow through types that have jobs, in order: each works on the pieces of the one before, or assembles."""
+    """Return a flow through types that have jobs, in order: each works on pieces of the one before, or assembles."""
     if len(keys) < 2:
         return {}
-    made: Data = {"buffers": dict.fromkeys(keys, chance.choice((2, 1, 5))), "initial_fill": chance.choice((0.5, 0.0, 1.0))}
-    for before, key in zip(keys, keys[1:], strict=False):
+    made: Data = {
+        "buffers": dict.fromkeys(keys, chance.choice((2, 1, 5))),
+        "initial_fill": chance.choice((0.5, 0.0, 1.0)),
+    }
+    for before, key in pairwise(keys):
         if _maybe(chance):
             made.setdefault("assembles", {})[key] = {before: chance.choice((1, 2))}
         else:
@@ -205,7 +211,9 @@ def _messages(chance: Random, made: Data, wanted: Wanted) -> Data:
 def _class_keys(chance: Random, made: Data) -> Data:
     own: Data = {}
     if _maybe(chance):
-        own |= chance.choice(({"report_seconds": chance.choice(_PERIODS)}, {"frequency_weight": chance.choice((9.0, 0.0))}))
+        own |= chance.choice(
+            ({"report_seconds": chance.choice(_PERIODS)}, {"frequency_weight": chance.choice((9.0, 0.0))})
+        )
     if "states" in made and _maybe(chance, 0.4):
         own["on_change"] = True
     if _maybe(chance, 0.2):
@@ -233,7 +241,11 @@ def _fields(chance: Random, names: Sequence[str], wanted: Wanted) -> list[Any]:
     fields: list[Any] = []
     for number, name in enumerate(names):
         key = name.replace(".", "_")
-        fields.append(name if key == name and _maybe(chance) else {f'{key} "%s{number}' if _maybe(chance, 0.1) else f"{key}{number}": name})
+        fields.append(
+            name
+            if key == name and _maybe(chance)
+            else {f'{key} "%s{number}' if _maybe(chance, 0.1) else f"{key}{number}": name}
+        )
     if _maybe(chance, 0.3):
         fields.insert(chance.randint(0, len(fields)), {"version": {"constant": chance.choice((1, "a{b}%", 2.5, True))}})
     if wanted.sequence and _maybe(chance, 0.4):

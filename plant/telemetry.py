@@ -175,6 +175,25 @@ PLANNED_STOP: Final = "planned_stop"
 """The state whose time does not count as planned time."""
 
 
+class MessageClassInfo(NamedTuple):
+    """What a consumer needs to know about one class of messages of a machine type.
+
+    name: "" if it is the only one.  topic: its template.
+    timestamp, form: the key of the time, and its form; None without one.
+    fields: each value's place, such as `data.power`, with its role.  constants: by place.
+    period_seconds: between two regular messages; None without.  on_change: whether changes of the state are reported.
+    """
+
+    name: str
+    topic: str
+    timestamp: str | None
+    form: str
+    fields: Mapping[str, str]
+    constants: Mapping[str, object]
+    period_seconds: float | None
+    on_change: bool
+
+
 class MachineTypeInfo(NamedTuple):
     """What a consumer of messages needs to know about a machine type.
 
@@ -182,12 +201,27 @@ class MachineTypeInfo(NamedTuple):
     (plant.definition.machine_types.field_sources).
     good: the results that count as good, sorted.
     planned_stops: the states whose time is no planned working time, sorted.
+    messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
+    constant_status: the state of machines that have no states, which their messages do not report.
     """
 
     kind: str
     fields: Mapping[str, str]
     good: Sequence[str]
     planned_stops: Sequence[str] = (PLANNED_STOP,)
+    messages: Sequence[MessageClassInfo] = ()
+    constant_status: str | None = None
+
+    def described(self) -> dict[str, object]:
+        """Return it as JSON has it, without what is usual."""
+        usual: dict[str, object] = {"fields": self.fields, "good": self.good}
+        if [*self.planned_stops] != [PLANNED_STOP]:
+            usual["planned_stops"] = self.planned_stops
+        if self.messages:
+            usual["messages"] = [each._asdict() for each in self.messages]
+        if self.constant_status is not None:
+            usual["constant_status"] = self.constant_status
+        return usual
 
 
 class MachineFilter(NamedTuple):
@@ -206,7 +240,7 @@ class Oee:
     """The sums of a time span, and the OEE figures that follow from them (ISO 22400-2); None where undefined.
 
     planned_seconds: all time except planned stops.  producing_seconds: time in the producing state.
-    stopped_seconds: time in each other state, planned stops included.  ideal_seconds: the ideal time of the work done:
+    stopped_seconds: time by other state, planned stops included.  ideal_seconds: the ideal time of the work done:
     for each job its ideal cycle, times the share of its producing time that is in the span.
     results: jobs that finish in the span, by result.  good: those whose result counts as good.
     """

@@ -18,12 +18,11 @@ from edge.settings.loader import Settings
 from edge.workers.partition import _order_of, split_count
 from messages import START, FactoryMessageGenerator
 from plant.definition.machine_types.field_sources import FieldSource
-from plant.definition.machine_types.machine_type import MachineType, MessageClass
+from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.plant_config import EVENTS, PlantConfig
-from plant.machines.states import PLANNED_STOP
 from plant.telemetry import FinishedJob, Message, StateInterval, machine_of
 from tests.support.exports.schemas import checks, refused
-from tests.support.factory.ownplants import Broken, Published, begun, breaking, in_pieces, own_plants, published, run
+from tests.support.factory.ownplants import Broken, begun, breaking, in_pieces, own_plants, published, run
 
 SECONDS = 150
 """Long enough for a planned stop and some stays in each state."""
@@ -95,7 +94,9 @@ def test_workers_share_the_first_messages(config: PlantConfig, count: int, first
     plants = [FactoryMessageGenerator.of(config, part.seed, shard=part.part) for part in parts]
     whole = FactoryMessageGenerator.of(config, parts[0].seed).advance(START + SECONDS)
     assume(len(whole) >= first and whole[first - 1].time_ms <= (START + 60) * 1000)
-    divided = [message for plant, own in zip(plants, counts, strict=True) for message in plant.advance(START + 60)[:own]]
+    divided = [
+        message for plant, own in zip(plants, counts, strict=True) for message in plant.advance(START + 60)[:own]
+    ]
 
     assert Counter(divided) == Counter(whole[:first])
 
@@ -122,7 +123,7 @@ def test_messages_after_a_silent_time_are_those_without_it(config: PlantConfig, 
     begin, end = sorted((begin, end))
     plant = begun(config)
     plant.advance(START + begin)
-    plant.live(START + end)
+    plant.advance_silently(START + end)
     after = published(plant.advance(START + SECONDS))
 
     assert unnumbered(after) == unnumbered(
@@ -148,9 +149,7 @@ def test_a_trial_that_is_taken_back_leaves_no_trace(first: PlantConfig, then: Pl
 
 @usually
 @given(own_plants(), own_plants(), seconds, st.floats(0, 1))
-def test_a_change_that_fails_leaves_no_trace(
-    first: PlantConfig, then: PlantConfig, until: float, share: float
-) -> None:
+def test_a_change_that_fails_leaves_no_trace(first: PlantConfig, then: PlantConfig, until: float, share: float) -> None:
     """Wherever it fails."""
     other = begun(first)
     other.advance(START + until)

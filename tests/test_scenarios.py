@@ -57,13 +57,16 @@ def values(name: str, kind: str, *path: str, status: str | None = None) -> list[
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_an_hour_agrees_with_the_ground_truth(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`verify --strict` finds every message, job and order where it should be, and all OEE figures within bounds."""
+    """`verify --strict` finds every message, job and order where it should be, and all OEE figures within bounds.
+
+    Where jobs take longer than an hour, it is too short for some figures, which ends with 3.
+    """
     messages = record([(3600, load(SCENARIOS[name]))], tmp_path / "truth")
     (tmp_path / "rows").write_bytes(b"\n".join(map(_line, messages)))
 
     answer = answer_to([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth"), "--strict"], capsys)
 
-    assert answer.code == 0, answer.text + answer.error
+    assert answer.code == (3 if name == "brewery" else 0), answer.text + answer.error
     assert "Every message, job and order agrees with the ground truth." in answer.text
 
 

@@ -20,22 +20,22 @@ ARROWS: Final = {
         for line in """\
 app: cli.commands cli.run cli.exports cli.verify cli.preflight edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.verify cli.preflight cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
+cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
-cli.verify: cli.verify.input cli.arguments edge.mqtt.auth edge.settings
+cli.verify: cli.verify.input cli.arguments edge.mqtt.auth edge.settings edge.routing edge.redaction
 cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
-cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings
+cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
 cli.preflight: cli.arguments edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
 cli.exports.common: edge.routing edge.settings plant.catalogue plant.telemetry
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition
-edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.timestamps edge.startup messages plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition
+edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document
 edge.http: edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
-edge.observability: edge.status_source edge.delivery edge.lateness edge.settings edge.status edge.redaction plant.telemetry
+edge.observability: edge.status_source edge.delivery edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
 edge.status_source: edge.delivery edge.lateness edge.status plant.telemetry
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
@@ -45,6 +45,7 @@ edge.status: plant.telemetry
 edge.oee_sums: plant.telemetry
 edge.lateness:
 edge.blocking:
+edge.background_writer:
 edge.redaction:
 edge.timestamps:
 edge.startup:
@@ -52,7 +53,7 @@ edge.installed:
 messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
 plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.signals plant.definition
 plant.config_changes: plant.forecast plant.definition
-plant.forecast: plant.orders plant.definition plant.definition.flow plant.definition.machine_types plant.definition.document
+plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.flow plant.definition.machine_types plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting
 plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition

@@ -74,17 +74,24 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A figure by messages and by ground truth.  value: the difference; infinity if only one of the two exists."""
+    """A figure by messages and by ground truth.  value: the difference; infinity if only one of the two exists.
+
+    applies: whether such a machine has the figure: without jobs it has its availability alone.
+    """
 
     measured: float | None
     actual: float | None
     value: float
     severity: Severity
+    applies: bool = True
 
     @property
     def is_compared(self) -> bool:
         """Whether both figures exist and the span is long enough."""
         return self.severity is not Severity.TOO_SHORT and not self.measured is self.actual is None
+
+
+_NOT_APPLICABLE: Final = Difference(None, None, 0.0, Severity.WITHIN, applies=False)
 
 
 class StateShare(NamedTuple):
@@ -120,9 +127,10 @@ def compare(
 ) -> tuple[Difference, ...]:
     """Return a machine's differences in the order of `Figures`."""
     measured, actual = calculate(counts, totals.elapsed_ms / HOUR_MS), from_ground_truth(totals)
-    return tuple(
-        _differences(measured, actual, bounds, allowances(counts, max(counts.jobs, totals.jobs), measured, actual))
-    )
+    allowed = allowances(counts, max(counts.jobs, totals.jobs), measured, actual)
+    found = zip(Figures._fields, _differences(measured, actual, bounds, allowed), strict=True)
+    makes_jobs = totals.ideal_seconds > 0 or counts.jobs > 0
+    return tuple(each if makes_jobs or name == "availability" else _NOT_APPLICABLE for name, each in found)
 
 
 def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BOUNDS.availability) -> list[StateShare]:

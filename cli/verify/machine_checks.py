@@ -84,7 +84,8 @@ class MachineChecker:
                 DiscrepancyKind.ABSENT_MACHINE, time_ms, f"status {content.status}, but the machine does not exist"
             )
             return
-        self._check_status(time_ms, content.status)
+        if content.status:
+            self._check_status(time_ms, content.status)
         self._advance_jobs(time_ms + self.tolerance_ms)
         if content.result is not None:
             self._check_report(time_ms, content)

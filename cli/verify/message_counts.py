@@ -13,7 +13,6 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Final
 
-from cli.verify.input.events import PLANNED_STOP
 from cli.verify.input.received_messages import MessageContent
 from cli.verify.input.timeline import MachineParameters, Presence, Timeline
 from cli.verify.job_numbers import JobNumbers
@@ -22,7 +21,7 @@ FEW_CYCLES: Final = 8
 """With fewer cycle times than this, the shortest is no estimate of the ideal one."""
 
 _CARRIED_OVER: Final = 2
-_EXACT_MS: Final = 2.0
+EXACT_MS: Final = 2.0
 _JITTER_SHARE: Final = 0.95
 
 
@@ -57,10 +56,11 @@ class MessageCounts:
     a job.  results: finished jobs by result.  switches: changes of the samples between producing, stopped, and planned
     stop; `changes`: between any two statuses.  repeated_messages: messages received again.  repeated_jobs: jobs
     reported again in another message.  jitter_ms: how far times may be off a multiple of the period.
+    is_coarse: whether different messages may have the same time and content, so that repeated ones are not recognised.
     """
 
-    def __init__(self, machine_id: str, timeline: Timeline, jitter_ms: float = 2.0) -> None:
-        self.machine_id, self.timeline, self.jitter_ms = machine_id, timeline, jitter_ms
+    def __init__(self, machine_id: str, timeline: Timeline, jitter_ms: float = 2.0, *, is_coarse: bool = False) -> None:
+        self.machine_id, self.timeline, self.jitter_ms, self.is_coarse = machine_id, timeline, jitter_ms, is_coarse
         self.samples: defaultdict[str, int] = defaultdict(int)
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.results: defaultdict[str, int] = defaultdict(int)
@@ -76,11 +76,16 @@ class MessageCounts:
         self._job_sums: dict[MachineParameters, _JobSums] = {}
         self._time_ms, self._same_time = -1, list[MessageContent]()
         self._status = ""
+        self._stay_samples = 0
 
     @property
     def messages(self) -> int:
         """Different messages."""
-        return sum(self.samples.values()) + self.additional
+        return sum(self.samples.values()) - self._stay_samples + self.additional
+
+    @property
+    def _planned_stops(self) -> frozenset[str]:
+        return self.timeline.last.planned_stops
 
     @property
     def producing(self) -> int:
@@ -90,12 +95,12 @@ class MessageCounts:
     @property
     def planned(self) -> int:
         """Samples outside planned stops."""
-        return sum(self.samples.values()) - self.samples.get(PLANNED_STOP, 0)
+        return sum(count for state, count in self.samples.items() if state not in self._planned_stops)
 
     @property
     def planned_seconds(self) -> float:
         """The time outside planned stops, in seconds."""
-        return sum(self.seconds.values()) - self.seconds.get(PLANNED_STOP, 0.0)
+        return sum(seconds for state, seconds in self.seconds.items() if state not in self._planned_stops)
 
     @property
     def jobs(self) -> int:
@@ -161,7 +166,7 @@ class MessageCounts:
     def add(self, time_ms: int, content: MessageContent) -> bool:
         """Count a message, in order of time, and return whether it is new."""
         if time_ms == self._time_ms:
-            if content in self._same_time:
+            if content in self._same_time and not self.is_coarse:
                 self.repeated_messages += 1
                 return False
             self._same_time.append(content)
@@ -190,15 +195,7 @@ class MessageCounts:
     def _count_sample(self, time_ms: int, status: str) -> None:
         """Count a period in a status."""
         seconds = self._parameters.period_ms / 1000
-        self.samples[status] += 1
-        self.seconds[status] += seconds
-        producing = self._parameters.producing
-        if status == producing:
-            self.producing_seconds += seconds
-        if status != self._status:
-            self.changes += bool(self._status)
-            self.switches += _category(status, producing) != _category(self._status or status, producing)
-            self._status = status
+        self._count_time(status, 1, seconds)
         samples = self._samples.get(self._index)
         if samples is None:
             samples = self._samples[self._index] = _Samples(time_ms)
@@ -210,6 +207,28 @@ class MessageCounts:
                 samples.surplus += periods == 0
         samples.count += 1
         samples.last_ms = time_ms
+
+    def add_stay(self, status: str, from_ms: float, to_ms: float) -> None:
+        """Count a stay whose ends are reported: as if the state were sampled each millisecond."""
+        if to_ms > from_ms:
+            self._stay_samples += round(to_ms - from_ms)
+            self._count_time(status, round(to_ms - from_ms), (to_ms - from_ms) / 1000)
+
+    def _count_time(self, status: str, samples: int, seconds: float) -> None:
+        producing = self._parameters.producing
+        self.samples[status] += samples
+        self.seconds[status] += seconds
+        if status == producing:
+            self.producing_seconds += seconds
+        if status != self._status:
+            self.changes += bool(self._status)
+            self.switches += self._category(status, producing) != self._category(self._status or status, producing)
+            self._status = status
+
+    def _category(self, status: str, producing: str) -> str:
+        if status in self._planned_stops:
+            return "planned stop"
+        return status if status == producing else "stopped"
 
     def _count_job(self, time_ms: int, content: MessageContent) -> None:
         """Count a finished job once; one whose id has no number always counts."""
@@ -249,7 +268,8 @@ class MessageCounts:
         if self.jitter_ms <= self._parameters.period_ms / 8:
             return samples.gaps, samples.surplus
         missing = round(presence.periods(samples.first_ms, samples.last_ms)) + 1 - samples.count
-        return missing, -missing
+        spare = math.ceil(self.jitter_ms / self._parameters.period_ms) if self.is_coarse else 0
+        return missing - spare, -missing - spare
 
 
 def jitter(times: Iterable[int], timeline: Timeline) -> float:
@@ -260,24 +280,20 @@ def jitter(times: Iterable[int], timeline: Timeline) -> float:
     """
     gaps = [(before, after - before) for before, after in pairwise(sorted({*times}))]
     if not gaps:
-        return _EXACT_MS
+        return EXACT_MS
     own_ms = median_low(gap for _, gap in gaps)
     ends = [(gap, timeline.at(at), timeline.at(at + gap)) for at, gap in gaps]
     within = [
         (gap, parameters.period_ms) for gap, parameters, until in ends if parameters is not None and parameters is until
     ]
     by_own, by_terms = _deviation([(gap, own_ms) for gap, _ in within]), _deviation(within)
-    return _EXACT_MS if by_own <= _EXACT_MS else 1.0 + by_terms
+    return EXACT_MS if by_own <= EXACT_MS else 1.0 + by_terms
 
 
 def _deviation(gaps: Sequence[tuple[int, float]]) -> float:
     """Return how far gaps are off whole multiples of their periods, without the farthest twentieth."""
     off = sorted(abs(gap - round(gap / period_ms) * period_ms) for gap, period_ms in gaps)
     return off[int(_JITTER_SHARE * (len(off) - 1))] if off else 0.0
-
-
-def _category(status: str, producing: str) -> str:
-    return status if status in (producing, PLANNED_STOP) else "stopped"
 
 
 def _excess(sums: _JobSums) -> float:

@@ -11,11 +11,16 @@ from typing import Final
 from cli.verify.comparison import Difference, Figures, Severity
 from cli.verify.input.received_messages import DISPATCH, ORDER, ReceivedMessages
 from cli.verify.message_counts import MessageCounts
-from cli.verify.verification import COARSE_MS, Outcome
+from cli.verify.time_tolerance import COARSE_MS
+from cli.verify.verification import Outcome
 
 _LISTED = 5
 _HEADS: Final = ("availability %", "performance %", "quality %", "OEE %", "jobs per hour")
-_COLUMNS: Final = ("messages", "truth", "off")
+_OF_SHARES: Final = ("messages", "truth", "points")
+_OF_COUNTS: Final = ("messages", "truth", "percent")
+_COLUMNS: Final = _OF_SHARES * 4 + _OF_COUNTS
+"""Over each figure by messages, by ground truth, and their difference: of shares in percentage points, of jobs per hour
+in percent of the greater one."""
 _WIDTHS: Final = (8, 8, 9)
 _REGULAR_MS: Final = 2.0
 _COUNTED_FAULTS: Final[Mapping[str, Callable[[MessageCounts], int]]] = {
@@ -51,7 +56,7 @@ class Report:
         """By machine, figures that are undefined or for which the span is too short."""
         names = Figures._fields
         found = {
-            machine_id: [name for name, one in zip(names, entries, strict=True) if not one.is_compared]
+            machine_id: [name for name, one in zip(names, entries, strict=True) if one.applies and not one.is_compared]
             for machine_id, entries in self.outcome.differences.items()
         }
         return {machine_id: entries for machine_id, entries in found.items() if entries}
@@ -59,21 +64,32 @@ class Report:
     @property
     def is_too_short(self) -> bool:
         """Whether fewer than half of the figures could be compared."""
-        figures = sum(map(len, self.outcome.differences.values()))
+        figures = self._figures
         return 2 * sum(map(len, self.uncompared.values())) > figures or not figures
+
+    @property
+    def _figures(self) -> int:
+        return sum(one.applies for entries in self.outcome.differences.values() for one in entries)
 
     @property
     def delivery_faults(self) -> dict[str, dict[str, int]]:
         """Faults of delivery, by what they are and by source: messages missing, repeated or out of order."""
         outcome, orders = self.outcome, self.outcome.orders
-        counts = outcome.counts
-        found = {"messages missing": {each: its.missing_messages(*outcome.span) for each, its in counts.items()}}
+        counts, sources = outcome.counts, outcome.sources
+        missing = {each: its.missing_messages(*outcome.span) for each, its in sources.items()}
+        found = {"messages missing": missing | outcome.untimed}
         if outcome.is_detailed:
             found["finished jobs without a message"] = outcome.unreported_jobs
         else:
             found["job numbers missing"] = {each: its.job_numbers.missing for each, its in counts.items()}
-        found |= {name: {each: count(its) for each, its in counts.items()} for name, count in _COUNTED_FAULTS.items()}
-        found["messages out of order"] = {each: self.messages.machines[each].out_of_order for each in counts}
+        if any(outcome.unreported_changes.values()):
+            found["changes of the state without a message"] = outcome.unreported_changes
+        found |= {name: {each: count(its) for each, its in sources.items()} for name, count in _COUNTED_FAULTS.items()}
+        found["messages out of order"] = {each: self.messages.machines[each].out_of_order for each in sources}
+        if numbered := {each: its.sequence.missing for each, its in self.messages.machines.items() if its.sequence}:
+            found["message numbers missing"] = numbered
+            repeated = {each: its.repeated_numbers for each, its in self.messages.machines.items() if its.sequence}
+            found["message numbers repeated"] = repeated
         if orders:
             found["orders and dispatches missing"] = {"orders": orders.missing}
             found["orders and dispatches repeated"] = {"orders": orders.repeated}
@@ -113,12 +129,13 @@ class Report:
         first = max(map(len, [*lines, "machine"]))
         least = _WIDTHS * len(_HEADS)
         widths = [
-            max(width, *(len(entries[column]) + 1 for entries in lines.values())) for column, width in enumerate(least)
+            max([width, *(len(entries[column]) + 1 for entries in lines.values())])
+            for column, width in enumerate(least)
         ]
         groups = [sum(widths[column : column + 3]) for column in range(0, len(widths), 3)]
         heads = (f"  {head:^{width}}" for head, width in zip(_HEADS, groups, strict=True))
         yield (" " * first + "".join(heads)).rstrip()
-        yield ("machine".ljust(first) + _aligned(_COLUMNS * len(_HEADS), widths)).rstrip()
+        yield ("machine".ljust(first) + _aligned(_COLUMNS, widths)).rstrip()
         for machine_id, cells in lines.items():
             yield (machine_id.ljust(first) + _aligned(cells, widths)).rstrip()
 
@@ -157,7 +174,7 @@ class Report:
     def _too_short(self) -> Iterator[str]:
         if not self.uncompared:
             return
-        figures = sum(map(len, self.outcome.differences.values()))
+        figures = self._figures
         uncompared = sum(map(len, self.uncompared.values()))
         named = [f"{machine_id} {', '.join(entries)}" for machine_id, entries in self.uncompared.items()]
         yield f"? too short to compare: {uncompared:,} of {figures:,} figures ({_abbreviated(named, separator='; ')})."
@@ -183,8 +200,9 @@ class Report:
 
     def _message_lines(self) -> Iterator[str]:
         messages, counts = self.messages, self.outcome.counts.values()
-        additional, jobs = sum(each.additional for each in counts), sum(each.jobs for each in counts)
-        total = sum(each.messages for each in counts)
+        sources = self.outcome.sources.values()
+        additional, jobs = sum(each.additional for each in sources), sum(each.jobs for each in counts)
+        total = sum(each.messages for each in sources)
         yield f"Messages: {total:,}, of which {additional:,} additional; finished jobs: {jobs:,}."
         for name, found in self.delivery_faults.items():
             named = [f"{machine_id} {count:,}" for machine_id, count in found.items() if count]
@@ -204,8 +222,13 @@ class Report:
         yield from (f"{text}." for text, applies in notes.items() if applies)
 
     def _irregular(self) -> list[str]:
-        counts = self.outcome.counts.items()
-        return [f"{each} by {entries.jitter_ms:,.0f} ms" for each, entries in counts if entries.jitter_ms > _REGULAR_MS]
+        counts = self.outcome.sources.items()
+        return [f"{each} by {entries.jitter_ms:,.0f} ms" for each, entries in counts if _is_irregular(entries)]
+
+
+def _is_irregular(counts: MessageCounts) -> bool:
+    """Return whether times deviate from the period; those that have whole seconds by declaration do so anyway."""
+    return counts.jitter_ms > _REGULAR_MS and not counts.is_coarse
 
 
 def _cells(name: str, one: Difference) -> Iterator[str]:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import islice
-from typing import Final, TypeVar
+from typing import TypeVar
 
+from cli.verify.class_verification import missing_untimed, verify_classes
 from cli.verify.comparison import Calculator, Difference, Limits, StateShare, compare, wrong_states
 from cli.verify.discrepancies import Discrepancies, DiscrepancyKind
 from cli.verify.input.ground_truth import GroundTruth
+from cli.verify.input.message_keys import TypeInfo
 from cli.verify.input.received_messages import MessageContent, ReceivedMessages
 from cli.verify.input.reference import InvalidInput, MachineTotals, Reference, Span
-from cli.verify.input.timeline import Timeline
 from cli.verify.machine_checks import MachineChecker
-from cli.verify.message_counts import MessageCounts, jitter
+from cli.verify.message_counts import EXACT_MS, MessageCounts
 from cli.verify.order_checks import OrderCounts, check_orders
+from cli.verify.time_tolerance import time_tolerance_ms
 
 T = TypeVar("T")
 
-COARSE_MS: Final = 1000
-"""If all times are multiples of this, they are taken to be rounded to it."""
-
 _ALL = "*"
-_FIRST_MESSAGES = 500
-_JITTER_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,10 @@ class Outcome:
     counts: dict[str, MessageCounts] = field(default_factory=dict)
     differences: dict[str, Sequence[Difference]] = field(default_factory=dict)
     states: dict[str, Sequence[StateShare]] = field(default_factory=dict)
+    sources: dict[str, MessageCounts] = field(default_factory=dict)
     unreported_jobs: dict[str, int] = field(default_factory=dict)
+    unreported_changes: dict[str, int] = field(default_factory=dict)
+    untimed: dict[str, int] = field(default_factory=dict)
     silent: Sequence[str] = ()
     orders: OrderCounts | None = None
 
@@ -62,25 +62,24 @@ class Outcome:
 def verify_messages(messages: ReceivedMessages, reference: Reference, criteria: Criteria) -> Outcome:
     """Compare messages with a reference. Raise InvalidInput if they cannot be compared."""
     timelines = reference.timelines
-    common = _common_span(messages, reference.span, timelines)
+    common = _common_span(messages, reference)
     outcome = Outcome(common, reference.span, isinstance(reference, GroundTruth))
     _check_can_be_cut(reference, outcome.span)
     totals = _matching(criteria.machines, reference.machines(*outcome.span))
-    received = _matching(criteria.machines, messages.machines)
+    received = _matching(criteria.machines, messages.by_machine)
     if not totals.keys() & received:
         raise InvalidInput("messages and ground truth have no machine in common")
-    expected = {each.machine_id for each in totals.values() if each.elapsed_ms > 1000 * each.period_seconds}
+    expected = {each.machine_id for each in totals.values() if each.elapsed_ms > _period_ms(each, reference)}
     outcome.silent = sorted(expected - received.keys())
     for machine_id in sorted(received):
         if machine_id in timelines:
             _verify_machine(machine_id, messages, reference, totals.get(machine_id), criteria, outcome)
         else:
-            unknown, problem = received[machine_id], "is not in the ground truth"
-            outcome.discrepancies.add(
-                DiscrepancyKind.UNKNOWN_MACHINE, machine_id, unknown.first_ms, problem, unknown.messages
-            )
+            problem, unknown = "is not in the ground truth", received[machine_id]
+            first_ms, count = min(each.first_ms for each in unknown), sum(each.messages for each in unknown)
+            outcome.discrepancies.add(DiscrepancyKind.UNKNOWN_MACHINE, machine_id, first_ms, problem, count)
     if isinstance(reference, GroundTruth) and reference.has_orders and criteria.machines == _ALL:
-        tolerance_ms = max(each.jitter_ms for each in outcome.counts.values())
+        tolerance_ms = max((each.jitter_ms for each in outcome.counts.values()), default=EXACT_MS)
         outcome.orders = check_orders(messages, reference, outcome.span, tolerance_ms, outcome.discrepancies)
     return outcome
 
@@ -93,8 +92,37 @@ def _verify_machine(
     criteria: Criteria,
     outcome: Outcome,
 ) -> None:
+    info = reference.types.get(reference.timelines[machine_id].last.kind)
+    if info is not None and info.classes:
+        counts = _verify_classes(machine_id, info, messages, reference, outcome)
+    else:
+        counts = _verify_usual(machine_id, messages, reference, outcome)
+    if counts is None:
+        return
+    outcome.counts[machine_id] = counts
+    if machine_totals is not None:
+        outcome.differences[machine_id] = compare(counts, machine_totals, criteria.bounds, criteria.calculate)
+    if machine_totals is not None and not (info and info.constant_status is not None):
+        outcome.states[machine_id] = wrong_states(counts, machine_totals, criteria.bounds.availability)
+
+
+def _verify_classes(
+    machine_id: str, info: TypeInfo, messages: ReceivedMessages, reference: Reference, outcome: Outcome
+) -> MessageCounts | None:
+    """Compare the messages of a machine whose type has several classes; return the counts for its figures."""
+    found = verify_classes(machine_id, info, messages, reference, outcome.span, outcome.discrepancies)
+    outcome.unreported_jobs[machine_id] = found.unreported_jobs
+    outcome.unreported_changes[machine_id] = found.unreported_changes
+    outcome.untimed |= missing_untimed(machine_id, info, messages, reference.class_timelines, outcome.span)
+    for source, counts in found.sources.items():
+        outcome.sources[source] = counts
+        _report_surplus(source, counts, outcome)
+    return found.counts
+
+
+def _verify_usual(machine_id: str, messages: ReceivedMessages, reference: Reference, outcome: Outcome) -> MessageCounts:
     timeline = reference.timelines[machine_id]
-    jitter_ms = _time_tolerance_ms(machine_id, messages, timeline)
+    jitter_ms = time_tolerance_ms(machine_id, messages.of_machine(machine_id), timeline, messages.resolution_ms)
     counts = MessageCounts(machine_id, timeline, jitter_ms)
     if isinstance(reference, GroundTruth):
         events = reference.intervals(machine_id), reference.jobs(machine_id)
@@ -106,13 +134,15 @@ def _verify_machine(
     else:
         for time_ms, content in messages.of_machine(machine_id):
             counts.add(time_ms, content)
-    outcome.counts[machine_id] = counts
+    outcome.sources[machine_id] = counts
+    _report_surplus(machine_id, counts, outcome)
+    return counts
+
+
+def _report_surplus(source: str, counts: MessageCounts, outcome: Outcome) -> None:
     if surplus := counts.surplus_messages:
-        problem = f"has more than one message per {timeline.last.period_ms / 1000:g} s from here on"
-        outcome.discrepancies.add(DiscrepancyKind.SURPLUS_MESSAGE, machine_id, counts.first_ms, problem, surplus)
-    if machine_totals is not None:
-        outcome.differences[machine_id] = compare(counts, machine_totals, criteria.bounds, criteria.calculate)
-        outcome.states[machine_id] = wrong_states(counts, machine_totals, criteria.bounds.availability)
+        problem = f"has more than one message per {counts.timeline.last.period_ms / 1000:g} s from here on"
+        outcome.discrepancies.add(DiscrepancyKind.SURPLUS_MESSAGE, source, counts.first_ms, problem, surplus)
 
 
 def _check_each(records: Iterable[tuple[int, MessageContent]], counts: MessageCounts, checker: MachineChecker) -> None:
@@ -120,24 +150,6 @@ def _check_each(records: Iterable[tuple[int, MessageContent]], counts: MessageCo
         if counts.add(time_ms, content):
             checker.check(time_ms, content, regular=not counts.is_additional(content))
     checker.close()
-
-
-def _time_tolerance_ms(machine_id: str, messages: ReceivedMessages, timeline: Timeline) -> float:
-    """Return how far the times of a machine's messages may be off. Raise InvalidInput if that is too far."""
-    first = [*islice(messages.of_machine(machine_id), _FIRST_MESSAGES)]
-    jitter_ms = jitter((time_ms for time_ms, content in first if _is_regular(time_ms, content, timeline)), timeline)
-    coarse_ms = messages.resolution_ms if messages.resolution_ms >= COARSE_MS else 0
-    period_ms = timeline.shortest_period_ms
-    if coarse_ms > period_ms / 2 or jitter_ms > _JITTER_SHARE * period_ms:
-        problem_ = f"have a resolution of {coarse_ms / 1000:g} s" if coarse_ms > period_ms / 2 else "are irregular"
-        problem = f"too coarse for a message period of {period_ms / 1000:g} s"
-        raise InvalidInput(f"the times of {machine_id} {problem_}, {problem}")
-    return jitter_ms + coarse_ms
-
-
-def _is_regular(time_ms: int, content: MessageContent, timeline: Timeline) -> bool:
-    parameters = timeline.at(time_ms)
-    return parameters is not None and not parameters.is_additional(content)
 
 
 def _check_can_be_cut(reference: Reference, common: Span) -> None:
@@ -154,11 +166,22 @@ def _matching(pattern: str, by_id: Mapping[str, T]) -> dict[str, T]:
     return {machine_id: each for machine_id, each in by_id.items() if fnmatchcase(machine_id, pattern)}
 
 
-def _common_span(messages: ReceivedMessages, span: Span, timelines: Mapping[str, Timeline]) -> Span:
+def _period_ms(totals: MachineTotals, reference: Reference) -> float:
+    """Return the shortest period of a machine's messages; infinite if it reports only changes."""
+    info = reference.types.get(totals.kind)
+    classes = info.classes if info else ()
+    return min((each.period_ms for each in classes), default=1000 * totals.period_seconds)
+
+
+def _common_span(messages: ReceivedMessages, reference: Reference) -> Span:
     """Return the span that both cover. Messages that begin or end within a period of the reference cover it there."""
-    machines = messages.machines.values()
-    first_ms, last_ms = min(each.first_ms for each in machines), max(each.last_ms for each in machines)
-    tolerance_ms = max((timelines[each].last.period_ms for each in messages.machines if each in timelines), default=0.0)
+    span, timelines = reference.span, {**reference.timelines, **reference.class_timelines}
+    timed = {source: each for source, each in messages.machines.items() if each.has_times}
+    if not timed:
+        raise InvalidInput("no message has a time")
+    first_ms, last_ms = min(each.first_ms for each in timed.values()), max(each.last_ms for each in timed.values())
+    periods_ms = (timelines[each].last.period_ms for each in timed if each in timelines)
+    tolerance_ms = max((each for each in periods_ms if not math.isinf(each)), default=0.0)
     return (
         first_ms if first_ms - span[0] > tolerance_ms else span[0],
         last_ms if span[1] - last_ms > tolerance_ms else span[1],

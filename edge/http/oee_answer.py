@@ -112,7 +112,7 @@ async def oee_answer(figures: OeeFigures, query: OeeQuery) -> OeeAnswer:
 
 def _head(figures: OeeFigures, query: OeeQuery) -> bytes:
     times = {"start": rfc3339(round(figures.start * 1000)), "now": rfc3339(round(figures.now * 1000))}
-    types = {each.kind: {"fields": each.fields, "good": each.good} for each in figures.types}
+    types = {each.kind: each.described() for each in figures.types}
     return orjson.dumps({"span": query.span, **times, "types": types, "machines": []})[:-2]
 
 

@@ -25,7 +25,7 @@ from plant.catalogue.field_specs import (
 from plant.catalogue.message_kinds import FieldSpec, MachineRef, MessageKind, literal_pattern
 from plant.catalogue.topics import topic_template
 from plant.definition.machine_types.field_sources import Field, FieldSource
-from plant.definition.machine_types.machine_type import MachineType, MessageClass
+from plant.definition.machine_types.machine_type import NO_STATE, MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
 from plant.machines.machine_type_runtime import traced_fields
 from plant.telemetry import class_source
@@ -67,6 +67,15 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         period_seconds=None if math.isinf(period) else period,
         retained=message_class.retain,
         good=tuple(sorted(machine_type.good)),
+        machine_type=machine_type.key,
+        qos=message_class.qos,
+        timestamp=message_class.timestamp,
+        timestamp_form=message_class.form,
+        on_change=message_class.on_change,
+        reports_each_job=message_class is machine_type.main and context.has_job_shorter_than(period),
+        own_ideal_seconds=context.own_ideal_seconds,
+        has_states=[*machine_type.states] != [NO_STATE],
+        planned_stops=tuple(sorted(machine_type.planned_stops)),
     )
 
 

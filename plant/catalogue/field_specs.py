@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from math import ceil, lcm
+from dataclasses import replace
 from string import Formatter
 from typing import Final
 
 from plant.catalogue.message_kinds import FieldSpec, literal_pattern
+from plant.catalogue.signal_fields import signal_field
+from plant.catalogue.type_context import MachineTypeContext
 from plant.definition.machine_types.field_sources import Field, FieldSource
-from plant.definition.machine_types.machine_type import JobType, MachineType
-from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig
-from plant.definition.signals.bounds import last_decimal_range, widest_bounds
-from plant.machines.jobs import milliseconds
-from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
+from plant.definition.machine_types.machine_type import MachineType
+from plant.definition.plant_config import CustomerOrder, Dispatch
 from plant.orders import MOST_ITEMS
+
+__all__ = [
+    "TIMESTAMPS",
+    "MachineTypeContext",
+    "dispatch_fields",
+    "field_of",
+    "id_pattern",
+    "order_fields",
+    "report_fields",
+]
 
 TIMESTAMP: Final = FieldSpec(
     "timestamp",
@@ -48,54 +56,6 @@ _MOST_LISTED: Final = 100
 _ORDER_ID: Final = "^ORD-[0-9]{10}$"
 
 
-@dataclass(frozen=True, slots=True)
-class MachineTypeContext:
-    """A machine type in a plant, with its number of machines and the whole configuration."""
-
-    machine_type: MachineType
-    count: int
-    config: PlantConfig
-
-    @property
-    def starves(self) -> bool:
-        """Whether its machines may be starved: where pieces flow, those that take pieces from another stage."""
-        return self.config.flow is not None and self.config.flow.line.starves(self.machine_type.key)
-
-    @property
-    def statuses(self) -> tuple[str, ...]:
-        """Its own states, then those that may be imposed from outside."""
-        in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
-        calendar = self.config.calendar is not None
-        imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
-        own = (state for state, share in self.machine_type.shares.items() if share)
-        return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
-
-    @property
-    def stations(self) -> tuple[str, ...]:
-        """The stations that have machines of the type."""
-        lines, stations = self.machine_type.lines, self.machine_type.stations
-        turn = lcm(len(lines or "1"), len(stations or "1"))
-        numbers = range(1, min(self.count, turn) + 1)
-        return tuple(dict.fromkeys(self.machine_type.station(number) for number in numbers))
-
-    @property
-    def job(self) -> JobType:
-        """What the machines make. Raises ValueError where they make nothing; no key reports a job then."""
-        if self.machine_type.job is None:
-            raise ValueError(f"{self.machine_type.key} makes nothing")
-        return self.machine_type.job
-
-    @property
-    def results(self) -> tuple[str, ...]:
-        """The results that its jobs may have."""
-        return tuple(result for result, weight in self.job.results.items() if weight)
-
-    @property
-    def shortest_ms(self) -> int:
-        """The shortest producing time of a job, in milliseconds."""
-        return ceil(milliseconds(self.config.job_seconds(self.machine_type)[0]))
-
-
 def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
     """Return the specification of a key of a message."""
     machine_type = context.machine_type
@@ -103,6 +63,8 @@ def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
     meaning = field.source.meaning.format(product=product, producing=machine_type.producing_state)
     if field.source is FieldSource.CONSTANT:
         return replace(_constant(field), role=field.source)
+    if field.source is FieldSource.TIMESTAMP:
+        return replace(TIMESTAMPS[field.detail], name=field.name, role=field.source)
     if field.source is FieldSource.PROPERTY:
         return replace(_property_field(field, context), role=field.source)
     if field.source is FieldSource.SIGNAL:
@@ -151,7 +113,8 @@ def report_fields(contexts: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ..
     """Return the keys of an OEE report."""
     types = list(contexts)
     ids = "|".join(id_pattern(each.machine_type)[1:-1] for each in types)
-    ideals = [each.shortest_ms / 1000 for each in types]
+    shortest = min(each.shortest_of_variants_ms for each in types) / 1000
+    longest = max(each.longest_of_shortest_ms for each in types) / 1000
     return (
         TIMESTAMP,
         FieldSpec("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
@@ -165,8 +128,8 @@ def report_fields(contexts: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ..
             "number",
             "Producing time of its shortest job.",
             unit="s",
-            minimum=min(ideals),
-            maximum=max(ideals),
+            minimum=shortest,
+            maximum=longest,
         ),
         FieldSpec("jobs", "integer", "Jobs finished since the start.", minimum=0),
         FieldSpec("good", "integer", "Number of those jobs whose result counts as good.", minimum=0),
@@ -193,7 +156,7 @@ def _digits(form: str | None) -> str:
 
 def _job_pattern(context: MachineTypeContext) -> str:
     """Return the regular expression of job ids: head of a kind, code of the type, number of the machine, ten digits."""
-    heads = {context.job.id_head(kind) for kind in context.job.kinds}
+    heads = {job.id_head(kind) for job in context.jobs for kind in job.kinds}
     either = "|".join(map(literal_pattern, sorted(heads)))
     return f"^(?:{either}){context.job.type_code}[0-9]{{11,}}$"
 
@@ -219,9 +182,7 @@ def _status(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
 
 
 def _job_kind(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
-    return _text(
-        name, meaning, tuple(kind for kind, weight in context.job.kinds.items() if weight), nullable=context.starves
-    )
+    return _text(name, meaning, context.kinds, nullable=context.starves)
 
 
 def _finished_id(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
@@ -230,7 +191,7 @@ def _finished_id(name: str, meaning: str, context: MachineTypeContext) -> FieldS
 
 def _finished_cycle(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     # Reported with one decimal, rounded half up.
-    least = (context.shortest_ms + 50) // 100 / 10
+    least = (context.shortest_of_variants_ms + 50) // 100 / 10
     return FieldSpec(name, "number", meaning, unit="s", nullable=True, minimum=least)
 
 
@@ -239,7 +200,8 @@ def _finished_result(name: str, meaning: str, context: MachineTypeContext) -> Fi
 
 
 def _finished_issues(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
-    most = max((most for result, (_, most) in context.job.issues.items() if result in context.results), default=0)
+    issues = (pair for job in context.jobs for pair in job.issues.items())
+    most = max((most for result, (_, most) in issues if result in context.results), default=0)
     return FieldSpec(name, "integer", meaning, minimum=0, maximum=most)
 
 
@@ -269,31 +231,6 @@ def _progress(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpe
     return FieldSpec(name, "number", meaning, minimum=0, maximum=1)
 
 
-def signal_field(key: str, name: str, machine_type: MachineType) -> FieldSpec:
-    """Return the specification of a signal in messages. key: of the message."""
-    spec = machine_type.signals[name]
-    description = spec.description or f"{name.replace('_', ' ').capitalize()}."
-    if spec.choice is not None:
-        return _text(key, description, tuple(sorted(text for text, weight in spec.choice.items() if weight)))
-    low, high = _signal_range(name, machine_type)
-    json_type = "number" if spec.places else "integer"
-    return FieldSpec(key, json_type, description, unit=spec.unit, minimum=low, maximum=high)
-
-
-def _signal_range(name: str, machine_type: MachineType) -> tuple[float | None, float | None]:
-    """Return the least and greatest number of a signal in messages; None where only its digits limit it."""
-    variants = [each.signals for each in (machine_type, *machine_type.overrides.values())]
-    spec = machine_type.signals[name]
-    if spec.counter is not None:
-        return 0, None
-    if spec.integral_of is not None:
-        rate = widest_bounds(each[spec.integral_of] for each in variants)
-        return (0 if rate.low >= 0 else None), None
-    low, high = last_decimal_range(widest_bounds(each[name] for each in variants), spec.places)
-    unit = 10**spec.places
-    return (low / unit, high / unit) if spec.places else (low, high)
-
-
 def _property_field(field: Field, context: MachineTypeContext) -> FieldSpec:
     """Return the specification of a property with placeholders; its values, if there are few."""
     machines = range(1, min(context.count, _MOST_LISTED) + 1)
@@ -314,5 +251,6 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.CURRENT_ID: _current_id,
     FieldSource.PROGRESS: _progress,
     FieldSource.SEQUENCE: _sequence,
+    FieldSource.MACHINE_SEQUENCE: _sequence,
 }
 """How to describe the values of each source; a test checks that none is missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -19,11 +20,12 @@ def literal_pattern(text: str) -> str:
 class FieldSpec:
     """One key of a message.
 
-    json_type: string, number, integer, boolean or array.  unit: such as `s`; None for counts and values without one.
+    json_type: string, number, integer, boolean, array or object.  unit: such as `s`; None for counts and values without
+    one.
     enum: all possible values, if they are known.  nullable: whether the value may be null.
     minimum, maximum: the inclusive bounds of a number, or of the number of items of an array.
     pattern: an ECMA 262 regular expression, anchored.  format: `date-time`, or None.
-    items: the JSON type of an array's items; `parts` are the keys of items that are objects.
+    items: the JSON type of an array's items.  parts: the keys of an object, or of an array's items that are objects.
     role: what the key reports of a machine, whatever its name; None in messages that are not a machine's.
     """
 
@@ -42,6 +44,28 @@ class FieldSpec:
     role: FieldSource | None = None
 
 
+class Leaf(NamedTuple):
+    """A value of a message that is no object.  path: its key, after those of the objects around it."""
+
+    path: tuple[str, ...]
+    field: FieldSpec
+
+    @property
+    def name(self) -> str:
+        """The path as one text, such as `data.temperature`; unique in a message."""
+        return ".".join(self.path)
+
+
+def leaves(fields: Iterable[FieldSpec], within: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """Yield every value of a message, in order; an array is one value. within: the keys of the objects around."""
+    for field in fields:
+        path = (*within, field.name)
+        if field.json_type == "object":
+            yield from leaves(field.parts, path)
+        else:
+            yield Leaf(path, field)
+
+
 class MachineRef(NamedTuple):
     """One machine: its id, its station, and its number within its type, counted from 1."""
 
@@ -54,14 +78,21 @@ class MachineRef(NamedTuple):
 class MessageKind:
     """One kind of message.
 
-    key: its name in the YAML's `message_types`.  title, description: for people.
+    key: its name in the YAML's `message_types`; with a dot and the class, where a type has several classes of messages.
+    title, description: for people.
     topic: template over {prefix} {type} {machine_id} {station_id}.  fields: in the order of the message.
     sources: all sources of such messages.  machines: the same as machines; empty if machines do not emit this kind.
     machine_ids: a regular expression that matches the ids of its machines and no others.
     producing_state: the state in which jobs advance.  ideal_cycle_seconds: the shortest job. None without machines.
-    period_seconds: between two regular messages of one source; None if they are emitted at random.
+    period_seconds: between two regular messages of one source; None if there are none.
     retained: whether messages are published with the retain flag.
     good: results that count as good, sorted.
+    machine_type: the type of its machines.  qos: 0 or 1; None for that of the run.
+    timestamp, timestamp_form: the key of the time, and its form; None without one.
+    on_change: whether each change of a machine's state is reported at once.
+    own_ideal_seconds: the shortest job of each machine for which it is another one, by id.
+    reports_each_job: whether each finished job has a message of its own, as jobs may be shorter than the period.
+    has_states: whether its machines have states.  planned_stops: those that are no planned working time, sorted.
     """
 
     key: str
@@ -77,3 +108,26 @@ class MessageKind:
     period_seconds: float | None = None
     retained: bool = False
     good: tuple[str, ...] = ()
+    machine_type: str | None = None
+    qos: int | None = None
+    timestamp: str | None = "timestamp"
+    timestamp_form: str = "rfc3339"
+    on_change: bool = False
+    reports_each_job: bool = False
+    own_ideal_seconds: tuple[tuple[str, float], ...] = ()
+    has_states: bool = True
+    planned_stops: tuple[str, ...] = ()
+
+    @property
+    def is_of_several(self) -> bool:
+        """Whether it is one of several classes of messages of its machines."""
+        return self.machine_type not in (None, self.key)
+
+    @property
+    def reports_jobs(self) -> bool:
+        """Whether its messages report finished jobs."""
+        return any(leaf.field.role and leaf.field.role.name.startswith("FINISHED") for leaf in leaves(self.fields))
+
+    def path_of(self, role: FieldSource) -> tuple[str, ...] | None:
+        """Return the path of the first value with a role; None if it has none."""
+        return next((leaf.path for leaf in leaves(self.fields) if leaf.field.role is role), None)

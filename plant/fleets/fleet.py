@@ -213,12 +213,14 @@ class Fleet:
             self.accounts.end_stay(machine, now_ms)
 
     def _keep_counts(self, kept: int, names: Sequence[str] = ()) -> None:
-        """Keep the counts of messages of the machines after the first ones, and those of classes without these names."""
+        """Keep the counts of messages of the machines after the first, and of the classes without these names."""
         earlier = self.reporting
         for name in earlier.class_names if earlier else ():
             first = kept if name in names else 0
             counts = earlier.counts_of(name)[first:] if earlier else ()
-            self._counts_of_gone.update(((name, self._number_in(slot)), each) for slot, each in enumerate(counts, first))
+            self._counts_of_gone.update(
+                ((name, self._number_in(slot)), each) for slot, each in enumerate(counts, first)
+            )
 
     def _restore_counts(self, reporting: Reporting, earlier: Reporting | None, kept: int) -> None:
         """Continue the counts of machines and classes that were there before, and are added again."""

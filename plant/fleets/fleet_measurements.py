@@ -72,7 +72,7 @@ class FleetMeasurements:
         """Take over machines, in their slots, from before a reload. They have advanced to now."""
         for slot in range(len(machines)):
             earlier.catch_up(slot, now_ms)
-        earlier.signals.pending.clear()  # only changes of states at this moment, which are reported anew
+        earlier.signals.pending.clear()  # only changes of states at this moment, which are reported again
         self.signals.carry_over(earlier.signals, range(len(machines)), now_ms)
         is_equal = self.signals.program == earlier.signals.program
         self.phase_ends = array("q", [NEVER] * len(machines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, Self
 
@@ -33,6 +34,19 @@ class Collected(NamedTuple):
     time_ms: int
     number: int
     message: Message
+
+
+class Steadiness:
+    """How long nothing happens to machines, by slot.
+
+    next_ms: the next event, or an earlier time.  changed: 1 where something has happened since their last row.
+    """
+
+    __slots__ = ("changed", "next_ms")
+
+    def __init__(self, machines: int) -> None:
+        self.next_ms = array("q", bytes(8 * machines))
+        self.changed = array("b", b"\1" * machines)
 
 
 class Reporting(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,13 +12,12 @@ import numpy.typing as npt
 
 from plant.fleets.class_emitter import ClassEmitter, DuePlaces
 from plant.fleets.pending_rows import PendingRows
-from plant.fleets.reporting import REGULAR, DueMessage
+from plant.fleets.reporting import REGULAR, DueMessage, Steadiness
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine
 
 if TYPE_CHECKING:
     from plant.fleets.fleet_measurements import FleetMeasurements
-    from plant.fleets.reporter import Steadiness
 
 Integers = npt.NDArray[np.int64]
 
@@ -68,7 +68,7 @@ def refresh(slot: int, machine: Machine, emitters: Sequence[ClassEmitter], stead
         steadiness.changed[slot] = 0
 
 
-def _add_measured(found: Sequence[_Rows], measurements: FleetMeasurements) -> Iterator[Sequence[int]]:
+def _add_measured(found: Sequence[_Rows], measurements: FleetMeasurements) -> Iterator[array[int]]:
     """Add rows to those whose signals are computed, and yield their places, class by class.
 
     Registers are advanced in order of time, also by one class while another one reports them.
@@ -79,17 +79,16 @@ def _add_measured(found: Sequence[_Rows], measurements: FleetMeasurements) -> It
     lengths = [len(each.slots) for each in found]
     advancing = np.repeat([measurements.advances(each.emitter) for each in found], lengths)
     order = np.argsort(times, kind="stable")
-    added = measurements.add_rows(slots[order].tolist(), times[order].tolist(), advancing[order].tolist())
+    in_order = array("b", advancing[order].astype(np.int8).tobytes())
+    added = measurements.add_rows(_array(slots[order]), _array(times[order]), in_order)
     places = np.empty(len(order), dtype=np.int64)
     places[order] = added
     for last, length in zip(accumulate(lengths), lengths, strict=True):
-        yield places[last - length : last].tolist()
+        yield _array(places[last - length : last])
 
 
-def _append(
-    found: _Rows, measured: Sequence[int] | None, rows: PendingRows, machines: Sequence[Machine]
-) -> None:
-    emitter, slots, times = found.emitter, found.slots.tolist(), found.times.tolist()
+def _append(found: _Rows, measured: array[int] | None, rows: PendingRows, machines: Sequence[Machine]) -> None:
+    emitter, slots, times = found.emitter, _array(found.slots), _array(found.times)
     if emitter.layout.varies:
         texts = [
             emitter.layout.machine_texts(machines[slot], time_ms) for slot, time_ms in zip(slots, times, strict=True)
@@ -97,3 +96,7 @@ def _append(
     else:
         texts = [*map(emitter.steady_texts.__getitem__, slots)]
     rows.extend(times, slots, emitter.number, texts, measured)
+
+
+def _array(numbers: Integers) -> array[int]:
+    return array("q", numbers.tobytes())

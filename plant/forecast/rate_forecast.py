@@ -75,7 +75,7 @@ class Forecast:
 
     def text(self) -> str:
         """Return the forecast as a table with one line for each type, the sum, and the notes."""
-        rows = [_HEAD, *map(_cells, self.types), ("total", f"{self.machines:,}", "", _rate(self.per_second))]
+        rows = [_HEAD, *map(_cells, self.types), ("total", f"{self.machines:,}", "", rate(self.per_second))]
         table = _aligned(rows)
         rule = "-" * max(map(len, table))
         notes = [textwrap.fill(f"Note: {note}", 100, subsequent_indent="      ") for note in self.notes]
@@ -93,18 +93,20 @@ def forecast(config: PlantConfig) -> Forecast:
 def check(
     path: str | Path,
     load: Callable[[str | Path], PlantConfig] = load,
-    more: Callable[[Forecast], str] = lambda _forecast: "",
+    more: Callable[[PlantConfig, Forecast], str] = lambda _config, _forecast: "",
 ) -> tuple[int, str]:
     """Check a file; return exit code and text: 0 and the forecast, or 2 and all errors.
 
     load: reads the file.  more: returns text to add to a forecast.
     """
     try:
-        found = forecast(load(path))
-        return 0, found.text() + more(found)
+        config = load(path)
+        found = forecast(config)
+        return 0, found.text() + more(config, found)
     except PlantConfigError as error:
         count = len(error.mistakes)
-        return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"
+        total = f"\n{count:,} {'error' if count == 1 else 'errors'} in {path}"
+        return 2, f"{error}{'' if error.mistakes[0].is_about_file else total}"
 
 
 def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterator[TypeForecast]:
@@ -119,7 +121,7 @@ def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterato
 def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
     period = config.class_period_seconds(each)
     extra = count * spec.changes_per_second if each.on_change else 0.0
-    if each is spec.main and spec.job and config.job_seconds(spec)[0] < period < math.inf:
+    if each is spec.main and spec.job and config.job_seconds(spec)[0] < period:
         extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(each.kind, count, period, count / period, extra)
 
@@ -176,7 +178,7 @@ def _events_per_hour(event: CustomerOrder | Dispatch | None) -> float | None:
 
 def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for each in types:
-        if each.extra_per_second and (spec := config.machine_type(each.key)) and spec.job:
+        if spec := _with_short_jobs(config, each):
             yield _job_message_note(config, spec, each)
     for key in library():
         if config.machine_type(key) is None and (count := config.count(key)):
@@ -186,6 +188,14 @@ def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
             yield from _result_notes(config.place_of_results(key), machine_type.job)
     yield from flow_notes(config)
     yield from _order_notes(config)
+
+
+def _with_short_jobs(config: PlantConfig, each: TypeForecast) -> MachineType | None:
+    """Return the type whose jobs these messages report, if jobs may be shorter than the period."""
+    spec = config.machine_type(each.key.partition(".")[0])
+    if spec is None or not each.machines or not spec.job or spec.main.kind != each.key:
+        return None
+    return spec if config.job_seconds(spec)[0] < each.period_seconds < math.inf else None
 
 
 def _result_notes(place: str, job: JobType) -> Iterator[str]:
@@ -236,9 +246,10 @@ def _suggested_rate(orders: float, dispatches: float) -> str:
 
 def _job_message_note(config: PlantConfig, spec: MachineType, each: TypeForecast) -> str:
     shortest = config.job_seconds(spec)[0]
+    additional = jobs_per_hour(config, spec, each.machines or 0) / SECONDS_PER_HOUR
     return (
         f"{each.key}: jobs may take only {shortest:g} s, but regular messages are {each.period_seconds:.3g} s apart, so"
-        f" each finished job gets a message of its own ({_brief(each.extra_per_second)} additional messages/s)."
+        f" each finished job gets a message of its own ({_brief(additional)} additional messages/s)."
         f" {_remedy(config, spec, shortest)} avoids that."
     )
 
@@ -246,8 +257,8 @@ def _job_message_note(config: PlantConfig, spec: MachineType, each: TypeForecast
 def _remedy(config: PlantConfig, spec: MachineType, shortest: float) -> str:
     """Return the setting with which the period is no longer than the shortest job, rounded up to three digits."""
     if config.global_.target_rate is not None:
-        rate = config.global_.target_rate * config.period_seconds(spec) / shortest
-        return f"target_rate: {_rounded_up(rate)}"
+        target = config.global_.target_rate * config.period_seconds(spec) / shortest
+        return f"target_rate: {_rounded_up(target)}"
     if spec.main.report_seconds is not None:
         return f"report_seconds: {shortest:g}"
     return f"frequency_weight: {_rounded_up(config.global_.base_interval * 10 / shortest)}"
@@ -264,17 +275,20 @@ def _brief(number: float) -> str:
 
 def _cells(each: TypeForecast) -> tuple[str, ...]:
     machines = "" if each.machines is None else f"{each.machines:,}"
-    return each.key, machines, _duration(each.period_seconds), _rate(each.per_second)
+    only_changes = math.isinf(each.period_seconds) and each.extra_per_second > 0
+    every = "change" if only_changes else duration(each.period_seconds)
+    return each.key, machines, every, rate(each.per_second)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in its usual unit, to three digits."""
     if math.isinf(seconds):
         return "never"
     unit, length = next((unit, length) for unit, length in _UNITS if seconds >= length or unit == "s")
     return f"{seconds / length:.3g} {unit}"
 
 
-def _rate(per_second: float) -> str:
+def rate(per_second: float) -> str:
     """Return a rate with four decimals, of which two zeros at the end are blank, so that the points are aligned."""
     digits = f"{per_second:,.4f}"
     return f"{digits[:-2]}  " if digits.endswith("00") else digits

@@ -149,7 +149,7 @@ class FleetSignals:
         """Return what a machine is doing; an imposed state has the name ""."""
         self.frame.move_to(slot, now_ms)
         record, first = self.store.integers, slot * self.store.layout.integers
-        state, phase, kind = self.program.situations.names(record[first + SITUATION])
+        state, phase, kind = self._situations.names[record[first + SITUATION]]
         variant = record[first + SITUATION] // self.program.situations.size
         return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS], variant)
 

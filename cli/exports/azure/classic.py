@@ -13,7 +13,8 @@ from typing import Any, Final
 from cli.exports.common.export import Export, File
 from cli.exports.common.names import heading, metadata, resource_name
 from cli.exports.common.yaml_text import dump
-from plant.catalogue.catalogue import FieldSpec, MessageKind
+from plant.catalogue.catalogue import MessageKind
+from plant.catalogue.message_kinds import Leaf, leaves
 
 API: Final = "deviceregistry.microsoft.com/v1"
 ENDPOINT_FILE, ASSETS_FILE = "mqtt-asset-endpoint.yaml", "mqtt-asset-example.yaml"
@@ -88,20 +89,20 @@ def _asset(export: Export, kind: MessageKind, topics: Sequence[str]) -> dict[str
 def _attributes(kind: MessageKind) -> dict[str, str]:
     """Return attributes without a field of their own: the number of machines, and the units of fields."""
     machines = {"machines": str(len(kind.machines))} if kind.machines else {}
-    return machines | {f"{field.name}_unit": field.unit for field in kind.fields if field.unit}
+    return machines | {f"{leaf.name}_unit": leaf.field.unit for leaf in leaves(kind.fields) if leaf.field.unit}
 
 
 def _dataset(kind: MessageKind, topic: str) -> dict[str, Any]:
     return {
         "name": topic,
         "topic": {"path": topic, "retain": "Keep" if kind.retained else "Never"},
-        "dataPoints": [_data_point(field) for field in kind.fields],
+        "dataPoints": [_data_point(leaf) for leaf in leaves(kind.fields)],
     }
 
 
-def _data_point(field: FieldSpec) -> dict[str, str]:
-    measured = "Gauge" if field.json_type in ("number", "integer") else "None"
-    return {"name": field.name, "dataSource": field.name, "observabilityMode": measured}
+def _data_point(leaf: Leaf) -> dict[str, str]:
+    measured = "Gauge" if leaf.field.json_type in ("number", "integer") else "None"
+    return {"name": leaf.name, "dataSource": leaf.name, "observabilityMode": measured}
 
 
 def _resource(export: Export, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:

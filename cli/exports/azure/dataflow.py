@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from cli.exports.common.export import Export, File
-from cli.exports.common.names import heading, metadata, resource_name
+from cli.exports.common.names import heading, metadata, placed_columns, resource_name, unique_name
 from cli.exports.common.yaml_text import dump
 from cli.exports.schemas.json_schema import schema_name
-from cli.exports.schemas.kql import TABLE, table_of
+from cli.exports.schemas.kql_tables import TABLE, table_names
 from plant.catalogue.catalogue import MessageKind
 
 API: Final = "connectivity.iotoperations.azure.com/v1"
@@ -99,7 +100,8 @@ def _explorer(export: Export) -> Iterable[dict[str, Any]]:
         "authentication": _IDENTITY,
     }
     yield _endpoint(export, name, {"endpointType": "DataExplorer", "dataExplorerSettings": explorer})
-    yield from (_stored(export, kind, name, table_of(kind)) for kind in export.kinds)
+    tables = table_names(export.kinds)
+    yield from (_stored(export, kind, name, tables[kind.key]) for kind in export.kinds)
 
 
 def _local(export: Export) -> Iterable[dict[str, Any]]:
@@ -109,7 +111,7 @@ def _local(export: Export) -> Iterable[dict[str, Any]]:
     yield {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": about, "spec": volume}
     settings = {"endpointType": "LocalStorage", "localStorageSettings": {"persistentVolumeClaimRef": name}}
     yield _endpoint(export, name, settings)
-    yield from (_stored(export, kind, name, kind.key) for kind in export.kinds)
+    yield from (_stored(export, kind, name, _directory(kind)) for kind in export.kinds)
 
 
 def _stored(export: Export, kind: MessageKind, endpoint: str, destination: str) -> dict[str, Any]:
@@ -118,7 +120,7 @@ def _stored(export: Export, kind: MessageKind, endpoint: str, destination: str) 
     transformation = {
         "serializationFormat": "Parquet",
         "schemaRef": f"aio-sr://<SCHEMA_REGISTRY_NAMESPACE>/{name}:{export.schema_version}",
-        "map": [{"type": "PassThrough", "inputs": ["*"], "output": "*"}],
+        "map": _mapping(kind),
     }
     operations = [
         _source(export.topics.filters_of(kind)),
@@ -126,6 +128,26 @@ def _stored(export: Export, kind: MessageKind, endpoint: str, destination: str) 
         _destination(endpoint, destination),
     ]
     return _flow(export, resource_name(endpoint, kind.key), operations)
+
+
+def _mapping(kind: MessageKind) -> list[dict[str, Any]]:
+    """Return how values become columns: all by their keys; where there are objects, each by its place."""
+    if all(field.json_type != "object" for field in kind.fields):
+        return [{"type": "PassThrough", "inputs": ["*"], "output": "*"}]
+    return [
+        {"type": "Rename", "inputs": [_place(leaf.path)], "output": _place((name,))}
+        for name, leaf in placed_columns(kind.fields).items()
+    ]
+
+
+def _place(path: Sequence[str]) -> str:
+    """Return a place in the mapping language, in which a key with a dot or a space is quoted."""
+    return ".".join(key if re.fullmatch(r"[\w-]+", key) else f'"{key}"' for key in path)
+
+
+def _directory(kind: MessageKind) -> str:
+    """Return the directory of a kind's files: its key, without the dot before a class."""
+    return unique_name(kind.key) if kind.is_of_several else kind.key
 
 
 def _source(filters: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ topic are assets without a dataset.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cli.exports.azure.classic import endpoint_name
@@ -107,58 +108,89 @@ def _inbound(export: Export, found: DiscoveryEndpoint) -> dict[str, Any]:
 
 
 def asset_resources(export: Export) -> Iterator[RegistryResource]:
-    """Yield an asset for each machine, and one for each topic with several sources."""
+    """Yield an asset for each machine, and one for each topic with several sources.
+
+    A machine whose topics are discovered by several endpoints is an asset of each.
+    """
     found, prefix = topic_entries(export), mapping_prefix(export)
     endpoints = {topic: each.name for each in discovery_endpoints(export) for topic in each.topics}
+    own_topics = _topics_of_one_machine(found, endpoints)
+    described: dict[str, list[str]] = defaultdict(list)
     for entry in found:
-        reference = {"deviceName": endpoint_name(export), "endpointName": endpoints[entry.topic]}
+        endpoint = endpoints[entry.topic]
+        reference = {"deviceRef": {"deviceName": endpoint_name(export), "endpointName": endpoint}}
         for kind, machine in entry.machines:
-            spec = {"deviceRef": reference, **_machine(export, entry.topic, kind, machine)}
-            yield RegistryResource(
-                asset_name_of_machine(export, machine),
-                spec | (_datasets(entry, prefix) if entry.has_one_machine else {}),
-            )
+            known = described[machine.machine_id]
+            if endpoint not in known:
+                own = own_topics[machine.machine_id, endpoint]
+                name = asset_name_of_machine(export, machine, *([endpoint] if known else []))
+                spec = _machine(export, own, entry.topic, kind, machine) | _datasets(own, prefix)
+                yield RegistryResource(name, reference | spec)
+                known.append(endpoint)
         if not entry.has_one_machine:
-            spec = {"deviceRef": reference, **_topic(export, entry)}
-            yield RegistryResource(asset_name_of_topic(export, entry), spec | _datasets(entry, prefix))
+            spec = _topic(export, entry) | _datasets([entry], prefix)
+            yield RegistryResource(asset_name_of_topic(export, entry), reference | spec)
 
 
-def _machine(export: Export, topic: str, kind: MessageKind, machine: MachineRef) -> dict[str, Any]:
-    attributes = {"station": machine.station, "topic": topic}
-    return _identity(export, machine.machine_id, f"{machine.machine_id} ({kind.title})", kind, attributes)
+def _topics_of_one_machine(
+    found: Iterable[TopicEntry], endpoints: Mapping[str, str]
+) -> Mapping[tuple[str, str], Sequence[TopicEntry]]:
+    """Return the topics that one machine alone publishes to, by its id and their endpoint."""
+    own: dict[tuple[str, str], list[TopicEntry]] = defaultdict(list)
+    for entry in found:
+        if entry.has_one_machine:
+            own[entry.machines[0][1].machine_id, endpoints[entry.topic]].append(entry)
+    return own
+
+
+def _machine(
+    export: Export, own: Sequence[TopicEntry], topic: str, kind: MessageKind, machine: MachineRef
+) -> dict[str, Any]:
+    """Return what an asset reports of its machine. own: its topics; without any, the shared topic and kind."""
+    kinds = [each for entry in own for each in entry.kinds] or [kind]
+    topics = ", ".join(entry.topic for entry in own) or topic
+    shown = f"{machine.machine_id} ({_titles(kinds)})"
+    return _identity(export, machine.machine_id, shown, kinds, {"station": machine.station, "topic": topics})
 
 
 def _topic(export: Export, entry: TopicEntry) -> dict[str, Any]:
-    titles = ", ".join(kind.title for kind in entry.kinds)
     attributes = {"sources": str(len(entry.machines))} if entry.machines else {}
-    return _identity(export, entry.topic, f"{entry.topic} ({titles})", entry.kinds[0], attributes)
+    return _identity(export, entry.topic, f"{entry.topic} ({_titles(entry.kinds)})", entry.kinds[:1], attributes)
+
+
+def _titles(kinds: Iterable[MessageKind]) -> str:
+    return ", ".join(dict.fromkeys(kind.title for kind in kinds))
 
 
 def _identity(
-    export: Export, identity: str, shown: str, kind: MessageKind, attributes: Mapping[str, str]
+    export: Export, identity: str, shown: str, kinds: Sequence[MessageKind], attributes: Mapping[str, str]
 ) -> dict[str, Any]:
     return {
         "enabled": True,
         "externalAssetId": identity,
         "displayName": shown,
-        "description": kind.description,
+        "description": kinds[0].description,
         "manufacturer": export.app,
-        "model": kind.key,
-        "attributes": {"messageType": kind.key, **attributes},
+        "model": kinds[0].machine_type or kinds[0].key,
+        "attributes": {"messageType": ", ".join(dict.fromkeys(kind.key for kind in kinds)), **attributes},
     }
 
 
-def _datasets(entry: TopicEntry, prefix: str) -> dict[str, Any]:
+def _datasets(entries: Iterable[TopicEntry], prefix: str) -> dict[str, Any]:
+    """Return the datasets of topics; nothing without topics."""
+    datasets = [_dataset(entry, prefix) for entry in entries]
+    return {"datasets": datasets} if datasets else {}
+
+
+def _dataset(entry: TopicEntry, prefix: str) -> dict[str, Any]:
     retain = "Keep" if any(kind.retained for kind in entry.kinds) else "Never"
     target = {"topic": f"{prefix}/{entry.topic}", "qos": "Qos1", "retain": retain, "ttl": EXPIRY_SECONDS}
-    points = [{"name": field.name, "dataSource": field.name} for field in data_points(entry.kinds)]
-    dataset = {
+    return {
         "name": entry.topic,
         "dataSource": entry.topic,
-        "dataPoints": points,
+        "dataPoints": [{"name": name, "dataSource": name} for name in data_points(entry.kinds)],
         "destinations": [{"target": "Mqtt", "configuration": target}],
     }
-    return {"datasets": [dataset]}
 
 
 def _document(export: Export, kind: str, resource: RegistryResource) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def topic_entries(export: Export) -> list[TopicEntry]:
     for kind in export.kinds:
         for source in kind.sources:
             found[export.topics.topic_of(kind, source)].append((kind, source))
-    machines = {(kind.key, each.machine_id): each for kind in export.kinds for each in kind.machines}
+    pairs = ((kind, zip(kind.sources, kind.machines, strict=False)) for kind in export.kinds)
+    machines = {(kind.key, source): machine for kind, found_here in pairs for source, machine in found_here}
     return [_topic_entry(topic, sources, machines) for topic, sources in found.items()]
 
 
@@ -59,17 +60,16 @@ def _topic_entry(
 
 
 def asset_name_of_topic(export: Export, entry: TopicEntry) -> str:
-    """Return the asset name of a topic: by its machine, its kind, or the topic itself, the first that is unique."""
-    if entry.has_one_machine:
-        return asset_name_of_machine(export, entry.machines[0][1])
+    """Return the asset name of a topic of several sources: by its kind, or the topic itself, the first unique one."""
     if len(entry.kinds) == 1 and len(export.topics.topics_of(entry.kinds[0])) == 1:
         return resource_name(export.prefix, entry.kinds[0].key)
     return unique_name(export.prefix, entry.kinds[0].key, entry.topic)
 
 
-def asset_name_of_machine(export: Export, machine: MachineRef) -> str:
-    """Return the asset name of a machine."""
-    return resource_name(export.prefix, machine.machine_id)
+def asset_name_of_machine(export: Export, machine: MachineRef, *parts: str) -> str:
+    """Return the asset name of a machine. parts: what distinguishes a further asset of the machine."""
+    make = unique_name if parts else resource_name
+    return make(export.prefix, machine.machine_id, *parts)
 
 
 def discovery_endpoints(export: Export) -> list[DiscoveryEndpoint]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from itertools import count
 from typing import Any, Final
 
 from cli.exports.common.export import Export
 from plant.catalogue.catalogue import FieldSpec, MessageKind
+from plant.catalogue.message_kinds import Leaf, leaves
 
 MAX_NAME_LENGTH: Final = 63
 """Characters. The rule of Azure Device Registry, and of DNS labels (RFC 1123), is 3 to 63 of `[a-z0-9-]`."""
@@ -31,10 +33,32 @@ def _slug(raw: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", raw.lower()).strip("-")
 
 
-def data_points(kinds: Iterable[MessageKind]) -> list[FieldSpec]:
-    """Return the fields of the messages on one topic, each name once."""
-    found = {field.name: field for kind in kinds for field in kind.fields}
-    return list(found.values())
+def data_points(kinds: Iterable[MessageKind]) -> list[str]:
+    """Return the places of the values in the messages on one topic, each once, such as `data.temperature`.
+
+    Azure documents no path syntax for data points; this is that of the mapping language of its dataflows.
+    """
+    return [*dict.fromkeys(leaf.name for kind in kinds for leaf in leaves(kind.fields))]
+
+
+def storage_columns(fields: Iterable[FieldSpec]) -> dict[str, FieldSpec]:
+    """Return the columns of messages in a table; a value in an object has its keys in its name, as in data_temperature.
+
+    Two values of a message never have the same name: the later one gets a number.
+    """
+    return {name: leaf.field for name, leaf in placed_columns(fields).items()}
+
+
+def placed_columns(fields: Iterable[FieldSpec]) -> dict[str, Leaf]:
+    """Return the same with the place of each value."""
+    found: dict[str, Leaf] = {}
+    for leaf in leaves(fields):
+        name = plain = "_".join(leaf.path)
+        numbers = count(2)
+        while name in found:
+            name = f"{plain}_{next(numbers)}"
+        found[name] = leaf
+    return found
 
 
 def metadata(export: Export, name: str) -> dict[str, Any]:

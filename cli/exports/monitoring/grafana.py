@@ -116,10 +116,10 @@ def _from_labels(name: str, expr: str, regex: str, *, current: dict[str, str]) -
 
 def _good(export: Export) -> str:
     """Return the query for the rate of good jobs, each machine type by its own good results."""
+    good = {kind.machine_type: kind.good for kind in export.kinds if kind.machine_type and kind.good}
     by_results: dict[tuple[str, ...], list[str]] = {}
-    for kind in export.kinds:
-        if kind.good:
-            by_results.setdefault(kind.good, []).append(kind.key)
+    for machine_type, results in good.items():
+        by_results.setdefault(results, []).append(machine_type)
     return good_jobs(by_results) if by_results else "vector(0)"
 
 

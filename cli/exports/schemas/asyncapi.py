@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cli.exports.common.export import Export, File
@@ -22,11 +22,27 @@ _BINDINGS: Final = {"bindingVersion": "0.2.0"}
 _JSON: Final = "application/json"
 _UUID: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _Object = dict[str, Any]
-_EXTRA_ROW: Final = {
+_JOB_TRIGGER: Final = {
     "type": "string",
     "const": "job",
     "description": "Only in additional messages, which report a finished job and represent no time.",
 }
+_CHANGE_TRIGGER: Final = {
+    "type": "string",
+    "const": "change",
+    "description": "Only in messages outside the period, which report a change of the state as it happens.",
+}
+_BOTH_TRIGGERS: Final = {
+    "type": "string",
+    "enum": ["job", "change"],
+    "description": "Only in messages outside the period: a finished job, or a change of the state as it happens.",
+}
+_TRIGGERS: Final[Mapping[tuple[bool, bool], _Object]] = {
+    (True, False): _JOB_TRIGGER,
+    (False, True): _CHANGE_TRIGGER,
+    (True, True): _BOTH_TRIGGERS,
+}
+"""The trigger in messages, by whether they report finished jobs, and changes of the state."""
 
 
 def asyncapi(export: Export) -> list[File]:
@@ -108,7 +124,14 @@ def _operation(export: Export, channel: str, kind: MessageKind) -> tuple[str, _O
         "action": "send",
         "channel": {"$ref": f"#/channels/{channel}"},
         "messages": [{"$ref": f"#/channels/{channel}/messages/{kind.key}"}],
-        "bindings": {"mqtt": {"qos": export.qos, "retain": kind.retained, **expiry, **_BINDINGS}},
+        "bindings": {
+            "mqtt": {
+                "qos": export.qos if kind.qos is None else kind.qos,
+                "retain": kind.retained,
+                **expiry,
+                **_BINDINGS,
+            }
+        },
     }
 
 
@@ -127,18 +150,24 @@ def _message(export: Export, kind: MessageKind) -> _Object:
 
 def _headers(export: Export, kind: MessageKind) -> _Object:
     """Return the schema of the MQTT user properties: CloudEvents attributes and the trigger."""
-    attributes = _attributes(export) if export.cloud_events else {}
-    properties = attributes | ({TRIGGER: _EXTRA_ROW} if kind.machines else {})
+    attributes = _attributes(export, kind) if export.cloud_events else {}
+    trigger = _TRIGGERS.get((kind.reports_jobs, kind.on_change))
+    properties = attributes | ({TRIGGER: trigger} if trigger else {})
     required = {"required": list(attributes)} if attributes else {}
     return {"type": "object", "properties": properties, **required} if properties else {}
 
 
-def _attributes(export: Export) -> _Object:
+def _attributes(export: Export, kind: MessageKind) -> _Object:
+    source = (
+        "a machine's id, / and the class of messages"
+        if kind.is_of_several
+        else "a machine's id, or the kind of message"
+    )
     return {
         "specversion": {"type": "string", "const": "1.0"},
         "type": {"type": "string", "const": CloudEvents(export.events_source, "").event_type},
         "source": {"type": "string", "pattern": f"^{literal_pattern(export.events_source)}/"},
-        "subject": {"type": "string", "description": "The source: a machine's id, or the kind of message."},
+        "subject": {"type": "string", "description": f"The source: {source}."},
         "id": {"type": "string", "pattern": _UUID},
         "time": {"type": "string", "format": "date-time"},
     }

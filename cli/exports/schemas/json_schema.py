@@ -1,7 +1,7 @@
 """Schemas of the messages: JSON Schema draft-07 for consumers, Delta/1.0 for storage.
 
 These are the two formats of the schema registry of Azure IoT Operations: the first for sources of dataflows, the second
-for storage destinations.
+for storage destinations. Storage has a column for each value: one in an object is named by its path.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cli.exports.common.export import Export, File, json_file
-from cli.exports.common.names import resource_name
+from cli.exports.common.names import resource_name, storage_columns
 from plant.catalogue.catalogue import FieldSpec, MessageKind
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
@@ -50,7 +50,8 @@ def payload(kind: MessageKind) -> dict[str, Any]:
 
 def delta(kind: MessageKind) -> dict[str, Any]:
     """Return the Delta schema. Every column is nullable: a dataflow drops a whole batch if one that is not is null."""
-    return {"$schema": DELTA, "type": "object", "properties": _struct(kind.fields)}
+    columns = [_nullable(name, field) for name, field in storage_columns(kind.fields).items()]
+    return {"$schema": DELTA, "type": "object", "properties": {"type": "struct", "fields": columns}}
 
 
 def _object(fields: Sequence[FieldSpec]) -> dict[str, Any]:
@@ -63,6 +64,8 @@ def _object(fields: Sequence[FieldSpec]) -> dict[str, Any]:
 
 
 def _property(field: FieldSpec) -> dict[str, Any]:
+    if field.json_type == "object":
+        return {"description": field.description, **_object(field.parts)}
     values = [*field.enum, None] if field.nullable else [*field.enum]
     unit = f" In {field.unit}." if field.unit else ""
     content = {
@@ -89,13 +92,13 @@ def _items(field: FieldSpec) -> dict[str, Any] | None:
     return _object(field.parts) if field.parts else {"type": field.items}
 
 
-def _struct(fields: Sequence[FieldSpec]) -> dict[str, Any]:
-    columns = [{"name": field.name, "type": _column(field), "nullable": True, "metadata": {}} for field in fields]
-    return {"type": "struct", "fields": columns}
+def _nullable(name: str, field: FieldSpec) -> dict[str, Any]:
+    return {"name": name, "type": _column(field), "nullable": True, "metadata": {}}
 
 
 def _column(field: FieldSpec) -> str | dict[str, Any]:
     if field.json_type == "array":
-        inner = _struct(field.parts) if field.parts else _COLUMNS[field.items or "string"]
+        parts = [_nullable(part.name, part) for part in field.parts]
+        inner = {"type": "struct", "fields": parts} if parts else _COLUMNS[field.items or "string"]
         return {"type": "array", "elementType": inner, "containsNull": True}
     return "timestamp" if field.format == "date-time" else _COLUMNS[field.json_type]

@@ -15,10 +15,12 @@ from typing import IO, Any, Final
 
 import orjson
 
-from cli.verify.input.events import PLANNED_STOP, FinishedJob, StateInterval
-from cli.verify.input.received_messages import DISPATCH, ORDER, USUAL_GOOD, TypeInfo, milliseconds
+from cli.verify.input.events import FinishedJob, StateInterval
+from cli.verify.input.message_keys import TypeInfo
+from cli.verify.input.received_messages import DISPATCH, ORDER, milliseconds
 from cli.verify.input.record_store import RecordStore
 from cli.verify.input.reference import (
+    LONGEST_ANSWER,
     LONGEST_LINE,
     InvalidInput,
     MachineTotals,
@@ -29,22 +31,23 @@ from cli.verify.input.reference import (
     machine_totals,
     open_file,
     read_lines,
-    type_info,
 )
+from cli.verify.input.span_totals import SpanTotals
 from cli.verify.input.timeline import MachineParameters, Timeline
+from cli.verify.input.truth_rules import Sequence, problem
+from edge.redaction import without_credentials
 
 _Entry = dict[str, Any]
 _NAMES_OF_JOB: Final = itemgetter("job_id", "kind", "result")
-_LONGEST_ANSWER: Final = 256 * 2**20
-"""Bytes: half a million machines."""
-
 _NOT_CONTENT: Final = frozenset({"type", "at"})
 
 
 class GroundTruth:
     """The content of a ground truth file. If it was not closed, its span ends with the earliest last state interval.
 
-    timelines: the parameters of each machine over time.  types: how to read the messages of each machine type.
+    timelines: the parameters of each machine over time.  class_timelines: the same of each source, with the period of
+    its class, where a type has several or unusual classes of messages.
+    types: how to read the messages of each machine type.
     """
 
     can_be_cut = True
@@ -52,6 +55,7 @@ class GroundTruth:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.timelines: dict[str, Timeline] = {}
+        self.class_timelines: dict[str, Timeline] = {}
         self.types: dict[str, TypeInfo] = {}
         self._intervals, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
         self._known_until_ms: dict[str, int] = {}
@@ -59,7 +63,8 @@ class GroundTruth:
         self._totals: dict[str, tuple[int, MachineTotals]] = {}
         self._start_ms, self._line_number = 0, 0
         self._end_ms: int | None = None
-        self._has_times = False
+        self._has_times = self._is_closed = False
+        self._sequence = Sequence()
         with open_file(path) as file:
             self._read(file)
         end_ms = self._end_ms
@@ -97,7 +102,7 @@ class GroundTruth:
         """Return the totals of a span, from intervals and jobs; over the whole run, those at the end of the file."""
         if self._totals_cover(machine_id, since_ms, until_ms):
             return self._totals[machine_id][1]
-        summed = _SpanTotals(self.timelines[machine_id].last, since_ms, until_ms)
+        summed = SpanTotals(self.timelines[machine_id].last, since_ms, until_ms)
         jobs = self.jobs(machine_id)
         job = next(jobs, None)
         for interval in self.intervals(machine_id):
@@ -118,7 +123,7 @@ class GroundTruth:
 
     def _read(self, file: IO[bytes]) -> None:
         readers: Mapping[str, Callable[[_Entry], None]] = {
-            "run": self._run,
+            "run": self._finish,
             "machine_type": self._machine_type,
             "machine": self._machine,
             "gone": self._gone,
@@ -131,75 +136,111 @@ class GroundTruth:
         for line in read_lines(file, self._path):
             self._line_number += 1
             entry = self._entry(line)
-            reader = readers.get(entry.get("type", ""))
-            if self._line_number == 1 and reader != self._run:
-                raise InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run")
-            if reader:
-                try:
-                    reader(entry)
-                except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-                    raise InvalidInput(
-                        f"{self._path}:{self._line_number}: invalid line of a ground truth file: {error!r}"
-                    ) from None
+            try:
+                if self._line_number == 1:
+                    self._begin(entry)
+                elif entry is not None:
+                    self._process(entry, readers)
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+                raise self._invalid(f"invalid line of a ground truth file: {problem(error, entry or {})}") from None
 
-    def _entry(self, line: bytes) -> _Entry:
-        """Parse a line; an incomplete last line is empty."""
+    def _begin(self, entry: _Entry | None) -> None:
+        """Process the first line."""
+        no_truth = InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run")
+        if entry is None or entry.get("type") != "run":
+            raise no_truth
+        try:
+            self._start_ms = milliseconds(entry["start"])
+            self._end_ms = milliseconds(entry["end"]) if entry.get("end") else None
+        except (KeyError, TypeError, ValueError):
+            raise no_truth from None
+
+    def _process(self, entry: _Entry, readers: Mapping[str, Callable[[_Entry], None]]) -> None:
+        if self._is_closed:
+            raise ValueError("nothing may follow the end of the run")
+        if reader := readers.get(entry.get("type", "")):
+            reader(entry)
+
+    def _finish(self, entry: _Entry) -> None:
+        """Process the line that ends the run: the ground truth is complete."""
+        if milliseconds(entry["start"]) != self._start_ms:
+            raise ValueError("another run begins")
+        self._end_ms, self._is_closed = milliseconds(entry["end"]), True
+        for machine_id in self._sequence.machines:
+            self._sequence.reaches(machine_id, self._end_ms)
+
+    def _invalid(self, what: str) -> InvalidInput:
+        return InvalidInput(f"{self._path}:{self._line_number}: {what}")
+
+    def _entry(self, line: bytes) -> _Entry | None:
+        """Parse a line; None where it is the last one and incomplete."""
         try:
             entry = orjson.loads(line)
         except orjson.JSONDecodeError:
             if line.endswith(b"\n"):
-                raise InvalidInput(f"{self._path}:{self._line_number}: not JSON") from None
-            return {}
-        return entry if isinstance(entry, dict) else {}
-
-    def _run(self, entry: _Entry) -> None:
-        try:
-            self._start_ms = milliseconds(entry["start"])
-            self._end_ms = milliseconds(entry["end"]) if entry.get("end") else self._end_ms
-        except (KeyError, TypeError, ValueError):
-            raise InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run") from None
+                raise self._invalid("not JSON") from None
+            return None
+        if not isinstance(entry, dict):
+            raise self._invalid("not a JSON object")
+        return entry
 
     def _machine_type(self, entry: _Entry) -> None:
-        self.types[str(entry["kind"])] = type_info(entry)
+        kind = str(entry["kind"])
+        self.types[kind] = TypeInfo.of(entry, kind)
 
     def _machine(self, entry: _Entry) -> None:
         self._has_times = self._has_times or "at" in entry
         since_ms = milliseconds(entry["at"]) if "at" in entry else self._start_ms
+        kind = str(entry["kind"])
         parameters = MachineParameters(
             since_ms,
             math.inf,
-            _positive(entry, "period_seconds") * 1000,
-            _positive(entry, "ideal_cycle_seconds"),
+            math.inf if entry["period_seconds"] is None else _positive(entry, "period_seconds") * 1000,
+            _ideal_seconds(entry),
             str(entry["producing_state"]),
-            kind := str(entry["kind"]),
+            kind,
             entry.get("station_id"),
-            self.types[kind].good if kind in self.types else USUAL_GOOD,
         )
+        if info := self.types.get(kind):
+            parameters = parameters._replace(good=info.good, planned_stops=info.planned_stops)
         machine_id = entry["machine_id"]
         self._descriptions[machine_id] = entry
         self._known_until_ms.setdefault(machine_id, since_ms)
+        if "at" in entry:
+            self._sequence.appears(machine_id, since_ms)
         timeline = self.timelines.setdefault(machine_id, Timeline())
         timeline.add(parameters)
+        for each in info.classes if info else ():
+            of_class = self.class_timelines.setdefault(each.source(machine_id), Timeline())
+            of_class.add(parameters._replace(period_ms=each.period_ms))
         if "at" not in entry and timeline.last.since_ms == since_ms and len(timeline.presences[0].parameters) > 1:
             problem = "its period or ideal cycle changed, and an older version did not write when: write the file again"
             raise InvalidInput(f"{self._path}:{self._line_number}: {machine_id}: {problem}")
 
     def _gone(self, entry: _Entry) -> None:
-        self.timelines[entry["machine_id"]].end(milliseconds(entry["at"]))
+        machine_id, at_ms = entry["machine_id"], milliseconds(entry["at"])
+        self.timelines[machine_id].end(at_ms)
+        self._sequence.disappears(machine_id, at_ms)
+        info = self.types.get(self.timelines[machine_id].last.kind)
+        for each in info.classes if info else ():
+            self.class_timelines[each.source(machine_id)].end(at_ms)
 
     def _interval(self, entry: _Entry) -> None:
         machine_id, from_ms, to_ms = entry["machine_id"], milliseconds(entry["from"]), milliseconds(entry["to"])
+        timeline = self.timelines[machine_id]
         if not self._has_times and self._known_until_ms[machine_id] == self._start_ms < from_ms:
-            self.timelines[machine_id].move_start(from_ms)
+            timeline.move_start(from_ms)
+        self._sequence.interval(machine_id, from_ms, to_ms)
         self._known_until_ms[machine_id] = to_ms
         self._intervals.add(machine_id, (from_ms, self._line_number, (to_ms, str(entry["state"]))))
 
     def _job(self, entry: _Entry) -> None:
         machine_id, finished_ms = entry["machine_id"], milliseconds(entry["finished"])
+        timeline = self.timelines[machine_id]
         job_id, kind, result = _NAMES_OF_JOB(entry)
         cycle_seconds = float(entry["cycle_time_seconds"])
         ideal = entry.get("ideal_cycle_seconds")  # older versions did not write it
-        ideal_seconds = self.timelines[machine_id].last.ideal_seconds if ideal is None else float(ideal)
+        ideal_seconds = timeline.last.ideal_seconds if ideal is None else float(ideal)
         consumed = entry.get("consumed_ids")
         consumed = None if consumed is None else tuple(map(str, consumed))
         values = (
@@ -211,6 +252,7 @@ class GroundTruth:
             entry.get("issues_found"),
             consumed,
         )
+        self._sequence.job(machine_id, str(job_id), finished_ms)
         self._jobs.add(machine_id, (finished_ms, self._line_number, values))
 
     def _order(self, entry: _Entry) -> None:
@@ -227,96 +269,27 @@ class GroundTruth:
         )
 
 
-class _SpanTotals:
-    """The totals of a span, from state intervals and jobs in order of time.
-
-    A job is credited with its ideal time while it is worked on: with the part of its cycle that lies in the span, by a
-    clock of the machine that advances only while it produces.
-    """
-
-    def __init__(self, parameters: MachineParameters, since_ms: int, until_ms: int) -> None:
-        self._terms, self._since_ms, self._until_ms = parameters, since_ms, until_ms
-        self._clock_ms = self._begins_ms = 0.0
-        self._since_clock_ms, self._until_clock_ms = 0.0, math.inf
-        self._to_ms: int | None = None
-        self.elapsed_ms = self.producing_ms = self.ideal_ms = 0.0
-        self.states: dict[str, float] = {}
-        self.jobs = self.good = 0
-
-    def enter(self, interval: StateInterval) -> None:
-        """Begin an interval: add its time, and read the machine's clock at the ends of the span."""
-        if self._to_ms != interval.from_ms:
-            self._begins_ms = self._clock_ms  # a new presence
-        self._to_ms = interval.to_ms
-        inside_ms = min(interval.to_ms, self._until_ms) - max(interval.from_ms, self._since_ms)
-        if inside_ms > 0:
-            self.elapsed_ms += inside_ms
-            self.states[interval.state] = self.states.get(interval.state, 0.0) + inside_ms
-        if interval.from_ms <= self._since_ms:
-            self._since_clock_ms = self._at(self._since_ms, interval)
-        if interval.from_ms <= self._until_ms:
-            self._until_clock_ms = self._at(self._until_ms, interval)
-
-    def finish(self, job: FinishedJob, interval: StateInterval) -> None:
-        """Count a job that finishes in the interval, and credit it."""
-        if self._since_ms < job.finished_ms <= self._until_ms:
-            self.jobs += 1
-            self.good += job.result in self._terms.good
-        cycle_ms, ends_ms = job.cycle_seconds * 1000, self._at(job.finished_ms, interval)
-        begins_ms = max(ends_ms - cycle_ms, self._begins_ms, self._since_clock_ms)
-        if cycle_ms > 0 and job.finished_ms > self._since_ms:
-            part_ms = min(ends_ms, self._until_clock_ms) - begins_ms
-            self.ideal_ms += max(0.0, part_ms) * job.ideal_seconds * 1000 / cycle_ms
-        elif job.finished_ms > self._since_ms and job.finished_ms <= self._until_ms:
-            self.ideal_ms += job.ideal_seconds * 1000
-
-    def leave(self, interval: StateInterval) -> None:
-        """End an interval."""
-        self._clock_ms = self._at(interval.to_ms, interval)
-
-    def totals(self, machine_id: str) -> MachineTotals:
-        """Return the totals so far."""
-        parameters = self._terms
-        return MachineTotals(
-            machine_id,
-            parameters.kind,
-            parameters.period_ms / 1000,
-            parameters.ideal_seconds,
-            parameters.producing,
-            self.elapsed_ms,
-            self.elapsed_ms - self.states.get(PLANNED_STOP, 0.0),
-            self.states.get(parameters.producing, 0.0),
-            self.ideal_ms,
-            self.jobs,
-            self.good,
-            self.states,
-        )
-
-    def _at(self, time_ms: int, interval: StateInterval) -> float:
-        """Return the machine's clock at a moment of an interval."""
-        produces = interval.state == self._terms.producing
-        return self._clock_ms + produces * max(0, min(time_ms, interval.to_ms) - interval.from_ms)
-
-
 def load(where: str) -> Reference:
     """Load the reference from a ground truth file, an answer of `/oee` in a file, or its URL. Raise InvalidInput."""
-    if where.startswith(("http://", "https://")):
+    if where.lower().startswith(("http://", "https://")):
         return fetch_oee(where)
-    path = Path(where)
+    path, where = Path(where), without_credentials(where)
     try:
         with open_file(path) as file:
             first = file.readline(LONGEST_LINE)
+            if _is_message(first):
+                raise InvalidInput(f"{where}: messages, not ground truth: they come first, without --truth")
             if not _is_run_entry(first):
-                return OeeAnswer.parse(_bounded(first + file.read(_LONGEST_ANSWER), where), where)
+                return OeeAnswer.parse(_bounded(first + file.read(LONGEST_ANSWER), where), where)
         return GroundTruth(path)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInput(f"cannot read {where}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _bounded(answer: bytes, where: str) -> bytes:
-    if len(answer) >= _LONGEST_ANSWER:
+    if len(answer) >= LONGEST_ANSWER:
         raise InvalidInput(
-            f"{where}: more than {_LONGEST_ANSWER >> 20} MiB: neither a ground truth file nor an answer of /oee"
+            f"{where}: more than {LONGEST_ANSWER >> 20} MiB: neither a ground truth file nor an answer of /oee"
         )
     return answer
 
@@ -329,8 +302,22 @@ def _is_run_entry(line: bytes) -> bool:
     return isinstance(entry, dict) and entry.get("type") == "run"
 
 
+def _is_message(line: bytes) -> bool:
+    """Return whether a line is a message, also as a dry run or `mosquitto_sub -v` write it."""
+    try:
+        entry = orjson.loads(line[max(0, line.find(b"{")) :])
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(entry, dict) and ("payload" in entry or {"timestamp", "machine_id"} <= entry.keys())
+
+
+def _ideal_seconds(entry: Mapping[str, Any]) -> float:
+    """Return the ideal cycle; 0 for a machine that makes nothing."""
+    return 0.0 if entry["ideal_cycle_seconds"] == 0 else _positive(entry, "ideal_cycle_seconds")
+
+
 def _positive(entry: Mapping[str, Any], name: str) -> float:
     number = float(entry[name])
     if not 0 < number < math.inf:
-        raise ValueError(f"{name} {number}")
+        raise ValueError(f"{name} must be above 0, not {number:g}")
     return number

@@ -1,53 +1,23 @@
 """Read messages as a consumer does: lines in any order become each machine's messages in order of time.
 
-Lines are those of a dry run, bare payloads, or the output of `mosquitto_sub -v` (`topic payload`). Machine types differ
-only in a table of key names. Memory is bounded, see record_store; the rest grows with the number of machines.
+Machine types differ only in a table of key names, for each class of messages where they have several. Memory is
+bounded, see record_store; the rest grows with the number of machines.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import orjson
 
+from cli.verify.input.consecutive_numbers import Numbers
+from cli.verify.input.message_keys import ClassInfo, Found, KeyNames, MessageFinder, TypeInfo
+from cli.verify.input.message_lines import NotAMessage, parse_line
 from cli.verify.input.record_store import DEFAULT_CAPACITY, RecordStore
-from edge.routing import TRIGGER
 
-
-class KeyNames(NamedTuple):
-    """The keys of a machine type's messages by role; empty if they have none for it."""
-
-    machine_id: str = ""
-    station: str = ""
-    status: str = ""
-    job_kind: str = ""
-    finished_id: str = ""
-    finished_cycle: str = ""
-    finished_result: str = ""
-    finished_issues: str = ""
-    finished_consumed: str = ""
-    current_id: str = ""
-    progress: str = ""
-
-    @classmethod
-    def of(cls, fields: Mapping[str, str]) -> Self:
-        """Return the keys from a mapping of keys to roles, as in the ground truth; unknown roles are ignored."""
-        return cls(**{role: name for name, role in fields.items() if role in cls._fields})
-
-
-@dataclass(frozen=True, slots=True)
-class TypeInfo:
-    """How to read a machine type's messages: the keys by role, and the results that count as good."""
-
-    keys: KeyNames
-    good: frozenset[str]
-
-
-USUAL_GOOD: Final = frozenset({"good", "pass"})
 _COMMON: Final = KeyNames("machine_id", "station_id", "status", finished_issues="issues_found", progress="progress")
 
 
@@ -99,10 +69,6 @@ class MessageContent(NamedTuple):
     trigger: str = ""
 
 
-class NotAMessage(ValueError):
-    """A line that is not a message; the text says why."""
-
-
 def milliseconds(timestamp: str) -> int:
     """Return milliseconds since 1970 of an RFC 3339 text. Raise ValueError if it is none or has no time zone."""
     moment = datetime.fromisoformat(timestamp)
@@ -111,34 +77,61 @@ def milliseconds(timestamp: str) -> int:
     return round(moment.timestamp() * 1_000_000) // 1000
 
 
-class MachineStatistics:
-    """Statistics of a machine's messages: number, first and last time, and how many are older than an earlier one."""
+class SourceStatistics:
+    """Statistics of the messages of a source: number, first and last time, and how many are older than an earlier one.
 
-    __slots__ = ("content", "first_ms", "keys", "last_ms", "messages", "out_of_order")
+    machine_id: the machine.  info: the class of messages, where its type has several or unusual ones.
+    sequence: the numbers of the messages, if they have them;
+    repeated_numbers: how many came again.  with_trigger: how many messages have a trigger.
+    """
 
-    def __init__(self, keys: KeyNames, time_ms: int) -> None:
-        self.keys = keys
+    __slots__ = (
+        "content", "first_ms", "info", "keys", "last_ms", "machine_id", "messages", "out_of_order", "repeated_numbers",
+        "sequence", "with_trigger",
+    )  # fmt: skip
+
+    def __init__(self, machine_id: str, keys: KeyNames, time_ms: int, info: ClassInfo | None = None) -> None:
+        self.machine_id, self.keys, self.info = machine_id, keys, info
         self.first_ms = self.last_ms = time_ms
-        self.messages = self.out_of_order = 0
+        self.messages = self.out_of_order = self.with_trigger = self.repeated_numbers = 0
+        self.sequence: Numbers | None = None
         self.content: tuple[Any, ...] = ()
 
-    def count(self, time_ms: int) -> None:
+    @property
+    def has_times(self) -> bool:
+        """Whether its messages have a time."""
+        return self.info is None or bool(self.info.timestamp)
+
+    def count(self, time_ms: int, trigger: str = "") -> None:
         """Count a message."""
         self.messages += 1
+        self.with_trigger += bool(trigger)
         if time_ms >= self.last_ms:
             self.last_ms = time_ms
         else:
             self.out_of_order += 1
             self.first_ms = min(time_ms, self.first_ms)
 
+    def count_number(self, number: object) -> None:
+        """Count the number of a message, from which missing ones follow."""
+        if not isinstance(number, int):
+            raise NotAMessage(f"no whole number in {self.keys.sequence}")
+        if self.sequence is None:
+            self.sequence = Numbers(number)
+        else:
+            self.repeated_numbers += not self.sequence.add(number)
+
 
 class ReceivedMessages:
-    """All messages of a span: `machines` by id, `events` as counts of orders and dispatches.
+    """All messages of a span: `machines` by source, `events` as counts of orders and dispatches.
+
+    The source of a message is the machine's id, with / and the class where its type has several classes of messages.
 
     since_ms, until_ms: messages of other times count as `outside`; the limits may be changed between reads.
     unrelated: objects that are neither.  unreadable: lines that are not messages; unreadable_examples: why the first
     three are not.  resolution_ms: the greatest common divisor of all times.
     types: how to read each machine type's messages.  type_of: returns that of a machine, None if unknown.
+    finder: finds the source of messages that are not usual.
     """
 
     def __init__(
@@ -149,12 +142,14 @@ class ReceivedMessages:
         *,
         types: Iterable[TypeInfo] = (),
         type_of: Callable[[str], TypeInfo | None] = lambda _machine_id: None,
+        finder: MessageFinder | None = None,
     ) -> None:
-        self._type_of = type_of
-        unreadable_examples = {(each.keys.machine_id, each.keys.status): None for each in types if each.keys.machine_id}
-        self._identities = [*unreadable_examples] or [(_COMMON.machine_id, _COMMON.status)]
+        self._type_of, self._finder = type_of, finder
+        usual = [each.keys for each in types if not each.classes]
+        identities = {(keys.machine_id, keys.status): None for keys in usual if keys.machine_id}
+        self._identities = [*identities] or [(_COMMON.machine_id, _COMMON.status)]
         self.since_ms, self.until_ms = since_ms, until_ms
-        self.machines: dict[str, MachineStatistics] = {}
+        self.machines: dict[str, SourceStatistics] = {}
         self.events = {ORDER: 0, DISPATCH: 0}
         self.lines = self.unrelated = self.outside = self.unreadable = self.resolution_ms = 0
         self.unreadable_examples: list[str] = []
@@ -165,14 +160,22 @@ class ReceivedMessages:
         for line in lines:
             self.lines += 1
             try:
-                self._add(*_parse_line(line))
+                self._add(*parse_line(line))
             except ValueError as error:
                 self._count_unreadable(error)
 
-    def of_machine(self, machine_id: str) -> Iterator[tuple[int, MessageContent]]:
-        """Return a machine's messages in order of time, with repeated ones."""
+    @property
+    def by_machine(self) -> Mapping[str, Sequence[SourceStatistics]]:
+        """The sources of each machine, by its id."""
+        found: dict[str, list[SourceStatistics]] = {}
+        for each in self.machines.values():
+            found.setdefault(each.machine_id, []).append(each)
+        return found
+
+    def of_machine(self, source: str) -> Iterator[tuple[int, MessageContent]]:
+        """Return the messages of a source in order of time, with repeated ones."""
         make, before, content = MessageContent._make, None, MessageContent("")
-        for time_ms, _, values in self._store.records(machine_id):
+        for time_ms, _, values in self._store.records(source):
             if values is not before:
                 before, content = values, make(values)
             yield time_ms, content
@@ -182,7 +185,10 @@ class ReceivedMessages:
         for time_ms, _, (payload,) in self._orders.records(event):
             yield time_ms, orjson.loads(payload)
 
-    def _add(self, message: dict[str, Any], trigger: str) -> None:
+    def _add(self, message: dict[str, Any], trigger: str, topic: str | None) -> None:
+        if self._finder and (found := self._finder.find(message, topic)):
+            self._add_found(found, trigger)
+            return
         for id_key, status_key in self._identities:
             if id_key in message and status_key in message:
                 machine_id, status, time_ms = _text(message, id_key), _text(message, status_key), _time(message)
@@ -190,6 +196,27 @@ class ReceivedMessages:
                     self._store_message(machine_id, message, time_ms, status, trigger)
                 return
         self._add_other(message)
+
+    def _add_found(self, found: Found, trigger: str) -> None:
+        """Store a message whose class is known; one without a time is counted only."""
+        machine_id, info, values = found
+        time_ms = _time_of(values, info) if info.timestamp else None
+        if time_ms is not None and not self._is_inside(time_ms):
+            return
+        source = info.source(machine_id)
+        statistics = self.machines.get(source)
+        if statistics is None:
+            first_ms = 0 if time_ms is None else time_ms
+            statistics = self.machines[source] = SourceStatistics(machine_id, info.keys, first_ms, info)
+        if info.keys.sequence:
+            statistics.count_number(values[info.keys.sequence])
+        if time_ms is None:
+            statistics.messages += 1
+            return
+        known = self._type_of(machine_id)
+        assumed = (known.constant_status if known else None) or ""
+        status = _text(values, info.keys.status) if info.keys.status else assumed
+        self._store_content(source, statistics, time_ms, _content_of(info.keys, values, status, trigger))
 
     def _add_other(self, message: dict[str, Any]) -> None:
         if not message:
@@ -211,20 +238,22 @@ class ReceivedMessages:
         machine = self.machines.get(machine_id)
         if machine is None or (machine.keys is _WITHOUT_JOBS):
             machine = self._new_machine(machine_id, message, time_ms)
-        content = _content_of(machine.keys, message, status, trigger)
-        if content == machine.content:
-            content = machine.content  # one object for all that are equal
+        self._store_content(machine_id, machine, time_ms, _content_of(machine.keys, message, status, trigger))
+
+    def _store_content(self, source: str, statistics: SourceStatistics, time_ms: int, content: tuple[Any, ...]) -> None:
+        if content == statistics.content:
+            content = statistics.content  # one object for all that are equal
         else:
-            machine.content = content
-        machine.count(time_ms)
+            statistics.content = content
+        statistics.count(time_ms, content[-1])
         if self.resolution_ms != 1:
             self.resolution_ms = math.gcd(self.resolution_ms, time_ms)
-        self._store.add(machine_id, (time_ms, self.lines, content))
+        self._store.add(source, (time_ms, self.lines, content))
 
-    def _new_machine(self, machine_id: str, message: dict[str, Any], time_ms: int) -> MachineStatistics:
+    def _new_machine(self, machine_id: str, message: dict[str, Any], time_ms: int) -> SourceStatistics:
         known = self._type_of(machine_id)
         keys = known.keys if known and known.keys.finished_id else _guess_keys(message)
-        machine = self.machines.setdefault(machine_id, MachineStatistics(keys, time_ms))
+        machine = self.machines.setdefault(machine_id, SourceStatistics(machine_id, keys, time_ms))
         machine.keys = keys
         return machine
 
@@ -243,7 +272,7 @@ def _guess_keys(message: dict[str, Any]) -> KeyNames:
     )
 
 
-def _content_of(keys: KeyNames, message: dict[str, Any], status: str, trigger: str) -> tuple[Any, ...]:
+def _content_of(keys: KeyNames, message: Mapping[str, Any], status: str, trigger: str) -> tuple[Any, ...]:
     """Return the fields of a `MessageContent` as plain values."""
     get = message.get
     if (result := get(keys.finished_result)) is None:
@@ -263,27 +292,24 @@ def _content_of(keys: KeyNames, message: dict[str, Any], status: str, trigger: s
     )  # fmt: skip
 
 
-def _parse_line(line: bytes) -> tuple[dict[str, Any], str]:
-    """Return the payload of a line of any form, empty for an empty line, and its trigger, if any."""
-    try:
-        found = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        found = orjson.loads(line[line.find(b"{") :]) if line.strip() else {}
-    trigger = ""
-    if isinstance(found, dict) and "payload" in found:
-        properties = found.get("user_properties")
-        trigger = str(properties.get(TRIGGER, "")) if isinstance(properties, dict) else ""
-        found = found["payload"]
-    if not isinstance(found, dict):
-        raise NotAMessage("no JSON object")
-    return found, trigger
-
-
 def _time(message: dict[str, Any]) -> int:
     return milliseconds(_text(message, "timestamp"))
 
 
-def _text(message: dict[str, Any], key: str) -> str:
+def _time_of(message: Mapping[str, Any], info: ClassInfo) -> int:
+    """Return the time of a message of a class, whatever its form, in milliseconds since 1970.
+
+    Of a time without its last digits it is the middle of those that it may be.
+    """
+    if not info.ms_per_unit:
+        return milliseconds(_text(message, info.timestamp)) + info.resolution_ms // 2
+    number = _number(message, info.timestamp)
+    if number is None:
+        raise NotAMessage(f"no time in {info.timestamp}")
+    return round(number * info.ms_per_unit)
+
+
+def _text(message: Mapping[str, Any], key: str) -> str:
     text = message.get(key)
     if not isinstance(text, str):
         raise NotAMessage(f"no text in {key}")
@@ -294,7 +320,7 @@ def _if_text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _number(message: dict[str, Any], key: str) -> float | None:
+def _number(message: Mapping[str, Any], key: str) -> float | None:
     number = message.get(key)
     if number is not None and not isinstance(number, int | float):
         raise NotAMessage(f"no number in {key}")

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import http.client
 import math
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import IO, Any, Final, Protocol, Self, cast
+from urllib.parse import urlsplit
 
 import orjson
 
-from cli.verify.input.received_messages import USUAL_GOOD, KeyNames, TypeInfo, milliseconds
+from cli.verify.input.message_keys import ClassInfo, TypeInfo
+from cli.verify.input.received_messages import milliseconds
 from cli.verify.input.timeline import MachineParameters, Timeline
+from cli.verify.input.truth_rules import problem
+from edge.blocking import run_aside
+from edge.redaction import from_peer, without_credentials
 
 Span = tuple[int, int]
 """From and to, in milliseconds since 1970."""
@@ -24,7 +33,12 @@ Span = tuple[int, int]
 LONGEST_LINE: Final = 16 * 2**20
 """Bytes. A message has a few hundred, and brokers rarely accept more than a mebibyte."""
 
-_ANSWER_SECONDS = 10.0
+LONGEST_ANSWER: Final = 256 * 2**20
+"""Bytes: half a million machines."""
+
+_SILENT_SECONDS = 10.0
+_WHOLE_SECONDS = 60.0
+_READ_BYTES = 256 * 1024
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -73,6 +87,10 @@ class Reference(Protocol):
     def types(self) -> Mapping[str, TypeInfo]:
         """How to read the messages of each machine type; empty if written by an older version."""
 
+    @property
+    def class_timelines(self) -> Mapping[str, Timeline]:
+        """The parameters of each source over time, where a type has several or unusual classes of messages."""
+
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:
         """Return the totals of each machine after one moment and up to another."""
 
@@ -97,10 +115,10 @@ class OeeAnswer:
                 raise InvalidInput(f"{where}: totals of span={part}; those of span=run are needed")
             start_ms, now_ms = milliseconds(found["start"]), milliseconds(found["now"])
             machines = {each["machine_id"]: machine_totals(each) for each in found["machines"]}
-            types = {kind: type_info(each) for kind, each in found.get("types", {}).items()}
+            types = {kind: TypeInfo.of(each, kind) for kind, each in found.get("types", {}).items()}
             return cls(start_ms, start_ms, now_ms, machines, types)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = "not JSON" if isinstance(error, orjson.JSONDecodeError) else repr(error)
+            reason = "not JSON" if isinstance(error, orjson.JSONDecodeError) else problem(error, {})
             raise InvalidInput(f"{where}: neither a ground truth file nor an answer of /oee: {reason}") from None
 
     @property
@@ -112,6 +130,18 @@ class OeeAnswer:
     def timelines(self) -> Mapping[str, Timeline]:
         """One presence per machine, as long as the times of its states add up to."""
         return {machine_id: Timeline([self._terms(totals)]) for machine_id, totals in self.totals.items()}
+
+    @property
+    def class_timelines(self) -> Mapping[str, Timeline]:
+        """The same for each class of messages, with its own period."""
+        sources = ((each, info) for each in self.totals.values() for info in self._classes(each.kind))
+        return {
+            info.source(totals.machine_id): Timeline([self._terms(totals)._replace(period_ms=info.period_ms)])
+            for totals, info in sources
+        }
+
+    def _classes(self, kind: str) -> Sequence[ClassInfo]:
+        return self.types[kind].classes if kind in self.types else ()
 
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:  # noqa: ARG002 - totals cannot be cut
         """Return the totals."""
@@ -129,8 +159,10 @@ class OeeAnswer:
 
     def _terms(self, totals: MachineTotals) -> MachineParameters:
         measures = totals.period_seconds * 1000, totals.ideal_seconds, totals.producing_state, totals.kind
-        good = self.types[totals.kind].good if totals.kind in self.types else USUAL_GOOD
-        return MachineParameters(self.now_ms - totals.elapsed_ms, math.inf, *measures, good=good)
+        info, since_ms = self.types.get(totals.kind), self.now_ms - totals.elapsed_ms
+        if info is None:
+            return MachineParameters(since_ms, math.inf, *measures)
+        return MachineParameters(since_ms, math.inf, *measures, good=info.good, planned_stops=info.planned_stops)
 
 
 @contextmanager
@@ -152,18 +184,85 @@ def read_lines(file: IO[bytes], where: object) -> Iterator[bytes]:
 
 
 def fetch_oee(url: str) -> OeeAnswer:
-    """Return the current answer of `/oee`."""
+    """Return the current answer of `/oee`; raise InvalidInput where there is none, or not all of it in a minute."""
+    shown = without_credentials(url)
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - callers pass http or https only
-            return OeeAnswer.parse(answer.read(), url)
-    except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise InvalidInput(f"cannot get {url}: {reason}") from None
+        if "@" in urlsplit(url).netloc:
+            raise InvalidInput(f"{shown}: a URL of /oee has no user name and no password")
+        return OeeAnswer.parse(asyncio.run(_fetched(url)), shown)
+    except TimeoutError:
+        raise InvalidInput(f"cannot get {shown}: no whole answer within {_WHOLE_SECONDS:g} s") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise InvalidInput(f"cannot get {shown}: {_why_not(error)}") from None
 
 
-def type_info(machine_type: Mapping[str, Any]) -> TypeInfo:
-    """Return how to read the messages of a machine type."""
-    return TypeInfo(KeyNames.of(machine_type["fields"]), frozenset(map(str, machine_type["good"])))
+async def _fetched(url: str) -> bytes:
+    # In a thread, because a server can send its headers byte by byte, which no timeout of a socket ends.
+    given_up = Event()
+    try:
+        async with asyncio.timeout(_WHOLE_SECONDS):
+            return await run_aside(partial(_read_url, url, given_up.is_set))
+    finally:
+        given_up.set()
+
+
+def _read_url(url: str, given_up: Callable[[], bool]) -> bytes:
+    try:
+        return _read_answer(url, given_up)
+    except TimeoutError:
+        raise http.client.HTTPException(f"the server sent nothing for {_SILENT_SECONDS:g} s") from None
+
+
+def _read_answer(url: str, given_up: Callable[[], bool]) -> bytes:
+    pieces, size = [], 0
+    with _opened(url) as answer:
+        while not given_up() and (piece := answer.read1(_READ_BYTES)):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LONGEST_ANSWER:
+                raise ValueError(f"more than {LONGEST_ANSWER >> 20} MiB: no answer of /oee")
+        if answer.length:
+            raise http.client.IncompleteRead(b"", answer.length)
+    return b"".join(pieces)
+
+
+def _opened(url: str) -> http.client.HTTPResponse:
+    try:
+        return cast("http.client.HTTPResponse", _opener().open(url, timeout=_SILENT_SECONDS))
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return an opener of HTTP and HTTPS alone: a redirect must not lead to a file, or to FTP."""
+    opener = urllib.request.OpenerDirector()
+    for make in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(make())
+    return opener
+
+
+def _why_not(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return from_peer(f"HTTP {error.code} {error.reason}")
+    if isinstance(error, urllib.error.URLError):
+        return from_peer(str(error.reason))
+    return _FAULTS.get(type(error), "") or from_peer(str(error) or type(error).__name__)
+
+
+_FAULTS: Final[Mapping[type[Exception], str]] = {
+    http.client.IncompleteRead: "the answer is cut off",
+    http.client.BadStatusLine: "the answer is not HTTP",
+    http.client.RemoteDisconnected: "the server closed the connection without an answer",
+}
 
 
 def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:
@@ -173,7 +272,7 @@ def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:
     return MachineTotals(
         machine["machine_id"],
         machine["kind"],
-        machine["period_seconds"],
+        math.inf if machine["period_seconds"] is None else machine["period_seconds"],
         machine["ideal_cycle_seconds"],
         machine["producing_state"],
         elapsed_ms=sum(states.values()),

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from cli.verify.input.received_messages import USUAL_GOOD, MessageContent
+from cli.verify.input.message_keys import USUAL_GOOD, USUAL_PLANNED_STOPS
+from cli.verify.input.received_messages import MessageContent
 
 
 class MachineParameters(NamedTuple):
     """The parameters of a machine after one moment and up to another, in milliseconds since 1970.
 
-    station: None if it is not known.  good: results that count as good.
+    period_ms: between two regular messages; infinite without.  ideal_seconds: 0 without jobs.
+    station: None if it is not known.  good: results that count as good.  planned_stops: states outside planned time.
     """
 
     since_ms: float
@@ -26,11 +28,12 @@ class MachineParameters(NamedTuple):
     kind: str = ""
     station: str | None = None
     good: frozenset[str] = USUAL_GOOD
+    planned_stops: frozenset[str] = USUAL_PLANNED_STOPS
 
     @property
     def has_additional_messages(self) -> bool:
         """Whether a job may be too short to wait for a regular message, so that each job has an additional one."""
-        return self.ideal_seconds * 1000 < math.ceil(self.period_ms)
+        return self.ideal_seconds * 1000 < self.period_ms
 
     def is_additional(self, content: MessageContent) -> bool:
         """Return whether a message represents no time: it has a trigger, or its type reports jobs only so."""
@@ -109,6 +112,10 @@ class Timeline:
         """Set a later beginning."""
         self._parameters[0] = self._parameters[0]._replace(since_ms=since_ms)
         self._presences = []
+
+    def with_period(self, period_ms: float) -> Timeline:
+        """Return the same with one period throughout."""
+        return Timeline(each._replace(period_ms=period_ms) for each in self._parameters)
 
     @property
     def last(self) -> MachineParameters:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
-from plant.definition.machine_types.field_sources import Field
+from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 
@@ -191,8 +191,11 @@ class MachineType:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has no signals, declares no classes of messages, and does not report changes."""
-        return not self.signals and not self.main.name and not self.main.on_change
+        """Whether it has no signals, no classes of messages by name, reports no changes, and begins with the time."""
+        sources = {field.source for field in self.main.fields}
+        return not (self.signals or self.main.name or self.main.on_change) and sources.isdisjoint(
+            (FieldSource.TIMESTAMP, FieldSource.MACHINE_SEQUENCE)
+        )
 
     @property
     def main(self) -> MessageClass:

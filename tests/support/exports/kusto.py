@@ -131,6 +131,8 @@ def _table(node: Node, scope: Scope) -> list[Row]:
         return _call(node, scope)
     if node.kind == "DataTableExpression":
         return _datatable(node, scope)
+    if node.kind == "UnionOperator":
+        return [row for table in node.children[-1].children for row in _table(table, scope)]
     found: list[Row] = scope[node.text]
     return found
 
@@ -149,9 +151,9 @@ def _call(node: Node, scope: Scope, *first: list[Row]) -> list[Row]:
 
 
 def _datatable(node: Node, scope: Scope) -> list[Row]:
-    schema, values = node.children
+    schema, *values = node.children
     names = [each.children[0].text for each in schema.children]
-    flat = [_value(each, {}, scope) for each in values.children]
+    flat = [_value(each, {}, scope) for part in values for each in part.children]
     return [dict(zip(names, flat[at:], strict=False)) for at in range(0, len(flat), len(names))]
 
 
@@ -160,7 +162,20 @@ def _where(rows: list[Row], parts: list[Node], scope: Scope) -> list[Row]:
 
 
 def _extend(rows: list[Row], parts: list[Node], scope: Scope) -> list[Row]:
-    return [row | _named(parts[0], row, scope) for row in rows]
+    """New columns, which `next` may take from the row after, of rows that are sorted."""
+    after = [*rows, {}][1:]
+    return [row | _named(parts[0], row, scope.new_child({_NEXT: its})) for row, its in zip(rows, after, strict=True)]
+
+
+def _sort(rows: list[Row], parts: list[Node], _scope: Scope) -> list[Row]:
+    names = [each.children[0].text for each in parts[0].children]
+    return sorted(rows, key=lambda row: [row[name] for name in names])
+
+
+def _mv_expand(rows: list[Row], parts: list[Node], scope: Scope) -> list[Row]:
+    [expanded] = parts[0].children
+    name, values = expanded.children[0].children
+    return [row | {name.text: value} for row in rows for value in _value(values, row, scope)]
 
 
 def _project(rows: list[Row], parts: list[Node], scope: Scope) -> list[Row]:
@@ -197,9 +212,14 @@ def _invoke(rows: list[Row], parts: list[Node], scope: Scope) -> list[Row]:
 
 
 _GROUP = "the rows of a group"
+_NEXT = "the row after this one"
+INGESTED = "ingestion_time()"
+"""The key of a row's time of arrival."""
 _OPERATORS: dict[str, Callable[[list[Row], list[Node], Scope], list[Row]]] = {
     "FilterOperator": _where,
     "ExtendOperator": _extend,
+    "SortOperator": _sort,
+    "MvExpandOperator": _mv_expand,
     "ProjectOperator": _project,
     "ProjectAwayOperator": _project_away,
     "DistinctOperator": _distinct,
@@ -233,6 +253,10 @@ def _value(node: Node, row: Row, scope: Scope) -> Any:
 def _function(node: Node, row: Row, scope: Scope) -> Any:
     name, *given = node.children
     arguments = [each for part in given for each in part.children]
+    if name.text == "next":
+        return scope[_NEXT].get(arguments[0].text)
+    if name.text == "ingestion_time":
+        return row[INGESTED]
     if name.text in _AGGREGATES:
         group = scope[_GROUP]
         return _AGGREGATES[name.text]([_value(each, one, scope) for one in group for each in arguments])
@@ -292,6 +316,12 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "not": lambda value: not value,
     "todouble": float,
     "bin": lambda value, size: value // size * size,
+    "isempty": lambda text: text in ("", None),
+    "min_of": min,
+    "max_of": max,
+    "range": lambda low, high, step: [low + step * at for at in range(int((high - low) // step) + 1)],
+    "unixtime_milliseconds_todatetime": float,
+    "unixtime_seconds_todatetime": lambda seconds: 1000 * seconds,
 }
 _AGGREGATES: dict[str, Callable[[Iterable[Any]], Any]] = {
     "countif": lambda values: sum(map(bool, values)),

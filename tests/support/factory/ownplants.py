@@ -27,9 +27,7 @@ class Broken(Exception):
     """What goes wrong in tests."""
 
 
-def own_plants(
-    *, nested: bool = True, sequence: bool = True, coupled: bool = True
-) -> st.SearchStrategy[PlantConfig]:
+def own_plants(*, nested: bool = True, sequence: bool = True, coupled: bool = True) -> st.SearchStrategy[PlantConfig]:
     """Draw plants with machine types of their own; see fuzz.entries.Wanted."""
     wanted = Wanted(nested=nested, sequence=sequence, coupled=coupled)
     return st.randoms(use_true_random=False).map(lambda chance: parse(plant(chance, wanted)))

@@ -1,0 +1,51 @@
+"""What a consumer needs to know about the classes of messages of a machine type, as the ground truth has it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Final
+
+from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.machine_types.machine_type import NO_STATE, MachineType, MessageClass
+from plant.definition.plant_config import PlantConfig
+from plant.telemetry import MachineTypeInfo, MessageClassInfo
+
+_USUAL_PLACES: Final = {FieldSource.MACHINE_ID: "machine_id", FieldSource.STATUS: "status"}
+
+
+def with_classes(info: MachineTypeInfo, config: PlantConfig) -> MachineTypeInfo:
+    """Return what is known of a type together with its classes of messages, unless the only one is usual."""
+    machine_type = config.machine_type(info.kind)
+    if machine_type is None or is_usual(machine_type):
+        return info
+    classes = tuple(_class_info(each, config) for each in machine_type.messages)
+    has_states = [*machine_type.states] != [NO_STATE]
+    return info._replace(messages=classes, constant_status=None if has_states else machine_type.producing_state)
+
+
+def is_usual(machine_type: MachineType) -> bool:
+    """Return whether a type has one class of messages, with time, machine and status by their usual keys."""
+    main, places = machine_type.main, {field.source: field.path for field in machine_type.main.fields}
+    usual_time = main.timestamp == "timestamp" and main.form.startswith("rfc3339")
+    has_places = all(places.get(source) == path for source, path in _USUAL_PLACES.items())
+    flat = not any(field.within for field in main.fields)
+    return len(machine_type.messages) == 1 and usual_time and has_places and flat and not main.on_change
+
+
+def _class_info(message_class: MessageClass, config: PlantConfig) -> MessageClassInfo:
+    period = config.class_period_seconds(message_class)
+    return MessageClassInfo(
+        name=message_class.name,
+        topic=message_class.topic,
+        timestamp=message_class.timestamp,
+        form=message_class.form,
+        fields={field.path: field.source.role for field in message_class.fields},
+        constants={field.path: _constant(field) for field in message_class.fields if field.source.is_constant},
+        period_seconds=None if math.isinf(period) else period,
+        on_change=message_class.on_change,
+    )
+
+
+def _constant(field: Field) -> object:
+    return json.loads(field.detail)

@@ -1,0 +1,149 @@
+"""OEE from exported KQL is the truth, where a type has several classes of messages, other keys or another time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from cli.exports.schemas.kql import MAPPING, kql
+from cli.exports.schemas.kql_tables import table_names
+from messages import START, FactoryMessageGenerator
+from plant.catalogue.catalogue import catalogue
+from plant.definition.plant_config import PlantConfig
+from plant.telemetry import MachineOee, Message
+from tests.support.exports.kusto import INGESTED, Database, Parser, Row, why_unavailable
+from tests.support.exports.schemas import export_of
+from tests.support.factory.odd_plants import ODD_PLANTS, odd_plant
+
+HOUR = 3600
+NAMES = ("availability", "performance", "quality", "oee")
+
+
+@pytest.fixture(scope="module")
+def pumps(parser: Parser) -> Hour:
+    """The hour of the pumps, which have three classes of messages."""
+    return Hour("classes", parser)
+
+
+@pytest.fixture(scope="module")
+def shown(pumps: Hour) -> dict[str, Row]:
+    """The figures of each pump in that hour."""
+    return {row["machine_id"]: row for row in pumps.ask(pumps.messages)}
+
+
+@pytest.fixture(scope="module")
+def parser() -> Iterator[Parser]:
+    """The parser, running."""
+    if missing := why_unavailable():
+        pytest.skip(missing)
+    with Parser() as parser:
+        yield parser
+
+
+def ingested(plant: PlantConfig, made: Database, messages: Iterable[Message]) -> dict[str, list[Row]]:
+    """The rows of each table, by its mapping: null is empty text, times are in milliseconds."""
+    tables = table_names(catalogue(plant))
+    rows: dict[str, list[Row]] = {name: [] for name in made.tables}
+    for message in messages:
+        table = tables[message.kind]
+        columns = {each["column"]: each["Properties"]["Path"] for each in made.mappings[table + MAPPING]}
+        found = {name: _value(orjson.loads(message.payload), path) for name, path in columns.items()}
+        types = dict(line.strip(" ,").split(": ") for line in made.tables[table].splitlines()[1:-1])
+        row = {name: _typed(value, types[name]) for name, value in found.items()}
+        rows[table].append(row | {INGESTED: float(message.time_ms)})
+    return rows
+
+
+def _value(message: Mapping[str, Any], path: str) -> Any:
+    found: Any = message
+    for key in path.removeprefix("$.").split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _typed(value: Any, column: str) -> Any:
+    if value is None:
+        return "" if column == "string" else None
+    return datetime.fromisoformat(value).timestamp() * 1000 if column == "datetime" else value
+
+
+class Hour:
+    """An hour of a plant: its messages, the truth of each machine, and what the exported functions make of them."""
+
+    def __init__(self, name: str, parser: Parser) -> None:
+        self.plant = odd_plant(name)
+        generator = FactoryMessageGenerator.of(self.plant, 1)
+        self.messages = generator.advance(START + HOUR)
+        self.truth: dict[str, MachineOee] = {each.machine_id: each for each in generator.oee()}
+        self.made, self._parser = Database(kql(export_of(self.plant))[0].text), parser
+
+    def ask(self, messages: Iterable[Message], call: str = "FactoryOeeByMachine", span: str = "1h") -> list[Row]:
+        """The rows that a function gives for the hour."""
+        since, until = (datetime.fromtimestamp(each, UTC).isoformat()[:19] for each in (START, START + HOUR))
+        query = f"{call}(datetime({since}), datetime({until}), {span})"
+        return self._parser.run(query, self.made, ingested(self.plant, self.made, messages))
+
+
+def test_the_parser_finds_no_mistake_in_queries(parser: Parser) -> None:
+    """In none over tables of their own; the functions are parsed wherever they are run."""
+    queries = kql(export_of(odd_plant("measuring")))[1]
+    made = Database(kql(export_of(odd_plant("measuring")))[0].text)
+    texts = queries.text.split("\n\n")[1:]
+
+    answers = parser.parse(*((made, text) for text in texts))
+
+    assert {text: answer.errors for text, answer in zip(texts, answers, strict=True) if answer.errors} == {}
+
+
+@pytest.mark.parametrize("name", ODD_PLANTS)
+def test_no_empty_line_ends_the_script(name: str) -> None:
+    """It runs as a whole in the editors of both services."""
+    assert "\n\n" not in kql(export_of(odd_plant(name)))[0].text.strip()
+
+
+@pytest.mark.parametrize("name", sorted(ODD_PLANTS))
+def test_an_hour_by_query_is_the_truth_of_that_hour(name: str, parser: Parser) -> None:
+    """Jobs and good jobs to the last one or two at the ends, every figure within two points."""
+    hour = Hour(name, parser)
+    shown = {row["machine_id"]: row for row in hour.ask(hour.messages)}
+    seen = {key: each for key, each in hour.truth.items() if each.kind != "bare"}
+
+    assert shown.keys() == seen.keys()
+    for machine_id, truth in seen.items():
+        row = shown[machine_id]
+        assert 0 <= truth.jobs - row["jobs"] <= 1
+        assert 0 <= truth.good - row["good"] <= 1
+        figures = {each: getattr(truth, each) for each in NAMES}
+        assert {each: row[each] for each in NAMES} == pytest.approx(figures, abs=0.02)
+
+
+def test_states_that_are_reported_at_their_changes_are_exact(pumps: Hour, shown: dict[str, Row]) -> None:
+    """Time between changes is measured and not counted: availability to a tenth of a point, in both halves together."""
+    halves: dict[str, float] = defaultdict(float)
+    for row in pumps.ask(pumps.messages, span="30m"):
+        halves[row["machine_id"]] += row["planned_seconds"]
+
+    for machine_id, truth in pumps.truth.items():
+        assert shown[machine_id]["availability"] == pytest.approx(truth.availability, abs=0.001)
+        assert halves[machine_id] == pytest.approx(truth.planned_seconds, abs=2)
+
+
+def test_messages_that_come_twice_count_once(pumps: Hour, shown: dict[str, Row]) -> None:
+    """At-least-once delivery changes no figure, whichever class comes again."""
+    again = pumps.ask([*pumps.messages, *pumps.messages[::3]])
+
+    assert {row["machine_id"]: row for row in again} == shown
+
+
+def test_planned_states_of_a_type_are_no_planned_time(pumps: Hour, shown: dict[str, Row]) -> None:
+    """Service is planned for the pumps: the time of it is not in the planned time."""
+    serviced = [each for each in pumps.truth.values() if each.stopped_seconds.get("service")]
+
+    assert serviced
+    for each in serviced:
+        assert shown[each.machine_id]["planned_seconds"] == pytest.approx(each.planned_seconds, abs=2)
