@@ -1,4 +1,4 @@
-"""The sandbox broker: MQTT 5 in the caller's event loop, with K8S-SAT and with faults on demand.
+"""The embedded broker: MQTT 5 in the caller's event loop, with K8S-SAT and with faults on demand.
 
 For demos and tests, not for production: nothing is persistent, and `faults` change its behaviour.
 

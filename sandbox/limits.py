@@ -1,4 +1,4 @@
-"""The limits of the sandbox broker for its clients.
+"""The limits of the embedded broker for its clients.
 
 For demos and tests, not for production.
 """

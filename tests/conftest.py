@@ -70,7 +70,7 @@ def mosquitto(start_mosquitto: StartMosquitto) -> Mosquitto:
 
 @pytest.fixture
 def pod(credentials: Credentials, tmp_path: Path) -> Pod:
-    """What a pod with a good token has, to log in to the sandbox broker."""
+    """What a pod with a good token has, to log in to the embedded broker."""
     pod = Pod(credentials, tmp_path)
     pod.rotate()
     return pod

@@ -74,7 +74,7 @@ def test_hooks_are_given_when_an_object_is_made(module: str) -> None:
 
 
 def test_the_sandbox_stands_alone() -> None:
-    """The sandbox broker is a counterpart: it imports nothing of the simulator, which imports only its demo."""
+    """The embedded broker is a counterpart: it imports nothing of the simulator, which imports only its demo."""
     imports = [(room.partition(".")[0], name) for room, names in ARROWS.items() for name in names]
 
     assert {name for layer, name in imports if layer == "sandbox" and not name.startswith("sandbox.")} == set()

@@ -80,7 +80,7 @@ def test_the_wheel_has_all_that_runs_below_one_package(installed: Installed) -> 
 
 
 def test_the_requirements_are_those_of_the_files(installed: Installed) -> None:
-    """requirements.txt, and with the extra `sandbox` the sandbox's."""
+    """requirements.txt, and with the extra `sandbox` those of the embedded broker."""
     metadata = ZipFile(installed.wheel).read(f"{installed.wheel.name.rsplit('-', 3)[0]}.dist-info/METADATA").decode()
     wanted = []
     for name, extra in (("requirements.txt", ""), ("sandbox/requirements.txt", '; extra == "sandbox"')):

@@ -108,7 +108,7 @@ def test_listeners_of_one_broker_share_its_topics(mosquitto: Mosquitto) -> None:
 
 
 def test_a_recorder_serves_the_sandbox_broker_too(credentials: Credentials) -> None:
-    """The same subscriber, with TLS and a token, records what the project's own broker sends."""
+    """The same subscriber, with TLS and a token, records what the embedded broker sends."""
 
     def record(broker: SandboxBroker) -> list[Record]:
         with Recorder(broker.ports[0], Access(credentials.ca_file, token=credentials.token)) as recorder:

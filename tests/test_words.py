@@ -67,6 +67,7 @@ INSTEAD = {
     r"be it (a|an|as|in|of|more|less|the)": "even if it is",
     r"(good|well) again": "repaired, restored",
     r"(farewell|good-bye)s?": "DISCONNECT, last message",
+    r"(sandbox|demo) brokers?|(broker of its own|its own broker)": "embedded broker",
 }
 """A phrase, as a regular expression -> what to write instead."""
 

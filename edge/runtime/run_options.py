@@ -19,7 +19,7 @@ class UsageError(Exception):
 class RunOptions:
     """The options of one run.
 
-    demo: against a broker of its own.  dry_run: messages go to standard output.  count: messages to stop after.
+    demo: against the embedded broker.  dry_run: messages go to standard output.  count: messages to stop after.
     truth: the ground truth file.  start: plant time at the beginning, in Unix seconds; None is now.
     duration: plant seconds to simulate.  speed: plant seconds a second; inf is as fast as possible, None the default.
     then_live: start and duration describe history, after which the run continues in real time.

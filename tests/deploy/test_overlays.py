@@ -351,7 +351,7 @@ def test_jobs_run_once(name: str) -> None:
 
 
 def test_the_load_test_ends_with_a_summary_and_an_exit_code(tmp_path: Path) -> None:
-    """Its own command line, plant and window, with a smaller count, against the sandbox broker."""
+    """Its own command line, plant and window, with a smaller count, against the embedded broker."""
     resources = overlay("load-test")
     container = container_of(one(resources, "Job"))
     plant = tmp_path / "message_structure.yaml"

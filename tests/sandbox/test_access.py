@@ -1,4 +1,4 @@
-"""The sandbox broker's credentials, and who it lets in with which reason code."""
+"""The embedded broker's credentials, and who it lets in with which reason code."""
 
 from __future__ import annotations
 

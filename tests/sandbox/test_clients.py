@@ -1,4 +1,4 @@
-"""The sandbox broker with clients that others wrote: paho-mqtt, mosquitto_pub and mosquitto_sub."""
+"""The embedded broker with clients that others wrote: paho-mqtt, mosquitto_pub and mosquitto_sub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox broker keeps the rules of MQTT 5, packet by packet."""
+"""The embedded broker keeps the rules of MQTT 5, packet by packet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox broker's sessions: what outlives a connection, in which order it comes, and when it ends."""
+"""The embedded broker's sessions: what outlives a connection, in which order it comes, and when it ends."""
 
 from __future__ import annotations
 

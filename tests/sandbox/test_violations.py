@@ -1,4 +1,4 @@
-"""The sandbox broker ends a connection that breaks the rules of MQTT 5, and says why."""
+"""The embedded broker ends a connection that breaks the rules of MQTT 5, and says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about the life with the broker: in, refused, sent away, back; on the sandbox broker, which shows every packet.
+"""Facts about the life with the broker: in, refused, sent away, back; on the embedded broker, which shows every packet.
 
 Where minutes would pass, a test shortens a constant of the edge and says so.
 """

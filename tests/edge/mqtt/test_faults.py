@@ -1,7 +1,7 @@
 """Facts about faults: whatever happens to broker, link or token, no message is lost, doubled without cause, or late.
 
 Each story has a rig of its own, a real plant of more than 500 messages a second behind a real connection. The stories
-of the sandbox broker run side by side in one event loop, or they would take minutes; each is one test.
+of the embedded broker run side by side in one event loop, or they would take minutes; each is one test.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:Depreca
 
 @pytest.fixture
 def broker() -> Iterator[SandboxBroker]:
-    """A plain sandbox broker."""
+    """A plain embedded broker."""
     with running(SandboxBroker()) as broker:
         yield broker
 

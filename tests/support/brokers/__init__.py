@@ -1,1 +1,1 @@
-"""Brokers and clients for tests: mosquitto, the sandbox broker, proxies, subscribers."""
+"""Brokers and clients for tests: mosquitto, the embedded broker, proxies, subscribers."""

@@ -1,4 +1,4 @@
-"""The sandbox broker and its clients, as most tests of the connection need them."""
+"""The embedded broker and its clients, as most tests of the connection need them."""
 
 from __future__ import annotations
 
