@@ -10,7 +10,7 @@ TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools te
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test test-image bench soak fuzz chaos image lint types check clean
+.PHONY: help run check-plant test test-image bench bench-plants laws soak fuzz chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -30,10 +30,10 @@ test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Deb
 	@sh tests/setup_image.sh
 	@EDGEMQTTSIM_TEST_IMAGE=1 $(VENV)/bin/python -m pytest -n 0 tests/deploy/test_image.py $(ARGS)
 
-fuzz: $(VENV)/.dev ## Attack it: files, settings, brokers, requests, into docs/reliability.md; a quick look: ARGS="--scale 0.01 --no-page"
+fuzz: $(VENV)/.dev ## Run the simulator against faulty files, settings, brokers and requests; result: docs/reliability.md; quick: ARGS="--scale 0.01 --no-page"
 	@$(VENV)/bin/python -m fuzz $(ARGS)
 
-chaos: $(VENV)/.dev ## Cut, stall and delay its connection for an hour while a foreign subscriber counts; a quick look as above
+chaos: $(VENV)/.dev ## Cut, stall and delay the connection for an hour, and count what arrives at a subscriber; quick: as for fuzz
 	@sh tests/setup_mosquitto.sh
 	@$(VENV)/bin/python -m fuzz.chaos $(ARGS)
 
@@ -43,11 +43,17 @@ image: ## Build the image by docker, podman or buildah; another name: IMAGE=regi
 		podman | buildah) $$tool build --format docker --tag $(IMAGE) $(IMAGE_ARGS) . ;; \
 		*) echo "None of docker, podman and buildah works here." >&2; exit 1 ;; esac
 
-bench: $(VENV)/.dev ## Measure it beside others, into docs/performance.md; a quick look: ARGS="--scale 0.05 --no-page"
+bench: $(VENV)/.dev ## Measure the simulator beside other clients; result: docs/performance.md; quick: ARGS="--scale 0.05 --no-page"
 	@sh tests/setup_mosquitto.sh
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
-soak: $(VENV)/.dev ## Run for over an hour, into docs/performance.md; a quick look: ARGS="--scale 0.01 --no-page"
+bench-plants: $(VENV)/.dev ## Measure plants with signals; result: docs/performance.md; quick: ARGS="--rounds 1 --scale 0.05 --no-page"
+	@$(VENV)/bin/python -m benchmarks.plants $(ARGS)
+
+laws: $(VENV)/.dev ## Check the law of each kind of signal over a week; result: docs/reliability.md; quick: ARGS="--hours 1 --no-page"
+	@$(VENV)/bin/python -m benchmarks.laws $(ARGS)
+
+soak: $(VENV)/.dev ## Measure memory and pace for over an hour; result: docs/performance.md; quick: ARGS="--scale 0.01 --no-page"
 	@sh tests/setup_mosquitto.sh
 	@$(VENV)/bin/python -m benchmarks.soak $(ARGS)
 
@@ -58,7 +64,7 @@ lint: $(VENV)/.dev ## Check style and formatting (ruff)
 types: $(VENV)/.dev ## Check types (mypy --strict)
 	@$(VENV)/bin/mypy --strict $(TYPED)
 
-check: lint types test ## All three
+check: lint types test ## Run lint, types and test
 
 clean: ## Remove everything that make has made
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

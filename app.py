@@ -24,7 +24,7 @@ from pathlib import Path
 from cli.commands import CheckOptions, parse, plant_file
 from cli.exports.command import CLUSTER_DEFAULTS, PLANT_INDEPENDENT, ExportOptions, run_export, topics_of
 from cli.preflight.command import PreflightInputs, PreflightOptions, run_preflight
-from cli.run import is_default, loaded, reserve_of, run, using_default
+from cli.run import is_default, loaded, queue_endurance, run, using_default
 from cli.verify.command import VerifyOptions, run_verify
 from edge.routing import TopicError
 from edge.runtime.reload import PlantLoader, load_at_start, parse_plant
@@ -67,7 +67,7 @@ def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
         fields = field_tables(config, found)
         # Only the plant is checked here: wrong options are a matter of `run`.
         with contextlib.suppress(SettingsError):
-            return f"{fields}\n\n{reserve_of(Settings.load(environ, pid=os.getpid()), found)[0]}"
+            return f"{fields}\n\n{queue_endurance(Settings.load(environ, pid=os.getpid()), found)[0]}"
         return fields
 
     try:

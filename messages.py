@@ -77,6 +77,9 @@ class FactoryMessageGenerator:
     shard: (k, n) for the k-th of n parts, counted from 1: every n-th machine of a type, and every n-th order. The
     messages of all parts, sorted as `advance` sorts them, are those of the whole plant, if all have the same seed.
     Raises PlantConfigError with every error of the YAML, also if it cannot be read.
+
+    Attributes: `seed`, as given or drawn; `start`; `now`, the plant time that has been reached, in seconds since 1970;
+    `shard`; and `config`, the configuration in force.
     """
 
     def __init__(
@@ -147,7 +150,7 @@ class FactoryMessageGenerator:
             machine.advance_to(now_ms)
         return [machine.oee("run", now_ms) for machine in machines]
 
-    def live(self, now: float) -> None:
+    def advance_silently(self, now: float) -> None:
         """Advance to `now` as `advance` does, but drop the messages: only for the ground truth."""
         until_ms = self._move_to(now)
         for emitter in self._parts.emitters:
@@ -193,12 +196,12 @@ class FactoryMessageGenerator:
     def rehearse(self) -> None:
         """Advance by a few thousand events and take that back; raise what that raises.
 
-        Skipped with participants from outside (see `couple`), as their changes could not be taken back.
+        Skipped with participants from outside (see `set_participants`), as their changes could not be taken back.
         """
         if not self._parts.external:
-            (self if self._parts.event_queue else self._subset()).play_through()
+            (self if self._parts.event_queue else self._subset())._rehearse_all()  # noqa: SLF001 - of the same class
 
-    def play_through(self) -> None:
+    def _rehearse_all(self) -> None:
         """Rehearse with all machines, at any cost."""
         trial = self._trial()
         try:
@@ -221,8 +224,8 @@ class FactoryMessageGenerator:
         self.config = config
         self._parts.apply(config, _milliseconds(self.now))
 
-    def couple(self, *participants: Participant) -> None:
-        """Set the participants from outside that change machines from `now` on; they replace those set before."""
+    def set_participants(self, *participants: Participant) -> None:
+        """Have participants from outside change machines from `now` on; they replace those set before."""
         self._bring_to_now()
         self._parts.external = participants
         self._apply(self.config)
@@ -252,7 +255,7 @@ class FactoryMessageGenerator:
         now_ms = self._bring_to_now()
         return [figures for fleet in self._parts.fleets for figures in fleet.oee_of_all(span, now_ms)]
 
-    def still(self, span: Span = "run", which: MachineFilter = MachineFilter()) -> FleetSnapshot:  # noqa: B008 - immutable
+    def oee_snapshot(self, span: Span = "run", which: MachineFilter = MachineFilter()) -> FleetSnapshot:  # noqa: B008 - immutable
         """Return a snapshot of some machines as of `now`, to be read in groups while time advances.
 
         Only one snapshot may be read at a time; a reload invalidates it. Raises NoSuchMachine.
@@ -262,7 +265,7 @@ class FactoryMessageGenerator:
             parts.event_queue.advance_to(now_ms)
         return FleetSnapshot(parts.fleets, which, span, now_ms, lambda: self.config is not config)
 
-    def counted(self) -> Iterator[FleetCounts]:
+    def count_in_groups(self) -> Iterator[FleetCounts]:
         """Yield what `snapshot` and `oee_by_kind` return of machines, in groups while time advances.
 
         Each group is as of its own moment. Raises SnapshotOutdated after a reload.
@@ -283,7 +286,7 @@ class FactoryMessageGenerator:
         return self._parts.flow.piece_counts() if self._parts.flow else []
 
     def topic_template(self, kind: str) -> str:
-        """Return the topic of a kind in the current configuration, see the function of that name."""
+        """Return the topic template of a kind of message in the current configuration, such as `{prefix}/cnc`."""
         return topic_template(self.config, kind)
 
     @property

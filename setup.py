@@ -1,8 +1,8 @@
 """How a checkout becomes a wheel: all of it below one package, `edgemqttsim`.
 
-In the repository `app`, `daemon` or `edge` are good names; in site-packages they would be everybody's, and others have
-them too (python-daemon installs a `daemon`). So the wheel has edgemqttsim.app, edgemqttsim.edge ..., and the imports of
-each other are adapted as the files are copied. What is installed otherwise is, line by line, what is in the checkout.
+Names such as `app`, `cli` or `messages` are short in the repository, but in site-packages another distribution may have
+them too. So the wheel has edgemqttsim.app, edgemqttsim.cli ..., and the imports of each other are adapted as the files
+are copied. Otherwise what is installed is, line by line, what is in the checkout.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`run`: the simulator from its options to its exit code, with a broker, a demo's own broker, or standard output."""
+"""`run`: the simulator from its options to its exit code, with a broker, the embedded broker, or standard output."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from edge.delivery.queue import reserve
+from edge.delivery.queue import describe_endurance
+from edge.installed import DEMO_PACKAGES, why_lacking
 from edge.observability.logs import set_up
 from edge.runtime.reload import PlantLoader, Reloader, load_at_start
 from edge.runtime.run_options import RunOptions, UsageError
@@ -26,6 +28,9 @@ from plant.default_plant import PACKAGED, existing
 from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.forecast.rate_forecast import Forecast, forecast
 
+if TYPE_CHECKING:
+    from sandbox.demo import Demo
+
 log = logging.getLogger("app")
 
 DEMO_ORDERS_PER_HOUR = 720.0
@@ -35,15 +40,11 @@ _OF_CONNECTION = variables_of("Broker", "Authentication", "TLS") - {"MQTT_CLIENT
 """Variables that describe the connection to a broker, which in a demo is another one."""
 
 _WITHOUT_LOGIN = (
-    "no token at %s, and this is no pod of Kubernetes: --demo starts a broker of its own, --dry-run writes to standard "
+    "no token at %s, and this is no pod of Kubernetes: --demo starts an embedded broker, --dry-run writes to standard "
     "output, MQTT_AUTH_METHOD (NONE, USERPASS, X509) selects another login"
 )
 
-
-_WITHOUT_SANDBOX = (
-    "`pip install -r sandbox/requirements.txt`, or where it is installed as a package, with its extra `sandbox`: "
-    "`pip install 'CHECKOUT[sandbox]'`"
-)
+_NOT_IN_IMAGE = "--demo: the embedded broker is not part of the image"
 
 
 def run(options: RunOptions, environ: Mapping[str, str]) -> int:
@@ -58,28 +59,36 @@ def run(options: RunOptions, environ: Mapping[str, str]) -> int:
 
 
 async def _demo(options: RunOptions, environ: Mapping[str, str]) -> int:
-    """Run a simulator with frequent orders and a broker of its own; a dry run needs no broker."""
+    """Run a simulator with frequent orders and an embedded broker; a dry run needs no broker."""
     if options.dry_run:
-        settings = _settings(options, environ)
-        text = "dry run: messages go to standard output, no broker is started path=%s"
-        log.info(text, settings.message_config_path)
-        return await _service(options, environ).run()
+        return await _service(options, environ, _announce_dry_run).run()
+    if lacking := why_lacking(DEMO_PACKAGES, "sandbox/requirements.txt"):
+        raise UsageError(f"--demo {lacking}")
     try:
         from sandbox.demo import Demo  # noqa: PLC0415 - installed for demos only
-    except ModuleNotFoundError as missing:
-        print(f"--demo needs {missing.name}: {_WITHOUT_SANDBOX}", file=sys.stderr)
-        return CONFIGURATION
+    except ModuleNotFoundError:
+        raise UsageError(_NOT_IN_IMAGE) from None
     async with Demo() as demo:
         if flags := [name for name in map(str.lower, demo.environ) if options.flags.get(name) is not None]:
-            raise UsageError(
-                f"--{flags[0].replace('_', '-')}: --demo starts a broker of its own: leave out one of them"
-            )
+            raise UsageError(f"--{flags[0].replace('_', '-')}: --demo starts an embedded broker: leave out one of them")
         kept = {name: value for name, value in environ.items() if name not in _OF_CONNECTION}
-        environ = {**kept, **demo.environ}
-        settings = _settings(options, environ)
-        banner, facts = demo.how_to_look(settings.mqtt_topic_prefix, settings.message_config_path, _docs_page(settings))
-        log.info("a sandbox broker runs on this machine", extra={"block": banner, **facts})
-        return await _service(options, environ).run()
+        return await _service(options, {**kept, **demo.environ}, partial(_announce_broker, demo)).run()
+
+
+def _announce_dry_run(settings: Settings) -> None:
+    text = "dry run: messages go to standard output, no broker is started path=%s"
+    log.info(text, settings.message_config_path)
+
+
+def _announce_broker(demo: Demo, settings: Settings) -> None:
+    """Log how to watch the messages, and how to change the plant."""
+    banner, facts = demo.how_to_look(
+        settings.mqtt_topic_prefix,
+        settings.message_config_path,
+        _docs_page(settings),
+        own=not is_default(settings),
+    )
+    log.info("an embedded broker runs on this machine", extra={"block": banner, **facts})
 
 
 class HasFlags(Protocol):
@@ -122,28 +131,62 @@ def _docs_page(settings: Settings) -> str | None:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}/docs" if settings.http_port else None
 
 
-def _service(options: RunOptions, environ: Mapping[str, str]) -> Service:
-    """Return everything that a run needs; where there are workers, they have been forked, and wait."""
+def _announce_nothing(_: Settings) -> None:
+    pass
+
+
+def _service(
+    options: RunOptions, environ: Mapping[str, str], announce: Callable[[Settings], None] = _announce_nothing
+) -> Service:
+    """Return everything that a run needs; where there are workers, they have been forked, and wait.
+
+    announce: logs what comes before the other lines; called once nothing can be wrong any more.
+    """
     settings = _settings(options, environ)
     loader = PlantLoader(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     path = settings.message_config_path.absolute()
     current = load_at_start(path, loader.parse)
-    config = current.config
+    backend = _backend(options, settings, current.config)
+    announce(settings)
+    _log_start(options, settings, environ, current.config)
+    _log_demo_rates(loader)
+    reloader = Reloader(
+        path,
+        lambda content: loader.parse(content, path),
+        backend.apply,
+        time.time,
+        current,
+        on_accepted=partial(_log_demo_rates, loader),
+    )
+    # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
+    may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
+    return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move)
+
+
+def _log_start(options: RunOptions, settings: Settings, environ: Mapping[str, str], config: PlantConfig) -> None:
+    """Log the version, the options, and what somebody may not expect of them."""
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
     if is_default(settings):
         log.info("%s", using_default(settings.message_config_path))
     for warning in warnings_about(environ):
         log.warning("%s", warning)
-    if not options.dry_run and _lacks_a_token(settings, environ):
+    if options.dry_run:
+        return
+    if _lacks_a_token(settings, environ):
         log.warning(_WITHOUT_LOGIN, settings.sat_token_path)
-    if not options.dry_run and options.speed != inf:
-        line, short = reserve_of(settings, forecast(config), options.speed or 1.0)
+    if options.speed != inf:
+        line, short = queue_endurance(settings, forecast(config), options.speed or 1.0)
         log.log(logging.WARNING if short else logging.INFO, "%s", line)
-    backend = _backend(options, settings, config)
-    reloader = Reloader(path, lambda content: loader.parse(content, path), backend.apply, time.time, current)
-    # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
-    may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
-    return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move)
+
+
+def _log_demo_rates(loader: PlantLoader) -> None:
+    """Log which rates of orders and dispatches a demo replaces, if that has changed since it was logged last."""
+    rates = loader.changed_demo_rates()
+    if rates:
+        named = " ".join(f"{name}={rate:g}" for name, rate in rates.items())
+        log.info("orders: --demo replaces the default rates of the file: %s", named)
+    elif rates is not None:
+        log.info("orders: the rates are those of the file")
 
 
 def _lacks_a_token(settings: Settings, environ: Mapping[str, str]) -> bool:
@@ -169,7 +212,7 @@ def _backend(options: RunOptions, settings: Settings, config: PlantConfig) -> Si
     return Simulator(options, settings.of_workers()[0], config)
 
 
-def reserve_of(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[str, bool]:
+def queue_endurance(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[str, bool]:
     """Return a line about how long the queue lasts for this part of the plant, and whether that is short."""
     per_second = speed * found.per_second / settings.part[1]
-    return reserve(settings.queue_size, settings.queue_policy, per_second)
+    return describe_endurance(settings.queue_size, settings.queue_policy, per_second)

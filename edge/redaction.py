@@ -1,9 +1,18 @@
-"""Redaction of text before it is shown: no credentials, no control characters, and a limited length."""
+"""Redaction of text before it is shown: no credentials, no control characters, and a limited length.
+
+What comes from a peer is compared with the secrets that it was sent (`from_peer`); all text is searched for what looks
+like a credential (`redact`).
+"""
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote, urlsplit
 
 _MASK = "[redacted]"
 # A JSON Web Token: base64url of a JSON object, whose `{"` always becomes `eyJ`; a cut-off token counts as well.
@@ -30,6 +39,98 @@ def printable(text: str, most: int = _MOST_SHOWN) -> str:
     """Return foreign text for use in a line: without control characters, and with at most `most` others."""
     shown = "".join(each if each.isprintable() else "?" for each in text[: most + 1])
     return shown if len(shown) <= most else f"{shown[:most]}..."
+
+
+_PART: Final = 8
+"""Characters of a secret that must not be shown in a row."""
+
+_HIDDEN: Final = "(not shown: it contains a part of our credentials)"
+_in_use: deque[bytes] = deque(maxlen=4)
+"""The secrets that were read last: a new token, and the one before, which is still valid for a while."""
+
+
+def protect(secret: bytes) -> None:
+    """Have `from_peer` hide every text with a part of this secret, which will be sent to a peer."""
+    if secret not in _in_use:
+        _in_use.append(secret)
+
+
+def from_peer(text: str, most: int = _MOST_SHOWN) -> str:
+    """Return a peer's text for use in a line: printable, cut, and as a whole hidden if it repeats one of our secrets.
+
+    A peer that repeats them may have encoded or split them. Masking only what is found would confirm where a guess is
+    right, and leave the rest.
+    """
+    line = printable(text, most)
+    return _HIDDEN if _repeats_a_secret(text[: 4 * most]) or _repeats_a_secret(line) else line
+
+
+def _repeats_a_secret(text: str) -> bool:
+    exact, bare = text.casefold(), _bare(text)
+    return any(
+        _has_part_of(form, exact) or (len(_bare(form)) >= _PART and _has_part_of(_bare(form), bare))
+        for secret in [*_in_use]
+        for form in _forms(secret)
+    )
+
+
+def _has_part_of(secret: str, text: str) -> bool:
+    size = min(_PART, len(secret))
+    return any(text[place : place + size] in secret for place in range(len(text) - size + 1))
+
+
+@lru_cache(maxsize=4)
+def _forms(secret: bytes) -> tuple[str, ...]:
+    """Return what a secret looks like in text, in lower case: as it is, in base64, in hexadecimal, in a URL.
+
+    Parts of a token need no form of their own: in base64, all that matters is at which of three places they begin.
+    """
+    found = {secret.decode("utf-8", "replace"), secret.decode("latin-1"), secret.hex(), quote(secret), *_base64(secret)}
+    return tuple(sorted(each.casefold() for each in found if each))
+
+
+def _base64(secret: bytes) -> Iterator[str]:
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + secret).rstrip(b"=").decode()
+        # The first and last characters also depend on what is around the secret.
+        inner = text[-(-8 * before // 6) : (len(secret) + before) * 8 // 6]
+        if len(inner) >= _PART:
+            yield from (inner, inner.translate(_URL_SAFE))
+
+
+_URL_SAFE: Final = str.maketrans("+/", "-_")
+
+
+def _bare(text: str) -> str:
+    """Return letters and digits alone: separators, or a terminal's commands between them, make no secret harmless."""
+    return "".join(filter(str.isalnum, _COMMAND.sub("", text))).casefold()
+
+
+_COMMAND = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+"""A control sequence of terminals (ECMA-48, 5.4)."""
+
+
+def escaped(text: str) -> str:
+    """Return text of several lines in which a terminal finds no control characters: those are escaped."""
+    return "".join(each if each.isprintable() or each in "\n\t" else _escape(each) for each in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without user name, password, and parameters that name a secret, for use in a line."""
+    before, at, after = url.rpartition("@")
+    scheme, slashes, _ = before.partition("://")
+    try:
+        has_password = bool(at) and "@" in urlsplit(url).netloc
+    except ValueError:
+        has_password = bool(at)
+    return printable(_SECRET_QUERY.sub(rf"\1{_MASK}", f"{scheme}{slashes}{_MASK}@{after}" if has_password else url))
+
+
+_SECRET_QUERY = re.compile(r"([?&;][^=&;]*(?:token|pass|secret|key|sig|auth)[^=&;]*=)[^&;#]*", re.IGNORECASE)
 
 
 _LONGEST_SHOWN = 200

@@ -36,6 +36,30 @@ def check_topic(topic: str) -> str:
     return topic
 
 
+def check_filter(topics: str) -> str:
+    """Return `topics` if it is a topic filter (MQTT 5, 4.7 and 4.8.2); raise TopicError otherwise."""
+    shared, _, rest = topics.removeprefix("$share/").partition("/")
+    is_shared = topics.startswith("$share/")
+    levels = (rest if is_shared else topics).split("/")
+    try:
+        size = len(topics.encode())
+    except UnicodeEncodeError:
+        size = 0
+    rules = (
+        (not topics or levels == [""], "must not be empty"),
+        (not size, "must be UTF-8"),
+        ("\0" in topics, "must not contain the character NUL"),
+        ("#" in "".join(levels if levels[-1] != "#" else levels[:-1]), "must have # only as its last level"),
+        (any("+" in level and level != "+" for level in levels), "must have + only as a whole level"),
+        (is_shared and (not shared or set("+#") & set(shared)), "must have a name without wildcard after $share"),
+        (size > MOST_BYTES, f"must be at most {MOST_BYTES} bytes"),
+    )
+    for broken, rule in rules:
+        if broken:
+            raise TopicError(f"topic filter {topics[:80]!r} {rule}")
+    return topics
+
+
 class KindOptions:
     """What kinds of message have for themselves; replaced in place when the configuration changes.
 

@@ -38,6 +38,9 @@ class StatusSource(Protocol):
     def turn_age_seconds(self) -> float:
         """Return the time since the run loop last turned."""
 
+    def why_stuck(self) -> str | None:
+        """Return which part of the process does nothing any more, beside the run loop, or None."""
+
     def snapshot(self) -> Snapshot:
         """Return the plant's counts."""
 

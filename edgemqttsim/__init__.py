@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from messages import FactoryMessageGenerator
+    from messages import START, FactoryMessageGenerator
 
-__all__ = ["FactoryMessageGenerator"]
+__all__ = ["START", "FactoryMessageGenerator"]
 
 
 def __getattr__(name: str) -> object:
     """Import on first use (PEP 562): the command has to put streams and signals right before that."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from messages import FactoryMessageGenerator  # noqa: PLC0415
+    from messages import START, FactoryMessageGenerator  # noqa: PLC0415
 
-    return FactoryMessageGenerator
+    return {"START": START, "FactoryMessageGenerator": FactoryMessageGenerator}[name]

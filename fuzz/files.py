@@ -80,7 +80,7 @@ class _Case:
         begun = START + random.uniform(0, _RUN_SECONDS)
         self._plant, self._twin = (FactoryMessageGenerator.of(self._before, "fuzz") for _ in range(2))
         for each in (self._plant, self._twin):
-            each.live(begun)
+            each.advance_silently(begun)
         wake = asyncio.Event()
         self._outbox = MessageQueue(_QUEUE, QueuePolicy.BLOCK, on_room=wake.set)
         self._said, self._twin_said, self._reading_slowly = list[Message](), list[Message](), True

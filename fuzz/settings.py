@@ -100,7 +100,7 @@ _NAMES = {
 } | {name for option in Settings.model_fields for name in (*variables(option), "--" + option.replace("_", "-"))}
 _OF_ARGPARSE = re.compile(r"app\.py( \w+)?: error: (argument|unrecognized arguments|the following arguments)")
 
-_OF_A_FILE = re.compile(r"mistakes? in |cannot be read")
+_OF_A_FILE = re.compile(r"errors? in |cannot be read|does not exist")
 
 
 @dataclass(slots=True)

@@ -3,9 +3,9 @@
 The machines of one type share a table of whole numbers with one row for each machine: milliseconds by state, finished
 jobs by result, and the ideal time of the work done in milliseconds. There are three copies of the table - as of now, as
 of the beginning of the clock hour, and of the hour before - so that an entry is one addition, and an hour a difference.
-A job counts when it finishes. Its ideal time counts as the work is done: a job in progress is credited with the part of
-its ideal time that is done. At its end all of that is recorded; the part of the current job is added when a table is
-read or copied, and what was done before the machine's first moment is subtracted there.
+A job counts when it finishes, but its ideal time counts as its work is done. Tables contain the ideal time of finished
+jobs. When one is read or copied, the share of the current job that is done is added. A machine may begin in the middle
+of a job: what was done of it before is subtracted once, when the machine begins.
 All times are milliseconds of plant time. The moment between two hours belongs to the second one.
 """
 

@@ -59,7 +59,7 @@ class PlantParts:
     order_book, reports: what else emits messages.
     event_queue: advances all machines in one order of time; None where each may advance by itself.
     machine_counts: how many machines each type has in the whole plant, of which a shard has some.
-    external: participants from outside that change machines, see `FactoryMessageGenerator.couple`.
+    external: participants from outside that change machines, see `FactoryMessageGenerator.set_participants`.
     """
 
     __slots__ = (

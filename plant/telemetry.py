@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 class Message(NamedTuple):
     """A message that the plant emits, encoded once.
 
-    kind: the type's key in the YAML, such as `press`, or `press.energy` where it has several classes of messages.
-    source: what sends messages of this kind, numbered by `sequence`: the machine's id; id/class, where its type has
-    several classes of messages; the kind for orders and dispatches.
+    kind: the type's key in the YAML, such as `press`, or `press.energy` where it declares classes of messages.
+    source: what sends messages of this kind, numbered by `sequence`: the machine's id; id/class, where its type
+    declares classes of messages; the kind for orders and dispatches.
     station: the machine's station, or None.
     time_ms: plant time in whole milliseconds since the Unix epoch; the `timestamp` in the payload.
     sequence: 1, 2, 3 ... over the messages of this source since the start of the run.
@@ -58,7 +58,7 @@ class ChangeMessage(Message):
 
 
 def class_source(machine_id: str, class_name: str) -> str:
-    """Return the source of a machine's messages of a class. class_name: "" where its type has only one."""
+    """Return the source of a machine's messages of a class. class_name: "" where its type declares none."""
     return f"{machine_id}/{class_name}" if class_name else machine_id
 
 
@@ -240,7 +240,7 @@ class Oee:
     """The sums of a time span, and the OEE figures that follow from them (ISO 22400-2); None where undefined.
 
     planned_seconds: all time except planned stops.  producing_seconds: time in the producing state.
-    stopped_seconds: time in each other state, planned stops included.  ideal_seconds: the ideal time of the work done:
+    stopped_seconds: time by other state, planned stops included.  ideal_seconds: the ideal time of the work done:
     for each job its ideal cycle, times the share of its producing time that is in the span.
     results: jobs that finish in the span, by result.  good: those whose result counts as good.
     """

@@ -1,4 +1,4 @@
-"""A demo broker on loopback: TLS and K8S-SAT for the simulator, a plain port for other clients.
+"""The embedded broker of `run --demo` on loopback: TLS and K8S-SAT for the simulator, a plain port for other clients.
 
 For demos and tests, not for production: its certificate authority and its tokens are created at the
 start and deleted at the end. The simulator logs in as in a cluster, and its token is rotated as there.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -24,10 +23,12 @@ _TOKEN_SECONDS, _ROTATED_AT = 600.0, 0.8
 
 
 class Demo:
-    """A demo broker with credentials in a temporary folder, and instructions for the user; an async context manager."""
+    """The embedded broker with credentials in a temporary folder, and how to use it; an async context manager."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="edgemqttsim-demo-"))
+        # It is also removed where a signal ends the process before the demo has begun.
+        self._temporary = tempfile.TemporaryDirectory(prefix="edgemqttsim-demo-", ignore_cleanup_errors=True)
+        self._folder = Path(self._temporary.name)
         self._issuer = TokenIssuer()
         self._volume = ProjectedVolume(self._folder)
         authority = Authority()
@@ -54,7 +55,7 @@ class Demo:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._rotation
         await self.broker.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._temporary.cleanup()
 
     @property
     def environ(self) -> dict[str, str]:
@@ -68,22 +69,28 @@ class Demo:
             "SAT_TOKEN_PATH": str(self._folder / "broker-sat"),
         }
 
-    def how_to_look(self, prefix: str, plant: Path, page: str | None) -> tuple[str, dict[str, str]]:
-        """Return how to see the messages: as text for people, and as values for a JSON log.
+    def how_to_look(self, prefix: str, plant: Path, page: str | None, *, own: bool) -> tuple[str, dict[str, str]]:
+        """Return how to see the messages and change the plant: as text for people, and as values for a JSON log.
 
-        plant: the YAML file that the user may edit.  page: the URL for a browser, or None.
+        plant: its YAML file.  page: the URL for a browser, or None.  own: whether the user may edit that file, which
+        is otherwise the one that the program comes with.
         """
         secure, port = self.broker.ports[:2]
         watch = f"mosquitto_sub -V mqttv5 -h localhost -p {port} -t '{prefix}/#' -v"
         browser = f"  in a browser    {page}\n" if page else ""
+        change = (
+            f"edit {plant} while it runs, and the messages change"
+            if own
+            else f"to change the plant, copy {plant} into this directory, start again, and edit the copy"
+        )
         text = (
-            "A demo broker runs on this machine (not for production).\n"
+            "An embedded broker runs on this machine (not for production).\n"
             f"  the simulator   localhost:{secure}, TLS and K8S-SAT, as in a cluster\n"
             f"  your clients    localhost:{port}, without TLS or login: watch the messages from another terminal\n"
             f"                    {watch}\n"
             f"                  or MQTTX: host localhost, port {port}, MQTT 5, topic {prefix}/#\n"
             f"{browser}"
-            f"  edit {plant} while it runs, and the messages change; Ctrl-C stops it\n"
+            f"  {change}; Ctrl-C stops it\n"
         )
         facts = {
             "simulator": f"localhost:{secure}",

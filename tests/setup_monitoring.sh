@@ -10,7 +10,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 failed() {
-	echo "$1 could not be had for the tests; the last lines:" >&2
+	echo "$1 could not be downloaded for the tests; the last lines:" >&2
 	tail -n 5 "$log" >&2
 }
 

@@ -18,7 +18,14 @@ OUTSIDE = {"time", "random", "os", "socket", "asyncio", "threading", "secrets", 
 """What the plant may not import: it looks at no clock, no socket, no environment, and draws only by its seed."""
 
 CLOCKS_AND_ENVIRONMENT = {"time.time", "time.monotonic", "os.environ", "os.getenv", "datetime.now", "datetime.utcnow"}
-READERS = ("app", "cli.run", "edge.runtime.simulator", "edge.workers.partition", "sandbox.credentials")
+READERS = (
+    "app",
+    "cli.run",
+    "edge.installed",
+    "edge.runtime.simulator",
+    "edge.workers.partition",
+    "sandbox.credentials",
+)
 """The modules that look at clocks and at the environment; all others are handed them."""
 
 LONGEST_MODULE, FULLEST_FOLDER = 350, 12

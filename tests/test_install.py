@@ -15,9 +15,10 @@ from zipfile import ZipFile
 import orjson
 import pytest
 
+from edge.installed import DEMO_PACKAGES, PACKAGES
 from tests.support.factory.plants import ROOT
 
-NAMES = {"app", "crew", "daemon", "messages", "plant", "edge", "sandbox", "cli"}
+NAMES = {"app", "messages", "plant", "edge", "sandbox", "cli"}
 NOT_IN_A_CLONE = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
 pytestmark = pytest.mark.skipif(int(version("setuptools").partition(".")[0]) < 77, reason="setuptools is too old")
 
@@ -160,17 +161,53 @@ def test_the_command_has_the_guards_of_app_py(installed: Installed) -> None:
     assert "cannot write to standard output" in closed.stderr
     assert "Traceback" not in closed.stderr
     assert (bare.returncode, bare.stderr.count("\n")) == (2, 1)
-    assert bare.stderr.startswith("edgemqttsim needs packages that are not installed here (fastapi, ")
+    assert bare.stderr.startswith(
+        "edgemqttsim needs packages that are not installed here (fastapi, idna, orjson, paho-mqtt"
+    )
+    assert re.search(r": `pip install fastapi\S* idna\S* .* PyYAML\S*`\n$", bare.stderr)
+
+
+def test_a_demo_without_its_packages_names_what_to_install(installed: Installed) -> None:
+    """Packages, not modules, in the versions of the extra."""
+    program = (
+        "import sys, importlib.util as util; find = util.find_spec\n"
+        "util.find_spec = lambda name: None if name == 'jwt' else find(name)\n"
+        "import edgemqttsim.app as app; sys.exit(app.main(['run', '--demo'], {}))"
+    )
+    done = installed.run("python", "-c", program)
+
+    assert done.returncode == 2
+    wanted = r"--demo needs packages that are not installed here \(PyJWT\): `pip install PyJWT==[0-9.]+`\n"
+    assert re.fullmatch(wanted, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("packages", "file"), [(PACKAGES, "requirements.txt"), (DEMO_PACKAGES, "sandbox/requirements.txt")]
+)
+def test_the_packages_that_are_named_are_those_of_the_requirements(packages: dict[str, str], file: str) -> None:
+    """Each is required by the file that the advice names."""
+    required = {line.partition("==")[0] for line in (ROOT / file).read_text("utf-8").splitlines()}
+
+    assert set(packages.values()) <= required
+
+
+def example_of(page: str) -> str:
+    """The only piece of Python in a document."""
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    return str(example)
 
 
 def test_the_python_example_works_where_it_is_installed(installed: Installed) -> None:
     """The README's own, as it stands there."""
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-
-    lines = installed.python(example).splitlines()
+    lines = installed.python(example_of("README.md")).splitlines()
 
     assert "CNC-" in "".join(lines)
     assert re.search(r"^\d{4,} messages, the first: \{", "\n".join(lines), re.MULTILINE)
+
+
+def test_the_shards_are_merged_where_it_is_installed(installed: Installed) -> None:
+    """The example of docs/time.md, which needs the time at which a plant begins by default."""
+    assert installed.python(example_of("docs/time.md")) == "True\n"
 
 
 def test_a_rehearsal_is_taken_back_where_it_is_installed(installed: Installed) -> None:

@@ -1,5 +1,6 @@
 """Update generated copies: the plant in manifests and scenarios, the table of options in docs/configuration.md,
-the rooms in docs/design.md and docs/modules.md, and the files of deploy/ that are copied or exported.
+the tables and pictures of docs/plant-language.md, the rooms in docs/design.md and docs/modules.md, and the files of
+deploy/ that are copied or exported.
 
     python -m tools.generate      after a change to message_structure.yaml, deployment.yaml or the code
 
@@ -20,7 +21,7 @@ from cli.exports.common.export import NAMESPACE
 from edge.runtime.simulator import VERSION
 from edge.settings.loader import Settings, markdown_table
 from plant.definition.plant_config import load
-from tools import rooms
+from tools import language_tables, picture_signals, rooms
 
 ROOT = Path(__file__).parent.parent
 SCHEMA_LINE = "# yaml-language-server: $schema=message_structure.schema.json\n"
@@ -43,6 +44,25 @@ def with_default_plant(scenario: str) -> str:
 def with_options(page: str) -> str:
     """Return the page with the current table of options."""
     return between(page, "<!-- options: begin -->\n", "<!-- options: end -->", markdown_table())
+
+
+def with_calendar(page: str) -> str:
+    """Return docs/calendar.md with the calendar of scenarios/two-shifts.yaml."""
+    scenario = (ROOT / "scenarios" / "two-shifts.yaml").read_text(encoding="utf-8")
+    calendar = scenario[scenario.index("\ncalendar:\n") + 1 : scenario.index("\n\n# From here on")]
+    return between(page, "<!-- two shifts: begin -->\n", "<!-- two shifts: end -->", f"```yaml\n{calendar}\n```\n")
+
+
+def with_tables(page: str) -> str:
+    """Return docs/plant-language.md with the current tables."""
+    for name, table in language_tables.tables().items():
+        page = between(page, f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->", table)
+    return page
+
+
+def picture(name: str) -> Callable[[str], str]:
+    """Return a picture of a signal."""
+    return lambda _old: picture_signals.svg(name)
 
 
 def with_modules(page: str) -> str:
@@ -101,9 +121,12 @@ def between(text: str, begin: str, end: str, new: str) -> str:
 GENERATED: dict[str, Callable[[str], str]] = {
     "message_structure.schema.json": whole("config-schema", "message_structure.schema.json"),
     "deployment.yaml": with_plant,
+    "docs/calendar.md": with_calendar,
     "docs/configuration.md": with_options,
     "docs/design.md": with_arrows,
     "docs/modules.md": with_modules,
+    "docs/plant-language.md": with_tables,
+    **{f"{picture_signals.FOLDER}/{name}.svg": picture(name) for name in picture_signals.examples()},
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),
     "mqtt-asset-example.yaml": whole("assets", "mqtt-asset-example.yaml"),

@@ -37,7 +37,7 @@ BACK = f'{ARROW} stroke-dasharray="5 4"'
 def week() -> FactoryMessageGenerator:
     """The plant after a week."""
     plant = FactoryMessageGenerator(SCENARIO, seed=SEED)
-    plant.live(START + DAYS * 86_400)
+    plant.advance_silently(START + DAYS * 86_400)
     return plant
 
 

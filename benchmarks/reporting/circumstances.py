@@ -7,6 +7,7 @@ import os
 import platform
 import ssl
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,15 +16,18 @@ from benchmarks.broker import program
 _LIBRARIES = ("paho-mqtt", "orjson", "pydantic")
 
 
-def circumstances(how: str = "") -> str:
-    """Date, machine and versions in one paragraph.  how: a clause to follow the date."""
-    libraries = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
-    openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
+def circumstances(how: str = "", libraries: Sequence[str] = _LIBRARIES, *, broker: bool = True) -> str:
+    """Date, machine and versions in one paragraph.
+
+    how: a clause to follow the date.  libraries: whose versions matter.  broker: whether OpenSSL and mosquitto do.
+    """
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in libraries]
+    programs = [f"{' '.join(ssl.OPENSSL_VERSION.split()[:2])}; {_mosquitto()}"] if broker else []
     load = os.getloadavg()[0]
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d}{how}. "
         f"{_processor()}, {os.cpu_count()} cores (load {load:.1f} as it began), {platform.system()}; "
-        f"CPython {platform.python_version()}, {libraries}, {openssl}; {_mosquitto()}."
+        f"CPython {platform.python_version()}, {', '.join((*versions, *programs))}."
     )
 
 

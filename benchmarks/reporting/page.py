@@ -24,7 +24,9 @@ def _marks(command: str) -> Marks:
     return Marks(f"<!-- measured: {command} writes from here -->", f"<!-- measured: {command} to here -->")
 
 
-BENCH, SOAK_PACE, SOAK_MEMORY = map(_marks, ("make bench", "make soak, pace,", "make soak, memory,"))
+BENCH, SOAK_PACE, SOAK_MEMORY, PLANT_SPEED = map(
+    _marks, ("make bench", "make soak, pace,", "make soak, memory,", "make bench-plants")
+)
 
 
 def write(page: Path, marks: Marks, measured: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -212,11 +213,27 @@ def write(files: Sequence[File], directory: Path | None) -> None:
             mark = _COMMENTS.get(Path(name).suffix, "#")
             sys.stdout.write(text if len(files) == 1 else f"{mark} {name}\n{text}")
         else:
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            print(path)
+            _write_file(directory / name, text)
+            print(directory / name)
     sys.stdout.flush()
+
+
+def _write_file(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all; raise OSError with its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = path.resolve()
+    if target.exists() and not target.is_file():  # a pipe or a device, which must not be replaced
+        target.write_text(text, encoding="utf-8")
+        return
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        if target.exists():
+            shutil.copymode(target, unfinished)
+        unfinished.replace(target)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _chosen(name: str) -> Sequence[Target]:

@@ -32,9 +32,19 @@ from cli.preflight.network import check_dns, check_tcp
 from cli.preflight.publish import check_publish
 from cli.preflight.tls import check_ca_file, check_tls
 from edge.mqtt.auth.credentials import CredentialsUnavailable
-from edge.settings.loader import SettingsError, add_flags, describe
+from edge.redaction import escaped
+from edge.settings.loader import SettingsError, add_flags, describe, options_of
 
 __all__ = ["ExitCode", "Failure", "PreflightInputs", "add_preflight", "run_preflight"]
+
+USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - {"mqtt_clean_start"}) | {
+    "mqtt_topic_prefix",
+    "topic_layout",
+    "mqtt_qos",
+    "mqtt_window",
+    "message_config_path",
+}
+"""The settings of the simulator that the steps depend on."""
 
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 1.0, 15.0
 _INDENT = " " * 17
@@ -76,7 +86,7 @@ def add_preflight(parser: argparse.ArgumentParser) -> None:
     these.add_argument("--audience", default="aio-internal", metavar="NAME", help=text)
     text = "send no test messages; by default each topic gets an empty one, marked as a test"
     these.add_argument("--no-publish", dest="publish", action="store_false", help=text)
-    add_flags(parser)
+    add_flags(parser, USED_SETTINGS)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "exit codes, by the first failure:\n" + "\n".join(
         f"  {code.value:>2}  {meaning}" for code, meaning in MEANINGS.items()
@@ -118,7 +128,7 @@ class Report:
         """Write a text of one or more lines, unless the previous attempt wrote the same."""
         self._current.add(text)
         if text not in self._previous:
-            print(text, file=self._out, flush=True)
+            print(escaped(text), file=self._out, flush=True)
 
     def write_finding(self, step: str, finding: Finding) -> None:
         """Write a finding of a step."""

@@ -80,7 +80,7 @@ def _no_such_name(host: str) -> Failure:
 
 def _unreachable(context: CheckContext, errors: Mapping[Address, OSError]) -> Failure:
     reasons = "; ".join(f"{address.text}: {_described(error)}" for address, error in errors.items())
-    what = f"no answer on port {context.settings.mqtt_port}: {reasons}"
+    what = f"no connection on port {context.settings.mqtt_port}: {reasons}"
     return Failure(ExitCode.UNREACHABLE, what, *_fixes(errors))
 
 

@@ -23,7 +23,7 @@ from cli.preflight.findings import (
 from cli.preflight.session import answers_plain_mqtt
 from edge.mqtt.auth.credentials import CredentialsUnavailable, Reader, tls_context
 from edge.mqtt.dialing import Dialer
-from edge.redaction import printable
+from edge.redaction import from_peer
 from edge.settings.loader import AuthMethod, Settings
 
 Certificate = Mapping[str, Any]
@@ -290,14 +290,14 @@ def _described(certificate: Certificate) -> str:
 
 def _names(certificate: Certificate) -> Iterator[str]:
     """Yield the names, addresses included, that a client may connect to (RFC 6125)."""
-    yield from (printable(name) for _, name in certificate.get("subjectAltName", ()))
+    yield from (from_peer(name) for _, name in certificate.get("subjectAltName", ()))
 
 
 def _name(certificate: Certificate, role: str) -> str:
     """Return the common name of `subject` or `issuer`, or the whole name if there is none."""
     pairs = [pair for parts in certificate.get(role, ()) for pair in parts]
     name = dict(pairs).get("commonName") or ", ".join("=".join(pair) for pair in pairs)
-    return f'"{printable(name)}"'
+    return f'"{from_peer(name)}"'
 
 
 def _expiry_warnings(context: CheckContext, certificates: list[Certificate], role: str) -> Iterator[Finding]:

@@ -20,8 +20,7 @@ from typing import IO, Final, TextIO
 from cli.arguments import amount, some_period
 from cli.verify.comparison import BOUNDS, Calculator, Limits, from_messages
 from cli.verify.input.ground_truth import load
-from cli.verify.input.message_finder import MessageFinder
-from cli.verify.input.message_keys import TypeInfo
+from cli.verify.input.message_keys import MessageFinder, TypeInfo
 from cli.verify.input.received_messages import ReceivedMessages
 from cli.verify.input.reference import InvalidInput, Reference, fetch_oee, open_file, read_lines
 from cli.verify.input.subscriber import SubscribeFailed, Subscriber
@@ -29,8 +28,17 @@ from cli.verify.input.timeline import Timeline
 from cli.verify.report import ExitCode, Report
 from cli.verify.verification import Criteria, verify_messages
 from edge.mqtt.auth.credentials import CredentialsUnavailable
+from edge.redaction import escaped
+from edge.routing import TopicError, check_filter
 from edge.settings.host_names import joined
-from edge.settings.loader import Settings, add_flags
+from edge.settings.loader import Settings, add_flags, options_of
+
+USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - {"mqtt_session_expiry", "mqtt_clean_start"}) | {
+    "mqtt_topic_prefix",
+    "http_host",
+    "http_port",
+}
+"""The settings of the simulator that --from-mqtt depends on."""
 
 _LATE_SECONDS = 2.0
 _BOUNDS: Final = {
@@ -38,7 +46,7 @@ _BOUNDS: Final = {
     "performance": "points of performance",
     "quality": "points of quality",
     "oee": "points of OEE",
-    "throughput": "percent of throughput",
+    "throughput": "percent of the greater throughput",
 }
 
 
@@ -110,7 +118,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         these.add_argument(
             f"--{name}-within", type=amount, metavar="N", default=100 * bound, help=f"{text} (default %(default)g)"
         )
-    add_flags(parser)
+    add_flags(parser, USED_SETTINGS)
 
 
 def run_verify(
@@ -132,9 +140,9 @@ def run_verify(
             messages, verify_messages(messages, reference, Criteria(options.machines, options.limits, calculate))
         )
     except (InvalidInput, SubscribeFailed, CredentialsUnavailable) as error:
-        print(f"verify: {error}", file=sys.stderr)
+        print(escaped(f"verify: {error}"), file=sys.stderr)
         return ExitCode.INVALID_INPUT
-    out.writelines(f"{line}\n" for line in report.lines())
+    out.writelines(f"{escaped(line)}\n" for line in report.lines())
     return report.exit_code(strict=options.strict)
 
 
@@ -193,9 +201,13 @@ def _from_broker(options: VerifyOptions, settings: Settings) -> tuple[ReceivedMe
     if not options.duration or options.duration <= 0:
         raise InvalidInput("--from-mqtt needs --duration SECONDS")
     url = options.truth or f"http://{joined(settings.http_host, settings.http_port)}/oee"
-    topics = options.topics or f"{settings.mqtt_topic_prefix}/#"
+    topics = f"{settings.mqtt_topic_prefix}/#" if options.topics is None else options.topics
+    try:
+        check_filter(topics)
+    except TopicError as error:
+        raise InvalidInput(f"--topics: {error}") from None
     with Subscriber(settings, topics) as subscriber:
-        print(f"subscribed to {topics} for {options.duration:g} s", file=sys.stderr)
+        print(escaped(f"subscribed to {topics} for {options.duration:g} s"), file=sys.stderr)
         before = fetch_oee(url)
         messages = _no_messages_yet(before)
         messages.since_ms, messages.until_ms = before.now_ms, math.inf

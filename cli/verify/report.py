@@ -16,7 +16,11 @@ from cli.verify.verification import Outcome
 
 _LISTED = 5
 _HEADS: Final = ("availability %", "performance %", "quality %", "OEE %", "jobs per hour")
-_COLUMNS: Final = ("messages", "truth", "off")
+_OF_SHARES: Final = ("messages", "truth", "points")
+_OF_COUNTS: Final = ("messages", "truth", "percent")
+_COLUMNS: Final = _OF_SHARES * 4 + _OF_COUNTS
+"""Over each figure by messages, by ground truth, and their difference: of shares in percentage points, of jobs per hour
+in percent of the greater one."""
 _WIDTHS: Final = (8, 8, 9)
 _REGULAR_MS: Final = 2.0
 _COUNTED_FAULTS: Final[Mapping[str, Callable[[MessageCounts], int]]] = {
@@ -131,7 +135,7 @@ class Report:
         groups = [sum(widths[column : column + 3]) for column in range(0, len(widths), 3)]
         heads = (f"  {head:^{width}}" for head, width in zip(_HEADS, groups, strict=True))
         yield (" " * first + "".join(heads)).rstrip()
-        yield ("machine".ljust(first) + _aligned(_COLUMNS * len(_HEADS), widths)).rstrip()
+        yield ("machine".ljust(first) + _aligned(_COLUMNS, widths)).rstrip()
         for machine_id, cells in lines.items():
             yield (machine_id.ljust(first) + _aligned(cells, widths)).rstrip()
 

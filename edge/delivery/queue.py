@@ -25,17 +25,18 @@ _DAY_SECONDS: Final = 86_400.0
 _kind_of: Final = attrgetter("kind")
 
 
-def reserve(size: int, policy: QueuePolicy, per_second: float) -> tuple[str, bool]:
+def describe_endurance(size: int, policy: QueuePolicy, per_second: float) -> tuple[str, bool]:
     """Describe how long a queue of this size lasts without a broker; return that line, and whether it is too short.
 
     per_second: messages that the plant emits.  A broker that is restarted, or moved to another node, is away for some
     seconds.
     """
     seconds = size / per_second if per_second else inf
-    lasts = f"{seconds:.3g}s" if seconds < _DAY_SECONDS else "days"
+    lasts = f"{seconds:.3g}s" if seconds < _DAY_SECONDS else "more than a day"
     short = seconds < _RESTART_SECONDS and policy is not QueuePolicy.BLOCK
     advice = "; a longer outage of the broker loses messages: raise QUEUE_SIZE, or QUEUE_POLICY=block" if short else ""
-    return f"queue without a broker: size={size} lasts={lasts} rate={per_second:.4g}/s policy={policy}{advice}", short
+    figures = f"size={size} rate={per_second:.4g}/s policy={policy}"
+    return f"without a broker the queue is full after {lasts}: {figures}{advice}", short
 
 
 class Ledger:
@@ -81,6 +82,12 @@ class Ledger:
     def pending(self) -> int:
         """Messages that are not done: queued and in flight."""
         return self.queued + self.in_flight
+
+    def abandon(self, reason: str) -> None:
+        """Count what is pending as dropped: whoever had it is gone."""
+        if self.pending:
+            self.dropped[reason] += self.pending
+        self.queued = self.in_flight = 0
 
     def balances(self) -> bool:
         """Return whether every message is counted exactly once."""

@@ -85,9 +85,9 @@ def served(app: FastAPI) -> Outermost:
 
 
 def _add_index(app: FastAPI) -> None:
-    @app.get("/", summary="Links to all pages")
+    @app.get("/", summary="List of all calls")
     async def index() -> dict[str, object]:
-        return {"name": app.title, "version": app.version, "links": _LINKS}
+        return {"name": app.title, "version": app.version, "links": _LINKS, "actions": _ACTIONS}
 
 
 _LINKS = {
@@ -98,7 +98,9 @@ _LINKS = {
     "/oee": "the ground truth of each machine: availability, performance, quality",
     "/docs": "all calls, to try out",
     "/redoc": "all calls, to read",
+    "/openapi.json": "all calls, as an OpenAPI description",
 }
+_ACTIONS = {"POST /-/reload": "loads the plant's file again; needs a token, or a caller on the same machine"}
 
 
 def _add_metrics(app: FastAPI, registry: CollectorRegistry, refresh: Callable[[], Awaitable[None]]) -> None:
@@ -124,7 +126,7 @@ def _add_probes(app: FastAPI, source: StatusSource, context: HttpContext) -> Non
 
     @app.get("/readyz", summary="Readiness probe", response_class=PlainTextResponse, responses=_UNAVAILABLE)
     async def readyz() -> Response:
-        """200 while the configuration is loaded and the broker is connected."""
+        """200 while the process works, the broker is connected, and it accepts messages."""
         return _probe(_why_not_alive(source, context) or why_not_ready(source.connection()))
 
 
@@ -155,7 +157,7 @@ def _details(source: StatusSource, uptime_seconds: float) -> Mapping[str, object
 
 
 def _why_not_alive(source: StatusSource, context: HttpContext) -> str | None:
-    return why_not_alive(
+    return source.why_stuck() or why_not_alive(
         source.connection(), turn_age_seconds=source.turn_age_seconds(), patience_seconds=context.patience_seconds
     )
 
@@ -230,7 +232,7 @@ def _add_reload(app: FastAPI, context: HttpContext) -> None:
         """Apply the file as a whole, or return all its errors."""
         outcome = await context.reload()
         if outcome.errors:
-            return JSONResponse({"mistakes": outcome.errors}, status_code=422)
+            return JSONResponse({"errors": outcome.errors}, status_code=422)
         return JSONResponse({"machines": dict(outcome.machines)})
 
 

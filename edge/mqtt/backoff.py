@@ -11,9 +11,9 @@ _SETTLED_SECONDS = 5.0
 class Backoff:
     """Waits of 0.25 s, doubling to 60 s, each shortened at random by up to half.
 
-    A connection resets them: fully if it lasted 5 s. A shorter one on which a message was acknowledged does so too, but
-    the more of those follow one another, the longer is the first wait after them. So one lost connection costs little
-    time, and a broker that acknowledges one message and closes, again and again, is not flooded with connects.
+    A connection that lasted 5 s resets them to 0.25 s. So does a shorter one on which a message was acknowledged; but
+    of several in a row, each resets them only to twice what the one before did. So one lost connection costs little
+    time, and a broker that closes after each message is not flooded with connects.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.mqtt.dialing import Dialer
 from edge.mqtt.protocol.reason_codes import NOT_AUTHORIZED
 from edge.mqtt.publisher import Publisher
-from edge.redaction import printable
+from edge.redaction import from_peer
 from edge.settings.loader import AuthMethod, Settings
 from edge.status import ConnectionStatus
 
@@ -118,7 +118,7 @@ class MqttClient:
             log.debug("a connection ended by an error of our own", exc_info=error)
             kind = type(error)
             name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-            return f"the connection failed: {name}: {printable(str(error))}"
+            return f"the connection failed: {name}: {from_peer(str(error))}"
         finally:
             # A session in which the broker breaks rules may be the reason: one with another client's subscriptions.
             self._clean_start = self._clean_start or connection.violated

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from edge.mqtt.protocol.codec import PROTOCOL_ERROR, PUBACK, Splitter, Violation
-from edge.mqtt.protocol.packet_reader import DISCONNECT, puback
+from edge.mqtt.protocol.packet_reader import DISCONNECT, check_beginning, kind_of, puback
 
 _PINGREQ = 0xC0
 _CLOSE_SECONDS = 1.0
@@ -42,7 +42,7 @@ class Transport(asyncio.Protocol):
     ) -> None:
         self.writable = True
         self.fault: Exception | None = None
-        self._wrote = self._closing = False
+        self._wrote = self._closing = self._begun = False
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
         self._on_pubacks, self._on_room = on_pubacks, on_room
@@ -95,6 +95,9 @@ class Transport(asyncio.Protocol):
         if self._closing:
             return
         try:
+            if not self._begun:
+                self._begun = True
+                check_beginning(data)
             alike = self._splitter.pubacks(data)
             if alike is not None:
                 packet_ids, code = alike
@@ -144,6 +147,8 @@ class Transport(asyncio.Protocol):
                     self._tolerate(1)
             else:
                 self._on_frame(frame)
+        if unfinished := self._splitter.unfinished:
+            kind_of(unfinished)  # the rest of a malformed packet may never arrive
 
     def _tolerate(self, strays: int) -> None:
         """Count answers to packets that we have not sent; raise Violation where they are many more than the others."""

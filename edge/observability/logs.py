@@ -1,20 +1,24 @@
 """Logging: one line an event on stderr, as text or JSON, in UTC, with every secret redacted.
 
 Redaction is done by the formatters, the last place that a text passes, so it covers every logger, level and traceback.
+While an event loop runs, a thread writes: a log that nothing reads must not stop the process (`written_aside`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import stat
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
 import orjson
 
+from edge.background_writer import BackgroundWriter
 from edge.redaction import clean, redact
 from edge.settings.types import LogFormat, LogLevel
 
@@ -80,12 +84,85 @@ def log_as_worker(number: int) -> None:
         handler.addFilter(mark)
 
 
+@contextlib.contextmanager
+def written_aside(last_seconds: float = 1.0) -> Iterator[None]:
+    """Have a thread write what is logged meanwhile, except to a file, which does not block.
+
+    last_seconds: how long to wait at the end until all is written.
+    """
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, _Handler)]
+    for handler in handlers:
+        handler.write_aside()
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.write_directly(last_seconds)
+
+
+def flush(seconds: float) -> None:
+    """Wait up to `seconds` until everything that was logged is written."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Handler):
+            handler.flush_aside(seconds)
+
+
+_MOST_WAITING_BYTES = 256 * 1024
+"""Of lines that nothing has read: about two thousand. The oldest are dropped for new ones, and counted in a line."""
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes records. Of one that cannot be written only the template is shown, as its arguments may be secret."""
 
+    _aside: BackgroundWriter | None = None
+
+    def write_aside(self) -> None:
+        """Have a thread write from now on, if the stream may block."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            descriptor = self.stream.fileno()
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                self._aside = BackgroundWriter(descriptor, _MOST_WAITING_BYTES, self._dropped_line)
+
+    def write_directly(self, last_seconds: float) -> None:
+        """Write as usual again, unless lines are still waiting after `last_seconds`: that would block."""
+        if self._aside is not None and self._aside.flush(last_seconds):
+            self._aside.close()
+            self._aside = None
+
+    def flush_aside(self, seconds: float) -> None:
+        """Wait up to `seconds` until the thread has written everything."""
+        if self._aside is not None:
+            self._aside.flush(seconds)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or have it written."""
+        if self._aside is None:
+            super().emit(record)
+            return
+        try:
+            self._write(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler of the standard library
+            self.handleError(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
         with contextlib.suppress(OSError, ValueError):
-            self.stream.write(redact(f"cannot write a record logger={record.name} template={record.msg!r}\n"))
+            self._write(redact(f"cannot write a record logger={record.name} template={record.msg!r}"))
+
+    def _write(self, line: str) -> None:
+        if self._aside is None:
+            self.stream.write(f"{line}\n")
+        else:
+            self._aside.offer(_encoded(line))
+
+    def _dropped_line(self, count: int) -> bytes:
+        text = "standard error was not read, so lines of the log were dropped lines=%d"
+        record = logging.LogRecord("app", logging.WARNING, __file__, 0, text, (count,), None)
+        self.filter(record)
+        return _encoded(self.format(record))
+
+
+def _encoded(line: str) -> bytes:
+    return f"{line}\n".encode(errors="backslashreplace")
 
 
 def _stamp(record: logging.LogRecord) -> str:

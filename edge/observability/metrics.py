@@ -144,7 +144,12 @@ def _of_oee(kinds: Sequence[KindOee]) -> Iterator[Metric]:
         values = [((each.kind,), getattr(each, name)) for each in kinds]
         yield _counters(f"edgemqttsim_{name}", text, ["kind"], values)
     stopped = [((each.kind, state), seconds) for each in kinds for state, seconds in each.stopped_seconds.items()]
-    yield _counters("edgemqttsim_stopped_seconds", "Machine time in each other state.", ["kind", "state"], stopped)
+    yield _counters(
+        "edgemqttsim_stopped_seconds",
+        "Machine time in states other than the producing one, by state.",
+        ["kind", "state"],
+        stopped,
+    )
     for name, text in _RATIOS.items():
         family = GaugeMetricFamily(f"edgemqttsim_{name}_ratio", text, labels=["kind"])
         for each in kinds:
@@ -172,9 +177,9 @@ _MACHINE_SECONDS = {
     "ideal_seconds": "The shortest time in which the work done is possible.",
 }
 _RATIOS = {
-    "availability": "Producing time of planned time, over the run (ISO 22400-2).",
-    "performance": "Ideal time of producing time, over the run (ISO 22400-2: effectiveness).",
-    "quality": "Good jobs of all finished, over the run (ISO 22400-2).",
+    "availability": "Producing time / planned time, over the run (ISO 22400-2).",
+    "performance": "Ideal time of the work done / producing time, over the run (ISO 22400-2: effectiveness).",
+    "quality": "Good jobs / finished jobs, over the run (ISO 22400-2).",
     "oee": "Availability x performance x quality, over the run (ISO 22400-2).",
 }
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import os
 import stat
 from collections.abc import Iterable
-from io import BufferedWriter, FileIO
+from io import BufferedWriter, FileIO, RawIOBase
 from itertools import filterfalse
 from pathlib import Path
 
 import orjson
 
+from edge.background_writer import BackgroundFile
 from edge.runtime.run_options import UsageError
 from edge.timestamps import rfc3339
 from messages import FactoryMessageGenerator
@@ -26,6 +28,10 @@ from plant.telemetry import (
     PlacedOrder,
     StateInterval,
 )
+
+_MOST_WAITING_BYTES = 8 * 2**20
+"""What a pipe's reader may leave unread: minutes of a plant in real time."""
+_READER_SECONDS = 2.0
 
 
 class GroundTruthLost(Exception):
@@ -83,7 +89,7 @@ class GroundTruthFile:
 
     def __init__(self, path: Path, start_ms: int, seed: int | str) -> None:
         self._path = path
-        self._file: BufferedWriter[FileIO] | None = _locked(path)
+        self._file: BufferedWriter[RawIOBase] | None = _locked(path)
         self._lost: asyncio.Future[str] | None = None
         self._why_lost: str | None = None
         self._run: dict[str, object] = {"type": "run", "start": rfc3339(start_ms), "seed": seed}
@@ -160,25 +166,27 @@ class GroundTruthFile:
     def _give_up(self, error: OSError) -> None:
         self._why_lost = f"cannot write --truth {self._path}: {error.strerror}"
         if self._file is not None:
-            self._file.raw.close()  # otherwise the buffer would be written again
+            with contextlib.suppress(OSError):
+                self._file.raw.close()  # otherwise the buffer would be written again
             self._file = None
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(self._why_lost)
 
 
-def _locked(path: Path) -> BufferedWriter[FileIO]:
+def _locked(path: Path) -> BufferedWriter[RawIOBase]:
     """Open a file for writing and lock it; a pipe has to have a reader."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
-    file = BufferedWriter(FileIO(descriptor, "w"))
     os.set_blocking(descriptor, True)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(descriptor)
         raise OSError(errno.EBUSY, "another run is writing to it", str(path)) from None
     except OSError:
         pass  # a file system without locks
-    return file
+    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    raw = FileIO(descriptor, "w") if regular else BackgroundFile(descriptor, _MOST_WAITING_BYTES, _READER_SECONDS)
+    return BufferedWriter(raw)
 
 
 _DESCRIBED = ("machine_id", "kind", "period_seconds", "ideal_cycle_seconds", "producing_state")

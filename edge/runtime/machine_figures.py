@@ -57,17 +57,19 @@ class MachineFigures:
                     return await read()
 
     async def _count(self) -> _Counts:
-        parts = [part async for part in in_turns(self._plant.counted())]
+        parts = [part async for part in in_turns(self._plant.count_in_groups())]
         states = sum((part.states for part in parts), Counter[tuple[str, str]]())
         return _Counts(states, sum_kinds([part.oee] for part in parts))
 
     async def _oee_of_machines(self, query: OeeQuery) -> OeeFigures:
         try:
-            still = self._plant.still(query.span, query.which)
+            snapshot = self._plant.oee_snapshot(query.span, query.which)
         except NoSuchMachine as error:
             raise BadQuery(str(error)) from None
         entries: list[MachineEntry] = []
-        with contextlib.closing(still.figures()) as chunks:
+        with contextlib.closing(snapshot.figures()) as chunks:
             async for chunk in in_turns(chunks):
                 entries += [machine_entry(place, machine) for place, machine in chunk]
-        return OeeFigures(self._plant.start, still.now_ms / 1000, entries, still.more, self._plant.machine_types())
+        return OeeFigures(
+            self._plant.start, snapshot.now_ms / 1000, entries, snapshot.more, self._plant.machine_types()
+        )

@@ -28,6 +28,7 @@ from plant.telemetry import Message
 log = logging.getLogger("app")
 
 _LOG_SECONDS = 30.0
+_POLL_SECONDS = 0.05
 _REFUSED = "the broker rejected a message on %s: %s"
 _DEFERRED = "the broker deferred a message on %s: %s"
 
@@ -122,6 +123,7 @@ class Output:
         show_first: bool,
     ) -> None:
         self._settings, self._plant, self._clock = settings, plant, clock
+        self._started_at = clock()
         self._topics = TopicRouter(plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         ledger = Ledger()
         self.log = DeliveryLog(self._topics, ledger, settings.queue_size, clock, show_first=show_first and not dry_run)
@@ -156,25 +158,46 @@ class Output:
         """Give messages the ids of a new run, because the plant began another one."""
         self._encoder.start_run(self._cloud_events())
 
-    async def shutdown(self, remaining: Sequence[Message], *, drain: bool, wait_for_broker: bool) -> None:
+    async def run(self) -> None:
+        """Deliver messages until `shutdown`."""
+        self._started_at = self._clock()
+        await self.sink.run()
+
+    async def shutdown(self, remaining: Sequence[Message], asked_to_end: asyncio.Event, *, drain: bool) -> None:
         """Queue the last messages, deliver them if `drain`, disconnect, and count the rest as dropped.
 
-        wait_for_broker: whether to drain also where no connection has ever been accepted.
+        A broker that has never accepted a connection is waited for until DRAIN_SECONDS after the start of the run, so
+        that it may start later than a short run; and not at all once the process is asked to end.
         """
         self.queue.take_over(remaining)
-        connection = self.sink.facts()
-        if drain and not wait_for_broker and connection.clients and not connection.connects:
-            log.warning("never connected, dropping the queued messages count=%d", self.ledger.pending)
-        elif drain:
-            await self._drain(self._settings.drain_seconds)
+        if drain:
+            await self._drain(self._settings.drain_seconds, asked_to_end)
         await self.sink.stop()
         self.sink.abandon("shutdown")
 
-    async def _drain(self, seconds: float) -> None:
+    async def _drain(self, seconds: float, asked_to_end: asyncio.Event) -> None:
+        def hopeless() -> bool:
+            late = self._clock() >= self._started_at + seconds
+            return self._never_connected and (late or asked_to_end.is_set())
+
         deadline = self._clock() + seconds
         # It ends early where the broker rejects the login permanently, which is reported at the end.
-        if not await self.sink.drain(seconds) and self._clock() >= deadline:
+        drain = asyncio.ensure_future(self.sink.drain(seconds))
+        while not drain.done() and not hopeless():
+            await asyncio.wait({drain}, timeout=_POLL_SECONDS)
+        if drain.done() and drain.result():
+            return
+        drain.cancel()
+        if hopeless():
+            log.warning("never connected, dropping the queued messages count=%d", self.ledger.pending)
+        elif self._clock() >= deadline:
             log.warning("drain timed out messages=%d seconds=%g", self.ledger.pending, seconds)
+
+    @property
+    def _never_connected(self) -> bool:
+        """Whether there is a broker to connect to, and it has never accepted a connection."""
+        connection = self.sink.facts()
+        return bool(connection.clients) and not connection.connects
 
     def _broker(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> Sink:
         events = self.log

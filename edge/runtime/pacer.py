@@ -29,7 +29,7 @@ class Plant(Protocol):
     def advance(self, now: float) -> Sequence[Message]:
         """Return everything due since the last call, up to and including `now`, in time order."""
 
-    def live(self, now: float) -> None:
+    def advance_silently(self, now: float) -> None:
         """Advance to `now` without emitting anything."""
 
     def next_due(self) -> float:
@@ -295,7 +295,7 @@ class Pacer:
         """Advance through a slice that is left out, and return nothing. A large plant takes long, and others wait."""
         self._reached = min(self._skip_to, self._reached + self._skip_seconds)
         began = self._clock()
-        self._plant.live(self._reached)
+        self._plant.advance_silently(self._reached)
         took_seconds = self._clock() - began
         if took_seconds > _LONG_SKIP_SECONDS:
             self._skip_seconds = max(self._skip_seconds / 2, _SHORTEST_SLICE_SECONDS)

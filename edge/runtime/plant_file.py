@@ -21,6 +21,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from edge.blocking import read_small, run_aside
+from plant.definition.document.errors import unreadable
 
 MOST_BYTES = 1_048_576
 """The most that a Kubernetes ConfigMap can contain, and so the most for a plant's YAML."""
@@ -132,7 +133,7 @@ class FileWatcher:
                 await on_change(change)
 
     async def poll(self) -> bytes | str | None:
-        """Return each change once, and None where there is none."""
+        """Return each change once: new content, or the rule that an unreadable file breaks; None without a change."""
         seen = await self._content_or_reason()
         mark = seen if isinstance(seen, str) else digest(seen)
         before, self._last_seen = self._last_seen, mark
@@ -145,7 +146,7 @@ class FileWatcher:
         try:
             return await self._read()
         except OSError as error:
-            return error.strerror or str(error)
+            return unreadable(error)
 
 
 def digest(content: bytes) -> bytes:

@@ -16,12 +16,17 @@ from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_star
 from edge.settings.loader import Settings
 from edge.status import ReloadOutcome, ReloadStatus
 from plant.config_changes import describe_changes
+from plant.definition.document.errors import WHOLE_FILE, unreadable
 from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load_content
 from plant.telemetry import Message
 
 log = logging.getLogger("reload")
 
 _LONGEST_SHOWN = 200
+
+
+class NotApplied(Exception):
+    """A valid configuration cannot be applied now; the text says why."""
 
 
 class LoadedPlant(NamedTuple):
@@ -37,6 +42,7 @@ class Reloader:
 
     load: returns the configuration of a file's content; raises PlantConfigError with all its errors.
     apply: applies a configuration; if it raises, nothing has changed.  wall_clock: Unix seconds.
+    on_accepted: called once a configuration has been applied.
     """
 
     def __init__(
@@ -46,7 +52,9 @@ class Reloader:
         apply: Callable[[PlantConfig], Awaitable[None]],
         wall_clock: Callable[[], float],
         current: LoadedPlant,
+        on_accepted: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_accepted = on_accepted
         self._path, self._load, self._apply, self._wall_clock = path, load, apply, wall_clock
         self._current, self._file = current, PlantFile(path)
         self._accepted = self._rejected = 0
@@ -78,18 +86,19 @@ class Reloader:
             try:
                 content = await self._file.read()
             except OSError as error:
-                return self._reject(None, (_unreadable(self._path, error),), cause)
+                return self._reject(None, (str(_error(self._path, unreadable(error))),), cause)
             return await self._load_and_apply(content, cause)
 
     async def _on_change(self, change: bytes | str) -> None:
-        """Apply new content; a text is the reason why the file cannot be read."""
+        """Apply new content; a text is the rule that a file breaks which cannot be read."""
         async with self._one_at_a_time:
             if isinstance(change, str):
-                self._reject(None, (str(_error(self._path, f"cannot be read: {change}")),), "changed")
+                self._reject(None, (str(_error(self._path, change)),), "changed")
             elif digest(change) == self._current.digest:
-                log.info("file matches the running configuration again path=%s", self._path)
+                if self._last_rejected is not None:  # otherwise it has been loaded for another cause
+                    log.info("file matches the running configuration again path=%s", self._path)
                 self._last_rejected = None
-            else:
+            elif self._last_rejected is None or digest(change) != self._last_rejected[0]:
                 await self._load_and_apply(change, "changed")
 
     async def _load_and_apply(self, content: bytes, cause: str) -> ReloadOutcome:
@@ -98,6 +107,9 @@ class Reloader:
                 config = await run_aside(partial(self._load, content))
                 changes = describe_changes(self._current.config, config)
                 await self._apply(config)
+        except NotApplied as error:
+            # No digest: another attempt with the same content may succeed.
+            return self._reject(None, (str(_error(self._path, f"cannot be applied now: {error}")),), cause)
         except PlantConfigError as error:
             if error.__cause__ is not None:
                 log.debug("configuration rejected because of an exception path=%s", self._path, exc_info=error)
@@ -113,6 +125,7 @@ class Reloader:
         each, total = ", ".join(f"{count} {kind}" for kind, count in machines.items()), sum(machines.values())
         text = "reloaded configuration path=%s cause=%s machines=%d (%s), %s"
         log.info(text, self._path, cause, total, each, changes)
+        self._on_accepted()
         return ReloadOutcome(machines=machines)
 
     def _reject(self, content: bytes | None, errors: tuple[str, ...], cause: str) -> ReloadOutcome:
@@ -134,7 +147,7 @@ def as_config_errors(path: Path) -> Iterator[None]:
     """Turn every exception raised inside into a PlantConfigError about the file, in one line."""
     try:
         yield
-    except PlantConfigError:
+    except (PlantConfigError, NotApplied):
         raise
     except Exception as error:
         lines = str(error).splitlines() or [""]
@@ -143,11 +156,7 @@ def as_config_errors(path: Path) -> Iterator[None]:
 
 
 def _error(path: Path, rule: str) -> ConfigError:
-    return ConfigError(str(path), None, "(top level)", rule)
-
-
-def _unreadable(path: Path, error: OSError) -> str:
-    return str(_error(path, f"cannot be read: {error.strerror or error}"))
+    return ConfigError(str(path), None, WHOLE_FILE, rule)
 
 
 def load_at_start(path: Path, load: Callable[[bytes, Path], PlantConfig]) -> LoadedPlant:
@@ -155,9 +164,8 @@ def load_at_start(path: Path, load: Callable[[bytes, Path], PlantConfig]) -> Loa
     path = path.absolute()
     try:
         file = read_at_start(path)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror or error if isinstance(error, OSError) else error
-        raise PlantConfigError([_error(path, f"cannot be read: {reason}")]) from error
+    except (OSError, ValueError) as error:
+        raise PlantConfigError([_error(path, unreadable(error))]) from error
     return LoadedPlant(load(file.content, path), digest(file.content), file.followed)
 
 
@@ -181,7 +189,8 @@ class PlantLoader:
         orders_per_hour: float | None = None,
     ) -> None:
         self._settings, self._template, self._orders_per_hour = settings, template, orders_per_hour
-        self._replaced: Mapping[str, float] | None = None
+        self._replaced: Mapping[str, float] = {}
+        self._replaced_before: Mapping[str, float] = {}
 
     def __call__(self, path: Path) -> PlantConfig:
         """Return the plant of a file, read once; raises PlantConfigError with every error."""
@@ -193,17 +202,15 @@ class PlantLoader:
         with as_config_errors(path):
             if errors := [*self._topic_errors(config, path)]:
                 raise PlantConfigError(errors)
-            return self._with_demo_rates(config, path) if self._orders_per_hour else config
+            if not self._orders_per_hour:
+                return config
+            config, self._replaced = with_orders_per_hour(config, self._orders_per_hour)
+            return config
 
-    def _with_demo_rates(self, config: PlantConfig, path: Path) -> PlantConfig:
-        """Return the plant with the demo's rates where its YAML has the default ones; log this when it changes."""
-        faster, replaced = with_orders_per_hour(config, self._orders_per_hour or 0.0)
-        if replaced != self._replaced:
-            rates = "".join(f" {name}={rate:g}" for name, rate in replaced.items())
-            which = "the demo's rates, until those of the file are edited" if rates else "the rates of the file"
-            log.info("orders: using %s path=%s%s", which, path, rates)
-        self._replaced = replaced
-        return faster
+    def changed_demo_rates(self) -> Mapping[str, float] | None:
+        """Return the rates of a demo that replace those of the file, or None if they are those of the last call."""
+        before, self._replaced_before = self._replaced_before, self._replaced
+        return None if self._replaced == before else self._replaced
 
     def _topic_errors(self, config: PlantConfig, path: Path) -> Iterator[ConfigError]:
         """Yield an error for each topic that is invalid once the prefix and a machine are filled in."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from edge.observability.logs import written_aside
 from edge.observability.metrics import make_registry
 from edge.observability.statistics import Statistics
 from edge.runtime.reload import Reloader
@@ -80,6 +81,10 @@ class Service:
 
         Raises PortError if the HTTP port cannot be opened.
         """
+        with written_aside():
+            return await self._run()
+
+    async def _run(self) -> int:
         settings, tasks = self._settings, self._tasks
         log.info("plant: %s, seed %s", self._backend.describe(), self._backend.seed)
         tasks.catch_signals(on_hangup=lambda: self._reloader.request("SIGHUP"))

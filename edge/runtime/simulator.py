@@ -79,6 +79,7 @@ class Simulator:
         self._truth = GroundTruth(Path(options.truth), self._plant, plant_file) if options.truth else None
         self._truth_error: GroundTruthLost | None = None
         self._trial: ConfigTrial | None = None
+        self._asked_to_end = asyncio.Event()
         self._figures = MachineFigures(self._plant)
 
     # status
@@ -104,6 +105,10 @@ class Simulator:
     def turn_age_seconds(self) -> float:
         """Return the time since the run loop last turned."""
         return time.monotonic() - self._clock.read_at
+
+    def why_stuck(self) -> str | None:
+        """Return None: it has no other part than its run loop."""
+        return None
 
     def snapshot(self) -> Snapshot:
         """Return the plant's counts, with its machines as of the last `refresh`."""
@@ -134,10 +139,11 @@ class Simulator:
 
     def start(self, tasks: TaskSupervisor) -> None:
         """Start to emit and publish messages."""
+        self._asked_to_end = tasks.asked_to_end
         if self._truth is not None:
             self._truth.begin()
             tasks.start("truth", self._truth.run())
-        tasks.start("delivery", self._output.sink.run())
+        tasks.start("delivery", self._output.run())
         tasks.start("plant", self._run_plant(tasks))
 
     def before_statistics(self) -> None:
@@ -147,12 +153,8 @@ class Simulator:
     async def shutdown(self, failure: Exception | None) -> None:
         """Stop emitting, drain the queue, disconnect, and complete the ground truth."""
         self._pacer.stop()
-        await self._output.shutdown(
-            self._pacer.pending,
-            drain=failure is None or isinstance(failure, GroundTruthLost),
-            # A run that is ended early does not wait for a broker that was never there.
-            wait_for_broker=failure is not None or self._pacer.finished,
-        )
+        drain = failure is None or isinstance(failure, GroundTruthLost)
+        await self._output.shutdown(self._pacer.pending, self._asked_to_end, drain=drain)
         if self._truth is not None:
             self._truth_error = self._truth.close()
 
@@ -173,7 +175,7 @@ class Simulator:
 
     async def _run_plant(self, tasks: TaskSupervisor) -> None:
         await self._pacer.run()
-        tasks.end()
+        tasks.complete()
 
     # reload
 

@@ -12,6 +12,8 @@ from threading import Thread, Timer
 from types import FrameType
 from typing import Any
 
+from edge.observability.logs import flush
+
 log = logging.getLogger("app")
 
 FORCED = 1
@@ -40,11 +42,12 @@ class TaskSupervisor:
     """Runs tasks side by side. If one of them fails, all end: there is no half-working process.
 
     patience_seconds: how long it may take from a signal to `close`; then the process ends, whatever blocks it.
+    asked_to_end: set by `end`, which a signal calls: the process is to end, whether its work is complete or not.
     """
 
     def __init__(self, patience_seconds: float = 60.0) -> None:
         self._patience_seconds = patience_seconds
-        self._ended = asyncio.Event()
+        self._ended, self.asked_to_end = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._signalled_at: float | None = None
         self._last_resort: Timer | None = None
@@ -55,11 +58,16 @@ class TaskSupervisor:
         self._tasks.append(asyncio.create_task(work, name=name))
 
     def end(self) -> None:
-        """Let `until_ended` return."""
+        """Let `until_ended` return, and what follows it not wait for what may never come."""
+        self.asked_to_end.set()
+        self._ended.set()
+
+    def complete(self) -> None:
+        """Let `until_ended` return, because the work is complete."""
         self._ended.set()
 
     async def until_ended(self) -> Exception | None:
-        """Wait for `end` or for the failure of a task; return the failure."""
+        """Wait for `end`, `complete` or the failure of a task; return the failure."""
         ended = asyncio.create_task(self._ended.wait(), name="ended")
         await asyncio.wait([*self._tasks, ended], return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
@@ -116,7 +124,12 @@ class TaskSupervisor:
 
 def exit_at_once(why: str) -> None:
     """Exit the process, and log why if that is possible soon: a log that nothing reads may block for ever."""
-    line = Thread(target=log.warning, args=("%s", why), daemon=True)
+    line = Thread(target=_log_last, args=(why,), daemon=True)
     line.start()
     line.join(_LAST_LINE_SECONDS)
     os._exit(FORCED)
+
+
+def _log_last(why: str) -> None:
+    log.warning("%s", why)
+    flush(_LAST_LINE_SECONDS)

@@ -12,7 +12,7 @@ import argparse
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -100,11 +100,14 @@ def variables(name: str) -> tuple[str, ...]:
     return (name.upper(), *_option(name).aliases)
 
 
+def options_of(*groups: str) -> frozenset[str]:
+    """Return the options of some groups."""
+    return frozenset(name for name in Settings.model_fields if _option(name).group in groups)
+
+
 def variables_of(*groups: str) -> frozenset[str]:
     """Return the variables of all options of some groups."""
-    return frozenset(
-        variable for name in Settings.model_fields if _option(name).group in groups for variable in variables(name)
-    )
+    return frozenset(variable for name in options_of(*groups) for variable in variables(name))
 
 
 def warnings_about(environ: Mapping[str, str]) -> list[str]:
@@ -140,8 +143,13 @@ def describe(settings: Settings) -> str:
     return "options: " + (" ".join(changed) or "all at their defaults")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for each option to the parser; unset ones parse to None, and `load` validates the values."""
+def add_flags(parser: argparse.ArgumentParser, shown: Collection[str] | None = None) -> None:
+    """Add a flag for each option to the parser; unset ones parse to None, and `load` validates the values.
+
+    shown: the options in the command's `--help`, None for all. It accepts the others too, so that the flags of a `run`
+    can be used as they are.
+    """
+    shown = Settings.model_fields.keys() if shown is None else shown
     # The full list would be thirty lines between the command and its error.
     parser.usage = parser.usage or "%(prog)s [FLAG ...]"
     for group, names in _groups():
@@ -151,11 +159,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             # No `type=`: argparse stops at the first invalid value, and `load` reports all of them.
             boolean = _plain_type(name) is bool
             arguments.add_argument(
-                *_SHORT.get(name, ()),
+                *_ALSO.get(name, ()),
                 _flag(name),
                 dest=name,
                 default=None,
-                help=text.replace("%", "%%"),
+                help=text.replace("%", "%%") if name in shown else argparse.SUPPRESS,
                 **({"action": argparse.BooleanOptionalAction} if boolean else {"metavar": _metavar(name)}),
             )
 
@@ -179,8 +187,8 @@ def _markdown_row(name: str) -> str:
 
 
 _LONGEST_SHOWN = 200
-_SHORT = {"mqtt_port": ("-p",), "mqtt_username": ("-u",)}
-"""Short flags, as mosquitto's clients have them."""
+_ALSO = {"mqtt_port": ("-p",), "mqtt_username": ("-u",), "message_config_path": ("--file",)}
+"""Short flags, as mosquitto's clients have them, and the name that `check` and `export` have for the plant's file."""
 
 # Kubernetes sets these in every pod for a service whose name begins like that.
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")

@@ -12,12 +12,14 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
+from edge.observability.logs import written_aside
 from edge.runtime.reload import as_config_errors
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
 from edge.workers.channel import receive
-from edge.workers.supervisor import Worker, WorkerSupervisor, fork
+from edge.workers.process import Worker, fork
+from edge.workers.supervisor import WorkerSupervisor
 from edge.workers.worker import run_worker
 from messages import FactoryMessageGenerator, report_source
 from plant.definition.plant_config import EVENTS, PlantConfig, PlantConfigError
@@ -71,7 +73,8 @@ def _wait_until_built(workers: Sequence[Worker]) -> None:
 
 def _run_part(options: RunOptions, part: Settings, config: PlantConfig, is_first: bool, end: socket.socket) -> int:
     async def run() -> int:
-        return await run_worker(end, partial(Simulator, options, part, config, is_first=is_first))
+        with written_aside():
+            return await run_worker(end, partial(Simulator, options, part, config, is_first=is_first))
 
     return asyncio.run(run())
 

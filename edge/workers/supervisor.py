@@ -1,30 +1,25 @@
-"""The supervisor of workers: it forks and commands them, and sums up their reports, as if they were one process.
+"""The supervisor of workers: it commands them, and sums up their reports, as if they were one process.
 
-A fork shares what was read, checked and imported. The workers ignore signals: a terminal and some supervisors signal
-whole groups of processes, and a worker would then be ended twice. They get commands from this process only, over a
-channel, whose end also shows them that this process is gone.
+They get commands from this process only, over a channel, whose end also shows them that this process is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from edge.delivery.queue import Ledger
 from edge.http.oee_answer import merged
 from edge.lateness import Lateness
-from edge.observability.logs import log_as_worker
 from edge.oee_sums import sum_kinds
+from edge.runtime.reload import NotApplied
 from edge.runtime.tasks import FORCED, TaskSupervisor
-from edge.status import BadQuery, ClockStatus, ConnectionStatus, MachineEntry, OeeFigures, OeeQuery
+from edge.status import ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from edge.workers.aggregation import (
     DeliveryReport,
     PlantReport,
@@ -33,7 +28,7 @@ from edge.workers.aggregation import (
     sum_ledgers,
     sum_snapshots,
 )
-from edge.workers.channel import Channel
+from edge.workers.process import Worker, ending_of, wait_for_exit
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import KindOee, Snapshot
 
@@ -41,116 +36,14 @@ log = logging.getLogger("app")
 
 _ANSWER_SECONDS = 2.0
 _OEE_SECONDS = 60.0
-_TRIAL_SECONDS = 10.0
+_PING_SECONDS, _TRIAL_SECONDS = 3.0, 10.0
+_SILENT_SECONDS = 10.0
+"""A worker reports each second; one that has not for so long hangs."""
 _SHUTDOWN_SECONDS = 5.0
 
 
 class WorkerDied(Exception):
     """A worker has ended without being told to; the text says which, and how."""
-
-
-class NotApplied(Exception):
-    """The workers keep their configuration; the text says which of them cannot apply another one, and why."""
-
-
-@dataclass(slots=True, eq=False)
-class Worker:
-    """A worker as its supervisor sees it.
-
-    number: counted from 1.  received_at: when its last message came.  exit_code: of its process, negative for a signal.
-    early: commands to send once there is a channel.  asked: the number of questions.  waiting: those without an answer
-    yet, by number.  entries: the part of an OEE answer that has arrived.
-    """
-
-    number: int
-    pid: int
-    end: socket.socket
-    received_at: float
-    channel: Channel | None = None
-    delivery: DeliveryReport | None = None
-    plant: PlantReport | None = None
-    done: bool = False
-    exit_code: int | None = None
-    early: list[tuple[str, object]] = field(default_factory=list)
-    asked: int = 0
-    waiting: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
-    entries: list[MachineEntry] = field(default_factory=list)
-
-    async def messages(self) -> AsyncIterator[tuple[str, Any]]:
-        """Yield all its messages, until it is gone."""
-        self.channel = await Channel.over(self.end)
-        for name, value in self.early:
-            self.channel.send(name, value)
-        async for message in self.channel.messages():
-            yield message
-
-    def command(self, name: str, value: object = None) -> None:
-        """Send a command, unless its process has ended."""
-        if self.channel is None:
-            self.early.append((name, value))
-        elif self.exit_code is None:
-            self.channel.send(name, value)
-
-    async def ask(self, question: str, value: object = None) -> Any:
-        """Return its answer, however long it takes; raises TimeoutError where its process has ended."""
-        if self.exit_code is not None:
-            raise TimeoutError
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.asked += 1
-        self.waiting[self.asked] = answer
-        self.command(question, (self.asked, value))
-        return await answer
-
-    async def oee(self, query: OeeQuery) -> OeeFigures:
-        """Return the OEE figures of its machines; raises TimeoutError or BadQuery."""
-        answer = await self.ask("oee", query)
-        if isinstance(answer, BadQuery):
-            raise answer
-        return answer  # type: ignore[no-any-return]
-
-    def on_answer(self, name: str, value: Any) -> None:
-        """Process an answer, or a part of one, which nothing may be waiting for any more."""
-        if name == "entries":
-            self.entries += value
-            return
-        number, content = value
-        if isinstance(content, OeeFigures):
-            content, self.entries = content._replace(entries=self.entries), []
-        if not (answer := self.waiting.pop(number)).done():
-            answer.set_result(content)
-
-
-def fork(works: Sequence[Callable[[socket.socket], int]], clock: Callable[[], float]) -> list[Worker]:
-    """Start a process for each callable, which is given its end of a channel and returns its exit code.
-
-    To be called while there is neither an event loop nor a second thread.  clock: seconds, monotonic.
-    """
-    gc.freeze()  # what the collector leaves alone stays shared
-    workers: list[Worker] = []
-    for number, work in enumerate(works, 1):
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if not pid:
-            log_as_worker(number)
-            _run_worker(work, theirs, [ours, *(worker.end for worker in workers)])
-        theirs.close()
-        workers.append(Worker(number, pid, ours, received_at=clock()))
-    return workers
-
-
-def _run_worker(work: Callable[[socket.socket], int], end: socket.socket, others: Sequence[socket.socket]) -> NoReturn:
-    """Run in the forked process. Other ends are closed: an open one would hide the end of the supervisor."""
-    exit_code = FORCED
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        for other in others:
-            other.close()
-        exit_code = work(end)
-    except Exception:
-        log.exception("worker failed")
-    finally:
-        os._exit(exit_code)
 
 
 class WorkerSupervisor:
@@ -183,6 +76,14 @@ class WorkerSupervisor:
         """Return how long ago the slowest run loop turned; one of a silent worker counts as stopped."""
         now = self._clock()
         return max((now - worker.received_at + _turn_age(worker) for worker in self._working()), default=0.0)
+
+    def why_stuck(self) -> str | None:
+        """Return which worker has been silent for too long, and for how long."""
+        now = self._clock()
+        silent = (worker for worker in self._working() if now - worker.received_at > _SILENT_SECONDS)
+        return next(
+            (f"{self._name(each)} has not reported for {now - each.received_at:.1f} s" for each in silent), None
+        )
 
     def snapshot(self) -> Snapshot:
         """Return the counts of all parts."""
@@ -219,6 +120,7 @@ class WorkerSupervisor:
     def start(self, tasks: TaskSupervisor) -> None:
         """Have them begin; end `tasks` when all are done, and fail when one has ended."""
         for worker in self._workers:
+            worker.received_at = self._clock()
             worker.command("start")
             tasks.start(f"worker {worker.number}", self._follow(worker, tasks))
 
@@ -234,28 +136,38 @@ class WorkerSupervisor:
         if not await self._all_ended(self._drain_seconds + _SHUTDOWN_SECONDS):
             for worker in (worker for worker in self._workers if worker.exit_code is None):
                 log.error("%s does not end, killing it", self._name(worker))
+                worker.killed = True
                 os.kill(worker.pid, signal.SIGKILL)
             await self._all_ended(_SHUTDOWN_SECONDS)
         self._sum_up()
 
     def exit_code(self, failure: Exception | None) -> int:
         """Return the worst of all exit codes."""
-        if failure is not None:
-            log.error("shut down: %s", failure, exc_info=None if isinstance(failure, WorkerDied) else failure)
+        if failure is not None and not isinstance(failure, WorkerDied):  # which was logged when it happened
+            log.error("shut down: %s", failure, exc_info=failure)
         codes = (worker.exit_code for worker in self._workers)
         return max(*(FORCED if code is None or code < 0 else code for code in codes), FORCED if failure else 0)
 
     # reload
 
     async def apply(self, config: PlantConfig) -> None:
-        """Have all of them follow another configuration, or none: NotApplied where one cannot, or does not answer."""
-        answers = {worker: asyncio.ensure_future(worker.ask("try", config)) for worker in self._workers}
-        await asyncio.wait(answers.values(), timeout=_TRIAL_SECONDS)
-        why_not = next(filter(None, (self._why_not(worker, answer) for worker, answer in answers.items())), None)
+        """Have all of them follow another configuration, or none: NotApplied where one cannot, or does not answer.
+
+        They are asked first whether they answer at all, because those that try it emit nothing until all have.
+        """
+        if why_not := await self._ask_all("ping", None, _PING_SECONDS):
+            raise NotApplied(why_not)
+        why_not = await self._ask_all("try", config, _TRIAL_SECONDS)
         for worker in self._workers:
             worker.command("take back" if why_not else "keep")
         if why_not:
             raise NotApplied(why_not)
+
+    async def _ask_all(self, question: str, value: object, seconds: float) -> str | None:
+        """Ask all of them; return which has an objection, or does not answer within `seconds`, or None."""
+        answers = {worker: asyncio.ensure_future(worker.ask(question, value)) for worker in self._workers}
+        await asyncio.wait(answers.values(), timeout=seconds)
+        return next(filter(None, (self._why_not(worker, answer) for worker, answer in answers.items())), None)
 
     def _why_not(self, worker: Worker, answer: asyncio.Future[Any]) -> str | None:
         """Return why a worker cannot follow the configuration that it was to try, or None."""
@@ -271,11 +183,15 @@ class WorkerSupervisor:
             self._on_message(worker, name, value)
             if all(each.done for each in self._workers):
                 tasks.end()
-        worker.exit_code = await _wait_for_exit(worker.pid)
+        worker.exit_code = await wait_for_exit(worker.pid)
+        if not worker.done and worker.delivery:
+            worker.delivery.ledger.abandon("worker")
+        ended = f"{self._name(worker)} {ending_of(worker.exit_code)}"
         if not self._ending:
-            raise WorkerDied(
-                f"{self._name(worker)} {_ending_of(worker.exit_code)}, and the plant is incomplete without it"
-            )
+            log.error("%s, and the plant is incomplete without it", ended)
+            raise WorkerDied(ended)
+        if worker.exit_code < 0 and not worker.killed:
+            log.error("%s", ended)
 
     def _on_message(self, worker: Worker, name: str, value: Any) -> None:
         worker.received_at = self._clock()
@@ -323,16 +239,3 @@ def _connection(worker: Worker) -> ConnectionStatus:
 
 def _turn_age(worker: Worker) -> float:
     return worker.delivery.turn_age_seconds if worker.delivery else 0.0
-
-
-async def _wait_for_exit(pid: int) -> int:
-    """Wait for a process that is ending; return its exit code, or minus the number of the signal that killed it."""
-    while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):  # noqa: ASYNC110, ASYNC222 - soon over, and does not block
-        await asyncio.sleep(0.01)
-    return os.waitstatus_to_exitcode(ended[1])
-
-
-def _ending_of(exit_code: int) -> str:
-    return (
-        f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"has ended with exit code {exit_code}"
-    )

@@ -64,6 +64,7 @@ class Worker:
         self._asked: asyncio.Queue[tuple[str, tuple[int, Any]]] = asyncio.Queue()
         self._commands: dict[str, Callable[[Any], Awaitable[None]]] = {
             "end": self._end,
+            "ping": self._ping,
             "try": self._try_out,
             "keep": self._keep,
             "take back": self._take_back,
@@ -112,6 +113,10 @@ class Worker:
     async def _end(self, _: None) -> None:
         self._told_to_end.set()
         self._tasks.end()
+
+    async def _ping(self, asked: tuple[int, None]) -> None:
+        """Answer at once, before other questions."""
+        self._channel.send("answer", (asked[0], None))
 
     async def _try_out(self, asked: tuple[int, PlantConfig]) -> None:
         """Answer at once, before other questions, why the configuration cannot be applied, or None."""

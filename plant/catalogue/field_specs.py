@@ -13,11 +13,11 @@ from string import Formatter
 from typing import Final
 
 from plant.catalogue.message_kinds import FieldSpec, literal_pattern
+from plant.catalogue.signal_fields import signal_field
 from plant.catalogue.type_context import MachineTypeContext
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch
-from plant.definition.signals.bounds import last_decimal_range, widest_bounds
 from plant.orders import MOST_ITEMS
 
 __all__ = [
@@ -63,6 +63,8 @@ def field_of(field: Field, context: MachineTypeContext) -> FieldSpec:
     meaning = field.source.meaning.format(product=product, producing=machine_type.producing_state)
     if field.source is FieldSource.CONSTANT:
         return replace(_constant(field), role=field.source)
+    if field.source is FieldSource.TIMESTAMP:
+        return replace(TIMESTAMPS[field.detail], name=field.name, role=field.source)
     if field.source is FieldSource.PROPERTY:
         return replace(_property_field(field, context), role=field.source)
     if field.source is FieldSource.SIGNAL:
@@ -229,31 +231,6 @@ def _progress(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpe
     return FieldSpec(name, "number", meaning, minimum=0, maximum=1)
 
 
-def signal_field(key: str, name: str, machine_type: MachineType) -> FieldSpec:
-    """Return the specification of a signal in messages. key: of the message."""
-    spec = machine_type.signals[name]
-    description = spec.description or f"{name.replace('_', ' ').capitalize()}."
-    if spec.choice is not None:
-        return _text(key, description, tuple(sorted(text for text, weight in spec.choice.items() if weight)))
-    low, high = _signal_range(name, machine_type)
-    json_type = "number" if spec.places else "integer"
-    return FieldSpec(key, json_type, description, unit=spec.unit, minimum=low, maximum=high)
-
-
-def _signal_range(name: str, machine_type: MachineType) -> tuple[float | None, float | None]:
-    """Return the least and greatest number of a signal in messages; None where only its digits limit it."""
-    variants = [each.signals for each in (machine_type, *machine_type.overrides.values())]
-    spec = machine_type.signals[name]
-    if spec.counter is not None:
-        return 0, None
-    if spec.integral_of is not None:
-        rate = widest_bounds(each[spec.integral_of] for each in variants)
-        return (0 if rate.low >= 0 else None), None
-    low, high = last_decimal_range(widest_bounds(each[name] for each in variants), spec.places)
-    unit = 10**spec.places
-    return (low / unit, high / unit) if spec.places else (low, high)
-
-
 def _property_field(field: Field, context: MachineTypeContext) -> FieldSpec:
     """Return the specification of a property with placeholders; its values, if there are few."""
     machines = range(1, min(context.count, _MOST_LISTED) + 1)
@@ -274,5 +251,6 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.CURRENT_ID: _current_id,
     FieldSource.PROGRESS: _progress,
     FieldSource.SEQUENCE: _sequence,
+    FieldSource.MACHINE_SEQUENCE: _sequence,
 }
 """How to describe the values of each source; a test checks that none is missing."""

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import copy
 from array import array
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
-from plant.definition.machine_types.machine_type import MessageClass
-from plant.fleets.class_layout import ClassLayout, SequencePart, SignalPart
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
+from plant.definition.plant_config import PlantConfig
+from plant.fleets.class_layout import ClassLayout, MachineSequencePart, SequencePart, SignalPart, TimestampPart
 from plant.fleets.phase_ring import PhaseRing
-from plant.machines.machine import Machine
+from plant.fleets.reporting import FOR_CHANGE, REGULAR, DueMessage
+from plant.machines.jobs import milliseconds
+from plant.machines.machine import Machine, phase
+from plant.machines.machine_type_runtime import traced_fields
 from plant.machines.message_layout import MessageLayout
 from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.telemetry import Message, class_source
+
+_FIRST_REPORTS_MS: Final = 1000
+"""The time within which new machines report their state, where changes are reported."""
 
 
 class ClassEmitter:
@@ -22,14 +29,14 @@ class ClassEmitter:
     number: its place among the classes of its type.  period_ms: of the regular messages; infinite without them.
     ring: of the regular messages, if there are any.
     sources, stations: of each machine's messages, by slot.
-    counts: messages so far, by slot, also of machines that are gone.
+    counts: messages so far, by slot.  machine_counts: the same over several classes together.
     ring_slots: of the machines in the ring.  steady_texts: by slot, the texts of machines to which nothing happens.
     signals: the place of each of its signals among all that are shown, in the order of the message.
     """
 
     __slots__ = (
-        "counts", "kind", "layout", "message_class", "number", "period_ms", "prefix", "ring", "ring_slots", "signals",
-        "sources", "stations", "steady_texts",
+        "counts", "kind", "layout", "machine_counts", "message_class", "number", "period_ms", "prefix", "ring",
+        "ring_slots", "signals", "sources", "stations", "steady_texts",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +47,7 @@ class ClassEmitter:
         period_ms: float,
         shown_signals: Sequence[str],
         machines: Sequence[Machine],
+        machine_counts: array[int],
     ) -> None:
         self.number, self.message_class, self.layout = number, message_class, layout
         self.kind, self.period_ms = message_class.kind, period_ms
@@ -48,13 +56,25 @@ class ClassEmitter:
         self.sources = [class_source(machine.id, message_class.name) for machine in machines]
         self.stations = [machine.station for machine in machines]
         self.counts = array("q", bytes(8 * len(machines)))
+        self.machine_counts = machine_counts
         self.ring: PhaseRing | None = None
         self.ring_slots = array("q")
         self.steady_texts: list[tuple[bytes, ...]] = [()] * len(machines)
 
     def keep_counts(self, counts: Sequence[int]) -> None:
-        """Continue counts of the same class from before a reload; a machine that is added again continues its own."""
+        """Continue the counts of the first machines in the same class from before a reload."""
         self.counts[: len(counts)] = array("q", counts)
+
+    def first_reports(self, machines: Sequence[Machine], now_ms: int) -> Iterator[DueMessage]:
+        """Yield a message for each new machine, soon after now, from a class that reports changes of the state."""
+        for machine in machines:
+            offset_ms = 1 + int(phase(machine.stream) * _FIRST_REPORTS_MS)
+            yield DueMessage(now_ms + offset_ms, machine.number, self.number, FOR_CHANGE, machine)
+
+    def due_places(self, until_ms: int) -> Iterator[DuePlaces]:
+        """Remove and yield what is due up to a time."""
+        for began_ms, first, last in self.ring.pop_places(until_ms) if self.ring else ():
+            yield DuePlaces(self, began_ms, first, last)
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:
         """Return the emitter of some of the machines, which shares everything else."""
@@ -72,10 +92,14 @@ class ClassEmitter:
     ) -> Message:
         """Return the next message of a machine. signal_texts: of all signals that are shown."""
         self.counts[slot] = count = self.counts[slot] + 1
-        payload = self.prefix(time_ms) + self._body(machine_texts, signal_texts, count)
+        payload = self.prefix(time_ms) + self._body(slot, time_ms, machine_texts, signal_texts, count)
         return form(self.kind, self.sources[slot], self.stations[slot], time_ms, count, payload)
 
-    def _body(self, machine_texts: Sequence[bytes], signal_texts: Sequence[bytes], count: int) -> bytes:
+    def _body(
+        self, slot: int, time_ms: int, machine_texts: Sequence[bytes], signal_texts: Sequence[bytes], count: int
+    ) -> bytes:
+        if self.layout.counts_machine:
+            self.machine_counts[slot] += 1
         texts, numbers = iter(machine_texts), iter(self.signals)
         parts: list[bytes] = []
         for part in self.layout.parts:
@@ -85,6 +109,10 @@ class ClassEmitter:
                 parts += part.head, signal_texts[next(numbers)]
             elif isinstance(part, SequencePart):
                 parts.append(b"%b%d" % (part.head, count))
+            elif isinstance(part, MachineSequencePart):
+                parts.append(b"%b%d" % (part.head, self.machine_counts[slot]))
+            elif isinstance(part, TimestampPart):
+                parts.append(part.timestamp(time_ms))
             else:
                 parts.append(part)
         return b"".join(parts)
@@ -97,3 +125,24 @@ class DuePlaces(NamedTuple):
     began_ms: int
     first: int
     last: int
+
+    def messages(self) -> Iterator[DueMessage]:
+        """Yield what is due, in the order of the ring."""
+        ring, number = self.emitter.ring, self.emitter.number
+        if ring is None:
+            return
+        for place in range(self.first, self.last):
+            machine = ring.machines[place]
+            yield DueMessage(self.began_ms + ring.offsets[place], machine.number, number, REGULAR, machine)
+
+
+def emitters_of(
+    machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine], machine_counts: array[int]
+) -> Iterator[ClassEmitter]:
+    """Yield an emitter for each class of messages of a type."""
+    shown = [name for name, spec in machine_type.signals.items() if spec.shown]
+    for number, each in enumerate(machine_type.messages):
+        traced = traced_fields(config, machine_type) if number == 0 else ()
+        layout = ClassLayout(each.timestamp, (*each.fields, *traced))
+        period_ms = milliseconds(config.class_period_seconds(each))
+        yield ClassEmitter(number, each, layout, period_ms, shown, machines, machine_counts)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import repeat
-from typing import Final
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, repeat
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from plant.fleets.class_emitter import ClassEmitter
-from plant.fleets.class_layout import SequencePart, SignalPart
+from plant.fleets.class_layout import MachineSequencePart, SequencePart, SignalPart, TimestampPart
 from plant.fleets.pending_rows import PendingRows
 from plant.fleets.reporting import FORMS
-from plant.machines.machine import Machine
 from plant.machines.message_layout import MessageLayout
 from plant.signals.columns.blocks import SignalBlock
 from plant.signals.columns.text_columns import TextColumns
@@ -23,92 +23,152 @@ from plant.telemetry import Message
 
 _NO_MESSAGE: Final = Message("", "", None, 0, 0, b"")
 
-_new_message: Final = partial(tuple.__new__, Message)  # takes a third of the time of Message(...)
+_MOST: Final = 1 << 62
+"""No product of numbers that are sorted may be greater."""
+
+_new_tuple: Final = tuple.__new__  # takes a third of the time of Message(...)
 
 Integers = npt.NDArray[np.int64]
+Objects = npt.NDArray[np.object_]
 
 
 class ColumnWriter:
-    """Writes the messages of a fleet. machines: by slot."""
+    """Writes the messages of a fleet."""
 
-    __slots__ = ("_emitters", "_machines", "_signals", "_texts")
+    __slots__ = ("_classes", "_machines", "_signals")
 
-    def __init__(self, emitters: Sequence[ClassEmitter], signals: FleetSignals, machines: Sequence[Machine]) -> None:
-        self._emitters, self._signals, self._machines = emitters, signals, machines
-        self._texts: Mapping[tuple[int, str], TextColumns] = {
-            (emitter.number, part.signal): signals.text_columns(part.signal, part.head)
-            for emitter in emitters
-            for part in emitter.layout.parts
-            if isinstance(part, SignalPart)
-        }
+    def __init__(self, emitters: Sequence[ClassEmitter], signals: FleetSignals, machines: int) -> None:
+        self._signals, self._machines = signals, machines
+        self._classes = [_ClassWriter(emitter, signals) for emitter in emitters]
 
     def messages(self, rows: PendingRows) -> tuple[list[int], list[Message]]:
         """Return slots and messages of all rows, in order of time, machine and class."""
         block = self._signals.block()
-        times, slots, classes = np.array(rows.times), np.array(rows.slots), np.array(rows.classes)
-        order: Integers = np.lexsort((classes, slots, times))
-        if len(self._emitters) == 1:
-            return slots[order].tolist(), self._class_messages(self._emitters[0], order, rows, block)
+        slots, classes = np.asarray(rows.slots), np.asarray(rows.classes)
+        order = row_order(np.asarray(rows.times), slots, classes, self._machines * len(self._classes))
+        numbers = self._machine_numbers(order, slots, classes)
+        if len(self._classes) == 1:
+            return slots[order].tolist(), self._classes[0].messages(order, numbers, rows, block)
         messages = [_NO_MESSAGE] * len(order)
         in_order = classes[order]
-        for emitter in self._emitters:
-            places = np.flatnonzero(in_order == emitter.number)
+        for number, writer in enumerate(self._classes):
+            places = np.flatnonzero(in_order == number)
             if not len(places):
                 continue
-            made = self._class_messages(emitter, order[places], rows, block)
+            made = writer.messages(order[places], numbers, rows, block)
             for place, message in zip(places.tolist(), made, strict=True):
                 messages[place] = message
         return slots[order].tolist(), messages
 
-    def _class_messages(
-        self, emitter: ClassEmitter, order: Integers, rows: PendingRows, block: SignalBlock
+    def _machine_numbers(self, order: Integers, slots: Integers, classes: npt.NDArray[np.int16]) -> Integers | None:
+        """Return the number of each row among all those of its machine that have one, by row; None if none has."""
+        counting = [number for number, writer in enumerate(self._classes) if writer.emitter.layout.counts_machine]
+        if not counting:
+            return None
+        counted = order[np.isin(classes[order], counting)]
+        numbers = np.zeros(len(order), dtype=np.int64)
+        numbers[counted] = _next_counts(self._classes[0].emitter.machine_counts, slots[counted])
+        return numbers
+
+
+class _Varying(NamedTuple):
+    """What differs from message to message beside signals. machine_numbers: empty if messages have none."""
+
+    times_ms: Sequence[int]
+    counts: Sequence[int]
+    machine_numbers: Sequence[int]
+    texts: Sequence[tuple[bytes, ...]]
+
+
+class _ClassWriter:
+    """Writes the messages of one class."""
+
+    __slots__ = ("_milliseconds", "_signals", "_sources", "_stations", "emitter")
+
+    def __init__(self, emitter: ClassEmitter, signals: FleetSignals) -> None:
+        self.emitter: Final = emitter
+        self._sources, self._stations = _table(emitter.sources), _table(emitter.stations)
+        self._milliseconds = _table(emitter.prefix.milliseconds)
+        names = signals.program.names
+        self._signals: Sequence[tuple[int, TextColumns]] = [
+            (names.index(part.signal), signals.text_columns(part.signal, part.head))
+            for part in emitter.layout.parts
+            if isinstance(part, SignalPart)
+        ]
+
+    def messages(
+        self, order: Integers, machine_numbers: Integers | None, rows: PendingRows, block: SignalBlock
     ) -> list[Message]:
-        """Return the messages of some rows of one class, in that order."""
-        places = order.tolist()
-        slots, times, forms = ([*map(values.__getitem__, places)] for values in (rows.slots, rows.times, rows.forms))
-        counts = _next_counts(emitter, np.array(slots))
-        measured = np.array(rows.measured)[order]
-        texts = [*map(rows.texts.__getitem__, places)]
-        columns = [*emitter.prefix.columns(times), *self._columns(emitter, texts, counts, measured, block)]
+        """Return the messages of some rows of the class, in that order. machine_numbers: see MachineSequencePart."""
+        slots, times, forms = (np.asarray(each)[order] for each in (rows.slots, rows.times, rows.forms))
+        counts = _next_counts(self.emitter.counts, slots).tolist()
+        numbers = [] if machine_numbers is None else machine_numbers[order].tolist()
+        measured = np.asarray(rows.measured)[order]
+        texts = [*map(rows.texts.__getitem__, order.tolist())]
+        varying = _Varying(times.tolist(), counts, numbers, texts)
+        columns = *self._timestamps(times), *self._columns(varying, measured, block)
         payloads = map(b"".join, zip(*columns, strict=True))
-        sources, stations = map(emitter.sources.__getitem__, slots), map(emitter.stations.__getitem__, slots)
-        fields = zip(repeat(emitter.kind), sources, stations, times, counts, payloads)
-        if not any(forms):
-            return [*map(_new_message, fields)]
-        return [FORMS[form](*each) for form, each in zip(forms, fields, strict=True)]
+        sources, stations = self._sources.take(slots).tolist(), self._stations.take(slots).tolist()
+        fields = zip(repeat(self.emitter.kind), sources, stations, times.tolist(), counts, payloads)
+        each_form = map(FORMS.__getitem__, forms.tolist()) if forms.any() else repeat(Message)
+        return [*map(_new_tuple, each_form, fields)]
 
-    def _columns(
-        self,
-        emitter: ClassEmitter,
-        texts: Sequence[tuple[bytes, ...]],
-        counts: Sequence[int],
-        measured: Integers,
-        block: SignalBlock,
-    ) -> Iterator[Iterable[bytes]]:
+    def _timestamps(self, times_ms: Integers) -> Iterator[list[bytes]]:
+        """Yield the beginnings of messages in two parts: up to the second, and the rest. times_ms: in order."""
+        seconds, milliseconds = np.divmod(times_ms, 1000)
+        begins, counts = _runs(seconds)
+        yield np.repeat(_table([*map(self.emitter.prefix.second, seconds[begins].tolist())]), counts).tolist()
+        yield self._milliseconds.take(milliseconds).tolist()
+
+    def _columns(self, varying: _Varying, measured: Integers, block: SignalBlock) -> Iterator[Iterable[bytes]]:
         """Yield the texts of each part of the messages, row by row."""
-        machine_texts = iter(zip(*texts, strict=True))
-        names = self._signals.program.names
-        for part in emitter.layout.parts:
+        machine_parts, signals = count(), iter(self._signals)
+        for part in self.emitter.layout.parts:
             if isinstance(part, MessageLayout):
-                yield next(machine_texts)
+                yield map(itemgetter(next(machine_parts)), varying.texts)
             elif isinstance(part, SignalPart):
-                digits = block.digits[names.index(part.signal)][measured]
-                yield from self._texts[emitter.number, part.signal].of(digits)
+                number, text_columns = next(signals)
+                yield from text_columns.of(block.digits[number][measured])
             elif isinstance(part, SequencePart):
-                yield [b"%b%d" % (part.head, count) for count in counts]
+                yield [b"%b%d" % (part.head, number) for number in varying.counts]
+            elif isinstance(part, MachineSequencePart):
+                yield [b"%b%d" % (part.head, number) for number in varying.machine_numbers]
+            elif isinstance(part, TimestampPart):
+                yield from part.timestamp.columns(varying.times_ms)
             else:
-                yield [part] * len(counts)
+                yield repeat(part, len(varying.counts))
 
 
-def _next_counts(emitter: ClassEmitter, slots: Integers) -> list[int]:
+def row_order(times: Integers, slots: Integers, classes: npt.NDArray[np.int16], places: int) -> Integers:
+    """Return the order of rows by time, machine and class; equal ones stay in their order.
+
+    places: machines times classes.  One key is sorted faster than three, above all if rows are nearly in order.
+    """
+    begin_ms, classes_each = int(times.min()), int(classes.max()) + 1
+    if (int(times.max()) - begin_ms + 1) * places >= _MOST:
+        return np.lexsort((classes, slots, times))
+    return np.argsort((times - begin_ms) * places + slots * classes_each + classes, kind="stable")
+
+
+def _next_counts(counted: array[int], slots: Integers) -> Integers:
     """Count messages of machines, and return the number of each. slots: in the order of messages."""
-    counts = np.asarray(emitter.counts)
+    counts = np.asarray(counted)
     order = np.argsort(slots, kind="stable")
     in_order = slots[order]
-    begins = np.flatnonzero(np.append(True, in_order[1:] != in_order[:-1]))
-    repeats = np.diff(np.append(begins, len(slots)))
+    begins, repeats = _runs(in_order)
     numbers = np.empty(len(slots), dtype=np.int64)
     numbers[order] = counts[in_order] + 1 + np.arange(len(slots)) - np.repeat(begins, repeats)
     counts[in_order[begins]] += repeats
-    found: list[int] = numbers.tolist()
-    return found
+    return numbers
+
+
+def _runs(numbers: Integers) -> tuple[Integers, Integers]:
+    """Return where runs of equal numbers begin, and their lengths."""
+    begins = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
+    return begins, np.diff(np.append(begins, len(numbers)))
+
+
+def _table(texts: Sequence[object]) -> Objects:
+    table = np.empty(len(texts), dtype=np.object_)
+    table[:] = texts
+    return table

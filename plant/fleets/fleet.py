@@ -32,7 +32,7 @@ class Fleet:
     """
 
     __slots__ = (
-        "_counts_of_removed",
+        "_counts_of_gone",
         "_first_number",
         "_is_configured",
         "_number_step",
@@ -59,7 +59,7 @@ class Fleet:
         self.message_counts = Counter(dict.fromkeys((each.kind for each in machine_type.messages), 0))
         self.reporting: Reporting | None = None
         self._is_configured = False  # of the type: a shard may have no machine of it yet
-        self._counts_of_removed: dict[int, int] = {}  # a later reload may add them again
+        self._counts_of_gone: dict[tuple[str, int], int] = {}  # by class and machine; a later reload may add them again
 
     @property
     def next_ms(self) -> int:
@@ -101,6 +101,7 @@ class Fleet:
             self.message_counts.update(dict.fromkeys((each.kind for each in machine_type.messages), 0))
             self._apply_machine_type(machine_type, config, numbers, now_ms, plant, coupled=coupled)
         else:
+            self._keep_counts(0)
             self.machines, self.reporting = [], None
         self._is_configured = machine_type is not None
 
@@ -210,7 +211,26 @@ class Fleet:
         for machine in machines:
             machine.advance_to(now_ms)
             self.accounts.end_stay(machine, now_ms)
-            self._counts_of_removed[machine.number] = machine.message_count
+
+    def _keep_counts(self, kept: int, names: Sequence[str] = ()) -> None:
+        """Keep the counts of messages of the machines after the first, and of the classes without these names."""
+        earlier = self.reporting
+        for name in earlier.class_names if earlier else ():
+            first = kept if name in names else 0
+            counts = earlier.counts_of(name)[first:] if earlier else ()
+            self._counts_of_gone.update(
+                ((name, self._number_in(slot)), each) for slot, each in enumerate(counts, first)
+            )
+
+    def _restore_counts(self, reporting: Reporting, earlier: Reporting | None, kept: int) -> None:
+        """Continue the counts of machines and classes that were there before, and are added again."""
+        continued = earlier.class_names if earlier else ()
+        for name in reporting.class_names if earlier or self._counts_of_gone else ():
+            for slot in range(kept if name in continued else 0, len(self.machines)):
+                reporting.set_count(name, slot, self._counts_of_gone.pop((name, self._number_in(slot)), 0))
+
+    def _number_in(self, slot: int) -> int:
+        return self._first_number + slot * self._number_step
 
     def _apply_machine_type(
         self,
@@ -226,19 +246,15 @@ class Fleet:
         runtime = runtimes.usual
         slower = bool(self.machines) and runtime.period_ms > self.machines[0].runtime.period_ms
         kept = self.machines[: len(numbers)]
-        for machine in kept:
-            own, before = runtimes.of(machine.number), machine.runtime.state_mix
-            machine.advance_to(now_ms)
-            machine.apply_runtime(own)
-            if own.state_mix != before:
-                machine.redraw_state(now_ms)
+        changed = [slot for slot, machine in enumerate(kept) if _apply_runtime(machine, runtimes, now_ms)]
         self.machines = kept + self._create(runtimes, numbers[len(kept) :], now_ms)
         earlier = self.reporting if self._is_configured else None
+        self._keep_counts(len(kept), [each.name for each in machine_type.messages])
         if not machine_type.is_plain:
             from plant.fleets.reporter import Reporter  # noqa: PLC0415  signals need some megabytes
 
             reporter = Reporter(runtime, config, self.machines, numbers, plant)
-            reporter.start(earlier, len(kept), now_ms, slower=slower, coupled=coupled)
+            reporter.start(earlier, len(kept), changed, now_ms, slower=slower, coupled=coupled)
             self.reporting = reporter
             for each in runtimes.all:
                 each.observer = reporter
@@ -246,6 +262,9 @@ class Fleet:
             plain = PlainReporter(runtime, self.machines)
             plain.start(earlier, now_ms, slower=slower, coupled=coupled)
             self.reporting = plain
+        for each in () if coupled else runtimes.all:
+            each.on_rescheduled = self.reporting.reschedule
+        self._restore_counts(self.reporting, earlier, len(kept))
 
     def _create(self, runtimes: TypeRuntimes, numbers: Sequence[int], now_ms: int) -> list[Machine]:
         """Return new machines by number, created in the order of the ring, which is then their order in memory.
@@ -255,9 +274,17 @@ class Fleet:
         phases = {number: phase(RandomStream(self._seed, runtimes.usual.machine_id(number))) for number in numbers}
         in_ring_order = sorted(numbers, key=phases.__getitem__)
         created = {number: Machine(runtimes.of(number), number, self._seed, now_ms) for number in in_ring_order}
-        for number in numbers:
-            created[number].message_count = self._counts_of_removed.pop(number, 0)
         return [created[number] for number in numbers]
+
+
+def _apply_runtime(machine: Machine, runtimes: TypeRuntimes, now_ms: int) -> bool:
+    """Apply the runtime of a machine, and return whether its state has been drawn again, and is another one."""
+    own, mix, state = runtimes.of(machine.number), machine.runtime.state_mix, machine.state.name
+    machine.advance_to(now_ms)
+    machine.apply_runtime(own, now_ms)
+    if own.state_mix != mix:
+        machine.redraw_state(now_ms)
+    return machine.state.name != state
 
 
 def _only_kind(machine_type: MachineType) -> str:

@@ -72,12 +72,14 @@ class FleetMeasurements:
         """Take over machines, in their slots, from before a reload. They have advanced to now."""
         for slot in range(len(machines)):
             earlier.catch_up(slot, now_ms)
+        earlier.signals.pending.clear()  # only changes of states at this moment, which are reported again
         self.signals.carry_over(earlier.signals, range(len(machines)), now_ms)
+        is_equal = self.signals.program == earlier.signals.program
         self.phase_ends = array("q", [NEVER] * len(machines))
         for slot, machine in enumerate(machines):
             situation = self._situation(machine, now_ms)
             # Without a change nothing may be computed again: a lag that is rebased may differ in its last bits.
-            if not self.signals.is_in(slot, situation):
+            if not (is_equal and self.signals.is_in(slot, situation)):
                 self._change(slot, machine, now_ms)
             self._set_phase_end(slot, machine, situation, now_ms)
 
@@ -106,21 +108,23 @@ class FleetMeasurements:
     def add_row(self, slot: int, time_ms: int, emitter: ClassEmitter, form: int) -> int:
         """Add a row of a machine, and return its place among the pending rows; NOT_MEASURED if it needs no signals."""
         self.catch_up(slot, time_ms)
-        advances = emitter.number == self.advancing and form == REGULAR
+        advances = self.advances(emitter) and form == REGULAR
         if not (advances or emitter.signals):
             return NOT_MEASURED
         self.signals.pending.add(slot, time_ms, advances=advances)
         return len(self.signals.pending) - 1
 
-    def add_rows(self, slots: Sequence[int], times_ms: Sequence[int], emitter: ClassEmitter) -> range | None:
-        """Add rows of regular messages, and return their places; None if they need no signals.
+    def advances(self, emitter: ClassEmitter) -> bool:
+        """Return whether the regular messages of a class advance registers."""
+        return emitter.number == self.advancing
+
+    def add_rows(self, slots: Sequence[int], times_ms: Sequence[int], advancing: Sequence[int]) -> range:
+        """Add rows of regular messages in order of time, and return their places. advancing: 1 for those that advance.
 
         Nothing happens to the machines before these times.
         """
-        advances, first = emitter.number == self.advancing, len(self.signals.pending)
-        if not (advances or emitter.signals):
-            return None
-        self.signals.pending.extend(slots, times_ms, advances=advances)
+        first = len(self.signals.pending)
+        self.signals.pending.extend(slots, times_ms, advancing)
         return range(first, first + len(slots))
 
     def _change(self, slot: int, machine: Machine, now_ms: int, *, new_job: bool = False) -> None:

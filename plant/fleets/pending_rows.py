@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from plant.fleets.reporting import REGULAR
+from plant.fleets.class_emitter import ClassEmitter
+from plant.fleets.reporting import FORMS, REGULAR
+from plant.telemetry import Message
 
 NOT_MEASURED: Final = -1
 
 
 class PendingRows:
-    """Rows side by side: each list has an entry a row.
+    """Rows side by side: each array has an entry a row.
 
     slots: of the machines.  classes: of messages, by number.  forms: why they are sent, as a place in FORMS.
     texts: what the machine's parts of the message are.
@@ -21,12 +24,9 @@ class PendingRows:
     __slots__ = ("classes", "forms", "measured", "slots", "texts", "times")
 
     def __init__(self) -> None:
-        self.times: list[int] = []
-        self.slots: list[int] = []
-        self.classes: list[int] = []
-        self.forms: list[int] = []
+        self.times, self.slots, self.measured = array("q"), array("q"), array("q")
+        self.classes, self.forms = array("h"), array("b")
         self.texts: list[tuple[bytes, ...]] = []
-        self.measured: list[int] = []
 
     def __len__(self) -> int:
         return len(self.times)
@@ -42,21 +42,27 @@ class PendingRows:
 
     def extend(
         self,
-        times: Sequence[int],
-        slots: Sequence[int],
+        times: array[int],
+        slots: array[int],
         number: int,
         texts: Sequence[tuple[bytes, ...]],
-        measured: range | None,
+        measured: array[int] | None,
     ) -> None:
         """Append rows of regular messages of one class. measured: their places; None if they need no signals."""
+        count = len(times)
         self.times += times
         self.slots += slots
-        self.classes += [number] * len(times)
-        self.forms += [REGULAR] * len(times)
+        self.classes += array("h", [number]) * count
+        self.forms += array("b", [REGULAR]) * count
         self.texts += texts
-        self.measured += [NOT_MEASURED] * len(times) if measured is None else measured
+        self.measured += array("q", [NOT_MEASURED]) * count if measured is None else measured
 
     def in_order(self) -> list[int]:
         """Return the places of all rows in the order of messages: by time, machine, class, and order of appending."""
         times, slots, classes = self.times, self.slots, self.classes
         return sorted(range(len(times)), key=lambda row: (times[row], slots[row], classes[row]))
+
+    def message(self, row: int, emitters: Sequence[ClassEmitter], signal_texts: Sequence[Sequence[bytes]]) -> Message:
+        """Return the message of a row. signal_texts: of all measured rows, and an empty list for the others."""
+        emitter, texts = emitters[self.classes[row]], (self.texts[row], signal_texts[self.measured[row]])
+        return emitter.message(self.slots[row], self.times[row], FORMS[self.forms[row]], *texts)

@@ -88,7 +88,10 @@ class PhaseRing:
         return PhaseRing(machines, self._period_ms, self._anchor_ms, now_ms, self._name)
 
     def anchor_for(self, period_ms: float, now_ms: int) -> int:
-        """Return the anchor of the next ring: the same for the same period, else one at the same place in the lap."""
+        """Return the anchor with which a ring of another period continues this one.
+
+        At `now_ms` the same share of its lap has passed as of this ring's. With the same period it is the same anchor.
+        """
         if period_ms == self._period_ms:
             return self._anchor_ms
         return now_ms - int((now_ms - self._anchor_ms) / self._period_ms % 1 * period_ms)

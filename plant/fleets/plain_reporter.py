@@ -84,12 +84,18 @@ class PlainReporter:
         message = self._message_at(due.machine, due.time_ms, JobMessage if due.form == FOR_JOB else Message)
         self._collected.append(Collected(due.time_ms, due.number, message))
 
+    def reschedule(self, machine: Machine) -> None:
+        """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        if self.reports_events:
+            heappush(self._wake_ups, (machine.next_ms, machine.number, machine))
+
     def take_collected(self) -> list[Collected]:
         """Return what was collected since the last call, in order."""
         collected, self._collected = self._collected, []
         return collected
 
     accumulates: Final = False
+    changing_slots: Final = ()
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""
@@ -129,6 +135,15 @@ class PlainReporter:
     def counts_of(self, name: str) -> Sequence[int]:
         """Return the number of messages so far of each machine in a class, by its name."""
         return [machine.message_count for machine in self.machines] if name == self._class.name else ()
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The name of its only class of messages."""
+        return (self._class.name,)
+
+    def set_count(self, _name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine from so many. slot: the place of the machine in its fleet."""
+        self.machines[slot].message_count = count
 
     def _first_wake_ups(self, now_ms: int, *, slower: bool, coupled: bool) -> Iterator[tuple[int, int, Machine]]:
         """Yield the wake-ups of machines: time, number, machine.
@@ -191,9 +206,10 @@ class PlainReporter:
         return messages
 
     def _message_at(self, machine: Machine, time_ms: int, form: type[Message]) -> Message:
+        # Encoded before it is counted: the number in the payload is that of the next message.
         payload = self._timestamp_prefix(time_ms) + (machine.body or machine.runtime.encode_body(machine, time_ms))
-        machine.message_count += 1
-        return form(self._class.kind, machine.id, machine.station, time_ms, machine.message_count, payload)
+        machine.message_count = count = machine.message_count + 1
+        return form(self._class.kind, machine.id, machine.station, time_ms, count, payload)
 
 
 def _order_key(message: Message) -> tuple[int, int, str]:

@@ -9,22 +9,21 @@ from __future__ import annotations
 import copy
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final
 
-from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.fleets.class_emitter import ClassEmitter, DuePlaces
-from plant.fleets.class_layout import ClassLayout
+from plant.fleets.class_emitter import ClassEmitter, DuePlaces, emitters_of
 from plant.fleets.fleet_measurements import FleetMeasurements, measurements_of
 from plant.fleets.pending_rows import NOT_MEASURED, PendingRows
 from plant.fleets.phase_ring import PhaseRing, renewed_ring
-from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, FORMS, REGULAR, Collected, DueMessage, Reporting
-from plant.machines.jobs import NO_JOB, Job, milliseconds
-from plant.machines.machine import Machine, phase
-from plant.machines.machine_type_runtime import MachineTypeRuntime, traced_fields
+from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, Collected, DueMessage, Reporting, Steadiness
+from plant.machines.jobs import NO_JOB, Job
+from plant.machines.machine import Machine
+from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER
 from plant.signals.fleet_signals import FleetSignals
 from plant.telemetry import Message
@@ -37,25 +36,9 @@ _FEW_ROWS: Final = 10
 """Fewer rows are made one at a time, which then takes less time than columns."""
 
 _LONGEST_WINDOW_MS: Final = 3_600_000
-_FIRST_REPORTS_MS: Final = 1000
-"""The time within which new machines report their state, where changes are reported."""
-
 _TIME: Final = attrgetter("time_ms")
 _IN_ORDER: Final = itemgetter(0, 1, 2)
 """Sorts what is due by time, number of the machine, and class."""
-
-
-class Steadiness:
-    """How long nothing happens to machines, by slot.
-
-    next_ms: the next event, or an earlier time.  changed: 1 where something has happened since their last row.
-    """
-
-    __slots__ = ("changed", "next_ms")
-
-    def __init__(self, machines: int) -> None:
-        self.next_ms = array("q", bytes(8 * machines))
-        self.changed = array("b", b"\1" * machines)
 
 
 class Reporter:
@@ -67,7 +50,7 @@ class Reporter:
 
     __slots__ = (
         "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_steadiness", "_wake_ups", "_window_ms",
-        "_writer", "emitters", "measurements", "periods_ms", "reports_events",
+        "_writer", "emitters", "machine_counts", "measurements", "periods_ms", "reports_events",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +64,8 @@ class Reporter:
         machine_type = runtime.machine_type
         self._machines, self._numbers = machines, numbers
         self.measurements: Final = measurements_of(machine_type, config, plant)
-        self.emitters = [*_emitters(machine_type, config, machines)]
+        self.machine_counts = array("q", bytes(8 * len(machines)))
+        self.emitters = [*emitters_of(machine_type, config, machines, self.machine_counts)]
         self.periods_ms: Final = [each.period_ms for each in self.emitters if each.period_ms < NEVER]
         self._reports_each_job = runtime.reports_each_job
         self.reports_events: Final = self._reports_each_job or any(each.on_change for each in machine_type.messages)
@@ -92,16 +76,27 @@ class Reporter:
         self._steadiness = Steadiness(len(machines))
         self._writer: ColumnWriter | None = None
 
-    def start(self, earlier: Reporting | None, kept: int, now_ms: int, *, slower: bool, coupled: bool) -> None:
+    def start(
+        self,
+        earlier: Reporting | None,
+        kept: int,
+        changed: Sequence[int],
+        now_ms: int,
+        *,
+        slower: bool,
+        coupled: bool,
+    ) -> None:
         """Schedule all messages after now.
 
         earlier: what reported machines of the type before a reload.  kept: so many of them are still there.
+        changed: the slots of those whose state has changed with it.
         slower: the period has become longer.  coupled: an event queue advances the machines.
         """
         for emitter in self.emitters:
             self._start_class(emitter, earlier, kept, now_ms)
         if isinstance(earlier, Reporter):
-            self._extra += (each for each in earlier._extra if each.machine.number in self._numbers)  # noqa: SLF001 - of the same class
+            self.machine_counts[: len(earlier.machine_counts)] = earlier.machine_counts
+            self._extra += self._continued(earlier)
         if slower and not self._reports_each_job:
             late = (machine for machine in self._machines[:kept] if machine.finished is not NO_JOB)
             self._extra += (DueMessage(now_ms + 1, machine.number, 0, FOR_JOB, machine) for machine in late)
@@ -109,6 +104,8 @@ class Reporter:
         if self.measurements:
             before = earlier.measurements if isinstance(earlier, Reporter) else None
             self._start_measurements(self.measurements, before, kept, now_ms)
+        if earlier:
+            self._report_changed(earlier, {*changed, *earlier.changing_slots}, kept, now_ms)
         if self.reports_events and not coupled:
             self._wake_ups = [(machine.next_ms, slot) for slot, machine in enumerate(self._machines)]
             heapify(self._wake_ups)
@@ -116,6 +113,11 @@ class Reporter:
     @property
     def next_ms(self) -> int:
         """The next time at which a message may be due; NEVER without machines."""
+        return min(self._rows.times[:1], default=self._next_due_ms)
+
+    @property
+    def _next_due_ms(self) -> int:
+        """The same without what has been collected, which are changes that another configuration has made."""
         regular_ms = min((each.ring.next_ms for each in self.emitters if each.ring), default=NEVER)
         event_ms = self._wake_ups[0][0] if self._wake_ups else NEVER
         return min(regular_ms, event_ms, self._extra[0].time_ms if self._extra else NEVER)
@@ -123,7 +125,7 @@ class Reporter:
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine and class."""
         messages: list[Message] = []
-        while (begins_ms := self.next_ms) <= until_ms:
+        while (begins_ms := self._next_due_ms) <= until_ms:
             self._collect_until(min(until_ms, begins_ms + self._window_ms))
             if len(self._rows) >= _ROWS_OF_A_BLOCK:
                 messages += self._take_messages()[1]
@@ -132,13 +134,18 @@ class Reporter:
 
     def schedule(self, until_ms: int) -> Iterator[DueMessage]:
         """Remove and yield what is due up to a time, in order of time, machine and class."""
-        due = self._due_messages(self._due_places(until_ms))
+        due = chain.from_iterable(map(DuePlaces.messages, self._due_places(until_ms)))
         yield from sorted((*self._pop_extra(until_ms), *due), key=_IN_ORDER)
 
     def collect(self, due: DueMessage) -> None:
         """Collect a message that is due, of a machine that has advanced to its time."""
         if due.form != FOR_JOB or due.machine.finished is not NO_JOB:
             self._append(due.machine, self.emitters[due.class_number], due.time_ms, due.form)
+
+    def reschedule(self, machine: Machine) -> None:
+        """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        if self.reports_events:
+            heappush(self._wake_ups, (machine.next_ms, self._slot(machine)))
 
     def take_collected(self) -> list[Collected]:
         """Return the messages of all rows that were collected, in order of time, machine and class."""
@@ -154,11 +161,12 @@ class Reporter:
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""
-        counts = [each.counts[:] for each in self.emitters]
+        counts, machine_counts = [each.counts[:] for each in self.emitters], self.machine_counts[:]
 
         def restore() -> None:
             for emitter, before in zip(self.emitters, counts, strict=True):
                 emitter.counts[:] = before
+            self.machine_counts[:] = machine_counts
 
         return restore
 
@@ -166,6 +174,9 @@ class Reporter:
         """Return the same for some of the machines; it shares everything else."""
         subset, chosen = copy.copy(self), set(machines)
         subset.emitters = [each.subset(machines, now_ms) for each in self.emitters]
+        for emitter in subset.emitters:
+            if emitter.ring:
+                emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
         subset._wake_ups = [each for each in self._wake_ups if self._machines[each[1]] in chosen]  # noqa: SLF001 - of the same class
         heapify(subset._wake_ups)  # noqa: SLF001 - of the same class
         subset._extra = [each for each in self._extra if each.machine in chosen]  # noqa: SLF001 - of the same class
@@ -178,6 +189,15 @@ class Reporter:
     def counts_of(self, name: str) -> Sequence[int]:
         """Return the number of messages so far of each machine in a class, by its name."""
         return next((each.counts for each in self.emitters if each.message_class.name == name), ())
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names of its classes of messages."""
+        return [each.message_class.name for each in self.emitters]
+
+    def set_count(self, name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""
+        next(each for each in self.emitters if each.message_class.name == name).counts[slot] = count
 
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Record another state, and report it."""
@@ -208,13 +228,13 @@ class Reporter:
     def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:
         name = emitter.message_class.name
         counts = earlier.counts_of(name) if earlier else ()
-        emitter.keep_counts(counts)
+        emitter.keep_counts(counts[:kept])
         if emitter.period_ms < NEVER:
             ring = earlier.ring_of(name) if earlier else None
             emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, name)
             emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
         if emitter.message_class.on_change:
-            self._extra += self._first_reports(emitter.number, kept if counts else 0, now_ms)
+            self._extra += emitter.first_reports(self._machines[kept if counts else 0 :], now_ms)
 
     def _start_measurements(
         self, measurements: FleetMeasurements, earlier: FleetMeasurements | None, kept: int, now_ms: int
@@ -225,19 +245,34 @@ class Reporter:
         for slot in range(kept if earlier else 0, len(self._machines)):
             measurements.begin(slot, self._machines[slot], now_ms)
 
-    def _first_reports(self, class_number: int, kept: int, now_ms: int) -> Iterator[DueMessage]:
-        for machine in self._machines[kept:]:
-            offset_ms = 1 + int(phase(machine.stream) * _FIRST_REPORTS_MS)
-            yield DueMessage(now_ms + offset_ms, machine.number, class_number, FOR_CHANGE, machine)
+    def _continued(self, earlier: Reporter) -> Iterator[DueMessage]:
+        """Yield what was scheduled before beside the periods, of machines and classes that are still there."""
+        numbers = {each.message_class.name: each.number for each in self.emitters}
+        for due in earlier._extra:
+            number = numbers.get(earlier.emitters[due.class_number].message_class.name)
+            if number is not None and due.machine.number in self._numbers:
+                yield due._replace(class_number=number)
+
+    @property
+    def changing_slots(self) -> Iterable[int]:
+        """The slots of machines whose state has changed, and whose message for that is not taken yet."""
+        return (slot for slot, form in zip(self._rows.slots, self._rows.forms, strict=True) if form == FOR_CHANGE)
+
+    def _report_changed(self, earlier: Reporting, slots: Collection[int], kept: int, now_ms: int) -> None:
+        """Report machines that another configuration has put into another state, in the classes that were there."""
+        for emitter in self.emitters:
+            if emitter.message_class.on_change and emitter.message_class.name in earlier.class_names:
+                for slot in sorted(slot for slot in slots if slot < kept):
+                    self._append(self._machines[slot], emitter, now_ms, FOR_CHANGE)
 
     def _slot(self, machine: Machine) -> int:
         return (machine.number - self._numbers.start) // self._numbers.step
 
     def _collect_until(self, until_ms: int) -> None:
-        extra, due = self._pop_extra(until_ms), self._due_places(until_ms)
+        extra, due = self._pop_extra(until_ms), [*self._due_places(until_ms)]
         count = sum(last - first for _, _, first, last in due)
         if count < _FEW_ROWS or self.measurements is None:
-            self._collect_each((*extra, *self._due_messages(due)))
+            self._collect_each((*extra, *chain.from_iterable(map(DuePlaces.messages, due))))
             self._advance_reporting_machines(until_ms)
         else:
             self._collect_many(extra, due, until_ms, self.measurements)
@@ -256,6 +291,8 @@ class Reporter:
         """Do the same where most machines are due and nothing happens to them."""
         from plant.fleets.steady_rows import collect_steady, refresh  # noqa: PLC0415  needs numpy
 
+        for each in extra:  # the rows of a machine are collected in order of time
+            self._steadiness.changed[self._slot(each.machine)] = 1
         unsteady = collect_steady(due, self._steadiness, measurements, self._rows, self._machines)
         collected = self._collect_each((*extra, *unsteady))
         touched = {self._slot(each.machine) for each in collected}
@@ -273,18 +310,10 @@ class Reporter:
             advanced.append(slot)
         return advanced
 
-    def _due_places(self, until_ms: int) -> list[DuePlaces]:
-        """Remove and return the places in the rings that are due up to a time."""
-        rings = ((emitter, emitter.ring) for emitter in self.emitters if emitter.ring)
-        return [DuePlaces(emitter, *due) for emitter, ring in rings for due in ring.pop_places(until_ms)]
-
-    def _due_messages(self, due: Iterable[DuePlaces]) -> Iterator[DueMessage]:
-        for emitter, began_ms, first, last in due:
-            if emitter.ring is None:
-                continue
-            machines, offsets_ms = emitter.ring.machines[first:last], emitter.ring.offsets[first:last]
-            for machine, offset_ms in zip(machines, offsets_ms, strict=True):
-                yield DueMessage(began_ms + offset_ms, machine.number, emitter.number, REGULAR, machine)
+    def _due_places(self, until_ms: int) -> Iterator[DuePlaces]:
+        """Remove and yield the places in the rings that are due up to a time."""
+        for emitter in self.emitters:
+            yield from emitter.due_places(until_ms)
 
     def _pop_extra(self, until_ms: int) -> list[DueMessage]:
         passed = bisect_right(self._extra, until_ms, key=_TIME)
@@ -298,19 +327,13 @@ class Reporter:
             return self._column_writer(self.measurements).messages(rows)
         signal_texts = [*(self.measurements.signals.rows() if self.measurements else ()), []]
         order = rows.in_order()
-        return [rows.slots[row] for row in order], [self._message(rows, row, signal_texts) for row in order]
-
-    def _message(self, rows: PendingRows, row: int, signal_texts: Sequence[Sequence[bytes]]) -> Message:
-        """Return the message of a row. signal_texts: of all measured rows, and an empty list for the others."""
-        emitter, slot = self.emitters[rows.classes[row]], rows.slots[row]
-        texts = rows.texts[row], signal_texts[rows.measured[row]]
-        return emitter.message(slot, rows.times[row], FORMS[rows.forms[row]], *texts)
+        return [rows.slots[row] for row in order], [rows.message(row, self.emitters, signal_texts) for row in order]
 
     def _column_writer(self, measurements: FleetMeasurements) -> ColumnWriter:
         if self._writer is None:
             from plant.fleets.column_messages import ColumnWriter  # noqa: PLC0415  needs numpy
 
-            self._writer = ColumnWriter(self.emitters, measurements.signals, self._machines)
+            self._writer = ColumnWriter(self.emitters, measurements.signals, len(self._machines))
         return self._writer
 
     def _append(self, machine: Machine, emitter: ClassEmitter, time_ms: int, form: int) -> None:
@@ -321,12 +344,3 @@ class Reporter:
         if emitter.number == 0 and machine.finished is not NO_JOB:
             machine.runtime.results[machine.finished.result.name] += 1
             machine.reported_job, machine.finished = machine.job, NO_JOB
-
-
-def _emitters(machine_type: MachineType, config: PlantConfig, machines: Sequence[Machine]) -> Iterator[ClassEmitter]:
-    shown = [name for name, spec in machine_type.signals.items() if spec.shown]
-    for number, each in enumerate(machine_type.messages):
-        traced = traced_fields(config, machine_type) if number == 0 else ()
-        layout = ClassLayout(each.timestamp, (*each.fields, *traced))
-        period_ms = milliseconds(config.class_period_seconds(each))
-        yield ClassEmitter(number, each, layout, period_ms, shown, machines)

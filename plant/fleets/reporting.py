@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, Self
 
 from plant.fleets.phase_ring import PhaseRing
@@ -35,6 +36,19 @@ class Collected(NamedTuple):
     message: Message
 
 
+class Steadiness:
+    """How long nothing happens to machines, by slot.
+
+    next_ms: the next event, or an earlier time.  changed: 1 where something has happened since their last row.
+    """
+
+    __slots__ = ("changed", "next_ms")
+
+    def __init__(self, machines: int) -> None:
+        self.next_ms = array("q", bytes(8 * machines))
+        self.changed = array("b", b"\1" * machines)
+
+
 class Reporting(Protocol):
     """Makes the messages of some machines of one type.
 
@@ -42,6 +56,7 @@ class Reporting(Protocol):
     reports_events: whether a message may be due at any event of a machine, such as each finished job.
     periods_ms: of its classes of messages.
     accumulates: whether dropped messages have to be computed, because what they report accumulates.
+    changing_slots: of machines whose state has changed, and whose message for that is not taken yet.
     """
 
     @property
@@ -54,6 +69,9 @@ class Reporting(Protocol):
     @property
     def accumulates(self) -> bool: ...  # noqa: D102
 
+    @property
+    def changing_slots(self) -> Iterable[int]: ...  # noqa: D102
+
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine number and class."""
 
@@ -65,6 +83,9 @@ class Reporting(Protocol):
 
     def collect(self, due: DueMessage) -> None:
         """Collect a message that is due, of a machine that has advanced to its time."""
+
+    def reschedule(self, machine: Machine) -> None:
+        """Note that the next event of a machine is earlier now, where no event queue advances it."""
 
     def take_collected(self) -> list[Collected]:
         """Return what was collected since the last call, in order."""
@@ -81,5 +102,12 @@ class Reporting(Protocol):
     def ring_of(self, name: str) -> PhaseRing | None:
         """Return the ring of a class of messages by its name; None if it has no regular messages."""
 
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names of its classes of messages."""
+
     def counts_of(self, name: str) -> Sequence[int]:
         """Return the number of messages so far of each machine in a class, by its name; empty if there is no such."""
+
+    def set_count(self, name: str, slot: int, count: int) -> None:
+        """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from plant.fleets.class_emitter import ClassEmitter, DuePlaces
 from plant.fleets.pending_rows import PendingRows
-from plant.fleets.reporting import REGULAR, DueMessage
+from plant.fleets.reporting import REGULAR, DueMessage, Steadiness
 from plant.machines.jobs import NO_JOB
 from plant.machines.machine import Machine
 
 if TYPE_CHECKING:
     from plant.fleets.fleet_measurements import FleetMeasurements
-    from plant.fleets.reporter import Steadiness
 
 Integers = npt.NDArray[np.int64]
+
+
+class _Rows(NamedTuple):
+    """Rows of one class. slots, times: one a row."""
+
+    emitter: ClassEmitter
+    slots: Integers
+    times: Integers
 
 
 def collect_steady(
@@ -34,14 +43,19 @@ def collect_steady(
     """
     next_ms, changed = np.asarray(steadiness.next_ms), np.asarray(steadiness.changed)
     phase_ends = np.asarray(measurements.phase_ends)
+    found: list[_Rows] = []
     for emitter, began_ms, first, last in due:
         slots: Integers = np.array(emitter.ring_slots[first:last])
         times = began_ms + np.array(emitter.ring.offsets[first:last]) if emitter.ring else slots
         steady = (next_ms[slots] > times) & (changed[slots] == 0) & (phase_ends[slots] > times)
-        _append(emitter, slots[steady].tolist(), times[steady].tolist(), measurements, rows, machines)
+        found.append(_Rows(emitter, slots[steady], times[steady]))
         for slot, time_ms in zip(slots[~steady].tolist(), times[~steady].tolist(), strict=True):
             machine = machines[slot]
             yield DueMessage(time_ms, machine.number, emitter.number, REGULAR, machine)
+    measured = [each for each in found if each.emitter.signals or measurements.advances(each.emitter)]
+    places = dict(zip(map(id, measured), _add_measured(measured, measurements), strict=True))
+    for each in found:
+        _append(each, places.get(id(each)), rows, machines)
 
 
 def refresh(slot: int, machine: Machine, emitters: Sequence[ClassEmitter], steadiness: Steadiness) -> None:
@@ -54,18 +68,35 @@ def refresh(slot: int, machine: Machine, emitters: Sequence[ClassEmitter], stead
         steadiness.changed[slot] = 0
 
 
-def _append(
-    emitter: ClassEmitter,
-    slots: list[int],
-    times: list[int],
-    measurements: FleetMeasurements,
-    rows: PendingRows,
-    machines: Sequence[Machine],
-) -> None:
+def _add_measured(found: Sequence[_Rows], measurements: FleetMeasurements) -> Iterator[array[int]]:
+    """Add rows to those whose signals are computed, and yield their places, class by class.
+
+    Registers are advanced in order of time, also by one class while another one reports them.
+    """
+    if not found:
+        return
+    slots, times = np.concatenate([each.slots for each in found]), np.concatenate([each.times for each in found])
+    lengths = [len(each.slots) for each in found]
+    advancing = np.repeat([measurements.advances(each.emitter) for each in found], lengths)
+    order = np.argsort(times, kind="stable")
+    in_order = array("b", advancing[order].astype(np.int8).tobytes())
+    added = measurements.add_rows(_array(slots[order]), _array(times[order]), in_order)
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = added
+    for last, length in zip(accumulate(lengths), lengths, strict=True):
+        yield _array(places[last - length : last])
+
+
+def _append(found: _Rows, measured: array[int] | None, rows: PendingRows, machines: Sequence[Machine]) -> None:
+    emitter, slots, times = found.emitter, _array(found.slots), _array(found.times)
     if emitter.layout.varies:
         texts = [
             emitter.layout.machine_texts(machines[slot], time_ms) for slot, time_ms in zip(slots, times, strict=True)
         ]
     else:
         texts = [*map(emitter.steady_texts.__getitem__, slots)]
-    rows.extend(times, slots, emitter.number, texts, measurements.add_rows(slots, times, emitter))
+    rows.extend(times, slots, emitter.number, texts, measured)
+
+
+def _array(numbers: Integers) -> array[int]:
+    return array("q", numbers.tobytes())

@@ -105,7 +105,8 @@ def check(
         return 0, found.text() + more(config, found)
     except PlantConfigError as error:
         count = len(error.mistakes)
-        return 2, f"{error}\n{count:,} {'mistake' if count == 1 else 'mistakes'} in {path}"
+        total = f"\n{count:,} {'error' if count == 1 else 'errors'} in {path}"
+        return 2, f"{error}{'' if error.mistakes[0].is_about_file else total}"
 
 
 def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterator[TypeForecast]:

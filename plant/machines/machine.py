@@ -17,7 +17,7 @@ import json
 from operator import attrgetter
 from typing import Final
 
-from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job, json_text
+from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, json_text
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER, State, Suspension
 from plant.oee_accounting import Span
@@ -85,15 +85,21 @@ class Machine:
         self._start(begin_ms)
         runtime.accounts.start_machine(self, begin_ms)
 
-    def apply_runtime(self, runtime: MachineTypeRuntime) -> None:
-        """Use another machine type runtime from now on: for the next draws and messages."""
+    def apply_runtime(self, runtime: MachineTypeRuntime, now_ms: int) -> None:
+        """Use another machine type runtime from now on: for the next draws and messages. It has advanced to now."""
+        made_nothing = self.runtime.machine_type.job is None and self.job.id_json is NULL
         self._set_runtime(runtime)
         if self.suspension:
             self.suspension = self.suspension._replace(
                 state=runtime.states.get(self.suspension.state.name, self.suspension.state)
             )
         else:
-            self.state = runtime.states.get(self.state.name, self.state)
+            state = runtime.states.get(self.state.name, self.state)
+            self._pause_or_continue_job(state, now_ms)
+            self.state, self.next_ms = state, min(self.finish_ms, self.stay_ends_ms)
+        if made_nothing and runtime.machine_type.job:
+            self.first_job_number = self.job.number + 1
+            runtime.start_next(self, now_ms)
 
     def redraw_state(self, now_ms: int) -> None:
         """Draw a state of the long-run mix; a suspended machine stays suspended and returns to that state."""
@@ -251,13 +257,17 @@ class Machine:
         if state is self.state:
             return
         self.runtime.accounts.end_stay(self, now_ms)
+        self._pause_or_continue_job(state, now_ms)
+        self.state, self.body = state, None
+        if self.runtime.observer is not None:
+            self.runtime.observer.state_changed(self, now_ms)
+
+    def _pause_or_continue_job(self, state: State, now_ms: int) -> None:
+        """Pause the job, or continue it, as in a state that the machine is about to enter."""
         if self.state.produces:
             self.remaining_ms, self.finish_ms = self.finish_ms - now_ms, NEVER
         if state.produces:
             self.finish_ms = now_ms + self.remaining_ms
-        self.state, self.body = state, None
-        if self.runtime.observer is not None:
-            self.runtime.observer.state_changed(self, now_ms)
 
     def done_ms(self, now_ms: int) -> int:
         """Return the producing time of the job so far; it has advanced to now."""

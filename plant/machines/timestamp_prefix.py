@@ -31,7 +31,7 @@ class TimestampPrefix:
 
     def __init__(self, key: str | None = "timestamp", form: str = "rfc3339") -> None:
         self._form = form
-        self._head = "" if key is None else f"{{{json.dumps(key, ensure_ascii=False)}:"
+        self._head = b"" if key is None else b"{%b:" % json.dumps(key, ensure_ascii=False).encode()
         self.milliseconds = _NOTHING if key is None else _MILLISECONDS[form]
         self._hour_began = NEVER
         self._hour = b""
@@ -41,20 +41,32 @@ class TimestampPrefix:
         second, ms = divmod(time_ms, 1000)
         return self.second(second) + self.milliseconds[ms]
 
-    def columns(self, times_ms: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
-        """Return the beginnings of many messages in two parts: up to the second, and the rest."""
-        seconds = [time_ms // 1000 for time_ms in times_ms]
-        until_second = {second: self.second(second) for second in set(seconds)}
-        milliseconds = self.milliseconds
-        return [*map(until_second.__getitem__, seconds)], [milliseconds[time_ms % 1000] for time_ms in times_ms]
-
     def second(self, second: int) -> bytes:
         """Return the beginning up to the second. second: counted since 1970."""
         if not self._head:
             return b""
         if not self._form.startswith("rfc3339"):
-            return f"{self._head}{second}".encode()
+            return self._head + b"%d" % second
         if not 0 <= second - self._hour_began < len(_SECONDS):
             self._hour_began = second - second % len(_SECONDS)
-            self._hour = f'{self._head}"{EPOCH + timedelta(seconds=self._hour_began):%Y-%m-%dT%H}:'.encode()
+            moment = EPOCH + timedelta(seconds=self._hour_began)
+            self._hour = self._head + f'"{moment:%Y-%m-%dT%H}:'.encode()
         return self._hour + _SECONDS[second - self._hour_began]
+
+
+class TimestampValue(TimestampPrefix):
+    """An encoder of the timestamp within a message. head: the constant text before it, which is not empty."""
+
+    __slots__ = ()
+
+    def __init__(self, head: bytes, form: str) -> None:
+        super().__init__("", form)
+        self._head = head
+        self.milliseconds = tuple(text.removesuffix(b",") for text in _MILLISECONDS[form])
+
+    def columns(self, times_ms: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
+        """Return the timestamps of many messages in two parts: up to the second, and the rest."""
+        seconds = [time_ms // 1000 for time_ms in times_ms]
+        until_second = {second: self.second(second) for second in set(seconds)}
+        rests = [self.milliseconds[time_ms % 1000] for time_ms in times_ms]
+        return [*map(until_second.__getitem__, seconds)], rests

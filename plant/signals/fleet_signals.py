@@ -14,7 +14,7 @@ those of one class of messages, whose period the program was compiled for. While
     signals = FleetSignals(compile_signals(specs, vocabulary, time_zone, period_ms, plant.program), plant)
     signals.begin(slot, RandomStream(seed, machine_id), Situation("idle"), now_ms)
     signals.change(slot, Situation("running", phase, kind, done_ms, cycle_ms), now_ms, new_job=True)
-    signals.pending.extend(slots, times_ms, advances=True)
+    signals.pending.extend(slots, times_ms, [1] * len(slots))
     block = signals.block()
     temperature = signals.text_columns("temperature", b',"temperature":')  # once for each field
     columns = temperature.of(block.digits[number])  # or of some of the rows; one or two lists to be joined row by row
@@ -149,7 +149,7 @@ class FleetSignals:
         """Return what a machine is doing; an imposed state has the name ""."""
         self.frame.move_to(slot, now_ms)
         record, first = self.store.integers, slot * self.store.layout.integers
-        state, phase, kind = self.program.situations.names(record[first + SITUATION])
+        state, phase, kind = self._situations.names[record[first + SITUATION]]
         variant = record[first + SITUATION] // self.program.situations.size
         return Situation(state or "", phase, kind, int(self.frame.done_ms()), record[first + CYCLE_MS], variant)
 

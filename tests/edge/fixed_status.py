@@ -22,6 +22,7 @@ class FixedStatus:
     seed: int | str = "1"
     connected: ConnectionStatus = ConnectionStatus(connected=True, connects=1)  # noqa: RUF009 - frozen
     turned_ago_seconds: float = 0.0
+    stuck: str | None = None
     plant: Snapshot = NOTHING_YET
     kinds: Sequence[KindOee] = ()
     figures: OeeFigures = OeeFigures(0.0, 0.0, (), more=False, types=())  # noqa: RUF009 - frozen
@@ -36,6 +37,9 @@ class FixedStatus:
 
     def turn_age_seconds(self) -> float:
         return self.turned_ago_seconds
+
+    def why_stuck(self) -> str | None:
+        return self.stuck
 
     def snapshot(self) -> Snapshot:
         return self.plant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.routing import TopicError, TopicRouter, check_topic
+from edge.routing import TopicError, TopicRouter, check_filter, check_topic
 from edge.settings.types import TopicLayout
 from plant.telemetry import Message
 
@@ -62,3 +62,55 @@ def test_a_topic_no_broker_takes_is_refused_by_rule(topic: str, rule: str) -> No
 
     assert rule in str(error.value)
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "topics",
+    [
+        "#",
+        "+",
+        "/",
+        "a",
+        "a/b",
+        "a//b",
+        "a/#",
+        "/#",
+        "+/b/+",
+        "+/#",
+        "$SYS/#",
+        "$share/group/a/#",
+        "$share/group//",
+        "é/+",
+    ],
+)
+def test_topic_filters_may_have_wildcards_as_whole_levels(topics: str) -> None:
+    """MQTT 5, 4.7 and 4.8.2."""
+    assert check_filter(topics) == topics
+
+
+@pytest.mark.parametrize(
+    ("topics", "rule"),
+    [
+        ("", "not be empty"),
+        ("a#b", "# only as its last level"),
+        ("a#", "# only as its last level"),
+        ("#/a", "# only as its last level"),
+        ("a/#b", "# only as its last level"),
+        ("a/##", "# only as its last level"),
+        ("a+", r"\+ only as a whole level"),
+        ("a/+b/c", r"\+ only as a whole level"),
+        ("a\0b", "NUL"),
+        ("a/\udcff", "UTF-8"),
+        ("é" * 40_000, "at most 65535 bytes"),
+        ("$share/group", "not be empty"),
+        ("$share//a", "a name without wildcard"),
+        ("$share/gr+up/a", "a name without wildcard"),
+        ("$share/group/a#", "# only as its last level"),
+    ],
+)
+def test_an_invalid_topic_filter_is_named_with_the_rule(topics: str, rule: str) -> None:
+    """Before a broker is asked, whose answer would only be that it does not accept it."""
+    with pytest.raises(TopicError, match=rule) as error:
+        check_filter(topics)
+
+    assert len(str(error.value)) < 200

@@ -455,7 +455,7 @@ def heard(running: FactoryMessageGenerator, until: float) -> list[StateInterval 
     """All that is true of a plant up to a time."""
     truth: list[StateInterval | FinishedJob] = []
     running.listen(truth.append)
-    running.live(until)
+    running.advance_silently(until)
     running.close_truth()
     return truth
 
@@ -478,11 +478,11 @@ def test_a_plant_with_a_calendar_is_the_same_plant_in_its_working_time() -> None
     """
     shifts, always = load(SCENARIO), load(SCENARIO).model_copy(update={"calendar": None})
     days, worked = plant(shifts), plant(always)
-    days.live(MONDAY + 3 * DAY)
+    days.advance_silently(MONDAY + 3 * DAY)
     found = {figures.machine_id: figures for figures in days.oee()}
 
     for hours, kinds in ((44.5, {"cnc_machine"}), (46.5, {"printer_3d", "welding", "painting", "testing"})):
-        worked.live(MONDAY + hours * HOUR)
+        worked.advance_silently(MONDAY + hours * HOUR)
         for one in (figures for figures in worked.oee() if figures.kind in kinds):
             other = found[one.machine_id]
             stopped = {state: each for state, each in other.stopped_seconds.items() if state != "planned_stop"}
@@ -495,7 +495,7 @@ def test_shares_of_planned_time_are_those_of_the_yaml() -> None:
     """Over 15 weeks of two shifts the states have the shares that they are to have; a stop is as likely to meet any."""
     brief = dict.fromkeys(("running", "idle", "maintenance", "faulted"), 120.0)
     weeks = plant(small(WORKWEEK, dwell_seconds=brief, cycle_time_range=[1800.0, 1800.0]))
-    weeks.live(MONDAY + 105 * DAY)
+    weeks.advance_silently(MONDAY + 105 * DAY)
     (mills,) = weeks.oee_by_kind()
 
     shares = {state: seconds / mills.planned_seconds for state, seconds in mills.stopped_seconds.items()}

@@ -21,7 +21,7 @@ DEFAULT = {"running": 0.7, "idle": 0.2, "maintenance": 0.08, "faulted": 0.02}
 def running(plant: PlantConfig, seconds: float = 600.0, **options: Any) -> FactoryMessageGenerator:
     """A plant that has run for some time."""
     running = FactoryMessageGenerator.of(plant, 1, **options)
-    running.live(START + seconds)
+    running.advance_silently(START + seconds)
     return running
 
 
@@ -37,7 +37,7 @@ def test_another_distribution_shows_at_once() -> None:
     plant.reload(only("cnc_machine", 3000, status_distribution=IDLE))
 
     for seconds in (600, 900, 1800):
-        plant.live(START + seconds)
+        plant.advance_silently(START + seconds)
         found = mix(plant, "cnc_machine")
         for state, share in IDLE.items():
             assert abs(found[state] - share) < 5 * share_error(share, machines), (seconds, state)
@@ -61,7 +61,7 @@ def test_other_stays_are_drawn_again_too() -> None:
     plant = running(only("cnc_machine", 500, **slow))
     plant.reload(only("cnc_machine", 500, dwell_seconds=dict.fromkeys(DEFAULT, 60.0)))
     at_first = [view.status for view in plant.machines()]
-    plant.live(START + 1200)
+    plant.advance_silently(START + 1200)
 
     stayed = sum(was == view.status for was, view in zip(at_first, plant.machines(), strict=True))
     assert stayed / 500 < 0.7**2 + 0.2**2 + 0.08**2 + 0.02**2 + 0.1
@@ -76,7 +76,7 @@ def test_a_suspended_machine_resumes_in_the_new_mix() -> None:
     plant.reload(changed)
 
     assert mix(plant, "cnc_machine") == {"planned_stop": 1.0}
-    plant.live(START + 901)
+    plant.advance_silently(START + 901)
     assert abs(mix(plant, "cnc_machine")["idle"] - 0.6) < 5 * share_error(0.6, 1000)
 
 

@@ -49,7 +49,9 @@ def stopped(plants: PlantConfig, every_ms: int, for_ms: int, *reasons: State) ->
     """Return a plant whose machines are suspended together, now and then, for each of the reasons."""
     plant = FactoryMessageGenerator.of(plants, 1)
     reasons = reasons or (PLANNED_STOP,)
-    plant.couple(*(Stops(machines(plant), reason, every_ms + 700 * n, for_ms) for n, reason in enumerate(reasons)))
+    plant.set_participants(
+        *(Stops(machines(plant), reason, every_ms + 700 * n, for_ms) for n, reason in enumerate(reasons))
+    )
     return plant
 
 
@@ -130,7 +132,7 @@ def test_the_time_of_each_reason_is_in_the_accounts() -> None:
         (50, one.resume, BLOCKED),
     ):
         act(reason, START_MS + 1000 * at)
-    plant.live(START + 60)
+    plant.advance_silently(START + 60)
     [figures] = plant.oee()
 
     assert {"starved": 10, "planned_stop": 20, "blocked": 10}.items() <= figures.stopped_seconds.items()
@@ -174,7 +176,7 @@ CUTS = st.lists(st.floats(0, 300), max_size=20).map(sorted)
 def test_living_in_step_is_living_alone_where_nobody_interferes(plants: list[PlantConfig], seconds: float) -> None:
     """Byte for byte, over reloads that change periods and cycles too."""
     alone, in_step = (FactoryMessageGenerator.of(plants[0], 1) for _ in range(2))
-    in_step.couple(Stops((), BLOCKED, 7_000, 3_000))
+    in_step.set_participants(Stops((), BLOCKED, 7_000, 3_000))
     for then in plants:
         alone.reload(then)
         in_step.reload(then)
@@ -186,7 +188,7 @@ def test_an_unreported_job_is_reported_in_order_when_its_type_starts_to_report_e
     restless = {"dwell_seconds": {"running": 5.0, "idle": 2.0, "cooling": 2.0, "faulted": 2.0}}
     crowd = only("welding", 300, cycle_time_range=[0.5, 1.0], **restless)
     alone, in_step = (FactoryMessageGenerator.of(only("welding", 300, **restless), 1) for _ in range(2))
-    in_step.couple(Stops((), BLOCKED, 7_000, 3_000))
+    in_step.set_participants(Stops((), BLOCKED, 7_000, 3_000))
     told = []
     for plant in (alone, in_step):
         told.append(plant.advance(START + 60))
@@ -231,8 +233,8 @@ def test_stays_and_jobs_pass_on_operating_time_alone(plants: PlantConfig) -> Non
     plant, free = stopped(plants, 60_000, 20_000), FactoryMessageGenerator.of(plants, 1)
     for its, heard in zip((plant, free), told, strict=True):
         its.listen(heard.append)
-    plant.live(START + 3620)  # 60 stops of 20 s, the last of them just over
-    free.live(START + 3620 - 60 * 20)
+    plant.advance_silently(START + 3620)  # 60 stops of 20 s, the last of them just over
+    free.advance_silently(START + 3620 - 60 * 20)
     for its in (plant, free):
         its.close_truth()
 
@@ -271,7 +273,7 @@ def test_after_dropped_messages_suspended_machines_emit_the_same(
 ) -> None:
     """As without suspensions: the rest of the messages is the same to the byte."""
     quiet, loud = (stopped(plants, every, every // 3) for _ in range(2))
-    quiet.live(START + silent)
+    quiet.advance_silently(START + silent)
     loud.advance(START + silent)
     rows = [[row.payload for row in plant.advance(START + silent + 60)] for plant in (quiet, loud)]
 
@@ -292,6 +294,6 @@ def test_machines_may_be_left_to_themselves_again() -> None:
     """Without participants the plant goes on from its current state."""
     plant = stopped(config(), 60_000, 20_000)
     plant.advance(START + 90)
-    plant.couple()
+    plant.set_participants()
 
     assert {row["status"] for its in by_machine(plant.advance(START + 600)).values() for row in its if "status" in row}

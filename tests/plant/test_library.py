@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,13 +82,13 @@ def test_sensors_publish_what_the_contract_has() -> None:
     assert set(found) == {f"sensors/device_{number:03d}" for number in range(12)}
     for topic, messages in found.items():
         payload = (
-            rb'\{"timestamp":(\d{10}\.\d{3}),"device_id":"(\w+)","temperature":(\d\d\.\d\d?),"humidity":(\d\d\.\d\d?)\}'
+            rb'\{"device_id":"(\w+)","timestamp":(\d{10}\.\d{3}),"temperature":(\d\d\.\d\d?),"humidity":(\d\d\.\d\d?)\}'
         )
         texts = [re.fullmatch(payload, message.payload) for message in messages]
         values = [match.groups() for match in texts if match]
         assert len(values) == len(messages) == 300
-        assert {device for _, device, _, _ in values} == {topic.split("/")[1].encode()}
-        assert [float(time) for time, *_ in values] == [message.time_ms / 1000 for message in messages]
+        assert {device for device, *_ in values} == {topic.split("/")[1].encode()}
+        assert [float(time) for _, time, *_ in values] == [message.time_ms / 1000 for message in messages]
         assert all(20 <= float(each) <= 35 for _, _, each, _ in values)
         assert all(30 <= float(each) <= 70 for *_, each in values)
 
@@ -129,11 +130,20 @@ def test_telemetry_has_the_keys_and_forms_of_the_contract(device: str, sandbox: 
         messages = sandbox[f"factory/telemetry/{device}/{sensor}"]
         found = rows(messages)
         constants = {"device_id": device, "device_type": device_type, "sensor": sensor, "unit": unit}
-        assert all([*row] == ["ts", *constants, "value", "seq"] and constants.items() <= row.items() for row in found)
+        assert all([*row] == [*constants, "value", "seq", "ts"] and constants.items() <= row.items() for row in found)
         assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row["ts"]) for row in found)
         assert all(row["value"] >= 0 and row["value"] == round(row["value"], 2) for row in found)
-        assert [row["seq"] for row in found] == [*range(1, len(found) + 1)]
+        assert all(one["seq"] < other["seq"] for one, other in pairwise(found))
         assert len(found) == pytest.approx(7200 / period, abs=1)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_telemetry_is_counted_over_all_sensors_of_a_device(device: str, sandbox: dict[str, list[Message]]) -> None:
+    """From 1, without a gap, in the order of the messages."""
+    topics = (f"factory/telemetry/{device}/{sensor}" for sensor in SENSORS[device])
+    messages = sorted((message for topic in topics for message in sandbox[topic]), key=lambda each: each.time_ms)
+
+    assert [row["seq"] for row in rows(messages)] == [*range(1, len(messages) + 1)]
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -154,7 +164,7 @@ def test_states_are_published_at_their_period_and_at_each_change(
     messages = sandbox[f"factory/state/{device}"]
     found = rows(messages)
 
-    assert all([*row] == ["ts", "device_id", "device_type", "state"] for row in found)
+    assert all([*row] == ["device_id", "device_type", "state", "ts"] for row in found)
     assert {row["device_type"] for row in found} == {device_type}
     regular = Counter(row["state"] for row, each in zip(found, messages, strict=True) if not each.trigger)
     assert sum(regular.values()) == pytest.approx(7200 / period, abs=1)

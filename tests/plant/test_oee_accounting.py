@@ -142,7 +142,7 @@ def test_accounts_and_ground_truth_agree(plants: PlantConfig, moments: list[floa
     plant = FactoryMessageGenerator.of(plants, 1, start=began)
     told = heard(plant)
     for moment in moments:
-        plant.live(began + moment)
+        plant.advance_silently(began + moment)
         plant.close_truth()
         for span in SPANS:
             found = {its.machine_id: book_sums(its) for its in plant.oee(span)}
@@ -185,7 +185,7 @@ def test_a_job_starts_where_the_one_before_ends() -> None:
     """And the first one as long ago as is done of it: it takes its cycle at least, and more where it was stopped."""
     plant = FactoryMessageGenerator.of(config(), 1)
     told = heard(plant)
-    plant.live(START + 3600)
+    plant.advance_silently(START + 3600)
     for its in jobs(told).values():
         assert its[0].started_ms <= START_MS < its[0].finished_ms
         assert all(a.finished_ms == b.started_ms for a, b in pairwise(its))
@@ -198,7 +198,7 @@ def test_an_hour_without_an_event_is_in_the_accounts_too() -> None:
     plant = FactoryMessageGenerator.of(
         only("cnc_machine", 20, dwell_seconds=endless, cycle_time_range=[1e7, 1e7], **NO_LOSSES), 1
     )
-    plant.live(START + 3.5 * 3600)
+    plant.advance_silently(START + 3.5 * 3600)
 
     assert {sum(book_sums(its)[0].values()) for its in plant.oee("hour")} == {HOUR_MS // 2}
     assert {sum(book_sums(its)[0].values()) for its in plant.oee("last_hour")} == {HOUR_MS}
@@ -207,7 +207,7 @@ def test_an_hour_without_an_event_is_in_the_accounts_too() -> None:
 def test_the_sum_of_a_type_is_that_of_its_machines() -> None:
     """Every second, job and result, in each span; types without machines have none."""
     plant = FactoryMessageGenerator.of(config({"testing": 0}), 1)
-    plant.live(START + 5000)
+    plant.advance_silently(START + 5000)
     for span in SPANS:
         single: dict[str, list[MachineOee]] = defaultdict(list)
         for figures in plant.oee(span):
@@ -244,7 +244,7 @@ def test_a_figure_of_nothing_is_none() -> None:
 def test_a_passed_test_is_good() -> None:
     """And a failed one is not: a rig's quality is its pass rate, 88 %."""
     plant = FactoryMessageGenerator.of(only("testing", 100), 1)
-    plant.live(START + 6 * 3600)
+    plant.advance_silently(START + 6 * 3600)
     [rigs] = plant.oee_by_kind()
 
     assert rigs.good == rigs.results["pass"]
@@ -270,7 +270,7 @@ def test_performance_is_never_above_1(plants: list[PlantConfig], moments: list[f
     """Of every machine and type, in every span and at any moment, over reloads that change the ideal cycle too."""
     plant = FactoryMessageGenerator.of(plants[0], 1, start=START + start / 1000)
     for number, moment in enumerate(moments):
-        plant.live(plant.start + moment)
+        plant.advance_silently(plant.start + moment)
         plant.reload(plants[number % len(plants)])
         shown = [each for span in SPANS for each in (*plant.oee(span), *plant.oee_by_kind(span))]
         assert all(each.performance is None or 0 <= each.performance <= 1 for each in shown)
@@ -283,7 +283,7 @@ def test_hours_add_up_to_the_run(extras: dict[str, Any]) -> None:
     plant = FactoryMessageGenerator.of(parse({**default(), **extras}), 1, start=START + 1234.567)
     sums: Counter[tuple[str, str]] = Counter()
     for hour in (*range(1, 13), 12.5):
-        plant.live(START + hour * 3600)
+        plant.advance_silently(START + hour * 3600)
         spans: list[Span] = ["last_hour"] if hour == int(hour) else ["hour"]
         for its in (its for span in spans for its in plant.oee(span)):
             assert its.performance is None or its.performance <= 1
@@ -300,7 +300,7 @@ def test_work_is_credited_as_it_is_done() -> None:
     machines = {machine.id: machine for fleet in plant._parts.fleets for machine in fleet.machines}
     before = {name: its.credit_ms(START_MS) for name, its in machines.items()}
     told = heard(plant)
-    plant.live(START + 4000)
+    plant.advance_silently(START + 4000)
     finished = {name: sum(job.ideal_ms for job in its) for name, its in jobs(told).items()}
     under_way = {name: its.credit_ms(START_MS + 4_000_000) for name, its in machines.items()}
 
@@ -312,7 +312,7 @@ def test_a_print_that_takes_its_time_has_a_performance_of_1() -> None:
     """From the first second on: no spread, no losses, whatever part of a print lies in the time."""
     plant = FactoryMessageGenerator.of(only("printer_3d", 50), 1)
     for seconds in (1, 30, 3000, 86_400):
-        plant.live(START + seconds)
+        plant.advance_silently(START + seconds)
         working = [its.performance for its in plant.oee() if its.producing_seconds]
         assert working == pytest.approx([1.0] * len(working), abs=1e-3 / min(seconds, 3000))
 
@@ -328,7 +328,7 @@ def test_dropped_messages_do_not_change_later_ones(plants: list[PlantConfig], si
     for each in plants:
         quiet.reload(each)
         loud.reload(each)
-        quiet.live(quiet.now + silent)
+        quiet.advance_silently(quiet.now + silent)
         loud.advance(loud.now + silent)
         assert quiet.next_due() > quiet.now
         told, whole = (plant.advance(plant.now + then) for plant in (quiet, loud))
@@ -342,7 +342,7 @@ def test_an_unreported_job_is_kept_over_a_reload_and_dropped_messages() -> None:
     for plant in (quiet, loud):
         plant.advance(START + 60)
         plant.reload(only("welding", 500, frequency_weight=3, **NO_LOSSES))
-    quiet.live(START + 61)
+    quiet.advance_silently(START + 61)
     loud.advance(START + 61)
     told, whole = (plant.advance(START + 90) for plant in (quiet, loud))
 
@@ -366,7 +366,7 @@ def test_reading_the_accounts_changes_no_byte(plants: PlantConfig, looks: list[f
 def test_a_week_of_ground_truth_is_fast() -> None:
     """Half a million jobs without messages, with orders and dispatches."""
     plant = FactoryMessageGenerator.of(config(), 1)
-    plant.live(START + 7 * 86_400)
+    plant.advance_silently(START + 7 * 86_400)
     snapshot = plant.snapshot()
 
     assert sum(its.jobs for its in plant.oee()) > 500_000
@@ -382,11 +382,11 @@ def test_accounts_continue_over_a_reload() -> None:
     plant = FactoryMessageGenerator.of(only("welding", 1, **NO_LOSSES), 1)
     [machine] = (machine for fleet in plant._parts.fleets for machine in fleet.machines)
     met_ms = machine.credit_ms(START_MS)
-    plant.live(START + 1000)
+    plant.advance_silently(START + 1000)
     [before] = plant.oee()
     plant.reload(only("welding", 1, cycle_time_range=[20.0, 20.0], **NO_LOSSES))
     [at_once] = plant.oee()
-    plant.live(START + 4000)
+    plant.advance_silently(START + 4000)
     [after] = plant.oee()
     more = after.jobs - before.jobs
 
@@ -401,11 +401,11 @@ def test_a_removed_state_ends_and_stays_in_the_accounts() -> None:
     """Its stays end at the reload at the latest, and their time is kept."""
     plant = FactoryMessageGenerator.of(only("cnc_machine", 30, dwell_seconds=BUSY), 1)
     told = heard(plant)
-    plant.live(START + 600)
+    plant.advance_silently(START + 600)
     before = {its.machine_id: its.stopped_seconds["faulted"] for its in plant.oee() if "faulted" in its.stopped_seconds}
     states = {"running": 1, "idle": 1}
     plant.reload(only("cnc_machine", 30, statuses=list(states), status_distribution=states, dwell_seconds={}))
-    plant.live(START + 1200)
+    plant.advance_silently(START + 1200)
     after = {its.machine_id: its.stopped_seconds for its in plant.oee()}
 
     assert before
@@ -419,11 +419,11 @@ def test_a_machine_that_is_taken_away_ends_its_stay() -> None:
     """At that moment; a later machine of the same number has its own account."""
     plant = FactoryMessageGenerator.of(only("welding", 3), 1)
     told = heard(plant)
-    plant.live(START + 100)
+    plant.advance_silently(START + 100)
     plant.reload(only("welding", 1))
-    plant.live(START + 200)
+    plant.advance_silently(START + 200)
     plant.reload(only("welding", 3))
-    plant.live(START + 300)
+    plant.advance_silently(START + 300)
     plant.close_truth()
 
     edges = [(stay.from_ms, stay.to_ms) for stay in stays(told)["WELD-03"]]
@@ -436,9 +436,9 @@ def test_nobody_need_listen() -> None:
     """A listener that was removed receives nothing more."""
     plant = FactoryMessageGenerator.of(config(), 1)
     told = heard(plant)
-    plant.live(START + 60)
+    plant.advance_silently(START + 60)
     plant.listen(None)
     before = len(told)
-    plant.live(START + 600)
+    plant.advance_silently(START + 600)
 
     assert before == len(told) > 0

@@ -215,7 +215,7 @@ def test_orders_of_a_rehearsal_call_no_listener() -> None:
 def test_a_snapshot_does_not_see_a_change_that_is_taken_back() -> None:
     """The snapshot goes on as if the change had never been tried."""
     plant, twin = (told(SHIPPED["message_structure"], 600.0)[0] for _ in range(2))
-    looks = plant.still().figures()
+    looks = plant.oee_snapshot().figures()
     seen = list(next(looks))
     plant.try_out(SHIPPED["original"]).take_back()
     plant.advance(START + 700)

@@ -260,14 +260,14 @@ _PLANT: Final = Row(
         ),
         Panel(
             "Availability, by type",
-            "Producing time of planned time, over the last hour.",
+            "Producing time / planned time, over the last hour.",
             [Query(f"{_PRODUCING} / {_PLANNED}", "{{kind}}")],
             unit="percentunit",
             greatest=1,
         ),
         Panel(
             "Performance and quality, by type",
-            "Ideal time of producing time, and good jobs of all, over the last hour.",
+            "Ideal time of the work done / producing time; good jobs / finished jobs; over the last hour.",
             [
                 Query(f"{_IDEAL} / {_PRODUCING}", "{{kind}} performance"),
                 Query(f"{GOOD} / {_JOBS}", "{{kind}} quality"),

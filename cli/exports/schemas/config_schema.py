@@ -36,17 +36,18 @@ def config_schema_files() -> list[File]:
 
 def document() -> dict[str, Any]:
     """Return the JSON Schema of the plant's YAML."""
-    schema = _schema_of(PlantConfig)
+    schema = schema_of(PlantConfig)
     types = schema["properties"]["message_types"]
     types["properties"] |= {key: _library_type(key, known) for key, known in library().items() if known.spellings}
     others = ", ".join(key for key, known in library().items() if not known.spellings)
     about = f"A machine type of one's own, or another one of the library: {others}."
-    types["additionalProperties"] = {**_schema_of(MachineEntry), "description": about}
+    types["additionalProperties"] = {**schema_of(MachineEntry), "description": about}
     about = "A simulated plant: which machines there are, what they make, and how often they send messages."
     return {"$schema": DRAFT, "title": "message_structure.yaml", **schema, "description": about}
 
 
-def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of a model of the YAML, without references."""
     made = model.model_json_schema(by_alias=True)
     schema: dict[str, Any] = _simplified(made, made.pop("$defs", {}))
     return schema
@@ -54,7 +55,7 @@ def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 def _library_type(key: str, known: LibraryType) -> dict[str, Any]:
     """Return the schema of a type of the library, with the rules of its older keys as far as a schema can have them."""
-    schema = _schema_of(entry_model(known.spellings))
+    schema = schema_of(entry_model(known.spellings))
     title: str = known.entry.get("title", key)
     producing = [name for name, state in known.entry.get("states", {}).items() if state.get("produces")]
     if "statuses" in schema["properties"] and producing:

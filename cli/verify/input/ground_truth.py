@@ -20,6 +20,7 @@ from cli.verify.input.message_keys import TypeInfo
 from cli.verify.input.received_messages import DISPATCH, ORDER, milliseconds
 from cli.verify.input.record_store import RecordStore
 from cli.verify.input.reference import (
+    LONGEST_ANSWER,
     LONGEST_LINE,
     InvalidInput,
     MachineTotals,
@@ -33,12 +34,11 @@ from cli.verify.input.reference import (
 )
 from cli.verify.input.span_totals import SpanTotals
 from cli.verify.input.timeline import MachineParameters, Timeline
+from cli.verify.input.truth_rules import Sequence, problem
+from edge.redaction import without_credentials
 
 _Entry = dict[str, Any]
 _NAMES_OF_JOB: Final = itemgetter("job_id", "kind", "result")
-_LONGEST_ANSWER: Final = 256 * 2**20
-"""Bytes: half a million machines."""
-
 _NOT_CONTENT: Final = frozenset({"type", "at"})
 
 
@@ -63,7 +63,8 @@ class GroundTruth:
         self._totals: dict[str, tuple[int, MachineTotals]] = {}
         self._start_ms, self._line_number = 0, 0
         self._end_ms: int | None = None
-        self._has_times = False
+        self._has_times = self._is_closed = False
+        self._sequence = Sequence()
         with open_file(path) as file:
             self._read(file)
         end_ms = self._end_ms
@@ -122,7 +123,7 @@ class GroundTruth:
 
     def _read(self, file: IO[bytes]) -> None:
         readers: Mapping[str, Callable[[_Entry], None]] = {
-            "run": self._run,
+            "run": self._finish,
             "machine_type": self._machine_type,
             "machine": self._machine,
             "gone": self._gone,
@@ -135,33 +136,53 @@ class GroundTruth:
         for line in read_lines(file, self._path):
             self._line_number += 1
             entry = self._entry(line)
-            reader = readers.get(entry.get("type", ""))
-            if self._line_number == 1 and reader != self._run:
-                raise InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run")
-            if reader:
-                try:
-                    reader(entry)
-                except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-                    raise InvalidInput(
-                        f"{self._path}:{self._line_number}: invalid line of a ground truth file: {error!r}"
-                    ) from None
+            try:
+                if self._line_number == 1:
+                    self._begin(entry)
+                elif entry is not None:
+                    self._process(entry, readers)
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+                raise self._invalid(f"invalid line of a ground truth file: {problem(error, entry or {})}") from None
 
-    def _entry(self, line: bytes) -> _Entry:
-        """Parse a line; an incomplete last line is empty."""
+    def _begin(self, entry: _Entry | None) -> None:
+        """Process the first line."""
+        no_truth = InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run")
+        if entry is None or entry.get("type") != "run":
+            raise no_truth
+        try:
+            self._start_ms = milliseconds(entry["start"])
+            self._end_ms = milliseconds(entry["end"]) if entry.get("end") else None
+        except (KeyError, TypeError, ValueError):
+            raise no_truth from None
+
+    def _process(self, entry: _Entry, readers: Mapping[str, Callable[[_Entry], None]]) -> None:
+        if self._is_closed:
+            raise ValueError("nothing may follow the end of the run")
+        if reader := readers.get(entry.get("type", "")):
+            reader(entry)
+
+    def _finish(self, entry: _Entry) -> None:
+        """Process the line that ends the run: the ground truth is complete."""
+        if milliseconds(entry["start"]) != self._start_ms:
+            raise ValueError("another run begins")
+        self._end_ms, self._is_closed = milliseconds(entry["end"]), True
+        for machine_id in self._sequence.machines:
+            self._sequence.reaches(machine_id, self._end_ms)
+
+    def _invalid(self, what: str) -> InvalidInput:
+        return InvalidInput(f"{self._path}:{self._line_number}: {what}")
+
+    def _entry(self, line: bytes) -> _Entry | None:
+        """Parse a line; None where it is the last one and incomplete."""
         try:
             entry = orjson.loads(line)
         except orjson.JSONDecodeError:
             if line.endswith(b"\n"):
-                raise InvalidInput(f"{self._path}:{self._line_number}: not JSON") from None
-            return {}
-        return entry if isinstance(entry, dict) else {}
-
-    def _run(self, entry: _Entry) -> None:
-        try:
-            self._start_ms = milliseconds(entry["start"])
-            self._end_ms = milliseconds(entry["end"]) if entry.get("end") else self._end_ms
-        except (KeyError, TypeError, ValueError):
-            raise InvalidInput(f"{self._path}: not a ground truth file: the first line is not of type run") from None
+                raise self._invalid("not JSON") from None
+            return None
+        if not isinstance(entry, dict):
+            raise self._invalid("not a JSON object")
+        return entry
 
     def _machine_type(self, entry: _Entry) -> None:
         kind = str(entry["kind"])
@@ -185,6 +206,8 @@ class GroundTruth:
         machine_id = entry["machine_id"]
         self._descriptions[machine_id] = entry
         self._known_until_ms.setdefault(machine_id, since_ms)
+        if "at" in entry:
+            self._sequence.appears(machine_id, since_ms)
         timeline = self.timelines.setdefault(machine_id, Timeline())
         timeline.add(parameters)
         for each in info.classes if info else ():
@@ -197,23 +220,27 @@ class GroundTruth:
     def _gone(self, entry: _Entry) -> None:
         machine_id, at_ms = entry["machine_id"], milliseconds(entry["at"])
         self.timelines[machine_id].end(at_ms)
+        self._sequence.disappears(machine_id, at_ms)
         info = self.types.get(self.timelines[machine_id].last.kind)
         for each in info.classes if info else ():
             self.class_timelines[each.source(machine_id)].end(at_ms)
 
     def _interval(self, entry: _Entry) -> None:
         machine_id, from_ms, to_ms = entry["machine_id"], milliseconds(entry["from"]), milliseconds(entry["to"])
+        timeline = self.timelines[machine_id]
         if not self._has_times and self._known_until_ms[machine_id] == self._start_ms < from_ms:
-            self.timelines[machine_id].move_start(from_ms)
+            timeline.move_start(from_ms)
+        self._sequence.interval(machine_id, from_ms, to_ms)
         self._known_until_ms[machine_id] = to_ms
         self._intervals.add(machine_id, (from_ms, self._line_number, (to_ms, str(entry["state"]))))
 
     def _job(self, entry: _Entry) -> None:
         machine_id, finished_ms = entry["machine_id"], milliseconds(entry["finished"])
+        timeline = self.timelines[machine_id]
         job_id, kind, result = _NAMES_OF_JOB(entry)
         cycle_seconds = float(entry["cycle_time_seconds"])
         ideal = entry.get("ideal_cycle_seconds")  # older versions did not write it
-        ideal_seconds = self.timelines[machine_id].last.ideal_seconds if ideal is None else float(ideal)
+        ideal_seconds = timeline.last.ideal_seconds if ideal is None else float(ideal)
         consumed = entry.get("consumed_ids")
         consumed = None if consumed is None else tuple(map(str, consumed))
         values = (
@@ -225,6 +252,7 @@ class GroundTruth:
             entry.get("issues_found"),
             consumed,
         )
+        self._sequence.job(machine_id, str(job_id), finished_ms)
         self._jobs.add(machine_id, (finished_ms, self._line_number, values))
 
     def _order(self, entry: _Entry) -> None:
@@ -243,23 +271,25 @@ class GroundTruth:
 
 def load(where: str) -> Reference:
     """Load the reference from a ground truth file, an answer of `/oee` in a file, or its URL. Raise InvalidInput."""
-    if where.startswith(("http://", "https://")):
+    if where.lower().startswith(("http://", "https://")):
         return fetch_oee(where)
-    path = Path(where)
+    path, where = Path(where), without_credentials(where)
     try:
         with open_file(path) as file:
             first = file.readline(LONGEST_LINE)
+            if _is_message(first):
+                raise InvalidInput(f"{where}: messages, not ground truth: they come first, without --truth")
             if not _is_run_entry(first):
-                return OeeAnswer.parse(_bounded(first + file.read(_LONGEST_ANSWER), where), where)
+                return OeeAnswer.parse(_bounded(first + file.read(LONGEST_ANSWER), where), where)
         return GroundTruth(path)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInput(f"cannot read {where}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _bounded(answer: bytes, where: str) -> bytes:
-    if len(answer) >= _LONGEST_ANSWER:
+    if len(answer) >= LONGEST_ANSWER:
         raise InvalidInput(
-            f"{where}: more than {_LONGEST_ANSWER >> 20} MiB: neither a ground truth file nor an answer of /oee"
+            f"{where}: more than {LONGEST_ANSWER >> 20} MiB: neither a ground truth file nor an answer of /oee"
         )
     return answer
 
@@ -272,6 +302,15 @@ def _is_run_entry(line: bytes) -> bool:
     return isinstance(entry, dict) and entry.get("type") == "run"
 
 
+def _is_message(line: bytes) -> bool:
+    """Return whether a line is a message, also as a dry run or `mosquitto_sub -v` write it."""
+    try:
+        entry = orjson.loads(line[max(0, line.find(b"{")) :])
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(entry, dict) and ("payload" in entry or {"timestamp", "machine_id"} <= entry.keys())
+
+
 def _ideal_seconds(entry: Mapping[str, Any]) -> float:
     """Return the ideal cycle; 0 for a machine that makes nothing."""
     return 0.0 if entry["ideal_cycle_seconds"] == 0 else _positive(entry, "ideal_cycle_seconds")
@@ -280,5 +319,5 @@ def _ideal_seconds(entry: Mapping[str, Any]) -> float:
 def _positive(entry: Mapping[str, Any], name: str) -> float:
     number = float(entry[name])
     if not 0 < number < math.inf:
-        raise ValueError(f"{name} {number}")
+        raise ValueError(f"{name} must be above 0, not {number:g}")
     return number

@@ -14,8 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from cli.verify.input.consecutive_numbers import Numbers
-from cli.verify.input.message_finder import Found, MessageFinder
-from cli.verify.input.message_keys import ClassInfo, KeyNames, TypeInfo
+from cli.verify.input.message_keys import ClassInfo, Found, KeyNames, MessageFinder, TypeInfo
 from cli.verify.input.message_lines import NotAMessage, parse_line
 from cli.verify.input.record_store import DEFAULT_CAPACITY, RecordStore
 

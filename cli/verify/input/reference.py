@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import http.client
 import math
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import IO, Any, Final, Protocol, Self, cast
+from urllib.parse import urlsplit
 
 import orjson
 
 from cli.verify.input.message_keys import ClassInfo, TypeInfo
 from cli.verify.input.received_messages import milliseconds
 from cli.verify.input.timeline import MachineParameters, Timeline
+from cli.verify.input.truth_rules import problem
+from edge.blocking import run_aside
+from edge.redaction import from_peer, without_credentials
 
 Span = tuple[int, int]
 """From and to, in milliseconds since 1970."""
@@ -25,7 +33,12 @@ Span = tuple[int, int]
 LONGEST_LINE: Final = 16 * 2**20
 """Bytes. A message has a few hundred, and brokers rarely accept more than a mebibyte."""
 
-_ANSWER_SECONDS = 10.0
+LONGEST_ANSWER: Final = 256 * 2**20
+"""Bytes: half a million machines."""
+
+_SILENT_SECONDS = 10.0
+_WHOLE_SECONDS = 60.0
+_READ_BYTES = 256 * 1024
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -105,7 +118,7 @@ class OeeAnswer:
             types = {kind: TypeInfo.of(each, kind) for kind, each in found.get("types", {}).items()}
             return cls(start_ms, start_ms, now_ms, machines, types)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = "not JSON" if isinstance(error, orjson.JSONDecodeError) else repr(error)
+            reason = "not JSON" if isinstance(error, orjson.JSONDecodeError) else problem(error, {})
             raise InvalidInput(f"{where}: neither a ground truth file nor an answer of /oee: {reason}") from None
 
     @property
@@ -171,13 +184,85 @@ def read_lines(file: IO[bytes], where: object) -> Iterator[bytes]:
 
 
 def fetch_oee(url: str) -> OeeAnswer:
-    """Return the current answer of `/oee`."""
+    """Return the current answer of `/oee`; raise InvalidInput where there is none, or not all of it in a minute."""
+    shown = without_credentials(url)
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - callers pass http or https only
-            return OeeAnswer.parse(answer.read(), url)
-    except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise InvalidInput(f"cannot get {url}: {reason}") from None
+        if "@" in urlsplit(url).netloc:
+            raise InvalidInput(f"{shown}: a URL of /oee has no user name and no password")
+        return OeeAnswer.parse(asyncio.run(_fetched(url)), shown)
+    except TimeoutError:
+        raise InvalidInput(f"cannot get {shown}: no whole answer within {_WHOLE_SECONDS:g} s") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise InvalidInput(f"cannot get {shown}: {_why_not(error)}") from None
+
+
+async def _fetched(url: str) -> bytes:
+    # In a thread, because a server can send its headers byte by byte, which no timeout of a socket ends.
+    given_up = Event()
+    try:
+        async with asyncio.timeout(_WHOLE_SECONDS):
+            return await run_aside(partial(_read_url, url, given_up.is_set))
+    finally:
+        given_up.set()
+
+
+def _read_url(url: str, given_up: Callable[[], bool]) -> bytes:
+    try:
+        return _read_answer(url, given_up)
+    except TimeoutError:
+        raise http.client.HTTPException(f"the server sent nothing for {_SILENT_SECONDS:g} s") from None
+
+
+def _read_answer(url: str, given_up: Callable[[], bool]) -> bytes:
+    pieces, size = [], 0
+    with _opened(url) as answer:
+        while not given_up() and (piece := answer.read1(_READ_BYTES)):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LONGEST_ANSWER:
+                raise ValueError(f"more than {LONGEST_ANSWER >> 20} MiB: no answer of /oee")
+        if answer.length:
+            raise http.client.IncompleteRead(b"", answer.length)
+    return b"".join(pieces)
+
+
+def _opened(url: str) -> http.client.HTTPResponse:
+    try:
+        return cast("http.client.HTTPResponse", _opener().open(url, timeout=_SILENT_SECONDS))
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return an opener of HTTP and HTTPS alone: a redirect must not lead to a file, or to FTP."""
+    opener = urllib.request.OpenerDirector()
+    for make in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(make())
+    return opener
+
+
+def _why_not(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return from_peer(f"HTTP {error.code} {error.reason}")
+    if isinstance(error, urllib.error.URLError):
+        return from_peer(str(error.reason))
+    return _FAULTS.get(type(error), "") or from_peer(str(error) or type(error).__name__)
+
+
+_FAULTS: Final[Mapping[type[Exception], str]] = {
+    http.client.IncompleteRead: "the answer is cut off",
+    http.client.BadStatusLine: "the answer is not HTTP",
+    http.client.RemoteDisconnected: "the server closed the connection without an answer",
+}
 
 
 def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:

@@ -1,4 +1,4 @@
-"""The totals of a span of a machine's time, from its events in the ground truth."""
+"""The totals of a machine over any span, from its state intervals and finished jobs."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge.mqtt.auth.credentials import CredentialsUnavailable, Login, Reader, Token, read_token, token_file
 from edge.mqtt.connection import SAT_METHOD
 from edge.mqtt.dialing import NotReached, connected_socket
-from edge.mqtt.protocol.codec import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH
-from edge.mqtt.protocol.packet_reader import CONNACK, DISCONNECT, NAMES, PINGRESP
+from edge.mqtt.protocol.codec import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH, Violation
+from edge.mqtt.protocol.packet_reader import CONNACK, DISCONNECT, NAMES, PINGRESP, check_beginning
 from edge.mqtt.protocol.reason_codes import Packet, explain, name_of
 from edge.mqtt.session import make_properties
 from edge.routing import TRIGGER
@@ -76,7 +76,8 @@ class Subscriber:
             raise SubscribeFailed(f"cannot reach {where}: {why}") from None
         self._client.loop_start()
         if not self._subscribed.wait(_ANSWER_SECONDS):
-            self._refusal = f"{where} did not answer within {_ANSWER_SECONDS:.0f} s"
+            unanswered = "SUBSCRIBE" if self._client.is_connected() else "CONNECT"
+            self._settle(f"{where} did not answer {unanswered} within {_ANSWER_SECONDS:g} s")
         if self._refusal is not None:
             self.__exit__()
             raise SubscribeFailed(self._refusal)
@@ -187,16 +188,29 @@ class _Client(Client):
     """
 
     violation = ""
+    _begun = False
 
     def _create_socket_connection(self) -> socket.socket:
         # paho would try the addresses of a name one after the other, five seconds each.
+        self._begun = False
         return connected_socket(self._host, self._port)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > _LONGEST_PACKET:
             self._end(PACKET_TOO_LARGE, f"sent a packet of {bufsize:,} bytes; the limit is {_LONGEST_PACKET:,}")
             raise ConnectionError(self.violation)
-        return super()._sock_recv(bufsize)
+        data = super()._sock_recv(bufsize)
+        if data and not self._begun:
+            self._begun = True
+            self._check_beginning(data)
+        return data
+
+    def _check_beginning(self, data: bytes) -> None:
+        try:
+            check_beginning(data)
+        except Violation as violation:
+            self._end(violation.code, str(violation))
+            raise ConnectionError(self.violation) from None
 
     def _packet_handle(self) -> MQTTErrorCode:
         command, size = self._in_packet["command"], self._in_packet["remaining_length"]

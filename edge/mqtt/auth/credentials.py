@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from edge.blocking import read_small, run_aside
+from edge.redaction import protect
 from edge.settings.loader import AuthMethod, Settings
 
 _LONGEST_SECRET = 65_535
@@ -122,15 +123,18 @@ def read_secret(file: SecretFile, note: Note = lambda _file: None) -> bytes:
 
 def read_password(settings: Settings, note: Note = lambda _file: None) -> bytes | None:
     """Return the password, from its file or as it was set; raise CredentialsUnavailable if the file has none."""
-    file = password_file(settings)
-    if file is not None:
-        return read_secret(file, note)
-    return settings.mqtt_password.get_secret_value() if settings.mqtt_password else None
+    file, given = password_file(settings), settings.mqtt_password
+    password = read_secret(file, note) if file else given.get_secret_value() if given else None
+    if password is not None:
+        protect(password)
+    return password
 
 
 def read_token(file: SecretFile, note: Note = lambda _file: None) -> Token:
     """Return the service account token from its file; raise CredentialsUnavailable if there is none."""
-    return Token.parse(read_secret(file, note))
+    token = Token.parse(read_secret(file, note))
+    protect(token.raw)
+    return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,7 @@ def tls_context(settings: Settings, note: Note = lambda _file: None) -> ssl.SSLC
     if settings.mqtt_ca_file is not None:
         context = _trusting(SecretFile(settings.mqtt_ca_file, "CA file", "MQTT_CA_FILE", _LONGEST_PEM), note)
     else:
-        context = ssl.create_default_context()
+        context = _default_context()
     if settings.mqtt_tls_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -218,9 +222,39 @@ def _trusting(ca_file: SecretFile, note: Note) -> ssl.SSLContext:
     pem = read_secret(ca_file, note).decode("ascii", "ignore")
     try:
         # With an empty text it would trust the system's authorities instead.
-        return ssl.create_default_context(cadata=pem or "no text")
+        return _default_context(pem or "no text")
     except (ssl.SSLError, ValueError):
-        raise ca_file.error("contains no certificate in PEM form") from None
+        raise ca_file.error(_damaged(pem) or "contains no certificate in PEM form") from None
+
+
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+
+
+def _damaged(pem: str) -> str | None:
+    """Return which one of several certificates is damaged, or None where there is only one, or none."""
+    before, *certificates = pem.split(_BEGIN)
+    line = before.count("\n") + 1
+    for number, body in enumerate(certificates, 1):
+        certificate, end, _ = body.partition(_END)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=f"{_BEGIN}{certificate}{end}\n")
+        except (ssl.SSLError, ValueError):
+            which = f"certificate {number} of {len(certificates)}, which begins in line {line}, is damaged"
+            return f"cannot be used: {which}" if len(certificates) > 1 else None
+        line += body.count("\n")
+    return None
+
+
+def _default_context(cadata: str | None = None) -> ssl.SSLContext:
+    """Return Python's default context, which also opens the file that the variable SSLKEYLOGFILE names, if any."""
+    try:
+        return ssl.create_default_context(cadata=cadata)
+    except ssl.SSLError:
+        raise
+    except OSError as error:
+        raise CredentialsUnavailable(
+            f"cannot write to {error.filename} (see SSLKEYLOGFILE): {error.strerror}"
+        ) from None
 
 
 def _load_client_certificate(context: ssl.SSLContext, settings: Settings, note: Note) -> None:

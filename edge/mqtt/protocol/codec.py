@@ -254,6 +254,11 @@ class Splitter:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def unfinished(self) -> bytes:
+        """What has arrived of a frame that is not complete."""
+        return self._rest
+
     def split(self, data: bytes) -> Iterator[bytes]:
         """Yield every frame that `data` completes; an unfinished one is kept for the next call.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from edge.mqtt.protocol.codec import MALFORMED, PROTOCOL_ERROR, PUBACK, Violation
+from edge.redaction import from_peer
 
 CONNACK, PINGRESP, DISCONNECT, AUTH = 0x20, 0xD0, 0xE0, 0xF0
 NAMES: Final[Mapping[int, str]] = {
@@ -138,6 +139,36 @@ class Answer:
         """Return a property that is text, or "" where it is missing."""
         value = self.values.get(which)
         return value if isinstance(value, str) else ""
+
+
+def check_beginning(data: bytes) -> None:
+    """Check the first bytes of a connection; raise Violation where they are of another protocol.
+
+    At once: what would be the length of a packet may announce more than the other end ever sends.
+    """
+    known = next((name for start, name in _OTHER_PROTOCOLS.items() if data.startswith(start)), None)
+    try:
+        kind_of(data)
+    except Violation:
+        known = known or "another protocol"
+    if known is not None:
+        begins = from_peer(str(data[:_SHOWN_BYTES], "latin-1"))
+        text = f"does not use MQTT on this port, but {known}: its answer begins with {begins!r}"
+        raise Violation(MALFORMED, f"{text} (see MQTT_BROKER and MQTT_PORT)")
+
+
+_SHOWN_BYTES = 16
+_OTHER_PROTOCOLS: Final[Mapping[bytes, str]] = {
+    b"HTTP/": "HTTP",
+    b"AMQP": "AMQP",
+    b"SSH-": "SSH",
+    b"\x15\x03": "TLS",
+    b"\x16\x03": "TLS",
+    b"220 ": "FTP or SMTP",
+    b"220-": "FTP or SMTP",
+    b"-ERR": "Redis",
+}
+"""How servers of other protocols begin their answer to what they do not understand."""
 
 
 def kind_of(frame: bytes) -> int:

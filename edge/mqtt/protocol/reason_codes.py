@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from edge.redaction import printable
+from edge.redaction import from_peer
 from edge.settings.types import AuthMethod
 
 NOT_AUTHORIZED, KEEP_ALIVE_TIMEOUT = 0x87, 0x8D
@@ -180,9 +180,9 @@ def explain(
 ) -> str:
     """Return a reason code with its likely cause: `0x87 Not authorized (the broker does not accept ...)`.
 
-    reason_string, server_reference: properties of the broker's packet; shortened, and made printable in one line.
+    reason_string, server_reference: properties of the broker's packet, which it may fill with anything.
     """
     hint = _HINTS.get((packet, code, method)) or _HINTS.get((packet, code, _ANY))
-    more = f"; server reference: {printable(server_reference)}" if server_reference else ""
-    more += f"; reason string: {printable(reason_string)}" if reason_string else ""
+    more = f"; server reference: {from_peer(server_reference)}" if server_reference else ""
+    more += f"; reason string: {from_peer(reason_string)}" if reason_string else ""
     return f"{name_of(code)}{f' ({hint})' if hint else ''}{more}"

@@ -24,6 +24,9 @@ class Violation(NamedTuple):
     name: str | None = None
 
 
+WHOLE_FILE: Final = "(top level)"
+"""The place () as text."""
+
 LONGEST_SHOWN: Final = 40
 """The most characters of an input that an error repeats."""
 
@@ -33,7 +36,10 @@ MOST_COMPARED: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ConfigError:
-    """One error in a file. line: counted from 1; None where there is none, as for a missing file."""
+    """One error in a file. line: counted from 1; None where there is none, as for a missing file.
+
+    path: the place as text; WHOLE_FILE is the file itself.
+    """
 
     file: str
     line: int | None
@@ -41,8 +47,15 @@ class ConfigError:
     rule: str
 
     def __str__(self) -> str:
+        if self.is_about_file:
+            return f"{self.file}: {self.rule}"
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{where}: {self.path}: {self.rule}"
+
+    @property
+    def is_about_file(self) -> bool:
+        """Whether it is about the file as a whole, such as that it does not exist."""
+        return self.line is None and self.path == WHOLE_FILE
 
 
 class PlantConfigError(Exception):
@@ -51,6 +64,13 @@ class PlantConfigError(Exception):
     def __init__(self, mistakes: Iterable[ConfigError]) -> None:
         self.mistakes = list(mistakes)
         super().__init__("\n".join(map(str, self.mistakes)))
+
+
+def unreadable(error: OSError | ValueError) -> str:
+    """Return the rule that a file breaks which cannot be read. ValueError: a NUL in its path."""
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def quote(text: str) -> str:
@@ -69,7 +89,7 @@ def format_place(place: Place) -> str:
             text += f"[{step}]"
         else:
             text += f".{step if step.isidentifier() and len(step) <= LONGEST_SHOWN else quote(step)}"
-    return text.removeprefix(".") or "(top level)"
+    return text.removeprefix(".") or WHOLE_FILE
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import yaml
 
-from plant.definition.document.errors import Place, Violation, quote
+from plant.definition.document.errors import Place, Violation, quote, unreadable
 from plant.definition.document.yaml_surprises import misread_null, misread_number
 
 MAX_BYTES: Final = 1_048_576
@@ -120,9 +120,8 @@ def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UnreadableError(None, (), f"cannot be read: {reason}") from error
+    except (OSError, ValueError) as error:
+        raise UnreadableError(None, (), unreadable(error)) from error
 
 
 def _decoded(content: bytes) -> str:

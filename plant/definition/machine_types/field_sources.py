@@ -54,7 +54,17 @@ class FieldSource(Enum):
         "progress_json",
         "Share of the {product} on the machine that is done, rounded down; 1.0 when it is finished.",
     )
-    SEQUENCE = "sequence", "sequence_json", "Number of this message among those of the machine, counted from 1."
+    SEQUENCE = (
+        "sequence",
+        "sequence_json",
+        "Number of this message among those of the machine and its class, counted from 1.",
+    )
+    MACHINE_SEQUENCE = (
+        "machine.sequence",
+        "",
+        "Number of this message among those of the machine in all classes that have this key, counted from 1.",
+    )
+    TIMESTAMP = "timestamp", "", "Time of the event in the factory."
     CONSTANT = "value", "", "A constant."
     PROPERTY = "property", "", "A constant of the machine."
     SIGNAL = "signal", "", "A signal."
@@ -80,7 +90,8 @@ class Field:
     """A key of a message.
 
     name: the key.  source: where its value comes from.  within: the objects around it, from the outside in.
-    detail: the constant of a CONSTANT, as JSON; the text of a PROPERTY, with placeholders; the name of a SIGNAL.
+    detail: the form of a TIMESTAMP; the constant of a CONSTANT, as JSON; the text of a PROPERTY, with placeholders; the
+    name of a SIGNAL.
     """
 
     name: str

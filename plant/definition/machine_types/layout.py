@@ -52,10 +52,12 @@ class FieldNames:
     @property
     def known(self) -> list[str]:
         """All names, the usual ones first."""
-        return list(dict.fromkeys((*self.usual, *self._sources)))
+        return list(dict.fromkeys((*self.usual, *self._sources, FieldSource.MACHINE_SEQUENCE.yaml_name)))
 
     def field(self, key: str, name: str, within: tuple[str, ...]) -> Field | None:
         """Return the field `key` with the value of a name; None if there is no such name."""
+        if name == FieldSource.MACHINE_SEQUENCE.yaml_name:
+            return Field(key, FieldSource.MACHINE_SEQUENCE, within)
         if name in self.usual:
             usual = self.usual[name]
             return Field(key, usual.source, within, usual.detail)
@@ -151,9 +153,5 @@ def _named(
     key: str, name: str, names: FieldNames, within: tuple[str, ...], place: tuple[str | int, ...]
 ) -> Field | Violation:
     if name == TIMESTAMP:
-        return (
-            Violation(place, "must be the first of the fields")
-            if within or place[0]
-            else Field(key, FieldSource.CONSTANT)
-        )
+        return Field(key, FieldSource.TIMESTAMP, within)
     return names.field(key, name, within) or Violation((*place, name), "is no source of a field", names.known)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
-from plant.definition.machine_types.field_sources import Field
+from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 
@@ -108,7 +108,7 @@ class LossesType:
 class MessageClass:
     """One class of messages of a machine type; most types have only one.
 
-    name: "" where it is the only one.  kind: the type's key, or key.name.  topic: template.
+    name: "" where the type declares no classes.  kind: the type's key, or key.name.  topic: template.
     timestamp: the first key of a message; None without it.  form: of the timestamp.  fields: the other keys, in order.
     qos: None for that of the run.  retain: whether messages are published with the retain flag.
     on_change: whether a change of the state is reported at once; the regular messages are then those of
@@ -191,8 +191,11 @@ class MachineType:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has no signals, and only one class of messages, which does not report changes."""
-        return not self.signals and len(self.messages) == 1 and not self.main.on_change
+        """Whether it has no signals, no classes of messages by name, reports no changes, and begins with the time."""
+        sources = {field.source for field in self.main.fields}
+        return not (self.signals or self.main.name or self.main.on_change) and sources.isdisjoint(
+            (FieldSource.TIMESTAMP, FieldSource.MACHINE_SEQUENCE)
+        )
 
     @property
     def main(self) -> MessageClass:

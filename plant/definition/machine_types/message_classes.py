@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from plant.definition.document.errors import Violation
+from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.machine_types.layout import FieldNames, read_fields
 from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.machine_types.spellings import Entry
@@ -39,13 +41,16 @@ def _message_class(
     name: str, kind: str, entry: Entry, topic: str, names: FieldNames
 ) -> tuple[MessageClass, list[Violation]]:
     layout, wrong = read_fields(entry.get("fields"), names)
+    form = entry.get("timestamp", "rfc3339")
     message_class = MessageClass(
         name=name,
         kind=kind,
         topic=topic,
         timestamp=layout.timestamp,
-        form=entry.get("timestamp", "rfc3339"),
-        fields=tuple(layout.fields),
+        form=form,
+        fields=tuple(
+            replace(field, detail=form) if field.source is FieldSource.TIMESTAMP else field for field in layout.fields
+        ),
         frequency_weight=entry.get("frequency_weight", 1.0),
         report_seconds=entry.get("report_seconds"),
         qos=entry.get("qos"),

@@ -21,6 +21,9 @@ from plant.definition.machine_types.spellings import Entry, Spelling, place_in, 
 SECTION: Final = "message_types"
 MOST_TYPES: Final = 200
 _KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
+_NAMED: Final = ("states", "signals", "messages", "overrides")
+"""Keys of an entry with a mapping of names, whose errors do not depend on each other."""
+
 _DECLARING: Final = frozenset(("states", "job", "signals", "extends"))
 """Keys of which an entry has at least one, if it is not of the library."""
 
@@ -49,12 +52,17 @@ def read(
     types: dict[str, MachineType] = {}
     for number, key in enumerate(sorted((key for key in entries if key not in unusable), key=_order), 1):
         types[key], wrong = _resolved(key, entries, number, interval, plant_signals)
-        reported = {each.place[:3] for each in violations}
-        violations += (each for each in wrong if each.place[:3] not in reported)
+        reported = {_part(each.place) for each in violations}
+        violations += (each for each in wrong if _part(each.place) not in reported)
     if len(raw) > MOST_TYPES:
         violations.append(Violation((SECTION,), f"must have at most {MOST_TYPES} machine types, got {len(raw):,}"))
     violations += _same_ids(types)
     return MachineTypes(types, entries), violations
+
+
+def _part(place: Place) -> Place:
+    """Return the part of an entry that a place is in: a key, or what has a name below some of them."""
+    return place[: 4 if place[2:3] and place[2] in _NAMED else 3]
 
 
 def _order(key: str) -> tuple[int, str]:

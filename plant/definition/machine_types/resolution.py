@@ -266,6 +266,10 @@ def _impossible_job(machine_type: MachineType, interval: float) -> Iterator[Viol
     if machine_type.job is None:
         return
     seconds = machine_type.job.seconds_at(machine_type.main.period_by_weight(interval))
+    if machine_type.job.period_share and machine_type.reports and math.isinf(seconds[0]):
+        where = f"messages.{machine_type.main.name}" if machine_type.main.name else "the type"
+        rule = f"needs a period, and {where} has no regular messages: give cycle_seconds, or report_seconds there"
+        yield Violation(("job", "period_share"), rule)
     if (
         machine_type.job.period_share
         and not SHORTEST_JOB_SECONDS <= seconds[0] <= YEAR_SECONDS

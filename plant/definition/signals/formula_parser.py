@@ -25,9 +25,11 @@ DEEPEST: Final = 64
 GREATEST_NUMBER: Final = 1e15
 GREATEST_POWER: Final = 6
 
-_ARITHMETIC: Final = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}
-_COMPARISONS: Final = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
-_JUNCTIONS: Final = {ast.And: "and", ast.Or: "or"}
+ARITHMETIC: Final = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}
+COMPARISONS: Final = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+JUNCTIONS: Final = {ast.And: "and", ast.Or: "or"}
+"""Python's nodes, each with the operator of formulas that it stands for."""
+
 _CONDITION_AS_NUMBER: Final = "must be a number, not a condition,", "write `1 if ... else 0`"
 _CONTEXT: Final = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Expression)
 _SPACES: Final = {ord(character): " " for character in "\t\r\n"}
@@ -145,9 +147,9 @@ class _Translator:
     def _(self, node: ast.BinOp, depth: int) -> tree.Value:
         if isinstance(node.op, ast.Pow):
             return self._power(node, depth)
-        operator = _ARITHMETIC.get(type(node.op))
+        operator = ARITHMETIC.get(type(node.op))
         if operator is None:
-            raise self._refused(node, f"may calculate by {' '.join(_ARITHMETIC.values())} and **")
+            raise self._refused(node, f"may calculate by {' '.join(ARITHMETIC.values())} and **")
         return tree.Arithmetic(operator, self._value(node.left, depth), self._value(node.right, depth))
 
     @_translated.register
@@ -211,7 +213,7 @@ class _Translator:
         name, arguments = node.func.id, node.args
         if name not in FUNCTIONS:
             raise self._refused(node, f"has an unknown function {quote(name)}", suggestion(name, list(FUNCTIONS)))
-        least, most = FUNCTIONS[name]
+        least, most, _ = FUNCTIONS[name]
         if node.keywords or any(isinstance(each, ast.Starred) for each in arguments):
             raise self._refused(node, f"must give {name} plain values")
         if not least <= len(arguments) <= most:
@@ -232,16 +234,16 @@ class _Translator:
         match node:
             case ast.BoolOp(op=operator, values=operands):
                 conditions = tuple(self._condition(each, depth) for each in operands)
-                return tree.Junction(_JUNCTIONS[type(operator)], conditions)
+                return tree.Junction(JUNCTIONS[type(operator)], conditions)
             case ast.Compare(ops=[_, _, *_]):
                 raise self._refused(node, "may compare only two values", "join two comparisons with `and`")
             case ast.Compare(left=ast.Name(id=what), ops=[operator], comparators=[other]) if what in MATCHED:
                 return self._match(what, operator, other)
-            case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARISONS:
+            case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in COMPARISONS:
                 parts = self._value(left, depth), self._value(right, depth)
-                return tree.Comparison(_COMPARISONS[type(operator)], *parts)
+                return tree.Comparison(COMPARISONS[type(operator)], *parts)
             case ast.Compare():
-                raise self._refused(node, f"may compare by {' '.join(_COMPARISONS.values())}")
+                raise self._refused(node, f"may compare by {' '.join(COMPARISONS.values())}")
         raise self._refused(node, "must have a comparison as a condition")
 
     def _match(self, what: str, operator: ast.cmpop, other: ast.expr) -> tree.Condition:

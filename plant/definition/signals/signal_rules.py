@@ -331,7 +331,11 @@ def _too_many_digits(signal: _Declared) -> Iterator[Violation]:
         )
         yield Violation((place,) if place in signal.keys else (), rule)
     elif operator.gt(*last_decimal_range(bounds, spec.places)):
-        yield Violation(("limits",), f"must have a number of {spec.places} decimals between them")
+        if spec.limits:
+            yield Violation(("limits",), f"must have a number of {spec.places} decimals between them")
+        else:
+            rule = f"has no value of {spec.places} decimals from {bounds.low:g} to {bounds.high:g}: give more decimals"
+            yield Violation((), rule)
 
 
 def _set_beyond_limits(spec: SignalSpec) -> Iterator[Violation]:

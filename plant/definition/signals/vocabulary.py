@@ -4,26 +4,43 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-QUANTITIES: Final = ("age_seconds", "job_progress", "hour")
-"""The quantities that a formula may use beside signals: seconds in the state, share of the job done, local hour."""
 
-MATCHED: Final = ("state", "phase", "kind")
-"""What a formula may compare with a name in quotes."""
+class Function(NamedTuple):
+    """A function of formulas: the least and greatest number of its arguments, and what it returns."""
+
+    least: int
+    most: int
+    meaning: str
+
+
+QUANTITIES: Final = {
+    "age_seconds": "seconds since the state began",
+    "job_progress": "share of the job that is done, 0 to 1; 0 without a job",
+    "hour": "local hour of the day, 0 to 24, such as 13.5",
+}
+"""The quantities that a formula may use beside signals, with their meaning."""
+
+MATCHED: Final = {
+    "state": "state of the machine",
+    "phase": "phase of the job, while the machine produces",
+    "kind": "kind of the job on the machine",
+}
+"""What a formula may compare with a name in quotes, with its meaning."""
 
 PLANT: Final = "plant"
 """The prefix of the plant's signals in formulas."""
 
 FUNCTIONS: Final = {
-    "abs": (1, 1),
-    "sqrt": (1, 1),
-    "floor": (1, 1),
-    "round": (1, 1),
-    "decay": (1, 1),
-    "min": (2, 8),
-    "max": (2, 8),
-    "clip": (3, 3),
+    "abs": Function(1, 1, "the number without its sign"),
+    "sqrt": Function(1, 1, "the square root; 0 for numbers below 0"),
+    "floor": Function(1, 1, "the greatest whole number that is not above"),
+    "round": Function(1, 1, "the nearest whole number; of two, the even one"),
+    "decay": Function(1, 1, "e to the power of -x; 1 for numbers below 0"),
+    "min": Function(2, 8, "the least of the numbers"),
+    "max": Function(2, 8, "the greatest of the numbers"),
+    "clip": Function(3, 3, "the first number, cut to the range from the second to the third"),
 }
-"""The functions of formulas, with the least and greatest number of arguments. decay(x) is e^-x, and 1 below 0."""
+"""The functions of formulas."""
 
 RESERVED: Final = frozenset({*QUANTITIES, *MATCHED, *FUNCTIONS, PLANT, "job"})
 """Names that no signal may have."""

@@ -43,11 +43,11 @@ class PendingRows:
         self.times_ms.append(time_ms)
         self.advancing.append(advances)
 
-    def extend(self, slots: Sequence[int], times_ms: Sequence[int], *, advances: bool = False) -> None:
-        """Append rows of machines without events between them. advances: they advance registers."""
+    def extend(self, slots: Sequence[int], times_ms: Sequence[int], advancing: Sequence[int] | None = None) -> None:
+        """Append rows of machines without events between them. advancing: 1 for each that advances registers [0]."""
         self.slots.extend(slots)
         self.times_ms.extend(times_ms)
-        self.advancing.extend([advances] * len(slots))
+        self.advancing.extend(advancing or [0] * len(slots))
 
     def keep(self, slot: int) -> None:
         """Copy the record of a machine that is about to change, for the rows that it has so far."""

@@ -81,16 +81,16 @@ class Situations:
 class SituationIndex:
     """Finds situations fast. follows: what signals follow of "phase" and "kind".
 
-    states: the state of each situation by index, None for any other.
+    names: state, phase and kind of each situation by index, None for any other.  states: only the states.
     alike: for each situation the first one that no signal can tell from it.
     """
 
-    __slots__ = ("_found", "_situations", "alike", "states")
+    __slots__ = ("_found", "_situations", "alike", "names", "states")
 
     def __init__(self, situations: Situations, follows: Collection[str]) -> None:
         self._situations = situations
         self._found: dict[tuple[str, str | None, str | None, int], int] = {}
-        names = [situations.names(index) for index in range(len(situations))]
+        self.names = names = [situations.names(index) for index in range(len(situations))]
         self.states = [state for state, _, _ in names]
         seen = [
             (

@@ -507,3 +507,20 @@ def test_a_token_that_goes_away_meanwhile_is_a_finding_too(
         assert preflight(environ(pod, port)) == Exit.CREDENTIALS
 
     assert re.search(r"FAIL  CONNECT .*broker-sat is missing", capsys.readouterr().out)
+
+
+def test_a_broker_that_repeats_the_password_gets_it_into_no_line(pod: Pod, capsys: Capture) -> None:
+    """Its Reason String is replaced by the fact; its control characters reach no terminal."""
+    pod.token_file.write_bytes(b"unused")
+    password = pod.token_file.with_name("password")
+    password.write_text("Xq7vR2zK9wP4tB6mJ")
+    login = PLAIN | {"MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "factory", "MQTT_PASSWORD_FILE": str(password)}
+    for words, shown in ((b"no Xq7vR2zK9wP4tB6mJ", "(not shown: it contains"), (b"\x1b[2Jno", "reason string: ?[2Jno")):
+        properties = bytes((0x1F, 0, len(words))) + words
+        refusal = bytes((0, 0x86, len(properties))) + properties
+        with answering(bytes((0x20, len(refusal))) + refusal)(pod) as port:
+            assert preflight(environ(pod, port, **login)) == Exit.REJECTED
+        printed = capsys.readouterr().out
+        assert shown in printed
+        assert "Xq7vR2zK" not in printed
+        assert "\x1b" not in printed

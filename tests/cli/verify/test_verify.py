@@ -503,24 +503,24 @@ JOB = (
     ("truth", "why"),
     [
         ("", "neither a ground truth file nor an answer of /oee: not JSON"),
-        ("{}", "neither a ground truth file nor an answer of /oee: KeyError('start')"),
+        ("{}", "neither a ground truth file nor an answer of /oee: the key start is missing"),
         ('{"span":"hour"}', "totals of span=hour; those of span=run are needed"),
         ('{"type":"run"}', "not a ground truth file: the first line is not of type run"),
         ('{"type":"run","start":"today"}', "not a ground truth file: the first line is not of type run"),
         ('{"type":"run","start":"2026-01-01T00:00:00Z"}\n{\n{}', ":2: not JSON"),
         (
             '{"type":"run","start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}\n{"type":"job"}',
-            ":2: invalid line of a ground truth file: KeyError('machine_id')",
+            ":2: invalid line of a ground truth file: the key machine_id is missing",
         ),
-        (f"{RUN}{MACHINE % 0}", ":2: invalid line of a ground truth file: ValueError('period_seconds 0.0')"),
-        (f"{RUN}{MACHINE % 5}{TOTALS}", ":3: invalid line of a ground truth file: KeyError('stopped_seconds')"),
+        (f"{RUN}{MACHINE % 0}", ":2: invalid line of a ground truth file: period_seconds must be above 0, not 0"),
+        (f"{RUN}{MACHINE % 5}{TOTALS}", ":3: invalid line of a ground truth file: the key stopped_seconds is missing"),
         (
             f"{RUN}{MACHINE % 5}{JOB}",
-            ":3: invalid line of a ground truth file: ValueError(\"could not convert string to float: 'x'\")",
+            ":3: invalid line of a ground truth file: could not convert string to float: 'x'",
         ),
         (
             f'{RUN}{{"type":"gone","at":"2026-01-01T00:00:00Z","machine_id":"A"}}',
-            ":2: invalid line of a ground truth file: KeyError('A')",
+            ":2: invalid line of a ground truth file: no line before describes the machine A",
         ),
     ],
 )
@@ -550,6 +550,25 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(which: str,
     assert ended.stderr.startswith("verify: /dev/zero")
 
 
+def test_messages_in_place_of_the_ground_truth_are_recognised(day: Record, verify: Callable[..., Answer]) -> None:
+    """In each form that messages have."""
+    for line in (day.lines[0], b'{"topic":"a/b","payload":%b}' % day.lines[0], b"a/b %b" % day.lines[0]):
+        answer = verify(day.lines, [line, line])
+        assert (answer.code, answer.text) == (2, "")
+        assert "truth: messages, not ground truth" in answer.error
+
+
+def test_no_control_character_of_an_input_reaches_the_terminal(day: Record, verify: Callable[..., Answer]) -> None:
+    """Neither of messages nor of the ground truth, in the report or in an error."""
+    named = [line.replace(b'-01"', b'-\\u001b[2J"', 1) for line in [*day.lines[:2000], *day.truth]]
+    report = verify(named[:2000], named[2000:])
+    error = verify(day.lines, [day.truth[0], b'{"type":"gone","at":"2026-01-01T00:00:00Z","machine_id":"\\u001b[2J"}'])
+
+    assert r"-\x1b[2J" in report.text
+    assert r"the machine \x1b[2J" in error.error
+    assert "\x1b" not in report.text + report.error + error.error
+
+
 def test_what_cannot_be_read_ends_with_two_and_a_sentence(
     day: Record, verify: Callable[..., Answer], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -559,6 +578,9 @@ def test_what_cannot_be_read_ends_with_two_and_a_sentence(
     asked = {
         "cannot read nowhere: No such file": answer_to(["nowhere", "--truth", "nowhere"], capsys),
         "name the messages": answer_to(["rows"], capsys),
+        "--topics: topic filter 'a#b' must have # only as its last level": answer_to(
+            ["--from-mqtt", "--duration", "9", "--topics", "a#b"], capsys
+        ),
         "--from-mqtt needs --duration": answer_to(["--from-mqtt"], capsys),
         "no message of a machine in 1 lines: 0 outside the time of the ground truth, 0 unrelated, 1 unreadable": verify(
             [b"?"], day.truth

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge.delivery.queue import Ledger, MessageQueue, reserve
+from edge.delivery.queue import Ledger, MessageQueue, describe_endurance
 from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
 
@@ -234,29 +234,35 @@ TestDeliveries.settings = settings(max_examples=60, stateful_step_count=40, dead
             1000,
             QueuePolicy.DROP_OLDEST,
             4.0,
-            "queue without a broker: size=1000 lasts=250s rate=4/s policy=drop-oldest",
+            "without a broker the queue is full after 250s: size=1000 rate=4/s policy=drop-oldest",
             False,
         ),
         (
             1000,
             QueuePolicy.DROP_NEWEST,
             500.0,
-            "queue without a broker: size=1000 lasts=2s rate=500/s policy=drop-newest; a",
+            "without a broker the queue is full after 2s: size=1000 rate=500/s policy=drop-newest; a",
             True,
         ),
-        (1000, QueuePolicy.BLOCK, 500.0, "queue without a broker: size=1000 lasts=2s rate=500/s policy=block", False),
+        (
+            1000,
+            QueuePolicy.BLOCK,
+            500.0,
+            "without a broker the queue is full after 2s: size=1000 rate=500/s policy=block",
+            False,
+        ),
         (
             1,
             QueuePolicy.DROP_OLDEST,
             0.0,
-            "queue without a broker: size=1 lasts=days rate=0/s policy=drop-oldest",
+            "without a broker the queue is full after more than a day: size=1 rate=0/s policy=drop-oldest",
             False,
         ),
     ],
 )
 def test_a_queue_is_held_against_the_rate(size: int, policy: QueuePolicy, rate: float, line: str, short: bool) -> None:
     """The seconds it lasts; a warning where a restart of the broker would cost messages."""
-    said, warned = reserve(size, policy, rate)
+    said, warned = describe_endurance(size, policy, rate)
 
     assert said.startswith(line)
     assert warned is short

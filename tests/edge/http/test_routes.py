@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Gauge
 
 from edge.http.asgi import Outermost
@@ -207,12 +208,21 @@ def test_a_figure_that_json_cannot_say_is_null(expiry: float, shown: Shown, clie
     assert (answer.status_code, answer.json()["connection"]["token_expiry"]) == (200, None)
 
 
-def test_the_root_links_to_pages_that_exist(client: httpx.Client) -> None:
-    """A newcomer finds everything from the port alone."""
+def _is_call(path: str) -> bool:
+    """Not a file that a page of the documentation loads."""
+    return path.rpartition("/")[0] in {"", "/-"}
+
+
+def test_the_root_lists_every_call(shown: Shown, client: httpx.Client) -> None:
+    """A newcomer finds everything from the port alone: pages that exist, and what changes something."""
     index = client.get("/").json()
+    listed = {f"GET {path}" for path in index["links"]} | set(index["actions"])
+    routes = [route for route in app_of(shown).routes if isinstance(route, APIRoute)]
+    calls = {f"{method} {route.path}" for route in routes for method in route.methods or () if _is_call(route.path)}
 
     assert index["name"] == "edgemqttsim"
     assert {client.get(path).status_code for path in index["links"]} == {200}
+    assert listed | {"GET /"} == calls | {"GET /openapi.json"}
 
 
 def test_the_documentation_lists_every_call(client: httpx.Client) -> None:
@@ -236,7 +246,7 @@ def test_a_refused_reload_answers_with_all_mistakes(shown: Shown, client: httpx.
 
     answer = client.post("/-/reload")
 
-    assert (answer.status_code, answer.json()) == (422, {"mistakes": ["plant.yaml:3: a: b", "plant.yaml:9: c: d"]})
+    assert (answer.status_code, answer.json()) == (422, {"errors": ["plant.yaml:3: a: b", "plant.yaml:9: c: d"]})
 
 
 @pytest.mark.parametrize(

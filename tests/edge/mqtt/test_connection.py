@@ -106,6 +106,49 @@ async def test_what_breaks_a_rule_ends_the_connection_and_the_line_says_that_we_
         assert (rig.ledger.acknowledged, rig.notes.wrong) == (1, [])
 
 
+OTHER_PROTOCOLS = {
+    "HTTP": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    "AMQP": b"AMQP\x00\x00\x09\x01",
+    "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "TLS": b"\x15\x03\x03\x00\x02\x02\x46",
+    "FTP or SMTP": b"220 mail.example ESMTP\r\n",
+    "another protocol": b"Hello\x1b[2J",
+}
+
+
+@pytest.mark.parametrize("protocol", OTHER_PROTOCOLS)
+@in_loop
+async def test_another_protocol_is_recognised_by_its_first_bytes(protocol: str, lines: Lines) -> None:
+    """At once, although what would be the length of a packet announces more, and the server waits."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(OTHER_PROTOCOLS[protocol])
+        await peer.gone()
+
+    async with facing(script) as (rogue, _):
+        await until(lambda: lines.count(f"does not use MQTT on this port, but {protocol}: ") > 0, protocol, 3.0)
+        assert rogue.peers[0].heard[-1] == (DISCONNECT, bytes((0x81, 0)))
+        assert lines.count("(see MQTT_BROKER and MQTT_PORT)") > 0
+        assert all(line.isprintable() for line in lines.said if "on this port" in line)
+
+
+@in_loop
+async def test_a_wrong_first_byte_is_noticed_before_the_packet_is_complete(lines: Lines) -> None:
+    """The rest may never come."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(WELCOME)
+        await peer.hear(PUBLISH)
+        await peer.say(b"\x61\x7f")
+        await peer.gone()
+
+    async with facing(script) as (_, rig):
+        rig.offer("CNC-01 1")
+        await until(lambda: lines.count("sent a packet with the first byte 0x61") > 0, "noticed", 3.0)
+
+
 BAD_WELCOMES = {
     "Receive Maximum 0": (b"\x00\x00\x03\x21\x00\x00", 0x82),
     "Maximum Packet Size 0": (b"\x00\x00\x05\x27\x00\x00\x00\x00", 0x82),

@@ -209,3 +209,38 @@ def test_a_token_is_renewed_only_where_the_broker_says_so(tmp_path: Path) -> Non
     assert sum("token refreshed on the live connection" in line for line in lines) == 1
     for code, line in zip(codes[1:], answers, strict=True):
         assert name_of(code) in line
+
+
+LEAKED = "Xq7vR2zK9wP4tB6mJ"
+
+
+def repeating(packet: int, code: int) -> bytes:
+    """A packet whose Reason String and Server Reference repeat a password (MQTT 5, 3.2.2.3.9 and 3.2.2.3.16)."""
+    text = f"no {LEAKED}".encode()
+    properties = b"".join(bytes((number, 0, len(text))) + text for number in (0x1F, 0x1C))
+    body = bytes((0, code) if packet == 0x20 else (code,)) + bytes((len(properties),)) + properties
+    return bytes((packet, len(body))) + body
+
+
+async def leak(peer: Peer) -> None:
+    """Refuse for now, close after a message, and refuse permanently, each time with the password in the text."""
+    await peer.hear(CONNECT)
+    if peer.number == 2:
+        await peer.say(WELCOME)
+        await peer.hear(PUBLISH)
+    await peer.say({1: repeating(0x20, 0x88), 2: repeating(DISCONNECT, 0x8B)}.get(peer.number, repeating(0x20, 0x86)))
+    await peer.gone()
+
+
+def test_a_broker_that_repeats_the_password_gets_it_into_no_line(tmp_path: Path) -> None:
+    """Neither the log nor the statistics have a part of it; they name the code, and that a text was left out."""
+    file = tmp_path / "password"
+    file.write_text(LEAKED)
+    login = ["--mqtt-auth-method", "USERPASS", "--mqtt-username", "factory", "--mqtt-password-file", str(file)]
+    code, lines, connects = simulate(leak, tmp_path, *login, "--count", "5")
+
+    assert (code, connects) == (3, 3)
+    assert [name for name in ("0x88", "0x8B", "0x86") if not [line for line in lines if name in line]] == []
+    assert sum("not shown: it contains a part of our credentials" in line for line in lines) >= 3
+    parts = [LEAKED[place : place + 8] for place in range(len(LEAKED) - 7)]
+    assert [line for line in lines for part in parts if part in line] == []

@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import example, given
@@ -14,7 +17,8 @@ from hypothesis import strategies as st
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.observability.logs import JsonFormatter, RateLimited, TextFormatter, set_up
+import edge.observability.logs
+from edge.observability.logs import JsonFormatter, RateLimited, TextFormatter, flush, set_up, written_aside
 from edge.redaction import redact
 from edge.settings.types import LogFormat, LogLevel
 
@@ -197,3 +201,38 @@ def test_the_last_ones_held_back_are_told_by_a_flush(start: Start) -> None:
         "other",
         "similar events kind=overflow suppressed=1",
     ]
+
+
+def test_lines_that_nobody_reads_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
+    """Logging goes on at once; the line about it comes in their place, in the log's own form."""
+    monkeypatch.setattr(edge.observability.logs, "_MOST_WAITING_BYTES", 10_000)
+    start()
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as pipe:
+        with os.fdopen(writing, "w") as stream:
+            set_up(LogLevel.INFO, LogFormat.JSON, stream)
+            with written_aside(0.01):
+                for number in range(2000):
+                    log.info("number %d", number)
+            late = Thread(target=lambda: lines.extend(map(json.loads, pipe)))
+            lines: list[dict[str, object]] = []
+            late.start()
+            flush(5)
+        late.join()
+
+    dropped = [int(str(line["message"]).rpartition("=")[2]) for line in lines if line["level"] == "warning"]
+    numbers = [int(str(line["message"]).split()[1]) for line in lines if line["level"] == "info"]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 1999
+    assert dropped
+    assert len(numbers) + sum(dropped) == 2000
+
+
+def test_a_file_is_written_directly(start: Start, tmp_path: Path) -> None:
+    """It does not block, and what is logged last is there whatever ends the process."""
+    start()
+    with (tmp_path / "log").open("w") as stream:
+        set_up(LogLevel.INFO, LogFormat.TEXT, stream)
+        with written_aside():
+            log.info("at once")
+            assert (tmp_path / "log").read_text().endswith("at once\n")

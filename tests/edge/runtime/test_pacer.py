@@ -28,7 +28,7 @@ class ListPlant:
         self.said = max(self.said, int(now))
         return [Message("cnc_machine", "CNC-01", None, second * 1000, second, b"{}") for second in seconds]
 
-    def live(self, now: float) -> None:
+    def advance_silently(self, now: float) -> None:
         """The seconds up to `now` go by."""
         self.advance(now)
 

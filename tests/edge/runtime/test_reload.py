@@ -216,7 +216,7 @@ def test_whatever_goes_wrong_is_a_refusal_in_one_line(
         outcome = plant.reload()
 
     assert len(outcome.errors) == 1
-    assert outcome.errors[0].startswith(f"{plant.path}: (top level): cannot be used: {type(error).__name__}")
+    assert outcome.errors[0].startswith(f"{plant.path}: cannot be used: {type(error).__name__}")
     assert "\n" not in outcome.errors[0]
     facts = plant.reloader.status()
     assert (facts.accepted, facts.refused, facts.last_success) == (0, 1, 100.0)
@@ -252,13 +252,30 @@ def test_what_the_watcher_has_seen_is_what_is_loaded(plant: Plant) -> None:
 def test_a_file_that_cannot_be_read_any_more_is_refused_once(plant: Plant, caplog: pytest.LogCaptureFixture) -> None:
     """And told again once it is back as it was, which is no reload."""
     with caplog.at_level(logging.INFO):
-        plant.hear("No such file or directory")
+        plant.hear("does not exist")
         plant.hear(DEFAULT.encode())
 
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
-    assert f"{plant.path}: (top level): cannot be read: No such file or directory" in caplog.messages[0]
+    assert f"{plant.path}: does not exist" in caplog.messages[0]
     assert caplog.messages[1] == f"file matches the running configuration again path={plant.path}"
     assert (plant.reloader.status().refused, plant.in_force) == (1, [])
+
+
+def test_what_was_loaded_on_request_is_not_loaded_again_by_the_watcher(
+    plant: Plant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An edit and a POST are one line, whether it is accepted or rejected; what was rejected and repaired is two."""
+    good, bad = DEFAULT.replace("cnc: 5", "cnc: 6"), "frobnicate: 1"
+    with caplog.at_level(logging.INFO):
+        for content in (good, bad):
+            plant.write(content)
+            plant.reload("HTTP")
+            plant.hear(content.encode())
+        plant.hear(good.encode())
+
+    assert [record.levelname for record in caplog.records] == ["INFO", "ERROR", "INFO"]
+    assert "matches the running configuration again" in caplog.messages[2]
+    assert (plant.reloader.status().accepted, plant.reloader.status().refused) == (1, 1)
 
 
 def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

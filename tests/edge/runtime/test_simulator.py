@@ -28,6 +28,8 @@ from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
 from tests.support.processes.waiting import wait_until
 
 NO_HTTP = ["--http-port", "0"]
+NOBODY = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+"""Flags that lead to a port on which nothing listens."""
 BLOCK = re.compile(
     r"📊 Statistics \(Uptime: \d+s\)\n"
     r"   Messages Sent: (\d+)\n"
@@ -40,7 +42,7 @@ DEFAULT = (ROOT / "message_structure.yaml").read_text()
 
 @pytest.fixture
 def broker() -> Iterator[SandboxBroker]:
-    """A plain sandbox broker."""
+    """A plain embedded broker."""
     with running(SandboxBroker()) as broker:
         yield broker
 
@@ -106,10 +108,39 @@ def test_the_demo_says_what_its_flags_make_of_it(tmp_path: Path) -> None:
     with DaemonProcess("--demo", "--http-port", str(port), "--message-config-path", str(plant)) as daemon:
         daemon.says(rf"in a browser    http://\S+:{port}/docs")
         daemon.says(f"edit {plant} while it runs")
-        daemon.says(r"orders: using the demo's rates, .* path=\S+ dispatches_per_hour=1080\n")
+        replaced = daemon.says("app: orders: --demo replaces the default rates of the file: dispatches_per_hour=1080\n")
+        assert daemon.log.index("app: edgemqttsim ") < replaced.start()
         plant.write_text(plant.read_text().replace("dispatches_per_hour: 3 ", "dispatches_per_hour: 4 "))
-        daemon.says("orders: using the rates of the file path=")
-        daemon.says("reloaded")
+        daemon.says("(?s)reloaded .* orders: the rates are those of the file\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (["--workers", "2"], "--demo: needs a single process: leave out WORKERS\n"),
+        (["--message-config-path", "/none.yaml"], "/none.yaml: does not exist\n"),
+        (["--message-config-path", "{broken}"], "{broken}:1: global: must be a mapping (key: value), got 1\n"),
+    ],
+    ids=["workers", "no plant", "broken plant"],
+)
+def test_a_demo_that_cannot_start_logs_the_error_alone(tmp_path: Path, flags: list[str], error: str) -> None:
+    """How to watch the messages is of no use where none will come."""
+    broken = tmp_path / "plant.yaml"
+    broken.write_text("global: 1\n")
+    with DaemonProcess("--demo", *(flag.format(broken=broken) for flag in flags), *NO_HTTP) as daemon:
+        assert daemon.wait() == 2
+
+    assert daemon.errors[0] == error.format(broken=broken)
+    assert all(line.startswith(str(broken)) for line in daemon.errors[1:])
+
+
+def test_a_demo_of_the_packaged_plant_names_the_file_to_copy(tmp_path: Path) -> None:
+    """An update would replace an edited original, so the user is not sent there to edit it."""
+    with DaemonProcess("--demo", "--count", "1", *NO_HTTP, directory=tmp_path) as daemon:
+        assert daemon.wait() == 0
+
+    assert f"copy {ROOT / 'message_structure.yaml'} into this directory, start again, and edit the copy" in daemon.log
+    assert "while it runs" not in daemon.log
 
 
 def test_the_demo_logs_json_where_that_is_asked_for() -> None:
@@ -138,7 +169,7 @@ def test_the_demo_does_not_go_to_another_broker() -> None:
     with DaemonProcess("--demo", "--mqtt-port", "1884") as daemon:
         assert daemon.wait() == 2
 
-    assert daemon.errors == ["--mqtt-port: --demo starts a broker of its own: leave out one of them\n"]
+    assert daemon.errors == ["--mqtt-port: --demo starts an embedded broker: leave out one of them\n"]
 
 
 def test_a_dry_run_is_json_lines_and_nothing_else() -> None:
@@ -160,9 +191,7 @@ def test_check_holds_the_queue_against_the_rate(tmp_path: Path) -> None:
     with DaemonProcess("check", str(plant), environ={"QUEUE_SIZE": "2000"}) as check:
         assert check.wait() == 0
 
-    expected = (
-        "queue without a broker: size=2000 lasts=2s rate=1000/s policy=drop-oldest; a longer outage of the broker loses"
-    )
+    expected = "without a broker the queue is full after 2s: size=2000 rate=1000/s policy=drop-oldest; a longer outage"
     assert check.output[-1].startswith(expected)
 
 
@@ -244,14 +273,50 @@ def test_a_bounded_run_ends_when_all_is_acknowledged(broker: SandboxBroker) -> N
 
 def test_a_bounded_run_that_cannot_deliver_says_so() -> None:
     """Without a broker the run ends after the time for draining, with 1, and every message is counted as failed."""
-    with DaemonProcess(
-        "--count", "2", "--drain-seconds", "0.2", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none",
-        *NO_HTTP,
-    ) as daemon:  # fmt: skip
+    with DaemonProcess("--count", "2", "--drain-seconds", "0.2", *NOBODY, *NO_HTTP) as daemon:
         assert daemon.wait() == 1
 
     assert final_block(daemon) == (0, 2, 0)
     assert "cannot reach localhost:1" in daemon.log
+    assert "never connected, dropping the queued messages count=2" in daemon.log
+
+
+def test_a_broker_that_never_came_is_not_waited_for_after_a_run_longer_than_the_drain() -> None:
+    """It had DRAIN_SECONDS from the start of the run."""
+    flags = ["--duration", "2", "--drain-seconds", "1.5", *NOBODY, *NO_HTTP]
+    with DaemonProcess(*flags) as daemon:
+        daemon.says("retrying in")
+        started = time.monotonic()
+        assert daemon.wait() == 1
+
+    assert time.monotonic() - started < 3
+    assert "never connected, dropping the queued messages count=" in daemon.log
+    assert "drain timed out" not in daemon.log
+
+
+def test_a_short_run_waits_for_a_broker_that_starts_later() -> None:
+    """Whoever starts both at once need not know which of them is quicker."""
+    port = free_port()
+    flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+    with DaemonProcess("--count", "2", "--speed", "max", *flags, *NO_HTTP) as daemon:
+        daemon.says("retrying in")
+        with running(SandboxBroker(Listener(port=port))):
+            assert daemon.wait() == 0
+
+    assert final_block(daemon) == (2, 0, 0)
+
+
+def test_a_signal_ends_the_wait_of_a_complete_run_for_its_broker() -> None:
+    """The work is complete, and the user wants it to end."""
+    flags = ["--count", "2", "--speed", "max", "--drain-seconds", "60", *NOBODY, *NO_HTTP]
+    with DaemonProcess(*flags) as daemon:
+        daemon.says("retrying in")
+        started = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 1
+
+    assert time.monotonic() - started < 3
+    assert "never connected, dropping the queued messages count=2" in daemon.log
 
 
 def test_a_duration_is_kept(broker: SandboxBroker, plant_file: Path) -> None:
@@ -291,8 +356,7 @@ def test_a_second_signal_ends_at_once(broker: SandboxBroker) -> None:
 
 def test_a_signal_before_any_connection_waits_for_nothing() -> None:
     """A broker that was never there will acknowledge nothing: what is queued is dropped; the end says why."""
-    nobody = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
-    with DaemonProcess(*nobody, *NO_HTTP, "--stats-interval", "0.2") as daemon:
+    with DaemonProcess(*NOBODY, "--drain-seconds", "60", *NO_HTTP, "--stats-interval", "0.2") as daemon:
         daemon.says("retrying in")
         daemon.says("Queue Depth: [1-9]")
         started = time.monotonic()

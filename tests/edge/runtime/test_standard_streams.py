@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 from sandbox.broker import SandboxBroker
 from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
 APP = [sys.executable, str(ROOT / "app.py")]
@@ -176,6 +178,29 @@ def test_a_signal_while_it_starts_ends_it_without_a_traceback(number: signal.Sig
     assert "Traceback" not in daemon.log
 
 
+@pytest.mark.parametrize("after_seconds", [0.0, 0.01, 0.03, 0.1, 0.3])
+def test_a_signal_leaves_no_folder_of_a_demo(after_seconds: float, tmp_path: Path) -> None:
+    """Whether the demo has begun or not: the folder has a private key and a token."""
+    environ = {"HTTP_PORT": "0", "TMPDIR": str(tmp_path)}
+    with DaemonProcess("--demo", "--drain-seconds", "0", environ=environ) as daemon:
+        wait_until(lambda: [*tmp_path.iterdir()], 10, "the folder")
+        time.sleep(after_seconds)
+        daemon.signal(signal.SIGTERM)
+        daemon.wait(10)
+
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("reading", ["-1.0", "(_ for _ in ()).throw(OverflowError)"])
+def test_a_clock_out_of_range_is_a_line(reading: str) -> None:
+    """Before 1970, and after 2262, where Python cannot even import its logging."""
+    code = f"import time; time.time = lambda: {reading}; from edge import installed; installed.require()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr == "the system clock must be between the years 1970 and 2262 (compare `date -u`)\n"
+
+
 def catches(status: str, number: signal.Signals) -> bool:
     """Whether a process handles a signal, by its /proc/PID/status."""
     found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
@@ -234,7 +259,57 @@ def test_a_further_signal_ends_even_a_process_that_cannot_log(starting: bool) ->
         os.close(writing)
         os.close(reading)
 
-    assert code in {1, 128 + signal.SIGTERM}
+    assert code in {0, 1, 128 + signal.SIGTERM}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_log_that_nothing_reads_stops_nothing(workers: str) -> None:
+    """Messages, probes and the end go on; what the log lacks is counted once somebody reads again."""
+    reading, writing = os.pipe()
+    port = free_port()
+    with running(SandboxBroker()) as broker:
+        received = broker.counters.publishes
+        environ = {**ENVIRONMENT, "HTTP_PORT": str(port), "STATS_INTERVAL": "0.1", "WORKERS": workers}
+        process = subprocess.Popen([*APP, "run", *plain(broker)], env=environ, stderr=writing)
+        try:
+            wait_until(lambda: answer(port, "livez") == 200, 15, "alive")
+            fill(writing)
+            time.sleep(3)
+            count = received.total()
+            assert answer(port, "livez") == 200
+            wait_until(lambda: received.total() > count, 5, "more messages")
+            before = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+            assert time.monotonic() - before < 8
+        finally:
+            process.kill()
+            process.wait()
+            os.close(writing)
+            os.close(reading)
+
+
+def test_a_log_that_is_read_late_has_its_end(tmp_path: Path) -> None:
+    """Nothing is lost of what fits into memory: the final statistics are its last lines."""
+    reading, writing = os.pipe()
+    fill(writing)
+    flags = ["run", "--dry-run", "--duration", "3", "--seed", "1"]
+    with (tmp_path / "rows").open("wb") as rows, os.fdopen(reading) as pipe:
+        process = subprocess.Popen([*APP, *flags], env=ENVIRONMENT, stdout=rows, stderr=writing, cwd=ROOT)
+        os.close(writing)
+        time.sleep(2)
+        log = pipe.read()
+        assert process.wait(10) == 0
+
+    assert "plant: " in log
+    assert log.rpartition("Statistics")[2].count("Messages Failed: 0") == 1
+
+
+def answer(port: int, page: str) -> int:
+    """The status code of a page, or 0."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=3) as found:
+        return int(found.status)
+    return 0
 
 
 def fill(pipe: int) -> None:
@@ -304,6 +379,57 @@ def test_the_truth_is_not_written_over_the_plant(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"--truth: {plant} is the plant's file" in done.stderr
     assert plant.read_bytes() == (ROOT / "message_structure.yaml").read_bytes()
+
+
+def test_a_ground_truth_that_nothing_reads_ends_the_run_with_a_line(tmp_path: Path) -> None:
+    """The event loop never waits for long: messages that were queued are delivered, and statistics are the end."""
+    os.mkfifo(tmp_path / "pipe")
+    descriptor = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with running(SandboxBroker()) as broker:
+            flags = ["--speed", "max", "--duration", "9d", "--truth", str(tmp_path / "pipe"), *plain(broker)]
+            with DaemonProcess(*flags, environ={"HTTP_PORT": "0", "DRAIN_SECONDS": "2"}) as daemon:
+                assert daemon.wait(50) == 1
+    finally:
+        os.close(descriptor)
+
+    assert f"cannot write --truth {tmp_path}/pipe: its reader has read nothing for 2 s" in daemon.log
+    assert "Traceback" not in daemon.log
+    assert "Messages Failed: " in daemon.log.rpartition("Statistics")[2]
+
+
+def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: Path) -> None:
+    """A run in real time continues for minutes, and a signal ends it soon, with the reason."""
+    os.mkfifo(tmp_path / "pipe")
+    descriptor, port = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK), free_port()
+    try:
+        with running(SandboxBroker()) as broker:
+            flags = ["--speed", "100", "--truth", str(tmp_path / "pipe"), *plain(broker)]
+            with DaemonProcess(*flags, environ={"HTTP_PORT": str(port)}) as daemon:
+                wait_until(lambda: answer(port, "livez") == 200, 15, "alive")
+                time.sleep(3)
+                assert answer(port, "livez") == 200
+                daemon.signal(signal.SIGTERM)
+                assert daemon.wait(10) == 1
+    finally:
+        os.close(descriptor)
+
+    assert f"cannot write --truth {tmp_path}/pipe: its reader has read nothing for 2 s" in daemon.log
+
+
+def test_a_pipe_gets_the_whole_ground_truth(tmp_path: Path) -> None:
+    """However fast the run is, and although its reader begins late."""
+    flags = "run --dry-run --seed 1 --start 2026-01-01T00:00:00Z --duration 6h --speed max"
+    shell(f"APP {flags} --truth {tmp_path}/file >/dev/null")
+    os.mkfifo(tmp_path / "pipe")
+    hold = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with subprocess.Popen(["bash", "-c", f"sleep 1; cat {tmp_path}/pipe > {tmp_path}/piped"]) as reader:
+        done = shell(f"APP {flags} --truth {tmp_path}/pipe >/dev/null")
+        os.close(hold)
+        reader.wait(20)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "file").read_bytes() == (tmp_path / "piped").read_bytes()
 
 
 @pytest.mark.parametrize("path", ["/", "/no/such/directory/file", "{tmp}/pipe"])

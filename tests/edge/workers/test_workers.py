@@ -21,6 +21,7 @@ import pytest
 import edge.workers.supervisor
 from edge.delivery.queue import Ledger
 from edge.lateness import Lateness
+from edge.runtime.reload import NotApplied
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings, SettingsError
@@ -28,7 +29,8 @@ from edge.status import ConnectionStatus, OeeQuery
 from edge.workers.aggregation import sum_connections, sum_ledgers
 from edge.workers.channel import Channel
 from edge.workers.partition import fork_workers, split_count
-from edge.workers.supervisor import NotApplied, WorkerDied, WorkerSupervisor, fork
+from edge.workers.process import ending_of, fork
+from edge.workers.supervisor import WorkerDied, WorkerSupervisor
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.definition.plant_config import parse as parse_config
@@ -215,6 +217,67 @@ def test_a_worker_that_is_killed_ends_the_whole(broker: SandboxBroker, plant_fil
     assert "Traceback" not in daemon.log
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "ending"),
+    [
+        (3, "has ended with exit code 3"),
+        (-9, "was killed by SIGKILL"),
+        (-34, "was killed by SIGRTMIN"),
+        (-40, "was killed by SIGRTMIN+6"),
+        (-64, "was killed by SIGRTMAX"),
+        (-99, "was killed by SIGRTMIN+65"),
+        (-33, "was killed by signal 33"),
+    ],
+)
+def test_every_end_of_a_process_has_a_name(exit_code: int, ending: str) -> None:
+    """Python has no names for most real-time signals."""
+    assert ending_of(exit_code) == ending
+
+
+def test_a_worker_that_is_killed_leaves_no_message_uncounted(broker: SandboxBroker, plant_file: Path) -> None:
+    """What it had queued or in flight is dropped, for the reason `worker`; the others' is delivered or dropped."""
+    broker.faults.withhold(times=None)
+    flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
+    with DaemonProcess(*flags, environ={"DRAIN_SECONDS": "1"}) as daemon:
+        wait_until(lambda: broker.counters.publishes.total() >= 4, 15, "messages")
+        time.sleep(1.5)  # until both have reported what is in flight
+        for victim in processes_of(daemon):
+            subprocess.run(["kill", "-40", str(victim)], check=True)
+        assert daemon.wait() == 1
+
+    for number in (1, 2):
+        assert re.search(rf"worker {number} of 2 \(process \d+\) was killed by SIGRTMIN\+6", daemon.log)
+    assert "Traceback" not in daemon.log
+    block = daemon.log.rpartition("Statistics")[2]
+    assert (block.count("Queue Depth: 0"), block.count("In Flight: 0")) == (1, 1)
+    assert re.search(r"Dropped: [1-9]\d* worker\n", block)
+
+
+def test_a_worker_that_hangs_stops_no_other_one(broker: SandboxBroker, plant_file: Path) -> None:
+    """A reload is rejected in words while the healthy worker publishes, and /livez fails soon, with the reason."""
+    flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), "--reload-seconds", "60"]
+    with DaemonProcess(*flags, environ={"HTTP_PORT": str(free_port())}) as daemon:
+        url = daemon.url()
+        wait_until(lambda: len(broker.counters.publishes) == 2, 15, "messages of both")
+        hung, healthy = processes_of(daemon)[1], "-1"
+        client = next(name for name in broker.counters.publishes if name.endswith(healthy))
+        os.kill(hung, signal.SIGSTOP)
+        time.sleep(0.2)
+        plant_file.write_text(one_cnc(report_seconds=0.1, count=8))
+        before, began = broker.counters.publishes[client], time.monotonic()
+        answer = httpx.post(f"{url}/-/reload", timeout=20)
+        seconds, published = time.monotonic() - began, broker.counters.publishes[client] - before
+        wait_until(lambda: httpx.get(f"{url}/livez").status_code == 503, 15, "not alive")
+        reason = httpx.get(f"{url}/livez").text
+        os.kill(hung, signal.SIGCONT)
+        wait_until(lambda: httpx.get(f"{url}/livez").status_code == 200, 5, "alive")
+
+    (mistake,) = answer.json()["mistakes"]
+    assert mistake.endswith(f"cannot be applied now: worker 2 of 2 (process {hung}) does not answer")
+    assert published >= 0.7 * seconds * 30  # messages a second of half of the plant
+    assert re.match(rf"worker 2 of 2 \(process {hung}\) has not reported for 1\d\.\d s$", reason.strip())
+
+
 def test_workers_do_not_outlive_the_process_at_the_front(broker: SandboxBroker) -> None:
     """Even where that was killed they say good-bye to the broker, and are gone."""
     with DaemonProcess("--workers", "2", *plain(broker), *NO_HTTP) as daemon:
@@ -231,7 +294,7 @@ def test_a_second_signal_ends_all_workers_at_once(broker: SandboxBroker, plant_f
     broker.faults.withhold(times=None)
     flags = [*plain(broker), "--drain-seconds", "60", *NO_HTTP]
     with DaemonProcess("--workers", "2", "--message-config-path", str(plant_file), *flags) as daemon:
-        wait_until(lambda: len(broker.connected) == 2, 15, "both connected")
+        wait_until(lambda: len(broker.counters.publishes) == 2, 15, "messages of both in flight")
         pids = processes_of(daemon)
         daemon.signal(signal.SIGTERM)
         daemon.says("received SIGTERM, shutting down")
@@ -248,8 +311,8 @@ def recalls(end: socket.socket) -> int:
         channel, told = await Channel.over(end), list[str]()
         async for name, value in channel.messages():
             told.append(name)
-            if name in {"first", "second", "try"}:
-                channel.send("answer", (value[0], None if name == "try" else told))
+            if name in {"first", "second", "try", "ping"}:
+                channel.send("answer", (value[0], told if name in {"first", "second"} else None))
             if name == "second":
                 break
         await channel.close()
@@ -272,8 +335,8 @@ def test_what_is_said_to_a_worker_at_once_is_heard() -> None:
         return heard
 
     assert asyncio.run(talk()) == [
-        ["start", "try", "keep", "first"],
-        ["start", "try", "keep", "first", "second"],
+        ["start", "ping", "try", "keep", "first"],
+        ["start", "ping", "try", "keep", "first", "second"],
     ]
 
 
@@ -286,6 +349,8 @@ def tries(answer: str | None, end: socket.socket) -> int:
             told.append(name)
             if name == "try" and answer != "nothing":
                 channel.send("answer", (value[0], answer))
+            if name == "ping":
+                channel.send("answer", (value[0], None))
             if name == "what":
                 channel.send("answer", (value[0], told))
                 break
@@ -320,7 +385,7 @@ def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
         await life.close()
         return told
 
-    assert asyncio.run(talk()) == [["start", "try", "take back", "what"]] * 3
+    assert asyncio.run(talk()) == [["start", "ping", "try", "take back", "what"]] * 3
 
 
 @FORKS

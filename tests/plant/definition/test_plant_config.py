@@ -174,7 +174,7 @@ def test_the_rate_of_messages_changes_nothing_that_is_made(change: dict[str, Any
         (data if part == "global" else data["message_types"])[part][key] = value
     usual, other = (FactoryMessageGenerator.of(each, 1) for each in (load(DEFAULT), parse(data)))
     for plant in (usual, other):
-        plant.live(plant.start + 4 * 3600)
+        plant.advance_silently(plant.start + 4 * 3600)
 
     assert [replace(its, period_seconds=0) for its in other.oee()] == [
         replace(its, period_seconds=0) for its in usual.oee()
@@ -668,7 +668,7 @@ def test_check_answers_with_exit_code_and_text(tmp_path: Path) -> None:
         [
             f"{file}:1: global: must be a mapping (key: value), got 5",
             f"{file}:1: message_types: is missing",
-            f"2 mistakes in {file}",
+            f"2 errors in {file}",
         ],
     )
 

@@ -22,13 +22,13 @@ AT = START + 3599.2
 def lived(config: PlantConfig, now: float = AT) -> FactoryMessageGenerator:
     """A plant at a moment shortly before the end of an hour."""
     plant = FactoryMessageGenerator.of(config, 1)
-    plant.live(now)
+    plant.advance_silently(now)
     return plant
 
 
 def ids(plant: FactoryMessageGenerator, which: MachineFilter) -> list[str]:
     """The machines asked for, as answered."""
-    return [each.oee.machine_id for some in plant.still("run", which).figures() for each in some]
+    return [each.oee.machine_id for some in plant.oee_snapshot("run", which).figures() for each in some]
 
 
 @pytest.mark.parametrize("span", SPANS)
@@ -37,7 +37,7 @@ def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: PlantConfig, s
     """While a snapshot is read, the plant emits messages, passes the hour and is read by others; its figures stay."""
     plant, expected = lived(of), lived(of).oee(span)
     shown = []
-    for turn, some in enumerate(plant.still(span).figures(), 1):
+    for turn, some in enumerate(plant.oee_snapshot(span).figures(), 1):
         shown += [each.oee for each in some]
         plant.advance(AT + turn * 7)
         plant.oee_by_kind("hour")
@@ -52,26 +52,26 @@ def test_reading_a_snapshot_changes_no_byte() -> None:
         return [row for turn in range(30) for row in (next(looks, None), plant.advance(AT + turn))[1]]
 
     watched = lived(MANY)
-    assert said(watched, watched.still("hour").figures()) == said(lived(MANY), iter(()))
+    assert said(watched, watched.oee_snapshot("hour").figures()) == said(lived(MANY), iter(()))
 
 
 def test_a_reload_invalidates_a_snapshot() -> None:
     """The machines of one moment are not mixed with those of another plant; the next snapshot is complete."""
     plant = lived(MANY)
-    looking, counting = plant.still().figures(), plant.counted()
+    looking, counting = plant.oee_snapshot().figures(), plant.count_in_groups()
     next(looking), next(counting)
     plant.reload(config({"cnc_machine": 3}))
 
     for broken in (looking, counting):
         with pytest.raises(SnapshotOutdated):
             next(broken)
-    assert [each.oee for some in plant.still().figures() for each in some] == plant.oee()
+    assert [each.oee for some in plant.oee_snapshot().figures() for each in some] == plant.oee()
 
 
 def test_counting_bit_by_bit_comes_to_the_same() -> None:
     """States and sums by type are those of the whole."""
     for plant in map(lived, (MANY, SHIFTS, FLOW)):
-        parts = list(plant.counted())
+        parts = list(plant.count_in_groups())
 
         assert sum((part.states for part in parts), Counter[tuple[str, str]]()) == plant.snapshot().states
         assert sum_kinds([part.oee] for part in parts) == plant.oee_by_kind()
@@ -82,7 +82,7 @@ def test_pages_follow_each_other_to_the_end() -> None:
     plant, after = lived(MANY), None
     pages: list[list[MachineOee]] = []
     while after is not None or not pages:
-        still = plant.still("run", MachineFilter(after=after, limit=150))
+        still = plant.oee_snapshot("run", MachineFilter(after=after, limit=150))
         pages.append([each.oee for some in still.figures() for each in some])
         after = pages[-1][-1].machine_id if still.more else None
 
@@ -107,4 +107,4 @@ def test_a_page_may_be_of_one_type_and_begin_anywhere() -> None:
 def test_an_unknown_machine_is_an_error(which: MachineFilter) -> None:
     """The error names which of the two, and lists the types."""
     with pytest.raises(NoSuchMachine, match="cnc_machine, printer_3d" if which.kind else "after: no machine"):
-        lived(MANY).still("run", which)
+        lived(MANY).oee_snapshot("run", which)

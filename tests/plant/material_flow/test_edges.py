@@ -240,7 +240,7 @@ def test_no_id_is_used_twice_over_reloads(first: PlantConfig, then: PlantConfig)
 def test_pieces_of_a_stage_that_stays_stay() -> None:
     """Another stage may go: what is in its buffer is removed, and its machines work on alone."""
     plant = FactoryMessageGenerator.of(three(**NO_ORDERS), 1)
-    plant.live(START + 600)
+    plant.advance_silently(START + 600)
     before = {count.kind: count for count in plant.census()}
     without_check = {**THREE_EDGES, "processes": {}, "repairs": {}, "buffers": {SAW: 8, PRESS: 4}}
     plant.reload(parse(plant_data(THREE, without_check, **NO_ORDERS)))
@@ -251,7 +251,7 @@ def test_pieces_of_a_stage_that_stays_stay() -> None:
     assert after[CHECK].removed == before[CHECK].in_buffers + before[CHECK].on_machines
     assert after[PRESS].in_buffers == before[PRESS].in_buffers == 4
     assert after[SAW].made == before[SAW].made
-    plant.live(START + 1200)
+    plant.advance_silently(START + 1200)
     assert {view.status for view in plant.machines() if view.kind == CHECK} <= {"working", "idle"}
 
 
@@ -260,7 +260,7 @@ def test_pieces_that_wait_for_repair_by_a_stage_are_removed_with_it() -> None:
     types = {**THREE, PRESS: machine_type(1, cycle_seconds=60.0), CHECK: machine_type(results={"broken": 1.0})}
     repairing = THREE_EDGES | {"assembles_by_kind": {}, "initial_fill": 1.0}
     plant = FactoryMessageGenerator.of(parse(plant_data(types, repairing, **NO_ORDERS)), 1)
-    plant.live(START + 60)
+    plant.advance_silently(START + 60)
     before = census(plant, CHECK)
     plant.reload(parse(plant_data(types, {"processes": {CHECK: SAW}}, **NO_ORDERS)))
     after = census(plant, CHECK)
@@ -274,7 +274,7 @@ def test_a_machine_that_waits_is_freed_where_it_needs_no_pieces_any_more() -> No
     types = {**THREE, SAW: machine_type(1, results={"good": 1.0}), "drill": machine_type(0)}
     starving = {"assembles": {PRESS: {SAW: 3, "drill": 1}}, "ships": PRESS, "initial_fill": 0.0}
     plant = FactoryMessageGenerator.of(parse(plant_data(types, starving, **NO_ORDERS)), 1)
-    plant.live(START + 600)
+    plant.advance_silently(START + 600)
     assert {view.status for view in plant.machines() if view.kind == PRESS} == {"starved"}
     assert census(plant, SAW).on_machines >= 6
 
@@ -282,7 +282,7 @@ def test_a_machine_that_waits_is_freed_where_it_needs_no_pieces_any_more() -> No
     plant.reload(parse(plant_data(types, unconnected, **NO_ORDERS)))
     count = census(plant, SAW)
     assert (count.removed, count.made) == (0, sum(count[2:]))
-    plant.live(START + 700)
+    plant.advance_silently(START + 700)
     assert census(plant, CHECK).made > 10
 
 

@@ -270,10 +270,10 @@ def test_what_waits_does_not_age() -> None:
     plant = FactoryMessageGenerator.of(
         parse(plant_data({"cnc_machine": 3}, {"buffers": {"cnc_machine": 1}}, NO_EVENTS)), 1
     )
-    plant.live(START + 40_000)
+    plant.advance_silently(START + 40_000)
     before = plant.oee()
 
-    plant.live(START + 80_000)
+    plant.advance_silently(START + 80_000)
     for then, now in zip(before, plant.oee(), strict=True):
         changed = {
             state for state in now.stopped_seconds if now.stopped_seconds[state] != then.stopped_seconds.get(state)
@@ -356,7 +356,7 @@ def test_without_a_dispatch_nothing_leaves() -> None:
     flow = {"buffers": {"testing": 3}, "parts": {"cnc_machine": 1}}
     events = {"customer_order": {"orders_per_hour": 60}, "dispatch": {"dispatches_per_hour": 0}}
     plant = FactoryMessageGenerator.of(steady(ONE_EACH, flow, events), 1)
-    plant.live(START + 3600)
+    plant.advance_silently(START + 3600)
 
     assert {view.status for view in plant.machines() if view.kind != "printer_3d"} == {"blocked"}
     assert plant.snapshot().open_orders > 30
@@ -385,7 +385,7 @@ def test_steps_of_time_change_no_byte(config: PlantConfig, cuts: list[float]) ->
 def test_events_happen_also_when_messages_are_dropped() -> None:
     """After some time without messages a plant emits the same messages, except for their sequence numbers."""
     silent = FactoryMessageGenerator.of(scenario(), 1)
-    silent.live(START + 5000.5)
+    silent.advance_silently(START + 5000.5)
     told = [(row.time_ms, row.source, row.payload) for row in silent.advance(START + 9000)]
     whole = [(row.time_ms, row.source, row.payload) for row in said_in(scenario(), [9000.0])]
 
@@ -472,7 +472,7 @@ def test_what_lies_on_a_machine_goes_with_it() -> None:
     """Pieces on removed machines count as removed; pieces in buffers stay."""
     flow = {"buffers": {"cnc_machine": 4}}
     plant = FactoryMessageGenerator.of(steady({"cnc_machine": 3}, flow, NO_EVENTS), 1)
-    plant.live(START + 600)
+    plant.advance_silently(START + 600)
     plant.reload(steady({"cnc_machine": 1}, {"buffers": {"cnc_machine": 2}}, NO_EVENTS))
 
     count = census(plant, "cnc_machine")
@@ -482,7 +482,7 @@ def test_what_lies_on_a_machine_goes_with_it() -> None:
 def test_more_room_frees_a_blocked_machine_at_once() -> None:
     """The pieces that wait go into the buffer, and the machines continue."""
     plant = FactoryMessageGenerator.of(steady({"cnc_machine": 3}, {"buffers": {"cnc_machine": 4}}, NO_EVENTS), 1)
-    plant.live(START + 600)
+    plant.advance_silently(START + 600)
     plant.reload(steady({"cnc_machine": 3}, {"buffers": {"cnc_machine": 6}}, NO_EVENTS))
 
     assert sorted(view.status for view in plant.machines()) == ["blocked", "running", "running"]
@@ -492,7 +492,7 @@ def test_a_shorter_bill_sets_a_starved_machine_free_at_once() -> None:
     """What it waited for is not needed any more."""
     counts = ONE_EACH | {"printer_3d": 0}
     plant = FactoryMessageGenerator.of(steady(counts, {}, NO_EVENTS), 1)
-    plant.live(START + 600)
+    plant.advance_silently(START + 600)
     assert plant.machine_states["WELD-01"]["status"] == "starved"
 
     plant.reload(steady(counts, {"parts": {"cnc_machine": 2}}, NO_EVENTS))

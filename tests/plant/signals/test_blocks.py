@@ -157,7 +157,7 @@ def test_registers_start_again_after_their_last_digit(sign: int) -> None:
     for signals in (blocks, single):
         signals.store.integers[FIRST_RAMP] = sign * (10**18 - 12 * 10**12)
     times = [START_MS + 5000 * row for row in range(6)]
-    blocks.pending.extend([0] * 6, times, advances=True)
+    blocks.pending.extend([0] * 6, times, [1] * 6)
     rows = [single.row(0, time_ms, advances=True) for time_ms in times]
 
     totals = [json.loads(row[1]) for row in rows[:4]]

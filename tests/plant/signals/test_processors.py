@@ -27,7 +27,7 @@ signals = machines(compiled(PRESS + sys.argv[1]), 500)
 for slot in range(0, 500, 3):
     signals.change(slot, RUNNING, START_MS + 7, new_job=True)
 for row in range(9):
-    signals.pending.extend(range(500), [START_MS + 5000 * row + slot for slot in range(500)], advances=True)
+    signals.pending.extend(range(500), [START_MS + 5000 * row + slot for slot in range(500)], [1] * 500)
 print(sha256(b"".join(column.tobytes() for column in signals.block().digits)).hexdigest())
 """
 

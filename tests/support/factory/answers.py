@@ -16,7 +16,7 @@ def whole_answer(plant: FactoryMessageGenerator) -> bytes:
 
 def truth_of(plant: FactoryMessageGenerator, query: OeeQuery = OeeQuery()) -> OeeFigures:  # noqa: B008 - frozen
     """What is true of the machines that are asked for."""
-    still = plant.still(query.span, query.which)
+    still = plant.oee_snapshot(query.span, query.which)
     entries = [machine_entry(place, machine) for some in still.figures() for place, machine in some]
     return OeeFigures(plant.start, plant.now, entries, still.more, plant.machine_types())
 

@@ -134,7 +134,7 @@ def moments(plant: FactoryMessageGenerator, seconds: float) -> Iterator[int]:
     while (now_ms := plant._parts.event_queue._next_event_ms()) <= (START + seconds) * 1000:
         plant._parts.event_queue.advance_to(now_ms)
         yield now_ms
-    plant.live(START + seconds)
+    plant.advance_silently(START + seconds)
 
 
 @dataclass

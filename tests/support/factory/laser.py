@@ -57,7 +57,7 @@ def facts(path: str | Path) -> dict[str, Any]:
     plants = [FactoryMessageGenerator.of(config, part.seed, shard=part.part) for part in parts]
     dealt = split_count(options, parts, config)
     said = [[(row.kind, row.source, row.payload.decode()) for row in each.advance(each.start + 600)] for each in plants]
-    looks = [[machine_entry(*placed) for some in each.still().figures() for placed in some] for each in plants]
+    looks = [[machine_entry(*placed) for some in each.oee_snapshot().figures() for placed in some] for each in plants]
     types = whole.machine_types()
     truths = [
         OeeFigures(each.start, each.now, entries, more=False, types=types)

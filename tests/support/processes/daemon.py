@@ -24,12 +24,16 @@ class DaemonProcess:
     """`python app.py ARGUMENTS`, with what it says kept line by line. A context manager; leaving kills it."""
 
     def __init__(
-        self, *arguments: str, environ: Mapping[str, str] | None = None, stdout: int = subprocess.PIPE
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        stdout: int = subprocess.PIPE,
+        directory: Path = ROOT,
     ) -> None:
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG")}
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "app.py"), *arguments],
-            cwd=ROOT,
+            cwd=directory,
             env={**inherited, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -86,7 +90,7 @@ class DaemonProcess:
 
 @contextmanager
 def running(broker: SandboxBroker) -> Iterator[SandboxBroker]:
-    """Run a sandbox broker in a thread with a loop of its own, for a daemon in another process."""
+    """Run an embedded broker in a thread with a loop of its own, for a daemon in another process."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -71,3 +73,90 @@ def test_every_type_of_line_is_read(kind: str, lines: list[bytes], tmp_path: Pat
     GroundTruth(tmp_path / "whole")
     with pytest.raises(InvalidInput, match="damaged: not a ground truth" if kind == "run" else f":{number + 1}: "):
         GroundTruth(tmp_path / "damaged")
+
+
+Damage = Callable[[list[bytes]], list[bytes]]
+
+
+def places(lines: list[bytes], kind: str) -> list[int]:
+    """Where the lines of a type are, of the first machine that has any."""
+    entries = [orjson.loads(line) for line in lines]
+    first = next(entry["machine_id"] for entry in entries if entry["type"] == kind)
+    found = enumerate(entries)
+    return [place for place, entry in found if entry["type"] == kind and entry.get("machine_id") == first]
+
+
+def changed(lines: list[bytes], place: int, **values: object) -> list[bytes]:
+    """The lines with other values in one of them."""
+    return [*lines[:place], orjson.dumps(orjson.loads(lines[place]) | values), *lines[place + 1 :]]
+
+
+def swapped(lines: list[bytes]) -> list[bytes]:
+    """An interval that ends before it begins."""
+    place = places(lines, "interval")[3]
+    entry = orjson.loads(lines[place])
+    return changed(lines, place, **{"from": entry["to"], "to": entry["from"]})
+
+
+def without_interval(lines: list[bytes]) -> list[bytes]:
+    """Time that no interval covers."""
+    place = places(lines, "interval")[1]
+    return [*lines[:place], *lines[place + 1 :]]
+
+
+def without_last_interval(lines: list[bytes]) -> list[bytes]:
+    """Time at the end that no interval covers."""
+    place = places(lines, "interval")[-1]
+    return [*lines[:place], *lines[place + 1 :]]
+
+
+def with_job_twice(lines: list[bytes]) -> list[bytes]:
+    """The same job in two lines, with others between."""
+    first, second = places(lines, "job")[3:5]
+    return [*lines[:second], lines[first], *lines[second:]]
+
+
+def with_jobs_exchanged(lines: list[bytes]) -> list[bytes]:
+    """Jobs out of order."""
+    first, second = places(lines, "job")[3:5]
+    return [*lines[:first], lines[second], *lines[first + 1 : second], lines[first], *lines[second + 1 :]]
+
+
+DAMAGES: Mapping[Damage, str] = {
+    swapped: "must begin before it ends",
+    without_interval: "must follow each other",
+    without_last_interval: "end at",
+    with_job_twice: "twice",
+    with_jobs_exchanged: "must be in order of time",
+    lambda lines: [*lines, b"null"]: "not a JSON object",
+    lambda lines: [*lines[:9], b"[1]", *lines[9:]]: "not a JSON object",
+    lambda lines: [*lines, lines[9]]: "nothing may follow the end of the run",
+    lambda lines: [*lines, *lines]: "nothing may follow the end of the run",
+    lambda lines: [*lines[:-1], *lines]: "the key end is missing",
+    lambda lines: changed(lines, places(lines, "interval")[3], machine_id="TEST-77"): "describes the machine TEST-77",
+    lambda lines: changed(lines, places(lines, "job")[3], machine_id="TEST-77"): "describes the machine TEST-77",
+    lambda lines: changed(lines, places(lines, "job")[3], finished=5): "of the wrong type",
+    lambda lines: changed(lines, 9, type=[]): "of the wrong type",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=[*DAMAGES.values()])
+def test_damage_is_named_with_its_line_and_the_rule(damage: Damage, lines: list[bytes], tmp_path: Path) -> None:
+    """A file that was edited, cut or joined is no ground truth, even if most of it still agrees with the messages."""
+    path = tmp_path / "truth"
+    path.write_bytes(b"\n".join(damage(lines)))
+
+    with pytest.raises(InvalidInput) as error:
+        GroundTruth(path)
+
+    assert re.match(rf"{re.escape(str(path))}:[0-9]+: ", str(error.value))
+    assert DAMAGES[damage] in str(error.value)
+    assert "Error(" not in str(error.value)
+
+
+def test_a_last_line_that_was_cut_off_is_left_out(lines: list[bytes], tmp_path: Path) -> None:
+    """A process that was killed leaves one."""
+    path = tmp_path / "truth"
+    path.write_bytes(b"\n".join(lines[:200])[:-9])
+
+    assert GroundTruth(path).timelines

@@ -244,6 +244,39 @@ def test_a_broker_that_breaks_a_rule_is_left_and_the_text_says_that_we_did(what:
     assert str(error.value).startswith(f"closed the connection: the broker {why}")
 
 
+@pytest.mark.parametrize("data", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"AMQP\x00\x00\x09\x01", b"SSH-2.0-x\r\n"])
+def test_a_port_of_another_protocol_is_recognised_by_its_first_byte(data: bytes) -> None:
+    """At once, although the server waits."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await peer.say(data)
+        await peer.gone()
+
+    with rogue(script) as settings, pytest.raises(SubscribeFailed) as error, Subscriber(settings, "#"):
+        pass
+
+    assert "does not use MQTT on this port" in str(error.value)
+
+
+@pytest.mark.parametrize(("accepts", "packet_name"), [(False, "CONNECT"), (True, "SUBSCRIBE")])
+def test_what_a_broker_does_not_answer_is_named(
+    accepts: bool, packet_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker may accept the connection, and ignore the subscription."""
+    monkeypatch.setattr(cli.verify.input.subscriber, "_ANSWER_SECONDS", 0.5)
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        if accepts:
+            await peer.say(WELCOME)
+        await peer.gone()
+
+    why = rf"did not answer {packet_name} within 0\.5 s"
+    with rogue(script) as settings, pytest.raises(SubscribeFailed, match=why), Subscriber(settings, "#"):
+        pass
+
+
 def test_what_waits_to_be_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that is slow loses messages, which are counted, and no memory: here 1 MiB may wait."""
     monkeypatch.setattr(cli.verify.input.subscriber, "_WAITING_BYTES", 1024 * 1024)

@@ -24,6 +24,7 @@ from edge.mqtt.auth.credentials import (
 )
 from edge.settings.loader import Settings
 from sandbox.credentials import Authority, TokenIssuer
+from tests.support.brokers.credentials import Credentials
 
 
 def settings(**variables: str) -> Settings:
@@ -261,3 +262,30 @@ def test_a_client_certificate_that_does_not_load_is_named(tmp_path: Path) -> Non
     with pytest.raises(CredentialsUnavailable, match=r"cannot load certificate .*tls\.crt and key .*tls\.key") as error:
         tls_context(settings(MQTT_AUTH_METHOD="X509", **files))
     assert "TOP-SECRET" not in str(error.value)
+
+
+def test_a_damaged_certificate_among_others_is_named_by_its_place(credentials: Credentials, tmp_path: Path) -> None:
+    """Copying a bundle by hand cuts one of them, and the others are good."""
+    good = credentials.ca_file.read_text()
+    bad_text, cut = good.replace("MI", "!!", 1), good[:-40] + "\n"
+    path = tmp_path / "ca.crt"
+    lines = good.count("\n")
+    for pem, which in (
+        (good + bad_text, f"certificate 2 of 2, which begins in line {lines + 1}, is damaged"),
+        (bad_text + good, "certificate 1 of 2, which begins in line 1, is damaged"),
+        (f"# ours\n{good}\n{cut}{good}", f"certificate 2 of 3, which begins in line {lines + 3}, is damaged"),
+    ):
+        path.write_text(pem)
+        with pytest.raises(CredentialsUnavailable, match=rf"CA file \S+ cannot be used: {which} \(see MQTT_CA_FILE\)"):
+            tls_context(settings(MQTT_CA_FILE=str(path)))
+
+
+def test_a_file_for_tls_keys_that_cannot_be_written_is_named(
+    credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python opens it for every context, wherever it is used."""
+    monkeypatch.setenv("SSLKEYLOGFILE", "/no/such/folder/keys")
+    why = r"cannot write to /no/such/folder/keys \(see SSLKEYLOGFILE\): No such file or directory"
+    for options in ({"MQTT_CA_FILE": str(credentials.ca_file)}, {}):
+        with pytest.raises(CredentialsUnavailable, match=why):
+            tls_context(settings(**options))

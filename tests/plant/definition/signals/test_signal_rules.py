@@ -45,7 +45,10 @@ MISTAKES: Final = {
     ],
     "{a: {base: 1, formula: '2', limits: [0, 9]}}": ["a.formula: replaces base: give only one of them"],
     "{a: {limits: [0, 9]}}": [
-        "a: needs a value: base, set_point, formula, integral_of, counter, choice, or at least walk, noise or uniform"
+        (
+            "a: needs a value: base, set_point, formula, output, integral_of, counter, choice,"
+            " or at least walk, noise or uniform"
+        )
     ],
     "{a: {base: 1, per_seconds: 5}}": ["a.per_seconds: needs integral_of"],
     "{a: {formula: '2', follows_seconds: 5, limits: [0, 9]}}": ["a.follows_seconds: needs base or set_point"],

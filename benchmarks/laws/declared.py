@@ -1,0 +1,78 @@
+"""The plants whose signals are measured: each signal has one part, or as few as its law needs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+
+PROBE: Final = "probe"
+CLOCK: Final = "clock"
+PERIOD_SECONDS: Final = 60.0
+CLOCK_PERIOD_SECONDS: Final = 600.0
+ZONE: Final = "Europe/Berlin"
+
+PROBES: Final = """
+plant_signals:
+  outdoor: {base: 10, daily: {amplitude: 5, peak_hour: 15}, walk: {sigma: 1.5, memory_seconds: 86400}, decimals: 6}
+message_types:
+  probe:
+    machine_id: "PROBE-{number:03d}"
+    report_seconds: 60
+    states:
+      running: {share: 0.6, dwell_seconds: 900, produces: true}
+      idle: {share: 0.3, dwell_seconds: 300}
+      service: {share: 0.1, dwell_seconds: 1200}
+    job: {kinds: [panel, frame], cycle_seconds: [70, 110], results: {good: 0.9, scrap: 0.1}}
+    signals:
+      level: {base: {running: 55, idle: 38, else: 24}, decimals: 6}
+      point: {set_point: 180, limits: [0, 200], decimals: 6}
+      lag: {base: {running: 100, else: 20}, follows_seconds: 240, decimals: 6}
+      walk: {walk: {sigma: 2, memory_seconds: 600}, decimals: 6}
+      other_walk: {walk: {sigma: 2, memory_seconds: 600}, decimals: 6}
+      noise: {noise: 3, decimals: 6}
+      noise_by_state: {noise: {running: 2, else: 0.5}, decimals: 6}
+      uniform: {uniform: [-2, 6], decimals: 6}
+      daily: {base: 20, daily: {amplitude: 5, peak_hour: 15.5}, noise: 0.5, decimals: 6}
+      yearly: {yearly: {amplitude: 10, peak_day: 200}, decimals: 6}
+      wear: {ramp: {per_hour: 2, resets: service}, limits: [0, 100000], decimals: 6}
+      fill: {ramp: {per_hour: 30, resets: job}, limits: [0, 100000], decimals: 6}
+      own: {base: 100, spread: 0.05, decimals: 6}
+      lamp: {choice: {green: 6, red: 1, yellow: 3}, every_seconds: 120}
+      power: {formula: "2 + 0.1 * lag", limits: [0, 100], decimals: 6}
+      progress: {formula: job_progress, limits: [0, 1], decimals: 6}
+      outdoor: {formula: plant.outdoor, limits: [-100, 100], decimals: 6}
+      energy: {integral_of: power, per_seconds: 3600, decimals: 6}
+      jobs: {counter: jobs}
+      good: {counter: good}
+      scrap: {counter: scrap}
+      running: {counter: seconds.running, decimals: 3}
+      cut: {noise: 1, limits: [-1, 2], decimals: 6}
+      rounded: {noise: 1, decimals: 1}
+"""
+
+CLOCKS: Final = """
+calendar: {time_zone: Europe/Berlin}
+message_types:
+  clock:
+    report_seconds: 600
+    signals:
+      daily: {base: 20, daily: {amplitude: 5, peak_hour: 15.5}, decimals: 6}
+      local_hour: {formula: hour, limits: [0, 24], decimals: 6}
+"""
+
+
+def probes(machines: int) -> dict[str, Any]:
+    """Return a plant of machines with a signal of each kind; its time zone is UTC."""
+    return _plant(PROBES, PROBE, machines)
+
+
+def clocks(machines: int) -> dict[str, Any]:
+    """Return a plant of machines whose signals follow the local time of a time zone."""
+    return _plant(CLOCKS, CLOCK, machines)
+
+
+def _plant(text: str, key: str, machines: int) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(text)
+    data["message_types"][key]["count"] = machines
+    return data

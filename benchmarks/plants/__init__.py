@@ -1,0 +1,1 @@
+"""`python -m benchmarks.plants`: what plants with signals cost: whole messages, without a broker."""

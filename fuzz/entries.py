@@ -1,0 +1,280 @@
+"""Random small plants as plain data: entries of machine types with all that they may have, valid by construction.
+
+In each choice what is simplest stands first, so that a generator of random numbers that prefers small ones, as that of
+hypothesis does when it shrinks an example, gives simple plants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random  # noqa: TID251 - makes the plants; no part of one
+from typing import Any, Final
+
+from fuzz.signals import plant_signals, signals
+
+Data = dict[str, Any]
+
+KEYS: Final = ("press", "oven", "meter", "packer-2")
+"""Keys of machine types."""
+
+CALENDAR: Final[Data] = {
+    "time_zone": "UTC",
+    "shifts": [{"start": "00:00", "end": "00:01"}, {"start": "00:02", "end": "23:00"}],
+}
+"""A minute of planned stop, soon after the start."""
+
+_STATES: Final[dict[str, Data]] = {
+    "running": {"share": 3.0, "dwell_seconds": 20.0, "produces": True},
+    "idle": {"share": 1.0, "dwell_seconds": 4.0},
+    "maintenance": {"share": 1.0, "dwell_seconds": 9.0, "planned": True},
+    'out of "paper" ä%': {"share": 0.5, "dwell_seconds": 2.5, "distribution": "weibull", "shape": 1.5},
+}
+_RESULTS: Final[dict[str, Any]] = {
+    "good": 0.8,
+    "scrap": {"weight": 0.2, "good": False},
+    "seconds {}": {"weight": 0.3, "issues": [1, 4]},
+}
+_PROPERTIES: Final[Data] = {
+    "site": 'Berlin "Süd" %',
+    "place": "{machine_id} at {station_id}, {number}",
+    "rated_power": 55.5,
+    "floor": -1,
+    "tested": True,
+}
+_PERIODS: Final = (2.0, 1.0, 7.5, 0.4)
+_PERIOD_FORMS: Final = ("rfc3339", "epoch_ms", "epoch_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What plants may have. nested: objects in messages.  sequence: numbers of messages.  coupled: flow, calendar."""
+
+    nested: bool = True
+    sequence: bool = True
+    coupled: bool = True
+
+
+ANYTHING: Final = Wanted()
+
+
+def plant(chance: Random, wanted: Wanted = ANYTHING) -> Data:
+    """Return the data of a plant with one to three machine types."""
+    shared = plant_signals(chance) if _maybe(chance) else {}
+    keys = KEYS[: chance.choice((1, 2, 3))]
+    types = {key: entry(chance, key, [*shared], wanted) for key in keys}
+    if _maybe(chance, 0.25):
+        types["press_b"] = _extending(chance, "press", types["press"])
+    data: Data = {"global": _global(chance), "message_types": types}
+    if shared:
+        data["plant_signals"] = shared
+    if _maybe(chance, 0.2):
+        types["oee"] = {"enabled": True, "report_seconds": 30.0}
+    if wanted.coupled and _maybe(chance, 0.25):
+        data["calendar"] = CALENDAR
+    if wanted.coupled and _maybe(chance, 0.3):
+        data |= _flow(
+            chance, [key for key in types if "job" in types[key] or (key == "press_b" and "job" in types["press"])]
+        )
+    return data
+
+
+def entry(chance: Random, key: str, shared: Sequence[str] = (), wanted: Wanted = ANYTHING) -> Data:
+    """Return an entry of a machine type. shared: the names of the plant's signals that are numbers, or all of them."""
+    made: Data = {"count": chance.choice((1, 2, 3, 0)), "report_seconds": chance.choice(_PERIODS)}
+    if _maybe(chance, 0.8):
+        made["states"] = _states(chance)
+    if _maybe(chance, 0.6):
+        made["job"] = _job(chance)
+    if _maybe(chance, 0.6) or not {"states", "job"} & made.keys():
+        made["signals"] = signals(chance, made, shared)
+    made |= _place(chance)
+    if _maybe(chance, 0.3):
+        made["properties"] = {name: _PROPERTIES[name] for name in _some(chance, [*_PROPERTIES])}
+    if _maybe(chance, 0.2):
+        made |= {"micro_stops_per_hour": 900.0, "micro_stop_seconds_range": [1.0, 2.0]}
+    if _maybe(chance, 0.2):
+        made |= {"slow_cycle_share": 0.5, "slow_cycle_factor_range": [1.5, 2.0]}
+    made |= _messages(chance, made, wanted)
+    if "messages" not in made and "job" in made and _maybe(chance, 0.2):
+        del made["job"]["cycle_seconds"]
+        made["job"]["period_share"] = chance.choice((0.5, 1.0))
+    if _maybe(chance, 0.3):
+        made["overrides"] = _overrides(chance, key, made)
+    return made
+
+
+def _maybe(chance: Random, share: float = 0.5) -> bool:
+    return chance.random() > 1 - share
+
+
+def _some(chance: Random, names: Sequence[str]) -> list[str]:
+    """Return some of the names, at least one, in any order."""
+    return chance.sample(names, chance.randint(1, len(names)))
+
+
+def _global(chance: Random) -> Data:
+    made: Data = {"base_interval": chance.choice((1.0, 0.5, 1.7))}
+    if _maybe(chance, 0.2):
+        made["target_rate"] = chance.choice((3.0, 20.0))
+    return made
+
+
+def _flow(chance: Random, keys: Sequence[str]) -> Data:
+    """Return a flow through types that have jobs, in order: each works on pieces of the one before, or assembles."""
+    if len(keys) < 2:
+        return {}
+    made: Data = {
+        "buffers": dict.fromkeys(keys, chance.choice((2, 1, 5))),
+        "initial_fill": chance.choice((0.5, 0.0, 1.0)),
+    }
+    for before, key in pairwise(keys):
+        if _maybe(chance):
+            made.setdefault("assembles", {})[key] = {before: chance.choice((1, 2))}
+        else:
+            made.setdefault("processes", {})[key] = before
+    if _maybe(chance, 0.3):
+        made["repairs"] = {"scrap": "same"}
+    return {"flow": made}
+
+
+def _extending(chance: Random, key: str, base: Data) -> Data:
+    made: Data = {"extends": key, "count": chance.choice((1, 2))}
+    if _maybe(chance):
+        made["report_seconds"] = chance.choice(_PERIODS)
+    if _maybe(chance) and "states" in base:
+        made["states"] = {name: {"share": 2.0} for name in list(base["states"])[:1]}
+    if _maybe(chance) and "job" in base:
+        made["job"] = {"cycle_seconds": [2.0, 4.0]}
+    return made
+
+
+def _place(chance: Random) -> Data:
+    made: Data = {}
+    if _maybe(chance, 0.3):
+        made |= {"station_pattern": "L{line} {station}", "lines": [1, 2, 3][: chance.choice((1, 3))]}
+        made["stations"] = ["A", 'B"ö'][: chance.choice((1, 2))]
+    if _maybe(chance, 0.2):
+        made["topic"] = chance.choice(("plant/all", "{prefix}/{type}/{machine_id}"))
+    if _maybe(chance, 0.2):
+        made["qos"] = chance.choice((0, 1))
+    if _maybe(chance, 0.2):
+        made["retain"] = True
+    if _maybe(chance, 0.3):
+        made["timestamp"] = chance.choice(_PERIOD_FORMS)
+    return made
+
+
+def _states(chance: Random) -> Data:
+    names = ["running", *_some(chance, [*_STATES][1:])] if _maybe(chance, 0.9) else ["running"]
+    chance.shuffle(names)
+    states = {name: dict(_STATES[name]) for name in names}
+    if _maybe(chance, 0.15):
+        del states["running"]["produces"]
+        states[names[-1]]["produces"] = True
+    return states
+
+
+def _job(chance: Random) -> Data:
+    kinds: Any = ["panel", "FrameStrut"] if _maybe(chance) else {"panel": 3.0, 'k"1': 1.0, "none": 0.0}
+    made: Data = {"kinds": kinds, "cycle_seconds": chance.choice((5.0, [3.0, 8.0], [0.1, 0.3], 60.0))}
+    if _maybe(chance, 0.2):
+        made["product"] = "sheet"
+    if _maybe(chance, 0.6):
+        made["results"] = {name: _RESULTS[name] for name in _some(chance, [*_RESULTS])}
+    if _maybe(chance):
+        made["phases"] = {"close": 1.0, "press": 3.0, "open": 0.5}
+    return made
+
+
+# Messages
+
+
+def _messages(chance: Random, made: Data, wanted: Wanted) -> Data:
+    way = chance.choice(("all", "fields", "classes", "classes"))
+    if way == "all":
+        return {}
+    names = _field_names(made)
+    if way == "fields":
+        return {"fields": _fields(chance, _some(chance, names), wanted)}
+    classes: Data = {}
+    reporting = [name for name in names if name.startswith("finished.")]
+    rest = [name for name in names if name not in reporting]
+    for number, name in enumerate(("main", "energy", "st-1")[: chance.choice((1, 2, 3))]):
+        own: Data = {"fields": _fields(chance, _some(chance, rest if number else names), wanted)}
+        classes[name] = own | _class_keys(chance, made)
+    order = _some(chance, [*classes])
+    return {"messages": {name: classes[name] for name in dict.fromkeys((*order, *classes))}}
+
+
+def _class_keys(chance: Random, made: Data) -> Data:
+    own: Data = {}
+    if _maybe(chance):
+        own |= chance.choice(
+            ({"report_seconds": chance.choice(_PERIODS)}, {"frequency_weight": chance.choice((9.0, 0.0))})
+        )
+    if "states" in made and _maybe(chance, 0.4):
+        own["on_change"] = True
+    if _maybe(chance, 0.2):
+        own["timestamp"] = chance.choice(_PERIOD_FORMS)
+    if _maybe(chance, 0.2):
+        own |= {"qos": 0, "retain": True}
+    return own
+
+
+def _field_names(made: Data) -> list[str]:
+    shown = [name for name, each in made.get("signals", {}).items() if each.get("shown", True)]
+    names = ["machine_id", *shown, *made.get("properties", {})]
+    if "states" in made:
+        names.append("status")
+    if "station_pattern" in made:
+        names.append("station_id")
+    if "job" in made:
+        names += ["job.kind", "job.id", "job.progress", "finished.id", "finished.result", "finished.cycle_seconds"]
+        names += ["finished.issues"]
+    return names
+
+
+def _fields(chance: Random, names: Sequence[str], wanted: Wanted) -> list[Any]:
+    """Return fields with these values, renamed or nested or not, with constants and numbers among them."""
+    fields: list[Any] = []
+    for number, name in enumerate(names):
+        key = name.replace(".", "_")
+        fields.append(
+            name
+            if key == name and _maybe(chance)
+            else {f'{key} "%s{number}' if _maybe(chance, 0.1) else f"{key}{number}": name}
+        )
+    if _maybe(chance, 0.3):
+        fields.insert(chance.randint(0, len(fields)), {"version": {"constant": chance.choice((1, "a{b}%", 2.5, True))}})
+    if wanted.sequence and _maybe(chance, 0.4):
+        fields.insert(chance.randint(0, len(fields)), {"sequence": True})
+    if wanted.nested and _maybe(chance, 0.3):
+        cut = chance.randint(0, len(fields) - 1)
+        inner: Any = fields[cut:]
+        fields = [*fields[:cut], {"data": [{"deep": inner}, {"unit": {"constant": "x"}}] if _maybe(chance) else inner}]
+    if _maybe(chance, 0.9):
+        fields.insert(0, {"ts": "timestamp"} if _maybe(chance, 0.3) else "timestamp")
+    return fields
+
+
+def _overrides(chance: Random, key: str, made: Data) -> Data:
+    head = key.upper().replace("_", "-")
+    return {f"{head}-{number:02d}": _override(chance, made) for number in chance.sample((1, 2, 9), 2)}
+
+
+def _override(chance: Random, made: Data) -> Data:
+    own: Data = {}
+    if "states" in made and _maybe(chance):
+        own["states"] = {"running": chance.choice(({"share": 0.5}, {"dwell_seconds": 3.0}))}
+    if "job" in made and _maybe(chance):
+        own["job"] = {"kinds": {"panel": 1.0}}
+        if "period_share" not in made["job"]:
+            own["job"]["cycle_seconds"] = chance.choice((2.0, [0.2, 9.0]))
+    with_base = [name for name, each in made.get("signals", {}).items() if "base" in each]
+    if with_base and _maybe(chance):
+        own["signals"] = {with_base[0]: {"base": chance.choice((3, 0, -17))}}
+    if not own:
+        own["micro_stops_per_hour"] = 60.0
+    return own

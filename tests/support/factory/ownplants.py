@@ -1,0 +1,71 @@
+"""Plants of any machine types of one's own, for what must hold for all of them; and their messages, compared."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from fuzz.entries import Wanted, plant
+from messages import START, FactoryMessageGenerator
+from plant.definition.plant_config import PlantConfig, parse
+from plant.telemetry import Message
+
+
+class Published(NamedTuple):
+    """A message as it leaves the plant, with why it was sent, which equal messages need not have in common."""
+
+    message: Message
+    trigger: str
+
+
+class Broken(Exception):
+    """What goes wrong in tests."""
+
+
+def own_plants(*, nested: bool = True, sequence: bool = True, coupled: bool = True) -> st.SearchStrategy[PlantConfig]:
+    """Draw plants with machine types of their own; see fuzz.entries.Wanted."""
+    wanted = Wanted(nested=nested, sequence=sequence, coupled=coupled)
+    return st.randoms(use_true_random=False).map(lambda chance: parse(plant(chance, wanted)))
+
+
+def begun(config: PlantConfig, shard: tuple[int, int] = (1, 1)) -> FactoryMessageGenerator:
+    """Return a plant at its start; all have the same seed."""
+    return FactoryMessageGenerator.of(config, 1, shard=shard)
+
+
+def published(messages: Iterable[Message]) -> list[Published]:
+    """Return messages in a form in which those that are sent for another reason differ."""
+    return [Published(message, message.trigger) for message in messages]
+
+
+def run(config: PlantConfig, seconds: float) -> list[Published]:
+    """Return the messages of the first seconds of a plant."""
+    return published(begun(config).advance(START + seconds))
+
+
+def in_pieces(generator: FactoryMessageGenerator, cuts: Sequence[float]) -> list[Published]:
+    """Return the messages up to the last of these seconds after the start, computed in pieces."""
+    return published(message for cut in sorted(cuts) for message in generator.advance(START + cut))
+
+
+@contextmanager
+def breaking(call: int) -> Iterator[list[str]]:
+    """Let the plant break at its so-manieth call of a function; gives the names of those that were called."""
+    called: list[str] = []
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and "/plant/" in frame.f_code.co_filename and "checkpoint" not in frame.f_code.co_filename:
+            called.append(frame.f_code.co_name)
+            if len(called) == call:
+                raise Broken(frame.f_code.co_name)
+
+    sys.setprofile(look)
+    try:
+        yield called
+    finally:
+        sys.setprofile(None)
