@@ -64,7 +64,7 @@ def verify_classes(
     outcome = ClassOutcome(None, {each.name: each.counts for each in sources})
     if not sources:
         return outcome
-    counts = _machine_counts(machine_id, info, sources, reference)
+    counts = _machine_counts(machine_id, info, sources, reference, span[0])
     checker = _checker(machine_id, reference, span, sources, discrepancies)
     for time_ms, source, content in _records(sources, messages):
         is_new = source.counts.add(time_ms, content)
@@ -108,10 +108,15 @@ def _tolerance_ms(name: str, info: ClassInfo, messages: ReceivedMessages, timeli
 
 
 class _MachineCounts:
-    """The counts of a machine, from the classes that report states and jobs."""
+    """The counts of a machine, from the classes that report states and jobs.
 
-    def __init__(self, counts: MessageCounts, time_class: ClassInfo, job_class: ClassInfo) -> None:
+    since_ms: the beginning of the span. A first message that reports no change reports the state since then; before one
+    that does, the state is unknown.
+    """
+
+    def __init__(self, counts: MessageCounts, time_class: ClassInfo, job_class: ClassInfo, since_ms: float) -> None:
         self.counts, self._time_class, self._job_class = counts, time_class, job_class
+        self._since_ms = max(since_ms, counts.timeline.presences[0].since_ms)
         self._since: tuple[float, str] | None = None
 
     def add(self, time_ms: int, content: MessageContent, info: ClassInfo) -> None:
@@ -120,9 +125,16 @@ class _MachineCounts:
             self.counts.add(time_ms, content)
             return
         if info is self._time_class:
+            self._begin(time_ms, content)
             self._count_stay(time_ms, content.status)
         if info is self._job_class and content.result is not None:
             self.counts.add(time_ms, content._replace(trigger=content.trigger or _NO_TIME))
+
+    def _begin(self, time_ms: int, content: MessageContent) -> None:
+        if self._since is None and content.trigger:
+            self.counts.unseen_seconds = (time_ms - self._since_ms) / 1000
+        elif self._since is None:
+            self._since = self._since_ms, content.status
 
     def close(self, until_ms: int) -> None:
         """Count the last stay, as there are no more messages."""
@@ -137,7 +149,7 @@ class _MachineCounts:
 
 
 def _machine_counts(
-    machine_id: str, info: TypeInfo, sources: Sequence[_Source], reference: Reference
+    machine_id: str, info: TypeInfo, sources: Sequence[_Source], reference: Reference, since_ms: float
 ) -> _MachineCounts | None:
     """Return the counts of a machine; None if none of its messages report states."""
     time_class = info.time_class
@@ -149,7 +161,7 @@ def _machine_counts(
     tolerance_ms = source.counts.jitter_ms
     is_coarse = time_class.resolution_ms >= COARSE_MS
     counts = MessageCounts(machine_id, timeline, tolerance_ms, is_coarse=is_coarse)
-    return _MachineCounts(counts, time_class, info.classes[0])
+    return _MachineCounts(counts, time_class, info.classes[0], since_ms)
 
 
 def _checker(

@@ -11,6 +11,8 @@ difference above a bound. Only then the bound is widened to the allowance:
 - Each change between producing and stopped is visible up to a period late, evenly distributed: a standard deviation of
   period / sqrt(12). Over n messages with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n, and the ends of the
   span add one message: 1 / n.
+- Where messages report changes of the state, the state before the first change is unknown: for so long a share of the
+  time, it may be any.
 - A job that finishes in the last period of the span is reported after it: one job more or less, 1 / jobs. The ground
   truth credits work as it is done, and messages report whole jobs: for performance, that is one more. If the machine
   did not exist for a while, each of its presences has such ends.
@@ -138,7 +140,7 @@ def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BO
     samples, seconds = sum(counts.samples.values()), sum(counts.seconds.values())
     if not samples or not totals.elapsed_ms:
         return []
-    allowed = max(bound, _sampling(counts.changes, samples)) + _ROUNDING
+    allowed = max(bound, _sampling(counts.changes, samples) + counts.unseen_share) + _ROUNDING
     states = sorted(counts.seconds.keys() | totals.states.keys())
     shares = (
         StateShare(each, counts.seconds.get(each, 0.0) / seconds, totals.states.get(each, 0.0) / totals.elapsed_ms)
@@ -150,7 +152,7 @@ def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BO
 def allowances(counts: MessageCounts, jobs: int, measured: Figures, actual: Figures) -> Limits:
     """Return the differences that sampling alone can cause, see the module.  jobs: the greater of both counts."""
     job = counts.presences_seen / jobs if jobs > 1 else math.inf
-    time = _sampling(counts.switches, counts.planned)
+    time = _sampling(counts.switches, counts.planned) + counts.unseen_share
     share = _ratio_or(time, actual.availability or 0.0, math.inf) + 2 * job + counts.ideal_excess
     performance = share * max(measured.performance or 0.0, actual.performance or 0.0) if share < 1 else math.inf
     return Limits(time, performance, job, performance * (actual.availability or 1.0), job)

@@ -56,6 +56,7 @@ class MessageCounts:
     a job.  results: finished jobs by result.  switches: changes of the samples between producing, stopped, and planned
     stop; `changes`: between any two statuses.  repeated_messages: messages received again.  repeated_jobs: jobs
     reported again in another message.  jitter_ms: how far times may be off a multiple of the period.
+    unseen_seconds: the time before the first message, where that reports a change of an unknown state.
     is_coarse: whether different messages may have the same time and content, so that repeated ones are not recognised.
     """
 
@@ -65,7 +66,7 @@ class MessageCounts:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.results: defaultdict[str, int] = defaultdict(int)
         self.additional = self.switches = self.changes = self.repeated_messages = self.repeated_jobs = 0
-        self.producing_seconds = 0.0
+        self.producing_seconds = self.unseen_seconds = 0.0
         self.job_numbers = JobNumbers()
         self._presence, self._parameters, self._until_ms = (
             timeline.presences[0],
@@ -101,6 +102,12 @@ class MessageCounts:
     def planned_seconds(self) -> float:
         """The time outside planned stops, in seconds."""
         return sum(seconds for state, seconds in self.seconds.items() if state not in self._planned_stops)
+
+    @property
+    def unseen_share(self) -> float:
+        """The time in an unknown state as a share of the known one."""
+        seconds = sum(self.seconds.values())
+        return self.unseen_seconds / seconds if seconds else 0.0
 
     @property
     def jobs(self) -> int:
