@@ -25,8 +25,23 @@ _MOST_MACHINES: Final = 100
 _HOUR_SECONDS, _MOST_EVENTS = 3600.0, 20_000.0
 _LOGGED_EVERY: Final = 500
 _USUAL_NAMES: Final = frozenset(
-    ("age_seconds", "job_progress", "hour", "state", "phase", "kind", "plant")
-    + ("abs", "sqrt", "floor", "round", "decay", "min", "max", "clip")
+    (
+        "age_seconds",
+        "job_progress",
+        "hour",
+        "state",
+        "phase",
+        "kind",
+        "plant",
+        "abs",
+        "sqrt",
+        "floor",
+        "round",
+        "decay",
+        "min",
+        "max",
+        "clip",
+    )
 )
 _ALLOWED: Final = (
     *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.BoolOp, ast.Call, ast.Constant, ast.Name),
@@ -103,7 +118,9 @@ class _Case:
         try:
             config = load_content(self._content, "plant.yaml")
         except PlantConfigError as error:
-            self.wrong += [f"refused without place or rule: {each}" for each in error.mistakes if not (each.path and each.rule)]
+            self.wrong += [
+                f"refused without place or rule: {each}" for each in error.mistakes if not (each.path and each.rule)
+            ]
             config = None
         self.seconds = time.process_time() - began
         return config
