@@ -24,7 +24,7 @@ from typing import Any, Final
 import orjson
 
 from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.support.factory.plants import default
 from tests.support.processes.daemon import DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
@@ -97,7 +97,7 @@ def run(seed: int, cases: range, say: Log) -> Result:
 @contextmanager
 def target_under_attack() -> Iterator[_Target]:
     """Run a simulator with a broker, a plant and a permanent probe."""
-    with tempfile.TemporaryDirectory() as folder, running(SandboxBroker()) as broker:
+    with tempfile.TemporaryDirectory() as folder, running(EmbeddedBroker()) as broker:
         plant, port = Path(folder) / "plant.yaml", free_port()
         data = default()
         data["global"] |= {"machine_counts": _MACHINES, "target_rate": _RATE}

@@ -26,12 +26,12 @@ from sandbox.sessions.hub import Hub
 from sandbox.sessions.recorder import Recorder
 from sandbox.sessions.session import Session
 
-__all__ = ["Limits", "Listener", "SandboxBroker"]
+__all__ = ["EmbeddedBroker", "Limits", "Listener"]
 
 CLOSE_SECONDS = 2.0
 
 
-class SandboxBroker:
+class EmbeddedBroker:
     """An MQTT 5 broker; without listeners it has a plain anonymous one on loopback.
 
     Use it as an async context manager, or `start` and `close` it. After `close` or `kill` it can be started again, on

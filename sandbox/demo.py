@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.access import ServiceAccountTokens
-from sandbox.broker import Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer
 
 AIO_PORT, PLAIN_PORT = 18883, 1883
@@ -34,7 +34,7 @@ class Demo:
         authority = Authority()
         self._files = {"ca.crt": authority.ca_pem}
         self._rotate()
-        self.broker = SandboxBroker(
+        self.broker = EmbeddedBroker(
             Listener(
                 port=free_port(AIO_PORT), tls=authority.server_context(), access=ServiceAccountTokens(self._issuer)
             ),

@@ -20,7 +20,7 @@ import yaml
 
 from plant.definition.machine_types.machine_type import JobType
 from plant.definition.plant_config import PlantConfigError, parse
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.subscriber import Recorder
 from tests.support.factory.laser import entry, facts
 from tests.support.factory.plants import default
@@ -111,7 +111,7 @@ def test_workers_deal_its_messages_out(tmp_path: Path) -> None:
         "--workers",
         "2",
     ]
-    with running(SandboxBroker()) as broker, Recorder(broker.port) as recorder:
+    with running(EmbeddedBroker()) as broker, Recorder(broker.port) as recorder:
         file = with_lasers(tmp_path, SEPARATED[1])
         done = app(*run, *plain(broker), "--http-port", "0", plant=file)
         got = Counter(record.payload.decode() for record in recorder.wait_for(300))
@@ -148,7 +148,7 @@ def test_verify_reads_its_keys_from_the_ground_truth(flow: bool, tmp_path: Path)
 def test_verify_listens_to_it_live(tmp_path: Path) -> None:
     """Ten minutes a second: messages from the broker agree with what /oee adds up meanwhile."""
     port = free_port()
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         run = ["run", "--seed", "1", "--speed", "600", *plain(broker), "--http-port", str(port)]
         call = [sys.executable, "app.py", *run]
         environ = {**os.environ, "MESSAGE_CONFIG_PATH": with_lasers(tmp_path, SEPARATED[1])}

@@ -16,7 +16,7 @@ from paho.mqtt import publish
 from paho.mqtt.client import MQTTv5
 
 from sandbox.access import ServiceAccountTokens
-from sandbox.broker import Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Listener
 from tests.conftest import StartMosquitto
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.mosquitto import Mosquitto
@@ -110,14 +110,14 @@ def test_listeners_of_one_broker_share_its_topics(mosquitto: Mosquitto) -> None:
 def test_a_recorder_serves_the_sandbox_broker_too(credentials: Credentials) -> None:
     """The same subscriber, with TLS and a token, records what the embedded broker sends."""
 
-    def record(broker: SandboxBroker) -> list[Record]:
+    def record(broker: EmbeddedBroker) -> list[Record]:
         with Recorder(broker.ports[0], Access(credentials.ca_file, token=credentials.token)) as recorder:
             publish.single("a/b", "x", qos=1, hostname="127.0.0.1", port=broker.ports[1], protocol=MQTTv5)
             return recorder.wait_for(1)
 
     async def serve() -> list[Record]:
         tls = Listener(tls=credentials.authority.server_context(), access=ServiceAccountTokens(credentials.issuer))
-        async with SandboxBroker(tls, Listener()) as broker:
+        async with EmbeddedBroker(tls, Listener()) as broker:
             return await asyncio.to_thread(record, broker)
 
     assert [(each.topic, each.payload) for each in asyncio.run(serve())] == [("a/b", b"x")]

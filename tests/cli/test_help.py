@@ -13,7 +13,7 @@ from cli.commands import parse
 from edge.settings import options
 from edge.settings.loader import Settings
 from sandbox.access import Passwords
-from sandbox.broker import Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Listener
 from tests.support.brokers.scenes import Pod
 from tests.support.processes.daemon import running
 from tests.support.processes.ports import free_port
@@ -60,7 +60,7 @@ def test_help_shows_the_settings_that_are_used(
     certificate = {"MQTT_AUTH_METHOD": "X509", "MQTT_CERT_FILE": nowhere, "MQTT_KEY_FILE": nowhere}
     with (
         running(pod.broker()) as secure,
-        running(SandboxBroker(Listener(access=Passwords({"me": "correct horse"})))) as plain,
+        running(EmbeddedBroker(Listener(access=Passwords({"me": "correct horse"})))) as plain,
     ):
         app.main(command, to_pod | {"MQTT_PORT": str(secure.port)})
         app.main(command, user | {"MQTT_PORT": str(plain.port), "MQTT_PASSWORD_FILE": str(secret)})

@@ -24,7 +24,7 @@ from cli.preflight.command import PreflightOptions
 from edge.settings.loader import Settings
 from messages import FactoryMessageGenerator
 from plant.definition import plant_config
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.deploy.test_manifest import NAMESPACE
 from tests.edge.runtime.test_simulator import BLOCK
 from tests.support.exports.customresources import faults
@@ -359,7 +359,7 @@ def test_the_load_test_ends_with_a_summary_and_an_exit_code(tmp_path: Path) -> N
     container["env"] = [*container["env"], {"name": "LOAD_COUNT", "value": "3000"}]
     flags = ["--message-config-path", str(plant), "--mqtt-window", str(settings_of(container).mqtt_window)]
     with (
-        running(SandboxBroker()) as broker,
+        running(EmbeddedBroker()) as broker,
         DaemonProcess(*command_line(container), *flags, "--http-port", "0", *plain(broker)) as daemon,
     ):
         assert daemon.wait() == 0

@@ -23,7 +23,7 @@ from plant.definition.machine_types.library import library
 from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.subscriber import Recorder
 from tests.support.exports.schemas import checks, refused
 from tests.support.factory.plants import ROOT, default, rows, said
@@ -190,7 +190,7 @@ def test_a_broker_receives_the_sandbox_as_the_contract_has_it(tmp_path: Path) ->
     file.write_text(yaml.safe_dump({"message_types": SANDBOX}), encoding="utf-8")
     run = [sys.executable, "app.py", "run", "--seed", "1", "--duration", "1m", "--speed", "max", "--http-port", "0"]
     environ = {**os.environ, "MESSAGE_CONFIG_PATH": str(file)}
-    with running(SandboxBroker()) as broker, Recorder(broker.port) as recorder:
+    with running(EmbeddedBroker()) as broker, Recorder(broker.port) as recorder:
         done = subprocess.run(
             [*run, *plain(broker)], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
         )

@@ -15,7 +15,7 @@ from cryptography import x509
 from mqtt5 import AuthPacket, AuthReasonCode, DisconnectPacket, PubAckPacket
 
 from sandbox.access import Certificates, Passwords, ServiceAccountTokens
-from sandbox.broker import Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer, write_key_pair
 from tests.support.brokers.rawclient import RawClient, connected, dialled, in_loop, message
 
@@ -29,9 +29,9 @@ def issuer_at(fraction: float) -> TokenIssuer:
     return TokenIssuer(clock=lambda: time.monotonic() + offset)
 
 
-def tokens_only(issuer: TokenIssuer = ISSUER) -> SandboxBroker:
+def tokens_only(issuer: TokenIssuer = ISSUER) -> EmbeddedBroker:
     """A broker that wants a K8S-SAT token, without TLS."""
-    return SandboxBroker(Listener(access=ServiceAccountTokens(issuer)))
+    return EmbeddedBroker(Listener(access=ServiceAccountTokens(issuer)))
 
 
 def sat(token: str, method: str = "K8S-SAT") -> dict[str, Any]:
@@ -129,7 +129,7 @@ async def test_a_token_over_tls_is_let_in() -> None:
     """The way into a cluster: strict TLS, then K8S-SAT, which CONNACK names. Of the token only its hash is kept."""
     token = ISSUER.token()
     listener = Listener(tls=AUTHORITY.server_context(), access=ServiceAccountTokens(ISSUER))
-    async with SandboxBroker(listener) as broker:
+    async with EmbeddedBroker(listener) as broker:
         properties = [("metriccategory", "test")]
         async with connected(broker.port, tls=strict(), user_properties=properties, **sat(token)) as (_, connack):
             assert (connack.reason_code, connack.authentication_method) == (0, "K8S-SAT")
@@ -208,7 +208,7 @@ async def test_an_expired_connection_that_lingers_does_not_disturb_the_next() ->
     listener = Listener(tls=AUTHORITY.server_context(), access=ServiceAccountTokens(issuer))
     old, new = issuer.token(lifetime_seconds=1), issuer.token()
     kept: dict[str, Any] = {"tls": strict(), "session_expiry_interval": 60}
-    async with SandboxBroker(listener) as broker, connected(broker.port, **kept, **sat(old)) as (lingering, _):
+    async with EmbeddedBroker(listener) as broker, connected(broker.port, **kept, **sat(old)) as (lingering, _):
         lingering.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.sleep(0.9)
         async with connected(broker.port, **kept, **sat(new)) as (_, connack):
@@ -250,7 +250,7 @@ async def test_a_bad_reauthentication_ends_the_connection(packet: AuthPacket, co
 async def test_a_password_is_checked(options: dict[str, Any], code: int) -> None:
     """The right password of a known name, or 0x86."""
     listener = Listener(access=Passwords({"ann": "secret"}))
-    async with SandboxBroker(listener) as broker, connected(broker.port, **options) as (_, connack):
+    async with EmbeddedBroker(listener) as broker, connected(broker.port, **options) as (_, connack):
         assert connack.reason_code == code
 
 
@@ -258,7 +258,7 @@ async def test_a_password_is_checked(options: dict[str, Any], code: int) -> None
 async def test_a_client_certificate_is_required(tmp_path: Path) -> None:
     """Without a certificate of the client CA there is no MQTT at all."""
     tls = AUTHORITY.server_context(client_ca_pem=AUTHORITY.ca_pem)
-    async with SandboxBroker(Listener(tls=tls, access=Certificates())) as broker:
+    async with EmbeddedBroker(Listener(tls=tls, access=Certificates())) as broker:
         ours = strict()
         ours.load_cert_chain(*write_key_pair(tmp_path, AUTHORITY.client_certificate("factory")))
         async with connected(broker.port, tls=ours) as (_, connack):
@@ -272,7 +272,7 @@ async def test_a_client_certificate_is_required(tmp_path: Path) -> None:
 @in_loop
 async def test_a_certificate_listener_without_tls_admits_nobody() -> None:
     """0x87 where there is no certificate to look at."""
-    async with SandboxBroker(Listener(access=Certificates())) as broker, connected(broker.port) as (_, connack):
+    async with EmbeddedBroker(Listener(access=Certificates())) as broker, connected(broker.port) as (_, connack):
         assert connack.reason_code == 0x87
 
 
@@ -280,7 +280,7 @@ async def test_a_certificate_listener_without_tls_admits_nobody() -> None:
 async def test_a_stranger_to_the_ca_does_not_get_through() -> None:
     """A client that trusts another CA refuses the broker; the broker counts that and goes on."""
     listener = Listener(tls=AUTHORITY.server_context())
-    async with SandboxBroker(listener) as broker:
+    async with EmbeddedBroker(listener) as broker:
         with pytest.raises(ssl.SSLCertVerificationError):
             async with dialled(broker.port, strict(Authority())):
                 pass
@@ -294,7 +294,7 @@ async def test_a_stranger_to_the_ca_does_not_get_through() -> None:
 async def test_each_listener_has_its_own_rules() -> None:
     """One broker: TLS with tokens on one port, anybody on another, and messages pass between them."""
     tls = Listener(tls=AUTHORITY.server_context(), access=ServiceAccountTokens(ISSUER))
-    async with SandboxBroker(tls, Listener()) as broker:
+    async with EmbeddedBroker(tls, Listener()) as broker:
         recorder = broker.subscribe("#")
         secure, plain = broker.ports
         async with (
@@ -319,7 +319,7 @@ async def publish_from(client: RawClient) -> None:
 @in_loop
 async def test_a_client_in_its_handshake_does_not_hold_up_a_kill() -> None:
     """A TLS client that never says hello is dropped with the rest."""
-    broker = SandboxBroker(Listener(tls=AUTHORITY.server_context()))
+    broker = EmbeddedBroker(Listener(tls=AUTHORITY.server_context()))
     await broker.start()
     async with dialled(broker.port) as client:
         await asyncio.sleep(0.02)

@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from sandbox.access import Passwords, ServiceAccountTokens
-from sandbox.broker import Limits, Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Limits, Listener
 from sandbox.credentials import Authority, TokenIssuer
 from tests.support.brokers.rawclient import connected, in_loop, message
 from tests.support.processes.waiting import wait_until
@@ -73,7 +73,7 @@ async def test_paho_goes_the_whole_way_over_tls_with_a_token() -> None:
     listener = Listener(tls=authority.server_context(), access=ServiceAccountTokens(issuer))
     tls = ssl.create_default_context(cadata=authority.ca_pem.decode())
     login = {"AuthenticationMethod": "K8S-SAT", "AuthenticationData": issuer.token().encode()}
-    async with SandboxBroker(listener) as broker, paho(broker.port, tls, **login) as (client, events):
+    async with EmbeddedBroker(listener) as broker, paho(broker.port, tls, **login) as (client, events):
         client.subscribe("factory/#", options=SubscribeOptions(qos=1))
         await until(lambda: ("suback", 1) in events, "SUBACK")
         sent = properties(PacketTypes.PUBLISH, ContentType="application/json", UserProperty=("id", "7"))
@@ -89,7 +89,7 @@ async def test_paho_goes_the_whole_way_over_tls_with_a_token() -> None:
 @in_loop
 async def test_paho_comes_back_after_a_kill_and_misses_nothing() -> None:
     """paho reconnects by itself to the restarted broker, finds its session, and delivers what was not acknowledged."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         recorder = broker.subscribe("#")
         broker.faults.withhold(nth=2)
         async with paho(broker.port) as (client, events):
@@ -108,7 +108,7 @@ async def test_paho_comes_back_after_a_kill_and_misses_nothing() -> None:
 @in_loop
 async def test_paho_reports_scripted_codes() -> None:
     """Reason codes of PUBACK and DISCONNECT reach an application."""
-    async with SandboxBroker() as broker, paho(broker.port) as (client, events):
+    async with EmbeddedBroker() as broker, paho(broker.port) as (client, events):
         broker.faults.puback(0x97)
         broker.faults.disconnect(0x98, nth=2)
         client.publish("a", b"1", qos=1)
@@ -120,7 +120,7 @@ async def test_paho_reports_scripted_codes() -> None:
 @in_loop
 async def test_pahos_burst_beyond_the_receive_maximum_is_caught() -> None:
     """paho 2.2 sends what it queued all at once, whatever CONNACK allows: a strict broker answers 0x93."""
-    async with SandboxBroker(limits=Limits(receive_maximum=5)) as broker, paho(broker.port) as (client, events):
+    async with EmbeddedBroker(limits=Limits(receive_maximum=5)) as broker, paho(broker.port) as (client, events):
         broker.stall()
         for _ in range(20):
             client.publish("a", b"x", qos=1)
@@ -143,7 +143,7 @@ async def test_mosquitto_clients_pass_messages_over_tls_with_a_password(tmp_path
     authority = Authority()
     (tmp_path / "ca.crt").write_bytes(authority.ca_pem)
     listener = Listener(tls=authority.server_context(), access=Passwords({"ann": "secret"}))
-    async with SandboxBroker(listener, Listener()) as broker:
+    async with EmbeddedBroker(listener, Listener()) as broker:
         common = ("-V", "5", "-h", "localhost", "-q", "1", "-p")
         secure = (str(broker.port), "-u", "ann", "-P", "secret", "--cafile", str(tmp_path / "ca.crt"))
         subscriber = await run("mosquitto_sub", *common, *secure, "-t", "factory/+", "-C", "3", "-F", "%t %q %p")
@@ -162,7 +162,7 @@ async def test_mosquitto_clients_pass_messages_over_tls_with_a_password(tmp_path
 @in_loop
 async def test_a_client_of_mqtt_3_is_told_why_not() -> None:
     """mosquitto_sub without `-V 5` ends with a clear message."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         subscriber = await run("mosquitto_sub", "-h", "localhost", "-p", str(broker.port), "-t", "#")
         _, errors = await subscriber.communicate()
         assert b"unacceptable protocol version" in errors
@@ -172,7 +172,7 @@ async def test_a_client_of_mqtt_3_is_told_why_not() -> None:
 async def test_it_is_quick_enough_to_be_no_bottleneck() -> None:
     """A windowed QoS 1 client and the broker together use under 0.1 ms of processor time a message: 10,000 a second."""
     window, total = 100, 5_000
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         recorder = broker.subscribe("#")
         frames = [message(number % window + 1, "factory/cnc", bytes(300)).write() for number in range(total)]
         start = time.process_time()

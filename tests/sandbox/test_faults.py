@@ -21,7 +21,7 @@ from mqtt5 import (
 )
 
 from sandbox.access import ServiceAccountTokens
-from sandbox.broker import Limits, Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Limits, Listener
 from sandbox.credentials import Authority, TokenIssuer
 from sandbox.faults import Rule, acknowledge, disconnect, take
 from tests.support.brokers.rawclient import RawClient, connected, dialled, in_loop, message
@@ -54,7 +54,7 @@ async def connack_code(port: int, client_id: str = "raw") -> int:
 @in_loop
 async def test_a_rule_acts_on_the_packets_of_its_scope(scope: Any, hit: list[int]) -> None:
     """The nth packet, every so many, so often, under a condition, of one client: and its hits are counted."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         rule = broker.faults.puback(0x97, **scope)
         client.send(*[message(number, "odd" if number % 2 else "even") for number in range(1, 8)])
         codes = await acknowledgements(client, 7)
@@ -65,7 +65,7 @@ async def test_a_rule_acts_on_the_packets_of_its_scope(scope: Any, hit: list[int
 @in_loop
 async def test_a_refused_message_is_not_delivered() -> None:
     """A scripted PUBACK of 0x80 or more means that the message was not taken; any code at all can be given."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         recorder = broker.subscribe("#")
         broker.faults.puback(0x87, nth=2)
         client.send(message(1), message(2), message(3, payload=b"last"))
@@ -77,7 +77,7 @@ async def test_a_refused_message_is_not_delivered() -> None:
 @in_loop
 async def test_cancelled_and_cleared_rules_act_no_more() -> None:
     """One rule can be taken back, or all of them."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         broker.faults.puback(0x97, times=None).cancel()
         client.send(message(1))
         assert await acknowledgements(client, 1) == [(1, 0x10)]
@@ -90,7 +90,7 @@ async def test_cancelled_and_cleared_rules_act_no_more() -> None:
 @in_loop
 async def test_actions_can_be_strung_together() -> None:
     """A rule of one's own: take the message, acknowledge it, then send the client away."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         recorder = broker.subscribe("#")
         broker.faults.add(Rule(on=PublishPacket, actions=(take, acknowledge(0), disconnect(0x98))))
         client.send(message(1), message(2))
@@ -102,7 +102,7 @@ async def test_actions_can_be_strung_together() -> None:
 @in_loop
 async def test_of_two_rules_on_one_packet_the_first_answers() -> None:
     """Both count it, one acts; the other waits for the next."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         broker.faults.puback(0x97, nth=2)
         broker.faults.puback(0x87, nth=2)
         client.send(message(1), message(2), message(3))
@@ -112,7 +112,7 @@ async def test_of_two_rules_on_one_packet_the_first_answers() -> None:
 @in_loop
 async def test_connect_is_refused_as_often_as_scripted() -> None:
     """The first two get the code, the third is let in; and always means always."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         broker.faults.refuse(0x97, times=2)
         assert [await connack_code(broker.port) for _ in range(3)] == [0x97, 0x97, 0]
         broker.faults.refuse(0x88, times=None, client="banned")
@@ -125,7 +125,7 @@ async def test_connect_is_refused_as_often_as_scripted() -> None:
 @in_loop
 async def test_cut_resets_the_connection_at_the_nth_message(taken: bool) -> None:
     """RST, no DISCONNECT; the message was handed on without its PUBACK, or is lost."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         recorder = broker.subscribe("#")
         broker.faults.cut(nth=3, taken=taken)
         client.send(message(1), message(2))
@@ -139,7 +139,7 @@ async def test_cut_resets_the_connection_at_the_nth_message(taken: bool) -> None
 async def test_connections_are_cut_at_once() -> None:
     """`cut` on the broker, for one client or for all, and at the next CONNECT by a rule, under TLS too."""
     authority = Authority()
-    async with SandboxBroker(Listener(tls=authority.server_context()), Listener()) as broker:
+    async with EmbeddedBroker(Listener(tls=authority.server_context()), Listener()) as broker:
         async with connected(broker.ports[1], "a") as (one, _), connected(broker.ports[1], "b") as (other, _):
             assert broker.cut("a") == 1
             assert await one.ended() == "reset"
@@ -159,7 +159,7 @@ def authority_context(authority: Authority) -> ssl.SSLContext:
 @in_loop
 async def test_disconnect_is_sent_at_the_nth_message_or_at_once() -> None:
     """Any DISCONNECT code; earlier messages are acknowledged first."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         broker.faults.disconnect(0x97, nth=2)
         async with connected(broker.port) as (client, _):
             client.send(message(1), message(2), message(3))
@@ -174,7 +174,7 @@ async def test_disconnect_is_sent_at_the_nth_message_or_at_once() -> None:
 @in_loop
 async def test_a_stall_takes_bytes_and_answers_nothing() -> None:
     """From the second message on the client hears nothing until the time is over; then all answers come in order."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         broker.faults.stall(0.3, nth=2)
         client.send(message(1))
         await acknowledgements(client, 1)
@@ -187,7 +187,7 @@ async def test_a_stall_takes_bytes_and_answers_nothing() -> None:
 @in_loop
 async def test_a_stalled_broker_answers_nobody_until_released() -> None:
     """`stall` holds connections there are and new ones; keep-alive does not end them meanwhile."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         broker.stall()
         client.send(message(1))
         async with dialled(broker.port) as other:
@@ -203,7 +203,7 @@ async def test_a_stalled_broker_answers_nobody_until_released() -> None:
 @in_loop
 async def test_a_stalled_connection_reads_a_bounded_amount() -> None:
     """What a client sends into a stall fills its own buffers in the end, not the broker's memory."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         broker.stall()
         for _ in range(400):
             client.send(message(None, payload=bytes(50_000)))
@@ -220,7 +220,7 @@ async def test_a_stalled_connection_reads_a_bounded_amount() -> None:
 @in_loop
 async def test_acknowledgements_are_delayed_and_stay_in_order() -> None:
     """One message's PUBACK comes late, and so do those behind it (MQTT 5, 4.6); the messages themselves are on time."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         recorder = broker.subscribe("#")
         broker.faults.delay(0.2, nth=2)
         client.send(message(1), message(2), message(3))
@@ -233,7 +233,7 @@ async def test_acknowledgements_are_delayed_and_stay_in_order() -> None:
 @in_loop
 async def test_withheld_acknowledgements_fill_the_clients_window() -> None:
     """A message is taken and never acknowledged; it counts against Receive Maximum for good."""
-    async with SandboxBroker(limits=Limits(receive_maximum=2)) as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker(limits=Limits(receive_maximum=2)) as broker, connected(broker.port) as (client, _):
         broker.faults.withhold(times=2)
         client.send(message(1), message(2))
         assert await client.silent(0.05)
@@ -244,7 +244,7 @@ async def test_withheld_acknowledgements_fill_the_clients_window() -> None:
 @in_loop
 async def test_pings_and_other_packets_are_ignored() -> None:
     """A scripted silence on PINGREQ or SUBSCRIBE; the rest works."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         broker.faults.ignore(PingReqPacket, times=2)
         client.send(PingReqPacket(), PingReqPacket(), message(1))
         assert await acknowledgements(client, 1) == [(1, 0x10)]
@@ -255,7 +255,7 @@ async def test_pings_and_other_packets_are_ignored() -> None:
 @in_loop
 async def test_an_ignored_connect_opens_nothing() -> None:
     """Without CONNACK there is no session, and what the client sends after it goes nowhere."""
-    async with SandboxBroker() as broker, dialled(broker.port) as client:
+    async with EmbeddedBroker() as broker, dialled(broker.port) as client:
         recorder = broker.subscribe("#")
         broker.faults.ignore(ConnectPacket)
         client.send(ConnectPacket("raw"), message(1))
@@ -267,7 +267,7 @@ async def test_an_ignored_connect_opens_nothing() -> None:
 async def test_limits_are_imposed_on_scripted_connections() -> None:
     """Receive Maximum, QoS, packet size and keep-alive of CONNACK, for one connection; and enforced there."""
     limits = Limits(receive_maximum=3, maximum_qos=0, maximum_packet_size=90, server_keep_alive_seconds=4)
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         broker.faults.impose(limits)
         async with connected(broker.port) as (client, connack):
             assert (connack.receive_max, int(connack.max_qos)) == (3, 0)
@@ -294,7 +294,7 @@ async def test_reauthentication_is_postponed_or_left_unanswered() -> None:
         reason_code=AuthReasonCode.RE_AUTHENTICATE, authentication_data=issuer.token().encode(), **fields
     )
     async with (
-        SandboxBroker(Listener(access=ServiceAccountTokens(issuer))) as broker,
+        EmbeddedBroker(Listener(access=ServiceAccountTokens(issuer))) as broker,
         connected(broker.port, authentication_data=old, **fields) as (client, _),
     ):
         broker.faults.postpone_reauthentication()
@@ -310,7 +310,7 @@ async def test_reauthentication_is_postponed_or_left_unanswered() -> None:
 @in_loop
 async def test_a_broker_is_killed_and_restarted_many_times() -> None:
     """Twenty times RST and the same port again; a client in the middle of publishing sees nothing else."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         port = broker.port
         for round_number in range(1, 21):
             async with connected(port, session_expiry_interval=60) as (client, connack):

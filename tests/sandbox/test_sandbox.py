@@ -23,7 +23,7 @@ from mqtt5 import (
     UnsubscribePacket,
 )
 
-from sandbox.broker import Limits, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Limits
 from sandbox.protocol.topics import matches
 from tests.support.brokers.rawclient import RawClient, connected, dialled, in_loop, message
 
@@ -83,7 +83,7 @@ async def test_a_wrong_filter_is_refused(pattern: str, valid: bool) -> None:
     # The codec writes no wrong filter, so it is put in place afterwards.
     stand_in = "x" * len(pattern)
     frame = SubscribePacket(9, [TopicFilter(stand_in), TopicFilter("right")]).write()
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         client.send(frame.replace(stand_in.encode(), pattern.encode(), 1) if pattern else frame)
         codes = (await client.receive(SubAckPacket)).reason_codes
         assert [int(code) for code in codes] == [1 if valid else 0x8F, 1]
@@ -93,7 +93,7 @@ async def test_a_wrong_filter_is_refused(pattern: str, valid: bool) -> None:
 async def test_connack_announces_the_limits() -> None:
     """A client learns from CONNACK what it may do and, if it gave none, its name."""
     limits = Limits(receive_maximum=7, maximum_packet_size=5_000, server_keep_alive_seconds=11)
-    async with SandboxBroker(limits=limits) as broker, connected(broker.port, "") as (_, connack):
+    async with EmbeddedBroker(limits=limits) as broker, connected(broker.port, "") as (_, connack):
         assert connack.receive_max == 7
         assert connack.max_packet_size == 5_000
         assert connack.server_keep_alive == 11
@@ -105,7 +105,11 @@ async def test_connack_announces_the_limits() -> None:
 @in_loop
 async def test_a_message_arrives_as_it_was_sent() -> None:
     """Payload and properties are forwarded, user properties in their order, with the lower of the two QoS."""
-    async with SandboxBroker() as broker, connected(broker.port, "sub") as (sub, _), connected(broker.port) as (pub, _):
+    async with (
+        EmbeddedBroker() as broker,
+        connected(broker.port, "sub") as (sub, _),
+        connected(broker.port) as (pub, _),
+    ):
         assert await subscribe(sub, "a/+") == [1]
         pub.send(message(5, message_expiry_interval=60, **ONE_OF_EACH_PROPERTY))
         assert (await pub.receive(PubAckPacket)).reason_code == 0
@@ -118,7 +122,11 @@ async def test_a_message_arrives_as_it_was_sent() -> None:
 @in_loop
 async def test_qos_is_the_lower_of_publisher_and_subscriber() -> None:
     """QoS 2 is granted as 1; a QoS 1 message comes as QoS 0 to whom asked for that."""
-    async with SandboxBroker() as broker, connected(broker.port, "sub") as (sub, _), connected(broker.port) as (pub, _):
+    async with (
+        EmbeddedBroker() as broker,
+        connected(broker.port, "sub") as (sub, _),
+        connected(broker.port) as (pub, _),
+    ):
         low = TopicFilter("low", max_qos=QoS.AT_MOST_ONCE)
         assert await subscribe(sub, low, "high") == [0, 1]
         pub.send(message(1, "low"), message(2, "high"), message(None, "high"))
@@ -128,7 +136,7 @@ async def test_qos_is_the_lower_of_publisher_and_subscriber() -> None:
 @in_loop
 async def test_overlapping_subscriptions_give_one_copy() -> None:
     """One copy at the highest QoS, with the identifiers of all subscriptions that match."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         await subscribe(client, TopicFilter("a/#", max_qos=QoS.AT_MOST_ONCE), identifier=3)
         await subscribe(client, "a/b", identifier=4)
         client.send(message(1), PingReqPacket())
@@ -141,7 +149,7 @@ async def test_overlapping_subscriptions_give_one_copy() -> None:
 @in_loop
 async def test_puback_tells_when_nobody_subscribes() -> None:
     """The reason is 0x10 while nobody subscribes, also after UNSUBSCRIBE; an unknown filter there is 0x11."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         await subscribe(client, "a/b")
         client.send(UnsubscribePacket(2, ["a/b", "other"]), message(3))
         assert [int(code) for code in (await client.receive(UnsubAckPacket)).reason_codes] == [0, 0x11]
@@ -151,7 +159,7 @@ async def test_puback_tells_when_nobody_subscribes() -> None:
 @in_loop
 async def test_no_local_keeps_a_client_from_hearing_itself() -> None:
     """With `no local` a client's own messages do not come back."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         await subscribe(client, TopicFilter("#", no_local=True))
         client.send(message(1))
         assert (await client.receive(PubAckPacket)).reason_code == 0x10
@@ -160,7 +168,7 @@ async def test_no_local_keeps_a_client_from_hearing_itself() -> None:
 @in_loop
 async def test_retained_messages_are_replayed_and_cleared() -> None:
     """The last retained message of a topic greets a subscriber, until an empty one removes it."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         client.send(message(None, "r", b"old", retain=True), message(None, "r", b"new", retain=True))
         await subscribe(client, "r")
         got = await client.receive(PublishPacket)
@@ -174,7 +182,7 @@ async def test_retained_messages_are_replayed_and_cleared() -> None:
 @in_loop
 async def test_retain_options_of_a_subscription_are_kept() -> None:
     """Retain as published, and the three ways to handle retained messages (MQTT 5, 3.8.3.1)."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         client.send(message(None, "r", b"kept", retain=True))
         await subscribe(client, TopicFilter("r", retain_handling=RetainHandling.SEND_NEVER))
         await subscribe(client, TopicFilter("r", retain_handling=RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS))
@@ -188,7 +196,7 @@ async def test_retain_options_of_a_subscription_are_kept() -> None:
 @in_loop
 async def test_an_expired_message_is_not_delivered() -> None:
     """A message past its expiry is dropped and counted, a retained one too; the other tells the seconds it has left."""
-    async with SandboxBroker() as broker, connected(broker.port, "sub", session_expiry_interval=60) as (sub, _):
+    async with EmbeddedBroker() as broker, connected(broker.port, "sub", session_expiry_interval=60) as (sub, _):
         await subscribe(sub, "a/b")
         sub.send(DisconnectPacket())
         await sub.ended()
@@ -206,7 +214,7 @@ async def test_an_expired_message_is_not_delivered() -> None:
 @in_loop
 async def test_a_client_with_a_small_maximum_packet_size_is_spared_large_packets() -> None:
     """A message beyond the client's Maximum Packet Size is dropped and counted, the next one comes (3.1.2-25)."""
-    async with SandboxBroker() as broker, connected(broker.port, max_packet_size=100) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port, max_packet_size=100) as (client, _):
         await subscribe(client, "#")
         broker.publish(message(None, payload=b"x" * 200))
         broker.publish(message(None, payload=b"small"))
@@ -217,7 +225,7 @@ async def test_a_client_with_a_small_maximum_packet_size_is_spared_large_packets
 @in_loop
 async def test_the_clients_receive_maximum_is_a_window() -> None:
     """No more unacknowledged messages than the client allows; each PUBACK lets one more through, in order."""
-    async with SandboxBroker() as broker, connected(broker.port, receive_max=2) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port, receive_max=2) as (client, _):
         await subscribe(client, "a/b")
         for number in range(1, 4):
             broker.publish(message(number, payload=b"%d" % number))
@@ -232,7 +240,7 @@ async def test_the_clients_receive_maximum_is_a_window() -> None:
 async def test_a_client_beyond_the_receive_maximum_is_sent_away() -> None:
     """A burst of more QoS 1 messages than were allowed gets DISCONNECT 0x93; a burst of just so many is taken."""
     limits = Limits(receive_maximum=5)
-    async with SandboxBroker(limits=limits) as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker(limits=limits) as broker, connected(broker.port) as (client, _):
         client.send(*[message(number) for number in range(1, 6)])
         acknowledged = [(await client.receive(PubAckPacket)).packet_id for _ in range(5)]
         assert acknowledged == [1, 2, 3, 4, 5]
@@ -245,7 +253,7 @@ async def test_a_client_beyond_the_receive_maximum_is_sent_away() -> None:
 async def test_a_silent_client_is_given_up_after_one_and_a_half_keep_alives() -> None:
     """DISCONNECT 0x8D after 1.5 keep-alives; pings keep a client alive, and the server's keep-alive overrules."""
     limits = Limits(server_keep_alive_seconds=1)
-    async with SandboxBroker(limits=limits) as broker, connected(broker.port, keep_alive=600) as (client, _):
+    async with EmbeddedBroker(limits=limits) as broker, connected(broker.port, keep_alive=600) as (client, _):
         start = asyncio.get_running_loop().time()
         await asyncio.sleep(0.8)
         client.send(PingReqPacket())
@@ -257,14 +265,14 @@ async def test_a_silent_client_is_given_up_after_one_and_a_half_keep_alives() ->
 @in_loop
 async def test_a_connection_without_connect_is_closed() -> None:
     """Who says nothing does not stay."""
-    async with SandboxBroker(limits=Limits(connect_seconds=0.05)) as broker, dialled(broker.port) as client:
+    async with EmbeddedBroker(limits=Limits(connect_seconds=0.05)) as broker, dialled(broker.port) as client:
         assert await client.ended() == "closed"
 
 
 @in_loop
 async def test_frames_are_put_together_from_any_pieces() -> None:
     """Bytes that arrive one by one mean the same as in one piece."""
-    async with SandboxBroker() as broker, dialled(broker.port) as client:
+    async with EmbeddedBroker() as broker, dialled(broker.port) as client:
         for byte in ConnectPacket("slow").write() + message(1, payload=b"x" * 200).write():
             client.send(bytes((byte,)))
             await asyncio.sleep(0)
@@ -275,7 +283,7 @@ async def test_frames_are_put_together_from_any_pieces() -> None:
 @in_loop
 async def test_a_recorder_sees_messages_in_order() -> None:
     """Inside the process a recorder shows topic, payload, properties, DUP, QoS and retain, retained ones first."""
-    async with SandboxBroker() as broker, connected(broker.port, "pub") as (pub, _):
+    async with EmbeddedBroker() as broker, connected(broker.port, "pub") as (pub, _):
         pub.send(message(None, "a/0", retain=True), PingReqPacket())
         await pub.receive(PingRespPacket)
         recorder = broker.subscribe("a/+")
@@ -295,7 +303,7 @@ async def test_a_recorder_sees_messages_in_order() -> None:
 @in_loop
 async def test_a_polite_close_says_so() -> None:
     """`close` sends DISCONNECT 0x8B, and the port is free at once."""
-    broker = SandboxBroker()
+    broker = EmbeddedBroker()
     await broker.start()
     async with connected(broker.port) as (client, _):
         closing = asyncio.create_task(broker.close())

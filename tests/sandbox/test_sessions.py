@@ -22,14 +22,14 @@ from mqtt5 import (
     Will,
 )
 
-from sandbox.broker import Limits, Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Limits, Listener
 from tests.support.brokers.rawclient import RawClient, connected, in_loop, message
 
 KEPT: dict[str, Any] = {"session_expiry_interval": 600}
 
 
 @asynccontextmanager
-async def subscriber(broker: SandboxBroker, pattern: str = "a/b", **options: Any) -> AsyncIterator[RawClient]:
+async def subscriber(broker: EmbeddedBroker, pattern: str = "a/b", **options: Any) -> AsyncIterator[RawClient]:
     """A client called `sub` with a session that is kept and one subscription."""
     async with connected(broker.port, "sub", **KEPT | options) as (client, _):
         client.send(SubscribePacket(1, [TopicFilter(pattern)]))
@@ -43,7 +43,7 @@ async def payloads(client: RawClient, count: int) -> list[tuple[bytes, bool]]:
     return [(packet.payload, packet.duplicate) for packet in packets]
 
 
-def publish(broker: SandboxBroker, *numbers: int) -> None:
+def publish(broker: EmbeddedBroker, *numbers: int) -> None:
     """Publish QoS 1 messages from inside."""
     for number in numbers:
         broker.publish(message(number, payload=b"%d" % number))
@@ -52,7 +52,7 @@ def publish(broker: SandboxBroker, *numbers: int) -> None:
 @in_loop
 async def test_what_was_not_acknowledged_comes_again_in_order() -> None:
     """After a loss unacknowledged messages come again first, marked DUP, with their packet ids, then what waited."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         async with subscriber(broker, receive_max=3) as client:
             publish(broker, 1, 2, 3, 4)
             first = await client.receive(PublishPacket)
@@ -73,7 +73,7 @@ async def test_what_was_not_acknowledged_comes_again_in_order() -> None:
 @in_loop
 async def test_redelivery_keeps_to_the_new_receive_maximum() -> None:
     """What comes again respects the window of the new connection, also through a second loss."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         async with subscriber(broker) as client:
             publish(broker, 1, 2, 3)
             await payloads(client, 3)
@@ -89,7 +89,7 @@ async def test_redelivery_keeps_to_the_new_receive_maximum() -> None:
 @in_loop
 async def test_qos_0_does_not_wait_for_an_absent_client() -> None:
     """Only QoS 1 messages are kept for who is away."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         async with subscriber(broker) as client:
             client.send(DisconnectPacket())
             await client.ended()
@@ -102,7 +102,7 @@ async def test_qos_0_does_not_wait_for_an_absent_client() -> None:
 @in_loop
 async def test_the_queue_of_an_absent_client_is_bounded() -> None:
     """The oldest messages make room, by number and by bytes, and are counted."""
-    async with SandboxBroker(limits=Limits(queue_messages=3, queue_bytes=150)) as broker:
+    async with EmbeddedBroker(limits=Limits(queue_messages=3, queue_bytes=150)) as broker:
         async with subscriber(broker):
             pass
         await asyncio.sleep(0.02)
@@ -117,7 +117,7 @@ async def test_the_queue_of_an_absent_client_is_bounded() -> None:
 @in_loop
 async def test_a_subscriber_that_does_not_read_costs_bounded_memory() -> None:
     """With a reader that hangs, the broker holds its queue and no more, whatever the QoS."""
-    async with SandboxBroker(limits=Limits(queue_messages=50)) as broker, subscriber(broker) as client:
+    async with EmbeddedBroker(limits=Limits(queue_messages=50)) as broker, subscriber(broker) as client:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         for number in range(3_000):
             broker.publish(message(number % 1_000 + 1 if number % 2 else None, payload=bytes(20_000)))
@@ -133,7 +133,7 @@ async def test_a_subscriber_that_does_not_read_costs_bounded_memory() -> None:
 @in_loop
 async def test_clean_start_ends_the_old_session() -> None:
     """Clean start forgets subscriptions and messages."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         async with subscriber(broker):
             pass
         await asyncio.sleep(0.02)
@@ -153,7 +153,7 @@ async def test_a_session_ends_when_its_time_is_over(
     connect_seconds: int, disconnect_seconds: int | None, present: bool
 ) -> None:
     """The session expiry of CONNECT holds unless DISCONNECT gives another."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         async with connected(broker.port, session_expiry_interval=connect_seconds) as (client, _):
             client.send(DisconnectPacket(session_expiry_interval=disconnect_seconds))
             await client.ended()
@@ -166,7 +166,7 @@ async def test_a_session_ends_when_its_time_is_over(
 @in_loop
 async def test_a_session_expiry_beyond_the_limit_is_cut_and_told() -> None:
     """CONNACK names the session expiry that was granted, if it is another than asked."""
-    async with SandboxBroker(limits=Limits(session_expiry_maximum_seconds=60)) as broker:
+    async with EmbeddedBroker(limits=Limits(session_expiry_maximum_seconds=60)) as broker:
         async with connected(broker.port, session_expiry_interval=600) as (_, connack):
             assert connack.session_expiry_interval == 60
         async with connected(broker.port, "other", session_expiry_interval=30) as (_, connack):
@@ -177,7 +177,7 @@ async def test_a_session_expiry_beyond_the_limit_is_cut_and_told() -> None:
 async def test_a_second_client_of_the_same_name_takes_over() -> None:
     """The older connection gets DISCONNECT 0x8E; the newer one has the session."""
     async with (
-        SandboxBroker() as broker,
+        EmbeddedBroker() as broker,
         subscriber(broker) as old,
         connected(broker.port, "sub", **KEPT) as (new, connack),
     ):
@@ -205,7 +205,7 @@ WILL = Will("will", payload=b"gone", qos=QoS.AT_LEAST_ONCE, content_type="text/p
 @in_loop
 async def test_a_will_is_published_unless_the_client_took_its_leave(leaving: Any, said: bool) -> None:
     """Only a normal DISCONNECT discards the will."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         recorder = broker.subscribe("will")
         async with connected(broker.port, will=WILL) as (client, _):
             client.send(*([leaving] if leaving is not None else []))
@@ -219,7 +219,7 @@ async def test_a_will_is_published_unless_the_client_took_its_leave(leaving: Any
 async def test_a_delayed_will_is_not_published_if_the_client_comes_back() -> None:
     """A resumed session cancels its will and its own end; the end of the session publishes a will before its delay."""
     will = Will("will", payload=b"gone", will_delay_interval=1)
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         recorder = broker.subscribe("will")
         async with connected(broker.port, will=will, session_expiry_interval=1):
             pass
@@ -240,7 +240,7 @@ async def test_a_delayed_will_is_not_published_if_the_client_comes_back() -> Non
 @in_loop
 async def test_a_delayed_will_is_published_after_its_delay() -> None:
     """One second of delay is one second."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         recorder = broker.subscribe("will")
         async with connected(broker.port, will=Will("will", payload=b"gone", will_delay_interval=1), **KEPT):
             pass
@@ -253,7 +253,7 @@ async def test_a_delayed_will_is_published_after_its_delay() -> None:
 @in_loop
 async def test_sessions_survive_a_restart_unless_they_are_lost(lose_sessions: bool) -> None:
     """A killed broker comes back on its port with its sessions and retained messages, or without any."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         port = broker.port
         async with subscriber(broker) as client:
             broker.publish(message(1, "kept", b"x", retain=True))
@@ -271,7 +271,7 @@ async def test_sessions_survive_a_restart_unless_they_are_lost(lose_sessions: bo
 @in_loop
 async def test_a_taken_port_is_an_error_that_leaves_nothing_open() -> None:
     """`start` raises OSError, and the listeners before the one that failed are closed again."""
-    async with SandboxBroker() as first:
-        second = SandboxBroker(Listener(), Listener(port=first.port))
+    async with EmbeddedBroker() as first:
+        second = EmbeddedBroker(Listener(), Listener(port=first.port))
         with pytest.raises(OSError, match="in use"):
             await second.start()

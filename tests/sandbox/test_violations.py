@@ -23,7 +23,7 @@ from mqtt5 import (
     Will,
 )
 
-from sandbox.broker import Limits, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Limits
 from tests.support.brokers.rawclient import connected, dialled, in_loop, message
 
 VIOLATIONS: dict[str, tuple[bytes, int]] = {
@@ -54,7 +54,7 @@ VIOLATIONS: dict[str, tuple[bytes, int]] = {
 async def test_a_violation_is_named_before_the_end(sent: bytes, code: int) -> None:
     """Each thing a client may not do is answered by DISCONNECT with its code, and the connection closes."""
     limits = Limits(maximum_packet_size=1_000)
-    async with SandboxBroker(limits=limits) as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker(limits=limits) as broker, connected(broker.port) as (client, _):
         client.send(sent, message(7))
         assert (await client.receive(DisconnectPacket)).reason_code == code
         assert await client.ended() == "closed"
@@ -65,7 +65,7 @@ async def test_a_violation_is_named_before_the_end(sent: bytes, code: int) -> No
 @in_loop
 async def test_text_that_is_not_utf_8_is_a_malformed_packet(capfd: pytest.CaptureFixture[str]) -> None:
     """The codec panics on such text; the broker answers 0x81 and lives on."""
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         async with connected(broker.port) as (client, _):
             client.send(bytes.fromhex("30050002c32800"))
             assert (await client.receive(DisconnectPacket)).reason_code == 0x81
@@ -76,7 +76,7 @@ async def test_text_that_is_not_utf_8_is_a_malformed_packet(capfd: pytest.Captur
 @in_loop
 async def test_a_client_in_full_flow_hears_the_reason() -> None:
     """DISCONNECT arrives although the client has sent more behind its mistake than the broker reads."""
-    async with SandboxBroker() as broker, connected(broker.port) as (client, _):
+    async with EmbeddedBroker() as broker, connected(broker.port) as (client, _):
         client.send(message(0), bytes(4_000_000))
         await asyncio.sleep(0.1)
         assert (await client.receive(DisconnectPacket)).reason_code == 0x82
@@ -105,7 +105,7 @@ CONNECT_VIOLATIONS: dict[str, tuple[bytes, bytes]] = {
 @in_loop
 async def test_a_bad_start_is_answered_by_connack(sent: bytes, answer: bytes) -> None:
     """Before there is a session the reason goes into CONNACK; a client of MQTT 3 is answered in its own format."""
-    async with SandboxBroker() as broker, dialled(broker.port) as client:
+    async with EmbeddedBroker() as broker, dialled(broker.port) as client:
         client.send(sent)
         assert await client._reader.readexactly(len(answer)) == answer
         assert await client.ended() == "closed"
@@ -135,7 +135,7 @@ async def test_no_bytes_upset_the_broker(changes: list[tuple[int, int, int]]) ->
         frames[frame][position % len(frames[frame])] = byte
     upset: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: upset.append(context))
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         recorder = broker.subscribe("#")
         async with dialled(broker.port) as client:
             client.send(b"".join(frames))

@@ -26,7 +26,7 @@ from cli.preflight.findings import MEANINGS, Finding
 from cli.preflight.findings import ExitCode as Exit
 from cli.verify.input.received_messages import ReceivedMessages
 from sandbox.access import Passwords, ServiceAccountTokens
-from sandbox.broker import Limits, Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Limits, Listener
 from sandbox.credentials import Authority, TokenIssuer
 from sandbox.faults import Faults
 from tests.conftest import StartMosquitto
@@ -57,7 +57,7 @@ def preflight(variables: dict[str, str], *flags: str) -> int:
 
 
 @contextmanager
-def at(broker: SandboxBroker) -> Iterator[int]:
+def at(broker: EmbeddedBroker) -> Iterator[int]:
     """The port of a running broker."""
     with running(broker):
         yield broker.port
@@ -78,7 +78,7 @@ def nobody(_pod: Pod) -> AbstractContextManager[int]:
 
 def plain(_pod: Pod) -> AbstractContextManager[int]:
     """A port without TLS, for anybody."""
-    return at(SandboxBroker())
+    return at(EmbeddedBroker())
 
 
 def with_ca(content: bytes) -> Scene:
@@ -127,7 +127,7 @@ def other_authority(pod: Pod) -> AbstractContextManager[int]:
 def password(pod: Pod) -> AbstractContextManager[int]:
     """A port for names and passwords; ours is wrong."""
     (pod.ca_file.parent / "password").write_text("wrong")
-    return at(SandboxBroker(Listener(access=Passwords({"factory": "correct horse"}))))
+    return at(EmbeddedBroker(Listener(access=Passwords({"factory": "correct horse"}))))
 
 
 def refusing(code: int) -> Scene:
@@ -156,7 +156,7 @@ def with_fault(act: Callable[[Faults], object]) -> Scene:
     """A plain broker with another fault."""
 
     def scene(_pod: Pod) -> AbstractContextManager[int]:
-        broker = SandboxBroker()
+        broker = EmbeddedBroker()
         act(broker.faults)
         return at(broker)
 
@@ -165,7 +165,7 @@ def with_fault(act: Callable[[Faults], object]) -> Scene:
 
 def tight(_pod: Pod) -> AbstractContextManager[int]:
     """A broker that takes short packets only."""
-    return at(SandboxBroker(limits=Limits(maximum_packet_size=150)))
+    return at(EmbeddedBroker(limits=Limits(maximum_packet_size=150)))
 
 
 def answering(words: bytes) -> Scene:
@@ -299,7 +299,7 @@ def test_a_sound_way_is_found_well(pod: Pod, capsys: Capture) -> None:
 
 def test_every_topic_of_every_machine_is_tried(pod: Pod) -> None:
     """In the layout with a topic a machine, through a window of one: no more at once than the broker grants."""
-    broker = SandboxBroker(limits=Limits(receive_maximum=1))
+    broker = EmbeddedBroker(limits=Limits(receive_maximum=1))
     with running(broker), Recorder(broker.port) as heard:
         assert preflight(environ(pod, broker.port, **PLAIN, TOPIC_LAYOUT="machine")) == 0
         assert len({each.topic for each in heard.wait_for(24)}) == 5 + 8 + 4 + 3 + 2 + 2
@@ -309,7 +309,7 @@ def test_every_topic_of_every_machine_is_tried(pod: Pod) -> None:
 
 def test_many_topics_may_take_their_time(pod: Pod, capsys: Capture) -> None:
     """The timeout is each answer's own: one after the other, 24 of them may take longer than that together."""
-    broker = SandboxBroker(limits=Limits(receive_maximum=1))
+    broker = EmbeddedBroker(limits=Limits(receive_maximum=1))
     broker.faults.delay(0.05, times=None)
     with running(broker):
         code = preflight(environ(pod, broker.port, **PLAIN, TOPIC_LAYOUT="machine"), "--timeout", "0.6")
@@ -319,7 +319,7 @@ def test_many_topics_may_take_their_time(pod: Pod, capsys: Capture) -> None:
 
 def test_the_test_message_can_be_taken_for_nothing_else(pod: Pod) -> None:
     """It is empty, marked, gone in a second, and no row: `verify` does not even count it."""
-    with at(SandboxBroker()) as port, Recorder(port) as heard:
+    with at(EmbeddedBroker()) as port, Recorder(port) as heard:
         preflight(environ(pod, port, **PLAIN))
         records = heard.wait_for(7)
     rows = ReceivedMessages(0)
@@ -334,7 +334,7 @@ def test_the_test_message_can_be_taken_for_nothing_else(pod: Pod) -> None:
 
 def test_a_retained_report_outlives_the_test_of_its_topic(pod: Pod) -> None:
     """The test message is not retained, so it neither stays nor clears what is (MQTT 5, 3.3.1.3)."""
-    broker = SandboxBroker()
+    broker = EmbeddedBroker()
     with running(broker):
         broker.publish(PublishPacket("factory/cnc", b"kept", qos=QoS.AT_LEAST_ONCE, packet_id=1, retain=True))
         assert preflight(environ(pod, broker.port, **PLAIN)) == 0
@@ -345,7 +345,7 @@ def test_a_retained_report_outlives_the_test_of_its_topic(pod: Pod) -> None:
 @pytest.mark.parametrize("faults", [{}, {0x87}, {0x97}], ids=["well", "forbidden", "full"])
 def test_a_running_replica_is_left_alone(faults: set[int], pod: Pod) -> None:
     """Another client with the very client id keeps connection and session, and no session of a preflight stays."""
-    broker = SandboxBroker()
+    broker = EmbeddedBroker()
     for code in faults:
         broker.faults.puback(code, times=None)
     with running(broker), Recorder(broker.port, client_id="plant-0") as replica:
@@ -368,7 +368,7 @@ def test_no_topic_is_tried_where_that_is_not_wanted(pod: Pod) -> None:
 def test_what_the_broker_grants_less_is_warned_of(pod: Pod, capsys: Capture) -> None:
     """QoS 0 only, a short session, short packets: warnings, and no failure."""
     limits = Limits(maximum_qos=0, session_expiry_maximum_seconds=60, maximum_packet_size=2000)
-    with at(SandboxBroker(limits=limits)) as port:
+    with at(EmbeddedBroker(limits=limits)) as port:
         code = preflight(environ(pod, port, **PLAIN))
     warnings = re.findall(r"^warn +(?:CONNECT|PUBLISH) +(.*)", capsys.readouterr().out, re.MULTILINE)
 
@@ -381,7 +381,7 @@ def test_another_audience_that_the_broker_takes_is_no_failure(pod: Pod, capsys: 
     """The audience in the token is compared with --audience; what counts is the broker's answer."""
     pod.rotate(pod.credentials.token("factory"))
     access = ServiceAccountTokens(pod.credentials.issuer, "factory")
-    with at(SandboxBroker(Listener(tls=pod.credentials.authority.server_context(), access=access))) as port:
+    with at(EmbeddedBroker(Listener(tls=pod.credentials.authority.server_context(), access=access))) as port:
         assert preflight(environ(pod, port)) == 0
         assert "warn  login      wrong audience" in capsys.readouterr().out
         assert preflight(environ(pod, port), "--audience", "factory") == 0

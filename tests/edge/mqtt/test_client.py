@@ -13,7 +13,7 @@ import pytest
 import edge.mqtt.backoff
 import edge.mqtt.connection
 from edge.mqtt.backoff import Backoff
-from sandbox.broker import Limits, Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Limits, Listener
 from tests.support.brokers.proxy import Proxy
 from tests.support.brokers.rawclient import connected, in_loop
 from tests.support.brokers.rig import CLIENT_ID, Lines, Rig, settings_for, until
@@ -48,7 +48,7 @@ def test_back_off_doubles_to_a_minute_with_jitter() -> None:
 @in_loop
 async def test_it_starts_before_the_broker_exists(lines: Lines) -> None:
     """Attempts go on, each with its line, until there is a broker; what has waited is then delivered."""
-    broker = SandboxBroker(Listener(port=free_port()))
+    broker = EmbeddedBroker(Listener(port=free_port()))
     async with Rig(settings_for(broker.port)) as rig:
         rig.offer("CNC-01 1", "CNC-01 2")
         await until(lambda: lines.count(f"cannot reach 127.0.0.1:{broker.port}") == 2, "two attempts")
@@ -89,7 +89,7 @@ async def test_an_attempt_that_is_long_in_failing_does_not_reset_the_back_off(
     """A broker that never answers CONNECT is asked less and less often; time-outs are shortened here."""
     monkeypatch.setattr(edge.mqtt.backoff, "_SETTLED_SECONDS", 0.01)
     monkeypatch.setattr(edge.mqtt.connection, "_ANSWER_SECONDS", 0.1)
-    async with SandboxBroker() as broker, Rig(settings_for(broker.port)):
+    async with EmbeddedBroker() as broker, Rig(settings_for(broker.port)):
         broker.stall()
         await until(lambda: len(lines.waits) == 3, "three attempts")
     assert all(wait >= least for wait, least in zip(lines.waits, (0.12, 0.25, 0.5), strict=True))
@@ -99,7 +99,7 @@ async def test_an_attempt_that_is_long_in_failing_does_not_reset_the_back_off(
 @in_loop
 async def test_a_fatal_connack_ends_it(code: int) -> None:
     """One attempt, and the reason is told: the daemon exits with 3."""
-    async with SandboxBroker() as broker, Rig(settings_for(broker.port)) as rig:
+    async with EmbeddedBroker() as broker, Rig(settings_for(broker.port)) as rig:
         broker.faults.refuse(code, times=None)
         refused = await refusal(rig)
         assert (refused.code, refused.final, len(broker.connects)) == (code, True, 1)
@@ -110,7 +110,7 @@ async def test_a_fatal_connack_ends_it(code: int) -> None:
 @in_loop
 async def test_a_passing_connack_is_tried_again(code: int, hurried: None, lines: Lines) -> None:
     """The broker is busy twice and then is not; each refusal is told with its code."""
-    async with SandboxBroker() as broker, Rig(settings_for(broker.port)) as rig:
+    async with EmbeddedBroker() as broker, Rig(settings_for(broker.port)) as rig:
         broker.faults.refuse(code, times=2)
         await rig.connected()
         assert lines.count(f"the broker refused the connection: 0x{code:02X}") == 2
@@ -153,7 +153,7 @@ async def test_a_polite_end_ends_the_session() -> None:
 @in_loop
 async def test_the_servers_keep_alive_rules() -> None:
     """A broker that wants a sign of life each second gets it from an idle client that would have said 60."""
-    async with plain(SandboxBroker(limits=Limits(server_keep_alive_seconds=1))) as (broker, rig):
+    async with plain(EmbeddedBroker(limits=Limits(server_keep_alive_seconds=1))) as (broker, rig):
         await asyncio.sleep(2.5)
         assert broker.counters.disconnected == {}
         assert rig.broker.facts().connects == 1
@@ -177,7 +177,7 @@ async def test_keep_alive_goes_on_between_the_rows() -> None:
 @in_loop
 async def test_a_maximum_qos_of_0_is_obeyed() -> None:
     """Messages go out at QoS 0 and count as acknowledged once written."""
-    async with plain(SandboxBroker(limits=Limits(maximum_qos=0))) as (broker, rig):
+    async with plain(EmbeddedBroker(limits=Limits(maximum_qos=0))) as (broker, rig):
         seen = broker.subscribe("#")
         rig.offer("CNC-01 1", "CNC-01 2")
         await rig.finish()
@@ -205,7 +205,7 @@ async def test_a_broker_that_reads_slowly_holds_qos_0_back_too() -> None:
 @in_loop
 async def test_a_maximum_packet_size_is_obeyed() -> None:
     """A message that would be too large is dropped and counted; the connection and the others go on."""
-    async with plain(SandboxBroker(limits=Limits(maximum_packet_size=1000))) as (broker, rig):
+    async with plain(EmbeddedBroker(limits=Limits(maximum_packet_size=1000))) as (broker, rig):
         seen = broker.subscribe("#")
         rig.offer("CNC-01 1")
         rig.offer("CNC-01 2", size=1000)
@@ -222,7 +222,7 @@ async def test_a_broker_that_takes_the_connection_and_says_nothing_is_tried_agai
 ) -> None:
     """Without CONNACK an attempt is over after 30 s, here 0.2."""
     monkeypatch.setattr(edge.mqtt.connection, "_ANSWER_SECONDS", 0.2)
-    async with SandboxBroker() as broker:
+    async with EmbeddedBroker() as broker:
         broker.stall()
         async with Rig(settings_for(broker.port)) as rig:
             await until(lambda: lines.count("did not answer within"), "an attempt is over")

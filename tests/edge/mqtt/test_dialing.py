@@ -14,7 +14,7 @@ import pytest
 import app
 from cli.verify.input.subscriber import Subscriber
 from edge.mqtt.dialing import Address, Dialer, NotReached, interleaved
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.rig import Rig, settings_for
 from tests.support.brokers.scenes import Pod
@@ -47,7 +47,7 @@ def test_an_address_that_swallows_everything_keeps_nobody_from_the_next(monkeypa
     name(monkeypatch, {"dual.test": [HOLE, "127.0.0.1"]})
 
     async def scene() -> float:
-        async with SandboxBroker() as broker:
+        async with EmbeddedBroker() as broker:
             with black_hole(HOLE, broker.port):
                 began = time.monotonic()
                 async with Rig(settings_for(broker.port, mqtt_broker="dual.test")) as rig:
@@ -72,7 +72,7 @@ def test_an_address_that_takes_connections_and_no_more_comes_last_at_the_next_at
 
     async def scene() -> None:
         async with (
-            SandboxBroker() as broker,
+            EmbeddedBroker() as broker,
             await asyncio.start_server(other, HOLE, broker.port),
             Rig(settings_for(broker.port, mqtt_broker="dual.test")) as rig,
         ):
@@ -164,7 +164,7 @@ def test_preflight_says_which_address_answers_and_which_does_not(
     monkeypatch.setattr("cli.preflight.network._OTHER_ADDRESS_SECONDS", 0.3)
     environ = {"MQTT_BROKER": "dual.test", "MQTT_TLS": "false", "MQTT_AUTH_METHOD": "NONE"}
 
-    with running(SandboxBroker()) as broker, black_hole(HOLE, broker.port):
+    with running(EmbeddedBroker()) as broker, black_hole(HOLE, broker.port):
         code = app.main(["preflight"], {**environ, "MQTT_PORT": str(broker.port)})
 
     said = capsys.readouterr().out
@@ -179,7 +179,7 @@ def test_verify_listens_at_the_address_that_answers(monkeypatch: pytest.MonkeyPa
     """paho alone would try one after the other, for five seconds each."""
     name(monkeypatch, {"dual.test": [HOLE, "127.0.0.1"]})
 
-    with running(SandboxBroker()) as broker, black_hole(HOLE, broker.port):
+    with running(EmbeddedBroker()) as broker, black_hole(HOLE, broker.port):
         began = time.monotonic()
         with Subscriber(settings_for(broker.port, mqtt_broker="dual.test"), "factory/#"):
             assert time.monotonic() - began < 3

@@ -18,7 +18,7 @@ import pytest
 import edge.mqtt.backoff
 from edge.settings.types import QueuePolicy
 from sandbox.access import Access, Anyone, ServiceAccountTokens
-from sandbox.broker import Limits, Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Limits, Listener
 from sandbox.credentials import write_atomically
 from sandbox.sessions.recorder import Received, Recorder
 from tests.support.brokers.checks import Outcome, check, check_nothing_lost, key_of
@@ -49,9 +49,9 @@ def _settled_at_once() -> Iterator[None]:
         yield
 
 
-def new_broker(access: Access | None = None, limits: Limits | None = None) -> SandboxBroker:
+def new_broker(access: Access | None = None, limits: Limits | None = None) -> EmbeddedBroker:
     """A broker on a port that nobody takes while it is down, not even a client's own end of a connection."""
-    return SandboxBroker(Listener(port=free_port(), access=access or Anyone()), limits=limits)
+    return EmbeddedBroker(Listener(port=free_port(), access=access or Anyone()), limits=limits)
 
 
 async def more(seen: Recorder, count: int = BETWEEN) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.scenes import Pod
 from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
@@ -145,7 +145,7 @@ def test_a_plant_file_that_turns_bad_is_rejected_and_the_plant_goes_on(tmp_path:
         "an alias bomb": lambda path: path.write_bytes(bomb()),
         "huge": lambda path: path.write_bytes(b"# " + bytes(40_000_000)),
     }
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         flags = [*plain(broker), "--message-config-path", str(path), "--reload-seconds", "0.1"]
         flags += ["--http-port", str(free_port())]
         with DaemonProcess(*flags) as process:

@@ -25,7 +25,7 @@ from edge.runtime.run_clock import RunClock, step_line
 from edge.settings.types import CatchUp, QueuePolicy
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import parse
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.edge.runtime.test_pacer import ListPlant
 from tests.edge.runtime.test_simulator import one_cnc
 from tests.support.factory.plants import default
@@ -281,7 +281,7 @@ def test_a_process_that_was_stopped_drops_nothing(tmp_path: Path) -> None:
     """Three seconds of SIGSTOP at 1,000 messages a second, with a queue of 500: more than it could hold."""
     plant = tmp_path / "plant.yaml"
     plant.write_text(one_cnc(report_seconds=0.1, count=100))
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         flags = [*plain(broker), "--http-port", "0", "--queue-size", "500", "--stats-interval", "0", "--seed", "1"]
         with DaemonProcess(*flags, "--message-config-path", str(plant)) as daemon:
             daemon.says("first on factory")

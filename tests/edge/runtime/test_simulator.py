@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from sandbox.access import Passwords
-from sandbox.broker import Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import ProjectedVolume
 from tests.support.brokers.subscriber import Recorder
 from tests.support.processes import ports
@@ -41,9 +41,9 @@ DEFAULT = (ROOT / "message_structure.yaml").read_text()
 
 
 @pytest.fixture
-def broker() -> Iterator[SandboxBroker]:
+def broker() -> Iterator[EmbeddedBroker]:
     """A plain embedded broker."""
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         yield broker
 
 
@@ -211,7 +211,7 @@ def test_the_first_row_of_a_kind_is_told_once_it_has_arrived(plant_file: Path) -
     with DaemonProcess(*flags, *NO_HTTP, "--message-config-path", str(plant_file)) as daemon:
         daemon.says("retrying in")
         assert "first on" not in daemon.log
-        with running(SandboxBroker(Listener(port=port))):
+        with running(EmbeddedBroker(Listener(port=port))):
             daemon.says("first on factory/cnc: {")
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
@@ -262,7 +262,7 @@ def said_at(line: str) -> float:
     return datetime.fromisoformat(json.loads(line)["payload"]["timestamp"]).timestamp()
 
 
-def test_a_bounded_run_ends_when_all_is_acknowledged(broker: SandboxBroker) -> None:
+def test_a_bounded_run_ends_when_all_is_acknowledged(broker: EmbeddedBroker) -> None:
     """Twenty messages were asked for, twenty arrive, the process says so and ends with 0."""
     with DaemonProcess("--count", "20", *plain(broker), *NO_HTTP) as daemon:
         assert daemon.wait() == 0
@@ -300,7 +300,7 @@ def test_a_short_run_waits_for_a_broker_that_starts_later() -> None:
     flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
     with DaemonProcess("--count", "2", "--speed", "max", *flags, *NO_HTTP) as daemon:
         daemon.says("retrying in")
-        with running(SandboxBroker(Listener(port=port))):
+        with running(EmbeddedBroker(Listener(port=port))):
             assert daemon.wait() == 0
 
     assert final_block(daemon) == (2, 0, 0)
@@ -319,7 +319,7 @@ def test_a_signal_ends_the_wait_of_a_complete_run_for_its_broker() -> None:
     assert "never connected, dropping the queued messages count=2" in daemon.log
 
 
-def test_a_duration_is_kept(broker: SandboxBroker, plant_file: Path) -> None:
+def test_a_duration_is_kept(broker: EmbeddedBroker, plant_file: Path) -> None:
     """Two seconds of a machine that reports each 50 ms are 40 rows, one more or less."""
     flags = ["--duration", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
     with DaemonProcess(*flags) as daemon:
@@ -328,7 +328,7 @@ def test_a_duration_is_kept(broker: SandboxBroker, plant_file: Path) -> None:
     assert 39 <= final_block(daemon)[0] <= 41
 
 
-def test_sigterm_drains_and_leaves_politely(broker: SandboxBroker) -> None:
+def test_sigterm_drains_and_leaves_politely(broker: EmbeddedBroker) -> None:
     """Generation stops, the rest is acknowledged, the session is given up, the block is last, the exit code 0."""
     with DaemonProcess(*plain(broker), *NO_HTTP) as daemon:
         wait_until(lambda: broker.counters.publishes.total() >= 3, 15, "messages")
@@ -339,7 +339,7 @@ def test_sigterm_drains_and_leaves_politely(broker: SandboxBroker) -> None:
     assert broker.sessions == {}
 
 
-def test_a_second_signal_ends_at_once(broker: SandboxBroker) -> None:
+def test_a_second_signal_ends_at_once(broker: EmbeddedBroker) -> None:
     """While draining to a broker that acknowledges nothing, another SIGTERM is obeyed within a second."""
     broker.faults.withhold(times=None)
     with DaemonProcess("--drain-seconds", "60", *plain(broker), *NO_HTTP) as daemon:
@@ -390,7 +390,7 @@ def test_without_its_packages_it_ends_in_a_sentence() -> None:
 def test_a_password_of_the_environment_lets_us_in_and_is_nowhere_to_be_seen() -> None:
     """Not in the log, not at the HTTP port."""
     user = {"MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "me", "MQTT_PASSWORD": "hunter2", "LOG_LEVEL": "debug"}
-    with running(SandboxBroker(Listener(access=Passwords({"me": "hunter2"})))) as broker:
+    with running(EmbeddedBroker(Listener(access=Passwords({"me": "hunter2"})))) as broker:
         environ = {**user, "MQTT_BROKER": f"mqtt://LOCALHOST:{broker.port}"}
         with DaemonProcess("--http-port", "0", "--workers", "2", environ=environ) as workers:
             workers.says(r"connected to broker host=localhost port=\d+ client_id=")
@@ -406,7 +406,7 @@ def test_a_password_of_the_environment_lets_us_in_and_is_nowhere_to_be_seen() ->
 
 def test_a_broker_that_refuses_for_good_is_exit_3(tmp_path: Path) -> None:
     """A wrong password (CONNACK 0x86) is no use trying again; the line says what was refused, not the password."""
-    with running(SandboxBroker(Listener(access=Passwords({"me": "right"})))) as broker:
+    with running(EmbeddedBroker(Listener(access=Passwords({"me": "right"})))) as broker:
         secret = tmp_path / "password"
         secret.write_text("hunter2")
         flags = [*plain(broker)[:-1], "userpass", "--mqtt-username", "me", "--mqtt-password-file", str(secret)]
@@ -459,7 +459,9 @@ def test_check_says_what_the_default_plant_will_say() -> None:
 @pytest.mark.parametrize(
     "environ", [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "POD_NAME": "pod"}], ids=["laptop", "pod"]
 )
-def test_a_second_one_takes_the_next_http_port_but_not_in_a_pod(environ: dict[str, str], broker: SandboxBroker) -> None:
+def test_a_second_one_takes_the_next_http_port_but_not_in_a_pod(
+    environ: dict[str, str], broker: EmbeddedBroker
+) -> None:
     """It says which; in a pod, where probes know the port, it is a clear error."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # taken by somebody else just now: just as well
@@ -473,7 +475,7 @@ def test_a_second_one_takes_the_next_http_port_but_not_in_a_pod(environ: dict[st
             assert httpx.get(f"http://127.0.0.1:{port}/livez", trust_env=False).status_code == 200
 
 
-def test_a_busy_http_port_is_one_clear_line(broker: SandboxBroker) -> None:
+def test_a_busy_http_port_is_one_clear_line(broker: EmbeddedBroker) -> None:
     """It names the port and the way out."""
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
@@ -484,7 +486,7 @@ def test_a_busy_http_port_is_one_clear_line(broker: SandboxBroker) -> None:
 
 
 @pytest.mark.parametrize("cause", ["a change of the file", "SIGHUP", "POST /-/reload"])
-def test_an_edited_plant_is_in_force_soon(broker: SandboxBroker, plant_file: Path, cause: str) -> None:
+def test_an_edited_plant_is_in_force_soon(broker: EmbeddedBroker, plant_file: Path, cause: str) -> None:
     """A machine more and ten times the rate, by each way to reload."""
     looking = "0.1" if cause == "a change of the file" else "3600"
     flags = ["--message-config-path", str(plant_file), "--reload-seconds", looking, *plain(broker)]
@@ -505,7 +507,7 @@ def test_an_edited_plant_is_in_force_soon(broker: SandboxBroker, plant_file: Pat
 
 
 def test_a_swapped_config_map_is_seen_every_time_and_a_bad_one_refused_whole(
-    broker: SandboxBroker, tmp_path: Path
+    broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
     """The kubelet swaps a symlink: the second swap is seen like the first; a wrong file changes nothing."""
     volume = ProjectedVolume(tmp_path)
@@ -526,7 +528,7 @@ def test_a_swapped_config_map_is_seen_every_time_and_a_bad_one_refused_whole(
         assert broker.counters.publishes.total() > before
 
 
-def test_json_logs_are_json_to_the_last_line(broker: SandboxBroker) -> None:
+def test_json_logs_are_json_to_the_last_line(broker: EmbeddedBroker) -> None:
     """Every line of stderr is one object, the statistics too."""
     with DaemonProcess("--count", "3", "--log-format", "json", *plain(broker), *NO_HTTP) as daemon:
         assert daemon.wait() == 0
@@ -536,7 +538,7 @@ def test_json_logs_are_json_to_the_last_line(broker: SandboxBroker) -> None:
     assert events[-1]["messages_sent"] == 3
 
 
-def test_the_daemon_stays_small(broker: SandboxBroker) -> None:
+def test_the_daemon_stays_small(broker: EmbeddedBroker) -> None:
     """The default plant, connected and scraped, keeps within 90 MiB."""
     with DaemonProcess(*plain(broker), environ={"HTTP_PORT": str(free_port())}) as daemon:
         url = daemon.url()

@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
@@ -226,7 +226,7 @@ def test_sigterm_reaches_pid_1_while_it_starts() -> None:
 
 def test_two_signals_within_a_second_are_one(tmp_path: Path) -> None:
     """GNU timeout sends SIGTERM twice; the drain goes on, and what was in flight is acknowledged."""
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         broker.faults.delay(1.5, times=None)
         with DaemonProcess(*plain(broker), environ={"HTTP_PORT": "0"}) as daemon:
             daemon.says("connected to")
@@ -267,7 +267,7 @@ def test_a_log_that_nothing_reads_stops_nothing(workers: str) -> None:
     """Messages, probes and the end go on; what the log lacks is counted once somebody reads again."""
     reading, writing = os.pipe()
     port = free_port()
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         received = broker.counters.publishes
         environ = {**ENVIRONMENT, "HTTP_PORT": str(port), "STATS_INTERVAL": "0.1", "WORKERS": workers}
         process = subprocess.Popen([*APP, "run", *plain(broker)], env=environ, stderr=writing)
@@ -360,7 +360,7 @@ def test_a_run_that_cannot_start_leaves_an_old_truth_alone(tmp_path: Path) -> No
 
 def test_a_full_disk_under_the_truth_ends_the_run_with_a_line(tmp_path: Path) -> None:
     """Messages that wait are still delivered, the statistics are the last word, and the exit code is 1."""
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         flags = ["--speed", "300", "--truth", "/dev/full", *plain(broker)]
         with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}) as daemon:
             assert daemon.wait() == 1
@@ -386,7 +386,7 @@ def test_a_ground_truth_that_nothing_reads_ends_the_run_with_a_line(tmp_path: Pa
     os.mkfifo(tmp_path / "pipe")
     descriptor = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with running(SandboxBroker()) as broker:
+        with running(EmbeddedBroker()) as broker:
             flags = ["--speed", "max", "--duration", "9d", "--truth", str(tmp_path / "pipe"), *plain(broker)]
             with DaemonProcess(*flags, environ={"HTTP_PORT": "0", "DRAIN_SECONDS": "2"}) as daemon:
                 assert daemon.wait(50) == 1
@@ -403,7 +403,7 @@ def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: P
     os.mkfifo(tmp_path / "pipe")
     descriptor, port = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK), free_port()
     try:
-        with running(SandboxBroker()) as broker:
+        with running(EmbeddedBroker()) as broker:
             flags = ["--speed", "100", "--truth", str(tmp_path / "pipe"), *plain(broker)]
             with DaemonProcess(*flags, environ={"HTTP_PORT": str(port)}) as daemon:
                 wait_until(lambda: answer(port, "livez") == 200, 15, "alive")

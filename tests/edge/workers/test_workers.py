@@ -36,7 +36,7 @@ from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.definition.plant_config import parse as parse_config
 from plant.telemetry import Message
 from sandbox.access import Passwords
-from sandbox.broker import Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Listener
 from tests.edge.runtime.test_simulator import final_block, free_port, one_cnc
 from tests.support.brokers.subscriber import Record, Recorder
 from tests.support.factory.plants import config, default
@@ -52,9 +52,9 @@ FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:Depreca
 
 
 @pytest.fixture
-def broker() -> Iterator[SandboxBroker]:
+def broker() -> Iterator[EmbeddedBroker]:
     """A plain embedded broker."""
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         yield broker
 
 
@@ -66,7 +66,7 @@ def plant_file(tmp_path: Path) -> Path:
     return path
 
 
-def rows(broker: SandboxBroker, *flags: str) -> Counter[Record]:
+def rows(broker: EmbeddedBroker, *flags: str) -> Counter[Record]:
     """What a broker gets from a run of 300 messages, each with how often."""
     with Recorder(broker.port) as recorder, DaemonProcess(*flags, *REPLAY, *plain(broker)) as daemon:
         assert daemon.wait() == 0
@@ -99,17 +99,17 @@ def value(metrics: str, name: str) -> float:
     return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (\S+)$", metrics, re.MULTILINE)))
 
 
-def test_workers_say_what_one_process_says(broker: SandboxBroker) -> None:
+def test_workers_say_what_one_process_says(broker: EmbeddedBroker) -> None:
     """The first 300 messages of the plant, to the byte and with the same ids, and one final block with their sum."""
     assert rows(broker, "--workers", "3") == rows(broker)
 
 
-def test_workers_of_a_shard_say_what_the_shard_says(broker: SandboxBroker) -> None:
+def test_workers_of_a_shard_say_what_the_shard_says(broker: EmbeddedBroker) -> None:
     """So shards may have workers of different number."""
     assert rows(broker, "--workers", "2", "--shard", "2/3") == rows(broker, "--shard", "2/3")
 
 
-def test_each_worker_is_a_client_of_its_own(broker: SandboxBroker) -> None:
+def test_each_worker_is_a_client_of_its_own(broker: EmbeddedBroker) -> None:
     """Ids are made of the configured one, so a restarted process has the same again; log lines say whose they are."""
     for _ in range(2):
         with DaemonProcess("--workers", "2", "--mqtt-client-id", "plant", *plain(broker), *NO_HTTP) as daemon:
@@ -122,7 +122,7 @@ def test_each_worker_is_a_client_of_its_own(broker: SandboxBroker) -> None:
     assert broker.sessions == {}
 
 
-def test_the_http_port_shows_the_whole_plant(broker: SandboxBroker, plant_file: Path) -> None:
+def test_the_http_port_shows_the_whole_plant(broker: EmbeddedBroker, plant_file: Path) -> None:
     """Metrics and details are sums, /oee has every machine in order, ready means all, and a reload is everybody's."""
     flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker)]
     with DaemonProcess(*flags, environ={"HTTP_PORT": str(free_port())}) as daemon:
@@ -143,7 +143,7 @@ def test_the_http_port_shows_the_whole_plant(broker: SandboxBroker, plant_file: 
     assert [value(text, "edgemqttsim_machines") for text in (metrics, metrics_then)] == [6, 8]
 
 
-def test_an_edited_plant_is_followed_by_all_workers(broker: SandboxBroker, plant_file: Path) -> None:
+def test_an_edited_plant_is_followed_by_all_workers(broker: EmbeddedBroker, plant_file: Path) -> None:
     """The file is read once and the plant handed on, so that all follow it or none; the log has one line of it."""
     flags = ["--workers", "2", "--message-config-path", str(plant_file), "--reload-seconds", "0.1"]
     with Recorder(broker.port) as recorder, DaemonProcess(*flags, *plain(broker), *NO_HTTP) as daemon:
@@ -191,7 +191,7 @@ def test_a_plant_edited_during_the_start_is_followed(plant_file: Path) -> None:
         daemon.says(r"reloaded .*\b8\b")
 
 
-def test_sigterm_has_all_workers_drain(broker: SandboxBroker, plant_file: Path) -> None:
+def test_sigterm_has_all_workers_drain(broker: EmbeddedBroker, plant_file: Path) -> None:
     """Everything said is acknowledged, and counted in one block; a signal to the whole group does no harm."""
     flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
     with DaemonProcess(*flags) as daemon:
@@ -204,7 +204,7 @@ def test_sigterm_has_all_workers_drain(broker: SandboxBroker, plant_file: Path) 
     assert daemon.log.count("📊") == 1
 
 
-def test_a_worker_that_is_killed_ends_the_whole(broker: SandboxBroker, plant_file: Path) -> None:
+def test_a_worker_that_is_killed_ends_the_whole(broker: EmbeddedBroker, plant_file: Path) -> None:
     """No half of a plant goes on: the others drain, the log says who died of what, and the exit code is 1."""
     flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
     with DaemonProcess(*flags) as daemon:
@@ -234,7 +234,7 @@ def test_every_end_of_a_process_has_a_name(exit_code: int, ending: str) -> None:
     assert ending_of(exit_code) == ending
 
 
-def test_a_worker_that_is_killed_leaves_no_message_uncounted(broker: SandboxBroker, plant_file: Path) -> None:
+def test_a_worker_that_is_killed_leaves_no_message_uncounted(broker: EmbeddedBroker, plant_file: Path) -> None:
     """What it had queued or in flight is dropped, for the reason `worker`; the others' is delivered or dropped."""
     broker.faults.withhold(times=None)
     flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), *NO_HTTP]
@@ -253,7 +253,7 @@ def test_a_worker_that_is_killed_leaves_no_message_uncounted(broker: SandboxBrok
     assert re.search(r"Dropped: [1-9]\d* worker\n", block)
 
 
-def test_a_worker_that_hangs_stops_no_other_one(broker: SandboxBroker, plant_file: Path) -> None:
+def test_a_worker_that_hangs_stops_no_other_one(broker: EmbeddedBroker, plant_file: Path) -> None:
     """A reload is rejected in words while the healthy worker publishes, and /livez fails soon, with the reason."""
     flags = ["--workers", "2", "--message-config-path", str(plant_file), *plain(broker), "--reload-seconds", "60"]
     with DaemonProcess(*flags, environ={"HTTP_PORT": str(free_port())}) as daemon:
@@ -278,7 +278,7 @@ def test_a_worker_that_hangs_stops_no_other_one(broker: SandboxBroker, plant_fil
     assert re.match(rf"worker 2 of 2 \(process {hung}\) has not reported for 1\d\.\d s$", reason.strip())
 
 
-def test_workers_do_not_outlive_the_process_at_the_front(broker: SandboxBroker) -> None:
+def test_workers_do_not_outlive_the_process_at_the_front(broker: EmbeddedBroker) -> None:
     """Even where that was killed they say good-bye to the broker, and are gone."""
     with DaemonProcess("--workers", "2", *plain(broker), *NO_HTTP) as daemon:
         wait_until(lambda: len(broker.connected) == 2, 15, "both connected")
@@ -289,7 +289,7 @@ def test_workers_do_not_outlive_the_process_at_the_front(broker: SandboxBroker) 
     assert broker.sessions == {}
 
 
-def test_a_second_signal_ends_all_workers_at_once(broker: SandboxBroker, plant_file: Path) -> None:
+def test_a_second_signal_ends_all_workers_at_once(broker: EmbeddedBroker, plant_file: Path) -> None:
     """Nobody waits for a broker that acknowledges nothing."""
     broker.faults.withhold(times=None)
     flags = [*plain(broker), "--drain-seconds", "60", *NO_HTTP]
@@ -410,7 +410,7 @@ def test_the_exit_code_is_the_worst_of_all(tmp_path: Path) -> None:
     """A broker that refuses the workers for good is exit 3, as with one process."""
     secret = tmp_path / "password"
     secret.write_text("wrong")
-    with running(SandboxBroker(Listener(access=Passwords({"me": "right"})))) as broker:
+    with running(EmbeddedBroker(Listener(access=Passwords({"me": "right"})))) as broker:
         flags = [*plain(broker)[:-1], "userpass", "--mqtt-username", "me", "--mqtt-password-file", str(secret)]
         with DaemonProcess("--workers", "2", *flags, *NO_HTTP) as daemon:
             assert daemon.wait() == 3

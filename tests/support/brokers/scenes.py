@@ -11,7 +11,7 @@ import pytest
 
 from edge.mqtt.connection import BrokerRefused
 from sandbox.access import ServiceAccountTokens
-from sandbox.broker import Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority, ProjectedVolume
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.rig import Rig, secure, settings_for
@@ -33,10 +33,10 @@ class Pod:
         self.volume.write({"broker-sat": token + b"\n"})
         return token
 
-    def broker(self, authority: Authority | None = None, port: int = 0) -> SandboxBroker:
+    def broker(self, authority: Authority | None = None, port: int = 0) -> EmbeddedBroker:
         """A broker with TLS and K8S-SAT, its certificate from the pod's authority or from another."""
         tls = (authority or self.credentials.authority).server_context()
-        return SandboxBroker(Listener(port=port, tls=tls, access=ServiceAccountTokens(self.credentials.issuer)))
+        return EmbeddedBroker(Listener(port=port, tls=tls, access=ServiceAccountTokens(self.credentials.issuer)))
 
     def rig(self, port: int, **options: object) -> Rig:
         """A client that logs in with the token."""
@@ -44,9 +44,9 @@ class Pod:
 
 
 @asynccontextmanager
-async def plain(one: SandboxBroker | None = None, **options: object) -> AsyncIterator[tuple[SandboxBroker, Rig]]:
+async def plain(one: EmbeddedBroker | None = None, **options: object) -> AsyncIterator[tuple[EmbeddedBroker, Rig]]:
     """A broker, plain unless another is given, and a rig connected to it."""
-    async with one or SandboxBroker() as broker, Rig(settings_for(broker.port, **options)) as rig:
+    async with one or EmbeddedBroker() as broker, Rig(settings_for(broker.port, **options)) as rig:
         await rig.connected()
         yield broker, rig
 

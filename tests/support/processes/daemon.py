@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.support.processes.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -89,7 +89,7 @@ class DaemonProcess:
 
 
 @contextmanager
-def running(broker: SandboxBroker) -> Iterator[SandboxBroker]:
+def running(broker: EmbeddedBroker) -> Iterator[EmbeddedBroker]:
     """Run an embedded broker in a thread with a loop of its own, for a daemon in another process."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -104,7 +104,7 @@ def running(broker: SandboxBroker) -> Iterator[SandboxBroker]:
         loop.close()
 
 
-def plain(broker: SandboxBroker) -> list[str]:
+def plain(broker: EmbeddedBroker) -> list[str]:
     """The flags that lead to a broker's first, plain listener."""
     address = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(broker.port)]
     return [*address, "--no-mqtt-tls", "--mqtt-auth-method", "none"]

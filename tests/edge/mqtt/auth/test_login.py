@@ -14,7 +14,7 @@ from mqtt5 import AuthPacket
 
 import edge.mqtt.auth.token_refresh
 from sandbox.access import Certificates, Passwords
-from sandbox.broker import Listener, SandboxBroker
+from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority
 from sandbox.observe import fingerprint
 from tests.support.brokers.credentials import Credentials
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("brisk")
 async def test_a_name_and_a_password_from_a_file_let_us_in(tmp_path: Path, lines: Lines) -> None:
     """USERPASS; the line break at the file's end is no part of the password."""
     (tmp_path / "password").write_text("correct horse\n")
-    broker = SandboxBroker(Listener(access=Passwords({"factory": "correct horse"})))
+    broker = EmbeddedBroker(Listener(access=Passwords({"factory": "correct horse"})))
     user = {"mqtt_auth_method": "USERPASS", "mqtt_username": "factory", "mqtt_password_file": tmp_path / "password"}
     async with plain(broker, **user):
         assert broker.connects[0].username == "factory"
@@ -43,7 +43,7 @@ async def test_a_wrong_password_ends_it(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("wrong")
     user = {"mqtt_auth_method": "USERPASS", "mqtt_username": "factory", "mqtt_password_file": tmp_path / "password"}
     access = Passwords({"factory": "correct horse"})
-    async with SandboxBroker(Listener(access=access)) as broker, Rig(settings_for(broker.port, **user)) as rig:
+    async with EmbeddedBroker(Listener(access=access)) as broker, Rig(settings_for(broker.port, **user)) as rig:
         assert "MQTT_USERNAME, MQTT_PASSWORD_FILE" in str(await refusal(rig))
 
 
@@ -53,7 +53,7 @@ async def test_a_password_may_be_any_bytes(tmp_path: Path) -> None:
     (tmp_path / "password").write_bytes(b"\xff\xfe")
     user = {"mqtt_auth_method": "USERPASS", "mqtt_username": "factory", "mqtt_password_file": tmp_path / "password"}
     access = Passwords({"factory": "correct horse"})
-    async with SandboxBroker(Listener(access=access)) as broker, Rig(settings_for(broker.port, **user)) as rig:
+    async with EmbeddedBroker(Listener(access=access)) as broker, Rig(settings_for(broker.port, **user)) as rig:
         assert (await refusal(rig)).code == 0x86
 
 
@@ -68,7 +68,7 @@ async def test_a_client_certificate_lets_us_in(credentials: Credentials) -> None
         "mqtt_cert_file": credentials.client_cert_file,
         "mqtt_key_file": credentials.client_key_file,
     }
-    async with plain(SandboxBroker(Listener(tls=tls, access=Certificates())), **certificate) as (broker, _):
+    async with plain(EmbeddedBroker(Listener(tls=tls, access=Certificates())), **certificate) as (broker, _):
         assert broker.connects[0].reason_code == 0
 
 
@@ -92,7 +92,7 @@ async def test_the_certificate_must_bear_the_name_given(
     """MQTT_TLS_SERVER_NAME is what is looked for, instead of the name that is connected to; a mismatch names it."""
     tls = credentials.authority.server_context(["broker.example"])
     options = {"mqtt_tls": True, "mqtt_ca_file": credentials.ca_file, "mqtt_tls_server_name": name}
-    async with SandboxBroker(Listener(tls=tls)) as broker, Rig(settings_for(broker.port, **options)):
+    async with EmbeddedBroker(Listener(tls=tls)) as broker, Rig(settings_for(broker.port, **options)):
         await until(lambda: lines.count(ends), ends)
         assert lines.count("see MQTT_TLS_SERVER_NAME") == (ends != "connected")
 
@@ -261,7 +261,7 @@ async def test_no_secret_is_logged_at_any_level(
         tokens.append(pod.rotate(b"no.such.token-at-all"))
         await until(lambda: broker.counters.refused[0x87] == 3, "refused again")
     access = Passwords({"factory": "another"})
-    async with SandboxBroker(Listener(access=access)) as broker, Rig(settings_for(broker.port, **user)) as rig:
+    async with EmbeddedBroker(Listener(access=access)) as broker, Rig(settings_for(broker.port, **user)) as rig:
         await refusal(rig)
     told = "\n".join([*lines.said, *capfd.readouterr()])
     secrets = ["correct-horse-battery", *(part.decode() for token in tokens for part in token.split(b".")[1:])]
