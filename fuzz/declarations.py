@@ -59,8 +59,10 @@ _HOSTILE: Final = (
     "9 ** 9 ** 9", "9 ** -1", "1 / 0", "0 ** 0.5", "1e400", "1e15 * 1e15", "0x10", "1_000", "1j", "True", "None", "'a'",
     "state", "state < 'running'", "state == hour", "state == 'nobody'", "'running' == state", "hour == hour == hour",
     "hour and hour", "not hour", "~1", "1 // 2", "1 << 9", "hour @ 2", "min()", "min(1)", "clip(1, 2)", "abs(x=1)",
-    "min(*hour)", "s9", "plant.nobody", "plant", "age_seconds\n", "\thour", "hour # x", "hour;hour", "", " ", "ｈour", "hour\0",
-    "(" * 100 + "1" + ")" * 100, "-" * 300 + "1", "+".join(["hour"] * 100), "é", "#", "\\", "decay(" * 50 + "1" + ")" * 50,
+    "min(*hour)", "s9", "plant.nobody", "plant", "age_seconds\n", "\thour", "hour # x", "hour;hour", "", " ", "\uff48our",
+    "hour\0",
+    "(" * 100 + "1" + ")" * 100, "-" * 300 + "1", "+".join(["hour"] * 100), "é", "#", "\\",
+    "decay(" * 50 + "1" + ")" * 50,
 )  # fmt: skip
 _CHARACTERS: Final = "()+-*/%.,<>=!'\"[]{} 0159ehs_:;\\#é"
 
