@@ -35,7 +35,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.forecast.field_tables import field_tables
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
-from sandbox.broker import SandboxBroker
+from sandbox.broker import EmbeddedBroker
 from tests.cli.verify.test_reloads import record
 from tests.cli.verify.test_verify import Answer, answer_to
 from tests.support.exports import azuremodels
@@ -334,7 +334,7 @@ def test_verify_listens_to_classes_live(tmp_path: Path) -> None:
     """Messages from the broker agree with what /oee adds up meanwhile, which describes the classes too."""
     file, port = tmp_path / "plant.yaml", free_port()
     file.write_text(yaml.safe_dump(ODD_PLANTS["classes"], sort_keys=False), encoding="utf-8")
-    with running(SandboxBroker()) as broker:
+    with running(EmbeddedBroker()) as broker:
         run = ["run", "--seed", "1", "--speed", "300", *plain(broker), "--http-port", str(port)]
         call = [sys.executable, "app.py", *run, "--message-config-path", str(file)]
         with subprocess.Popen(call, cwd=ROOT, stderr=subprocess.PIPE) as process:
