@@ -11,8 +11,7 @@ difference above a bound. Only then the bound is widened to the allowance:
 - Each change between producing and stopped is visible up to a period late, evenly distributed: a standard deviation of
   period / sqrt(12). Over n messages with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n, and the ends of the
   span add one message: 1 / n.
-- Where messages report changes of the state, the state before the first change is unknown: for so long a share of the
-  time, it may be any.
+- Where messages report changes of the state, the state before the first change is unknown, so that time may be in any.
 - A job that finishes in the last period of the span is reported after it: one job more or less, 1 / jobs. The ground
   truth credits work as it is done, and messages report whole jobs: for performance, that is one more. If the machine
   did not exist for a while, each of its presences has such ends.
