@@ -119,7 +119,7 @@ def test_a_reload_without_a_change_changes_no_byte(config: PlantConfig, until: f
 @usually
 @given(own_plants(sequence=False), seconds, seconds)
 def test_messages_after_a_silent_time_are_those_without_it(config: PlantConfig, begin: float, end: float) -> None:
-    """`live` drops messages and changes nothing else but their numbers."""
+    """`skip_to` drops messages and changes nothing else but their numbers."""
     begin, end = sorted((begin, end))
     plant = begun(config)
     plant.advance(START + begin)
@@ -230,7 +230,7 @@ def since_created(stays: Sequence[StateInterval]) -> list[StateInterval]:
 
 
 @usually
-@given(own_plants(nested=False))
+@given(own_plants())
 def test_every_message_is_as_its_schema_says(config: PlantConfig) -> None:
     """The schema that is exported, which knows each key."""
     assert [*refused(checks(config), begun(config).advance(START + SECONDS))] == []

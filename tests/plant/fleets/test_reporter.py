@@ -1,0 +1,90 @@
+"""Facts about the messages of types with signals or with several classes of messages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+from unittest.mock import patch
+
+import orjson
+import pytest
+
+from messages import START, FactoryMessageGenerator
+from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
+from plant.telemetry import Message
+
+STATES: dict[str, Any] = {
+    "running": {"share": 3.0, "dwell_seconds": 20.0, "produces": True},
+    "idle": {"share": 1.0, "dwell_seconds": 5.0},
+}
+QUICK: dict[str, Any] = {"cycle_seconds": [0.3, 0.9]}
+ON_CHANGE: dict[str, Any] = {"fields": ["machine_id", "status"], "on_change": True}
+
+
+def press(**entry: Any) -> PlantConfig:
+    """A plant of one type of machine with two states."""
+    return parse({"message_types": {"press": {"states": STATES, "report_seconds": 1.0} | entry}})
+
+
+def sent(config: PlantConfig, seconds: float = 120.0) -> list[Message]:
+    """The messages of the first two minutes."""
+    return FactoryMessageGenerator.of(config, 1).advance(START + seconds)
+
+
+@pytest.mark.parametrize("signals", [{}, {"level": {"base": 5}}], ids=["plain", "signals"])
+def test_the_number_in_a_message_is_the_number_of_the_message(signals: dict[str, Any]) -> None:
+    """Also in those that report a job between two regular ones."""
+    messages = sent(press(job=QUICK, signals=signals, fields=[{"number": "sequence"}, "status"]))
+
+    assert {message.trigger for message in messages} == {"", "job"}
+    assert [orjson.loads(each.payload)["number"] for each in messages] == [*range(1, len(messages) + 1)]
+
+
+@pytest.mark.parametrize("signals", [{}, {"level": {"base": 5}}], ids=["plain", "signals"])
+def test_messages_of_a_declared_class_have_its_name_in_their_source(signals: dict[str, Any]) -> None:
+    """Also where the type declares only one, with signals and without."""
+    messages = sent(press(signals=signals, messages={"main": {"fields": ["timestamp", "status"]}}))
+
+    assert {(message.kind, message.source) for message in messages} == {("press.main", "PRESS-01/main")}
+
+
+def test_a_type_that_reports_only_changes_reports_each_job_when_it_finishes() -> None:
+    """There is no regular message that could."""
+    fields = ["timestamp", "status", {"id": "finished.id"}]
+    messages = sent(press(job=QUICK, messages={"main": {"fields": fields, "on_change": True}}))
+    jobs = [job for message in messages if (job := orjson.loads(message.payload)["id"])]
+
+    assert {message.trigger for message in messages} == {"change", "job"}
+    assert len(jobs) == len(set(jobs)) > 20
+
+
+def test_a_share_of_a_period_needs_a_period() -> None:
+    """A job whose length follows from the period of messages that there are not is refused."""
+    with pytest.raises(PlantConfigError, match=r"press.job.period_share: needs a period, and messages.main has no"):
+        press(job={"period_share": 0.5}, messages={"main": ON_CHANGE})
+
+
+def test_a_level_that_its_decimals_cannot_show_is_refused_where_it_stands() -> None:
+    """The place is the signal, which has no limits that could be wrong."""
+    with pytest.raises(PlantConfigError, match=r"press.signals.level: has no value of 2 decimals from -0.004 to -0"):
+        press(signals={"level": {"base": -0.004}})
+
+
+def test_a_register_is_the_same_in_every_class_that_reports_it() -> None:
+    """One class advances it, another one shows it between: whether rows are made as columns or not."""
+    signals = {"power": {"base": 3600}, "energy": {"integral_of": "power", "per_seconds": 3600.0, "decimals": 0}}
+    fields = {"fields": ["machine_id", "energy"]}
+    classes = {"first": {**fields, "report_seconds": 1.0}, "second": {**fields, "report_seconds": 1.0}}
+    config = press(count=20, signals=signals, messages=classes)
+    shown = defaultdict[str, list[tuple[str, float]]](list)
+    for message in sent(config, 60.0):
+        row = orjson.loads(message.payload)
+        shown[row["machine_id"]].append((message.kind, row["energy"]))
+    with patch("plant.fleets.reporter._FEW_ROWS", 10**9):
+        single = sent(config, 60.0)
+
+    assert sent(config, 60.0) == single
+    for rows in shown.values():
+        energies = [energy for _, energy in rows]
+        assert energies == sorted(energies)
+        assert [energy for kind, energy in rows if kind == "press.first"] == [*range(1, 61)]
