@@ -30,7 +30,7 @@ test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Deb
 	@sh tests/setup_image.sh
 	@EDGEMQTTSIM_TEST_IMAGE=1 $(VENV)/bin/python -m pytest -n 0 tests/deploy/test_image.py $(ARGS)
 
-fuzz: $(VENV)/.dev ## Run the simulator against faulty files, settings, brokers and requests; result: docs/reliability.md; quick: ARGS="--scale 0.01 --no-page"
+fuzz: $(VENV)/.dev ## Run the simulator against faulty files, declarations, settings, brokers and requests; result: docs/reliability.md; quick: ARGS="--scale 0.01 --no-page"
 	@$(VENV)/bin/python -m fuzz $(ARGS)
 
 chaos: $(VENV)/.dev ## Cut, stall and delay the connection for an hour, and count what arrives at a subscriber; quick: as for fuzz

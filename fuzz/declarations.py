@@ -7,6 +7,7 @@ as much of it as has a limited number of events, and a formula that loads has no
 from __future__ import annotations
 
 import ast
+import copy
 import resource
 import time
 from collections import Counter
@@ -19,30 +20,13 @@ from fuzz.entries import Data, plant
 from fuzz.plantfiles import as_yaml, at, changed, places
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError, load_content
+from plant.definition.signals.vocabulary import FUNCTIONS, MATCHED, PLANT, QUANTITIES
 
 _MOST_MIB: Final = 256
 _MOST_MACHINES: Final = 100
 _HOUR_SECONDS, _MOST_EVENTS = 3600.0, 20_000.0
 _LOGGED_EVERY: Final = 500
-_USUAL_NAMES: Final = frozenset(
-    (
-        "age_seconds",
-        "job_progress",
-        "hour",
-        "state",
-        "phase",
-        "kind",
-        "plant",
-        "abs",
-        "sqrt",
-        "floor",
-        "round",
-        "decay",
-        "min",
-        "max",
-        "clip",
-    )
-)
+_USUAL_NAMES: Final = frozenset((*QUANTITIES, *MATCHED, *FUNCTIONS, PLANT))
 _ALLOWED: Final = (
     *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.BoolOp, ast.Call, ast.Constant, ast.Name),
     *(ast.Attribute, ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.expr_context),
@@ -60,9 +44,7 @@ _HOSTILE: Final = (
     "state", "state < 'running'", "state == hour", "state == 'nobody'", "'running' == state", "hour == hour == hour",
     "hour and hour", "not hour", "~1", "1 // 2", "1 << 9", "hour @ 2", "min()", "min(1)", "clip(1, 2)", "abs(x=1)",
     "min(*hour)", "s9", "plant.nobody", "plant", "age_seconds\n", "\thour", "hour # x", "hour;hour", "", " ",
-    "\uff48our",
-    "hour\0",
-    "(" * 100 + "1" + ")" * 100, "-" * 300 + "1", "+".join(["hour"] * 100), "é", "#", "\\",
+    "\uff48our", "hour\0", "(" * 100 + "1" + ")" * 100, "-" * 300 + "1", "+".join(["hour"] * 100), "é", "#", "\\",
     "decay(" * 50 + "1" + ")" * 50,
 )  # fmt: skip
 _CHARACTERS: Final = "()+-*/%.,<>=!'\"[]{} 0159ehs_:;\\#é"
@@ -88,7 +70,7 @@ def run(seed: int, cases: range, say: Log) -> Result:
 
 def declaration(chance: Random) -> Data:
     """Return the data of a plant, usually with some changes."""
-    data = plant(chance)
+    data = copy.deepcopy(plant(chance))  # what is changed must not be shared with other cases
     for change in chance.choice(((), (), (_any_change,), (_formula_change,), (_any_change,) * 3, (_swapped,))):
         change(chance, data)
     return data

@@ -119,7 +119,7 @@ def test_a_reload_without_a_change_changes_no_byte(config: PlantConfig, until: f
 @usually
 @given(own_plants(sequence=False), seconds, seconds)
 def test_messages_after_a_silent_time_are_those_without_it(config: PlantConfig, begin: float, end: float) -> None:
-    """`skip_to` drops messages and changes nothing else but their numbers."""
+    """`advance_silently` drops messages and changes nothing else but their numbers."""
     begin, end = sorted((begin, end))
     plant = begun(config)
     plant.advance(START + begin)
@@ -147,7 +147,7 @@ def test_a_trial_that_is_taken_back_leaves_no_trace(first: PlantConfig, then: Pl
     assert published([*messages, *plant.advance(START + SECONDS)]) == run(first, SECONDS)
 
 
-@usually
+@settings(usually, max_examples=10)
 @given(own_plants(), own_plants(), seconds, st.floats(0, 1))
 def test_a_change_that_fails_leaves_no_trace(first: PlantConfig, then: PlantConfig, until: float, share: float) -> None:
     """Wherever it fails."""

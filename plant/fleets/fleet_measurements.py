@@ -74,12 +74,11 @@ class FleetMeasurements:
             earlier.catch_up(slot, now_ms)
         earlier.signals.pending.clear()  # only changes of states at this moment, which are reported again
         self.signals.carry_over(earlier.signals, range(len(machines)), now_ms)
-        is_equal = self.signals.program == earlier.signals.program
         self.phase_ends = array("q", [NEVER] * len(machines))
         for slot, machine in enumerate(machines):
             situation = self._situation(machine, now_ms)
             # Without a change nothing may be computed again: a lag that is rebased may differ in its last bits.
-            if not (is_equal and self.signals.is_in(slot, situation)):
+            if not self.signals.is_in(slot, situation):
                 self._change(slot, machine, now_ms)
             self._set_phase_end(slot, machine, situation, now_ms)
 

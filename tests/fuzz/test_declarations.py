@@ -7,8 +7,8 @@ from fuzz.declarations import run
 
 def test_mutated_declarations_do_no_harm() -> None:
     """Refused with place and rule, or advanced without an exception; no formula has other names than it may have."""
-    result = run(7, range(200), lambda _line: None)
+    result = run(7, range(100), lambda _line: None)
 
     assert result.findings == []
-    assert result.outcomes["advanced"] >= 50
+    assert result.outcomes["advanced"] >= 30
     assert result.outcomes["refused"] >= 30

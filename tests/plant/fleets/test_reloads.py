@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import itertools
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -128,7 +128,7 @@ def test_a_machine_that_a_flow_has_stopped_reports_its_jobs_when_the_flow_ends(s
     assert {view.status for view in plant.machines()} >= {"blocked"}
 
     times = [each.time_ms for each in after(plant, parse({"message_types": types})) if each.trigger == "job"]
-    assert all(1 < later - earlier < 2000 for earlier, later in itertools.pairwise(times))
+    assert all(1 < later - earlier < 2000 for earlier, later in pairwise(times))
     assert len(times) > 20
 
 
