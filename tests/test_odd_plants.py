@@ -326,6 +326,8 @@ def test_what_is_wrong_in_one_class_is_found(tmp_path: Path, capsys: pytest.Capt
     assert "Jobs reported with wrong values: 1" in with_values(job, result="scrap").text
     assert "Message numbers missing: 1 (PUMP-0" in without(meter).text
     assert "Messages missing: 1 (PUMP-0" in without(meter).text
+    silent = [line for line, kind in zip(sent, kinds, strict=True) if kind != "pump.energy"]
+    assert re.search(r"Messages missing: 1,4\d\d \(PUMP-01/energy 3\d\d", verify(silent).text)
     assert "Changes of the state without a message: 1 (PUMP-0" in without(changes[0]).text
     assert "Messages repeated: 1 (PUMP-0" in verify([*sent[:state], sent[state], *sent[state:]]).text
 

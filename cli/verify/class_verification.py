@@ -86,10 +86,14 @@ def verify_classes(
 
 
 def _sources(machine_id: str, info: TypeInfo, messages: ReceivedMessages, reference: Reference) -> Iterator[_Source]:
-    """Yield the classes that have messages with a time."""
+    """Yield the classes whose messages have a time, also one that the machine sends nothing of.
+
+    Where neither id nor station is in the messages, those of a class may all be unrecognised, and are not missing.
+    """
     for each in info.classes:
         name = each.source(machine_id)
-        if each.timestamp and name in messages.machines:
+        is_recognised = each.keys.machine_id or each.keys.station or name in messages.machines
+        if each.timestamp and is_recognised:
             timeline = reference.class_timelines[name]
             tolerance_ms = _tolerance_ms(name, each, messages, timeline, needed=each is info.time_class)
             is_coarse = each.resolution_ms >= COARSE_MS
@@ -189,9 +193,8 @@ def _records(sources: Sequence[_Source], messages: ReceivedMessages) -> Iterator
 
 def with_changes(name: str, messages: ReceivedMessages) -> Iterator[tuple[int, MessageContent]]:
     """Yield the messages of a source; in bare payloads, those that report a change get a trigger."""
-    statistics = messages.machines[name]
-    records = messages.of_machine(name)
-    if statistics.info is None or not statistics.info.on_change or statistics.with_trigger:
+    statistics, records = messages.machines.get(name), messages.of_machine(name)
+    if statistics is None or not (statistics.info and statistics.info.on_change) or statistics.with_trigger:
         yield from records
         return
     before = None

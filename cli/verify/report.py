@@ -85,11 +85,11 @@ class Report:
         if any(outcome.unreported_changes.values()):
             found["changes of the state without a message"] = outcome.unreported_changes
         found |= {name: {each: count(its) for each, its in sources.items()} for name, count in _COUNTED_FAULTS.items()}
-        found["messages out of order"] = {each: self.messages.machines[each].out_of_order for each in sources}
-        if numbered := {each: its.sequence.missing for each, its in self.messages.machines.items() if its.sequence}:
+        received = self.messages.machines
+        found["messages out of order"] = {each: received[each].out_of_order for each in sources if each in received}
+        if numbered := {each: its.sequence.missing for each, its in received.items() if its.sequence}:
             found["message numbers missing"] = numbered
-            repeated = {each: its.repeated_numbers for each, its in self.messages.machines.items() if its.sequence}
-            found["message numbers repeated"] = repeated
+            found["message numbers repeated"] = {each: received[each].repeated_numbers for each in numbered}
         if orders:
             found["orders and dispatches missing"] = {"orders": orders.missing}
             found["orders and dispatches repeated"] = {"orders": orders.repeated}
