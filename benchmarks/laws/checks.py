@@ -214,6 +214,14 @@ def formula(sample: Sample) -> Iterator[Figure]:
     yield Figure(*place, 0.0, error, 2 * _HALF, len(between), "a last decimal")
 
 
+def output(sample: Sample) -> Iterator[Figure]:
+    """Yield how far an output of a model is away from its equation, for the inputs in the same message."""
+    load = sample.signals["steam_demand"].clip(0.0, 5.0) / 5.0
+    errors = sample.signals["steam_pressure"] - 10.0 * (1.0 - 0.08 * load**2)
+    bound = _HALF + 10.0 * 0.16 / 5.0 * _HALF
+    yield exact(("output", "steam_pressure", "greatest error"), errors, bound, "half of last decimals")
+
+
 def integral(sample: Sample) -> Iterator[Figure]:
     """Yield how far registers are away from the sums of what they integrate, after the whole time."""
     power, energy = sample.signals["power"], sample.signals["energy"]
@@ -273,8 +281,8 @@ def independence(sample: Sample) -> Iterator[Figure]:
 
 
 LAWS: Final[tuple[Law, ...]] = (
-    base, set_point, lag, walk, noise, uniform, daily, yearly, ramp, spread, choice, formula, integral, counter, limits,
-    decimals, independence,
+    base, set_point, lag, walk, noise, uniform, daily, yearly, ramp, spread, choice, formula, output, integral, counter,
+    limits, decimals, independence,
 )  # fmt: skip
 
 

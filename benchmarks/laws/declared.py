@@ -18,6 +18,7 @@ plant_signals:
 message_types:
   probe:
     machine_id: "PROBE-{number:03d}"
+    model: boiler
     report_seconds: 60
     states:
       running: {share: 0.6, dwell_seconds: 900, produces: true}
@@ -42,6 +43,12 @@ message_types:
       power: {formula: "2 + 0.1 * lag", limits: [0, 100], decimals: 6}
       progress: {formula: job_progress, limits: [0, 1], decimals: 6}
       outdoor: {formula: plant.outdoor, limits: [-100, 100], decimals: 6}
+      steam_demand: {base: 4, noise: 1, limits: [-1, 7], decimals: 6}
+      rated_steam: {base: 5}
+      set_pressure: {base: 10}
+      feedwater_temperature: {base: 105}
+      oxygen: {base: 3}
+      steam_pressure: {output: pressure, limits: [0, 20], decimals: 6}
       energy: {integral_of: power, per_seconds: 3600, decimals: 6}
       jobs: {counter: jobs}
       good: {counter: good}

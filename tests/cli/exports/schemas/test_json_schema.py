@@ -172,7 +172,12 @@ def test_a_plant_that_says_something_else_than_its_schemas_is_found_out(
 def test_every_field_source_is_specified() -> None:
     """Whatever a machine type can report has a type, bounds and a meaning."""
     context = MachineTypeContext(config().machines()[0][1], 1, config())
-    sources = (Field("key", source, detail="1") for source in FieldSource if source is not FieldSource.SIGNAL)
+    details = {FieldSource.TIMESTAMP: "epoch_s"}
+    sources = (
+        Field("key", source, detail=details.get(source, "1"))
+        for source in FieldSource
+        if source is not FieldSource.SIGNAL
+    )
 
     assert all(field_of(field, context).description for field in sources)
 
