@@ -22,13 +22,13 @@ from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.plant_config import EVENTS, PlantConfig
 from plant.telemetry import FinishedJob, Message, StateInterval, machine_of
 from tests.support.exports.schemas import checks, refused
-from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run
+from tests.support.factory.ownplants import Broken, begun, breaking, in_pieces, own_plants, published, run
 
 SECONDS = 150
 """Long enough for a planned stop and some stays in each state."""
 
 usually = settings(
-    max_examples=12,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
@@ -143,6 +143,26 @@ def test_a_trial_that_is_taken_back_leaves_no_trace(first: PlantConfig, then: Pl
     plant = begun(first)
     messages = plant.advance(START + until)
     plant.try_out(then).take_back()
+
+    assert published([*messages, *plant.advance(START + SECONDS)]) == run(first, SECONDS)
+
+
+@settings(usually, max_examples=10)
+@given(own_plants(), own_plants(), seconds, st.floats(0, 1))
+def test_a_change_that_fails_leaves_no_trace(first: PlantConfig, then: PlantConfig, until: float, share: float) -> None:
+    """Wherever it fails."""
+    other = begun(first)
+    other.advance(START + until)
+    with breaking(0) as called:
+        other.reload(then)
+    plant = begun(first)
+    messages = plant.advance(START + until)
+    try:
+        with breaking(1 + int(share * (len(called) - 1))):
+            plant.reload(then)
+        assume(False)  # what is computed once only had been computed before
+    except Broken:
+        pass
 
     assert published([*messages, *plant.advance(START + SECONDS)]) == run(first, SECONDS)
 

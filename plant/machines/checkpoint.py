@@ -11,11 +11,13 @@ has been read, which would make every message after a change cost a tenth more.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from operator import attrgetter
+from traceback import clear_frames
 from types import FunctionType, MethodType
 from typing import Any, Final
 
@@ -46,6 +48,7 @@ class Checkpoint:
 
     def restore(self) -> None:
         """Set every captured object back to its state at the checkpoint."""
+        _release_views()
         for restore in self._restores:
             restore()
 
@@ -77,6 +80,14 @@ class Checkpoint:
         self._captured_ids.update(map(id, machines))
         self._restores.append(partial(_restore_machines, machines, [*map(_machine_attributes, machines)]))
         self._unvisited.extend({id(machine.runtime): machine.runtime for machine in machines}.values())
+
+
+def _release_views() -> None:
+    """Release what the frames of an exception that is being handled refer to: an array cannot shrink while in view."""
+    error = sys.exception()
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _restore_machines(machines: list[Machine], captured: list[tuple[Any, ...]]) -> None:
