@@ -9,13 +9,12 @@ from typing import Final, NamedTuple
 
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
-from plant.fleets.class_layout import ClassLayout, MachineSequencePart, SequencePart, SignalPart, TimestampPart
+from plant.fleets.class_layout import ClassLayout, RowTexts
 from plant.fleets.phase_ring import PhaseRing
 from plant.fleets.reporting import FOR_CHANGE, REGULAR, DueMessage
 from plant.machines.jobs import milliseconds
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import traced_fields
-from plant.machines.message_layout import MessageLayout
 from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.telemetry import Message, class_source
 
@@ -92,30 +91,12 @@ class ClassEmitter:
     ) -> Message:
         """Return the next message of a machine. signal_texts: of all signals that are shown."""
         self.counts[slot] = count = self.counts[slot] + 1
-        payload = self.prefix(time_ms) + self._body(slot, time_ms, machine_texts, signal_texts, count)
-        return form(self.kind, self.sources[slot], self.stations[slot], time_ms, count, payload)
-
-    def _body(
-        self, slot: int, time_ms: int, machine_texts: Sequence[bytes], signal_texts: Sequence[bytes], count: int
-    ) -> bytes:
         if self.layout.counts_machine:
             self.machine_counts[slot] += 1
-        texts, numbers = iter(machine_texts), iter(self.signals)
-        parts: list[bytes] = []
-        for part in self.layout.parts:
-            if isinstance(part, MessageLayout):
-                parts.append(next(texts))
-            elif isinstance(part, SignalPart):
-                parts += part.head, signal_texts[next(numbers)]
-            elif isinstance(part, SequencePart):
-                parts.append(b"%b%d" % (part.head, count))
-            elif isinstance(part, MachineSequencePart):
-                parts.append(b"%b%d" % (part.head, self.machine_counts[slot]))
-            elif isinstance(part, TimestampPart):
-                parts.append(part.timestamp(time_ms))
-            else:
-                parts.append(part)
-        return b"".join(parts)
+        signals = (signal_texts[number] for number in self.signals)
+        texts = RowTexts(time_ms, count, self.machine_counts[slot], iter(machine_texts), signals)
+        payload = self.prefix(time_ms) + b"".join([part.row(texts) for part in self.layout.parts])
+        return form(self.kind, self.sources[slot], self.stations[slot], time_ms, count, payload)
 
 
 class DuePlaces(NamedTuple):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, repeat
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from plant.fleets.class_emitter import ClassEmitter
-from plant.fleets.class_layout import MachineSequencePart, SequencePart, SignalPart, TimestampPart
+from plant.fleets.class_layout import ColumnTexts, SignalPart
 from plant.fleets.pending_rows import PendingRows
 from plant.fleets.reporting import FORMS
-from plant.machines.message_layout import MessageLayout
 from plant.signals.columns.blocks import SignalBlock
 from plant.signals.columns.text_columns import TextColumns
 from plant.signals.fleet_signals import FleetSignals
@@ -71,15 +70,6 @@ class ColumnWriter:
         return numbers
 
 
-class _Varying(NamedTuple):
-    """What differs from message to message beside signals. machine_numbers: empty if messages have none."""
-
-    times_ms: Sequence[int]
-    counts: Sequence[int]
-    machine_numbers: Sequence[int]
-    texts: Sequence[tuple[bytes, ...]]
-
-
 class _ClassWriter:
     """Writes the messages of one class."""
 
@@ -104,9 +94,14 @@ class _ClassWriter:
         counts = _next_counts(self.emitter.counts, slots).tolist()
         numbers = [] if machine_numbers is None else machine_numbers[order].tolist()
         measured = np.asarray(rows.measured)[order]
-        texts = [*map(rows.texts.__getitem__, order.tolist())]
-        varying = _Varying(times.tolist(), counts, numbers, texts)
-        columns = *self._timestamps(times), *self._columns(varying, measured, block)
+        machine_texts = [*map(rows.texts.__getitem__, order.tolist())]
+        of_machines = (map(itemgetter(place), machine_texts) for place in range(len(self.emitter.layout.machine_parts)))
+        signals = (columns.of(block.digits[number][measured]) for number, columns in self._signals)
+        texts = ColumnTexts(times.tolist(), counts, numbers, of_machines, signals)
+        columns = (
+            *self._timestamps(times),
+            *chain.from_iterable(part.columns(texts) for part in self.emitter.layout.parts),
+        )
         payloads = map(b"".join, zip(*columns, strict=True))
         sources, stations = self._sources.take(slots).tolist(), self._stations.take(slots).tolist()
         fields = zip(repeat(self.emitter.kind), sources, stations, times.tolist(), counts, payloads)
@@ -119,24 +114,6 @@ class _ClassWriter:
         begins, counts = _runs(seconds)
         yield np.repeat(_table([*map(self.emitter.prefix.second, seconds[begins].tolist())]), counts).tolist()
         yield self._milliseconds.take(milliseconds).tolist()
-
-    def _columns(self, varying: _Varying, measured: Integers, block: SignalBlock) -> Iterator[Iterable[bytes]]:
-        """Yield the texts of each part of the messages, row by row."""
-        machine_parts, signals = count(), iter(self._signals)
-        for part in self.emitter.layout.parts:
-            if isinstance(part, MessageLayout):
-                yield map(itemgetter(next(machine_parts)), varying.texts)
-            elif isinstance(part, SignalPart):
-                number, text_columns = next(signals)
-                yield from text_columns.of(block.digits[number][measured])
-            elif isinstance(part, SequencePart):
-                yield [b"%b%d" % (part.head, number) for number in varying.counts]
-            elif isinstance(part, MachineSequencePart):
-                yield [b"%b%d" % (part.head, number) for number in varying.machine_numbers]
-            elif isinstance(part, TimestampPart):
-                yield from part.timestamp.columns(varying.times_ms)
-            else:
-                yield repeat(part, len(varying.counts))
 
 
 def row_order(times: Integers, slots: Integers, classes: npt.NDArray[np.int16], places: int) -> Integers:
