@@ -72,7 +72,7 @@ class ClassEmitter:
 
     def due_places(self, until_ms: int) -> Iterator[DuePlaces]:
         """Remove and yield what is due up to a time."""
-        for began_ms, first, last in self.ring.pop_places(until_ms) if self.ring else ():
+        for began_ms, first, last in self.ring.pop_until(until_ms) if self.ring else ():
             yield DuePlaces(self, began_ms, first, last)
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:

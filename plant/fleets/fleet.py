@@ -56,7 +56,7 @@ class Fleet:
         )
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
-        self.message_counts = Counter(dict.fromkeys((each.kind for each in machine_type.messages), 0))
+        self.message_counts = dict.fromkeys((each.kind for each in machine_type.messages), 0)
         self.reporting: Reporting | None = None
         self._is_configured = False  # of the type: a shard may have no machine of it yet
         self._counts_of_gone: dict[tuple[str, int], int] = {}  # by class and machine; a later reload may add them again
@@ -98,7 +98,8 @@ class Fleet:
         if machine_type:
             self.machine_type, self._only_kind = machine_type, _only_kind(machine_type)
             self.accounts.good, self.accounts.planned_stops = machine_type.good, machine_type.planned_stops
-            self.message_counts.update(dict.fromkeys((each.kind for each in machine_type.messages), 0))
+            for each in machine_type.messages:
+                self.message_counts.setdefault(each.kind, 0)
             self._apply_machine_type(machine_type, config, numbers, now_ms, plant, coupled=coupled)
         else:
             self._keep_counts(0)
@@ -205,7 +206,8 @@ class Fleet:
         if self._only_kind:
             self.message_counts[self._only_kind] += len(messages)
         else:
-            self.message_counts.update(message.kind for message in messages)
+            for kind, count in Counter(message.kind for message in messages).items():
+                self.message_counts[kind] += count
 
     def _remove(self, machines: Sequence[Machine], now_ms: int) -> None:
         for machine in machines:

@@ -57,17 +57,11 @@ class PhaseRing:
         self.offsets = array("q", (offsets[place] for place in in_order))
         self._move_to(now_ms)
 
-    def pop_until(self, until_ms: int) -> Iterator[tuple[int, Sequence[Machine], Sequence[int]]]:
-        """Remove and yield what is due, in order: the beginning of a lap, the due machines and their offsets."""
-        for began_ms, first, last in self.pop_places(until_ms):
-            yield began_ms, self.machines[first:last], self.offsets[first:last]
-
-    def pop_places(self, until_ms: int) -> Iterator[tuple[int, int, int]]:
+    def pop_until(self, until_ms: int) -> Iterator[tuple[int, int, int]]:
         """Remove and yield what is due, in order: the beginning of a lap, and the first and last place in the ring."""
         while self.next_ms <= until_ms:
-            first, last = self._place, bisect_right(self.offsets, until_ms - self._began_ms, self._place)
-            began_ms = self._began_ms
-            yield began_ms, first, last
+            last = bisect_right(self.offsets, until_ms - self._began_ms, self._place)
+            yield self._began_ms, self._place, last
             self._set_place(last)
 
     def matches(self, machines: Sequence[Machine], period_ms: float) -> bool:

@@ -67,7 +67,9 @@ class PlainReporter:
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time and machine number."""
-        return self._messages_with_wake_ups(until_ms) if self._wake_ups else self._regular_messages(until_ms)
+        if self._wake_ups:
+            return self._messages_with_wake_ups(until_ms)
+        return self._regular_messages(until_ms) if self._ring.next_ms <= until_ms else []
 
     def schedule(self, until_ms: int) -> Iterator[DueMessage]:
         """Remove and yield what is due up to a time, in order of time; not the messages of single jobs."""
@@ -159,8 +161,8 @@ class PlainReporter:
                 yield now_ms + 1, machine.number, machine
 
     def _schedule_regular(self, until_ms: int) -> Iterator[DueMessage]:
-        for began_ms, machines, offsets_ms in self._ring.pop_until(until_ms):
-            for machine, offset_ms in zip(machines, offsets_ms, strict=True):
+        for began_ms, first, last in self._ring.pop_until(until_ms):
+            for machine, offset_ms in zip(self._ring.machines[first:last], self._ring.offsets[first:last], strict=True):
                 time_ms = began_ms + offset_ms
                 yield DueMessage(time_ms, machine.number, 0, REGULAR, machine)
 
@@ -171,7 +173,8 @@ class PlainReporter:
         """
         messages: list[Message] = []
         key, second_ms, until_second, milliseconds = self._class.kind, NEVER, b"", self._timestamp_prefix.milliseconds
-        for began_ms, machines, offsets_ms in self._ring.pop_until(until_ms):
+        for began_ms, first, last in self._ring.pop_until(until_ms):
+            machines, offsets_ms = self._ring.machines[first:last], self._ring.offsets[first:last]
             body = machines[0].runtime.encode_body
             for machine, offset_ms in zip(machines, offsets_ms, strict=True):
                 time_ms = began_ms + offset_ms

@@ -43,14 +43,15 @@ class TimestampPrefix:
 
     def second(self, second: int) -> bytes:
         """Return the beginning up to the second. second: counted since 1970."""
+        if 0 <= second - self._hour_began < len(_SECONDS):
+            return self._hour + _SECONDS[second - self._hour_began]
         if not self._head:
             return b""
         if not self._form.startswith("rfc3339"):
             return self._head + b"%d" % second
-        if not 0 <= second - self._hour_began < len(_SECONDS):
-            self._hour_began = second - second % len(_SECONDS)
-            moment = EPOCH + timedelta(seconds=self._hour_began)
-            self._hour = self._head + f'"{moment:%Y-%m-%dT%H}:'.encode()
+        self._hour_began = second - second % len(_SECONDS)
+        moment = EPOCH + timedelta(seconds=self._hour_began)
+        self._hour = self._head + f'"{moment:%Y-%m-%dT%H}:'.encode()
         return self._hour + _SECONDS[second - self._hour_began]
 
 
