@@ -20,12 +20,13 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.commands import CheckOptions, parse, plant_file
-from cli.exports.command import CLUSTER_DEFAULTS, PLANT_INDEPENDENT, ExportOptions, run_export, topics_of
-from cli.preflight.command import PreflightInputs, PreflightOptions, run_preflight
+from cli.options.export import CLUSTER_DEFAULTS, ExportOptions
+from cli.options.preflight import PreflightOptions
+from cli.options.verify import VerifyOptions
 from cli.run import is_default, loaded, queue_endurance, run, using_default
-from cli.verify.command import VerifyOptions, run_verify
 from edge.routing import TopicError
 from edge.runtime.reload import PlantLoader, load_at_start, parse_plant
 from edge.runtime.run_options import RunOptions, UsageError
@@ -36,6 +37,9 @@ from plant.default_plant import PACKAGED, existing
 from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.forecast.field_tables import field_tables
 from plant.forecast.rate_forecast import Forecast, check
+
+if TYPE_CHECKING:
+    from cli.preflight.command import PreflightInputs
 
 __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
 
@@ -82,7 +86,12 @@ def _check(options: CheckOptions, environ: Mapping[str, str]) -> int:
     return code
 
 
+# Each of these loads the code of its command when it is called: a start of `run` does not wait for that of the others.
+
+
 def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
+    from cli.verify.command import run_verify  # noqa: PLC0415
+
     try:
         return run_verify(options, lambda: loaded(options, environ))
     except SettingsError as error:
@@ -91,6 +100,8 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
 
 
 def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
+    from cli.exports.command import PLANT_INDEPENDENT, run_export  # noqa: PLC0415
+
     try:
         settings = loaded(options, {**CLUSTER_DEFAULTS, **environ})
         if is_default(settings) and options.target not in PLANT_INDEPENDENT:
@@ -102,11 +113,16 @@ def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
 
 
 def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
+    from cli.preflight.command import run_preflight  # noqa: PLC0415
+
     return run_preflight(options, partial(_preflight_inputs, options, environ), time.time)
 
 
 def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> PreflightInputs:
     """Return what a preflight tests: the settings, and every topic of the plant or the errors of its YAML."""
+    from cli.exports.command import topics_of  # noqa: PLC0415
+    from cli.preflight.command import PreflightInputs  # noqa: PLC0415
+
     settings = loaded(options, environ)
     warnings = tuple(warnings_about(environ))
     try:

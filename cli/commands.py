@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cli.arguments import Parser, count, moment, some_period, speed, typed
-from cli.exports.command import ExportOptions, add_export
-from cli.preflight.command import PreflightOptions, add_preflight
-from cli.verify.command import VerifyOptions, add_verify
+from cli.options.export import ExportOptions, add_export
+from cli.options.preflight import PreflightOptions, add_preflight
+from cli.options.verify import VerifyOptions, add_verify
 from edge.redaction import shown
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.loader import add_flags
@@ -31,14 +31,14 @@ class CheckOptions:
 
 Options = RunOptions | CheckOptions | VerifyOptions | ExportOptions | PreflightOptions
 
-_OPTIONS: Final[Mapping[str, type[Options]]] = {
-    "run": RunOptions,
-    "check": CheckOptions,
-    "verify": VerifyOptions,
-    "export": ExportOptions,
-    "preflight": PreflightOptions,
-}
-COMMANDS: Final = tuple(_OPTIONS)
+
+class _Command(NamedTuple):
+    """A command: the dataclass of its options, its line in the list of commands, its description, its arguments."""
+
+    options: type[Options]
+    summary: str
+    about: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
 def parse(arguments: Sequence[str], version: str, called: str = "app.py") -> Options:
@@ -46,37 +46,31 @@ def parse(arguments: Sequence[str], version: str, called: str = "app.py") -> Opt
 
     called: the name by which the program was called.
     """
-    found = _parsed(_parser(version, called), arguments)
-    return typed(_OPTIONS[found.command], found)
-
-
-def _parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     first = arguments[0] if arguments else ""
-    if first in (*COMMANDS, *_ABOUT_ALL):
-        return parser.complete(arguments)
-    if first and not first.startswith("-"):
+    if first not in COMMANDS and first not in _ABOUT_ALL and first[:1] in ("", "-"):
+        return parse(["run", *arguments], version, called)
+    parser, _ = parsers(version, called, [first])
+    if first not in COMMANDS and first not in _ABOUT_ALL:
         near = nearest(first, COMMANDS, 0.6)
         parser.error(f"no such command: {shown(first)}" + (f" (did you mean {near}?)" if near else ""))
-    return parser.complete(["run", *arguments])
+    found = parser.complete(arguments)
+    return typed(COMMANDS[found.command].options, found)
 
 
-def _parser(version: str, called: str) -> Parser:
+def parsers(version: str, called: str, complete: Collection[str] | None = None) -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser of the command line, and those of its commands by name.
+
+    complete: the commands whose own arguments are wanted; None: all. A start needs one, and loads the code of no other.
+    """
     parser = Parser(prog=called, description="A factory telemetry simulator that publishes over MQTT.")
     parser.add_argument("--version", action="version", version=f"edgemqttsim {version}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    _add_run(commands.add_parser("run", help="run the simulator (the default)", description="Run the simulator."))
-    check = commands.add_parser(
-        "check", help="check a plant's YAML", description="Print what a plant's YAML describes, or all its errors."
-    )
-    check.add_argument("file", nargs="?", metavar="FILE", help="the YAML; default: MESSAGE_CONFIG_PATH")
-    check.add_argument("--message-config-path", "--file", metavar="FILE", help="the same, as run and export name it")
-    about = "Compute availability, performance, quality and OEE from messages, and compare them with the ground truth."
-    add_verify(commands.add_parser("verify", help="compare messages with the ground truth", description=about))
-    about = "Generate files for a cluster and for consumers from the plant's YAML."
-    add_export(commands.add_parser("export", help="generate schemas, assets and other files", description=about))
-    about = "Test, step by step, everything that delivery of the first message depends on."
-    add_preflight(commands.add_parser("preflight", help="test the connection to the broker", description=about))
-    return parser
+    found = {}
+    for name, command in COMMANDS.items():
+        found[name] = commands.add_parser(name, help=command.summary, description=command.about)
+        if complete is None or name in complete:
+            command.add_arguments(found[name])
+    return parser, found
 
 
 def plant_file(positional: str | None, flag: str | None, variable: str | None, default: Path) -> Path:
@@ -92,6 +86,17 @@ def plant_file(positional: str | None, flag: str | None, variable: str | None, d
         return file_path(path)
     except ValueError as error:
         raise UsageError(f"{source}: must be {error}, not {shown(path)}") from None
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
+    check.add_argument("file", nargs="?", metavar="FILE", help="the YAML; default: MESSAGE_CONFIG_PATH")
+    check.add_argument("--message-config-path", "--file", metavar="FILE", help="the same, as run and export name it")
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    from cli.exports.command import about_targets  # noqa: PLC0415 - the code of all targets, for `export` alone
+
+    add_export(export, about_targets())
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
@@ -123,3 +128,32 @@ def add_time(run: argparse.ArgumentParser) -> None:
         help="simulate --duration as history, limited by --speed and HISTORY_RATE, and continue in real time; the "
         "history ends now where --start or --duration is left out",
     )
+
+
+COMMANDS: Final[Mapping[str, _Command]] = {
+    "run": _Command(RunOptions, "run the simulator (the default)", "Run the simulator.", _add_run),
+    "check": _Command(
+        CheckOptions,
+        "check a plant's YAML",
+        "Print what a plant's YAML describes, or all its errors.",
+        _add_check,
+    ),
+    "verify": _Command(
+        VerifyOptions,
+        "compare messages with the ground truth",
+        "Compute availability, performance, quality and OEE from messages, and compare them with the ground truth.",
+        add_verify,
+    ),
+    "export": _Command(
+        ExportOptions,
+        "generate schemas, assets and other files",
+        "Generate files for a cluster and for consumers from the plant's YAML.",
+        _add_export,
+    ),
+    "preflight": _Command(
+        PreflightOptions,
+        "test the connection to the broker",
+        "Test, step by step, everything that delivery of the first message depends on.",
+        add_preflight,
+    ),
+}

@@ -16,8 +16,8 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.exports.command import CLUSTER_DEFAULTS, TARGETS, export_of
-from cli.exports.common.export import NAMESPACE
+from cli.exports.command import TARGETS, export_of
+from cli.options.export import CLUSTER_DEFAULTS, NAMESPACE
 from edge.runtime.simulator import VERSION
 from edge.settings.loader import Settings, markdown_table
 from plant.definition.plant_config import load

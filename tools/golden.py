@@ -21,14 +21,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from signal import SIGTERM
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 import app
-from cli.commands import COMMANDS, _parser
+from cli.commands import parsers
 from cli.exports.command import TARGETS
 from edge.delivery.queue import MessageQueue
 from edge.observability.statistics import statistics_block
@@ -198,11 +198,9 @@ def declared() -> Files:
     }
 
 
-def _commands() -> dict[str, argparse.ArgumentParser]:
+def _commands() -> Mapping[str, argparse.ArgumentParser]:
     """The parser of each command: how `--help` lays out what they declare differs between versions of Python."""
-    choices = next(action.choices for action in _flags_of(_parser(app.VERSION, "app.py")) if action.dest == "command")
-    found = cast("Mapping[str, argparse.ArgumentParser]", choices)
-    return {command: found[command] for command in COMMANDS}
+    return parsers(app.VERSION, "app.py")[1]
 
 
 def _flags_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:

@@ -18,17 +18,18 @@ ARROWS: Final = {
     for room, _, others in (
         line.partition(":")
         for line in """\
-app: cli.commands cli.run cli.exports cli.verify cli.preflight edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
-cli.commands: cli.exports cli.verify cli.preflight cli.arguments edge.runtime edge.settings edge.redaction
+app: cli.commands cli.run cli.exports cli.verify cli.preflight cli.options edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
+cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
 cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
-cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common edge.routing edge.settings edge.redaction plant.catalogue plant.definition
+cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
-cli.verify: cli.verify.input cli.arguments edge.mqtt.auth edge.settings edge.routing edge.redaction
+cli.verify: cli.verify.input cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
 cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
 cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
-cli.preflight: cli.arguments edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
-cli.exports.common: edge.routing edge.settings plant.catalogue plant.telemetry
+cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
+cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
+cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition
 edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import io
-import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +14,7 @@ from cli.exports.azure.assets import assets
 from cli.exports.azure.authorization import authorization
 from cli.exports.azure.dataflow import dataflow
 from cli.exports.azure.resources import azure
-from cli.exports.common.export import NAMESPACE, Export, File, Target, TopicIndex
+from cli.exports.common.export import Export, File, Target, TopicIndex
 from cli.exports.monitoring.azure_monitor import azure_monitor
 from cli.exports.monitoring.grafana import grafana
 from cli.exports.monitoring.prometheus import prometheus
@@ -24,6 +22,7 @@ from cli.exports.schemas.asyncapi import asyncapi
 from cli.exports.schemas.config_schema import config_schema, config_schema_files
 from cli.exports.schemas.json_schema import schema
 from cli.exports.schemas.kql import kql
+from cli.options.export import ExportOptions
 from edge.redaction import shown
 from edge.routing import TopicError
 from edge.settings.loader import Settings
@@ -38,7 +37,7 @@ __all__ = [
     "File",
     "Target",
     "TopicIndex",
-    "add_export",
+    "about_targets",
     "export_of",
     "run_export",
     "topics_of",
@@ -63,70 +62,8 @@ PLANT_INDEPENDENT: Final[dict[str, Callable[[], list[File]]]] = {"config-schema"
 """Targets that are the same for all plants, so they need no valid plant."""
 ALL: Final = "all"
 
-CLUSTER_DEFAULTS: Final = {"AIO_BROKER_HOSTNAME": "aio-broker"}
-"""The default of the broker for exports: the service that deployment.yaml connects to."""
-
-_SETTINGS: Final = (
-    (
-        ("--message-config-path", "--file"),
-        "message_config_path",
-        "FILE",
-        "the plant's YAML [MESSAGE_CONFIG_PATH, message_structure.yaml]",
-    ),
-    (
-        ("--topic-prefix", "--mqtt-topic-prefix"),
-        "mqtt_topic_prefix",
-        "PREFIX",
-        "first levels of all topics [MQTT_TOPIC_PREFIX]",
-    ),
-    (("--topic-layout",), "topic_layout", "type|machine", "a topic per machine type, or per machine [TOPIC_LAYOUT]"),
-    (("--broker", "--mqtt-broker"), "mqtt_broker", "HOST", "the broker's name [MQTT_BROKER, aio-broker]"),
-)
-"""Flags for settings of the simulator: their names here, the setting, the metavar, the help."""
-
 _COMMENTS: Final = {".json": "//", ".kql": "//", ".bicep": "//"}
 """The start of a comment by suffix of the file name; others have `#`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """The options of `export`.
-
-    target: what to generate.  kind: with `schema`, only that kind of message.  output: directory for files, None for
-    standard output.  namespace: of Kubernetes.  schema_version: in the schema registry.  flags: values of settings, as
-    typed.
-    """
-
-    target: str
-    kind: str | None = None
-    output: Path | None = None
-    namespace: str = NAMESPACE
-    schema_version: int = 1
-    flags: Mapping[str, object] = field(default_factory=dict)
-
-
-def add_export(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command, and a line for each target, to the parser."""
-    width = max(map(len, (*TARGETS, ALL)))
-    lines = [f"  {name:{width}}  {_about(target)}" for name, target in TARGETS.items()]
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "\n".join(["targets:", *lines, f"  {ALL:{width}}  All of them."])
-    parser.add_argument("target", metavar="TARGET", help="what to generate, see below")
-    text = "with schema: only this kind of message, as plain JSON; KIND.delta is its form for tables"
-    parser.add_argument("kind", nargs="?", metavar="KIND", help=text)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="directory for the files; default: standard output")
-    parser.add_argument(
-        "--namespace", type=_namespace, default=NAMESPACE, metavar="NAME", help="Kubernetes namespace [%(default)s]"
-    )
-    parser.add_argument(
-        "--schema-version",
-        type=_version,
-        default=1,
-        metavar="N",
-        help="version in the schema registry, for dataflow and azure [%(default)s]",
-    )
-    for (flag, *others), name, metavar, about in _SETTINGS:
-        parser.add_argument(flag, *others, dest=name, metavar=metavar, help=about)
 
 
 def export_of(config: PlantConfig, settings: Settings, version: str, namespace: str) -> Export:
@@ -240,21 +177,6 @@ def _chosen(name: str) -> Sequence[Target]:
     return [*TARGETS.values()] if name == ALL else [TARGETS[name]]
 
 
-def _namespace(text: str) -> str:
-    """Return the name of a namespace (RFC 1123, as Kubernetes requires)."""
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
-        raise argparse.ArgumentTypeError(
-            f"must be 1 to 63 lower-case letters, digits and inner dashes, not {shown(text)}"
-        )
-    return text
-
-
-def _version(text: str) -> int:
-    """Return the version of a schema, as in the registry: 1 to 10 digits."""
-    if not re.fullmatch(r"[1-9][0-9]{0,9}", text):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, of at most 10 digits, not {shown(text)}")
-    return int(text)
-
-
-def _about(target: Target) -> str:
-    return (target.__doc__ or "").partition("\n")[0]
+def about_targets() -> dict[str, str]:
+    """Return the first line of what each target says about itself, for the help."""
+    return {name: (target.__doc__ or "").partition("\n")[0] for name, target in TARGETS.items()} | {ALL: "All of them."}

@@ -6,19 +6,15 @@ connection are the simulator's own code, used by a separate client that leaves n
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TextIO
 
-from cli.arguments import period, some_period
+from cli.options.preflight import ExitCode, PreflightOptions
 from cli.preflight.findings import (
-    MEANINGS,
     CheckContext,
-    ExitCode,
     Failure,
     Finding,
     PreflightInputs,
@@ -33,18 +29,9 @@ from cli.preflight.publish import check_publish
 from cli.preflight.tls import check_ca_file, check_tls
 from edge.mqtt.auth.credentials import CredentialsUnavailable
 from edge.redaction import escaped
-from edge.settings.loader import SettingsError, add_flags, describe, options_of
+from edge.settings.loader import SettingsError, describe
 
-__all__ = ["ExitCode", "Failure", "PreflightInputs", "add_preflight", "run_preflight"]
-
-USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - {"mqtt_clean_start"}) | {
-    "mqtt_topic_prefix",
-    "topic_layout",
-    "mqtt_qos",
-    "mqtt_window",
-    "message_config_path",
-}
-"""The settings of the simulator that the steps depend on."""
+__all__ = ["Failure", "PreflightInputs", "run_preflight"]
 
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 1.0, 15.0
 _INDENT = " " * 17
@@ -59,38 +46,6 @@ class Step(NamedTuple):
 
     name: str
     check: Callable[[CheckContext], Awaitable[list[Finding]]]
-
-
-@dataclass(frozen=True, slots=True)
-class PreflightOptions:
-    """The options of `preflight`.
-
-    wait: seconds to keep retrying.  timeout: seconds to wait for each answer.  audience: expected in a token.
-    publish: whether to send a test message to each topic.  flags: values of settings, as typed.
-    """
-
-    wait: float = 0.0
-    timeout: float = 10.0
-    audience: str = "aio-internal"
-    publish: bool = True
-    flags: Mapping[str, object] = field(default_factory=dict)
-
-
-def add_preflight(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command, the settings of the simulator, and the table of exit codes to the parser."""
-    these = parser.add_argument_group("Preflight")
-    these.add_argument("--wait", type=period, default=0.0, metavar="TIME", help="keep retrying for this long [0]")
-    text = "longest wait for a single answer [10]"
-    these.add_argument("--timeout", type=some_period, default=10.0, metavar="TIME", help=text)
-    text = "audience that the broker expects in a token [aio-internal]"
-    these.add_argument("--audience", default="aio-internal", metavar="NAME", help=text)
-    text = "send no test messages; by default each topic gets an empty one, marked as a test"
-    these.add_argument("--no-publish", dest="publish", action="store_false", help=text)
-    add_flags(parser, USED_SETTINGS)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "exit codes, by the first failure:\n" + "\n".join(
-        f"  {code.value:>2}  {meaning}" for code, meaning in MEANINGS.items()
-    )
 
 
 def run_preflight(

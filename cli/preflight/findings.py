@@ -5,42 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import IntEnum, StrEnum
-from typing import Final, NamedTuple
+from enum import StrEnum
+from typing import NamedTuple
 
+from cli.options.preflight import ExitCode
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings
-
-
-class ExitCode(IntEnum):
-    """Exit codes of `preflight`, by the first failure. 0, 2 and 3 have the same meaning as for `run`."""
-
-    SUCCESS = 0
-    INTERRUPTED = 1
-    CONFIGURATION = 2
-    REJECTED = 3
-    NO_ADDRESS = 4
-    UNREACHABLE = 5
-    CA_FILE = 6
-    TLS = 7
-    CREDENTIALS = 8
-    NO_SESSION = 9
-    PUBLISH = 10
-
-
-MEANINGS: Final = {
-    ExitCode.SUCCESS: "every step succeeded; notes and warnings do not count",
-    ExitCode.INTERRUPTED: "interrupted, or an error in preflight itself",
-    ExitCode.CONFIGURATION: "settings, flags or the plant's YAML are invalid",
-    ExitCode.REJECTED: "the broker rejects the connection permanently",
-    ExitCode.NO_ADDRESS: "DNS: no address for the broker's name",
-    ExitCode.UNREACHABLE: "TCP: no answer from the broker's address and port",
-    ExitCode.CA_FILE: "the CA file is missing or contains no certificate",
-    ExitCode.TLS: "TLS: certificate not trusted, for another name or expired, or no TLS on that port",
-    ExitCode.CREDENTIALS: "token, password or certificate: missing, unreadable, expired, or for another audience",
-    ExitCode.NO_SESSION: "no answer to CONNECT, or the broker asks to retry later",
-    ExitCode.PUBLISH: "a topic is rejected, or its message is not acknowledged",
-}
 
 
 class Severity(StrEnum):

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
+from cli.options.preflight import ExitCode
 from cli.preflight.findings import (
     CheckContext,
-    ExitCode,
     Failure,
     Finding,
     abbreviated,

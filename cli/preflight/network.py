@@ -8,7 +8,8 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 
-from cli.preflight.findings import CheckContext, ExitCode, Failure, Finding, kubectl_get, ok, warn
+from cli.options.preflight import ExitCode
+from cli.preflight.findings import CheckContext, Failure, Finding, kubectl_get, ok, warn
 from edge.mqtt.dialing import Address, Dialer, NotReached, connected, race, reason
 
 _OTHER_ADDRESS_SECONDS = 2.0

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from cli.preflight.findings import CheckContext, ExitCode, Failure, Finding, abbreviated, kubectl_get, note, ok, warn
+from cli.options.preflight import ExitCode
+from cli.preflight.findings import CheckContext, Failure, Finding, abbreviated, kubectl_get, note, ok, warn
 from cli.preflight.login import connect_failure
 from cli.preflight.session import TOO_LARGE, Probe, session
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded

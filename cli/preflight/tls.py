@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from cli.options.preflight import ExitCode
 from cli.preflight.findings import (
     CheckContext,
-    ExitCode,
     Failure,
     Finding,
     abbreviated,

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from cli.options.verify import BOUNDS, Limits
 from cli.verify.input.reference import MachineTotals
 from cli.verify.message_counts import MessageCounts
 
@@ -46,18 +47,6 @@ class Figures(NamedTuple):
     oee: float | None
     throughput: float | None
 
-
-class Limits(NamedTuple):
-    """How far each figure may be off: shares in absolute terms, throughput as a share of the greater value."""
-
-    availability: float
-    performance: float
-    quality: float
-    oee: float
-    throughput: float
-
-
-BOUNDS = Limits(0.01, 0.02, 0.01, 0.02, 0.01)
 
 Calculator = Callable[[MessageCounts, float], Figures]
 """Computes figures from a machine's counts and the hours of the span."""

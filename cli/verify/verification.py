@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from cli.options.verify import Limits
 from cli.verify.class_verification import missing_untimed, verify_classes
-from cli.verify.comparison import Calculator, Difference, Limits, StateShare, compare, wrong_states
+from cli.verify.comparison import Calculator, Difference, StateShare, compare, wrong_states
 from cli.verify.discrepancies import Discrepancies, DiscrepancyKind
 from cli.verify.input.ground_truth import GroundTruth
 from cli.verify.input.message_keys import TypeInfo

@@ -20,7 +20,7 @@ from packaging.version import Version
 
 from cli.commands import parse
 from cli.exports.command import TARGETS
-from cli.preflight.command import PreflightOptions
+from cli.options.preflight import PreflightOptions
 from edge.settings.loader import Settings
 from messages import FactoryMessageGenerator
 from plant.definition import plant_config

@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from cli.options.export import NAMESPACE
 from edge.routing import TopicRouter
 from edge.settings.types import TopicLayout
 from plant.catalogue.catalogue import MessageKind
 from plant.telemetry import Message
 
 APP: Final = "edgemqttsim"
-NAMESPACE: Final = "azure-iot-operations"
 
 
 class File(NamedTuple):

@@ -22,8 +22,9 @@ from mqtt5 import ConnectPacket, PublishPacket, QoS
 import app
 import cli.preflight.command
 import sandbox.credentials
-from cli.preflight.findings import MEANINGS, Finding
-from cli.preflight.findings import ExitCode as Exit
+from cli.options.preflight import MEANINGS
+from cli.options.preflight import ExitCode as Exit
+from cli.preflight.findings import Finding
 from cli.verify.input.received_messages import ReceivedMessages
 from sandbox.access import Passwords, ServiceAccountTokens
 from sandbox.broker import EmbeddedBroker, Limits, Listener

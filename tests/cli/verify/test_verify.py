@@ -19,9 +19,9 @@ import orjson
 import pytest
 
 from cli.arguments import typed
-from cli.verify.command import VerifyOptions, add_verify, run_verify
+from cli.options.verify import BOUNDS, VerifyOptions, add_verify
+from cli.verify.command import run_verify
 from cli.verify.comparison import (
-    BOUNDS,
     Calculator,
     Difference,
     Figures,

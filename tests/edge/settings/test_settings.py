@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cli import commands
-from cli.preflight.command import PreflightOptions
+from cli.options.preflight import PreflightOptions
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.loader import (
     AuthMethod,

@@ -1,0 +1,1 @@
+"""The options of the commands, which load without the code of the commands."""

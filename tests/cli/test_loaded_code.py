@@ -1,0 +1,29 @@
+"""A start loads the code of its own command, and of no other: they would cost a pod time and memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.processes.daemon import ROOT
+
+OTHERS = {
+    "run": {"cli.exports", "cli.preflight", "cli.verify"},
+    "check": {"cli.exports", "cli.preflight", "cli.verify"},
+    "verify": {"cli.exports", "cli.preflight"},
+    "preflight": {"cli.exports.monitoring", "cli.verify"},
+}
+"""Packages whose code each command does without."""
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_a_command_is_parsed_without_the_code_of_the_others(command: str) -> None:
+    """Its options are enough."""
+    code = f"import sys, app; app.parse([{command!r}], '0'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    packages = {".".join(name.split(".")[:depth]) for name in loaded.stdout.split() for depth in (2, 3)}
+    assert "cli.options" in packages
+    assert packages & OTHERS[command] == set()
