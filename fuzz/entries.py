@@ -172,7 +172,7 @@ def _states(chance: Random) -> Data:
     states = {name: dict(_STATES[name]) for name in names}
     if _maybe(chance, 0.15):
         del states["running"]["produces"]
-        states[names[-1]]["produces"] = True
+        states[names[-1]] = {**states[names[-1]], "produces": True, "planned": False}
     return states
 
 

@@ -91,7 +91,9 @@ class StateEntry(Spec):
     dwell_seconds: JobSeconds | None = Field(None, description="Mean length of a stay in seconds [by name of state].")
     produces: bool | None = Field(None, description="true: jobs advance in this state. One state at most.")
     planned: bool | None = Field(
-        None, description="true: its time is no planned working time, as that of a planned stop [false]."
+        None,
+        description="true: its time is no planned working time, as that of a planned stop [false]. Not in the state that "
+        "produces.",
     )
     distribution: Literal["exponential", "weibull"] | None = Field(
         None, description="Distribution of the stays: exponential, or weibull with `shape` [exponential]."

@@ -142,9 +142,11 @@ def _keyed(
         yield Field(key, FieldSource.SEQUENCE, within)
     elif isinstance(value, Mapping) and set(value) == {CONSTANT} and isinstance(value[CONSTANT], str | int | float):
         yield constant(key, value[CONSTANT], within)
-    elif isinstance(value, Mapping | list | tuple) and value and len(within) < DEEPEST:
-        entries = [{name: each} for name, each in value.items()] if isinstance(value, Mapping) else value
-        yield from _read(entries, names, (*within, key), place)
+    elif isinstance(value, Mapping) and value and len(within) < DEEPEST:
+        for name, each in value.items():
+            yield from _keyed(str(name), each, names, (*within, key), (*place, str(name)))
+    elif isinstance(value, list | tuple) and value and len(within) < DEEPEST:
+        yield from _read(value, names, (*within, key), place)
     else:
         yield Violation(place, f"must be a name, {{constant: ...}}, or keys at most {DEEPEST} objects deep")
 

@@ -29,7 +29,7 @@ def read_messages(key: str, entry: Entry, names: FieldNames) -> tuple[tuple[Mess
         found, wrong = _message_class(name, f"{key}.{name}", {**_inherited(entry, own), **own}, topic, names)
         classes.append(found)
         violations += (each._replace(place=("messages", name, "fields", *each.place)) for each in wrong)
-    violations += _same_topics(classes)
+    violations += _same_topics(key, classes)
     reporting = [each.name for each in classes if each.reports_jobs]
     if len(reporting) > 1:
         rule = f"reports finished jobs, as {reporting[0]} does: only one class of messages can"
@@ -81,8 +81,9 @@ def _rules(entry: Entry, declared: Mapping[str, Mapping[str, Any]]) -> Iterator[
             yield Violation(("messages", name, "on_change"), "needs states, whose changes it reports")
 
 
-def _same_topics(classes: list[MessageClass]) -> Iterator[Violation]:
+def _same_topics(key: str, classes: list[MessageClass]) -> Iterator[Violation]:
+    """Check that no two classes have the same topic: it is what tells their messages apart."""
     seen: dict[str, str] = {}
     for each in classes:
-        if (other := seen.setdefault(each.topic, each.name)) != each.name:
+        if (other := seen.setdefault(each.topic.replace("{type}", key), each.name)) != each.name:
             yield Violation(("messages", each.name, "topic"), f"is also the topic of {other}")

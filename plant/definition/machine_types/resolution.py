@@ -149,6 +149,9 @@ def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
         wrong.append(Violation(("states",), "needs at least one share greater than 0"))
     usual = "running" if "running" in declared else next(iter(declared))
     chosen = producing[0] if producing else usual
+    if declared[chosen].get("planned"):
+        rule = "must be false in the state in which jobs advance: its time is planned working time"
+        wrong.append(Violation(("states", chosen, "planned"), rule))
     states = {
         name: StateType(
             weight=state.get("share", 1.0),

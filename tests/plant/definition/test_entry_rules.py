@@ -1,0 +1,151 @@
+"""Mistakes in the entry of a machine type are reported with place and rule."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from plant.definition.plant_config import PlantConfigError, parse
+from tests.support.factory.plants import default
+
+PRESS: Final = """
+count: 2
+report_seconds: 5
+states:
+  running: {share: 0.8, dwell_seconds: 100, produces: true}
+  idle: {share: 0.2}
+job: {product: part, cycle_seconds: 20, results: {good: 0.9, scrap: 0.1}}
+signals:
+  force: {base: {running: 10, else: 0}}
+"""
+
+CLASSES: Final = "messages: {a: {fields: [force]}, b: {fields: [force], topic: '{prefix}/press/a'}}"
+
+MISTAKES: Final[dict[str, str]] = {
+    # the states
+    "states: {running: {dwell_seconds: 5}}": "states.running.share: is missing",
+    "states: {running: {share: 1}, blocked: {share: 1}}": (
+        "states.blocked: is a state that machines are put into from outside: choose another name"
+    ),
+    "states: {running: {share: 1, produces: true}, idle: {share: 1, produces: true}}": (
+        "states.idle.produces: must be true in one state at most; it is in running already"
+    ),
+    "states: {running: {share: 1, produces: true, planned: true}, idle: {share: 1}}": (
+        "states.running.planned: must be false in the state in which jobs advance: its time is planned working time"
+    ),
+    "{states: {setup: {share: 1, planned: true}, idle: {share: 1}}, signals: {force: {base: 1}}}": (
+        "states.setup.planned: must be false in the state in which jobs advance: its time is planned working time"
+    ),
+    "states: {running: {share: 1, shape: 2}}": "states.running.shape: needs distribution: weibull",
+    "states: {running: {share: 0}, idle: {share: 0}}": "states: needs at least one share greater than 0",
+    # the job
+    "job: {product: part}": "job.cycle_seconds: is missing",
+    "job: {cycle_seconds: 5, period_share: 0.5}": "job.cycle_seconds: replaces period_share: give only one of them",
+    "{job: {period_share: 0.5}, messages: {a: {on_change: true}}}": (
+        "job.period_share: needs a period, and messages.a has no regular messages: give cycle_seconds, or "
+        "report_seconds there"
+    ),
+    # what machines have in common
+    "station_pattern: 'line {line}'": "lines: is missing: station_pattern has {line}",
+    "properties: {hall: '{hall}'}": "properties.hall: may have only",
+    "properties: {hall: '{station}'}": "stations: is missing: properties.hall has {station}",
+    "model: boler": 'model: must be the name of a model, got "boler"; did you mean boiler?',
+    "machine_id: PRESS": "machine_id: must have {number}",
+    "signals: {status: {base: 1}}": "signals.status: is a key of the messages already: choose another name",
+    "frequency_weight: 2": "report_seconds: replaces frequency_weight: give only one of them",
+    # the fields
+    "fields: [timestamp]": "fields: needs at least one key beside the timestamp",
+    "fields: [force, {force: status}]": "fields: has force twice",
+    "fields: [forse]": "fields[0].forse: is no source of a field; did you mean force?",
+    "fields: [{a: forse}]": "fields[0].a.forse: is no source of a field; did you mean force?",
+    "fields: [{a: {b: {c: {d: {e: {f: force}}}}}}]": (
+        "fields[0].a.b.c.d.e: must be a name, {constant: ...}, or keys at most 4 objects deep"
+    ),
+    "fields: [{a: {b: [{c: forse}]}}]": ("fields[0].a.b[0].c.forse: is no source of a field; did you mean force?"),
+    "fields: [{a: force, b: force}]": "fields[0]: must be a name, or one key with a name, got a mapping",
+    "fields: [5]": "fields[0]: must be a name, or one key with a name, got 5",
+    # the classes of messages
+    "{fields: [force], messages: {a: {fields: [force]}}}": "fields: is replaced by messages: give only one of them",
+    CLASSES: "messages.b.topic: is also the topic of a",
+    "messages: {a: {report_seconds: 5, frequency_weight: 2}}": (
+        "messages.a.report_seconds: replaces frequency_weight: give only one of them"
+    ),
+    "messages: {a: {fields: [part_id]}, b: {fields: [part_id]}}": (
+        "messages.b.fields: reports finished jobs, as a does: only one class of messages can"
+    ),
+    "{states: null, job: null, messages: {a: {on_change: true}}, signals: {force: {base: 1}}}": (
+        "messages.a.on_change: needs states, whose changes it reports"
+    ),
+    # single machines
+    "overrides: {PRES-01: {job: {cycle_seconds: 5}}}": (
+        'overrides."PRES-01": is no id of a machine of this type, such as PRESS-01'
+    ),
+    "overrides: {PRESS-01: {states: {runing: {share: 1}}}}": (
+        'overrides."PRESS-01".states.runing: is not a state of this type; did you mean running?'
+    ),
+    "overrides: {PRESS-01: {signals: {forse: {base: 1}}}}": (
+        'overrides."PRESS-01".signals.forse: is not a signal of this type; did you mean force?'
+    ),
+    "overrides: {PRESS-01: {job: {results: {goood: 1}}}}": (
+        'overrides."PRESS-01".job.results.goood: is not a result of this type; did you mean good?'
+    ),
+    "{job: null, overrides: {PRESS-01: {job: {cycle_seconds: 5}}}}": (
+        'overrides."PRESS-01".job: cannot be changed: the machines make nothing'
+    ),
+    # inheritance
+    "extends: nobody": "extends.nobody: is no machine type",
+    "extends: press": "extends: leads back to the type itself",
+}
+"""By what is changed in the press, the beginning of the only mistake, in the place below the entry."""
+
+
+@pytest.mark.parametrize("change", MISTAKES)
+def test_a_mistake_in_an_entry_is_reported_once(change: str) -> None:
+    """With its place and the rule."""
+    with pytest.raises(PlantConfigError) as refused:
+        parse(plant({"press": changed(yaml.safe_load(change))}))
+
+    [mistake] = map(str, refused.value.mistakes)
+    assert f"message_types.press.{MISTAKES[change]}" in mistake
+
+
+def test_an_entry_has_no_mistake() -> None:
+    """The one that the others change."""
+    assert parse(plant({"press": yaml.safe_load(PRESS)})).machines()
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "said"),
+    [
+        ("pres/s", {"states": {}}, "is no name of a machine type: it must begin with a letter"),
+        ("cnc_machin", {"count": 3}, "declares none of its own: no states, job, signals or extends; did you mean"),
+        ("cnc_machine", 5, "must be a mapping (key: value), got 5"),
+    ],
+)
+def test_an_entry_that_is_none_is_reported(key: str, entry: Any, said: str) -> None:
+    """A name that is none, a type that is not declared, and a value."""
+    with pytest.raises(PlantConfigError) as refused:
+        parse(plant({key: entry}))
+
+    [mistake] = map(str, refused.value.mistakes)
+    assert said in mistake
+
+
+def test_an_older_key_beside_the_new_one_is_reported() -> None:
+    """Which of the two counts would be a guess."""
+    data = default()
+    data["message_types"]["cnc_machine"]["job"] = {"results": {"good": 1.0}}
+    with pytest.raises(PlantConfigError, match=r"is another spelling of job\.results: give only one of them"):
+        parse(data)
+
+
+def changed(change: dict[str, Any]) -> dict[str, Any]:
+    """Return the press with the keys of a change; those that are null are left out."""
+    return {key: value for key, value in {**yaml.safe_load(PRESS), **change}.items() if value is not None}
+
+
+def plant(types: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of a plant with these machine types alone."""
+    return {"message_types": types}
