@@ -33,10 +33,12 @@ def main() -> int:
     """Run what the command line asks for."""
     options = _parser().parse_args()
     results = {name: _run(name, options) for name in options.part or PARTS}
-    tables = _markdown(results, options.seed)
-    print(tables)
+    rows = {name: _row(name, result) for name, result in results.items()}
+    print(_markdown(rows, options.seed))
     if not (options.no_page or options.only is not None):
-        write(PAGE, MARKS, tables)
+        earlier = earlier_rows(PAGE.read_text("utf-8"), options.seed)
+        every = {**earlier, **rows}
+        write(PAGE, MARKS, _markdown({name: every[name] for name in PARTS if name in every}, options.seed))
     return 1 if any(result.findings for result in results.values()) else 0
 
 
@@ -53,19 +55,32 @@ def _run(name: str, options: argparse.Namespace) -> Result:
     return result
 
 
-def _markdown(results: Mapping[str, Result], seed: int) -> str:
-    rows = [
-        [
-            name,
-            PARTS[name][0],
-            f"{result.cases:,}",
-            ", ".join(f"{count:,} {what}" for what, count in sorted(result.outcomes.items())),
-            f"{result.slowest_seconds:.2f} s",
-            str(len(result.findings)),
-        ]
-        for name, result in results.items()
+def _row(name: str, result: Result) -> list[str]:
+    return [
+        name,
+        PARTS[name][0],
+        f"{result.cases:,}",
+        ", ".join(f"{count:,} {what}" for what, count in sorted(result.outcomes.items())),
+        f"{result.slowest_seconds:.2f} s",
+        str(len(result.findings)),
     ]
-    return f"Seed {seed}; the slowest case may take {LONGEST_SECONDS:g} s.\n\n{table(_HEAD, rows)}"
+
+
+def _markdown(rows: Mapping[str, list[str]], seed: int) -> str:
+    return f"{_begin(seed)} the slowest case may take {LONGEST_SECONDS:g} s.\n\n{table(_HEAD, [*rows.values()])}"
+
+
+def _begin(seed: int) -> str:
+    return f"Seed {seed};"
+
+
+def earlier_rows(page: str, seed: int) -> dict[str, list[str]]:
+    """Return the rows of the page's table by part, where it is of the same seed: a run of one part keeps the others."""
+    written = page.partition(MARKS.begin)[2].partition(MARKS.end)[0]
+    if not written.strip().startswith(_begin(seed)):
+        return {}
+    rows = [line.strip("| ").split(" | ") for line in written.splitlines() if line.startswith("| ")]
+    return {row[0]: row for row in rows if row[0] in PARTS}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -92,8 +92,8 @@ class StateEntry(Spec):
     produces: bool | None = Field(None, description="true: jobs advance in this state. One state at most.")
     planned: bool | None = Field(
         None,
-        description="true: its time is no planned working time, as that of a planned stop [false]. Not in the state that "
-        "produces.",
+        description="true: its time is no planned working time, as that of a planned stop [false]. "
+        "Not in the state that produces.",
     )
     distribution: Literal["exponential", "weibull"] | None = Field(
         None, description="Distribution of the stays: exponential, or weibull with `shape` [exponential]."
