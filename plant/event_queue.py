@@ -73,7 +73,7 @@ class EventQueue:
 
     def skip_to(self, until_ms: int) -> None:
         """Process all events up to a time, and drop the messages."""
-        if any(fleet.is_measured for fleet in self._fleets.values()):
+        if any(fleet.accumulates for fleet in self._fleets.values()):
             with ExitStack() as stack:
                 for fleet in self._fleets.values():
                     stack.enter_context(fleet.uncounted())

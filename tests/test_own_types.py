@@ -22,7 +22,8 @@ from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.plant_config import EVENTS, PlantConfig
 from plant.telemetry import FinishedJob, Message, StateInterval, machine_of
 from tests.support.exports.schemas import checks, refused
-from tests.support.factory.ownplants import Broken, begun, breaking, in_pieces, own_plants, published, run
+from tests.support.factory.breaking import Broken, breaking
+from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run
 
 SECONDS = 150
 """Long enough for a planned stop and some stays in each state."""

@@ -151,7 +151,7 @@ class Fleet:
 
     def skip_to(self, until_ms: int) -> None:
         """Advance all machines to a time, and drop the messages up to it."""
-        if self.is_measured:
+        if self.accumulates:
             with self.uncounted():
                 self.messages_until(until_ms)
         self.advance_to(until_ms)
@@ -159,7 +159,7 @@ class Fleet:
             self.reporting.skip_to(until_ms)
 
     @property
-    def is_measured(self) -> bool:
+    def accumulates(self) -> bool:
         """Whether dropped messages have to be computed, because what they report accumulates."""
         return self.reporting is not None and self.reporting.accumulates
 

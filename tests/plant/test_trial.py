@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -21,6 +17,7 @@ from plant.machines.states import PLANNED_STOP
 from plant.orders import OrderBook
 from plant.telemetry import FinishedJob, Message, StateInterval
 from tests.support.factory.anyplants import plants
+from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.plants import ROOT, job_id, rows
 
 quickly = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -33,10 +30,6 @@ OTHERS = [*zip(SHIPPED, [*SHIPPED][1:] + [*SHIPPED][:1], strict=True)]
 OF_THE_SAME_TYPES = ("message_structure", "spaceship-flow", "two-shifts", "original")
 PAIRS = [*dict.fromkeys((*itertools.permutations(OF_THE_SAME_TYPES, 2), *OTHERS))]
 HOUR = 3600.0
-
-
-class Broken(Exception):
-    """What goes wrong in these tests."""
 
 
 class Heard(list[StateInterval | FinishedJob]):
@@ -109,24 +102,6 @@ def test_any_plant_may_become_any_other(first: PlantConfig, then: PlantConfig, s
         plant.reload(config)
         said += plant.advance(START + seconds + 200 * turn)
         assert_sound(plant, said, plant.now - 200)
-
-
-@contextmanager
-def breaking(call: int) -> Iterator[list[str]]:
-    """Have the plant break at its so-manieth call of a function; gives the names of those that were called."""
-    called: list[str] = []
-
-    def look(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and "/plant/" in frame.f_code.co_filename and "checkpoint" not in frame.f_code.co_filename:
-            called.append(frame.f_code.co_name)
-            if len(called) == call:
-                raise Broken(frame.f_code.co_name)
-
-    sys.setprofile(look)
-    try:
-        yield called
-    finally:
-        sys.setprofile(None)
 
 
 @pytest.mark.parametrize(("first", "then"), OTHERS, ids=["-".join(pair) for pair in OTHERS])

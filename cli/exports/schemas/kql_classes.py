@@ -13,7 +13,7 @@ from string import Template
 from typing import Final, NamedTuple
 
 from cli.exports.common.names import placed_columns
-from cli.exports.schemas.kql_rows import is_good, is_no_planned_stop
+from cli.exports.schemas.kql_rows import is_good, is_no_planned_stop, oee_functions
 from cli.exports.schemas.kql_tables import identifier, literal
 from plant.catalogue.catalogue import FieldSource, MessageKind
 
@@ -48,8 +48,8 @@ def class_functions(machines: Sequence[MessageKind], tables: Mapping[str, str]) 
         "is_good": is_good(firsts),
         "is_no_planned_stop": is_no_planned_stop(firsts),
     }
-    parts = _MACHINE_TYPES, _STATES, _JOBS, _ROWS, _FIGURES, _BY_MACHINE, _BY_TYPE
-    return [Template(text).substitute(content) for text in parts]
+    texts = (_MACHINE_TYPES, _STATES, _JOBS, _ROWS, _FIGURES)
+    return [*(Template(text).substitute(content) for text in texts), *oee_functions(_SUMS)]
 
 
 class _TypeTables(NamedTuple):
@@ -260,25 +260,3 @@ _SUMS: Final = """\
         planned_seconds = sum(iff(is_planned, seconds, 0.0)), producing_seconds = sum(iff(is_producing, seconds, 0.0)),
         jobs = countif(finished), good = countif(is_good),
         ideal_seconds = sum(iff(finished, ideal_cycle_seconds, 0.0))"""
-
-_BY_MACHINE: Final = f"""\
-.create-or-alter function with (docstring = "OEE of each machine, by hour or another span.")
-FactoryOeeByMachine(since: datetime, until: datetime, span: timespan = 1h) {{
-    FactoryMachineRows(since, until)
-    | summarize
-{_SUMS}
-        // A row on the hour represents the time before it.
-        by machine_type, machine_id, begins = bin(timestamp - 1ms, span)
-    | invoke FactoryFigures()
-}}"""
-
-_BY_TYPE: Final = f"""\
-.create-or-alter function with (docstring = "OEE of all machines of a type together.")
-FactoryOeeByType(since: datetime, until: datetime, span: timespan = 1h) {{
-    FactoryMachineRows(since, until)
-    | summarize
-        machines = count_distinct(machine_id),
-{_SUMS}
-        by machine_type, begins = bin(timestamp - 1ms, span)
-    | invoke FactoryFigures()
-}}"""

@@ -22,9 +22,13 @@ def row_functions(machines: Sequence[MessageKind]) -> Iterable[str]:
         "is_good": is_good(machines),
         "is_no_planned_stop": is_no_planned_stop(machines),
     }
-    return [
-        Template(text).substitute(content) for text in (_MACHINE_TYPES, _MACHINE_ROWS, _FIGURES, _BY_MACHINE, _BY_TYPE)
-    ]
+    texts = (_MACHINE_TYPES, _MACHINE_ROWS, _FIGURES)
+    return [*(Template(text).substitute(content) for text in texts), *oee_functions(_SUMS)]
+
+
+def oee_functions(sums: str) -> list[str]:
+    """Return the commands that create the functions of OEE.  sums: of rows, which FactoryFigures takes."""
+    return [Template(text).substitute(sums=sums) for text in (_BY_MACHINE, _BY_TYPE)]
 
 
 def _machine_type(machines: Iterable[MessageKind]) -> str:
@@ -127,24 +131,24 @@ _SUMS: Final = """\
         jobs = countif(finished), good = countif(is_good),
         period = take_any(period_seconds), ideal = take_any(ideal_cycle_seconds)"""
 
-_BY_MACHINE: Final = f"""\
+_BY_MACHINE: Final = """\
 .create-or-alter function with (docstring = "OEE of each machine, by hour or another span.")
-FactoryOeeByMachine(since: datetime, until: datetime, span: timespan = 1h) {{
+FactoryOeeByMachine(since: datetime, until: datetime, span: timespan = 1h) {
     FactoryMachineRows(since, until)
     | summarize
-{_SUMS}
+$sums
         // A row on the hour represents the time before it.
         by machine_type, machine_id, begins = bin(timestamp - 1ms, span)
     | invoke FactoryFigures()
-}}"""
+}"""
 
-_BY_TYPE: Final = f"""\
+_BY_TYPE: Final = """\
 .create-or-alter function with (docstring = "OEE of all machines of a type together.")
-FactoryOeeByType(since: datetime, until: datetime, span: timespan = 1h) {{
+FactoryOeeByType(since: datetime, until: datetime, span: timespan = 1h) {
     FactoryMachineRows(since, until)
     | summarize
         machines = count_distinct(machine_id),
-{_SUMS}
+$sums
         by machine_type, begins = bin(timestamp - 1ms, span)
     | invoke FactoryFigures()
-}}"""
+}"""

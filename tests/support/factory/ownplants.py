@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -21,10 +18,6 @@ class Published(NamedTuple):
 
     message: Message
     trigger: str
-
-
-class Broken(Exception):
-    """What goes wrong in tests."""
 
 
 def own_plants(*, nested: bool = True, sequence: bool = True, coupled: bool = True) -> st.SearchStrategy[PlantConfig]:
@@ -51,25 +44,3 @@ def run(config: PlantConfig, seconds: float) -> list[Published]:
 def in_pieces(generator: FactoryMessageGenerator, cuts: Sequence[float]) -> list[Published]:
     """Return the messages up to the last of these seconds after the start, computed in pieces."""
     return published(message for cut in sorted(cuts) for message in generator.advance(START + cut))
-
-
-@contextmanager
-def breaking(call: int) -> Iterator[list[str]]:
-    """Let the plant break at its so-manieth call of a function; gives the names of those that were called.
-
-    What takes a change back is left out: it cannot break and take back at once.
-    """
-    called: list[str] = []
-
-    def look(frame: FrameType, event: str, _: object) -> None:
-        file = frame.f_code.co_filename
-        if event == "call" and "/plant/" in file and not file.endswith(("checkpoint.py", "trial.py")):
-            called.append(frame.f_code.co_name)
-            if len(called) == call:
-                raise Broken(frame.f_code.co_name)
-
-    sys.setprofile(look)
-    try:
-        yield called
-    finally:
-        sys.setprofile(None)

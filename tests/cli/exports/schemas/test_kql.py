@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import counted as counts_of
 from tests.cli.verify.test_verify import record
-from tests.support.exports.kusto import Database, Parser, Row, why_unavailable
+from tests.support.exports.kusto import Database, Parser, Row
 from tests.support.factory.plants import COUNTED, config, default, only, original, said
 
 HOUR = 3600
@@ -69,15 +69,6 @@ class Oee:
         since, until = (datetime.fromtimestamp(each, UTC).isoformat()[:19] for each in (START, START + HOUR))
         query = f"{call}(datetime({since}), datetime({until}))"
         return self._parser.run(query, made, {TABLE: ingested(messages, made)})
-
-
-@pytest.fixture(scope="module")
-def parser() -> Iterator[Parser]:
-    """The parser, running."""
-    if missing := why_unavailable():
-        pytest.skip(missing)
-    with Parser() as parser:
-        yield parser
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from messages import START, FactoryMessageGenerator
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import MachineOee, Message
-from tests.support.exports.kusto import INGESTED, Database, Parser, Row, why_unavailable
+from tests.support.exports.kusto import INGESTED, Database, Parser, Row
 from tests.support.exports.schemas import export_of
 from tests.support.factory.odd_plants import ODD_PLANTS, odd_plant
 
@@ -34,15 +34,6 @@ def pumps(parser: Parser) -> Hour:
 def shown(pumps: Hour) -> dict[str, Row]:
     """The figures of each pump in that hour."""
     return {row["machine_id"]: row for row in pumps.ask(pumps.messages)}
-
-
-@pytest.fixture(scope="module")
-def parser() -> Iterator[Parser]:
-    """The parser, running."""
-    if missing := why_unavailable():
-        pytest.skip(missing)
-    with Parser() as parser:
-        yield parser
 
 
 def ingested(plant: PlantConfig, made: Database, messages: Iterable[Message]) -> dict[str, list[Row]]:
