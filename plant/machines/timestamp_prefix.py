@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 from plant.machines.states import NEVER
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS: Final = tuple(b"%02d:%02d" % divmod(second, 60) for second in range(3600))
-_MILLISECONDS: Final = {
-    "rfc3339": tuple(b'.%03dZ",' % ms for ms in range(1000)),
-    "rfc3339_s": (b'Z",',) * 1000,
-    "epoch_ms": tuple(b"%03d," % ms for ms in range(1000)),
-    "epoch_s": tuple(b".%03d," % ms for ms in range(1000)),
-}
-_NOTHING: Final = (b"",) * 1000
+_MILLISECONDS: Final = {"rfc3339": b'.%03dZ",', "rfc3339_s": b'Z",', "epoch_ms": b"%03d,", "epoch_s": b".%03d,"}
+"""What follows the second, by form of the timestamp."""
+
+
+@cache
+def _milliseconds(template: bytes) -> tuple[bytes, ...]:
+    """Return what follows the second, by millisecond; made for the forms that a plant has."""
+    return tuple(template % ms for ms in range(1000)) if b"%" in template else (template,) * 1000
 
 
 class TimestampPrefix:
@@ -32,7 +34,7 @@ class TimestampPrefix:
     def __init__(self, key: str | None = "timestamp", form: str = "rfc3339") -> None:
         self._form = form
         self._head = b"" if key is None else b"{%b:" % json.dumps(key, ensure_ascii=False).encode()
-        self.milliseconds = _NOTHING if key is None else _MILLISECONDS[form]
+        self.milliseconds = _milliseconds(b"" if key is None else _MILLISECONDS[form])
         self._hour_began = NEVER
         self._hour = b""
 
@@ -63,7 +65,7 @@ class TimestampValue(TimestampPrefix):
     def __init__(self, head: bytes, form: str) -> None:
         super().__init__("", form)
         self._head = head
-        self.milliseconds = tuple(text.removesuffix(b",") for text in _MILLISECONDS[form])
+        self.milliseconds = _milliseconds(_MILLISECONDS[form].removesuffix(b","))
 
     def columns(self, times_ms: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
         """Return the timestamps of many messages in two parts: up to the second, and the rest."""

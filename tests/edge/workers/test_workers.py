@@ -182,10 +182,10 @@ def test_an_edit_is_followed_while_the_truth_is_being_asked_for(tmp_path: Path) 
 def test_a_plant_edited_during_the_start_is_followed(plant_file: Path) -> None:
     """What changes after the file was read, as here while a count is dealt out, is not lost."""
     flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "0", *NO_HTTP]
-    flags += ["--workers", "2", "--count", "5000000", "--reload-seconds", "0.1"]
+    flags += ["--workers", "2", "--count", "2500000", "--reload-seconds", "0.1"]
     flags += ["--message-config-path", str(plant_file)]
     with DaemonProcess(*flags) as daemon:
-        time.sleep(3)  # the log is written when the workers have been forked: until then nothing shows where it is
+        time.sleep(2)  # the log is written when the workers have been forked: until then nothing shows where it is
         assert "plant: " not in daemon.log
         plant_file.write_text(one_cnc(report_seconds=0.1, count=8))
         daemon.says(r"reloaded .*\b8\b", 40)

@@ -17,7 +17,7 @@ PLANTS = [ROOT / "message_structure.yaml", *sorted((ROOT / "scenarios").glob("*.
 
 
 def published(path: Path, layout: TopicLayout, prefix: str = "factory") -> set[str]:
-    """The topics of everything that a plant says in ten hours."""
+    """The topics of everything that a plant says in five hours: by then each has spoken."""
     plant = load(path)
     topics = TopicRouter(lambda kind: topic_template(plant, kind), prefix, layout)
     return {topics.topic(message) for message in _speakers(path)}
@@ -26,7 +26,7 @@ def published(path: Path, layout: TopicLayout, prefix: str = "factory") -> set[s
 @functools.cache
 def _speakers(path: Path) -> list[Message]:
     """A message of each source of a plant."""
-    return list({(each.kind, each.source, each.station): each for each in said(load(path), 36_000)}.values())
+    return list({(each.kind, each.source, each.station): each for each in said(load(path), 18_000)}.values())
 
 
 def matches(topic_filter: str, topic: str) -> bool:
