@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,22 @@ from cli.exports.schemas.config_schema import document
 from fuzz.campaign import random_for
 from fuzz.plantfiles import SHIPPED, mutated
 from plant.definition.plant_config import PlantConfigError, load_content, parse
+from tests.support.exports import yamlread
 from tests.support.factory.laser import entry
 from tests.support.factory.plants import ROOT
 
 SCHEMA = document()
-CHECK = fastjsonschema.compile(SCHEMA)
 PLANTS = [*SHIPPED, ROOT / "deploy" / "overlays" / "load-test" / "message_structure.yaml"]
 CNC, PRINTER, TESTING = (("message_types", key) for key in ("cnc_machine", "printer_3d", "testing"))
 CALENDAR = {"time_zone": "Europe/Berlin", "shifts": [{"start": "06:00", "end": "14:00"}]}
 GONE = object()
+
+
+@cache
+def check() -> Callable[[Any], object]:
+    """The schema as a function, which takes a second to make."""
+    made: Callable[[Any], object] = fastjsonschema.compile(SCHEMA)
+    return made
 
 
 def as_json(value: object) -> Any:
@@ -45,7 +53,7 @@ def as_json(value: object) -> Any:
 def obeys(data: object) -> bool:
     """Whether the schema takes it."""
     try:
-        CHECK(as_json(data))
+        check()(as_json(data))
     except fastjsonschema.JsonSchemaValueException:
         return False
     return True
@@ -62,7 +70,7 @@ def valid(content: bytes) -> bool:
 
 def default(*place: str, value: object) -> dict[str, Any]:
     """The default plant with another value at a place, or without one."""
-    data: dict[str, Any] = yaml.safe_load((ROOT / "message_structure.yaml").read_bytes())
+    data: dict[str, Any] = yamlread.value((ROOT / "message_structure.yaml").read_text("utf-8"))
     data["calendar"] = copy.deepcopy(CALENDAR)
     holder = data
     for step in place[:-1]:
