@@ -38,7 +38,7 @@ def _class_info(message_class: MessageClass, config: PlantConfig) -> MessageClas
     return MessageClassInfo(
         name=message_class.name,
         topic=message_class.topic,
-        timestamp=message_class.timestamp,
+        timestamp=message_class.time_place,
         form=message_class.form,
         fields={field.path: field.source.role for field in message_class.fields},
         constants={field.path: _constant(field) for field in message_class.fields if field.source.is_constant},

@@ -129,9 +129,9 @@ def _only_regular(kind: MessageKind) -> str:
 
 def _time(kind: MessageKind) -> str:
     """Return the column of the time; without one in the messages, it is that of their arrival."""
-    if kind.timestamp is None:
+    if kind.timestamp is None and kind.path_of(FieldSource.TIMESTAMP) is None:
         return "timestamp = ingestion_time()"
-    column = identifier(kind.timestamp)
+    column = identifier(kind.timestamp) if kind.timestamp else _column(kind, FieldSource.TIMESTAMP)
     convert = _EPOCHS.get(kind.timestamp_form)
     return f"timestamp = {convert}({column})" if convert else _as("timestamp", column)
 

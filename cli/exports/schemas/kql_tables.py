@@ -13,6 +13,7 @@ from itertools import count
 from typing import Final
 
 from cli.exports.common.names import placed_columns, storage_columns
+from cli.exports.schemas.kql_words import RESERVED
 from plant.catalogue.catalogue import FieldSpec, MessageKind
 
 TABLE: Final = "Factory"
@@ -82,7 +83,7 @@ def literal(text: str) -> str:
 
 def identifier(name: str) -> str:
     """Return a column's name, quoted if necessary."""
-    return name if _NAME.fullmatch(name) else f"[{literal(name)}]"
+    return name if _NAME.fullmatch(name) and name not in RESERVED else f"[{literal(name)}]"
 
 
 def _column_type(field: FieldSpec) -> str:

@@ -128,6 +128,12 @@ class MessageClass:
     on_change: bool = False
 
     @property
+    def time_place(self) -> str | None:
+        """The place of the first timestamp in a message, such as `data.time`; None without one."""
+        inner = (field.path for field in self.fields if field.source is FieldSource.TIMESTAMP)
+        return self.timestamp or next(inner, None)
+
+    @property
     def is_regular(self) -> bool:
         """Whether there are messages at a regular period."""
         return self.report_seconds is not None or (self.frequency_weight > 0 and not self.on_change)

@@ -23,6 +23,7 @@ Row = dict[str, Any]
 Scope = ChainMap[str, Any]
 
 _FOLDER = Path(__file__).parents[3] / "build" / "kusto"
+PARSER = _FOLDER / "node_modules" / "@kusto" / "language-service-next" / "Kusto.Language.Bridge.js"
 _FUNCTION = re.compile(r"^(\w+)(\([^{]*\)) (\{.*?^\})", re.DOTALL | re.MULTILINE)
 _UNIT_MS = {"ms": 1.0, "s": 1e3, "m": 60e3, "h": 3600e3, "d": 86400e3}
 
@@ -101,6 +102,8 @@ def _node(told: list[Any]) -> Node:
     nodes = [_node(each) for each in inner if not (isinstance(each[1], str) and _is_mark(kind, each[0]))]
     if kind in {"SeparatedElement", "TokenName", "ParenthesizedExpression", "CompoundStringLiteralExpression"}:
         return nodes[0]
+    if kind == "BracketedName":
+        return Node(kind, [], ast.literal_eval(nodes[0].text))
     if kind in {"NameReference", "NameDeclaration"} or (kind.endswith("LiteralExpression") and nodes):
         return Node(kind, [], nodes[0].text)
     if kind in {"ExpressionList", "RowSchema"}:

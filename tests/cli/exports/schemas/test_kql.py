@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from cli.exports.common.export import Export, TopicIndex
 from cli.exports.schemas.kql import MAPPING, TABLE, columns, identifier, kql, literal, tables_of
+from cli.exports.schemas.kql_words import RESERVED
 from cli.verify.comparison import Figures, Severity, compare
 from cli.verify.input.ground_truth import GroundTruth
 from cli.verify.message_counts import MessageCounts
@@ -22,10 +24,13 @@ from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import counted as counts_of
 from tests.cli.verify.test_verify import record
-from tests.support.exports.kusto import Database, Parser, Row
+from tests.support.exports.kusto import PARSER, Database, Parser, Row
 from tests.support.factory.plants import COUNTED, config, default, only, original, said
 
 HOUR = 3600
+
+KEYWORDS = re.compile(r'SyntaxKind\.\w+, "([A-Za-z_]\w*)"')
+"""Words of the language, as its parser is written."""
 
 
 def export_of(plant: PlantConfig) -> Export:
@@ -122,6 +127,16 @@ def test_a_plant_without_machines_has_a_table_alone() -> None:
 
 
 # by Microsoft's parser
+
+
+def test_a_column_may_have_any_name(parser: Parser) -> None:
+    """Also that of a word of the language, which is quoted: those that the parser knows, and more."""
+    made, words = Database(""), sorted({*KEYWORDS.findall(PARSER.read_text("utf-8")), *RESERVED, "x y", "9", "ä", "-"})
+    queries = [f"datatable({name}: string) [] | project a = {name}, {name}" for name in map(identifier, words)]
+    answers = parser.parse(*((made, query) for query in queries))
+
+    assert len(words) > 200
+    assert {word: answer.errors for word, answer in zip(words, answers, strict=True) if answer.errors} == {}
 
 
 def test_commands_and_queries_are_right(parser: Parser) -> None:

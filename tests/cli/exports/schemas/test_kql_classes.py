@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from cli.exports.schemas.kql import MAPPING, kql
-from cli.exports.schemas.kql_tables import table_names
+from cli.exports.schemas.kql_tables import identifier, table_names
 from messages import START, FactoryMessageGenerator
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig
@@ -45,7 +45,7 @@ def ingested(plant: PlantConfig, made: Database, messages: Iterable[Message]) ->
         columns = {each["column"]: each["Properties"]["Path"] for each in made.mappings[table + MAPPING]}
         found = {name: _value(orjson.loads(message.payload), path) for name, path in columns.items()}
         types = dict(line.strip(" ,").split(": ") for line in made.tables[table].splitlines()[1:-1])
-        row = {name: _typed(value, types[name]) for name, value in found.items()}
+        row = {name: _typed(value, types[identifier(name)]) for name, value in found.items()}
         rows[table].append(row | {INGESTED: float(message.time_ms)})
     return rows
 
