@@ -25,12 +25,21 @@ CALENDAR: Final[Data] = {
 }
 """A minute of planned stop, soon after the start."""
 
+_ODD: Final = 'out of "paper" ä%'
 _STATES: Final[dict[str, Data]] = {
     "running": {"share": 3.0, "dwell_seconds": 20.0, "produces": True},
     "idle": {"share": 1.0, "dwell_seconds": 4.0},
     "maintenance": {"share": 1.0, "dwell_seconds": 9.0, "planned": True},
-    'out of "paper" ä%': {"share": 0.5, "dwell_seconds": 2.5, "distribution": "weibull", "shape": 1.5},
+    _ODD: {"share": 0.05, "dwell_seconds": 6.0},
 }
+_STAYS: Final[tuple[Data, ...]] = (
+    {"share": 0.05, "dwell_seconds": 6.0, "distribution": "weibull", "shape": 1.5},
+    {"share": 0.05, "dwell_seconds": 6.0, "distribution": "lognormal", "sigma": 0.8},
+    {"share": 0.05, "dwell_seconds": 6.0, "distribution": "fixed"},
+    {"share": 0.05, "dwell_seconds": [4.0, 8.0]},
+    {"mtbf_hours": 0.05, "mttr_minutes": 0.1},
+    {"mtbf_hours": 0.05, "mttr_minutes": 0.1, "distribution": "lognormal"},
+)
 _RESULTS: Final[dict[str, Any]] = {
     "good": 0.8,
     "scrap": {"weight": 0.2, "good": False},
@@ -144,7 +153,7 @@ def _extending(chance: Random, key: str, base: Data) -> Data:
     if _maybe(chance):
         made["report_seconds"] = chance.choice(_PERIODS)
     if _maybe(chance) and "states" in base:
-        made["states"] = {name: {"share": 2.0} for name in list(base["states"])[:1]}
+        made["states"] = {name: {"share": 2.0} for name in [name for name in base["states"] if name != _ODD][:1]}
     if _maybe(chance) and "job" in base:
         made["job"] = {"cycle_seconds": [2.0, 4.0]}
     return made
@@ -170,9 +179,11 @@ def _states(chance: Random) -> Data:
     names = ["running", *_some(chance, [*_STATES][1:])] if _maybe(chance, 0.9) else ["running"]
     chance.shuffle(names)
     states = {name: dict(_STATES[name]) for name in names}
+    if _ODD in states:
+        states[_ODD] = dict(chance.choice(_STAYS))
     if _maybe(chance, 0.15):
         del states["running"]["produces"]
-        states[names[-1]] = {**states[names[-1]], "produces": True, "planned": False}
+        states[names[-1]] = {**_STATES[names[-1]], "produces": True, "planned": False}
     return states
 
 

@@ -77,7 +77,7 @@ class Fleet:
         if not self.machines or not self.reporting:
             return 0.0
         runtime = self.machines[0].runtime
-        stays_ms = min(state.dwell_ms for state in runtime.states.values())
+        stays_ms = min(state.stays.mean_ms for state in runtime.states.values())
         intervals_ms = *self.reporting.periods_ms, runtime.jobs.ideal_ms or NEVER, stays_ms
         return sum(1000 * len(self.machines) / each_ms for each_ms in intervals_ms)
 

@@ -4,9 +4,10 @@ A machine type is a declaration. Together with its YAML it becomes one `MachineT
 type share: the weighted choices, and one message encoder that serves every type. A machine has only its own state, with
 the parts of its next message already encoded.
 
-States: the next state is drawn with weight share / dwell whatever the last one was, and a stay is exponential, or has a
-Weibull distribution, with mean dwell. So a state takes its share of the time. A machine starts in a state drawn by
-share, partway through a stay: it is in its long-run mix from the first moment.
+States: the next state is drawn with weight share / dwell whatever the last one was, and a stay is exponential with mean
+dwell, or has another distribution; another state then follows it, and the weights are such that each state still takes
+its share of the time (visits.py). A machine starts in a state drawn by share, partway through a stay: it is in its
+long-run mix from the first moment.
 Jobs: the next job starts when one ends, and advances only in the producing state.
 All times are whole milliseconds of plant time.
 """
@@ -106,7 +107,7 @@ class Machine:
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
         state = self.runtime.initial_states.pick(state_at)
-        stay_ms = state.remaining_stay_ms(stay_at)
+        stay_ms = state.stays.remaining_ms(stay_at)
         if self.suspension:
             self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
         else:
@@ -223,7 +224,7 @@ class Machine:
         self.job = self.reported_job = job._replace(started_ms=now_ms - done_ms)
         self.finished = NO_JOB
         self.state = self.runtime.initial_states.pick(state_at)
-        self.stay_ends_ms = now_ms + self.state.remaining_stay_ms(stay_at)
+        self.stay_ends_ms = now_ms + self.state.stays.remaining_ms(stay_at)
         self.remaining_ms = job.cycle_ms - done_ms
         self.finish_ms = now_ms + self.remaining_ms if self.state.produces else NEVER
         self.next_ms = min(self.finish_ms, self.stay_ends_ms)
@@ -243,8 +244,9 @@ class Machine:
         """Enter the next state. The same state again only prolongs the stay."""
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
-        state = self.runtime.next_states.pick(state_at)
-        self._enter_state(state, state.stay_ms(stay_at), now_ms)
+        runtime = self.runtime
+        state = runtime.next_after.get(self.state.name, runtime.next_states).pick(state_at)
+        self._enter_state(state, state.stays.length_ms(stay_at), now_ms)
 
     def _enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
         """Enter a state for `stay_ms`."""

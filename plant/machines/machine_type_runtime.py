@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
-from plant.definition.machine_types.machine_type import MachineType, StateType
+from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
+from plant.definition.states.state_type import StateType
 from plant.machines.jobs import NO_JOB, Job, Jobs, NoJobs, json_text, milliseconds
 from plant.machines.message_layout import message_layout
 from plant.machines.states import State
+from plant.machines.stays import stays_of
 from plant.oee_accounting import OeeAccounts
 from plant.random_stream import WeightedChoice
 
@@ -61,6 +63,7 @@ class MachineTypeRuntime:
         "initial_states",
         "jobs",
         "machine_type",
+        "next_after",
         "next_states",
         "observer",
         "on_rescheduled",
@@ -93,12 +96,12 @@ class MachineTypeRuntime:
         # YAML mappings have no order: sorted, so that another order in the file changes no draw.
         shares = [(self.states[name], state.weight) for name, state in sorted(machine_type.states.items())]
         self.initial_states = WeightedChoice(shares)
-        self.next_states = WeightedChoice((state, share / state.dwell_ms) for state, share in shares)
+        weights = machine_type.next_weights
+        self.next_states = WeightedChoice((state, weights.get(state.name, 0.0)) for state, _ in shares)
+        self.next_after = {name: self._others(name) for name in machine_type.final_states}
         # Normalized and rounded: 70/20/10 and .7/.2/.1 are the same mix.
         self.state_mix = {
-            name: (round(share, 12), self.states[name].dwell_ms, self.states[name].shape)
-            for name, share in machine_type.shares.items()
-            if share
+            name: (round(share, 12), self.states[name].stays) for name, share in machine_type.shares.items() if share
         }
         fields = (*machine_type.main.fields, *traced_fields(config, machine_type))
         self._template, self._values = message_layout(machine_type.main.timestamp, fields)
@@ -118,7 +121,12 @@ class MachineTypeRuntime:
         return self._stations[place]
 
     def _state(self, name: str, state: StateType) -> State:
-        return State(name, json_text(name), state.dwell_seconds * 1000, state.produces, shape=state.shape)
+        return State(name, json_text(name), stays_of(state), state.produces)
+
+    def _others(self, name: str) -> WeightedChoice[State]:
+        """Return the choice of the state after one that does not follow itself."""
+        weights = sorted(self.machine_type.next_weights.items())
+        return WeightedChoice((self.states[each], weight) for each, weight in weights if each != name)
 
     def encode_body(self, machine: Machine, time_ms: int) -> bytes:
         """Return the machine's message at a time, after the timestamp; cache it where it cannot change by itself.

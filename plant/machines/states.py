@@ -5,38 +5,28 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from plant.machines.jobs import json_text
-from plant.random_stream import exponential, remaining_weibull, weibull
+from plant.machines.stays import Exponential, Stays
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
 
 NEVER: Final = 2**62
 """A time in milliseconds that no plant reaches."""
 
 
+_ENDED_FROM_OUTSIDE: Final = Exponential(0.0)
+
+
 class State(NamedTuple):
     """A state of a machine.
 
-    dwell_ms: mean length of a stay.  produces: whether jobs advance in it.  shape: of the stays' Weibull distribution.
+    stays: how long it lasts.  produces: whether jobs advance in it.
     rank: of several imposed states, the machine is in the one of the lowest rank.
     """
 
     name: str
     json: bytes
-    dwell_ms: float = 0.0
+    stays: Stays = _ENDED_FROM_OUTSIDE
     produces: bool = False
     rank: int = 0
-    shape: float = 1.0
-
-    def stay_ms(self, uniform: float) -> int:
-        """Return the length of a stay for a uniform number in [0, 1)."""
-        if self.shape == 1.0:
-            return exponential(self.dwell_ms, uniform)
-        return weibull(self.dwell_ms, self.shape, uniform)
-
-    def remaining_stay_ms(self, uniform: float) -> int:
-        """Return how long a stay still lasts at a random moment of it."""
-        if self.shape == 1.0:
-            return exponential(self.dwell_ms, uniform)
-        return remaining_weibull(self.dwell_ms, self.shape, uniform)
 
 
 def imposed_state(name: str, rank: int) -> State:

@@ -11,6 +11,8 @@ from typing import Final
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.definition.states.state_type import EXPONENTIAL, StateType
+from plant.definition.states.visits import next_weights
 
 USUALLY_GOOD: Final = frozenset({"good", "pass"})
 """The results that count as good unless the YAML says otherwise."""
@@ -20,21 +22,6 @@ PLANNED_STOP: Final = "planned_stop"
 
 NO_STATE: Final = "on"
 """The state of machines whose type has none: they always produce, and their messages have no status."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateType:
-    """A state. weight: its share of time, relative to the others.  produces: whether jobs advance in it.
-
-    planned: whether its time is no planned working time, as for a planned stop.
-    shape: of the Weibull distribution of stays; 1 is the exponential distribution.
-    """
-
-    weight: float
-    dwell_seconds: float
-    produces: bool = False
-    planned: bool = False
-    shape: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +214,25 @@ class MachineType:
     @property
     def changes_per_second(self) -> float:
         """How often a machine changes its state, on average."""
-        rates = [share / self.states[name].dwell_seconds for name, share in self.shares.items()]
-        total = math.fsum(rates)
-        return total - math.fsum(rate * rate for rate in rates) / total
+        rates, weights, final = self._rates, self.next_weights, self.final_states
+        total = math.fsum(weights.values())
+        return math.fsum(rate * (1 if name in final else 1 - weights[name] / total) for name, rate in rates.items())
+
+    @property
+    def final_states(self) -> frozenset[str]:
+        """The states whose stays have the length that was drawn, so that another state follows (visits.py)."""
+        found = (name for name in self._rates if self.states[name].distribution != EXPONENTIAL)
+        return frozenset(found) if len(self._rates) > 1 else frozenset()
+
+    @property
+    def next_weights(self) -> Mapping[str, float]:
+        """The weight of each state as the next one, or as the next one beside itself after a final state."""
+        return next_weights(self._rates, self.final_states) or self._rates
+
+    @property
+    def _rates(self) -> Mapping[str, float]:
+        """How often each state is entered per second, those that prolong a stay included; only states with a share."""
+        return {name: share / self.states[name].dwell_seconds for name, share in self.shares.items() if share}
 
     @property
     def station_count(self) -> int:

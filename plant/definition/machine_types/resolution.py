@@ -23,7 +23,6 @@ from plant.definition.machine_types.machine_type import (
     LossesType,
     MachineType,
     MessageClass,
-    StateType,
 )
 from plant.definition.machine_types.message_classes import read_messages
 from plant.definition.machine_types.overrides import read_overrides
@@ -31,14 +30,14 @@ from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.definition.states.state_entries import read_states
+from plant.definition.states.state_type import StateType
 from plant.models.registry import models
 
 MOST_STOPS_PER_JOB: Final = 1_000
 _FOREVER_SECONDS: Final = 1e12
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
-_RESERVED: Final = ("planned_stop", "blocked", "starved")
-"""States that are imposed from outside."""
 
 
 class Resolved(NamedTuple):
@@ -124,45 +123,8 @@ def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
     declared: Mapping[str, Mapping[str, Any]] = entry.get("states", {})
     if not declared:
         return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, []
-    wrong = [
-        Violation(("states", name, "share"), "is missing") for name, state in declared.items() if "share" not in state
-    ]
-    wrong += [
-        Violation(("states", name), "is a state that machines are put into from outside: choose another name")
-        for name in _RESERVED
-        if name in declared
-    ]
-    producing = [name for name, state in declared.items() if state.get("produces")]
-    if len(producing) > 1:
-        wrong.append(
-            Violation(
-                ("states", producing[1], "produces"),
-                f"must be true in one state at most; it is in {producing[0]} already",
-            )
-        )
-    wrong += [
-        Violation(("states", name, "shape"), "needs distribution: weibull")
-        for name, state in declared.items()
-        if "shape" in state and state.get("distribution") != "weibull"
-    ]
-    if not wrong and not any(state["share"] for state in declared.values()):
-        wrong.append(Violation(("states",), "needs at least one share greater than 0"))
-    usual = "running" if "running" in declared else next(iter(declared))
-    chosen = producing[0] if producing else usual
-    if declared[chosen].get("planned"):
-        rule = "must be false in the state in which jobs advance: its time is planned working time"
-        wrong.append(Violation(("states", chosen, "planned"), rule))
-    states = {
-        name: StateType(
-            weight=state.get("share", 1.0),
-            dwell_seconds=state.get("dwell_seconds", default_dwell(name)),
-            produces=name == chosen,
-            planned=state.get("planned", False),
-            shape=state.get("shape", 1.0),
-        )
-        for name, state in declared.items()
-    }
-    return states, wrong
+    states, wrong = read_states(declared, default_dwell)
+    return states, [each._replace(place=("states", *each.place)) for each in wrong]
 
 
 def _signals(

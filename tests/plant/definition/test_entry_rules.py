@@ -38,6 +38,29 @@ MISTAKES: Final[dict[str, str]] = {
     "{states: {setup: {share: 1, planned: true}, idle: {share: 1}}, signals: {force: {base: 1}}}": (
         "states.setup.planned: must be false in the state in which jobs advance: its time is planned working time"
     ),
+    "states: {running: {share: 1, sigma: 2}}": "states.running.sigma: needs distribution: lognormal",
+    "states: {running: {share: 1}, idle: {share: 1, dwell_seconds: [9, 9], distribution: uniform}}": (
+        "states.idle.dwell_seconds: must be [shortest, longest] of different lengths: the distribution is uniform"
+    ),
+    "states: {running: {share: 1}, idle: {share: 1, dwell_seconds: [8, 9], distribution: fixed}}": (
+        "states.idle.dwell_seconds: must be one number, the mean: the distribution is fixed"
+    ),
+    "states: {running: {share: 1, dwell_seconds: 90}, idle: {share: 1, dwell_seconds: 60, distribution: fixed}}": (
+        "states.idle.dwell_seconds: is too short for its share: after a stay of a fixed distribution comes another "
+        "state, so the mean must be at least 90 s, or the share smaller"
+    ),
+    "states: {running: {share: 1}, idle: {mtbf_hours: 5}}": (
+        "states.idle.mttr_minutes: is missing: mtbf_hours needs it"
+    ),
+    "states: {running: {share: 1}, idle: {mtbf_hours: 5, mttr_minutes: 9, share: 1}}": (
+        "states.idle.mtbf_hours: replaces share: give only one of them"
+    ),
+    "states: {running: {share: 1}, idle: {mtbf_hours: 5, mttr_minutes: 9, dwell_seconds: 8}}": (
+        "states.idle.mttr_minutes: replaces dwell_seconds: give only one of them"
+    ),
+    "states: {running: {mtbf_hours: 5, mttr_minutes: 9}, idle: {share: 1}}": (
+        "states.running.mtbf_hours: is of a state in which jobs do not advance: the time between is producing time"
+    ),
     "states: {running: {share: 1, shape: 2}}": "states.running.shape: needs distribution: weibull",
     "states: {running: {share: 0}, idle: {share: 0}}": "states: needs at least one share greater than 0",
     # the job
