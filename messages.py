@@ -212,7 +212,7 @@ class FactoryMessageGenerator:
             trial.take_back()
 
     def _trial(self) -> ConfigTrial:
-        return ConfigTrial(self, [fleet.accounts for fleet in self._parts.fleets], self._parts.order_book)
+        return ConfigTrial(self, self._parts)
 
     def _subset(self) -> Self:
         """Return the same plant with some of its machines, which do not depend on each other."""
@@ -235,9 +235,7 @@ class FactoryMessageGenerator:
 
         orders: a listener for every order and dispatch.
         """
-        self._parts.order_book.listener = orders
-        for fleet in self._parts.fleets:
-            fleet.accounts.listener = listener
+        self._parts.listen(listener, orders)
 
     def close_truth(self) -> None:
         """End every stay at `now`, so that the listener has received all time so far. Time may advance after that."""

@@ -19,6 +19,7 @@ from plant.forecast.rate_forecast import forecast
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook
+from plant.telemetry import Listener, OrderListener
 
 if TYPE_CHECKING:
     from plant.signals.fleet_signals import FleetSignals
@@ -60,11 +61,12 @@ class PlantParts:
     event_queue: advances all machines in one order of time; None where each may advance by itself.
     machine_counts: how many machines each type has in the whole plant, of which a shard has some.
     external: participants from outside that change machines, see `FactoryMessageGenerator.set_participants`.
+    listener: called with every stay and every job when it ends, also of types that are new; None without one.
     """
 
     __slots__ = (
-        "_planned_stops", "_seed", "_shard", "event_queue", "external", "fleets", "flow", "machine_counts",
-        "order_book", "reports",
+        "_planned_stops", "_seed", "_shard", "event_queue", "external", "fleets", "flow", "listener",
+        "machine_counts", "order_book", "reports",
     )  # fmt: skip
 
     def __init__(self, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
@@ -75,6 +77,7 @@ class PlantParts:
         self._planned_stops = PlannedStops(self.fleets)
         self.flow: Flow | None = None
         self.external: Sequence[Participant] = ()
+        self.listener: Listener | None = None
         self.event_queue: EventQueue | None = None
         self.machine_counts: Mapping[str, int] = {}
 
@@ -82,6 +85,12 @@ class PlantParts:
     def emitters(self) -> Sequence[Fleet | EventQueue | OrderBook]:
         """What emits the messages of machines and orders, in the order for messages of the same millisecond."""
         return (self.event_queue, self.order_book) if self.event_queue else (*self.fleets, self.order_book)
+
+    def listen(self, listener: Listener | None, orders: OrderListener | None) -> None:
+        """Call listeners from now on: with stays and jobs, and with orders and dispatches."""
+        self.listener, self.order_book.listener = listener, orders
+        for fleet in self.fleets:
+            fleet.accounts.listener = listener
 
     def advance_to(self, now_ms: int) -> Present:
         """Advance all machines to a moment; this changes no message."""
@@ -127,7 +136,9 @@ class PlantParts:
         known = {fleet.key for fleet in self.fleets}
         for key, machine_type, _ in config.declared():
             if key not in known:
-                self.fleets.append(Fleet(machine_type, self._seed, self._shard))
+                fleet = Fleet(machine_type, self._seed, self._shard)
+                fleet.accounts.listener = self.listener
+                self.fleets.append(fleet)
         places = {key: place for place, (key, _, _) in enumerate(config.declared())}
         self.fleets.sort(key=lambda fleet: (places.get(fleet.key, len(places)), fleet.key))
 

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from plant.machines.checkpoint import Checkpoint
 from plant.oee_accounting import OeeAccounts
 from plant.orders import OrderBook
+from plant.telemetry import Listener, OrderListener
 
 _Event = TypeVar("_Event")
+
+
+class _Accounting(Protocol):
+    accounts: OeeAccounts
+
+
+class _Parts(Protocol):
+    """What is tried out: who listens to it, and what it accounts for."""
+
+    listener: Listener | None
+    order_book: OrderBook
+
+    @property
+    def fleets(self) -> Sequence[_Accounting]: ...
+
+    def listen(self, listener: Listener | None, orders: OrderListener | None) -> None: ...
 
 
 class ConfigTrial:
     """All changes of a plant from now on, until they are kept or taken back. Listeners are called when they are kept.
 
-    root: the object from which all of the plant is reachable.  accounts, order_book: what calls listeners.
+    root: the object from which all of the plant is reachable.  parts: those of the plant.
     """
 
-    def __init__(self, root: object, accounts: Sequence[OeeAccounts], order_book: OrderBook) -> None:
+    def __init__(self, root: object, parts: _Parts) -> None:
         self._checkpoint = Checkpoint(root)
-        self._reattach_listeners: list[Callable[[], None]] = []
+        self._parts, self._listeners = parts, (parts.listener, parts.order_book.listener)
         self._postponed_calls: list[Callable[[], None]] = []
-        for each in accounts:
+        for each in parts.fleets:
             # A snapshot that is being read must not see the trial; taking back sets this attribute again.
-            each.before_change = None
-            if each.listener is not None:
-                self._reattach_listeners.append(partial(setattr, each, "listener", each.listener))
-                each.listener = partial(self._postpone, each.listener)
-        if order_book.listener is not None:
-            self._reattach_listeners.append(partial(setattr, order_book, "listener", order_book.listener))
-            order_book.listener = partial(self._postpone, order_book.listener)
+            each.accounts.before_change = None
+        listener, orders = self._listeners
+        parts.listen(listener and partial(self._postpone, listener), orders and partial(self._postpone, orders))
 
     def keep(self) -> None:
         """Keep the changes: call the listeners with what has happened meanwhile."""
-        for reattach in self._reattach_listeners:
-            reattach()
+        self._parts.listen(*self._listeners)
         for call in self._postponed_calls:
             call()
 

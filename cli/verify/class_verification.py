@@ -71,14 +71,15 @@ def verify_classes(
         if is_new and counts is not None:
             counts.add(time_ms, content, source.info)
         if is_new and checker is not None:
-            regular = source.info is info.classes[0] and not source.counts.is_additional(content)
+            regular = source.info is info.classes[0] and source.info.reports_jobs
+            regular = regular and not source.counts.is_additional(content)
             checker.check(time_ms, content, regular=regular)
     if counts is not None:
         counts.close(span[1])
         outcome.counts = counts.counts
     if checker is not None:
         checker.close()
-        outcome.unreported_jobs = checker.unreported_jobs if info.keys.finished_result else 0
+        outcome.unreported_jobs = checker.unreported_jobs if info.classes[0].reports_jobs else 0
     if isinstance(reference, GroundTruth):
         changes = (_unreported_changes(each, messages, reference, machine_id, span) for each in sources)
         outcome.unreported_changes = sum(changes)

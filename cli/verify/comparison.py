@@ -113,13 +113,18 @@ def from_ground_truth(totals: MachineTotals) -> Figures:
 
 
 def compare(
-    counts: MessageCounts, totals: MachineTotals, bounds: Limits = BOUNDS, calculate: Calculator = from_messages
+    counts: MessageCounts,
+    totals: MachineTotals,
+    bounds: Limits = BOUNDS,
+    calculate: Calculator = from_messages,
+    *,
+    reports_jobs: bool = True,
 ) -> tuple[Difference, ...]:
-    """Return a machine's differences in the order of `Figures`."""
+    """Return a machine's differences in the order of `Figures`. reports_jobs: whether messages report finished jobs."""
     measured, actual = calculate(counts, totals.elapsed_ms / HOUR_MS), from_ground_truth(totals)
     allowed = allowances(counts, max(counts.jobs, totals.jobs), measured, actual)
     found = zip(Figures._fields, _differences(measured, actual, bounds, allowed), strict=True)
-    makes_jobs = totals.ideal_seconds > 0 or counts.jobs > 0
+    makes_jobs = reports_jobs and (totals.ideal_seconds > 0 or counts.jobs > 0)
     return tuple(each if makes_jobs or name == "availability" else _NOT_APPLICABLE for name, each in found)
 
 

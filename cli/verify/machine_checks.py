@@ -199,7 +199,8 @@ class MachineChecker:
 
     def _wrong_job(self, time_ms: int, content: MessageContent, presence: Presence) -> Iterator[str]:
         """Yield what is wrong with the current job, which is the next to finish; unknown if it never finished."""
-        job, is_waiting = self._jobs.next, content.status in (_BLOCKED, _STARVED, PLANNED_STOP)
+        # A message without a status does not tell that its machine waits.
+        job, is_waiting = self._jobs.next, content.status in (_BLOCKED, _STARVED, PLANNED_STOP, "")
         if content.current == "" or job is None or job.finished_ms > presence.until_ms:
             return
         if content.current is None:

@@ -102,7 +102,10 @@ def _verify_machine(
         return
     outcome.counts[machine_id] = counts
     if machine_totals is not None:
-        outcome.differences[machine_id] = compare(counts, machine_totals, criteria.bounds, criteria.calculate)
+        reports_jobs = not (info and info.classes) or any(each.reports_jobs for each in info.classes)
+        outcome.differences[machine_id] = compare(
+            counts, machine_totals, criteria.bounds, criteria.calculate, reports_jobs=reports_jobs
+        )
     if machine_totals is not None and not (info and info.constant_status is not None):
         outcome.states[machine_id] = wrong_states(counts, machine_totals, criteria.bounds.availability)
 

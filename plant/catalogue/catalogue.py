@@ -72,7 +72,7 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         timestamp=message_class.timestamp,
         timestamp_form=message_class.form,
         on_change=message_class.on_change,
-        reports_each_job=message_class is machine_type.main and context.has_job_shorter_than(period),
+        reports_each_job=message_class.reports_jobs and context.has_job_shorter_than(period),
         own_ideal_seconds=context.own_ideal_seconds,
         has_states=[*machine_type.states] != [NO_STATE],
         planned_stops=tuple(sorted(machine_type.planned_stops)),

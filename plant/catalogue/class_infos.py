@@ -21,7 +21,9 @@ def with_classes(info: MachineTypeInfo, config: PlantConfig) -> MachineTypeInfo:
         return info
     classes = tuple(_class_info(each, config) for each in machine_type.messages)
     has_states = [*machine_type.states] != [NO_STATE]
-    return info._replace(messages=classes, constant_status=None if has_states else machine_type.producing_state)
+    # What stops machines from outside is not in messages without a status.
+    is_known = not has_states and config.calendar is None and config.flow is None
+    return info._replace(messages=classes, constant_status=machine_type.producing_state if is_known else None)
 
 
 def is_usual(machine_type: MachineType) -> bool:
@@ -30,7 +32,8 @@ def is_usual(machine_type: MachineType) -> bool:
     usual_time = main.timestamp == "timestamp" and main.form.startswith("rfc3339")
     has_places = all(places.get(source) == path for source, path in _USUAL_PLACES.items())
     flat = not any(field.within for field in main.fields)
-    return len(machine_type.messages) == 1 and usual_time and has_places and flat and not main.on_change
+    reports = machine_type.job is None or {FieldSource.FINISHED_ID, FieldSource.FINISHED_RESULT} <= places.keys()
+    return len(machine_type.messages) == 1 and usual_time and has_places and flat and reports and not main.on_change
 
 
 def _class_info(message_class: MessageClass, config: PlantConfig) -> MessageClassInfo:

@@ -31,11 +31,13 @@ class ClassEmitter:
     counts: messages so far, by slot.  machine_counts: the same over several classes together.
     ring_slots: of the machines in the ring.  steady_texts: by slot, the texts of machines to which nothing happens.
     signals: the place of each of its signals among all that are shown, in the order of the message.
+    new_from, began_ms: the slot of the first machine whose state is still to be reported for the first time, and since
+    when they exist; only where changes are reported.
     """
 
     __slots__ = (
-        "counts", "kind", "layout", "machine_counts", "message_class", "number", "period_ms", "prefix", "ring",
-        "ring_slots", "signals", "sources", "stations", "steady_texts",
+        "began_ms", "counts", "kind", "layout", "machine_counts", "message_class", "new_from", "number", "period_ms",
+        "prefix", "ring", "ring_slots", "signals", "sources", "stations", "steady_texts",
     )  # fmt: skip
 
     def __init__(
@@ -58,17 +60,26 @@ class ClassEmitter:
         self.machine_counts = machine_counts
         self.ring: PhaseRing | None = None
         self.ring_slots = array("q")
+        self.new_from = self.began_ms = 0
         self.steady_texts: list[tuple[bytes, ...]] = [()] * len(machines)
 
     def keep_counts(self, counts: Sequence[int]) -> None:
         """Continue the counts of the first machines in the same class from before a reload."""
         self.counts[: len(counts)] = array("q", counts)
 
-    def first_reports(self, machines: Sequence[Machine], now_ms: int) -> Iterator[DueMessage]:
-        """Yield a message for each new machine, soon after now, from a class that reports changes of the state."""
-        for machine in machines:
+    def first_reports(self, machines: Sequence[Machine], new_from: int, now_ms: int) -> Iterator[DueMessage]:
+        """Yield a message for each new machine, soon after now, from a class that reports changes of the state.
+
+        new_from: the slot of the first one.
+        """
+        self.new_from, self.began_ms = new_from, now_ms
+        for machine in machines[new_from:]:
             offset_ms = 1 + int(phase(machine.stream) * _FIRST_REPORTS_MS)
             yield DueMessage(now_ms + offset_ms, machine.number, self.number, FOR_CHANGE, machine)
+
+    def reports_change(self, slot: int, now_ms: int) -> bool:
+        """Return whether a change of the state is reported: not at the beginning, as a first message is about to come."""
+        return self.message_class.on_change and not (now_ms == self.began_ms and slot >= self.new_from)
 
     def due_places(self, until_ms: int) -> Iterator[DuePlaces]:
         """Remove and yield what is due up to a time."""

@@ -206,7 +206,7 @@ class Reporter:
         if self.measurements:
             self.measurements.state_changed(slot, machine, now_ms)
         for emitter in self.emitters:
-            if emitter.message_class.on_change:
+            if emitter.reports_change(slot, now_ms):
                 self._append(machine, emitter, now_ms, FOR_CHANGE)
 
     def job_started(self, machine: Machine, now_ms: int) -> None:
@@ -234,7 +234,7 @@ class Reporter:
             emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, name)
             emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
         if emitter.message_class.on_change:
-            self._extra += emitter.first_reports(self._machines[kept if counts else 0 :], now_ms)
+            self._extra += emitter.first_reports(self._machines, kept if counts else 0, now_ms)
 
     def _start_measurements(
         self, measurements: FleetMeasurements, earlier: FleetMeasurements | None, kept: int, now_ms: int

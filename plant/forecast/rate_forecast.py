@@ -121,7 +121,7 @@ def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterato
 def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
     period = config.class_period_seconds(each)
     extra = count * spec.changes_per_second if each.on_change else 0.0
-    if each is spec.main and spec.job and config.job_seconds(spec)[0] < period:
+    if each.reports_jobs and config.job_seconds(spec)[0] < period:
         extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(each.kind, count, period, count / period, extra)
 
@@ -193,7 +193,7 @@ def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
 def _with_short_jobs(config: PlantConfig, each: TypeForecast) -> MachineType | None:
     """Return the type whose jobs these messages report, if jobs may be shorter than the period."""
     spec = config.machine_type(each.key.partition(".")[0])
-    if spec is None or not each.machines or not spec.job or spec.main.kind != each.key:
+    if spec is None or not each.machines or not spec.main.reports_jobs or spec.main.kind != each.key:
         return None
     return spec if config.job_seconds(spec)[0] < each.period_seconds < math.inf else None
 

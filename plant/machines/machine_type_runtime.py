@@ -70,6 +70,7 @@ class MachineTypeRuntime:
         "period_ms",
         "reports_each_job",
         "results",
+        "shortest_stay_ms",
         "start_next",
         "state_mix",
         "states",
@@ -86,7 +87,9 @@ class MachineTypeRuntime:
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
         self.jobs = Jobs(job, machine_type.losses, config.job_seconds(machine_type)) if job else NoJobs()
-        self.reports_each_job = job is not None and self.jobs.ideal_ms < self.period_ms
+        self.reports_each_job = machine_type.main.reports_jobs and self.jobs.ideal_ms < self.period_ms
+        # A state that is reported at its beginning lasts at least until the next millisecond.
+        self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
         self.start_next: Callable[[Machine, int], None] = _next_job
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None

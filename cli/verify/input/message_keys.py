@@ -41,6 +41,11 @@ class KeyNames(NamedTuple):
         """Return the keys from a mapping of keys to roles, as in the ground truth; unknown roles are ignored."""
         return cls(**{role: name for name, role in fields.items() if role in cls._fields})
 
+    @property
+    def without_jobs(self) -> Self:
+        """The keys without those of jobs, which mean nothing where a job's id or result is not in the messages."""
+        return type(self)(self.machine_id, self.station, self.status, sequence=self.sequence)
+
 
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
@@ -67,9 +72,10 @@ class ClassInfo:
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
         """Return it from an entry of the ground truth."""
         fields, timestamp = entry["fields"], entry["timestamp"] or ""
+        keys = KeyNames.of({**fields, _CONSUMED: "finished_consumed"})
         return cls(
             entry["name"],
-            KeyNames.of({**fields, _CONSUMED: "finished_consumed"}),
+            keys if keys.finished_id and keys.finished_result else keys.without_jobs,
             frozenset(fields) | ({timestamp} if timestamp else set()),
             entry["constants"],
             topic_pattern(entry["topic"], kind),
@@ -79,6 +85,11 @@ class ClassInfo:
             math.inf if entry["period_seconds"] is None else 1000 * float(entry["period_seconds"]),
             bool(entry["on_change"]),
         )
+
+    @property
+    def reports_jobs(self) -> bool:
+        """Whether its messages report finished jobs."""
+        return bool(self.keys.finished_id)
 
     def fits(self, message: Mapping[str, Any]) -> bool:
         """Return whether a flat message has the places and constants of this class."""
@@ -126,7 +137,7 @@ class TypeInfo:
 
 
 def topic_pattern(template: str, kind: str) -> re.Pattern[str]:
-    """Return what matches the topics of a template, with the groups machine_id and station_id.
+    """Return what matches the topics of a template, with the groups machine_id, station_id and prefix.
 
     A topic by machine has the machine's id at its end.
     """
@@ -140,10 +151,11 @@ def topic_pattern(template: str, kind: str) -> re.Pattern[str]:
 def _group(name: str | None, kind: str, seen: set[str]) -> str:
     if name is None:
         return ""
-    if name in ("machine_id", "station_id") and name not in seen:
+    pattern = {"type": re.escape(kind), "prefix": ".+"}.get(name, "[^/]+")
+    if name in ("machine_id", "station_id", "prefix") and name not in seen:
         seen.add(name)
-        return f"(?P<{name}>[^/]+)"
-    return {"type": re.escape(kind), "prefix": ".+"}.get(name, "[^/]+")
+        return f"(?P<{name}>{pattern})"
+    return pattern
 
 
 def flattened(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +202,7 @@ class MessageFinder:
         values = flattened(message)
         fitting = [(kind, each) for kind, each in self._classes if each.fits(values)]
         if topic is not None and len(fitting) > 1:
-            fitting = [found for found in fitting if found[1].topic.fullmatch(topic)] or fitting
+            fitting = _by_topic(fitting, topic) or fitting
         return next(self._of_known_machines(fitting, values, topic or ""), None)
 
     def _of_known_machines(
@@ -211,6 +223,12 @@ class MessageFinder:
             return machine_id
         station = _text(values.get(info.keys.station)) if info.keys.station else groups.get("station_id")
         return self._machine_at((kind, station)) if station is not None else None
+
+
+def _by_topic(classes: Sequence[tuple[str, ClassInfo]], topic: str) -> list[tuple[str, ClassInfo]]:
+    """Return the classes whose topics match, those first that take the least for the prefix, which is one for all."""
+    matches = [(match, found) for found in classes if (match := found[1].topic.fullmatch(topic))]
+    return [found for _, found in sorted(matches, key=lambda each: len(each[0].groupdict().get("prefix") or ""))]
 
 
 def _text(value: object) -> str | None:

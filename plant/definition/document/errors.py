@@ -172,6 +172,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "string_too_long": lambda value, context: (
         f"must have at most {context['max_length']:,} characters, got {quote(value)}"
     ),
+    "literal_error": lambda value, context: f"must be {context['expected']}, got {describe_value(value)}",
     "too_long": lambda _, context: f"must have {context['max_length']} entries, got {context['actual_length']}",
 }
 

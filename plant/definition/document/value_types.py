@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from string import Formatter
@@ -19,6 +20,7 @@ YEAR_SECONDS: Final = 31_536_000.0
 """The longest time that is accepted, 365 days."""
 
 SHORTEST_JOB_SECONDS: Final = 0.1
+MOST_NAME_CHARACTERS: Final = 200
 """Job ids count from the start of the run in tenths of a second, so no machine may finish jobs faster."""
 
 SHORTEST_PERIOD_SECONDS: Final = 0.001
@@ -130,6 +132,30 @@ def _not_too_small(number: float) -> float:
     return number
 
 
+def constant_rule(value: object) -> str | None:
+    """Return the rule that a constant in messages breaks, if any: what every consumer can read (RFC 8259, 6)."""
+    if isinstance(value, str | bool):
+        return None
+    if not isinstance(value, int | float):
+        return f"must be text, a number, true or false, got {describe_value(value)}"
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"must be a whole number of at most 64 bits, got {describe_value(value)}"
+    return None if math.isfinite(value) else f"must be a finite number, got {describe_value(value)}"
+
+
+def key_rule(key: str) -> str | None:
+    """Return the rule that a key of messages breaks, if any."""
+    if not 0 < len(key) <= MOST_NAME_CHARACTERS:
+        return f"must have 1 to {MOST_NAME_CHARACTERS} characters"
+    return _no_control_characters(key)
+
+
+def _constant(value: object) -> object:
+    if rule := constant_rule(value):
+        raise ValueError(rule)
+    return value
+
+
 def not_all_zero(weights: dict[str, float]) -> dict[str, float]:
     """Return the weights; raise ValueError if none is greater than 0."""
     if not any(weights.values()):
@@ -187,7 +213,8 @@ def _template_pattern(characters: str, names: str) -> str:
 
 ListOf = Annotated[tuple[T, ...], BeforeValidator(_tuple)]
 NonEmptyListOf = Annotated[tuple[T, ...], BeforeValidator(_tuple), AfterValidator(_not_empty), described(minItems=1)]
-Name = Annotated[str, Field(min_length=1, max_length=200), _passes(_no_control_characters)]
+Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME_CHARACTERS), _passes(_no_control_characters)]
+Constant = Annotated[str | int | float | bool, BeforeValidator(_constant)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple), AfterValidator(_not_empty), described(**_UNIQUE_ITEMS)]
 Line = Annotated[
     Name,

@@ -10,13 +10,14 @@ import re
 from functools import cache
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
 
 from plant.definition.document.errors import describe_value
 from plant.definition.document.value_types import (
     SHORTEST_JOB_SECONDS,
     YEAR_SECONDS,
     ClassTopic,
+    Constant,
     CountRange,
     FactorRange,
     Increment,
@@ -132,13 +133,19 @@ class ResultEntry(Spec):
 
 
 def _kinds(value: object) -> object:
-    """Return kinds as weights: a list has equal ones."""
-    if isinstance(value, list | tuple):
-        return tuple(value)
-    return value
+    """Return kinds as weights: those of a list are equal."""
+    if not isinstance(value, list | tuple):
+        return value
+    if strange := [each for each in value if not isinstance(each, str)]:
+        raise ValueError(f"must be names, got {describe_value(strange[0])}")
+    return dict.fromkeys(value, 1.0)
 
 
-Kinds = Annotated[Names | Weights, BeforeValidator(_kinds)]
+Kinds = Annotated[
+    Weights,
+    BeforeValidator(_kinds),
+    WithJsonSchema({"anyOf": [TypeAdapter(each).json_schema() for each in (Names, Weights)]}),
+]
 
 
 def _result(value: object) -> object:
@@ -286,9 +293,7 @@ class MachineEntry(Spec):
     )
     lines: Lines | None = Field(None, description="What {line} stands for, given to the machines in turn.")
     stations: Lines | None = Field(None, description="What {station} stands for, given to the machines in turn.")
-    properties: dict[Name, str | int | float | bool] | None = Field(
-        None, description="Constants in every message, each with its key."
-    )
+    properties: dict[Name, Constant] | None = Field(None, description="Constants in every message, each with its key.")
     states: dict[Name, StateEntry] | None = Field(
         None, description="The states of the machines. Without any, they always produce, and report no status."
     )

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from plant.definition.document.errors import Violation, describe_value
+from plant.definition.document.errors import Violation, describe_value, quote
+from plant.definition.document.value_types import constant_rule, key_rule
 from plant.definition.machine_types.field_sources import Field, FieldSource
 
 _SOURCES: Final = {source.yaml_name: source for source in FieldSource if source.path}
@@ -15,13 +16,14 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 TIMESTAMP: Final = "timestamp"
 CONSTANT: Final = "constant"
 MOST_FIELDS: Final = 200
+_REPEATED: Final = "the object has already"
 DEEPEST: Final = 4
 
 
 class FieldNames:
     """The names that `fields` of one type may have: sources, properties, and signals. product: what a job makes.
 
-    usual: the keys of messages without `fields`, by name.  taken: names that a signal cannot have.
+    usual: the keys of messages without `fields`, by name.  taken, reserved: names that no signal, or no property, has.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class FieldNames:
             usual["station_id"] = Field("station_id", FieldSource.STATION)
         if has_states:
             usual["status"] = Field("status", FieldSource.STATUS)
+        of_jobs = {field.name: field for field in _job_fields(product)} if product else {}
+        self.reserved = {TIMESTAMP, *usual, *of_jobs}
         usual |= {name: _property(name, value) for name, value in properties.items()}
-        if product:
-            usual |= {field.name: field for field in _job_fields(product)}
+        usual |= of_jobs
         self.taken = {TIMESTAMP, *usual}
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
         self.usual = usual
@@ -100,7 +103,9 @@ def read_fields(entries: Sequence[Any] | None, names: FieldNames) -> tuple[Layou
     fields = [each for each in found if isinstance(each, Field)]
     wrong = [each for each in found if isinstance(each, Violation)]
     paths = [*([timestamp] if timestamp else []), *(field.path for field in fields)]
-    wrong += [Violation((), f"has {path} twice") for path in dict.fromkeys(paths) if paths.count(path) > 1]
+    repeated = dict.fromkeys(path for path in paths if paths.count(path) > 1)
+    if not any(each.rule.endswith(_REPEATED) for each in wrong):
+        wrong += [Violation((), f"has {path} twice") for path in repeated]
     if not rest:
         wrong.append(Violation((), "needs at least one key beside the timestamp"))
     if len(fields) > MOST_FIELDS:
@@ -121,15 +126,23 @@ def _split_timestamp(entries: Sequence[Any]) -> tuple[str | None, Sequence[Any]]
 def _read(
     entries: Sequence[Any], names: FieldNames, within: tuple[str, ...], at: tuple[str | int, ...]
 ) -> Iterator[Field | Violation]:
+    seen = set[str]()
     for index, entry in enumerate(entries):
         place = (*at, index)
-        if isinstance(entry, str):
+        key = str(next(iter(entry))) if isinstance(entry, Mapping) and entry else entry
+        if isinstance(key, str) and (rule := key_rule(key)):
+            yield Violation(place, f"a key {rule}")
+        elif isinstance(key, str) and key in seen:
+            yield Violation(place, f"has the key {quote(key)}, which {_REPEATED}")
+        elif isinstance(entry, str):
             yield _named(entry, entry, names, within, place)
         elif isinstance(entry, Mapping) and len(entry) == 1:
             [(key, value)] = entry.items()
             yield from _keyed(str(key), value, names, within, (*place, str(key)))
         else:
             yield Violation(place, f"must be a name, or one key with a name, got {describe_value(entry)}")
+        if isinstance(key, str):
+            seen.add(key)
 
 
 def _keyed(
@@ -140,8 +153,9 @@ def _keyed(
         yield _named(key, value, names, within, place)
     elif key == FieldSource.SEQUENCE.yaml_name and value is True:
         yield Field(key, FieldSource.SEQUENCE, within)
-    elif isinstance(value, Mapping) and set(value) == {CONSTANT} and isinstance(value[CONSTANT], str | int | float):
-        yield constant(key, value[CONSTANT], within)
+    elif isinstance(value, Mapping) and set(value) == {CONSTANT}:
+        rule = None if value[CONSTANT] is None else constant_rule(value[CONSTANT])  # null is refused everywhere
+        yield Violation((*place, CONSTANT), rule) if rule else constant(key, value[CONSTANT], within)
     elif isinstance(value, Mapping) and value and len(within) < DEEPEST:
         for name, each in value.items():
             yield from _keyed(str(name), each, names, (*within, key), (*place, str(name)))

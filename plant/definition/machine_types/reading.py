@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from plant.definition.document.errors import Place, Violation, describe_value
+from plant.definition.document.errors import Place, Violation, describe_value, quote
 from plant.definition.document.validation import Flags, validated
 from plant.definition.machine_types.entry import MachineEntry, entry_model
 from plant.definition.machine_types.inheritance import complete, extension_violations, root
@@ -56,6 +56,7 @@ def read(
         violations += (each for each in wrong if _part(each.place) not in reported)
     if len(raw) > MOST_TYPES:
         violations.append(Violation((SECTION,), f"must have at most {MOST_TYPES} machine types, got {len(raw):,}"))
+    violations += _same_file_names(types)
     violations += _same_ids(types)
     return MachineTypes(types, entries), violations
 
@@ -148,6 +149,16 @@ def _resolved(
     return machine_type, [
         each._replace(place=(SECTION, key, *place)) for each, place in places if own or place[0] in entry
     ]
+
+
+def _same_file_names(types: Mapping[str, MachineType]) -> Iterator[Violation]:
+    """Check that no two kinds of message have the same names of files and resources, which have no `_` and no `.`."""
+    seen: dict[str, tuple[str, str]] = {}
+    for key, name in ((key, each.name) for key, machine_type in types.items() for each in machine_type.messages):
+        plain = re.sub(r"[._-]+", "-", f"{key}.{name}" if name else key).lower()
+        if (other := seen.setdefault(plain, (key, name))) != (key, name):
+            rule = f"is {quote(plain)} in names of files and resources, as {quote('.'.join(filter(None, other)))}"
+            yield Violation((SECTION, key, *(("messages", name) if name else ())), f"{rule}: choose another name")
 
 
 def _same_ids(types: Mapping[str, MachineType]) -> Iterator[Violation]:

@@ -35,6 +35,8 @@ from plant.definition.states.state_type import StateType
 from plant.models.registry import models
 
 MOST_STOPS_PER_JOB: Final = 1_000
+MOST_SITUATIONS: Final = 10_000
+"""Kinds times phases: what a signal may depend on is tabulated."""
 _FOREVER_SECONDS: Final = 1e12
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
@@ -71,6 +73,7 @@ def resolve(
     machine_type = replace(machine_type, overrides=overrides)
     violations = [
         *wrong_states,
+        *_taken_properties(entry, names),
         *wrong_job,
         *wrong_messages,
         *wrong_signals,
@@ -152,6 +155,7 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         wrong.append(Violation(("job", "cycle_seconds"), "is missing"))
     if "cycle_seconds" in job and "period_share" in job:
         wrong.append(Violation(("job", "cycle_seconds"), "replaces period_share: give only one of them"))
+    wrong += _too_many_situations(len(job.get("kinds", ())), len(job.get("phases", ())))
     product = job.get("product", "part")
     results = {name: _result(each) for name, each in job.get("results", {"good": 1.0}).items()}
     kinds = job.get("kinds", (product,))
@@ -194,6 +198,19 @@ def _missing_lists(entry: Entry) -> Iterator[Violation]:
     for name in dict.fromkeys(placeholders(entry.get("station_pattern", ""))):
         if f"{name}s" not in entry:
             yield Violation((f"{name}s",), f"is missing: station_pattern has {{{name}}}")
+
+
+def _too_many_situations(kinds: int, phases: int) -> Iterator[Violation]:
+    if kinds * phases > MOST_SITUATIONS:
+        rule = f"must be at most {MOST_SITUATIONS // phases:,} kinds, as there are {phases:,} phases, got {kinds:,}"
+        yield Violation(("job", "kinds"), rule)
+
+
+def _taken_properties(entry: Entry, names: FieldNames) -> Iterator[Violation]:
+    """Check that no property has the name of another key of the messages."""
+    for name in entry.get("properties", {}):
+        if name in names.reserved:
+            yield Violation(("properties", name), "is a key of the messages already: choose another name")
 
 
 def _unknown_placeholders(entry: Entry) -> Iterator[Violation]:

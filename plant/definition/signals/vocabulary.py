@@ -22,7 +22,7 @@ QUANTITIES: Final = {
 
 MATCHED: Final = {
     "state": "state of the machine",
-    "phase": "phase of the job, while the machine produces",
+    "phase": "phase of the job, also while it is interrupted",
     "kind": "kind of the job on the machine",
 }
 """What a formula may compare with a name in quotes, with its meaning."""

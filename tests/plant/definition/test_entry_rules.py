@@ -70,6 +70,9 @@ MISTAKES: Final[dict[str, str]] = {
         "job.period_share: needs a period, and messages.a has no regular messages: give cycle_seconds, or "
         "report_seconds there"
     ),
+    "job: {cycle_seconds: 5, kinds: []}": "job.kinds: needs at least one entry",
+    "job: {cycle_seconds: 5, kinds: {a: 0}}": "job.kinds: needs at least one entry greater than 0",
+    "job: {cycle_seconds: 5, kinds: [a, 5]}": "job.kinds: must be names, got 5",
     # what machines have in common
     "station_pattern: 'line {line}'": "lines: is missing: station_pattern has {line}",
     "properties: {hall: '{hall}'}": "properties.hall: may have only",
@@ -80,7 +83,7 @@ MISTAKES: Final[dict[str, str]] = {
     "frequency_weight: 2": "report_seconds: replaces frequency_weight: give only one of them",
     # the fields
     "fields: [timestamp]": "fields: needs at least one key beside the timestamp",
-    "fields: [force, {force: status}]": "fields: has force twice",
+    "fields: [force, {force: status}]": 'fields[1]: has the key "force", which the object has already',
     "fields: [forse]": "fields[0].forse: is no source of a field; did you mean force?",
     "fields: [{a: forse}]": "fields[0].a.forse: is no source of a field; did you mean force?",
     "fields: [{a: {b: {c: {d: {e: {f: force}}}}}}]": (
@@ -89,6 +92,21 @@ MISTAKES: Final[dict[str, str]] = {
     "fields: [{a: {b: [{c: forse}]}}]": ("fields[0].a.b[0].c.forse: is no source of a field; did you mean force?"),
     "fields: [{a: force, b: force}]": "fields[0]: must be a name, or one key with a name, got a mapping",
     "fields: [5]": "fields[0]: must be a name, or one key with a name, got 5",
+    "fields: [{data: force}, {data: {a: force}}]": 'fields[1]: has the key "data", which the object has already',
+    "fields: [{a: {b: force}}, {a.b: force}]": "fields: has a.b twice",
+    "fields: [{'': force}]": "fields[0]: a key must have 1 to 200 characters",
+    'fields: [{"a\\0": force}]': "fields[0]: a key must not contain control characters",
+    "fields: [{a: {constant: .inf}}]": "fields[0].a.constant: must be a finite number, got inf",
+    "fields: [{a: {constant: 99999999999999999999}}]": (
+        "fields[0].a.constant: must be a whole number of at most 64 bits, got 99999999999999999999"
+    ),
+    "fields: [{a: {constant: null}}]": "fields[0].a.constant: has no value",
+    "properties: {a: .nan}": "properties.a: must be a finite number",
+    "properties: {a: 2026-01-01}": "properties.a: must be text, a number, true or false",
+    "properties: {status: x}": "properties.status: is a key of the messages already: choose another name",
+    "properties: {part_id: x}": "properties.part_id: is a key of the messages already: choose another name",
+    "properties: {timestamp: x}": "properties.timestamp: is a key of the messages already: choose another name",
+    "timestamp: iso": "timestamp: must be 'rfc3339', 'rfc3339_s', 'epoch_ms' or 'epoch_s', got the text \"iso\"",
     # the classes of messages
     "{fields: [force], messages: {a: {fields: [force]}}}": "fields: is replaced by messages: give only one of them",
     CLASSES: "messages.b.topic: is also the topic of a",
@@ -134,6 +152,13 @@ def test_a_mistake_in_an_entry_is_reported_once(change: str) -> None:
     assert f"message_types.press.{MISTAKES[change]}" in mistake
 
 
+def test_kinds_and_phases_are_limited_together() -> None:
+    """What depends on both is tabulated, and a small file could ask for millions."""
+    job = {"cycle_seconds": 20, "kinds": [f"k{n}" for n in range(101)], "phases": {f"p{n}": 1 for n in range(100)}}
+    with pytest.raises(PlantConfigError, match="must be at most 100 kinds, as there are 100 phases, got 101"):
+        parse(plant({"press": changed({"job": job})}))
+
+
 def test_an_entry_has_no_mistake() -> None:
     """The one that the others change."""
     assert parse(plant({"press": yaml.safe_load(PRESS)})).machines()
@@ -154,6 +179,25 @@ def test_an_entry_that_is_none_is_reported(key: str, entry: Any, said: str) -> N
 
     [mistake] = map(str, refused.value.mistakes)
     assert said in mistake
+
+
+@pytest.mark.parametrize(
+    ("types", "said"),
+    [
+        ({"press-a": {}, "press_a": {"machine_id": "B-{number}"}}, 'press_a: is "press-a" in names of files'),
+        ({"press-a": {}, "press": {"messages": {"a": {}}}}, '"press-a": is "press-a" in names of files'),
+    ],
+)
+def test_two_kinds_of_message_with_the_name_of_one_file_are_reported(types: dict[str, Any], said: str) -> None:
+    """Their schemas and resources would take each other's place."""
+    jobs = {"press-a": {"id": "A-"}, "press_a": {"id": "B-"}, "press": {"id": "C-"}}
+    made = {
+        key: changed({"fields": None, "job": {"cycle_seconds": 9, **jobs[key]}, **own}) for key, own in types.items()
+    }
+    with pytest.raises(PlantConfigError) as refused:
+        parse(plant(made))
+
+    assert next(map(str, refused.value.mistakes)).startswith(f"configuration: message_types.{said}")
 
 
 def test_an_older_key_beside_the_new_one_is_reported() -> None:

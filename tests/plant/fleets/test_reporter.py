@@ -34,7 +34,7 @@ def sent(config: PlantConfig, seconds: float = 120.0) -> list[Message]:
 @pytest.mark.parametrize("signals", [{}, {"level": {"base": 5}}], ids=["plain", "signals"])
 def test_the_number_in_a_message_is_the_number_of_the_message(signals: dict[str, Any]) -> None:
     """Also in those that report a job between two regular ones."""
-    messages = sent(press(job=QUICK, signals=signals, fields=[{"number": "sequence"}, "status"]))
+    messages = sent(press(job=QUICK, signals=signals, fields=[{"number": "sequence"}, {"id": "finished.id"}]))
 
     assert {message.trigger for message in messages} == {"", "job"}
     assert [orjson.loads(each.payload)["number"] for each in messages] == [*range(1, len(messages) + 1)]
@@ -88,3 +88,14 @@ def test_a_register_is_the_same_in_every_class_that_reports_it() -> None:
         energies = [energy for _, energy in rows]
         assert energies == sorted(energies)
         assert [energy for kind, energy in rows if kind == "press.first"] == [*range(1, 61)]
+
+
+def test_a_state_is_reported_once_at_the_start_also_in_a_planned_stop() -> None:
+    """The calendar stops the machines at the moment at which they come to be."""
+    closed = {"time_zone": "UTC", "shifts": [{"start": "00:01", "end": "23:00"}]}
+    classes = {"s": {"fields": ["timestamp", "machine_id", "status"], "on_change": True}}
+    types = {"press": {"count": 5, "states": STATES, "messages": classes}}
+    messages = sent(parse({"calendar": closed, "message_types": types}), 59.0)
+
+    assert sorted(orjson.loads(each.payload)["machine_id"] for each in messages) == [f"PRESS-0{n}" for n in range(1, 6)]
+    assert {orjson.loads(each.payload)["status"] for each in messages} == {"planned_stop"}

@@ -1,0 +1,75 @@
+"""A clean run of any declaration is verified: what its messages cannot tell is not asked of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edge.routing import TopicRouter
+from messages import topic_template
+from plant.definition.plant_config import PlantConfig, parse
+from tests.cli.verify.test_reloads import Course, record
+from tests.cli.verify.test_verify import Answer, answer_to
+from tests.test_odd_plants import lines
+
+STATES = "{running: {share: 0.8, dwell_seconds: 300, produces: true}, idle: {share: 0.2, dwell_seconds: 100}}"
+BRIEF = "{a: {share: 1, dwell_seconds: 0.1}, b: {share: 1, dwell_seconds: 0.1}, c: {share: 1, dwell_seconds: 0.1}}"
+CALENDAR = '{time_zone: UTC, shifts: [{start: "00:10", end: "00:40"}]}'
+CHANGES = "messages: {s: {on_change: true, fields: [timestamp, machine_id, status]}}"
+LEVEL = "signals: {p: {base: 5}}"
+TOPICS = 'messages: {m: {topic: "{prefix}/{class}"}, k: {topic: "{prefix}/{machine_id}/m"}}'
+
+DECLARATIONS = {
+    "no states, and a calendar": f"{{calendar: {CALENDAR}, message_types: {{press: {{job: {{cycle_seconds: 9}}}}}}}}",
+    "no states, and a flow": (
+        "{flow: {processes: {drill: saw}, buffers: {saw: 2}}, message_types: {saw: {job: {cycle_seconds: 9}}, "
+        "drill: {job: {cycle_seconds: 12}}}}"
+    ),
+    "a job of which nothing is reported": (
+        f"{{message_types: {{press: {{states: {STATES}, job: {{cycle_seconds: 20}}, {LEVEL}, "
+        "fields: [timestamp, machine_id, status, p]}}}"
+    ),
+    "a job of which the id is reported": (
+        f"{{message_types: {{press: {{states: {STATES}, job: {{cycle_seconds: 20}}, "
+        "fields: [timestamp, machine_id, status, {id: finished.id}, {now: job.progress}]}}}"
+    ),
+    "short jobs that no class reports": (
+        f"{{message_types: {{press: {{states: {STATES}, job: {{cycle_seconds: 2}}, {CHANGES}}}}}}}"
+    ),
+    "states of a millisecond": f"{{message_types: {{press: {{states: {BRIEF}, {CHANGES}}}}}}}",
+    "a topic that ends as another class": f"{{message_types: {{d: {{{LEVEL}, {TOPICS}}}}}}}",
+}
+
+
+def verified(course: Course, path: Path, capsys: pytest.CaptureFixture[str]) -> Answer:
+    """The answer to a course of a plant; all its configurations have the same topics."""
+    messages = record(course, path / "truth")
+    topics = TopicRouter(lambda kind: topic_template(course[-1][1], kind), "factory").topic
+    (path / "rows").write_bytes(b"\n".join(lines(messages, topics)))
+    return answer_to([str(path / "rows"), "--truth", str(path / "truth"), "--strict"], capsys)
+
+
+@pytest.mark.parametrize("name", DECLARATIONS)
+def test_two_hours_agree_with_the_ground_truth(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every message, job and figure that there is; too few figures are no difference."""
+    answer = verified([(7200, plant(DECLARATIONS[name]))], tmp_path, capsys)
+
+    assert answer.code in (0, 3), answer.text + answer.error
+
+
+def test_a_type_that_is_added_is_in_the_ground_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its stays and jobs from its first moment on, also when it was away for a time."""
+    one = f"press: {{states: {STATES}, job: {{cycle_seconds: 20}}}}"
+    both = f"{one}, oven: {{states: {STATES}, job: {{cycle_seconds: 15}}}}"
+    alone, together = (plant(f"{{message_types: {{{types}}}}}") for types in (one, both))
+    answer = verified([(600, alone), (1200, together), (600, alone), (1200, together)], tmp_path, capsys)
+
+    assert answer.code == 0, answer.text + answer.error
+    assert "OVEN-01" in answer.text
+
+
+def plant(text: str) -> PlantConfig:
+    """The plant of a YAML."""
+    return parse(yaml.safe_load(text))
