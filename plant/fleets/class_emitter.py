@@ -78,7 +78,7 @@ class ClassEmitter:
             yield DueMessage(now_ms + offset_ms, machine.number, self.number, FOR_CHANGE, machine)
 
     def reports_change(self, slot: int, now_ms: int) -> bool:
-        """Return whether a change of the state is reported: not at the beginning, as a first message is about to come."""
+        """Return whether a change of the state is reported: not at the beginning, before the first message."""
         return self.message_class.on_change and not (now_ms == self.began_ms and slot >= self.new_from)
 
     def due_places(self, until_ms: int) -> Iterator[DuePlaces]:

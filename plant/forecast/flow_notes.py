@@ -12,8 +12,22 @@ from plant.definition.plant_config import PlantConfig
 def flow_notes(config: PlantConfig) -> Iterator[str]:
     """Yield the notes on a plant's flow; none without a flow."""
     if config.flow:
+        yield from _no_orders(config, config.flow)
         yield from _useless_stages(config.flow)
         yield from _unknown_results(config, config.flow)
+
+
+def _no_orders(config: PlantConfig, flow: FlowSpec) -> Iterator[str]:
+    """Yield a note where nothing is ordered, or nothing is dispatched."""
+    types = config.message_types
+    ordered = types.customer_order and types.customer_order.enabled and types.customer_order.orders_per_hour
+    dispatched = types.dispatch and types.dispatch.enabled and types.dispatch.dispatches_per_hour
+    missing = [name for name, given in (("customer_order", ordered), ("dispatch", dispatched)) if not given]
+    if missing:
+        yield (
+            f"flow: without {' and '.join(missing)} in message_types nothing is shipped, and the machines stop when the"
+            f" buffers up to {flow.line.ships} are full."
+        )
 
 
 def _useless_stages(flow: FlowSpec) -> Iterator[str]:

@@ -25,8 +25,10 @@ TRACE: Final = Field("consumed_ids", FieldSource.FINISHED_CONSUMED)
 
 
 def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field, ...]:
-    """Return the fields that messages have in addition where pieces flow."""
-    return (TRACE,) if config.flow and config.flow.line.takes_pieces(machine_type.key) else ()
+    """Return the fields that messages have in addition where pieces flow, unless they are declared at another place."""
+    is_declared = any(field.source is TRACE.source for field in machine_type.main.fields)
+    takes_pieces = config.flow is not None and config.flow.line.takes_pieces(machine_type.key)
+    return (TRACE,) if takes_pieces and not is_declared else ()
 
 
 class MachineObserver(Protocol):

@@ -72,7 +72,7 @@ class ClassInfo:
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
         """Return it from an entry of the ground truth."""
         fields, timestamp = entry["fields"], entry["timestamp"] or ""
-        keys = KeyNames.of({**fields, _CONSUMED: "finished_consumed"})
+        keys = KeyNames.of({_CONSUMED: "finished_consumed", **fields})
         return cls(
             entry["name"],
             keys if keys.finished_id and keys.finished_result else keys.without_jobs,

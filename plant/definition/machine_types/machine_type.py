@@ -176,10 +176,12 @@ class MachineType:
         """The names that its signals may refer to."""
         job = self.job
         own = tuple(name for name in self.states if name != NO_STATE or len(self.states) > 1)
+        states = own or (NO_STATE,)
+        resting = next((name for name in states if name != self.producing_state), None)
         if job is None:
-            return Vocabulary(own or (NO_STATE,))
+            return Vocabulary(states, resting_state=resting)
         return Vocabulary(
-            own or (NO_STATE,), self.producing_state, tuple(job.phases), tuple(job.kinds), tuple(job.results)
+            states, self.producing_state, tuple(job.phases), tuple(job.kinds), tuple(job.results), resting
         )
 
     @property

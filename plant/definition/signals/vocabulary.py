@@ -50,6 +50,7 @@ class Vocabulary(NamedTuple):
     """The names of a machine type. Without states, those of the plant's signals.
 
     producing_state: where jobs advance; None without jobs.  phases, kinds, results: of jobs, where there are any.
+    resting_state: whose levels a machine has that is stopped from outside; None for the first that does not produce.
     """
 
     states: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class Vocabulary(NamedTuple):
     phases: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
+    resting_state: str | None = None
 
     def named(self, what: str) -> tuple[str, ...]:
         """Return the names of states, phases or kinds, by one of MATCHED."""

@@ -43,8 +43,8 @@ class Situations:
     @property
     def size(self) -> int:
         """The number of situations of one variant."""
-        states, _, phases, kinds, _ = self.vocabulary
-        return (len(states) + 1) * (len(phases) + 1) * (len(kinds) + 1)
+        names = self.vocabulary
+        return (len(names.states) + 1) * (len(names.phases) + 1) * (len(names.kinds) + 1)
 
     def index(self, situation: Situation) -> int:
         """Return the index of a situation."""
@@ -72,8 +72,9 @@ class Situations:
 
         An other state has that of `else`; without it, that of the first state that does not produce, if there is one.
         """
-        states, producing, *_ = self.vocabulary
-        stand_in = next((state for state in states if state != producing), producing or "")
+        names = self.vocabulary
+        others = (state for state in names.states if state != names.producing_state)
+        stand_in = names.resting_state or next(others, names.producing_state or "")
         each = ((by_state[index // self.size], self.names(index)) for index in range(len(self)))
         return array("d", (_level(levels, names, stand_in) for levels, names in each))
 

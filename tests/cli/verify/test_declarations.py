@@ -27,6 +27,11 @@ DECLARATIONS = {
         "{flow: {processes: {drill: saw}, buffers: {saw: 2}}, message_types: {saw: {job: {cycle_seconds: 9}}, "
         "drill: {job: {cycle_seconds: 12}}}}"
     ),
+    "consumed pieces at a place of their own": (
+        "{flow: {processes: {drill: saw}}, message_types: {saw: {job: {cycle_seconds: 9}}, drill: "
+        f"{{states: {STATES}, job: {{cycle_seconds: 12}}, fields: [timestamp, machine_id, status, "
+        "{job: {id: finished.id, result: finished.result, from: finished.consumed}}]}}}"
+    ),
     "a job of which nothing is reported": (
         f"{{message_types: {{press: {{states: {STATES}, job: {{cycle_seconds: 20}}, {LEVEL}, "
         "fields: [timestamp, machine_id, status, p]}}}"

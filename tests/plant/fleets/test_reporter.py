@@ -99,3 +99,17 @@ def test_a_state_is_reported_once_at_the_start_also_in_a_planned_stop() -> None:
 
     assert sorted(orjson.loads(each.payload)["machine_id"] for each in messages) == [f"PRESS-0{n}" for n in range(1, 6)]
     assert {orjson.loads(each.payload)["status"] for each in messages} == {"planned_stop"}
+
+
+@pytest.mark.parametrize("job", [{}, {"job": QUICK}], ids=["no job", "job"])
+def test_a_machine_that_is_stopped_from_outside_has_the_level_of_rest(job: dict[str, Any]) -> None:
+    """That of the first state that does not produce, whether the type makes something or not."""
+    closed = {"time_zone": "UTC", "shifts": [{"start": "00:01", "end": "23:00"}]}
+    states = {"running": {"share": 0.6}, "idle": {"share": 0.4}}
+    power = {"power": {"base": {"running": 22, "idle": 3}}}
+    types = {"press": {"states": states, "signals": power, "fields": ["status", "power"], "report_seconds": 5, **job}}
+    messages = sent(parse({"calendar": closed, "message_types": types}), 59.0)
+
+    assert {(row["status"], row["power"]) for row in map(orjson.loads, (each.payload for each in messages))} == {
+        ("planned_stop", 3.0)
+    }
