@@ -55,7 +55,7 @@ class FieldNames:
     @property
     def known(self) -> list[str]:
         """All names, the usual ones first."""
-        return list(dict.fromkeys((*self.usual, *self._sources, FieldSource.MACHINE_SEQUENCE.yaml_name)))
+        return list(dict.fromkeys((TIMESTAMP, *self.usual, *self._sources, FieldSource.MACHINE_SEQUENCE.yaml_name)))
 
     def field(self, key: str, name: str, within: tuple[str, ...]) -> Field | None:
         """Return the field `key` with the value of a name; None if there is no such name."""

@@ -262,6 +262,7 @@ _DESCRIBED: Final = {
     ast.Lambda: "a function of its own",
     ast.NamedExpr: "an assignment",
     ast.JoinedStr: "text",
+    ast.Tuple: "a comma outside of a function, as decimals have a point",
 }
 
 

@@ -85,6 +85,7 @@ MISTAKES: Final[dict[str, str]] = {
     "fields: [timestamp]": "fields: needs at least one key beside the timestamp",
     "fields: [force, {force: status}]": 'fields[1]: has the key "force", which the object has already',
     "fields: [forse]": "fields[0].forse: is no source of a field; did you mean force?",
+    "fields: [timestmp, force]": "fields[0].timestmp: is no source of a field; did you mean timestamp?",
     "fields: [{a: forse}]": "fields[0].a.forse: is no source of a field; did you mean force?",
     "fields: [{a: {b: {c: {d: {e: {f: force}}}}}}]": (
         "fields[0].a.b.c.d.e: must be a name, {constant: ...}, or keys at most 4 objects deep"

@@ -60,6 +60,9 @@ MISTAKES: Final = {
         'a.ramp.resets: must be a state, or job, got "idel"; did you mean idle?'
     ],
     "{a: {counter: job}}": ['a.counter: must be something that is counted, got "job"; did you mean jobs?'],
+    "{a: {formula: '1,5 * 2', limits: [0, 9]}}": [
+        "a.formula: may not contain a comma outside of a function, as decimals have a point at character 1"
+    ],
     "{a: {formula: b, limits: [0, 9]}, b: {base: 1}}": [
         'a.formula: can only use signals above it, and "b" is not, at character 1'
     ],
