@@ -158,6 +158,8 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
     wrong += _too_many_situations(len(job.get("kinds", ())), len(job.get("phases", ())))
     product = job.get("product", "part")
     results = {name: _result(each) for name, each in job.get("results", {"good": 1.0}).items()}
+    if not any(each["weight"] for each in results.values()):
+        wrong.append(Violation(("job", "results"), "needs at least one entry greater than 0"))
     kinds = job.get("kinds", (product,))
     good = {name for name, each in results.items() if each.get("good", name in USUALLY_GOOD)}
     bad = {name for name, each in results.items() if each.get("good") is False}

@@ -136,6 +136,10 @@ MISTAKES: Final[dict[str, str]] = {
     "{job: null, overrides: {PRESS-01: {job: {cycle_seconds: 5}}}}": (
         'overrides."PRESS-01".job: cannot be changed: the machines make nothing'
     ),
+    "overrides: {PRESS-01: {job: {results: {good: 0, scrap: 0}}}}": (
+        'overrides."PRESS-01".job.results: needs at least one entry greater than 0'
+    ),
+    "job: {cycle_seconds: 5, results: {good: 0, scrap: 0}}": "job.results: needs at least one entry greater than 0",
     # inheritance
     "extends: nobody": "extends.nobody: is no machine type",
     "extends: press": "extends: leads back to the type itself",
