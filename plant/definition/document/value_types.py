@@ -20,8 +20,9 @@ YEAR_SECONDS: Final = 31_536_000.0
 """The longest time that is accepted, 365 days."""
 
 SHORTEST_JOB_SECONDS: Final = 0.1
-MOST_NAME_CHARACTERS: Final = 200
 """Job ids count from the start of the run in tenths of a second, so no machine may finish jobs faster."""
+
+MOST_NAME_CHARACTERS: Final = 200
 
 SHORTEST_PERIOD_SECONDS: Final = 0.001
 """Plant time is whole milliseconds."""

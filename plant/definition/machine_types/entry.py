@@ -328,9 +328,21 @@ class MachineEntry(Spec):
     )
 
 
-@cache
 def entry_model(spellings: tuple[Spelling, ...]) -> type[MachineEntry]:
-    """Return the model of an entry that may have these older spellings beside the keys of the language."""
-    keys = {each.key: (FORMS[each.form].annotation | None, Field(None, description=each.text)) for each in spellings}
-    model: type[MachineEntry] = create_model("MachineEntry", __base__=MachineEntry, **keys)  # type: ignore[call-overload]
+    """Return the model of an entry that may have these older spellings beside the keys of the language.
+
+    To describe entries: to validate those of each type by such a model needs a megabyte, see `older_keys`.
+    """
+    model: type[MachineEntry] = create_model("MachineEntry", __base__=MachineEntry, **_fields_of(spellings))
     return model
+
+
+@cache
+def older_keys(spellings: tuple[Spelling, ...]) -> type[Spec]:
+    """Return the model of the older spellings alone, which with MachineEntry validates an entry."""
+    model: type[Spec] = create_model("OlderKeys", __base__=Spec, **_fields_of(spellings))
+    return model
+
+
+def _fields_of(spellings: tuple[Spelling, ...]) -> dict[str, Any]:
+    return {each.key: (FORMS[each.form].annotation | None, Field(None, description=each.text)) for each in spellings}

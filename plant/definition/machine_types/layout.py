@@ -129,20 +129,26 @@ def _read(
     seen = set[str]()
     for index, entry in enumerate(entries):
         place = (*at, index)
-        key = str(next(iter(entry))) if isinstance(entry, Mapping) and entry else entry
-        if isinstance(key, str) and (rule := key_rule(key)):
-            yield Violation(place, f"a key {rule}")
-        elif isinstance(key, str) and key in seen:
-            yield Violation(place, f"has the key {quote(key)}, which {_REPEATED}")
+        if rule := _broken_rule(entry, seen):
+            yield Violation(place, rule)
         elif isinstance(entry, str):
             yield _named(entry, entry, names, within, place)
-        elif isinstance(entry, Mapping) and len(entry) == 1:
+        else:
             [(key, value)] = entry.items()
             yield from _keyed(str(key), value, names, within, (*place, str(key)))
-        else:
-            yield Violation(place, f"must be a name, or one key with a name, got {describe_value(entry)}")
-        if isinstance(key, str):
-            seen.add(key)
+
+
+def _broken_rule(entry: Any, seen: set[str]) -> str | None:
+    """Return the rule that an entry breaks. seen: the keys of the object before it, to which its own is added."""
+    if not (isinstance(entry, str) or (isinstance(entry, Mapping) and len(entry) == 1)):
+        return f"must be a name, or one key with a name, got {describe_value(entry)}"
+    key = entry if isinstance(entry, str) else str(next(iter(entry)))
+    if rule := key_rule(key):
+        return f"a key {rule}"
+    if key in seen:
+        return f"has the key {quote(key)}, which {_REPEATED}"
+    seen.add(key)
+    return None
 
 
 def _keyed(

@@ -216,8 +216,8 @@ class MachineType:
     @property
     def changes_per_second(self) -> float:
         """How often a machine changes its state, on average."""
-        rates, weights, final = self._rates, self.next_weights, self.final_states
-        total = math.fsum(weights.values())
+        weights, final, total = self.next_weights, self.final_states, math.fsum(self.next_weights.values())
+        rates = {name: self.shares[name] / self.states[name].dwell_seconds for name in weights}
         return math.fsum(rate * (1 if name in final else 1 - weights[name] / total) for name, rate in rates.items())
 
     @property
@@ -233,8 +233,9 @@ class MachineType:
 
     @property
     def _rates(self) -> Mapping[str, float]:
-        """How often each state is entered per second, those that prolong a stay included; only states with a share."""
-        return {name: share / self.states[name].dwell_seconds for name, share in self.shares.items() if share}
+        """How often each state is entered, relative to the others; only states with a share."""
+        states = self.states.items()
+        return {name: state.weight / (state.dwell_seconds * 1000) for name, state in states if state.weight}
 
     @property
     def station_count(self) -> int:

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from plant.definition.document.errors import Place, Violation, describe_value, quote
 from plant.definition.document.validation import Flags, validated
-from plant.definition.machine_types.entry import MachineEntry, entry_model
+from plant.definition.document.value_types import Spec
+from plant.definition.machine_types.entry import MachineEntry, older_keys
 from plant.definition.machine_types.inheritance import complete, extension_violations, root
 from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType
@@ -93,15 +94,15 @@ def _entry(key: str, data: Any, raw: Mapping[str, Any], flags: Flags) -> tuple[E
         rule = f"must be a mapping (key: value), got {describe_value(data)}"
         return {}, [Violation(place, rule)] if data is not None else []
     spellings = _spellings(key, raw)
-    model, wrong = validated(entry_model(spellings), data, flags, place)
-    if model is None:
+    found, wrong = _validated(data, spellings, flags, place)
+    if found is None:
         rest = _without(data, [each.place[2:] for each in wrong])
-        model, _ = validated(entry_model(spellings), rest, flags, place)
-    if model is None:
+        found, _ = _validated(rest, spellings, flags, place)
+    if found is None:
         bad = {each.place[2] for each in wrong if len(each.place) > 2}
         rest = {name: value for name, value in data.items() if name not in bad}
-        model, _ = validated(entry_model(spellings), rest, flags, place)
-    entry = _plain(model) if model else {}
+        found, _ = _validated(rest, spellings, flags, place)
+    entry = found or {}
     rules = (*broken(data, root(key, _mappings(raw))), *spelled_twice(entry, spellings))
     return entry, [*wrong, *(each._replace(place=(*place, *each.place)) for each in rules)]
 
@@ -121,7 +122,25 @@ def _without(data: Mapping[str, Any], places: Sequence[Place]) -> dict[str, Any]
     return rest
 
 
-def _plain(model: MachineEntry) -> dict[str, Any]:
+def _validated(
+    data: Mapping[str, Any], spellings: tuple[Spelling, ...], flags: Flags, place: Place
+) -> tuple[dict[str, Any] | None, list[Violation]]:
+    """Return an entry as plain data, or None and every violation: by the model of all types, and that of older keys."""
+    older = [each.key for each in spellings]
+    ours = {name: value for name, value in data.items() if name not in older}
+    theirs = {name: value for name, value in data.items() if name in older}
+    entry, wrong = validated(MachineEntry, ours, flags, place)
+    rest, others = validated(older_keys(spellings), theirs, flags, place)
+    wrong = [each._replace(known=[*each.known, *older]) if _is_unknown_key(each) else each for each in wrong]
+    return None if entry is None or rest is None else {**_plain(entry), **_plain(rest)}, [*wrong, *others]
+
+
+def _is_unknown_key(each: Violation) -> bool:
+    """Return whether a violation is about the name of a key of the entry itself."""
+    return len(each.place) == 3 and bool(each.known)
+
+
+def _plain(model: Spec) -> dict[str, Any]:
     return model.model_dump(exclude_unset=True, exclude_none=True)
 
 

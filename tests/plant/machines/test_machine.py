@@ -86,11 +86,7 @@ def stays(one: Machine, count: int) -> dict[str, list[int]]:
 # States
 
 
-TWO = ("cnc_machine", "printer_3d")
-"""Types with few states and with many: all types are data of the same code."""
-
-
-@pytest.mark.parametrize("key", TWO)
+@pytest.mark.parametrize("key", COUNTED)
 def test_first_messages_have_the_shares_of_the_states(key: str) -> None:
     """There is no warm-up: the first messages of 40,000 machines have each state in its share, within a point."""
     config = only(key, MANY)
@@ -103,7 +99,7 @@ def test_first_messages_have_the_shares_of_the_states(key: str) -> None:
         assert told[state] / MANY == pytest.approx(share, abs=0.01)
 
 
-@pytest.mark.parametrize("key", TWO)
+@pytest.mark.parametrize("key", COUNTED)
 def test_long_run_holds_the_shares_of_the_states(key: str) -> None:
     """Over nine hours of 1,000 machines each state has its share of the messages, within a point.
 

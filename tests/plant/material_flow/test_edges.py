@@ -321,3 +321,15 @@ def test_check_tells_what_an_author_may_not_expect(flow: dict[str, Any], note: s
     notes = forecast(parse(plant_data(THREE, THREE_EDGES | flow, **orders()))).notes
 
     assert any(note in each for each in notes), notes
+
+
+def test_check_tells_that_a_flow_without_orders_fills_up() -> None:
+    """Nothing takes away what the last stage makes; with orders and dispatches there is no such note."""
+    without, complete = (
+        [note for note in forecast(parse(plant_data(THREE, THREE_EDGES, **more))).notes if "nothing is shipped" in note]
+        for more in ({}, orders())
+    )
+
+    assert complete == []
+    assert len(without) == 1
+    assert "without customer_order and dispatch in message_types" in without[0]
