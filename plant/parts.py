@@ -61,7 +61,7 @@ class PlantParts:
     event_queue: advances all machines in one order of time; None where each may advance by itself.
     machine_counts: how many machines each type has in the whole plant, of which a shard has some.
     external: participants from outside that change machines, see `FactoryMessageGenerator.set_participants`.
-    listener: called with every stay and every job when it ends, also of types that are new; None without one.
+    listener: called with every stay and every job when it ends; a trial hands it to types that are new.
     """
 
     __slots__ = (
@@ -136,9 +136,7 @@ class PlantParts:
         known = {fleet.key for fleet in self.fleets}
         for key, machine_type, _ in config.declared():
             if key not in known:
-                fleet = Fleet(machine_type, self._seed, self._shard)
-                fleet.accounts.listener = self.listener
-                self.fleets.append(fleet)
+                self.fleets.append(Fleet(machine_type, self._seed, self._shard))
         places = {key: place for place, (key, _, _) in enumerate(config.declared())}
         self.fleets.sort(key=lambda fleet: (places.get(fleet.key, len(places)), fleet.key))
 

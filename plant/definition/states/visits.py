@@ -22,12 +22,10 @@ def next_weights(rates: Mapping[str, float], final: Collection[str]) -> dict[str
     rates: at which states are entered, relative to each other, above 0.  final: those of them that do not follow
     themselves.
     """
-    if not final or len(rates) == 1:
-        return dict(rates)
     if dominating(rates, final) is not None:
         return None
-    if len(rates) == len(final) == 2:  # they alternate
-        return dict.fromkeys(rates, 0.5)
+    if not final or len(rates) == 1 or len(rates) == len(final) == 2:  # the two take turns, at equal rates
+        return dict(rates)
     total = fsum(rates.values())
     shares = {name: rate / total for name, rate in rates.items()}
     most = max(final, key=lambda name: (shares[name], name))
