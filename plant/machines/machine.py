@@ -245,8 +245,9 @@ class Machine:
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
         runtime = self.runtime
-        state = runtime.next_after.get(self.state.name, runtime.next_states).pick(state_at)
-        self._enter_state(state, max(state.stays.length_ms(stay_at), runtime.shortest_stay_ms), now_ms)
+        after = runtime.next_after
+        state = (after.get(self.state.name, runtime.next_states) if after else runtime.next_states).pick(state_at)
+        self._enter_state(state, state.stays.length_ms(stay_at) or runtime.shortest_stay_ms, now_ms)
 
     def _enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
         """Enter a state for `stay_ms`."""
