@@ -11,17 +11,10 @@ from pydantic import BaseModel
 
 from cli.exports.schemas.config_schema import schema_of
 from plant.definition.document.value_types import YEAR_SECONDS
-from plant.definition.machine_types.entry import (
-    JobEntry,
-    JobOverride,
-    MachineEntry,
-    MachineOverride,
-    MessageEntry,
-    ResultEntry,
-    SignalOverride,
-    StateEntry,
-    StateOverride,
-)
+from plant.definition.keys.jobs import JobEntry, JobOverride, ResultEntry
+from plant.definition.keys.messages import MessageEntry
+from plant.definition.keys.states import StateEntry, StateOverride
+from plant.definition.machine_types.entry import MachineEntry, MachineOverride, SignalOverride
 from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.signals.formula_parser import (
     ARITHMETIC,

@@ -8,6 +8,7 @@ All times are milliseconds of plant time.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import ceil
 from typing import Final, NamedTuple
 
@@ -64,6 +65,20 @@ class Job(NamedTuple):
     consumed_json: bytes = NULL
 
 
+class JobInfluence(NamedTuple):
+    """What makes a job differ from what its type has: factors of its cycle, and of the weights of results."""
+
+    cycle: float
+    results: Mapping[str, float]
+
+
+def combined(one: JobInfluence, other: JobInfluence) -> JobInfluence:
+    """Return what two influences make of a job together: the product of their factors."""
+    names = dict.fromkeys((*one.results, *other.results))
+    results = {name: one.results.get(name, 1.0) * other.results.get(name, 1.0) for name in names}
+    return JobInfluence(one.cycle * other.cycle, results)
+
+
 NO_JOB: Final = Job(0, JobKind("", NULL, NULL), Result("", NULL, 0, 0), 0, 0, 0, NULL, NULL, NONE)
 """Stands for the finished job where there is none to report."""
 
@@ -72,7 +87,7 @@ class Jobs:
     """The jobs of one machine type, to draw from. shortest_ms, longest_ms: bounds of a cycle without losses."""
 
     __slots__ = (
-        "_kinds", "_losses", "_results", "_span_ms", "_type", "ideal_ms", "longest_ms",
+        "_kinds", "_losses", "_results", "_span_ms", "_type", "_weights", "ideal_ms", "longest_ms",
         "shortest_ms",
     )  # fmt: skip
 
@@ -84,16 +99,20 @@ class Jobs:
         self._losses = Losses(losses) if losses.exist else None
         # YAML mappings have no order: sorted, so that another order in the file changes no draw.
         self._kinds = WeightedChoice((self._kind(name), weight) for name, weight in job_type.kinds.items())
-        self._results = WeightedChoice(
-            (self._result(name), weight) for name, weight in sorted(job_type.results.items())
-        )
+        self._weights = [(self._result(name), weight) for name, weight in sorted(job_type.results.items())]
+        self._results = WeightedChoice(self._weights)
 
-    def draw(self, stream: RandomStream, machine: int, number: int, started_ms: int) -> Job:
+    def draw(
+        self, stream: RandomStream, machine: int, number: int, started_ms: int, influence: JobInfluence | None = None
+    ) -> Job:
         """Return a machine's job of that number; one hash decides everything of it."""
         words = kind_at, cycle_at, result_at, issues_at, _, _, _, _ = stream.words(b"job", number)
         plain_ms = self.shortest_ms + cycle_at * WORD_TO_UNIT * self._span_ms
+        results = self._results
+        if influence is not None:
+            plain_ms, results = plain_ms * influence.cycle, self._weighted(influence.results)
         cycle_ms = self._losses.cycle_ms(plain_ms, words, stream, number) if self._losses else ceil(plain_ms)
-        kind, result = self._kinds.pick(kind_at * WORD_TO_UNIT), self._results.pick(result_at * WORD_TO_UNIT)
+        kind, result = self._kinds.pick(kind_at * WORD_TO_UNIT), results.pick(result_at * WORD_TO_UNIT)
         # The machine, then ten digits of the number: one integer formats in four fifths of the time of two padded ones.
         id_json = b'%b%d"' % (kind.id_head, machine * 10**10 + number % 10**10)
         cycle_json = _seconds_json(cycle_ms)
@@ -110,6 +129,11 @@ class Jobs:
             cycle_ms = ceil(plain_ms)
         cycle_json = _seconds_json(cycle_ms)
         return self.draw(stream, machine, number, 0)._replace(cycle_ms=cycle_ms, cycle_json=cycle_json)
+
+    def _weighted(self, factors: Mapping[str, float]) -> WeightedChoice[Result]:
+        """Return the choice of results with other weights; the usual one if none is left."""
+        weights = [(result, weight * factors.get(result.name, 1.0)) for result, weight in self._weights]
+        return WeightedChoice(weights) if factors and any(weight for _, weight in weights) else self._results
 
     def _kind(self, name: str) -> JobKind:
         id_head = json_text(self._type.id_head(name))[:-1]
@@ -128,7 +152,14 @@ class NoJobs:
     def __init__(self) -> None:
         self.ideal_ms = 0
 
-    def draw(self, _stream: RandomStream, _machine: int, number: int, started_ms: int) -> Job:
+    def draw(
+        self,
+        _stream: RandomStream,
+        _machine: int,
+        number: int,
+        started_ms: int,
+        _influence: JobInfluence | None = None,
+    ) -> Job:
         """Return a job that never ends."""
         return NO_JOB._replace(number=number, started_ms=started_ms, cycle_ms=_ENDLESS_MS)
 

@@ -166,6 +166,12 @@ class Machine:
         if self.runtime.observer is not None:
             self.runtime.observer.job_started(self, now_ms)
 
+    def draw_job(self, number: int, now_ms: int) -> Job:
+        """Return the job of that number, which starts now, under what influences the machine's jobs."""
+        runtime = self.runtime
+        influence = runtime.influence(self, now_ms) if runtime.influences else None
+        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence)
+
     def discard_message(self, time_ms: int) -> None:
         """Drop the message of that time, together with the finished job that it would have reported."""
         if self.finished is not NO_JOB and self.finished_ms <= time_ms:

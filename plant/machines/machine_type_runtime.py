@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.states.state_type import StateType
-from plant.machines.jobs import NO_JOB, Job, Jobs, NoJobs, json_text, milliseconds
+from plant.machines.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
 from plant.machines.message_layout import message_layout
 from plant.machines.states import State
 from plant.machines.stays import stays_of
@@ -29,6 +30,9 @@ def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field
     is_declared = any(field.source is TRACE.source for field in machine_type.main.fields)
     takes_pieces = config.flow is not None and config.flow.line.takes_pieces(machine_type.key)
     return (TRACE,) if takes_pieces and not is_declared else ()
+
+
+Influence = Callable[["Machine", int], JobInfluence | None]
 
 
 class MachineObserver(Protocol):
@@ -52,6 +56,7 @@ class MachineTypeRuntime:
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
     observer: what is called at each event of a machine, if there is something.
+    influences: each returns how it changes a job of a machine that starts at a time, or None.
     """
 
     __slots__ = (
@@ -62,6 +67,7 @@ class MachineTypeRuntime:
         "_template",
         "_values",
         "accounts",
+        "influences",
         "initial_states",
         "jobs",
         "machine_type",
@@ -95,6 +101,7 @@ class MachineTypeRuntime:
         self.start_next: Callable[[Machine, int], None] = _next_job
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None
+        self.influences: Sequence[Influence] = ()
         self._stations: dict[int, tuple[str, bytes]] = {}
         self._station_count = machine_type.station_count
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
@@ -124,6 +131,11 @@ class MachineTypeRuntime:
             name = self.machine_type.station(number)
             self._stations[place] = name, json_text(name)
         return self._stations[place]
+
+    def influence(self, machine: Machine, now_ms: int) -> JobInfluence | None:
+        """Return how a job that a machine starts now differs from what its type has: the product of all influences."""
+        found = [each for each in (influence(machine, now_ms) for influence in self.influences) if each is not None]
+        return reduce(combined, found) if found else None
 
     def _state(self, name: str, state: StateType) -> State:
         return State(name, json_text(name), stays_of(state), state.produces)
@@ -178,8 +190,7 @@ class TypeRuntimes:
 
 def _next_job(machine: Machine, now_ms: int) -> None:
     """Start the next job at once: the default for machines that do not wait for material."""
-    job = machine.runtime.jobs.draw(machine.stream, machine.number, machine.job.number + 1, now_ms)
-    machine.start_job(job, now_ms)
+    machine.start_job(machine.draw_job(machine.job.number + 1, now_ms), now_ms)
 
 
 def _ignore(machine: Machine) -> None:

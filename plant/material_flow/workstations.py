@@ -236,7 +236,7 @@ class Workstation:
         return self.stage.spec.bill(self.next_job.kind.name)
 
     def _draw_job(self, now_ms: int) -> Job:
-        return self.machine.runtime.jobs.draw(self.machine.stream, self.machine.number, self.next_number, now_ms)
+        return self.machine.draw_job(self.next_number, now_ms)
 
     def _start_repair(self, piece: Piece, now_ms: int) -> None:
         """Start a job of the kind that this stage has done to the piece before."""
