@@ -121,12 +121,14 @@ class StateInterval(NamedTuple):
     """A stay of a machine in one state, reported when it ends. Times in milliseconds since the Unix epoch.
 
     A machine's intervals follow each other without gap or overlap from the moment it is created.
+    cause: the fault, or the wear, that has led to it; None if it came by itself.
     """
 
     machine_id: str
     state: str
     from_ms: int
     to_ms: int
+    cause: str | None = None
 
 
 class FinishedJob(NamedTuple):
@@ -135,6 +137,7 @@ class FinishedJob(NamedTuple):
     started_ms: when it was started; for the job in progress when a machine is created, as if it had run without a stop.
     cycle_ms: the producing time that it took.  ideal_ms: the shortest that a job of its type takes.
     issues_found: by a failed test.  consumed_ids: pieces that went into it, where pieces flow; otherwise None.
+    causes: the faults that were there when it started, and change jobs.
     """
 
     machine_id: str
@@ -147,6 +150,28 @@ class FinishedJob(NamedTuple):
     result: str
     issues_found: int = 0
     consumed_ids: Sequence[str] | None = None
+    causes: Sequence[str] = ()
+
+
+class FaultEpisode(NamedTuple):
+    """A fault of a machine, from its begin to its end, reported at its end. Times in milliseconds since 1970.
+
+    ramp_ms: time in which its effects have grown to what they are at its severity.
+    why: `chance`, `schedule` or `command`, otherwise what has led to it, as machine/fault.
+    effects: what it changes, such as `vibration` and `results.scrap`.  signal: of a sensor fault, otherwise None.
+    is_open: whether it had not ended at `to_ms`, where the report ends.
+    """
+
+    machine_id: str
+    fault: str
+    from_ms: int
+    to_ms: int
+    severity: float
+    ramp_ms: int
+    why: str
+    effects: Sequence[str]
+    signal: str | None = None
+    is_open: bool = False
 
 
 class PlacedOrder(NamedTuple):
@@ -165,7 +190,10 @@ class DispatchedOrder(NamedTuple):
     details: Mapping[str, object]
 
 
-Listener = Callable[[StateInterval | FinishedJob], None]
+TruthEvent = StateInterval | FinishedJob | FaultEpisode
+"""What happens to a machine, reported when it has ended."""
+
+Listener = Callable[[TruthEvent], None]
 """Receives the ground truth. The events of one machine come in order; those of different machines may not."""
 
 OrderListener = Callable[[PlacedOrder | DispatchedOrder], None]

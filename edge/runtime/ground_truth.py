@@ -21,12 +21,14 @@ from edge.timestamps import rfc3339
 from messages import FactoryMessageGenerator
 from plant.telemetry import (
     DispatchedOrder,
+    FaultEpisode,
     FinishedJob,
     MachineOee,
     MachineSnapshot,
     MachineTypeInfo,
     PlacedOrder,
     StateInterval,
+    TruthEvent,
 )
 
 _MOST_WAITING_BYTES = 8 * 2**20
@@ -126,9 +128,12 @@ class GroundTruthFile:
             described = {name: getattr(machine, name) for name in _DESCRIBED}
             self._write({"type": "machine", "at": at, **described, "station_id": stations[machine.machine_id]})
 
-    def __call__(self, event: StateInterval | FinishedJob) -> None:
-        """Write an interval or a job of a machine."""
-        self._write(_interval(event) if isinstance(event, StateInterval) else _job(event))
+    def __call__(self, event: TruthEvent) -> None:
+        """Write an interval, a job or a fault of a machine."""
+        if isinstance(event, FaultEpisode):
+            self._write({"type": "fault", **label(event)})
+        else:
+            self._write(_interval(event) if isinstance(event, StateInterval) else _job(event))
 
     def order(self, event: PlacedOrder | DispatchedOrder) -> None:
         """Write an order as it is placed, or dispatched."""
@@ -195,14 +200,32 @@ _TOTALS = (
 )  # fmt: skip
 
 
+def label(episode: FaultEpisode) -> dict[str, object]:
+    """Return an episode of a fault as labels have it."""
+    found: dict[str, object] = {
+        "machine_id": episode.machine_id,
+        "fault": episode.fault,
+        "from": rfc3339(episode.from_ms),
+        "to": rfc3339(episode.to_ms),
+        "severity": episode.severity,
+        "ramp_seconds": episode.ramp_ms / 1000,
+        "cause": episode.why,
+        "effects": episode.effects,
+    }
+    if episode.signal is not None:
+        found["signal"] = episode.signal
+    return {**found, "open": True} if episode.is_open else found
+
+
 def _interval(event: StateInterval) -> dict[str, object]:
-    return {
+    interval: dict[str, object] = {
         "type": "interval",
         "machine_id": event.machine_id,
         "state": event.state,
         "from": rfc3339(event.from_ms),
         "to": rfc3339(event.to_ms),
     }
+    return interval if event.cause is None else {**interval, "cause": event.cause}
 
 
 def _job(event: FinishedJob) -> dict[str, object]:
@@ -218,4 +241,6 @@ def _job(event: FinishedJob) -> dict[str, object]:
         "result": event.result,
         "issues_found": event.issues_found,
     }
-    return job if event.consumed_ids is None else {**job, "consumed_ids": event.consumed_ids}
+    if event.consumed_ids is not None:
+        job["consumed_ids"] = event.consumed_ids
+    return {**job, "causes": event.causes} if event.causes else job

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import calendar_config, rules
+from plant.definition import calendar_config, fault_rules, rules
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.document import yaml_file
 from plant.definition.document.errors import (
@@ -249,6 +249,7 @@ def parse(
     wrong += _wrong_plant_signals(data)
     wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
     wrong += flow_rules.broken(data, types)
+    wrong += (each._replace(place=(reading.SECTION, *each.place)) for each in fault_rules.broken(types.types))
     config = _complete(config, types) if config and not wrong else config
     if config and not wrong:
         wrong += [*_impossible_rate(config), *_impossible_flow(config)]

@@ -12,6 +12,7 @@ from typing import Final
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.pending_rows import NOT_MEASURED
 from plant.fleets.reporting import REGULAR
@@ -67,6 +68,7 @@ class FleetMeasurements:
         situation = self._situation(machine, now_ms)
         self.signals.begin(slot, bytes(machine.stream), situation, now_ms)
         self._set_phase_end(slot, machine, situation, now_ms)
+        self._set_levels(slot, machine, now_ms)
 
     def continue_from(self, earlier: FleetMeasurements, machines: Sequence[Machine], now_ms: int) -> None:
         """Take over machines, in their slots, from before a reload. They have advanced to now."""
@@ -81,10 +83,16 @@ class FleetMeasurements:
             if not self.signals.is_in(slot, situation):
                 self._change(slot, machine, now_ms)
             self._set_phase_end(slot, machine, situation, now_ms)
+            self._set_levels(slot, machine, now_ms)
 
     def state_changed(self, slot: int, machine: Machine, now_ms: int) -> None:
         """Record another state."""
         self._change(slot, machine, now_ms)
+
+    def level_changed(self, slot: int, cause: str, level: Level, now_ms: int) -> None:
+        """Record another level of a fault or of wear."""
+        self.catch_up(slot, now_ms)
+        self.signals.set_level(slot, cause, level, now_ms)
 
     def job_started(self, slot: int, machine: Machine, now_ms: int) -> None:
         """Record another job."""
@@ -132,6 +140,11 @@ class FleetMeasurements:
         self.signals.change(slot, situation, now_ms, new_job=new_job)
         self._set_phase_end(slot, machine, situation, now_ms)
 
+    def _set_levels(self, slot: int, machine: Machine, now_ms: int) -> None:
+        """Set the levels of all that the machine is subject to."""
+        for cause, level in machine.conditions.levels() if machine.conditions is not None else ():
+            self.signals.set_level(slot, cause, level, now_ms)
+
     def _situation(self, machine: Machine, now_ms: int) -> Situation:
         variant = self._variants.get(machine.number, 0)
         if not self._follows_jobs:
@@ -176,6 +189,7 @@ def measurements_of(
         plant.program if plant else None,
         [machine_type.overrides[number].signals for number in _differing(machine_type)],
         machine_type.model,
+        machine_type.causes,
     )
     return FleetMeasurements(machine_type, program, plant, advancing)
 

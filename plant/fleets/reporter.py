@@ -16,6 +16,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final
 
 from plant.definition.plant_config import PlantConfig
+from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter, DuePlaces, emitters_of
 from plant.fleets.fleet_measurements import FleetMeasurements, measurements_of
 from plant.fleets.pending_rows import NOT_MEASURED, PendingRows
@@ -144,15 +145,15 @@ class Reporter:
 
     def reschedule(self, machine: Machine) -> None:
         """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        slot = self._touched(machine)
         if self.reports_events:
-            heappush(self._wake_ups, (machine.next_ms, self._slot(machine)))
+            heappush(self._wake_ups, (machine.next_ms, slot))
 
     def take_collected(self) -> list[Collected]:
         """Return the messages of all rows that were collected, in order of time, machine and class."""
         slots, messages = self._take_messages()
         numbers = (self._numbers[slot] for slot in slots)
-        pairs = zip(numbers, messages, strict=True)
-        return [Collected(message.time_ms, number, message) for number, message in pairs]
+        return [Collected(each.time_ms, number, each) for number, each in zip(numbers, messages, strict=True)]
 
     accumulates: Final = True
 
@@ -201,25 +202,28 @@ class Reporter:
 
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Record another state, and report it."""
-        slot = self._slot(machine)
-        self._steadiness.changed[slot] = 1
+        slot = self._touched(machine)
         if self.measurements:
             self.measurements.state_changed(slot, machine, now_ms)
         for emitter in self.emitters:
             if emitter.reports_change(slot, now_ms):
                 self._append(machine, emitter, now_ms, FOR_CHANGE)
 
+    def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
+        """Record another level of a fault or of wear."""
+        slot = self._touched(machine)
+        if self.measurements:
+            self.measurements.level_changed(slot, cause, level, now_ms)
+
     def job_started(self, machine: Machine, now_ms: int) -> None:
         """Record another job."""
-        slot = self._slot(machine)
-        self._steadiness.changed[slot] = 1
+        slot = self._touched(machine)
         if self.measurements:
             self.measurements.job_started(slot, machine, now_ms)
 
     def job_finished(self, machine: Machine, job: Job, now_ms: int) -> None:
         """Count a job, and report it if each job is reported."""
-        slot = self._slot(machine)
-        self._steadiness.changed[slot] = 1
+        slot = self._touched(machine)
         if self.measurements:
             self.measurements.job_finished(slot, job)
         if self._reports_each_job:
@@ -264,6 +268,12 @@ class Reporter:
             if emitter.message_class.on_change and emitter.message_class.name in earlier.class_names:
                 for slot in sorted(slot for slot in slots if slot < kept):
                     self._append(self._machines[slot], emitter, now_ms, FOR_CHANGE)
+
+    def _touched(self, machine: Machine) -> int:
+        """Return the slot of a machine to which something has happened."""
+        slot = self._slot(machine)
+        self._steadiness.changed[slot] = 1
+        return slot
 
     def _slot(self, machine: Machine) -> int:
         return (machine.number - self._numbers.start) // self._numbers.step

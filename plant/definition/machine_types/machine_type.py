@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
+from plant.definition.faults.fault_type import Causes
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -146,7 +147,7 @@ class MachineType:
     machine.
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
-    model: the name of its model in Python, if it has one.
+    model: the name of its model in Python, if it has one.  causes: its faults and wear.
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -165,6 +166,7 @@ class MachineType:
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
     model: str | None = None
     first_number: int = 1
+    causes: Causes = field(default_factory=Causes)
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
     def of(self, number: int) -> MachineType:
