@@ -31,7 +31,7 @@ class FaultSpreading:
 
     def spread(self, machine: Machine, consequence: Consequence, fault: Injected, now_ms: int) -> None:
         """Begin a fault on each of the machines that a consequence is for and that can have it."""
-        for target in self._targets(machine, consequence.on, now_ms):
+        for target in self._targets(machine, consequence.spreads_to, now_ms):
             if target.conditions is not None and target.conditions.begin(fault, now_ms):
                 target.reschedule()
                 target.runtime.on_rescheduled(target)

@@ -16,7 +16,7 @@ def broken(types: Mapping[str, MachineType]) -> Iterator[Violation]:
     for key, machine_type in types.items():
         for place, consequence in _consequences(machine_type):
             fault = consequence.fault
-            if consequence.on != ON_MACHINE and fault is not None and fault not in known:
+            if consequence.spreads_to != ON_MACHINE and fault is not None and fault not in known:
                 rule = f"must be a fault of a machine type, got {quote(fault)}"
                 yield Violation((key, *place, "fault"), rule, known, fault)
         yield from (each._replace(place=(key, *each.place)) for each in _unknown_neighbours(machine_type, types))

@@ -206,7 +206,7 @@ class MachineConditions:
         if consequence.severity is not None:
             severity = between(*consequence.severity, self._draw_consequence(due, episode)[2])
         fault = Injected(consequence.fault or "", severity, None, f"{self._machine.id}/{due.cause}")
-        if consequence.on == ON_MACHINE:
+        if consequence.spreads_to == ON_MACHINE:
             self.begin(fault, now_ms)
         else:
             self._machine.spread(consequence, fault, now_ms)

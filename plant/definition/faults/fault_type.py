@@ -54,7 +54,7 @@ class Consequence:
 
     state: str | None
     fault: str | None
-    on: str = ON_MACHINE
+    spreads_to: str = ON_MACHINE
     after_ms: tuple[int, int] = (0, 0)
     at: float = 1.0
     chance: float = 1.0
@@ -139,7 +139,7 @@ class Causes:
         """Whether a fault of one machine may lead to one of another machine."""
         of_faults = (each for fault in self.faults.values() for each in fault.leads_to)
         of_wear = (each for wear in self.wear.values() for each in wear.leads_to)
-        return any(each.on != ON_MACHINE for each in (*of_faults, *of_wear))
+        return any(each.spreads_to != ON_MACHINE for each in (*of_faults, *of_wear))
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -178,7 +178,7 @@ def _consequence(data: _Data) -> Consequence:
     return Consequence(
         state=data.get("state"),
         fault=data.get("fault"),
-        on=data.get("on", ON_MACHINE),
+        spreads_to=data.get("spreads_to", ON_MACHINE),
         after_ms=(round(after[0] * 1000), round(after[1] * 1000)),
         at=data.get("at", 1.0),
         chance=data.get("chance", 1.0),

@@ -74,15 +74,17 @@ def _of_consequences(
             yield Violation((*here, unwanted), f"is for {'faults: use at' if is_wear else 'wear: use after_seconds'}")
         if "state" in each:
             yield from _unknown_state((*here, "state"), each["state"], states)
-            for key in ("on", "severity"):
+            for key in ("spreads_to", "severity"):
                 if key in each:
                     yield Violation((*here, key), "is for a fault that begins: a state is that of the machine itself")
-        elif each.get("on", ON_MACHINE) == ON_MACHINE and each["fault"] not in causes.faults:
+        elif each.get("spreads_to", ON_MACHINE) == ON_MACHINE and each["fault"] not in causes.faults:
             rule = f"must be a fault of this type, got {quote(each['fault'])}"
             yield Violation((*here, "fault"), rule, [*causes.faults], each["fault"])
-        elif each.get("on") == "neighbours" and not causes.neighbours:
-            yield Violation((*here, "on"), "needs neighbours in the entry: the ids of other machines, by machine")
-        if each.get("fault") == place[-1] and each.get("on", ON_MACHINE) == ON_MACHINE:
+        elif each.get("spreads_to") == "neighbours" and not causes.neighbours:
+            yield Violation(
+                (*here, "spreads_to"), "needs neighbours in the entry: the ids of other machines, by machine"
+            )
+        if each.get("fault") == place[-1] and each.get("spreads_to", ON_MACHINE) == ON_MACHINE:
             yield Violation((*here, "fault"), "is this fault itself")
 
 

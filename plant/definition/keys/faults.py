@@ -114,10 +114,10 @@ class ConsequenceEntry(Spec):
 
     state: Name | None = Field(None, description="A state that the machine enters.")
     fault: Name | None = Field(None, description="A fault that begins, in place of `state`.")
-    on: Literal["machine", "downstream", "upstream", "neighbours"] | None = Field(
+    spreads_to: Literal["downstream", "upstream", "neighbours"] | None = Field(
         None,
-        description="Where the fault begins: on the machine itself, on those that take its pieces or whose pieces it "
-        "takes (`flow`), or on its `neighbours` [machine].",
+        description="Where the fault begins: on a machine of each type that takes its pieces, or whose pieces it takes "
+        "(`flow`), or on its `neighbours` [the machine itself].",
     )
     after_seconds: AfterRange | None = Field(
         None, description="Time from the begin of the cause: a number, or [shortest, longest] [0]."
