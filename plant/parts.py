@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from plant.calendar import PlannedStops
 from plant.definition.plant_config import PlantConfig
 from plant.event_queue import EventQueue, Participant
-from plant.fault_spreading import FaultSpreading
 from plant.fleets.fleet import Fleet
 from plant.forecast.rate_forecast import forecast
+from plant.interventions.fault_spreading import FaultSpreading
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook

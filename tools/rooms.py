@@ -52,7 +52,7 @@ edge.timestamps:
 edge.startup:
 edge.installed:
 messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
-plant.parts: plant.forecast plant.event_queue plant.fault_spreading plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.signals plant.telemetry plant.definition
+plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.signals plant.telemetry plant.definition
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.flow plant.definition.machine_types plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting plant.telemetry
@@ -61,7 +61,7 @@ plant.orders: plant.material_flow plant.machines plant.random_stream plant.telem
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow
 plant.event_queue: plant.fleets plant.machines plant.telemetry
-plant.fault_spreading: plant.fleets plant.machines plant.faults plant.definition.flow plant.definition.faults
+plant.interventions: plant.fleets plant.machines plant.faults plant.definition.flow plant.definition.faults
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
 plant.fleets: plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
 plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states

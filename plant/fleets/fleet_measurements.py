@@ -20,8 +20,8 @@ from plant.machines.jobs import Job, milliseconds
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
 from plant.random_stream import RandomStream
+from plant.signals.dependencies import PHASE
 from plant.signals.fleet_signals import FleetSignals
-from plant.signals.laws.dependencies import PHASE
 from plant.signals.laws.program import SignalProgram, compile_signals
 from plant.signals.laws.situations import Situation
 

@@ -27,7 +27,7 @@ from collections.abc import Hashable, Iterable, Mapping, MutableSequence, Sequen
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from plant.faults.levels import Level
-from plant.signals.laws.dependencies import JOB, followed
+from plant.signals.dependencies import JOB, followed
 from plant.signals.laws.json_text import json_text
 from plant.signals.laws.pending_rows import PendingRows
 from plant.signals.laws.program import LEVEL_PARTS, SignalProgram
