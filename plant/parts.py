@@ -17,6 +17,7 @@ from plant.event_queue import EventQueue, Participant
 from plant.fleets.fleet import Fleet
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.fault_spreading import FaultSpreading
+from plant.machines.machine import Machine
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook
@@ -98,6 +99,15 @@ class PlantParts:
         for part in [self.event_queue] if self.event_queue else self.fleets:
             part.advance_to(now_ms)
         return Present(now_ms)
+
+    def advance_dependent(self, now_ms: int) -> None:
+        """Advance machines to a moment that depend on each other, if they do."""
+        if self.event_queue:
+            self.event_queue.advance_to(now_ms)
+
+    def advance_one(self, machine: Machine, now_ms: int) -> None:
+        """Advance a machine to a moment, with all those that it depends on."""
+        (self.event_queue or machine).advance_to(now_ms)
 
     def apply(self, config: PlantConfig, now_ms: int) -> None:
         """Apply a configuration from now on. An exception leaves the parts half changed: see ConfigTrial."""

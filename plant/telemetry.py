@@ -81,6 +81,18 @@ class MachineSnapshot(NamedTuple):
     progress: float
     jobs_finished: int
 
+    def described(self) -> dict[str, object]:
+        """Return it as plain data, without its id."""
+        return {
+            "type": self.kind,
+            "status": self.status,
+            "station_id": self.station,
+            "current_part": self.job_id,
+            "current_part_type": self.job_kind,
+            "progress": round(self.progress, 2),
+            "part_count": self.jobs_finished,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

@@ -94,6 +94,11 @@ class FleetMeasurements:
         self.catch_up(slot, now_ms)
         self.signals.set_level(slot, cause, level, now_ms)
 
+    def set_point(self, slot: int, signal: str, value: float, now_ms: int) -> None:
+        """Set a set point."""
+        self.catch_up(slot, now_ms)
+        self.signals.set_point(slot, signal, value, now_ms)
+
     def job_started(self, slot: int, machine: Machine, now_ms: int) -> None:
         """Record another job."""
         if self._follows_jobs:

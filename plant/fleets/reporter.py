@@ -211,6 +211,11 @@ class Reporter:
         if self.measurements:
             self.measurements.level_changed(slot, cause, level, now_ms)
 
+    def set_point(self, machine: Machine, signal: str, value: float, now_ms: int) -> None:
+        """Set a set point of a signal."""
+        if self.measurements:
+            self.measurements.set_point(self._touched(machine), signal, value, now_ms)
+
     def job_started(self, machine: Machine, now_ms: int) -> None:
         """Record another job."""
         slot = self._touched(machine)

@@ -47,6 +47,9 @@ class MachineObserver(Protocol):
     def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
         """Note that a fault, or wear, of a machine has another level."""
 
+    def set_point(self, machine: Machine, signal: str, value: float, now_ms: int) -> None:
+        """Set a set point of a signal."""
+
     def job_started(self, machine: Machine, now_ms: int) -> None:
         """Note that a machine has another job."""
 
