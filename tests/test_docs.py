@@ -23,6 +23,7 @@ from fastapi.routing import APIRoute
 
 import app
 from cli.commands import CheckOptions, parse
+from cli.options.evaluate import EvaluateOptions
 from edge.delivery.queue import Ledger
 from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.observability.statistics import statistics_block
@@ -128,6 +129,7 @@ def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> 
         ["run", "--help"],
         ["check", "--help"],
         ["verify", "--help"],
+        ["evaluate", "--help"],
         ["export", "--help"],
         ["preflight", "--help"],
     ):
@@ -146,7 +148,7 @@ def test_every_command_line_is_understood(words: list[str]) -> None:
     """Each call of app.py in the documents has a command and flags that exist, and values that are taken."""
     options = parse(words[words.index("app.py") + 1 :], "0")
 
-    assert isinstance(options, CheckOptions) or Settings.load({}, options.flags, pid=1)
+    assert isinstance(options, CheckOptions | EvaluateOptions) or Settings.load({}, options.flags, pid=1)
 
 
 def test_every_make_target_that_is_named_exists() -> None:
