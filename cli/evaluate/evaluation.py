@@ -109,6 +109,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     """Read the inputs and score the detections. Raise InvalidInput."""
     if not options.detections or not options.truth:
         raise InvalidInput("name the detections (a file, or - for standard input) and the ground truth (--truth)")
+    if options.messages == options.detections == "-":
+        raise InvalidInput("only one input can be standard input")
     truth = read_truth(options.truth)
     case = Case.of(truth, options)
     selected = case.select(read_detections(options.detections))
@@ -131,8 +133,6 @@ def _by_chance(case: Case, detections: Detections) -> Outcome | None:
 def _baseline(truth: Truth, case: Case, options: EvaluateOptions) -> Baseline | None:
     if options.messages is None:
         return None
-    if options.messages == options.detections == "-":
-        raise InvalidInput("only one input can be standard input")
     messages = read_messages(options.messages, truth.message_finder(), options.field)
     columns: DetectionColumns = z_detections(messages, options.z, options.window)
     return Baseline(messages.messages, messages.unreadable, score(case, case.select(columns).detections))

@@ -76,7 +76,7 @@ def _groups(evaluation: Evaluation, grouping: str, outcomes: Mapping[str, Outcom
     yield title, *_GROUPS, *named, *(f"{name}: recall %" for name in baselines)
     for name, chosen in members(evaluation.case, grouping).items():
         figures = group_figures(evaluation.outcome, chosen)
-        row = str(figures.labels), _number(figures.found), _percent(figures.recall), *_delays(figures.delay)
+        row = f"{figures.labels:,}", _number(figures.found), _percent(figures.recall), *_delays(figures.delay)
         right = (str(naming.labels.get(name, 0)),) if naming else ()
         recalls = (_percent(group_figures(each, chosen).recall) for each in baselines.values())
         yield printable(name), *row, *right, *recalls

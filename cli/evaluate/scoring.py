@@ -100,12 +100,10 @@ def share(part: float, whole: float) -> float | None:
 
 
 def harmonic_mean(precision: float | None, recall: float | None) -> float | None:
-    """Return F1. It is 0 where one of both is 0, whatever the other; None where it is not defined."""
-    if 0 in (precision, recall):
-        return 0.0
-    if precision is None or recall is None:
+    """Return F1: None where nothing is labelled, 0 where nothing is found, also if nothing was detected."""
+    if recall is None:
         return None
-    return 2 * precision * recall / (precision + recall)
+    return 2 * precision * recall / (precision + recall) if precision and recall else 0.0
 
 
 def score(case: Case, detections: Detections) -> Outcome:

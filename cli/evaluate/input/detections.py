@@ -203,6 +203,10 @@ def _fault(record: Mapping[str, object]) -> str | None:
 
 def _first(record: Mapping[str, object], keys: Iterable[str]) -> object:
     """Return the value of the first of some keys that has one; a text without characters is none."""
-    values = (record.get(key) for key in keys)
-    found = (each.strip() if isinstance(each, str) else each for each in values)
-    return next((each for each in found if each is not None and each != ""), None)
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, str):
+            value = value.strip()
+        if value is not None and value != "":
+            return value
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Final
 
@@ -34,7 +35,7 @@ def time_ms(value: object) -> int:
 
 
 def _is_number(text: str) -> bool:
-    return number(text) == number(text)  # NaN is not equal to itself
+    return ":" not in text and not math.isnan(number(text))
 
 
 def _number_ms(value: float) -> float:

@@ -81,6 +81,7 @@ class _Reader:
     def __init__(self, where: str) -> None:
         self._where, self._errors = where, LineErrors(where)
         self._truth = Truth()
+        self._has_begun = False
         self._last_ms = 0
         self._open: list[int] = []
         self._readers: Mapping[str, Callable[[_Entry], None]] = {
@@ -106,6 +107,8 @@ class _Reader:
                 reason = problem(error, entry if isinstance(entry, dict) else {})
                 self._errors.add(number, f"invalid line of a ground truth file: {reason}")
         self._errors.raise_any()
+        if not self._has_begun:
+            raise self._no_truth()
         return self._whole()
 
     def _process(self, number: int, entry: object) -> None:
@@ -129,6 +132,7 @@ class _Reader:
             if not isinstance(entry, dict) or entry["type"] != "run":
                 raise self._no_truth()
             self._truth.start_ms = self._last_ms = milliseconds(entry["start"])
+            self._has_begun = True
         except (KeyError, TypeError, ValueError):
             raise self._no_truth() from None
 
