@@ -163,7 +163,7 @@ class Case:
         wanted = all_of_them.chosen(all_of_them.machine >= 0)
         inside = wanted.chosen((wanted.end >= self.start_ms) & (wanted.begin <= self.end_ms))
         once = inside.without_repetitions()
-        here = once.chosen(~self._are_elsewhere(once))
+        here = self.here(once)
         return Selected(
             here,
             machines,
@@ -173,10 +173,13 @@ class Case:
             elsewhere=once.machine.size - here.machine.size,
         )
 
-    def _are_elsewhere(self, detections: Detections) -> Truths:
+    def here(self, detections: Detections) -> Detections:
+        """Return the detections without those that overlap only faults that were not asked for."""
+        if not self.others:
+            return detections
         spans = self.spans(detections)
         others = self._spans(self.others, self.before_ms, self.tolerance_ms)
-        return overlaps_any(spans, others) & ~overlaps_any(spans, self.windows)
+        return detections.chosen(overlaps_any(spans, self.windows) | ~overlaps_any(spans, others))
 
     def _is_wanted(self, machine_id: str) -> bool:
         return fnmatchcase(machine_id, self.pattern)

@@ -72,7 +72,7 @@ class Baseline(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of the inputs. by_chance: of the random detector, None without a machine or a detection.
+    """The evaluation of the inputs. by_chance: of the random detector, None without a machine or a detection.
 
     naming: None where no detection names a fault.  baseline: None without messages.
     """
@@ -126,7 +126,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
 
 
 def _by_chance(case: Case, detections: Detections) -> Outcome | None:
-    outcomes = [score(case, each) for each in random_detections(case, detections)]
+    outcomes = [score(case, case.here(each)) for each in random_detections(case, detections)]
     return mean_outcome(outcomes) if outcomes else None
 
 

@@ -24,17 +24,18 @@ _BLOCK: Final = 4096
 
 
 def z_scores(values: Numbers, window: int) -> Numbers:
-    """Return z of each value; 0 where there is none."""
+    """Return z of each value; 0 where there is none, also because the numbers are too large to be squared."""
     found = np.zeros(values.size)
     if values.size <= window:
         return found
     before = np.lib.stride_tricks.sliding_window_view(values[:-1], window)
     for since in range(0, before.shape[0], _BLOCK):
         block = before[since : since + _BLOCK]
-        until = since + block.shape[0]
+        place = slice(window + since, window + since + block.shape[0])
         varies = block.max(axis=1) > block.min(axis=1)
-        distance = np.abs(values[window + since : window + until] - block.mean(axis=1))
-        np.divide(distance, block.std(axis=1), out=found[window + since : window + until], where=varies)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.divide(np.abs(values[place] - block.mean(axis=1)), block.std(axis=1), out=found[place], where=varies)
+    found[~np.isfinite(found)] = 0.0
     return found
 
 
