@@ -108,8 +108,9 @@ class Case:
             tuple(each for each in cut if each.fault in wanted),
             tuple(sorted(each for each in known if fnmatchcase(each, options.machines))),
             tuple(each for each in cut if each.fault not in wanted),
-            round(1000 * options.tolerance),
-            round(1000 * options.before),
+            # More than the whole time is the same as the whole time.
+            round(min(1000 * options.tolerance, end_ms - start_ms)),
+            round(min(1000 * options.before, end_ms - start_ms)),
             options.machines,
         )
 

@@ -255,6 +255,17 @@ def test_a_part_of_the_run_can_be_scored(evaluate: Command) -> None:
     assert (part["from"], part["to"]) == (stamp(1500), stamp(4000))
 
 
+def test_windows_beyond_the_scored_part_change_neither_delays_nor_times(evaluate: Command) -> None:
+    """A label is cut before it is prolonged, and time is scored up to the ends of the part alone."""
+    detections = [Found("CNC-01", 1500, 1600), Found("CNC-03", 3900, 4900)]
+    flags = ("--from", stamp(1500), "--until", stamp(4000), "--before", "100", "--tolerance", "3000", "--json")
+    part = evaluate(truth_lines(TWO), detections, *flags).report["detector"]
+
+    assert part["delay"]["mean"] == 0.0
+    assert part["time_recall"] == 100 / 1000
+    assert part["time_precision"] == 100 / 200
+
+
 def test_a_part_outside_of_the_run_is_an_error(evaluate: Command) -> None:
     """Rather than a report of nothing."""
     answer = evaluate(truth_lines(TWO), [HIT], "--from", stamp(2 * DAY))

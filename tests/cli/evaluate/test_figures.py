@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cli.evaluate.evaluation import Evaluation
 from cli.evaluate.evaluation import evaluate as evaluated
 from cli.options.evaluate import EvaluateOptions
-from tests.cli.evaluate.runs import HOUR, MACHINES, Command, Fault, Found, detection, json_lines, truth_lines
+from tests.cli.evaluate.runs import DAY, HOUR, MACHINES, Command, Fault, Found, detection, json_lines, truth_lines
 
 THREE = (
     Fault("CNC-01", 1000, 2000, "bearing_wear", 0.3),
@@ -109,6 +109,16 @@ def test_a_tolerance_prolongs_labels_at_their_end_and_before_at_their_begin(eval
     assert figures(evaluate, faults, before, "--before", "19")["found"] == 0
     assert figures(evaluate, faults, before, "--before", "20s")["delay"]["mean"] == 0.0
     assert figures(evaluate, faults, before, "--before", "20s")["time_recall"] == 0.0
+
+
+@pytest.mark.parametrize("flag", ["--tolerance", "--before"])
+def test_any_tolerance_is_understood(evaluate: Command, flag: str) -> None:
+    """More than the whole run is the whole run."""
+    faults = [Fault("CNC-01", DAY / 2, DAY / 2 + 1)]
+    ends = [Found("CNC-01", 0, 0), Found("CNC-01", DAY, DAY)]
+
+    assert figures(evaluate, faults, ends, flag, "1e300") == figures(evaluate, faults, ends, flag, "1d")
+    assert figures(evaluate, faults, ends, flag, "1e300")["true"] == 1
 
 
 def test_detections_of_other_machines_find_nothing(evaluate: Command) -> None:
