@@ -63,17 +63,22 @@ class MachineFigures(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """The baseline of messages: how many of them there are, how many lines are unreadable, and its outcome."""
+    """The baseline of messages: how many of them there are, how many lines are unreadable, and its outcome.
+
+    by_chance: of the random detector that is like it; None without a machine or a detection.
+    """
 
     messages: int
     unreadable: int
     outcome: Outcome
+    by_chance: Outcome | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation of the inputs. by_chance: of the random detector, None without a machine or a detection.
+    """The evaluation of the inputs.
 
+    by_chance: of the random detector that is like the detector; None without a machine or a detection.
     naming: None where no detection names a fault.  baseline: None without messages.
     """
 
@@ -135,7 +140,9 @@ def _baseline(truth: Truth, case: Case, options: EvaluateOptions) -> Baseline | 
         return None
     messages = read_messages(options.messages, truth.message_finder(), options.field)
     columns: DetectionColumns = z_detections(messages, options.z, options.window)
-    return Baseline(messages.messages, messages.unreadable, score(case, case.select(columns).detections))
+    detections = case.select(columns).detections
+    outcome, by_chance = score(case, detections), _by_chance(case, detections)
+    return Baseline(messages.messages, messages.unreadable, outcome, by_chance)
 
 
 def _naming(case: Case, selected: Selected) -> Naming | None:

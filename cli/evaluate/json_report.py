@@ -34,6 +34,7 @@ def json_report(evaluation: Evaluation) -> bytes:
         "detector": _outcome(evaluation, evaluation.outcome),
         "random": _outcome(evaluation, by_chance) if by_chance else None,
         "z_scores": _outcome(evaluation, baseline.outcome) if baseline else None,
+        "random_as_z_scores": _outcome(evaluation, baseline.by_chance) if baseline and baseline.by_chance else None,
         "names": naming._asdict() if naming else None,
         "by_machine": _machines(evaluation),
     }

@@ -14,7 +14,7 @@ from edge.redaction import printable
 from edge.settings.suggestions import nearest
 from edge.timestamps import rfc3339
 
-DETECTOR, BY_CHANCE, Z_SCORES = "your detector", "random", "rolling z-scores"
+DETECTOR, BY_CHANCE, Z_SCORES, LIKE_Z_SCORES = "your detector", "random", "rolling z-scores", "random as z-scores"
 _COUNTS: Final = ("labels", "found", "recall %", "detections", "true", "precision %", "F1 %", "false alarms a day")
 _DELAYS: Final = ("delay mean", "median", "greatest")
 _GROUPS: Final = ("labels", "found", "recall %", *_DELAYS)
@@ -45,8 +45,9 @@ def report_lines(evaluation: Evaluation) -> Iterator[str]:
 
 def outcomes_by_name(evaluation: Evaluation) -> Mapping[str, Outcome]:
     """Return the outcome of each detector that there is."""
-    found = {DETECTOR: evaluation.outcome, BY_CHANCE: evaluation.by_chance}
-    found[Z_SCORES] = evaluation.baseline.outcome if evaluation.baseline else None
+    found: dict[str, Outcome | None] = {DETECTOR: evaluation.outcome, BY_CHANCE: evaluation.by_chance}
+    if baseline := evaluation.baseline:
+        found |= {Z_SCORES: baseline.outcome, LIKE_Z_SCORES: baseline.by_chance}
     return {name: each for name, each in found.items() if each}
 
 

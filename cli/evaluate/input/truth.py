@@ -6,6 +6,7 @@ read for their times alone, which end a run that was not closed.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zlib
 from collections import Counter
@@ -119,8 +120,7 @@ class _Reader:
         elif self._truth.is_closed:
             raise ValueError("nothing may follow the end of the run")
         else:
-            if latest := next((entry[key] for key in _TIMES if isinstance(entry.get(key), str)), None):
-                self._last_ms = max(self._last_ms, milliseconds(latest))
+            self._last_ms = max(self._last_ms, _latest_ms(entry))
             if reader := self._readers.get(str(entry.get("type"))):
                 reader(entry)
 
@@ -170,6 +170,14 @@ class _Reader:
             truth.labels[place] = label._replace(to_ms=max(label.from_ms, truth.end_ms))
         truth.labels.sort(key=lambda each: (each.machine_id, each.from_ms, each.to_ms, each.fault))
         return truth
+
+
+def _latest_ms(entry: _Entry) -> int:
+    """Return the latest time of a line; 0 where it has none, whatever else its keys mean."""
+    for key in _TIMES:
+        with contextlib.suppress(ValueError, TypeError):
+            return milliseconds(entry.get(key, ""))
+    return 0
 
 
 def _text(entry: _Entry, key: str) -> str:

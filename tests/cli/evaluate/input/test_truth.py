@@ -73,6 +73,14 @@ def test_the_file_of_a_plant_is_read_as_the_simulator_writes_it(tmp_path: Path) 
     assert (found.labels, found.end_ms) == ([], start_ms + 600_000)
 
 
+def test_lines_of_other_types_may_have_keys_of_any_meaning(tmp_path: Path) -> None:
+    """A command may move a machine from a state to another one; its time counts where the run was not closed."""
+    command = {"type": "command", "at": stamp(500), "from": "idle", "to": "running", "end": None}
+    found = truth(tmp_path, json_lines([*truth_lines([])[:-1], command]))
+
+    assert found.end_ms == START_MS + 500_000
+
+
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
