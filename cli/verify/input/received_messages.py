@@ -200,7 +200,7 @@ class ReceivedMessages:
     def _add_found(self, found: Found, trigger: str) -> None:
         """Store a message whose class is known; one without a time is counted only."""
         machine_id, info, values = found
-        time_ms = _time_of(values, info) if info.timestamp else None
+        time_ms = time_of(values, info) if info.timestamp else None
         if time_ms is not None and not self._is_inside(time_ms):
             return
         source = info.source(machine_id)
@@ -296,7 +296,7 @@ def _time(message: dict[str, Any]) -> int:
     return milliseconds(_text(message, "timestamp"))
 
 
-def _time_of(message: Mapping[str, Any], info: ClassInfo) -> int:
+def time_of(message: Mapping[str, Any], info: ClassInfo) -> int:
     """Return the time of a message of a class, whatever its form, in milliseconds since 1970.
 
     Of a time without its last digits it is the middle of those that it may be.
