@@ -247,7 +247,9 @@ class Workstation:
 
     def _start_new_job(self, now_ms: int) -> None:
         pieces = [self.ready_pieces[key].pop(0) for key, how_many in self._bill().items() for _ in range(how_many)]
-        self._start_job(self.next_job, pieces, pieces[0] if self.stage.spec.processes else None, now_ms)
+        # What influences jobs does so as they start, and not as they begin to wait for pieces.
+        job = self._draw_job(now_ms) if self.machine.runtime.influences else self.next_job
+        self._start_job(job, pieces, pieces[0] if self.stage.spec.processes else None, now_ms)
 
     def _start_job(self, job: Job, pieces: Sequence[Piece], unit: Piece | None, now_ms: int) -> None:
         self._stop_waiting()

@@ -39,6 +39,10 @@ def press(**changes: Any) -> PlantConfig:
     return parse({"message_types": {"press": {**yaml.safe_load(_PRESS), **changes}}})
 
 
+QUIET: Final[dict[str, Any]] = {"report_seconds": 3600, "job": {"cycle_seconds": 36_000}}
+"""Keys of presses with few messages and jobs, for long runs."""
+
+
 def always(**changes: Any) -> dict[str, Any]:
     """Keys of a fault that is there from the second minute on, of severity 1."""
     return {"schedule": [{"after_seconds": 60}], **changes}
