@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 
@@ -89,6 +89,7 @@ class Snapshot:
     time_ms: plant time in milliseconds since the Unix epoch.
     rows: emitted messages, by kind.  states: machines in each state, by (kind, state).
     jobs: finished jobs, by (kind, result).  open_orders: placed and not yet dispatched.
+    alarm_events: alarms raised and cleared, by (kind, alarm, event).  active_alarms: now, by (kind, severity).
     """
 
     time_ms: int
@@ -96,6 +97,8 @@ class Snapshot:
     states: Mapping[tuple[str, str], int]
     jobs: Mapping[tuple[str, str], int]
     open_orders: int
+    alarm_events: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    active_alarms: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class PieceCount(NamedTuple):

@@ -54,15 +54,16 @@ edge.installed:
 messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
 plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.signals plant.telemetry plant.definition
 plant.config_changes: plant.forecast plant.definition
-plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.flow plant.definition.machine_types plant.definition.document
+plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting plant.telemetry
-plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
+plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow
 plant.event_queue: plant.fleets plant.machines plant.telemetry
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
-plant.fleets: plant.machines plant.signals plant.signals.columns plant.signals.laws plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
+plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
+plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms
 plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.states
 plant.oee_accounting: plant.telemetry
 plant.signals: plant.signals.columns plant.signals.laws plant.time_zones
@@ -74,7 +75,8 @@ plant.random_stream:
 plant.telemetry:
 plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.keys plant.definition.states plant.definition.signals plant.definition.document plant.models
+plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.states plant.definition.signals plant.definition.document plant.models
+plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document
 plant.definition.keys: plant.definition.document
 plant.definition.signals: plant.definition.document plant.models
 plant.definition.states: plant.definition.document

@@ -111,3 +111,14 @@ class Reporting(Protocol):
 
     def set_count(self, name: str, slot: int, count: int) -> None:
         """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""
+
+
+def restoring(arrays: Sequence[array[int]]) -> Callable[[], None]:
+    """Return what sets numbers back to those of now."""
+    before = [each[:] for each in arrays]
+
+    def restore() -> None:
+        for now, earlier in zip(arrays, before, strict=True):
+            now[:] = earlier
+
+    return restore

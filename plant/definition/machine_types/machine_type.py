@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
+from plant.definition.alarms.alarm_type import AlarmType
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -130,6 +131,11 @@ class MessageClass:
         """Whether it reports finished jobs; one class of a type does."""
         return any(field.source.name.startswith("FINISHED") for field in self.fields)
 
+    @property
+    def reports_alarms(self) -> bool:
+        """Whether its messages are about alarms that are raised and cleared."""
+        return any(field.source is FieldSource.ALARM for field in self.fields)
+
     def period_by_weight(self, base_interval: float) -> float:
         """Return the configured period in seconds, otherwise ten base intervals by the weight; inf without one."""
         if self.report_seconds is not None:
@@ -147,6 +153,7 @@ class MachineType:
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     model: the name of its model in Python, if it has one.
+    alarms: in the order of messages of the same time.  alarm_messages: the classes of their messages.
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -165,6 +172,8 @@ class MachineType:
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
     model: str | None = None
     first_number: int = 1
+    alarms: Sequence[AlarmType] = ()
+    alarm_messages: Sequence[MessageClass] = ()
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
     def of(self, number: int) -> MachineType:
@@ -191,6 +200,11 @@ class MachineType:
         return not (self.signals or self.main.name or self.main.on_change) and sources.isdisjoint(
             (FieldSource.TIMESTAMP, FieldSource.MACHINE_SEQUENCE)
         )
+
+    @property
+    def all_messages(self) -> Sequence[MessageClass]:
+        """Its classes of messages, and those of its alarms."""
+        return (*self.messages, *self.alarm_messages)
 
     @property
     def main(self) -> MessageClass:
