@@ -319,7 +319,9 @@ class FactoryMessageGenerator:
         jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
         rows = {kind: count for fleet in fleets.values() for kind, count in fleet.message_counts.items()}
         rows |= orders.message_counts
-        return Snapshot(_milliseconds(self.now), rows, states, jobs, orders.open_orders)
+        events = {(key, *event): count for key, fleet in fleets.items() for event, count in fleet.alarm_counts.items()}
+        active = {(key, each): count for key, fleet in fleets.items() for each, count in fleet.active_alarms.items()}
+        return Snapshot(_milliseconds(self.now), rows, states, jobs, orders.open_orders, events, active)
 
     def _move_to(self, now: float) -> int:
         self.now = max(now, self.now)

@@ -30,7 +30,7 @@ class AlarmReporter:
     counts: events so far, by alarm and event.
     """
 
-    __slots__ = ("_classes", "advancing", "states")
+    __slots__ = ("_classes", "_emitted", "advancing", "states")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class AlarmReporter:
     ) -> None:
         self.states: Final = AlarmStates(machine_type.alarms, program, len(machines), counts)
         self.advancing: Final = advancing
+        self._emitted = Counter[str]()
         self._classes = {each.kind: _AlarmClass(each, machine_type, machines) for each in machine_type.alarm_messages}
 
     def continue_from(self, earlier: AlarmReporter, kept: int) -> None:
@@ -61,6 +62,7 @@ class AlarmReporter:
         all_slots: list[int] = []
         all_messages: list[Message] = []
         done = 0
+        self._emitted.update(event.limit.alarm.kind for _, event in events)
         for place, event in events:
             after = _end_of_moment(slots, messages, place)
             all_slots += slots[done:after]
@@ -69,6 +71,11 @@ class AlarmReporter:
             all_messages.append(self._classes[event.limit.alarm.kind].message(event))
             done = after
         return [*all_slots, *slots[done:]], [*all_messages, *messages[done:]]
+
+    def take_emitted(self) -> Mapping[str, int]:
+        """Return the number of messages since the last call, by kind."""
+        emitted, self._emitted = self._emitted, Counter()
+        return emitted
 
     @property
     def class_counts(self) -> dict[str, array[int]]:

@@ -48,11 +48,11 @@ class AlarmStates:
 
     active: 1 where an alarm is active, by alarm and slot.  since_ms: of alarms with a delay that are not active, since
     when the value is at or beyond the limit, or NOT_BEYOND; by alarm and slot, empty without a delay.
-    active_counts: machines in which each alarm is active.
+    active_counts, pending_counts: machines in which each alarm is active, or beyond its limit and not active yet.
     counts: events so far, by alarm and event; they belong to the fleet, which stays when this is replaced.
     """
 
-    __slots__ = ("active", "active_counts", "counts", "limits", "since_ms")
+    __slots__ = ("active", "active_counts", "counts", "limits", "pending_counts", "since_ms")
 
     def __init__(
         self, alarms: Sequence[AlarmType], program: SignalProgram, machines: int, counts: Counter[tuple[str, str]]
@@ -60,7 +60,7 @@ class AlarmStates:
         self.limits: Final = tuple(_limit(place, alarm, program) for place, alarm in enumerate(alarms))
         self.active = [array("b", bytes(machines)) for _ in alarms]
         self.since_ms = [array("q", [NOT_BEYOND]) * (machines if each.delay_ms else 0) for each in alarms]
-        self.active_counts = array("q", bytes(8 * len(alarms)))
+        self.active_counts, self.pending_counts = (array("q", bytes(8 * len(alarms))) for _ in range(2))
         self.counts = counts
         for alarm in alarms:
             for event in (RAISED, CLEARED):
@@ -77,6 +77,8 @@ class AlarmStates:
             self.active_counts[limit.place] = sum(self.active[limit.place])
             if self.since_ms[limit.place] and earlier.since_ms[place]:
                 self.since_ms[limit.place][:kept] = earlier.since_ms[place][:kept]
+                waiting = (each for each in self.since_ms[limit.place] if each != NOT_BEYOND)
+                self.pending_counts[limit.place] = sum(1 for _ in waiting)
 
     def row(self, slot: int, time_ms: int, digits: Sequence[int]) -> Iterator[AlarmEvent]:
         """Yield what a row changes. digits: of each signal, by number.  Rows of a machine come in order of time."""
@@ -92,7 +94,7 @@ class AlarmStates:
             return value < limit.cleared_below and self._set(limit, slot, CLEARED)
         if value < limit.raised_from:
             if limit.delay_ms:
-                self.since_ms[place][slot] = NOT_BEYOND
+                self._set_since(limit, slot, NOT_BEYOND)
             return False
         if limit.delay_ms and not self._has_lasted(limit, slot, time_ms):
             return False
@@ -108,12 +110,12 @@ class AlarmStates:
     @property
     def arrays(self) -> Sequence[array[int]]:
         """All that changes, except the counts of events."""
-        return (*self.active, *self.since_ms, self.active_counts)
+        return (*self.active, *self.since_ms, self.active_counts, self.pending_counts)
 
     def _has_lasted(self, limit: Limit, slot: int, time_ms: int) -> bool:
         since_ms = self.since_ms[limit.place]
         if since_ms[slot] == NOT_BEYOND:
-            since_ms[slot] = time_ms
+            self._set_since(limit, slot, time_ms)
         return time_ms - since_ms[slot] >= limit.delay_ms
 
     def _set(self, limit: Limit, slot: int, event: str) -> bool:
@@ -122,8 +124,12 @@ class AlarmStates:
         self.active_counts[limit.place] += 1 if is_raised else -1
         self.counts[limit.alarm.name, event] += 1
         if limit.delay_ms:
-            self.since_ms[limit.place][slot] = NOT_BEYOND
+            self._set_since(limit, slot, NOT_BEYOND)
         return True
+
+    def _set_since(self, limit: Limit, slot: int, since_ms: int) -> None:
+        before, self.since_ms[limit.place][slot] = self.since_ms[limit.place][slot], since_ms
+        self.pending_counts[limit.place] += (since_ms != NOT_BEYOND) - (before != NOT_BEYOND)
 
 
 def _limit(place: int, alarm: AlarmType, program: SignalProgram) -> Limit:

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from plant.alarms.alarm_states import NOT_BEYOND, AlarmEvent, AlarmStates, Limit
 
+_BEYOND_ALL: Final = 1 << 62
+"""Greater than any value, and without a sign less: of a block in which no row has signals."""
+
 Integers = npt.NDArray[np.int64]
 
 
+def limits_in_reach(states: AlarmStates, digits: Sequence[Integers]) -> list[Limit]:
+    """Return the alarms that rows may raise or clear: where one is active or about to be, or any value is beyond."""
+    return [
+        limit
+        for limit in states.limits
+        if states.active_counts[limit.place]
+        or states.pending_counts[limit.place]
+        or _furthest(digits[limit.signal], limit.sign) >= limit.raised_from
+    ]
+
+
+def _furthest(values: Integers, sign: int) -> int:
+    return int(values.max(initial=-_BEYOND_ALL) if sign > 0 else -values.min(initial=_BEYOND_ALL))
+
+
 def block_events(
-    states: AlarmStates, slots: Integers, times_ms: Integers, digits: Sequence[Integers], measured: Integers
+    states: AlarmStates,
+    limits: Sequence[Limit],
+    slots: Integers,
+    times_ms: Integers,
+    digits: Sequence[Integers],
+    measured: Integers,
 ) -> list[tuple[int, AlarmEvent]]:
-    """Return the events of rows in order of time, each with the place of its row.
+    """Return the events of rows in order of time, each with the place of its row. limits: those in reach.
 
     digits: of each signal, by number.  measured: the place of each row in them.
     """
-    found = [event for limit in states.limits for event in _of_alarm(states, limit, slots, times_ms, digits, measured)]
+    found = [event for limit in limits for event in _of_alarm(states, limit, slots, times_ms, digits, measured)]
     return sorted(found, key=lambda each: (each[0], each[1].limit.place))
 
 
@@ -46,7 +70,7 @@ def _affected(states: AlarmStates, limit: Limit, slots: Integers, values: Intege
     if states.active_counts[limit.place]:
         active = np.asarray(states.active[limit.place])[slots].astype(bool)
         is_beyond = np.where(active, values < limit.cleared_below, is_beyond)
-    if limit.delay_ms:
+    if states.pending_counts[limit.place]:
         is_beyond |= np.asarray(states.since_ms[limit.place])[slots] != NOT_BEYOND
     if not is_beyond.any():
         return np.empty(0, dtype=np.int64)

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plant.alarms.alarm_reporter import AlarmReporter
-from plant.alarms.alarm_states import AlarmEvent
-from plant.alarms.block_events import block_events
+from plant.alarms.alarm_states import AlarmEvent, Limit
+from plant.alarms.block_events import block_events, limits_in_reach
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.class_layout import ColumnTexts, SignalPart
 from plant.fleets.pending_rows import PendingRows
@@ -51,9 +51,9 @@ class ColumnWriter:
         slots, classes = np.asarray(rows.slots), np.asarray(rows.classes)
         order = row_order(np.asarray(rows.times), slots, classes, self._machines * len(self._classes))
         messages = self._messages(order, slots, classes, rows, block)
-        if self._alarms is None:
+        if self._alarms is None or not (limits := limits_in_reach(self._alarms.states, block.digits)):
             return slots[order].tolist(), messages
-        events = _alarm_events(self._alarms, order, rows, block)
+        events = _alarm_events(self._alarms, limits, order, rows, block)
         return self._alarms.with_messages(slots[order].tolist(), messages, events)
 
     def _messages(
@@ -131,14 +131,14 @@ class _ClassWriter:
 
 
 def _alarm_events(
-    alarms: AlarmReporter, order: Integers, rows: PendingRows, block: SignalBlock
+    alarms: AlarmReporter, limits: Sequence[Limit], order: Integers, rows: PendingRows, block: SignalBlock
 ) -> list[tuple[int, AlarmEvent]]:
     """Return the events of alarms, each with the place of its row in the order of messages."""
     is_watched = (np.asarray(rows.classes) == alarms.advancing) & (np.asarray(rows.forms) == REGULAR)
     places = np.flatnonzero(is_watched[order])
     watched = order[places]
     slots, times, measured = (np.asarray(each)[watched] for each in (rows.slots, rows.times, rows.measured))
-    found = block_events(alarms.states, slots, times, block.digits, measured)
+    found = block_events(alarms.states, limits, slots, times, block.digits, measured)
     return [(int(places[place]), event) for place, event in found]
 
 

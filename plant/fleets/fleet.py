@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
@@ -184,6 +184,11 @@ class Fleet:
         if restore:
             restore()
 
+    @property
+    def active_alarms(self) -> Mapping[str, int]:
+        """How many alarms are active now, by severity."""
+        return self.reporting.alarms.states.by_severity() if self.reporting and self.reporting.alarms else {}
+
     def close_accounts(self, now_ms: int) -> None:
         """End the current stay of each machine; they have advanced to now."""
         for machine in self.machines:
@@ -211,11 +216,15 @@ class Fleet:
         return KindOee(*figures, self.key, len(machines))
 
     def _count(self, messages: Sequence[Message]) -> None:
+        counts: Mapping[str, int] = {}
+        if not self._only_kind:
+            counts = Counter(map(_kind_of, messages))
+        elif self.reporting and self.reporting.alarms:
+            counts = self.reporting.alarms.take_emitted()
+        for kind, count in counts.items():
+            self.message_counts[kind] += count
         if self._only_kind:
-            self.message_counts[self._only_kind] += len(messages)
-        else:
-            for kind, count in Counter(map(_kind_of, messages)).items():
-                self.message_counts[kind] += count
+            self.message_counts[self._only_kind] += len(messages) - sum(counts.values())
 
     def _remove(self, machines: Sequence[Machine], now_ms: int) -> None:
         for machine in machines:
@@ -298,5 +307,5 @@ def _apply_runtime(machine: Machine, runtimes: TypeRuntimes, now_ms: int) -> boo
 
 
 def _only_kind(machine_type: MachineType) -> str:
-    """Return the kind of the messages of a type with only one class, otherwise an empty text."""
-    return machine_type.main.kind if len(machine_type.all_messages) == 1 else ""
+    """Return the kind of the messages of a type with only one class beside alarms, otherwise an empty text."""
+    return machine_type.main.kind if len(machine_type.messages) == 1 else ""

@@ -10,7 +10,7 @@ import copy
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import chain
 from operator import attrgetter, itemgetter
@@ -70,9 +70,8 @@ class Reporter:
         self.machine_counts = array("q", bytes(8 * len(machines)))
         self.emitters = [*emitters_of(machine_type, config, machines, self.machine_counts)]
         self.alarms = alarms_of(machine_type, self.measurements, machines, alarm_counts)
-        of_alarms = self.alarms.class_counts if self.alarms else {}
-        of_classes = {each.message_class.name: each.counts for each in self.emitters}
-        self._counts: Mapping[str, array[int]] = {**of_classes, **of_alarms}
+        self._counts = {each.message_class.name: each.counts for each in self.emitters}
+        self._counts |= self.alarms.class_counts if self.alarms else {}
         self.periods_ms: Final = [each.period_ms for each in self.emitters if each.period_ms < NEVER]
         self._reports_each_job = runtime.reports_each_job
         self.reports_events: Final = self._reports_each_job or any(each.on_change for each in machine_type.messages)
@@ -111,7 +110,7 @@ class Reporter:
         if self.measurements:
             before = earlier.measurements if isinstance(earlier, Reporter) else None
             self._start_measurements(self.measurements, before, kept, now_ms)
-        if self.alarms and isinstance(earlier, Reporter) and earlier.alarms:
+        if self.alarms and earlier and earlier.alarms:
             self.alarms.continue_from(earlier.alarms, kept)
         if earlier:
             self._report_changed(earlier, {*changed, *earlier.changing_slots}, kept, now_ms)
@@ -170,8 +169,8 @@ class Reporter:
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""
-        arrays = [*self._counts.values(), self.machine_counts, *(self.alarms.states.arrays if self.alarms else ())]
-        return restoring(arrays)
+        of_alarms = self.alarms.states.arrays if self.alarms else ()
+        return restoring([*self._counts.values(), self.machine_counts, *of_alarms])
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> Reporter:
         """Return the same for some of the machines; it shares everything else."""

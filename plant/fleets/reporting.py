@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, Self
 
+from plant.alarms.alarm_reporter import AlarmReporter
 from plant.fleets.phase_ring import PhaseRing
 from plant.machines.machine import Machine
 from plant.telemetry import ChangeMessage, JobMessage, Message
@@ -57,6 +58,7 @@ class Reporting(Protocol):
     periods_ms: of its classes of messages.
     accumulates: whether dropped messages have to be computed, because what they report accumulates.
     changing_slots: of machines whose state has changed, and whose message for that is not taken yet.
+    alarms: of its machines, if they have any.
     """
 
     @property
@@ -71,6 +73,9 @@ class Reporting(Protocol):
 
     @property
     def changing_slots(self) -> Iterable[int]: ...  # noqa: D102
+
+    @property
+    def alarms(self) -> AlarmReporter | None: ...  # noqa: D102
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine number and class."""

@@ -37,7 +37,7 @@ def kql(export: Export) -> list[File]:
     Two files, kql/database.kql to run once and kql/queries.kql, for those who store messages. Tested by Microsoft's
     parser (@kusto/language-service-next), and by running the functions over messages of a plant in an interpreter.
     """
-    machines = [kind for kind in export.kinds if kind.machines]
+    machines = [kind for kind in export.kinds if kind.machines and not kind.reports_alarms]
     tables, names = tables_of(export.kinds), table_names(export.kinds)
     commands = [command for name, kinds in tables.items() for command in table_commands(name, kinds)]
     usual = all(is_usual(kind, names[kind.key], TABLE) for kind in machines)
