@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -206,6 +207,7 @@ class MachineTypeInfo(NamedTuple):
     planned_stops: the states whose time is no planned working time, sorted.
     messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
     constant_status: the state of machines that have no states, which their messages do not report.
+    alarm_messages: the classes of messages about alarms.  alarms: by name, `high` or `low`, where each is raised.
     """
 
     kind: str
@@ -214,6 +216,8 @@ class MachineTypeInfo(NamedTuple):
     planned_stops: Sequence[str] = (PLANNED_STOP,)
     messages: Sequence[MessageClassInfo] = ()
     constant_status: str | None = None
+    alarm_messages: Sequence[MessageClassInfo] = ()
+    alarms: Mapping[str, str] = MappingProxyType({})
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""
@@ -224,6 +228,9 @@ class MachineTypeInfo(NamedTuple):
             usual["messages"] = [each._asdict() for each in self.messages]
         if self.constant_status is not None:
             usual["constant_status"] = self.constant_status
+        if self.alarms:
+            usual["alarm_messages"] = [each._asdict() for each in self.alarm_messages]
+            usual["alarms"] = self.alarms
         return usual
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cli.exports.schemas.config_schema import schema_of
 from plant.definition.document.value_types import YEAR_SECONDS
+from plant.definition.keys.alarms import SignalAlarms
 from plant.definition.keys.jobs import JobEntry, JobOverride, ResultEntry
 from plant.definition.keys.messages import MessageEntry
 from plant.definition.keys.states import StateEntry, StateOverride
@@ -54,6 +55,7 @@ def tables() -> dict[str, str]:
             {"": SignalSpec, "walk": Walk, "daily": Daily, "yearly": Yearly, "ramp": Ramp},
             only=lambda key: not _is_source(key),
         ),
+        "keys of an alarm": _keys({"": SignalAlarms}),
         "names of fields": _names_of_fields(),
         "names of formulas": _names_of_formulas(),
         "operators of formulas": _operators(),
