@@ -100,12 +100,16 @@ def _class_name(data: _Data, signal: str) -> str:
 
 def _entries(data: _Data) -> tuple[dict[str, _Data], list[Violation]]:
     """Return the alarms of a signal as declared, by name; "" without names. Wrong ones are left out."""
-    named = {name: each for name, each in data.items() if name not in SignalAlarms.model_fields}
+    others = {name: each for name, each in data.items() if name not in SignalAlarms.model_fields}
+    named = {name: each for name, each in others.items() if isinstance(each, Mapping)}
     own = {name: each for name, each in data.items() if name in AlarmEntry.model_fields}
     limits = [name for name in own if name not in _SHARED]
+    unknown = [
+        Violation((name,), "is an unknown key", [*SignalAlarms.model_fields]) for name in others if name not in named
+    ]
     if not named:
-        return {"": own}, [*_wrong_limits(own, of_one=False)]
-    wrong = [
+        return {"": own}, unknown or [*_wrong_limits(own, of_one=False)]
+    wrong = unknown + [
         Violation((name,), "cannot be used beside alarms by name: give each alarm its own limits") for name in limits
     ]
     entries: dict[str, _Data] = {}
@@ -117,10 +121,8 @@ def _entries(data: _Data) -> tuple[dict[str, _Data], list[Violation]]:
     return entries, wrong
 
 
-def _named(name: str, data: object) -> tuple[_Data | None, list[Violation]]:
+def _named(name: str, data: _Data) -> tuple[_Data | None, list[Violation]]:
     place: Place = (name,)
-    if not isinstance(data, Mapping):
-        return None, [Violation(place, "is an unknown key", [*SignalAlarms.model_fields])]
     if not _NAME.fullmatch(name):
         return None, [Violation(place, "must have only letters, digits, _ and -, at most 64")]
     entry, wrong = validated(AlarmEntry, data, {}, place)

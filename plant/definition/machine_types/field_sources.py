@@ -72,7 +72,7 @@ class FieldSource(Enum):
     ALARM_SIGNAL = "alarm.signal", "", "The signal whose value has raised or cleared the alarm."
     ALARM_EVENT = "alarm.event", "", "What happened: the alarm is raised, or cleared."
     ALARM_SEVERITY = "alarm.severity", "", "How urgent the alarm is."
-    ALARM_VALUE = "alarm.value", "", "The value in the machine's message of the same time."
+    ALARM_VALUE = "alarm.value", "", "The value, as the machine's message of this time reports it."
     ALARM_LIMIT = "alarm.limit", "", "The limit of the alarm, at which it is raised."
     ALARM_UNIT = "alarm.unit", "", "The unit of value and limit, in the notation of UCUM; null without one."
 
