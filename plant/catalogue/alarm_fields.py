@@ -37,13 +37,14 @@ def _severity(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec
 def _value(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     """Return the specification of a value of any of the signals."""
     specs = [signal_field(each, each, context.machine_type) for each in _signals(context)]
-    lows, highs = [each.minimum for each in specs], [each.maximum for each in specs]
+    lows = [each.minimum for each in specs if each.minimum is not None]
+    highs = [each.maximum for each in specs if each.maximum is not None]
     return FieldSpec(
         name,
         _json_type(spec.json_type for spec in specs),
         meaning,
-        minimum=None if None in lows else min(each for each in lows if each is not None),
-        maximum=None if None in highs else max(each for each in highs if each is not None),
+        minimum=min(lows) if specs and len(lows) == len(specs) else None,
+        maximum=max(highs) if specs and len(highs) == len(specs) else None,
     )
 
 

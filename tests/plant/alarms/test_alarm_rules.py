@@ -167,7 +167,8 @@ def test_an_alarm_that_no_value_raises_has_a_note() -> None:
     notes = [each for each in forecast(config).notes if "alarm" in each]
 
     assert notes == [
-        f"meter: the alarm temperature.{alarm} is raised at {limit}, but temperature is {bound}: only a fault can raise it."
+        f"meter: the alarm temperature.{alarm} is raised at {limit}, but temperature is {bound}:"
+        " only a fault can raise it."
         for alarm, limit, bound in (("never", 75.1, "at most 75"), ("cold", 20, "at least 25"))
     ]
 
