@@ -23,7 +23,7 @@ from tools.picture_signals import examples
 
 PAGE = "docs/plant-language.md"
 SECTIONS = sections(PAGE)
-FIRST, ERRORS, FIELDS = "An entry in ten lines", "Errors", "Fields"
+FIRST, ERRORS, FIELDS, ALARMS = "An entry in ten lines", "Errors", "Fields", "Alarms"
 START, SEED = 1_767_592_800.0, 1
 """The start and the seed of the commands on the page."""
 
@@ -62,6 +62,17 @@ def test_the_message_with_other_fields_is_the_one_shown() -> None:
     plant = FactoryMessageGenerator.of(plant_config.parse(plant_of(piece)), SEED, start=START)
 
     assert plant.advance(START + 5)[0].payload.decode() == message.strip()
+
+
+def test_the_message_of_an_alarm_is_the_one_shown() -> None:
+    """The entry with alarms raises the one below it, which the page on messages has too."""
+    (piece,), (message,) = texts(ALARMS, "yaml"), texts(ALARMS, "json")
+    plant = FactoryMessageGenerator.of(plant_config.parse(plant_of(piece)), SEED, start=START)
+    found = [each.payload.decode() for each in plant.advance(START + 3600) if ".alarms" in each.kind]
+    (listed,) = (block.text for block in sections("docs/messages.md")["Alarms"] if block.language == "json")
+
+    assert message.strip() == found[0]
+    assert {*listed.split("\n")} - {""} <= {*found}
 
 
 def test_errors_are_shown_as_check_prints_them(tmp_path: Path) -> None:
