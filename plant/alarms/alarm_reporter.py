@@ -57,7 +57,7 @@ class AlarmReporter:
     ) -> tuple[list[int], list[Message]]:
         """Return slots and messages with those of events, each after all of its machine at its time.
 
-        events: in order, each with the place of its row among the messages.
+        events: in order, each with the place among the messages of the one that has caused it.
         """
         all_slots: list[int] = []
         all_messages: list[Message] = []

@@ -39,7 +39,7 @@ def block_events(
     digits: Sequence[Integers],
     measured: Integers,
 ) -> list[tuple[int, AlarmEvent]]:
-    """Return the events of rows in order of time, each with the place of its row. limits: those in reach.
+    """Return the events of rows in order of time, each with its place among the rows. limits: those in reach.
 
     digits: of each signal, by number.  measured: the place of each row in them.
     """

@@ -133,7 +133,7 @@ class _ClassWriter:
 def _alarm_events(
     alarms: AlarmReporter, limits: Sequence[Limit], order: Integers, rows: PendingRows, block: SignalBlock
 ) -> list[tuple[int, AlarmEvent]]:
-    """Return the events of alarms, each with the place of its row in the order of messages."""
+    """Return the events of alarms, each with its place in the order of messages."""
     is_watched = (np.asarray(rows.classes) == alarms.advancing) & (np.asarray(rows.forms) == REGULAR)
     places = np.flatnonzero(is_watched[order])
     watched = order[places]

@@ -46,7 +46,7 @@ def test_an_alarm_that_stays_is_not_raised_again(plant: FactoryMessageGenerator)
 
 
 def test_an_alarm_with_another_limit_is_cleared_by_that(plant: FactoryMessageGenerator) -> None:
-    """Once in each machine, at its next row."""
+    """Once in each machine, with its next message."""
     found = after(plant, plant_with({"temperature": {"high": 90, "clear_below": 85}}))
 
     assert sorted((event.machine_id, event.event) for event in found) == [
@@ -56,7 +56,7 @@ def test_an_alarm_with_another_limit_is_cleared_by_that(plant: FactoryMessageGen
 
 
 def test_an_alarm_whose_declaration_goes_away_ends_without_a_message(plant: FactoryMessageGenerator) -> None:
-    """And is raised again if it comes back."""
+    """And is raised again if it is declared again."""
     gone = after(plant, plant_with({"temperature": {"other": {"high": 95}}}))
     without = active(plant)
     back = after(plant, plant_with({"temperature": {"high": 80}}))
