@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -207,7 +206,7 @@ class MachineTypeInfo(NamedTuple):
     planned_stops: the states whose time is no planned working time, sorted.
     messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
     constant_status: the state of machines that have no states, which their messages do not report.
-    alarm_messages: the classes of messages about alarms.  alarms: by name, `high` or `low`, where each is raised.
+    alarm_messages: the classes of messages about alarms.  alarms: names, each with `high` or `low`, where it is raised.
     """
 
     kind: str
@@ -217,7 +216,7 @@ class MachineTypeInfo(NamedTuple):
     messages: Sequence[MessageClassInfo] = ()
     constant_status: str | None = None
     alarm_messages: Sequence[MessageClassInfo] = ()
-    alarms: Mapping[str, str] = MappingProxyType({})
+    alarms: Sequence[tuple[str, str]] = ()
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""
@@ -230,7 +229,7 @@ class MachineTypeInfo(NamedTuple):
             usual["constant_status"] = self.constant_status
         if self.alarms:
             usual["alarm_messages"] = [each._asdict() for each in self.alarm_messages]
-            usual["alarms"] = self.alarms
+            usual["alarms"] = dict(self.alarms)
         return usual
 
 

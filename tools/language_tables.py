@@ -124,7 +124,7 @@ def _list(schema: _Schema) -> str:
 
 def _object(schema: _Schema) -> str:
     each = schema.get("additionalProperties")
-    inner = values(each) if isinstance(each, dict) else ""
+    inner = values(each) if isinstance(each, dict) and "properties" not in schema else ""
     return f"by name: {inner}" if inner else "mapping"
 
 

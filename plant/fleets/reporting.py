@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
-from plant.alarms.alarm_reporter import AlarmReporter
 from plant.fleets.phase_ring import PhaseRing
 from plant.machines.machine import Machine
 from plant.telemetry import ChangeMessage, JobMessage, Message
+
+if TYPE_CHECKING:
+    from plant.alarms.alarm_reporter import AlarmReporter
 
 REGULAR, FOR_JOB, FOR_CHANGE = range(3)
 FORMS: Final = (Message, JobMessage, ChangeMessage)

@@ -23,8 +23,8 @@ CLASS_NAME: Final = "alarms"
 HYSTERESIS: Final = 0.02
 """Usual distance between the limit of an alarm and where it is cleared, as a share of the signal's range.
 
-Deadbands that are recommended to begin with are 1 % of the range for temperatures, 2 % for pressures, and 5 % for
-levels and flows (EEMUA 191; ISA-18.2 has the same).
+Deadbands that are recommended to begin with are 1 % of the range for temperatures, 2 % for pressures and levels, and
+5 % for flows (EEMUA 191).
 """
 
 _USUAL_QOS: Final = 1
