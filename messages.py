@@ -6,7 +6,7 @@ import copy
 import math
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Self
@@ -23,10 +23,13 @@ from plant.fleets.snapshot import (
     FleetSnapshot,
     NoSuchMachine,
     SnapshotOutdated,
+    alarm_counts,
     count_group,
     group_starts,
     machines_at,
 )
+from plant.interventions.commands import Command, CommandRefused, described, parse
+from plant.interventions.execution import Answer, Target, execute
 from plant.machines.states import NEVER
 from plant.oee_accounting import Span
 from plant.oee_reports import TOPICS as REPORT_TOPICS
@@ -48,6 +51,7 @@ from plant.trial import ConfigTrial
 
 __all__ = [
     "START",
+    "CommandRefused",
     "FactoryMessageGenerator",
     "NoSuchMachine",
     "SnapshotOutdated",
@@ -79,7 +83,8 @@ class FactoryMessageGenerator:
     Raises PlantConfigError with every error of the YAML, also if it cannot be read.
 
     Attributes: `seed`, as given or drawn; `start`; `now`, the plant time that has been reached, in seconds since 1970;
-    `shard`; and `config`, the configuration in force.
+    `shard`; `config`, the configuration in force; and `on_command`, called with the time in milliseconds and each
+    command that was executed.
     """
 
     def __init__(
@@ -112,6 +117,7 @@ class FactoryMessageGenerator:
         self.start, self.now, self.shard = start, start, shard
         self.seed: int | str = secrets.token_hex(8) if seed is None else seed
         self._parts = PlantParts(self.seed, shard, _milliseconds(start))
+        self.on_command: Callable[[int, Mapping[str, object]], None] | None = None
         self._apply(config)
 
     def begin_anew(self, start: float) -> None:
@@ -143,8 +149,7 @@ class FactoryMessageGenerator:
     def _figures_at(self, places: range) -> list[MachineOee]:
         """Return the figures of machines, by their places in the whole plant; a shard has some of them."""
         now_ms, parts = _milliseconds(self.now), self._parts
-        if parts.event_queue:
-            parts.event_queue.advance_to(now_ms)
+        parts.advance_dependent(now_ms)
         machines = machines_at(parts.fleets, parts.machine_counts, places)
         for machine in machines:
             machine.advance_to(now_ms)
@@ -178,6 +183,21 @@ class FactoryMessageGenerator:
         open.
         """
         self.try_out(config).keep()
+
+    def execute(self, command: Command | Mapping[str, object], at: float | None = None) -> Answer:
+        """Execute a command at `at`, `now` by default, and return what is then so.
+
+        All messages up to then must have been taken. Raises CommandRefused, and then nothing has changed.
+        """
+        at = self.now if at is None else at
+        if at < self.now or (at > self.now and self.next_due() <= at):
+            raise ValueError("time must have advanced to where a command is executed")
+        asked = parse(command) if isinstance(command, Mapping) else command
+        now_ms = self._move_to(at)
+        answer = execute(Target(self.config, self._parts, now_ms, self.reload), asked)
+        if self.on_command is not None:
+            self.on_command(now_ms, described(asked))
+        return answer
 
     def try_out(self, config: PlantConfig) -> ConfigTrial:
         """Apply another configuration as `reload` does, until the trial is kept or taken back.
@@ -231,7 +251,7 @@ class FactoryMessageGenerator:
         self._apply(self.config)
 
     def listen(self, listener: Listener | None, orders: OrderListener | None = None) -> None:
-        """Call a listener with every stay and every job when it ends, from now on; None removes it.
+        """Call a listener with every stay, job and fault when it ends, from now on; None removes it.
 
         orders: a listener for every order and dispatch.
         """
@@ -259,8 +279,7 @@ class FactoryMessageGenerator:
         Only one snapshot may be read at a time; a reload invalidates it. Raises NoSuchMachine.
         """
         config, now_ms, parts = self.config, _milliseconds(self.now), self._parts
-        if parts.event_queue:
-            parts.event_queue.advance_to(now_ms)
+        parts.advance_dependent(now_ms)
         return FleetSnapshot(parts.fleets, which, span, now_ms, lambda: self.config is not config)
 
     def count_in_groups(self) -> Iterator[FleetCounts]:
@@ -268,14 +287,12 @@ class FactoryMessageGenerator:
 
         Each group is as of its own moment. Raises SnapshotOutdated after a reload.
         """
-        config, parts = self.config, self._parts
-        for fleet in parts.fleets:
+        config = self.config
+        for fleet in self._parts.fleets:
             for first in group_starts(fleet):
                 if self.config is not config:
                     raise SnapshotOutdated
-                now_ms = _milliseconds(self.now)
-                if parts.event_queue:
-                    parts.event_queue.advance_to(now_ms)
+                self._parts.advance_dependent(now_ms := _milliseconds(self.now))
                 yield count_group(fleet, now_ms, first)
 
     def census(self) -> list[PieceCount]:
@@ -309,19 +326,16 @@ class FactoryMessageGenerator:
     @property
     def machine_states(self) -> dict[str, dict[str, Any]]:
         """The state of each machine, by its id."""
-        return {view.machine_id: _state(view) for view in self.machines()}
+        return {view.machine_id: view.described() for view in self.machines()}
 
     def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
-        """Return counts over the plant at `now`. states: the counts of machines by state, if they are known already."""
-        fleets, orders = {fleet.key: fleet for fleet in self._parts.fleets}, self._parts.order_book
+        """Return counts over the plant at `now`. states: those of machines by state, if they are known already."""
+        fleets, orders, now_ms = self._parts.fleets, self._parts.order_book, _milliseconds(self.now)
         if states is None:
-            states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
-        jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
-        rows = {kind: count for fleet in fleets.values() for kind, count in fleet.message_counts.items()}
-        rows |= orders.message_counts
-        events = {(key, *event): count for key, fleet in fleets.items() for event, count in fleet.alarm_counts.items()}
-        active = {(key, each): count for key, fleet in fleets.items() for each, count in fleet.active_alarms.items()}
-        return Snapshot(_milliseconds(self.now), rows, states, jobs, orders.open_orders, events, active)
+            states = Counter((fleet.key, machine.state.name) for fleet in fleets for machine in fleet.machines)
+        jobs = {(fleet.key, result): count for fleet in fleets for result, count in fleet.results.items()}
+        rows = {kind: count for fleet in fleets for kind, count in fleet.message_counts.items()} | orders.message_counts
+        return Snapshot(now_ms, rows, states, jobs, orders.open_orders, *alarm_counts(fleets))
 
     def _move_to(self, now: float) -> int:
         self.now = max(now, self.now)
@@ -330,18 +344,6 @@ class FactoryMessageGenerator:
     def _bring_to_now(self) -> int:
         """Advance all machines to `now`, and return it in milliseconds."""
         return self._parts.advance_to(_milliseconds(self.now)).now_ms
-
-
-def _state(view: MachineSnapshot) -> dict[str, Any]:
-    return {
-        "type": view.kind,
-        "status": view.status,
-        "station_id": view.station,
-        "current_part": view.job_id,
-        "current_part_type": view.job_kind,
-        "progress": round(view.progress, 2),
-        "part_count": view.jobs_finished,
-    }
 
 
 def _milliseconds(seconds: float) -> int:

@@ -105,6 +105,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     this.add_argument("--dry-run", action="store_true", help="write messages as JSON lines to stdout, not to MQTT")
     this.add_argument("--count", type=count, metavar="N", help="stop after N messages")
     this.add_argument("--truth", metavar="FILE", help="write the ground truth as JSON lines, for verify")
+    this.add_argument(
+        "--commands",
+        metavar="FILE",
+        help="execute the commands in this file at their times: JSON lines, or the --truth of another run, which then "
+        "gives the same messages again",
+    )
     add_time(run)
     add_flags(run)
 

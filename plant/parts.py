@@ -16,6 +16,8 @@ from plant.definition.plant_config import PlantConfig
 from plant.event_queue import EventQueue, Participant
 from plant.fleets.fleet import Fleet
 from plant.forecast.rate_forecast import forecast
+from plant.interventions.fault_spreading import FaultSpreading
+from plant.machines.machine import Machine
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook
@@ -65,12 +67,12 @@ class PlantParts:
     """
 
     __slots__ = (
-        "_planned_stops", "_seed", "_shard", "event_queue", "external", "fleets", "flow", "listener",
+        "_begin_ms", "_planned_stops", "_seed", "_shard", "event_queue", "external", "fleets", "flow", "listener",
         "machine_counts", "order_book", "reports",
     )  # fmt: skip
 
     def __init__(self, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
-        self._seed, self._shard = seed, shard
+        self._seed, self._shard, self._begin_ms = seed, shard, begin_ms
         self.fleets: list[Fleet] = []
         self.order_book = OrderBook(seed, begin_ms, shard)
         self.reports = Reports()
@@ -98,13 +100,22 @@ class PlantParts:
             part.advance_to(now_ms)
         return Present(now_ms)
 
+    def advance_dependent(self, now_ms: int) -> None:
+        """Advance machines to a moment that depend on each other, if they do."""
+        if self.event_queue:
+            self.event_queue.advance_to(now_ms)
+
+    def advance_one(self, machine: Machine, now_ms: int) -> None:
+        """Advance a machine to a moment, with all those that it depends on."""
+        (self.event_queue or machine).advance_to(now_ms)
+
     def apply(self, config: PlantConfig, now_ms: int) -> None:
         """Apply a configuration from now on. An exception leaves the parts half changed: see ConfigTrial."""
         orders = self._apply_orders(
             config, self._apply_flow(config, self._apply_fleets(config, self.advance_to(now_ms)))
         )
         self._apply_reports(config, now_ms)
-        self.event_queue = self._build_event_queue(orders)
+        self.event_queue = self._build_event_queue(config, orders)
 
     def subset(self, machines_per_type: int, now_ms: int) -> Self:
         """Return the same plant with fewer machines of each type. They must not depend on each other."""
@@ -126,7 +137,7 @@ class PlantParts:
         self._planned_stops.apply(config.calendar, now_ms)
         signals = _plant_signals(config, self._seed)
         for fleet in self.fleets:
-            fleet.apply(config, now_ms, signals, coupled=bool(participants))
+            fleet.apply(config, now_ms, signals, coupled=bool(participants) or _faults_spread(config))
         self._planned_stops.advance_to(now_ms)  # for machines that are new
         self.machine_counts = {key: count for key, _, count in config.machines()}
         return FleetsApplied(now_ms, participants)
@@ -136,7 +147,7 @@ class PlantParts:
         known = {fleet.key for fleet in self.fleets}
         for key, machine_type, _ in config.declared():
             if key not in known:
-                self.fleets.append(Fleet(machine_type, self._seed, self._shard))
+                self.fleets.append(Fleet(machine_type, self._seed, self._shard, self._begin_ms))
         places = {key: place for place, (key, _, _) in enumerate(config.declared())}
         self.fleets.sort(key=lambda fleet: (places.get(fleet.key, len(places)), fleet.key))
 
@@ -157,9 +168,18 @@ class PlantParts:
     def _apply_reports(self, config: PlantConfig, now_ms: int) -> None:
         self.reports.apply(config.message_types.oee, sum(self.machine_counts.values()), now_ms)
 
-    def _build_event_queue(self, orders: OrdersApplied) -> EventQueue | None:
+    def _build_event_queue(self, config: PlantConfig, orders: OrdersApplied) -> EventQueue | None:
         """Return what advances machines that depend on each other or on a participant, where there are any."""
-        return EventQueue(self.fleets, orders.participants) if orders.participants else None
+        if _faults_spread(config):
+            FaultSpreading(self.fleets, config.flow.line if config.flow else None)
+        elif not orders.participants:
+            return None
+        return EventQueue(self.fleets, orders.participants)
+
+
+def _faults_spread(config: PlantConfig) -> bool:
+    """Return whether a fault of one machine may lead to one of another machine."""
+    return any(machine_type.causes.reach_others for _, machine_type, _ in config.machines())
 
 
 def _plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals | None:

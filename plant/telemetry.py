@@ -81,13 +81,24 @@ class MachineSnapshot(NamedTuple):
     progress: float
     jobs_finished: int
 
+    def described(self) -> dict[str, object]:
+        """Return it as plain data, without its id."""
+        return {
+            "type": self.kind,
+            "status": self.status,
+            "station_id": self.station,
+            "current_part": self.job_id,
+            "current_part_type": self.job_kind,
+            "progress": round(self.progress, 2),
+            "part_count": self.jobs_finished,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Counts over the plant at one moment.
 
-    time_ms: plant time in milliseconds since the Unix epoch.
-    rows: emitted messages, by kind.  states: machines in each state, by (kind, state).
+    time_ms: plant time since the Unix epoch.  rows: emitted messages, by kind.  states: machines, by (kind, state).
     jobs: finished jobs, by (kind, result).  open_orders: placed and not yet dispatched.
     alarm_events: alarms raised and cleared, by (kind, alarm, event).  active_alarms: now, by (kind, severity).
     """
@@ -124,12 +135,14 @@ class StateInterval(NamedTuple):
     """A stay of a machine in one state, reported when it ends. Times in milliseconds since the Unix epoch.
 
     A machine's intervals follow each other without gap or overlap from the moment it is created.
+    cause: the fault, or the wear, that has led to it; None if it came by itself.
     """
 
     machine_id: str
     state: str
     from_ms: int
     to_ms: int
+    cause: str | None = None
 
 
 class FinishedJob(NamedTuple):
@@ -138,6 +151,7 @@ class FinishedJob(NamedTuple):
     started_ms: when it was started; for the job in progress when a machine is created, as if it had run without a stop.
     cycle_ms: the producing time that it took.  ideal_ms: the shortest that a job of its type takes.
     issues_found: by a failed test.  consumed_ids: pieces that went into it, where pieces flow; otherwise None.
+    causes: the faults that were there when it started, and change jobs.
     """
 
     machine_id: str
@@ -150,6 +164,28 @@ class FinishedJob(NamedTuple):
     result: str
     issues_found: int = 0
     consumed_ids: Sequence[str] | None = None
+    causes: Sequence[str] = ()
+
+
+class FaultEpisode(NamedTuple):
+    """A fault of a machine, from its begin to its end, reported at its end. Times in milliseconds since 1970.
+
+    ramp_ms: time in which its effects have grown to what they are at its severity.
+    why: `chance`, `schedule` or `command`, otherwise what has led to it, as machine/fault.
+    effects: what it changes, such as `vibration` and `results.scrap`.  signal: of a sensor fault, otherwise None.
+    is_open: whether it had not ended at `to_ms`, where the report ends.
+    """
+
+    machine_id: str
+    fault: str
+    from_ms: int
+    to_ms: int
+    severity: float
+    ramp_ms: int
+    why: str
+    effects: Sequence[str]
+    signal: str | None = None
+    is_open: bool = False
 
 
 class PlacedOrder(NamedTuple):
@@ -168,7 +204,10 @@ class DispatchedOrder(NamedTuple):
     details: Mapping[str, object]
 
 
-Listener = Callable[[StateInterval | FinishedJob], None]
+TruthEvent = StateInterval | FinishedJob | FaultEpisode
+"""What happens to a machine, reported when it has ended."""
+
+Listener = Callable[[TruthEvent], None]
 """Receives the ground truth. The events of one machine come in order; those of different machines may not."""
 
 OrderListener = Callable[[PlacedOrder | DispatchedOrder], None]
@@ -181,8 +220,7 @@ PLANNED_STOP: Final = "planned_stop"
 class MessageClassInfo(NamedTuple):
     """What a consumer needs to know about one class of messages of a machine type.
 
-    name: "" if it is the only one.  topic: its template.
-    timestamp, form: the key of the time, and its form; None without one.
+    name: "" if it is the only one.  topic: its template.  timestamp, form: key and form of the time; None without one.
     fields: each value's place, such as `data.power`, with its role.  constants: by place.
     period_seconds: between two regular messages; None without.  on_change: whether changes of the state are reported.
     """
@@ -200,10 +238,8 @@ class MessageClassInfo(NamedTuple):
 class MachineTypeInfo(NamedTuple):
     """What a consumer of messages needs to know about a machine type.
 
-    fields: the keys of its messages, each with its role, such as `finished_result`
-    (plant.definition.machine_types.field_sources).
-    good: the results that count as good, sorted.
-    planned_stops: the states whose time is no planned working time, sorted.
+    fields: the keys of its messages, each with its role, such as `finished_result` (machine_types.field_sources).
+    good: the results that count as good, sorted.  planned_stops: the states outside planned working time, sorted.
     messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
     constant_status: the state of machines that have no states, which their messages do not report.
     alarm_messages: the classes of messages about alarms.  alarms: names, each with `high` or `low`, where it is raised.
@@ -220,17 +256,14 @@ class MachineTypeInfo(NamedTuple):
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""
-        usual: dict[str, object] = {"fields": self.fields, "good": self.good}
-        if [*self.planned_stops] != [PLANNED_STOP]:
-            usual["planned_stops"] = self.planned_stops
-        if self.messages:
-            usual["messages"] = [each._asdict() for each in self.messages]
-        if self.constant_status is not None:
-            usual["constant_status"] = self.constant_status
-        if self.alarms:
-            usual["alarm_messages"] = [each._asdict() for each in self.alarm_messages]
-            usual["alarms"] = dict(self.alarms)
-        return usual
+        unusual = (
+            ("planned_stops", self.planned_stops, [*self.planned_stops] != [PLANNED_STOP]),
+            ("messages", [each._asdict() for each in self.messages], bool(self.messages)),
+            ("constant_status", self.constant_status, self.constant_status is not None),
+            ("alarm_messages", [each._asdict() for each in self.alarm_messages], bool(self.alarms)),
+            ("alarms", dict(self.alarms), bool(self.alarms)),
+        )
+        return {"fields": self.fields, "good": self.good, **{key: value for key, value, applies in unusual if applies}}
 
 
 class MachineFilter(NamedTuple):

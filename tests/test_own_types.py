@@ -20,7 +20,7 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.plant_config import EVENTS, PlantConfig
-from plant.telemetry import FinishedJob, Message, StateInterval, machine_of
+from plant.telemetry import FinishedJob, Message, StateInterval, TruthEvent, machine_of
 from tests.support.exports.schemas import checks, refused
 from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run
@@ -172,7 +172,7 @@ def test_a_change_that_fails_leaves_no_trace(first: PlantConfig, then: PlantConf
 @given(own_plants(), own_plants(), st.integers(0, 100))
 def test_any_plant_may_become_any_other(first: PlantConfig, then: PlantConfig, until: int) -> None:
     """And back again: numbers have no gap, no job is reported twice, and the time of each machine adds up."""
-    plant, heard = begun(first), list[StateInterval | FinishedJob]()
+    plant, heard = begun(first), list[TruthEvent]()
     plant.listen(heard.append)
     messages = plant.advance(START + until)
     for turn, config in enumerate((then, first), 1):
@@ -211,7 +211,7 @@ def assert_numbered(messages: Sequence[Message]) -> None:
         assert message.sequence == counted[message.source], message
 
 
-def assert_time_adds_up(plant: FactoryMessageGenerator, heard: Sequence[StateInterval | FinishedJob]) -> None:
+def assert_time_adds_up(plant: FactoryMessageGenerator, heard: Sequence[TruthEvent]) -> None:
     """Stays follow each other, and their sums are the OEE figures."""
     stays = defaultdict(list)
     for event in heard:
@@ -282,7 +282,7 @@ def assert_stamped(each: MessageClass, row: dict[str, Any], message: Message) ->
 @given(own_plants())
 def test_every_finished_job_is_reported_once(config: PlantConfig) -> None:
     """In order, by the messages that have its id; at the end one may be left for the next message."""
-    plant, heard = begun(config), list[StateInterval | FinishedJob]()
+    plant, heard = begun(config), list[TruthEvent]()
     plant.listen(heard.append)
     messages = plant.advance(START + SECONDS)
     finished, told = defaultdict(list), defaultdict(list)

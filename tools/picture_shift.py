@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from messages import FactoryMessageGenerator
-from plant.telemetry import FinishedJob, StateInterval
+from plant.telemetry import FinishedJob, StateInterval, TruthEvent
 
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "two-shifts.yaml"
 GOOD = frozenset({"good", "pass"})
@@ -77,10 +77,10 @@ class Shift:
                 self.oee[machine.machine_id].append(machine.oee or 0.0)
         plant.close_truth()
 
-    def _note(self, event: StateInterval | FinishedJob) -> None:
+    def _note(self, event: TruthEvent) -> None:
         if isinstance(event, StateInterval):
             self.stays[event.machine_id].append(event)
-        else:
+        elif isinstance(event, FinishedJob):
             self.jobs[event.machine_id].append(event)
 
 

@@ -33,7 +33,7 @@ cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition
-edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document
+edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document
 edge.http: edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
@@ -52,8 +52,8 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
-plant.parts: plant.forecast plant.event_queue plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.signals plant.telemetry plant.definition
+messages: plant.interventions plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
+plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.machines plant.signals plant.telemetry plant.definition
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting plant.telemetry
@@ -62,23 +62,26 @@ plant.orders: plant.material_flow plant.machines plant.random_stream plant.telem
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow
 plant.event_queue: plant.fleets plant.machines plant.telemetry
+plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
-plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
+plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
 plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms
-plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.states
+plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states
 plant.oee_accounting: plant.telemetry
-plant.signals: plant.signals.columns plant.signals.laws plant.time_zones
+plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
-plant.signals.laws: plant.definition.signals plant.models
+plant.signals.laws: plant.definition.faults plant.definition.signals plant.models
+plant.faults: plant.random_stream plant.telemetry plant.definition.faults
 plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
 plant.telemetry:
-plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
+plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.states plant.definition.signals plant.definition.document plant.models
+plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models
 plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document
-plant.definition.keys: plant.definition.document
+plant.definition.faults: plant.definition.keys plant.definition.document
+plant.definition.keys: plant.definition.signals plant.definition.document
 plant.definition.signals: plant.definition.document plant.models
 plant.definition.states: plant.definition.document
 plant.definition.document:

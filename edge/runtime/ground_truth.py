@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import BufferedWriter, FileIO, RawIOBase
 from itertools import filterfalse
 from pathlib import Path
@@ -19,14 +19,17 @@ from edge.background_writer import BackgroundFile
 from edge.runtime.run_options import UsageError
 from edge.timestamps import rfc3339
 from messages import FactoryMessageGenerator
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import (
     DispatchedOrder,
+    FaultEpisode,
     FinishedJob,
     MachineOee,
     MachineSnapshot,
     MachineTypeInfo,
     PlacedOrder,
     StateInterval,
+    TruthEvent,
 )
 
 _MOST_WAITING_BYTES = 8 * 2**20
@@ -52,8 +55,9 @@ class GroundTruth:
             self._file = GroundTruthFile(path, round(plant.start * 1000), plant.seed)
         except OSError as error:
             raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
-        self._plant = plant
+        self._plant, self._described = plant, plant.config
         plant.listen(self._file, self._file.order)
+        plant.on_command = self._record
 
     def begin(self) -> None:
         """Empty the file, and write the run, its machine types and its machines."""
@@ -66,8 +70,21 @@ class GroundTruth:
 
     def describe_machines(self) -> None:
         """Write the machines that exist from now on, after what is new of their types."""
+        self._described = self._plant.config
         self._file.machine_types(self._plant.machine_types())
         self._file.machines(self._plant.oee(), self._plant.machines(), self._now_ms)
+
+    def record_reload(self, config: PlantConfig) -> None:
+        """Write that another configuration is in force from now on, and the machines that then exist."""
+        if config.content is not None:
+            self._file.command(self._now_ms, {"command": "reload", "content": config.content.decode()})
+        self.describe_machines()
+
+    def _record(self, time_ms: int, command: Mapping[str, object]) -> None:
+        """Write a command that has been executed, and the machines that then exist, if they are others."""
+        self._file.command(time_ms, command)
+        if self._plant.config is not self._described:
+            self.describe_machines()
 
     def close(self) -> GroundTruthLost | None:
         """Close all intervals, write totals and the end of the run; return the error that made the file incomplete."""
@@ -126,9 +143,16 @@ class GroundTruthFile:
             described = {name: getattr(machine, name) for name in _DESCRIBED}
             self._write({"type": "machine", "at": at, **described, "station_id": stations[machine.machine_id]})
 
-    def __call__(self, event: StateInterval | FinishedJob) -> None:
-        """Write an interval or a job of a machine."""
-        self._write(_interval(event) if isinstance(event, StateInterval) else _job(event))
+    def __call__(self, event: TruthEvent) -> None:
+        """Write an interval, a job or a fault of a machine."""
+        if isinstance(event, FaultEpisode):
+            self._write({"type": "fault", **label(event)})
+        else:
+            self._write(_interval(event) if isinstance(event, StateInterval) else _job(event))
+
+    def command(self, time_ms: int, command: Mapping[str, object]) -> None:
+        """Write a command that has been executed."""
+        self._write({"type": "command", "at": rfc3339(time_ms), **command})
 
     def order(self, event: PlacedOrder | DispatchedOrder) -> None:
         """Write an order as it is placed, or dispatched."""
@@ -195,14 +219,32 @@ _TOTALS = (
 )  # fmt: skip
 
 
+def label(episode: FaultEpisode) -> dict[str, object]:
+    """Return an episode of a fault as labels have it."""
+    found: dict[str, object] = {
+        "machine_id": episode.machine_id,
+        "fault": episode.fault,
+        "from": rfc3339(episode.from_ms),
+        "to": rfc3339(episode.to_ms),
+        "severity": episode.severity,
+        "ramp_seconds": episode.ramp_ms / 1000,
+        "cause": episode.why,
+        "effects": episode.effects,
+    }
+    if episode.signal is not None:
+        found["signal"] = episode.signal
+    return {**found, "open": True} if episode.is_open else found
+
+
 def _interval(event: StateInterval) -> dict[str, object]:
-    return {
+    interval: dict[str, object] = {
         "type": "interval",
         "machine_id": event.machine_id,
         "state": event.state,
         "from": rfc3339(event.from_ms),
         "to": rfc3339(event.to_ms),
     }
+    return interval if event.cause is None else {**interval, "cause": event.cause}
 
 
 def _job(event: FinishedJob) -> dict[str, object]:
@@ -218,4 +260,6 @@ def _job(event: FinishedJob) -> dict[str, object]:
         "result": event.result,
         "issues_found": event.issues_found,
     }
-    return job if event.consumed_ids is None else {**job, "consumed_ids": event.consumed_ids}
+    if event.consumed_ids is not None:
+        job["consumed_ids"] = event.consumed_ids
+    return {**job, "causes": event.causes} if event.causes else job

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
+
+from edge.settings.types import CatchUp
 
 log = logging.getLogger("app")
 
@@ -13,6 +16,10 @@ _BATCH_SECONDS, _BURST_SECONDS = 0.01, 0.1
 _SHORTEST_WAIT_SECONDS = 0.002
 _LINE_SECONDS, _WORTH_A_LINE_SECONDS = 5.0, 10.0
 _SAFE_RATE = 2000.0
+
+
+def _ignore(*_: object) -> None:
+    pass
 
 
 def history_rate(asked: float | None, plant_rate: float, *, unlimited: bool, parts: int) -> float:
@@ -117,3 +124,18 @@ def _moment(time: float) -> str:
 
 def _rate(messages: int, seconds: float) -> str:
     return f"{messages / seconds if seconds > 0 else 0.0:.0f}/s"
+
+
+@dataclass(frozen=True, slots=True)
+class LatePolicy:
+    """What happens to messages that are emitted later than they were due.
+
+    catch_up: for those that fell due while the process was blocked for more than a second.  throttle: limits history,
+    and what has accumulated during a stall.  progress: logs how far history is.
+    on_restart: called with the plant time at which the plant is to begin again, after `restart`.
+    """
+
+    catch_up: CatchUp = CatchUp.BURST
+    throttle: Throttle = field(default_factory=Throttle)
+    progress: Progress | None = None
+    on_restart: Callable[[float], None] = _ignore

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
 from edge.delivery.queue import MessageQueue
-from edge.runtime.history import Progress, Throttle
+from edge.runtime.history import LatePolicy
 from edge.settings.types import CatchUp
 from plant.telemetry import Message
 
@@ -88,31 +88,19 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class LatePolicy:
-    """What happens to messages that are emitted later than they were due.
-
-    catch_up: for those that fell due while the process was blocked for more than a second.  throttle: limits history,
-    and what has accumulated during a stall.  progress: logs how far history is.
-    on_restart: called with the plant time at which the plant is to begin again, after `restart`.
-    """
-
-    catch_up: CatchUp = CatchUp.BURST
-    throttle: Throttle = field(default_factory=Throttle)
-    progress: Progress | None = None
-    on_restart: Callable[[float], None] = _ignore
-
-
-@dataclass(frozen=True, slots=True)
 class PacerHooks:
     """What is called by a pacer.
 
     on_turn: when a turn has read the clock.  on_messages: with what was queued.
     on_late: at each turn that has messages due, with the seconds since the deadline of the first; not for history.
+    next_command: returns the plant time of the next command; inf without one.  on_command: when the plant is there.
     """
 
     on_turn: Callable[[], None] = _ignore
     on_messages: Callable[[Sequence[Message]], None] = _ignore
     on_late: Callable[[float], None] = _ignore
+    next_command: Callable[[], float] = lambda: inf
+    on_command: Callable[[], None] = _ignore
 
 
 class Pacer:
@@ -144,6 +132,7 @@ class Pacer:
         self._origin = self._turned_at if timing.process_start is None else timing.process_start
         self._plant, self._queue, self._timing, self._clock = plant, queue, timing, clock
         self._on_turn, self._on_messages, self._on_late = hooks.on_turn, hooks.on_messages, hooks.on_late
+        self._next_command, self._on_command = hooks.next_command, hooks.on_command
         self._reached, self._slice_seconds = timing.start, _FIRST_SLICE_SECONDS
         self._skip_to, self._skip_seconds = -inf, _FIRST_SLICE_SECONDS
         self._history_ends = timing.history_ends(self._turned_at - self._origin)
@@ -281,9 +270,11 @@ class Pacer:
 
         So a stall needs no more memory than usual: memory that was once used for a great list is not given back.
         """
+        if self._next_command() <= self._reached:
+            self._on_command()
         if self._reached < self._skip_to:
             return self._skipped_slice()
-        self._reached = min(self.target, self._reached + self._slice_seconds)
+        self._reached = min(self.target, self._reached + self._slice_seconds, self._next_command())
         messages = self._plant.advance(self._reached)
         if len(messages) > _MOST_A_TURN:
             self._slice_seconds = max(self._slice_seconds / 2, _SHORTEST_SLICE_SECONDS)
@@ -293,7 +284,7 @@ class Pacer:
 
     def _skipped_slice(self) -> Sequence[Message]:
         """Advance through a slice that is left out, and return nothing. A large plant takes long, and others wait."""
-        self._reached = min(self._skip_to, self._reached + self._skip_seconds)
+        self._reached = min(self._skip_to, self._reached + self._skip_seconds, self._next_command())
         began = self._clock()
         self._plant.advance_silently(self._reached)
         took_seconds = self._clock() - began
@@ -343,5 +334,7 @@ class Pacer:
             return self._throttle.wait_seconds if self._queue.room else _LONGEST_SLEEP_SECONDS
         if self._reached < self.target:
             return 0
-        due = min(self._plant.next_due(), self._timing.end) - self._timing.plant_time(self._clock() - self._origin)
+        due = min(self._plant.next_due(), self._timing.end, self._next_command()) - self._timing.plant_time(
+            self._clock() - self._origin
+        )
         return min(max(due / self._timing.speed, _SHORTEST_SLEEP_SECONDS), _LONGEST_SLEEP_SECONDS)

@@ -20,7 +20,8 @@ class RunOptions:
     """The options of one run.
 
     demo: against the embedded broker.  dry_run: messages go to standard output.  count: messages to stop after.
-    truth: the ground truth file.  start: plant time at the beginning, in Unix seconds; None is now.
+    truth: the ground truth file.  commands: a file of commands, which are executed at their times.
+    start: plant time at the beginning, in Unix seconds; None is now.
     duration: plant seconds to simulate.  speed: plant seconds a second; inf is as fast as possible, None the default.
     then_live: start and duration describe history, after which the run continues in real time.
     flags: values of settings on the command line, as they were typed.
@@ -30,6 +31,7 @@ class RunOptions:
     dry_run: bool = False
     count: int | None = None
     truth: str | None = None
+    commands: str | None = None
     start: float | None = None
     duration: float | None = None
     speed: float | None = None

@@ -14,11 +14,12 @@ from edge.delivery.queue import Ledger
 from edge.delivery.stdout import ReaderGone, StdoutFailed
 from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
+from edge.runtime.command_log import CommandLog, read_commands
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
-from edge.runtime.history import Progress, Throttle, history_rate
+from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures
 from edge.runtime.output import Output
-from edge.runtime.pacer import LatePolicy, Pacer, PacerHooks, Timing
+from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.reload import as_config_errors
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
 from edge.runtime.run_options import RunOptions
@@ -27,7 +28,7 @@ from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
 from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from edge.timestamps import LAST_SECOND
-from messages import FactoryMessageGenerator
+from messages import CommandRefused, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import KindOee, Snapshot
@@ -59,6 +60,8 @@ class Simulator:
         with as_config_errors(settings.message_config_path.absolute()):
             self._plant = FactoryMessageGenerator.of(config, settings.seed, start=timing.start, shard=settings.part)
             self._plant.rehearse()
+        commands = options.commands
+        self._commands = read_commands(Path(commands), timing.start) if commands else CommandLog([])
         wake = asyncio.Event()
         self._output = Output(
             settings, self._plant, wake, time.monotonic, time.time, dry_run=options.dry_run, show_first=is_first
@@ -71,7 +74,12 @@ class Simulator:
             timing,
             self._clock,
             wake=wake,
-            hooks=PacerHooks(on_turn=self._handle_clock_steps, on_late=self.lateness.observe),
+            hooks=PacerHooks(
+                on_turn=self._handle_clock_steps,
+                on_late=self.lateness.observe,
+                next_command=self._commands.next_seconds,
+                on_command=self._execute_due,
+            ),
             count=options.count,
             late_policy=LatePolicy(settings.catch_up, self._throttle, self._progress(timing), self._restart),
         )
@@ -197,9 +205,27 @@ class Simulator:
         """Keep the configuration that was tried."""
         self._end_trial(ConfigTrial.keep)
         if self._truth is not None:
-            self._truth.describe_machines()
+            self._truth.record_reload(self._plant.config)
+        self._follow_config()
+
+    def _follow_config(self) -> None:
+        """Follow the configuration that the plant has now."""
         self._output.invalidate()
         self._throttle.rate = self._late_rate(self._plant.config)
+
+    def _execute_due(self) -> None:
+        """Execute the commands that are due."""
+        before = self._plant.config
+        for command in self._commands.due(self._plant.now):
+            try:
+                answer = self._plant.execute(command)
+            except CommandRefused as error:
+                log.warning("command refused command=%s reason=%s", command["command"], error)
+                continue
+            if self._is_first or answer:
+                log.info("command executed command=%s answer=%s", command["command"], dict(answer))
+        if self._plant.config is not before:
+            self._follow_config()
 
     def take_back(self) -> None:
         """Go on as if the configuration had never been tried."""

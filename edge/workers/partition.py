@@ -38,6 +38,8 @@ def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -
     for flag in ("demo", "dry_run", "truth"):
         if getattr(options, flag):
             raise UsageError(f"--{flag.replace('_', '-')}: needs a single process: leave out WORKERS")
+    if options.commands and options.count:
+        raise UsageError("--count: cannot be divided among WORKERS where --commands change the plant")
     options = options.pinned(time.time())
     settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
     parts = settings.of_workers()

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from plant.definition.alarms.alarm_type import AlarmType
 from plant.signals.laws.program import SignalProgram
+from plant.signals.laws.signal_laws import Measured
 
 RAISED: Final = "raised"
 CLEARED: Final = "cleared"
@@ -21,7 +22,10 @@ NOT_BEYOND: Final = -1
 
 
 class Limit(NamedTuple):
-    """An alarm with its numbers. place: among the alarms of the type.  signal: the number of its signal."""
+    """An alarm with its numbers.
+
+    place: among the alarms of the type.  signal: the number of its signal.  missing: what stands for no value.
+    """
 
     place: int
     alarm: AlarmType
@@ -31,6 +35,7 @@ class Limit(NamedTuple):
     raised_from: int
     cleared_below: int
     delay_ms: int
+    missing: int | None
 
 
 class AlarmEvent(NamedTuple):
@@ -88,8 +93,10 @@ class AlarmStates:
                 yield AlarmEvent(slot, time_ms, limit, bool(self.active[limit.place][slot]), value)
 
     def changes(self, limit: Limit, slot: int, time_ms: int, digits: int) -> bool:
-        """Apply a row to one alarm, and return whether that raises or clears it."""
+        """Apply a row to one alarm, and return whether that raises or clears it; a missing value changes nothing."""
         place, value = limit.place, digits * limit.sign
+        if digits == limit.missing:
+            return False
         if self.active[place][slot]:
             return value < limit.cleared_below and self._set(limit, slot, CLEARED)
         if value < limit.raised_from:
@@ -134,6 +141,7 @@ class AlarmStates:
 
 def _limit(place: int, alarm: AlarmType, program: SignalProgram) -> Limit:
     signal = program.names.index(alarm.signal)
-    unit = program.laws[signal].unit
-    numbers = alarm.raised_from(unit), alarm.cleared_below(unit)
-    return Limit(place, alarm, signal, unit, alarm.side.sign, *numbers, alarm.delay_ms)
+    law = program.laws[signal]
+    numbers = alarm.raised_from(law.unit), alarm.cleared_below(law.unit)
+    missing = law.missing if isinstance(law, Measured) else None
+    return Limit(place, alarm, signal, law.unit, alarm.side.sign, *numbers, alarm.delay_ms, missing)

@@ -72,6 +72,8 @@ def _affected(states: AlarmStates, limit: Limit, slots: Integers, values: Intege
         is_beyond = np.where(active, values < limit.cleared_below, is_beyond)
     if states.pending_counts[limit.place]:
         is_beyond |= np.asarray(states.since_ms[limit.place])[slots] != NOT_BEYOND
+    if limit.missing is not None:
+        is_beyond &= values != limit.missing * limit.sign
     if not is_beyond.any():
         return np.empty(0, dtype=np.int64)
     is_touched = np.zeros(len(states.active[limit.place]), dtype=bool)

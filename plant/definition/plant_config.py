@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, SkipValidation
+from pydantic import Field, PrivateAttr, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import calendar_config, rules
+from plant.definition import calendar_config, fault_rules, rules
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.document import yaml_file
 from plant.definition.document.errors import (
@@ -28,8 +28,6 @@ from plant.definition.document.errors import (
 )
 from plant.definition.document.validation import validated
 from plant.definition.document.value_types import (
-    SHORTEST_PERIOD_SECONDS,
-    YEAR_SECONDS,
     CountRange,
     EventsPerHour,
     MachineCount,
@@ -41,6 +39,7 @@ from plant.definition.document.value_types import (
     Spec,
     Topic,
 )
+from plant.definition.feasibility import impossible
 from plant.definition.flow import rules as flow_rules
 from plant.definition.flow.edges import line_of
 from plant.definition.flow.flow_config import FlowSpec
@@ -154,6 +153,18 @@ class PlantConfig(Spec):
         None, description="Parts move from machine to machine. Without it, machines do not depend on each other."
     )
 
+    _content: bytes | None = PrivateAttr(None)
+
+    @property
+    def content(self) -> bytes | None:
+        """The YAML that it is from, as it was read; None if it is from plain data."""
+        return self._content
+
+    def from_content(self, content: bytes) -> Self:
+        """Return the same, with the YAML that it is from."""
+        self._content = content
+        return self
+
     def machines(self) -> list[tuple[str, MachineType, int]]:
         """Return each machine type that reports, with its key and number of machines, in a fixed order."""
         return [(key, each, count) for key, each, count in self.declared() if each.reports and count]
@@ -167,6 +178,11 @@ class PlantConfig(Spec):
         """The kinds of message in the YAML."""
         events = (name for name in EVENTS if getattr(self.message_types, name) is not None)
         return [*(each.kind for each in self.message_classes()), *events]
+
+    @property
+    def switchable(self) -> list[str]:
+        """The keys in message_types whose messages can be switched on and off."""
+        return [*self.message_types.machines, *(key for key in EVENTS if getattr(self.message_types, key) is not None)]
 
     def message_classes(self) -> Iterator[MessageClass]:
         """Yield every class of messages of the machine types in the YAML, also those of alarms."""
@@ -249,9 +265,10 @@ def parse(
     wrong += _wrong_plant_signals(data)
     wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
     wrong += flow_rules.broken(data, types)
-    config = _complete(config, types) if config and not wrong else config
+    wrong += (each._replace(place=(reading.SECTION, *each.place)) for each in fault_rules.broken(types.types))
+    config = completed(config, types) if config and not wrong else config
     if config and not wrong:
-        wrong += [*_impossible_rate(config), *_impossible_flow(config)]
+        wrong += impossible(config)
     if config is None or wrong:
         raise PlantConfigError(with_lines(wrong, file, lines or {}))
     return config
@@ -266,7 +283,7 @@ def _divided(kinds: object) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def _complete(config: PlantConfig, types: reading.MachineTypes) -> PlantConfig:
+def completed(config: PlantConfig, types: reading.MachineTypes) -> PlantConfig:
     """Return a configuration with its machine types, and with the line that follows from them and its flow."""
     kinds = config.message_types.model_copy(update={"machines": types.types, "entries": types.entries})
     flow = config.flow and config.flow.with_line(line_of(config.flow, types.types))
@@ -316,7 +333,7 @@ def load(path: str | Path) -> PlantConfig:
 
 def load_content(content: bytes, file: str) -> PlantConfig:
     """Return the configuration in the content of a YAML file; PlantConfigError with every error in it."""
-    return _config(partial(yaml_file.decode, content), file)
+    return _config(partial(yaml_file.decode, content), file).from_content(content)
 
 
 def _config(read: Callable[[], yaml_file.Document], file: str) -> PlantConfig:
@@ -325,23 +342,3 @@ def _config(read: Callable[[], yaml_file.Document], file: str) -> PlantConfig:
     except yaml_file.UnreadableError as error:
         raise PlantConfigError([ConfigError(file, error.line, format_place(error.place), error.rule)]) from error
     return parse(document.data, file, document.lines, document.violations, document.flags)
-
-
-def _impossible_rate(config: PlantConfig) -> Iterator[Violation]:
-    """Check that no machine reports more than once a millisecond, or less than once a year, at the target rate."""
-    classes = (each for _, machine_type, _ in config.machines() for each in machine_type.messages if each.is_regular)
-    periods = [config.class_period_seconds(each) for each in classes]
-    target, place = config.global_.target_rate, ("global", "target_rate")
-    if target and periods and min(periods) < SHORTEST_PERIOD_SECONDS:
-        most = target * min(periods) / SHORTEST_PERIOD_SECONDS
-        yield Violation(place, f"must be at most {most:.10g} here: a machine sends at most one message a millisecond")
-    if target and periods and max(periods) > YEAR_SECONDS:
-        least = target * max(periods) / YEAR_SECONDS
-        yield Violation(place, f"must be at least {least:.3g} here: a machine sends at least one message a year")
-
-
-def _impossible_flow(config: PlantConfig) -> Iterator[Violation]:
-    order = config.message_types.customer_order
-    has_orders = order is not None and order.enabled and order.orders_per_hour > 0
-    if config.flow:
-        yield from flow_rules.impossible(config.flow, has_orders=has_orders)

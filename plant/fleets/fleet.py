@@ -32,7 +32,7 @@ class Fleet:
     key, machine_type: the type, and its key.  machines: by number.  message_counts: messages so far, by kind.
     results: reported jobs, counted by result.  alarm_counts: events of alarms, by alarm and event.
     reporting: makes the messages; None unless the type is configured.
-    shard: (k, n) for the k-th of n parts, which has the machines k, k + n, k + 2n ...
+    shard: (k, n) for the k-th of n parts, which has the machines k, k + n, k + 2n ...  start_ms: of the run.
     """
 
     __slots__ = (
@@ -42,6 +42,7 @@ class Fleet:
         "_number_step",
         "_only_kind",
         "_seed",
+        "_start_ms",
         "accounts",
         "alarm_counts",
         "key",
@@ -52,7 +53,10 @@ class Fleet:
         "results",
     )  # fmt: skip
 
-    def __init__(self, machine_type: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, machine_type: MachineType, seed: int | str, shard: tuple[int, int] = (1, 1), start_ms: int = 0
+    ) -> None:
+        self._start_ms = start_ms
         self.key, self.machine_type, self._seed = machine_type.key, machine_type, seed
         self._first_number, self._number_step = shard
         self._only_kind = _only_kind(machine_type)
@@ -190,9 +194,11 @@ class Fleet:
         return self.reporting.alarms.states.by_severity() if self.reporting and self.reporting.alarms else {}
 
     def close_accounts(self, now_ms: int) -> None:
-        """End the current stay of each machine; they have advanced to now."""
+        """End the current stay of each machine, and report its faults so far; they have advanced to now."""
         for machine in self.machines:
             self.accounts.end_stay(machine, now_ms)
+            if machine.conditions is not None:
+                machine.conditions.close(now_ms, is_open=True)
 
     def describe(self) -> MachineTypeInfo:
         """Return the keys of its messages, and the results that count as good."""
@@ -230,6 +236,8 @@ class Fleet:
         for machine in machines:
             machine.advance_to(now_ms)
             self.accounts.end_stay(machine, now_ms)
+            if machine.conditions is not None:
+                machine.conditions.close(now_ms, is_open=False)
 
     def _keep_counts(self, kept: int, names: Sequence[str] = ()) -> None:
         """Keep the counts of messages of the machines after the first, and of the classes without these names."""
@@ -261,7 +269,7 @@ class Fleet:
         *,
         coupled: bool,
     ) -> None:
-        runtimes = TypeRuntimes(machine_type, config, self.results, self.accounts)
+        runtimes = TypeRuntimes(machine_type, config, self.results, self.accounts, self._start_ms)
         runtime = runtimes.usual
         slower = bool(self.machines) and runtime.period_ms > self.machines[0].runtime.period_ms
         kept = self.machines[: len(numbers)]

@@ -14,6 +14,7 @@ from plant.alarms.alarm_reporter import AlarmReporter
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.pending_rows import NOT_MEASURED
 from plant.fleets.reporting import REGULAR
@@ -21,8 +22,8 @@ from plant.machines.jobs import Job, milliseconds
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
 from plant.random_stream import RandomStream
+from plant.signals.dependencies import PHASE
 from plant.signals.fleet_signals import FleetSignals
-from plant.signals.laws.dependencies import PHASE
 from plant.signals.laws.program import SignalProgram, compile_signals
 from plant.signals.laws.situations import Situation
 
@@ -69,6 +70,7 @@ class FleetMeasurements:
         situation = self._situation(machine, now_ms)
         self.signals.begin(slot, bytes(machine.stream), situation, now_ms)
         self._set_phase_end(slot, machine, situation, now_ms)
+        self._set_levels(slot, machine, now_ms)
 
     def continue_from(self, earlier: FleetMeasurements, machines: Sequence[Machine], now_ms: int) -> None:
         """Take over machines, in their slots, from before a reload. They have advanced to now."""
@@ -83,10 +85,21 @@ class FleetMeasurements:
             if not self.signals.is_in(slot, situation):
                 self._change(slot, machine, now_ms)
             self._set_phase_end(slot, machine, situation, now_ms)
+            self._set_levels(slot, machine, now_ms)
 
     def state_changed(self, slot: int, machine: Machine, now_ms: int) -> None:
         """Record another state."""
         self._change(slot, machine, now_ms)
+
+    def level_changed(self, slot: int, cause: str, level: Level, now_ms: int) -> None:
+        """Record another level of a fault or of wear."""
+        self.catch_up(slot, now_ms)
+        self.signals.set_level(slot, cause, level, now_ms)
+
+    def set_point(self, slot: int, signal: str, value: float, now_ms: int) -> None:
+        """Set a set point."""
+        self.catch_up(slot, now_ms)
+        self.signals.set_point(slot, signal, value, now_ms)
 
     def job_started(self, slot: int, machine: Machine, now_ms: int) -> None:
         """Record another job."""
@@ -134,6 +147,11 @@ class FleetMeasurements:
         self.signals.change(slot, situation, now_ms, new_job=new_job)
         self._set_phase_end(slot, machine, situation, now_ms)
 
+    def _set_levels(self, slot: int, machine: Machine, now_ms: int) -> None:
+        """Set the levels of all that the machine is subject to."""
+        for cause, level in machine.conditions.levels() if machine.conditions is not None else ():
+            self.signals.set_level(slot, cause, level, now_ms)
+
     def _situation(self, machine: Machine, now_ms: int) -> Situation:
         variant = self._variants.get(machine.number, 0)
         if not self._follows_jobs:
@@ -178,6 +196,7 @@ def measurements_of(
         plant.program if plant else None,
         [machine_type.overrides[number].signals for number in _differing(machine_type)],
         machine_type.model,
+        machine_type.causes,
     )
     return FleetMeasurements(machine_type, program, plant, advancing)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
 from operator import attrgetter
 
 from plant.machines.machine import Machine, phase
@@ -106,3 +107,42 @@ class PhaseRing:
 
     def _begins_ms(self, lap: int) -> int:
         return self._anchor_ms + int(lap * self._period_ms)
+
+
+class WakeUps:
+    """When machines are advanced whose events are reported, by slot."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self) -> None:
+        self._times: list[tuple[int, int]] = []
+
+    @property
+    def next_ms(self) -> int:
+        """The time of the next event; NEVER if no machine is advanced for its events."""
+        return self._times[0][0] if self._times else NEVER
+
+    def start(self, machines: Iterable[tuple[int, Machine]]) -> None:
+        """Advance these machines at their events from now on; each with its slot."""
+        self._times = [(machine.next_ms, slot) for slot, machine in machines]
+        heapify(self._times)
+
+    def add(self, slot: int, machine: Machine) -> None:
+        """Note that the next event of a machine is earlier now."""
+        heappush(self._times, (machine.next_ms, slot))
+
+    def advance(self, machines: Sequence[Machine], until_ms: int) -> list[int]:
+        """Advance the machines that have an event up to a time, and return their slots."""
+        advanced = []
+        while self.next_ms <= until_ms:
+            _, slot = heappop(self._times)
+            machines[slot].advance_to(until_ms)
+            heappush(self._times, (machines[slot].next_ms, slot))
+            advanced.append(slot)
+        return advanced
+
+    def subset(self, slots: Container[int]) -> WakeUps:
+        """Return those of some of the machines."""
+        subset = WakeUps()
+        subset._times = sorted(each for each in self._times if each[1] in slots)
+        return subset

@@ -11,16 +11,16 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from heapq import heapify, heappop, heappush
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final
 
 from plant.definition.plant_config import PlantConfig
+from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter, DuePlaces, emitters_of
 from plant.fleets.fleet_measurements import FleetMeasurements, alarms_of, measurements_of
 from plant.fleets.pending_rows import NOT_MEASURED, PendingRows
-from plant.fleets.phase_ring import PhaseRing, renewed_ring
+from plant.fleets.phase_ring import PhaseRing, WakeUps, renewed_ring
 from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, Collected, DueMessage, Reporting, Steadiness, restoring
 from plant.machines.jobs import NO_JOB, Job
 from plant.machines.machine import Machine
@@ -78,7 +78,7 @@ class Reporter:
         self._window_ms = max(1, int(min((*self.periods_ms, _LONGEST_WINDOW_MS))))
         self._rows = PendingRows()
         self._extra: list[DueMessage] = []
-        self._wake_ups: list[tuple[int, int]] = []
+        self._wake_ups = WakeUps()
         self._steadiness = Steadiness(len(machines))
         self._writer: ColumnWriter | None = None
 
@@ -115,8 +115,7 @@ class Reporter:
         if earlier:
             self._report_changed(earlier, {*changed, *earlier.changing_slots}, kept, now_ms)
         if self.reports_events and not coupled:
-            self._wake_ups = [(machine.next_ms, slot) for slot, machine in enumerate(self._machines)]
-            heapify(self._wake_ups)
+            self._wake_ups.start(enumerate(self._machines))
 
     @property
     def next_ms(self) -> int:
@@ -127,8 +126,7 @@ class Reporter:
     def _next_due_ms(self) -> int:
         """The same without what has been collected, which are changes that another configuration has made."""
         regular_ms = min((each.ring.next_ms for each in self.emitters if each.ring), default=NEVER)
-        event_ms = self._wake_ups[0][0] if self._wake_ups else NEVER
-        return min(regular_ms, event_ms, self._extra[0].time_ms if self._extra else NEVER)
+        return min(regular_ms, self._wake_ups.next_ms, self._extra[0].time_ms if self._extra else NEVER)
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine and class."""
@@ -152,15 +150,15 @@ class Reporter:
 
     def reschedule(self, machine: Machine) -> None:
         """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        slot = self._touched(machine)
         if self.reports_events:
-            heappush(self._wake_ups, (machine.next_ms, self._slot(machine)))
+            self._wake_ups.add(slot, machine)
 
     def take_collected(self) -> list[Collected]:
         """Return the messages of all rows that were collected, in order of time, machine and class."""
         slots, messages = self._take_messages()
         numbers = (self._numbers[slot] for slot in slots)
-        pairs = zip(numbers, messages, strict=True)
-        return [Collected(message.time_ms, number, message) for number, message in pairs]
+        return [Collected(each.time_ms, number, each) for number, each in zip(numbers, messages, strict=True)]
 
     accumulates: Final = True
 
@@ -179,8 +177,7 @@ class Reporter:
         for emitter in subset.emitters:
             if emitter.ring:
                 emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
-        subset._wake_ups = [each for each in self._wake_ups if self._machines[each[1]] in chosen]  # noqa: SLF001 - of the same class
-        heapify(subset._wake_ups)  # noqa: SLF001 - of the same class
+        subset._wake_ups = self._wake_ups.subset({*map(self._slot, machines)})  # noqa: SLF001 - of the same class
         subset._extra = [each for each in self._extra if each.machine in chosen]  # noqa: SLF001 - of the same class
         return subset
 
@@ -203,25 +200,33 @@ class Reporter:
 
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Record another state, and report it."""
-        slot = self._slot(machine)
-        self._steadiness.changed[slot] = 1
+        slot = self._touched(machine)
         if self.measurements:
             self.measurements.state_changed(slot, machine, now_ms)
         for emitter in self.emitters:
             if emitter.reports_change(slot, now_ms):
                 self._append(machine, emitter, now_ms, FOR_CHANGE)
 
+    def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
+        """Record another level of a fault or of wear."""
+        slot = self._touched(machine)
+        if self.measurements:
+            self.measurements.level_changed(slot, cause, level, now_ms)
+
+    def set_point(self, machine: Machine, signal: str, value: float, now_ms: int) -> None:
+        """Set a set point of a signal."""
+        if self.measurements:
+            self.measurements.set_point(self._touched(machine), signal, value, now_ms)
+
     def job_started(self, machine: Machine, now_ms: int) -> None:
         """Record another job."""
-        slot = self._slot(machine)
-        self._steadiness.changed[slot] = 1
+        slot = self._touched(machine)
         if self.measurements:
             self.measurements.job_started(slot, machine, now_ms)
 
     def job_finished(self, machine: Machine, job: Job, now_ms: int) -> None:
         """Count a job, and report it if each job is reported."""
-        slot = self._slot(machine)
-        self._steadiness.changed[slot] = 1
+        slot = self._touched(machine)
         if self.measurements:
             self.measurements.job_finished(slot, job)
         if self._reports_each_job:
@@ -267,6 +272,12 @@ class Reporter:
                 for slot in sorted(slot for slot in slots if slot < kept):
                     self._append(self._machines[slot], emitter, now_ms, FOR_CHANGE)
 
+    def _touched(self, machine: Machine) -> int:
+        """Return the slot of a machine to which something has happened."""
+        slot = self._slot(machine)
+        self._steadiness.changed[slot] = 1
+        return slot
+
     def _slot(self, machine: Machine) -> int:
         return (machine.number - self._numbers.start) // self._numbers.step
 
@@ -275,7 +286,7 @@ class Reporter:
         count = sum(last - first for _, _, first, last in due)
         if count < _FEW_ROWS or self.measurements is None:
             self._collect_each((*extra, *chain.from_iterable(map(DuePlaces.messages, due))))
-            self._advance_reporting_machines(until_ms)
+            self._wake_ups.advance(self._machines, until_ms)
         else:
             self._collect_many(extra, due, until_ms, self.measurements)
 
@@ -298,19 +309,9 @@ class Reporter:
         unsteady = collect_steady(due, self._steadiness, measurements, self._rows, self._machines)
         collected = self._collect_each((*extra, *unsteady))
         touched = {self._slot(each.machine) for each in collected}
-        touched.update(self._advance_reporting_machines(until_ms))
+        touched.update(self._wake_ups.advance(self._machines, until_ms))
         for slot in touched:
             refresh(slot, self._machines[slot], self.emitters, self._steadiness)
-
-    def _advance_reporting_machines(self, until_ms: int) -> list[int]:
-        """Advance the machines whose events are reported, and return their slots."""
-        advanced = []
-        while self._wake_ups and self._wake_ups[0][0] <= until_ms:
-            _, slot = heappop(self._wake_ups)
-            self._machines[slot].advance_to(until_ms)
-            heappush(self._wake_ups, (self._machines[slot].next_ms, slot))
-            advanced.append(slot)
-        return advanced
 
     def _due_places(self, until_ms: int) -> Iterator[DuePlaces]:
         """Remove and yield the places in the rings that are due up to a time."""

@@ -1,4 +1,4 @@
-"""Notes on alarms that no machine can raise, unless a fault disturbs the signal."""
+"""Notes on alarms that are never raised."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def _notes(machine_type: MachineType) -> Iterator[str]:
             low, high = widest_bounds(specs)
             furthest = f"at most {high:.6g}" if alarm.side is Side.HIGH else f"at least {low:.6g}"
             yield (
-                f"the alarm {alarm.name} is raised at {alarm.limit:g}, but {alarm.signal} is {furthest}: only a fault"
-                " can raise it."
+                f"the alarm {alarm.name} is raised at {alarm.limit:g}, but {alarm.signal} is {furthest}: it is"
+                " never raised."
             )

@@ -80,6 +80,7 @@ class Checkpoint:
         self._captured_ids.update(map(id, machines))
         self._restores.append(partial(_restore_machines, machines, [*map(_machine_attributes, machines)]))
         self._unvisited.extend({id(machine.runtime): machine.runtime for machine in machines}.values())
+        self._unvisited.extend(machine.conditions for machine in machines if machine.conditions is not None)
 
 
 def _release_views() -> None:

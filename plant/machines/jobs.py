@@ -15,12 +15,14 @@ from typing import Final, NamedTuple
 from plant.definition.machine_types.machine_type import JobType, LossesType
 from plant.machines.speed_losses import Losses
 from plant.random_stream import WORD_TO_UNIT, RandomStream, WeightedChoice, between_by_size
+from plant.telemetry import FinishedJob
 
 NULL: Final = b"null"
 NONE: Final = b"0"
 MS_PER_JOB_NUMBER: Final = 100
 """Job numbers start at the tenths of a second since 1970. No job is shorter, so a later run does not reuse numbers."""
 _ENDLESS_MS: Final = 2**61
+_NO_CAUSES: Final[tuple[str, ...]] = ()
 _TENTHS: Final = tuple(b"%d.%d" % divmod(tenths, 10) for tenths in range(2000))
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -50,7 +52,7 @@ class Job(NamedTuple):
     """A job, with the values that its messages report already encoded as JSON.
 
     cycle_ms: producing time that it takes.  ideal_ms: the shortest that a job of this type takes.
-    consumed_json: the ids of the pieces that went into it, where pieces flow.
+    consumed_json: the ids of the pieces that went into it, where pieces flow.  causes: the faults that change it.
     """
 
     number: int
@@ -63,20 +65,25 @@ class Job(NamedTuple):
     cycle_json: bytes
     issues_json: bytes
     consumed_json: bytes = NULL
+    causes: tuple[str, ...] = ()
 
 
 class JobInfluence(NamedTuple):
-    """What makes a job differ from what its type has: factors of its cycle, and of the weights of results."""
+    """What makes a job differ from what its type has: factors of its cycle, and of the weights of results.
+
+    causes: the faults that it is from.
+    """
 
     cycle: float
     results: Mapping[str, float]
+    causes: tuple[str, ...] = ()
 
 
 def combined(one: JobInfluence, other: JobInfluence) -> JobInfluence:
     """Return what two influences make of a job together: the product of their factors."""
     names = dict.fromkeys((*one.results, *other.results))
     results = {name: one.results.get(name, 1.0) * other.results.get(name, 1.0) for name in names}
-    return JobInfluence(one.cycle * other.cycle, results)
+    return JobInfluence(one.cycle * other.cycle, results, (*one.causes, *other.causes))
 
 
 NO_JOB: Final = Job(0, JobKind("", NULL, NULL), Result("", NULL, 0, 0), 0, 0, 0, NULL, NULL, NONE)
@@ -108,16 +115,18 @@ class Jobs:
         """Return a machine's job of that number; one hash decides everything of it."""
         words = kind_at, cycle_at, result_at, issues_at, _, _, _, _ = stream.words(b"job", number)
         plain_ms = self.shortest_ms + cycle_at * WORD_TO_UNIT * self._span_ms
-        results = self._results
+        results, causes = self._results, _NO_CAUSES
         if influence is not None:
             plain_ms, results = plain_ms * influence.cycle, self._weighted(influence.results)
+            causes = influence.causes
         cycle_ms = self._losses.cycle_ms(plain_ms, words, stream, number) if self._losses else ceil(plain_ms)
         kind, result = self._kinds.pick(kind_at * WORD_TO_UNIT), results.pick(result_at * WORD_TO_UNIT)
         # The machine, then ten digits of the number: one integer formats in four fifths of the time of two padded ones.
         id_json = b'%b%d"' % (kind.id_head, machine * 10**10 + number % 10**10)
         cycle_json = _seconds_json(cycle_ms)
         issues_json = b"%d" % result.issues(issues_at * WORD_TO_UNIT) if result.most else NONE
-        fields = number, kind, result, started_ms, cycle_ms, self.ideal_ms, id_json, cycle_json, issues_json, NULL
+        told = id_json, cycle_json, issues_json, NULL, causes
+        fields = number, kind, result, started_ms, cycle_ms, self.ideal_ms, *told
         return tuple.__new__(Job, fields)  # a third of the time that Job(...) takes
 
     def draw_in_progress(self, stream: RandomStream, machine: int, number: int, cycle_at: float) -> Job:
@@ -166,6 +175,13 @@ class NoJobs:
     def draw_in_progress(self, stream: RandomStream, machine: int, number: int, _cycle_at: float) -> Job:
         """Return the same."""
         return self.draw(stream, machine, number, 0)
+
+
+def finished_job(machine_id: str, job: Job, now_ms: int) -> FinishedJob:
+    """Return a job that a machine has finished now, as the ground truth has it."""
+    job_id, issues, consumed = map(json.loads, (job.id_json, job.issues_json, job.consumed_json))
+    times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
+    return FinishedJob(machine_id, job_id, job.kind.name, *times, job.result.name, issues, consumed, job.causes)
 
 
 def json_text(text: str) -> bytes:

@@ -18,12 +18,14 @@ import json
 from operator import attrgetter
 from typing import Final
 
-from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, json_text
+from plant.faults.conditions import MachineConditions
+from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, finished_job, json_text
+from plant.machines.machine_causes import next_stay, renewed_conditions, step_conditions
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER, State, Suspension
 from plant.oee_accounting import Span
 from plant.random_stream import RandomStream
-from plant.telemetry import FinishedJob, MachineOee, MachineSnapshot
+from plant.telemetry import MachineOee, MachineSnapshot
 
 PERCENT: Final = tuple(json.dumps(percent / 100).encode() for percent in range(101))
 
@@ -38,10 +40,13 @@ class Machine:
     body: the last message without its timestamp; None if it must be encoded again.
     message_ms: time of the message that is being encoded.  stay_number, first_job_number: for random draws and counts.
     hour_ends_ms: used by the OEE accounts.
+    conditions: faults and wear of the machine, if its type has any.  cause_ms: when one of them acts next, or NEVER.
     """
 
     __slots__ = (
         "body",
+        "cause_ms",
+        "conditions",
         "finish_ms",
         "finished",
         "finished_ms",
@@ -73,6 +78,7 @@ class Machine:
     finished: Job
     body: bytes | None
     suspension: Suspension | None
+    conditions: MachineConditions | None
     hour_ends_ms: int
 
     def __init__(self, runtime: MachineTypeRuntime, number: int, seed: int | str, begin_ms: int) -> None:
@@ -82,9 +88,11 @@ class Machine:
         self.message_count = 0
         self.message_ms = self.finished_ms = begin_ms
         self.suspension = None
+        self.conditions, self.cause_ms = None, NEVER
         self._set_runtime(runtime)
         self._start(begin_ms)
         runtime.accounts.start_machine(self, begin_ms)
+        self.apply_causes(begin_ms)
 
     def apply_runtime(self, runtime: MachineTypeRuntime, now_ms: int) -> None:
         """Use another machine type runtime from now on: for the next draws and messages. It has advanced to now."""
@@ -97,7 +105,8 @@ class Machine:
         else:
             state = runtime.states.get(self.state.name, self.state)
             self._pause_or_continue_job(state, now_ms)
-            self.state, self.next_ms = state, min(self.finish_ms, self.stay_ends_ms)
+            self.state, self.next_ms = state, min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
+        self.apply_causes(now_ms)
         if made_nothing and runtime.machine_type.job:
             self.first_job_number = self.job.number + 1
             runtime.start_next(self, now_ms)
@@ -114,8 +123,10 @@ class Machine:
             self._enter_state(state, stay_ms, now_ms)
 
     def step(self) -> None:
-        """Process the next event: a job finishes, or a stay ends."""
-        if self.finish_ms <= self.stay_ends_ms:
+        """Process the next event: a fault begins or ends, a job finishes, or a stay ends."""
+        if self.next_ms == self.cause_ms:
+            step_conditions(self)
+        elif self.finish_ms <= self.stay_ends_ms:
             self._finish_job()
         else:
             self._enter_next_state(self.stay_ends_ms)
@@ -137,6 +148,9 @@ class Machine:
             self.suspension = suspension._replace(reasons=tuple(reasons))
             self.stay_ends_ms = self.next_ms = NEVER
             self._change_state(reasons[0], now_ms)
+            if self.conditions is not None:
+                self.next_ms = self.cause_ms
+                self.runtime.on_rescheduled(self)
 
     def resume(self, reason: State, now_ms: int) -> None:
         """Remove a reason. After the last one the machine continues its stay and its job."""
@@ -150,7 +164,7 @@ class Machine:
             state, left_ms, _ = self.suspension
             self.suspension, self.stay_ends_ms = None, now_ms + left_ms
             self._change_state(state, now_ms)
-            self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+            self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
             self.runtime.on_rescheduled(self)
 
     def start_job(self, job: Job, now_ms: int) -> None:
@@ -160,7 +174,7 @@ class Machine:
             self.reported_job = job
         if self.state.produces:
             self.finish_ms = finish_ms = now_ms + job.cycle_ms
-            self.next_ms = min(finish_ms, self.stay_ends_ms)
+            self.next_ms = min(finish_ms, self.stay_ends_ms, self.cause_ms)
         else:
             self.remaining_ms = job.cycle_ms
         if self.runtime.observer is not None:
@@ -233,7 +247,7 @@ class Machine:
         self.stay_ends_ms = now_ms + self.state.stays.remaining_ms(stay_at)
         self.remaining_ms = job.cycle_ms - done_ms
         self.finish_ms = now_ms + self.remaining_ms if self.state.produces else NEVER
-        self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+        self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
 
     def _finish_job(self) -> None:
         runtime, job, now_ms = self.runtime, self.job, self.finish_ms
@@ -241,7 +255,7 @@ class Machine:
         self.finished_ms, self.body = now_ms, None
         runtime.accounts.count_job(self, job.result.name, job.ideal_ms, now_ms)
         if runtime.accounts.listener is not None:
-            runtime.accounts.listener(_finished_job(self.id, job, now_ms))
+            runtime.accounts.listener(finished_job(self.id, job, now_ms))
         runtime.start_next(self, now_ms)
         if runtime.observer is not None:
             runtime.observer.job_finished(self, job, now_ms)
@@ -257,9 +271,14 @@ class Machine:
 
     def _enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
         """Enter a state for `stay_ms`."""
+        conditions, is_another = self.conditions, state is not self.state
+        if conditions is not None:
+            stay_ms = next_stay(self, self.state, state, stay_ms, now_ms)
         self.stay_ends_ms = now_ms + stay_ms
         self._change_state(state, now_ms)
-        self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+        if conditions is not None and is_another:
+            conditions.stay_cause = None
+        self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
 
     def _change_state(self, state: State, now_ms: int) -> None:
         """Change the state; the job is paused in every state but the producing one."""
@@ -268,6 +287,9 @@ class Machine:
         self.runtime.accounts.end_stay(self, now_ms)
         self._pause_or_continue_job(state, now_ms)
         self.state, self.body = state, None
+        if self.conditions is not None:
+            self.conditions.state_changed(now_ms)
+            self.note_causes()
         if self.runtime.observer is not None:
             self.runtime.observer.state_changed(self, now_ms)
 
@@ -278,6 +300,41 @@ class Machine:
         if state.produces:
             self.finish_ms = now_ms + self.remaining_ms
 
+    def set_state(self, state: State, stay_ms: int | None, now_ms: int) -> None:
+        """Enter a state now for a time, drawn if it is None; a suspended machine does so when it is resumed."""
+        self.stay_number += 1
+        if stay_ms is None:
+            _, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
+            stay_ms = state.stays.length_ms(stay_at) or self.runtime.shortest_stay_ms
+        if self.suspension is None:
+            self._enter_state(state, stay_ms, now_ms)
+        else:
+            stay_ms = next_stay(self, self.suspension.state, state, stay_ms, now_ms)
+            self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
+            if self.conditions is not None:
+                self.conditions.stay_cause = None
+
+    def apply_causes(self, now_ms: int) -> None:
+        """Follow the faults and the wear that its type has now."""
+        self.conditions = renewed_conditions(self, now_ms)
+        self.reschedule()
+
+    def reschedule(self) -> None:
+        """Find out when the next event is, after something outside has changed its conditions, its state or its job."""
+        self.note_causes()
+        self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
+
+    def note_causes(self) -> None:
+        """Find out when its faults or its wear act next."""
+        found = self.conditions.next_ms if self.conditions is not None else None
+        self.cause_ms = NEVER if found is None else found
+
+    @property
+    def stay_cause(self) -> str | None:
+        """The fault or wear that the machine is in its state because of; None if it came by itself."""
+        found = self.conditions.stay_cause if self.conditions is not None else None
+        return found[1] if found and found[0] == self.state.name else None
+
     def done_ms(self, now_ms: int) -> int:
         """Return the producing time of the job so far; it has advanced to now."""
         remaining_ms = self.finish_ms - now_ms if self.state.produces else self.remaining_ms
@@ -287,9 +344,3 @@ class Machine:
 def phase(stream: RandomStream, name: str = "") -> float:
     """Return where in the period of a class of messages a machine reports, from 0 to 1; it never changes."""
     return stream.draws(b"phase" + name.encode(), 0)[0]
-
-
-def _finished_job(machine_id: str, job: Job, now_ms: int) -> FinishedJob:
-    job_id, issues, consumed = map(json.loads, (job.id_json, job.issues_json, job.consumed_json))
-    times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
-    return FinishedJob(machine_id, job_id, job.kind.name, *times, job.result.name, issues, consumed)

@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final, Protocol
 
+from plant.definition.faults.fault_type import Consequence
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.states.state_type import StateType
+from plant.faults.episodes import Injected
+from plant.faults.levels import Level
 from plant.machines.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
 from plant.machines.message_layout import message_layout
 from plant.machines.states import State
@@ -41,6 +44,12 @@ class MachineObserver(Protocol):
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Note that a machine is in another state."""
 
+    def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
+        """Note that a fault, or wear, of a machine has another level."""
+
+    def set_point(self, machine: Machine, signal: str, value: float, now_ms: int) -> None:
+        """Set a set point of a signal."""
+
     def job_started(self, machine: Machine, now_ms: int) -> None:
         """Note that a machine has another job."""
 
@@ -56,6 +65,8 @@ class MachineTypeRuntime:
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
     observer: what is called at each event of a machine, if there is something.
+    on_spread: called when a fault of a machine leads to one of other machines.
+    start_ms: of the run.
     influences: each returns how it changes a job of a machine that starts at a time, or None.
     """
 
@@ -75,10 +86,12 @@ class MachineTypeRuntime:
         "next_states",
         "observer",
         "on_rescheduled",
+        "on_spread",
         "period_ms",
         "reports_each_job",
         "results",
         "shortest_stay_ms",
+        "start_ms",
         "start_next",
         "state_mix",
         "states",
@@ -90,8 +103,10 @@ class MachineTypeRuntime:
         config: PlantConfig,
         results: Counter[str],
         accounts: OeeAccounts,
+        start_ms: int = 0,
     ) -> None:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
+        self.start_ms = start_ms
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
         self.jobs = Jobs(job, machine_type.losses, config.job_seconds(machine_type)) if job else NoJobs()
@@ -101,7 +116,8 @@ class MachineTypeRuntime:
         self.start_next: Callable[[Machine, int], None] = _next_job
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None
-        self.influences: Sequence[Influence] = ()
+        self.on_spread: Callable[[Machine, Consequence, Injected, int], None] = _spread_nowhere
+        self.influences: Sequence[Influence] = (_influence_of_conditions,) if machine_type.causes else ()
         self._stations: dict[int, tuple[str, bytes]] = {}
         self._station_count = machine_type.station_count
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
@@ -167,11 +183,16 @@ class TypeRuntimes:
     __slots__ = ("_own", "usual")
 
     def __init__(
-        self, machine_type: MachineType, config: PlantConfig, results: Counter[str], accounts: OeeAccounts
+        self,
+        machine_type: MachineType,
+        config: PlantConfig,
+        results: Counter[str],
+        accounts: OeeAccounts,
+        start_ms: int = 0,
     ) -> None:
-        self.usual: Final = MachineTypeRuntime(machine_type, config, results, accounts)
+        self.usual: Final = MachineTypeRuntime(machine_type, config, results, accounts, start_ms)
         self._own: Final = {
-            number: MachineTypeRuntime(each, config, results, accounts)
+            number: MachineTypeRuntime(each, config, results, accounts, start_ms)
             for number, each in machine_type.overrides.items()
         }
         each_job = any(each.reports_each_job for each in self.all)
@@ -191,6 +212,16 @@ class TypeRuntimes:
 def _next_job(machine: Machine, now_ms: int) -> None:
     """Start the next job at once: the default for machines that do not wait for material."""
     machine.start_job(machine.draw_job(machine.job.number + 1, now_ms), now_ms)
+
+
+def _influence_of_conditions(machine: Machine, now_ms: int) -> JobInfluence | None:
+    """Return how faults and wear change a job."""
+    factors = machine.conditions.job_factors(now_ms) if machine.conditions is not None else None
+    return JobInfluence(*factors) if factors else None
+
+
+def _spread_nowhere(machine: Machine, consequence: Consequence, fault: Injected, now_ms: int) -> None:
+    """Do nothing: the default where machines are not connected."""
 
 
 def _ignore(machine: Machine) -> None:

@@ -34,6 +34,7 @@ def imposed_state(name: str, rank: int) -> State:
     return State(name, json_text(name), rank=rank)
 
 
+STOPPED: Final = imposed_state("stopped", 0)
 PLANNED_STOP: Final = imposed_state(PLANNED_STOP_NAME, 1)
 BLOCKED: Final = imposed_state("blocked", 2)
 STARVED: Final = imposed_state("starved", 3)

@@ -22,13 +22,15 @@ those of one class of messages, whose period the program was compiled for. While
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Hashable, Iterable, Mapping, MutableSequence, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from plant.signals.laws.dependencies import JOB, followed
+from plant.faults.levels import Level
+from plant.signals.dependencies import JOB, followed
 from plant.signals.laws.json_text import json_text
 from plant.signals.laws.pending_rows import PendingRows
-from plant.signals.laws.program import SignalProgram
+from plant.signals.laws.program import LEVEL_PARTS, SignalProgram
 from plant.signals.laws.situations import Situation, SituationIndex
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.signals.row_frame import RowFrame
@@ -133,6 +135,27 @@ class FleetSignals:
         self._rebase(slot, now_ms)
         layout = self.store.layout
         self.store.floats[slot * layout.floats + layout.set_points + number] = value
+
+    def set_level(self, slot: int, cause: str, level: Level, now_ms: int) -> None:
+        """Set the level of a fault or of wear from now on; one that changes no signal has no effect.
+
+        A sensor that is stuck from now on holds the value of now.
+        """
+        if cause not in self.program.levels:
+            return
+        number, layout, held = self.program.levels.index(cause), self.store.layout, self.program.held
+        first_float = slot * layout.floats
+        place = first_float + layout.levels + LEVEL_PARTS * number
+        numbers = array("d", (level.start, level.per_ms, level.greatest))
+        if self.store.floats[place : place + LEVEL_PARTS] == numbers and not level.per_ms:
+            return
+        self.pending.keep(slot)
+        if cause in held and level.start:
+            self.frame.move_to(slot, now_ms)
+            signal = self.program.names.index(cause.partition(".")[0])
+            self.store.floats[first_float + layout.held + held.index(cause)] = self.frame.evaluate()[signal]
+        self.store.integers[slot * layout.integers + layout.begun + number] = level.since_ms
+        self.store.floats[place : place + LEVEL_PARTS] = numbers
 
     def row(self, slot: int, time_ms: int, *, advances: bool = False) -> list[bytes]:
         """Return the JSON text of each shown signal. advances: the row advances registers."""

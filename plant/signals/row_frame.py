@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from plant.signals.laws.frame import Arithmetic
-from plant.signals.laws.program import DAY_MS, YEAR_MS, SignalProgram
+from plant.signals.laws.program import DAY_MS, LEVEL_PARTS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_MODULUS, REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.signals.row_arithmetic import RowArithmetic, normal, uniform, walk, wave
@@ -137,6 +137,24 @@ class RowFrame:
     def pick(self, bounds: array[float], uniform: float) -> float:
         """Return how many of the bounds are not above a number."""
         return bisect_right(bounds, uniform)
+
+    def is_idle(self, number: int) -> bool:
+        """Return whether a cause is not there."""
+        start, per_ms, greatest = self._level_parts(number)
+        return start == per_ms == greatest == 0.0
+
+    def level(self, number: int) -> float:
+        """Return the level of a cause."""
+        start, per_ms, greatest = self._level_parts(number)
+        return min(start + (self._time_ms - self._integer(self._store.layout.begun + number)) * per_ms, greatest)
+
+    def held(self, number: int) -> float:
+        """Return what a stuck sensor reports."""
+        return self._floats[self._first_float + self._store.layout.held + number]
+
+    def _level_parts(self, number: int) -> array[float]:
+        first = self._first_float + self._store.layout.levels + LEVEL_PARTS * number
+        return self._floats[first : first + LEVEL_PARTS]
 
     def count(self, number: int) -> float:
         """Return a counter as of the last change of the situation."""

@@ -23,7 +23,7 @@ from plant.calendar import Calendar, WallClock
 from plant.definition.calendar_config import DAYS, CalendarSpec
 from plant.definition.plant_config import Global, PlantConfig, PlantConfigError, load, parse
 from plant.machines.states import NEVER
-from plant.telemetry import FinishedJob, StateInterval
+from plant.telemetry import FinishedJob, StateInterval, TruthEvent
 from plant.time_zones import zone_info
 from tests.support.exports import yamlread
 
@@ -451,9 +451,9 @@ def plant(config: PlantConfig, start: float = MONDAY, shard: tuple[int, int] = (
     return FactoryMessageGenerator.of(config, 1, start=start, shard=shard)
 
 
-def heard(running: FactoryMessageGenerator, until: float) -> list[StateInterval | FinishedJob]:
+def heard(running: FactoryMessageGenerator, until: float) -> list[TruthEvent]:
     """All that is true of a plant up to a time."""
-    truth: list[StateInterval | FinishedJob] = []
+    truth: list[TruthEvent] = []
     running.listen(truth.append)
     running.advance_silently(until)
     running.close_truth()
@@ -594,7 +594,7 @@ def test_the_shards_of_a_plant_with_a_calendar_make_the_whole() -> None:
 def test_jobs_shorter_than_the_period_are_each_reported_once() -> None:
     """A type that reports each job does so when it ends, and never in a planned stop."""
     running = plant(small(WORKWEEK, cycle_time_range=[20.0, 30.0]))
-    jobs: list[StateInterval | FinishedJob] = []
+    jobs: list[TruthEvent] = []
     running.listen(jobs.append)
     rows = [orjson.loads(row.payload) for row in running.advance(MONDAY + DAY) if b'"part_id":"' in row.payload]
 
@@ -610,7 +610,7 @@ def test_a_calendar_may_come_and_go_while_the_plant_runs(cycle: list[float]) -> 
     always, shifts = small(None, cycle_time_range=cycle), small(WORKWEEK, cycle_time_range=cycle)
     more = shifts.model_copy(update={"global_": Global(machine_counts={"cnc": 8})})
     running = plant(always)
-    truth: list[StateInterval | FinishedJob] = []
+    truth: list[TruthEvent] = []
     said: list[str] = []
     running.listen(truth.append)
 

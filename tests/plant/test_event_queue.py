@@ -16,13 +16,13 @@ from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, NEVER, PLANNED_STOP, STARVED, State
 from plant.oee_accounting import SPANS, OeeAccounts
-from plant.telemetry import FinishedJob, Message, StateInterval
+from plant.telemetry import FinishedJob, Message, StateInterval, TruthEvent
 from tests.support.factory.plants import NO_LOSSES, by_machine, config, consecutive, job_id, only, original, said
 
 START_MS = round(1000 * START)
 BUSY = {"running": 20.0, "idle": 5.0, "maintenance": 8.0, "faulted": 2.0}
 
-Told = StateInterval | FinishedJob
+Told = TruthEvent
 
 
 class Stops:

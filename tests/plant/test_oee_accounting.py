@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.oee_accounting import HOUR_MS, SPANS, Span
-from plant.telemetry import FinishedJob, MachineOee, Message, Oee, StateInterval
+from plant.telemetry import FinishedJob, MachineOee, Message, Oee, StateInterval, TruthEvent
 from tests.support.factory.plants import NO_LOSSES, by_machine, config, default, job_id, only, original
 
 START_MS = round(1000 * START)
 SHIFTS = {"time_zone": "UTC", "shifts": [{"start": "00:00", "end": "02:10"}, {"start": "03:00", "end": "23:00"}]}
 BUSY = {"running": 40.0, "idle": 5.0, "maintenance": 8.0, "faulted": 2.0}
 
-Told = StateInterval | FinishedJob
+Told = TruthEvent
 Sums = tuple[dict[str, int], dict[str, int]]
 """Milliseconds by state, jobs by result, without zeros."""
 

@@ -15,7 +15,7 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, load
 from plant.machines.states import PLANNED_STOP
 from plant.orders import OrderBook
-from plant.telemetry import FinishedJob, Message, StateInterval
+from plant.telemetry import Message, StateInterval, TruthEvent
 from tests.support.factory.anyplants import plants
 from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.plants import ROOT, job_id, rows
@@ -32,10 +32,10 @@ PAIRS = [*dict.fromkeys((*itertools.permutations(OF_THE_SAME_TYPES, 2), *OTHERS)
 HOUR = 3600.0
 
 
-class Heard(list[StateInterval | FinishedJob]):
+class Heard(list[TruthEvent]):
     """Everything that a listener receives."""
 
-    def __call__(self, event: StateInterval | FinishedJob) -> None:
+    def __call__(self, event: TruthEvent) -> None:
         """Keep it."""
         self.append(event)
 

@@ -180,7 +180,7 @@ def usual_hysteresis(specs: Sequence[SignalSpec]) -> float:
 
 
 def is_reachable(alarm: AlarmType, specs: Sequence[SignalSpec]) -> bool:
-    """Return whether a signal that nothing disturbs can have a value at which an alarm is raised."""
+    """Return whether a signal can have a value at which an alarm is raised."""
     bounds = [signal_bounds(spec) for spec in specs]
     unit: int = 10 ** specs[0].places
     furthest = max((each.high for each in bounds) if alarm.side is Side.HIGH else (-each.low for each in bounds))

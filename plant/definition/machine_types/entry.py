@@ -17,6 +17,7 @@ from plant.definition.document.value_types import (
     FactorRange,
     JobSecondsRange,
     Lines,
+    ListOf,
     MachineCount,
     Name,
     PeriodSeconds,
@@ -28,6 +29,7 @@ from plant.definition.document.value_types import (
     Weight,
 )
 from plant.definition.keys.alarms import SignalAlarms
+from plant.definition.keys.faults import FaultEntry, SensorFaults, WearEntry
 from plant.definition.keys.jobs import JobEntry, JobOverride
 from plant.definition.keys.messages import (
     FIELDS,
@@ -136,6 +138,18 @@ class MachineEntry(Spec):
     )
     alarms: dict[Name, SignalAlarms] | None = Field(
         None, description="Alarms, by the signal whose values raise and clear them; see the table of alarms."
+    )
+    faults: dict[Name, FaultEntry] | None = Field(
+        None, description="Faults of the machines, each by its name; see the table of faults."
+    )
+    sensor_faults: SensorFaults | None = Field(
+        None, description="Faults of sensors, by signal and kind: stuck, spike, drift or dropout."
+    )
+    wear: dict[Name, WearEntry] | None = Field(
+        None, description="What wears while machines produce, each by its name; see the table of wear."
+    )
+    neighbours: dict[Name, ListOf[Name]] | None = Field(
+        None, description="Ids of machines to which faults spread, by the id of a machine of this type."
     )
     fields: Fields | None = Field(None, description=FIELDS)
     qos: Qos | None = Field(None, description=QOS)

@@ -9,6 +9,7 @@ from string import Formatter
 from typing import Final
 
 from plant.definition.alarms.alarm_type import AlarmType
+from plant.definition.faults.fault_type import Causes
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -152,7 +153,7 @@ class MachineType:
     machine.
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
-    model: the name of its model in Python, if it has one.
+    model: the name of its model in Python, if it has one.  causes: its faults and wear.
     alarms: in the order of messages of the same time.  alarm_messages: the classes of their messages.
     overrides: the same type as it is for single machines, by their numbers.
     """
@@ -174,6 +175,7 @@ class MachineType:
     first_number: int = 1
     alarms: Sequence[AlarmType] = ()
     alarm_messages: Sequence[MessageClass] = ()
+    causes: Causes = field(default_factory=Causes)
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
     def of(self, number: int) -> MachineType:

@@ -22,7 +22,7 @@ from plant.definition.machine_types.spellings import Entry, Spelling, place_in, 
 SECTION: Final = "message_types"
 MOST_TYPES: Final = 200
 _KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
-_NAMED: Final = ("states", "signals", "alarms", "messages", "overrides")
+_NAMED: Final = ("states", "signals", "alarms", "messages", "overrides", "faults", "sensor_faults", "wear")
 """Keys of an entry with a mapping of names, whose errors do not depend on each other."""
 
 _DECLARING: Final = frozenset(("states", "job", "signals", "extends"))

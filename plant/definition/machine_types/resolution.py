@@ -16,6 +16,7 @@ from plant.definition.document.value_types import (
     YEAR_SECONDS,
     placeholders,
 )
+from plant.definition.faults.reading import Affected, read_causes
 from plant.definition.machine_types.layout import FieldNames
 from plant.definition.machine_types.machine_type import (
     NO_STATE,
@@ -39,6 +40,8 @@ MOST_STOPS_PER_JOB: Final = 1_000
 MOST_SITUATIONS: Final = 10_000
 """Kinds times phases: what a signal may depend on is tabulated."""
 _FOREVER_SECONDS: Final = 1e12
+_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice"))
+"""Sources of signals that are counted or chosen."""
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
 
@@ -68,6 +71,8 @@ def resolve(
     machine_type = _machine_type(key, entry, number, states, job, messages)
     signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
     machine_type = replace(machine_type, signals=signals, model=entry.get("model"))
+    causes, wrong_causes = read_causes(entry, _affected(entry, machine_type))
+    machine_type = replace(machine_type, causes=causes)
     overrides, wrong_overrides = read_overrides(
         entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
     )
@@ -78,6 +83,7 @@ def resolve(
         *wrong_job,
         *wrong_messages,
         *wrong_signals,
+        *wrong_causes,
         *wrong_overrides,
         *wrong_alarms,
         *_missing_lists(entry),
@@ -156,6 +162,19 @@ def _with_alarms(
     classes, wrong_classes = read_alarm_classes(key, entry, names, alarms, machine_type.messages)
     placed = [each._replace(place=("alarms", *each.place)) for each in wrong]
     return replace(machine_type, alarms=tuple(alarms.alarms), alarm_messages=classes), [*placed, *wrong_classes]
+
+
+def _affected(entry: Entry, machine_type: MachineType) -> Affected:
+    """Return what faults and wear may change and lead to."""
+    signals: Mapping[str, Mapping[str, Any]] = entry.get("signals", {})
+    others = {name for name, each in signals.items() if not _NOT_MEASURED.isdisjoint(each)}
+    return Affected(
+        signals={name: "limits" in each for name, each in signals.items() if name not in others},
+        other_signals=others,
+        states=[*entry.get("states", {})],
+        results=[*machine_type.results],
+        has_job=machine_type.job is not None,
+    )
 
 
 def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:

@@ -22,7 +22,7 @@ from plant.signals.columns.records import RowRecords, current_records
 from plant.signals.columns.register_columns import RowsByMachine, advance_registers, rows_by_machine
 from plant.signals.columns.walk_columns import WalkColumns
 from plant.signals.laws.frame import Arithmetic
-from plant.signals.laws.program import DAY_MS, YEAR_MS, SignalProgram
+from plant.signals.laws.program import DAY_MS, LEVEL_PARTS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.time_zones import QUARTER_MS, LocalTime
@@ -147,6 +147,22 @@ class ColumnFrame:
     def pick(self, bounds: array[float], uniform: Column) -> Column:
         """Return how many of the bounds are not above a number."""
         return np.searchsorted(np.frombuffer(bounds), uniform, side="right").astype(np.float64)
+
+    def is_idle(self, number: int) -> bool:
+        """Return whether a cause is there in no row."""
+        first = self._source.store.layout.levels + LEVEL_PARTS * number
+        return not self._rows.floats[:, first : first + LEVEL_PARTS].any()
+
+    def level(self, number: int) -> Column:
+        """Return the level of a cause."""
+        layout = self._source.store.layout
+        start, per_ms, greatest = self._rows.floats[:, layout.levels + LEVEL_PARTS * number :].T[:LEVEL_PARTS]
+        level: Column = np.minimum(start + self._elapsed_since(layout.begun + number) * per_ms, greatest)
+        return level
+
+    def held(self, number: int) -> Column:
+        """Return what a stuck sensor reports."""
+        return self._rows.floats[:, self._source.store.layout.held + number]
 
     def count(self, number: int) -> Column:
         """Return a counter as of the last change of the situation."""

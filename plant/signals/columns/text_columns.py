@@ -35,8 +35,11 @@ def text_columns(law: Law, head: bytes) -> TextColumns:
     text = json_text(law)
     if isinstance(law, Choice):
         return _Table(text, head, 0, len(law.texts) - 1)
+    missing = law.missing if isinstance(law, Measured) else None
     if isinstance(law, Measured) and law.high - law.low < MOST_TEXTS:
-        return _Table(text, head, law.low, law.high)
+        return _Table(text, head, law.low if missing is None else missing, law.high)
+    if missing is not None:
+        return _EachByItself(text, head)
     if law.unit <= FINEST_TABLE:
         return _WholeAndFraction(head, law.unit)
     return _EachByItself(text, head)

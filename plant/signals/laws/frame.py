@@ -108,6 +108,15 @@ class Frame(Protocol[V]):
     def pick(self, bounds: array[float], uniform: V) -> V:
         """Return how many of the bounds, in ascending order, are not above a number."""
 
+    def is_idle(self, number: int) -> bool:
+        """Return whether a cause has the level 0 in all rows."""
+
+    def level(self, number: int) -> V:
+        """Return the level of a cause."""
+
+    def held(self, number: int) -> V:
+        """Return what a stuck sensor reports."""
+
     def count(self, number: int) -> V:
         """Return a counter as of the last change of the situation."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from plant.signals.laws.signal_laws import Choice, Law
+from plant.signals.laws.signal_laws import Choice, Law, Measured
 
 JsonText = Callable[[int], bytes]
 """Returns the JSON text of a whole number of last decimals."""
@@ -15,7 +15,9 @@ def json_text(law: Law) -> JsonText:
     """Return what makes the JSON of a signal."""
     if isinstance(law, Choice):
         return [json.dumps(text).encode() for text in law.texts].__getitem__
-    return number_text(law.unit)
+    number = number_text(law.unit)
+    missing = law.missing if isinstance(law, Measured) else None
+    return number if missing is None else lambda digits: b"null" if digits == missing else number(digits)
 
 
 def number_text(unit: int) -> JsonText:

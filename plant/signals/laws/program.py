@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from plant.definition.faults.fault_type import DRIFT, DROPOUT, SPIKE, STUCK, Causes, SensorEffect
 from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_bounds, widest_bounds
 from plant.definition.signals.formula_parser import FormulaNames, parse_formula
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.signals.laws.causes import CauseEffect, Drifting, Missing, Reported, Spiking, Stuck
 from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
 from plant.signals.laws.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
 from plant.signals.laws.model_output import ModelOutput
@@ -25,6 +27,9 @@ YEAR_MS: Final = 31_556_952_000
 """A year of the Gregorian calendar on average, 365.2425 days."""
 
 JOB: Final = "job"
+LEVEL_PARTS: Final = 3
+"""Numbers of a level: where it starts, its rate a millisecond, and the greatest."""
+
 SECONDS_IN: Final = "seconds."
 JOB_COUNTERS: Final = ("jobs", "good")
 
@@ -53,6 +58,25 @@ class SettablePoint(NamedTuple):
     high: float
 
 
+class Begun(NamedTuple):
+    """When the level of a cause has last changed."""
+
+    cause: str
+
+
+class LevelPart(NamedTuple):
+    """A number of a level: its start, its rate and its greatest value, by `which` of them."""
+
+    cause: str
+    which: int
+
+
+class Held(NamedTuple):
+    """What a sensor reports that is stuck."""
+
+    cause: str
+
+
 class Metered(NamedTuple):
     """What a register integrates, and its unit: 1 / unit is its last decimal."""
 
@@ -69,6 +93,7 @@ class SignalProgram:
     laws: of all signals, in their order; a law refers to others by number.  names, shown: by number, too.
     lags, walks, ramps, set_points, counters, registers: what the laws refer to by their numbers.
     producing: 1 for each situation in which jobs advance, otherwise 0.
+    levels: the causes that change signals, by name.  held: those that hold what is reported.
     """
 
     situations: Situations
@@ -83,6 +108,8 @@ class SignalProgram:
     counters: tuple[Counted, ...]
     registers: tuple[Metered, ...]
     producing: array[float]
+    levels: tuple[str, ...]
+    held: tuple[str, ...]
     plant: SignalProgram | None
 
     @property
@@ -91,14 +118,18 @@ class SignalProgram:
         return tuple(self.names[number] for number in self.shown)
 
     @property
-    def integers(self) -> tuple[RampReset | Counted | Metered, ...]:
+    def integers(self) -> tuple[RampReset | Counted | Metered | Begun, ...]:
         """What is stored of each machine as integers, in this order."""
-        return (*self.ramps, *self.counters, *self.registers)
+        return (*self.ramps, *self.counters, *self.registers, *map(Begun, self.levels))
 
     @property
-    def floats(self) -> tuple[str | SettablePoint, ...]:
-        """What is stored of each machine as floating point numbers, in this order: lags by name, set points."""
-        return (*(lag.signal for lag in self.lags), *self.set_points)
+    def floats(self) -> tuple[str | SettablePoint | LevelPart | Held, ...]:
+        """What is stored of each machine as floating point numbers, in this order.
+
+        Lags by name, set points, three numbers of each level, and what is held.
+        """
+        levels = (LevelPart(cause, which) for cause in self.levels for which in range(LEVEL_PARTS))
+        return (*(lag.signal for lag in self.lags), *self.set_points, *levels, *map(Held, self.held))
 
 
 def compile_signals(
@@ -109,14 +140,15 @@ def compile_signals(
     plant: SignalProgram | None = None,
     variants: Sequence[Mapping[str, SignalSpec]] = (),
     model: str | None = None,
+    causes: Causes = Causes(),  # noqa: B008 - immutable
 ) -> SignalProgram:
     """Return the program of signals whose declaration breaks no rule.
 
     time_zone: of the plant, for days, hours and years.  period_ms: between two messages that advance registers.
     variants: the signals of machines that differ from their type, with another `base` or `noise`.
-    model: the name of the machine type's model, if it has one.
+    model: the name of the machine type's model, if it has one.  causes: its faults and wear.
     """
-    compiler = _Compiler((specs, *variants), vocabulary, period_ms, plant, model)
+    compiler = _Compiler((specs, *variants), vocabulary, period_ms, plant, model, causes)
     for name, spec in specs.items():
         compiler.add(name, spec)
     return SignalProgram(
@@ -132,6 +164,8 @@ def compile_signals(
         counters=tuple(compiler.counters),
         registers=tuple(compiler.registers),
         producing=compiler.situations.matching("state", vocabulary.producing_state or ""),
+        levels=causes.levels,
+        held=compiler.held,
         plant=plant,
     )
 
@@ -146,9 +180,12 @@ class _Compiler:
         period_ms: float,
         plant: SignalProgram | None,
         model: str | None,
+        causes: Causes,
     ) -> None:
         self.situations = Situations(vocabulary, len(variants))
         self._variants, self._period_ms, self._plant, self._model = variants, period_ms, plant, model
+        self._causes, self._level_numbers = causes, _numbered(causes.levels)
+        self.held = tuple(name for name, each in causes.faults.items() if each.sensor and each.sensor.kind == STUCK)
         self.names: list[str] = []
         self.laws: list[Law] = []
         self.lags: list[Lag] = []
@@ -197,7 +234,29 @@ class _Compiler:
     def _measured(self, name: str, spec: SignalSpec) -> Measured:
         parts = tuple(part for part in (self._level(name, spec), *self._variations(name, spec)) if part is not None)
         low, high = last_decimal_range(widest_bounds(each[name] for each in self._variants), spec.places)
-        return Measured(parts or (Constant(0.0),), purpose(name, "own"), spec.spread, low, high, 10**spec.places)
+        own = purpose(name, "own"), spec.spread, low, high, 10**spec.places
+        return Measured(parts or (Constant(0.0),), *own, (*self._effects(name),), (*self._sensors(name),))
+
+    def _effects(self, name: str) -> Iterator[CauseEffect]:
+        for cause, number in self._level_numbers.items():
+            found = self._causes.faults.get(cause) or self._causes.wear[cause]
+            if effect := found.effects.signals.get(name):
+                yield CauseEffect(number, *effect)
+
+    def _sensors(self, name: str) -> Iterator[Reported]:
+        for cause, number in self._level_numbers.items():
+            fault = self._causes.faults.get(cause)
+            if fault and fault.sensor and fault.sensor.signal == name:
+                yield self._reported(number, fault.name, fault.sensor)
+
+    def _reported(self, number: int, cause: str, sensor: SensorEffect) -> Reported:
+        reported: Mapping[str, Callable[[], Reported]] = {
+            STUCK: lambda: Stuck(number, self.held.index(cause)),
+            DRIFT: lambda: Drifting(number),
+            SPIKE: lambda: Spiking(number, purpose(cause, "spike"), sensor.amplitude, sensor.chance),
+            DROPOUT: lambda: Missing(number),
+        }
+        return reported[sensor.kind]()
 
     def _level(self, name: str, spec: SignalSpec) -> Expression | None:
         """Return the level that the signal varies around; None where it is 0."""

@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from plant.signals.laws.causes import CauseEffect, Missing, Reported, affected
 from plant.signals.laws.expressions import Expression
 from plant.signals.laws.frame import Frame, V
 
@@ -38,6 +39,7 @@ class Measured:
     """A sum of parts, times a factor that each machine has for itself, within bounds.
 
     own_salt, spread: of the factor, if spread is not 0.  low, high: whole numbers of the last decimal, 1 / unit.
+    effects: of faults and wear, before the bounds.  sensors: what makes the message differ from the value.
     """
 
     parts: tuple[Expression, ...]
@@ -46,6 +48,13 @@ class Measured:
     low: int
     high: int
     unit: int
+    effects: tuple[CauseEffect, ...] = ()
+    sensors: tuple[Reported, ...] = ()
+
+    @property
+    def missing(self) -> int | None:
+        """The whole number that stands for no value in a message; None where each has one."""
+        return self.low - 1 if any(isinstance(each, Missing) for each in self.sensors) else None
 
     def value(self, frame: Frame[V]) -> V:
         """Return the sum within its bounds."""
@@ -55,11 +64,20 @@ class Measured:
             total = total + part.value(frame)
         if self.spread:
             total = total * (frame.own_normal(self.own_salt) * self.spread + 1.0)
+        if self.effects:
+            total = affected(frame, total, self.effects)
         return frame.arithmetic.clip(total, self.low / self.unit, self.high / self.unit)
 
     def last_decimals(self, frame: Frame[V], value: V) -> V:
-        """Return the value, rounded half to even."""
-        return frame.arithmetic.whole(value * float(self.unit))
+        """Return the value, rounded half to even, as the sensor reports it."""
+        if not self.sensors:
+            return frame.arithmetic.whole(value * float(self.unit))
+        for sensor in self.sensors:
+            value = sensor.value(frame, value)
+        digits = frame.arithmetic.clip(frame.arithmetic.whole(value * float(self.unit)), self.low, self.high)
+        for sensor in self.sensors:
+            digits = sensor.digits(frame, digits, self.low - 1)
+        return digits
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import Final, NamedTuple
 
-from plant.signals.laws.program import SignalProgram
+from plant.signals.laws.program import LEVEL_PARTS, SignalProgram
 
 SITUATION, SINCE_MS, STATE_SINCE_MS, DONE_MS, CYCLE_MS = range(5)
 """Places in a record of integers: the situation by index; when it, and its state, began; the job's progress then."""
@@ -19,15 +19,18 @@ FIRST_RAMP: Final = 5
 
 
 class Layout(NamedTuple):
-    """Places in the records of a program: where counters, registers and set points begin; lags begin at 0.
+    """Places in the records of a program: where each of its parts begins; lags begin at 0.
 
     integers, floats: the lengths of the records.
     """
 
     counters: int
     registers: int
+    begun: int
     integers: int
     set_points: int
+    levels: int
+    held: int
     floats: int
 
 
@@ -35,7 +38,19 @@ def layout_of(program: SignalProgram) -> Layout:
     """Return the layout of a program's records."""
     counters = FIRST_RAMP + len(program.ramps)
     registers = counters + len(program.counters)
-    return Layout(counters, registers, FIRST_RAMP + len(program.integers), len(program.lags), len(program.floats))
+    begun = registers + len(program.registers)
+    levels = len(program.lags) + len(program.set_points)
+    held = levels + LEVEL_PARTS * len(program.levels)
+    return Layout(
+        counters=counters,
+        registers=registers,
+        begun=begun,
+        integers=FIRST_RAMP + len(program.integers),
+        set_points=len(program.lags),
+        levels=levels,
+        held=held,
+        floats=len(program.floats),
+    )
 
 
 class SignalStore:

@@ -9,8 +9,8 @@ from math import inf
 
 import pytest
 
-from edge.runtime.history import Progress, Throttle, history_rate
-from edge.runtime.pacer import LatePolicy, Pacer, Timing
+from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
+from edge.runtime.pacer import Pacer, Timing
 from edge.settings.loader import Settings
 from edge.settings.types import QueuePolicy
 from tests.edge.runtime.test_pacer import Bench, ListPlant

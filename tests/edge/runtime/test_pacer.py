@@ -9,7 +9,8 @@ from math import inf
 import pytest
 
 from edge.delivery.queue import MessageQueue
-from edge.runtime.pacer import LatePolicy, Pacer, PacerHooks, Timing
+from edge.runtime.history import LatePolicy
+from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.types import CatchUp, QueuePolicy
 from plant.telemetry import Message

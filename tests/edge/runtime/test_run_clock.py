@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.delivery.queue import MessageQueue
-from edge.runtime.pacer import LatePolicy, Pacer, PacerHooks, Timing
+from edge.runtime.history import LatePolicy
+from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.run_clock import RunClock, step_line
 from edge.settings.types import CatchUp, QueuePolicy
 from messages import START, FactoryMessageGenerator

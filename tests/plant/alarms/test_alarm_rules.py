@@ -162,13 +162,12 @@ def test_an_alarm_is_cleared_two_percent_of_the_range_from_its_limit(
 
 
 def test_an_alarm_that_no_value_raises_has_a_note() -> None:
-    """A fault may still do it, so it is no mistake."""
+    """Faults keep a signal within its range, too; but it is no mistake: the alarm may be meant for another base."""
     config = meters(SIGNALS, {"temperature": {"never": {"high": 75.1}, "seldom": {"high": 75}, "cold": {"low": 20}}})
     notes = [each for each in forecast(config).notes if "alarm" in each]
 
     assert notes == [
-        f"meter: the alarm temperature.{alarm} is raised at {limit}, but temperature is {bound}:"
-        " only a fault can raise it."
+        f"meter: the alarm temperature.{alarm} is raised at {limit}, but temperature is {bound}: it is never raised."
         for alarm, limit, bound in (("never", 75.1, "at most 75"), ("cold", 20, "at least 25"))
     ]
 

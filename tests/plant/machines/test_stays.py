@@ -19,7 +19,7 @@ from plant.definition.plant_config import PlantConfig, parse
 from plant.definition.states.state_type import StateType
 from plant.definition.states.visits import dominating, next_weights
 from plant.machines.stays import stays_of
-from plant.telemetry import FinishedJob, StateInterval
+from plant.telemetry import StateInterval, TruthEvent
 
 MANY: Final = 5_000
 CRITICAL: Final = 1.95
@@ -62,7 +62,7 @@ def visible(config: PlantConfig, seconds: float) -> list[StateInterval]:
     """The stays of all machines as the ground truth has them, in order of machine and time, without first and last."""
     heard: dict[str, list[StateInterval]] = {}
 
-    def listen(event: StateInterval | FinishedJob) -> None:
+    def listen(event: TruthEvent) -> None:
         if isinstance(event, StateInterval):
             heard.setdefault(event.machine_id, []).append(event)
 

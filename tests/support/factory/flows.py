@@ -13,7 +13,7 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.flow.line import Line
 from plant.definition.plant_config import PlantConfig, parse
 from plant.material_flow.flow import Flow
-from plant.telemetry import FinishedJob, Message, PieceCount, StateInterval
+from plant.telemetry import FinishedJob, Message, PieceCount, StateInterval, TruthEvent
 from tests.support.exports import yamlread
 from tests.support.factory.plants import COUNTED, ROOT, default, job_id, rows
 
@@ -151,11 +151,11 @@ class History:
     consumed: dict[str, list[str]] = field(default_factory=dict)
     shipped: dict[str, list[str]] = field(default_factory=dict)
 
-    def tell(self, truth: StateInterval | FinishedJob) -> None:
+    def tell(self, truth: TruthEvent) -> None:
         """Add an event of the ground truth."""
         if isinstance(truth, FinishedJob):
             self.jobs[truth.job_id] = truth
-        else:
+        elif isinstance(truth, StateInterval):
             self.intervals.append(truth)
 
     def read(self) -> None:

@@ -1,0 +1,40 @@
+"""Rules between the machine types of a plant about faults that spread from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from plant.definition.document.errors import Place, Violation, quote
+from plant.definition.faults.fault_type import ON_MACHINE, Consequence
+from plant.definition.machine_types.machine_type import MachineType
+from plant.definition.machine_types.overrides import number_of
+
+
+def broken(types: Mapping[str, MachineType]) -> Iterator[Violation]:
+    """Yield the broken rules; places begin with the key of the type."""
+    known = sorted({name for each in types.values() for name in each.causes.faults})
+    for key, machine_type in types.items():
+        for place, consequence in _consequences(machine_type):
+            fault = consequence.fault
+            if consequence.spreads_to != ON_MACHINE and fault is not None and fault not in known:
+                rule = f"must be a fault of a machine type, got {quote(fault)}"
+                yield Violation((key, *place, "fault"), rule, known, fault)
+        yield from (each._replace(place=(key, *each.place)) for each in _unknown_neighbours(machine_type, types))
+
+
+def _consequences(machine_type: MachineType) -> Iterator[tuple[Place, Consequence]]:
+    causes = machine_type.causes
+    for section, found in (("faults", causes.faults), ("wear", causes.wear)):
+        for name, each in found.items():
+            yield from (((section, name, "leads_to", number), led) for number, led in enumerate(each.leads_to))
+
+
+def _unknown_neighbours(machine_type: MachineType, types: Mapping[str, MachineType]) -> Iterator[Violation]:
+    """Check that neighbours are ids that machines of some type may have."""
+    for machine_id, neighbours in machine_type.causes.neighbours.items():
+        if number_of(machine_id, machine_type) is None:
+            rule = f"is no id of a machine of this type, such as {machine_type.id_of(1)}"
+            yield Violation(("neighbours", machine_id), rule)
+        for place, neighbour in enumerate(neighbours):
+            if all(number_of(neighbour, each) is None for each in types.values()):
+                yield Violation(("neighbours", machine_id, place), f"is no id of a machine, got {quote(neighbour)}")
