@@ -75,6 +75,8 @@ def expected(messages: Sequence[Message], rules: Sequence[Rule]) -> Iterator[Eve
         for rule in rules:
             key = row["machine_id"], rule.alarm
             value = row[rule.signal]
+            if value is None:
+                continue
             event = None
             if rule.sign * value < rule.sign * rule.limit:
                 beyond.pop(key, None)

@@ -17,6 +17,13 @@ SIGNALS: dict[str, Any] = {
     "level": {"base": 10, "walk": {"sigma": 3, "memory_seconds": 10}, "decimals": 1},
     "flow": {"base": 0, "uniform": [-4, 4], "decimals": 0},
 }
+SENSORS: dict[str, Any] = {
+    "dropout": {"every_hours": 0.003, "duration_seconds": [2, 6]},
+    "spike": {"every_hours": 0.002, "duration_seconds": [5, 20], "amplitude": 8, "chance": 0.4},
+    "stuck": {"every_hours": 0.005, "duration_seconds": [3, 9]},
+}
+"""Faults of a sensor, a few in a minute."""
+
 DRAWN = st.tuples(st.integers(40, 160), st.integers(0, 30), st.sampled_from([1, -1]), st.sampled_from([0, 2, 5]))
 
 
@@ -49,6 +56,21 @@ def test_alarms_follow_from_the_values_in_messages(
     """Raised at the first value at or beyond the limit, and cleared at the first one beyond the other limit."""
     alarms, rules = given_alarms
     messages = sent(meters(SIGNALS, alarms, machines), [*sorted(cuts), 90.0], seed)
+    by_signal = sorted(rules, key=lambda rule: [*alarms].index(rule.signal))
+
+    assert events(messages) == [*expected(messages, by_signal)]
+
+
+@given(declared(), st.sampled_from([2, 15]), st.integers(0, 5), st.lists(st.floats(0.001, 89.0), max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_a_faulty_sensor_raises_false_alarms_and_a_missing_value_changes_none(
+    given_alarms: tuple[dict[str, Any], list[Rule]], machines: int, seed: int, cuts: list[float]
+) -> None:
+    """Alarms follow from what is reported, also where that is not true, and where nothing is."""
+    alarms, rules = given_alarms
+    signals = {name: {**each, "limits": [-30, 50]} for name, each in SIGNALS.items()}
+    config = meters(signals, alarms, machines, sensor_faults={"level": SENSORS, "flow": SENSORS})
+    messages = sent(config, [*sorted(cuts), 90.0], seed)
     by_signal = sorted(rules, key=lambda rule: [*alarms].index(rule.signal))
 
     assert events(messages) == [*expected(messages, by_signal)]
