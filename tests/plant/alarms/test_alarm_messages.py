@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -56,16 +56,18 @@ def test_a_machine_that_is_beyond_the_limit_from_the_beginning_raises_its_alarm_
     ]
 
 
-def test_an_alarm_comes_after_the_rows_of_its_machine_at_its_time() -> None:
-    """Also after those of another class, and before those of other machines."""
-    classes = {name: {"fields": ["timestamp", "machine_id", "level"], "report_seconds": 1.0} for name in "ab"}
-    messages = sent(made(40, messages=classes), [200.0])
+@pytest.mark.parametrize("seconds", [0.02, 1.0], ids=["rows", "blocks"])
+def test_an_alarm_comes_after_all_messages_of_its_machine_at_its_time(seconds: float) -> None:
+    """Also after those of other classes, and before those of other machines."""
+    classes = {name: {"fields": ["timestamp", "machine_id", "level"], "report_seconds": 0.002} for name in "abc"}
+    signals = {"level": {"base": 0, "uniform": [-4, 4], "decimals": 0}}
+    config = meters(signals, {"level": {"high": 2, "clear_below": 0}}, 3, messages=classes)
+    messages = sent(config, [seconds])
+    places = [(each.time_ms, each.source.partition("/")[0], is_about_alarms(each)) for each in messages]
 
-    for before, alarm in pairwise(messages):
-        if is_about_alarms(alarm):
-            machine = alarm.source.partition("/")[0]
-            assert (before.time_ms, before.source.partition("/")[0]) == (alarm.time_ms, machine)
-    assert messages == sorted(messages, key=lambda each: (each.time_ms, each.source.partition("/")[0]))
+    assert {about for _, _, about in places} == {True, False}
+    assert places == sorted(places)
+    assert max(Counter(places).values()) > 1
 
 
 def test_messages_about_alarms_are_numbered_by_machine_without_gaps() -> None:
