@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.commands import CheckOptions, parse, plant_file
+from cli.options.evaluate import EvaluateOptions
 from cli.options.export import CLUSTER_DEFAULTS, ExportOptions
 from cli.options.preflight import PreflightOptions
 from cli.options.verify import VerifyOptions
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], called: str = "ap
             return _check(options, environ)
         case VerifyOptions():
             return _verify(options, environ)
+        case EvaluateOptions():
+            return _evaluate(options)
         case ExportOptions():
             return _export(options, environ)
         case PreflightOptions():
@@ -97,6 +100,12 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
     except SettingsError as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return CONFIGURATION
+
+
+def _evaluate(options: EvaluateOptions) -> int:
+    from cli.evaluate.command import run_evaluate  # noqa: PLC0415
+
+    return run_evaluate(options)
 
 
 def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:

@@ -6,7 +6,7 @@ import copy
 import math
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Self
@@ -36,6 +36,7 @@ from plant.oee_reports import TOPICS as REPORT_TOPICS
 from plant.oee_reports import report_source
 from plant.parts import PlantParts
 from plant.telemetry import (
+    CommandListener,
     KindOee,
     Listener,
     MachineFilter,
@@ -83,8 +84,7 @@ class FactoryMessageGenerator:
     Raises PlantConfigError with every error of the YAML, also if it cannot be read.
 
     Attributes: `seed`, as given or drawn; `start`; `now`, the plant time that has been reached, in seconds since 1970;
-    `shard`; `config`, the configuration in force; and `on_command`, called with the time in milliseconds and each
-    command that was executed.
+    `shard`; and `config`, the configuration in force.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class FactoryMessageGenerator:
         self.start, self.now, self.shard = start, start, shard
         self.seed: int | str = secrets.token_hex(8) if seed is None else seed
         self._parts = PlantParts(self.seed, shard, _milliseconds(start))
-        self.on_command: Callable[[int, Mapping[str, object]], None] | None = None
+        self._on_command: CommandListener | None = None
         self._apply(config)
 
     def begin_anew(self, start: float) -> None:
@@ -189,14 +189,12 @@ class FactoryMessageGenerator:
 
         All messages up to then must have been taken. Raises CommandRefused, and then nothing has changed.
         """
-        at = self.now if at is None else at
-        if at < self.now or (at > self.now and self.next_due() <= at):
+        if (at := self.now if at is None else at) != self.now and not self.now < at < self.next_due():
             raise ValueError("time must have advanced to where a command is executed")
         asked = parse(command) if isinstance(command, Mapping) else command
-        now_ms = self._move_to(at)
-        answer = execute(Target(self.config, self._parts, now_ms, self.reload), asked)
-        if self.on_command is not None:
-            self.on_command(now_ms, described(asked))
+        answer = execute(Target(self.config, self._parts, now_ms := self._move_to(at), self.reload), asked)
+        if self._on_command is not None:
+            self._on_command(now_ms, described(asked))
         return answer
 
     def try_out(self, config: PlantConfig) -> ConfigTrial:
@@ -250,12 +248,14 @@ class FactoryMessageGenerator:
         self._parts.external = participants
         self._apply(self.config)
 
-    def listen(self, listener: Listener | None, orders: OrderListener | None = None) -> None:
-        """Call a listener with every stay, job and fault when it ends, from now on; None removes it.
-
-        orders: a listener for every order and dispatch.
+    def listen(
+        self, listener: Listener | None, orders: OrderListener | None = None, commands: CommandListener | None = None
+    ) -> None:
+        """Call listeners from now on: with every stay, job and fault when it ends, every order and dispatch, and every
+        command that was executed; None removes one.
         """
         self._parts.listen(listener, orders)
+        self._on_command = commands
 
     def close_truth(self) -> None:
         """End every stay at `now`, so that the listener has received all time so far. Time may advance after that."""

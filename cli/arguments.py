@@ -146,3 +146,10 @@ def amount(text: str) -> float:
     if not 0 <= (found := number(text)) < inf:
         raise argparse.ArgumentTypeError(f"must be a number of at least 0, not {shown(text)}")
     return found
+
+
+def share(text: str) -> float:
+    """Return a number from 0 to 1."""
+    if not 0 <= (found := number(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {shown(text)}")
+    return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from cli.arguments import Parser, count, moment, some_period, speed, typed
+from cli.options.evaluate import EvaluateOptions, add_evaluate
 from cli.options.export import ExportOptions, add_export
 from cli.options.preflight import PreflightOptions, add_preflight
 from cli.options.verify import VerifyOptions, add_verify
@@ -29,7 +30,7 @@ class CheckOptions:
     message_config_path: str | None = None
 
 
-Options = RunOptions | CheckOptions | VerifyOptions | ExportOptions | PreflightOptions
+Options = RunOptions | CheckOptions | VerifyOptions | EvaluateOptions | ExportOptions | PreflightOptions
 
 
 class _Command(NamedTuple):
@@ -149,6 +150,13 @@ COMMANDS: Final[Mapping[str, _Command]] = {
         "compare messages with the ground truth",
         "Compute availability, performance, quality and OEE from messages, and compare them with the ground truth.",
         add_verify,
+    ),
+    "evaluate": _Command(
+        EvaluateOptions,
+        "score an anomaly detector against the ground truth",
+        "Score the detections of an anomaly detector against the faults in the ground truth: precision, recall, F1 and "
+        "delay, beside a random detector and one of rolling z-scores.",
+        add_evaluate,
     ),
     "export": _Command(
         ExportOptions,

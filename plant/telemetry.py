@@ -205,13 +205,14 @@ class DispatchedOrder(NamedTuple):
 
 
 TruthEvent = StateInterval | FinishedJob | FaultEpisode
-"""What happens to a machine, reported when it has ended."""
-
 Listener = Callable[[TruthEvent], None]
 """Receives the ground truth. The events of one machine come in order; those of different machines may not."""
 
 OrderListener = Callable[[PlacedOrder | DispatchedOrder], None]
 """Receives orders and dispatches, in order."""
+
+CommandListener = Callable[[int, Mapping[str, object]], None]
+"""Receives each command that was executed, with its time in milliseconds since 1970."""
 
 PLANNED_STOP: Final = "planned_stop"
 """The state whose time does not count as planned time."""

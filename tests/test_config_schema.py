@@ -22,6 +22,7 @@ import app
 from cli.exports.schemas.config_schema import document
 from fuzz.campaign import random_for
 from fuzz.plantfiles import SHIPPED, mutated
+from plant.definition.document import yaml_file
 from plant.definition.plant_config import PlantConfigError, load_content, parse
 from tests.support.exports import yamlread
 from tests.support.factory.laser import entry
@@ -189,7 +190,7 @@ def test_what_the_schema_refuses_check_refuses(seed: int) -> None:
     """In plants that editors and merges have changed, the schema marks nothing that could be used."""
     content = mutated(random_for(seed, 0))
 
-    assert not valid(content) or obeys(yaml.load(content, Loader=yaml.CSafeLoader))
+    assert not valid(content) or obeys(yaml_file.decode(content).data)
 
 
 def test_a_type_of_ones_own_is_in_the_schema() -> None:

@@ -54,9 +54,10 @@ def with_calendar(page: str) -> str:
 
 
 def with_tables(page: str) -> str:
-    """Return docs/plant-language.md with the current tables."""
+    """Return a page with the current tables of the language that it has."""
     for name, table in language_tables.tables().items():
-        page = between(page, f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->", table)
+        if f"<!-- {name}: begin -->" in page:
+            page = between(page, f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->", table)
     return page
 
 
@@ -126,6 +127,8 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/design.md": with_arrows,
     "docs/modules.md": with_modules,
     "docs/plant-language.md": with_tables,
+    "docs/faults.md": with_tables,
+    "docs/alarms.md": with_tables,
     **{f"{picture_signals.FOLDER}/{name}.svg": picture(name) for name in picture_signals.examples()},
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),

@@ -12,6 +12,15 @@ from pydantic import BaseModel
 from cli.exports.schemas.config_schema import schema_of
 from plant.definition.document.value_types import YEAR_SECONDS
 from plant.definition.keys.alarms import SignalAlarms
+from plant.definition.keys.faults import (
+    ConsequenceEntry,
+    EffectEntry,
+    FaultEntry,
+    OnsetEntry,
+    ScheduledEntry,
+    SensorFaultEntry,
+    WearEntry,
+)
 from plant.definition.keys.jobs import JobEntry, JobOverride, ResultEntry
 from plant.definition.keys.messages import MessageEntry
 from plant.definition.keys.states import StateEntry, StateOverride
@@ -50,6 +59,11 @@ def tables() -> dict[str, str]:
         "keys of an override": _keys(
             {"": MachineOverride, "states.NAME": StateOverride, "job": JobOverride, "signals.NAME": SignalOverride}
         ),
+        "keys of a fault": _keys({"": FaultEntry, "onset": OnsetEntry, "effects.NAME": EffectEntry}),
+        "keys of a sensor fault": _keys({"": SensorFaultEntry}),
+        "keys of wear": _keys({"": WearEntry}),
+        "keys of a consequence": _keys({"": ConsequenceEntry}),
+        "keys of a schedule": _keys({"": ScheduledEntry}),
         "sources of a signal": _keys({"": SignalSpec}, only=_is_source),
         "keys of a signal": _keys(
             {"": SignalSpec, "walk": Walk, "daily": Daily, "yearly": Yearly, "ramp": Ramp},

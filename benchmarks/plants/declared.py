@@ -68,8 +68,34 @@ def press_in_classes(count: int, period_seconds: float = PERIOD_SECONDS) -> Data
     return data
 
 
+_FAULTS: Final = """
+bearing_damage:
+  every_hours: 4
+  duration_seconds: [1800, 7200]
+  onset: {ramp_seconds: 900}
+  severity: [0.3, 1]
+  effects: {vibration: {times: 4}, temperature: {plus: 12}, power: {times: 1.2}}
+  leads_to: {state: faulted, after_seconds: 1800, chance: 0.5}
+leak:
+  every_hours: 4
+  duration_seconds: 3600
+  effects: {pressure: {times: 0.6}, temperature: {plus: 3}}
+"""
+
+
+def press_with_faults(count: int, period_seconds: float = PERIOD_SECONDS) -> Data:
+    """Return presses with two faults, of which every third machine has one at a time."""
+    data = press(count, period_seconds)
+    entry = data["message_types"]["press"]
+    entry["faults"] = yaml.safe_load(_FAULTS)
+    for name in ("vibration", "temperature", "power", "pressure"):
+        entry["signals"][name].setdefault("limits", [0, 1000])
+    return data
+
+
 PLANTS: Final[Mapping[str, Callable[[int, float], Data]]] = {
     "six signals": press,
+    "with two faults": press_with_faults,
     "with jobs": press_with_jobs,
     "with jobs in phases": press_with_phases,
     "in three classes": press_in_classes,

@@ -56,8 +56,7 @@ class GroundTruth:
         except OSError as error:
             raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
         self._plant, self._described = plant, plant.config
-        plant.listen(self._file, self._file.order)
-        plant.on_command = self._record
+        plant.listen(self._file, self._file.order, self._record)
 
     def begin(self) -> None:
         """Empty the file, and write the run, its machine types and its machines."""

@@ -14,7 +14,6 @@ from edge.delivery.queue import Ledger
 from edge.delivery.stdout import ReaderGone, StdoutFailed
 from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
-from edge.runtime.command_log import CommandLog, read_commands
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures
@@ -22,7 +21,7 @@ from edge.runtime.output import Output
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.reload import as_config_errors
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
-from edge.runtime.run_options import RunOptions
+from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
@@ -31,6 +30,7 @@ from edge.timestamps import LAST_SECOND
 from messages import CommandRefused, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
+from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
 from plant.telemetry import KindOee, Snapshot
 from plant.trial import ConfigTrial
 
@@ -60,8 +60,7 @@ class Simulator:
         with as_config_errors(settings.message_config_path.absolute()):
             self._plant = FactoryMessageGenerator.of(config, settings.seed, start=timing.start, shard=settings.part)
             self._plant.rehearse()
-        commands = options.commands
-        self._commands = read_commands(Path(commands), timing.start) if commands else CommandLog([])
+        self._commands = _commands(options.commands, timing.start)
         wake = asyncio.Event()
         self._output = Output(
             settings, self._plant, wake, time.monotonic, time.time, dry_run=options.dry_run, show_first=is_first
@@ -265,3 +264,11 @@ class Simulator:
     def _restart(self, start: float) -> None:
         self._plant.begin_anew(start)
         self._output.restart_run()
+
+
+def _commands(path: str | None, start: float) -> CommandLog:
+    """Return the commands in a file, if there is one. Raises UsageError."""
+    try:
+        return read_commands(Path(path), start) if path else CommandLog([])
+    except CommandFileError as error:
+        raise UsageError(f"--commands: {error}") from None

@@ -16,7 +16,8 @@ def signal_field(key: str, name: str, machine_type: MachineType) -> FieldSpec:
         return FieldSpec(key, "string", description, enum=texts)
     low, high = _signal_range(name, machine_type)
     json_type = "number" if spec.places else "integer"
-    return FieldSpec(key, json_type, description, unit=spec.unit, minimum=low, maximum=high)
+    is_nullable = any(each.causes.drops_out(name) for each in (machine_type, *machine_type.overrides.values()))
+    return FieldSpec(key, json_type, description, nullable=is_nullable, unit=spec.unit, minimum=low, maximum=high)
 
 
 def _signal_range(name: str, machine_type: MachineType) -> tuple[float | None, float | None]:

@@ -36,7 +36,7 @@ class MachineTypeContext:
         in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
         imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
-        own = _possible(each.shares for each in self.variants)
+        own = (*_possible(each.shares for each in self.variants), *self.machine_type.causes.states)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
 
     @property

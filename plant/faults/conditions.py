@@ -2,7 +2,7 @@
 
 A fault by chance begins after an exponential time of producing; a sensor fault after such a time of any kind. Wear
 grows with the time of producing. So there are two clocks: plant time, and the producing time of the machine, which
-stands still in every other state. What is due on the second one has a time only while the machine produces.
+stops in every other state. What is due on the second one has a time only while the machine produces.
 All draws are of the machine, the cause and the number of its episode: they depend on nothing else.
 """
 

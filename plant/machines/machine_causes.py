@@ -1,4 +1,4 @@
-"""Machines under faults and wear: what causes do to a machine, and what the machine tells of itself to them."""
+"""Machines under faults and wear: what causes do to a machine, and what they know of it."""
 
 from __future__ import annotations
 

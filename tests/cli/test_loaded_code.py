@@ -10,10 +10,11 @@ import pytest
 from tests.support.processes.daemon import ROOT
 
 OTHERS = {
-    "run": {"cli.exports", "cli.preflight", "cli.verify"},
-    "check": {"cli.exports", "cli.preflight", "cli.verify"},
-    "verify": {"cli.exports", "cli.preflight"},
-    "preflight": {"cli.exports.monitoring", "cli.verify"},
+    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate"},
+    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate"},
+    "verify": {"cli.exports", "cli.preflight", "cli.evaluate"},
+    "evaluate": {"cli.exports", "cli.preflight", "cli.verify"},
+    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate"},
 }
 """Packages whose code each command does without."""
 

@@ -190,7 +190,7 @@ class ReceivedMessages:
 
     def _add(self, message: dict[str, Any], trigger: str, topic: str | None) -> None:
         if self._alarm_finder and (found := self._alarm_finder.find(message, topic)):
-            time_ms = _time_of(found.values, found.info)
+            time_ms = time_of(found.values, found.info)
             if self._is_inside(time_ms):
                 self.alarms.add(found.machine_id, time_ms, self.lines, found.values)
             return
@@ -208,7 +208,7 @@ class ReceivedMessages:
     def _add_found(self, found: Found, trigger: str) -> None:
         """Store a message whose class is known; one without a time is counted only."""
         machine_id, info, values = found
-        time_ms = _time_of(values, info) if info.timestamp else None
+        time_ms = time_of(values, info) if info.timestamp else None
         if time_ms is not None and not self._is_inside(time_ms):
             return
         source = info.source(machine_id)
@@ -304,7 +304,7 @@ def _time(message: dict[str, Any]) -> int:
     return milliseconds(_text(message, "timestamp"))
 
 
-def _time_of(message: Mapping[str, Any], info: ClassInfo) -> int:
+def time_of(message: Mapping[str, Any], info: ClassInfo) -> int:
     """Return the time of a message of a class, whatever its form, in milliseconds since 1970.
 
     Of a time without its last digits it is the middle of those that it may be.

@@ -137,9 +137,23 @@ class Causes:
     @property
     def reach_others(self) -> bool:
         """Whether a fault of one machine may lead to one of another machine."""
+        return any(each.spreads_to != ON_MACHINE for each in self._consequences)
+
+    @property
+    def _consequences(self) -> tuple[Consequence, ...]:
         of_faults = (each for fault in self.faults.values() for each in fault.leads_to)
         of_wear = (each for wear in self.wear.values() for each in wear.leads_to)
-        return any(each.spreads_to != ON_MACHINE for each in (*of_faults, *of_wear))
+        return (*of_faults, *of_wear)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states that a cause leads to."""
+        return tuple(dict.fromkeys(each.state for each in self._consequences if each.state is not None))
+
+    def drops_out(self, signal: str) -> bool:
+        """Return whether a sensor fault may leave a signal without a value."""
+        sensors = (each.sensor for each in self.faults.values() if each.sensor)
+        return any((each.signal, each.kind) == (signal, DROPOUT) for each in sensors)
 
     @property
     def levels(self) -> tuple[str, ...]:

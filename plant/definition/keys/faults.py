@@ -105,7 +105,7 @@ def _onset(value: object) -> object:
 Onset = Annotated[
     OnsetEntry,
     BeforeValidator(_onset),
-    WithJsonSchema({"anyOf": [{"const": "step"}, OnsetEntry.model_json_schema()]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "enum": ["step"]}, OnsetEntry.model_json_schema()]}),
 ]
 
 
@@ -173,7 +173,7 @@ class FaultEntry(EpisodesEntry):
     until: Name | None = Field(
         None, description="State whose end ends the fault, such as a repair, in place of or before `duration_seconds`."
     )
-    onset: Onset | None = Field(None, description="`step`, or a mapping with `ramp_seconds` [step].")
+    onset: Onset | None = Field(None, description="How it begins: `step`, or a mapping with `ramp_seconds` [step].")
     effects: Effects | None = Field(
         None,
         description="What it changes: signals by name, `cycle_seconds`, `results`, and `dwell_seconds` by state.",

@@ -49,6 +49,7 @@ class ColumnFrame:
     __slots__ = (
         "_by_machine",
         "_elapsed_ms",
+        "_levels",
         "_local_ms",
         "_plant",
         "_rows",
@@ -68,6 +69,7 @@ class ColumnFrame:
         self._situations = np.ascontiguousarray(rows.integers[:, SITUATION])
         self._elapsed_ms = (rows.times_ms - rows.integers[:, SINCE_MS]).astype(np.float64)
         self._by_machine: RowsByMachine | None = None
+        self._levels: dict[int, Column | None] = {}
         self._local_ms: Integers | None = None
         self._walks: list[Column] | None = None
         self._plant: tuple[list[Column], Integers] | None = None
@@ -150,13 +152,20 @@ class ColumnFrame:
 
     def is_idle(self, number: int) -> bool:
         """Return whether a cause is there in no row."""
-        first = self._source.store.layout.levels + LEVEL_PARTS * number
-        return not self._rows.floats[:, first : first + LEVEL_PARTS].any()
+        if number not in self._levels:
+            self._levels[number] = self._level(number)
+        return self._levels[number] is None
 
     def level(self, number: int) -> Column:
         """Return the level of a cause."""
+        level = None if self.is_idle(number) else self._levels[number]
+        return np.array(0.0) if level is None else level
+
+    def _level(self, number: int) -> Column | None:
         layout = self._source.store.layout
-        start, per_ms, greatest = self._rows.floats[:, layout.levels + LEVEL_PARTS * number :].T[:LEVEL_PARTS]
+        start, per_ms, greatest = self._rows.floats.T[layout.levels + LEVEL_PARTS * number :][:LEVEL_PARTS]
+        if not (start.any() or per_ms.any()):
+            return None
         level: Column = np.minimum(start + self._elapsed_since(layout.begun + number) * per_ms, greatest)
         return level
 

@@ -12,7 +12,6 @@ from typing import Final
 
 import orjson
 
-from edge.runtime.run_options import UsageError
 from plant.interventions.commands import CommandRefused, parse
 
 _MOST_ERRORS: Final = 20
@@ -23,6 +22,10 @@ _RECORDED: Final = "command"
 
 Timed = tuple[int, Mapping[str, object]]
 """A command, and its time in milliseconds since 1970."""
+
+
+class CommandFileError(Exception):
+    """A file of commands cannot be used; the text says why."""
 
 
 class CommandLog:
@@ -44,7 +47,7 @@ class CommandLog:
 def read_commands(path: Path, start: float) -> CommandLog:
     """Return the commands of a file, from the start of the run on. start: in seconds since 1970.
 
-    Lines of other types, as a ground truth file has them, are ignored. Raises UsageError with every wrong line.
+    Lines of other types, as a ground truth file has them, are ignored. Raises CommandFileError with every wrong line.
     """
     found: list[Timed] = []
     errors: list[str] = []
@@ -61,13 +64,13 @@ def read_commands(path: Path, start: float) -> CommandLog:
                 if command is not None:
                     found.append(command)
     except OSError as error:
-        raise UsageError(f"--commands: cannot read {path}: {error.strerror}") from None
+        raise CommandFileError(f"cannot read {path}: {error.strerror}") from None
     if errors:
         more = f"\n  and {len(errors) - _MOST_ERRORS} more" if len(errors) > _MOST_ERRORS else ""
         lines = "\n  ".join(errors[:_MOST_ERRORS])
-        raise UsageError(f"--commands: {path} has lines that are no commands:\n  {lines}{more}")
+        raise CommandFileError(f"{path} has lines that are no commands:\n  {lines}{more}")
     if early := [each for each, _ in found if each < round(start * 1000)]:
-        raise UsageError(f"--commands: {len(early)} commands of {path} are before the start of the run")
+        raise CommandFileError(f"{len(early)} commands of {path} are before the start of the run")
     return CommandLog(found)
 
 
