@@ -98,9 +98,9 @@ class MachineSnapshot(NamedTuple):
 class Snapshot:
     """Counts over the plant at one moment.
 
-    time_ms: plant time since the Unix epoch.  rows: emitted messages, by kind.  states: machines, by (kind, state).
-    jobs: finished jobs, by (kind, result).  open_orders: placed and not yet dispatched.
-    alarm_events: alarms raised and cleared, by (kind, alarm, event).  active_alarms: now, by (kind, severity).
+    time_ms: plant time since the Unix epoch.  rows: messages, by kind.  states: machines, by (kind, state).
+    jobs: finished, by (kind, result).  open_orders: not yet dispatched.
+    alarm_events: raised and cleared, by (kind, alarm, event).  active_alarms: by (kind, severity).
     """
 
     time_ms: int
@@ -223,7 +223,7 @@ class MessageClassInfo(NamedTuple):
 
     name: "" if it is the only one.  topic: its template.  timestamp, form: key and form of the time; None without one.
     fields: each value's place, such as `data.power`, with its role.  constants: by place.
-    period_seconds: between two regular messages; None without.  on_change: whether changes of the state are reported.
+    period_seconds: of regular messages; None without.  on_change: whether changes of the state are reported.
     """
 
     name: str
@@ -242,8 +242,8 @@ class MachineTypeInfo(NamedTuple):
     fields: the keys of its messages, each with its role, such as `finished_result` (machine_types.field_sources).
     good: the results that count as good, sorted.  planned_stops: the states outside planned working time, sorted.
     messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
-    constant_status: the state of machines that have no states, which their messages do not report.
-    alarm_messages: the classes of messages about alarms.  alarms: names, each with `high` or `low`, where it is raised.
+    constant_status: the state of machines without states.  alarm_messages: the classes of messages about alarms.
+    alarms: their names, each with `high` or `low`, where it is raised.
     """
 
     kind: str
@@ -268,10 +268,7 @@ class MachineTypeInfo(NamedTuple):
 
 
 class MachineFilter(NamedTuple):
-    """A selection of machines, in order of type and number; None selects all.
-
-    kind: a machine type.  after: only machines after the one of that id.  limit: the most machines.
-    """
+    """Some machines in order of type and number: of a type, after the one of an id, at most so many; None is no limit."""
 
     kind: str | None = None
     after: str | None = None
