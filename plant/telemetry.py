@@ -268,7 +268,7 @@ class MachineTypeInfo(NamedTuple):
 
 
 class MachineFilter(NamedTuple):
-    """Some machines in order of type and number: of a type, after the one of an id, at most so many; None is no limit."""
+    """Some machines, in order of type and number: of a type, after the one of an id, so many; None is no limit."""
 
     kind: str | None = None
     after: str | None = None
