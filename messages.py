@@ -23,6 +23,7 @@ from plant.fleets.snapshot import (
     FleetSnapshot,
     NoSuchMachine,
     SnapshotOutdated,
+    alarm_counts,
     count_group,
     group_starts,
     machines_at,
@@ -329,13 +330,12 @@ class FactoryMessageGenerator:
 
     def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
         """Return counts over the plant at `now`. states: those of machines by state, if they are known already."""
-        fleets, orders = {fleet.key: fleet for fleet in self._parts.fleets}, self._parts.order_book
+        fleets, orders, now_ms = self._parts.fleets, self._parts.order_book, _milliseconds(self.now)
         if states is None:
-            states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
-        jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
-        rows = {kind: count for fleet in fleets.values() for kind, count in fleet.message_counts.items()}
-        rows |= orders.message_counts
-        return Snapshot(_milliseconds(self.now), rows, states, jobs, orders.open_orders)
+            states = Counter((fleet.key, machine.state.name) for fleet in fleets for machine in fleet.machines)
+        jobs = {(fleet.key, result): count for fleet in fleets for result, count in fleet.results.items()}
+        rows = {kind: count for fleet in fleets for kind, count in fleet.message_counts.items()} | orders.message_counts
+        return Snapshot(now_ms, rows, states, jobs, orders.open_orders, *alarm_counts(fleets))
 
     def _move_to(self, now: float) -> int:
         self.now = max(now, self.now)

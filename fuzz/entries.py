@@ -12,6 +12,7 @@ from itertools import pairwise
 from random import Random  # noqa: TID251 - makes the plants; no part of one
 from typing import Any, Final
 
+from fuzz.alarms import alarms
 from fuzz.signals import plant_signals, signals
 
 Data = dict[str, Any]
@@ -111,6 +112,8 @@ def entry(chance: Random, key: str, shared: Sequence[str] = (), wanted: Wanted =
         made["job"]["period_share"] = chance.choice((0.5, 1.0))
     if _maybe(chance, 0.3):
         made["overrides"] = _overrides(chance, key, made)
+    if _maybe(chance, 0.3) and (found := alarms(chance, made)):
+        made["alarms"] = found
     return made
 
 

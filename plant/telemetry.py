@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 
@@ -98,9 +98,9 @@ class MachineSnapshot(NamedTuple):
 class Snapshot:
     """Counts over the plant at one moment.
 
-    time_ms: plant time in milliseconds since the Unix epoch.
-    rows: emitted messages, by kind.  states: machines in each state, by (kind, state).
-    jobs: finished jobs, by (kind, result).  open_orders: placed and not yet dispatched.
+    time_ms: plant time since the Unix epoch.  rows: messages, by kind.  states: machines, by (kind, state).
+    jobs: finished, by (kind, result).  open_orders: not yet dispatched.
+    alarm_events: raised and cleared, by (kind, alarm, event).  active_alarms: by (kind, severity).
     """
 
     time_ms: int
@@ -108,6 +108,8 @@ class Snapshot:
     states: Mapping[tuple[str, str], int]
     jobs: Mapping[tuple[str, str], int]
     open_orders: int
+    alarm_events: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    active_alarms: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class PieceCount(NamedTuple):
@@ -219,10 +221,9 @@ PLANNED_STOP: Final = "planned_stop"
 class MessageClassInfo(NamedTuple):
     """What a consumer needs to know about one class of messages of a machine type.
 
-    name: "" if it is the only one.  topic: its template.
-    timestamp, form: the key of the time, and its form; None without one.
+    name: "" if it is the only one.  topic: its template.  timestamp, form: key and form of the time; None without one.
     fields: each value's place, such as `data.power`, with its role.  constants: by place.
-    period_seconds: between two regular messages; None without.  on_change: whether changes of the state are reported.
+    period_seconds: of regular messages; None without.  on_change: whether changes of the state are reported.
     """
 
     name: str
@@ -238,12 +239,11 @@ class MessageClassInfo(NamedTuple):
 class MachineTypeInfo(NamedTuple):
     """What a consumer of messages needs to know about a machine type.
 
-    fields: the keys of its messages, each with its role, such as `finished_result`
-    (plant.definition.machine_types.field_sources).
-    good: the results that count as good, sorted.
-    planned_stops: the states whose time is no planned working time, sorted.
+    fields: the keys of its messages, each with its role, such as `finished_result` (machine_types.field_sources).
+    good: the results that count as good, sorted.  planned_stops: the states outside planned working time, sorted.
     messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
-    constant_status: the state of machines that have no states, which their messages do not report.
+    constant_status: the state of machines without states.  alarm_messages: the classes of messages about alarms.
+    alarms: their names, each with `high` or `low`, where it is raised.
     """
 
     kind: str
@@ -252,24 +252,23 @@ class MachineTypeInfo(NamedTuple):
     planned_stops: Sequence[str] = (PLANNED_STOP,)
     messages: Sequence[MessageClassInfo] = ()
     constant_status: str | None = None
+    alarm_messages: Sequence[MessageClassInfo] = ()
+    alarms: Sequence[tuple[str, str]] = ()
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""
-        usual: dict[str, object] = {"fields": self.fields, "good": self.good}
-        if [*self.planned_stops] != [PLANNED_STOP]:
-            usual["planned_stops"] = self.planned_stops
-        if self.messages:
-            usual["messages"] = [each._asdict() for each in self.messages]
-        if self.constant_status is not None:
-            usual["constant_status"] = self.constant_status
-        return usual
+        unusual = (
+            ("planned_stops", self.planned_stops, [*self.planned_stops] != [PLANNED_STOP]),
+            ("messages", [each._asdict() for each in self.messages], bool(self.messages)),
+            ("constant_status", self.constant_status, self.constant_status is not None),
+            ("alarm_messages", [each._asdict() for each in self.alarm_messages], bool(self.alarms)),
+            ("alarms", dict(self.alarms), bool(self.alarms)),
+        )
+        return {"fields": self.fields, "good": self.good, **{key: value for key, value, applies in unusual if applies}}
 
 
 class MachineFilter(NamedTuple):
-    """A selection of machines, in order of type and number; None selects all.
-
-    kind: a machine type.  after: only machines after the one of that id.  limit: the most machines.
-    """
+    """Some machines, in order of type and number: of a type, after the one of an id, so many; None is no limit."""
 
     kind: str | None = None
     after: str | None = None

@@ -134,6 +134,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/modules.md": with_modules,
     "docs/plant-language.md": with_tables,
     "docs/faults.md": with_faults,
+    "docs/alarms.md": with_tables,
     **{f"{picture_signals.FOLDER}/{name}.svg": picture(name) for name in picture_signals.examples()},
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),

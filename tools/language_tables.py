@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cli.exports.schemas.config_schema import schema_of
 from plant.definition.document.value_types import YEAR_SECONDS
+from plant.definition.keys.alarms import SignalAlarms
 from plant.definition.keys.faults import (
     ConsequenceEntry,
     EffectEntry,
@@ -68,6 +69,7 @@ def tables() -> dict[str, str]:
             {"": SignalSpec, "walk": Walk, "daily": Daily, "yearly": Yearly, "ramp": Ramp},
             only=lambda key: not _is_source(key),
         ),
+        "keys of an alarm": _keys({"": SignalAlarms}),
         "names of fields": _names_of_fields(),
         "names of formulas": _names_of_formulas(),
         "operators of formulas": _operators(),
@@ -136,7 +138,7 @@ def _list(schema: _Schema) -> str:
 
 def _object(schema: _Schema) -> str:
     each = schema.get("additionalProperties")
-    inner = values(each) if isinstance(each, dict) else ""
+    inner = values(each) if isinstance(each, dict) and "properties" not in schema else ""
     return f"by name: {inner}" if inner else "mapping"
 
 

@@ -24,11 +24,12 @@ cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.install
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
-cli.verify: cli.verify.input cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
+cli.verify: cli.verify.alarms cli.verify.input cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
 cli.evaluate: cli.evaluate.input cli.verify.input cli.options edge.settings edge.redaction edge.timestamps
 cli.evaluate.input: cli.verify.input edge.settings edge.redaction edge.timestamps
 cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
-cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
+cli.verify.input: cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
+cli.verify.alarms:
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
 cli.options: cli.arguments edge.settings edge.redaction
@@ -56,16 +57,17 @@ edge.installed:
 messages: plant.interventions plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
 plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.machines plant.signals plant.telemetry plant.definition
 plant.config_changes: plant.forecast plant.definition
-plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.flow plant.definition.machine_types plant.definition.document
+plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
 plant.trial: plant.orders plant.machines plant.oee_accounting plant.telemetry
-plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
+plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow
 plant.event_queue: plant.fleets plant.machines plant.telemetry
 plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
-plant.fleets: plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
+plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
+plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms
 plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states
 plant.oee_accounting: plant.telemetry
 plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
@@ -78,7 +80,8 @@ plant.random_stream:
 plant.telemetry:
 plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models
+plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models
+plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document
 plant.definition.faults: plant.definition.keys plant.definition.document
 plant.definition.keys: plant.definition.signals plant.definition.document
 plant.definition.signals: plant.definition.document plant.models

@@ -9,7 +9,7 @@ from operator import attrgetter
 from edge.delivery.queue import Ledger
 from edge.lateness import Lateness
 from edge.oee_sums import added
-from edge.status import NO_STEPS, ClockStatus, ConnectionStatus
+from edge.status import NO_ALARMS, NO_STEPS, AlarmStatus, ClockStatus, ConnectionStatus
 from plant.telemetry import KindOee, Snapshot
 
 
@@ -25,6 +25,7 @@ class DeliveryReport:
     connection: ConnectionStatus
     turn_age_seconds: float
     clock: ClockStatus = NO_STEPS
+    alarms: AlarmStatus = NO_ALARMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,27 @@ def sum_clocks(parts: Iterable[ClockStatus]) -> ClockStatus:
     return max(parts, key=lambda part: (part.steps, abs(part.ahead_seconds)), default=ClockStatus())
 
 
+def sum_alarms(parts: Iterable[AlarmStatus]) -> AlarmStatus:
+    """Return the sums of alarms."""
+    found = list(parts)
+    return AlarmStatus(
+        any(part.declared for part in found),
+        sum(part.raised for part in found),
+        sum(part.cleared for part in found),
+        added(part.active for part in found),
+    )
+
+
 def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
-    """Return the sums of machines, jobs, messages and orders."""
+    """Return the sums of machines, jobs, messages, orders and alarms."""
     return Snapshot(
         time_ms=max((part.time_ms for part in parts), default=0),
         rows=added(part.rows for part in parts),
         states=added(part.states for part in parts),
         jobs=added(part.jobs for part in parts),
         open_orders=sum(part.open_orders for part in parts),
+        alarm_events=added(part.alarm_events for part in parts),
+        active_alarms=added(part.active_alarms for part in parts),
     )
 
 

@@ -160,4 +160,6 @@ class Worker:
         part = self._part
         lateness = copy.copy(part.lateness)
         part.lateness.take_worst()
-        return DeliveryReport(part.ledger, lateness, part.connection(), part.turn_age_seconds(), part.clock())
+        return DeliveryReport(
+            part.ledger, lateness, part.connection(), part.turn_age_seconds(), part.clock(), part.alarms()
+        )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from string import Formatter
 from typing import Final
 
+from plant.catalogue.alarm_fields import ALARM_SPECS
 from plant.catalogue.message_kinds import FieldSpec, literal_pattern
 from plant.catalogue.signal_fields import signal_field
 from plant.catalogue.type_context import MachineTypeContext
@@ -252,5 +253,6 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.PROGRESS: _progress,
     FieldSource.SEQUENCE: _sequence,
     FieldSource.MACHINE_SEQUENCE: _sequence,
+    **ALARM_SPECS,
 }
 """How to describe the values of each source; a test checks that none is missing."""

@@ -185,14 +185,14 @@ class PlantConfig(Spec):
         return [*self.message_types.machines, *(key for key in EVENTS if getattr(self.message_types, key) is not None)]
 
     def message_classes(self) -> Iterator[MessageClass]:
-        """Yield every class of messages of the machine types in the YAML."""
+        """Yield every class of messages of the machine types in the YAML, also those of alarms."""
         for machine_type in self.message_types.machines.values():
-            yield from machine_type.messages
+            yield from machine_type.all_messages
 
     def message_class(self, kind: str) -> MessageClass | None:
         """Return a class of messages of a machine type by its kind; None if there is none."""
         machine_type = self.message_types.machines.get(kind.partition(".")[0])
-        classes = machine_type.messages if machine_type else ()
+        classes = machine_type.all_messages if machine_type else ()
         return next((each for each in classes if each.kind == kind), None)
 
     @property

@@ -161,3 +161,10 @@ def _place_of(fleets: Sequence[Fleet], machine_id: str) -> tuple[int, int]:
             if fleet.machine_type.id_of(number) == machine_id:
                 return type_number, number
     raise NoSuchMachine("after: no machine has such an id")
+
+
+def alarm_counts(fleets: Sequence[Fleet]) -> tuple[Mapping[tuple[str, str, str], int], Mapping[tuple[str, str], int]]:
+    """Return how often alarms were raised and cleared, and how many are active, as a `Snapshot` has them."""
+    events = {(each.key, *event): count for each in fleets for event, count in each.alarm_counts.items()}
+    active = {(each.key, severity): count for each in fleets for severity, count in each.active_alarms.items()}
+    return events, active

@@ -91,7 +91,7 @@ def _ideal(kinds: Sequence[MessageKind]) -> str:
 
 
 def _states(kind: MessageKind, tables: Mapping[str, str]) -> str:
-    columns = [_time(kind), _machine(kind), _status(kind)]
+    columns = [time_column(kind), _machine(kind), _status(kind)]
     content = {
         "rows": _rows(kind, tables, columns),
         "type": literal(kind.machine_type or ""),
@@ -105,7 +105,7 @@ def _states(kind: MessageKind, tables: Mapping[str, str]) -> str:
 
 def _jobs(kind: MessageKind, tables: Mapping[str, str]) -> str:
     columns = [
-        _time(kind),
+        time_column(kind),
         _machine(kind),
         _named(kind, "job", FieldSource.FINISHED_ID),
         _named(kind, "result", FieldSource.FINISHED_RESULT),
@@ -127,7 +127,7 @@ def _only_regular(kind: MessageKind) -> str:
     return " and isempty(result)" if additional else ""
 
 
-def _time(kind: MessageKind) -> str:
+def time_column(kind: MessageKind) -> str:
     """Return the column of the time; without one in the messages, it is that of their arrival."""
     if kind.timestamp is None and kind.path_of(FieldSource.TIMESTAMP) is None:
         return "timestamp = ingestion_time()"

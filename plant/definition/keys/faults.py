@@ -163,8 +163,13 @@ class ScheduledEntry(Spec):
     )
 
 
-Consequences = Annotated[ListOf[ConsequenceEntry], BeforeValidator(_list)]
-Schedule = Annotated[ListOf[ScheduledEntry], BeforeValidator(_list)]
+def _one_or_list(model: type[Spec]) -> WithJsonSchema:
+    one = model.model_json_schema()
+    return WithJsonSchema({"anyOf": [one, {"type": "array", "items": one}]})
+
+
+Consequences = Annotated[ListOf[ConsequenceEntry], BeforeValidator(_list), _one_or_list(ConsequenceEntry)]
+Schedule = Annotated[ListOf[ScheduledEntry], BeforeValidator(_list), _one_or_list(ScheduledEntry)]
 
 
 class EpisodesEntry(Spec):

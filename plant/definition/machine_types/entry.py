@@ -28,6 +28,7 @@ from plant.definition.document.value_types import (
     Topic,
     Weight,
 )
+from plant.definition.keys.alarms import SignalAlarms
 from plant.definition.keys.faults import FaultEntry, SensorFaults, WearEntry
 from plant.definition.keys.jobs import JobEntry, JobOverride
 from plant.definition.keys.messages import (
@@ -134,6 +135,9 @@ class MachineEntry(Spec):
     )
     model: Name | None = Field(
         None, description="A model in Python, whose outputs are signals with `output`; see the list of models."
+    )
+    alarms: dict[Name, SignalAlarms] | None = Field(
+        None, description="Alarms, by the signal whose values raise and clear them; see the table of alarms."
     )
     faults: dict[Name, FaultEntry] | None = Field(
         None, description="Faults of the machines, each by its name; see the table of faults."

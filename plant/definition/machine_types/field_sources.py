@@ -68,6 +68,13 @@ class FieldSource(Enum):
     CONSTANT = "value", "", "A constant."
     PROPERTY = "property", "", "A constant of the machine."
     SIGNAL = "signal", "", "A signal."
+    ALARM = "alarm.name", "", "The alarm: the signal, a dot, and the alarm's own name."
+    ALARM_SIGNAL = "alarm.signal", "", "The signal whose value has raised or cleared the alarm."
+    ALARM_EVENT = "alarm.event", "", "What happened: the alarm is raised, or cleared."
+    ALARM_SEVERITY = "alarm.severity", "", "How urgent the alarm is."
+    ALARM_VALUE = "alarm.value", "", "The value, as the machine's message of this time reports it."
+    ALARM_LIMIT = "alarm.limit", "", "The limit of the alarm, at which it is raised."
+    ALARM_UNIT = "alarm.unit", "", "The unit of value and limit, in the notation of UCUM; null without one."
 
     def __init__(self, yaml_name: str, path: str, meaning: str) -> None:
         self.yaml_name = yaml_name

@@ -23,7 +23,8 @@ DEEPEST: Final = 4
 class FieldNames:
     """The names that `fields` of one type may have: sources, properties, and signals. product: what a job makes.
 
-    usual: the keys of messages without `fields`, by name.  taken, reserved: names that no signal, or no property, has.
+    usual: the keys of messages without `fields`, by name.  of_every_message: of the machine, and constants.
+    taken, reserved: names that no signal, or no property, has.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class FieldNames:
             usual["status"] = Field("status", FieldSource.STATUS)
         of_jobs = {field.name: field for field in _job_fields(product)} if product else {}
         self.reserved = {TIMESTAMP, *usual, *of_jobs}
-        usual |= {name: _property(name, value) for name, value in properties.items()}
+        own = {name: _property(name, value) for name, value in properties.items()}
+        self.of_every_message = [*(usual[name] for name in usual if name != "status"), *own.values()]
+        usual |= own
         usual |= of_jobs
         self.taken = {TIMESTAMP, *usual}
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
+from plant.definition.alarms.alarm_type import AlarmType
 from plant.definition.faults.fault_type import Causes
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
@@ -131,6 +132,11 @@ class MessageClass:
         """Whether it reports finished jobs; one class of a type does."""
         return any(field.source.name.startswith("FINISHED") for field in self.fields)
 
+    @property
+    def reports_alarms(self) -> bool:
+        """Whether its messages are about alarms that are raised and cleared."""
+        return any(field.source is FieldSource.ALARM for field in self.fields)
+
     def period_by_weight(self, base_interval: float) -> float:
         """Return the configured period in seconds, otherwise ten base intervals by the weight; inf without one."""
         if self.report_seconds is not None:
@@ -148,6 +154,7 @@ class MachineType:
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     model: the name of its model in Python, if it has one.  causes: its faults and wear.
+    alarms: in the order of messages of the same time.  alarm_messages: the classes of their messages.
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -166,6 +173,8 @@ class MachineType:
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
     model: str | None = None
     first_number: int = 1
+    alarms: Sequence[AlarmType] = ()
+    alarm_messages: Sequence[MessageClass] = ()
     causes: Causes = field(default_factory=Causes)
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
@@ -193,6 +202,11 @@ class MachineType:
         return not (self.signals or self.main.name or self.main.on_change) and sources.isdisjoint(
             (FieldSource.TIMESTAMP, FieldSource.MACHINE_SEQUENCE)
         )
+
+    @property
+    def all_messages(self) -> Sequence[MessageClass]:
+        """Its classes of messages, and those of its alarms."""
+        return (*self.messages, *self.alarm_messages)
 
     @property
     def main(self) -> MessageClass:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from plant.definition.alarms.alarm_rules import read_alarms
 from plant.definition.document.errors import Violation, quote, suggestion
 from plant.definition.document.value_types import (
     SHORTEST_JOB_SECONDS,
@@ -25,7 +26,7 @@ from plant.definition.machine_types.machine_type import (
     MachineType,
     MessageClass,
 )
-from plant.definition.machine_types.message_classes import read_messages
+from plant.definition.machine_types.message_classes import read_alarm_classes, read_messages
 from plant.definition.machine_types.overrides import read_overrides
 from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
@@ -75,7 +76,7 @@ def resolve(
     overrides, wrong_overrides = read_overrides(
         entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
     )
-    machine_type = replace(machine_type, overrides=overrides)
+    machine_type, wrong_alarms = _with_alarms(key, entry, names, replace(machine_type, overrides=overrides))
     violations = [
         *wrong_states,
         *_taken_properties(entry, names),
@@ -84,6 +85,7 @@ def resolve(
         *wrong_signals,
         *wrong_causes,
         *wrong_overrides,
+        *wrong_alarms,
         *_missing_lists(entry),
         *_unknown_placeholders(entry),
         *_unknown_model(entry),
@@ -150,6 +152,16 @@ def _signals(
     )
     signals = {} if wrong else {name: SignalSpec.model_validate(each) for name, each in declared.items()}
     return signals, [each._replace(place=("signals", *each.place)) for each in wrong]
+
+
+def _with_alarms(
+    key: str, entry: Entry, names: FieldNames, machine_type: MachineType
+) -> tuple[MachineType, list[Violation]]:
+    variants = [each.signals for each in (machine_type, *machine_type.overrides.values())]
+    alarms, wrong = read_alarms(key, entry.get("alarms", {}), entry.get("signals", {}), variants)
+    classes, wrong_classes = read_alarm_classes(key, entry, names, alarms, machine_type.messages)
+    placed = [each._replace(place=("alarms", *each.place)) for each in wrong]
+    return replace(machine_type, alarms=tuple(alarms.alarms), alarm_messages=classes), [*placed, *wrong_classes]
 
 
 def _affected(entry: Entry, machine_type: MachineType) -> Affected:

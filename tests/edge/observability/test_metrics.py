@@ -27,6 +27,8 @@ SNAPSHOT = Snapshot(
     states={("cnc_machine", "running"): 5, ("painting", "idle"): 1},
     jobs={("cnc_machine", "good"): 40, ("cnc_machine", "scrap"): 2},
     open_orders=3,
+    alarm_events={("press", "temperature.high", "raised"): 7, ("press", "temperature.high", "cleared"): 6},
+    active_alarms={("press", "warning"): 1},
 )
 OEE = KindOee(
     kind="cnc_machine",
