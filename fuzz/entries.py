@@ -96,6 +96,7 @@ def entry(chance: Random, key: str, shared: Sequence[str] = (), wanted: Wanted =
         made["states"] = _states(chance)
     if _maybe(chance, 0.6):
         made["job"] = _job(chance)
+        made |= _variation(chance, made)
     if _maybe(chance, 0.6) or not {"states", "job"} & made.keys():
         made["signals"] = signals(chance, made, shared)
     made |= _place(chance)
@@ -199,6 +200,29 @@ def _job(chance: Random) -> Data:
     return made
 
 
+def _variation(chance: Random, made: Data) -> Data:
+    """Return what makes jobs differ: lots, stops, and the machines themselves; kinds may get their own cycles."""
+    own: Data = {}
+    kinds, results = [*made["job"]["kinds"]], [*made["job"].get("results", {"good": 1.0})]
+    if _maybe(chance, 0.3):
+        kind: Data = {"weight": 2.0, "cycle_seconds": chance.choice((4.0, [0.5, 3.0]))}
+        made["job"]["kinds"] = {
+            **dict.fromkeys(kinds[1:], 1.0),
+            kinds[0]: kind | {"results": {results[0]: {"times": 2}}},
+        }
+    if _maybe(chance, 0.4):
+        changeovers = chance.choice((None, 5.0, {"default": [1.0, 9.0], f"{kinds[0]}>{kinds[1]}": 3.0}))
+        own["lots"] = {"size": chance.choice((3, [1, 6]))} | (
+            {"changeover_seconds": changeovers} if changeovers else {}
+        )
+    if _maybe(chance, 0.3):
+        factors: Data = {"cycle_seconds": {"times": 1.5}, "results": {results[-1]: {"times": 3}}}
+        own["start_up"] = {"after_stop_seconds": 4.0, "jobs": chance.choice((1, 4))} | factors
+    if _maybe(chance, 0.3):
+        own["spread"] = {"shares": chance.choice((0.0, 0.4)), "cycle_seconds": 0.1, "results": 0.3}
+    return own
+
+
 # Messages
 
 
@@ -244,6 +268,8 @@ def _field_names(made: Data) -> list[str]:
     if "job" in made:
         names += ["job.kind", "job.id", "job.progress", "finished.id", "finished.result", "finished.cycle_seconds"]
         names += ["finished.issues"]
+    if "lots" in made:
+        names += ["job.lot", "job.lot_size", "job.lot_position"]
     return names
 
 

@@ -14,6 +14,7 @@ from plant.definition.document.value_types import YEAR_SECONDS
 from plant.definition.keys.jobs import JobEntry, JobOverride, ResultEntry
 from plant.definition.keys.messages import MessageEntry
 from plant.definition.keys.states import StateEntry, StateOverride
+from plant.definition.keys.variation import KindEntry, LotsEntry, SpreadEntry, StartUpEntry
 from plant.definition.machine_types.entry import MachineEntry, MachineOverride, SignalOverride
 from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.signals.formula_parser import (
@@ -44,7 +45,8 @@ def tables() -> dict[str, str]:
     return {
         "keys of an entry": _keys({"": MachineEntry}),
         "keys of a state": _keys({"": StateEntry}),
-        "keys of a job": _keys({"": JobEntry, "results.NAME": ResultEntry}),
+        "keys of a job": _keys({"": JobEntry, "kinds.NAME": KindEntry, "results.NAME": ResultEntry}),
+        "keys of variation": _keys({"lots": LotsEntry, "start_up": StartUpEntry, "spread": SpreadEntry}),
         "keys of a class of messages": _keys({"": MessageEntry}),
         "keys of an override": _keys(
             {"": MachineOverride, "states.NAME": StateOverride, "job": JobOverride, "signals.NAME": SignalOverride}

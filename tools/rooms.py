@@ -63,7 +63,7 @@ plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telem
 plant.event_queue: plant.fleets plant.machines plant.telemetry
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
 plant.fleets: plant.machines plant.signals plant.signals.columns plant.signals.laws plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
-plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.states
+plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.jobs plant.definition.machine_types plant.definition.states
 plant.oee_accounting: plant.telemetry
 plant.signals: plant.signals.columns plant.signals.laws plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
@@ -74,8 +74,9 @@ plant.random_stream:
 plant.telemetry:
 plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.keys plant.definition.states plant.definition.signals plant.definition.document plant.models
-plant.definition.keys: plant.definition.document
+plant.definition.machine_types: plant.definition.keys plant.definition.jobs plant.definition.states plant.definition.signals plant.definition.document plant.models
+plant.definition.keys: plant.definition.jobs plant.definition.document
+plant.definition.jobs: plant.definition.document
 plant.definition.signals: plant.definition.document plant.models
 plant.definition.states: plant.definition.document
 plant.definition.document:

@@ -9,7 +9,7 @@ from math import ceil, isinf, lcm
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.machines.jobs import milliseconds
-from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
+from plant.machines.states import BLOCKED, CHANGEOVER, PLANNED_STOP, STARVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,15 @@ class MachineTypeContext:
         """Its own states, then those that may be imposed from outside."""
         in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
-        imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
+        changes_over = any(each.has_changeovers for each in self.variants)
+        imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves), (CHANGEOVER, changes_over))
         own = _possible(each.shares for each in self.variants)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
+
+    @property
+    def has_jobs_outside_lots(self) -> bool:
+        """Whether a machine may have no job, or one outside the lots, as where pieces flow."""
+        return self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
 
     @property
     def stations(self) -> tuple[str, ...]:

@@ -215,8 +215,18 @@ class PlantConfig(Spec):
         return message_class.period_by_weight(self.global_.base_interval) * self._period_factor
 
     def job_seconds(self, machine_type: MachineType) -> tuple[float, float]:
-        """Return the shortest and longest producing time of a job in seconds; jobs are uniform in this range."""
+        """Return the shortest and longest producing time of a job in seconds; jobs of a kind are uniform in a range."""
         return machine_type.job_seconds(machine_type.main.period_by_weight(self.global_.base_interval))
+
+    def kind_seconds(self, machine_type: MachineType, kind: str) -> tuple[float, float]:
+        """Return the same of one kind of job."""
+        period = machine_type.main.period_by_weight(self.global_.base_interval)
+        return machine_type.job.seconds_of(kind, period) if machine_type.job else (math.inf, math.inf)
+
+    def mean_job_seconds(self, machine_type: MachineType) -> float:
+        """Return the mean producing time of a job in seconds, without losses."""
+        period = machine_type.main.period_by_weight(self.global_.base_interval)
+        return machine_type.job.mean_seconds_at(period) if machine_type.job else math.inf
 
     @property
     def _period_factor(self) -> float:

@@ -244,7 +244,7 @@ class Fleet:
         *,
         coupled: bool,
     ) -> None:
-        runtimes = TypeRuntimes(machine_type, config, self.results, self.accounts)
+        runtimes = TypeRuntimes(machine_type, config, self.results, self.accounts, numbers, self._seed)
         runtime = runtimes.usual
         slower = bool(self.machines) and runtime.period_ms > self.machines[0].runtime.period_ms
         kept = self.machines[: len(numbers)]

@@ -37,8 +37,9 @@ def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
 
 def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
     """Return the jobs an hour of `count` machines of a type, if nothing from outside stops them."""
-    mean_seconds = sum(config.job_seconds(spec)) / 2 * spec.losses.lengthening
-    return count * spec.shares.get(spec.producing_state, 0.0) * 3600 / mean_seconds
+    mean_seconds = config.mean_job_seconds(spec) * spec.losses.lengthening
+    producing = spec.shares.get(spec.producing_state, 0.0)
+    return count * 3600 / (mean_seconds / producing + spec.changeover_seconds_per_job) if producing else 0.0
 
 
 def units_per_order(order: CustomerOrder, flow: FlowSpec) -> float:

@@ -20,7 +20,7 @@ from typing import Final
 
 from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, json_text
 from plant.machines.machine_type_runtime import MachineTypeRuntime
-from plant.machines.states import NEVER, State, Suspension
+from plant.machines.states import NEVER, State, Suspension, changeover_from
 from plant.oee_accounting import Span
 from plant.random_stream import RandomStream
 from plant.telemetry import FinishedJob, MachineOee, MachineSnapshot
@@ -108,10 +108,22 @@ class Machine:
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
         state = self.runtime.initial_states.pick(state_at)
         stay_ms = state.stays.remaining_ms(stay_at)
-        if self.suspension:
+        current = self.suspension.state if self.suspension else self.state
+        if current.interrupted:
+            self._replace_state(changeover_from(state, stay_ms))
+        elif self.suspension:
             self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
         else:
             self._enter_state(state, stay_ms, now_ms)
+
+    def change_over(self, setup_ms: int, now_ms: int) -> None:
+        """Interrupt the stay for a changeover; a machine that is suspended has it afterwards."""
+        if self.suspension:
+            state, left_ms, reasons = self.suspension
+            self.suspension = Suspension(changeover_from(state, left_ms), setup_ms, reasons)
+        else:
+            left_ms = max(self.stay_ends_ms - now_ms, self.runtime.shortest_stay_ms)
+            self._enter_state(changeover_from(self.state, left_ms), setup_ms, now_ms)
 
     def step(self) -> None:
         """Process the next event: a job finishes, or a stay ends."""
@@ -166,11 +178,17 @@ class Machine:
         if self.runtime.observer is not None:
             self.runtime.observer.job_started(self, now_ms)
 
-    def draw_job(self, number: int, now_ms: int) -> Job:
-        """Return the job of that number, which starts now, under what influences the machine's jobs."""
+    def draw_job(self, number: int, now_ms: int, before: Job | None = None, kind: str = "") -> Job:
+        """Return the job of that number, which starts now, under what influences the machine's jobs.
+
+        before: the job before it; None for the one on the machine.  kind: its kind, if that is certain.
+        """
         runtime = self.runtime
         influence = runtime.influence(self, now_ms) if runtime.influences else None
-        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence)
+        if runtime.series is not None:
+            return runtime.series.draw(self, number, now_ms, before or self.job, influence, kind)
+        certain = runtime.jobs.kinds.get(kind) if kind else None
+        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence, certain)
 
     def discard_message(self, time_ms: int) -> None:
         """Drop the message of that time, together with the finished job that it would have reported."""
@@ -213,7 +231,14 @@ class Machine:
         figures = runtime.accounts.figures(self, producing, span, now_ms)
         period_seconds, ideal_seconds = runtime.period_ms / 1000, runtime.jobs.ideal_ms / 1000
         return MachineOee(
-            *figures, self.id, self.number, runtime.machine_type.key, producing, period_seconds, ideal_seconds
+            *figures,
+            self.id,
+            self.number,
+            runtime.machine_type.key,
+            producing,
+            period_seconds,
+            ideal_seconds,
+            runtime.ideal_cycles,
         )
 
     def _set_runtime(self, runtime: MachineTypeRuntime) -> None:
@@ -225,7 +250,7 @@ class Machine:
         """Start in the long-run mix, partway through a stay and a job."""
         self.stay_number = self.first_job_number = now_ms // MS_PER_JOB_NUMBER
         state_at, stay_at, cycle_at, done_at = self.stream.draws(b"begin", self.stay_number)
-        job = self.runtime.jobs.draw_in_progress(self.stream, self.number, self.first_job_number, cycle_at)
+        job = self.runtime.first_job(self, self.first_job_number, cycle_at)
         done_ms = int(done_at * job.cycle_ms)
         self.job = self.reported_job = job._replace(started_ms=now_ms - done_ms)
         self.finished = NO_JOB
@@ -248,6 +273,10 @@ class Machine:
 
     def _enter_next_state(self, now_ms: int) -> None:
         """Enter the next state. The same state again only prolongs the stay."""
+        if self.state.interrupted is not None:
+            state, left_ms = self.state.interrupted
+            self._enter_state(self.runtime.states.get(state.name, state), left_ms, now_ms)
+            return
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
         runtime = self.runtime
@@ -271,6 +300,13 @@ class Machine:
         if self.runtime.observer is not None:
             self.runtime.observer.state_changed(self, now_ms)
 
+    def _replace_state(self, state: State) -> None:
+        """Put another object in place of a state that the machine is in, or returns to."""
+        if self.suspension:
+            self.suspension = self.suspension._replace(state=state)
+        else:
+            self.state = state
+
     def _pause_or_continue_job(self, state: State, now_ms: int) -> None:
         """Pause the job, or continue it, as in a state that the machine is about to enter."""
         if self.state.produces:
@@ -290,6 +326,7 @@ def phase(stream: RandomStream, name: str = "") -> float:
 
 
 def _finished_job(machine_id: str, job: Job, now_ms: int) -> FinishedJob:
-    job_id, issues, consumed = map(json.loads, (job.id_json, job.issues_json, job.consumed_json))
+    texts = job.id_json, job.issues_json, job.consumed_json, job.series.id_json
+    job_id, issues, consumed, lot = map(json.loads, texts)
     times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
-    return FinishedJob(machine_id, job_id, job.kind.name, *times, job.result.name, issues, consumed)
+    return FinishedJob(machine_id, job_id, job.kind.name, *times, job.result.name, issues, consumed, lot)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.states.state_type import StateType
+from plant.machines.job_series import JobSeries
 from plant.machines.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
 from plant.machines.message_layout import message_layout
+from plant.machines.spread import cycle_influences, variant_of, varied
 from plant.machines.states import State
 from plant.machines.stays import stays_of
 from plant.oee_accounting import OeeAccounts
-from plant.random_stream import WeightedChoice
+from plant.random_stream import RandomStream, WeightedChoice
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine
@@ -56,6 +58,8 @@ class MachineTypeRuntime:
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
     observer: what is called at each event of a machine, if there is something.
+    ideal_cycles: the shortest cycle of each kind in seconds, where kinds or machines have their own.
+    series: draws the jobs, if they depend on those before.
     influences: each returns how it changes a job of a machine that starts at a time, or None.
     """
 
@@ -67,6 +71,7 @@ class MachineTypeRuntime:
         "_template",
         "_values",
         "accounts",
+        "ideal_cycles",
         "influences",
         "initial_states",
         "jobs",
@@ -78,6 +83,7 @@ class MachineTypeRuntime:
         "period_ms",
         "reports_each_job",
         "results",
+        "series",
         "shortest_stay_ms",
         "start_next",
         "state_mix",
@@ -94,11 +100,17 @@ class MachineTypeRuntime:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
-        self.jobs = Jobs(job, machine_type.losses, config.job_seconds(machine_type)) if job else NoJobs()
+        seconds = partial(config.kind_seconds, machine_type)
+        self.jobs = Jobs(job, machine_type.losses, seconds) if job else NoJobs()
+        depends = machine_type.lots or machine_type.start_up
+        differs = machine_type.spread is not None and machine_type.spread.cycle_seconds > 0
+        own_cycles = job is not None and (job.has_own_cycles or differs)
+        self.ideal_cycles = self.jobs.ideal_cycles if own_cycles else None
+        self.series = JobSeries(machine_type, self.jobs) if depends and isinstance(self.jobs, Jobs) else None
         self.reports_each_job = machine_type.main.reports_jobs and self.jobs.ideal_ms < self.period_ms
         # A state that is reported at its beginning lasts at least until the next millisecond.
         self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
-        self.start_next: Callable[[Machine, int], None] = _next_job
+        self.start_next: Callable[[Machine, int], None] = _next_job if self.series is None else _next_of_series
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None
         self.influences: Sequence[Influence] = ()
@@ -132,6 +144,12 @@ class MachineTypeRuntime:
             self._stations[place] = name, json_text(name)
         return self._stations[place]
 
+    def first_job(self, machine: Machine, number: int, cycle_at: float) -> Job:
+        """Return the job with which a machine begins; the caller sets when it started."""
+        if self.series is not None:
+            return self.series.begin(machine, number, cycle_at)
+        return self.jobs.draw_in_progress(machine.stream, machine.number, number, cycle_at)
+
     def influence(self, machine: Machine, now_ms: int) -> JobInfluence | None:
         """Return how a job that a machine starts now differs from what its type has: the product of all influences."""
         found = [each for each in (influence(machine, now_ms) for influence in self.influences) if each is not None]
@@ -162,18 +180,28 @@ class MachineTypeRuntime:
 
 
 class TypeRuntimes:
-    """The runtime of a type, and those of the machines that have overrides, by number."""
+    """The runtime of a type, those of the machines that have overrides, and those of machines that differ.
 
-    __slots__ = ("_own", "usual")
+    numbers: of the machines, whose runtimes are made.  seed: of the run.
+    """
+
+    __slots__ = ("_differs", "_own", "usual")
 
     def __init__(
-        self, machine_type: MachineType, config: PlantConfig, results: Counter[str], accounts: OeeAccounts
+        self,
+        machine_type: MachineType,
+        config: PlantConfig,
+        results: Counter[str],
+        accounts: OeeAccounts,
+        numbers: Iterable[int] = (),
+        seed: int | str = 0,
     ) -> None:
-        self.usual: Final = MachineTypeRuntime(machine_type, config, results, accounts)
-        self._own: Final = {
-            number: MachineTypeRuntime(each, config, results, accounts)
-            for number, each in machine_type.overrides.items()
-        }
+        self._differs: Final = machine_type.spread is not None
+        make = partial(MachineTypeRuntime, config=config, results=results, accounts=accounts)
+        self.usual: Final = make(machine_type)
+        variants = {variant_of(number) for number in numbers} if self._differs else set()
+        types = {**dict.fromkeys((-each for each in variants), machine_type), **machine_type.overrides}
+        self._own: Final = {number: self._made(number, each, make, seed) for number, each in types.items()}
         each_job = any(each.reports_each_job for each in self.all)
         for each in self.all:
             each.reports_each_job = each_job
@@ -185,12 +213,37 @@ class TypeRuntimes:
 
     def of(self, number: int) -> MachineTypeRuntime:
         """Return the runtime of a machine."""
-        return self._own.get(number, self.usual)
+        if own := self._own.get(number):
+            return own
+        return self._own.get(-variant_of(number), self.usual) if self._differs else self.usual
+
+    def _made(
+        self, number: int, machine_type: MachineType, make: Callable[[MachineType], MachineTypeRuntime], seed: int | str
+    ) -> MachineTypeRuntime:
+        """Return the runtime of one machine, or below 0 of all machines that are like it."""
+        if not self._differs:
+            return make(machine_type)
+        stream = RandomStream(seed, machine_type.id_of(variant_of(abs(number))))
+        runtime = make(varied(machine_type, stream))
+        runtime.influences = [*map(_always, cycle_influences(machine_type, stream))]
+        return runtime
+
+
+def _always(influence: JobInfluence) -> Influence:
+    return lambda _machine, _now_ms: influence
 
 
 def _next_job(machine: Machine, now_ms: int) -> None:
     """Start the next job at once: the default for machines that do not wait for material."""
     machine.start_job(machine.draw_job(machine.job.number + 1, now_ms), now_ms)
+
+
+def _next_of_series(machine: Machine, now_ms: int) -> None:
+    """Start the next job at once, or after a changeover, which it begins with."""
+    job = machine.draw_job(machine.job.number + 1, now_ms)
+    machine.start_job(job, now_ms)
+    if job.series.setup_ms:
+        machine.change_over(job.series.setup_ms, now_ms)
 
 
 def _ignore(machine: Machine) -> None:

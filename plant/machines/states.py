@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from plant.definition.jobs.variation import CHANGEOVER as CHANGEOVER_NAME
 from plant.machines.jobs import json_text
 from plant.machines.stays import Exponential, Stays
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
@@ -20,6 +21,7 @@ class State(NamedTuple):
 
     stays: how long it lasts.  produces: whether jobs advance in it.
     rank: of several imposed states, the machine is in the one of the lowest rank.
+    interrupted: the stay to which the machine returns at the end of this one, which has interrupted it.
     """
 
     name: str
@@ -27,6 +29,14 @@ class State(NamedTuple):
     stays: Stays = _ENDED_FROM_OUTSIDE
     produces: bool = False
     rank: int = 0
+    interrupted: Rest | None = None
+
+
+class Rest(NamedTuple):
+    """What is left of a stay."""
+
+    state: State
+    left_ms: int
 
 
 def imposed_state(name: str, rank: int) -> State:
@@ -37,6 +47,12 @@ def imposed_state(name: str, rank: int) -> State:
 PLANNED_STOP: Final = imposed_state(PLANNED_STOP_NAME, 1)
 BLOCKED: Final = imposed_state("blocked", 2)
 STARVED: Final = imposed_state("starved", 3)
+CHANGEOVER: Final = imposed_state(CHANGEOVER_NAME, 4)
+
+
+def changeover_from(state: State, left_ms: int) -> State:
+    """Return the state of a changeover that interrupts a stay with so much left."""
+    return CHANGEOVER._replace(interrupted=Rest(state, left_ms))
 
 
 class Suspension(NamedTuple):

@@ -40,6 +40,7 @@ from plant.definition.keys.messages import (
     TimestampForm,
 )
 from plant.definition.keys.states import StateEntry, StateOverride
+from plant.definition.keys.variation import LotsEntry, SpreadEntry, StartUpEntry
 from plant.definition.machine_types.spellings import FORMS, Spelling
 from plant.definition.signals.signal_spec import ByState, SigmaByState, SignalSpec
 
@@ -72,6 +73,8 @@ class MachineOverride(Spec):
     micro_stop_seconds_range: JobSecondsRange | None = Field(None, description="As for the type.")
     slow_cycle_share: Share | None = Field(None, description="As for the type.")
     slow_cycle_factor_range: FactorRange | None = Field(None, description="As for the type.")
+    lots: LotsEntry | None = Field(None, description="As for the type.")
+    start_up: StartUpEntry | None = Field(None, description="As for the type.")
 
 
 class MachineEntry(Spec):
@@ -127,6 +130,9 @@ class MachineEntry(Spec):
     slow_cycle_factor_range: FactorRange | None = Field(
         None, description="How many times as long a slow cycle takes: [least, greatest] [1.1, 1.5]."
     )
+    lots: LotsEntry | None = Field(None, description="Jobs of one kind follow each other, with a changeover after.")
+    start_up: StartUpEntry | None = Field(None, description="How the first jobs after a stop differ.")
+    spread: SpreadEntry | None = Field(None, description="How the machines differ from each other.")
     signals: dict[Name, SignalSpec] | None = Field(
         None, description="What the machines measure or count, each by its name; see the table of signals."
     )
