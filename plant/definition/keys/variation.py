@@ -90,9 +90,16 @@ Kinds = Annotated[
 ]
 
 
+_MOST_JOBS: Final = 1_000_000
+
+
 def _size(value: object) -> object:
     """Return a number of jobs as a range from it to it."""
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    if not 1 <= value <= _MOST_JOBS:
+        raise ValueError(f"must be 1 to {_MOST_JOBS:,}, got {value:,}")
+    return (value, value)
 
 
 def _changeovers(value: object) -> object:
@@ -100,7 +107,7 @@ def _changeovers(value: object) -> object:
     return value if isinstance(value, dict) else {DEFAULT: value}
 
 
-_COUNT: Final = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+_COUNT: Final = {"type": "integer", "minimum": 1, "maximum": _MOST_JOBS}
 _SECONDS: Final = TypeAdapter(JobSecondsOrRange).json_schema()
 LotSize = Annotated[
     CountRange,
