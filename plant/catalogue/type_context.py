@@ -35,7 +35,7 @@ class MachineTypeContext:
         """Its own states, then those that may be imposed from outside."""
         in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
-        changes_over = any(each.has_changeovers for each in self.variants)
+        changes_over = any(each.lots.changeovers(each.job.kinds) for each in self.variants if each.lots and each.job)
         imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves), (CHANGEOVER, changes_over))
         own = _possible(each.shares for each in self.variants)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))

@@ -39,7 +39,13 @@ def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
     """Return the jobs an hour of `count` machines of a type, if nothing from outside stops them."""
     mean_seconds = config.mean_job_seconds(spec) * spec.losses.lengthening
     producing = spec.shares.get(spec.producing_state, 0.0)
-    return count * 3600 / (mean_seconds / producing + spec.changeover_seconds_per_job) if producing else 0.0
+    _, changeover_seconds = changeovers_per_job(spec)
+    return count * 3600 / (mean_seconds / producing + changeover_seconds) if producing else 0.0
+
+
+def changeovers_per_job(spec: MachineType) -> tuple[float, float]:
+    """Return how many changeovers a job of a type has on average, and how many seconds they take together."""
+    return spec.lots.changeovers_per_job(spec.job.kinds) if spec.lots and spec.job else (0.0, 0.0)
 
 
 def units_per_order(order: CustomerOrder, flow: FlowSpec) -> float:

@@ -37,11 +37,6 @@ class LotsType:
     size: tuple[int, int]
     changeover_seconds: Mapping[str, Range] = field(default_factory=dict)
 
-    @property
-    def mean_size(self) -> float:
-        """Jobs of a lot on average."""
-        return sum(self.size) / 2
-
     def changeover(self, before: str, after: str) -> Range | None:
         """Return the shortest and longest changeover from one kind to another; None without any."""
         times = self.changeover_seconds
@@ -54,6 +49,12 @@ class LotsType:
             if seconds := self.changeover(before, after):
                 shares[seconds] = shares.get(seconds, 0.0) + kinds[before] * kinds[after] / total**2
         return shares
+
+    def changeovers_per_job(self, kinds: Mapping[str, float]) -> tuple[float, float]:
+        """Return how many changeovers there are for each job on average, and how many seconds they take together."""
+        shares, mean_size = self.changeovers(kinds), sum(self.size) / 2
+        seconds = sum(share * sum(each) / 2 for each, share in shares.items())
+        return sum(shares.values()) / mean_size, seconds / mean_size
 
 
 @dataclass(frozen=True, slots=True)

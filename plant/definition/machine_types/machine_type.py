@@ -263,19 +263,6 @@ class MachineType:
         return {name: state.weight / (state.dwell_seconds * 1000) for name, state in states if state.weight}
 
     @property
-    def has_changeovers(self) -> bool:
-        """Whether its machines are set up between lots of different kinds."""
-        return self.changeover_seconds_per_job > 0
-
-    @property
-    def changeover_seconds_per_job(self) -> float:
-        """How long its machines are set up, on average for each job."""
-        if self.lots is None or self.job is None:
-            return 0.0
-        shares = self.lots.changeovers(self.job.kinds).items()
-        return math.fsum(sum(seconds) / 2 * share for seconds, share in shares) / self.lots.mean_size
-
-    @property
     def station_count(self) -> int:
         """How many stations there may be: after so many machines the stations repeat."""
         return len(self.lines or "-") * len(self.stations or "-")

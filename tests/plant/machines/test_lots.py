@@ -12,6 +12,7 @@ import pytest
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import parse
+from plant.forecast.rate_forecast import forecast
 from plant.telemetry import FinishedJob, StateInterval
 from tests.support.factory.plants import share_error, standard_error
 from tests.support.factory.truths import JOB, STATES, Truth, press, press_data, truth
@@ -210,6 +211,18 @@ def test_a_machine_of_a_line_makes_lots_and_repairs_between_them() -> None:
     assert len(taken) == len(set(taken))
     assert {len(lot) for lot in lots} <= {*range(5, 16)}
     assert any(stay.state == "changeover" for stay in made.stays["PRESS-01"])
+
+
+def test_the_forecast_has_jobs_and_changes_with_changeovers() -> None:
+    """What `check` says of the messages of each job, and of each change, is what comes: within 3 %."""
+    kinds = {"a": {"weight": 3, "cycle_seconds": 8}, "b": 1, "c": 2}
+    messages = {"jobs": {"fields": ["machine_id", "finished.id"]}, "states": {"fields": ["status"], "on_change": True}}
+    config = press(count=40, **{**WITH_LOTS, "job": {**JOB, "kinds": kinds}}, messages=messages)
+    found = {each.key: each.extra_per_second for each in forecast(config).types}
+    counts = Counter(message.kind for message in truth(config, 5).messages if message.trigger)
+
+    assert found["press.jobs"] == pytest.approx(counts["press.jobs"] / 18_000, rel=0.03)
+    assert found["press.states"] == pytest.approx(counts["press.states"] / 18_000, rel=0.03)
 
 
 def test_without_lots_there_is_no_changeover_and_no_lot() -> None:
