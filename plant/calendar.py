@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 from plant.definition.calendar_config import CalendarSpec, LocalTimes, Maintenance, Shift, Window
 from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
-from plant.machines.states import NEVER, PLANNED_STOP
+from plant.machines.states import LATE_START, NEVER, PLANNED_STOP
+from plant.random_stream import between
 from plant.time_zones import zone_info
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -174,7 +175,11 @@ class PlannedStops:
     def advance_to(self, until_ms: int) -> None:
         """Suspend and resume machines as planned for a time, to which they have advanced."""
         for fleet, calendar in zip(self._fleets, self._calendars, strict=False):
-            _set_planned_stop(fleet.machines, until_ms, stopped=calendar.planned_stop(until_ms))
+            stopped = calendar.planned_stop(until_ms)
+            late = [] if stopped or fleet.machine_type.start_delay_seconds is None else _stopped(fleet.machines)
+            _set_planned_stop(fleet.machines, until_ms, stopped=stopped)
+            for machine in late:
+                _delay(machine, until_ms)
         self.next_ms = min((calendar.next_change(until_ms) for calendar in self._calendars), default=NEVER)
 
 
@@ -185,6 +190,20 @@ def midnight(day: date) -> datetime:
 
 def _is_within(time_ms: int, spans: Iterable[Interval]) -> bool:
     return any(begin <= time_ms < end for begin, end in spans)
+
+
+def _stopped(machines: Iterable[Machine]) -> list[Machine]:
+    """Return the machines that have a planned stop."""
+    return [each for each in machines if each.suspension and PLANNED_STOP in each.suspension.reasons]
+
+
+def _delay(machine: Machine, now_ms: int) -> None:
+    """Let a machine start late after a planned stop, by a time of its own."""
+    seconds = machine.runtime.machine_type.start_delay_seconds or (0.0, 0.0)
+    delay_at, _, _, _ = machine.stream.draws(b"late", now_ms)
+    if delay_ms := round(1000 * between(*seconds, delay_at)):
+        machine.interrupt(LATE_START, delay_ms, now_ms)
+        machine.runtime.on_rescheduled(machine)
 
 
 def _set_planned_stop(machines: Iterable[Machine], now_ms: int, *, stopped: bool) -> None:

@@ -61,7 +61,7 @@ plant.orders: plant.material_flow plant.machines plant.random_stream plant.telem
 plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow
 plant.event_queue: plant.fleets plant.machines plant.telemetry
-plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
+plant.calendar: plant.fleets plant.machines plant.random_stream plant.time_zones plant.definition
 plant.fleets: plant.machines plant.signals plant.signals.columns plant.signals.laws plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
 plant.machines: plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.jobs plant.definition.machine_types plant.definition.states
 plant.oee_accounting: plant.telemetry

@@ -9,7 +9,7 @@ from math import ceil, isinf, lcm
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.machines.jobs import milliseconds
-from plant.machines.states import BLOCKED, CHANGEOVER, PLANNED_STOP, STARVED
+from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,11 @@ class MachineTypeContext:
         in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
         changes_over = any(each.lots.changeovers(each.job.kinds) for each in self.variants if each.lots and each.job)
-        imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves), (CHANGEOVER, changes_over))
+        starts_late = calendar and self.machine_type.start_delay_seconds is not None
+        imposed = (
+            *((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves)),
+            *((CHANGEOVER, changes_over), (LATE_START, starts_late)),
+        )
         own = _possible(each.shares for each in self.variants)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
 

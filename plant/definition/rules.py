@@ -15,7 +15,7 @@ from plant.definition.machine_types.rules import names_of, unknown_names
 _Data = Mapping[str, Any]
 
 
-_RANGES = ("_range", "_ranges", "cycle_seconds", "dwell_seconds", "print_seconds", "issues", "limits", "uniform")
+_RANGES = ("_range", "_ranges", "_seconds", "issues", "limits", "uniform", "size")
 """Ends of keys whose lists are ranges, which may have equal ends."""
 
 

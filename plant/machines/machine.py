@@ -20,7 +20,7 @@ from typing import Final
 
 from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, json_text
 from plant.machines.machine_type_runtime import MachineTypeRuntime
-from plant.machines.states import NEVER, State, Suspension, changeover_from
+from plant.machines.states import NEVER, Rest, State, Suspension, interrupting
 from plant.oee_accounting import Span
 from plant.random_stream import RandomStream
 from plant.telemetry import FinishedJob, MachineOee, MachineSnapshot
@@ -110,20 +110,20 @@ class Machine:
         stay_ms = state.stays.remaining_ms(stay_at)
         current = self.suspension.state if self.suspension else self.state
         if current.interrupted:
-            self._replace_state(changeover_from(state, stay_ms))
+            self._replace_state(interrupting(current, Rest(state, stay_ms)))
         elif self.suspension:
             self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
         else:
             self._enter_state(state, stay_ms, now_ms)
 
-    def change_over(self, setup_ms: int, now_ms: int) -> None:
-        """Interrupt the stay for a changeover; a machine that is suspended has it afterwards."""
+    def interrupt(self, reason: State, length_ms: int, now_ms: int) -> None:
+        """Interrupt the stay for a time, in another state; a machine that is suspended does so afterwards."""
         if self.suspension:
             state, left_ms, reasons = self.suspension
-            self.suspension = Suspension(changeover_from(state, left_ms), setup_ms, reasons)
+            self.suspension = Suspension(reason._replace(interrupted=Rest(state, left_ms)), length_ms, reasons)
         else:
             left_ms = max(self.stay_ends_ms - now_ms, self.runtime.shortest_stay_ms)
-            self._enter_state(changeover_from(self.state, left_ms), setup_ms, now_ms)
+            self._enter_state(reason._replace(interrupted=Rest(self.state, left_ms)), length_ms, now_ms)
 
     def step(self) -> None:
         """Process the next event: a job finishes, or a stay ends."""

@@ -15,7 +15,7 @@ from plant.machines.job_series import JobSeries
 from plant.machines.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
 from plant.machines.message_layout import message_layout
 from plant.machines.spread import cycle_influences, variant_of, varied
-from plant.machines.states import State
+from plant.machines.states import CHANGEOVER, State
 from plant.machines.stays import stays_of
 from plant.oee_accounting import OeeAccounts
 from plant.random_stream import RandomStream, WeightedChoice
@@ -243,7 +243,7 @@ def _next_of_series(machine: Machine, now_ms: int) -> None:
     job = machine.draw_job(machine.job.number + 1, now_ms)
     machine.start_job(job, now_ms)
     if job.series.setup_ms:
-        machine.change_over(job.series.setup_ms, now_ms)
+        machine.interrupt(CHANGEOVER, job.series.setup_ms, now_ms)
 
 
 def _ignore(machine: Machine) -> None:

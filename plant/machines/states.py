@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from plant.definition.jobs.variation import CHANGEOVER as CHANGEOVER_NAME
+from plant.definition.jobs.variation import LATE_START as LATE_START_NAME
 from plant.machines.jobs import json_text
 from plant.machines.stays import Exponential, Stays
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
@@ -50,9 +51,15 @@ STARVED: Final = imposed_state("starved", 3)
 CHANGEOVER: Final = imposed_state(CHANGEOVER_NAME, 4)
 
 
-def changeover_from(state: State, left_ms: int) -> State:
-    """Return the state of a changeover that interrupts a stay with so much left."""
-    return CHANGEOVER._replace(interrupted=Rest(state, left_ms))
+LATE_START: Final = imposed_state(LATE_START_NAME, 5)
+
+
+def interrupting(state: State, rest: Rest) -> State:
+    """Return an interruption that ends by a return to another rest, also where it interrupts another interruption."""
+    if state.interrupted is None or state.interrupted.state.interrupted is None:
+        return state._replace(interrupted=rest)
+    inner, left_ms = state.interrupted
+    return state._replace(interrupted=Rest(interrupting(inner, rest), left_ms))
 
 
 class Suspension(NamedTuple):

@@ -20,7 +20,7 @@ from plant.machines.job_series import outside
 from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
-from plant.machines.states import BLOCKED, STARVED, State
+from plant.machines.states import BLOCKED, CHANGEOVER, STARVED, State
 from plant.material_flow.buffers import UNLIMITED, Buffer, Piece
 from plant.random_stream import RandomStream
 
@@ -267,7 +267,7 @@ class Workstation:
     def _change_over(self, job: Job, now_ms: int) -> None:
         """Begin with the changeover before a job, if there is one."""
         if job.series.setup_ms:
-            self.machine.change_over(job.series.setup_ms, now_ms)
+            self.machine.interrupt(CHANGEOVER, job.series.setup_ms, now_ms)
             self.machine.runtime.on_rescheduled(self.machine)
 
     def _consume(self, pieces: Sequence[Piece], unit: Piece | None) -> None:

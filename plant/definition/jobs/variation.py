@@ -9,6 +9,9 @@ from typing import Final
 CHANGEOVER: Final = "changeover"
 """The state of machines between two lots of different kinds."""
 
+LATE_START: Final = "late_start"
+"""The state of machines that do not start with the shift."""
+
 DEFAULT: Final = "default"
 """Stands for all pairs of kinds without a changeover of their own."""
 

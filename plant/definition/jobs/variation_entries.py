@@ -9,6 +9,7 @@ from plant.definition.document.errors import Violation
 from plant.definition.jobs.variation import (
     CHANGEOVER,
     DEFAULT,
+    LATE_START,
     KindType,
     LotsType,
     SpreadType,
@@ -62,18 +63,27 @@ def read_spread(entry: Entry) -> SpreadType | None:
 
 def broken(entry: Entry, kinds: Collection[str], results: Collection[str]) -> Iterator[Violation]:
     """Yield the broken rules of these keys. kinds, results: those of the jobs."""
+    yield from _taken_states(entry)
     yield from _without_jobs(entry)
     if "job" not in entry:
         return
     yield from _unknown_results(entry, results)
     lots = entry.get("lots") or {}
-    if lots.get("changeover_seconds") and CHANGEOVER in entry.get("states", {}):
-        rule = "is the name of the state between lots, which lots.changeover_seconds brings: choose another name"
-        yield Violation(("states", CHANGEOVER), rule)
     pairs = [DEFAULT, *(f"{before}>{after}" for before in kinds for after in kinds if before != after)]
     for pair in lots.get("changeover_seconds", ()):
         if pair not in pairs:
             yield Violation(("lots", "changeover_seconds", pair), "is no pair of kinds, such as `a>b`", pairs)
+
+
+def _taken_states(entry: Entry) -> Iterator[Violation]:
+    """Check that no state has the name of one that another key brings."""
+    brought = (
+        (CHANGEOVER, "lots.changeover_seconds", (entry.get("lots") or {}).get("changeover_seconds")),
+        (LATE_START, "start_delay_seconds", entry.get("start_delay_seconds")),
+    )
+    for state, key, value in brought:
+        if value and state in entry.get("states", {}):
+            yield Violation(("states", state), f"is the name of the state that {key} brings: choose another name")
 
 
 def _without_jobs(entry: Entry) -> Iterator[Violation]:

@@ -15,6 +15,7 @@ from plant.definition.document.value_types import (
     Names,
     Spec,
     Weight,
+    low_high,
     not_all_zero,
 )
 from plant.definition.jobs.variation import DEFAULT
@@ -149,6 +150,14 @@ class StartUpEntry(Spec):
     )
 
 
+_DELAY: Final = {"type": "number", "minimum": 0, "maximum": YEAR_SECONDS}
+Delay = Annotated[float, Field(ge=0, le=YEAR_SECONDS)]
+DelayRange = Annotated[
+    tuple[Delay, Delay],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+    AfterValidator(low_high),
+    WithJsonSchema({"type": "array", "items": _DELAY, "minItems": 2, "maxItems": 2}),
+]
 Deviation = Annotated[float, Field(ge=0, le=1)]
 
 

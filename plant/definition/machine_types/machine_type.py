@@ -169,6 +169,7 @@ class MachineType:
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     model: the name of its model in Python, if it has one.
     lots, start_up, spread: what makes its jobs, and its machines, differ.
+    start_delay_seconds: after each planned stop, [shortest, longest].
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -190,6 +191,7 @@ class MachineType:
     lots: LotsType | None = None
     start_up: StartUpType | None = None
     spread: SpreadType | None = None
+    start_delay_seconds: tuple[float, float] | None = None
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
     def of(self, number: int) -> MachineType:

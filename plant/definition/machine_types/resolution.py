@@ -122,6 +122,7 @@ def _machine_type(
         lots=read_lots(entry),
         start_up=read_start_up(entry),
         spread=read_spread(entry),
+        start_delay_seconds=entry.get("start_delay_seconds"),
     )
 
 

@@ -90,8 +90,12 @@ MISTAKES: Final[dict[str, str]] = {
     ),
     "lots: {changeover_seconds: {default: 0}}": "lots.changeover_seconds.default: must be 0.1 to",
     "{states: {running: {share: 1}, changeover: {share: 1}}, lots: {changeover_seconds: 60}}": (
-        "states.changeover: is the name of the state between lots, which lots.changeover_seconds brings"
+        "states.changeover: is the name of the state that lots.changeover_seconds brings: choose another name"
     ),
+    "{states: {running: {share: 1}, late_start: {share: 1}}, start_delay_seconds: [0, 60]}": (
+        "states.late_start: is the name of the state that start_delay_seconds brings: choose another name"
+    ),
+    "start_delay_seconds: [9, 5]": "start_delay_seconds: must be [low, high] with low <= high, got [9, 5]",
     "start_up: {results: {scrp: {times: 4}}}": "start_up.results.scrp: is not a result of this type",
     "start_up: {cycle_seconds: 1.3}": "start_up.cycle_seconds: must be a mapping",
     "spread: {shares: 1.5}": "spread.shares: must be at most 1, got 1.5",
