@@ -21,7 +21,7 @@ KEYS: Final = ("press", "oven", "meter", "packer-2")
 
 CALENDAR: Final[Data] = {
     "time_zone": "UTC",
-    "shifts": [{"start": "00:00", "end": "00:01"}, {"start": "00:02", "end": "23:00"}],
+    "shifts": [{"start": "00:00", "end": "00:01"}, {"name": "day", "start": "00:02", "end": "23:00"}],
 }
 """A minute of planned stop, soon after the start."""
 
@@ -82,6 +82,8 @@ def plant(chance: Random, wanted: Wanted = ANYTHING) -> Data:
         types["oee"] = {"enabled": True, "report_seconds": 30.0}
     if wanted.coupled and _maybe(chance, 0.25):
         data["calendar"] = CALENDAR
+        for key in [key for key, each in types.items() if "job" in each]:
+            types[key] |= _in_shifts(chance)
     if wanted.coupled and _maybe(chance, 0.3):
         data |= _flow(
             chance, [key for key in types if "job" in types[key] or (key == "press_b" and "job" in types["press"])]
@@ -220,6 +222,18 @@ def _variation(chance: Random, made: Data) -> Data:
         own["start_up"] = {"after_stop_seconds": 4.0, "jobs": chance.choice((1, 4))} | factors
     if _maybe(chance, 0.3):
         own["spread"] = {"shares": chance.choice((0.0, 0.4)), "cycle_seconds": 0.1, "results": 0.3}
+    return own
+
+
+def _in_shifts(chance: Random) -> Data:
+    """Return what depends on the calendar."""
+    own: Data = {}
+    if _maybe(chance, 0.4):
+        own["shifts"] = {"day": {"cycle_seconds": {"times": 1.5}}}
+    if _maybe(chance, 0.4):
+        own["operators"] = {"names": ["Ann", 'B"en'], "spread": {"cycle_seconds": 0.2, "results": 0.4}}
+    if _maybe(chance, 0.4):
+        own["start_delay_seconds"] = chance.choice(([0, 9], [2.5, 2.5]))
     return own
 
 

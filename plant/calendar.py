@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from plant.definition.calendar_config import CalendarSpec, LocalTimes, Maintenance, Shift, Window
 from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
+from plant.machines.shifts import Shift as ShiftOn
 from plant.machines.states import LATE_START, NEVER, PLANNED_STOP
 from plant.random_stream import between
 from plant.time_zones import zone_info
@@ -151,6 +152,39 @@ class Calendar:
         windows: tuple[Window | Maintenance, ...] = (*self._spec.breaks, *self._maintenance)
         local_times = (window.on(began) for began in (day - DAY, day) for window in windows)
         return map(self._clock.interval, filter(None, local_times))
+
+
+class Shifts:
+    """Which shift is on. Of several, it is the one that has begun last."""
+
+    def __init__(self, spec: CalendarSpec) -> None:
+        self._spec, self._clock = spec, WallClock(spec.time_zone)
+        self._from_ms, self._until_ms = 0, 0
+        self._current: ShiftOn | None = None
+
+    def at(self, time_ms: int) -> ShiftOn | None:
+        """Return the shift that is on at a moment; the last answer is kept, as most calls ask for increasing times."""
+        if not self._from_ms <= time_ms < self._until_ms:
+            self._find(time_ms)
+        return self._current
+
+    def _find(self, time_ms: int) -> None:
+        """Find the shift, and until when nothing changes: up to the end of the day."""
+        today = self._clock.day_at(time_ms)
+        begins_ms, ends_ms = self._clock.day(today)
+        shifts = [*self._reaching(today)]
+        edges = [edge for shift, end_ms in shifts for edge in (shift.began_ms, end_ms)]
+        self._from_ms = max([begins_ms, *(edge for edge in edges if edge <= time_ms)])
+        self._until_ms = min([ends_ms, *(edge for edge in edges if edge > time_ms)])
+        self._current = max((shift for shift, end_ms in shifts if shift.began_ms <= time_ms < end_ms), default=None)
+
+    def _reaching(self, day: date) -> Iterator[tuple[ShiftOn, int]]:
+        """Yield the shifts that start on a day, or on the one before, each with its end."""
+        for began in (day - DAY, day):
+            for shift in self._spec.shifts:
+                if local_times := shift.on(began):
+                    start_ms, end_ms = self._clock.interval(local_times)
+                    yield ShiftOn(start_ms, shift.name or ""), end_ms
 
 
 class PlannedStops:

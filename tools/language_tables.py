@@ -14,7 +14,15 @@ from plant.definition.document.value_types import YEAR_SECONDS
 from plant.definition.keys.jobs import JobEntry, JobOverride, ResultEntry
 from plant.definition.keys.messages import MessageEntry
 from plant.definition.keys.states import StateEntry, StateOverride
-from plant.definition.keys.variation import KindEntry, LotsEntry, SpreadEntry, StartUpEntry
+from plant.definition.keys.variation import (
+    KindEntry,
+    LotsEntry,
+    OperatorsEntry,
+    OperatorSpread,
+    ShiftEntry,
+    SpreadEntry,
+    StartUpEntry,
+)
 from plant.definition.machine_types.entry import MachineEntry, MachineOverride, SignalOverride
 from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.signals.formula_parser import (
@@ -46,7 +54,16 @@ def tables() -> dict[str, str]:
         "keys of an entry": _keys({"": MachineEntry}),
         "keys of a state": _keys({"": StateEntry}),
         "keys of a job": _keys({"": JobEntry, "kinds.NAME": KindEntry, "results.NAME": ResultEntry}),
-        "keys of variation": _keys({"lots": LotsEntry, "start_up": StartUpEntry, "spread": SpreadEntry}),
+        "keys of variation": _keys(
+            {
+                "lots": LotsEntry,
+                "start_up": StartUpEntry,
+                "spread": SpreadEntry,
+                "shifts.NAME": ShiftEntry,
+                "operators": OperatorsEntry,
+                "operators.spread": OperatorSpread,
+            }
+        ),
         "keys of a class of messages": _keys({"": MessageEntry}),
         "keys of an override": _keys(
             {"": MachineOverride, "states.NAME": StateOverride, "job": JobOverride, "signals.NAME": SignalOverride}

@@ -198,6 +198,11 @@ def _lot_number(name: str, meaning: str, context: MachineTypeContext) -> FieldSp
     return FieldSpec(name, "integer", text, nullable=context.has_jobs_outside_lots, minimum=1, maximum=most)
 
 
+def _operator(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    operators = context.machine_type.operators
+    return _text(name, meaning, tuple(operators.names if operators else ()), nullable=True)
+
+
 def _outside_lots(meaning: str, context: MachineTypeContext) -> str:
     return f"{meaning}; null without a job, and for a repair." if context.has_jobs_outside_lots else f"{meaning}."
 
@@ -263,6 +268,7 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.LOT: _lot,
     FieldSource.LOT_SIZE: _lot_number,
     FieldSource.LOT_POSITION: _lot_number,
+    FieldSource.OPERATOR: _operator,
     FieldSource.FINISHED_ID: _finished_id,
     FieldSource.FINISHED_CYCLE: _finished_cycle,
     FieldSource.FINISHED_RESULT: _finished_result,

@@ -258,6 +258,7 @@ def parse(
     wrong = [*violations, *wrong, *wrong_types, *rules.broken(data), *_wrong_counts(data, types.entries)]
     wrong += _wrong_plant_signals(data)
     wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
+    wrong += calendar_config.unknown_shifts(data.get("calendar"), machines)
     wrong += flow_rules.broken(data, types)
     config = _complete(config, types) if config and not wrong else config
     if config and not wrong:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from plant.definition.jobs.variation import LotsType, StartUpType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.machines.jobs import NO_SERIES, NULL, Job, JobInfluence, Jobs, Series, combined, milliseconds
+from plant.machines.shifts import Operators
 from plant.random_stream import RandomStream, between
 
 if TYPE_CHECKING:
@@ -84,19 +85,19 @@ class StartUp:
 class JobSeries:
     """Draws the jobs of machines whose jobs depend on those before."""
 
-    __slots__ = ("_jobs", "_lots", "_start_up")
+    __slots__ = ("_jobs", "_lots", "_operators", "_start_up")
 
-    def __init__(self, machine_type: MachineType, jobs: Jobs) -> None:
-        self._jobs = jobs
+    def __init__(self, machine_type: MachineType, jobs: Jobs, operators: Operators | None = None) -> None:
+        self._jobs, self._operators = jobs, operators
         self._lots = Lots(machine_type.lots, jobs) if machine_type.lots else None
         self._start_up = StartUp(machine_type.start_up) if machine_type.start_up else None
 
-    def begin(self, machine: Machine, number: int, cycle_at: float) -> Job:
+    def begin(self, machine: Machine, number: int, cycle_at: float, now_ms: int) -> Job:
         """Return the job with which a machine begins; the caller sets when it started."""
         series = self._lots.begin(machine.id_json, machine.stream, number) if self._lots else NO_SERIES
         kind = self._jobs.kinds.get(series.kind)
         job = self._jobs.draw_in_progress(machine.stream, machine.number, number, cycle_at, kind)
-        return job._replace(series=series)
+        return self._operated(job._replace(series=series), machine, now_ms)
 
     def draw(
         self, machine: Machine, number: int, now_ms: int, before: Job, influence: JobInfluence | None, kind: str
@@ -108,12 +109,20 @@ class JobSeries:
             influence = combined(influence or _USUAL, self._start_up.influence(series.after_stop))
         drawn = self._jobs.kinds.get(kind or series.kind)
         job = self._jobs.draw(machine.stream, machine.number, number, now_ms, influence, drawn)
-        return job._replace(series=series)
+        return self._operated(job._replace(series=series), machine, now_ms)
+
+    def _operated(self, job: Job, machine: Machine, now_ms: int) -> Job:
+        """Return a job with who works at it."""
+        if self._operators is None:
+            return job
+        return job._replace(series=job.series._replace(operator_json=self._operators.json_at(machine.stream, now_ms)))
 
 
 def outside(job: Job, before: Job) -> Job:
     """Return a job that is in no lot, between two jobs of the lot of the one before."""
-    carried = before.series._replace(after_stop=job.series.after_stop, setup_ms=0)
+    carried = before.series._replace(
+        after_stop=job.series.after_stop, setup_ms=0, operator_json=job.series.operator_json
+    )
     return job._replace(series=carried._replace(id_json=NULL, size_json=NULL, position_json=NULL))
 
 

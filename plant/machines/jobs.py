@@ -64,7 +64,7 @@ class JobKind(NamedTuple):
 class Series(NamedTuple):
     """What a job follows: where it stands in its lot, and after a stop.
 
-    id_json, size_json, position_json: what messages report of the lot.
+    id_json, size_json, position_json: what messages report of the lot.  operator_json: who works at it.
     lot: number of the lot's first job.  size: its jobs, 0 without lots.  position: of this one, counted from 1.
     kind: of the lot.  setup_ms: the changeover before this job.
     after_stop: which job it is after the last long stop, counted from 1.
@@ -79,6 +79,7 @@ class Series(NamedTuple):
     kind: str = ""
     setup_ms: int = 0
     after_stop: int = _LONG_AGO
+    operator_json: bytes = NULL
 
 
 NO_SERIES: Final = Series()

@@ -250,7 +250,7 @@ class Machine:
         """Start in the long-run mix, partway through a stay and a job."""
         self.stay_number = self.first_job_number = now_ms // MS_PER_JOB_NUMBER
         state_at, stay_at, cycle_at, done_at = self.stream.draws(b"begin", self.stay_number)
-        job = self.runtime.first_job(self, self.first_job_number, cycle_at)
+        job = self.runtime.first_job(self, self.first_job_number, cycle_at, now_ms)
         done_ms = int(done_at * job.cycle_ms)
         self.job = self.reported_job = job._replace(started_ms=now_ms - done_ms)
         self.finished = NO_JOB

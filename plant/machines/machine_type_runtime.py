@@ -14,6 +14,7 @@ from plant.definition.states.state_type import StateType
 from plant.machines.job_series import JobSeries
 from plant.machines.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
 from plant.machines.message_layout import message_layout
+from plant.machines.shifts import Operators, ShiftAt, ShiftEffects, no_shift
 from plant.machines.spread import cycle_influences, variant_of, varied
 from plant.machines.states import CHANGEOVER, State
 from plant.machines.stays import stays_of
@@ -96,24 +97,29 @@ class MachineTypeRuntime:
         config: PlantConfig,
         results: Counter[str],
         accounts: OeeAccounts,
+        seed: int | str = 0,
+        shift_at: ShiftAt = no_shift,
     ) -> None:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
         seconds = partial(config.kind_seconds, machine_type)
         self.jobs = Jobs(job, machine_type.losses, seconds) if job else NoJobs()
-        depends = machine_type.lots or machine_type.start_up
+        own = machine_type.operators
+        operators = Operators(own, machine_type, shift_at, seed) if own else None
+        depends = machine_type.lots or machine_type.start_up or operators
         differs = machine_type.spread is not None and machine_type.spread.cycle_seconds > 0
         own_cycles = job is not None and (job.has_own_cycles or differs)
         self.ideal_cycles = self.jobs.ideal_cycles if own_cycles else None
-        self.series = JobSeries(machine_type, self.jobs) if depends and isinstance(self.jobs, Jobs) else None
+        self.series = JobSeries(machine_type, self.jobs, operators) if depends and isinstance(self.jobs, Jobs) else None
         self.reports_each_job = machine_type.main.reports_jobs and self.jobs.ideal_ms < self.period_ms
         # A state that is reported at its beginning lasts at least until the next millisecond.
         self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
         self.start_next: Callable[[Machine, int], None] = _next_job if self.series is None else _next_of_series
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None
-        self.influences: Sequence[Influence] = ()
+        effects = (ShiftEffects(machine_type.shifts, shift_at),) if machine_type.shifts else ()
+        self.influences: Sequence[Influence] = (*effects, *((operators,) if operators else ()))
         self._stations: dict[int, tuple[str, bytes]] = {}
         self._station_count = machine_type.station_count
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
@@ -144,10 +150,10 @@ class MachineTypeRuntime:
             self._stations[place] = name, json_text(name)
         return self._stations[place]
 
-    def first_job(self, machine: Machine, number: int, cycle_at: float) -> Job:
+    def first_job(self, machine: Machine, number: int, cycle_at: float, now_ms: int) -> Job:
         """Return the job with which a machine begins; the caller sets when it started."""
         if self.series is not None:
-            return self.series.begin(machine, number, cycle_at)
+            return self.series.begin(machine, number, cycle_at, now_ms)
         return self.jobs.draw_in_progress(machine.stream, machine.number, number, cycle_at)
 
     def influence(self, machine: Machine, now_ms: int) -> JobInfluence | None:
@@ -182,7 +188,7 @@ class MachineTypeRuntime:
 class TypeRuntimes:
     """The runtime of a type, those of the machines that have overrides, and those of machines that differ.
 
-    numbers: of the machines, whose runtimes are made.  seed: of the run.
+    numbers: of the machines, whose runtimes are made.  seed: of the run.  shift_at: tells which shift is on.
     """
 
     __slots__ = ("_differs", "_own", "usual")
@@ -195,9 +201,13 @@ class TypeRuntimes:
         accounts: OeeAccounts,
         numbers: Iterable[int] = (),
         seed: int | str = 0,
+        shift_at: ShiftAt = no_shift,
     ) -> None:
         self._differs: Final = machine_type.spread is not None
-        make = partial(MachineTypeRuntime, config=config, results=results, accounts=accounts)
+
+        def make(each: MachineType) -> MachineTypeRuntime:
+            return MachineTypeRuntime(each, config, results, accounts, seed, shift_at)
+
         self.usual: Final = make(machine_type)
         variants = {variant_of(number) for number in numbers} if self._differs else set()
         types = {**dict.fromkeys((-each for each in variants), machine_type), **machine_type.overrides}
@@ -225,7 +235,7 @@ class TypeRuntimes:
             return make(machine_type)
         stream = RandomStream(seed, machine_type.id_of(variant_of(abs(number))))
         runtime = make(varied(machine_type, stream))
-        runtime.influences = [*map(_always, cycle_influences(machine_type, stream))]
+        runtime.influences = [*runtime.influences, *map(_always, cycle_influences(machine_type, stream))]
         return runtime
 
 

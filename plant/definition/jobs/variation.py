@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,6 +72,26 @@ class StartUpType:
     jobs: int
     cycle: float = 1.0
     results: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EffectType:
+    """What is different for some jobs. cycle: factor of the cycle.  results: factors of the weights of results."""
+
+    cycle: float = 1.0
+    results: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorsType:
+    """Who works at the machines. names: of which one is drawn for each machine and shift.
+
+    cycle_seconds, results: relative standard deviations of the factors that each of them has, as in SpreadType.
+    """
+
+    names: Sequence[str]
+    cycle_seconds: float = 0.0
+    results: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from plant.definition.document.errors import Violation
 from plant.definition.jobs.variation import (
     CHANGEOVER,
     DEFAULT,
     LATE_START,
+    EffectType,
     KindType,
     LotsType,
+    OperatorsType,
     SpreadType,
     StartUpType,
 )
 
 Entry = Mapping[str, Any]
+
+_FIELDS: Final = {"lots": ("job.lot", "job.lot_size", "job.lot_position"), "operators": ("operator",)}
+"""What messages can report, by the key that brings it."""
 
 
 def kind_weights(kinds: Mapping[str, Any] | Sequence[str]) -> dict[str, float]:
@@ -61,6 +66,28 @@ def read_spread(entry: Entry) -> SpreadType | None:
     return SpreadType(**{name: float(each) for name, each in spread.items()})
 
 
+def read_shifts(entry: Entry) -> dict[str, EffectType]:
+    """Return what is different in shifts, by their names."""
+    shifts: Mapping[str, Entry] = entry.get("shifts") or {}
+    if "job" not in entry:
+        return {}
+    cycles = ((name, each, each.get("cycle_seconds", {}).get("times", 1.0)) for name, each in shifts.items())
+    return {name: EffectType(cycle, _factors(each)) for name, each, cycle in cycles}
+
+
+def read_operators(entry: Entry) -> OperatorsType | None:
+    """Return who works at the machines; None if that makes no difference."""
+    operators = entry.get("operators")
+    if not isinstance(operators, Mapping) or "job" not in entry:
+        return None
+    return OperatorsType(tuple(operators.get("names", ("",))), **operators.get("spread", {}))
+
+
+def absent_fields(entry: Entry) -> frozenset[str]:
+    """Return the names that `fields` of an entry may not have, by the keys that bring them."""
+    return frozenset(name for key, names in _FIELDS.items() if not entry.get(key) for name in names)
+
+
 def broken(entry: Entry, kinds: Collection[str], results: Collection[str]) -> Iterator[Violation]:
     """Yield the broken rules of these keys. kinds, results: those of the jobs."""
     yield from _taken_states(entry)
@@ -68,6 +95,8 @@ def broken(entry: Entry, kinds: Collection[str], results: Collection[str]) -> It
     if "job" not in entry:
         return
     yield from _unknown_results(entry, results)
+    if entry.get("operators") and "names" not in entry["operators"]:
+        yield Violation(("operators", "names"), "is missing")
     lots = entry.get("lots") or {}
     pairs = [DEFAULT, *(f"{before}>{after}" for before in kinds for after in kinds if before != after)]
     for pair in lots.get("changeover_seconds", ()):
@@ -87,7 +116,7 @@ def _taken_states(entry: Entry) -> Iterator[Violation]:
 
 
 def _without_jobs(entry: Entry) -> Iterator[Violation]:
-    for key in ("lots", "start_up"):
+    for key in ("lots", "start_up", "shifts", "operators"):
         if entry.get(key) and "job" not in entry:
             yield Violation((key,), "needs a job: the machines make nothing")
     for key in ("cycle_seconds", "results"):
@@ -97,7 +126,10 @@ def _without_jobs(entry: Entry) -> Iterator[Violation]:
 
 def _unknown_results(entry: Entry, results: Collection[str]) -> Iterator[Violation]:
     kinds = entry["job"].get("kinds", {})
-    named = [(("job", "kinds", name), each) for name, each in kinds.items()] if isinstance(kinds, Mapping) else []
+    named: list[tuple[tuple[str, ...], Any]] = []
+    if isinstance(kinds, Mapping):
+        named += [(("job", "kinds", name), each) for name, each in kinds.items()]
+    named += [(("shifts", name), each) for name, each in (entry.get("shifts") or {}).items()]
     for place, each in [*named, (("start_up",), entry.get("start_up") or {})]:
         for name in each.get("results", ()) if isinstance(each, Mapping) else ():
             if name not in results:

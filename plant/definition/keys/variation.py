@@ -158,6 +158,19 @@ DelayRange = Annotated[
     AfterValidator(low_high),
     WithJsonSchema({"type": "array", "items": _DELAY, "minItems": 2, "maxItems": 2}),
 ]
+
+
+class ShiftEntry(Spec):
+    """What is different in a shift."""
+
+    cycle_seconds: CycleFactor | None = Field(
+        None, description="What is different for the cycle of jobs that start in it: `{times: 1.05}`."
+    )
+    results: ResultFactors | None = Field(
+        None, description="What is different for the results of jobs that start in it: `{scrap: {times: 1.2}}`."
+    )
+
+
 Deviation = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -173,3 +186,19 @@ class SpreadEntry(Spec):
     results: Deviation | None = Field(
         None, description="The same of the weight of each result that does not count as good [0]."
     )
+
+
+class OperatorSpread(Spec):
+    """How operators differ."""
+
+    cycle_seconds: Deviation | None = Field(None, description="As for `spread`, of the factor of an operator [0].")
+    results: Deviation | None = Field(None, description="As for `spread`, of the factors of an operator [0].")
+
+
+class OperatorsEntry(Spec):
+    """Who works at the machines."""
+
+    names: Names | None = Field(
+        None, description="Names of the operators, of whom one is drawn for each machine and shift."
+    )
+    spread: OperatorSpread | None = Field(None, description="How they differ from each other, at all machines alike.")

@@ -40,7 +40,14 @@ from plant.definition.keys.messages import (
     TimestampForm,
 )
 from plant.definition.keys.states import StateEntry, StateOverride
-from plant.definition.keys.variation import DelayRange, LotsEntry, SpreadEntry, StartUpEntry
+from plant.definition.keys.variation import (
+    DelayRange,
+    LotsEntry,
+    OperatorsEntry,
+    ShiftEntry,
+    SpreadEntry,
+    StartUpEntry,
+)
 from plant.definition.machine_types.spellings import FORMS, Spelling
 from plant.definition.signals.signal_spec import ByState, SigmaByState, SignalSpec
 
@@ -133,6 +140,10 @@ class MachineEntry(Spec):
     lots: LotsEntry | None = Field(None, description="Jobs of one kind follow each other, with a changeover after.")
     start_up: StartUpEntry | None = Field(None, description="How the first jobs after a stop differ.")
     spread: SpreadEntry | None = Field(None, description="How the machines differ from each other.")
+    shifts: dict[Name, ShiftEntry] | None = Field(
+        None, description="What is different in shifts of the calendar, by their names."
+    )
+    operators: OperatorsEntry | None = Field(None, description="Who works at the machines, drawn for each shift.")
     start_delay_seconds: DelayRange | None = Field(
         None, description="Seconds in the state `late_start` after each planned stop: [shortest, longest] [none]."
     )

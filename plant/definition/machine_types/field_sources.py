@@ -34,6 +34,11 @@ class FieldSource(Enum):
         "reported_job.series.position_json",
         "Which of the jobs of its lot that {product} is, counted from 1",
     )
+    OPERATOR = (
+        "operator",
+        "reported_job.series.operator_json",
+        "Who was at the machine as the {product} started which this message reports as finished, otherwise that on it.",
+    )
     FINISHED_ID = (
         "finished.id",
         "finished.id_json",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from plant.definition.document.errors import Violation, describe_value, quote
 from plant.definition.document.value_types import constant_rule, key_rule
 from plant.definition.machine_types.field_sources import Field, FieldSource
 
-_OF_LOTS: Final = frozenset(
-    each.yaml_name for each in (FieldSource.LOT, FieldSource.LOT_SIZE, FieldSource.LOT_POSITION)
-)
 _SOURCES: Final = {source.yaml_name: source for source in FieldSource if source.path}
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -26,6 +23,7 @@ DEEPEST: Final = 4
 class FieldNames:
     """The names that `fields` of one type may have: sources, properties, and signals. product: what a job makes.
 
+    absent: names of sources that the type does not have.
     usual: the keys of messages without `fields`, by name.  taken, reserved: names that no signal, or no property, has.
     """
 
@@ -35,7 +33,7 @@ class FieldNames:
         has_states: bool,
         has_station: bool,
         product: str | None,
-        has_lots: bool = False,
+        absent: Collection[str] = (),
         properties: Mapping[str, Any],
         signals: Sequence[str],
     ) -> None:
@@ -52,7 +50,7 @@ class FieldNames:
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
         self.usual = usual
         missing = set() if product else {name for name in _SOURCES if "." in name}
-        missing |= set() if has_lots else _OF_LOTS
+        missing |= {*absent}
         missing |= set() if has_states else {"status"}
         missing |= set() if has_station else {"station_id"}
         self._sources = {name: source for name, source in _SOURCES.items() if name not in missing}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
-from plant.definition.jobs.variation import KindType, LotsType, SpreadType, StartUpType
+from plant.definition.jobs.variation import EffectType, KindType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -169,7 +169,8 @@ class MachineType:
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     model: the name of its model in Python, if it has one.
     lots, start_up, spread: what makes its jobs, and its machines, differ.
-    start_delay_seconds: after each planned stop, [shortest, longest].
+    start_delay_seconds: after each planned stop, [shortest, longest].  shifts: what is different in them, by name.
+    operators: who works at the machines.
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -192,6 +193,8 @@ class MachineType:
     start_up: StartUpType | None = None
     spread: SpreadType | None = None
     start_delay_seconds: tuple[float, float] | None = None
+    shifts: Mapping[str, EffectType] = field(default_factory=dict)
+    operators: OperatorsType | None = None
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
     def of(self, number: int) -> MachineType:

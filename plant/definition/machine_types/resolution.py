@@ -62,7 +62,7 @@ def resolve(
         has_states=bool(entry.get("states")),
         has_station=has_station,
         product=job.product if job else None,
-        has_lots=bool(entry.get("lots")),
+        absent=variation_entries.absent_fields(entry),
         properties=entry.get("properties", {}),
         signals=[name for name, each in entry.get("signals", {}).items() if each.get("shown", True)],
     )
@@ -122,6 +122,8 @@ def _machine_type(
         lots=read_lots(entry),
         start_up=read_start_up(entry),
         spread=read_spread(entry),
+        shifts=variation_entries.read_shifts(entry),
+        operators=variation_entries.read_operators(entry),
         start_delay_seconds=entry.get("start_delay_seconds"),
     )
 
