@@ -37,10 +37,12 @@ def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
 
 def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
     """Return the jobs an hour of `count` machines of a type, if nothing from outside stops them."""
-    mean_seconds = config.mean_job_seconds(spec) * spec.losses.lengthening
     producing = spec.shares.get(spec.producing_state, 0.0)
+    if spec.job is None or not producing:
+        return 0.0
+    mean_seconds = spec.job.mean_seconds_at(config.job_period_seconds(spec)) * spec.losses.lengthening
     _, changeover_seconds = changeovers_per_job(spec)
-    return count * 3600 / (mean_seconds / producing + changeover_seconds) if producing else 0.0
+    return count * 3600 / (mean_seconds / producing + changeover_seconds)
 
 
 def changeovers_per_job(spec: MachineType) -> tuple[float, float]:

@@ -8,7 +8,7 @@ All times are milliseconds of plant time.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final, NamedTuple
 
@@ -127,18 +127,20 @@ NO_JOB: Final = Job(0, JobKind("", NULL, NULL), _NO_RESULT, 0, 0, 0, NULL, NULL,
 class Jobs:
     """The jobs of one machine type, to draw from. kinds: by name.  ideal_ms: the shortest of any kind.
 
-    seconds: returns the shortest and longest cycle of a kind without losses.
+    period_seconds: between two messages, of which a job may take a share.
     """
 
     __slots__ = ("_in_progress", "_kinds", "_losses", "_type", "ideal_ms", "kinds")
 
-    def __init__(self, job_type: JobType, losses: LossesType, seconds: Callable[[str], tuple[float, float]]) -> None:
+    def __init__(self, job_type: JobType, losses: LossesType, period_seconds: float) -> None:
         self._type = job_type
         self._losses = Losses(losses) if losses.exist else None
         # YAML mappings have no order: sorted, so that another order in the file changes no draw.
         weights = [(self._result(name), weight) for name, weight in sorted(job_type.results.items())]
         usual = JobKind("", NULL, NULL, weights=weights, results=WeightedChoice(weights))
-        self.kinds = {name: self._kind(name, seconds(name), usual) for name in job_type.kinds}
+        self.kinds = {
+            name: self._kind(name, job_type.seconds_of(name, period_seconds), usual) for name in job_type.kinds
+        }
         weighted = [(self.kinds[name], weight) for name, weight in job_type.kinds.items()]
         self._kinds = WeightedChoice(weighted)
         self.ideal_ms = min(kind.ideal_ms for kind, weight in weighted if weight)

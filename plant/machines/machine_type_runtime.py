@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial, reduce
+from functools import reduce
 from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
@@ -103,8 +103,8 @@ class MachineTypeRuntime:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
-        seconds = partial(config.kind_seconds, machine_type)
-        self.jobs = Jobs(job, machine_type.losses, seconds) if job else NoJobs()
+        period_seconds = config.job_period_seconds(machine_type)
+        self.jobs = Jobs(job, machine_type.losses, period_seconds) if job else NoJobs()
         own = machine_type.operators
         operators = Operators(own, machine_type, shift_at, seed) if own else None
         depends = machine_type.lots or machine_type.start_up or operators

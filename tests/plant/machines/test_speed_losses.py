@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-from functools import partial
 from typing import Any
 
 import pytest
@@ -27,7 +26,7 @@ def drawer(**values: Any) -> tuple[Jobs, float]:
     plant = only("cnc_machine", 1, **values)
     [(_, mill, _)] = plant.machines()
     assert mill.job is not None
-    return Jobs(mill.job, mill.losses, partial(plant.kind_seconds, mill)), mill.losses.lengthening
+    return Jobs(mill.job, mill.losses, plant.job_period_seconds(mill)), mill.losses.lengthening
 
 
 def drawn(count: int, **values: Any) -> list[int]:
