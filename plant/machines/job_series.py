@@ -119,7 +119,9 @@ class JobSeries:
 
 
 def outside(job: Job, before: Job) -> Job:
-    """Return a job that is in no lot, between two jobs of the lot of the one before."""
+    """Return a job that is in no lot, between two jobs of the lot of the one before; the same without any."""
+    if before.series is job.series:
+        return job
     carried = before.series._replace(
         after_stop=job.series.after_stop, setup_ms=0, operator_json=job.series.operator_json
     )

@@ -161,20 +161,21 @@ class Jobs:
         words = kind_at, cycle_at, result_at, issues_at, _, _, _, _ = stream.words(b"job", number)
         if kind is None:
             kind = self._kinds.pick(kind_at * WORD_TO_UNIT)
-        plain_ms = kind.shortest_ms + cycle_at * WORD_TO_UNIT * kind.span_ms
-        results = kind.results
+        _, _, id_head, shortest_ms, _, span_ms, ideal_ms, _, results = kind
+        plain_ms = shortest_ms + cycle_at * WORD_TO_UNIT * span_ms
         if influence is not None:
             # No cycle is shorter than the ideal one, by which performance is measured.
-            plain_ms = max(plain_ms * influence.cycle, kind.shortest_ms)
+            plain_ms = max(plain_ms * influence.cycle, shortest_ms)
             results = weighted_results(kind, influence.results)
         cycle_ms = self._losses.cycle_ms(plain_ms, words, stream, number) if self._losses else ceil(plain_ms)
         result = results.pick(result_at * WORD_TO_UNIT)
         # The machine, then ten digits of the number: one integer formats in four fifths of the time of two padded ones.
-        id_json = b'%b%d"' % (kind.id_head, machine * 10**10 + number % 10**10)
+        id_json = b'%b%d"' % (id_head, machine * 10**10 + number % 10**10)
         cycle_json = _seconds_json(cycle_ms)
         issues_json = b"%d" % result.issues(issues_at * WORD_TO_UNIT) if result.most else NONE
-        drawn = number, kind, result, started_ms, cycle_ms, kind.ideal_ms
-        fields = *drawn, id_json, cycle_json, issues_json, NULL, NO_SERIES
+        fields = (
+            number, kind, result, started_ms, cycle_ms, ideal_ms, id_json, cycle_json, issues_json, NULL, NO_SERIES
+        )  # fmt: skip
         return tuple.__new__(Job, fields)  # a third of the time that Job(...) takes
 
     def draw_in_progress(

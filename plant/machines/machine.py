@@ -184,11 +184,12 @@ class Machine:
         before: the job before it; None for the one on the machine.  kind: its kind, if that is certain.
         """
         runtime = self.runtime
+        if runtime.series is None and not runtime.influences and not kind:  # the usual case, in the least time
+            return runtime.jobs.draw(self.stream, self.number, number, now_ms)
         influence = runtime.influence(self, now_ms) if runtime.influences else None
         if runtime.series is not None:
             return runtime.series.draw(self, number, now_ms, before or self.job, influence, kind)
-        certain = runtime.jobs.kinds.get(kind) if kind else None
-        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence, certain)
+        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence, runtime.jobs.kinds.get(kind))
 
     def discard_message(self, time_ms: int) -> None:
         """Drop the message of that time, together with the finished job that it would have reported."""

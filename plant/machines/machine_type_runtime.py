@@ -150,6 +150,11 @@ class MachineTypeRuntime:
             self._stations[place] = name, json_text(name)
         return self._stations[place]
 
+    @property
+    def jobs_depend(self) -> bool:
+        """Whether jobs depend on more than their numbers."""
+        return self.series is not None or bool(self.influences)
+
     def first_job(self, machine: Machine, number: int, cycle_at: float, now_ms: int) -> Job:
         """Return the job with which a machine begins; the caller sets when it started."""
         if self.series is not None:

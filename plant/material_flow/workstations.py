@@ -251,7 +251,8 @@ class Workstation:
         self._start_job(job._replace(kind=kind, id_json=id_json), [piece], piece, now_ms)
 
     def _start_new_job(self, now_ms: int) -> None:
-        if self.next_job.started_ms != now_ms:  # what influences it may be different after the wait
+        runtime = self.machine.runtime
+        if runtime.jobs_depend and self.next_job.started_ms != now_ms:  # on what may have changed in the wait
             self.next_job = self._draw_job(now_ms, self.next_job.kind.name)
         pieces = [self.ready_pieces[key].pop(0) for key, how_many in self._bill().items() for _ in range(how_many)]
         self._start_job(self.next_job, pieces, pieces[0] if self.stage.spec.processes else None, now_ms)
