@@ -60,6 +60,12 @@ def with_tables(page: str) -> str:
     return page
 
 
+def with_variation(page: str) -> str:
+    """Return docs/how-jobs-vary.md with the current table."""
+    marks = "<!-- keys of variation: begin -->\n", "<!-- keys of variation: end -->"
+    return between(page, *marks, language_tables.variation())
+
+
 def picture(name: str) -> Callable[[str], str]:
     """Return a picture of a signal."""
     return lambda _old: picture_signals.svg(name)
@@ -124,6 +130,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/calendar.md": with_calendar,
     "docs/configuration.md": with_options,
     "docs/design.md": with_arrows,
+    "docs/how-jobs-vary.md": with_variation,
     "docs/modules.md": with_modules,
     "docs/plant-language.md": with_tables,
     **{f"{picture_signals.FOLDER}/{name}.svg": picture(name) for name in picture_signals.examples()},

@@ -1,4 +1,4 @@
-"""The tables of docs/plant-language.md: every key of the language, from the models, and every name of a formula."""
+"""The tables of docs/plant-language.md and docs/how-jobs-vary.md: every key of the language, from the models, and every name of a formula."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from plant.definition.keys.jobs import JobEntry, JobOverride, ResultEntry
 from plant.definition.keys.messages import MessageEntry
 from plant.definition.keys.states import StateEntry, StateOverride
 from plant.definition.keys.variation import (
+    CycleFactor,
     KindEntry,
     LotsEntry,
     OperatorsEntry,
@@ -22,6 +23,7 @@ from plant.definition.keys.variation import (
     ShiftEntry,
     SpreadEntry,
     StartUpEntry,
+    WeightFactor,
 )
 from plant.definition.machine_types.entry import MachineEntry, MachineOverride, SignalOverride
 from plant.definition.machine_types.field_sources import FieldSource
@@ -54,16 +56,6 @@ def tables() -> dict[str, str]:
         "keys of an entry": _keys({"": MachineEntry}),
         "keys of a state": _keys({"": StateEntry}),
         "keys of a job": _keys({"": JobEntry, "kinds.NAME": KindEntry, "results.NAME": ResultEntry}),
-        "keys of variation": _keys(
-            {
-                "lots": LotsEntry,
-                "start_up": StartUpEntry,
-                "spread": SpreadEntry,
-                "shifts.NAME": ShiftEntry,
-                "operators": OperatorsEntry,
-                "operators.spread": OperatorSpread,
-            }
-        ),
         "keys of a class of messages": _keys({"": MessageEntry}),
         "keys of an override": _keys(
             {"": MachineOverride, "states.NAME": StateOverride, "job": JobOverride, "signals.NAME": SignalOverride}
@@ -79,6 +71,21 @@ def tables() -> dict[str, str]:
         "functions of formulas": _functions(),
         "models": _models(),
     }
+
+
+def variation() -> str:
+    """Return the table of docs/how-jobs-vary.md."""
+    models = {
+        "lots": LotsEntry,
+        "start_up": StartUpEntry,
+        "spread": SpreadEntry,
+        "shifts.NAME": ShiftEntry,
+        "operators": OperatorsEntry,
+        "operators.spread": OperatorSpread,
+        "start_up.cycle_seconds": CycleFactor,
+        "start_up.results.NAME": WeightFactor,
+    }
+    return _keys(models)
 
 
 def _is_source(key: str) -> bool:

@@ -32,7 +32,7 @@ def made() -> Truth:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_has_its_own_cycle_and_results(kind: str, made: Truth) -> None:
-    """Within 4 standard errors; where it says nothing, those of all jobs. Weights are shares of the jobs."""
+    """Within 4 standard errors; otherwise it has those of all jobs. Weights are shares of the jobs."""
     jobs = [job for its in made.jobs.values() for job in its[1:]]
     its = [job for job in jobs if job.kind == kind]
     shortest, longest = CYCLES[kind]

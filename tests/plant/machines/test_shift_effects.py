@@ -34,7 +34,7 @@ FIELDS = ["timestamp", "machine_id", "operator", {"id": "finished.id"}, {"result
 
 
 def plant(**values: Any) -> PlantConfig:
-    """Presses around the clock, but for two hours in the evening; their jobs take a minute."""
+    """Presses around the clock, except two hours in the evening; their jobs take a minute."""
     job = {**JOB, "cycle_seconds": [48, 72]}
     return parse(press_data(**{"job": job, **values}) | {"calendar": CALENDAR})
 
