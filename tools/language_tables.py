@@ -1,4 +1,4 @@
-"""The tables of docs/plant-language.md and docs/how-jobs-vary.md: every key of the language, from the models, and every name of a formula."""
+"""The tables of the plant language: every key, from the models, and every name of a formula."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def tables() -> dict[str, str]:
 
 def variation() -> str:
     """Return the table of docs/how-jobs-vary.md."""
-    models = {
+    models: dict[str, type[BaseModel]] = {
         "lots": LotsEntry,
         "start_up": StartUpEntry,
         "spread": SpreadEntry,
