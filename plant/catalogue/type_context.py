@@ -101,6 +101,14 @@ class MachineTypeContext:
         differing = ((number, ms) for number, ms in own.items() if number <= self.count and ms != self.shortest_ms)
         return tuple((self.machine_type.id_of(number), ms / 1000) for number, ms in differing)
 
+    @property
+    def ideal_cycles(self) -> tuple[tuple[str, float], ...]:
+        """The shortest cycle of each kind of job in seconds, where kinds have their own."""
+        job, period_seconds = self.machine_type.job, self.config.job_period_seconds(self.machine_type)
+        if job is None or not job.has_own_cycles:
+            return ()
+        return tuple((kind, job.seconds_of(kind, period_seconds)[0]) for kind in job.kinds)
+
     def has_job_shorter_than(self, period_seconds: float) -> bool:
         """Return whether a job may be shorter than a period, by the milliseconds of the plant."""
         return bool(self.jobs) and self.shortest_of_variants_ms < milliseconds(period_seconds)
