@@ -11,13 +11,14 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from plant.calendar import PlannedStops
+from plant.calendar import PlannedStops, Shifts
 from plant.definition.plant_config import PlantConfig
 from plant.event_queue import EventQueue, Participant
 from plant.fleets.fleet import Fleet
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.fault_spreading import FaultSpreading
 from plant.machines.machine import Machine
+from plant.machines.shifts import no_shift
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook
@@ -136,8 +137,10 @@ class PlantParts:
         self._add_fleets(config)
         self._planned_stops.apply(config.calendar, now_ms)
         signals = _plant_signals(config, self._seed)
+        shift_at = Shifts(config.calendar).at if config.calendar else no_shift
         for fleet in self.fleets:
-            fleet.apply(config, now_ms, signals, coupled=bool(participants) or _faults_spread(config))
+            coupled = bool(participants) or _faults_spread(config)
+            fleet.apply(config, now_ms, signals, shift_at, coupled=coupled)
         self._planned_stops.advance_to(now_ms)  # for machines that are new
         self.machine_counts = {key: count for key, _, count in config.machines()}
         return FleetsApplied(now_ms, participants)

@@ -151,6 +151,7 @@ class FinishedJob(NamedTuple):
     started_ms: when it was started; for the job in progress when a machine is created, as if it had run without a stop.
     cycle_ms: the producing time that it took.  ideal_ms: the shortest that a job of its type takes.
     issues_found: by a failed test.  consumed_ids: pieces that went into it, where pieces flow; otherwise None.
+    lot: that of the job, where there are lots; None for a repair.
     causes: the faults that were there when it started, and change jobs.
     """
 
@@ -164,6 +165,7 @@ class FinishedJob(NamedTuple):
     result: str
     issues_found: int = 0
     consumed_ids: Sequence[str] | None = None
+    lot: str | None = None
     causes: Sequence[str] = ()
 
 
@@ -325,7 +327,8 @@ class MachineOee(Oee):
     """The OEE figures of one machine.
 
     number: counted from 1 within its type.  period_seconds: between two regular messages.
-    ideal_cycle_seconds: the shortest producing time of its jobs.
+    ideal_cycle_seconds: the shortest producing time of its jobs.  ideal_cycles: that of each kind, in seconds, where
+    they are no longer what a consumer can see in the messages of one machine; otherwise None.
     """
 
     machine_id: str
@@ -334,6 +337,7 @@ class MachineOee(Oee):
     producing_state: str
     period_seconds: float
     ideal_cycle_seconds: float
+    ideal_cycles: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

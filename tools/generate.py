@@ -67,6 +67,12 @@ def with_faults(page: str) -> str:
     return between(with_tables(page), begin, end, fault_tables.tables())
 
 
+def with_variation(page: str) -> str:
+    """Return docs/how-jobs-vary.md with the current table."""
+    marks = "<!-- keys of variation: begin -->\n", "<!-- keys of variation: end -->"
+    return between(page, *marks, language_tables.variation())
+
+
 def picture(name: str) -> Callable[[str], str]:
     """Return a picture of a signal."""
     return lambda _old: picture_signals.svg(name)
@@ -131,6 +137,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/calendar.md": with_calendar,
     "docs/configuration.md": with_options,
     "docs/design.md": with_arrows,
+    "docs/how-jobs-vary.md": with_variation,
     "docs/modules.md": with_modules,
     "docs/plant-language.md": with_tables,
     "docs/faults.md": with_faults,

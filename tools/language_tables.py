@@ -1,4 +1,4 @@
-"""The tables of docs/plant-language.md: every key of the language, from the models, and every name of a formula."""
+"""The tables of the plant language: every key, from the models, and every name of a formula."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ from plant.definition.keys.faults import (
 from plant.definition.keys.jobs import JobEntry, JobOverride, ResultEntry
 from plant.definition.keys.messages import MessageEntry
 from plant.definition.keys.states import StateEntry, StateOverride
+from plant.definition.keys.variation import (
+    CycleFactor,
+    KindEntry,
+    LotsEntry,
+    OperatorsEntry,
+    OperatorSpread,
+    ShiftEntry,
+    SpreadEntry,
+    StartUpEntry,
+    WeightFactor,
+)
 from plant.definition.machine_types.entry import MachineEntry, MachineOverride, SignalOverride
 from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.signals.formula_parser import (
@@ -54,7 +65,7 @@ def tables() -> dict[str, str]:
     return {
         "keys of an entry": _keys({"": MachineEntry}),
         "keys of a state": _keys({"": StateEntry}),
-        "keys of a job": _keys({"": JobEntry, "results.NAME": ResultEntry}),
+        "keys of a job": _keys({"": JobEntry, "kinds.NAME": KindEntry, "results.NAME": ResultEntry}),
         "keys of a class of messages": _keys({"": MessageEntry}),
         "keys of an override": _keys(
             {"": MachineOverride, "states.NAME": StateOverride, "job": JobOverride, "signals.NAME": SignalOverride}
@@ -76,6 +87,21 @@ def tables() -> dict[str, str]:
         "functions of formulas": _functions(),
         "models": _models(),
     }
+
+
+def variation() -> str:
+    """Return the table of docs/how-jobs-vary.md."""
+    models: dict[str, type[BaseModel]] = {
+        "lots": LotsEntry,
+        "start_up": StartUpEntry,
+        "spread": SpreadEntry,
+        "shifts.NAME": ShiftEntry,
+        "operators": OperatorsEntry,
+        "operators.spread": OperatorSpread,
+        "start_up.cycle_seconds": CycleFactor,
+        "start_up.results.NAME": WeightFactor,
+    }
+    return _keys(models)
 
 
 def _is_source(key: str) -> bool:

@@ -65,10 +65,10 @@ plant.oee_reports: plant.machines plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow
 plant.event_queue: plant.fleets plant.machines plant.telemetry
 plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
-plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
+plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition plant.random_stream
 plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
 plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms
-plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states
+plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs
 plant.oee_accounting: plant.telemetry
 plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
@@ -80,10 +80,11 @@ plant.random_stream:
 plant.telemetry:
 plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models
+plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
 plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document
 plant.definition.faults: plant.definition.keys plant.definition.document
-plant.definition.keys: plant.definition.signals plant.definition.document
+plant.definition.keys: plant.definition.signals plant.definition.document plant.definition.jobs
+plant.definition.jobs: plant.definition.document
 plant.definition.signals: plant.definition.document plant.models
 plant.definition.states: plant.definition.document
 plant.definition.document:

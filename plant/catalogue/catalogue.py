@@ -79,6 +79,7 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         own_ideal_seconds=context.own_ideal_seconds,
         has_states=[*machine_type.states] != [NO_STATE],
         planned_stops=tuple(sorted(machine_type.planned_stops)),
+        ideal_cycles=context.ideal_cycles,
     )
 
 

@@ -15,6 +15,7 @@ from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporting import FOR_JOB, DueMessage, Reporting
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import TRACE, TypeRuntimes
+from plant.machines.shifts import ShiftAt, no_shift
 from plant.machines.states import NEVER
 from plant.oee_accounting import OeeAccounts, Span
 from plant.random_stream import RandomStream
@@ -92,12 +93,18 @@ class Fleet:
         return sum(1000 * len(self.machines) / each_ms for each_ms in intervals_ms)
 
     def apply(
-        self, config: PlantConfig, now_ms: int, plant: FleetSignals | None = None, *, coupled: bool = False
+        self,
+        config: PlantConfig,
+        now_ms: int,
+        plant: FleetSignals | None = None,
+        shift_at: ShiftAt = no_shift,
+        *,
+        coupled: bool = False,
     ) -> None:
         """Apply a configuration from now on: machines that stay keep their job and counters.
 
         They keep their state, too, unless shares or dwell times of the type's states change: then it is drawn again.
-        plant: the signals of the plant, if it has any.
+        plant: the signals of the plant, if it has any.  shift_at: tells which shift is on.
         coupled: an event queue advances the machines, and uses `schedule` and `collect` instead of `messages_until`.
         """
         specified = {key: (machine_type, count) for key, machine_type, count in config.machines()}
@@ -110,7 +117,7 @@ class Fleet:
             self.accounts.good, self.accounts.planned_stops = machine_type.good, machine_type.planned_stops
             for each in machine_type.all_messages:
                 self.message_counts.setdefault(each.kind, 0)
-            self._apply_machine_type(machine_type, config, numbers, now_ms, plant, coupled=coupled)
+            self._apply_machine_type(machine_type, config, numbers, now_ms, plant, shift_at, coupled=coupled)
         else:
             self._keep_counts(0)
             self.machines, self.reporting = [], None
@@ -266,10 +273,13 @@ class Fleet:
         numbers: range,
         now_ms: int,
         plant: FleetSignals | None,
+        shift_at: ShiftAt,
         *,
         coupled: bool,
     ) -> None:
-        runtimes = TypeRuntimes(machine_type, config, self.results, self.accounts, self._start_ms)
+        runtimes = TypeRuntimes(
+            machine_type, config, self.results, self.accounts, numbers, self._seed, shift_at, self._start_ms
+        )
         runtime = runtimes.usual
         slower = bool(self.machines) and runtime.period_ms > self.machines[0].runtime.period_ms
         kept = self.machines[: len(numbers)]

@@ -17,7 +17,7 @@ from plant.definition.machine_types.machine_type import JobType, MachineType, Me
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
 from plant.forecast.alarm_notes import alarm_notes
 from plant.forecast.flow_notes import flow_notes
-from plant.forecast.throughput import bottleneck, jobs_per_hour, units_per_order
+from plant.forecast.throughput import bottleneck, changeovers_per_job, jobs_per_hour, units_per_order
 
 SECONDS_PER_HOUR: Final = 3600.0
 
@@ -125,10 +125,17 @@ def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterato
 
 def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
     period = config.class_period_seconds(each)
-    extra = count * spec.changes_per_second if each.on_change else 0.0
+    extra = _changes_per_second(config, spec, count) if each.on_change else 0.0
     if each.reports_jobs and config.job_seconds(spec)[0] < period:
         extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(each.kind, count, period, count / period, extra)
+
+
+def _changes_per_second(config: PlantConfig, spec: MachineType, count: int) -> float:
+    """Return how often machines change their state: of themselves in the time without changeovers, and for those."""
+    changeovers, seconds = changeovers_per_job(spec)
+    jobs = jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR if changeovers else 0.0
+    return (count - jobs * seconds) * spec.changes_per_second + 2 * jobs * changeovers
 
 
 def _events(config: PlantConfig) -> Iterator[TypeForecast]:

@@ -23,6 +23,22 @@ class FieldSource(Enum):
         "reported_job.kind.json",
         "Kind of the {product} that this message reports as finished, otherwise of the one on the machine.",
     )
+    LOT = (
+        "job.lot",
+        "reported_job.series.id_json",
+        "Lot of the {product} that this message reports as finished, otherwise of the one on the machine",
+    )
+    LOT_SIZE = ("job.lot_size", "reported_job.series.size_json", "Number of jobs in that lot")
+    LOT_POSITION = (
+        "job.lot_position",
+        "reported_job.series.position_json",
+        "Which of the jobs of its lot that {product} is, counted from 1",
+    )
+    OPERATOR = (
+        "operator",
+        "reported_job.series.operator_json",
+        "Who was at the machine as the {product} started which this message reports as finished, otherwise that on it.",
+    )
     FINISHED_ID = (
         "finished.id",
         "finished.id_json",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from plant.definition.document.errors import Violation, describe_value, quote
@@ -23,6 +23,7 @@ DEEPEST: Final = 4
 class FieldNames:
     """The names that `fields` of one type may have: sources, properties, and signals. product: what a job makes.
 
+    absent: names of sources that the type does not have.
     usual: the keys of messages without `fields`, by name.  of_every_message: of the machine, and constants.
     taken, reserved: names that no signal, or no property, has.
     """
@@ -33,6 +34,7 @@ class FieldNames:
         has_states: bool,
         has_station: bool,
         product: str | None,
+        absent: Collection[str] = (),
         properties: Mapping[str, Any],
         signals: Sequence[str],
     ) -> None:
@@ -51,6 +53,7 @@ class FieldNames:
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
         self.usual = usual
         missing = set() if product else {name for name in _SOURCES if "." in name}
+        missing |= {*absent}
         missing |= set() if has_states else {"status"}
         missing |= set() if has_station else {"station_id"}
         self._sources = {name: source for name, source in _SOURCES.items() if name not in missing}

@@ -17,6 +17,8 @@ from plant.definition.document.value_types import (
     placeholders,
 )
 from plant.definition.faults.reading import Affected, read_causes
+from plant.definition.jobs import variation_entries
+from plant.definition.jobs.variation_entries import kind_types, kind_weights, read_lots, read_spread, read_start_up
 from plant.definition.machine_types.layout import FieldNames
 from plant.definition.machine_types.machine_type import (
     NO_STATE,
@@ -64,6 +66,7 @@ def resolve(
         has_states=bool(entry.get("states")),
         has_station=has_station,
         product=job.product if job else None,
+        absent=variation_entries.absent_fields(entry),
         properties=entry.get("properties", {}),
         signals=[name for name, each in entry.get("signals", {}).items() if each.get("shown", True)],
     )
@@ -81,6 +84,7 @@ def resolve(
         *wrong_states,
         *_taken_properties(entry, names),
         *wrong_job,
+        *variation_entries.broken(entry, job.kinds if job else (), job.results if job else ()),
         *wrong_messages,
         *wrong_signals,
         *wrong_causes,
@@ -123,6 +127,12 @@ def _machine_type(
         job=job,
         losses=losses,
         messages=messages,
+        lots=read_lots(entry),
+        start_up=read_start_up(entry),
+        spread=read_spread(entry),
+        shifts=variation_entries.read_shifts(entry),
+        operators=variation_entries.read_operators(entry),
+        start_delay_seconds=entry.get("start_delay_seconds"),
     )
 
 
@@ -182,7 +192,11 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         return None, []
     job: Mapping[str, Any] = entry["job"]
     wrong = []
-    if "cycle_seconds" not in job and "period_share" not in job:
+    kinds = job.get("kinds", (job.get("product", "part"),))
+    own = kind_types(kinds)
+    if not (
+        "cycle_seconds" in job or "period_share" in job or all(name in own and own[name].seconds for name in kinds)
+    ):
         wrong.append(Violation(("job", "cycle_seconds"), "is missing"))
     if "cycle_seconds" in job and "period_share" in job:
         wrong.append(Violation(("job", "cycle_seconds"), "replaces period_share: give only one of them"))
@@ -191,7 +205,6 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
     results = {name: _result(each) for name, each in job.get("results", {"good": 1.0}).items()}
     if not any(each["weight"] for each in results.values()):
         wrong.append(Violation(("job", "results"), "needs at least one entry greater than 0"))
-    kinds = job.get("kinds", (product,))
     good = {name for name, each in results.items() if each.get("good", name in USUALLY_GOOD)}
     bad = {name for name, each in results.items() if each.get("good") is False}
     explicit = any("good" in each for each in results.values())
@@ -200,7 +213,7 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         product=product,
         id=job.get("id", f"{_in_capitals(key)}-"),
         code=job.get("code"),
-        kinds=dict(kinds) if isinstance(kinds, Mapping) else dict.fromkeys(kinds, 1.0),
+        kinds=kind_weights(kinds),
         seconds=_pair(job.get("cycle_seconds")),
         period_share=job.get("period_share"),
         results={name: float(each["weight"]) for name, each in results.items()},
@@ -208,6 +221,7 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         issues={name: tuple(pair) for name, pair in issues.items()},
         nicknames=job.get("nicknames", {}),
         phases=_shares(job.get("phases", {})),
+        kind_types=own,
     )
     return job_type, wrong
 
