@@ -36,19 +36,17 @@ from plant.oee_reports import TOPICS as REPORT_TOPICS
 from plant.oee_reports import report_source
 from plant.parts import PlantParts
 from plant.telemetry import (
-    CommandListener,
     KindOee,
-    Listener,
     MachineFilter,
     MachineOee,
     MachineSnapshot,
     MachineTypeInfo,
     Message,
-    OrderListener,
     PieceCount,
     Snapshot,
 )
 from plant.trial import ConfigTrial
+from plant.truth.events import CommandListener, Listener, OrderListener
 
 __all__ = [
     "START",

@@ -22,7 +22,7 @@ from plant.machines.shifts import no_shift
 from plant.material_flow.flow import Flow
 from plant.oee_reports import Reports
 from plant.orders import OrderBook
-from plant.telemetry import Listener, OrderListener
+from plant.truth.events import Listener, OrderListener
 
 if TYPE_CHECKING:
     from plant.signals.fleet_signals import FleetSignals

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from plant.machines.checkpoint import Checkpoint
 from plant.oee_accounting import OeeAccounts
 from plant.orders import OrderBook
-from plant.telemetry import Listener, OrderListener
+from plant.truth.events import Listener, OrderListener
 
 _Event = TypeVar("_Event")
 

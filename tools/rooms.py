@@ -35,7 +35,7 @@ cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition
-edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document
+edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document plant.truth
 edge.http: edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
@@ -54,29 +54,31 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.interventions plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition
-plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.machines plant.signals plant.telemetry plant.definition
+messages: plant.interventions plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth
+plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.machines plant.signals plant.definition plant.truth
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
-plant.trial: plant.orders plant.machines plant.oee_accounting plant.telemetry
-plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals
-plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
+plant.trial: plant.orders plant.machines plant.oee_accounting plant.truth
+plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals plant.jobs
+plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition plant.jobs plant.truth
 plant.oee_reports: plant.machines plant.telemetry plant.definition
-plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow
-plant.event_queue: plant.fleets plant.machines plant.telemetry
+plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow plant.jobs
+plant.event_queue: plant.fleets plant.machines plant.telemetry plant.jobs
 plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition plant.random_stream
-plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
-plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms
-plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs
-plant.oee_accounting: plant.telemetry
+plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs
+plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms plant.jobs
+plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs plant.jobs plant.truth
+plant.jobs: plant.random_stream plant.truth plant.definition.machine_types plant.definition.jobs
+plant.oee_accounting: plant.telemetry plant.truth
 plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
 plant.signals.laws: plant.definition.faults plant.definition.signals plant.models
-plant.faults: plant.random_stream plant.telemetry plant.definition.faults
+plant.faults: plant.random_stream plant.definition.faults plant.truth
 plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
+plant.truth:
 plant.telemetry:
 plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document

@@ -20,17 +20,8 @@ from edge.runtime.run_options import UsageError
 from edge.timestamps import rfc3339
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
-from plant.telemetry import (
-    DispatchedOrder,
-    FaultEpisode,
-    FinishedJob,
-    MachineOee,
-    MachineSnapshot,
-    MachineTypeInfo,
-    PlacedOrder,
-    StateInterval,
-    TruthEvent,
-)
+from plant.telemetry import MachineOee, MachineSnapshot, MachineTypeInfo
+from plant.truth.events import DispatchedOrder, FaultEpisode, FinishedJob, PlacedOrder, StateInterval, TruthEvent
 
 _MOST_WAITING_BYTES = 8 * 2**20
 """What a pipe's reader may leave unread: minutes of a plant in real time."""

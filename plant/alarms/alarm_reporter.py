@@ -12,7 +12,7 @@ from plant.alarms.alarm_states import CLEARED, RAISED, AlarmEvent, AlarmStates
 from plant.definition.alarms.alarm_type import AlarmType
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
-from plant.machines.jobs import json_text
+from plant.jobs.jobs import json_text
 from plant.machines.machine import Machine
 from plant.machines.message_layout import layout_of, tokens
 from plant.machines.timestamp_prefix import TimestampPrefix

@@ -8,7 +8,7 @@ from math import ceil, isinf, lcm
 
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.machines.jobs import milliseconds
+from plant.jobs.jobs import milliseconds
 from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED
 
 

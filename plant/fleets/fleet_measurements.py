@@ -18,7 +18,7 @@ from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.pending_rows import NOT_MEASURED
 from plant.fleets.reporting import REGULAR
-from plant.machines.jobs import Job, milliseconds
+from plant.jobs.jobs import Job, milliseconds
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
 from plant.random_stream import RandomStream

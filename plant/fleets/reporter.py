@@ -22,7 +22,7 @@ from plant.fleets.fleet_measurements import FleetMeasurements, alarms_of, measur
 from plant.fleets.pending_rows import NOT_MEASURED, PendingRows
 from plant.fleets.phase_ring import PhaseRing, WakeUps, renewed_ring
 from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, Collected, DueMessage, Reporting, Steadiness, restoring
-from plant.machines.jobs import NO_JOB, Job
+from plant.jobs.jobs import NO_JOB, Job
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from plant.definition.jobs.variation import LotsType, StartUpType
 from plant.definition.machine_types.machine_type import MachineType
-from plant.machines.jobs import NO_SERIES, NULL, Job, JobInfluence, Jobs, Series, combined, milliseconds
+from plant.jobs.jobs import NO_SERIES, NULL, Job, JobInfluence, Jobs, Series, combined, milliseconds
 from plant.machines.shifts import Operators
 from plant.random_stream import RandomStream, between
 

@@ -14,11 +14,11 @@ from plant.definition.plant_config import PlantConfig
 from plant.definition.states.state_type import StateType
 from plant.faults.episodes import Injected
 from plant.faults.levels import Level
+from plant.jobs.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
+from plant.jobs.spread import cycle_influences, variant_of, varied
 from plant.machines.job_series import JobSeries
-from plant.machines.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
 from plant.machines.message_layout import message_layout
 from plant.machines.shifts import Operators, ShiftAt, ShiftEffects, no_shift
-from plant.machines.spread import cycle_influences, variant_of, varied
 from plant.machines.states import CHANGEOVER, State
 from plant.machines.stays import stays_of
 from plant.oee_accounting import OeeAccounts

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from plant.definition.jobs.variation import EffectType, OperatorsType
 from plant.definition.machine_types.machine_type import MachineType
-from plant.machines.jobs import NULL, JobInfluence, json_text
-from plant.machines.spread import factor
+from plant.jobs.jobs import NULL, JobInfluence, json_text
+from plant.jobs.spread import factor
 from plant.random_stream import RandomStream
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from plant.definition.jobs.variation import CHANGEOVER as CHANGEOVER_NAME
 from plant.definition.jobs.variation import LATE_START as LATE_START_NAME
-from plant.machines.jobs import json_text
+from plant.jobs.jobs import json_text
 from plant.machines.stays import Exponential, Stays
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
 

@@ -16,8 +16,8 @@ from typing import Final
 
 from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.flow.line import StageSpec
+from plant.jobs.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job
 from plant.machines.job_series import outside
-from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, CHANGEOVER, STARVED, State

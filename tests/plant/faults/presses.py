@@ -13,7 +13,8 @@ import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
-from plant.telemetry import FaultEpisode, FinishedJob, Message, StateInterval, TruthEvent
+from plant.telemetry import Message
+from plant.truth.events import FaultEpisode, FinishedJob, StateInterval, TruthEvent
 
 START_MS: Final = round(START * 1000)
 HOUR_MS: Final = 3_600_000

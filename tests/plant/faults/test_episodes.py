@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
-from plant.telemetry import FaultEpisode, Message, StateInterval, TruthEvent
+from plant.telemetry import Message
+from plant.truth.events import FaultEpisode, StateInterval, TruthEvent
 from tests.plant.faults.presses import HOUR_MS, QUIET, START_MS, press, run
 
 CRITICAL: Final = 1.95

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from plant.definition.plant_config import parse
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import run
 
 _LINE: Final = """

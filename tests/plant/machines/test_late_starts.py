@@ -10,7 +10,7 @@ import pytest
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
-from plant.telemetry import StateInterval
+from plant.truth.events import StateInterval
 from tests.support.factory.plants import standard_error
 from tests.support.factory.truths import STATES, Truth, press_data, truth
 

@@ -13,7 +13,7 @@ import pytest
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import parse
 from plant.forecast.rate_forecast import forecast
-from plant.telemetry import FinishedJob, StateInterval
+from plant.truth.events import FinishedJob, TruthEvent
 from tests.support.factory.plants import share_error, standard_error
 from tests.support.factory.truths import JOB, STATES, Truth, press, press_data, truth
 
@@ -168,7 +168,7 @@ def test_a_planned_stop_pauses_a_changeover() -> None:
 def test_a_reload_keeps_the_lot_and_the_changeover_of_a_machine() -> None:
     """Also one that changes shares, for which states are drawn again, and sizes, which the next lot has."""
     plant = FactoryMessageGenerator.of(press(count=20, **WITH_LOTS), 1)
-    found: list[FinishedJob | StateInterval] = []
+    found: list[TruthEvent] = []
     plant.listen(found.append)
     plant.advance(START + 1800)
     before = {view.machine_id for view in plant.machines() if view.status == "changeover"}

@@ -16,7 +16,7 @@ from plant.calendar import Shifts
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
 from plant.machines.shifts import Shift
-from plant.telemetry import FinishedJob
+from plant.truth.events import FinishedJob
 from tests.support.factory.plants import share_error, standard_error
 from tests.support.factory.truths import JOB, STATES, press_data, truth
 

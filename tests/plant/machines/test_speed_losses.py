@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plant.machines.jobs import Jobs, Result
+from plant.jobs.jobs import Jobs, Result
 from plant.random_stream import RandomStream
 from tests.support.factory.plants import NO_LOSSES, by_machine, only, original, said, share_error, standard_error
 

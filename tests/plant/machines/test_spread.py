@@ -10,7 +10,7 @@ import pytest
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
-from plant.machines.spread import MOST_VARIANTS, factor, variant_of
+from plant.jobs.spread import MOST_VARIANTS, factor, variant_of
 from plant.random_stream import RandomStream
 from tests.support.factory.plants import standard_error
 from tests.support.factory.truths import JOB, STATES, Truth, press, truth

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from plant.definition.plant_config import parse
-from plant.telemetry import FinishedJob, StateInterval
+from plant.truth.events import FinishedJob, StateInterval
 from tests.support.factory.plants import share_error, standard_error
 from tests.support.factory.truths import JOB, Truth, press, press_data, truth
 

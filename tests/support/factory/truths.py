@@ -8,7 +8,8 @@ from typing import Any
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
-from plant.telemetry import FinishedJob, Message, StateInterval
+from plant.telemetry import Message
+from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 
 STATES: dict[str, dict[str, Any]] = {
     "running": {"share": 0.7, "dwell_seconds": 300, "produces": True},
@@ -38,11 +39,11 @@ class Truth:
     stays: defaultdict[str, list[StateInterval]] = field(default_factory=lambda: defaultdict(list))
     messages: list[Message] = field(default_factory=list)
 
-    def note(self, event: FinishedJob | StateInterval) -> None:
+    def note(self, event: TruthEvent) -> None:
         """Add an event."""
         if isinstance(event, FinishedJob):
             self.jobs[event.machine_id].append(event)
-        else:
+        elif isinstance(event, StateInterval):
             self.stays[event.machine_id].append(event)
 
     @property

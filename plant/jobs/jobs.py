@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from plant.definition.jobs.variation import KindType
 from plant.definition.machine_types.machine_type import JobType, LossesType
-from plant.machines.speed_losses import Losses
+from plant.jobs.speed_losses import Losses
 from plant.random_stream import WORD_TO_UNIT, RandomStream, WeightedChoice, between_by_size
-from plant.telemetry import FinishedJob
+from plant.truth.events import FinishedJob
 
 NULL: Final = b"null"
 NONE: Final = b"0"

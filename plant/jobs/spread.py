@@ -14,7 +14,7 @@ from typing import Final
 
 from plant.definition.jobs.variation import SpreadType
 from plant.definition.machine_types.machine_type import MachineType
-from plant.machines.jobs import JobInfluence
+from plant.jobs.jobs import JobInfluence
 from plant.random_stream import RandomStream
 
 MOST_VARIANTS: Final = 1_000
