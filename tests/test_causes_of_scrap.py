@@ -58,15 +58,15 @@ def covariates(seen: Seen) -> tuple[Numbers, Numbers]:
     rows, scrapped = [], []
     for machine_id, own in jobs.items():
         faults = [each for each in seen.episodes if each.machine_id == machine_id and each.fault == FAULT.name]
-        stay, worked = iter(stays[machine_id]), 0
+        following, worked = iter(stays[machine_id]), 0
         began: int | None = None
-        current = next(stay)
+        current = next(following)
         for job in own:
             while current.to_ms <= job.started_ms:
                 worked += (current.to_ms - current.from_ms) * (current.state == "running")
                 if current.state == WORN.resets:
                     began = worked
-                current = next(stay)
+                current = next(following)
             if began is None:
                 continue
             now = worked + (job.started_ms - current.from_ms) * (current.state == "running")
