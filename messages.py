@@ -186,7 +186,7 @@ class FactoryMessageGenerator:
     def execute(self, command: Command | Mapping[str, object], at: float | None = None) -> Answer:
         """Execute a command at `at`, `now` by default, and return what is then so.
 
-        All messages up to then, and its millisecond, must have been taken. Raises CommandRefused, and then nothing has changed.
+        All messages up to that millisecond must have been taken. Raises CommandRefused, and then nothing has changed.
         """
         if (at := self.now if at is None else at) != self.now and not self.now < at < self.next_due() - 0.0006:
             raise ValueError("time must have advanced to where a command is executed")

@@ -64,7 +64,7 @@ def test_a_stopped_machine_is_stopped_until_it_is_started() -> None:
     plant.advance(START + 400)
     twin.advance(START + 300)
 
-    assert [each.jobs for each in plant.oee()][0] == [each.jobs for each in twin.oee()][0] > 40
+    assert plant.oee()[0].jobs == twin.oee()[0].jobs > 40
     assert plant.oee()[0].stopped_seconds == {"stopped": 100.0}
 
 
@@ -95,20 +95,18 @@ def test_a_stop_outlasts_reloads() -> None:
     assert state(plant) == "running"
 
 
-def test_a_stop_outlasts_planned_stops() -> None:
-    """It is in force before, within and after one; a start within one takes effect at its end."""
-    for start_at, then in ((90, "planned_stop"), (150, None)):
-        plant = begun(plain(calendar=CALENDAR))
-        do(plant, "stop", "CNC-01")
-        for moment in (59, 61, 89):
-            plant.advance(START + moment)
-            assert state(plant, "CNC-01") == "stopped"
-        plant.advance(START + start_at)
+@pytest.mark.parametrize(("start_at", "then"), [(150, {"planned_stop"}), (200, {"running", "idle", "setup"})])
+def test_a_stop_outlasts_planned_stops(start_at: int, then: set[str]) -> None:
+    """It is in force before, within and after one, here from 120 to 180 s; a start within one takes effect then."""
+    plant = begun(plain(calendar=CALENDAR))
+    do(plant, "stop", "CNC-01")
+    for moment in (119, 121, start_at):
+        plant.advance(START + moment)
         assert state(plant, "CNC-01") == "stopped"
-        do(plant, "start", "CNC-01")
-        assert state(plant, "CNC-01") == then or then is None
-        plant.advance(START + 160)
-        assert state(plant, "CNC-01") not in ("stopped", "planned_stop")
+    do(plant, "start", "CNC-01")
+    assert state(plant, "CNC-01") in then
+    plant.advance(START + 210)
+    assert state(plant, "CNC-01") not in ("stopped", "planned_stop")
 
 
 def test_a_machine_that_waits_for_pieces_can_be_stopped_and_waits_no_longer_than_it_has_to() -> None:
@@ -216,18 +214,39 @@ def test_a_command_that_changes_the_plant_is_the_reload_of_a_yaml_that_says_so(
     assert plant.advance(START + 200) == twin.advance(START + 200)
 
 
-def test_scale_rate_and_switches_can_be_taken_back() -> None:
-    """By their counterparts: the numbers of messages go on, and those of machines that are new begin."""
+def test_a_number_of_machines_can_be_taken_back() -> None:
+    """Those that stay have noticed nothing."""
     plant, twin = begun(press()), begun(press())
-    for command in (
-        {"command": "rate", "messages_per_second": 12},
-        {"command": "rate"},
-        {"command": "scale", "message_type": "press", "count": 9},
-        {"command": "scale", "message_type": "press", "count": 4},
-    ):
-        plant.execute(command)
+    for count in (9, 4):
+        plant.execute({"command": "scale", "message_type": "press", "count": count})
 
     assert plant.advance(START + 60) == twin.advance(START + 60)
+
+
+def test_a_machine_that_is_gone_and_comes_back_goes_on_with_its_numbers() -> None:
+    """As after a reload: messages are counted on, and a stop is forgotten."""
+    plant = quiet()
+    do(plant, "stop", "PRESS-04")
+    before = max(each.sequence for each in plant.advance(START + 60) if each.source == "PRESS-04/production")
+    for count in (3, 4):
+        plant.execute({"command": "scale", "message_type": "press", "count": count})
+    following = [each.sequence for each in plant.advance(START + 70) if each.source == "PRESS-04/production"]
+
+    assert following[0] == before + 1
+    assert state(plant, "PRESS-04") == "running"
+
+
+def test_a_rate_can_be_taken_back() -> None:
+    """Without messages_per_second the periods are those of the YAML."""
+    plant = begun(press())
+    counts = []
+    for rate in (12, None):
+        plant.execute({"command": "rate", "messages_per_second": rate})
+        messages = plant.advance(plant.now + 60)
+        counts.append(sum(1 for each in messages if each.kind == "press.production" and not each.trigger))
+
+    assert counts[0] == pytest.approx(60 * 12, abs=5)
+    assert counts[1] == pytest.approx(60 * 4 / 3, abs=5)
 
 
 def test_orders_can_be_switched_off_and_on() -> None:
@@ -245,9 +264,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "machine": ({"command": "stop", "machine_id": "PRESS-9"}, 'machine_id: no machine has the id "PRESS-9"'),
     "beyond": ({"command": "start", "machine_id": "PRESS-05"}, 'machine_id: no machine has the id "PRESS-05"'),
     "key": ({"command": "stop", "machine": "PRESS-01"}, "machine_id: is missing"),
-    "state": ({"command": "set_state", "machine_id": "PRESS-01", "state": "idel"}, 'did you mean "idle"'),
+    "state": ({"command": "set_state", "machine_id": "PRESS-01", "state": "idel"}, "did you mean idle"),
     "imposed": ({"command": "set_state", "machine_id": "PRESS-01", "state": "stopped"}, "must be a state of this type"),
-    "fault": ({"command": "inject", "machine_id": "PRESS-01", "fault": "jamm"}, 'did you mean "jam"'),
+    "fault": ({"command": "inject", "machine_id": "PRESS-01", "fault": "jamm"}, "did you mean jam"),
     "severity": (
         {"command": "inject", "machine_id": "PRESS-01", "fault": "jam", "severity": 9},
         "severity: must be at most 5",
@@ -256,7 +275,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"command": "inject", "machine_id": "PRESS-01", "fault": "jam", "seconds": 0},
         "seconds: must be at least 0.001",
     ),
-    "signal": ({"command": "set_point", "machine_id": "PRESS-01", "signal": "fed", "value": 1}, 'did you mean "feed"'),
+    "signal": ({"command": "set_point", "machine_id": "PRESS-01", "signal": "fed", "value": 1}, "did you mean feed"),
     "no set point": (
         {"command": "set_point", "machine_id": "PRESS-01", "signal": "made", "value": 1},
         "must be a signal with set_point",
@@ -265,7 +284,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"command": "set_point", "machine_id": "PRESS-01", "signal": "feed", "value": 99},
         "value: must be within the limits, 100 to 250, got 99",
     ),
-    "type": ({"command": "scale", "message_type": "pres", "count": 1}, 'did you mean "press"'),
+    "type": ({"command": "scale", "message_type": "pres", "count": 1}, "did you mean press"),
     "count": ({"command": "scale", "message_type": "press", "count": -1}, "count: must be at least 0"),
     "rate": ({"command": "rate", "messages_per_second": 1e9}, "messages_per_second: must be at most"),
     "orders": ({"command": "disable", "message_type": "customer_order"}, "must be a key in message_types"),
@@ -304,8 +323,13 @@ def test_a_command_for_one_machine_looks_at_no_other() -> None:
     config = load(ROOT / "message_structure.yaml")
     plant = FactoryMessageGenerator.of(config, 1)
     plant.advance(START + 100)
-    before = {name: machine for name, machine in ((m.id, m.next_ms) for f in plant._parts.fleets for m in f.machines)}
+    before = next_events(plant)
     attempt(plant, {"command": "stop", "machine_id": "CNC-02"})
-    after = {name: machine for name, machine in ((m.id, m.next_ms) for f in plant._parts.fleets for m in f.machines)}
+    after = next_events(plant)
 
     assert {name for name in after if after[name] != before[name]} == {"CNC-02"}
+
+
+def next_events(plant: FactoryMessageGenerator) -> dict[str, int]:
+    """When each machine has its next event, without advancing any."""
+    return {machine.id: machine.next_ms for fleet in plant._parts.fleets for machine in fleet.machines}

@@ -7,6 +7,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
+from plant.fleets.plain_reporter import PlainReporter
+from plant.fleets.reporter import Reporter
 from plant.telemetry import Message
 from tests.support.factory.acted_on import PLANTS, Heard, attempt, played, random_log, read
 
@@ -101,8 +103,13 @@ def test_hundreds_of_commands_leave_nothing_behind_that_is_looked_at_again(name:
 
 def waiting(plant: FactoryMessageGenerator) -> int:
     """How many events of machines the fleets wait for."""
-    reporters = [fleet.reporting for fleet in plant._parts.fleets if fleet.reporting]
-    return sum(len(getattr(each._wake_ups, "_times", each._wake_ups)) for each in reporters)  # type: ignore[attr-defined]
+    found = 0
+    for fleet in plant._parts.fleets:
+        if isinstance(fleet.reporting, PlainReporter):
+            found += len(fleet.reporting._wake_ups)
+        elif isinstance(fleet.reporting, Reporter):
+            found += len(fleet.reporting._wake_ups._times)
+    return found
 
 
 def test_messages_of_a_command_come_after_those_of_its_millisecond() -> None:
