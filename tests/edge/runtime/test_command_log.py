@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -137,8 +138,8 @@ def test_a_run_is_had_again_to_the_byte_from_its_ground_truth(name: str, tmp_pat
     """Random commands and three reloads: messages and truth are the same, and they agree with each other."""
     plant, truth, again = tmp_path / "plant.yaml", tmp_path / "truth", tmp_path / "again"
     plant.write_text(content(PLANTS[name]))
-    commands = written(tmp_path / "commands", random_log(7, 100, 240, PLANTS[name]))
-    flags = [*RUN, "--message-config-path", str(plant), "--duration", "240"]
+    commands = written(tmp_path / "commands", random_log(7, 60, 120, PLANTS[name]))
+    flags = [*RUN, "--message-config-path", str(plant), "--duration", "120"]
     first = ran(*flags, "--commands", commands, "--truth", str(truth))
     second = ran(*flags, "--commands", str(truth), "--truth", str(again))
 
@@ -155,32 +156,21 @@ def test_reloads_of_the_file_are_recorded_and_had_again(tmp_path: Path) -> None:
     """The file changes while the process runs, by SIGHUP, at moments that nobody has planned."""
     plant, truth, again = tmp_path / "plant.yaml", tmp_path / "truth", tmp_path / "again"
     plant.write_text(content(press()))
-    commands = written(tmp_path / "commands", random_log(3, 20, 60, press(), reloads=0))
+    commands = written(tmp_path / "commands", random_log(3, 20, 30, press(), reloads=0))
     flags = ["run", "--dry-run", "--seed", "1", "--message-config-path", str(plant), *NO_HTTP]
-    with DaemonProcess(
-        *flags,
-        "--commands",
-        commands,
-        "--speed",
-        "15",
-        "--duration",
-        "60",
-        "--start",
-        "2026-01-01T00:00:00Z",
-        "--truth",
-        str(truth),
-    ) as live:
+    flags += ["--start", "2026-01-01T00:00:00Z"]
+    with DaemonProcess(*flags, "--commands", commands, "--speed", "15", "--truth", str(truth)) as live:
         live.says("plant: 4 machines")
         for number, count in enumerate((6, 2, 5), 1):
-            time.sleep(0.7)
             plant.write_text(content(press(count=count)))
             live.signal(signal.SIGHUP)
             live.says(rf"(?s)(reloaded configuration.*){{{number}}}")
+        live.signal(signal.SIGTERM)
         assert live.wait(60) == 0
     plant.write_text(content(press()))
-    replayed = ran(
-        *RUN, "--message-config-path", str(plant), "--duration", "60", "--commands", str(truth), "--truth", str(again)
-    )
+    end = datetime.fromisoformat(json.loads(truth.read_text().splitlines()[-1])["end"]).timestamp()
+    seconds = f"{end - START:.3f}"
+    replayed = ran(*flags, "--speed", "max", "--duration", seconds, "--commands", str(truth), "--truth", str(again))
 
     assert replayed.output == live.output
     assert lines_of(again) == lines_of(truth)
@@ -190,9 +180,9 @@ def test_a_run_of_the_wall_clock_is_had_again_from_its_start(tmp_path: Path) -> 
     """It starts between two milliseconds; its ground truth has the nearest."""
     truth, again, commands = (tmp_path / name for name in ("truth", "again", "commands"))
     commands.write_text('{"after_seconds": 0.5, "command": "stop", "machine_id": "CNC-01"}\n')
-    live = ran("run", "--dry-run", "--seed", "1", "--duration", "2", "--commands", str(commands), "--truth", str(truth))
+    live = ran("run", "--dry-run", "--seed", "1", "--duration", "1", "--commands", str(commands), "--truth", str(truth))
     start = json.loads(truth.read_text().splitlines()[0])["start"]
-    flags = ["--seed", "1", "--start", start, "--duration", "2", "--speed", "max"]
+    flags = ["--seed", "1", "--start", start, "--duration", "1", "--speed", "max"]
     replayed = ran("run", "--dry-run", *flags, "--commands", str(truth), "--truth", str(again))
 
     assert replayed.output == live.output

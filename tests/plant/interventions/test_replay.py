@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -10,12 +12,14 @@ from messages import START, FactoryMessageGenerator
 from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporter import Reporter
 from plant.telemetry import Message
-from tests.support.factory.acted_on import PLANTS, Heard, attempt, played, random_log, read
+from tests.support.factory.acted_on import PLANTS, Heard, attempt, plain, played, press, random_log, read
 
-SECONDS = 300.0
+SECONDS = 200.0
 quickly = settings(max_examples=1, phases=(Phase.generate,))
 """A random run is not made simpler by numbers that are smaller."""
 CUTS = st.lists(st.floats(0, SECONDS), max_size=40)
+EACH_JOB = plain()
+EACH_JOB["message_types"]["cnc_machine"]["report_seconds"] = 9.0
 INDEPENDENT = ("faults", "plain", "calendar")
 """Plants whose machines do not depend on each other."""
 
@@ -86,12 +90,10 @@ def test_a_command_in_the_past_is_an_error_of_the_caller(at: float) -> None:
         plant.execute({"command": "stop", "machine_id": "CNC-01"}, at)
 
 
-@pytest.mark.parametrize("name", ["plain", "faults"])
-def test_hundreds_of_commands_leave_nothing_behind_that_is_looked_at_again(name: str) -> None:
+@pytest.mark.parametrize("data", [press(), EACH_JOB], ids=["faults", "each job reported"])
+def test_hundreds_of_commands_leave_nothing_behind_that_is_looked_at_again(data: dict[str, Any]) -> None:
     """A machine whose next event was moved a thousand times wakes as often as any other."""
-    data = PLANTS[name]
-    config = read(data)
-    plant = FactoryMessageGenerator.of(config, 1)
+    plant = FactoryMessageGenerator.of(read(data), 1)
     target = next(plant.machines())
     for number in range(1000):
         plant.advance(START + number / 100)
