@@ -14,10 +14,10 @@ from plant.fleets.reporter import Reporter
 from plant.telemetry import Message
 from tests.support.factory.acted_on import PLANTS, Heard, attempt, plain, played, press, random_log, read
 
-SECONDS = 200.0
-quickly = settings(max_examples=1, phases=(Phase.generate,))
+SECONDS = 120.0
+quickly = settings(max_examples=2, phases=(Phase.generate,))
 """A random run is not made simpler by numbers that are smaller."""
-CUTS = st.lists(st.floats(0, SECONDS), max_size=40)
+CUTS = st.lists(st.floats(0, SECONDS), min_size=20, max_size=40)
 EACH_JOB = plain()
 EACH_JOB["message_types"]["cnc_machine"]["report_seconds"] = 9.0
 INDEPENDENT = ("faults", "plain", "calendar")
