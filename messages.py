@@ -185,9 +185,9 @@ class FactoryMessageGenerator:
     def execute(self, command: Command | Mapping[str, object], at: float | None = None) -> Answer:
         """Execute a command at `at`, `now` by default, and return what is then so.
 
-        All messages up to then must have been taken. Raises CommandRefused, and then nothing has changed.
+        All messages up to that millisecond must have been taken. Raises CommandRefused, and then nothing has changed.
         """
-        if (at := self.now if at is None else at) != self.now and not self.now < at < self.next_due():
+        if (at := self.now if at is None else at) != self.now and not self.now < at < self.next_due() - 0.0006:
             raise ValueError("time must have advanced to where a command is executed")
         asked = parse(command) if isinstance(command, Mapping) else command
         answer = execute(Target(self.config, self._parts, now_ms := self._move_to(at), self.reload), asked)

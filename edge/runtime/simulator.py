@@ -19,7 +19,7 @@ from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures
 from edge.runtime.output import Output
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
-from edge.runtime.reload import as_config_errors
+from edge.runtime.reload import PlantLoader, as_config_errors
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.tasks import TaskSupervisor
@@ -27,7 +27,7 @@ from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
 from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from edge.timestamps import LAST_SECOND
-from messages import CommandRefused, FactoryMessageGenerator
+from messages import CommandRefused, FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
@@ -46,10 +46,19 @@ class Simulator:
     """One factory, or a part of one, with its output: what a service runs, or a worker.
 
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
+    commands: to be executed; None where they are to be read.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
 
-    def __init__(self, options: RunOptions, settings: Settings, config: PlantConfig, *, is_first: bool = True) -> None:
+    def __init__(
+        self,
+        options: RunOptions,
+        settings: Settings,
+        config: PlantConfig,
+        *,
+        is_first: bool = True,
+        commands: CommandLog | None = None,
+    ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
         timing = options.timing(time.time())
         self._clock_steps: list[float] = []
@@ -60,7 +69,7 @@ class Simulator:
         with as_config_errors(settings.message_config_path.absolute()):
             self._plant = FactoryMessageGenerator.of(config, settings.seed, start=timing.start, shard=settings.part)
             self._plant.rehearse()
-        self._commands = _commands(options.commands, timing.start)
+        self._commands = commands or commands_of(options, settings, timing.start)
         wake = asyncio.Event()
         self._output = Output(
             settings, self._plant, wake, time.monotonic, time.time, dry_run=options.dry_run, show_first=is_first
@@ -266,9 +275,12 @@ class Simulator:
         self._output.restart_run()
 
 
-def _commands(path: str | None, start: float) -> CommandLog:
-    """Return the commands in a file, if there is one. Raises UsageError."""
+def commands_of(options: RunOptions, settings: Settings, start: float) -> CommandLog:
+    """Return the commands of a run that begins at a time, in seconds since 1970; raises UsageError with every error."""
+    loader = PlantLoader(settings, topic_template)
     try:
-        return read_commands(Path(path), start) if path else CommandLog([])
+        return read_commands(
+            options.commands, (start, LAST_SECOND), lambda content: loader.parse(content, Path("content"))
+        )
     except CommandFileError as error:
         raise UsageError(f"--commands: {error}") from None

@@ -15,7 +15,7 @@ from math import inf
 from edge.observability.logs import written_aside
 from edge.runtime.reload import as_config_errors
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.runtime.simulator import Simulator
+from edge.runtime.simulator import Simulator, commands_of
 from edge.settings.loader import Settings
 from edge.workers.channel import receive
 from edge.workers.process import Worker, fork
@@ -23,6 +23,7 @@ from edge.workers.supervisor import WorkerSupervisor
 from edge.workers.worker import run_worker
 from messages import FactoryMessageGenerator, report_source
 from plant.definition.plant_config import EVENTS, PlantConfig, PlantConfigError
+from plant.interventions.command_log import CommandLog
 from plant.telemetry import Message, machine_of
 
 _SLICE_SECONDS = 1.0
@@ -43,10 +44,11 @@ def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -
     options = options.pinned(time.time())
     settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
     parts = settings.of_workers()
+    commands = commands_of(options, settings, options.timing(time.time()).start)  # read once: it may be a pipe
     with as_config_errors(settings.message_config_path.absolute()):
         counts = split_count(options, parts, config) if options.count else [None] * len(parts)
     works = [
-        partial(_run_part, replace(options, count=count), part, config, part is parts[0])
+        partial(_run_part, replace(options, count=count), part, config, commands, part is parts[0])
         for part, count in zip(parts, counts, strict=True)
     ]
     first, shards = settings.part
@@ -73,10 +75,19 @@ def _wait_until_built(workers: Sequence[Worker]) -> None:
     raise PlantConfigError(errors)
 
 
-def _run_part(options: RunOptions, part: Settings, config: PlantConfig, is_first: bool, end: socket.socket) -> int:
+def _run_part(
+    options: RunOptions,
+    part: Settings,
+    config: PlantConfig,
+    commands: CommandLog,
+    is_first: bool,
+    end: socket.socket,
+) -> int:
+    build = partial(Simulator, options, part, config, is_first=is_first, commands=commands)
+
     async def run() -> int:
         with written_aside():
-            return await run_worker(end, partial(Simulator, options, part, config, is_first=is_first))
+            return await run_worker(end, build)
 
     return asyncio.run(run())
 

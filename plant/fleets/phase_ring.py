@@ -112,10 +112,11 @@ class PhaseRing:
 class WakeUps:
     """When machines are advanced whose events are reported, by slot."""
 
-    __slots__ = ("_times",)
+    __slots__ = ("_moved", "_times")
 
     def __init__(self) -> None:
         self._times: list[tuple[int, int]] = []
+        self._moved: dict[int, int] = {}
 
     @property
     def next_ms(self) -> int:
@@ -128,16 +129,22 @@ class WakeUps:
         heapify(self._times)
 
     def add(self, slot: int, machine: Machine) -> None:
-        """Note that the next event of a machine is earlier now."""
-        heappush(self._times, (machine.next_ms, slot))
+        """Note that the next event of a machine is at another time now. The entry for the earlier one is outdated."""
+        if machine.next_ms < NEVER and machine.next_ms != self._moved.get(slot):
+            heappush(self._times, (machine.next_ms, slot))
+        self._moved[slot] = machine.next_ms
 
     def advance(self, machines: Sequence[Machine], until_ms: int) -> list[int]:
         """Advance the machines that have an event up to a time, and return their slots."""
         advanced = []
         while self.next_ms <= until_ms:
-            _, slot = heappop(self._times)
+            at_ms, slot = heappop(self._times)
+            if self._moved and self._moved.get(slot, at_ms) != at_ms:
+                continue
             machines[slot].advance_to(until_ms)
             heappush(self._times, (machines[slot].next_ms, slot))
+            if slot in self._moved:
+                self._moved[slot] = machines[slot].next_ms
             advanced.append(slot)
         return advanced
 
@@ -145,4 +152,5 @@ class WakeUps:
         """Return those of some of the machines."""
         subset = WakeUps()
         subset._times = sorted(each for each in self._times if each[1] in slots)
+        subset._moved = self._moved.copy()
         return subset

@@ -28,6 +28,7 @@ class PlainReporter:
     __slots__ = (
         "_class",
         "_collected",
+        "_moved",
         "_ring",
         "_timestamp_prefix",
         "_wake_ups",
@@ -44,6 +45,7 @@ class PlainReporter:
         self._timestamp_prefix = TimestampPrefix(message_class.timestamp, message_class.form)
         self._ring = PhaseRing((), 1.0, 0, 0)
         self._wake_ups: list[tuple[int, int, Machine]] = []
+        self._moved: dict[int, int] = {}
         self._collected: list[Collected] = []
 
     def start(self, earlier: Reporting | None, now_ms: int, *, slower: bool, coupled: bool) -> None:
@@ -87,9 +89,12 @@ class PlainReporter:
         self._collected.append(Collected(due.time_ms, due.number, message))
 
     def reschedule(self, machine: Machine) -> None:
-        """Note that the next event of a machine is earlier now, where no event queue advances it."""
-        if self.reports_events:
+        """Note that the next event of a machine is at another time now, where no event queue advances it."""
+        if not self.reports_events:
+            return
+        if machine.next_ms < NEVER and machine.next_ms != self._moved.get(machine.number):
             heappush(self._wake_ups, (machine.next_ms, machine.number, machine))
+        self._moved[machine.number] = machine.next_ms
 
     def take_collected(self) -> list[Collected]:
         """Return what was collected since the last call, in order."""
@@ -114,12 +119,15 @@ class PlainReporter:
         """Drop the messages up to a time, to which the machines have advanced."""
         for last_ms, machine in self._ring.skip_to(until_ms):
             machine.discard_message(last_ms)
-        passed = [wake_up for wake_up in self._wake_ups if wake_up[0] <= until_ms]
+        passed = [
+            each for each in self._wake_ups if each[0] <= until_ms and self._moved.get(each[1], each[0]) == each[0]
+        ]
         for wake_ms, _, machine in passed:
             machine.discard_message(until_ms if machine.runtime.reports_each_job else wake_ms)
         rescheduled = [
             (machine.next_ms, number, machine) for _, number, machine in passed if machine.runtime.reports_each_job
         ]
+        self._moved |= {number: next_ms for next_ms, number, _ in rescheduled if number in self._moved}
         self._wake_ups = rescheduled + [wake_up for wake_up in self._wake_ups if wake_up[0] > until_ms]
         heapify(self._wake_ups)
 
@@ -128,6 +136,7 @@ class PlainReporter:
         subset, chosen = copy.copy(self), set(machines)
         subset.machines, subset._ring = machines, self._ring.with_machines(machines, now_ms)  # noqa: SLF001 - of the same class
         subset._wake_ups = [wake_up for wake_up in self._wake_ups if wake_up[2] in chosen]  # noqa: SLF001
+        subset._moved = self._moved.copy()  # noqa: SLF001
         heapify(subset._wake_ups)  # noqa: SLF001
         return subset
 
@@ -193,7 +202,9 @@ class PlainReporter:
     def _messages_with_wake_ups(self, until_ms: int) -> list[Message]:
         messages = []
         while self._wake_ups and self._wake_ups[0][0] <= until_ms:
-            wake_ms, _, machine = heappop(self._wake_ups)
+            wake_ms, number, machine = heappop(self._wake_ups)
+            if self._moved and self._moved.get(number, wake_ms) != wake_ms:
+                continue
             messages += self._regular_messages(wake_ms - 1)
             messages += self._extra_messages(machine, wake_ms)
         messages += self._regular_messages(until_ms)
@@ -207,6 +218,8 @@ class PlainReporter:
                 messages.append(self._message_at(machine, time_ms, JobMessage))
         if machine.runtime.reports_each_job:
             heappush(self._wake_ups, (machine.next_ms, machine.number, machine))
+            if machine.number in self._moved:
+                self._moved[machine.number] = machine.next_ms
         return messages
 
     def _message_at(self, machine: Machine, time_ms: int, form: type[Message]) -> Message:

@@ -149,7 +149,7 @@ class Reporter:
             self._append(due.machine, self.emitters[due.class_number], due.time_ms, due.form)
 
     def reschedule(self, machine: Machine) -> None:
-        """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        """Note that the next event of a machine is at another time now, where no event queue advances it."""
         slot = self._touched(machine)
         if self.reports_events:
             self._wake_ups.add(slot, machine)

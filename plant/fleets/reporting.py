@@ -92,7 +92,7 @@ class Reporting(Protocol):
         """Collect a message that is due, of a machine that has advanced to its time."""
 
     def reschedule(self, machine: Machine) -> None:
-        """Note that the next event of a machine is earlier now, where no event queue advances it."""
+        """Note that the next event of a machine is at another time now, where no event queue advances it."""
 
     def take_collected(self) -> list[Collected]:
         """Return what was collected since the last call, in order."""

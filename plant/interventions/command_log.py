@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from math import inf
 from operator import itemgetter
@@ -12,16 +12,23 @@ from typing import Final
 
 import orjson
 
-from plant.interventions.commands import CommandRefused, parse
+from plant.definition.plant_config import PlantConfigError
+from plant.interventions.commands import CommandRefused, Reload, parse
 
 _MOST_ERRORS: Final = 20
+_LONGEST_LINE: Final = 64 * 2**20
 _MARK: Final = b'"command"'
+_OF_TRUTH: Final = b'{"type":"'
+"""How lines of a ground truth file begin: those without the mark need no closer look, as there are millions."""
 _AT, _AFTER, _TYPE = "at", "after_seconds", "type"
 _RECORDED: Final = "command"
 """The type of the lines in a ground truth file that are commands, and the key of a command's name."""
 
 Timed = tuple[int, Mapping[str, object]]
 """A command, and its time in milliseconds since 1970."""
+
+
+Span = tuple[float, float]
 
 
 class CommandFileError(Exception):
@@ -44,67 +51,81 @@ class CommandLog:
             yield self._waiting.popleft()[1]
 
 
-def read_commands(path: Path, start: float) -> CommandLog:
-    """Return the commands of a file, from the start of the run on. start: in seconds since 1970.
+def read_commands(path: str | None, span: Span, load: Callable[[bytes], object]) -> CommandLog:
+    """Return the commands of a file, from the start of the run on; none without a file.
 
     Lines of other types, as a ground truth file has them, are ignored. Raises CommandFileError with every wrong line.
+    span: where the run begins, and the last moment, in seconds since 1970.
+    load: reads the YAML of a reload; raises PlantConfigError.
     """
+    if path is None:
+        return CommandLog([])
     found: list[Timed] = []
     errors: list[str] = []
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if _MARK not in line:
-                    continue
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
                 try:
-                    command = _command(line, start)
+                    found += _command(line, span, load)
                 except ValueError as error:
                     errors.append(f"line {number}: {error}")
-                    continue
-                if command is not None:
-                    found.append(command)
+                if len(line) == _LONGEST_LINE:
+                    break
     except OSError as error:
         raise CommandFileError(f"cannot read {path}: {error.strerror}") from None
     if errors:
         more = f"\n  and {len(errors) - _MOST_ERRORS} more" if len(errors) > _MOST_ERRORS else ""
         lines = "\n  ".join(errors[:_MOST_ERRORS])
-        raise CommandFileError(f"{path} has lines that are no commands:\n  {lines}{more}")
-    if early := [each for each, _ in found if each < round(start * 1000)]:
-        raise CommandFileError(f"{len(early)} commands of {path} are before the start of the run")
+        raise CommandFileError(f"{path} has lines that are no commands of this run:\n  {lines}{more}")
     return CommandLog(found)
 
 
-def _command(line: bytes, start: float) -> Timed | None:
-    """Return the command in a line; None for a line of another type. ValueError for a wrong one."""
+def _command(line: bytes, span: Span, load: Callable[[bytes], object]) -> Iterator[Timed]:
+    """Yield the command in a line; none for an empty line, or one of another type. ValueError for a wrong one."""
+    if _MARK not in line and (line.startswith(_OF_TRUTH) or not line.strip()):
+        return
+    if len(line) == _LONGEST_LINE:
+        raise ValueError(f"is longer than {_LONGEST_LINE:,} bytes")
     try:
         entry = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"is no JSON: {error}") from None
     if not isinstance(entry, dict):
         raise ValueError("must be a JSON object")  # noqa: TRY004
-    if entry.get(_TYPE, _RECORDED) != _RECORDED or _RECORDED not in entry:
-        return None
-    at_ms = _time_ms(entry, start)
+    if entry.get(_TYPE, _RECORDED) != _RECORDED:
+        return
+    at_ms = _time_ms(entry, span)
     command = {key: value for key, value in entry.items() if key not in (_AT, _AFTER, _TYPE)}
     try:
-        parse(command)
-    except CommandRefused as error:
+        asked = parse(command)
+        if isinstance(asked, Reload):
+            load(asked.content.encode())
+    except (CommandRefused, PlantConfigError) as error:
         raise ValueError(str(error)) from None
-    return at_ms, command
+    yield at_ms, command
 
 
-def _time_ms(entry: Mapping[str, object], start: float) -> int:
+def _time_ms(entry: Mapping[str, object], span: Span) -> int:
+    start, last = span
     if (_AT in entry) == (_AFTER in entry):
         raise ValueError("needs either at or after_seconds")
-    after = entry.get(_AFTER)
-    if after is not None:
-        if isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after < inf:
-            raise ValueError("after_seconds: must be a number, 0 or more")
-        return round((start + after) * 1000)
+    at = _after(entry[_AFTER], start) if _AFTER in entry else _moment(entry[_AT])
+    if not start * 1000 - 1 < at * 1000 <= last * 1000:
+        raise ValueError(f"{_AFTER if _AFTER in entry else _AT}: must be in the time of the run, from its start on")
+    return round(at * 1000)
+
+
+def _after(after: object, start: float) -> float:
+    if isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after < inf:
+        raise ValueError("after_seconds: must be a number, 0 or more")
+    return start + after
+
+
+def _moment(at: object) -> float:
     try:
-        moment = datetime.fromisoformat(str(entry[_AT]))
+        moment = datetime.fromisoformat(str(at))
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise ValueError("at: must be a time with its offset, such as 2026-01-05T08:00:00Z")
-    return round(moment.timestamp() * 1000)
+    return moment.timestamp()

@@ -172,14 +172,21 @@ def _reload_content(target: Target, command: Reload) -> Answer:
         config = load_content(command.content.encode(), "content")
     except PlantConfigError as error:
         raise CommandRefused("content", str(error)) from error
-    target.reload(config)
+    _apply(target, config, "content")
     return {"machines": {key: count for key, _, count in config.machines()}}
 
 
 def _reload(target: Target, changed: PlantConfig | Violation, place: str) -> None:
     if isinstance(changed, Violation):
         raise CommandRefused(place, changed.rule)
-    target.reload(changed)
+    _apply(target, changed, place)
+
+
+def _apply(target: Target, config: PlantConfig, place: str) -> None:
+    try:
+        target.reload(config)
+    except Exception as error:
+        raise CommandRefused(place, f"cannot be used: {type(error).__name__}: {error}") from error
 
 
 def _known(place: str, name: str, known: list[str], what: str) -> None:

@@ -1,0 +1,1 @@
+"""Tests of what enters the plant from outside."""
