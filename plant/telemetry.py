@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 
@@ -33,10 +33,7 @@ class Message(NamedTuple):
 
 
 class JobMessage(Message):
-    """A message outside the regular period, emitted because a job has finished.
-
-    It is a class and not another field, so that a plant without such messages does not pay for it.
-    """
+    """A message outside the regular period, emitted because a job has finished; a class, as a field would cost all."""
 
     __slots__ = ()
 
@@ -101,6 +98,7 @@ class Snapshot:
     time_ms: plant time in milliseconds since the Unix epoch.
     rows: emitted messages, by kind.  states: machines in each state, by (kind, state).
     jobs: finished jobs, by (kind, result).  open_orders: placed and not yet dispatched.
+    active_faults, ended_faults: episodes of faults that go on, and that have ended, by (kind, fault).
     """
 
     time_ms: int
@@ -108,6 +106,8 @@ class Snapshot:
     states: Mapping[tuple[str, str], int]
     jobs: Mapping[tuple[str, str], int]
     open_orders: int
+    active_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    ended_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class PieceCount(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
+from plant.faults.fault_log import FaultLog
 from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporting import FOR_JOB, DueMessage, Reporting
 from plant.machines.machine import Machine, phase
@@ -28,6 +29,7 @@ class Fleet:
 
     key, machine_type: the type, and its key.  machines: by number.  message_counts: messages so far, by kind.
     results: reported jobs, counted by result.  reporting: makes the messages; None unless the type is configured.
+    faults: the episodes of its machines.
     shard: (k, n) for the k-th of n parts, which has the machines k, k + n, k + 2n ...  start_ms: of the run.
     """
 
@@ -40,6 +42,7 @@ class Fleet:
         "_seed",
         "_start_ms",
         "accounts",
+        "faults",
         "key",
         "machine_type",
         "machines",
@@ -58,6 +61,7 @@ class Fleet:
         self.accounts = OeeAccounts(
             shards=self._number_step, good=machine_type.good, planned_stops=machine_type.planned_stops
         )
+        self.faults = FaultLog(machine_type.key)
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
         self.message_counts = dict.fromkeys((each.kind for each in machine_type.messages), 0)
@@ -84,6 +88,11 @@ class Fleet:
         stays_ms = min(state.stays.mean_ms for state in runtime.states.values())
         intervals_ms = *self.reporting.periods_ms, runtime.jobs.ideal_ms or NEVER, stays_ms
         return sum(1000 * len(self.machines) / each_ms for each_ms in intervals_ms)
+
+    @property
+    def fault_names(self) -> Sequence[str]:
+        """The faults that its machines have, or have had."""
+        return [*dict.fromkeys((*self.machine_type.all_faults, *self.faults.active))]
 
     def apply(
         self, config: PlantConfig, now_ms: int, plant: FleetSignals | None = None, *, coupled: bool = False
@@ -252,7 +261,7 @@ class Fleet:
         *,
         coupled: bool,
     ) -> None:
-        runtimes = TypeRuntimes(machine_type, config, self.results, self.accounts, self._start_ms)
+        runtimes = TypeRuntimes(machine_type, config, self.results, self.accounts, self._start_ms, self.faults)
         runtime = runtimes.usual
         slower = bool(self.machines) and runtime.period_ms > self.machines[0].runtime.period_ms
         kept = self.machines[: len(numbers)]

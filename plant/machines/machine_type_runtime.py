@@ -13,6 +13,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.states.state_type import StateType
 from plant.faults.episodes import Injected
+from plant.faults.fault_log import FaultLog
 from plant.faults.levels import Level
 from plant.machines.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
 from plant.machines.message_layout import message_layout
@@ -78,6 +79,7 @@ class MachineTypeRuntime:
         "_template",
         "_values",
         "accounts",
+        "faults",
         "influences",
         "initial_states",
         "jobs",
@@ -104,9 +106,10 @@ class MachineTypeRuntime:
         results: Counter[str],
         accounts: OeeAccounts,
         start_ms: int = 0,
+        faults: FaultLog | None = None,
     ) -> None:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
-        self.start_ms = start_ms
+        self.start_ms, self.faults = start_ms, faults or FaultLog(machine_type.key)
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
         self.jobs = Jobs(job, machine_type.losses, config.job_seconds(machine_type)) if job else NoJobs()
@@ -189,10 +192,11 @@ class TypeRuntimes:
         results: Counter[str],
         accounts: OeeAccounts,
         start_ms: int = 0,
+        faults: FaultLog | None = None,
     ) -> None:
-        self.usual: Final = MachineTypeRuntime(machine_type, config, results, accounts, start_ms)
+        self.usual: Final = MachineTypeRuntime(machine_type, config, results, accounts, start_ms, faults)
         self._own: Final = {
-            number: MachineTypeRuntime(each, config, results, accounts, start_ms)
+            number: MachineTypeRuntime(each, config, results, accounts, start_ms, faults)
             for number, each in machine_type.overrides.items()
         }
         each_job = any(each.reports_each_job for each in self.all)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
-from plant.definition.faults.fault_type import Causes
+from plant.definition.faults.fault_type import Causes, FaultType
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -172,6 +172,12 @@ class MachineType:
     def of(self, number: int) -> MachineType:
         """Return the type as it is for its n-th machine."""
         return self.overrides.get(number, self)
+
+    @property
+    def all_faults(self) -> Mapping[str, FaultType]:
+        """The faults of all its machines, by name."""
+        types = (self, *self.overrides.values())
+        return {name: fault for each in types for name, fault in each.causes.faults.items()}
 
     @property
     def vocabulary(self) -> Vocabulary:
