@@ -33,13 +33,14 @@ cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.sett
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
-edge.workers: edge.runtime edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition
-edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document
-edge.http: edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry
+edge.workers: edge.runtime edge.http edge.labels edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.reports plant.telemetry plant.definition
+edge.runtime: edge.http edge.labels edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document
+edge.http: edge.labels edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability: edge.status_source edge.delivery edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
-edge.status_source: edge.delivery edge.lateness edge.status plant.telemetry
+edge.status_source: edge.labels edge.delivery edge.lateness edge.status plant.telemetry
+edge.labels: edge.status edge.timestamps plant.telemetry
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
 edge.routing: edge.settings plant.telemetry

@@ -137,6 +137,15 @@ def _of_plant(snapshot: Snapshot) -> Iterator[Metric]:
         "edgemqttsim_jobs_finished", "Parts, assemblies and tests finished.", ["kind", "result"], snapshot.jobs.items()
     )
     yield GaugeMetricFamily("edgemqttsim_open_orders", "Orders placed and not yet dispatched.", snapshot.open_orders)
+    if not snapshot.active_faults:
+        return
+    active = GaugeMetricFamily("edgemqttsim_active_faults", "Faults that machines have now.", labels=["kind", "fault"])
+    for labels, count in snapshot.active_faults.items():
+        active.add_metric(labels, count)
+    yield active
+    yield _counters(
+        "edgemqttsim_fault_episodes", "Faults that have ended.", ["kind", "fault"], snapshot.ended_faults.items()
+    )
 
 
 def _of_oee(kinds: Sequence[KindOee]) -> Iterator[Metric]:
