@@ -57,7 +57,7 @@ edge.installed:
 messages: plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.faults plant.oee_accounting plant.default_plant plant.telemetry plant.definition
 plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.reports plant.material_flow plant.fleets plant.machines plant.signals plant.faults plant.telemetry plant.definition
 plant.config_changes: plant.forecast plant.definition
-plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.flow plant.definition.machine_types plant.definition.document
+plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.document
 plant.trial: plant.orders plant.machines plant.faults plant.oee_accounting plant.telemetry
 plant.catalogue: plant.orders plant.reports plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition

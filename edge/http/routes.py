@@ -212,9 +212,7 @@ class _AnomalyParameters(BaseModel):
     min_severity: float | None = Field(None, ge=0, allow_inf_nan=False, description="Of this severity or above.")
     open: bool | None = Field(None, description="true: those that go on; false: those that have ended.")
     sensor: bool | None = Field(None, description="true: faults of sensors; false: the others.")
-    after: str | None = Field(
-        None, max_length=500, description="Those after a place, as `next` has it."
-    )
+    after: str | None = Field(None, max_length=500, description="Those after a place, as `next` has it.")
     limit: int | None = Field(None, ge=1, le=1_000_000, description="The most to return; all by default.")
 
     def query(self) -> AnomalyQuery:
