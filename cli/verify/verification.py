@@ -58,7 +58,7 @@ class Outcome:
     untimed: dict[str, int] = field(default_factory=dict)
     silent: Sequence[str] = ()
     orders: OrderCounts | None = None
-    losses: FaultLosses = FaultLosses()
+    losses: FaultLosses = field(default_factory=FaultLosses)
 
 
 def verify_messages(messages: ReceivedMessages, reference: Reference, criteria: Criteria) -> Outcome:

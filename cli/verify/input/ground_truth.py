@@ -43,7 +43,7 @@ _NOT_CONTENT: Final = frozenset({"type", "at"})
 
 
 class FaultLosses(NamedTuple):
-    """What faults and wear have cost, over the whole run: stopped time, jobs that were changed, and bad ones of them."""
+    """What faults and wear have cost in the run: stopped time, jobs that were changed, and bad ones of these."""
 
     stopped_ms: int = 0
     jobs: int = 0

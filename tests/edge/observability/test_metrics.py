@@ -105,7 +105,7 @@ def test_the_block_goes_on_with_what_else_there_is_to_say() -> None:
 def test_faults_have_a_line_and_metrics_only_where_some_type_has_them() -> None:
     """The block has their number, also none; metrics have those that go on, and those that have ended."""
     counted = replace(SNAPSHOT, active_faults={("press", "leak"): 2}, ended_faults={("press", "leak"): 7})
-    found, usual = registry(plant=counted), registry()
+    found, usual = registry(plant=counted), registry(plant=replace(SNAPSHOT, active_faults={}, ended_faults={}))
     labels = {"kind": "press", "fault": "leak"}
 
     assert statistics_block(120, ledger(), CONNECTED, active_faults=0).splitlines()[-1] == "   Active faults: 0"
