@@ -35,19 +35,17 @@ from plant.machines.states import NEVER
 from plant.oee_accounting import Span
 from plant.parts import PlantParts
 from plant.telemetry import (
-    CommandListener,
     KindOee,
-    Listener,
     MachineFilter,
     MachineOee,
     MachineSnapshot,
     MachineTypeInfo,
     Message,
-    OrderListener,
     PieceCount,
     Snapshot,
 )
 from plant.trial import ConfigTrial
+from plant.truth.events import CommandListener, Listener, OrderListener
 
 __all__ = [
     "START",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Self
 
-from plant.telemetry import MachineFilter, MachineTypeInfo
+from plant.telemetry import MachineFilter, MachineTypeInfo, Snapshot
 
 Span = Literal["run", "hour", "last_hour"]
 """The time over which OEE figures are summed."""
@@ -92,6 +93,30 @@ class ClockStatus:
 
 NO_STEPS: Final = ClockStatus()
 """The status of a clock that was never set."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmStatus:
+    """The alarms of all machines. declared: whether the plant has any.  active: now, by severity."""
+
+    declared: bool = False
+    raised: int = 0
+    cleared: int = 0
+    active: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Return it from the counts of a plant."""
+        events, active = Counter[str](), Counter[str]()
+        for (_, _, event), count in snapshot.alarm_events.items():
+            events[event] += count
+        for (_, severity), count in snapshot.active_alarms.items():
+            active[severity] += count
+        return cls(bool(snapshot.alarm_events), events["raised"], events["cleared"], dict(active))
+
+
+NO_ALARMS: Final = AlarmStatus()
+"""The alarms of a plant without any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 from edge.delivery.queue import Ledger
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
-from edge.status import ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from plant.telemetry import KindOee, Snapshot
 
 
@@ -35,6 +35,9 @@ class StatusSource(Protocol):
 
     def clock(self) -> ClockStatus:
         """Return how plant time relates to the wall clock."""
+
+    def alarms(self) -> AlarmStatus:
+        """Return how many alarms were raised and cleared, and how many are active."""
 
     def turn_age_seconds(self) -> float:
         """Return the time since the run loop last turned."""

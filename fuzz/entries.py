@@ -12,6 +12,7 @@ from itertools import pairwise
 from random import Random  # noqa: TID251 - makes the plants; no part of one
 from typing import Any, Final
 
+from fuzz.alarms import alarms
 from fuzz.signals import plant_signals, signals
 
 Data = dict[str, Any]
@@ -21,7 +22,7 @@ KEYS: Final = ("press", "oven", "meter", "packer-2")
 
 CALENDAR: Final[Data] = {
     "time_zone": "UTC",
-    "shifts": [{"start": "00:00", "end": "00:01"}, {"start": "00:02", "end": "23:00"}],
+    "shifts": [{"start": "00:00", "end": "00:01"}, {"name": "day", "start": "00:02", "end": "23:00"}],
 }
 """A minute of planned stop, soon after the start."""
 
@@ -82,6 +83,8 @@ def plant(chance: Random, wanted: Wanted = ANYTHING) -> Data:
         types["oee"] = {"enabled": True, "report_seconds": 30.0}
     if wanted.coupled and _maybe(chance, 0.25):
         data["calendar"] = CALENDAR
+        for key in [key for key, each in types.items() if "job" in each]:
+            types[key] |= _in_shifts(chance)
     if wanted.coupled and _maybe(chance, 0.3):
         data |= _flow(
             chance, [key for key in types if "job" in types[key] or (key == "press_b" and "job" in types["press"])]
@@ -96,6 +99,7 @@ def entry(chance: Random, key: str, shared: Sequence[str] = (), wanted: Wanted =
         made["states"] = _states(chance)
     if _maybe(chance, 0.6):
         made["job"] = _job(chance)
+        made |= _variation(chance, made)
     if _maybe(chance, 0.6) or not {"states", "job"} & made.keys():
         made["signals"] = signals(chance, made, shared)
     made |= _place(chance)
@@ -111,6 +115,8 @@ def entry(chance: Random, key: str, shared: Sequence[str] = (), wanted: Wanted =
         made["job"]["period_share"] = chance.choice((0.5, 1.0))
     if _maybe(chance, 0.3):
         made["overrides"] = _overrides(chance, key, made)
+    if _maybe(chance, 0.3) and (found := alarms(chance, made)):
+        made["alarms"] = found
     return made
 
 
@@ -199,6 +205,41 @@ def _job(chance: Random) -> Data:
     return made
 
 
+def _variation(chance: Random, made: Data) -> Data:
+    """Return what makes jobs differ: lots, stops, and the machines themselves; kinds may get their own cycles."""
+    own: Data = {}
+    kinds, results = [*made["job"]["kinds"]], [*made["job"].get("results", {"good": 1.0})]
+    if _maybe(chance, 0.3):
+        kind: Data = {"weight": 2.0, "cycle_seconds": chance.choice((4.0, [0.5, 3.0]))}
+        made["job"]["kinds"] = {
+            **dict.fromkeys(kinds[1:], 1.0),
+            kinds[0]: kind | {"results": {results[0]: {"times": 2}}},
+        }
+    if _maybe(chance, 0.4):
+        changeovers = chance.choice((None, 5.0, {"default": [1.0, 9.0], f"{kinds[0]}>{kinds[1]}": 3.0}))
+        own["lots"] = {"size": chance.choice((3, [1, 6]))} | (
+            {"changeover_seconds": changeovers} if changeovers else {}
+        )
+    if _maybe(chance, 0.3):
+        factors: Data = {"cycle_seconds": {"times": 1.5}, "results": {results[-1]: {"times": 3}}}
+        own["start_up"] = {"after_stop_seconds": 4.0, "jobs": chance.choice((1, 4))} | factors
+    if _maybe(chance, 0.3):
+        own["spread"] = {"shares": chance.choice((0.0, 0.4)), "cycle_seconds": 0.1, "results": 0.3}
+    return own
+
+
+def _in_shifts(chance: Random) -> Data:
+    """Return what depends on the calendar."""
+    own: Data = {}
+    if _maybe(chance, 0.4):
+        own["shifts"] = {"day": {"cycle_seconds": {"times": 1.5}}}
+    if _maybe(chance, 0.4):
+        own["operators"] = {"names": ["Ann", 'B"en'], "spread": {"cycle_seconds": 0.2, "results": 0.4}}
+    if _maybe(chance, 0.4):
+        own["start_delay_seconds"] = chance.choice(([0, 9], [2.5, 2.5]))
+    return own
+
+
 # Messages
 
 
@@ -244,6 +285,8 @@ def _field_names(made: Data) -> list[str]:
     if "job" in made:
         names += ["job.kind", "job.id", "job.progress", "finished.id", "finished.result", "finished.cycle_seconds"]
         names += ["finished.issues"]
+    if "lots" in made:
+        names += ["job.lot", "job.lot_size", "job.lot_position"]
     return names
 
 

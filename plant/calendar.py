@@ -18,7 +18,9 @@ from typing import Final, NamedTuple
 from plant.definition.calendar_config import CalendarSpec, LocalTimes, Maintenance, Shift, Window
 from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
-from plant.machines.states import NEVER, PLANNED_STOP
+from plant.machines.shifts import Shift as ShiftOn
+from plant.machines.states import LATE_START, NEVER, PLANNED_STOP
+from plant.random_stream import between
 from plant.time_zones import zone_info
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -152,6 +154,39 @@ class Calendar:
         return map(self._clock.interval, filter(None, local_times))
 
 
+class Shifts:
+    """Which shift is on. Of several, it is the one that has begun last."""
+
+    def __init__(self, spec: CalendarSpec) -> None:
+        self._spec, self._clock = spec, WallClock(spec.time_zone)
+        self._from_ms, self._until_ms = 0, 0
+        self._current: ShiftOn | None = None
+
+    def at(self, time_ms: int) -> ShiftOn | None:
+        """Return the shift that is on at a moment; the last answer is kept, as most calls ask for increasing times."""
+        if not self._from_ms <= time_ms < self._until_ms:
+            self._find(time_ms)
+        return self._current
+
+    def _find(self, time_ms: int) -> None:
+        """Find the shift, and until when nothing changes: up to the end of the day."""
+        today = self._clock.day_at(time_ms)
+        begins_ms, ends_ms = self._clock.day(today)
+        shifts = [*self._reaching(today)]
+        edges = [edge for shift, end_ms in shifts for edge in (shift.began_ms, end_ms)]
+        self._from_ms = max([begins_ms, *(edge for edge in edges if edge <= time_ms)])
+        self._until_ms = min([ends_ms, *(edge for edge in edges if edge > time_ms)])
+        self._current = max((shift for shift, end_ms in shifts if shift.began_ms <= time_ms < end_ms), default=None)
+
+    def _reaching(self, day: date) -> Iterator[tuple[ShiftOn, int]]:
+        """Yield the shifts that start on a day, or on the one before, each with its end."""
+        for began in (day - DAY, day):
+            for shift in self._spec.shifts:
+                if local_times := shift.on(began):
+                    start_ms, end_ms = self._clock.interval(local_times)
+                    yield ShiftOn(start_ms, shift.name or ""), end_ms
+
+
 class PlannedStops:
     """Suspends the machines of some fleets for their planned stops.
 
@@ -174,7 +209,11 @@ class PlannedStops:
     def advance_to(self, until_ms: int) -> None:
         """Suspend and resume machines as planned for a time, to which they have advanced."""
         for fleet, calendar in zip(self._fleets, self._calendars, strict=False):
-            _set_planned_stop(fleet.machines, until_ms, stopped=calendar.planned_stop(until_ms))
+            stopped = calendar.planned_stop(until_ms)
+            late = [] if stopped or fleet.machine_type.start_delay_seconds is None else _stopped(fleet.machines)
+            _set_planned_stop(fleet.machines, until_ms, stopped=stopped)
+            for machine in late:
+                _delay(machine, until_ms)
         self.next_ms = min((calendar.next_change(until_ms) for calendar in self._calendars), default=NEVER)
 
 
@@ -185,6 +224,20 @@ def midnight(day: date) -> datetime:
 
 def _is_within(time_ms: int, spans: Iterable[Interval]) -> bool:
     return any(begin <= time_ms < end for begin, end in spans)
+
+
+def _stopped(machines: Iterable[Machine]) -> list[Machine]:
+    """Return the machines that have a planned stop."""
+    return [each for each in machines if each.suspension and PLANNED_STOP in each.suspension.reasons]
+
+
+def _delay(machine: Machine, now_ms: int) -> None:
+    """Let a machine start late after a planned stop, by a time of its own."""
+    seconds = machine.runtime.machine_type.start_delay_seconds or (0.0, 0.0)
+    delay_at, _, _, _ = machine.stream.draws(b"late", now_ms)
+    if delay_ms := round(1000 * between(*seconds, delay_at)):
+        machine.interrupt(LATE_START, delay_ms, now_ms)
+        machine.runtime.on_rescheduled(machine)
 
 
 def _set_planned_stop(machines: Iterable[Machine], now_ms: int, *, stopped: bool) -> None:

@@ -15,7 +15,7 @@ from operator import attrgetter, itemgetter
 from typing import Final, Protocol
 
 from plant.fleets.fleet import Fleet
-from plant.machines.jobs import NO_JOB
+from plant.jobs.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
 from plant.telemetry import Message

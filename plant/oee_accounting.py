@@ -15,7 +15,8 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal, Protocol, get_args
 
-from plant.telemetry import PLANNED_STOP, Listener, StateInterval
+from plant.telemetry import PLANNED_STOP
+from plant.truth.events import Listener, StateInterval
 
 HOUR_MS: Final = 3_600_000
 _IDEAL: Final = 0

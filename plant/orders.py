@@ -14,12 +14,13 @@ from typing import Any, Final
 import orjson
 
 from plant.definition.plant_config import CustomerOrder, Dispatch, MessageTypes
-from plant.machines.jobs import MS_PER_JOB_NUMBER
+from plant.jobs.jobs import MS_PER_JOB_NUMBER
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.material_flow.flow import Flow
 from plant.random_stream import RandomStream, exponential
-from plant.telemetry import DispatchedOrder, Message, OrderListener, PlacedOrder
+from plant.telemetry import Message
+from plant.truth.events import DispatchedOrder, OrderListener, PlacedOrder
 
 HOUR_US: Final = 3_600_000_000
 NEVER_US: Final = NEVER * 1000

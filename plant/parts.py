@@ -12,20 +12,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from plant.calendar import PlannedStops
+from plant.calendar import PlannedStops, Shifts
 from plant.definition.plant_config import PlantConfig
 from plant.event_queue import EventQueue, Participant
 from plant.faults.fault_log import FaultListener
 from plant.fleets.fleet import Fleet
-from plant.fleets.snapshot import machines_at
+from plant.fleets.snapshot import alarm_counts, machines_at
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.fault_spreading import FaultSpreading
 from plant.machines.machine import Machine
+from plant.machines.shifts import no_shift
 from plant.material_flow.flow import Flow
 from plant.orders import OrderBook
 from plant.reports.fault_labels import FaultLabels
 from plant.reports.oee_reports import Reports
-from plant.telemetry import Listener, Message, OrderListener, Snapshot
+from plant.telemetry import Message, Snapshot
+from plant.truth.events import Listener, OrderListener
 
 if TYPE_CHECKING:
     from plant.signals.fleet_signals import FleetSignals
@@ -137,7 +139,9 @@ class PlantParts:
         names = [(key, fleet.faults, name) for key, fleet in fleets.items() for name in fleet.fault_names]
         active = {(key, name): log.active[name] for key, log, name in names}
         ended = {(key, name): log.ended[name] for key, log, name in names}
-        return Snapshot(now_ms, rows, states, jobs, self.order_book.open_orders, active, ended)
+        return Snapshot(
+            now_ms, rows, states, jobs, self.order_book.open_orders, *alarm_counts(self.fleets), active, ended
+        )
 
     def advance_to(self, now_ms: int) -> Present:
         """Advance all machines to a moment; this changes no message."""
@@ -181,8 +185,10 @@ class PlantParts:
         self._add_fleets(config)
         self._planned_stops.apply(config.calendar, now_ms)
         signals = _plant_signals(config, self._seed)
+        shift_at = Shifts(config.calendar).at if config.calendar else no_shift
         for fleet in self.fleets:
-            fleet.apply(config, now_ms, signals, coupled=bool(participants) or _faults_spread(config))
+            coupled = bool(participants) or _faults_spread(config)
+            fleet.apply(config, now_ms, signals, shift_at, coupled=coupled)
         self._planned_stops.advance_to(now_ms)  # for machines that are new
         self.machine_counts = {key: count for key, _, count in config.machines()}
         return FleetsApplied(now_ms, participants)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -95,9 +95,9 @@ class MachineSnapshot(NamedTuple):
 class Snapshot:
     """Counts over the plant at one moment.
 
-    time_ms: plant time in milliseconds since the Unix epoch.
-    rows: emitted messages, by kind.  states: machines in each state, by (kind, state).
-    jobs: finished jobs, by (kind, result).  open_orders: placed and not yet dispatched.
+    time_ms: plant time since the Unix epoch.  rows: messages, by kind.  states: machines, by (kind, state).
+    jobs: finished, by (kind, result).  open_orders: not yet dispatched.
+    alarm_events: raised and cleared, by (kind, alarm, event).  active_alarms: by (kind, severity).
     active_faults, ended_faults: episodes of faults that go on, and that have ended, by (kind, fault).
     """
 
@@ -106,6 +106,8 @@ class Snapshot:
     states: Mapping[tuple[str, str], int]
     jobs: Mapping[tuple[str, str], int]
     open_orders: int
+    alarm_events: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    active_alarms: Mapping[tuple[str, str], int] = field(default_factory=dict)
     active_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
     ended_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
@@ -129,89 +131,6 @@ class PieceCount(NamedTuple):
     on_machines: int
 
 
-class StateInterval(NamedTuple):
-    """A stay of a machine in one state, reported when it ends. Times in milliseconds since the Unix epoch.
-
-    A machine's intervals follow each other without gap or overlap from the moment it is created.
-    cause: the fault, or the wear, that has led to it; None if it came by itself.
-    """
-
-    machine_id: str
-    state: str
-    from_ms: int
-    to_ms: int
-    cause: str | None = None
-
-
-class FinishedJob(NamedTuple):
-    """A finished job, reported when it finishes; its message follows later. Times in milliseconds since the Unix epoch.
-
-    started_ms: when it was started; for the job in progress when a machine is created, as if it had run without a stop.
-    cycle_ms: the producing time that it took.  ideal_ms: the shortest that a job of its type takes.
-    issues_found: by a failed test.  consumed_ids: pieces that went into it, where pieces flow; otherwise None.
-    causes: the faults that were there when it started, and change jobs.
-    """
-
-    machine_id: str
-    job_id: str
-    kind: str
-    started_ms: int
-    finished_ms: int
-    cycle_ms: int
-    ideal_ms: int
-    result: str
-    issues_found: int = 0
-    consumed_ids: Sequence[str] | None = None
-    causes: Sequence[str] = ()
-
-
-class FaultEpisode(NamedTuple):
-    """A fault of a machine, from its begin to its end, reported at its end. Times in milliseconds since 1970.
-
-    ramp_ms: time in which its effects have grown to what they are at its severity.
-    why: `chance`, `schedule` or `command`, otherwise what has led to it, as machine/fault.
-    effects: what it changes, such as `vibration` and `results.scrap`.  signal: of a sensor fault, otherwise None.
-    is_open: whether it had not ended at `to_ms`, where the report ends.
-    """
-
-    machine_id: str
-    fault: str
-    from_ms: int
-    to_ms: int
-    severity: float
-    ramp_ms: int
-    why: str
-    effects: Sequence[str]
-    signal: str | None = None
-    is_open: bool = False
-
-
-class PlacedOrder(NamedTuple):
-    """An order, reported when it is placed; `items` as in its message."""
-
-    order_id: str
-    time_ms: int
-    items: Sequence[Mapping[str, object]]
-
-
-class DispatchedOrder(NamedTuple):
-    """A dispatched order; `details` are the other fields of its message: destination, carrier, and units."""
-
-    order_id: str
-    time_ms: int
-    details: Mapping[str, object]
-
-
-TruthEvent = StateInterval | FinishedJob | FaultEpisode
-Listener = Callable[[TruthEvent], None]
-"""Receives the ground truth. The events of one machine come in order; those of different machines may not."""
-
-OrderListener = Callable[[PlacedOrder | DispatchedOrder], None]
-"""Receives orders and dispatches, in order."""
-
-CommandListener = Callable[[int, Mapping[str, object]], None]
-"""Receives each command that was executed, with its time in milliseconds since 1970."""
-
 PLANNED_STOP: Final = "planned_stop"
 """The state whose time does not count as planned time."""
 
@@ -219,10 +138,9 @@ PLANNED_STOP: Final = "planned_stop"
 class MessageClassInfo(NamedTuple):
     """What a consumer needs to know about one class of messages of a machine type.
 
-    name: "" if it is the only one.  topic: its template.
-    timestamp, form: the key of the time, and its form; None without one.
+    name: "" if it is the only one.  topic: its template.  timestamp, form: key and form of the time; None without one.
     fields: each value's place, such as `data.power`, with its role.  constants: by place.
-    period_seconds: between two regular messages; None without.  on_change: whether changes of the state are reported.
+    period_seconds: of regular messages; None without.  on_change: whether changes of the state are reported.
     """
 
     name: str
@@ -238,12 +156,11 @@ class MessageClassInfo(NamedTuple):
 class MachineTypeInfo(NamedTuple):
     """What a consumer of messages needs to know about a machine type.
 
-    fields: the keys of its messages, each with its role, such as `finished_result`
-    (plant.definition.machine_types.field_sources).
-    good: the results that count as good, sorted.
-    planned_stops: the states whose time is no planned working time, sorted.
+    fields: the keys of its messages, each with its role, such as `finished_result` (machine_types.field_sources).
+    good: the results that count as good, sorted.  planned_stops: the states outside planned working time, sorted.
     messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
-    constant_status: the state of machines that have no states, which their messages do not report.
+    constant_status: the state of machines without states.  alarm_messages: the classes of messages about alarms.
+    alarms: their names, each with `high` or `low`, where it is raised.
     """
 
     kind: str
@@ -252,24 +169,23 @@ class MachineTypeInfo(NamedTuple):
     planned_stops: Sequence[str] = (PLANNED_STOP,)
     messages: Sequence[MessageClassInfo] = ()
     constant_status: str | None = None
+    alarm_messages: Sequence[MessageClassInfo] = ()
+    alarms: Sequence[tuple[str, str]] = ()
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""
-        usual: dict[str, object] = {"fields": self.fields, "good": self.good}
-        if [*self.planned_stops] != [PLANNED_STOP]:
-            usual["planned_stops"] = self.planned_stops
-        if self.messages:
-            usual["messages"] = [each._asdict() for each in self.messages]
-        if self.constant_status is not None:
-            usual["constant_status"] = self.constant_status
-        return usual
+        unusual = (
+            ("planned_stops", self.planned_stops, [*self.planned_stops] != [PLANNED_STOP]),
+            ("messages", [each._asdict() for each in self.messages], bool(self.messages)),
+            ("constant_status", self.constant_status, self.constant_status is not None),
+            ("alarm_messages", [each._asdict() for each in self.alarm_messages], bool(self.alarms)),
+            ("alarms", dict(self.alarms), bool(self.alarms)),
+        )
+        return {"fields": self.fields, "good": self.good, **{key: value for key, value, applies in unusual if applies}}
 
 
 class MachineFilter(NamedTuple):
-    """A selection of machines, in order of type and number; None selects all.
-
-    kind: a machine type.  after: only machines after the one of that id.  limit: the most machines.
-    """
+    """Some machines, in order of type and number: of a type, after the one of an id, so many; None is no limit."""
 
     kind: str | None = None
     after: str | None = None
@@ -326,7 +242,8 @@ class MachineOee(Oee):
     """The OEE figures of one machine.
 
     number: counted from 1 within its type.  period_seconds: between two regular messages.
-    ideal_cycle_seconds: the shortest producing time of its jobs.
+    ideal_cycle_seconds: the shortest producing time of its jobs.  ideal_cycles: that of each kind, in seconds, where
+    they are no longer what a consumer can see in the messages of one machine; otherwise None.
     """
 
     machine_id: str
@@ -335,6 +252,7 @@ class MachineOee(Oee):
     producing_state: str
     period_seconds: float
     ideal_cycle_seconds: float
+    ideal_cycles: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

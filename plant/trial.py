@@ -10,7 +10,7 @@ from plant.faults.fault_log import FaultListener
 from plant.machines.checkpoint import Checkpoint
 from plant.oee_accounting import OeeAccounts
 from plant.orders import OrderBook
-from plant.telemetry import Listener, OrderListener
+from plant.truth.events import Listener, OrderListener
 
 _P = ParamSpec("_P")
 

@@ -20,7 +20,8 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.plant_config import EVENTS, PlantConfig
-from plant.telemetry import FinishedJob, Message, StateInterval, TruthEvent, machine_of
+from plant.telemetry import Message, machine_of
+from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.support.exports.schemas import checks, refused
 from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run

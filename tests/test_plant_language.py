@@ -23,7 +23,7 @@ from tools.picture_signals import examples
 
 PAGE = "docs/plant-language.md"
 SECTIONS = sections(PAGE)
-FIRST, ERRORS, FIELDS = "An entry in ten lines", "Errors", "Fields"
+FIRST, ERRORS, FIELDS, ALARMS = "An entry in ten lines", "Errors", "Fields", "Alarms"
 START, SEED = 1_767_592_800.0, 1
 """The start and the seed of the commands on the page."""
 
@@ -64,6 +64,15 @@ def test_the_message_with_other_fields_is_the_one_shown() -> None:
     assert plant.advance(START + 5)[0].payload.decode() == message.strip()
 
 
+def test_the_message_of_an_alarm_is_the_one_shown() -> None:
+    """The entry with alarms raises and clears the one below it, among others."""
+    (piece,), (shown,) = texts(ALARMS, "yaml"), texts(ALARMS, "json")
+    plant = FactoryMessageGenerator.of(plant_config.parse(plant_of(piece)), SEED, start=START)
+    found = [each.payload.decode() for each in plant.advance(START + 3600) if ".alarms" in each.kind]
+
+    assert {*shown.splitlines()} <= {*found}
+
+
 def test_errors_are_shown_as_check_prints_them(tmp_path: Path) -> None:
     """The file with errors has exactly those that are listed."""
     (wrong,), (shown,) = texts(ERRORS, "yaml"), texts(ERRORS, "text")
@@ -84,8 +93,9 @@ def keys(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def test_each_key_of_a_machine_type_is_in_a_table() -> None:
-    """No key of the language, however deep, is missing on the page."""
-    pages = (ROOT / PAGE).read_text("utf-8") + (ROOT / "docs/faults.md").read_text("utf-8")
+    """No key of the language, however deep, is missing on its pages."""
+    names = (PAGE, "docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md")
+    pages = "".join((ROOT / page).read_text("utf-8") for page in names)
     listed = re.findall(r"^\| `(?:[\w.]+\.)?(\w+)` \|", pages, re.MULTILINE)
 
     assert {*keys(schema_of(MachineEntry))} - {*listed} == set()

@@ -21,7 +21,7 @@ from cli.options.export import CLUSTER_DEFAULTS, NAMESPACE
 from edge.runtime.simulator import VERSION
 from edge.settings.loader import Settings, markdown_table
 from plant.definition.plant_config import load
-from tools import language_tables, picture_signals, rooms
+from tools import fault_tables, language_tables, picture_signals, rooms
 
 ROOT = Path(__file__).parent.parent
 SCHEMA_LINE = "# yaml-language-server: $schema=message_structure.schema.json\n"
@@ -59,6 +59,18 @@ def with_tables(page: str) -> str:
         if f"<!-- {name}: begin -->" in page:
             page = between(page, f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->", table)
     return page
+
+
+def with_faults(page: str) -> str:
+    """Return docs/faults.md with its tables, and what the faults of the scenario do."""
+    begin, end = "<!-- spaceship faults: begin -->\n", "<!-- spaceship faults: end -->"
+    return between(with_tables(page), begin, end, fault_tables.tables())
+
+
+def with_variation(page: str) -> str:
+    """Return docs/how-jobs-vary.md with the current table."""
+    marks = "<!-- keys of variation: begin -->\n", "<!-- keys of variation: end -->"
+    return between(page, *marks, language_tables.variation())
 
 
 def picture(name: str) -> Callable[[str], str]:
@@ -125,9 +137,11 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/calendar.md": with_calendar,
     "docs/configuration.md": with_options,
     "docs/design.md": with_arrows,
+    "docs/how-jobs-vary.md": with_variation,
     "docs/modules.md": with_modules,
     "docs/plant-language.md": with_tables,
-    "docs/faults.md": with_tables,
+    "docs/faults.md": with_faults,
+    "docs/alarms.md": with_tables,
     **{f"{picture_signals.FOLDER}/{name}.svg": picture(name) for name in picture_signals.examples()},
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),

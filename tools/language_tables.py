@@ -1,4 +1,4 @@
-"""The tables of docs/plant-language.md: every key of the language, from the models, and every name of a formula."""
+"""The tables of the plant language: every key, from the models, and every name of a formula."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cli.exports.schemas.config_schema import schema_of
 from plant.definition.document.value_types import YEAR_SECONDS
+from plant.definition.keys.alarms import SignalAlarms
 from plant.definition.keys.faults import (
     ConsequenceEntry,
     EffectEntry,
@@ -23,6 +24,17 @@ from plant.definition.keys.faults import (
 from plant.definition.keys.jobs import JobEntry, JobOverride, ResultEntry
 from plant.definition.keys.messages import MessageEntry
 from plant.definition.keys.states import StateEntry, StateOverride
+from plant.definition.keys.variation import (
+    CycleFactor,
+    KindEntry,
+    LotsEntry,
+    OperatorsEntry,
+    OperatorSpread,
+    ShiftEntry,
+    SpreadEntry,
+    StartUpEntry,
+    WeightFactor,
+)
 from plant.definition.machine_types.entry import MachineEntry, MachineOverride, SignalOverride
 from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.signals.formula_parser import (
@@ -53,7 +65,7 @@ def tables() -> dict[str, str]:
     return {
         "keys of an entry": _keys({"": MachineEntry}),
         "keys of a state": _keys({"": StateEntry}),
-        "keys of a job": _keys({"": JobEntry, "results.NAME": ResultEntry}),
+        "keys of a job": _keys({"": JobEntry, "kinds.NAME": KindEntry, "results.NAME": ResultEntry}),
         "keys of a class of messages": _keys({"": MessageEntry}),
         "keys of an override": _keys(
             {"": MachineOverride, "states.NAME": StateOverride, "job": JobOverride, "signals.NAME": SignalOverride}
@@ -68,12 +80,28 @@ def tables() -> dict[str, str]:
             {"": SignalSpec, "walk": Walk, "daily": Daily, "yearly": Yearly, "ramp": Ramp},
             only=lambda key: not _is_source(key),
         ),
+        "keys of an alarm": _keys({"": SignalAlarms}),
         "names of fields": _names_of_fields(),
         "names of formulas": _names_of_formulas(),
         "operators of formulas": _operators(),
         "functions of formulas": _functions(),
         "models": _models(),
     }
+
+
+def variation() -> str:
+    """Return the table of docs/how-jobs-vary.md."""
+    models: dict[str, type[BaseModel]] = {
+        "lots": LotsEntry,
+        "start_up": StartUpEntry,
+        "spread": SpreadEntry,
+        "shifts.NAME": ShiftEntry,
+        "operators": OperatorsEntry,
+        "operators.spread": OperatorSpread,
+        "start_up.cycle_seconds": CycleFactor,
+        "start_up.results.NAME": WeightFactor,
+    }
+    return _keys(models)
 
 
 def _is_source(key: str) -> bool:
@@ -136,7 +164,7 @@ def _list(schema: _Schema) -> str:
 
 def _object(schema: _Schema) -> str:
     each = schema.get("additionalProperties")
-    inner = values(each) if isinstance(each, dict) else ""
+    inner = values(each) if isinstance(each, dict) and "properties" not in schema else ""
     return f"by name: {inner}" if inner else "mapping"
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from messages import FactoryMessageGenerator
-from plant.telemetry import FinishedJob, StateInterval, TruthEvent
+from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "two-shifts.yaml"
 GOOD = frozenset({"good", "pass"})

@@ -19,6 +19,7 @@ import yaml
 from messages import START, FactoryMessageGenerator
 from plant.definition import plant_config
 from plant.definition.plant_config import PlantConfig
+from plant.telemetry import Message, machine_of
 
 ROOT = Path(__file__).parent.parent
 PAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
@@ -28,6 +29,7 @@ _BLOCK: Final = re.compile(
 """A piece of YAML that is followed by its picture: the YAML, the text of the picture, and its name."""
 
 SEED = 4
+RAISED, CLEARED = "#cf222e", "#2da44e"
 
 
 class Span(NamedTuple):
@@ -83,6 +85,14 @@ class Example(NamedTuple):
         return plant_config.parse(laid_over(first if self.key in first["message_types"] else {}, self.piece))
 
 
+class Mark(NamedTuple):
+    """An alarm that is raised or cleared: the machine's source, seconds from the start, and what the message says."""
+
+    source: str
+    at: float
+    values: Mapping[str, Any]
+
+
 class Row(NamedTuple):
     """A message: seconds from the start, and what it reports."""
 
@@ -113,11 +123,26 @@ def laid_over(base: Mapping[str, Any], piece: Mapping[str, Any]) -> dict[str, An
 
 def messages(example: Example) -> dict[str, list[Row]]:
     """Return the messages of each machine in the picture."""
-    plant = FactoryMessageGenerator.of(example.plant, seed=SEED)
     rows: dict[str, list[Row]] = {}
-    for message in plant.advance(START + example.span.seconds):
-        rows.setdefault(message.source, []).append(Row(message.time_ms / 1000 - START, orjson.loads(message.payload)))
+    for message in sent(example):
+        if "." not in message.kind:
+            row = Row(message.time_ms / 1000 - START, orjson.loads(message.payload))
+            rows.setdefault(message.source, []).append(row)
     return dict(sorted(rows.items())[: len(LINES) if example.several else 1])
+
+
+def marks(example: Example) -> list[Mark]:
+    """Return the alarms that machines raise and clear."""
+    return [
+        Mark(machine_of(message), message.time_ms / 1000 - START, orjson.loads(message.payload))
+        for message in sent(example)
+        if ".alarms" in message.kind
+    ]
+
+
+def sent(example: Example) -> list[Message]:
+    """Return all messages."""
+    return FactoryMessageGenerator.of(example.plant, seed=SEED).advance(START + example.span.seconds)
 
 
 class Scale(NamedTuple):
@@ -169,6 +194,29 @@ def panel(example: Example, signal: str, machines: Mapping[str, list[Row]], top:
         heights = (scale.y(names.index(row.values[signal]) if names else row.values[signal]) for row in rows)
         points = [*zip((row.at for row in rows), heights, strict=True)]
         yield line(points, example.span.seconds, colour)
+    yield from alarms(example, signal, next(iter(machines)), scale)
+
+
+def alarms(example: Example, signal: str, source: str, scale: Scale) -> Iterator[str]:
+    """Draw the limits of a signal's alarms, their clearing values, and where a machine raises and clears them."""
+    for each in example.plant.message_types.machines[example.key].alarms:
+        if each.signal == signal:
+            yield level(scale.y(each.limit), RAISED, "6 4", each.name.partition(".")[2])
+            yield level(scale.y(each.clear), CLEARED, "2 4", "")
+    for mark in marks(example):
+        if mark.values["signal"] == signal and mark.source == source:
+            x, y = LEFT + mark.at / example.span.seconds * WIDTH, scale.y(mark.values["value"])
+            colour, word = (RAISED, "raised") if mark.values["event"] == "raised" else (CLEARED, "cleared")
+            yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}">'
+            yield f"<title>{mark.values['alarm']} {word}</title></circle>"
+
+
+def level(y: float, colour: str, dashes: str, text: str) -> str:
+    """Draw a level across a panel, with a text at its end."""
+    drawn = f'<path d="M{LEFT} {y:.1f}h{WIDTH}" stroke="{colour}" stroke-dasharray="{dashes}"/>'
+    return drawn + (
+        f'<text x="{LEFT + WIDTH - 4}" y="{y - 3:.1f}" text-anchor="end" fill="{colour}">{text}</text>' if text else ""
+    )
 
 
 def nice(low: float, high: float) -> tuple[float, float]:

@@ -24,23 +24,24 @@ cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.install
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
-cli.verify: cli.verify.input cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
+cli.verify: cli.verify.alarms cli.verify.input cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
 cli.evaluate: cli.evaluate.input cli.verify.input cli.options edge.settings edge.redaction edge.timestamps
 cli.evaluate.input: cli.verify.input edge.settings edge.redaction edge.timestamps
 cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
-cli.verify.input: edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
+cli.verify.input: cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
+cli.verify.alarms:
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
-edge.workers: edge.runtime edge.http edge.labels edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.reports plant.telemetry plant.definition
-edge.runtime: edge.http edge.labels edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document
-edge.http: edge.labels edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry
+edge.workers: edge.runtime edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition edge.labels plant.reports
+edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document plant.truth edge.labels
+edge.http: edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability: edge.status_source edge.delivery edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
 edge.status_source: edge.labels edge.delivery edge.lateness edge.status plant.telemetry
-edge.labels: edge.status edge.timestamps plant.telemetry
+edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
 edge.routing: edge.settings plant.telemetry
@@ -54,34 +55,39 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.faults plant.oee_accounting plant.default_plant plant.telemetry plant.definition
-plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.reports plant.material_flow plant.fleets plant.machines plant.signals plant.faults plant.telemetry plant.definition
+messages: plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
+plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.material_flow plant.fleets plant.machines plant.signals plant.definition plant.truth plant.reports plant.faults plant.telemetry
 plant.config_changes: plant.forecast plant.definition
-plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.document
-plant.trial: plant.orders plant.machines plant.faults plant.oee_accounting plant.telemetry
-plant.catalogue: plant.orders plant.reports plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
-plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition
-plant.reports: plant.machines plant.faults plant.telemetry plant.definition
-plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow
-plant.event_queue: plant.fleets plant.machines plant.telemetry
+plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document plant.definition.faults
+plant.trial: plant.orders plant.machines plant.oee_accounting plant.truth plant.faults
+plant.catalogue: plant.orders plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals plant.jobs plant.reports
+plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition plant.jobs plant.truth
+plant.reports: plant.machines plant.faults plant.truth plant.telemetry plant.definition
+plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow plant.jobs
+plant.event_queue: plant.fleets plant.machines plant.telemetry plant.jobs
 plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
-plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition
-plant.fleets: plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals
-plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states
-plant.oee_accounting: plant.telemetry
+plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition plant.random_stream
+plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth
+plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms plant.jobs
+plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs plant.jobs plant.truth
+plant.jobs: plant.random_stream plant.truth plant.definition.machine_types plant.definition.jobs
+plant.oee_accounting: plant.telemetry plant.truth
 plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
 plant.signals.laws: plant.definition.faults plant.definition.signals plant.models
-plant.faults: plant.random_stream plant.telemetry plant.definition.faults
+plant.faults: plant.random_stream plant.definition.faults plant.truth
 plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
+plant.truth:
 plant.telemetry:
 plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models
+plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
+plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document
 plant.definition.faults: plant.definition.keys plant.definition.document
-plant.definition.keys: plant.definition.signals plant.definition.document
+plant.definition.keys: plant.definition.signals plant.definition.document plant.definition.jobs
+plant.definition.jobs: plant.definition.document
 plant.definition.signals: plant.definition.document plant.models
 plant.definition.states: plant.definition.document
 plant.definition.document:

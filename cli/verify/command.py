@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -95,7 +96,8 @@ def _no_messages_yet(reference: Reference) -> ReceivedMessages:
         return types.get(kind_of(machine_id) or "")
 
     finder = MessageFinder(types, kind_of, _machines_at(timelines).get)
-    return ReceivedMessages(*reference.span, types=types.values(), type_of=type_of, finder=finder)
+    alarms = MessageFinder(types, kind_of, _machines_at(timelines).get, attrgetter("alarm_classes"))
+    return ReceivedMessages(*reference.span, types=types.values(), type_of=type_of, finder=finder, alarm_finder=alarms)
 
 
 def _machines_at(timelines: Mapping[str, Timeline]) -> Mapping[tuple[str, str | None], str]:

@@ -25,6 +25,7 @@ class DiscrepancyKind(StrEnum):
     REPEATED_JOB = "jobs reported twice"
     UNKNOWN_JOB = "jobs reported that do not exist"
     ORDER = "wrong orders and dispatches"
+    ALARM = "alarms raised or cleared without reason"
     UNKNOWN_MACHINE = "messages of machines that are not in the ground truth"
 
 

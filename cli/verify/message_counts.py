@@ -28,14 +28,16 @@ _JITTER_SHARE: Final = 0.95
 class _JobSums:
     """The finished jobs under the same machine parameters: their number, and the cycle times that are reported.
 
+    kinds: jobs by kind, None where messages do not report it.
     The first jobs after a change of parameters were begun before it, so their cycle times are skipped.
     """
 
-    __slots__ = ("cycle_seconds", "cycles", "jobs", "shortest_seconds", "skipped")
+    __slots__ = ("cycle_seconds", "cycles", "jobs", "kinds", "shortest_seconds", "skipped")
 
     def __init__(self, *, first: bool) -> None:
         self.jobs = self.cycles = 0
         self.cycle_seconds, self.shortest_seconds = 0.0, math.inf
+        self.kinds: defaultdict[str | None, int] = defaultdict(int)
         self.skipped = 0 if first else _CARRIED_OVER
 
 
@@ -137,12 +139,12 @@ class MessageCounts:
     @property
     def ideal_seconds(self) -> float:
         """The ideal time of the finished jobs: by the shortest cycle time, or by the nameplate if few are reported."""
-        return math.fsum(each.jobs * self._ideal(parameters) for parameters, each in self._job_sums.items())
+        return math.fsum(_ideal_seconds(parameters, each) for parameters, each in self._job_sums.items())
 
     @property
     def ideal_excess(self) -> float:
         """By what share `ideal_seconds` may be too large, as the shortest of n cycle times exceeds the ideal one."""
-        excesses = (each.jobs * _excess(each) for each in self._job_sums.values())
+        excesses = (each.jobs * _excess(parameters, each) for parameters, each in self._job_sums.items())
         return math.fsum(excesses) / self.jobs if self.jobs else 0.0
 
     @property
@@ -249,16 +251,13 @@ class MessageCounts:
             return
         self.results[str(content.result)] += 1
         sums.jobs += 1
+        sums.kinds[content.kind] += 1
         if sums.skipped:
             sums.skipped -= 1
         elif content.cycle is not None:
             sums.cycles += 1
             sums.cycle_seconds += content.cycle
             sums.shortest_seconds = min(content.cycle, sums.shortest_seconds)
-
-    def _ideal(self, parameters: MachineParameters) -> float:
-        sums = self._job_sums[parameters]
-        return sums.shortest_seconds if sums.cycles >= FEW_CYCLES else parameters.ideal_seconds
 
     def _missing(self, index: int, presence: Presence, since_ms: float, until_ms: float) -> int:
         begins_ms, ends_ms = max(presence.since_ms, since_ms), min(presence.until_ms, until_ms)
@@ -303,7 +302,18 @@ def _deviation(gaps: Sequence[tuple[int, float]]) -> float:
     return off[int(_JITTER_SHARE * (len(off) - 1))] if off else 0.0
 
 
-def _excess(sums: _JobSums) -> float:
+def _ideal_seconds(parameters: MachineParameters, sums: _JobSums) -> float:
+    """Return the ideal time of jobs. Where kinds have their own ideal cycles, those are of the nameplate."""
+    if parameters.ideal_cycles:
+        by_kind = dict(parameters.ideal_cycles)
+        return math.fsum(jobs * by_kind.get(kind or "", parameters.ideal_seconds) for kind, jobs in sums.kinds.items())
+    return sums.jobs * (sums.shortest_seconds if sums.cycles >= FEW_CYCLES else parameters.ideal_seconds)
+
+
+def _excess(parameters: MachineParameters, sums: _JobSums) -> float:
+    if parameters.ideal_cycles:
+        told = None not in sums.kinds or len({seconds for _, seconds in parameters.ideal_cycles}) == 1
+        return 0.0 if told else math.inf
     if sums.cycles < FEW_CYCLES:
         return 0.0
     shortest = sums.shortest_seconds

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Final
 
+from cli.verify.alarms.alarm_messages import CLEARED, RAISED
 from cli.verify.comparison import Difference, Figures, Severity
 from cli.verify.input.received_messages import DISPATCH, ORDER, ReceivedMessages
 from cli.verify.message_counts import MessageCounts
@@ -90,6 +91,8 @@ class Report:
         if numbered := {each: its.sequence.missing for each, its in received.items() if its.sequence}:
             found["message numbers missing"] = numbered
             found["message numbers repeated"] = {each: received[each].repeated_numbers for each in numbered}
+        if any(self.messages.alarms.counts.values()):
+            found["alarm messages missing"] = self.messages.alarms.missing()
         if orders:
             found["orders and dispatches missing"] = {"orders": orders.missing}
             found["orders and dispatches repeated"] = {"orders": orders.repeated}
@@ -214,8 +217,10 @@ class Report:
         renumbered = sum(each.job_numbers.renumbered for each in counts)
         irregular, examples = self._irregular(), _abbreviated(messages.unreadable_examples, messages.unreadable)
         orders, dispatches, resolution_ms = messages.events[ORDER], messages.events[DISPATCH], messages.resolution_ms
+        alarms = messages.alarms.counts
         notes = {
             f"Orders: {orders:,}; dispatches: {dispatches:,}": orders + dispatches,
+            f"Alarms: {alarms[RAISED]:,} raised; {alarms[CLEARED]:,} cleared": sum(alarms.values()),
             f"Message times have a resolution of {resolution_ms / 1000:g} s": resolution_ms >= COARSE_MS,
             f"Message times are irregular: {_abbreviated(irregular)}": irregular,
             f"Job numbers restarted {renumbered:,} times: the plant or a machine was started again": renumbered,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TypeVar
 
 from cli.options.verify import Limits
@@ -82,10 +83,19 @@ def verify_messages(messages: ReceivedMessages, reference: Reference, criteria: 
             problem, unknown = "is not in the ground truth", received[machine_id]
             first_ms, count = min(each.first_ms for each in unknown), sum(each.messages for each in unknown)
             outcome.discrepancies.add(DiscrepancyKind.UNKNOWN_MACHINE, machine_id, first_ms, problem, count)
+    for false in messages.alarms.falsehoods(partial(_side_of_alarm, reference)):
+        if fnmatchcase(false.machine_id, criteria.machines):
+            outcome.discrepancies.add(DiscrepancyKind.ALARM, false.machine_id, false.time_ms, false.problem)
     if isinstance(reference, GroundTruth) and reference.has_orders and criteria.machines == _ALL:
         tolerance_ms = max((each.jitter_ms for each in outcome.counts.values()), default=EXACT_MS)
         outcome.orders = check_orders(messages, reference, outcome.span, tolerance_ms, outcome.discrepancies)
     return outcome
+
+
+def _side_of_alarm(reference: Reference, machine_id: str, alarm: str) -> str | None:
+    timeline = reference.timelines.get(machine_id)
+    info = reference.types.get(timeline.last.kind) if timeline else None
+    return info.alarms.get(alarm) if info else None
 
 
 def _verify_machine(

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Final
 
 from edge.labels.queries import Place, place_of
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 
 MOST_KEPT: Final = 10_000
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.timestamps import rfc3339
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 
 
 def label(episode: FaultEpisode) -> dict[str, object]:

@@ -10,7 +10,7 @@ import orjson
 
 from edge.labels.label import label
 from edge.status import BadQuery
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 
 Place = tuple[int, str, str]
 """The place of an episode among all: its begin, the machine, the fault. There is one episode at each."""

@@ -137,8 +137,13 @@ def _of_plant(snapshot: Snapshot) -> Iterator[Metric]:
         "edgemqttsim_jobs_finished", "Parts, assemblies and tests finished.", ["kind", "result"], snapshot.jobs.items()
     )
     yield GaugeMetricFamily("edgemqttsim_open_orders", "Orders placed and not yet dispatched.", snapshot.open_orders)
-    if not snapshot.active_faults:
-        return
+    if snapshot.alarm_events:
+        yield from _of_alarms(snapshot)
+    if snapshot.active_faults:
+        yield from _of_faults(snapshot)
+
+
+def _of_faults(snapshot: Snapshot) -> Iterator[Metric]:
     active = GaugeMetricFamily("edgemqttsim_active_faults", "Faults that machines have now.", labels=["kind", "fault"])
     for labels, count in snapshot.active_faults.items():
         active.add_metric(labels, count)
@@ -146,6 +151,19 @@ def _of_plant(snapshot: Snapshot) -> Iterator[Metric]:
     yield _counters(
         "edgemqttsim_fault_episodes", "Faults that have ended.", ["kind", "fault"], snapshot.ended_faults.items()
     )
+
+
+def _of_alarms(snapshot: Snapshot) -> Iterator[Metric]:
+    yield _counters(
+        "edgemqttsim_alarm_events",
+        "Alarms of signals raised and cleared.",
+        ["kind", "alarm", "event"],
+        snapshot.alarm_events.items(),
+    )
+    active = GaugeMetricFamily("edgemqttsim_active_alarms", "Alarms that are active now.", labels=["kind", "severity"])
+    for labels, count in snapshot.active_alarms.items():
+        active.add_metric(labels, count)
+    yield active
 
 
 def _of_oee(kinds: Sequence[KindOee]) -> Iterator[Metric]:

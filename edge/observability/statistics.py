@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from edge.delivery.queue import Ledger
-from edge.status import NO_STEPS, ClockStatus, ConnectionStatus
+from edge.status import NO_ALARMS, NO_STEPS, AlarmStatus, ClockStatus, ConnectionStatus
 from edge.status_source import StatusSource
 
 log = logging.getLogger("statistics")
@@ -24,6 +24,7 @@ def statistics_block(
     lateness_seconds: float = 0.0,
     clock: ClockStatus = NO_STEPS,
     active_faults: int | None = None,
+    alarms: AlarmStatus = NO_ALARMS,
 ) -> str:
     """Return the statistics block: five lines in a form that others parse, then lines that depend on the situation.
 
@@ -38,6 +39,7 @@ def statistics_block(
         f"Message Rate: {_rate(ledger.sent, uptime_seconds):.2f} msg/sec",
         *_further_lines(ledger, connection, recent_rate, lateness_seconds, clock),
         *([] if active_faults is None else [f"Active faults: {active_faults}"]),
+        *_alarm_lines(alarms),
     ]
     return "\n   ".join(lines)
 
@@ -64,6 +66,14 @@ def _further_lines(
         yield f"Clock: steps={clock.steps} ahead={round(clock.ahead_seconds, 1) + 0.0:.1f}s"
 
 
+def _alarm_lines(alarms: AlarmStatus) -> Iterator[str]:
+    if alarms.declared:
+        active = {severity: count for severity, count in alarms.active.items() if count}
+        by_severity = f" ({_counts_text(active)})" if active else ""
+        total = sum(active.values())
+        yield f"Alarms: {total} active{by_severity}, {alarms.raised} raised, {alarms.cleared} cleared"
+
+
 class Statistics:
     """Logs the statistics block, and keeps what the figures of an interval are measured from."""
 
@@ -76,6 +86,7 @@ class Statistics:
         source = self._source
         ledger, connection, clock = source.ledger, source.connection(), source.clock()
         faults = source.active_faults()
+        alarms = source.alarms()
         recent, worst = self._recent_rate(uptime_seconds), source.lateness.take_worst()
         block = statistics_block(
             uptime_seconds,
@@ -85,6 +96,7 @@ class Statistics:
             lateness_seconds=worst,
             clock=clock,
             active_faults=faults,
+            alarms=alarms,
         )
         fields = {
             "uptime_seconds": round(uptime_seconds, 3),
@@ -96,6 +108,7 @@ class Statistics:
             "clock_steps": clock.steps,
             "clock_ahead_seconds": round(clock.ahead_seconds, 3),
             **({} if faults is None else {"active_faults": faults}),
+            **_alarm_fields(alarms),
         }
         log.info("statistics", extra={"block": block, **fields})
 
@@ -131,6 +144,17 @@ def _connection_fields(connection: ConnectionStatus) -> dict[str, object]:
         "connected": connection.connected,
         "reconnects": connection.reconnects,
         "token_renewals": connection.token_renewals,
+    }
+
+
+def _alarm_fields(alarms: AlarmStatus) -> dict[str, object]:
+    """Return nothing where the plant has no alarms."""
+    if not alarms.declared:
+        return {}
+    return {
+        "alarms_active": dict(alarms.active),
+        "alarms_raised": alarms.raised,
+        "alarms_cleared": alarms.cleared,
     }
 
 

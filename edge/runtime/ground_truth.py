@@ -21,17 +21,8 @@ from edge.runtime.run_options import UsageError
 from edge.timestamps import rfc3339
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
-from plant.telemetry import (
-    DispatchedOrder,
-    FaultEpisode,
-    FinishedJob,
-    MachineOee,
-    MachineSnapshot,
-    MachineTypeInfo,
-    PlacedOrder,
-    StateInterval,
-    TruthEvent,
-)
+from plant.telemetry import MachineOee, MachineSnapshot, MachineTypeInfo
+from plant.truth.events import DispatchedOrder, FaultEpisode, FinishedJob, PlacedOrder, StateInterval, TruthEvent
 
 _MOST_WAITING_BYTES = 8 * 2**20
 """What a pipe's reader may leave unread: minutes of a plant in real time."""
@@ -140,7 +131,9 @@ class GroundTruthFile:
             self._write({"type": "gone", "at": at, "machine_id": machine_id})
         self._machines = [*stations]
         for machine in machines:
-            described = {name: getattr(machine, name) for name in _DESCRIBED}
+            described: dict[str, object] = {name: getattr(machine, name) for name in _DESCRIBED}
+            if machine.ideal_cycles is not None:
+                described["ideal_cycles"] = machine.ideal_cycles
             self._write({"type": "machine", "at": at, **described, "station_id": stations[machine.machine_id]})
 
     def __call__(self, event: TruthEvent) -> None:
@@ -243,6 +236,5 @@ def _job(event: FinishedJob) -> dict[str, object]:
         "result": event.result,
         "issues_found": event.issues_found,
     }
-    if event.consumed_ids is not None:
-        job["consumed_ids"] = event.consumed_ids
-    return {**job, "causes": event.causes} if event.causes else job
+    own = {"lot": event.lot, "consumed_ids": event.consumed_ids, "causes": event.causes or None}
+    return job | {name: value for name, value in own.items() if value is not None}

@@ -19,7 +19,8 @@ from edge.labels.queries import Anomalies, AnomalyQuery, Entry, Place, entries
 from edge.oee_sums import sum_kinds
 from edge.status import BadQuery, MachineEntry, OeeFigures, OeeQuery
 from messages import FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
-from plant.telemetry import FaultEpisode, KindOee, Snapshot
+from plant.telemetry import KindOee, Snapshot
+from plant.truth.events import FaultEpisode
 
 _SELECTED_PER_TURN = 1000
 _T = TypeVar("_T")

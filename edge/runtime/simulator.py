@@ -27,7 +27,7 @@ from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
-from edge.status import ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from edge.timestamps import LAST_SECOND
 from messages import CommandRefused, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
@@ -112,6 +112,10 @@ class Simulator:
     def clock(self) -> ClockStatus:
         """Return how plant time relates to the wall clock."""
         return ClockStatus(self._clock.steps, self._clock.ahead_seconds - self._pacer.stretched_seconds)
+
+    def alarms(self) -> AlarmStatus:
+        """Return how many alarms were raised and cleared, and how many are active."""
+        return AlarmStatus.of(self._figures.snapshot())
 
     def turn_age_seconds(self) -> float:
         """Return the time since the run loop last turned."""

@@ -9,7 +9,7 @@ from operator import attrgetter
 from edge.delivery.queue import Ledger
 from edge.lateness import Lateness
 from edge.oee_sums import added
-from edge.status import NO_STEPS, ClockStatus, ConnectionStatus
+from edge.status import NO_ALARMS, NO_STEPS, AlarmStatus, ClockStatus, ConnectionStatus
 from plant.telemetry import KindOee, Snapshot
 
 
@@ -26,6 +26,7 @@ class DeliveryReport:
     turn_age_seconds: float
     clock: ClockStatus = NO_STEPS
     active_faults: int | None = None
+    alarms: AlarmStatus = NO_ALARMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,19 @@ def sum_clocks(parts: Iterable[ClockStatus]) -> ClockStatus:
     return max(parts, key=lambda part: (part.steps, abs(part.ahead_seconds)), default=ClockStatus())
 
 
+def sum_alarms(parts: Iterable[AlarmStatus]) -> AlarmStatus:
+    """Return the sums of alarms."""
+    found = list(parts)
+    return AlarmStatus(
+        any(part.declared for part in found),
+        sum(part.raised for part in found),
+        sum(part.cleared for part in found),
+        added(part.active for part in found),
+    )
+
+
 def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
-    """Return the sums of machines, jobs, messages and orders."""
+    """Return the sums of machines, jobs, messages, orders and alarms."""
     return Snapshot(
         time_ms=max((part.time_ms for part in parts), default=0),
         rows=added(part.rows for part in parts),
@@ -78,6 +90,8 @@ def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
         open_orders=sum(part.open_orders for part in parts),
         active_faults=added(part.active_faults for part in parts),
         ended_faults=added(part.ended_faults for part in parts),
+        alarm_events=added(part.alarm_events for part in parts),
+        active_alarms=added(part.active_alarms for part in parts),
     )
 
 

@@ -21,10 +21,11 @@ from edge.lateness import Lateness
 from edge.oee_sums import sum_kinds
 from edge.runtime.reload import NotApplied
 from edge.runtime.tasks import FORCED, TaskSupervisor
-from edge.status import ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from edge.workers.aggregation import (
     DeliveryReport,
     PlantReport,
+    sum_alarms,
     sum_clocks,
     sum_connections,
     sum_ledgers,
@@ -73,6 +74,10 @@ class WorkerSupervisor:
     def clock(self) -> ClockStatus:
         """Return the status of the clock, which is the same for all of them."""
         return sum_clocks(worker.delivery.clock for worker in self._workers if worker.delivery)
+
+    def alarms(self) -> AlarmStatus:
+        """Return the alarms of all parts."""
+        return sum_alarms(worker.delivery.alarms for worker in self._workers if worker.delivery)
 
     def turn_age_seconds(self) -> float:
         """Return how long ago the slowest run loop turned; one of a silent worker counts as stopped."""

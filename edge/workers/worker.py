@@ -169,5 +169,11 @@ class Worker:
         lateness = copy.copy(part.lateness)
         part.lateness.take_worst()
         return DeliveryReport(
-            part.ledger, lateness, part.connection(), part.turn_age_seconds(), part.clock(), part.active_faults()
+            part.ledger,
+            lateness,
+            part.connection(),
+            part.turn_age_seconds(),
+            part.clock(),
+            part.active_faults(),
+            part.alarms(),
         )

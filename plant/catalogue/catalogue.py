@@ -43,11 +43,13 @@ _REPORT_TEXT: Final = "The true OEE figures of a machine since the start of the 
 def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
     """Return every kind that the plant emits, in order: machine types, orders, dispatches, OEE reports, labels."""
     contexts = [MachineTypeContext(each, count, config) for _, each, count in config.machines()]
-    machines = [_machine_kind(context, each) for context in contexts for each in context.machine_type.messages]
+    machines = [_machine_kind(context, each) for context in contexts for each in context.machine_type.all_messages]
     return (*machines, *_events(config), *_reports(config, contexts, machines), *_labels(config, contexts))
 
 
 def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> MessageKind:
+    if message_class.reports_alarms:
+        context = _of_alarms(context, message_class.kind)
     machine_type, config = context.machine_type, context.config
     traced = traced_fields(config, machine_type) if message_class is machine_type.main else ()
     fields = (*message_class.fields, *traced)
@@ -75,14 +77,25 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         timestamp=message_class.timestamp,
         timestamp_form=message_class.form,
         on_change=message_class.on_change,
+        reports_alarms=message_class.reports_alarms,
         reports_each_job=message_class.reports_jobs and context.has_job_shorter_than(period),
         own_ideal_seconds=context.own_ideal_seconds,
         has_states=[*machine_type.states] != [NO_STATE],
         planned_stops=tuple(sorted(machine_type.planned_stops)),
+        ideal_cycles=context.ideal_cycles,
     )
 
 
+def _of_alarms(context: MachineTypeContext, kind: str) -> MachineTypeContext:
+    """Return the type with only the alarms whose messages are of a kind."""
+    machine_type = context.machine_type
+    alarms = [each for each in machine_type.alarms if each.kind == kind]
+    return replace(context, machine_type=replace(machine_type, alarms=alarms))
+
+
 def _describe(machine_type: MachineType, message_class: MessageClass) -> str:
+    if message_class.reports_alarms:
+        return f"Alarms of a {machine_type.title}, each when it is raised and when it is cleared."
     what = f"{message_class.name} of a" if message_class.name else "State and work of a"
     times = (
         ("at a regular period", message_class.is_regular),

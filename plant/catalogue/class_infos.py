@@ -17,6 +17,10 @@ _USUAL_PLACES: Final = {FieldSource.MACHINE_ID: "machine_id", FieldSource.STATUS
 def with_classes(info: MachineTypeInfo, config: PlantConfig) -> MachineTypeInfo:
     """Return what is known of a type together with its classes of messages, unless the only one is usual."""
     machine_type = config.machine_type(info.kind)
+    if machine_type is not None and machine_type.alarms:
+        alarms = tuple((each.name, each.side.yaml_name) for each in machine_type.alarms)
+        about_alarms = tuple(_class_info(each, config) for each in machine_type.alarm_messages)
+        info = info._replace(alarm_messages=about_alarms, alarms=alarms)
     if machine_type is None or is_usual(machine_type):
         return info
     classes = tuple(_class_info(each, config) for each in machine_type.messages)

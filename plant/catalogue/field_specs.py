@@ -12,6 +12,7 @@ from dataclasses import replace
 from string import Formatter
 from typing import Final
 
+from plant.catalogue.alarm_fields import ALARM_SPECS
 from plant.catalogue.message_kinds import FieldSpec, literal_pattern
 from plant.catalogue.signal_fields import signal_field
 from plant.catalogue.type_context import MachineTypeContext
@@ -213,6 +214,28 @@ def _job_kind(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec
     return _text(name, meaning, context.kinds, nullable=context.starves)
 
 
+def _lot(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    head = id_pattern(context.machine_type)[1:-1]
+    text = _outside_lots(meaning, context)
+    return FieldSpec(name, "string", text, nullable=context.has_jobs_outside_lots, pattern=f"^LOT-{head}-[0-9]+$")
+
+
+def _lot_number(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    sizes = [each.lots.size for each in context.variants if each.lots]
+    most = max((most for _, most in sizes), default=None)
+    text = _outside_lots(meaning, context)
+    return FieldSpec(name, "integer", text, nullable=context.has_jobs_outside_lots, minimum=1, maximum=most)
+
+
+def _operator(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    operators = context.machine_type.operators
+    return _text(name, meaning, tuple(operators.names if operators else ()), nullable=True)
+
+
+def _outside_lots(meaning: str, context: MachineTypeContext) -> str:
+    return f"{meaning}; null without a job, and for a repair." if context.has_jobs_outside_lots else f"{meaning}."
+
+
 def _finished_id(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     return FieldSpec(name, "string", meaning, nullable=True, pattern=_job_pattern(context))
 
@@ -271,6 +294,10 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.STATION: _station,
     FieldSource.STATUS: _status,
     FieldSource.JOB_KIND: _job_kind,
+    FieldSource.LOT: _lot,
+    FieldSource.LOT_SIZE: _lot_number,
+    FieldSource.LOT_POSITION: _lot_number,
+    FieldSource.OPERATOR: _operator,
     FieldSource.FINISHED_ID: _finished_id,
     FieldSource.FINISHED_CYCLE: _finished_cycle,
     FieldSource.FINISHED_RESULT: _finished_result,
@@ -280,5 +307,6 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.PROGRESS: _progress,
     FieldSource.SEQUENCE: _sequence,
     FieldSource.MACHINE_SEQUENCE: _sequence,
+    **ALARM_SPECS,
 }
 """How to describe the values of each source; a test checks that none is missing."""

@@ -91,6 +91,8 @@ class MessageKind:
     timestamp, timestamp_form: the key of the time, and its form; None without one.
     on_change: whether each change of a machine's state is reported at once.
     own_ideal_seconds: the shortest job of each machine for which it is another one, by id.
+    reports_alarms: whether messages are about alarms that are raised and cleared.
+    ideal_cycles: the shortest cycle of each kind of job in seconds, where kinds have their own.
     reports_each_job: whether each finished job has a message of its own, as jobs may be shorter than the period.
     has_states: whether its machines have states.  planned_stops: those that are no planned working time, sorted.
     """
@@ -113,10 +115,12 @@ class MessageKind:
     timestamp: str | None = "timestamp"
     timestamp_form: str = "rfc3339"
     on_change: bool = False
+    reports_alarms: bool = False
     reports_each_job: bool = False
     own_ideal_seconds: tuple[tuple[str, float], ...] = ()
     has_states: bool = True
     planned_stops: tuple[str, ...] = ()
+    ideal_cycles: tuple[tuple[str, float], ...] = ()
 
     @property
     def is_of_several(self) -> bool:

@@ -8,8 +8,8 @@ from math import ceil, isinf, lcm
 
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.machines.jobs import milliseconds
-from plant.machines.states import BLOCKED, PLANNED_STOP, STARVED
+from plant.jobs.jobs import milliseconds
+from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,19 @@ class MachineTypeContext:
         """Its own states, then those that may be imposed from outside."""
         in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
-        imposed = ((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves))
+        changes_over = any(each.lots.changeovers(each.job.kinds) for each in self.variants if each.lots and each.job)
+        starts_late = calendar and self.machine_type.start_delay_seconds is not None
+        imposed = (
+            *((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves)),
+            *((CHANGEOVER, changes_over), (LATE_START, starts_late)),
+        )
         own = (*_possible(each.shares for each in self.variants), *self.machine_type.causes.states)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
+
+    @property
+    def has_jobs_outside_lots(self) -> bool:
+        """Whether a machine may have no job, or one outside the lots, as where pieces flow."""
+        return self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
 
     @property
     def stations(self) -> tuple[str, ...]:
@@ -90,6 +100,14 @@ class MachineTypeContext:
         own = {number: self._shortest_ms_of(each) for number, each in self.machine_type.overrides.items()}
         differing = ((number, ms) for number, ms in own.items() if number <= self.count and ms != self.shortest_ms)
         return tuple((self.machine_type.id_of(number), ms / 1000) for number, ms in differing)
+
+    @property
+    def ideal_cycles(self) -> tuple[tuple[str, float], ...]:
+        """The shortest cycle of each kind of job in seconds, where kinds have their own."""
+        job, period_seconds = self.machine_type.job, self.config.job_period_seconds(self.machine_type)
+        if job is None or not job.has_own_cycles:
+            return ()
+        return tuple((kind, job.seconds_of(kind, period_seconds)[0]) for kind in job.kinds)
 
     def has_job_shorter_than(self, period_seconds: float) -> bool:
         """Return whether a job may be shorter than a period, by the milliseconds of the plant."""

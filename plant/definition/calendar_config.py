@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from plant.definition.document.errors import LONGEST_SHOWN, Violation, describe_value, quote, suggestion
-from plant.definition.document.value_types import ListOf, Names, NonEmptyListOf, Spec, described
+from plant.definition.document.value_types import ListOf, Name, Names, NonEmptyListOf, Spec, described
 
 T = TypeVar("T")
 _Entry = Mapping[str, Any]
@@ -157,6 +157,7 @@ class Window(Spec):
 class Shift(Window):
     """A window in which the plant works. Of its length, only the first `factor` is worked."""
 
+    name: Name | None = Field(None, description="Name, by which machine types say what is different in it.")
     factor: Factor = Field(1.0, description="Share of the shift's length that is worked, from its start on: 0 to 1.")
 
 
@@ -239,6 +240,20 @@ def broken(data: object, types: Sequence[str]) -> Iterator[Violation]:
             )
     for index, entry in enumerate(_list(calendar, "maintenance")):
         yield from _unknown_types(entry, index, types)
+
+
+def unknown_shifts(data: object, types: Mapping[str, object]) -> Iterator[Violation]:
+    """Yield a violation for what machine types say of shifts that the calendar has not. types: their entries."""
+    shifts = [each for each in _list(data, "shifts") if isinstance(each, dict)]
+    known = [each["name"] for each in shifts if isinstance(each.get("name"), str)]
+    for key, entry in ((key, each) for key, each in types.items() if isinstance(each, dict)):
+        named = entry.get("shifts")
+        for name in named if isinstance(named, dict) else ():
+            if name not in known:
+                rule = "is not the name of a shift of the calendar"
+                yield Violation(("message_types", key, "shifts", name), rule, known)
+        if entry.get("operators") and not isinstance(data, dict):
+            yield Violation(("message_types", key, "operators"), "needs a calendar, with whose shifts they change")
 
 
 def _window(day: date, start: int, end: int) -> LocalTimes:

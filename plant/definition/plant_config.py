@@ -192,14 +192,14 @@ class PlantConfig(Spec):
         return [*self.message_types.machines, *(key for key in EVENTS if getattr(self.message_types, key) is not None)]
 
     def message_classes(self) -> Iterator[MessageClass]:
-        """Yield every class of messages of the machine types in the YAML."""
+        """Yield every class of messages of the machine types in the YAML, also those of alarms."""
         for machine_type in self.message_types.machines.values():
-            yield from machine_type.messages
+            yield from machine_type.all_messages
 
     def message_class(self, kind: str) -> MessageClass | None:
         """Return a class of messages of a machine type by its kind; None if there is none."""
         machine_type = self.message_types.machines.get(kind.partition(".")[0])
-        classes = machine_type.messages if machine_type else ()
+        classes = machine_type.all_messages if machine_type else ()
         return next((each for each in classes if each.kind == kind), None)
 
     @property
@@ -236,9 +236,13 @@ class PlantConfig(Spec):
         """Return the seconds between two regular messages of a class; inf without any."""
         return message_class.period_by_weight(self.global_.base_interval) * self._period_factor
 
+    def job_period_seconds(self, machine_type: MachineType) -> float:
+        """Return the seconds of which `period_share` is a share: between two messages, by weight."""
+        return machine_type.main.period_by_weight(self.global_.base_interval)
+
     def job_seconds(self, machine_type: MachineType) -> tuple[float, float]:
-        """Return the shortest and longest producing time of a job in seconds; jobs are uniform in this range."""
-        return machine_type.job_seconds(machine_type.main.period_by_weight(self.global_.base_interval))
+        """Return the shortest and longest producing time of a job of any kind, in seconds."""
+        return machine_type.job_seconds(self.job_period_seconds(machine_type))
 
     @property
     def _period_factor(self) -> float:
@@ -267,9 +271,10 @@ def parse(
     types, wrong_types = reading.read(machines, _base_interval(data), _plant_signals(data), flags)
     others = {reading.SECTION: events} if isinstance(kinds, dict) else {}
     config, wrong = validated(PlantConfig, {**data, **others}, flags)
-    wrong = [*violations, *wrong, *wrong_types, *rules.broken(data), *_wrong_counts(data, types.entries)]
+    wrong = [*violations, *wrong, *wrong_types, *rules.broken(data), *rules.wrong_counts(data, types.entries)]
     wrong += _wrong_plant_signals(data)
     wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
+    wrong += calendar_config.unknown_shifts(data.get("calendar"), machines)
     wrong += flow_rules.broken(data, types)
     wrong += (each._replace(place=(reading.SECTION, *each.place)) for each in fault_rules.broken(types.types))
     config = completed(config, types) if config and not wrong else config
@@ -312,24 +317,6 @@ def _plant_signals(data: Mapping[str, Any]) -> Mapping[str, Any]:
 def _wrong_plant_signals(data: Mapping[str, Any]) -> Iterator[Violation]:
     for each in signal_rules.broken_plant_signals(_plant_signals(data)):
         yield each._replace(place=("plant_signals", *each.place))
-
-
-def _wrong_counts(data: Mapping[str, Any], entries: Mapping[str, Entry]) -> Iterator[Violation]:
-    """Check that each name in `machine_counts` is a type's, and that no type is counted twice."""
-    section = data.get("global")
-    given = section.get("machine_counts") if isinstance(section, dict) else None
-    counts: Mapping[str, Any] = given if isinstance(given, dict) else {}
-    names = {key: known.counted_as or key for key, known in library().items()}
-    known = list(dict.fromkeys((*names.values(), *names, *entries)))
-    place = ("global", "machine_counts")
-    for name in counts:
-        if name not in known:
-            yield Violation((*place, name), "is an unknown key", known)
-        key = next((key for key, other in names.items() if name == other), name)
-        if key != name and key in counts:
-            yield Violation((*place, name), f"is another name of {key}: give only one of them")
-        if "count" in entries.get(key, {}):
-            yield Violation((*place, name), f"is the same as {reading.SECTION}.{key}.count: give only one of them")
 
 
 def load(path: str | Path) -> PlantConfig:

@@ -10,12 +10,15 @@ from datetime import date
 from typing import Any
 
 from plant.definition.document.errors import Place, Violation, quote
+from plant.definition.machine_types.library import library
+from plant.definition.machine_types.reading import SECTION
 from plant.definition.machine_types.rules import names_of, unknown_names
+from plant.definition.machine_types.spellings import Entry
 
 _Data = Mapping[str, Any]
 
 
-_RANGES = ("_range", "_ranges", "cycle_seconds", "dwell_seconds", "print_seconds", "issues", "limits", "uniform")
+_RANGES = ("_range", "_ranges", "_seconds", "issues", "limits", "uniform", "size")
 """Ends of keys whose lists are ranges, which may have equal ends."""
 
 
@@ -55,6 +58,24 @@ def _unknown_products(data: _Data) -> Iterator[Violation]:
     order = _mapping(_mapping(data, "message_types"), "customer_order")
     wrong = unknown_names(order, "quantity_ranges", names_of(order, "product_types"), "is not in product_types")
     return (each._replace(place=("message_types", "customer_order", *each.place)) for each in wrong)
+
+
+def wrong_counts(data: Mapping[str, Any], entries: Mapping[str, Entry]) -> Iterator[Violation]:
+    """Yield the violations where a name in `machine_counts` is no type's, or a type is counted twice."""
+    section = data.get("global")
+    given = section.get("machine_counts") if isinstance(section, dict) else None
+    counts: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    names = {key: known.counted_as or key for key, known in library().items()}
+    known = list(dict.fromkeys((*names.values(), *names, *entries)))
+    place = ("global", "machine_counts")
+    for name in counts:
+        if name not in known:
+            yield Violation((*place, name), "is an unknown key", known)
+        key = next((key for key, other in names.items() if name == other), name)
+        if key != name and key in counts:
+            yield Violation((*place, name), f"is another name of {key}: give only one of them")
+        if "count" in entries.get(key, {}):
+            yield Violation((*place, name), f"is the same as {SECTION}.{key}.count: give only one of them")
 
 
 def _mapping(data: _Data, key: str) -> _Data:

@@ -17,7 +17,7 @@ from plant.faults.due_list import Due, DueList
 from plant.faults.episodes import AffectedMachine, Episode, Injected
 from plant.faults.levels import NONE, UNLIMITED, Level, rising
 from plant.random_stream import LONGEST, between
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 
 HOUR_MS: Final = 3_600_000
 BY_CHANCE, BY_SCHEDULE, BY_COMMAND = "chance", "schedule", "command"

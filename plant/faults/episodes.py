@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from plant.definition.faults.fault_type import Consequence, FaultType
 from plant.faults.levels import Level
 from plant.random_stream import RandomStream
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 
 
 class AffectedMachine(Protocol):

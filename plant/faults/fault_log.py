@@ -7,7 +7,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Final
 
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 
 FaultListener = Callable[[str, FaultEpisode], None]
 """Receives the key of the machine type and each episode when it ends. Those of different machines are in no order."""

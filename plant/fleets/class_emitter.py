@@ -12,7 +12,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.fleets.class_layout import ClassLayout, RowTexts
 from plant.fleets.phase_ring import PhaseRing
 from plant.fleets.reporting import FOR_CHANGE, REGULAR, DueMessage
-from plant.machines.jobs import milliseconds
+from plant.jobs.jobs import milliseconds
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import traced_fields
 from plant.machines.timestamp_prefix import TimestampPrefix

@@ -11,10 +11,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from plant.alarms.alarm_reporter import AlarmReporter
+from plant.alarms.alarm_states import AlarmEvent, Limit
+from plant.alarms.block_events import block_events, limits_in_reach
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.class_layout import ColumnTexts, SignalPart
 from plant.fleets.pending_rows import PendingRows
-from plant.fleets.reporting import FORMS
+from plant.fleets.reporting import FORMS, REGULAR
 from plant.signals.columns.blocks import SignalBlock
 from plant.signals.columns.text_columns import TextColumns
 from plant.signals.fleet_signals import FleetSignals
@@ -34,20 +37,31 @@ Objects = npt.NDArray[np.object_]
 class ColumnWriter:
     """Writes the messages of a fleet."""
 
-    __slots__ = ("_classes", "_machines", "_signals")
+    __slots__ = ("_alarms", "_classes", "_machines", "_signals")
 
-    def __init__(self, emitters: Sequence[ClassEmitter], signals: FleetSignals, machines: int) -> None:
-        self._signals, self._machines = signals, machines
+    def __init__(
+        self, emitters: Sequence[ClassEmitter], signals: FleetSignals, machines: int, alarms: AlarmReporter | None
+    ) -> None:
+        self._signals, self._machines, self._alarms = signals, machines, alarms
         self._classes = [_ClassWriter(emitter, signals) for emitter in emitters]
 
     def messages(self, rows: PendingRows) -> tuple[list[int], list[Message]]:
-        """Return slots and messages of all rows, in order of time, machine and class."""
+        """Return slots and messages of all rows, and of alarms, in order of time, machine and class."""
         block = self._signals.block()
         slots, classes = np.asarray(rows.slots), np.asarray(rows.classes)
         order = row_order(np.asarray(rows.times), slots, classes, self._machines * len(self._classes))
+        messages = self._messages(order, slots, classes, rows, block)
+        if self._alarms is None or not (limits := limits_in_reach(self._alarms.states, block.digits)):
+            return slots[order].tolist(), messages
+        events = _alarm_events(self._alarms, limits, order, rows, block)
+        return self._alarms.with_messages(slots[order].tolist(), messages, events)
+
+    def _messages(
+        self, order: Integers, slots: Integers, classes: npt.NDArray[np.int16], rows: PendingRows, block: SignalBlock
+    ) -> list[Message]:
         numbers = self._machine_numbers(order, slots, classes)
         if len(self._classes) == 1:
-            return slots[order].tolist(), self._classes[0].messages(order, numbers, rows, block)
+            return self._classes[0].messages(order, numbers, rows, block)
         messages = [_NO_MESSAGE] * len(order)
         in_order = classes[order]
         for number, writer in enumerate(self._classes):
@@ -57,7 +71,7 @@ class ColumnWriter:
             made = writer.messages(order[places], numbers, rows, block)
             for place, message in zip(places.tolist(), made, strict=True):
                 messages[place] = message
-        return slots[order].tolist(), messages
+        return messages
 
     def _machine_numbers(self, order: Integers, slots: Integers, classes: npt.NDArray[np.int16]) -> Integers | None:
         """Return the number of each row among all those of its machine that have one, by row; None if none has."""
@@ -114,6 +128,18 @@ class _ClassWriter:
         begins, counts = _runs(seconds)
         yield np.repeat(_table([*map(self.emitter.prefix.second, seconds[begins].tolist())]), counts).tolist()
         yield self._milliseconds.take(milliseconds).tolist()
+
+
+def _alarm_events(
+    alarms: AlarmReporter, limits: Sequence[Limit], order: Integers, rows: PendingRows, block: SignalBlock
+) -> list[tuple[int, AlarmEvent]]:
+    """Return the events of alarms, each with its place in the order of messages."""
+    is_watched = (np.asarray(rows.classes) == alarms.advancing) & (np.asarray(rows.forms) == REGULAR)
+    places = np.flatnonzero(is_watched[order])
+    watched = order[places]
+    slots, times, measured = (np.asarray(each)[watched] for each in (rows.slots, rows.times, rows.measured))
+    found = block_events(alarms.states, limits, slots, times, block.digits, measured)
+    return [(int(places[place]), event) for place, event in found]
 
 
 def row_order(times: Integers, slots: Integers, classes: npt.NDArray[np.int16], places: int) -> Integers:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
@@ -15,6 +16,7 @@ from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporting import FOR_JOB, DueMessage, Reporting
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import TRACE, TypeRuntimes
+from plant.machines.shifts import ShiftAt, no_shift
 from plant.machines.states import NEVER
 from plant.oee_accounting import OeeAccounts, Span
 from plant.random_stream import RandomStream
@@ -23,13 +25,15 @@ from plant.telemetry import KindOee, MachineOee, MachineTypeInfo, Message
 if TYPE_CHECKING:
     from plant.signals.fleet_signals import FleetSignals
 
+_kind_of: Final = attrgetter("kind")
+
 
 class Fleet:
     """All machines of one type, with what makes their messages.
 
     key, machine_type: the type, and its key.  machines: by number.  message_counts: messages so far, by kind.
-    results: reported jobs, counted by result.  reporting: makes the messages; None unless the type is configured.
-    faults: the episodes of its machines.
+    results: reported jobs, counted by result.  alarm_counts: events of alarms, by alarm and event.
+    faults: the episodes of its machines.  reporting: makes the messages; None unless the type is configured.
     shard: (k, n) for the k-th of n parts, which has the machines k, k + n, k + 2n ...  start_ms: of the run.
     """
 
@@ -42,6 +46,7 @@ class Fleet:
         "_seed",
         "_start_ms",
         "accounts",
+        "alarm_counts",
         "faults",
         "key",
         "machine_type",
@@ -64,7 +69,8 @@ class Fleet:
         self.faults = FaultLog(machine_type.key)
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
-        self.message_counts = dict.fromkeys((each.kind for each in machine_type.messages), 0)
+        self.alarm_counts: Counter[tuple[str, str]] = Counter()
+        self.message_counts = dict.fromkeys((each.kind for each in machine_type.all_messages), 0)
         self.reporting: Reporting | None = None
         self._is_configured = False  # of the type: a shard may have no machine of it yet
         self._counts_of_gone: dict[tuple[str, int], int] = {}  # by class and machine; a later reload may add them again
@@ -95,12 +101,18 @@ class Fleet:
         return [*dict.fromkeys((*self.machine_type.all_faults, *self.faults.active))]
 
     def apply(
-        self, config: PlantConfig, now_ms: int, plant: FleetSignals | None = None, *, coupled: bool = False
+        self,
+        config: PlantConfig,
+        now_ms: int,
+        plant: FleetSignals | None = None,
+        shift_at: ShiftAt = no_shift,
+        *,
+        coupled: bool = False,
     ) -> None:
         """Apply a configuration from now on: machines that stay keep their job and counters.
 
         They keep their state, too, unless shares or dwell times of the type's states change: then it is drawn again.
-        plant: the signals of the plant, if it has any.
+        plant: the signals of the plant, if it has any.  shift_at: tells which shift is on.
         coupled: an event queue advances the machines, and uses `schedule` and `collect` instead of `messages_until`.
         """
         specified = {key: (machine_type, count) for key, machine_type, count in config.machines()}
@@ -111,9 +123,9 @@ class Fleet:
         if machine_type:
             self.machine_type, self._only_kind = machine_type, _only_kind(machine_type)
             self.accounts.good, self.accounts.planned_stops = machine_type.good, machine_type.planned_stops
-            for each in machine_type.messages:
+            for each in machine_type.all_messages:
                 self.message_counts.setdefault(each.kind, 0)
-            self._apply_machine_type(machine_type, config, numbers, now_ms, plant, coupled=coupled)
+            self._apply_machine_type(machine_type, config, numbers, now_ms, plant, shift_at, coupled=coupled)
         else:
             self._keep_counts(0)
             self.machines, self.reporting = [], None
@@ -179,15 +191,22 @@ class Fleet:
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """Let the messages within not count: their numbers are given again."""
-        results, counts = self.results.copy(), self.message_counts.copy()
+        results, alarms, counts = self.results.copy(), self.alarm_counts.copy(), self.message_counts.copy()
         restore = self.reporting.restore_counts() if self.reporting else None
         yield
         self.results.clear()
         self.results.update(results)
+        self.alarm_counts.clear()
+        self.alarm_counts.update(alarms)
         self.message_counts.clear()
         self.message_counts.update(counts)
         if restore:
             restore()
+
+    @property
+    def active_alarms(self) -> Mapping[str, int]:
+        """How many alarms are active now, by severity."""
+        return self.reporting.alarms.states.by_severity() if self.reporting and self.reporting.alarms else {}
 
     def close_accounts(self, now_ms: int) -> None:
         """End the current stay of each machine, and report its faults so far; they have advanced to now."""
@@ -218,11 +237,15 @@ class Fleet:
         return KindOee(*figures, self.key, len(machines))
 
     def _count(self, messages: Sequence[Message]) -> None:
+        counts: Mapping[str, int] = {}
+        if not self._only_kind:
+            counts = Counter(map(_kind_of, messages))
+        elif self.reporting and self.reporting.alarms:
+            counts = self.reporting.alarms.take_emitted()
+        for kind, count in counts.items():
+            self.message_counts[kind] += count
         if self._only_kind:
-            self.message_counts[self._only_kind] += len(messages)
-        else:
-            for kind, count in Counter(message.kind for message in messages).items():
-                self.message_counts[kind] += count
+            self.message_counts[self._only_kind] += len(messages) - sum(counts.values())
 
     def _remove(self, machines: Sequence[Machine], now_ms: int) -> None:
         for machine in machines:
@@ -258,21 +281,26 @@ class Fleet:
         numbers: range,
         now_ms: int,
         plant: FleetSignals | None,
+        shift_at: ShiftAt,
         *,
         coupled: bool,
     ) -> None:
-        runtimes = TypeRuntimes(machine_type, config, self.results, self.accounts, self._start_ms, self.faults)
+        runtimes = TypeRuntimes(
+            machine_type, config, self.results, self.accounts, numbers, self._seed, shift_at, self._start_ms
+        )
+        for each in runtimes.all:
+            each.faults = self.faults
         runtime = runtimes.usual
         slower = bool(self.machines) and runtime.period_ms > self.machines[0].runtime.period_ms
         kept = self.machines[: len(numbers)]
         changed = [slot for slot, machine in enumerate(kept) if _apply_runtime(machine, runtimes, now_ms)]
         self.machines = kept + self._create(runtimes, numbers[len(kept) :], now_ms)
         earlier = self.reporting if self._is_configured else None
-        self._keep_counts(len(kept), [each.name for each in machine_type.messages])
+        self._keep_counts(len(kept), [each.name for each in machine_type.all_messages])
         if not machine_type.is_plain:
             from plant.fleets.reporter import Reporter  # noqa: PLC0415  signals need some megabytes
 
-            reporter = Reporter(runtime, config, self.machines, numbers, plant)
+            reporter = Reporter(runtime, config, self.machines, numbers, plant, self.alarm_counts)
             reporter.start(earlier, len(kept), changed, now_ms, slower=slower, coupled=coupled)
             self.reporting = reporter
             for each in runtimes.all:
@@ -307,5 +335,5 @@ def _apply_runtime(machine: Machine, runtimes: TypeRuntimes, now_ms: int) -> boo
 
 
 def _only_kind(machine_type: MachineType) -> str:
-    """Return the kind of the messages of a type with only one class, otherwise an empty text."""
+    """Return the kind of the messages of a type with only one class beside alarms, otherwise an empty text."""
     return machine_type.main.kind if len(machine_type.messages) == 1 else ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from math import ceil
 from typing import Final
 
+from plant.alarms.alarm_reporter import AlarmReporter
 from plant.definition.machine_types.machine_type import JobType, MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.signals.vocabulary import Vocabulary
@@ -16,7 +18,7 @@ from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.pending_rows import NOT_MEASURED
 from plant.fleets.reporting import REGULAR
-from plant.machines.jobs import Job, milliseconds
+from plant.jobs.jobs import Job, milliseconds
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
 from plant.random_stream import RandomStream
@@ -197,6 +199,18 @@ def measurements_of(
         machine_type.causes,
     )
     return FleetMeasurements(machine_type, program, plant, advancing)
+
+
+def alarms_of(
+    machine_type: MachineType,
+    measurements: FleetMeasurements | None,
+    machines: Sequence[Machine],
+    counts: Counter[tuple[str, str]],
+) -> AlarmReporter | None:
+    """Return the alarms of a type's machines; None without any. counts: see AlarmReporter."""
+    if measurements is None or not machine_type.alarms:
+        return None
+    return AlarmReporter(machine_type, measurements.signals.program, measurements.advancing, machines, counts)
 
 
 def _differing(machine_type: MachineType) -> list[int]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from plant.alarms.alarm_reporter import AlarmReporter
+from plant.alarms.alarm_states import AlarmEvent
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.reporting import FORMS, REGULAR
+from plant.signals.fleet_signals import FleetSignals
 from plant.telemetry import Message
 
 NOT_MEASURED: Final = -1
@@ -56,6 +59,29 @@ class PendingRows:
         self.forms += array("b", [REGULAR]) * count
         self.texts += texts
         self.measured += array("q", [NOT_MEASURED]) * count if measured is None else measured
+
+    def messages(
+        self, emitters: Sequence[ClassEmitter], signals: FleetSignals | None, alarms: AlarmReporter | None
+    ) -> tuple[list[int], list[Message]]:
+        """Return slots and messages of all rows, in order of time, machine and class, and those of alarms among them.
+
+        The rows are made one at a time.  signals: those of the machines, if they have any.
+        """
+        digits, order = signals.row_digits() if signals else [], self.in_order()
+        texts = [*map(signals.texts, digits), []] if signals else [[]]
+        slots = [self.slots[row] for row in order]
+        messages = [self.message(row, emitters, texts) for row in order]
+        if alarms is None:
+            return slots, messages
+        return alarms.with_messages(slots, messages, [*self._alarm_events(order, digits, alarms)])
+
+    def _alarm_events(
+        self, order: Sequence[int], digits: Sequence[Sequence[int]], alarms: AlarmReporter
+    ) -> Iterator[tuple[int, AlarmEvent]]:
+        for place, row in enumerate(order):
+            if self.classes[row] == alarms.advancing and self.forms[row] == REGULAR:
+                events = alarms.states.row(self.slots[row], self.times[row], digits[self.measured[row]])
+                yield from ((place, event) for event in events)
 
     def in_order(self) -> list[int]:
         """Return the places of all rows in the order of messages: by time, machine, class, and order of appending."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from plant.fleets.phase_ring import PhaseRing, renewed_ring
 from plant.fleets.reporting import FOR_JOB, REGULAR, Collected, DueMessage, Reporting
-from plant.machines.jobs import NO_JOB
+from plant.jobs.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER
@@ -98,6 +98,7 @@ class PlainReporter:
 
     accumulates: Final = False
     changing_slots: Final = ()
+    alarms: Final = None
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
@@ -17,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 from plant.definition.plant_config import PlantConfig
 from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter, DuePlaces, emitters_of
-from plant.fleets.fleet_measurements import FleetMeasurements, measurements_of
+from plant.fleets.fleet_measurements import FleetMeasurements, alarms_of, measurements_of
 from plant.fleets.pending_rows import NOT_MEASURED, PendingRows
 from plant.fleets.phase_ring import PhaseRing, WakeUps, renewed_ring
-from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, Collected, DueMessage, Reporting, Steadiness
-from plant.machines.jobs import NO_JOB, Job
+from plant.fleets.reporting import FOR_CHANGE, FOR_JOB, Collected, DueMessage, Reporting, Steadiness, restoring
+from plant.jobs.jobs import NO_JOB, Job
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER
@@ -46,11 +47,12 @@ class Reporter:
 
     machines: by slot, which is the place of a machine in its fleet.  numbers: theirs.
     measurements: their signals, if they have any.  plant: the signals of the plant, if it has any.
+    alarms: theirs, if they have any.  alarm_counts: how often each was raised and cleared, to be continued.
     """
 
     __slots__ = (
-        "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_steadiness", "_wake_ups", "_window_ms",
-        "_writer", "emitters", "machine_counts", "measurements", "periods_ms", "reports_events",
+        "_counts", "_extra", "_machines", "_numbers", "_reports_each_job", "_rows", "_steadiness", "_wake_ups",
+        "_window_ms", "_writer", "alarms", "emitters", "machine_counts", "measurements", "periods_ms", "reports_events",
     )  # fmt: skip
 
     def __init__(
@@ -60,12 +62,16 @@ class Reporter:
         machines: Sequence[Machine],
         numbers: range,
         plant: FleetSignals | None,
+        alarm_counts: Counter[tuple[str, str]],
     ) -> None:
         machine_type = runtime.machine_type
         self._machines, self._numbers = machines, numbers
         self.measurements: Final = measurements_of(machine_type, config, plant)
         self.machine_counts = array("q", bytes(8 * len(machines)))
         self.emitters = [*emitters_of(machine_type, config, machines, self.machine_counts)]
+        self.alarms = alarms_of(machine_type, self.measurements, machines, alarm_counts)
+        self._counts = {each.message_class.name: each.counts for each in self.emitters}
+        self._counts |= self.alarms.class_counts if self.alarms else {}
         self.periods_ms: Final = [each.period_ms for each in self.emitters if each.period_ms < NEVER]
         self._reports_each_job = runtime.reports_each_job
         self.reports_events: Final = self._reports_each_job or any(each.on_change for each in machine_type.messages)
@@ -104,6 +110,8 @@ class Reporter:
         if self.measurements:
             before = earlier.measurements if isinstance(earlier, Reporter) else None
             self._start_measurements(self.measurements, before, kept, now_ms)
+        if self.alarms and earlier and earlier.alarms:
+            self.alarms.continue_from(earlier.alarms, kept)
         if earlier:
             self._report_changed(earlier, {*changed, *earlier.changing_slots}, kept, now_ms)
         if self.reports_events and not coupled:
@@ -159,14 +167,8 @@ class Reporter:
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""
-        counts, machine_counts = [each.counts[:] for each in self.emitters], self.machine_counts[:]
-
-        def restore() -> None:
-            for emitter, before in zip(self.emitters, counts, strict=True):
-                emitter.counts[:] = before
-            self.machine_counts[:] = machine_counts
-
-        return restore
+        of_alarms = self.alarms.states.arrays if self.alarms else ()
+        return restoring([*self._counts.values(), self.machine_counts, *of_alarms])
 
     def subset(self, machines: Sequence[Machine], now_ms: int) -> Reporter:
         """Return the same for some of the machines; it shares everything else."""
@@ -185,16 +187,16 @@ class Reporter:
 
     def counts_of(self, name: str) -> Sequence[int]:
         """Return the number of messages so far of each machine in a class, by its name."""
-        return next((each.counts for each in self.emitters if each.message_class.name == name), ())
+        return self._counts.get(name, ())
 
     @property
     def class_names(self) -> Sequence[str]:
         """The names of its classes of messages."""
-        return [each.message_class.name for each in self.emitters]
+        return [*self._counts]
 
     def set_count(self, name: str, slot: int, count: int) -> None:
         """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""
-        next(each for each in self.emitters if each.message_class.name == name).counts[slot] = count
+        self._counts[name][slot] = count
 
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Record another state, and report it."""
@@ -326,15 +328,13 @@ class Reporter:
         rows, self._rows = self._rows, PendingRows()
         if self.measurements and len(rows) >= _FEW_ROWS:
             return self._column_writer(self.measurements).messages(rows)
-        signal_texts = [*(self.measurements.signals.rows() if self.measurements else ()), []]
-        order = rows.in_order()
-        return [rows.slots[row] for row in order], [rows.message(row, self.emitters, signal_texts) for row in order]
+        return rows.messages(self.emitters, self.measurements.signals if self.measurements else None, self.alarms)
 
     def _column_writer(self, measurements: FleetMeasurements) -> ColumnWriter:
         if self._writer is None:
             from plant.fleets.column_messages import ColumnWriter  # noqa: PLC0415  needs numpy
 
-            self._writer = ColumnWriter(self.emitters, measurements.signals, len(self._machines))
+            self._writer = ColumnWriter(self.emitters, measurements.signals, len(self._machines), self.alarms)
         return self._writer
 
     def _append(self, machine: Machine, emitter: ClassEmitter, time_ms: int, form: int) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from plant.fleets.phase_ring import PhaseRing
 from plant.machines.machine import Machine
 from plant.telemetry import ChangeMessage, JobMessage, Message
+
+if TYPE_CHECKING:
+    from plant.alarms.alarm_reporter import AlarmReporter
 
 REGULAR, FOR_JOB, FOR_CHANGE = range(3)
 FORMS: Final = (Message, JobMessage, ChangeMessage)
@@ -57,6 +60,7 @@ class Reporting(Protocol):
     periods_ms: of its classes of messages.
     accumulates: whether dropped messages have to be computed, because what they report accumulates.
     changing_slots: of machines whose state has changed, and whose message for that is not taken yet.
+    alarms: of its machines, if they have any.
     """
 
     @property
@@ -71,6 +75,9 @@ class Reporting(Protocol):
 
     @property
     def changing_slots(self) -> Iterable[int]: ...  # noqa: D102
+
+    @property
+    def alarms(self) -> AlarmReporter | None: ...  # noqa: D102
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine number and class."""
@@ -111,3 +118,14 @@ class Reporting(Protocol):
 
     def set_count(self, name: str, slot: int, count: int) -> None:
         """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""
+
+
+def restoring(arrays: Sequence[array[int]]) -> Callable[[], None]:
+    """Return what sets numbers back to those of now."""
+    before = [each[:] for each in arrays]
+
+    def restore() -> None:
+        for now, earlier in zip(arrays, before, strict=True):
+            now[:] = earlier
+
+    return restore

@@ -17,7 +17,8 @@ from typing import Final, NamedTuple, cast
 from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.oee_accounting import AccountedMachine, Span
-from plant.telemetry import FaultEpisode, KindOee, MachineFilter, MachineOee
+from plant.telemetry import KindOee, MachineFilter, MachineOee
+from plant.truth.events import FaultEpisode
 
 _READ_PER_TURN: Final = 50
 _COUNTED_PER_TURN: Final = 1000
@@ -178,3 +179,10 @@ def _place_of(fleets: Sequence[Fleet], machine_id: str) -> tuple[int, int]:
             if fleet.machine_type.id_of(number) == machine_id:
                 return type_number, number
     raise NoSuchMachine("after: no machine has such an id")
+
+
+def alarm_counts(fleets: Sequence[Fleet]) -> tuple[Mapping[tuple[str, str, str], int], Mapping[tuple[str, str], int]]:
+    """Return how often alarms were raised and cleared, and how many are active, as a `Snapshot` has them."""
+    events = {(each.key, *event): count for each in fleets for event, count in each.alarm_counts.items()}
+    active = {(each.key, severity): count for each in fleets for severity, count in each.active_alarms.items()}
+    return events, active

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from plant.fleets.class_emitter import ClassEmitter, DuePlaces
 from plant.fleets.pending_rows import PendingRows
 from plant.fleets.reporting import REGULAR, DueMessage, Steadiness
-from plant.machines.jobs import NO_JOB
+from plant.jobs.jobs import NO_JOB
 from plant.machines.machine import Machine
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from plant.definition.document.value_types import MOST_EVENTS_PER_HOUR
 from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import JobType, MachineType, MessageClass
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
+from plant.forecast.alarm_notes import alarm_notes
 from plant.forecast.flow_notes import flow_notes
-from plant.forecast.throughput import bottleneck, jobs_per_hour, units_per_order
+from plant.forecast.throughput import bottleneck, changeovers_per_job, jobs_per_hour, units_per_order
 
 SECONDS_PER_HOUR: Final = 3600.0
 
@@ -41,6 +42,7 @@ class TypeForecast:
     period_seconds: between two regular messages of a machine, or two events on average; inf if there are none.
     regular_per_second: messages at that period.
     extra_per_second: additional messages, for jobs that finish between two regular ones, or changes of the state.
+    reports_alarms: whether they are about alarms, of which nobody knows how many there will be.
     """
 
     key: str
@@ -48,6 +50,7 @@ class TypeForecast:
     period_seconds: float
     regular_per_second: float
     extra_per_second: float = 0.0
+    reports_alarms: bool = False
 
     @property
     def per_second(self) -> float:
@@ -116,14 +119,23 @@ def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterato
             yield TypeForecast(each.kind, 0, math.inf, 0.0)
         else:
             yield _message_class(config, spec, each, count)
+    for each in spec.alarm_messages:
+        yield TypeForecast(each.kind, count if spec.reports else 0, math.inf, 0.0, reports_alarms=True)
 
 
 def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
     period = config.class_period_seconds(each)
-    extra = count * spec.changes_per_second if each.on_change else 0.0
+    extra = _changes_per_second(config, spec, count) if each.on_change else 0.0
     if each.reports_jobs and config.job_seconds(spec)[0] < period:
         extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(each.kind, count, period, count / period, extra)
+
+
+def _changes_per_second(config: PlantConfig, spec: MachineType, count: int) -> float:
+    """Return how often machines change their state: of themselves in the time without changeovers, and for those."""
+    changeovers, seconds = changeovers_per_job(spec)
+    jobs = jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR if changeovers else 0.0
+    return (count - jobs * seconds) * spec.changes_per_second + 2 * jobs * changeovers
 
 
 def _events(config: PlantConfig) -> Iterator[TypeForecast]:
@@ -192,6 +204,7 @@ def _notes(config: PlantConfig, types: list[TypeForecast]) -> Iterator[str]:
     for key, machine_type, _ in config.declared():
         if machine_type.job:
             yield from _result_notes(config.place_of_results(key), machine_type.job)
+    yield from alarm_notes(config)
     yield from flow_notes(config)
     yield from _order_notes(config)
 
@@ -282,7 +295,7 @@ def _brief(number: float) -> str:
 def _cells(each: TypeForecast) -> tuple[str, ...]:
     machines = "" if each.machines is None else f"{each.machines:,}"
     only_changes = math.isinf(each.period_seconds) and each.extra_per_second > 0
-    every = "change" if only_changes else duration(each.period_seconds)
+    every = "change" if only_changes else "alarm" if each.reports_alarms else duration(each.period_seconds)
     return each.key, machines, every, rate(each.per_second)
 
 

@@ -37,8 +37,17 @@ def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
 
 def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
     """Return the jobs an hour of `count` machines of a type, if nothing from outside stops them."""
-    mean_seconds = sum(config.job_seconds(spec)) / 2 * spec.losses.lengthening
-    return count * spec.shares.get(spec.producing_state, 0.0) * 3600 / mean_seconds
+    producing = spec.shares.get(spec.producing_state, 0.0)
+    if spec.job is None or not producing:
+        return 0.0
+    mean_seconds = spec.job.mean_seconds_at(config.job_period_seconds(spec)) * spec.losses.lengthening
+    _, changeover_seconds = changeovers_per_job(spec)
+    return count * 3600 / (mean_seconds / producing + changeover_seconds)
+
+
+def changeovers_per_job(spec: MachineType) -> tuple[float, float]:
+    """Return how many changeovers a job of a type has on average, and how many seconds they take together."""
+    return spec.lots.changeovers_per_job(spec.job.kinds) if spec.lots and spec.job else (0.0, 0.0)
 
 
 def units_per_order(order: CustomerOrder, flow: FlowSpec) -> float:

@@ -14,23 +14,18 @@ All times are whole milliseconds of plant time.
 
 from __future__ import annotations
 
-import json
 from operator import attrgetter
-from typing import Final
 
 from plant.faults.conditions import MachineConditions
-from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, finished_job, json_text
+from plant.jobs.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, finished_job, json_text
 from plant.machines.machine_causes import next_stay, renewed_conditions, step_conditions
 from plant.machines.machine_type_runtime import MachineTypeRuntime
-from plant.machines.states import NEVER, State, Suspension
-from plant.oee_accounting import Span
+from plant.machines.machine_views import MachineViews
+from plant.machines.states import NEVER, Rest, State, Suspension, interrupting
 from plant.random_stream import RandomStream
-from plant.telemetry import MachineOee, MachineSnapshot
-
-PERCENT: Final = tuple(json.dumps(percent / 100).encode() for percent in range(101))
 
 
-class Machine:
+class Machine(MachineViews):
     """A machine as of its last event: in a state until `stay_ends_ms`, on a job until `finish_ms`.
 
     next_ms: time of the next event, at which `step` is due; NEVER while the machine has a `suspension`.
@@ -117,10 +112,22 @@ class Machine:
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
         state = self.runtime.initial_states.pick(state_at)
         stay_ms = state.stays.remaining_ms(stay_at)
-        if self.suspension:
+        current = self.suspension.state if self.suspension else self.state
+        if current.interrupted:
+            self._replace_state(interrupting(current, Rest(state, stay_ms)))
+        elif self.suspension:
             self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
         else:
             self._enter_state(state, stay_ms, now_ms)
+
+    def interrupt(self, reason: State, length_ms: int, now_ms: int) -> None:
+        """Interrupt the stay for a time, in another state; a machine that is suspended does so afterwards."""
+        if self.suspension:
+            state, left_ms, reasons = self.suspension
+            self.suspension = Suspension(reason._replace(interrupted=Rest(state, left_ms)), length_ms, reasons)
+        else:
+            left_ms = max(self.stay_ends_ms - now_ms, self.runtime.shortest_stay_ms)
+            self._enter_state(reason._replace(interrupted=Rest(self.state, left_ms)), length_ms, now_ms)
 
     def step(self) -> None:
         """Process the next event: a fault begins or ends, a job finishes, or a stay ends."""
@@ -180,55 +187,21 @@ class Machine:
         if self.runtime.observer is not None:
             self.runtime.observer.job_started(self, now_ms)
 
-    def draw_job(self, number: int, now_ms: int) -> Job:
-        """Return the job of that number, which starts now, under what influences the machine's jobs."""
+    def draw_job(self, number: int, now_ms: int, before: Job | None = None, kind: str = "") -> Job:
+        """Return the job of that number, which starts now, under what influences the machine's jobs.
+
+        before: the job before it; None for the one on the machine.  kind: its kind, if that is certain.
+        """
         runtime = self.runtime
         influence = runtime.influence(self, now_ms) if runtime.influences else None
-        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence)
+        if runtime.series is not None:
+            return runtime.series.draw(self, number, now_ms, before or self.job, influence, kind)
+        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence, runtime.jobs.kinds.get(kind))
 
     def discard_message(self, time_ms: int) -> None:
         """Drop the message of that time, together with the finished job that it would have reported."""
         if self.finished is not NO_JOB and self.finished_ms <= time_ms:
             self.reported_job, self.finished, self.body = self.job, NO_JOB, None
-
-    def progress(self, now_ms: int) -> float:
-        """Return the share of the job that is done, at `now_ms` or at the next event if that is earlier."""
-        return self.done_ms(min(now_ms, self.next_ms)) / self.job.cycle_ms
-
-    @property
-    def progress_json(self) -> bytes:
-        """Progress with two decimals, rounded down; 1.0 only for a finished job."""
-        if self.finished is not NO_JOB:
-            return PERCENT[100]
-        return PERCENT[self.done_ms(self.message_ms) * 100 // self.job.cycle_ms]
-
-    @property
-    def sequence_json(self) -> bytes:
-        """The number of the message that is being encoded."""
-        return b"%d" % (self.message_count + 1)
-
-    def credit_ms(self, now_ms: int) -> int:
-        """Return the part of the job's ideal time that is done: at most the producing time so far, and all at its end.
-
-        It is always rounded down from the beginning of the job, so that the credits of two time spans add up.
-        """
-        return self.done_ms(now_ms) * self.job.ideal_ms // self.job.cycle_ms
-
-    def snapshot(self, now_ms: int) -> MachineSnapshot:
-        """Return a snapshot of the machine."""
-        job_id, finished = json.loads(self.job.id_json), self.job.number - self.first_job_number
-        status, kind, progress = self.state.name, self.job.kind.name or None, self.progress(now_ms)
-        which = self.id, self.number, self.runtime.machine_type.key, self.station
-        return MachineSnapshot(*which, status, job_id, kind, progress, finished)
-
-    def oee(self, span: Span, now_ms: int) -> MachineOee:
-        """Return its OEE figures; it has advanced to now."""
-        runtime, producing = self.runtime, self.runtime.machine_type.producing_state
-        figures = runtime.accounts.figures(self, producing, span, now_ms)
-        period_seconds, ideal_seconds = runtime.period_ms / 1000, runtime.jobs.ideal_ms / 1000
-        return MachineOee(
-            *figures, self.id, self.number, runtime.machine_type.key, producing, period_seconds, ideal_seconds
-        )
 
     def _set_runtime(self, runtime: MachineTypeRuntime) -> None:
         self.runtime = runtime
@@ -239,7 +212,7 @@ class Machine:
         """Start in the long-run mix, partway through a stay and a job."""
         self.stay_number = self.first_job_number = now_ms // MS_PER_JOB_NUMBER
         state_at, stay_at, cycle_at, done_at = self.stream.draws(b"begin", self.stay_number)
-        job = self.runtime.jobs.draw_in_progress(self.stream, self.number, self.first_job_number, cycle_at)
+        job = self.runtime.first_job(self, self.first_job_number, cycle_at, now_ms)
         done_ms = int(done_at * job.cycle_ms)
         self.job = self.reported_job = job._replace(started_ms=now_ms - done_ms)
         self.finished = NO_JOB
@@ -262,6 +235,10 @@ class Machine:
 
     def _enter_next_state(self, now_ms: int) -> None:
         """Enter the next state. The same state again only prolongs the stay."""
+        if self.state.interrupted is not None:
+            state, left_ms = self.state.interrupted
+            self._enter_state(self.runtime.states.get(state.name, state), left_ms, now_ms)
+            return
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
         runtime = self.runtime
@@ -292,6 +269,13 @@ class Machine:
             self.note_causes()
         if self.runtime.observer is not None:
             self.runtime.observer.state_changed(self, now_ms)
+
+    def _replace_state(self, state: State) -> None:
+        """Put another object in place of a state that the machine is in, or returns to."""
+        if self.suspension:
+            self.suspension = self.suspension._replace(state=state)
+        else:
+            self.state = state
 
     def _pause_or_continue_job(self, state: State, now_ms: int) -> None:
         """Pause the job, or continue it, as in a state that the machine is about to enter."""
@@ -328,17 +312,6 @@ class Machine:
         """Find out when its faults or its wear act next."""
         found = self.conditions.next_ms if self.conditions is not None else None
         self.cause_ms = NEVER if found is None else found
-
-    @property
-    def stay_cause(self) -> str | None:
-        """The fault or wear that the machine is in its state because of; None if it came by itself."""
-        found = self.conditions.stay_cause if self.conditions is not None else None
-        return found[1] if found and found[0] == self.state.name else None
-
-    def done_ms(self, now_ms: int) -> int:
-        """Return the producing time of the job so far; it has advanced to now."""
-        remaining_ms = self.finish_ms - now_ms if self.state.produces else self.remaining_ms
-        return self.job.cycle_ms - remaining_ms
 
 
 def phase(stream: RandomStream, name: str = "") -> float:

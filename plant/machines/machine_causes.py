@@ -10,7 +10,7 @@ from plant.faults.episodes import Injected
 from plant.faults.levels import Level
 from plant.machines.states import State
 from plant.random_stream import RandomStream
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,12 +15,15 @@ from plant.definition.states.state_type import StateType
 from plant.faults.episodes import Injected
 from plant.faults.fault_log import FaultLog
 from plant.faults.levels import Level
-from plant.machines.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
+from plant.jobs.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
+from plant.jobs.spread import cycle_influences, variant_of, varied
+from plant.machines.job_series import JobSeries
 from plant.machines.message_layout import message_layout
-from plant.machines.states import State
+from plant.machines.shifts import Operators, ShiftAt, ShiftEffects, no_shift
+from plant.machines.states import CHANGEOVER, State
 from plant.machines.stays import stays_of
 from plant.oee_accounting import OeeAccounts
-from plant.random_stream import WeightedChoice
+from plant.random_stream import RandomStream, WeightedChoice
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine
@@ -68,6 +71,8 @@ class MachineTypeRuntime:
     observer: what is called at each event of a machine, if there is something.
     on_spread: called when a fault of a machine leads to one of other machines.
     start_ms: of the run.
+    ideal_cycles: the shortest cycle of each kind in seconds, where kinds or machines have their own.
+    series: draws the jobs, if they depend on those before.
     influences: each returns how it changes a job of a machine that starts at a time, or None.
     """
 
@@ -80,6 +85,7 @@ class MachineTypeRuntime:
         "_values",
         "accounts",
         "faults",
+        "ideal_cycles",
         "influences",
         "initial_states",
         "jobs",
@@ -92,6 +98,7 @@ class MachineTypeRuntime:
         "period_ms",
         "reports_each_job",
         "results",
+        "series",
         "shortest_stay_ms",
         "start_ms",
         "start_next",
@@ -105,22 +112,33 @@ class MachineTypeRuntime:
         config: PlantConfig,
         results: Counter[str],
         accounts: OeeAccounts,
+        seed: int | str = 0,
+        shift_at: ShiftAt = no_shift,
         start_ms: int = 0,
-        faults: FaultLog | None = None,
     ) -> None:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
-        self.start_ms, self.faults = start_ms, faults or FaultLog(machine_type.key)
+        self.start_ms, self.faults = start_ms, FaultLog(machine_type.key)
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
-        self.jobs = Jobs(job, machine_type.losses, config.job_seconds(machine_type)) if job else NoJobs()
+        period_seconds = config.job_period_seconds(machine_type)
+        self.jobs = Jobs(job, machine_type.losses, period_seconds) if job else NoJobs()
+        own = machine_type.operators
+        operators = Operators(own, machine_type, shift_at, seed) if own else None
+        depends = machine_type.lots or machine_type.start_up or operators
+        differs = machine_type.spread is not None and machine_type.spread.cycle_seconds > 0
+        own_cycles = job is not None and (job.has_own_cycles or differs)
+        self.ideal_cycles = self.jobs.ideal_cycles if own_cycles else None
+        self.series = JobSeries(machine_type, self.jobs, operators) if depends and isinstance(self.jobs, Jobs) else None
         self.reports_each_job = machine_type.main.reports_jobs and self.jobs.ideal_ms < self.period_ms
         # A state that is reported at its beginning lasts at least until the next millisecond.
         self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
-        self.start_next: Callable[[Machine, int], None] = _next_job
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None
         self.on_spread: Callable[[Machine, Consequence, Injected, int], None] = _spread_nowhere
-        self.influences: Sequence[Influence] = (_influence_of_conditions,) if machine_type.causes else ()
+        causes: tuple[Influence, ...] = (_influence_of_conditions,) if machine_type.causes else ()
+        effects = (ShiftEffects(machine_type.shifts, shift_at),) if machine_type.shifts else ()
+        self.influences: Sequence[Influence] = ()
+        self.add_influences((*causes, *effects, *((operators,) if operators else ())))
         self._stations: dict[int, tuple[str, bytes]] = {}
         self._station_count = machine_type.station_count
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
@@ -150,6 +168,23 @@ class MachineTypeRuntime:
             name = self.machine_type.station(number)
             self._stations[place] = name, json_text(name)
         return self._stations[place]
+
+    @property
+    def jobs_depend(self) -> bool:
+        """Whether jobs depend on more than their numbers."""
+        return self.series is not None or bool(self.influences)
+
+    def first_job(self, machine: Machine, number: int, cycle_at: float, now_ms: int) -> Job:
+        """Return the job with which a machine begins; the caller sets when it started."""
+        if self.series is not None:
+            return self.series.begin(machine, number, cycle_at, now_ms)
+        return self.jobs.draw_in_progress(machine.stream, machine.number, number, cycle_at)
+
+    def add_influences(self, influences: Sequence[Influence]) -> None:
+        """Have more influence the jobs; without any, the next job is started in the least time."""
+        self.influences = (*self.influences, *influences)
+        alone = _next_influenced if self.influences else _next_job
+        self.start_next: Callable[[Machine, int], None] = alone if self.series is None else _next_of_series
 
     def influence(self, machine: Machine, now_ms: int) -> JobInfluence | None:
         """Return how a job that a machine starts now differs from what its type has: the product of all influences."""
@@ -181,9 +216,12 @@ class MachineTypeRuntime:
 
 
 class TypeRuntimes:
-    """The runtime of a type, and those of the machines that have overrides, by number."""
+    """The runtime of a type, those of the machines that have overrides, and those of machines that differ.
 
-    __slots__ = ("_own", "usual")
+    numbers: of the machines, whose runtimes are made.  seed: of the run.  shift_at: tells which shift is on.
+    """
+
+    __slots__ = ("_differs", "_own", "usual")
 
     def __init__(
         self,
@@ -191,14 +229,20 @@ class TypeRuntimes:
         config: PlantConfig,
         results: Counter[str],
         accounts: OeeAccounts,
+        numbers: Iterable[int] = (),
+        seed: int | str = 0,
+        shift_at: ShiftAt = no_shift,
         start_ms: int = 0,
-        faults: FaultLog | None = None,
     ) -> None:
-        self.usual: Final = MachineTypeRuntime(machine_type, config, results, accounts, start_ms, faults)
-        self._own: Final = {
-            number: MachineTypeRuntime(each, config, results, accounts, start_ms, faults)
-            for number, each in machine_type.overrides.items()
-        }
+        self._differs: Final = machine_type.spread is not None
+
+        def make(each: MachineType) -> MachineTypeRuntime:
+            return MachineTypeRuntime(each, config, results, accounts, seed, shift_at, start_ms)
+
+        self.usual: Final = make(machine_type)
+        variants = {variant_of(number) for number in numbers} if self._differs else set()
+        types = {**dict.fromkeys((-each for each in variants), machine_type), **machine_type.overrides}
+        self._own: Final = {number: self._made(number, each, make, seed) for number, each in types.items()}
         each_job = any(each.reports_each_job for each in self.all)
         for each in self.all:
             each.reports_each_job = each_job
@@ -210,11 +254,34 @@ class TypeRuntimes:
 
     def of(self, number: int) -> MachineTypeRuntime:
         """Return the runtime of a machine."""
-        return self._own.get(number, self.usual)
+        if own := self._own.get(number):
+            return own
+        return self._own.get(-variant_of(number), self.usual) if self._differs else self.usual
+
+    def _made(
+        self, number: int, machine_type: MachineType, make: Callable[[MachineType], MachineTypeRuntime], seed: int | str
+    ) -> MachineTypeRuntime:
+        """Return the runtime of one machine, or below 0 of all machines that are like it."""
+        if not self._differs:
+            return make(machine_type)
+        stream = RandomStream(seed, machine_type.id_of(variant_of(abs(number))))
+        runtime = make(varied(machine_type, stream))
+        runtime.add_influences([*map(_always, cycle_influences(machine_type, stream))])
+        return runtime
+
+
+def _always(influence: JobInfluence) -> Influence:
+    return lambda _machine, _now_ms: influence
 
 
 def _next_job(machine: Machine, now_ms: int) -> None:
     """Start the next job at once: the default for machines that do not wait for material."""
+    job = machine.runtime.jobs.draw(machine.stream, machine.number, machine.job.number + 1, now_ms)
+    machine.start_job(job, now_ms)
+
+
+def _next_influenced(machine: Machine, now_ms: int) -> None:
+    """Start the next job at once, under what influences it."""
     machine.start_job(machine.draw_job(machine.job.number + 1, now_ms), now_ms)
 
 
@@ -226,6 +293,14 @@ def _influence_of_conditions(machine: Machine, now_ms: int) -> JobInfluence | No
 
 def _spread_nowhere(machine: Machine, consequence: Consequence, fault: Injected, now_ms: int) -> None:
     """Do nothing: the default where machines are not connected."""
+
+
+def _next_of_series(machine: Machine, now_ms: int) -> None:
+    """Start the next job at once, or after a changeover, which it begins with."""
+    job = machine.draw_job(machine.job.number + 1, now_ms)
+    machine.start_job(job, now_ms)
+    if job.series.setup_ms:
+        machine.interrupt(CHANGEOVER, job.series.setup_ms, now_ms)
 
 
 def _ignore(machine: Machine) -> None:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
-from plant.machines.jobs import json_text
+from plant.jobs.jobs import json_text
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine

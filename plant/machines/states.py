@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from plant.machines.jobs import json_text
+from plant.definition.jobs.variation import CHANGEOVER as CHANGEOVER_NAME
+from plant.definition.jobs.variation import LATE_START as LATE_START_NAME
+from plant.jobs.jobs import json_text
 from plant.machines.stays import Exponential, Stays
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
 
@@ -20,6 +22,7 @@ class State(NamedTuple):
 
     stays: how long it lasts.  produces: whether jobs advance in it.
     rank: of several imposed states, the machine is in the one of the lowest rank.
+    interrupted: the stay to which the machine returns at the end of this one, which has interrupted it.
     """
 
     name: str
@@ -27,6 +30,14 @@ class State(NamedTuple):
     stays: Stays = _ENDED_FROM_OUTSIDE
     produces: bool = False
     rank: int = 0
+    interrupted: Rest | None = None
+
+
+class Rest(NamedTuple):
+    """What is left of a stay."""
+
+    state: State
+    left_ms: int
 
 
 def imposed_state(name: str, rank: int) -> State:
@@ -38,6 +49,18 @@ STOPPED: Final = imposed_state("stopped", 0)
 PLANNED_STOP: Final = imposed_state(PLANNED_STOP_NAME, 1)
 BLOCKED: Final = imposed_state("blocked", 2)
 STARVED: Final = imposed_state("starved", 3)
+CHANGEOVER: Final = imposed_state(CHANGEOVER_NAME, 4)
+
+
+LATE_START: Final = imposed_state(LATE_START_NAME, 5)
+
+
+def interrupting(state: State, rest: Rest) -> State:
+    """Return an interruption that ends by a return to another rest, also where it interrupts another interruption."""
+    if state.interrupted is None or state.interrupted.state.interrupted is None:
+        return state._replace(interrupted=rest)
+    inner, left_ms = state.interrupted
+    return state._replace(interrupted=Rest(interrupting(inner, rest), left_ms))
 
 
 class Suspension(NamedTuple):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from plant.machines.jobs import JobKind
+from plant.jobs.jobs import JobKind
 
 if TYPE_CHECKING:
     from plant.material_flow.workstations import Stage, Workstation

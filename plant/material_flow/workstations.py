@@ -16,10 +16,11 @@ from typing import Final
 
 from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.flow.line import StageSpec
-from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job
+from plant.jobs.jobs import MS_PER_JOB_NUMBER, NO_JOB, Job
+from plant.machines.job_series import outside
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
-from plant.machines.states import BLOCKED, STARVED, State
+from plant.machines.states import BLOCKED, CHANGEOVER, STARVED, State
 from plant.material_flow.buffers import UNLIMITED, Buffer, Piece
 from plant.random_stream import RandomStream
 
@@ -141,15 +142,17 @@ class Workstation:
 
     ready_pieces: pieces reserved for its next job, by the key of the stage that made them.
     next_number: the number of that job.  next_job: that job, while the machine waits for pieces.
+    last_job: the job on the machine, or the one that it has finished last, while it waits.
     unit: the unit that the current job processes; None where it makes something new.
     """
 
-    __slots__ = ("machine", "next_job", "next_number", "ready_pieces", "stage", "unit")
+    __slots__ = ("last_job", "machine", "next_job", "next_number", "ready_pieces", "stage", "unit")
 
     def __init__(self, stage: Stage, machine: Machine) -> None:
         self.stage, self.machine = stage, machine
         self.ready_pieces: dict[str, list[Piece]] = {source: [] for source in stage.sources}
         self.next_number, self.next_job = machine.job.number + 1, machine.job
+        self.last_job = machine.job
         self.unit: Piece | None = None
 
     def assume_initial_pieces(self) -> None:
@@ -161,7 +164,7 @@ class Workstation:
 
     def finish_job(self, job: Job, now_ms: int) -> None:
         """Pass on the finished piece, then start the next job; either may have to wait."""
-        self.next_number = job.number + 1
+        self.next_number, self.last_job = job.number + 1, job
         kinds, reworks = (self.unit.kinds, self.unit.reworks) if self.unit else ({}, 0)
         piece = Piece(job.id_json, self.stage, {**kinds, self.stage.key: job.kind}, reworks)
         if self.stage.route(self, piece, job.result.name, now_ms):
@@ -204,8 +207,9 @@ class Workstation:
     def detach(self, now_ms: int) -> None:
         """Leave the flow, which has ended: a machine that waited starts its next job."""
         if self.machine.suspension and {BLOCKED, STARVED} & set(self.machine.suspension.reasons):
-            self.machine.start_job(self._draw_job(now_ms), now_ms)
+            self.machine.start_job(job := self._draw_job(now_ms), now_ms)
             self._set_reason(None, now_ms)
+            self._change_over(job, now_ms)
 
     def remove(self) -> None:
         """Leave the flow with a machine that no longer exists; count the pieces on it as removed."""
@@ -235,25 +239,39 @@ class Workstation:
     def _bill(self) -> Mapping[str, int]:
         return self.stage.spec.bill(self.next_job.kind.name)
 
-    def _draw_job(self, now_ms: int) -> Job:
-        return self.machine.draw_job(self.next_number, now_ms)
+    def _draw_job(self, now_ms: int, kind: str = "") -> Job:
+        return self.machine.draw_job(self.next_number, now_ms, self.last_job, kind)
 
     def _start_repair(self, piece: Piece, now_ms: int) -> None:
-        """Start a job of the kind that this stage has done to the piece before."""
-        job = self._draw_job(now_ms)
-        kind = piece.kinds.get(self.stage.key, job.kind)
+        """Start a job of the kind that this stage has done to the piece before; it is outside the lots."""
+        before = piece.kinds.get(self.stage.key)
+        job = outside(self._draw_job(now_ms, before.name if before else ""), self.last_job)
+        kind = before or job.kind
         id_json = kind.id_head + job.id_json.removeprefix(job.kind.id_head)
         self._start_job(job._replace(kind=kind, id_json=id_json), [piece], piece, now_ms)
 
     def _start_new_job(self, now_ms: int) -> None:
+        runtime = self.machine.runtime
+        if runtime.jobs_depend and self.next_job.started_ms != now_ms:  # on what may have changed in the wait
+            self.next_job = self._draw_job(now_ms, self.next_job.kind.name)
         pieces = [self.ready_pieces[key].pop(0) for key, how_many in self._bill().items() for _ in range(how_many)]
-        self._start_job(self.next_job, pieces, pieces[0] if self.stage.spec.processes else None, now_ms)
+        # What influences jobs does so as they start, and not as they begin to wait for pieces.
+        job = self._draw_job(now_ms) if self.machine.runtime.influences else self.next_job
+        self._start_job(job, pieces, pieces[0] if self.stage.spec.processes else None, now_ms)
 
     def _start_job(self, job: Job, pieces: Sequence[Piece], unit: Piece | None, now_ms: int) -> None:
         self._stop_waiting()
         self._consume(pieces, unit)
-        self.machine.start_job(job._replace(started_ms=now_ms, consumed_json=_ids_json(pieces)), now_ms)
+        self.last_job = job._replace(started_ms=now_ms, consumed_json=_ids_json(pieces))
+        self.machine.start_job(self.last_job, now_ms)
         self._set_reason(None, now_ms)
+        self._change_over(job, now_ms)
+
+    def _change_over(self, job: Job, now_ms: int) -> None:
+        """Begin with the changeover before a job, if there is one."""
+        if job.series.setup_ms:
+            self.machine.interrupt(CHANGEOVER, job.series.setup_ms, now_ms)
+            self.machine.runtime.on_rescheduled(self.machine)
 
     def _consume(self, pieces: Sequence[Piece], unit: Piece | None) -> None:
         self.unit = unit

@@ -13,7 +13,8 @@ from plant.definition.plant_config import FaultLabelsReport
 from plant.faults.fault_log import FaultLog
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import EPOCH, TimestampPrefix
-from plant.telemetry import FaultEpisode, Message
+from plant.telemetry import Message
+from plant.truth.events import FaultEpisode
 
 KIND: Final = "fault_labels"
 TOPICS: Final = {KIND: "{prefix}/{machine_id}"}

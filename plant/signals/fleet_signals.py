@@ -160,13 +160,16 @@ class FleetSignals:
     def row(self, slot: int, time_ms: int, *, advances: bool = False) -> list[bytes]:
         """Return the JSON text of each shown signal. advances: the row advances registers."""
         self.frame.move_to(slot, time_ms, advances=advances)
-        return self._texts_of_frame()
+        return self.texts(self._digits_of_frame())
 
-    def _texts_of_frame(self) -> list[bytes]:
-        frame, laws = self.frame, self.program.laws
-        values = frame.evaluate()
-        shown = zip(self._texts, self.program.shown, strict=True)
-        return [text(int(laws[number].last_decimals(frame, values[number]))) for text, number in shown]
+    def texts(self, digits: Sequence[int]) -> list[bytes]:
+        """Return the JSON text of each shown signal of a row. digits: of all signals."""
+        return [text(digits[number]) for text, number in zip(self._texts, self.program.shown, strict=True)]
+
+    def _digits_of_frame(self) -> list[int]:
+        frame, values = self.frame, self.frame.evaluate()
+        laws = zip(self.program.laws, values, strict=True)
+        return [int(law.last_decimals(frame, value)) for law, value in laws]
 
     def situation(self, slot: int, now_ms: int) -> Situation:
         """Return what a machine is doing; an imposed state has the name ""."""
@@ -182,7 +185,11 @@ class FleetSignals:
         return recorded == self._situations.index(situation)
 
     def rows(self) -> list[list[bytes]]:
-        """Return the texts of the shown signals of each pending row, advance registers, and remove the rows.
+        """Return the texts of the shown signals of each pending row, advance registers, and remove the rows."""
+        return [self.texts(digits) for digits in self.row_digits()]
+
+    def row_digits(self) -> list[list[int]]:
+        """Return the whole numbers of last decimals of all signals of each pending row; do the same otherwise.
 
         The rows are computed one at a time, which takes less time than a block where there are few.
         """
@@ -196,7 +203,7 @@ class FleetSignals:
             else:
                 records = pending.kept_integers, pending.kept_floats, kept
             self.frame.move_to_record(slot, time_ms, *records, advances=bool(advances))
-            found.append(self._texts_of_frame())
+            found.append(self._digits_of_frame())
         pending.clear()
         return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from edge.delivery.queue import Ledger
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
-from edge.status import ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from plant.telemetry import KindOee, Snapshot
 
 NOTHING_YET = Snapshot(time_ms=0, rows={}, states={}, jobs={}, open_orders=0)
@@ -37,6 +37,9 @@ class FixedStatus:
 
     def clock(self) -> ClockStatus:
         return ClockStatus()
+
+    def alarms(self) -> AlarmStatus:
+        return AlarmStatus.of(self.plant)
 
     def turn_age_seconds(self) -> float:
         return self.turned_ago_seconds

@@ -23,8 +23,8 @@ from plant.calendar import Calendar, WallClock
 from plant.definition.calendar_config import DAYS, CalendarSpec
 from plant.definition.plant_config import Global, PlantConfig, PlantConfigError, load, parse
 from plant.machines.states import NEVER
-from plant.telemetry import FinishedJob, StateInterval, TruthEvent
 from plant.time_zones import zone_info
+from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[2]

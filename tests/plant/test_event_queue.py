@@ -16,7 +16,8 @@ from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, NEVER, PLANNED_STOP, STARVED, State
 from plant.oee_accounting import SPANS, OeeAccounts
-from plant.telemetry import FinishedJob, Message, StateInterval, TruthEvent
+from plant.telemetry import Message
+from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.support.factory.plants import NO_LOSSES, by_machine, config, consecutive, job_id, only, original, said
 
 START_MS = round(1000 * START)

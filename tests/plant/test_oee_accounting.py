@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.oee_accounting import HOUR_MS, SPANS, Span
-from plant.telemetry import FinishedJob, MachineOee, Message, Oee, StateInterval, TruthEvent
+from plant.telemetry import MachineOee, Message, Oee
+from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.support.factory.plants import NO_LOSSES, by_machine, config, default, job_id, only, original
 
 START_MS = round(1000 * START)

@@ -15,7 +15,8 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, load
 from plant.machines.states import PLANNED_STOP
 from plant.orders import OrderBook
-from plant.telemetry import Message, StateInterval, TruthEvent
+from plant.telemetry import Message
+from plant.truth.events import StateInterval, TruthEvent
 from tests.support.factory.anyplants import plants
 from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.plants import ROOT, job_id, rows

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Final
 
 from cli.exports.common.export import Export, File, json_file
-from cli.exports.monitoring.panels import GOOD, ROWS, Panel, Query, Row, good_jobs
+from cli.exports.monitoring.panels import ALARMS, GOOD, ROWS, Panel, Query, Row, good_jobs
 from cli.exports.monitoring.prometheus import selector
 
 SCHEMA_VERSION: Final = 39
@@ -39,9 +39,13 @@ def grafana(export: Export) -> list[File]:
     dashboard = _dashboard(export)
     choice = {"name": INPUT, "type": "datasource", "query": "prometheus", "label": "Prometheus"}
     return [
-        json_file("grafana/dashboard.json", {"__inputs": _INPUTS, "__requires": _requires()} | dashboard),
+        json_file("grafana/dashboard.json", {"__inputs": _INPUTS, "__requires": _requires(_rows(export))} | dashboard),
         json_file("grafana/provisioned.json", dashboard | _templating([choice, *_variables(export)])),
     ]
+
+
+def _rows(export: Export) -> Sequence[Row]:
+    return (*ROWS, ALARMS) if any(kind.reports_alarms for kind in export.kinds) else ROWS
 
 
 def _dashboard(export: Export) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def _dashboard(export: Export) -> dict[str, Any]:
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "browser",
         **_templating(_variables(export)),
-        "panels": list(_placed(ROWS, _good(export))),
+        "panels": list(_placed(_rows(export), _good(export))),
     }
 
 
@@ -73,8 +77,8 @@ _INPUTS: Final = [
 """The question of an import. Provisioning does not ask it, so that file has a variable of this name."""
 
 
-def _requires() -> list[dict[str, str]]:
-    kinds = sorted({panel.kind for row in ROWS for panel in row.panels})
+def _requires(rows: Sequence[Row]) -> list[dict[str, str]]:
+    kinds = sorted({panel.kind for row in rows for panel in row.panels})
     return [
         {"type": "grafana", "id": "grafana", "name": "Grafana", "version": "10.4.0"},
         {"type": "datasource", "id": "prometheus", "name": "Prometheus", "version": "1.0.0"},

@@ -294,4 +294,30 @@ _PLANT: Final = Row(
     ),
 )
 
+ALARMS: Final = Row(
+    "Alarms",
+    8,
+    (
+        Panel(
+            "Active alarms, by severity",
+            "Alarms of signals that are raised and not yet cleared.",
+            [Query("sum by (severity) (edgemqttsim_active_alarms{@})", "{{severity}}")],
+            stacked=True,
+            width=12,
+        ),
+        Panel(
+            "Alarms per hour",
+            "Alarms of signals that are raised.",
+            [
+                Query(
+                    f'sum by (kind, alarm) (rate(edgemqttsim_alarm_events_total{{@, event="raised"}}{_RATE})) * 3600',
+                    "{{kind}} {{alarm}}",
+                )
+            ],
+            width=12,
+        ),
+    ),
+)
+
 ROWS: Final = (_NOW, _DELIVERY, _CONNECTION, _PLANT)
+"""Those of every plant; ALARMS comes after them where there are alarms."""

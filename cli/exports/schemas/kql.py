@@ -13,6 +13,7 @@ from string import Template
 from typing import Final
 
 from cli.exports.common.export import Export, File
+from cli.exports.schemas.kql_alarms import active_alarms
 from cli.exports.schemas.kql_classes import class_functions, is_usual
 from cli.exports.schemas.kql_rows import row_functions
 from cli.exports.schemas.kql_tables import (
@@ -37,14 +38,17 @@ def kql(export: Export) -> list[File]:
     Two files, kql/database.kql to run once and kql/queries.kql, for those who store messages. Tested by Microsoft's
     parser (@kusto/language-service-next), and by running the functions over messages of a plant in an interpreter.
     """
-    machines = [kind for kind in export.kinds if kind.machines]
+    machines = [kind for kind in export.kinds if kind.machines and not kind.reports_alarms]
     tables, names = tables_of(export.kinds), table_names(export.kinds)
     commands = [command for name, kinds in tables.items() for command in table_commands(name, kinds)]
     usual = all(is_usual(kind, names[kind.key], TABLE) for kind in machines)
     functions = [*(row_functions(machines) if usual else class_functions(machines, names))] if machines else []
     # No empty line: in the editors of both services it ends the statement.
     script = "\n".join([_SCRIPT, *commands, *functions])
-    return [File("kql/database.kql", f"{script}\n"), File("kql/queries.kql", _queries(tables, functions, usual=usual))]
+    queries = _queries(tables, functions, usual=usual)
+    if about_alarms := [kind for kind in export.kinds if kind.reports_alarms]:
+        queries += f"\n{active_alarms(about_alarms, names)}"
+    return [File("kql/database.kql", f"{script}\n"), File("kql/queries.kql", queries)]
 
 
 def _queries(tables: Mapping[str, Sequence[MessageKind]], functions: Sequence[str], *, usual: bool) -> str:

@@ -28,7 +28,7 @@ def is_usual(kind: MessageKind, table: str, shared_table: str) -> bool:
     places = (FieldSource.MACHINE_ID, ("machine_id",)), (FieldSource.STATUS, ("status",))
     has_places = all(kind.path_of(role) == place for role, place in places)
     is_regular = kind.period_seconds is not None and not kind.on_change
-    return table == shared_table and has_places and is_regular and not kind.own_ideal_seconds
+    return table == shared_table and has_places and is_regular and not (kind.own_ideal_seconds or kind.ideal_cycles)
 
 
 def class_functions(machines: Sequence[MessageKind], tables: Mapping[str, str]) -> list[str]:
@@ -39,12 +39,15 @@ def class_functions(machines: Sequence[MessageKind], tables: Mapping[str, str]) 
         return []
     firsts = [each.kinds[0] for each in known]
     states = [_states(each.states, tables) for each in known if each.states]
-    jobs = [_jobs(each.jobs, tables) for each in known if each.jobs]
+    reporting = [each.jobs for each in known if each.jobs]
+    by_kind = [kind for kind in reporting if kind.ideal_cycles and kind.path_of(FieldSource.JOB_KIND)]
+    jobs = [_jobs(kind, tables, with_kinds=bool(by_kind)) for kind in reporting]
     content = {
         "types": ",\n        ".join(map(_nameplate, firsts)),
         "states": ",\n        ".join(states) or _NO_STATES,
         "jobs": ",\n        ".join(jobs) or _NO_JOBS,
-        "ideal": _ideal(firsts),
+        "ideal": _ideal(firsts, by_kind),
+        "no_kind": ', job_kind = ""' if by_kind else "",
         "is_good": is_good(firsts),
         "is_no_planned_stop": is_no_planned_stop(firsts),
     }
@@ -83,15 +86,23 @@ def _nameplate(kind: MessageKind) -> str:
     return ", ".join([*texts, repr(kind.ideal_cycle_seconds or 0.0)])
 
 
-def _ideal(kinds: Sequence[MessageKind]) -> str:
-    """Return the ideal cycle of a row's machine: that of its type, unless it has its own."""
-    own = [each for kind in kinds for each in kind.own_ideal_seconds]
-    forms = (f"machine_id == {literal(machine_id)}, {seconds!r}" for machine_id, seconds in own)
-    return f"ideal_cycle_seconds = case({', '.join(forms)}, ideal_cycle_seconds)" if own else "ideal_cycle_seconds"
+def _ideal(kinds: Sequence[MessageKind], by_kind: Sequence[MessageKind]) -> str:
+    """Return the ideal cycle of a row: that of its kind of job or its machine, otherwise that of the type.
+
+    by_kind: the kinds of message that report kinds of jobs with their own ideal cycles.
+    """
+    forms = [
+        f"machine_type == {literal(each.machine_type or '')} and job_kind == {literal(name)}, {seconds!r}"
+        for each in by_kind
+        for name, seconds in each.ideal_cycles
+    ]
+    own = (each for kind in kinds for each in kind.own_ideal_seconds)
+    forms += (f"machine_id == {literal(machine_id)}, {seconds!r}" for machine_id, seconds in own)
+    return f"ideal_cycle_seconds = case({', '.join(forms)}, ideal_cycle_seconds)" if forms else "ideal_cycle_seconds"
 
 
 def _states(kind: MessageKind, tables: Mapping[str, str]) -> str:
-    columns = [_time(kind), _machine(kind), _status(kind)]
+    columns = [time_column(kind), _machine(kind), _status(kind)]
     content = {
         "rows": _rows(kind, tables, columns),
         "type": literal(kind.machine_type or ""),
@@ -103,15 +114,16 @@ def _states(kind: MessageKind, tables: Mapping[str, str]) -> str:
     return Template(_STAYS).substitute(content)
 
 
-def _jobs(kind: MessageKind, tables: Mapping[str, str]) -> str:
+def _jobs(kind: MessageKind, tables: Mapping[str, str], *, with_kinds: bool) -> str:
     columns = [
-        _time(kind),
+        time_column(kind),
         _machine(kind),
         _named(kind, "job", FieldSource.FINISHED_ID),
         _named(kind, "result", FieldSource.FINISHED_RESULT),
     ]
+    columns += [_named(kind, "job_kind", FieldSource.JOB_KIND)] if with_kinds else []
     content = {"rows": _rows(kind, tables, columns), "type": literal(kind.machine_type or "")}
-    return Template(_REPORTED_JOBS).substitute(content)
+    return Template(_REPORTED_JOBS).substitute(content, kind=", job_kind" if with_kinds else "")
 
 
 def _rows(kind: MessageKind, tables: Mapping[str, str], columns: Sequence[str]) -> str:
@@ -127,7 +139,7 @@ def _only_regular(kind: MessageKind) -> str:
     return " and isempty(result)" if additional else ""
 
 
-def _time(kind: MessageKind) -> str:
+def time_column(kind: MessageKind) -> str:
     """Return the column of the time; without one in the messages, it is that of their arrival."""
     if kind.timestamp is None and kind.path_of(FieldSource.TIMESTAMP) is None:
         return "timestamp = ingestion_time()"
@@ -213,8 +225,8 @@ _STAYS: Final = """\
 _REPORTED_JOBS: Final = """\
 ($rows
         | where timestamp > since and timestamp <= until and isnotempty(result)
-        | distinct timestamp, machine_id, job, result
-        | project timestamp, machine_id, machine_type = $type, job, result)"""
+        | distinct timestamp, machine_id, job, result$kind
+        | project timestamp, machine_id, machine_type = $type, job, result$kind)"""
 
 _STATES: Final = """\
 .create-or-alter function with (docstring = "The time of machines in their states, after one moment and up to another.")
@@ -234,7 +246,7 @@ _ROWS: Final = """\
 .create-or-alter function with (docstring = "Times in states, and jobs, with what OEE needs.")
 FactoryMachineRows(since: datetime, until: datetime) {
     union
-        (FactoryMachineStates(since, until) | extend job = "", result = ""),
+        (FactoryMachineStates(since, until) | extend job = "", result = ""$no_kind),
         (FactoryMachineJobs(since, until) | extend status = "", seconds = 0.0)
     | lookup kind=inner (FactoryMachineTypes()) on machine_type
     | extend finished = isnotempty(result)

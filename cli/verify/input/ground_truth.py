@@ -33,7 +33,7 @@ from cli.verify.input.reference import (
     read_lines,
 )
 from cli.verify.input.span_totals import SpanTotals
-from cli.verify.input.timeline import MachineParameters, Timeline
+from cli.verify.input.timeline import MachineParameters, Timeline, ideal_cycles
 from cli.verify.input.truth_rules import Sequence, problem
 from edge.redaction import without_credentials
 
@@ -209,6 +209,7 @@ class GroundTruth:
             str(entry["producing_state"]),
             kind,
             entry.get("station_id"),
+            ideal_cycles=ideal_cycles(entry),
         )
         if info := self.types.get(kind):
             parameters = parameters._replace(good=info.good, planned_stops=info.planned_stops)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 from string import Formatter
 from typing import Any, Final, NamedTuple, Self
 
@@ -108,6 +109,7 @@ class TypeInfo:
     keys: by role.  good: the results that count as good.  planned_stops: states outside planned time.
     classes: of messages; empty where there is one, with time, machine and status by their usual keys.
     constant_status: the state of machines that have no states.
+    alarm_classes: of messages about alarms.  alarms: by name, `high` or `low`, where each is raised.
     """
 
     keys: KeyNames
@@ -115,6 +117,8 @@ class TypeInfo:
     planned_stops: frozenset[str] = USUAL_PLANNED_STOPS
     classes: tuple[ClassInfo, ...] = ()
     constant_status: str | None = None
+    alarm_classes: tuple[ClassInfo, ...] = ()
+    alarms: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
@@ -125,6 +129,8 @@ class TypeInfo:
             frozenset(entry.get("planned_stops", USUAL_PLANNED_STOPS)),
             tuple(ClassInfo.of(each, kind) for each in entry.get("messages", ())),
             entry.get("constant_status"),
+            tuple(ClassInfo.of(each, kind) for each in entry.get("alarm_messages", ())),
+            entry.get("alarms", {}),
         )
 
     @property
@@ -186,13 +192,17 @@ class Found(NamedTuple):
 class MessageFinder:
     """Finds machine and class by the places of the values, by constants among them, and by the topic if it is known.
 
-    kind_of: returns the type of a machine, None if there is no such machine.
+    kind_of: returns the type of a machine, None if there is no such machine.  classes_of: those of a type to look for.
     """
 
     def __init__(
-        self, types: Mapping[str, TypeInfo], kind_of: Callable[[str], str | None], machine_at: MachineAt
+        self,
+        types: Mapping[str, TypeInfo],
+        kind_of: Callable[[str], str | None],
+        machine_at: MachineAt,
+        classes_of: Callable[[TypeInfo], Sequence[ClassInfo]] = attrgetter("classes"),
     ) -> None:
-        self._classes = [(kind, each) for kind, info in types.items() for each in info.classes]
+        self._classes = [(kind, each) for kind, info in types.items() for each in classes_of(info)]
         self._kind_of, self._machine_at = kind_of, machine_at
 
     def find(self, message: Mapping[str, Any], topic: str | None) -> Found | None:

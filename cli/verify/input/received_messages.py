@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from cli.verify.alarms.alarm_messages import AlarmMessages
 from cli.verify.input.consecutive_numbers import Numbers
 from cli.verify.input.message_keys import ClassInfo, Found, KeyNames, MessageFinder, TypeInfo
 from cli.verify.input.message_lines import NotAMessage, parse_line
@@ -131,7 +132,7 @@ class ReceivedMessages:
     unrelated: objects that are neither.  unreadable: lines that are not messages; unreadable_examples: why the first
     three are not.  resolution_ms: the greatest common divisor of all times.
     types: how to read each machine type's messages.  type_of: returns that of a machine, None if unknown.
-    finder: finds the source of messages that are not usual.
+    finder: finds the source of messages that are not usual.  alarm_finder: that of messages about alarms.
     """
 
     def __init__(
@@ -143,8 +144,10 @@ class ReceivedMessages:
         types: Iterable[TypeInfo] = (),
         type_of: Callable[[str], TypeInfo | None] = lambda _machine_id: None,
         finder: MessageFinder | None = None,
+        alarm_finder: MessageFinder | None = None,
     ) -> None:
-        self._type_of, self._finder = type_of, finder
+        self._type_of, self._finder, self._alarm_finder = type_of, finder, alarm_finder
+        self.alarms = AlarmMessages()
         usual = [each.keys for each in types if not each.classes]
         identities = {(keys.machine_id, keys.status): None for keys in usual if keys.machine_id}
         self._identities = [*identities] or [(_COMMON.machine_id, _COMMON.status)]
@@ -186,6 +189,11 @@ class ReceivedMessages:
             yield time_ms, orjson.loads(payload)
 
     def _add(self, message: dict[str, Any], trigger: str, topic: str | None) -> None:
+        if self._alarm_finder and (found := self._alarm_finder.find(message, topic)):
+            time_ms = time_of(found.values, found.info)
+            if self._is_inside(time_ms):
+                self.alarms.add(found.machine_id, time_ms, self.lines, found.values)
+            return
         if self._finder and (found := self._finder.find(message, topic)):
             self._add_found(found, trigger)
             return

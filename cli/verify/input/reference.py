@@ -22,7 +22,7 @@ import orjson
 
 from cli.verify.input.message_keys import ClassInfo, TypeInfo
 from cli.verify.input.received_messages import milliseconds
-from cli.verify.input.timeline import MachineParameters, Timeline
+from cli.verify.input.timeline import IdealCycles, MachineParameters, Timeline, ideal_cycles
 from cli.verify.input.truth_rules import problem
 from edge.blocking import run_aside
 from edge.redaction import from_peer, without_credentials
@@ -51,7 +51,7 @@ class MachineTotals:
     """The totals of one machine over a span.
 
     ideal_seconds: its ideal cycle.  elapsed_ms: the whole time; planned_ms: without planned stops.  ideal_ms: the ideal
-    time of the work done.  states: milliseconds by state.
+    time of the work done.  states: milliseconds by state.  ideal_cycles: of each kind, where kinds have their own.
     """
 
     machine_id: str
@@ -66,6 +66,7 @@ class MachineTotals:
     jobs: int = 0
     good: int = 0
     states: Mapping[str, float] = field(default_factory=dict)
+    ideal_cycles: IdealCycles = ()
 
 
 class Reference(Protocol):
@@ -160,9 +161,8 @@ class OeeAnswer:
     def _terms(self, totals: MachineTotals) -> MachineParameters:
         measures = totals.period_seconds * 1000, totals.ideal_seconds, totals.producing_state, totals.kind
         info, since_ms = self.types.get(totals.kind), self.now_ms - totals.elapsed_ms
-        if info is None:
-            return MachineParameters(since_ms, math.inf, *measures)
-        return MachineParameters(since_ms, math.inf, *measures, good=info.good, planned_stops=info.planned_stops)
+        parameters = MachineParameters(since_ms, math.inf, *measures, ideal_cycles=totals.ideal_cycles)
+        return parameters._replace(good=info.good, planned_stops=info.planned_stops) if info else parameters
 
 
 @contextmanager
@@ -282,13 +282,14 @@ def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:
         states=states,
         jobs=machine["jobs"],
         good=machine["good"],
+        ideal_cycles=ideal_cycles(machine),
     )
 
 
 def _difference(totals: MachineTotals, earlier: MachineTotals | None) -> MachineTotals:
     if earlier is None or totals.elapsed_ms < earlier.elapsed_ms:  # a machine that is new, or was added again
         return totals
-    measures = ("period_seconds", "ideal_seconds", "producing_state")
+    measures = ("period_seconds", "ideal_seconds", "producing_state", "ideal_cycles")
     if any(getattr(totals, name) != getattr(earlier, name) for name in measures):
         raise InvalidInput(
             f"{totals.machine_id} was changed by a reload meanwhile, and totals do not contain when:"

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cli.verify.input.message_keys import USUAL_GOOD, USUAL_PLANNED_STOPS
 from cli.verify.input.received_messages import MessageContent
+
+IdealCycles = tuple[tuple[str, float], ...]
+"""The ideal cycle of each kind of job, in seconds."""
+
+
+def ideal_cycles(machine: Mapping[str, Any]) -> IdealCycles:
+    """Return those in the description of a machine; none where its kinds have none of their own."""
+    return tuple((str(kind), float(seconds)) for kind, seconds in machine.get("ideal_cycles", {}).items())
 
 
 class MachineParameters(NamedTuple):
@@ -18,6 +26,7 @@ class MachineParameters(NamedTuple):
 
     period_ms: between two regular messages; infinite without.  ideal_seconds: 0 without jobs.
     station: None if it is not known.  good: results that count as good.  planned_stops: states outside planned time.
+    ideal_cycles: of each kind, in place of ideal_seconds; empty if kinds have none of their own.
     """
 
     since_ms: float
@@ -29,6 +38,7 @@ class MachineParameters(NamedTuple):
     station: str | None = None
     good: frozenset[str] = USUAL_GOOD
     planned_stops: frozenset[str] = USUAL_PLANNED_STOPS
+    ideal_cycles: IdealCycles = ()
 
     @property
     def has_additional_messages(self) -> bool:

@@ -186,7 +186,8 @@ def _not_empty(names: tuple[T, ...]) -> tuple[T, ...]:
     return names
 
 
-def _low_high(pair: tuple[N, N]) -> tuple[N, N]:
+def low_high(pair: tuple[N, N]) -> tuple[N, N]:
+    """Return the ends of a range; raise ValueError if the first one is the greater one."""
     low, high = pair
     if low > high:
         raise ValueError(f"must be [low, high] with low <= high, got [{low:g}, {high:g}]")
@@ -252,12 +253,12 @@ Weights = Annotated[dict[Name, Weight], AfterValidator(not_all_zero), described(
 Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS), AfterValidator(_not_too_small)]
 PeriodSeconds = Annotated[float, Field(ge=SHORTEST_PERIOD_SECONDS, le=YEAR_SECONDS)]
 JobSeconds = Annotated[float, Field(ge=SHORTEST_JOB_SECONDS, le=YEAR_SECONDS)]
-JobSecondsRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_tuple), AfterValidator(_low_high)]
+JobSecondsRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_tuple), AfterValidator(low_high)]
 _JOB_SECONDS: Final = {"type": "number", "minimum": SHORTEST_JOB_SECONDS, "maximum": YEAR_SECONDS}
 JobSecondsOrRange = Annotated[
     tuple[JobSeconds, JobSeconds],
     BeforeValidator(_number_as_range),
-    AfterValidator(_low_high),
+    AfterValidator(low_high),
     WithJsonSchema({"anyOf": [_JOB_SECONDS, {"type": "array", "items": _JOB_SECONDS, "minItems": 2, "maxItems": 2}]}),
 ]
 Rate = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_not_too_small)]
@@ -265,8 +266,8 @@ Increment = Annotated[float, Field(gt=0, le=1), AfterValidator(_not_too_small)]
 StopsPerHour = Annotated[float, Field(ge=0, le=MOST_STOPS_PER_HOUR), AfterValidator(_zero_or_not_tiny)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=1, le=100)]
-FactorRange = Annotated[tuple[Factor, Factor], BeforeValidator(_tuple), AfterValidator(_low_high)]
+FactorRange = Annotated[tuple[Factor, Factor], BeforeValidator(_tuple), AfterValidator(low_high)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-CountRange = Annotated[tuple[Count, Count], BeforeValidator(_tuple), AfterValidator(_low_high)]
+CountRange = Annotated[tuple[Count, Count], BeforeValidator(_tuple), AfterValidator(low_high)]
 MachineCount = Annotated[int, Field(ge=0, le=1_000_000)]
 EventsPerHour = Annotated[float, Field(ge=0, le=MOST_EVENTS_PER_HOUR), AfterValidator(_zero_or_not_tiny)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -14,12 +15,23 @@ from plant.definition.signals.signal_spec import Number
 GREATEST_SEVERITY: Final = 5.0
 """The greatest severity: at 1 the effects are as declared, and they grow in proportion to it."""
 
+_LEAST_SEVERITY: Final = 0.01
 _HOUR_SECONDS: Final = 3600.0
 
 
-def _pair(value: object) -> object:
-    """Return a number as a range from it to it."""
-    return tuple(value) if isinstance(value, list | tuple) else (value, value)
+def _pair(low: float, high: float) -> Callable[[object], object]:
+    """Return what makes a range of a number, from it to it."""
+
+    def pair(value: object) -> object:
+        if isinstance(value, list | tuple):
+            return tuple(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"must be a number or [least, greatest], got {describe_value(value)}")  # noqa: TRY004
+        if not low <= value <= high:
+            raise ValueError(f"must be {low:g} to {high:,.10g}, got {describe_value(value)}")
+        return (value, value)
+
+    return pair
 
 
 def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
@@ -52,16 +64,22 @@ def _or_range(number: dict[str, object]) -> WithJsonSchema:
     )
 
 
-_SEVERITY: Final[dict[str, object]] = {"type": "number", "minimum": 0.01, "maximum": GREATEST_SEVERITY}
+_SEVERITY: Final[dict[str, object]] = {"type": "number", "minimum": _LEAST_SEVERITY, "maximum": GREATEST_SEVERITY}
 _AFTER: Final[dict[str, object]] = {"type": "number", "minimum": 0, "maximum": YEAR_SECONDS}
 
-SeverityNumber = Annotated[float, Field(ge=0.01, le=GREATEST_SEVERITY)]
+SeverityNumber = Annotated[float, Field(ge=_LEAST_SEVERITY, le=GREATEST_SEVERITY)]
 Severity = Annotated[
-    tuple[SeverityNumber, SeverityNumber], BeforeValidator(_pair), AfterValidator(_ascending), _or_range(_SEVERITY)
+    tuple[SeverityNumber, SeverityNumber],
+    BeforeValidator(_pair(_LEAST_SEVERITY, GREATEST_SEVERITY)),
+    AfterValidator(_ascending),
+    _or_range(_SEVERITY),
 ]
 AfterSeconds = Annotated[float, Field(ge=0, le=YEAR_SECONDS)]
 AfterRange = Annotated[
-    tuple[AfterSeconds, AfterSeconds], BeforeValidator(_pair), AfterValidator(_ascending), _or_range(_AFTER)
+    tuple[AfterSeconds, AfterSeconds],
+    BeforeValidator(_pair(0, YEAR_SECONDS)),
+    AfterValidator(_ascending),
+    _or_range(_AFTER),
 ]
 Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Hours = Annotated[float, Field(ge=0.001, le=YEAR_SECONDS / _HOUR_SECONDS)]
@@ -145,8 +163,13 @@ class ScheduledEntry(Spec):
     )
 
 
-Consequences = Annotated[ListOf[ConsequenceEntry], BeforeValidator(_list)]
-Schedule = Annotated[ListOf[ScheduledEntry], BeforeValidator(_list)]
+def _one_or_list(model: type[Spec]) -> WithJsonSchema:
+    one = model.model_json_schema()
+    return WithJsonSchema({"anyOf": [one, {"type": "array", "items": one}]})
+
+
+Consequences = Annotated[ListOf[ConsequenceEntry], BeforeValidator(_list), _one_or_list(ConsequenceEntry)]
+Schedule = Annotated[ListOf[ScheduledEntry], BeforeValidator(_list), _one_or_list(ScheduledEntry)]
 
 
 class EpisodesEntry(Spec):

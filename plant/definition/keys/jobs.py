@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from plant.definition.document.errors import describe_value
 from plant.definition.document.value_types import (
@@ -12,13 +12,13 @@ from plant.definition.document.value_types import (
     Increment,
     JobSecondsOrRange,
     Name,
-    Names,
     Spec,
     Weight,
     Weights,
     not_all_zero,
     placeholders,
 )
+from plant.definition.keys.variation import Kinds
 
 
 def _job_id(pattern: str) -> str:
@@ -39,22 +39,6 @@ class ResultEntry(Spec):
     weight: Weight = Field(description="Share of jobs with this result, relative to the others.")
     good: bool | None = Field(None, description="Whether it counts as good [only `good` and `pass` do].")
     issues: CountRange | None = Field(None, description="Issues that such a job has: [fewest, most] [none].")
-
-
-def _kinds(value: object) -> object:
-    """Return kinds as weights: those of a list are equal."""
-    if not isinstance(value, list | tuple):
-        return value
-    if strange := [each for each in value if not isinstance(each, str)]:
-        raise ValueError(f"must be names, got {describe_value(strange[0])}")
-    return dict.fromkeys(value, 1.0)
-
-
-Kinds = Annotated[
-    Weights,
-    BeforeValidator(_kinds),
-    WithJsonSchema({"anyOf": [TypeAdapter(each).json_schema() for each in (Names, Weights)]}),
-]
 
 
 def _result(value: object) -> object:
@@ -89,7 +73,9 @@ class JobEntry(Spec):
         None, description="Begins the number in the ids, so that types with the same `id` have different ones [none]."
     )
     kinds: Kinds | None = Field(
-        None, description="Kinds of jobs: a list, each as likely as the others, or a mapping to weights."
+        None,
+        description="Kinds of jobs: a list, each as likely as the others, or each with a weight, or with `weight`,"
+        " `cycle_seconds` and `results`.",
     )
     cycle_seconds: JobSecondsOrRange | None = Field(
         None, description="Seconds of producing that a job takes: a number, or [shortest, longest]."

@@ -28,6 +28,7 @@ from plant.definition.document.value_types import (
     Topic,
     Weight,
 )
+from plant.definition.keys.alarms import SignalAlarms
 from plant.definition.keys.faults import FaultEntry, SensorFaults, WearEntry
 from plant.definition.keys.jobs import JobEntry, JobOverride
 from plant.definition.keys.messages import (
@@ -42,6 +43,14 @@ from plant.definition.keys.messages import (
     TimestampForm,
 )
 from plant.definition.keys.states import StateEntry, StateOverride
+from plant.definition.keys.variation import (
+    DelayRange,
+    LotsEntry,
+    OperatorsEntry,
+    ShiftEntry,
+    SpreadEntry,
+    StartUpEntry,
+)
 from plant.definition.machine_types.spellings import FORMS, Spelling
 from plant.definition.signals.signal_spec import ByState, SigmaByState, SignalSpec
 
@@ -74,6 +83,8 @@ class MachineOverride(Spec):
     micro_stop_seconds_range: JobSecondsRange | None = Field(None, description="As for the type.")
     slow_cycle_share: Share | None = Field(None, description="As for the type.")
     slow_cycle_factor_range: FactorRange | None = Field(None, description="As for the type.")
+    lots: LotsEntry | None = Field(None, description="As for the type.")
+    start_up: StartUpEntry | None = Field(None, description="As for the type.")
 
 
 class MachineEntry(Spec):
@@ -129,11 +140,24 @@ class MachineEntry(Spec):
     slow_cycle_factor_range: FactorRange | None = Field(
         None, description="How many times as long a slow cycle takes: [least, greatest] [1.1, 1.5]."
     )
+    lots: LotsEntry | None = Field(None, description="Jobs of one kind follow each other, with a changeover after.")
+    start_up: StartUpEntry | None = Field(None, description="How the first jobs after a stop differ.")
+    spread: SpreadEntry | None = Field(None, description="How the machines differ from each other.")
+    shifts: dict[Name, ShiftEntry] | None = Field(
+        None, description="What is different in shifts of the calendar, by their names."
+    )
+    operators: OperatorsEntry | None = Field(None, description="Who works at the machines, drawn for each shift.")
+    start_delay_seconds: DelayRange | None = Field(
+        None, description="Seconds in the state `late_start` after each planned stop: [shortest, longest] [none]."
+    )
     signals: dict[Name, SignalSpec] | None = Field(
         None, description="What the machines measure or count, each by its name; see the table of signals."
     )
     model: Name | None = Field(
         None, description="A model in Python, whose outputs are signals with `output`; see the list of models."
+    )
+    alarms: dict[Name, SignalAlarms] | None = Field(
+        None, description="Alarms, by the signal whose values raise and clear them; see the table of alarms."
     )
     faults: dict[Name, FaultEntry] | None = Field(
         None, description="Faults of the machines, each by its name; see the table of faults."

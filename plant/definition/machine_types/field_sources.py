@@ -23,6 +23,22 @@ class FieldSource(Enum):
         "reported_job.kind.json",
         "Kind of the {product} that this message reports as finished, otherwise of the one on the machine.",
     )
+    LOT = (
+        "job.lot",
+        "reported_job.series.id_json",
+        "Lot of the {product} that this message reports as finished, otherwise of the one on the machine",
+    )
+    LOT_SIZE = ("job.lot_size", "reported_job.series.size_json", "Number of jobs in that lot")
+    LOT_POSITION = (
+        "job.lot_position",
+        "reported_job.series.position_json",
+        "Which of the jobs of its lot that {product} is, counted from 1",
+    )
+    OPERATOR = (
+        "operator",
+        "reported_job.series.operator_json",
+        "Who was at the machine as the {product} started which this message reports as finished, otherwise that on it.",
+    )
     FINISHED_ID = (
         "finished.id",
         "finished.id_json",
@@ -68,6 +84,13 @@ class FieldSource(Enum):
     CONSTANT = "value", "", "A constant."
     PROPERTY = "property", "", "A constant of the machine."
     SIGNAL = "signal", "", "A signal."
+    ALARM = "alarm.name", "", "The alarm: the signal, a dot, and the alarm's own name."
+    ALARM_SIGNAL = "alarm.signal", "", "The signal whose value has raised or cleared the alarm."
+    ALARM_EVENT = "alarm.event", "", "What happened: the alarm is raised, or cleared."
+    ALARM_SEVERITY = "alarm.severity", "", "How urgent the alarm is."
+    ALARM_VALUE = "alarm.value", "", "The value, as the machine's message of this time reports it."
+    ALARM_LIMIT = "alarm.limit", "", "The limit of the alarm, at which it is raised."
+    ALARM_UNIT = "alarm.unit", "", "The unit of value and limit, in the notation of UCUM; null without one."
 
     def __init__(self, yaml_name: str, path: str, meaning: str) -> None:
         self.yaml_name = yaml_name

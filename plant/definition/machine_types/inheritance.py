@@ -12,7 +12,7 @@ from plant.definition.machine_types.spellings import Entry, translated
 from plant.definition.signals.signal_spec import SOURCES
 
 _MERGED_DEPTH: Final = {
-    "states": 2, "job": 1, "properties": 1, "signals": 2, "overrides": 1,
+    "states": 2, "job": 1, "properties": 1, "signals": 2, "alarms": 1, "overrides": 1,
     "faults": 1, "sensor_faults": 2, "wear": 1,
 }  # fmt: skip
 """Keys whose mappings are merged and not replaced: how deep."""

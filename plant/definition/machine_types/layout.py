@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from plant.definition.document.errors import Violation, describe_value, quote
@@ -23,7 +23,9 @@ DEEPEST: Final = 4
 class FieldNames:
     """The names that `fields` of one type may have: sources, properties, and signals. product: what a job makes.
 
-    usual: the keys of messages without `fields`, by name.  taken, reserved: names that no signal, or no property, has.
+    absent: names of sources that the type does not have.
+    usual: the keys of messages without `fields`, by name.  of_every_message: of the machine, and constants.
+    taken, reserved: names that no signal, or no property, has.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class FieldNames:
         has_states: bool,
         has_station: bool,
         product: str | None,
+        absent: Collection[str] = (),
         properties: Mapping[str, Any],
         signals: Sequence[str],
     ) -> None:
@@ -42,12 +45,15 @@ class FieldNames:
             usual["status"] = Field("status", FieldSource.STATUS)
         of_jobs = {field.name: field for field in _job_fields(product)} if product else {}
         self.reserved = {TIMESTAMP, *usual, *of_jobs}
-        usual |= {name: _property(name, value) for name, value in properties.items()}
+        own = {name: _property(name, value) for name, value in properties.items()}
+        self.of_every_message = [*(usual[name] for name in usual if name != "status"), *own.values()]
+        usual |= own
         usual |= of_jobs
         self.taken = {TIMESTAMP, *usual}
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
         self.usual = usual
         missing = set() if product else {name for name in _SOURCES if "." in name}
+        missing |= {*absent}
         missing |= set() if has_states else {"status"}
         missing |= set() if has_station else {"station_id"}
         self._sources = {name: source for name, source in _SOURCES.items() if name not in missing}

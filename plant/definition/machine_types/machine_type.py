@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Final
 
+from plant.definition.alarms.alarm_type import AlarmType
 from plant.definition.faults.fault_type import Causes, FaultType
+from plant.definition.jobs.variation import EffectType, KindType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -34,6 +36,7 @@ class JobType:
     seconds: producing time, [shortest, longest]; None where `period_share` is given: the share of a job done in one
     period of messages.  kinds, results: each with its weight.  good: results that count as good, here or elsewhere.
     issues: the fewest and most issues of each result that has issues.  phases: shares of the cycle, in order.
+    kind_types: what is different for single kinds.
     """
 
     product: str
@@ -47,6 +50,7 @@ class JobType:
     issues: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     nicknames: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, float] = field(default_factory=dict)
+    kind_types: Mapping[str, KindType] = field(default_factory=dict)
 
     @property
     def type_code(self) -> str:
@@ -64,11 +68,29 @@ class JobType:
         initials = "".join(filter(str.isupper, called)) or called[:2].upper()
         return self.id.format(initials=initials, kind=called)
 
+    @property
+    def has_own_cycles(self) -> bool:
+        """Whether a kind that there is takes a time of its own."""
+        return any(each.seconds for kind, each in self.kind_types.items() if self.kinds.get(kind))
+
     def seconds_at(self, period_seconds: float) -> tuple[float, float]:
-        """Return the shortest and longest producing time. period_seconds: between two messages, by weight."""
+        """Return the shortest and longest producing time of any kind."""
+        each = [self.seconds_of(kind, period_seconds) for kind, weight in self.kinds.items() if weight]
+        return min(low for low, _ in each), max(high for _, high in each)
+
+    def seconds_of(self, kind: str, period_seconds: float) -> tuple[float, float]:
+        """Return the same of one kind. period_seconds: between two messages, by weight."""
+        if (own := self.kind_types.get(kind)) and own.seconds:
+            return own.seconds
         if self.period_share is None:
             return self.seconds or (math.inf, math.inf)
         return period_seconds / self.period_share, period_seconds / self.period_share
+
+    def mean_seconds_at(self, period_seconds: float) -> float:
+        """Return the mean producing time over all kinds, without losses."""
+        total = math.fsum(self.kinds.values())
+        each = ((self.seconds_of(kind, period_seconds), weight) for kind, weight in self.kinds.items() if weight)
+        return math.fsum(sum(seconds) / 2 * weight for seconds, weight in each) / total
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +153,11 @@ class MessageClass:
         """Whether it reports finished jobs; one class of a type does."""
         return any(field.source.name.startswith("FINISHED") for field in self.fields)
 
+    @property
+    def reports_alarms(self) -> bool:
+        """Whether its messages are about alarms that are raised and cleared."""
+        return any(field.source is FieldSource.ALARM for field in self.fields)
+
     def period_by_weight(self, base_interval: float) -> float:
         """Return the configured period in seconds, otherwise ten base intervals by the weight; inf without one."""
         if self.report_seconds is not None:
@@ -148,6 +175,10 @@ class MachineType:
     states: empty where the type has none.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     model: the name of its model in Python, if it has one.  causes: its faults and wear.
+    alarms: in the order of messages of the same time.  alarm_messages: the classes of their messages.
+    lots, start_up, spread: what makes its jobs, and its machines, differ.
+    start_delay_seconds: after each planned stop, [shortest, longest].  shifts: what is different in them, by name.
+    operators: who works at the machines.
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -166,7 +197,15 @@ class MachineType:
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
     model: str | None = None
     first_number: int = 1
+    alarms: Sequence[AlarmType] = ()
+    alarm_messages: Sequence[MessageClass] = ()
     causes: Causes = field(default_factory=Causes)
+    lots: LotsType | None = None
+    start_up: StartUpType | None = None
+    spread: SpreadType | None = None
+    start_delay_seconds: tuple[float, float] | None = None
+    shifts: Mapping[str, EffectType] = field(default_factory=dict)
+    operators: OperatorsType | None = None
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
     def of(self, number: int) -> MachineType:
@@ -199,6 +238,11 @@ class MachineType:
         return not (self.signals or self.main.name or self.main.on_change) and sources.isdisjoint(
             (FieldSource.TIMESTAMP, FieldSource.MACHINE_SEQUENCE)
         )
+
+    @property
+    def all_messages(self) -> Sequence[MessageClass]:
+        """Its classes of messages, and those of its alarms."""
+        return (*self.messages, *self.alarm_messages)
 
     @property
     def main(self) -> MessageClass:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from plant.definition.alarms.alarm_rules import CLASS_NAME, Alarms
 from plant.definition.document.errors import Violation
-from plant.definition.machine_types.field_sources import FieldSource
-from plant.definition.machine_types.layout import FieldNames, read_fields
+from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.machine_types.layout import TIMESTAMP, FieldNames, read_fields
 from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.machine_types.spellings import Entry
 
 MOST_CLASSES: Final = 16
 _TYPE_TOPIC: Final = "{prefix}/{type}"
+ALARM_FIELDS: Final = (
+    Field("alarm", FieldSource.ALARM),
+    Field("signal", FieldSource.ALARM_SIGNAL),
+    Field("event", FieldSource.ALARM_EVENT),
+    Field("severity", FieldSource.ALARM_SEVERITY),
+    Field("value", FieldSource.ALARM_VALUE),
+    Field("limit", FieldSource.ALARM_LIMIT),
+    Field("unit", FieldSource.ALARM_UNIT),
+)
+"""The keys of a message about an alarm after those of the machine."""
 
 
 def read_messages(key: str, entry: Entry, names: FieldNames) -> tuple[tuple[MessageClass, ...], list[Violation]]:
@@ -58,6 +69,46 @@ def _message_class(
         on_change=entry.get("on_change", False),
     )
     return message_class, wrong
+
+
+def read_alarm_classes(
+    key: str, entry: Entry, names: FieldNames, alarms: Alarms, classes: Sequence[MessageClass]
+) -> tuple[tuple[MessageClass, ...], list[Violation]]:
+    """Return the classes of messages of the alarms, and the violations. classes: the other ones of the type."""
+    usual = f"{entry.get('topic', _TYPE_TOPIC)}/{CLASS_NAME}"
+    found = tuple(
+        MessageClass(
+            name=name,
+            kind=f"{key}.{name}",
+            topic=delivery.topic or usual,
+            timestamp=TIMESTAMP,
+            form=entry.get("timestamp", "rfc3339"),
+            fields=(*names.of_every_message, *ALARM_FIELDS),
+            frequency_weight=0.0,
+            qos=delivery.qos,
+            retain=delivery.retain,
+        )
+        for name, delivery in alarms.classes.items()
+    )
+    return found, [*_wrong_alarm_classes(key, entry, found, alarms, classes)] if found else []
+
+
+def _wrong_alarm_classes(
+    key: str, entry: Entry, found: Sequence[MessageClass], alarms: Alarms, classes: Sequence[MessageClass]
+) -> Iterator[Violation]:
+    for field in ALARM_FIELDS:
+        if field.name in entry.get("properties", {}):
+            yield Violation(("properties", field.name), "is a key of the messages of alarms: choose another name")
+    for each in classes:
+        if each.name in alarms.classes:
+            yield Violation(("messages", each.name), "is the class of messages of alarms: choose another name")
+    if not any(each.is_regular for each in classes) and any(each.on_change for each in classes):
+        yield Violation(("alarms",), "need regular messages, at whose times alarms are raised and cleared")
+    seen = {each.topic.replace("{type}", key): each.name or "the type" for each in classes}
+    for each in found:
+        other = seen.setdefault(each.topic.replace("{type}", key), each.name)
+        if other != each.name:
+            yield Violation(("alarms", alarms.places[each.name], "topic"), f"is also the topic of {other}")
 
 
 def _inherited(entry: Entry, own: Entry) -> dict[str, Any]:

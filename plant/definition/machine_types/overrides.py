@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from plant.definition.document.errors import Place, Violation
@@ -11,7 +11,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.spellings import Entry
 
 MOST_OVERRIDES: Final = 1_000
-_REPLACED: Final = ("base", "noise", "kinds")
+_REPLACED: Final = ("base", "noise")
 """Keys whose mappings are replaced as a whole."""
 
 _Resolve = Callable[[Entry], tuple[MachineType, list[Violation]]]
@@ -73,20 +73,33 @@ def _below(own: Mapping[str, Any], place: tuple[str, ...]) -> Mapping[str, Any]:
 def _changed(entry: Entry, own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry as it is for one machine: mappings are merged, and what ends in a value is replaced."""
     rest = {key: value for key, value in entry.items() if key != "overrides"}
-    return _merged(rest, own)
+    job, weights = own.get("job", {}), _WEIGHTED.keys() & own.get("job", {}).keys()
+    changed = _merged(rest, {**own, **({"job": _without(job, weights)} if job else {})})
+    if weights:
+        changed["job"] |= {key: _WEIGHTED[key](entry["job"].get(key), job[key]) for key in weights}
+    return changed
+
+
+def _without(job: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in job.items() if key not in keys}
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():
         other = result.get(key)
-        if key == "results":
-            result[key] = _weights(other, value)
-        elif isinstance(value, Mapping) and isinstance(other, Mapping) and key not in _REPLACED:
+        if isinstance(value, Mapping) and isinstance(other, Mapping) and key not in _REPLACED:
             result[key] = _merged(other, value)
         else:
             result[key] = value
     return result
+
+
+def _kinds(kinds: Any, weights: Mapping[str, float]) -> dict[str, Any]:
+    """Return only the kinds that have a weight; all else of them stays."""
+    known = kinds if isinstance(kinds, Mapping) else {}
+    others = {name: each if isinstance(each, Mapping) else {} for name, each in known.items()}
+    return {name: {**others.get(name, {}), "weight": weight} for name, weight in weights.items()}
 
 
 def _weights(results: Any, weights: Mapping[str, float]) -> dict[str, Any]:
@@ -101,6 +114,13 @@ def _weights(results: Any, weights: Mapping[str, float]) -> dict[str, Any]:
 def _weight(result: Any) -> float:
     weight: float = result["weight"] if isinstance(result, Mapping) else result
     return weight
+
+
+_WEIGHTED: Final[Mapping[str, Callable[[Any, Mapping[str, float]], dict[str, Any]]]] = {
+    "kinds": _kinds,
+    "results": _weights,
+}
+"""Keys with weights alone, which replace the weights of the type."""
 
 
 def _is_in(own: Mapping[str, Any], place: Place) -> bool:

@@ -22,7 +22,7 @@ from plant.definition.machine_types.spellings import Entry, Spelling, place_in, 
 SECTION: Final = "message_types"
 MOST_TYPES: Final = 200
 _KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
-_NAMED: Final = ("states", "signals", "messages", "overrides", "faults", "sensor_faults", "wear")
+_NAMED: Final = ("states", "signals", "alarms", "messages", "overrides", "faults", "sensor_faults", "wear")
 """Keys of an entry with a mapping of names, whose errors do not depend on each other."""
 
 _DECLARING: Final = frozenset(("states", "job", "signals", "extends"))
@@ -173,11 +173,13 @@ def _resolved(
 def _same_file_names(types: Mapping[str, MachineType]) -> Iterator[Violation]:
     """Check that no two kinds of message have the same names of files and resources, which have no `_` and no `.`."""
     seen: dict[str, tuple[str, str]] = {}
-    for key, name in ((key, each.name) for key, machine_type in types.items() for each in machine_type.messages):
+    for key, name in ((key, each.name) for key, its in types.items() for each in its.all_messages):
         plain = re.sub(r"[._-]+", "-", f"{key}.{name}" if name else key).lower()
         if (other := seen.setdefault(plain, (key, name))) != (key, name):
             rule = f"is {quote(plain)} in names of files and resources, as {quote('.'.join(filter(None, other)))}"
-            yield Violation((SECTION, key, *(("messages", name) if name else ())), f"{rule}: choose another name")
+            is_of_alarms = name in {each.name for each in types[key].alarm_messages}
+            within = ("alarms",) if is_of_alarms else ("messages", name) if name else ()
+            yield Violation((SECTION, key, *within), f"{rule}: choose another name")
 
 
 def _same_ids(types: Mapping[str, MachineType]) -> Iterator[Violation]:

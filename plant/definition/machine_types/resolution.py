@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from plant.definition.alarms.alarm_rules import read_alarms
 from plant.definition.document.errors import Violation, quote, suggestion
 from plant.definition.document.value_types import (
     SHORTEST_JOB_SECONDS,
@@ -16,6 +17,8 @@ from plant.definition.document.value_types import (
     placeholders,
 )
 from plant.definition.faults.reading import Affected, read_causes
+from plant.definition.jobs import variation_entries
+from plant.definition.jobs.variation_entries import kind_types, kind_weights, read_lots, read_spread, read_start_up
 from plant.definition.machine_types.layout import FieldNames
 from plant.definition.machine_types.machine_type import (
     NO_STATE,
@@ -25,7 +28,7 @@ from plant.definition.machine_types.machine_type import (
     MachineType,
     MessageClass,
 )
-from plant.definition.machine_types.message_classes import read_messages
+from plant.definition.machine_types.message_classes import read_alarm_classes, read_messages
 from plant.definition.machine_types.overrides import read_overrides
 from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
@@ -63,6 +66,7 @@ def resolve(
         has_states=bool(entry.get("states")),
         has_station=has_station,
         product=job.product if job else None,
+        absent=variation_entries.absent_fields(entry),
         properties=entry.get("properties", {}),
         signals=[name for name, each in entry.get("signals", {}).items() if each.get("shown", True)],
     )
@@ -75,15 +79,17 @@ def resolve(
     overrides, wrong_overrides = read_overrides(
         entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
     )
-    machine_type = replace(machine_type, overrides=overrides)
+    machine_type, wrong_alarms = _with_alarms(key, entry, names, replace(machine_type, overrides=overrides))
     violations = [
         *wrong_states,
         *_taken_properties(entry, names),
         *wrong_job,
+        *variation_entries.broken(entry, job.kinds if job else (), job.results if job else ()),
         *wrong_messages,
         *wrong_signals,
         *wrong_causes,
         *wrong_overrides,
+        *wrong_alarms,
         *_missing_lists(entry),
         *_unknown_placeholders(entry),
         *_unknown_model(entry),
@@ -121,6 +127,12 @@ def _machine_type(
         job=job,
         losses=losses,
         messages=messages,
+        lots=read_lots(entry),
+        start_up=read_start_up(entry),
+        spread=read_spread(entry),
+        shifts=variation_entries.read_shifts(entry),
+        operators=variation_entries.read_operators(entry),
+        start_delay_seconds=entry.get("start_delay_seconds"),
     )
 
 
@@ -152,6 +164,16 @@ def _signals(
     return signals, [each._replace(place=("signals", *each.place)) for each in wrong]
 
 
+def _with_alarms(
+    key: str, entry: Entry, names: FieldNames, machine_type: MachineType
+) -> tuple[MachineType, list[Violation]]:
+    variants = [each.signals for each in (machine_type, *machine_type.overrides.values())]
+    alarms, wrong = read_alarms(key, entry.get("alarms", {}), entry.get("signals", {}), variants)
+    classes, wrong_classes = read_alarm_classes(key, entry, names, alarms, machine_type.messages)
+    placed = [each._replace(place=("alarms", *each.place)) for each in wrong]
+    return replace(machine_type, alarms=tuple(alarms.alarms), alarm_messages=classes), [*placed, *wrong_classes]
+
+
 def _affected(entry: Entry, machine_type: MachineType) -> Affected:
     """Return what faults and wear may change and lead to."""
     signals: Mapping[str, Mapping[str, Any]] = entry.get("signals", {})
@@ -170,7 +192,11 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         return None, []
     job: Mapping[str, Any] = entry["job"]
     wrong = []
-    if "cycle_seconds" not in job and "period_share" not in job:
+    kinds = job.get("kinds", (job.get("product", "part"),))
+    own = kind_types(kinds)
+    if not (
+        "cycle_seconds" in job or "period_share" in job or all(name in own and own[name].seconds for name in kinds)
+    ):
         wrong.append(Violation(("job", "cycle_seconds"), "is missing"))
     if "cycle_seconds" in job and "period_share" in job:
         wrong.append(Violation(("job", "cycle_seconds"), "replaces period_share: give only one of them"))
@@ -179,7 +205,6 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
     results = {name: _result(each) for name, each in job.get("results", {"good": 1.0}).items()}
     if not any(each["weight"] for each in results.values()):
         wrong.append(Violation(("job", "results"), "needs at least one entry greater than 0"))
-    kinds = job.get("kinds", (product,))
     good = {name for name, each in results.items() if each.get("good", name in USUALLY_GOOD)}
     bad = {name for name, each in results.items() if each.get("good") is False}
     explicit = any("good" in each for each in results.values())
@@ -188,7 +213,7 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         product=product,
         id=job.get("id", f"{_in_capitals(key)}-"),
         code=job.get("code"),
-        kinds=dict(kinds) if isinstance(kinds, Mapping) else dict.fromkeys(kinds, 1.0),
+        kinds=kind_weights(kinds),
         seconds=_pair(job.get("cycle_seconds")),
         period_share=job.get("period_share"),
         results={name: float(each["weight"]) for name, each in results.items()},
@@ -196,6 +221,7 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         issues={name: tuple(pair) for name, pair in issues.items()},
         nicknames=job.get("nicknames", {}),
         phases=_shares(job.get("phases", {})),
+        kind_types=own,
     )
     return job_type, wrong
 

@@ -20,6 +20,12 @@ CALENDAR = '{time_zone: UTC, shifts: [{start: "00:10", end: "00:40"}]}'
 CHANGES = "messages: {s: {on_change: true, fields: [timestamp, machine_id, status]}}"
 LEVEL = "signals: {p: {base: 5}}"
 TOPICS = 'messages: {m: {topic: "{prefix}/{class}"}, k: {topic: "{prefix}/{machine_id}/m"}}'
+VARIED = (
+    f"count: 3, states: {STATES}, job: {{kinds: {{a: {{weight: 2, cycle_seconds: [20, 24]}}, b: 1}}, "
+    "cycle_seconds: [9, 14], results: {good: 0.9, scrap: 0.1}}, lots: {size: [5, 9], changeover_seconds: [60, 90]}, "
+    "start_up: {after_stop_seconds: 60, jobs: 3, cycle_seconds: {times: 1.5}}"
+)
+"""Keys of a type whose jobs vary."""
 
 DECLARATIONS = {
     "no states, and a calendar": f"{{calendar: {CALENDAR}, message_types: {{press: {{job: {{cycle_seconds: 9}}}}}}}}",
@@ -44,6 +50,19 @@ DECLARATIONS = {
         f"{{message_types: {{press: {{states: {STATES}, job: {{cycle_seconds: 2}}, {CHANGES}}}}}}}"
     ),
     "states of a millisecond": f"{{message_types: {{press: {{states: {BRIEF}, {CHANGES}}}}}}}",
+    "lots, changeovers, and kinds with cycles of their own": f"{{message_types: {{press: {{{VARIED}}}}}}}",
+    "the same, and no message tells the kind": (
+        f"{{message_types: {{press: {{{VARIED}, fields: [timestamp, machine_id, status, {{id: finished.id}}, "
+        "{result: finished.result}, {cycle: finished.cycle_seconds}]}}}"
+    ),
+    "machines that differ": (
+        f"{{message_types: {{press: {{count: 5, states: {STATES}, job: {{cycle_seconds: [20, 40]}}, "
+        "spread: {shares: 0.3, cycle_seconds: 0.1}}}}"
+    ),
+    "lots in a flow with a calendar": (
+        f"{{calendar: {CALENDAR}, flow: {{processes: {{drill: press}}, buffers: {{press: 2}}}}, message_types: "
+        f"{{press: {{{VARIED}}}, drill: {{job: {{cycle_seconds: 12}}}}}}}}"
+    ),
     "a topic that ends as another class": f"{{message_types: {{d: {{{LEVEL}, {TOPICS}}}}}}}",
 }
 
@@ -62,6 +81,21 @@ def test_two_hours_agree_with_the_ground_truth(name: str, tmp_path: Path, capsys
     answer = verified([(7200, plant(DECLARATIONS[name]))], tmp_path, capsys)
 
     assert answer.code in (0, 3), answer.text + answer.error
+
+
+def test_kinds_with_cycles_of_their_own_are_compared_by_the_ideal_one_of_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the kind that messages report; changed by a reload as well. Without the kinds no performance is told."""
+    first = plant(DECLARATIONS["lots, changeovers, and kinds with cycles of their own"])
+    slower = plant(f"{{message_types: {{press: {{{VARIED.replace('[20, 24]', '[40, 44]')}}}}}}}")
+    told = verified([(7200, first), (7200, slower)], tmp_path, capsys)
+    untold = verified([(7200, plant(DECLARATIONS["the same, and no message tells the kind"]))], tmp_path, capsys)
+
+    assert told.code == 0, told.text + told.error
+    assert "Every compared figure is within its bound." in told.text
+    assert "performance" in told.text.partition("Largest differences")[2].partition("\n")[0]
+    assert "performance" not in untold.text.partition("Largest differences")[2].partition("\n")[0]
 
 
 def test_a_type_that_is_added_is_in_the_ground_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from edge.runtime.machine_figures import MachineFigures
 from edge.status import BadQuery
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import parse
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 from sandbox.broker import EmbeddedBroker
 from tests.edge.http.test_routes import Shown, serving
 from tests.edge.runtime.test_simulator import free_port

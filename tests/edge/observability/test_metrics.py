@@ -28,6 +28,10 @@ SNAPSHOT = Snapshot(
     states={("cnc_machine", "running"): 5, ("painting", "idle"): 1},
     jobs={("cnc_machine", "good"): 40, ("cnc_machine", "scrap"): 2},
     open_orders=3,
+    alarm_events={("press", "temperature.high", "raised"): 7, ("press", "temperature.high", "cleared"): 6},
+    active_alarms={("press", "warning"): 1},
+    active_faults={("press", "leak"): 2},
+    ended_faults={("press", "leak"): 7},
 )
 OEE = KindOee(
     kind="cnc_machine",
@@ -104,8 +108,7 @@ def test_the_block_goes_on_with_what_else_there_is_to_say() -> None:
 
 def test_faults_have_a_line_and_metrics_only_where_some_type_has_them() -> None:
     """The block has their number, also none; metrics have those that go on, and those that have ended."""
-    counted = replace(SNAPSHOT, active_faults={("press", "leak"): 2}, ended_faults={("press", "leak"): 7})
-    found, usual = registry(plant=counted), registry(plant=replace(SNAPSHOT, active_faults={}, ended_faults={}))
+    found, usual = registry(), registry(plant=replace(SNAPSHOT, active_faults={}, ended_faults={}))
     labels = {"kind": "press", "fault": "leak"}
 
     assert statistics_block(120, ledger(), CONNECTED, active_faults=0).splitlines()[-1] == "   Active faults: 0"

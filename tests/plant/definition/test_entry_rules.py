@@ -73,6 +73,34 @@ MISTAKES: Final[dict[str, str]] = {
     "job: {cycle_seconds: 5, kinds: []}": "job.kinds: needs at least one entry",
     "job: {cycle_seconds: 5, kinds: {a: 0}}": "job.kinds: needs at least one entry greater than 0",
     "job: {cycle_seconds: 5, kinds: [a, 5]}": "job.kinds: must be names, got 5",
+    "job: {cycle_seconds: 5, kinds: {a: good}}": 'job.kinds.a: must be a weight or a mapping, got the text "good"',
+    "job: {cycle_seconds: 5, kinds: {a: {wait: 1}}}": "job.kinds.a.wait: is an unknown key; did you mean weight?",
+    "job: {cycle_seconds: 5, kinds: {a: {results: {god: {times: 2}}}}}": (
+        "job.kinds.a.results.god: is not a result of this type; did you mean good?"
+    ),
+    "job: {kinds: {a: {cycle_seconds: 5}, b: 1}}": "job.cycle_seconds: is missing",
+    # how jobs vary
+    "{job: null, lots: {size: 5}}": "lots: needs a job: the machines make nothing",
+    "{job: null, start_up: {jobs: 5}}": "start_up: needs a job: the machines make nothing",
+    "{job: null, spread: {results: 0.1}}": "spread.results: needs a job: the machines make nothing",
+    "lots: {size: 0}": "lots.size: must be 1 to 1,000,000, got 0",
+    "lots: {size: [9, 5]}": "lots.size: must be [low, high] with low <= high, got [9, 5]",
+    "{job: {cycle_seconds: 5, kinds: [a, b]}, lots: {changeover_seconds: {a>c: 5}}}": (
+        'lots.changeover_seconds."a>c": is no pair of kinds, such as `a>b`; did you mean'
+    ),
+    "lots: {changeover_seconds: {default: 0}}": "lots.changeover_seconds.default: must be 0.1 to",
+    "{states: {running: {share: 1}, changeover: {share: 1}}, lots: {changeover_seconds: 60}}": (
+        "states.changeover: is the name of the state that lots.changeover_seconds brings: choose another name"
+    ),
+    "{states: {running: {share: 1}, late_start: {share: 1}}, start_delay_seconds: [0, 60]}": (
+        "states.late_start: is the name of the state that start_delay_seconds brings: choose another name"
+    ),
+    "start_delay_seconds: [9, 5]": "start_delay_seconds: must be [low, high] with low <= high, got [9, 5]",
+    "start_up: {results: {scrp: {times: 4}}}": "start_up.results.scrp: is not a result of this type",
+    "start_up: {cycle_seconds: 1.3}": "start_up.cycle_seconds: must be a mapping",
+    "spread: {shares: 1.5}": "spread.shares: must be at most 1, got 1.5",
+    "spread: {share: 0.5}": "spread.share: is an unknown key; did you mean shares?",
+    "overrides: {PRESS-01: {lots: {sise: 5}}}": 'overrides."PRESS-01".lots.sise: is an unknown key; did you mean size?',
     # what machines have in common
     "station_pattern: 'line {line}'": "lines: is missing: station_pattern has {line}",
     "properties: {hall: '{hall}'}": "properties.hall: may have only",
@@ -94,6 +122,7 @@ MISTAKES: Final[dict[str, str]] = {
     "fields: [{a: force, b: force}]": "fields[0]: must be a name, or one key with a name, got a mapping",
     "fields: [5]": "fields[0]: must be a name, or one key with a name, got 5",
     "fields: [{data: force}, {data: {a: force}}]": 'fields[1]: has the key "data", which the object has already',
+    "fields: [job.lot]": 'fields[0]."job.lot": is no source of a field',
     "fields: [{a: {b: force}}, {a.b: force}]": "fields: has a.b twice",
     "fields: [{'': force}]": "fields[0]: a key must have 1 to 200 characters",
     'fields: [{"a\\0": force}]': "fields[0]: a key must not contain control characters",

@@ -13,7 +13,8 @@ import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
-from plant.telemetry import FaultEpisode, FinishedJob, Message, StateInterval, TruthEvent
+from plant.telemetry import Message
+from plant.truth.events import FaultEpisode, FinishedJob, StateInterval, TruthEvent
 
 START_MS: Final = round(START * 1000)
 HOUR_MS: Final = 3_600_000
@@ -37,6 +38,10 @@ signals:
 def press(**changes: Any) -> PlantConfig:
     """Presses with other keys."""
     return parse({"message_types": {"press": {**yaml.safe_load(_PRESS), **changes}}})
+
+
+QUIET: Final[dict[str, Any]] = {"report_seconds": 3600, "job": {"cycle_seconds": 36_000}}
+"""Keys of presses with few messages and jobs, for long runs."""
 
 
 def always(**changes: Any) -> dict[str, Any]:

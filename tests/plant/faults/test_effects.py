@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pytest
 
-from plant.telemetry import FaultEpisode
-from tests.plant.faults.presses import HOUR_MS, START_MS, always, press, run
+from plant.truth.events import FaultEpisode
+from tests.plant.faults.presses import HOUR_MS, QUIET, START_MS, always, press, run
 
 BEGIN_MS: Final = START_MS + 60_000
 
@@ -121,15 +121,8 @@ def test_jobs_and_stays_have_the_causes_of_their_losses() -> None:
 
 def test_a_fault_lengthens_the_stays_that_it_names() -> None:
     """Repairs take three times as long."""
-    usual = run(press(count=30, report_seconds=600), 24)
-    longer = run(
-        press(
-            count=30,
-            report_seconds=600,
-            faults={"wobble": always(effects={"dwell_seconds": {"faulted": {"times": 3}}})},
-        ),
-        24,
-    )
+    fault = always(effects={"dwell_seconds": {"faulted": {"times": 3}}})
+    usual, longer = (run(press(count=30, **QUIET, faults=faults), 24) for faults in ({}, {"wobble": fault}))
     means = [
         statistics.fmean(
             each.to_ms - each.from_ms for each in seen.stays if each.state == "faulted" and each.from_ms > BEGIN_MS
@@ -148,7 +141,7 @@ def test_a_consequence_comes_with_its_chance_and_after_its_time() -> None:
         "leads_to": {"state": "faulted", "after_seconds": [60, 120], "chance": 0.3},
     }
     states = {"running": {"share": 1, "dwell_seconds": 600, "produces": True}, "faulted": {"share": 0}}
-    seen = run(press(count=40, report_seconds=600, states=states, faults={"wobble": fault}), 24)
+    seen = run(press(count=40, **QUIET, states=states, faults={"wobble": fault}), 24)
     begins = defaultdict(list)
     for each in seen.episodes:
         begins[each.machine_id].append(each.from_ms)

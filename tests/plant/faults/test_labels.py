@@ -1,4 +1,4 @@
-"""Facts about labels of faults: as messages they are asked for, exact and retained; without them nothing shows a fault."""
+"""Facts about labels of faults: messages where they are asked for, exact and retained; without them nothing shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import yaml
 from messages import FactoryMessageGenerator
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
-from plant.telemetry import FaultEpisode, Message
+from plant.telemetry import Message
+from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import START_MS, always
 
 FAULTS: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from plant.telemetry import FaultEpisode
+from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import START_MS, Seen, press, run
 
 BEGIN_MS: Final = START_MS + 60_000

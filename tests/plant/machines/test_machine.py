@@ -14,7 +14,7 @@ import pytest
 from messages import START
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.plant_config import PlantConfig
-from plant.machines.jobs import NO_JOB
+from plant.jobs.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.oee_accounting import OeeAccounts

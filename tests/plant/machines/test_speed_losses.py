@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plant.machines.jobs import Job, Jobs
+from plant.jobs.jobs import Jobs, Result
 from plant.random_stream import RandomStream
 from tests.support.factory.plants import NO_LOSSES, by_machine, only, original, said, share_error, standard_error
 
@@ -26,7 +26,7 @@ def drawer(**values: Any) -> tuple[Jobs, float]:
     plant = only("cnc_machine", 1, **values)
     [(_, mill, _)] = plant.machines()
     assert mill.job is not None
-    return Jobs(mill.job, mill.losses, plant.job_seconds(mill)), mill.losses.lengthening
+    return Jobs(mill.job, mill.losses, plant.job_period_seconds(mill)), mill.losses.lengthening
 
 
 def drawn(count: int, **values: Any) -> list[int]:
@@ -122,8 +122,9 @@ def test_other_losses_are_other_jobs_but_the_same_kinds_and_results() -> None:
     """What is drawn for a job beside its cycle does not depend on them."""
     lossy, plain = (drawer(**values)[0] for values in (BOTH, STEADY))
 
-    def beside(jobs: Jobs, number: int) -> Job:
-        return jobs.draw(RandomStream(1, "CNC-01"), 1, number, 0)._replace(cycle_ms=0, ideal_ms=0, cycle_json=b"")
+    def beside(jobs: Jobs, number: int) -> tuple[str, Result, bytes, bytes]:
+        job = jobs.draw(RandomStream(1, "CNC-01"), 1, number, 0)
+        return job.kind.name, job.result, job.id_json, job.issues_json
 
     assert [beside(lossy, number) for number in range(100)] == [beside(plain, number) for number in range(100)]
 

@@ -19,7 +19,7 @@ from plant.definition.plant_config import PlantConfig, parse
 from plant.definition.states.state_type import StateType
 from plant.definition.states.visits import dominating, next_weights
 from plant.machines.stays import stays_of
-from plant.telemetry import StateInterval, TruthEvent
+from plant.truth.events import StateInterval, TruthEvent
 
 MANY: Final = 5_000
 CRITICAL: Final = 1.95

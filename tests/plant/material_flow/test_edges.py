@@ -14,7 +14,8 @@ from messages import START, FactoryMessageGenerator
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig, parse
 from plant.forecast.rate_forecast import forecast
-from plant.telemetry import FinishedJob, Message
+from plant.telemetry import Message
+from plant.truth.events import FinishedJob
 from tests.plant.material_flow.test_flow import assert_balanced, assert_waiting_is_needed
 from tests.support.factory.flows import History, census, flow_of, history, line_of, moments, scenario, scenario_data
 from tests.support.factory.own_lines import (

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
-from plant.telemetry import FinishedJob, Message
+from plant.telemetry import Message
+from plant.truth.events import FinishedJob
 from tests.support.factory.flows import (
     NO_EVENTS,
     ONE_EACH,

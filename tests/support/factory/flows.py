@@ -13,7 +13,8 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.flow.line import Line
 from plant.definition.plant_config import PlantConfig, parse
 from plant.material_flow.flow import Flow
-from plant.telemetry import FinishedJob, Message, PieceCount, StateInterval, TruthEvent
+from plant.telemetry import Message, PieceCount
+from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.support.exports import yamlread
 from tests.support.factory.plants import COUNTED, ROOT, default, job_id, rows
 

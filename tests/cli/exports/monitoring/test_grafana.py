@@ -10,20 +10,30 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.exports.monitoring.grafana import COLUMNS, grafana
+from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import KindOee, Snapshot
 from tests.edge.fixed_status import FixedStatus
 from tests.edge.observability.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry, registry_of
 from tests.support.exports.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
 from tests.support.exports.schemas import export_of
-from tests.support.factory.plants import config as default_config
+from tests.support.processes.daemon import ROOT
 
 needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
 
-DASHBOARD, PROVISIONED = (json.loads(file.text) for file in grafana(export_of(default_config())))
+
+def with_alarms() -> PlantConfig:
+    """The default plant, and a machine that measures and has an alarm."""
+    data = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+    data["message_types"]["meter"] = {"signals": {"level": {"base": 5}}, "alarms": {"level": {"high": 4}}}
+    return parse(data)
+
+
+DASHBOARD, PROVISIONED = (json.loads(file.text) for file in grafana(export_of(with_alarms())))
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 QUERIES = [(panel["title"], target) for panel in PANELS for target in panel.get("targets", [])]
 VARIABLES: dict[str, dict[str, Any]] = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
@@ -60,7 +70,8 @@ class Moving(FixedStatus):
         self.ledger.refused[0x87] += 1
         self.ledger.dropped["oldest"] += 1
         jobs = {each: count + self.scrapes for each, count in SNAPSHOT.jobs.items()}
-        return Snapshot(0, SNAPSHOT.rows, SNAPSHOT.states, jobs, SNAPSHOT.open_orders)
+        events = {each: count + self.scrapes for each, count in SNAPSHOT.alarm_events.items()}
+        return replace(SNAPSHOT, jobs=jobs, alarm_events=events)
 
     def oee_by_kind(self) -> list[KindOee]:
         seconds = {name: getattr(OEE, name) + self.scrapes for name in ("planned_seconds", "producing_seconds")}

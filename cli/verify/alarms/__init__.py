@@ -1,0 +1,1 @@
+"""Alarms in messages, as `verify` reads and checks them."""

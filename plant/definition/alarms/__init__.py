@@ -1,0 +1,1 @@
+"""Alarms of signals, as a plant declares them."""

@@ -1,0 +1,134 @@
+"""Jobs that depend on those before: in lots of one kind, and after a stop.
+
+A lot has a size that is drawn evenly, and a kind that is drawn by weight, whatever the last one was: so each kind has
+its share of the lots. A lot of another kind begins with a changeover, whose length is drawn from the range of the pair.
+A machine begins in a lot as one would meet it at a random moment: larger lots more often, at any of their jobs.
+The first jobs after a stop have other cycles and results. All times are milliseconds of plant time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final
+
+from plant.definition.jobs.variation import LotsType, StartUpType
+from plant.definition.machine_types.machine_type import MachineType
+from plant.jobs.jobs import NO_SERIES, NULL, Job, JobInfluence, Jobs, Series, combined, milliseconds
+from plant.machines.shifts import Operators
+from plant.random_stream import RandomStream, between
+
+if TYPE_CHECKING:
+    from plant.machines.machine import Machine
+
+_USUAL: Final = JobInfluence(1.0, {})
+
+
+class Lots:
+    """The lots of a machine type, to draw from."""
+
+    __slots__ = ("_jobs", "_type")
+
+    def __init__(self, lots: LotsType, jobs: Jobs) -> None:
+        self._type, self._jobs = lots, jobs
+
+    def begin(self, machine_id: bytes, stream: RandomStream, number: int) -> Series:
+        """Return where a machine begins. number: of its first job.  machine_id: as JSON."""
+        size_at, position_at, kind_at, _ = stream.draws(b"lot met", number)
+        size = self._size_met(size_at)
+        kind = self._jobs.pick_kind(kind_at, in_progress=True)
+        return _named(Series(lot=number, size=size, position=1 + int(position_at * size), kind=kind.name), machine_id)
+
+    def after(self, before: Job, machine_id: bytes, stream: RandomStream, number: int) -> Series:
+        """Return where the job after `before` stands. number: its own."""
+        series = before.series
+        if series.position < series.size and series.kind in self._jobs.kinds:
+            return _named(series._replace(position=series.position + 1, setup_ms=0), machine_id)
+        size_at, kind_at, setup_at, _ = stream.draws(b"lot", number)
+        fewest, most = self._type.size
+        kind, size = self._jobs.pick_kind(kind_at).name, fewest + int(size_at * (most - fewest + 1))
+        seconds = self._type.changeover(series.kind or before.kind.name, kind)
+        setup_ms = round(1000 * between(*seconds, setup_at)) if seconds else 0
+        return _named(series._replace(lot=number, size=size, position=1, kind=kind, setup_ms=setup_ms), machine_id)
+
+    def _size_met(self, uniform: float) -> int:
+        """Return the size of a lot in progress: the probability of each size is in proportion to it."""
+        fewest, most = self._type.size
+        area = uniform * (fewest + most) * (most - fewest + 1) / 2
+        below = fewest * (fewest - 1) // 2
+        return fewest + bisect_right(range(fewest, most), area, key=lambda size: size * (size + 1) // 2 - below)
+
+
+class StartUp:
+    """What is different for the first jobs after a stop."""
+
+    __slots__ = ("_after_stop_ms", "_type")
+
+    def __init__(self, start_up: StartUpType) -> None:
+        self._type, self._after_stop_ms = start_up, milliseconds(start_up.after_stop_seconds)
+
+    def place(self, series: Series, before: Job, now_ms: int) -> Series:
+        """Return where a job that starts now stands after a stop. series: its own, so far with that of the job before.
+
+        The machine has stopped for the time since the job before began that it has not worked on it.
+        """
+        stopped_ms = now_ms - before.started_ms - before.series.setup_ms - before.cycle_ms + series.setup_ms
+        after_stop = 1 if stopped_ms >= self._after_stop_ms else before.series.after_stop + 1
+        return series._replace(after_stop=after_stop)
+
+    def influence(self, after_stop: int) -> JobInfluence:
+        """Return how a job differs: the first one fully, the following ones less and less, linearly."""
+        part = max(0.0, 1 - (after_stop - 1) / self._type.jobs)
+        results = {name: 1 + (times - 1) * part for name, times in self._type.results.items()}
+        return JobInfluence(1 + (self._type.cycle - 1) * part, results) if part else _USUAL
+
+
+class JobSeries:
+    """Draws the jobs of machines whose jobs depend on those before."""
+
+    __slots__ = ("_jobs", "_lots", "_operators", "_start_up")
+
+    def __init__(self, machine_type: MachineType, jobs: Jobs, operators: Operators | None = None) -> None:
+        self._jobs, self._operators = jobs, operators
+        self._lots = Lots(machine_type.lots, jobs) if machine_type.lots else None
+        self._start_up = StartUp(machine_type.start_up) if machine_type.start_up else None
+
+    def begin(self, machine: Machine, number: int, cycle_at: float, now_ms: int) -> Job:
+        """Return the job with which a machine begins; the caller sets when it started."""
+        series = self._lots.begin(machine.id_json, machine.stream, number) if self._lots else NO_SERIES
+        kind = self._jobs.kinds.get(series.kind)
+        job = self._jobs.draw_in_progress(machine.stream, machine.number, number, cycle_at, kind)
+        return self._operated(job._replace(series=series), machine, now_ms)
+
+    def draw(
+        self, machine: Machine, number: int, now_ms: int, before: Job, influence: JobInfluence | None, kind: str
+    ) -> Job:
+        """Return the job of that number, which starts now after the one before. kind: in place of that of the lot."""
+        series = self._lots.after(before, machine.id_json, machine.stream, number) if self._lots else NO_SERIES
+        if self._start_up:
+            series = self._start_up.place(series, before, now_ms)
+            influence = combined(influence or _USUAL, self._start_up.influence(series.after_stop))
+        drawn = self._jobs.kinds.get(kind or series.kind)
+        job = self._jobs.draw(machine.stream, machine.number, number, now_ms, influence, drawn)
+        return self._operated(job._replace(series=series), machine, now_ms)
+
+    def _operated(self, job: Job, machine: Machine, now_ms: int) -> Job:
+        """Return a job with who works at it."""
+        if self._operators is None:
+            return job
+        return job._replace(series=job.series._replace(operator_json=self._operators.json_at(machine.stream, now_ms)))
+
+
+def outside(job: Job, before: Job) -> Job:
+    """Return a job that is in no lot, between two jobs of the lot of the one before; the same without any."""
+    if before.series is job.series:
+        return job
+    carried = before.series._replace(
+        after_stop=job.series.after_stop, setup_ms=0, operator_json=job.series.operator_json
+    )
+    return job._replace(series=carried._replace(id_json=NULL, size_json=NULL, position_json=NULL))
+
+
+def _named(series: Series, machine_id: bytes) -> Series:
+    """Return a place in a lot with what messages report of it. machine_id: as JSON."""
+    id_json = b'"LOT-%b-%d"' % (machine_id[1:-1], series.lot)
+    return series._replace(id_json=id_json, size_json=b"%d" % series.size, position_json=b"%d" % series.position)

@@ -1,0 +1,1 @@
+"""What really happens in the plant, for those who listen."""
