@@ -5,35 +5,34 @@ from __future__ import annotations
 import copy
 import math
 import secrets
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import orjson
 
 from plant import default_plant
 from plant.catalogue.class_infos import with_classes
-from plant.catalogue.topics import topic_template
+from plant.catalogue.topics import RETAINED, topic_template
 from plant.definition.plant_config import PlantConfig, load
 from plant.event_queue import Participant
+from plant.faults.fault_log import FaultListener
+from plant.fleets.fleet import Fleet
 from plant.fleets.snapshot import (
     FleetCounts,
     FleetSnapshot,
     NoSuchMachine,
+    OpenEpisodes,
     SnapshotOutdated,
-    alarm_counts,
     count_group,
     group_starts,
-    machines_at,
+    open_episodes,
 )
 from plant.interventions.commands import Command, CommandRefused, described, parse
 from plant.interventions.execution import Answer, Target, execute
 from plant.machines.states import NEVER
 from plant.oee_accounting import Span
-from plant.oee_reports import TOPICS as REPORT_TOPICS
-from plant.oee_reports import report_source
 from plant.parts import PlantParts
 from plant.telemetry import (
     KindOee,
@@ -54,7 +53,6 @@ __all__ = [
     "FactoryMessageGenerator",
     "NoSuchMachine",
     "SnapshotOutdated",
-    "report_source",
     "topic_template",
 ]
 
@@ -68,6 +66,7 @@ _LAST_MOMENT: Final = 253_402_300_799.0
 _REHEARSED_MACHINES: Final = 50
 """Machines of each type in a rehearsal, where machines do not depend on each other."""
 
+_T = TypeVar("_T")
 _time_of: Final = attrgetter("time_ms")
 
 
@@ -125,14 +124,13 @@ class FactoryMessageGenerator:
     def advance(self, now: float) -> list[Message]:
         """Return every message due after the last call's `now` up to this one, in seconds since 1970, in order of time.
 
-        In the same millisecond machines come by type and number, then orders, then dispatches, then OEE reports. Time
-        never goes back: an earlier `now` returns nothing.
+        In the same millisecond machines come by type and number, then orders, dispatches, OEE reports and labels of
+        faults. Time never goes back: an earlier `now` returns nothing.
         """
         messages: list[Message] = []
-        reports = self._parts.reports
-        while reports.next_ms <= _milliseconds(now):
-            messages += self._messages_until(reports.next_ms / 1000)
-            messages += reports.emit(self._figures_at(reports.places))
+        while (due_ms := self._parts.next_report_ms) <= _milliseconds(now):
+            messages += self._messages_until(due_ms / 1000)
+            messages += self._parts.take_reports(due_ms)
         return messages + self._messages_until(now)
 
     def _messages_until(self, now: float) -> list[Message]:
@@ -144,21 +142,12 @@ class FactoryMessageGenerator:
         messages.sort(key=_time_of)
         return messages
 
-    def _figures_at(self, places: range) -> list[MachineOee]:
-        """Return the figures of machines, by their places in the whole plant; a shard has some of them."""
-        now_ms, parts = _milliseconds(self.now), self._parts
-        parts.advance_dependent(now_ms)
-        machines = machines_at(parts.fleets, parts.machine_counts, places)
-        for machine in machines:
-            machine.advance_to(now_ms)
-        return [machine.oee("run", now_ms) for machine in machines]
-
     def advance_silently(self, now: float) -> None:
         """Advance to `now` as `advance` does, but drop the messages: only for the ground truth."""
         until_ms = self._move_to(now)
         for emitter in self._parts.emitters:
             emitter.skip_to(until_ms)
-        self._parts.reports.skip_to(until_ms)
+        self._parts.skip_reports(until_ms)
 
     def generate_messages(self) -> list[dict[str, Any]]:
         """Return the messages of the next base interval, as dictionaries."""
@@ -170,7 +159,7 @@ class FactoryMessageGenerator:
 
     def next_due(self) -> float:
         """Return the earliest plant time at which a message may be due; infinity if the plant emits none."""
-        next_ms = min(self._parts.reports.next_ms, *(emitter.next_ms for emitter in self._parts.emitters))
+        next_ms = min(self._parts.next_report_ms, *(emitter.next_ms for emitter in self._parts.emitters))
         return next_ms / 1000 if next_ms < NEVER else math.inf
 
     def reload(self, config: PlantConfig) -> None:
@@ -249,11 +238,13 @@ class FactoryMessageGenerator:
     def listen(
         self, listener: Listener | None, orders: OrderListener | None = None, commands: CommandListener | None = None
     ) -> None:
-        """Call listeners from now on: with every stay, job and fault when it ends, every order and dispatch, and every
-        command that was executed; None removes one.
-        """
-        self._parts.listen(listener, orders)
+        """Call listeners from now on: with every stay, job and fault as it ends, every order, dispatch and command."""
+        self._parts.listen(listener, orders, self._parts.fault_listener)
         self._on_command = commands
+
+    def watch_faults(self, listener: FaultListener | None) -> None:
+        """Call a listener from now on, beside those of `listen`, with every episode of a fault when it ends."""
+        self._parts.listen(self._parts.listener, self._parts.order_book.listener, listener)
 
     def close_truth(self) -> None:
         """End every stay at `now`, so that the listener has received all time so far. Time may advance after that."""
@@ -285,13 +276,24 @@ class FactoryMessageGenerator:
 
         Each group is as of its own moment. Raises SnapshotOutdated after a reload.
         """
+        return self._in_groups(self._parts.fleets, count_group)
+
+    def active_faults(self) -> Iterator[OpenEpisodes]:
+        """Yield the episodes of faults that have begun and not ended, in groups while time advances.
+
+        Each group is as of its own moment. Raises SnapshotOutdated after a reload.
+        """
+        return self._in_groups([fleet for fleet in self._parts.fleets if fleet.fault_names], open_episodes)
+
+    def _in_groups(self, fleets: Iterable[Fleet], read: Callable[[Fleet, int, int], _T]) -> Iterator[_T]:
+        """Yield what is read of each group of machines, which other machines have advanced to before."""
         config = self.config
-        for fleet in self._parts.fleets:
+        for fleet in fleets:
             for first in group_starts(fleet):
                 if self.config is not config:
                     raise SnapshotOutdated
                 self._parts.advance_dependent(now_ms := _milliseconds(self.now))
-                yield count_group(fleet, now_ms, first)
+                yield read(fleet, now_ms, first)
 
     def census(self) -> list[PieceCount]:
         """Return where the pieces are that each machine type has made up to `now`; an empty list without a flow."""
@@ -310,7 +312,7 @@ class FactoryMessageGenerator:
     @property
     def retained_kinds(self) -> Collection[str]:
         """The kinds of message that are published with the retain flag."""
-        return {*REPORT_TOPICS, *(each.kind for each in self.config.message_classes() if each.retain)}
+        return {*RETAINED, *(each.kind for each in self.config.message_classes() if each.retain)}
 
     def machines(self) -> Iterator[MachineSnapshot]:
         """Yield every machine by type and number, as of its last message or event."""
@@ -328,12 +330,7 @@ class FactoryMessageGenerator:
 
     def snapshot(self, states: Mapping[tuple[str, str], int] | None = None) -> Snapshot:
         """Return counts over the plant at `now`. states: those of machines by state, if they are known already."""
-        fleets, orders, now_ms = self._parts.fleets, self._parts.order_book, _milliseconds(self.now)
-        if states is None:
-            states = Counter((fleet.key, machine.state.name) for fleet in fleets for machine in fleet.machines)
-        jobs = {(fleet.key, result): count for fleet in fleets for result, count in fleet.results.items()}
-        rows = {kind: count for fleet in fleets for kind, count in fleet.message_counts.items()} | orders.message_counts
-        return Snapshot(now_ms, rows, states, jobs, orders.open_orders, *alarm_counts(fleets))
+        return self._parts.counts(_milliseconds(self.now), states)
 
     def _move_to(self, now: float) -> int:
         self.now = max(now, self.now)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edge.delivery.queue import Ledger
+from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
 from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from plant.telemetry import KindOee, Snapshot
@@ -50,8 +51,14 @@ class StatusSource(Protocol):
     def oee_by_kind(self) -> Sequence[KindOee]:
         """Return the OEE sums of each machine type."""
 
+    def active_faults(self) -> int | None:
+        """Return how many faults machines have now; None if no type has any."""
+
     async def refresh(self) -> None:
         """Count machines and OEE sums again."""
 
     async def oee(self, query: OeeQuery) -> OeeFigures:
         """Return the OEE figures of each machine; raises TimeoutError where that takes too long, or BadQuery."""
+
+    async def anomalies(self, query: AnomalyQuery) -> Anomalies:
+        """Return episodes of faults; raises TimeoutError where that takes too long, or BadQuery."""

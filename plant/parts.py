@@ -8,20 +8,25 @@ Each step returns what the next one takes, so another order does not type-check.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from plant.calendar import PlannedStops, Shifts
 from plant.definition.plant_config import PlantConfig
 from plant.event_queue import EventQueue, Participant
+from plant.faults.fault_log import FaultListener
 from plant.fleets.fleet import Fleet
+from plant.fleets.snapshot import alarm_counts, machines_at
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.fault_spreading import FaultSpreading
 from plant.machines.machine import Machine
 from plant.machines.shifts import no_shift
 from plant.material_flow.flow import Flow
-from plant.oee_reports import Reports
 from plant.orders import OrderBook
+from plant.reports.fault_labels import FaultLabels
+from plant.reports.oee_reports import Reports
+from plant.telemetry import Message, Snapshot
 from plant.truth.events import Listener, OrderListener
 
 if TYPE_CHECKING:
@@ -60,27 +65,29 @@ class PlantParts:
     """The parts of one plant, or of one shard of it.
 
     fleets: one for each machine type there is or was, in the order of their numbers.
-    order_book, reports: what else emits messages.
+    order_book, reports, labels: what else emits messages.
     event_queue: advances all machines in one order of time; None where each may advance by itself.
     machine_counts: how many machines each type has in the whole plant, of which a shard has some.
     external: participants from outside that change machines, see `FactoryMessageGenerator.set_participants`.
     listener: called with every stay and every job when it ends; a trial hands it to types that are new.
+    fault_listener: called with every episode of a fault when it ends.
     """
 
     __slots__ = (
-        "_begin_ms", "_planned_stops", "_seed", "_shard", "event_queue", "external", "fleets", "flow", "listener",
-        "machine_counts", "order_book", "reports",
+        "_begin_ms", "_planned_stops", "_seed", "_shard", "event_queue", "external", "fault_listener", "fleets",
+        "flow", "labels", "listener", "machine_counts", "order_book", "reports",
     )  # fmt: skip
 
     def __init__(self, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
         self._seed, self._shard, self._begin_ms = seed, shard, begin_ms
         self.fleets: list[Fleet] = []
         self.order_book = OrderBook(seed, begin_ms, shard)
-        self.reports = Reports()
+        self.reports, self.labels = Reports(), FaultLabels()
         self._planned_stops = PlannedStops(self.fleets)
         self.flow: Flow | None = None
         self.external: Sequence[Participant] = ()
         self.listener: Listener | None = None
+        self.fault_listener: FaultListener | None = None
         self.event_queue: EventQueue | None = None
         self.machine_counts: Mapping[str, int] = {}
 
@@ -89,11 +96,52 @@ class PlantParts:
         """What emits the messages of machines and orders, in the order for messages of the same millisecond."""
         return (self.event_queue, self.order_book) if self.event_queue else (*self.fleets, self.order_book)
 
-    def listen(self, listener: Listener | None, orders: OrderListener | None) -> None:
-        """Call listeners from now on: with stays and jobs, and with orders and dispatches."""
-        self.listener, self.order_book.listener = listener, orders
+    def listen(self, listener: Listener | None, orders: OrderListener | None, faults: FaultListener | None) -> None:
+        """Call listeners from now on: with stays and jobs, with orders and dispatches, and with episodes of faults."""
+        self.listener, self.order_book.listener, self.fault_listener = listener, orders, faults
         for fleet in self.fleets:
-            fleet.accounts.listener = listener
+            fleet.accounts.listener, fleet.faults.listener = listener, faults
+
+    @property
+    def next_report_ms(self) -> int:
+        """The time at which the next OEE reports or labels are due; NEVER while neither is configured."""
+        return min(self.reports.next_ms, self.labels.next_ms)
+
+    def take_reports(self, now_ms: int) -> list[Message]:
+        """Return the OEE reports and the labels due at a moment; all other messages up to then have been taken."""
+        self.advance_dependent(now_ms)
+        messages: list[Message] = []
+        if self.reports.next_ms == now_ms:
+            machines = machines_at(self.fleets, self.machine_counts, self.reports.places)
+            for machine in machines:
+                machine.advance_to(now_ms)
+            messages += self.reports.emit([machine.oee("run", now_ms) for machine in machines])
+        if self.labels.next_ms == now_ms:
+            for fleet in self.fleets:
+                if fleet.fault_names:
+                    fleet.advance_to(now_ms)
+            messages += self.labels.emit([fleet.faults for fleet in self.fleets])
+        return messages
+
+    def skip_reports(self, until_ms: int) -> None:
+        """Drop the OEE reports and the labels that are due up to a time, to which all machines have advanced."""
+        self.reports.skip_to(until_ms)
+        self.labels.skip_to(until_ms, [fleet.faults for fleet in self.fleets])
+
+    def counts(self, now_ms: int, states: Mapping[tuple[str, str], int] | None) -> Snapshot:
+        """Return counts over the plant. states: those of machines by state, if they are known already."""
+        fleets = {fleet.key: fleet for fleet in self.fleets}
+        if states is None:
+            states = Counter((key, machine.state.name) for key, fleet in fleets.items() for machine in fleet.machines)
+        jobs = {(key, result): count for key, fleet in fleets.items() for result, count in fleet.results.items()}
+        rows = {kind: count for fleet in fleets.values() for kind, count in fleet.message_counts.items()}
+        rows |= self.order_book.message_counts
+        names = [(key, fleet.faults, name) for key, fleet in fleets.items() for name in fleet.fault_names]
+        active = {(key, name): log.active[name] for key, log, name in names}
+        ended = {(key, name): log.ended[name] for key, log, name in names}
+        return Snapshot(
+            now_ms, rows, states, jobs, self.order_book.open_orders, *alarm_counts(self.fleets), active, ended
+        )
 
     def advance_to(self, now_ms: int) -> Present:
         """Advance all machines to a moment; this changes no message."""
@@ -170,6 +218,7 @@ class PlantParts:
 
     def _apply_reports(self, config: PlantConfig, now_ms: int) -> None:
         self.reports.apply(config.message_types.oee, sum(self.machine_counts.values()), now_ms)
+        self.labels.apply(config.message_types.fault_labels, [fleet.faults for fleet in self.fleets], now_ms)
 
     def _build_event_queue(self, config: PlantConfig, orders: OrdersApplied) -> EventQueue | None:
         """Return what advances machines that depend on each other or on a participant, where there are any."""

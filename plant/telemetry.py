@@ -33,10 +33,7 @@ class Message(NamedTuple):
 
 
 class JobMessage(Message):
-    """A message outside the regular period, emitted because a job has finished.
-
-    It is a class and not another field, so that a plant without such messages does not pay for it.
-    """
+    """A message outside the regular period, emitted because a job has finished; a class, as a field would cost all."""
 
     __slots__ = ()
 
@@ -101,6 +98,7 @@ class Snapshot:
     time_ms: plant time since the Unix epoch.  rows: messages, by kind.  states: machines, by (kind, state).
     jobs: finished, by (kind, result).  open_orders: not yet dispatched.
     alarm_events: raised and cleared, by (kind, alarm, event).  active_alarms: by (kind, severity).
+    active_faults, ended_faults: episodes of faults that go on, and that have ended, by (kind, fault).
     """
 
     time_ms: int
@@ -110,6 +108,8 @@ class Snapshot:
     open_orders: int
     alarm_events: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     active_alarms: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    active_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    ended_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class PieceCount(NamedTuple):

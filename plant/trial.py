@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol
 
+from plant.faults.fault_log import FaultListener
 from plant.machines.checkpoint import Checkpoint
 from plant.oee_accounting import OeeAccounts
 from plant.orders import OrderBook
 from plant.truth.events import Listener, OrderListener
 
-_Event = TypeVar("_Event")
+_P = ParamSpec("_P")
 
 
 class _Accounting(Protocol):
@@ -22,12 +23,13 @@ class _Parts(Protocol):
     """What is tried out: who listens to it, and what it accounts for."""
 
     listener: Listener | None
+    fault_listener: FaultListener | None
     order_book: OrderBook
 
     @property
     def fleets(self) -> Sequence[_Accounting]: ...
 
-    def listen(self, listener: Listener | None, orders: OrderListener | None) -> None: ...
+    def listen(self, listener: Listener | None, orders: OrderListener | None, faults: FaultListener | None) -> None: ...
 
 
 class ConfigTrial:
@@ -38,13 +40,17 @@ class ConfigTrial:
 
     def __init__(self, root: object, parts: _Parts) -> None:
         self._checkpoint = Checkpoint(root)
-        self._parts, self._listeners = parts, (parts.listener, parts.order_book.listener)
+        self._parts, self._listeners = parts, (parts.listener, parts.order_book.listener, parts.fault_listener)
         self._postponed_calls: list[Callable[[], None]] = []
         for each in parts.fleets:
             # A snapshot that is being read must not see the trial; taking back sets this attribute again.
             each.accounts.before_change = None
-        listener, orders = self._listeners
-        parts.listen(listener and partial(self._postpone, listener), orders and partial(self._postpone, orders))
+        listener, orders, faults = self._listeners
+        parts.listen(
+            listener and self._postponed(listener),
+            orders and self._postponed(orders),
+            faults and self._postponed(faults),
+        )
 
     def keep(self) -> None:
         """Keep the changes: call the listeners with what has happened meanwhile."""
@@ -56,5 +62,10 @@ class ConfigTrial:
         """Restore the plant as it was; listeners are not called."""
         self._checkpoint.restore()
 
-    def _postpone(self, listener: Callable[[_Event], None], event: _Event) -> None:
-        self._postponed_calls.append(partial(listener, event))
+    def _postponed(self, listener: Callable[_P, None]) -> Callable[_P, None]:
+        """Return what keeps the calls of a listener until later."""
+
+        def postpone(*event: _P.args, **named: _P.kwargs) -> None:
+            self._postponed_calls.append(partial(listener, *event, **named))
+
+        return postpone

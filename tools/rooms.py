@@ -34,13 +34,14 @@ cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.sett
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
-edge.workers: edge.runtime edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions
-edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document plant.truth
-edge.http: edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry
+edge.workers: edge.runtime edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports
+edge.runtime: edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document plant.truth edge.labels
+edge.http: edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability: edge.status_source edge.delivery edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
-edge.status_source: edge.delivery edge.lateness edge.status plant.telemetry
+edge.status_source: edge.labels edge.delivery edge.lateness edge.status plant.telemetry
+edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
 edge.routing: edge.settings plant.telemetry
@@ -54,19 +55,19 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.interventions plant.parts plant.trial plant.catalogue plant.oee_reports plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth
-plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.oee_reports plant.material_flow plant.fleets plant.machines plant.signals plant.definition plant.truth
+messages: plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
+plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.material_flow plant.fleets plant.machines plant.signals plant.definition plant.truth plant.reports plant.faults plant.telemetry
 plant.config_changes: plant.forecast plant.definition
-plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document
-plant.trial: plant.orders plant.machines plant.oee_accounting plant.truth
-plant.catalogue: plant.orders plant.oee_reports plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals plant.jobs
+plant.forecast: plant.catalogue plant.orders plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document plant.definition.faults
+plant.trial: plant.orders plant.machines plant.oee_accounting plant.truth plant.faults
+plant.catalogue: plant.orders plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals plant.jobs plant.reports
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition plant.jobs plant.truth
-plant.oee_reports: plant.machines plant.telemetry plant.definition
+plant.reports: plant.machines plant.faults plant.truth plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow plant.jobs
 plant.event_queue: plant.fleets plant.machines plant.telemetry plant.jobs
 plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition plant.random_stream
-plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs
+plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth
 plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms plant.jobs
 plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs plant.jobs plant.truth
 plant.jobs: plant.random_stream plant.truth plant.definition.machine_types plant.definition.jobs

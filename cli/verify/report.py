@@ -161,6 +161,10 @@ class Report:
             yield f"* Without any message: {_abbreviated(silent)}."
         for state, named in self._states().items():
             yield f"* Share of the time in state {state}: {_abbreviated(named)}."
+        if outcome.losses.stopped_ms or outcome.losses.jobs:
+            stopped_ms, jobs, bad = outcome.losses
+            stops = f"Faults and wear caused {stopped_ms / 1000:,.0f} s of stops"
+            yield f"{stops}; faults changed {jobs:,} jobs, {bad:,} bad."
         yield from outcome.discrepancies.report()
         yield from self._conclusion()
 

@@ -13,7 +13,7 @@ from cli.options.verify import Limits
 from cli.verify.class_verification import missing_untimed, verify_classes
 from cli.verify.comparison import Calculator, Difference, StateShare, compare, wrong_states
 from cli.verify.discrepancies import Discrepancies, DiscrepancyKind
-from cli.verify.input.ground_truth import GroundTruth
+from cli.verify.input.ground_truth import FaultLosses, GroundTruth
 from cli.verify.input.message_keys import TypeInfo
 from cli.verify.input.received_messages import MessageContent, ReceivedMessages
 from cli.verify.input.reference import InvalidInput, MachineTotals, Reference, Span
@@ -43,7 +43,7 @@ class Outcome:
     span: the time that messages and reference both cover; reference_span: that of the reference alone.
     is_detailed: whether every message was compared, which needs a ground truth file.  counts, differences, states: by
     machine.  unreported_jobs: by machine, finished jobs without a message.  silent: machines without any message.
-    orders: None if orders were not compared.
+    orders: None if orders were not compared.  losses: what faults and wear have cost, by the ground truth.
     """
 
     span: Span
@@ -59,6 +59,7 @@ class Outcome:
     untimed: dict[str, int] = field(default_factory=dict)
     silent: Sequence[str] = ()
     orders: OrderCounts | None = None
+    losses: FaultLosses = field(default_factory=FaultLosses)
 
 
 def verify_messages(messages: ReceivedMessages, reference: Reference, criteria: Criteria) -> Outcome:
@@ -66,6 +67,8 @@ def verify_messages(messages: ReceivedMessages, reference: Reference, criteria: 
     timelines = reference.timelines
     common = _common_span(messages, reference)
     outcome = Outcome(common, reference.span, isinstance(reference, GroundTruth))
+    if isinstance(reference, GroundTruth):
+        outcome.losses = reference.losses
     _check_can_be_cut(reference, outcome.span)
     totals = _matching(criteria.machines, reference.machines(*outcome.span))
     received = _matching(criteria.machines, messages.by_machine)

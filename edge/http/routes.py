@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -18,15 +19,18 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from edge.http.anomalies_answer import anomalies_answer
+from edge.http.answers import Answer, Answers
 from edge.http.asgi import ChunkedResponse, Outermost
 from edge.http.docs import add_docs
-from edge.http.oee_answer import OeeAnswers
+from edge.http.oee_answer import oee_answer
 from edge.http.shared_work import SharedWork
+from edge.labels.queries import Anomalies, AnomalyQuery, read_place
 from edge.observability.statistics import ledger_fields
 from edge.redaction import clean, redact
-from edge.status import BadQuery, Busy, OeeQuery, ReloadOutcome, Span, why_not_alive, why_not_ready
+from edge.status import BadQuery, Busy, OeeFigures, OeeQuery, ReloadOutcome, Span, why_not_alive, why_not_ready
 from edge.status_source import StatusSource
 from plant.telemetry import MachineFilter
 
@@ -72,7 +76,8 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
     _add_metrics(app, context.registry, refresh)
     _add_probes(app, source, context)
     _add_details(app, source, context, refresh)
-    _add_oee(app, OeeAnswers(source.oee))
+    _add_oee(app, Answers(source.oee, oee_answer))
+    _add_anomalies(app, Answers(source.anomalies, anomalies_answer))
     _add_reload(app, context)
     add_docs(app)
     return app
@@ -96,6 +101,7 @@ _LINKS = {
     "/readyz": "200 while messages can be delivered",
     "/healthz": "details",
     "/oee": "the ground truth of each machine: availability, performance, quality",
+    "/anomalies": "the labels of faults: what was wrong, with which machine, from when to when",
     "/docs": "all calls, to try out",
     "/redoc": "all calls, to read",
     "/openapi.json": "all calls, as an OpenAPI description",
@@ -180,7 +186,7 @@ class _OeeParameters(BaseModel):
     limit: int | None = Field(None, ge=1, le=1_000_000, description="The most machines to return; all by default.")
 
 
-def _add_oee(app: FastAPI, answers: OeeAnswers) -> None:
+def _add_oee(app: FastAPI, answers: Answers[OeeQuery, OeeFigures]) -> None:
     @app.get("/oee", summary="Ground truth of each machine", responses=_UNAVAILABLE)
     async def oee(asked: Annotated[_OeeParameters, Query()]) -> Response:
         """Times in seconds by state, jobs by result and the OEE figures (ISO 22400-2), exactly as in the plant.
@@ -189,15 +195,86 @@ def _add_oee(app: FastAPI, answers: OeeAnswers) -> None:
         of those that follow.
         """
         query = OeeQuery(asked.span, MachineFilter(asked.type, asked.after, asked.limit))
-        try:
-            with _busy_is_503():
-                answer = await answers.get(query)
-        except BadQuery as error:
-            raise HTTPException(422, str(error)) from None
-        except TimeoutError:
-            raise HTTPException(503, "a worker does not answer; /livez shows for how long") from None
-        link = {"Link": f'<{answer.next}>; rel="next"'} if answer.next else None
-        return ChunkedResponse(answer, answer.size_bytes, "application/json", link)
+        with _errors_as_codes():
+            return _sent(await answers.get(query))
+
+
+class _AnomalyParameters(BaseModel):
+    """The query parameters of /anomalies; any other is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    machine_id: str | None = Field(None, max_length=200, description="Of this machine only.")
+    type: str | None = Field(None, max_length=200, description="Of this type only, by its key in the YAML.")
+    fault: str | None = Field(None, max_length=200, description="Of this fault only, such as `temperature.stuck`.")
+    begin: AwareDatetime | None = Field(None, alias="from", description="That have not ended before, in RFC 3339.")
+    end: AwareDatetime | None = Field(None, alias="to", description="That begin before, in RFC 3339.")
+    min_severity: float | None = Field(None, ge=0, allow_inf_nan=False, description="Of this severity or above.")
+    open: bool | None = Field(None, description="true: those that go on; false: those that have ended.")
+    sensor: bool | None = Field(None, description="true: faults of sensors; false: the others.")
+    after: str | None = Field(None, max_length=500, description="Those after a place, as `next` has it.")
+    limit: int | None = Field(None, ge=1, le=1_000_000, description="The most to return; all by default.")
+
+    def query(self) -> AnomalyQuery:
+        """Return the query; raises BadQuery."""
+        after = None if self.after is None else read_place(self.after)
+        span = _milliseconds(self.begin), _milliseconds(self.end)
+        what = self.machine_id, self.type, self.fault
+        return AnomalyQuery(*what, *span, self.min_severity, self.open, self.sensor, after, self.limit)
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def _add_anomalies(app: FastAPI, answers: Answers[AnomalyQuery, Anomalies]) -> None:
+    @app.get("/anomalies", summary="Labels of faults", responses=_ANOMALIES)
+    async def anomalies(asked: Annotated[_AnomalyParameters, Query()]) -> Response:
+        """Faults of machines and sensors that go on, with `open` and without end, and the newest that have ended.
+
+        In order of their begin. `dropped` older ones have not been kept. Where a limit leaves some out, `next` is the
+        address of those that follow.
+        """
+        with _errors_as_codes():
+            return _sent(await answers.get(asked.query()))
+
+
+_EXAMPLE: dict[str, object] = {
+    "now": "2026-01-05T10:00:00.000Z",
+    "dropped": 0,
+    "anomalies": [
+        {
+            "machine_id": "CNC-03",
+            "fault": "tool_breakage",
+            "from": "2026-01-05T08:12:44.120Z",
+            "to": None,
+            "severity": 0.62,
+            "ramp_seconds": 900.0,
+            "cause": "chance",
+            "effects": ["vibration", "cycle_seconds"],
+            "open": True,
+        }
+    ],
+}
+
+
+_ANOMALIES: _Responses = {**_UNAVAILABLE, 200: {"content": {"application/json": {"example": _EXAMPLE}}}}
+
+
+def _sent(answer: Answer) -> Response:
+    link = {"Link": f'<{answer.next}>; rel="next"'} if answer.next else None
+    return ChunkedResponse(answer, answer.size_bytes, "application/json", link)
+
+
+@contextlib.contextmanager
+def _errors_as_codes() -> Iterator[None]:
+    try:
+        with _busy_is_503():
+            yield
+    except BadQuery as error:
+        raise HTTPException(422, str(error)) from None
+    except TimeoutError:
+        raise HTTPException(503, "a worker does not answer; /livez shows for how long") from None
 
 
 @contextlib.contextmanager

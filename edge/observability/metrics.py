@@ -139,6 +139,18 @@ def _of_plant(snapshot: Snapshot) -> Iterator[Metric]:
     yield GaugeMetricFamily("edgemqttsim_open_orders", "Orders placed and not yet dispatched.", snapshot.open_orders)
     if snapshot.alarm_events:
         yield from _of_alarms(snapshot)
+    if snapshot.active_faults:
+        yield from _of_faults(snapshot)
+
+
+def _of_faults(snapshot: Snapshot) -> Iterator[Metric]:
+    active = GaugeMetricFamily("edgemqttsim_active_faults", "Faults that machines have now.", labels=["kind", "fault"])
+    for labels, count in snapshot.active_faults.items():
+        active.add_metric(labels, count)
+    yield active
+    yield _counters(
+        "edgemqttsim_fault_episodes", "Faults that have ended.", ["kind", "fault"], snapshot.ended_faults.items()
+    )
 
 
 def _of_alarms(snapshot: Snapshot) -> Iterator[Metric]:

@@ -23,11 +23,13 @@ def statistics_block(
     recent_rate: float | None = None,
     lateness_seconds: float = 0.0,
     clock: ClockStatus = NO_STEPS,
+    active_faults: int | None = None,
     alarms: AlarmStatus = NO_ALARMS,
 ) -> str:
     """Return the statistics block: five lines in a form that others parse, then lines that depend on the situation.
 
     recent_rate: acknowledged messages per second since the block before.  lateness_seconds: the worst since then.
+    active_faults: of machines; None if no type has faults.
     """
     lines = [
         f"📊 Statistics (Uptime: {uptime_seconds:.0f}s)",
@@ -36,6 +38,7 @@ def statistics_block(
         f"Queue Depth: {ledger.queued}",
         f"Message Rate: {_rate(ledger.sent, uptime_seconds):.2f} msg/sec",
         *_further_lines(ledger, connection, recent_rate, lateness_seconds, clock),
+        *([] if active_faults is None else [f"Active faults: {active_faults}"]),
         *_alarm_lines(alarms),
     ]
     return "\n   ".join(lines)
@@ -82,6 +85,7 @@ class Statistics:
         """Log one block; in JSON one event `statistics` with the figures as fields."""
         source = self._source
         ledger, connection, clock = source.ledger, source.connection(), source.clock()
+        faults = source.active_faults()
         alarms = source.alarms()
         recent, worst = self._recent_rate(uptime_seconds), source.lateness.take_worst()
         block = statistics_block(
@@ -91,6 +95,7 @@ class Statistics:
             recent_rate=recent,
             lateness_seconds=worst,
             clock=clock,
+            active_faults=faults,
             alarms=alarms,
         )
         fields = {
@@ -102,6 +107,7 @@ class Statistics:
             "worst_lateness_seconds": round(worst, 3),
             "clock_steps": clock.steps,
             "clock_ahead_seconds": round(clock.ahead_seconds, 3),
+            **({} if faults is None else {"active_faults": faults}),
             **_alarm_fields(alarms),
         }
         log.info("statistics", extra={"block": block, **fields})

@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 
 from edge.background_writer import BackgroundFile
+from edge.labels.label import label
 from edge.runtime.run_options import UsageError
 from edge.timestamps import rfc3339
 from messages import FactoryMessageGenerator
@@ -209,23 +210,6 @@ _DESCRIBED = ("machine_id", "kind", "period_seconds", "ideal_cycle_seconds", "pr
 _TOTALS = (
     "machine_id", "planned_seconds", "producing_seconds", "stopped_seconds", "ideal_seconds", "results", "jobs", "good",
 )  # fmt: skip
-
-
-def label(episode: FaultEpisode) -> dict[str, object]:
-    """Return an episode of a fault as labels have it."""
-    found: dict[str, object] = {
-        "machine_id": episode.machine_id,
-        "fault": episode.fault,
-        "from": rfc3339(episode.from_ms),
-        "to": rfc3339(episode.to_ms),
-        "severity": episode.severity,
-        "ramp_seconds": episode.ramp_ms / 1000,
-        "cause": episode.why,
-        "effects": episode.effects,
-    }
-    if episode.signal is not None:
-        found["signal"] = episode.signal
-    return {**found, "open": True} if episode.is_open else found
 
 
 def _interval(event: StateInterval) -> dict[str, object]:

@@ -7,15 +7,22 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from heapq import merge
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
+from edge.http.answers import chunks
 from edge.http.oee_answer import machine_entry
 from edge.http.shared_work import in_turns
+from edge.labels.ended_episodes import EndedEpisodes
+from edge.labels.queries import Anomalies, AnomalyQuery, Entry, Place, entries
 from edge.oee_sums import sum_kinds
 from edge.status import BadQuery, MachineEntry, OeeFigures, OeeQuery
 from messages import FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
 from plant.telemetry import KindOee, Snapshot
+from plant.truth.events import FaultEpisode
 
+_SELECTED_PER_TURN = 1000
 _T = TypeVar("_T")
 
 
@@ -27,10 +34,10 @@ class _Counts(NamedTuple):
 
 
 class MachineFigures:
-    """Reads the figures of a plant's machines."""
+    """Reads the figures of a plant's machines. ended: the episodes of faults that have ended."""
 
-    def __init__(self, plant: FactoryMessageGenerator) -> None:
-        self._plant = plant
+    def __init__(self, plant: FactoryMessageGenerator, ended: EndedEpisodes) -> None:
+        self._plant, self._ended = plant, ended
         self._reading, self._counts = asyncio.Lock(), _Counts({}, ())
 
     def snapshot(self) -> Snapshot:
@@ -41,6 +48,11 @@ class MachineFigures:
         """Return the OEE sums of each machine type as of the last `refresh`."""
         return self._counts.kinds
 
+    def active_faults(self) -> int | None:
+        """Return how many faults there are now, as of each machine's last event; None if no type has any."""
+        counts = self._plant.snapshot(self._counts.states).active_faults
+        return sum(counts.values()) if counts else None
+
     async def refresh(self) -> None:
         """Count the machines again."""
         self._counts = await self._until_consistent(self._count)
@@ -48,6 +60,10 @@ class MachineFigures:
     async def oee(self, query: OeeQuery) -> OeeFigures:
         """Return the OEE figures of each machine as of one moment; raises BadQuery."""
         return await self._until_consistent(partial(self._oee_of_machines, query))
+
+    async def anomalies(self, query: AnomalyQuery) -> Anomalies:
+        """Return the episodes of faults that a query asks for; raises BadQuery."""
+        return await self._until_consistent(partial(self._episodes, query))
 
     async def _until_consistent(self, read: Callable[[], Awaitable[_T]]) -> _T:
         """Read again where a reload came between. One read at a time."""
@@ -60,6 +76,27 @@ class MachineFigures:
         parts = [part async for part in in_turns(self._plant.count_in_groups())]
         states = sum((part.states for part in parts), Counter[tuple[str, str]]())
         return _Counts(states, sum_kinds([part.oee] for part in parts))
+
+    async def _episodes(self, query: AnomalyQuery) -> Anomalies:
+        """Read those that go on, and then those that have ended, so that none is missed that ends meanwhile."""
+        kinds = [each.kind for each in self._plant.machine_types()]
+        if query.kind is not None and query.kind not in kinds:
+            raise BadQuery(f"type: no such machine type; there are {', '.join(kinds)}")
+        active = [
+            query.selected((group.kind, each) for each in group.episodes)
+            async for group in in_turns(self._plant.active_faults())
+        ]
+        ended, places = self._ended.kept, self._ended.places
+        parts = [part async for part in in_turns(map(query.selected, chunks(ended, _SELECTED_PER_TURN)))]
+        still: list[list[tuple[Place, FaultEpisode]]] = [
+            [each for each in part if each[0] not in places] for part in active
+        ]
+        found: list[Entry] = []
+        in_order = islice(merge(*parts, *still), query.limit and query.limit + 1)
+        async for some in in_turns(chunks(in_order)):
+            found += entries(some)
+        more = query.limit is not None and len(found) > query.limit
+        return Anomalies(self._plant.now, found[: query.limit], more, self._ended.dropped)
 
     async def _oee_of_machines(self, query: OeeQuery) -> OeeFigures:
         try:

@@ -125,7 +125,7 @@ class Service:
         server = Server(served(create_app(self._backend, context)), settings.http_host, settings.http_port, further)
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
-        log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /docs", server.url)
+        log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs", server.url)
         self._tasks.start("http", server.run())
         return server
 

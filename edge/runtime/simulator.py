@@ -12,6 +12,8 @@ from pathlib import Path
 
 from edge.delivery.queue import Ledger
 from edge.delivery.stdout import ReaderGone, StdoutFailed
+from edge.labels.ended_episodes import EndedEpisodes
+from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
@@ -96,7 +98,9 @@ class Simulator:
         self._truth_error: GroundTruthLost | None = None
         self._trial: ConfigTrial | None = None
         self._asked_to_end = asyncio.Event()
-        self._figures = MachineFigures(self._plant)
+        self._ended_faults = EndedEpisodes()
+        self._plant.watch_faults(self._ended_faults)
+        self._figures = MachineFigures(self._plant, self._ended_faults)
 
     # status
 
@@ -138,6 +142,10 @@ class Simulator:
         """Return the OEE sums of each machine type as of the last `refresh`."""
         return self._figures.oee_by_kind()
 
+    def active_faults(self) -> int | None:
+        """Return how many faults machines have now; None if no type has any."""
+        return self._figures.active_faults()
+
     async def refresh(self) -> None:
         """Count the machines again, in turns with the run loop."""
         await self._figures.refresh()
@@ -145,6 +153,10 @@ class Simulator:
     async def oee(self, query: OeeQuery) -> OeeFigures:
         """Return the OEE figures of each machine as of one moment, in turns with the run loop; raises BadQuery."""
         return await self._figures.oee(query)
+
+    async def anomalies(self, query: AnomalyQuery) -> Anomalies:
+        """Return episodes of faults that go on or have ended, in turns with the run loop; raises BadQuery."""
+        return await self._figures.anomalies(query)
 
     # from start to exit code
 
@@ -272,6 +284,7 @@ class Simulator:
 
     def _restart(self, start: float) -> None:
         self._plant.begin_anew(start)
+        self._plant.watch_faults(self._ended_faults)
         self._output.restart_run()
 
 

@@ -17,7 +17,7 @@ from plant.telemetry import KindOee, Snapshot
 class DeliveryReport:
     """The state of delivery, sent each second.
 
-    turn_age_seconds: time since the run loop last turned.
+    turn_age_seconds: time since the run loop last turned.  active_faults: None if no type has faults.
     """
 
     ledger: Ledger
@@ -25,6 +25,7 @@ class DeliveryReport:
     connection: ConnectionStatus
     turn_age_seconds: float
     clock: ClockStatus = NO_STEPS
+    active_faults: int | None = None
     alarms: AlarmStatus = NO_ALARMS
 
 
@@ -87,6 +88,8 @@ def sum_snapshots(parts: Sequence[Snapshot]) -> Snapshot:
         states=added(part.states for part in parts),
         jobs=added(part.jobs for part in parts),
         open_orders=sum(part.open_orders for part in parts),
+        active_faults=added(part.active_faults for part in parts),
+        ended_faults=added(part.ended_faults for part in parts),
         alarm_events=added(part.alarm_events for part in parts),
         active_alarms=added(part.active_alarms for part in parts),
     )

@@ -21,13 +21,15 @@ from edge.workers.channel import receive
 from edge.workers.process import Worker, fork
 from edge.workers.supervisor import WorkerSupervisor
 from edge.workers.worker import run_worker
-from messages import FactoryMessageGenerator, report_source
+from messages import FactoryMessageGenerator
 from plant.definition.plant_config import EVENTS, PlantConfig, PlantConfigError
 from plant.interventions.command_log import CommandLog
+from plant.reports.fault_labels import label_source
+from plant.reports.oee_reports import report_source
 from plant.telemetry import Message, machine_of
 
 _SLICE_SECONDS = 1.0
-_REPORTS = report_source("")
+_REPORTS, _LABELS = report_source(""), label_source("")
 
 
 def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -> WorkerSupervisor:
@@ -121,7 +123,7 @@ def _order_of(plants: Sequence[FactoryMessageGenerator]) -> Callable[[Message], 
 
     def place(message: Message) -> tuple[int, ...]:
         kind, of_machine = kinds.index(message.kind), message.kind not in EVENTS
-        machine = numbers.get(machine_of(message).removeprefix(_REPORTS), (0, 0))
+        machine = numbers.get(machine_of(message).removeprefix(_REPORTS).removeprefix(_LABELS), (0, 0))
         return message.time_ms, *(machine if of_machine else (len(types), 0)), kind, *machine, message.sequence
 
     return place

@@ -17,9 +17,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.observability.logs import log_as_worker
 from edge.runtime.tasks import FORCED
-from edge.status import BadQuery, MachineEntry, OeeFigures, OeeQuery
+from edge.status import BadQuery, OeeFigures, OeeQuery
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
 
@@ -33,7 +34,7 @@ class Worker:
     number: counted from 1.  received_at: when its last message came.  exit_code: of its process, negative for a signal.
     killed: whether it was killed because it did not end.
     early: commands to send once there is a channel.  asked: the number of questions.  waiting: those without an answer
-    yet, by number.  entries: the part of an OEE answer that has arrived.
+    yet, by number.  entries: the part of an answer of many entries that has arrived.
     """
 
     number: int
@@ -49,7 +50,7 @@ class Worker:
     early: list[tuple[str, object]] = field(default_factory=list)
     asked: int = 0
     waiting: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
-    entries: list[MachineEntry] = field(default_factory=list)
+    entries: list[Any] = field(default_factory=list)
 
     async def messages(self) -> AsyncIterator[tuple[str, Any]]:
         """Yield all its messages, until it is gone."""
@@ -78,10 +79,17 @@ class Worker:
 
     async def oee(self, query: OeeQuery) -> OeeFigures:
         """Return the OEE figures of its machines; raises TimeoutError or BadQuery."""
-        answer = await self.ask("oee", query)
+        return await self._find("oee", query)  # type: ignore[no-any-return]
+
+    async def anomalies(self, query: AnomalyQuery) -> Anomalies:
+        """Return the episodes of faults of its machines; raises TimeoutError or BadQuery."""
+        return await self._find("anomalies", query)  # type: ignore[no-any-return]
+
+    async def _find(self, question: str, query: object) -> Any:
+        answer = await self.ask(question, query)
         if isinstance(answer, BadQuery):
             raise answer
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     def on_answer(self, name: str, value: Any) -> None:
         """Process an answer, or a part of one, which nothing may be waiting for any more."""
@@ -89,7 +97,7 @@ class Worker:
             self.entries += value
             return
         number, content = value
-        if isinstance(content, OeeFigures):
+        if isinstance(content, OeeFigures | Anomalies):
             content, self.entries = content._replace(entries=self.entries), []
         if not (answer := self.waiting.pop(number)).done():
             answer.set_result(content)

@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge.delivery.queue import Ledger
+from edge.http.anomalies_answer import merged_anomalies
 from edge.http.oee_answer import merged
+from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
 from edge.oee_sums import sum_kinds
 from edge.runtime.reload import NotApplied
@@ -98,6 +100,12 @@ class WorkerSupervisor:
         """Return the OEE sums of all parts."""
         return sum_kinds(report.kinds for report in self._plant_reports())
 
+    def active_faults(self) -> int | None:
+        """Return how many faults machines have now; None if no type has any."""
+        counts = [worker.delivery.active_faults for worker in self._workers if worker.delivery]
+        known = [count for count in counts if count is not None]
+        return sum(known) if known else None
+
     async def refresh(self) -> None:
         """Ask all workers for their figures; those of a worker that does not answer soon stay as they were."""
         with contextlib.suppress(TimeoutError):
@@ -110,6 +118,12 @@ class WorkerSupervisor:
         async with asyncio.timeout(_OEE_SECONDS):
             parts = await asyncio.gather(*(worker.oee(query) for worker in self._workers))
         return await merged(parts, query.which.limit)
+
+    async def anomalies(self, query: AnomalyQuery) -> Anomalies:
+        """Return episodes of faults of all parts; raises TimeoutError where a worker does not answer, or BadQuery."""
+        async with asyncio.timeout(_OEE_SECONDS):
+            parts = await asyncio.gather(*(worker.anomalies(query) for worker in self._workers))
+        return await merged_anomalies(parts, query.limit)
 
     # from start to exit code
 

@@ -8,9 +8,11 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
-from edge.http.oee_answer import PIECE_MACHINES
+from edge.http.answers import PIECE_ENTRIES
+from edge.labels.queries import Anomalies
 from edge.runtime.service import SimulatorBackend
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.status import BadQuery, OeeFigures
@@ -69,7 +71,11 @@ class Worker:
             "keep": self._keep,
             "take back": self._take_back,
         }
-        self._questions: dict[str, Callable[[Any], Awaitable[object]]] = {"figures": self._figures, "oee": self._oee}
+        self._questions: dict[str, Callable[[Any], Awaitable[object]]] = {
+            "figures": self._figures,
+            "oee": partial(self._found, part.oee),
+            "anomalies": partial(self._found, part.anomalies),
+        }
 
     async def run(self) -> int:
         """Run from the command to start to the exit code."""
@@ -145,21 +151,29 @@ class Worker:
         await self._part.refresh()
         return self._delivery(), PlantReport(self._part.snapshot(), self._part.oee_by_kind())
 
-    async def _oee(self, query: Any) -> OeeFigures | BadQuery:
-        """Send the machines first, a few in a message, so that neither end is blocked by it."""
+    async def _found(
+        self, find: Callable[[Any], Awaitable[OeeFigures | Anomalies]], query: Any
+    ) -> OeeFigures | Anomalies | BadQuery:
+        """Send the entries first, a few in a message, so that neither end is blocked by it."""
         try:
-            figures = await self._part.oee(query)
+            found = await find(query)
         except BadQuery as error:
             return error
-        for first in range(0, len(figures.entries), PIECE_MACHINES):
-            self._channel.send("entries", figures.entries[first : first + PIECE_MACHINES])
+        for first in range(0, len(found.entries), PIECE_ENTRIES):
+            self._channel.send("entries", found.entries[first : first + PIECE_ENTRIES])
             await self._channel.flush()
-        return figures._replace(entries=())
+        return found._replace(entries=())
 
     def _delivery(self) -> DeliveryReport:
         part = self._part
         lateness = copy.copy(part.lateness)
         part.lateness.take_worst()
         return DeliveryReport(
-            part.ledger, lateness, part.connection(), part.turn_age_seconds(), part.clock(), part.alarms()
+            part.ledger,
+            lateness,
+            part.connection(),
+            part.turn_age_seconds(),
+            part.clock(),
+            part.active_faults(),
+            part.alarms(),
         )

@@ -12,13 +12,14 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
-from plant import oee_reports, orders
+from plant import orders
 from plant.catalogue.field_specs import (
     TIMESTAMPS,
     MachineTypeContext,
     dispatch_fields,
     field_of,
     id_pattern,
+    label_fields,
     order_fields,
     report_fields,
 )
@@ -28,20 +29,22 @@ from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import NO_STATE, MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
 from plant.machines.machine_type_runtime import traced_fields
+from plant.reports import fault_labels, oee_reports
 from plant.telemetry import class_source
 
 __all__ = ["FieldSource", "FieldSpec", "MachineRef", "MessageKind", "catalogue", "literal_pattern"]
 
 _ORDER_TEXT: Final = f"A customer orders up to {orders.MOST_ITEMS} products. Orders are placed at random."
 _DISPATCH_TEXT: Final = "The oldest open order is dispatched. Dispatches take place at random."
+_LABELS_TEXT: Final = "The begin or the end of a fault of a machine: the ground truth, for those who look for faults."
 _REPORT_TEXT: Final = "The true OEE figures of a machine since the start of the run, by ISO 22400-2."
 
 
 def catalogue(config: PlantConfig) -> tuple[MessageKind, ...]:
-    """Return every kind that the plant emits, in a fixed order: machine types, orders, dispatches, OEE reports."""
+    """Return every kind that the plant emits, in order: machine types, orders, dispatches, OEE reports, labels."""
     contexts = [MachineTypeContext(each, count, config) for _, each, count in config.machines()]
     machines = [_machine_kind(context, each) for context in contexts for each in context.machine_type.all_messages]
-    return (*machines, *_events(config), *_reports(config, contexts, machines))
+    return (*machines, *_events(config), *_reports(config, contexts, machines), *_labels(config, contexts))
 
 
 def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> MessageKind:
@@ -147,5 +150,22 @@ def _reports(
             fields=report_fields(contexts),
             sources=tuple(oee_reports.report_source(machine) for machine in reporting),
             period_seconds=round(spec.report_seconds * 1000) / 1000,
+            retained=True,
+        )
+
+
+def _labels(config: PlantConfig, contexts: Sequence[MachineTypeContext]) -> Iterator[MessageKind]:
+    """Yield the labels of faults, if they are enabled and some machine has faults."""
+    spec = config.message_types.fault_labels
+    with_faults = [each for each in contexts if each.machine_type.all_faults]
+    if spec and spec.enabled and with_faults:
+        machines = (each.machine_type.id_of(number) for each in with_faults for number in range(1, each.count + 1))
+        yield MessageKind(
+            key=fault_labels.KIND,
+            title="fault label",
+            description=_LABELS_TEXT,
+            topic=topic_template(config, fault_labels.KIND),
+            fields=label_fields(with_faults),
+            sources=tuple(map(fault_labels.label_source, machines)),
             retained=True,
         )

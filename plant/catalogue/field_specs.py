@@ -7,7 +7,7 @@ are those that can occur: a state, result or kind of weight 0 is not among them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from string import Formatter
 from typing import Final
@@ -20,6 +20,7 @@ from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, Dispatch
 from plant.orders import MOST_ITEMS
+from plant.reports.fault_labels import BEGIN, END
 
 __all__ = [
     "TIMESTAMPS",
@@ -27,6 +28,7 @@ __all__ = [
     "dispatch_fields",
     "field_of",
     "id_pattern",
+    "label_fields",
     "order_fields",
     "report_fields",
 ]
@@ -140,6 +142,32 @@ def report_fields(contexts: Iterable[MachineTypeContext]) -> tuple[FieldSpec, ..
         ),
         _share("quality", "Share of the finished jobs that are good; null while there is none.", 1),
         _share("oee", "Overall equipment effectiveness: availability * performance * quality.", 1),
+    )
+
+
+def label_fields(contexts: Sequence[MachineTypeContext]) -> tuple[FieldSpec, ...]:
+    """Return the keys of a label of a fault. contexts: the types that have faults."""
+    types = [each.machine_type for each in contexts]
+    faults = {name: fault for each in types for name, fault in each.all_faults.items()}
+    signals = sorted({fault.sensor.signal for fault in faults.values() if fault.sensor})
+    ids = "|".join(id_pattern(each)[1:-1] for each in types)
+    return (
+        TIMESTAMP,
+        FieldSpec("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
+        _text("machine_type", "Its type's key in the plant's YAML.", tuple(each.key for each in types)),
+        _text("fault", "The fault.", tuple(sorted(faults))),
+        _text("event", "Whether it begins or ends.", (BEGIN, END)),
+        replace(TIMESTAMP, name="from", description="When it began."),
+        replace(TIMESTAMP, name="to", description="When it ended; null while it goes on.", nullable=True),
+        FieldSpec("severity", "number", "Its effects are as declared at 1, in proportion to it.", minimum=0),
+        FieldSpec("cause", "string", "chance, schedule, command, or what has led to it, as machine/fault."),
+        FieldSpec(
+            "signal",
+            "string",
+            "Of a sensor fault: the signal whose reports it changes; otherwise null.",
+            enum=tuple(signals),
+            nullable=True,
+        ),
     )
 
 

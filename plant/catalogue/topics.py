@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from plant import oee_reports, orders
+from plant import orders
 from plant.definition.plant_config import EVENTS, PlantConfig
+from plant.reports import fault_labels, oee_reports
 
 OTHER_TOPIC: Final = "{prefix}/telemetry"
-_TOPICS: Final = orders.TOPICS | oee_reports.TOPICS
+_TOPICS: Final = orders.TOPICS | oee_reports.TOPICS | fault_labels.TOPICS
+
+RETAINED: Final = (oee_reports.KIND, fault_labels.KIND)
+"""The kinds beside those of machines that are published with the retain flag."""
 
 
 def topic_template(config: PlantConfig, kind: str) -> str:

@@ -64,9 +64,8 @@ __all__ = [
     "parse",
 ]
 
-EVENTS: Final = ("customer_order", "dispatch", "oee")
+EVENTS: Final = ("customer_order", "dispatch", "oee", "fault_labels")
 """The kinds of message in `message_types` that are no machine types."""
-
 
 _ENABLED: Final = "false switches these messages off."
 _TOPIC: Final = "MQTT topic in place of the usual one, over {prefix} and {type}."
@@ -108,6 +107,13 @@ class OeeReport(Spec):
     topic: Topic | None = Field(None, description=_TOPIC)
 
 
+class FaultLabelsReport(Spec):
+    """Labels of faults: a retained message of the machine when an episode begins or ends; off by default."""
+
+    enabled: bool = Field(False, description="true switches these messages on.")
+    topic: Topic | None = Field(None, description=_TOPIC)
+
+
 class Global(Spec):
     """Settings of the whole plant.
 
@@ -136,6 +142,7 @@ class MessageTypes(Spec):
     customer_order: CustomerOrder | None = Field(None, description="Orders, placed at random.")
     dispatch: Dispatch | None = Field(None, description="Dispatches, each of the oldest open order.")
     oee: OeeReport | None = Field(None, description="Each machine's true figures, as retained messages.")
+    fault_labels: FaultLabelsReport | None = Field(None, description="When faults begin and end, as retained messages.")
 
 
 class PlantConfig(Spec):
@@ -215,8 +222,7 @@ class PlantConfig(Spec):
         if key not in self.message_types.entries:
             return 0
         usual: int = library()[key].entry.get("count", 1) if key in library() else 1
-        count: int = self.message_types.entries[key].get("count", usual)
-        return count
+        return int(self.message_types.entries[key].get("count", usual))
 
     def place_of_results(self, key: str) -> str:
         """Return the place of a type's results in the YAML, below `message_types`."""

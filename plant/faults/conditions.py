@@ -126,7 +126,11 @@ class MachineConditions:
     def close(self, now_ms: int, *, is_open: bool) -> None:
         """Report the episodes that have not ended. is_open: whether they go on."""
         for episode in self.active.values():
-            self._report(episode, now_ms, is_open=is_open)
+            self._machine.report_episode(self._reported(episode, now_ms, is_open=is_open))
+
+    def open_episodes(self, now_ms: int) -> list[FaultEpisode]:
+        """Return the episodes that have begun and not ended."""
+        return [self._reported(episode, now_ms, is_open=True) for episode in self.active.values()]
 
     def worked_ms(self, now_ms: int) -> int:
         """Return the time of producing so far."""
@@ -229,31 +233,30 @@ class MachineConditions:
             if chance_at < consequence.chance:
                 after_ms = round(between(*consequence.after_ms, after_at))
                 self._clock.add(due._replace(at=now_ms + after_ms))
+        self._machine.episode_began(self._reported(self.active[name], now_ms, is_open=True))
         self._machine.level_changed(name, self.level(name), now_ms)
 
     def _end(self, name: str, now_ms: int) -> None:
         episode = self.active.pop(name)
         self._remove(name, _END, _LEAD)
-        self._report(episode, now_ms, is_open=False)
+        self._machine.report_episode(self._reported(episode, now_ms, is_open=False))
         self._machine.level_changed(name, NONE, now_ms)
         if name in self._causes.faults:
             self._add_chance(self._causes.faults[name], now_ms)
 
-    def _report(self, episode: Episode, now_ms: int, *, is_open: bool) -> None:
+    def _reported(self, episode: Episode, now_ms: int, *, is_open: bool) -> FaultEpisode:
         fault = episode.fault
-        self._machine.report_episode(
-            FaultEpisode(
-                machine_id=self._machine.id,
-                fault=fault.name,
-                from_ms=episode.from_ms,
-                to_ms=now_ms,
-                severity=episode.severity,
-                ramp_ms=fault.ramp_ms,
-                why=episode.why,
-                effects=fault.effects.names,
-                signal=fault.sensor.signal if fault.sensor else None,
-                is_open=is_open,
-            )
+        return FaultEpisode(
+            machine_id=self._machine.id,
+            fault=fault.name,
+            from_ms=episode.from_ms,
+            to_ms=now_ms,
+            severity=episode.severity,
+            ramp_ms=fault.ramp_ms,
+            why=episode.why,
+            effects=fault.effects.names,
+            signal=fault.sensor.signal if fault.sensor else None,
+            is_open=is_open,
         )
 
     # what is due

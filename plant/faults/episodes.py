@@ -31,8 +31,11 @@ class AffectedMachine(Protocol):
     def level_changed(self, cause: str, level: Level, now_ms: int) -> None:
         """Note that a cause has another level from now on."""
 
+    def episode_began(self, episode: FaultEpisode) -> None:
+        """Note that an episode has begun."""
+
     def report_episode(self, episode: FaultEpisode) -> None:
-        """Report an episode that has ended."""
+        """Report an episode that has ended, or is still open where the report ends."""
 
     def spread(self, consequence: Consequence, fault: Injected, now_ms: int) -> None:
         """Have a fault begin on other machines."""

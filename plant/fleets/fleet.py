@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
+from plant.faults.fault_log import FaultLog
 from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporting import FOR_JOB, DueMessage, Reporting
 from plant.machines.machine import Machine, phase
@@ -32,7 +33,7 @@ class Fleet:
 
     key, machine_type: the type, and its key.  machines: by number.  message_counts: messages so far, by kind.
     results: reported jobs, counted by result.  alarm_counts: events of alarms, by alarm and event.
-    reporting: makes the messages; None unless the type is configured.
+    faults: the episodes of its machines.  reporting: makes the messages; None unless the type is configured.
     shard: (k, n) for the k-th of n parts, which has the machines k, k + n, k + 2n ...  start_ms: of the run.
     """
 
@@ -46,6 +47,7 @@ class Fleet:
         "_start_ms",
         "accounts",
         "alarm_counts",
+        "faults",
         "key",
         "machine_type",
         "machines",
@@ -64,6 +66,7 @@ class Fleet:
         self.accounts = OeeAccounts(
             shards=self._number_step, good=machine_type.good, planned_stops=machine_type.planned_stops
         )
+        self.faults = FaultLog(machine_type.key)
         self.machines: list[Machine] = []
         self.results: Counter[str] = Counter()
         self.alarm_counts: Counter[tuple[str, str]] = Counter()
@@ -91,6 +94,11 @@ class Fleet:
         stays_ms = min(state.stays.mean_ms for state in runtime.states.values())
         intervals_ms = *self.reporting.periods_ms, runtime.jobs.ideal_ms or NEVER, stays_ms
         return sum(1000 * len(self.machines) / each_ms for each_ms in intervals_ms)
+
+    @property
+    def fault_names(self) -> Sequence[str]:
+        """The faults that its machines have, or have had."""
+        return [*dict.fromkeys((*self.machine_type.all_faults, *self.faults.active))]
 
     def apply(
         self,
@@ -280,6 +288,8 @@ class Fleet:
         runtimes = TypeRuntimes(
             machine_type, config, self.results, self.accounts, numbers, self._seed, shift_at, self._start_ms
         )
+        for each in runtimes.all:
+            each.faults = self.faults
         runtime = runtimes.usual
         slower = bool(self.machines) and runtime.period_ms > self.machines[0].runtime.period_ms
         kept = self.machines[: len(numbers)]

@@ -18,6 +18,7 @@ from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.oee_accounting import AccountedMachine, Span
 from plant.telemetry import KindOee, MachineFilter, MachineOee
+from plant.truth.events import FaultEpisode
 
 _READ_PER_TURN: Final = 50
 _COUNTED_PER_TURN: Final = 1000
@@ -114,8 +115,25 @@ def count_group(fleet: Fleet, now_ms: int, first: int) -> FleetCounts:
     return FleetCounts(named, fleet.oee_of(machines, "run", now_ms))
 
 
+class OpenEpisodes(NamedTuple):
+    """The episodes of faults that have begun and not ended, of some machines of a type."""
+
+    kind: str
+    episodes: Sequence[FaultEpisode]
+
+
+def open_episodes(fleet: Fleet, now_ms: int, first: int) -> OpenEpisodes:
+    """Return the open episodes of a group of machines of a fleet, which are advanced to now."""
+    found: list[FaultEpisode] = []
+    for machine in fleet.machines[first : first + _COUNTED_PER_TURN]:
+        machine.advance_to(now_ms)
+        if machine.conditions is not None:
+            found += machine.conditions.open_episodes(now_ms)
+    return OpenEpisodes(fleet.key, found)
+
+
 def group_starts(fleet: Fleet) -> range:
-    """Return the indexes from which `count_group` covers all machines of a fleet."""
+    """Return the indexes from which `count_group` and `open_episodes` cover all machines of a fleet."""
     return range(0, len(fleet.machines), _COUNTED_PER_TURN)
 
 

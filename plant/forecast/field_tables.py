@@ -8,6 +8,7 @@ from typing import Final
 from plant.catalogue.catalogue import FieldSource, MessageKind, catalogue
 from plant.catalogue.message_kinds import FieldSpec, Leaf, leaves
 from plant.definition.plant_config import PlantConfig
+from plant.forecast.fault_lines import fault_lines
 from plant.forecast.rate_forecast import Forecast, TypeForecast, duration, rate
 
 _MOST_LISTED: Final = 6
@@ -15,9 +16,20 @@ _TYPES: Final = {"string": "text", "number": "number", "integer": "integer", "bo
 
 
 def field_tables(config: PlantConfig, forecast: Forecast) -> str:
-    """Return a table for each kind of message, with an empty line before each."""
+    """Return a table for each kind of message, with an empty line before each, and after it the faults of its type."""
     rates = {each.key: each for each in forecast.types}
-    return "".join(f"\n\n{_table(kind, rates[kind.key])}" for kind in catalogue(config))
+    tables = [(kind.machine_type, _table(kind, rates[kind.key])) for kind in catalogue(config)]
+    return "".join(
+        f"\n\n{table}{_faults(config, key) if key and key not in [each for each, _ in tables[number:]] else ''}"
+        for number, (key, table) in enumerate(tables, 1)
+    )
+
+
+def _faults(config: PlantConfig, key: str) -> str:
+    """Return the faults and the wear of a type as text that follows its last table; empty if it has none."""
+    machine_type = config.machine_type(key)
+    lines = fault_lines(machine_type) if machine_type and (machine_type.causes or machine_type.all_faults) else []
+    return "".join(f"\n  {line}" for line in lines)
 
 
 def _table(kind: MessageKind, its: TypeForecast) -> str:

@@ -48,8 +48,14 @@ class MachineUnderCauses:
         if self._machine.runtime.observer is not None:
             self._machine.runtime.observer.level_changed(self._machine, cause, level, now_ms)
 
+    def episode_began(self, episode: FaultEpisode) -> None:
+        """Note that an episode of a fault has begun."""
+        self._machine.runtime.faults.begin(self._machine.number, episode)
+
     def report_episode(self, episode: FaultEpisode) -> None:
-        """Report an episode of a fault to the listener."""
+        """Report an episode of a fault, which has ended or is open, to the listener."""
+        if not episode.is_open:
+            self._machine.runtime.faults.end(self._machine.number, episode)
         if self._machine.runtime.accounts.listener is not None:
             self._machine.runtime.accounts.listener(episode)
 

@@ -13,6 +13,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.states.state_type import StateType
 from plant.faults.episodes import Injected
+from plant.faults.fault_log import FaultLog
 from plant.faults.levels import Level
 from plant.jobs.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
 from plant.jobs.spread import cycle_influences, variant_of, varied
@@ -83,6 +84,7 @@ class MachineTypeRuntime:
         "_template",
         "_values",
         "accounts",
+        "faults",
         "ideal_cycles",
         "influences",
         "initial_states",
@@ -115,7 +117,7 @@ class MachineTypeRuntime:
         start_ms: int = 0,
     ) -> None:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
-        self.start_ms = start_ms
+        self.start_ms, self.faults = start_ms, FaultLog(machine_type.key)
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
         period_seconds = config.job_period_seconds(machine_type)

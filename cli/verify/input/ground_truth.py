@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
@@ -42,12 +42,20 @@ _NAMES_OF_JOB: Final = itemgetter("job_id", "kind", "result")
 _NOT_CONTENT: Final = frozenset({"type", "at"})
 
 
+class FaultLosses(NamedTuple):
+    """What faults and wear have cost in the run: stopped time, jobs that were changed, and bad ones of these."""
+
+    stopped_ms: int = 0
+    jobs: int = 0
+    bad_jobs: int = 0
+
+
 class GroundTruth:
     """The content of a ground truth file. If it was not closed, its span ends with the earliest last state interval.
 
     timelines: the parameters of each machine over time.  class_timelines: the same of each source, with the period of
     its class, where a type has several or unusual classes of messages.
-    types: how to read the messages of each machine type.
+    types: how to read the messages of each machine type.  losses: what faults and wear have cost.
     """
 
     can_be_cut = True
@@ -57,6 +65,7 @@ class GroundTruth:
         self.timelines: dict[str, Timeline] = {}
         self.class_timelines: dict[str, Timeline] = {}
         self.types: dict[str, TypeInfo] = {}
+        self.losses = FaultLosses()
         self._intervals, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
         self._known_until_ms: dict[str, int] = {}
         self._descriptions: dict[str, _Entry] = {}
@@ -233,6 +242,8 @@ class GroundTruth:
             timeline.move_start(from_ms)
         self._sequence.interval(machine_id, from_ms, to_ms)
         self._known_until_ms[machine_id] = to_ms
+        if entry.get("cause") and entry["state"] != timeline.last.producing:
+            self.losses = self.losses._replace(stopped_ms=self.losses.stopped_ms + to_ms - from_ms)
         self._intervals.add(machine_id, (from_ms, self._line_number, (to_ms, str(entry["state"]))))
 
     def _job(self, entry: _Entry) -> None:
@@ -254,6 +265,9 @@ class GroundTruth:
             consumed,
         )
         self._sequence.job(machine_id, str(job_id), finished_ms)
+        if entry.get("causes"):
+            bad = str(result) not in timeline.last.good
+            self.losses = self.losses._replace(jobs=self.losses.jobs + 1, bad_jobs=self.losses.bad_jobs + bad)
         self._jobs.add(machine_id, (finished_ms, self._line_number, values))
 
     def _order(self, entry: _Entry) -> None:

@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Final
 
 from plant.definition.alarms.alarm_type import AlarmType
-from plant.definition.faults.fault_type import Causes
+from plant.definition.faults.fault_type import Causes, FaultType
 from plant.definition.jobs.variation import EffectType, KindType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
@@ -211,6 +211,12 @@ class MachineType:
     def of(self, number: int) -> MachineType:
         """Return the type as it is for its n-th machine."""
         return self.overrides.get(number, self)
+
+    @property
+    def all_faults(self) -> Mapping[str, FaultType]:
+        """The faults of all its machines, by name."""
+        types = (self, *self.overrides.values())
+        return {name: fault for each in types for name, fault in each.causes.faults.items()}
 
     @property
     def vocabulary(self) -> Vocabulary:

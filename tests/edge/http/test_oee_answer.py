@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-import edge.http.oee_answer
-from edge.http.oee_answer import OeeAnswers, merged
+import edge.http.answers
+from edge.http.answers import Answers
+from edge.http.oee_answer import merged, oee_answer
 from edge.http.shared_work import SharedWork, in_turns
 from edge.status import Busy, MachineEntry, OeeFigures, OeeQuery
 from messages import START, FactoryMessageGenerator
@@ -168,13 +169,13 @@ def test_who_gives_up_takes_nothing_from_others() -> None:
 
 def test_no_answer_is_made_while_others_that_are_being_read_take_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Busy is raised; once an answer has been read there is room."""
-    monkeypatch.setattr(edge.http.oee_answer, "_TRIES", 3)
+    monkeypatch.setattr(edge.http.answers, "_TRIES", 3)
 
     async def large(_query: OeeQuery) -> OeeFigures:
         return OeeFigures(START, START, [((0, 1), "CNC-01", bytes(20_000_000))], more=False, types=())
 
     async def ask() -> int:
-        answers = OeeAnswers(large)
+        answers = Answers(large, oee_answer)
         being_read = await answers.get(OeeQuery())
         with pytest.raises(Busy):
             await answers.get(OeeQuery())

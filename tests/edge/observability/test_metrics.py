@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ SNAPSHOT = Snapshot(
     open_orders=3,
     alarm_events={("press", "temperature.high", "raised"): 7, ("press", "temperature.high", "cleared"): 6},
     active_alarms={("press", "warning"): 1},
+    active_faults={("press", "leak"): 2},
+    ended_faults={("press", "leak"): 7},
 )
 OEE = KindOee(
     kind="cnc_machine",
@@ -101,6 +104,18 @@ def test_the_block_goes_on_with_what_else_there_is_to_say() -> None:
         "   Dropped: 1 too_large",
         "   Lateness: 2.3 s",
     ]
+
+
+def test_faults_have_a_line_and_metrics_only_where_some_type_has_them() -> None:
+    """The block has their number, also none; metrics have those that go on, and those that have ended."""
+    found, usual = registry(), registry(plant=replace(SNAPSHOT, active_faults={}, ended_faults={}))
+    labels = {"kind": "press", "fault": "leak"}
+
+    assert statistics_block(120, ledger(), CONNECTED, active_faults=0).splitlines()[-1] == "   Active faults: 0"
+    assert "faults" not in statistics_block(120, ledger(), CONNECTED)
+    assert found.get_sample_value("edgemqttsim_active_faults", labels) == 2
+    assert found.get_sample_value("edgemqttsim_fault_episodes_total", labels) == 7
+    assert [family.name for family in usual.collect() if "fault" in family.name] == []
 
 
 def test_a_block_without_troubles_says_little() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from messages import START, CommandRefused, FactoryMessageGenerator
 from plant.definition.plant_config import load
-from plant.telemetry import FaultEpisode, StateInterval
+from plant.truth.events import FaultEpisode, StateInterval
 from tests.support.factory.acted_on import CALENDAR, PLANTS, PRESS, attempt, content, plain, press, read
 from tests.support.factory.plants import ROOT, rows
 
