@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import re
 from collections import defaultdict
 from functools import cache
 from typing import Any, Final
@@ -116,3 +118,16 @@ def test_each_type_has_a_causal_chain(key: str) -> None:
 
     assert any(each.leads_to for each in causes.wear.values())
     assert any(each.effects.signals and each.effects.change_jobs for each in faults)
+
+
+def test_the_detector_of_the_page_reads_what_the_scenario_writes() -> None:
+    """Its syntax, the keys of messages that it reads, and the columns of detections that it writes."""
+    page = (SCENARIO.parent.parent / "docs" / "faults.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    texts = {node.value for node in ast.walk(ast.parse(example)) if isinstance(node, ast.Constant)}
+    machine_type = CONFIG.message_types.machines["cnc_machine"]
+    keys = {field.name for field in machine_type.main.fields} | {machine_type.main.timestamp}
+
+    assert {"machine_id", "status", "vibration", "timestamp"} <= texts & keys
+    assert machine_type.producing_state in texts
+    assert len([line for line in example.splitlines() if line and "import" not in line]) <= 12
