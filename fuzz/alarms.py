@@ -19,7 +19,10 @@ def alarms(chance: Random, entry: Mapping[str, Any]) -> Data:
 
 def _is_regular(entry: Mapping[str, Any]) -> bool:
     classes = entry.get("messages", {"": {}}).values()
-    return any("report_seconds" in each or not each.get("on_change") for each in classes)
+    return any(
+        "report_seconds" in each or (not each.get("on_change") and each.get("frequency_weight", 1) > 0)
+        for each in classes
+    )
 
 
 def _of_signal(chance: Random) -> Data:

@@ -61,7 +61,8 @@ def test_an_hour_agrees_with_the_ground_truth(name: str, tmp_path: Path, capsys:
 
     Where jobs take longer than an hour, it is too short for some figures, which ends with 3.
     """
-    messages = record([(3600, load(SCENARIOS[name]))], tmp_path / "truth")
+    seconds = 4 * 3600 if name == "spaceship-faults" else 3600  # wear makes the few cycles of an hour differ
+    messages = record([(seconds, load(SCENARIOS[name]))], tmp_path / "truth")
     (tmp_path / "rows").write_bytes(b"\n".join(map(_line, messages)))
 
     answer = answer_to([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth"), "--strict"], capsys)
