@@ -28,7 +28,7 @@ from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
 from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
-from edge.timestamps import LAST_SECOND
+from edge.timestamps import LAST_SECOND, rfc3339
 from messages import CommandRefused, FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
@@ -237,13 +237,14 @@ class Simulator:
         """Execute the commands that are due."""
         before = self._plant.config
         for command in self._commands.due(self._plant.now):
+            at = rfc3339(round(self._plant.now * 1000))
             try:
                 answer = self._plant.execute(command)
             except CommandRefused as error:
-                log.warning("command refused command=%s reason=%s", command["command"], error)
+                log.warning("command refused command=%s at=%s reason=%s", command["command"], at, error)
                 continue
             if self._is_first or answer:
-                log.info("command executed command=%s answer=%s", command["command"], dict(answer))
+                log.info("command executed command=%s at=%s answer=%s", command["command"], at, dict(answer))
         if self._plant.config is not before:
             self._follow_config()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from plant.definition.faults.fault_type import Effects, FaultType, WearType
+from plant.definition.faults.fault_type import ON_MACHINE, Consequence, Effects, FaultType, WearType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.forecast.rate_forecast import duration
 
@@ -15,12 +15,19 @@ _SENSOR_EFFECTS: Final = {
     "drift": "reported value moves away",
     "dropout": "reported as null",
 }
+_PLACES: Final = {"neighbours": "of neighbours"}
 
 
 def fault_lines(machine_type: MachineType) -> list[str]:
-    """Return a line for each fault and each wear: its name, how often it comes, and what it changes."""
-    faults = [("fault", name, _often(each), _of_fault(each)) for name, each in machine_type.all_faults.items()]
-    wear = [("wear", name, _life(each), _changed(each.effects)) for name, each in machine_type.causes.wear.items()]
+    """Return a line for each fault and each wear: its name, how often it comes, what it changes, what follows."""
+    faults = [
+        ("fault", name, _often(each), _of_fault(each), _then(each.leads_to))
+        for name, each in machine_type.all_faults.items()
+    ]
+    wear = [
+        ("wear", name, _life(each), _changed(each.effects), _then(each.leads_to, of_wear=True))
+        for name, each in machine_type.causes.wear.items()
+    ]
     rows = [*faults, *wear]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
@@ -35,6 +42,25 @@ def _often(fault: FaultType) -> str:
 
 def _life(wear: WearType) -> str:
     return f"worn out after {duration(wear.life_ms / 1000)} of producing"
+
+
+def _then(leads_to: Sequence[Consequence], *, of_wear: bool = False) -> str:
+    followers = ", ".join(_follower(each, of_wear=of_wear) for each in leads_to)
+    return f"then {followers}" if followers else ""
+
+
+def _follower(each: Consequence, *, of_wear: bool) -> str:
+    place = "" if each.spreads_to == ON_MACHINE else f" {_PLACES.get(each.spreads_to, each.spreads_to)}"
+    when = f" at {each.at:g}" if of_wear else _after(each.after_ms)
+    chance = "" if each.chance == 1 else f" with chance {each.chance:.4g}"
+    return f"{each.state or each.fault}{place}{when}{chance}"
+
+
+def _after(after_ms: tuple[int, int]) -> str:
+    shortest, longest = (duration(ms / 1000) for ms in after_ms)
+    if after_ms[1] == 0:
+        return ""
+    return f" after {longest}" if shortest == longest else f" after {shortest} to {longest}"
 
 
 def _of_fault(fault: FaultType) -> str:

@@ -16,12 +16,14 @@ _TYPES: Final = {"string": "text", "number": "number", "integer": "integer", "bo
 
 
 def field_tables(config: PlantConfig, forecast: Forecast) -> str:
-    """Return a table for each kind of message, with an empty line before each, and after it the faults of its type."""
+    """Return a table for each kind of message, each after an empty line, and the faults of a type before its alarms."""
     rates = {each.key: each for each in forecast.types}
-    tables = [(kind.machine_type, _table(kind, rates[kind.key])) for kind in catalogue(config)]
+    kinds = catalogue(config)
+    last = {kind.machine_type: kind.key for kind in kinds if not kind.reports_alarms}
     return "".join(
-        f"\n\n{table}{_faults(config, key) if key and key not in [each for each, _ in tables[number:]] else ''}"
-        for number, (key, table) in enumerate(tables, 1)
+        f"\n\n{_table(kind, rates[kind.key])}"
+        f"{_faults(config, kind.machine_type) if kind.machine_type and last.get(kind.machine_type) == kind.key else ''}"
+        for kind in kinds
     )
 
 

@@ -92,9 +92,18 @@ def format_place(place: Place) -> str:
     return text.removeprefix(".") or WHOLE_FILE
 
 
+_UNITS: Final = ("seconds", "minutes", "hours")
+
+
 def suggestion(name: str, known: Sequence[str]) -> str:
-    """Return the known name that is most like an unknown one, otherwise a list of the known names."""
-    near = difflib.get_close_matches(name, known[:MOST_COMPARED], n=1) if len(name) <= LONGEST_SHOWN else []
+    """Return the known name that is most like an unknown one, otherwise a list of the known names.
+
+    A name that lacks its unit, such as `dwell` for `dwell_seconds`, is like no other name more.
+    """
+    compared = known[:MOST_COMPARED] if len(name) <= LONGEST_SHOWN else []
+    near = [each for each in compared if each in {f"{name}_{unit}" for unit in _UNITS}] or difflib.get_close_matches(
+        name, compared, n=1
+    )
     if near:
         return f"did you mean {format_place((near[0],))}?"
     return f"known names: {', '.join(format_place((each,)) for each in dict.fromkeys(known[:20]))}"

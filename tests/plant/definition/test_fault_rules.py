@@ -42,6 +42,10 @@ MISTAKES: Final[list[tuple[dict[str, Any], str]]] = [
         {"faults": {"a": {"effects": {"vibration": {"times": -1}}}}},
         "effects.vibration.times: must be at least 0, got -1",
     ),
+    (
+        {"faults": {"a": {"every": 1, "until": "faulted"}}},
+        "faults.a.every: is an unknown key; did you mean every_hours?",
+    ),
     ({"faults": {"a": {"effects": {"vibration": {"time": 1}}}}}, "effects.vibration.time: is an unknown key"),
     ({"faults": {"a": {"effects": {"cycle_seconds": {"plus": 1}}}}}, "cycle_seconds.plus: is for signals: use times"),
     (
