@@ -97,6 +97,7 @@ class Simulator:
         self._truth = GroundTruth(Path(options.truth), self._plant, plant_file) if options.truth else None
         self._truth_error: GroundTruthLost | None = None
         self._trial: ConfigTrial | None = None
+        self._refused = 0
         self._asked_to_end = asyncio.Event()
         self._ended_faults = EndedEpisodes()
         self._plant.watch_faults(self._ended_faults)
@@ -185,6 +186,8 @@ class Simulator:
     async def shutdown(self, failure: Exception | None) -> None:
         """Stop emitting, drain the queue, disconnect, and complete the ground truth."""
         self._pacer.stop()
+        if self._refused:
+            log.warning("commands were refused count=%d, so the run is not the one that was planned", self._refused)
         drain = failure is None or isinstance(failure, GroundTruthLost)
         await self._output.shutdown(self._pacer.pending, self._asked_to_end, drain=drain)
         if self._truth is not None:
@@ -241,6 +244,7 @@ class Simulator:
             try:
                 answer = self._plant.execute(command)
             except CommandRefused as error:
+                self._refused += 1
                 log.warning("command refused command=%s at=%s reason=%s", command["command"], at, error)
                 continue
             if self._is_first or answer:

@@ -168,6 +168,7 @@ def label_fields(contexts: Sequence[MachineTypeContext]) -> tuple[FieldSpec, ...
             enum=tuple(signals),
             nullable=True,
         ),
+        FieldSpec("active", "array", "The faults of the machine that are there after that.", items="string"),
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from plant.definition.document.errors import Place, Violation, quote
-from plant.definition.faults.fault_type import ON_MACHINE, Consequence
+from plant.definition.faults.fault_type import ALONG_FLOW, ON_MACHINE, Consequence
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.overrides import number_of
 
 
-def broken(types: Mapping[str, MachineType]) -> Iterator[Violation]:
-    """Yield the broken rules; places begin with the key of the type."""
+def broken(types: Mapping[str, MachineType], *, has_flow: bool) -> Iterator[Violation]:
+    """Yield the broken rules; places begin with the key of the type. has_flow: whether pieces flow."""
     known = sorted({name for each in types.values() for name in each.causes.faults})
     for key, machine_type in types.items():
         for place, consequence in _consequences(machine_type):
@@ -19,6 +19,9 @@ def broken(types: Mapping[str, MachineType]) -> Iterator[Violation]:
             if consequence.spreads_to != ON_MACHINE and fault is not None and fault not in known:
                 rule = f"must be a fault of a machine type, got {quote(fault)}"
                 yield Violation((key, *place, "fault"), rule, known, fault)
+            if consequence.spreads_to in ALONG_FLOW and not has_flow:
+                rule = f"needs a flow: nothing is {consequence.spreads_to} of a machine without one"
+                yield Violation((key, *place, "spreads_to"), rule)
         yield from (each._replace(place=(key, *each.place)) for each in _unknown_neighbours(machine_type, types))
 
 

@@ -276,7 +276,10 @@ def parse(
     wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
     wrong += calendar_config.unknown_shifts(data.get("calendar"), machines)
     wrong += flow_rules.broken(data, types)
-    wrong += (each._replace(place=(reading.SECTION, *each.place)) for each in fault_rules.broken(types.types))
+    wrong += (
+        each._replace(place=(reading.SECTION, *each.place))
+        for each in fault_rules.broken(types.types, has_flow="flow" in data)
+    )
     config = completed(config, types) if config and not wrong else config
     if config and not wrong:
         wrong += impossible(config)

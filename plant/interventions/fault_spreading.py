@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from plant.definition.faults.fault_type import Consequence
+from plant.definition.faults.fault_type import UPSTREAM, Consequence
 from plant.definition.flow.line import Line
 from plant.faults.episodes import Injected
 from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 
-NEIGHBOURS, DOWNSTREAM, UPSTREAM = "neighbours", "downstream", "upstream"
+NEIGHBOURS: Final = "neighbours"
 
 
 class FaultSpreading:

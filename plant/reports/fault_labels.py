@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ class FaultLabels:
         self.next_ms = NEVER
         self._timestamp_prefix = TimestampPrefix()
         self._sequences: Counter[str] = Counter()
+        self._active: defaultdict[str, set[str]] = defaultdict(set)
 
     def apply(self, spec: FaultLabelsReport | None, logs: Iterable[FaultLog], now_ms: int) -> None:
         """Apply a configuration from now on."""
@@ -63,7 +64,9 @@ class FaultLabels:
     def _message(self, kind: str, episode: FaultEpisode) -> Message:
         source = label_source(episode.machine_id)
         self._sequences[source] += 1
-        payload = self._timestamp_prefix(self.next_ms) + orjson.dumps(_fields(kind, episode))[1:]
+        active = self._active[source]
+        (active.add if episode.is_open else active.discard)(episode.fault)
+        payload = self._timestamp_prefix(self.next_ms) + orjson.dumps(_fields(kind, episode, sorted(active)))[1:]
         return Message(KIND, source, None, self.next_ms, self._sequences[source], payload)
 
 
@@ -72,7 +75,8 @@ def label_source(machine_id: str) -> str:
     return f"labels/{machine_id}"
 
 
-def _fields(kind: str, episode: FaultEpisode) -> dict[str, Any]:
+def _fields(kind: str, episode: FaultEpisode, active: Sequence[str]) -> dict[str, Any]:
+    """Return the fields after the timestamp. active: the faults of the machine that are there after the event."""
     return {
         "machine_id": episode.machine_id,
         "machine_type": kind,
@@ -83,6 +87,7 @@ def _fields(kind: str, episode: FaultEpisode) -> dict[str, Any]:
         "severity": episode.severity,
         "cause": episode.why,
         "signal": episode.signal,
+        "active": active,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 ON_MACHINE: Final = "machine"
 """A consequence for the machine itself; others are for its neighbours or along the flow."""
 
+DOWNSTREAM, UPSTREAM = ALONG_FLOW = ("downstream", "upstream")
 STUCK, SPIKE, DRIFT, DROPOUT = SENSOR_KINDS = ("stuck", "spike", "drift", "dropout")
 
 

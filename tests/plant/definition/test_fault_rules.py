@@ -62,7 +62,14 @@ MISTAKES: Final[list[tuple[dict[str, Any], str]]] = [
     ({"faults": {"a": {"leads_to": {"fault": "b"}}}}, 'must be a fault of this type, got "b"'),
     ({"faults": {"a": {"leads_to": {"fault": "a"}}}}, "is this fault itself"),
     ({"faults": {"a": {"leads_to": {"fault": "a", "spreads_to": "neighbours"}}}}, "needs neighbours in the entry"),
-    ({"faults": {"a": {"leads_to": {"fault": "z", "spreads_to": "downstream"}}}}, "must be a fault of a machine type"),
+    (
+        {
+            "faults": {"a": {"leads_to": {"fault": "z", "spreads_to": "neighbours"}}},
+            "neighbours": {"PRESS-01": ["PRESS-02"]},
+        },
+        "must be a fault of a machine type",
+    ),
+    ({"faults": {"a": {"leads_to": {"fault": "a", "spreads_to": "upstream"}}}}, "needs a flow: nothing is upstream"),
     ({"faults": {"a": {"leads_to": {"state": "faulted", "at": 1}}}}, "is for wear: use after_seconds"),
     ({"faults": {"a": {"schedule": {"machine": "PRESS-01"}}}}, "needs either at or after_seconds"),
     ({"faults": {"a": {"schedule": {"at": "2026-01-05T08:00:00"}}}}, "must be a time with its offset"),
