@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -110,7 +110,7 @@ class MachineTypeRuntime:
         self.initial_states = WeightedChoice(shares)
         weights = machine_type.next_weights
         self.next_states = WeightedChoice((state, weights.get(state.name, 0.0)) for state, _ in shares)
-        self.next_after = {name: self._others(name) for name in machine_type.final_states}
+        self.next_after = {name: self._choice(row) for name, row in machine_type.next_after.items()}
         # Normalized and rounded: 70/20/10 and .7/.2/.1 are the same mix.
         self.state_mix = {
             name: (round(share, 12), self.states[name].stays) for name, share in machine_type.shares.items() if share
@@ -140,10 +140,8 @@ class MachineTypeRuntime:
     def _state(self, name: str, state: StateType) -> State:
         return State(name, json_text(name), stays_of(state), state.produces)
 
-    def _others(self, name: str) -> WeightedChoice[State]:
-        """Return the choice of the state after one that does not follow itself."""
-        weights = sorted(self.machine_type.next_weights.items())
-        return WeightedChoice((self.states[each], weight) for each, weight in weights if each != name)
+    def _choice(self, weights: Mapping[str, float]) -> WeightedChoice[State]:
+        return WeightedChoice((self.states[name], weight) for name, weight in sorted(weights.items()))
 
     def encode_body(self, machine: Machine, time_ms: int) -> bytes:
         """Return the machine's message at a time, after the timestamp; cache it where it cannot change by itself.

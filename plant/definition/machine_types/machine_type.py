@@ -11,7 +11,9 @@ from typing import Final
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
-from plant.definition.states.state_type import EXPONENTIAL, StateType
+from plant.definition.states.order import Order, final_states, next_rows, rates_of
+from plant.definition.states.state_type import StateType
+from plant.definition.states.transitions import Rows
 from plant.definition.states.visits import next_weights
 
 USUALLY_GOOD: Final = frozenset({"good", "pass"})
@@ -144,7 +146,7 @@ class MachineType:
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
     it.  title: name of such a machine in texts.  machine_id: pattern over {number}.  first_number: that of the first
     machine.
-    states: empty where the type has none.  job: None where machines make nothing.
+    states: empty where the type has none.  order: of its states, as declared.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     model: the name of its model in Python, if it has one.
     overrides: the same type as it is for single machines, by their numbers.
@@ -164,6 +166,7 @@ class MachineType:
     messages: Sequence[MessageClass]
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
     model: str | None = None
+    order: Order = field(default_factory=Order)
     first_number: int = 1
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
@@ -216,26 +219,27 @@ class MachineType:
     @property
     def changes_per_second(self) -> float:
         """How often a machine changes its state, on average."""
-        weights, final, total = self.next_weights, self.final_states, math.fsum(self.next_weights.values())
+        weights, after = self.next_weights, self.next_after
         rates = {name: self.shares[name] / self.states[name].dwell_seconds for name in weights}
-        return math.fsum(rate * (1 if name in final else 1 - weights[name] / total) for name, rate in rates.items())
-
-    @property
-    def final_states(self) -> frozenset[str]:
-        """The states whose stays have the length that was drawn, so that another state follows (visits.py)."""
-        found = (name for name in self._rates if self.states[name].distribution != EXPONENTIAL)
-        return frozenset(found) if len(self._rates) > 1 else frozenset()
+        rows = {name: after.get(name, weights) for name in rates}
+        again = {name: row.get(name, 0.0) / math.fsum(row.values()) for name, row in rows.items()}
+        return math.fsum(rate * (1 - again[name]) for name, rate in rates.items())
 
     @property
     def next_weights(self) -> Mapping[str, float]:
-        """The weight of each state as the next one, or as the next one beside itself after a final state."""
-        return next_weights(self._rates, self.final_states) or self._rates
+        """The weight of each state as the next one, unless it is drawn by what was before."""
+        rates = rates_of(self.states)
+        return next_weights(rates, final_states(self.states)) or rates
 
     @property
-    def _rates(self) -> Mapping[str, float]:
-        """How often each state is entered, relative to the others; only states with a share."""
-        states = self.states.items()
-        return {name: state.weight / (state.dwell_seconds * 1000) for name, state in states if state.weight}
+    def next_after(self) -> Rows:
+        """The weights of the next state after each of those after which they are others than `next_weights`."""
+        if self.order.is_declared:
+            return next_rows(self.states, self.order)
+        weights = self.next_weights
+        return {
+            name: {to: weight for to, weight in weights.items() if to != name} for name in final_states(self.states)
+        }
 
     @property
     def station_count(self) -> int:

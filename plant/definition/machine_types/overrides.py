@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from plant.definition.document.errors import Place, Violation
+from plant.definition.document.errors import Violation
+from plant.definition.machine_types.inheritance import own_place
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.spellings import Entry
+from plant.definition.states.order import TRANSITIONS
 
 MOST_OVERRIDES: Final = 1_000
 _REPLACED: Final = ("base", "noise", "kinds")
@@ -37,7 +39,8 @@ def read_overrides(
             wrong.append(Violation((), f"is no id of a machine of this type, such as {machine_type.id_of(1)}"))
         elif not wrong:
             types[number], broken = resolve(_changed(entry, own))
-            wrong += (each for each in broken if _is_in(own, each.place))
+            places = ((each, own_place(own, each.place)) for each in broken)
+            wrong += (each._replace(place=place) for each, place in places if place)
         violations += (each._replace(place=("overrides", machine_id, *each.place)) for each in wrong)
     return types, violations
 
@@ -82,6 +85,8 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         other = result.get(key)
         if key == "results":
             result[key] = _weights(other, value)
+        elif key == TRANSITIONS:  # row by row
+            result[key] = {**(other or {}), **value}
         elif isinstance(value, Mapping) and isinstance(other, Mapping) and key not in _REPLACED:
             result[key] = _merged(other, value)
         else:
@@ -101,8 +106,3 @@ def _weights(results: Any, weights: Mapping[str, float]) -> dict[str, Any]:
 def _weight(result: Any) -> float:
     weight: float = result["weight"] if isinstance(result, Mapping) else result
     return weight
-
-
-def _is_in(own: Mapping[str, Any], place: Place) -> bool:
-    """Return whether something is wrong with what the machine has for itself, and not with the type."""
-    return bool(place) and place[0] in own

@@ -30,6 +30,7 @@ from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.definition.states.order import TRANSITIONS, Order, order_violations
 from plant.definition.states.state_entries import read_states
 from plant.definition.states.state_type import StateType
 from plant.models.registry import models
@@ -53,7 +54,8 @@ def resolve(
     key: str, entry: Entry, number: int, interval: float, plant_signals: Mapping[str, Any] = MappingProxyType({})
 ) -> Resolved:
     """Return the type of a complete entry. interval: the plant's base interval.  plant_signals: as plain data."""
-    states, wrong_states = _states(entry)
+    order = Order(entry.get(TRANSITIONS, {}))
+    states, wrong_states = _states(entry, order)
     job, wrong_job = _job(key, entry)
     has_station = "station_pattern" in entry
     names = FieldNames(
@@ -66,7 +68,7 @@ def resolve(
     messages, wrong_messages = read_messages(key, entry, names)
     machine_type = _machine_type(key, entry, number, states, job, messages)
     signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
-    machine_type = replace(machine_type, signals=signals, model=entry.get("model"))
+    machine_type = replace(machine_type, signals=signals, model=entry.get("model"), order=order)
     overrides, wrong_overrides = read_overrides(
         entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
     )
@@ -122,11 +124,14 @@ def _in_capitals(key: str) -> str:
     return key.upper().replace("_", "-").replace("{", "").replace("}", "")
 
 
-def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
+def _states(entry: Entry, order: Order) -> tuple[dict[str, StateType], list[Violation]]:
     declared: Mapping[str, Mapping[str, Any]] = entry.get("states", {})
     if not declared:
-        return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, []
-    states, wrong = read_states(declared, default_dwell)
+        wrong_order = [Violation((TRANSITIONS,), "needs states")] if order.is_declared else []
+        return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, wrong_order
+    states, wrong = read_states(declared, default_dwell, ordered=order.is_declared)
+    if order.is_declared and not wrong:
+        return states, [*order_violations(states, order)]
     return states, [each._replace(place=("states", *each.place)) for each in wrong]
 
 
