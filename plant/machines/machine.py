@@ -34,6 +34,7 @@ class Machine:
     next_ms: time of the next event, at which `step` is due; NEVER while the machine has a `suspension`.
     remaining_ms: producing time that a paused job still needs.
     finished: a finished job that is not reported yet, else NO_JOB.  finished_ms: when the last job finished.
+    held_ms: what is left of a stay in the producing state after a stop between jobs; else 0.
     reported_job: the job whose kind the next message reports.
     body: the last message without its timestamp; None if it must be encoded again.
     message_ms: time of the message that is being encoded.  stay_number, first_job_number: for random draws and counts.
@@ -46,6 +47,7 @@ class Machine:
         "finished",
         "finished_ms",
         "first_job_number",
+        "held_ms",
         "hour_ends_ms",
         "id",
         "id_json",
@@ -81,7 +83,7 @@ class Machine:
         self.id_json = json_text(self.id)
         self.message_count = 0
         self.message_ms = self.finished_ms = begin_ms
-        self.suspension = None
+        self.suspension, self.held_ms = None, 0
         self._set_runtime(runtime)
         self._start(begin_ms)
         runtime.accounts.start_machine(self, begin_ms)
@@ -106,8 +108,8 @@ class Machine:
         """Draw a state of the long-run mix; a suspended machine stays suspended and returns to that state."""
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
-        state = self.runtime.initial_states.pick(state_at)
-        stay_ms = state.stays.remaining_ms(stay_at)
+        state = self.runtime.redrawn_states.pick(state_at)
+        stay_ms, self.held_ms = state.stays.remaining_ms(stay_at), 0
         if self.suspension:
             self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
         else:
@@ -232,8 +234,20 @@ class Machine:
         self.state = self.runtime.initial_states.pick(state_at)
         self.stay_ends_ms = now_ms + self.state.stays.remaining_ms(stay_at)
         self.remaining_ms = job.cycle_ms - done_ms
+        if self.runtime.stops_between_jobs is not None:
+            self._start_between_jobs(now_ms)
         self.finish_ms = now_ms + self.remaining_ms if self.state.produces else NEVER
         self.next_ms = min(self.finish_ms, self.stay_ends_ms)
+
+    def _start_between_jobs(self, now_ms: int) -> None:
+        """Start before a job, as often as the state comes after a stop between jobs; the stay before that is held."""
+        before_at, rest_at, _, _ = self.stream.draws(b"before", self.stay_number)
+        runtime = self.runtime
+        if before_at < runtime.before_a_job.get(self.state.name, 0.0):
+            self.job = self.reported_job = self.draw_job(self.first_job_number, now_ms)
+            self.remaining_ms = self.job.cycle_ms
+            stays = runtime.states[runtime.machine_type.producing_state].stays
+            self.held_ms = max(1, stays.remaining_ms(rest_at))
 
     def _finish_job(self) -> None:
         runtime, job, now_ms = self.runtime, self.job, self.finish_ms
@@ -245,6 +259,23 @@ class Machine:
         runtime.start_next(self, now_ms)
         if runtime.observer is not None:
             runtime.observer.job_finished(self, job, now_ms)
+        if runtime.stops_between_jobs is not None:
+            self._stop_between_jobs(job, now_ms)
+
+    def _stop_between_jobs(self, job: Job, now_ms: int) -> None:
+        """Enter a state that is entered only between jobs, if one falls to this job; hold the rest of the stay."""
+        stop_at, stay_at, _, _ = self.stream.draws(b"between", job.number)
+        runtime, suspension = self.runtime, self.suspension
+        state = runtime.stops_between_jobs.pick(stop_at) if runtime.stops_between_jobs else None
+        if state is None:
+            return
+        stay_ms = state.stays.length_ms(stay_at) or runtime.shortest_stay_ms
+        if suspension:  # it waits for material: the stop comes first thereafter
+            self.held_ms = max(1, suspension.stay_remaining_ms)
+            self.suspension = suspension._replace(state=state, stay_remaining_ms=stay_ms)
+        else:
+            self.held_ms = max(1, self.stay_ends_ms - now_ms)
+            self._enter_state(state, stay_ms, now_ms)
 
     def _enter_next_state(self, now_ms: int) -> None:
         """Enter the next state. The same state again only prolongs the stay."""
@@ -253,7 +284,10 @@ class Machine:
         runtime = self.runtime
         after = runtime.next_after
         state = (after.get(self.state.name, runtime.next_states) if after else runtime.next_states).pick(state_at)
-        self._enter_state(state, state.stays.length_ms(stay_at) or runtime.shortest_stay_ms, now_ms)
+        stay_ms = state.stays.length_ms(stay_at) or runtime.shortest_stay_ms
+        if self.held_ms and state.produces:
+            stay_ms, self.held_ms = self.held_ms, 0
+        self._enter_state(state, stay_ms, now_ms)
 
     def _enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
         """Enter a state for `stay_ms`."""

@@ -17,6 +17,7 @@ from plant.definition.document.value_types import (
     FactorRange,
     JobSecondsRange,
     Lines,
+    ListOf,
     MachineCount,
     Name,
     PeriodSeconds,
@@ -119,6 +120,9 @@ class MachineEntry(Spec):
         None,
         description="Which state follows which: by state, the weights of the states after it. 0 forbids a state; "
         "one or more above 0 are all that follow [drawn by share].",
+    )
+    only_between_jobs: ListOf[Name] | None = Field(
+        None, description="States that are entered only as a job ends, such as a warm-up [none]."
     )
     job: JobEntry | None = Field(None, description="What the machines make; without it they make nothing.")
     micro_stops_per_hour: StopsPerHour | None = Field(

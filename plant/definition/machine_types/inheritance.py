@@ -10,7 +10,7 @@ from plant.definition.document.errors import Place, Violation
 from plant.definition.machine_types.library import LibraryType, library
 from plant.definition.machine_types.spellings import Entry, translated
 from plant.definition.signals.signal_spec import SOURCES
-from plant.definition.states.order import TRANSITIONS
+from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS
 
 _MERGED_DEPTH: Final = {"states": 2, "transitions": 1, "job": 1, "properties": 1, "signals": 2, "overrides": 1}
 """Keys whose mappings are merged and not replaced: how deep."""
@@ -76,7 +76,9 @@ def own_place(entry: Entry, place: Place) -> Place | None:
     """
     if place and place[0] in entry:
         return place
-    return ("states",) if place[:1] == (TRANSITIONS,) and "states" in entry else None
+    if place and place[0] in (TRANSITIONS, BETWEEN_JOBS):
+        return next(((key,) for key in (TRANSITIONS, "states", "job") if key in entry), None)
+    return None
 
 
 def extension_violations(entries: Mapping[str, Entry]) -> Iterator[Violation]:

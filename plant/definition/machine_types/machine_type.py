@@ -11,9 +11,9 @@ from typing import Final
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
-from plant.definition.states.order import Order, final_states, next_rows, rates_of
+from plant.definition.states.order import Order, before_a_job, final_states, next_rows, rates_of, stops_between_jobs
 from plant.definition.states.state_type import StateType
-from plant.definition.states.transitions import Rows
+from plant.definition.states.transitions import Row, Rows
 from plant.definition.states.visits import next_weights
 
 USUALLY_GOOD: Final = frozenset({"good", "pass"})
@@ -240,6 +240,24 @@ class MachineType:
         return {
             name: {to: weight for to, weight in weights.items() if to != name} for name in final_states(self.states)
         }
+
+    @property
+    def stops_between_jobs(self) -> Row:
+        """The chance of each state that is entered only between jobs to follow the producing one."""
+        return stops_between_jobs(self.states, self.order)
+
+    @property
+    def before_a_job(self) -> Row:
+        """The chance, by state, that a visit has come after such a stop, without producing in between."""
+        return before_a_job(self.states, self.order)
+
+    def stops_a_job(self, period_seconds: float) -> float:
+        """Return how many stops there are for each job that ends, in the long run. It cannot be more than 1."""
+        share = math.fsum(self.stops_between_jobs.values())
+        if not share:
+            return 0.0
+        seconds = math.fsum(self.job_seconds(period_seconds)) / 2 * self.losses.lengthening
+        return share * seconds / self.states[self.producing_state].dwell_seconds
 
     @property
     def station_count(self) -> int:

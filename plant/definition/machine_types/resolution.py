@@ -30,7 +30,7 @@ from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
-from plant.definition.states.order import TRANSITIONS, Order, order_violations
+from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS, Order, order_violations
 from plant.definition.states.state_entries import read_states
 from plant.definition.states.state_type import StateType
 from plant.models.registry import models
@@ -54,7 +54,7 @@ def resolve(
     key: str, entry: Entry, number: int, interval: float, plant_signals: Mapping[str, Any] = MappingProxyType({})
 ) -> Resolved:
     """Return the type of a complete entry. interval: the plant's base interval.  plant_signals: as plain data."""
-    order = Order(entry.get(TRANSITIONS, {}))
+    order = Order(entry.get(TRANSITIONS, {}), tuple(entry.get(BETWEEN_JOBS, ())))
     states, wrong_states = _states(entry, order)
     job, wrong_job = _job(key, entry)
     has_station = "station_pattern" in entry
@@ -85,6 +85,7 @@ def resolve(
         *_unknown_model(entry),
         *_impossible_period(machine_type, interval),
         *_impossible_job(machine_type, interval),
+        *(() if wrong_states else _too_few_jobs(machine_type, interval)),
     ]
     return Resolved(machine_type, violations)
 
@@ -127,7 +128,7 @@ def _in_capitals(key: str) -> str:
 def _states(entry: Entry, order: Order) -> tuple[dict[str, StateType], list[Violation]]:
     declared: Mapping[str, Mapping[str, Any]] = entry.get("states", {})
     if not declared:
-        wrong_order = [Violation((TRANSITIONS,), "needs states")] if order.is_declared else []
+        wrong_order = [Violation((key,), "needs states") for key in (TRANSITIONS, BETWEEN_JOBS) if entry.get(key)]
         return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, wrong_order
     states, wrong = read_states(declared, default_dwell, ordered=order.is_declared)
     if order.is_declared and not wrong:
@@ -270,3 +271,20 @@ def _impossible_job(machine_type: MachineType, interval: float) -> Iterator[Viol
     if MOST_STOPS_PER_JOB < stops < math.inf:
         rule = f"makes {stops:,.0f} micro-stops in a job of {seconds[1]:g} s: must be at most {MOST_STOPS_PER_JOB:,}"
         yield Violation(("micro_stops_per_hour",), rule)
+
+
+def _too_few_jobs(machine_type: MachineType, interval: float) -> Iterator[Violation]:
+    """Check that no more than one stop that is entered only between jobs falls to each job."""
+    if not machine_type.order.between_jobs:
+        return
+    if machine_type.job is None:
+        yield Violation((BETWEEN_JOBS,), "needs a job")
+        return
+    stops = machine_type.stops_a_job(machine_type.main.period_by_weight(interval))
+    if 1 < stops < math.inf:
+        names, are = (
+            " and ".join(machine_type.stops_between_jobs),
+            "are" if len(machine_type.stops_between_jobs) > 1 else "is",
+        )
+        rule = f"makes {stops:.4g} stops a job: {names} {are} entered more often than jobs end; make the stays longer"
+        yield Violation((BETWEEN_JOBS,), rule)

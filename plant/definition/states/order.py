@@ -12,22 +12,28 @@ from plant.definition.states.state_type import EXPONENTIAL, StateType
 from plant.definition.states.transitions import Chain, Conflict, Row, Rows, chain, complete_row, separate
 
 TRANSITIONS: Final = "transitions"
+BETWEEN_JOBS: Final = "only_between_jobs"
 _HOUR_MS: Final = 3_600_000
 _NEVER: Final = 1e-9
+_ROUNDS: Final = 200
 
 States = Mapping[str, StateType]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which state follows which. transitions: the weights of the next states, by state, as they are declared."""
+    """Which state follows which, and when. transitions: the weights of the next states, by state, as they are declared.
+
+    between_jobs: states that are entered only as a job ends: from the producing state, or after one another.
+    """
 
     transitions: Rows = field(default_factory=dict)
+    between_jobs: tuple[str, ...] = ()
 
     @property
     def is_declared(self) -> bool:
         """Whether there is any rule; otherwise the next state is drawn by its share (visits.py)."""
-        return any(self.transitions.values())
+        return any(self.transitions.values()) or bool(self.between_jobs)
 
 
 def rates_of(states: States) -> Mapping[str, float]:
@@ -44,7 +50,39 @@ def final_states(states: States) -> frozenset[str]:
 
 def chain_of(states: States, order: Order) -> Chain:
     """Return the chance of each state to follow each, where an order is declared."""
-    return chain(rates_of(states), final_states(states), order.transitions)
+    return chain(rates_of(states), final_states(states), order.transitions, _in_mid_job(states, order))
+
+
+def stops_between_jobs(states: States, order: Order) -> Row:
+    """Return the chance of each state that is entered only between jobs to follow the producing one."""
+    if not order.between_jobs:
+        return {}
+    row = next((row for name, row in chain_of(states, order).rows.items() if states[name].produces), {})
+    return {name: row[name] for name in sorted(order.between_jobs) if name in row}
+
+
+def before_a_job(states: States, order: Order) -> Row:
+    """Return the chance, by state, that a visit has come after a stop between jobs, without producing in between."""
+    rates, rows = rates_of(states), chain_of(states, order).rows
+    found = {name: float(name in order.between_jobs) for name in rates}
+    visits = [
+        (name, to, rates[name] * chance / rates[to])
+        for name, row in rows.items()
+        for to, chance in row.items()
+        if not states[name].produces and not states[to].produces and to not in order.between_jobs
+    ]
+    for _ in range(_ROUNDS if order.between_jobs else 0):
+        into = dict.fromkeys(found, 0.0)
+        for name, to, part in visits:
+            into[to] += part * found[name]
+        found |= {name: chance for name, chance in into.items() if name not in order.between_jobs}
+    return found
+
+
+def _in_mid_job(states: States, order: Order) -> frozenset[tuple[str, str]]:
+    """Return the pairs of states of which the second would be entered in the middle of a job."""
+    before = [name for name, state in states.items() if not state.produces and name not in order.between_jobs]
+    return frozenset((name, to) for name in before for to in order.between_jobs)
 
 
 def next_rows(states: States, order: Order) -> Rows:
@@ -68,11 +106,19 @@ def order_violations(states: States, order: Order) -> Iterator[Violation]:
         yield _Refusal(states, order, found.conflict).violation
     elif apart := separate(found.rows):
         rule = f"never leads from {_listed(apart)} to {_listed([name for name in found.rows if name not in apart])}"
-        yield Violation((TRANSITIONS,), f"{rule}: a machine would be in some of its states only")
+        yield Violation(
+            (TRANSITIONS if order.transitions else BETWEEN_JOBS,),
+            f"{rule}: a machine would be in some of its states only",
+        )
 
 
 def _wrong_names(states: States, order: Order) -> Iterator[Violation]:
     known, rule = [*states], "is not a state of this type"
+    for place, name in enumerate(order.between_jobs):
+        if name not in states:
+            yield Violation((BETWEEN_JOBS, place), rule, known, name)
+        elif states[name].produces:
+            yield Violation((BETWEEN_JOBS, place), "must be states in which jobs do not advance")
     for name, row in order.transitions.items():
         if name not in states:
             yield Violation((TRANSITIONS, name), rule, known)
@@ -80,12 +126,15 @@ def _wrong_names(states: States, order: Order) -> Iterator[Violation]:
 
 
 def _wrong_rows(states: States, order: Order) -> Iterator[Violation]:
-    final = final_states(states)
+    final, barred = final_states(states), _in_mid_job(states, order)
     entered = ((name, row) for name, row in order.transitions.items() if name in states and states[name].weight)
     for name, row in entered:
         for to in (to for to, weight in row.items() if weight and to in states):
             if not states[to].weight:
                 yield Violation((TRANSITIONS, name, to), "must be 0: that state has a share of 0")
+            elif (name, to) in barred:
+                rule = "must be 0: that state is entered only between jobs, so from the producing state"
+                yield Violation((TRANSITIONS, name, to), rule)
             elif to == name and name in final:
                 rule = f"must be 0: after a stay of a {states[name].distribution} distribution comes another state"
                 yield Violation((TRANSITIONS, name, to), rule)
@@ -138,6 +187,8 @@ class _Refusal:
 
     def _place(self, names: Collection[str]) -> Place:
         declared = [name for name in names if self.order.transitions.get(name)]
+        if not self.order.transitions:
+            return (BETWEEN_JOBS,)
         return (TRANSITIONS, declared[0]) if declared else (TRANSITIONS,)
 
 
