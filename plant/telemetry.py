@@ -203,6 +203,7 @@ class MachineTypeInfo(NamedTuple):
     planned_stops: the states whose time is no planned working time, sorted.
     messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
     constant_status: the state of machines that have no states, which their messages do not report.
+    ends_early: results of jobs that may end before their time, sorted.  restarts: whether a job may start again.
     """
 
     kind: str
@@ -211,6 +212,8 @@ class MachineTypeInfo(NamedTuple):
     planned_stops: Sequence[str] = (PLANNED_STOP,)
     messages: Sequence[MessageClassInfo] = ()
     constant_status: str | None = None
+    ends_early: Sequence[str] = ()
+    restarts: bool = False
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""
@@ -221,6 +224,10 @@ class MachineTypeInfo(NamedTuple):
             usual["messages"] = [each._asdict() for each in self.messages]
         if self.constant_status is not None:
             usual["constant_status"] = self.constant_status
+        if self.ends_early:
+            usual["ends_early"] = self.ends_early
+        if self.restarts:
+            usual["restarts"] = True
         return usual
 
 

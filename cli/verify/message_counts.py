@@ -28,13 +28,15 @@ _JITTER_SHARE: Final = 0.95
 class _JobSums:
     """The finished jobs under the same machine parameters: their number, and the cycle times that are reported.
 
-    The first jobs after a change of parameters were begun before it, so their cycle times are skipped.
+    early_jobs, early_seconds: those that may have ended before their time, and their cycle times, which are no part of
+    the others. The first jobs after a change of parameters were begun before it, so their cycle times are skipped.
     """
 
-    __slots__ = ("cycle_seconds", "cycles", "jobs", "shortest_seconds", "skipped")
+    __slots__ = ("cycle_seconds", "cycles", "early_jobs", "early_seconds", "jobs", "shortest_seconds", "skipped")
 
     def __init__(self, *, first: bool) -> None:
-        self.jobs = self.cycles = 0
+        self.jobs = self.cycles = self.early_jobs = 0
+        self.early_seconds = 0.0
         self.cycle_seconds, self.shortest_seconds = 0.0, math.inf
         self.skipped = 0 if first else _CARRIED_OVER
 
@@ -137,7 +139,7 @@ class MessageCounts:
     @property
     def ideal_seconds(self) -> float:
         """The ideal time of the finished jobs: by the shortest cycle time, or by the nameplate if few are reported."""
-        return math.fsum(each.jobs * self._ideal(parameters) for parameters, each in self._job_sums.items())
+        return math.fsum(self._ideal_jobs(parameters) * self._ideal(parameters) for parameters in self._job_sums)
 
     @property
     def ideal_excess(self) -> float:
@@ -248,6 +250,10 @@ class MessageCounts:
             self.repeated_jobs += 1
             return
         self.results[str(content.result)] += 1
+        if content.result in self._parameters.ends_early:
+            sums.early_jobs += 1
+            sums.early_seconds += content.cycle or 0.0
+            return
         sums.jobs += 1
         if sums.skipped:
             sums.skipped -= 1
@@ -255,6 +261,13 @@ class MessageCounts:
             sums.cycles += 1
             sums.cycle_seconds += content.cycle
             sums.shortest_seconds = min(content.cycle, sums.shortest_seconds)
+
+    def _ideal_jobs(self, parameters: MachineParameters) -> float:
+        """Return the number of jobs: those that may have ended early by the time that the others take."""
+        sums = self._job_sums[parameters]
+        if not sums.early_seconds or sums.cycles < FEW_CYCLES:
+            return sums.jobs + sums.early_jobs
+        return sums.jobs + sums.early_seconds / (sums.cycle_seconds / sums.cycles)
 
     def _ideal(self, parameters: MachineParameters) -> float:
         sums = self._job_sums[parameters]

@@ -65,6 +65,12 @@ class Job(NamedTuple):
     consumed_json: bytes = NULL
 
 
+class JobFate(NamedTuple):
+    """What becomes of a job in work at a stop: it ends with the result; without one it starts again."""
+
+    result: Result | None
+
+
 class JobInfluence(NamedTuple):
     """What makes a job differ from what its type has: factors of its cycle, and of the weights of results."""
 
@@ -87,7 +93,7 @@ class Jobs:
     """The jobs of one machine type, to draw from. shortest_ms, longest_ms: bounds of a cycle without losses."""
 
     __slots__ = (
-        "_kinds", "_losses", "_results", "_span_ms", "_type", "_weights", "ideal_ms", "longest_ms",
+        "_kinds", "_losses", "_results", "_span_ms", "_type", "_weights", "fates", "ideal_ms", "longest_ms",
         "shortest_ms",
     )  # fmt: skip
 
@@ -101,6 +107,10 @@ class Jobs:
         self._kinds = WeightedChoice((self._kind(name), weight) for name, weight in job_type.kinds.items())
         self._weights = [(self._result(name), weight) for name, weight in sorted(job_type.results.items())]
         self._results = WeightedChoice(self._weights)
+        self.fates = {
+            state: JobFate(None if result is None else self._result(result))
+            for state, result in job_type.on_stop.items()
+        }
 
     def draw(
         self, stream: RandomStream, machine: int, number: int, started_ms: int, influence: JobInfluence | None = None
@@ -147,10 +157,11 @@ class Jobs:
 class NoJobs:
     """The jobs of a type that makes nothing: one that never ends, without an id."""
 
-    __slots__ = ("ideal_ms",)
+    __slots__ = ("fates", "ideal_ms")
 
     def __init__(self) -> None:
         self.ideal_ms = 0
+        self.fates: Mapping[str, JobFate] = {}
 
     def draw(
         self,
@@ -166,6 +177,17 @@ class NoJobs:
     def draw_in_progress(self, stream: RandomStream, machine: int, number: int, _cycle_at: float) -> Job:
         """Return the same."""
         return self.draw(stream, machine, number, 0)
+
+
+def ended_early(job: Job, result: Result, done_ms: int, uniform: float) -> Job:
+    """Return a job that has ended after some of its producing time, with the ideal time of what was done."""
+    return job._replace(
+        result=result,
+        cycle_ms=done_ms,
+        ideal_ms=done_ms * job.ideal_ms // job.cycle_ms,
+        cycle_json=_seconds_json(done_ms),
+        issues_json=b"%d" % result.issues(uniform) if result.most else NONE,
+    )
 
 
 def json_text(text: str) -> bytes:

@@ -18,7 +18,7 @@ import json
 from operator import attrgetter
 from typing import Final
 
-from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, json_text
+from plant.machines.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, JobFate, ended_early, json_text
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import NEVER, State, Suspension
 from plant.oee_accounting import Span
@@ -118,7 +118,10 @@ class Machine:
     def step(self) -> None:
         """Process the next event: a job finishes, or a stay ends."""
         if self.finish_ms <= self.stay_ends_ms:
-            self._finish_job()
+            job = self.job
+            self._finish_job(self.finish_ms)
+            if self.runtime.stops_between_jobs is not None:
+                self._stop_between_jobs(job, self.finished_ms)
         else:
             self._enter_next_state(self.stay_ends_ms)
 
@@ -234,6 +237,9 @@ class Machine:
         self.state = self.runtime.initial_states.pick(state_at)
         self.stay_ends_ms = now_ms + self.state.stays.remaining_ms(stay_at)
         self.remaining_ms = job.cycle_ms - done_ms
+        if self.state.fate is not None:
+            self.job = self.reported_job = job = self.draw_job(self.first_job_number, now_ms)
+            self.remaining_ms = job.cycle_ms
         if self.runtime.stops_between_jobs is not None:
             self._start_between_jobs(now_ms)
         self.finish_ms = now_ms + self.remaining_ms if self.state.produces else NEVER
@@ -249,8 +255,8 @@ class Machine:
             stays = runtime.states[runtime.machine_type.producing_state].stays
             self.held_ms = max(1, stays.remaining_ms(rest_at))
 
-    def _finish_job(self) -> None:
-        runtime, job, now_ms = self.runtime, self.job, self.finish_ms
+    def _finish_job(self, now_ms: int) -> None:
+        runtime, job = self.runtime, self.job
         self.finished = self.reported_job = job
         self.finished_ms, self.body = now_ms, None
         runtime.accounts.count_job(self, job.result.name, job.ideal_ms, now_ms)
@@ -259,8 +265,6 @@ class Machine:
         runtime.start_next(self, now_ms)
         if runtime.observer is not None:
             runtime.observer.job_finished(self, job, now_ms)
-        if runtime.stops_between_jobs is not None:
-            self._stop_between_jobs(job, now_ms)
 
     def _stop_between_jobs(self, job: Job, now_ms: int) -> None:
         """Enter a state that is entered only between jobs, if one falls to this job; hold the rest of the stay."""
@@ -304,6 +308,22 @@ class Machine:
         self.state, self.body = state, None
         if self.runtime.observer is not None:
             self.runtime.observer.state_changed(self, now_ms)
+        if state.fate is not None:
+            self._lose_work(state.fate, now_ms)
+
+    def _lose_work(self, fate: JobFate, now_ms: int) -> None:
+        """End the job in work as it is, or start it again; one that has not begun is as it was."""
+        done_ms = self.done_ms(now_ms)
+        if not done_ms:
+            return
+        if fate.result is None:
+            self.remaining_ms = self.job.cycle_ms
+            if self.runtime.observer is not None:
+                self.runtime.observer.job_started(self, now_ms)
+        else:
+            issues_at, _, _, _ = self.stream.draws(b"scrapped", self.job.number)
+            self.job, self.remaining_ms = ended_early(self.job, fate.result, done_ms, issues_at), 0
+            self._finish_job(now_ms)
 
     def _pause_or_continue_job(self, state: State, now_ms: int) -> None:
         """Pause the job, or continue it, as in a state that the machine is about to enter."""

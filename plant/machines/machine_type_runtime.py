@@ -106,7 +106,8 @@ class MachineTypeRuntime:
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         job = machine_type.job
         self.jobs = Jobs(job, machine_type.losses, config.job_seconds(machine_type)) if job else NoJobs()
-        self.reports_each_job = machine_type.main.reports_jobs and self.jobs.ideal_ms < self.period_ms
+        is_short = self.jobs.ideal_ms < self.period_ms or (job is not None and job.may_be_scrapped)
+        self.reports_each_job = machine_type.main.reports_jobs and is_short
         # A state that is reported at its beginning lasts at least until the next millisecond.
         self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
         self.start_next: Callable[[Machine, int], None] = _next_job
@@ -154,7 +155,7 @@ class MachineTypeRuntime:
         return reduce(combined, found) if found else None
 
     def _state(self, name: str, state: StateType) -> State:
-        return State(name, json_text(name), stays_of(state), state.produces)
+        return State(name, json_text(name), stays_of(state), state.produces, fate=self.jobs.fates.get(name))
 
     def _stop_between_jobs(self, stops: Mapping[str, float], period_seconds: float) -> None:
         """Prepare stops after whole jobs. Stays of the producing state end by themselves only for the other states.

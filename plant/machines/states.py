@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from plant.machines.jobs import json_text
+from plant.machines.jobs import JobFate, json_text
 from plant.machines.stays import Exponential, Stays
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
 
@@ -19,6 +19,7 @@ class State(NamedTuple):
     """A state of a machine.
 
     stays: how long it lasts.  produces: whether jobs advance in it.
+    fate: of a job in work when the machine enters it; None: it continues after the stop.
     rank: of several imposed states, the machine is in the one of the lowest rank.
     """
 
@@ -27,6 +28,7 @@ class State(NamedTuple):
     stays: Stays = _ENDED_FROM_OUTSIDE
     produces: bool = False
     rank: int = 0
+    fate: JobFate | None = None
 
 
 def imposed_state(name: str, rank: int) -> State:

@@ -108,6 +108,7 @@ class TypeInfo:
     keys: by role.  good: the results that count as good.  planned_stops: states outside planned time.
     classes: of messages; empty where there is one, with time, machine and status by their usual keys.
     constant_status: the state of machines that have no states.
+    ends_early: results of jobs that may end before their time.  restarts: whether a job may start again.
     """
 
     keys: KeyNames
@@ -115,6 +116,8 @@ class TypeInfo:
     planned_stops: frozenset[str] = USUAL_PLANNED_STOPS
     classes: tuple[ClassInfo, ...] = ()
     constant_status: str | None = None
+    ends_early: frozenset[str] = frozenset()
+    restarts: bool = False
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
@@ -125,6 +128,8 @@ class TypeInfo:
             frozenset(entry.get("planned_stops", USUAL_PLANNED_STOPS)),
             tuple(ClassInfo.of(each, kind) for each in entry.get("messages", ())),
             entry.get("constant_status"),
+            frozenset(map(str, entry.get("ends_early", ()))),
+            bool(entry.get("restarts", False)),
         )
 
     @property

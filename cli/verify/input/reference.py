@@ -160,9 +160,8 @@ class OeeAnswer:
     def _terms(self, totals: MachineTotals) -> MachineParameters:
         measures = totals.period_seconds * 1000, totals.ideal_seconds, totals.producing_state, totals.kind
         info, since_ms = self.types.get(totals.kind), self.now_ms - totals.elapsed_ms
-        if info is None:
-            return MachineParameters(since_ms, math.inf, *measures)
-        return MachineParameters(since_ms, math.inf, *measures, good=info.good, planned_stops=info.planned_stops)
+        parameters = MachineParameters(since_ms, math.inf, *measures)
+        return parameters if info is None else parameters.of_type(info)
 
 
 @contextmanager

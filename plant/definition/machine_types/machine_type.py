@@ -35,6 +35,7 @@ class JobType:
     seconds: producing time, [shortest, longest]; None where `period_share` is given: the share of a job done in one
     period of messages.  kinds, results: each with its weight.  good: results that count as good, here or elsewhere.
     issues: the fewest and most issues of each result that has issues.  phases: shares of the cycle, in order.
+    on_stop: by state, the result with which a job ends when the machine enters it; None: the job starts again.
     """
 
     product: str
@@ -48,6 +49,17 @@ class JobType:
     issues: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     nicknames: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, float] = field(default_factory=dict)
+    on_stop: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def may_be_scrapped(self) -> bool:
+        """Whether a job may end before its time."""
+        return any(result is not None for result in self.on_stop.values())
+
+    @property
+    def possible_results(self) -> Mapping[str, float]:
+        """The weights of results, with those of jobs that end before their time."""
+        return {**self.results, **{result: 1.0 for result in self.on_stop.values() if result is not None}}
 
     @property
     def type_code(self) -> str:

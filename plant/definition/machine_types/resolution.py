@@ -39,6 +39,7 @@ MOST_STOPS_PER_JOB: Final = 1_000
 MOST_SITUATIONS: Final = 10_000
 """Kinds times phases: what a signal may depend on is tabulated."""
 _FOREVER_SECONDS: Final = 1e12
+CONTINUES, RESTARTS = "continues", "restarts"
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
 
@@ -183,8 +184,30 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         issues={name: tuple(pair) for name, pair in issues.items()},
         nicknames=job.get("nicknames", {}),
         phases=_shares(job.get("phases", {})),
+        on_stop={
+            state: None if fate == RESTARTS else fate
+            for state, fate in job.get("on_stop", {}).items()
+            if fate != CONTINUES
+        },
     )
-    return job_type, wrong
+    return job_type, [*wrong, *_wrong_fates(job_type, entry)]
+
+
+def _wrong_fates(job: JobType, entry: Entry) -> Iterator[Violation]:
+    """Check what becomes of jobs in work: the states, and the results."""
+    states: Mapping[str, Any] = entry.get("states", {})
+    for state, result in job.on_stop.items():
+        place = ("job", "on_stop", state)
+        if state not in states:
+            yield Violation(place, "is not a state of this type", [*states])
+        elif states[state].get("produces"):
+            yield Violation(place, "must be a state in which jobs do not advance")
+        if result in job.good:
+            yield Violation(place, f"must be a result that does not count as good, got {quote(result or '')}")
+        elif result is not None and result not in job.results:
+            known = [CONTINUES, RESTARTS, *(name for name in job.results if name not in job.good)]
+            rule = f"must be {CONTINUES}, {RESTARTS} or a result that is not good, got {quote(result)}"
+            yield Violation(place, f"{rule}; {suggestion(result, known)}")
 
 
 def _result(value: Any) -> Mapping[str, Any]:
