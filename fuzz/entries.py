@@ -96,6 +96,8 @@ def entry(chance: Random, key: str, shared: Sequence[str] = (), wanted: Wanted =
         made["states"] = _states(chance)
     if _maybe(chance, 0.6):
         made["job"] = _job(chance)
+        if "states" in made and _maybe(chance, 0.3):
+            made["job"]["on_stop"] = _fates(chance, made)
     if _maybe(chance, 0.6) or not {"states", "job"} & made.keys():
         made["signals"] = signals(chance, made, shared)
     made |= _place(chance)
@@ -197,6 +199,13 @@ def _job(chance: Random) -> Data:
     if _maybe(chance):
         made["phases"] = {"close": 1.0, "press": 3.0, "open": 0.5}
     return made
+
+
+def _fates(chance: Random, made: Data) -> dict[str, str]:
+    """Return what becomes of jobs in work, by state."""
+    bad = [name for name in made["job"].get("results", {}) if name != "good"]
+    states = [name for name, state in made["states"].items() if not state.get("produces") and name != "running"]
+    return {name: chance.choice(("restarts", "continues", *bad)) for name in states}
 
 
 # Messages

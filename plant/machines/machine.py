@@ -292,6 +292,8 @@ class Machine:
         if self.held_ms and state.produces:
             stay_ms, self.held_ms = self.held_ms, 0
         self._enter_state(state, stay_ms, now_ms)
+        if state.fate is not None:
+            self._lose_work(state.fate, now_ms)
 
     def _enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
         """Enter a state for `stay_ms`."""
@@ -308,8 +310,6 @@ class Machine:
         self.state, self.body = state, None
         if self.runtime.observer is not None:
             self.runtime.observer.state_changed(self, now_ms)
-        if state.fate is not None:
-            self._lose_work(state.fate, now_ms)
 
     def _lose_work(self, fate: JobFate, now_ms: int) -> None:
         """End the job in work as it is, or start it again; one that has not begun is as it was."""
