@@ -1,4 +1,4 @@
-"""Transitions, stops between jobs and lost work together: the same bytes however time is cut, with signals and shifts."""
+"""Transitions, stops between jobs and lost work together: the same bytes however time and machines are divided."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def told(config: PlantConfig, ends: list[float], shard: tuple[int, int] = (1, 1)
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("shifts", [False, True])
-def test_messages_do_not_depend_on_how_time_and_machines_are_divided(way: str, shifts: bool) -> None:  # noqa: FBT001
+def test_messages_do_not_depend_on_how_time_and_machines_are_divided(way: str, shifts: bool) -> None:
     """In one step or in many, in one part or in two."""
     config = plant(way, **({"calendar": SHIFTS} if shifts else {}))
     whole = told(config, [4000.0])
