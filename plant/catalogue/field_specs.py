@@ -214,7 +214,8 @@ def _finished_id(name: str, meaning: str, context: MachineTypeContext) -> FieldS
 
 def _finished_cycle(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     # Reported with one decimal, rounded half up.
-    least = (context.shortest_of_variants_ms + 50) // 100 / 10
+    shortest_ms = 0 if any(job.may_be_scrapped for job in context.jobs) else context.shortest_of_variants_ms
+    least = (shortest_ms + 50) // 100 / 10
     return FieldSpec(name, "number", meaning, unit="s", nullable=True, minimum=least)
 
 

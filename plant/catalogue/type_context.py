@@ -67,7 +67,7 @@ class MachineTypeContext:
     @property
     def results(self) -> tuple[str, ...]:
         """The results that its jobs may have."""
-        return _possible(job.results for job in self.jobs)
+        return _possible(job.possible_results for job in self.jobs)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -111,7 +111,8 @@ class MachineTypeContext:
 
     def has_job_shorter_than(self, period_seconds: float) -> bool:
         """Return whether a job may be shorter than a period, by the milliseconds of the plant."""
-        return bool(self.jobs) and self.shortest_of_variants_ms < milliseconds(period_seconds)
+        is_short = bool(self.jobs) and self.shortest_of_variants_ms < milliseconds(period_seconds)
+        return is_short or any(job.may_be_scrapped for job in self.jobs)
 
     def _shortest_ms_of(self, machine_type: MachineType) -> int:
         seconds = self.config.job_seconds(machine_type)[0]

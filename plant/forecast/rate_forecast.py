@@ -126,7 +126,7 @@ def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterato
 def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
     period = config.class_period_seconds(each)
     extra = _changes_per_second(config, spec, count) if each.on_change else 0.0
-    if each.reports_jobs and config.job_seconds(spec)[0] < period:
+    if each.reports_jobs and (config.job_seconds(spec)[0] < period or (spec.job and spec.job.may_be_scrapped)):
         extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(each.kind, count, period, count / period, extra)
 

@@ -110,6 +110,12 @@ class Job(NamedTuple):
     causes: tuple[str, ...] = ()
 
 
+class JobFate(NamedTuple):
+    """What becomes of a job in work at a stop: it ends with the result; without one it starts again."""
+
+    result: Result | None
+
+
 class JobInfluence(NamedTuple):
     """What makes a job differ from what its type has: factors of its cycle, and of the weights of results.
 
@@ -135,10 +141,11 @@ NO_JOB: Final = Job(0, JobKind("", NULL, NULL), _NO_RESULT, 0, 0, 0, NULL, NULL,
 class Jobs:
     """The jobs of one machine type, to draw from. kinds: by name.  ideal_ms: the shortest of any kind.
 
+    fates: of a job in work, by state that the machine enters.
     period_seconds: between two messages, of which a job may take a share.
     """
 
-    __slots__ = ("_in_progress", "_kinds", "_losses", "_type", "ideal_ms", "kinds")
+    __slots__ = ("_in_progress", "_kinds", "_losses", "_type", "fates", "ideal_ms", "kinds")
 
     def __init__(self, job_type: JobType, losses: LossesType, period_seconds: float) -> None:
         self._type = job_type
@@ -155,6 +162,8 @@ class Jobs:
         # A kind with longer cycles is more often the one in progress.
         by_time = ((kind, weight * (kind.shortest_ms + kind.longest_ms)) for kind, weight in weighted)
         self._in_progress = WeightedChoice(by_time) if job_type.has_own_cycles else self._kinds
+        fates = job_type.on_stop.items()
+        self.fates = {state: JobFate(None if result is None else self._result(result)) for state, result in fates}
 
     def draw(
         self,
@@ -224,12 +233,13 @@ class Jobs:
 class NoJobs:
     """The jobs of a type that makes nothing: one that never ends, without an id."""
 
-    __slots__ = ("ideal_cycles", "ideal_ms", "kinds")
+    __slots__ = ("fates", "ideal_cycles", "ideal_ms", "kinds")
 
     def __init__(self) -> None:
         self.ideal_ms = 0
         self.kinds: Mapping[str, JobKind] = {}
         self.ideal_cycles: Mapping[str, float] = {}
+        self.fates: Mapping[str, JobFate] = {}
 
     def draw(
         self,
@@ -248,6 +258,17 @@ class NoJobs:
     ) -> Job:
         """Return the same."""
         return self.draw(stream, machine, number, 0)
+
+
+def ended_early(job: Job, result: Result, done_ms: int, uniform: float) -> Job:
+    """Return a job that has ended after some of its producing time, with the ideal time of what was done."""
+    return job._replace(
+        result=result,
+        cycle_ms=done_ms,
+        ideal_ms=done_ms * job.ideal_ms // job.cycle_ms,
+        cycle_json=_seconds_json(done_ms),
+        issues_json=b"%d" % result.issues(uniform) if result.most else NONE,
+    )
 
 
 def finished_job(machine_id: str, job: Job, now_ms: int) -> FinishedJob:

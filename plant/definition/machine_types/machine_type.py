@@ -14,7 +14,9 @@ from plant.definition.jobs.variation import EffectType, KindType, LotsType, Oper
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
-from plant.definition.states.state_type import EXPONENTIAL, StateType
+from plant.definition.states.order import Order, before_a_job, final_states, next_rows, rates_of, stops_between_jobs
+from plant.definition.states.state_type import StateType
+from plant.definition.states.transitions import Row, Rows
 from plant.definition.states.visits import next_weights
 
 USUALLY_GOOD: Final = frozenset({"good", "pass"})
@@ -37,6 +39,7 @@ class JobType:
     period of messages.  kinds, results: each with its weight.  good: results that count as good, here or elsewhere.
     issues: the fewest and most issues of each result that has issues.  phases: shares of the cycle, in order.
     kind_types: what is different for single kinds.
+    on_stop: by state, the result with which a job ends when the machine enters it; None: the job starts again.
     """
 
     product: str
@@ -51,6 +54,17 @@ class JobType:
     nicknames: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, float] = field(default_factory=dict)
     kind_types: Mapping[str, KindType] = field(default_factory=dict)
+    on_stop: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def may_be_scrapped(self) -> bool:
+        """Whether a job may end before its time."""
+        return any(result is not None for result in self.on_stop.values())
+
+    @property
+    def possible_results(self) -> Mapping[str, float]:
+        """The weights of results, with those of jobs that end before their time."""
+        return {**self.results, **{result: 1.0 for result in self.on_stop.values() if result is not None}}
 
     @property
     def type_code(self) -> str:
@@ -172,7 +186,7 @@ class MachineType:
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
     it.  title: name of such a machine in texts.  machine_id: pattern over {number}.  first_number: that of the first
     machine.
-    states: empty where the type has none.  job: None where machines make nothing.
+    states: empty where the type has none.  order: of its states, as declared.  job: None where machines make nothing.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     model: the name of its model in Python, if it has one.  causes: its faults and wear.
     alarms: in the order of messages of the same time.  alarm_messages: the classes of their messages.
@@ -196,6 +210,7 @@ class MachineType:
     messages: Sequence[MessageClass]
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
     model: str | None = None
+    order: Order = field(default_factory=Order)
     first_number: int = 1
     alarms: Sequence[AlarmType] = ()
     alarm_messages: Sequence[MessageClass] = ()
@@ -262,26 +277,45 @@ class MachineType:
     @property
     def changes_per_second(self) -> float:
         """How often a machine changes its state, on average."""
-        weights, final, total = self.next_weights, self.final_states, math.fsum(self.next_weights.values())
+        weights, after = self.next_weights, self.next_after
         rates = {name: self.shares[name] / self.states[name].dwell_seconds for name in weights}
-        return math.fsum(rate * (1 if name in final else 1 - weights[name] / total) for name, rate in rates.items())
-
-    @property
-    def final_states(self) -> frozenset[str]:
-        """The states whose stays have the length that was drawn, so that another state follows (visits.py)."""
-        found = (name for name in self._rates if self.states[name].distribution != EXPONENTIAL)
-        return frozenset(found) if len(self._rates) > 1 else frozenset()
+        rows = {name: after.get(name, weights) for name in rates}
+        again = {name: row.get(name, 0.0) / math.fsum(row.values()) for name, row in rows.items()}
+        return math.fsum(rate * (1 - again[name]) for name, rate in rates.items())
 
     @property
     def next_weights(self) -> Mapping[str, float]:
-        """The weight of each state as the next one, or as the next one beside itself after a final state."""
-        return next_weights(self._rates, self.final_states) or self._rates
+        """The weight of each state as the next one, unless it is drawn by what was before."""
+        rates = rates_of(self.states)
+        return next_weights(rates, final_states(self.states)) or rates
 
     @property
-    def _rates(self) -> Mapping[str, float]:
-        """How often each state is entered, relative to the others; only states with a share."""
-        states = self.states.items()
-        return {name: state.weight / (state.dwell_seconds * 1000) for name, state in states if state.weight}
+    def next_after(self) -> Rows:
+        """The weights of the next state after each of those after which they are others than `next_weights`."""
+        if self.order.is_declared:
+            return next_rows(self.states, self.order)
+        weights = self.next_weights
+        return {
+            name: {to: weight for to, weight in weights.items() if to != name} for name in final_states(self.states)
+        }
+
+    @property
+    def stops_between_jobs(self) -> Row:
+        """The chance of each state that is entered only between jobs to follow the producing one."""
+        return stops_between_jobs(self.states, self.order)
+
+    @property
+    def before_a_job(self) -> Row:
+        """The chance, by state, that a visit has come after such a stop, without producing in between."""
+        return before_a_job(self.states, self.order)
+
+    def stops_a_job(self, period_seconds: float) -> float:
+        """Return how many stops there are for each job that ends, in the long run. It cannot be more than 1."""
+        share = math.fsum(self.stops_between_jobs.values())
+        if not share or self.job is None:
+            return 0.0
+        seconds = self.job.mean_seconds_at(period_seconds) * self.losses.lengthening
+        return share * seconds / self.states[self.producing_state].dwell_seconds
 
     @property
     def station_count(self) -> int:

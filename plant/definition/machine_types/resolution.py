@@ -34,6 +34,7 @@ from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS, Order, order_violations
 from plant.definition.states.state_entries import read_states
 from plant.definition.states.state_type import StateType
 from plant.models.registry import models
@@ -44,6 +45,7 @@ MOST_SITUATIONS: Final = 10_000
 _FOREVER_SECONDS: Final = 1e12
 _NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice"))
 """Sources of signals that are counted or chosen."""
+CONTINUES, RESTARTS = "continues", "restarts"
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
 
@@ -59,7 +61,8 @@ def resolve(
     key: str, entry: Entry, number: int, interval: float, plant_signals: Mapping[str, Any] = MappingProxyType({})
 ) -> Resolved:
     """Return the type of a complete entry. interval: the plant's base interval.  plant_signals: as plain data."""
-    states, wrong_states = _states(entry)
+    order = Order(entry.get(TRANSITIONS, {}), tuple(entry.get(BETWEEN_JOBS, ())))
+    states, wrong_states = _states(entry, order)
     job, wrong_job = _job(key, entry)
     has_station = "station_pattern" in entry
     names = FieldNames(
@@ -73,7 +76,7 @@ def resolve(
     messages, wrong_messages = read_messages(key, entry, names)
     machine_type = _machine_type(key, entry, number, states, job, messages)
     signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
-    machine_type = replace(machine_type, signals=signals, model=entry.get("model"))
+    machine_type = replace(machine_type, signals=signals, model=entry.get("model"), order=order)
     causes, wrong_causes = read_causes(entry, _affected(entry, machine_type))
     machine_type = replace(machine_type, causes=causes)
     overrides, wrong_overrides = read_overrides(
@@ -95,6 +98,7 @@ def resolve(
         *_unknown_model(entry),
         *_impossible_period(machine_type, interval),
         *_impossible_job(machine_type, interval),
+        *(() if wrong_states else _too_few_jobs(machine_type, interval)),
     ]
     return Resolved(machine_type, violations)
 
@@ -140,11 +144,14 @@ def _in_capitals(key: str) -> str:
     return key.upper().replace("_", "-").replace("{", "").replace("}", "")
 
 
-def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
+def _states(entry: Entry, order: Order) -> tuple[dict[str, StateType], list[Violation]]:
     declared: Mapping[str, Mapping[str, Any]] = entry.get("states", {})
     if not declared:
-        return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, []
-    states, wrong = read_states(declared, default_dwell)
+        wrong_order = [Violation((key,), "needs states") for key in (TRANSITIONS, BETWEEN_JOBS) if entry.get(key)]
+        return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, wrong_order
+    states, wrong = read_states(declared, default_dwell, ordered=order.is_declared)
+    if order.is_declared and not wrong:
+        return states, [*order_violations(states, order)]
     return states, [each._replace(place=("states", *each.place)) for each in wrong]
 
 
@@ -222,8 +229,30 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         nicknames=job.get("nicknames", {}),
         phases=_shares(job.get("phases", {})),
         kind_types=own,
+        on_stop={
+            state: None if fate == RESTARTS else fate
+            for state, fate in job.get("on_stop", {}).items()
+            if fate != CONTINUES
+        },
     )
-    return job_type, wrong
+    return job_type, [*wrong, *_wrong_fates(job_type, entry)]
+
+
+def _wrong_fates(job: JobType, entry: Entry) -> Iterator[Violation]:
+    """Check what becomes of jobs in work: the states, and the results."""
+    states: Mapping[str, Any] = entry.get("states", {})
+    for state, result in job.on_stop.items():
+        place = ("job", "on_stop", state)
+        if state not in states:
+            yield Violation(place, "is not a state of this type", [*states])
+        elif states[state].get("produces"):
+            yield Violation(place, "must be a state in which jobs do not advance")
+        if result in job.good:
+            yield Violation(place, f"must be a result that does not count as good, got {quote(result or '')}")
+        elif result is not None and result not in job.results:
+            known = [CONTINUES, RESTARTS, *(name for name in job.results if name not in job.good)]
+            rule = f"must be {CONTINUES}, {RESTARTS} or a result that is not good, got {quote(result)}"
+            yield Violation(place, f"{rule}; {suggestion(result, known)}")
 
 
 def _result(value: Any) -> Mapping[str, Any]:
@@ -310,3 +339,20 @@ def _impossible_job(machine_type: MachineType, interval: float) -> Iterator[Viol
     if MOST_STOPS_PER_JOB < stops < math.inf:
         rule = f"makes {stops:,.0f} micro-stops in a job of {seconds[1]:g} s: must be at most {MOST_STOPS_PER_JOB:,}"
         yield Violation(("micro_stops_per_hour",), rule)
+
+
+def _too_few_jobs(machine_type: MachineType, interval: float) -> Iterator[Violation]:
+    """Check that no more than one stop that is entered only between jobs falls to each job."""
+    if not machine_type.order.between_jobs:
+        return
+    if machine_type.job is None:
+        yield Violation((BETWEEN_JOBS,), "needs a job")
+        return
+    stops = machine_type.stops_a_job(machine_type.main.period_by_weight(interval))
+    if 1 < stops < math.inf:
+        names, are = (
+            " and ".join(machine_type.stops_between_jobs),
+            "are" if len(machine_type.stops_between_jobs) > 1 else "is",
+        )
+        rule = f"makes {stops:.4g} stops a job: {names} {are} entered more often than jobs end; make the stays longer"
+        yield Violation((BETWEEN_JOBS,), rule)
