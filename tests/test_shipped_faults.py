@@ -35,8 +35,9 @@ def alone(key: str, *, job: dict[str, Any] | None = None, **causes: Any) -> Seen
     entry = data["message_types"][key]
     machine_type = CONFIG.message_types.machines[key]
     states = {name: {"share": float(each.produces)} for name, each in machine_type.states.items()}
-    for name in ("wear", "faults", "sensor_faults", "frequency_weight"):
+    for name in ("wear", "faults", "sensor_faults", "frequency_weight", "lots", "start_up", "spread"):
         entry.pop(name, None)
+    entry.get("job", {}).pop("kinds", None)
     entry |= {"states": states, "micro_stops_per_hour": 0, "slow_cycle_share": 0, "report_seconds": 20, **causes}
     entry.setdefault("job", {}).update(job or {})
     plant = {"global": {"machine_counts": {}}, "message_types": {key: {**entry, "count": COUNT}}}

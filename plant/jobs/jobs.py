@@ -23,7 +23,6 @@ NONE: Final = b"0"
 MS_PER_JOB_NUMBER: Final = 100
 """Job numbers start at the tenths of a second since 1970. No job is shorter, so a later run does not reuse numbers."""
 _ENDLESS_MS: Final = 2**61
-_NO_CAUSES: Final[tuple[str, ...]] = ()
 _LONG_AGO: Final = 2**31
 _TENTHS: Final = tuple(b"%d.%d" % divmod(tenths, 10) for tenths in range(2000))
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
@@ -179,7 +178,8 @@ class Jobs:
         if kind is None:
             kind = self._kinds.pick(kind_at * WORD_TO_UNIT)
         _, _, id_head, shortest_ms, _, span_ms, ideal_ms, _, results = kind
-        plain_ms, causes = shortest_ms + cycle_at * WORD_TO_UNIT * span_ms, _NO_CAUSES
+        plain_ms = shortest_ms + cycle_at * WORD_TO_UNIT * span_ms
+        causes: tuple[str, ...] = ()
         if influence is not None:
             # No cycle is shorter than the ideal one, by which performance is measured.
             plain_ms = max(plain_ms * influence.cycle, shortest_ms)
@@ -190,8 +190,10 @@ class Jobs:
         id_json = b'%b%d"' % (id_head, machine * 10**10 + number % 10**10)
         cycle_json = _seconds_json(cycle_ms)
         issues_json = b"%d" % result.issues(issues_at * WORD_TO_UNIT) if result.most else NONE
-        told = id_json, cycle_json, issues_json, NULL, NO_SERIES, causes
-        fields = number, kind, result, started_ms, cycle_ms, ideal_ms, *told
+        fields = (
+            number, kind, result, started_ms, cycle_ms, ideal_ms,
+            id_json, cycle_json, issues_json, NULL, NO_SERIES, causes,
+        )  # fmt: skip
         return tuple.__new__(Job, fields)  # a third of the time that Job(...) takes
 
     def draw_in_progress(

@@ -201,8 +201,6 @@ class Machine(MachineViews):
         before: the job before it; None for the one on the machine.  kind: its kind, if that is certain.
         """
         runtime = self.runtime
-        if runtime.series is None and not runtime.influences and not kind:  # the usual case, in the least time
-            return runtime.jobs.draw(self.stream, self.number, number, now_ms)
         influence = runtime.influence(self, now_ms) if runtime.influences else None
         if runtime.series is not None:
             return runtime.series.draw(self, number, now_ms, before or self.job, influence, kind)

@@ -142,13 +142,13 @@ class MachineTypeRuntime:
         self.reports_each_job = machine_type.main.reports_jobs and is_short
         # A state that is reported at its beginning lasts at least until the next millisecond.
         self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
-        self.start_next: Callable[[Machine, int], None] = _next_job if self.series is None else _next_of_series
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None
         self.on_spread: Callable[[Machine, Consequence, Injected, int], None] = _spread_nowhere
         causes: tuple[Influence, ...] = (_influence_of_conditions,) if machine_type.causes else ()
         effects = (ShiftEffects(machine_type.shifts, shift_at),) if machine_type.shifts else ()
-        self.influences: Sequence[Influence] = (*causes, *effects, *((operators,) if operators else ()))
+        self.influences: Sequence[Influence] = ()
+        self.add_influences((*causes, *effects, *((operators,) if operators else ())))
         self._stations: dict[int, tuple[str, bytes]] = {}
         self._station_count = machine_type.station_count
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
@@ -194,6 +194,12 @@ class MachineTypeRuntime:
         if self.series is not None:
             return self.series.begin(machine, number, cycle_at, now_ms)
         return self.jobs.draw_in_progress(machine.stream, machine.number, number, cycle_at)
+
+    def add_influences(self, influences: Sequence[Influence]) -> None:
+        """Have more influence the jobs; without any, the next job is started in the least time."""
+        self.influences = (*self.influences, *influences)
+        alone = _next_influenced if self.influences else _next_job
+        self.start_next: Callable[[Machine, int], None] = alone if self.series is None else _next_of_series
 
     def influence(self, machine: Machine, now_ms: int) -> JobInfluence | None:
         """Return how a job that a machine starts now differs from what its type has: the product of all influences."""
@@ -296,7 +302,7 @@ class TypeRuntimes:
             return make(machine_type)
         stream = RandomStream(seed, machine_type.id_of(variant_of(abs(number))))
         runtime = make(varied(machine_type, stream))
-        runtime.influences = [*runtime.influences, *map(_always, cycle_influences(machine_type, stream))]
+        runtime.add_influences([*map(_always, cycle_influences(machine_type, stream))])
         return runtime
 
 
@@ -306,6 +312,12 @@ def _always(influence: JobInfluence) -> Influence:
 
 def _next_job(machine: Machine, now_ms: int) -> None:
     """Start the next job at once: the default for machines that do not wait for material."""
+    job = machine.runtime.jobs.draw(machine.stream, machine.number, machine.job.number + 1, now_ms)
+    machine.start_job(job, now_ms)
+
+
+def _next_influenced(machine: Machine, now_ms: int) -> None:
+    """Start the next job at once, under what influences it."""
     machine.start_job(machine.draw_job(machine.job.number + 1, now_ms), now_ms)
 
 
