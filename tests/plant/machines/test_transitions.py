@@ -18,7 +18,7 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.document.errors import PlantConfigError
 from plant.definition.plant_config import PlantConfig, parse
 from plant.definition.states.transitions import chain, separate
-from plant.truth.events import FinishedJob, StateInterval, TruthEvent
+from plant.truth.events import StateInterval, TruthEvent
 
 MANY: Final = 2_000
 STATES: Final[dict[str, dict[str, Any]]] = {
