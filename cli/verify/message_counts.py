@@ -148,7 +148,8 @@ class MessageCounts:
     @property
     def ideal_excess(self) -> float:
         """By what share `ideal_seconds` may be too large, as the shortest of n cycle times exceeds the ideal one."""
-        excesses = (each.jobs * _excess(parameters, each) for parameters, each in self._job_sums.items())
+        sums = self._job_sums.items()
+        excesses = ((each.jobs + each.early_jobs) * _excess(parameters, each) for parameters, each in sums)
         return math.fsum(excesses) / self.jobs if self.jobs else 0.0
 
     @property
@@ -327,6 +328,8 @@ def _ideal_seconds_of_whole_jobs(parameters: MachineParameters, sums: _JobSums) 
 
 
 def _excess(parameters: MachineParameters, sums: _JobSums) -> float:
+    if sums.early_jobs and sums.cycles < FEW_CYCLES:  # how much of them was done is not told
+        return math.inf
     if parameters.ideal_cycles:
         told = None not in sums.kinds or len({seconds for _, seconds in parameters.ideal_cycles}) == 1
         return 0.0 if told else math.inf

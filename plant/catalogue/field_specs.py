@@ -223,6 +223,22 @@ def _finished_result(name: str, meaning: str, context: MachineTypeContext) -> Fi
     return FieldSpec(name, "string", meaning, enum=context.results, nullable=True)
 
 
+def _state_reason(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.reasons_of(context.statuses, code=False), nullable=True)
+
+
+def _state_reason_code(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.reasons_of(context.statuses, code=True), nullable=True)
+
+
+def _finished_reason(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.reasons_of(context.results, code=False), nullable=True)
+
+
+def _finished_reason_code(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.reasons_of(context.results, code=True), nullable=True)
+
+
 def _finished_issues(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     issues = (pair for job in context.jobs for pair in job.issues.items())
     most = max((most for result, (_, most) in issues if result in context.results), default=0)
@@ -274,6 +290,10 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.FINISHED_ID: _finished_id,
     FieldSource.FINISHED_CYCLE: _finished_cycle,
     FieldSource.FINISHED_RESULT: _finished_result,
+    FieldSource.STATE_REASON: _state_reason,
+    FieldSource.STATE_REASON_CODE: _state_reason_code,
+    FieldSource.FINISHED_REASON: _finished_reason,
+    FieldSource.FINISHED_REASON_CODE: _finished_reason_code,
     FieldSource.FINISHED_ISSUES: _finished_issues,
     FieldSource.FINISHED_CONSUMED: _finished_consumed,
     FieldSource.CURRENT_ID: _current_id,

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, isinf, lcm
 
-from plant.definition.machine_types.machine_type import JobType, MachineType
+from plant.definition.jobs.job_type import JobType
+from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
+from plant.definition.states.reasons import code_and_text
 from plant.jobs.jobs import milliseconds
 from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED
 
@@ -68,6 +70,11 @@ class MachineTypeContext:
     def results(self) -> tuple[str, ...]:
         """The results that its jobs may have."""
         return _possible(job.possible_results for job in self.jobs)
+
+    def reasons_of(self, names: Iterable[str], *, code: bool) -> tuple[str, ...]:
+        """Return the codes, or the texts, of the reasons that states or results of these names may have."""
+        rows = (self.machine_type.reasons[name] for name in names if name in self.machine_type.reasons)
+        return tuple(dict.fromkeys(code_and_text(each)[0 if code else 1] for each in _possible(rows)))
 
     @property
     def kinds(self) -> tuple[str, ...]:

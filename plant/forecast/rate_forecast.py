@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 from plant.definition.document.errors import quote
 from plant.definition.document.value_types import MOST_EVENTS_PER_HOUR
+from plant.definition.jobs.job_type import JobType
 from plant.definition.machine_types.library import library
-from plant.definition.machine_types.machine_type import JobType, MachineType, MessageClass
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
 from plant.forecast.alarm_notes import alarm_notes
 from plant.forecast.flow_notes import flow_notes

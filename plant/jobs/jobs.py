@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final, NamedTuple
 
+from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import KindType
-from plant.definition.machine_types.machine_type import JobType, LossesType
 from plant.jobs.speed_losses import Losses
 from plant.random_stream import WORD_TO_UNIT, RandomStream, WeightedChoice, between_by_size
 from plant.truth.events import FinishedJob
@@ -273,13 +273,14 @@ def ended_early(job: Job, result: Result, done_ms: int, uniform: float) -> Job:
     )
 
 
-def finished_job(machine_id: str, job: Job, now_ms: int) -> FinishedJob:
-    """Return a job that a machine has finished now, as the ground truth has it."""
+def finished_job(machine_id: str, job: Job, now_ms: int, reason: str | None) -> FinishedJob:
+    """Return a job that a machine has finished now, as the ground truth has it. reason: of its result."""
     job_id, issues, consumed, lot = map(
         json.loads, (job.id_json, job.issues_json, job.consumed_json, job.series.id_json)
     )
     times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
-    return FinishedJob(machine_id, job_id, job.kind.name, *times, job.result.name, issues, consumed, lot, job.causes)
+    result = job.result.name
+    return FinishedJob(machine_id, job_id, job.kind.name, *times, result, issues, consumed, lot, job.causes, reason)
 
 
 def weighted_results(kind: JobKind, factors: Mapping[str, float]) -> WeightedChoice[Result]:

@@ -59,6 +59,7 @@ def stop_between_jobs(machine: Machine, job: Job, now_ms: int) -> None:
     state = runtime.stops_between_jobs.pick(stop_at) if runtime.stops_between_jobs else None
     if state is None:
         return
+    machine.stay_number += 1
     stay_ms = state.stays.length_ms(stay_at) or runtime.shortest_stay_ms
     if suspension:
         rest = Rest(suspension.state, suspension.stay_remaining_ms)
@@ -69,5 +70,6 @@ def stop_between_jobs(machine: Machine, job: Job, now_ms: int) -> None:
         machine.replace_state(interrupting(rest.state, Rest(state, stay_ms)))
     elif suspension:
         machine.suspension = suspension._replace(state=state, stay_remaining_ms=stay_ms)
+        machine.entered_number = machine.stay_number
     else:
         machine.enter_state(state, stay_ms, now_ms)

@@ -36,6 +36,7 @@ class Machine(MachineViews):
     reported_job: the job whose kind the next message reports.
     body: the last message without its timestamp; None if it must be encoded again.
     message_ms: time of the message that is being encoded.  stay_number, first_job_number: for random draws and counts.
+    entered_number: the number that the stay had when the state was entered, by which its reason is drawn.
     hour_ends_ms: used by the OEE accounts.
     conditions: faults and wear of the machine, if its type has any.  cause_ms: when one of them acts next, or NEVER.
     """
@@ -44,6 +45,7 @@ class Machine(MachineViews):
         "body",
         "cause_ms",
         "conditions",
+        "entered_number",
         "finish_ms",
         "finished",
         "finished_ms",
@@ -120,6 +122,7 @@ class Machine(MachineViews):
             self.replace_state(interrupting(current, Rest(state, stay_ms)))
         elif self.suspension:
             self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms, fate=None)
+            self.entered_number = self.stay_number
         else:
             self.enter_state(state, stay_ms, now_ms)
 
@@ -160,7 +163,7 @@ class Machine(MachineViews):
             reasons = sorted((*suspension.reasons, reason), key=attrgetter("rank"))
             self.suspension = suspension._replace(reasons=tuple(reasons))
             self.stay_ends_ms = self.next_ms = NEVER
-            self._change_state(reasons[0], now_ms)
+            self._change_state(reasons[0], now_ms, self.entered_number)
             if self.conditions is not None:
                 self.next_ms = self.cause_ms
                 self.runtime.on_rescheduled(self)
@@ -172,11 +175,11 @@ class Machine(MachineViews):
         reasons = tuple(each for each in self.suspension.reasons if each != reason)
         if reasons:
             self.suspension = self.suspension._replace(reasons=reasons)
-            self._change_state(reasons[0], now_ms)
+            self._change_state(reasons[0], now_ms, self.entered_number)
         else:
             state, left_ms, _, fate = self.suspension
             self.suspension, self.stay_ends_ms = None, now_ms + left_ms
-            self._change_state(state, now_ms)
+            self._change_state(state, now_ms, self.entered_number)
             self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
             if fate is not None:
                 lose_work(self, fate, now_ms)
@@ -218,7 +221,7 @@ class Machine(MachineViews):
 
     def _start(self, now_ms: int) -> None:
         """Start in the long-run mix, partway through a stay and a job."""
-        self.stay_number = self.first_job_number = now_ms // MS_PER_JOB_NUMBER
+        self.stay_number = self.entered_number = self.first_job_number = now_ms // MS_PER_JOB_NUMBER
         state_at, stay_at, cycle_at, done_at = self.stream.draws(b"begin", self.stay_number)
         job = self.runtime.first_job(self, self.first_job_number, cycle_at, now_ms)
         done_ms = int(done_at * job.cycle_ms)
@@ -241,7 +244,7 @@ class Machine(MachineViews):
         self.finished_ms, self.body = now_ms, None
         runtime.accounts.count_job(self, job.result.name, job.ideal_ms, now_ms)
         if runtime.accounts.listener is not None:
-            runtime.accounts.listener(finished_job(self.id, job, now_ms))
+            runtime.accounts.listener(finished_job(self.id, job, now_ms, self.finished_reason.name))
         runtime.start_next(self, now_ms)
         if runtime.observer is not None:
             runtime.observer.job_finished(self, job, now_ms)
@@ -270,18 +273,18 @@ class Machine(MachineViews):
         if conditions is not None:
             stay_ms = next_stay(self, self.state, state, stay_ms, now_ms)
         self.stay_ends_ms = now_ms + stay_ms
-        self._change_state(state, now_ms)
+        self._change_state(state, now_ms, self.stay_number)
         if conditions is not None and is_another:
             conditions.stay_cause = None
         self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
 
-    def _change_state(self, state: State, now_ms: int) -> None:
+    def _change_state(self, state: State, now_ms: int, entered_number: int) -> None:
         """Change the state; the job is paused in every state but the producing one."""
         if state is self.state:
             return
         self.runtime.accounts.end_stay(self, now_ms)
         self._pause_or_continue_job(state, now_ms)
-        self.state, self.body = state, None
+        self.state, self.body, self.entered_number = state, None, entered_number
         if self.conditions is not None:
             self.conditions.state_changed(now_ms)
             self.note_causes()
@@ -317,6 +320,7 @@ class Machine(MachineViews):
         else:
             stay_ms = next_stay(self, self.suspension.state, state, stay_ms, now_ms)
             self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms, fate=state.fate)
+            self.entered_number = self.stay_number
             if self.conditions is not None:
                 self.conditions.stay_cause = None
 

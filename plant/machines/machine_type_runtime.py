@@ -17,6 +17,7 @@ from plant.definition.states.state_type import StateType
 from plant.faults.episodes import Injected
 from plant.faults.levels import Level
 from plant.jobs.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
+from plant.jobs.reasons import Reasons
 from plant.jobs.spread import cycle_influences, variant_of, varied
 from plant.machines.job_series import JobSeries
 from plant.machines.message_layout import message_layout
@@ -69,6 +70,7 @@ class MachineTypeRuntime:
     """A machine type as configured: what its machines need to draw states and jobs and to encode messages.
 
     period_ms: time between two regular messages of a machine.  results: reported jobs, counted by result.
+    reasons: of stays and results.
     reports_each_job: whether jobs may be shorter than the period; each finished job then gets its own message.
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
@@ -103,6 +105,7 @@ class MachineTypeRuntime:
         "on_rescheduled",
         "on_spread",
         "period_ms",
+        "reasons",
         "redrawn_states",
         "reports_each_job",
         "results",
@@ -149,6 +152,7 @@ class MachineTypeRuntime:
         effects = (ShiftEffects(machine_type.shifts, shift_at),) if machine_type.shifts else ()
         self.influences: Sequence[Influence] = ()
         self.add_influences((*causes, *effects, *((operators,) if operators else ())))
+        self.reasons = Reasons(machine_type.reasons)
         self._stations: dict[int, tuple[str, bytes]] = {}
         self._station_count = machine_type.station_count
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}

@@ -27,6 +27,7 @@ from plant.definition.document.value_types import (
     StopsPerHour,
     Topic,
     Weight,
+    Weights,
 )
 from plant.definition.keys.alarms import SignalAlarms
 from plant.definition.keys.faults import FaultEntry, SensorFaults, WearEntry
@@ -135,6 +136,11 @@ class MachineEntry(Spec):
     )
     only_between_jobs: ListOf[Name] | None = Field(
         None, description="States that are entered only as a job ends, such as a warm-up [none]."
+    )
+    reasons: dict[Name, Weights] | None = Field(
+        None,
+        description="Why machines are in a state, or jobs have a result, by its name: reasons, each with a weight. "
+        "The first word of a reason is its code, the rest its text [none].",
     )
     job: JobEntry | None = Field(None, description="What the machines make; without it they make nothing.")
     micro_stops_per_hour: StopsPerHour | None = Field(

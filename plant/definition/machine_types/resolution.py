@@ -18,16 +18,11 @@ from plant.definition.document.value_types import (
 )
 from plant.definition.faults.reading import Affected, read_causes
 from plant.definition.jobs import variation_entries
+from plant.definition.jobs.fates import read_fates, wrong_fates
+from plant.definition.jobs.job_type import USUALLY_GOOD, JobType, LossesType
 from plant.definition.jobs.variation_entries import kind_types, kind_weights, read_lots, read_spread, read_start_up
 from plant.definition.machine_types.layout import FieldNames
-from plant.definition.machine_types.machine_type import (
-    NO_STATE,
-    USUALLY_GOOD,
-    JobType,
-    LossesType,
-    MachineType,
-    MessageClass,
-)
+from plant.definition.machine_types.machine_type import NO_STATE, MachineType, MessageClass
 from plant.definition.machine_types.message_classes import read_alarm_classes, read_messages
 from plant.definition.machine_types.overrides import read_overrides
 from plant.definition.machine_types.spellings import Entry, default_dwell
@@ -35,6 +30,7 @@ from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS, Order, order_violations
+from plant.definition.states.reasons import REASON_FIELDS, read_reasons, wrong_reasons
 from plant.definition.states.state_entries import read_states
 from plant.definition.states.state_type import StateType
 from plant.models.registry import models
@@ -45,7 +41,6 @@ MOST_SITUATIONS: Final = 10_000
 _FOREVER_SECONDS: Final = 1e12
 _NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice"))
 """Sources of signals that are counted or chosen."""
-CONTINUES, RESTARTS = "continues", "restarts"
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
 
@@ -69,14 +64,16 @@ def resolve(
         has_states=bool(entry.get("states")),
         has_station=has_station,
         product=job.product if job else None,
-        absent=variation_entries.absent_fields(entry),
+        absent=variation_entries.absent_fields(entry) | {*(() if read_reasons(entry) else REASON_FIELDS)},
         properties=entry.get("properties", {}),
         signals=[name for name, each in entry.get("signals", {}).items() if each.get("shown", True)],
     )
     messages, wrong_messages = read_messages(key, entry, names)
     machine_type = _machine_type(key, entry, number, states, job, messages)
     signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
-    machine_type = replace(machine_type, signals=signals, model=entry.get("model"), order=order)
+    machine_type = replace(
+        machine_type, signals=signals, model=entry.get("model"), order=order, reasons=read_reasons(entry)
+    )
     causes, wrong_causes = read_causes(entry, _affected(entry, machine_type))
     machine_type = replace(machine_type, causes=causes)
     overrides, wrong_overrides = read_overrides(
@@ -88,6 +85,7 @@ def resolve(
         *_taken_properties(entry, names),
         *wrong_job,
         *variation_entries.broken(entry, job.kinds if job else (), job.results if job else ()),
+        *wrong_reasons(entry, job.results if job else ()),
         *wrong_messages,
         *wrong_signals,
         *wrong_causes,
@@ -229,30 +227,9 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         nicknames=job.get("nicknames", {}),
         phases=_shares(job.get("phases", {})),
         kind_types=own,
-        on_stop={
-            state: None if fate == RESTARTS else fate
-            for state, fate in job.get("on_stop", {}).items()
-            if fate != CONTINUES
-        },
+        on_stop=read_fates(job),
     )
-    return job_type, [*wrong, *_wrong_fates(job_type, entry)]
-
-
-def _wrong_fates(job: JobType, entry: Entry) -> Iterator[Violation]:
-    """Check what becomes of jobs in work: the states, and the results."""
-    states: Mapping[str, Any] = entry.get("states", {})
-    for state, result in job.on_stop.items():
-        place = ("job", "on_stop", state)
-        if state not in states:
-            yield Violation(place, "is not a state of this type", [*states])
-        elif states[state].get("produces"):
-            yield Violation(place, "must be a state in which jobs do not advance")
-        if result in job.good:
-            yield Violation(place, f"must be a result that does not count as good, got {quote(result or '')}")
-        elif result is not None and result not in job.results:
-            known = [CONTINUES, RESTARTS, *(name for name in job.results if name not in job.good)]
-            rule = f"must be {CONTINUES}, {RESTARTS} or a result that is not good, got {quote(result)}"
-            yield Violation(place, f"{rule}; {suggestion(result, known)}")
+    return job_type, [*wrong, *wrong_fates(job_type, entry.get("states", {}))]
 
 
 def _result(value: Any) -> Mapping[str, Any]:
