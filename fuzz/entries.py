@@ -206,8 +206,13 @@ def _job(chance: Random) -> Data:
 
 
 def _variation(chance: Random, made: Data) -> Data:
-    """Return what makes jobs differ: lots, stops, and the machines themselves; kinds may get their own cycles."""
+    """Return what makes jobs differ: lots, stops, and the machines themselves.
+
+    Its jobs may get fates, and kinds their own cycles.
+    """
     own: Data = {}
+    if "states" in made and _maybe(chance, 0.3):
+        made["job"]["on_stop"] = _fates(chance, made)
     kinds, results = [*made["job"]["kinds"]], [*made["job"].get("results", {"good": 1.0})]
     if _maybe(chance, 0.3):
         kind: Data = {"weight": 2.0, "cycle_seconds": chance.choice((4.0, [0.5, 3.0]))}
@@ -238,6 +243,13 @@ def _in_shifts(chance: Random) -> Data:
     if _maybe(chance, 0.4):
         own["start_delay_seconds"] = chance.choice(([0, 9], [2.5, 2.5]))
     return own
+
+
+def _fates(chance: Random, made: Data) -> dict[str, str]:
+    """Return what becomes of jobs in work, by state."""
+    bad = [name for name in made["job"].get("results", {}) if name != "good"]
+    states = [name for name, state in made["states"].items() if not state.get("produces") and name != "running"]
+    return {name: chance.choice(("restarts", "continues", *bad)) for name in states}
 
 
 # Messages

@@ -53,6 +53,10 @@ class AccountedMachine(Protocol):
     def stay_cause(self) -> str | None:
         """The fault or wear that has led to its stay, if any."""
 
+    @property
+    def stay_reason(self) -> str | None:
+        """The reason of its stay, if any."""
+
     def credit_ms(self, now_ms: int) -> int:
         """Return the part of its current job's ideal time that is done, at a time since its last event."""
 
@@ -129,8 +133,8 @@ class OeeAccounts:
         self._record_stay(machine, now_ms)
         row = machine.number // self._shards
         if self.listener is not None and now_ms > self._stay_began_ms[row]:
-            began_ms = self._stay_began_ms[row]
-            self.listener(StateInterval(machine.id, machine.state.name, began_ms, now_ms, machine.stay_cause))
+            stay = machine.id, machine.state.name, self._stay_began_ms[row], now_ms
+            self.listener(StateInterval(*stay, machine.stay_cause, machine.stay_reason))
         self._stay_began_ms[row] = now_ms
 
     def count_job(self, machine: AccountedMachine, result: str, ideal_ms: int, now_ms: int) -> None:

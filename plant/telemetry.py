@@ -161,6 +161,8 @@ class MachineTypeInfo(NamedTuple):
     messages: its classes of messages; empty where the only one is usual: time, machine and status by their usual keys.
     constant_status: the state of machines without states.  alarm_messages: the classes of messages about alarms.
     alarms: their names, each with `high` or `low`, where it is raised.
+    constant_status: the state of machines that have no states, which their messages do not report.
+    ends_early: results of jobs that may end before their time, sorted.  restarts: whether a job may start again.
     """
 
     kind: str
@@ -171,6 +173,8 @@ class MachineTypeInfo(NamedTuple):
     constant_status: str | None = None
     alarm_messages: Sequence[MessageClassInfo] = ()
     alarms: Sequence[tuple[str, str]] = ()
+    ends_early: Sequence[str] = ()
+    restarts: bool = False
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""
@@ -180,6 +184,8 @@ class MachineTypeInfo(NamedTuple):
             ("constant_status", self.constant_status, self.constant_status is not None),
             ("alarm_messages", [each._asdict() for each in self.alarm_messages], bool(self.alarms)),
             ("alarms", dict(self.alarms), bool(self.alarms)),
+            ("ends_early", self.ends_early, bool(self.ends_early)),
+            ("restarts", self.restarts, self.restarts),
         )
         return {"fields": self.fields, "good": self.good, **{key: value for key, value, applies in unusual if applies}}
 

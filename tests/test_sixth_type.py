@@ -18,7 +18,7 @@ import orjson
 import pytest
 import yaml
 
-from plant.definition.machine_types.machine_type import JobType
+from plant.definition.jobs.job_type import JobType
 from plant.definition.plant_config import PlantConfigError, parse
 from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.subscriber import Recorder

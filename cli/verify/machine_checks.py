@@ -191,7 +191,7 @@ class MachineChecker:
     # the current job
 
     def _check_current(self, time_ms: int, content: MessageContent, presence: Presence) -> None:
-        wrong = [*self._wrong_job(time_ms, content, presence), *self._wrong_progress(content)]
+        wrong = [*self._wrong_job(time_ms, content, presence), *self._wrong_progress(time_ms, content, presence)]
         if content.station != presence.at(time_ms).station:
             wrong += self._wrong_station(time_ms, content.station, presence)
         if wrong:
@@ -220,7 +220,7 @@ class MachineChecker:
         if station is not None and None not in known and station not in known:
             yield f"station {station} instead of {' or '.join(map(str, known))}"
 
-    def _wrong_progress(self, content: MessageContent) -> Iterator[str]:
+    def _wrong_progress(self, time_ms: int, content: MessageContent, presence: Presence) -> Iterator[str]:
         if content.progress is None:
             return
         if (content.progress == 1.0) != (content.result is not None):
@@ -231,6 +231,7 @@ class MachineChecker:
             and content.current is not None
             and content.current == current
             and content.progress < before
+            and not presence.at(time_ms).restarts
         ):
             yield f"progress {content.progress} after {before} of the same job"
         self._progress = content.current, 0.0 if content.result is not None else content.progress

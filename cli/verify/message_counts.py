@@ -29,13 +29,17 @@ class _JobSums:
     """The finished jobs under the same machine parameters: their number, and the cycle times that are reported.
 
     kinds: jobs by kind, None where messages do not report it.
-    The first jobs after a change of parameters were begun before it, so their cycle times are skipped.
+    early_jobs, early_seconds: those that may have ended before their time, and their cycle times, which are no part of
+    the others. The first jobs after a change of parameters were begun before it, so their cycle times are skipped.
     """
 
-    __slots__ = ("cycle_seconds", "cycles", "jobs", "kinds", "shortest_seconds", "skipped")
+    __slots__ = (
+        "cycle_seconds", "cycles", "early_jobs", "early_seconds", "jobs", "kinds", "shortest_seconds", "skipped",
+    )  # fmt: skip
 
     def __init__(self, *, first: bool) -> None:
-        self.jobs = self.cycles = 0
+        self.jobs = self.cycles = self.early_jobs = 0
+        self.early_seconds = 0.0
         self.cycle_seconds, self.shortest_seconds = 0.0, math.inf
         self.kinds: defaultdict[str | None, int] = defaultdict(int)
         self.skipped = 0 if first else _CARRIED_OVER
@@ -144,7 +148,8 @@ class MessageCounts:
     @property
     def ideal_excess(self) -> float:
         """By what share `ideal_seconds` may be too large, as the shortest of n cycle times exceeds the ideal one."""
-        excesses = (each.jobs * _excess(parameters, each) for parameters, each in self._job_sums.items())
+        sums = self._job_sums.items()
+        excesses = ((each.jobs + each.early_jobs) * _excess(parameters, each) for parameters, each in sums)
         return math.fsum(excesses) / self.jobs if self.jobs else 0.0
 
     @property
@@ -250,6 +255,10 @@ class MessageCounts:
             self.repeated_jobs += 1
             return
         self.results[str(content.result)] += 1
+        if content.result in self._parameters.ends_early:
+            sums.early_jobs += 1
+            sums.early_seconds += content.cycle or 0.0
+            return
         sums.jobs += 1
         sums.kinds[content.kind] += 1
         if sums.skipped:
@@ -303,7 +312,15 @@ def _deviation(gaps: Sequence[tuple[int, float]]) -> float:
 
 
 def _ideal_seconds(parameters: MachineParameters, sums: _JobSums) -> float:
-    """Return the ideal time of jobs. Where kinds have their own ideal cycles, those are of the nameplate."""
+    """Return the ideal time of jobs; of those that may have ended early as much a second of cycle as of the others."""
+    whole = _ideal_seconds_of_whole_jobs(parameters, sums)
+    if sums.cycles < FEW_CYCLES:
+        return whole + sums.early_jobs * parameters.ideal_seconds
+    return whole * (1 + sums.early_seconds / (sums.cycle_seconds / sums.cycles * sums.jobs))
+
+
+def _ideal_seconds_of_whole_jobs(parameters: MachineParameters, sums: _JobSums) -> float:
+    """Return that of the other jobs. Where kinds have their own ideal cycles, those are of the nameplate."""
     if parameters.ideal_cycles:
         by_kind = dict(parameters.ideal_cycles)
         return math.fsum(jobs * by_kind.get(kind or "", parameters.ideal_seconds) for kind, jobs in sums.kinds.items())
@@ -311,6 +328,8 @@ def _ideal_seconds(parameters: MachineParameters, sums: _JobSums) -> float:
 
 
 def _excess(parameters: MachineParameters, sums: _JobSums) -> float:
+    if sums.early_jobs and sums.cycles < FEW_CYCLES:  # how much of them was done is not told
+        return math.inf
     if parameters.ideal_cycles:
         told = None not in sums.kinds or len({seconds for _, seconds in parameters.ideal_cycles}) == 1
         return 0.0 if told else math.inf

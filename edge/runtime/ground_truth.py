@@ -220,7 +220,8 @@ def _interval(event: StateInterval) -> dict[str, object]:
         "from": rfc3339(event.from_ms),
         "to": rfc3339(event.to_ms),
     }
-    return interval if event.cause is None else {**interval, "cause": event.cause}
+    own = {"cause": event.cause, "reason": event.reason}
+    return interval | {name: value for name, value in own.items() if value is not None}
 
 
 def _job(event: FinishedJob) -> dict[str, object]:
@@ -236,5 +237,5 @@ def _job(event: FinishedJob) -> dict[str, object]:
         "result": event.result,
         "issues_found": event.issues_found,
     }
-    own = {"lot": event.lot, "consumed_ids": event.consumed_ids, "causes": event.causes or None}
+    own = {"lot": event.lot, "consumed_ids": event.consumed_ids, "causes": event.causes or None, "reason": event.reason}
     return job | {name: value for name, value in own.items() if value is not None}

@@ -243,12 +243,29 @@ def _finished_id(name: str, meaning: str, context: MachineTypeContext) -> FieldS
 
 def _finished_cycle(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     # Reported with one decimal, rounded half up.
-    least = (context.shortest_of_variants_ms + 50) // 100 / 10
+    shortest_ms = 0 if any(job.may_be_scrapped for job in context.jobs) else context.shortest_of_variants_ms
+    least = (shortest_ms + 50) // 100 / 10
     return FieldSpec(name, "number", meaning, unit="s", nullable=True, minimum=least)
 
 
 def _finished_result(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     return FieldSpec(name, "string", meaning, enum=context.results, nullable=True)
+
+
+def _state_reason(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.reasons_of(context.statuses, code=False), nullable=True)
+
+
+def _state_reason_code(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.reasons_of(context.statuses, code=True), nullable=True)
+
+
+def _finished_reason(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.reasons_of(context.results, code=False), nullable=True)
+
+
+def _finished_reason_code(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    return _text(name, meaning, context.reasons_of(context.results, code=True), nullable=True)
 
 
 def _finished_issues(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
@@ -302,6 +319,10 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.FINISHED_ID: _finished_id,
     FieldSource.FINISHED_CYCLE: _finished_cycle,
     FieldSource.FINISHED_RESULT: _finished_result,
+    FieldSource.STATE_REASON: _state_reason,
+    FieldSource.STATE_REASON_CODE: _state_reason_code,
+    FieldSource.FINISHED_REASON: _finished_reason,
+    FieldSource.FINISHED_REASON_CODE: _finished_reason_code,
     FieldSource.FINISHED_ISSUES: _finished_issues,
     FieldSource.FINISHED_CONSUMED: _finished_consumed,
     FieldSource.CURRENT_ID: _current_id,

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, isinf, lcm
 
-from plant.definition.machine_types.machine_type import JobType, MachineType
+from plant.definition.jobs.job_type import JobType
+from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
+from plant.definition.states.reasons import code_and_text
 from plant.jobs.jobs import milliseconds
 from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED
 
@@ -67,7 +69,12 @@ class MachineTypeContext:
     @property
     def results(self) -> tuple[str, ...]:
         """The results that its jobs may have."""
-        return _possible(job.results for job in self.jobs)
+        return _possible(job.possible_results for job in self.jobs)
+
+    def reasons_of(self, names: Iterable[str], *, code: bool) -> tuple[str, ...]:
+        """Return the codes, or the texts, of the reasons that states or results of these names may have."""
+        rows = (self.machine_type.reasons[name] for name in names if name in self.machine_type.reasons)
+        return tuple(dict.fromkeys(code_and_text(each)[0 if code else 1] for each in _possible(rows)))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -111,7 +118,8 @@ class MachineTypeContext:
 
     def has_job_shorter_than(self, period_seconds: float) -> bool:
         """Return whether a job may be shorter than a period, by the milliseconds of the plant."""
-        return bool(self.jobs) and self.shortest_of_variants_ms < milliseconds(period_seconds)
+        is_short = bool(self.jobs) and self.shortest_of_variants_ms < milliseconds(period_seconds)
+        return is_short or any(job.may_be_scrapped for job in self.jobs)
 
     def _shortest_ms_of(self, machine_type: MachineType) -> int:
         seconds = self.config.job_seconds(machine_type)[0]

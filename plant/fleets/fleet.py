@@ -218,8 +218,15 @@ class Fleet:
     def describe(self) -> MachineTypeInfo:
         """Return the keys of its messages, and the results that count as good."""
         fields = {field.path: field.source.role for field in (*self.machine_type.main.fields, TRACE)}
+        job = self.machine_type.job
+        fates = {*job.on_stop.values()} if job else set()
         return MachineTypeInfo(
-            self.key, fields, sorted(self.machine_type.good), sorted(self.machine_type.planned_stops)
+            self.key,
+            fields,
+            sorted(self.machine_type.good),
+            sorted(self.machine_type.planned_stops),
+            ends_early=sorted(result for result in fates if result is not None),
+            restarts=None in fates,
         )
 
     def oee(self, span: Span, now_ms: int) -> list[MachineOee]:

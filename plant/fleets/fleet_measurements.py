@@ -11,7 +11,8 @@ from math import ceil
 from typing import Final
 
 from plant.alarms.alarm_reporter import AlarmReporter
-from plant.definition.machine_types.machine_type import JobType, MachineType
+from plant.definition.jobs.job_type import JobType
+from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.faults.levels import Level

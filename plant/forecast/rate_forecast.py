@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 from plant.definition.document.errors import quote
 from plant.definition.document.value_types import MOST_EVENTS_PER_HOUR
+from plant.definition.jobs.job_type import JobType
 from plant.definition.machine_types.library import library
-from plant.definition.machine_types.machine_type import JobType, MachineType, MessageClass
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
 from plant.forecast.alarm_notes import alarm_notes
 from plant.forecast.flow_notes import flow_notes
@@ -126,7 +127,7 @@ def _machine_type(config: PlantConfig, spec: MachineType, count: int) -> Iterato
 def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, count: int) -> TypeForecast:
     period = config.class_period_seconds(each)
     extra = _changes_per_second(config, spec, count) if each.on_change else 0.0
-    if each.reports_jobs and config.job_seconds(spec)[0] < period:
+    if each.reports_jobs and (config.job_seconds(spec)[0] < period or (spec.job and spec.job.may_be_scrapped)):
         extra += jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR
     return TypeForecast(each.kind, count, period, count / period, extra)
 

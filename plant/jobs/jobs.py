@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final, NamedTuple
 
+from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import KindType
-from plant.definition.machine_types.machine_type import JobType, LossesType
 from plant.jobs.speed_losses import Losses
 from plant.random_stream import WORD_TO_UNIT, RandomStream, WeightedChoice, between_by_size
 from plant.truth.events import FinishedJob
@@ -109,6 +109,12 @@ class Job(NamedTuple):
     causes: tuple[str, ...] = ()
 
 
+class JobFate(NamedTuple):
+    """What becomes of a job in work at a stop: it ends with the result; without one it starts again."""
+
+    result: Result | None
+
+
 class JobInfluence(NamedTuple):
     """What makes a job differ from what its type has: factors of its cycle, and of the weights of results.
 
@@ -134,10 +140,11 @@ NO_JOB: Final = Job(0, JobKind("", NULL, NULL), _NO_RESULT, 0, 0, 0, NULL, NULL,
 class Jobs:
     """The jobs of one machine type, to draw from. kinds: by name.  ideal_ms: the shortest of any kind.
 
+    fates: of a job in work, by state that the machine enters.
     period_seconds: between two messages, of which a job may take a share.
     """
 
-    __slots__ = ("_in_progress", "_kinds", "_losses", "_type", "ideal_ms", "kinds")
+    __slots__ = ("_in_progress", "_kinds", "_losses", "_type", "fates", "ideal_ms", "kinds")
 
     def __init__(self, job_type: JobType, losses: LossesType, period_seconds: float) -> None:
         self._type = job_type
@@ -154,6 +161,8 @@ class Jobs:
         # A kind with longer cycles is more often the one in progress.
         by_time = ((kind, weight * (kind.shortest_ms + kind.longest_ms)) for kind, weight in weighted)
         self._in_progress = WeightedChoice(by_time) if job_type.has_own_cycles else self._kinds
+        fates = job_type.on_stop.items()
+        self.fates = {state: JobFate(None if result is None else self._result(result)) for state, result in fates}
 
     def draw(
         self,
@@ -226,12 +235,13 @@ class Jobs:
 class NoJobs:
     """The jobs of a type that makes nothing: one that never ends, without an id."""
 
-    __slots__ = ("ideal_cycles", "ideal_ms", "kinds")
+    __slots__ = ("fates", "ideal_cycles", "ideal_ms", "kinds")
 
     def __init__(self) -> None:
         self.ideal_ms = 0
         self.kinds: Mapping[str, JobKind] = {}
         self.ideal_cycles: Mapping[str, float] = {}
+        self.fates: Mapping[str, JobFate] = {}
 
     def draw(
         self,
@@ -252,13 +262,25 @@ class NoJobs:
         return self.draw(stream, machine, number, 0)
 
 
-def finished_job(machine_id: str, job: Job, now_ms: int) -> FinishedJob:
-    """Return a job that a machine has finished now, as the ground truth has it."""
+def ended_early(job: Job, result: Result, done_ms: int, uniform: float) -> Job:
+    """Return a job that has ended after some of its producing time, with the ideal time of what was done."""
+    return job._replace(
+        result=result,
+        cycle_ms=done_ms,
+        ideal_ms=done_ms * job.ideal_ms // job.cycle_ms,
+        cycle_json=_seconds_json(done_ms),
+        issues_json=b"%d" % result.issues(uniform) if result.most else NONE,
+    )
+
+
+def finished_job(machine_id: str, job: Job, now_ms: int, reason: str | None) -> FinishedJob:
+    """Return a job that a machine has finished now, as the ground truth has it. reason: of its result."""
     job_id, issues, consumed, lot = map(
         json.loads, (job.id_json, job.issues_json, job.consumed_json, job.series.id_json)
     )
     times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
-    return FinishedJob(machine_id, job_id, job.kind.name, *times, job.result.name, issues, consumed, lot, job.causes)
+    result = job.result.name
+    return FinishedJob(machine_id, job_id, job.kind.name, *times, result, issues, consumed, lot, job.causes, reason)
 
 
 def weighted_results(kind: JobKind, factors: Mapping[str, float]) -> WeightedChoice[Result]:

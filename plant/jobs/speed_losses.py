@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Final
 
-from plant.definition.machine_types.machine_type import LossesType
+from plant.definition.jobs.job_type import LossesType
 from plant.random_stream import WORD_TO_UNIT, RandomStream, between, between_by_size, exponential
 
 HOUR_MS: Final = 3_600_000

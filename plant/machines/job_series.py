@@ -104,6 +104,8 @@ class JobSeries:
     ) -> Job:
         """Return the job of that number, which starts now after the one before. kind: in place of that of the lot."""
         series = self._lots.after(before, machine.id_json, machine.stream, number) if self._lots else NO_SERIES
+        if machine.state.fate is not None:  # a stop that has ended the last job: the changeover is made meanwhile
+            series = series._replace(setup_ms=0)
         if self._start_up:
             series = self._start_up.place(series, before, now_ms)
             influence = combined(influence or _USUAL, self._start_up.influence(series.after_stop))

@@ -18,6 +18,7 @@ from operator import attrgetter
 
 from plant.faults.conditions import MachineConditions
 from plant.jobs.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, finished_job, json_text
+from plant.machines.job_stops import lose_work, set_unbegun_job, start_between_jobs, stop_between_jobs
 from plant.machines.machine_causes import next_stay, renewed_conditions, step_conditions
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.machine_views import MachineViews
@@ -31,9 +32,11 @@ class Machine(MachineViews):
     next_ms: time of the next event, at which `step` is due; NEVER while the machine has a `suspension`.
     remaining_ms: producing time that a paused job still needs.
     finished: a finished job that is not reported yet, else NO_JOB.  finished_ms: when the last job finished.
+    held_ms: what is left of a stay in the producing state after a stop between jobs; else 0.
     reported_job: the job whose kind the next message reports.
     body: the last message without its timestamp; None if it must be encoded again.
     message_ms: time of the message that is being encoded.  stay_number, first_job_number: for random draws and counts.
+    entered_number: the number that the stay had when the state was entered, by which its reason is drawn.
     hour_ends_ms: used by the OEE accounts.
     conditions: faults and wear of the machine, if its type has any.  cause_ms: when one of them acts next, or NEVER.
     """
@@ -42,10 +45,12 @@ class Machine(MachineViews):
         "body",
         "cause_ms",
         "conditions",
+        "entered_number",
         "finish_ms",
         "finished",
         "finished_ms",
         "first_job_number",
+        "held_ms",
         "hour_ends_ms",
         "id",
         "id_json",
@@ -82,7 +87,7 @@ class Machine(MachineViews):
         self.id_json = json_text(self.id)
         self.message_count = 0
         self.message_ms = self.finished_ms = begin_ms
-        self.suspension = None
+        self.suspension, self.held_ms = None, 0
         self.conditions, self.cause_ms = None, NEVER
         self._set_runtime(runtime)
         self._start(begin_ms)
@@ -94,9 +99,9 @@ class Machine(MachineViews):
         made_nothing = self.runtime.machine_type.job is None and self.job.id_json is NULL
         self._set_runtime(runtime)
         if self.suspension:
-            self.suspension = self.suspension._replace(
-                state=runtime.states.get(self.suspension.state.name, self.suspension.state)
-            )
+            state, fate = self.suspension.state, self.suspension.fate
+            state = runtime.states.get(state.name, state)
+            self.suspension = self.suspension._replace(state=state, fate=state.fate if fate else None)
         else:
             state = runtime.states.get(self.state.name, self.state)
             self._pause_or_continue_job(state, now_ms)
@@ -110,31 +115,35 @@ class Machine(MachineViews):
         """Draw a state of the long-run mix; a suspended machine stays suspended and returns to that state."""
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
-        state = self.runtime.initial_states.pick(state_at)
-        stay_ms = state.stays.remaining_ms(stay_at)
+        state = self.runtime.redrawn_states.pick(state_at)
+        stay_ms, self.held_ms = state.stays.remaining_ms(stay_at), 0
         current = self.suspension.state if self.suspension else self.state
         if current.interrupted:
-            self._replace_state(interrupting(current, Rest(state, stay_ms)))
+            self.replace_state(interrupting(current, Rest(state, stay_ms)))
         elif self.suspension:
-            self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
+            self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms, fate=None)
+            self.entered_number = self.stay_number
         else:
-            self._enter_state(state, stay_ms, now_ms)
+            self.enter_state(state, stay_ms, now_ms)
 
     def interrupt(self, reason: State, length_ms: int, now_ms: int) -> None:
         """Interrupt the stay for a time, in another state; a machine that is suspended does so afterwards."""
         if self.suspension:
-            state, left_ms, reasons = self.suspension
-            self.suspension = Suspension(reason._replace(interrupted=Rest(state, left_ms)), length_ms, reasons)
+            interruption = reason._replace(interrupted=Rest(self.suspension.state, self.suspension.stay_remaining_ms))
+            self.suspension = self.suspension._replace(state=interruption, stay_remaining_ms=length_ms)
         else:
             left_ms = max(self.stay_ends_ms - now_ms, self.runtime.shortest_stay_ms)
-            self._enter_state(reason._replace(interrupted=Rest(self.state, left_ms)), length_ms, now_ms)
+            self.enter_state(reason._replace(interrupted=Rest(self.state, left_ms)), length_ms, now_ms)
 
     def step(self) -> None:
         """Process the next event: a fault begins or ends, a job finishes, or a stay ends."""
         if self.next_ms == self.cause_ms:
             step_conditions(self)
         elif self.finish_ms <= self.stay_ends_ms:
-            self._finish_job()
+            job = self.job
+            self.finish_job(self.finish_ms)
+            if self.runtime.stops_between_jobs is not None:
+                stop_between_jobs(self, job, self.finished_ms)
         else:
             self._enter_next_state(self.stay_ends_ms)
 
@@ -154,7 +163,7 @@ class Machine(MachineViews):
             reasons = sorted((*suspension.reasons, reason), key=attrgetter("rank"))
             self.suspension = suspension._replace(reasons=tuple(reasons))
             self.stay_ends_ms = self.next_ms = NEVER
-            self._change_state(reasons[0], now_ms)
+            self._change_state(reasons[0], now_ms, self.entered_number)
             if self.conditions is not None:
                 self.next_ms = self.cause_ms
                 self.runtime.on_rescheduled(self)
@@ -166,12 +175,14 @@ class Machine(MachineViews):
         reasons = tuple(each for each in self.suspension.reasons if each != reason)
         if reasons:
             self.suspension = self.suspension._replace(reasons=reasons)
-            self._change_state(reasons[0], now_ms)
+            self._change_state(reasons[0], now_ms, self.entered_number)
         else:
-            state, left_ms, _ = self.suspension
+            state, left_ms, _, fate = self.suspension
             self.suspension, self.stay_ends_ms = None, now_ms + left_ms
-            self._change_state(state, now_ms)
+            self._change_state(state, now_ms, self.entered_number)
             self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
+            if fate is not None:
+                lose_work(self, fate, now_ms)
             self.runtime.on_rescheduled(self)
 
     def start_job(self, job: Job, now_ms: int) -> None:
@@ -210,7 +221,7 @@ class Machine(MachineViews):
 
     def _start(self, now_ms: int) -> None:
         """Start in the long-run mix, partway through a stay and a job."""
-        self.stay_number = self.first_job_number = now_ms // MS_PER_JOB_NUMBER
+        self.stay_number = self.entered_number = self.first_job_number = now_ms // MS_PER_JOB_NUMBER
         state_at, stay_at, cycle_at, done_at = self.stream.draws(b"begin", self.stay_number)
         job = self.runtime.first_job(self, self.first_job_number, cycle_at, now_ms)
         done_ms = int(done_at * job.cycle_ms)
@@ -219,16 +230,21 @@ class Machine(MachineViews):
         self.state = self.runtime.initial_states.pick(state_at)
         self.stay_ends_ms = now_ms + self.state.stays.remaining_ms(stay_at)
         self.remaining_ms = job.cycle_ms - done_ms
+        if self.state.fate is not None:
+            set_unbegun_job(self, now_ms)
+        if self.runtime.stops_between_jobs is not None:
+            start_between_jobs(self, now_ms)
         self.finish_ms = now_ms + self.remaining_ms if self.state.produces else NEVER
         self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
 
-    def _finish_job(self) -> None:
-        runtime, job, now_ms = self.runtime, self.job, self.finish_ms
+    def finish_job(self, now_ms: int) -> None:
+        """Finish the job, and start the next one."""
+        runtime, job = self.runtime, self.job
         self.finished = self.reported_job = job
         self.finished_ms, self.body = now_ms, None
         runtime.accounts.count_job(self, job.result.name, job.ideal_ms, now_ms)
         if runtime.accounts.listener is not None:
-            runtime.accounts.listener(finished_job(self.id, job, now_ms))
+            runtime.accounts.listener(finished_job(self.id, job, now_ms, self.finished_reason.name))
         runtime.start_next(self, now_ms)
         if runtime.observer is not None:
             runtime.observer.job_finished(self, job, now_ms)
@@ -237,40 +253,45 @@ class Machine(MachineViews):
         """Enter the next state. The same state again only prolongs the stay."""
         if self.state.interrupted is not None:
             state, left_ms = self.state.interrupted
-            self._enter_state(self.runtime.states.get(state.name, state), left_ms, now_ms)
+            self.enter_state(self.runtime.states.get(state.name, state), left_ms, now_ms)
             return
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
         runtime = self.runtime
         after = runtime.next_after
         state = (after.get(self.state.name, runtime.next_states) if after else runtime.next_states).pick(state_at)
-        self._enter_state(state, state.stays.length_ms(stay_at) or runtime.shortest_stay_ms, now_ms)
+        stay_ms = state.stays.length_ms(stay_at) or runtime.shortest_stay_ms
+        if self.held_ms and state.produces:
+            stay_ms, self.held_ms = self.held_ms, 0
+        self.enter_state(state, stay_ms, now_ms)
+        if state.fate is not None:
+            lose_work(self, state.fate, now_ms)
 
-    def _enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
+    def enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
         """Enter a state for `stay_ms`."""
         conditions, is_another = self.conditions, state is not self.state
         if conditions is not None:
             stay_ms = next_stay(self, self.state, state, stay_ms, now_ms)
         self.stay_ends_ms = now_ms + stay_ms
-        self._change_state(state, now_ms)
+        self._change_state(state, now_ms, self.stay_number)
         if conditions is not None and is_another:
             conditions.stay_cause = None
         self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
 
-    def _change_state(self, state: State, now_ms: int) -> None:
+    def _change_state(self, state: State, now_ms: int, entered_number: int) -> None:
         """Change the state; the job is paused in every state but the producing one."""
         if state is self.state:
             return
         self.runtime.accounts.end_stay(self, now_ms)
         self._pause_or_continue_job(state, now_ms)
-        self.state, self.body = state, None
+        self.state, self.body, self.entered_number = state, None, entered_number
         if self.conditions is not None:
             self.conditions.state_changed(now_ms)
             self.note_causes()
         if self.runtime.observer is not None:
             self.runtime.observer.state_changed(self, now_ms)
 
-    def _replace_state(self, state: State) -> None:
+    def replace_state(self, state: State) -> None:
         """Put another object in place of a state that the machine is in, or returns to."""
         if self.suspension:
             self.suspension = self.suspension._replace(state=state)
@@ -290,11 +311,16 @@ class Machine(MachineViews):
         if stay_ms is None:
             _, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
             stay_ms = state.stays.length_ms(stay_at) or self.runtime.shortest_stay_ms
+        if state.produces:
+            self.held_ms = 0
         if self.suspension is None:
-            self._enter_state(state, stay_ms, now_ms)
+            self.enter_state(state, stay_ms, now_ms)
+            if state.fate is not None:
+                lose_work(self, state.fate, now_ms)
         else:
             stay_ms = next_stay(self, self.suspension.state, state, stay_ms, now_ms)
-            self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms)
+            self.suspension = self.suspension._replace(state=state, stay_remaining_ms=stay_ms, fate=state.fate)
+            self.entered_number = self.stay_number
             if self.conditions is not None:
                 self.conditions.stay_cause = None
 

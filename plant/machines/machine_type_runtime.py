@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
+from math import fsum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.definition.faults.fault_type import Consequence
@@ -16,6 +18,7 @@ from plant.faults.episodes import Injected
 from plant.faults.fault_log import FaultLog
 from plant.faults.levels import Level
 from plant.jobs.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, json_text, milliseconds
+from plant.jobs.reasons import Reasons
 from plant.jobs.spread import cycle_influences, variant_of, varied
 from plant.machines.job_series import JobSeries
 from plant.machines.message_layout import message_layout
@@ -38,6 +41,9 @@ def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field
     takes_pieces = config.flow is not None and config.flow.line.takes_pieces(machine_type.key)
     return (TRACE,) if takes_pieces and not is_declared else ()
 
+
+_LONGEST_FACTOR: Final = 1e9
+"""Of stays that never end by themselves."""
 
 Influence = Callable[["Machine", int], JobInfluence | None]
 
@@ -65,6 +71,7 @@ class MachineTypeRuntime:
     """A machine type as configured: what its machines need to draw states and jobs and to encode messages.
 
     period_ms: time between two regular messages of a machine.  results: reported jobs, counted by result.
+    reasons: of stays and results.
     reports_each_job: whether jobs may be shorter than the period; each finished job then gets its own message.
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
@@ -73,6 +80,9 @@ class MachineTypeRuntime:
     start_ms: of the run.
     ideal_cycles: the shortest cycle of each kind in seconds, where kinds or machines have their own.
     series: draws the jobs, if they depend on those before.
+    stops_between_jobs: the state that a machine enters as a job ends, or None; None where no state is entered so.
+    before_a_job: the chance, by state, that its job has not begun, which is so after such a stop.
+    redrawn_states: those of a machine that is in the middle of a job.
     influences: each returns how it changes a job of a machine that starts at a time, or None.
     """
 
@@ -84,6 +94,7 @@ class MachineTypeRuntime:
         "_template",
         "_values",
         "accounts",
+        "before_a_job",
         "faults",
         "ideal_cycles",
         "influences",
@@ -96,6 +107,8 @@ class MachineTypeRuntime:
         "on_rescheduled",
         "on_spread",
         "period_ms",
+        "reasons",
+        "redrawn_states",
         "reports_each_job",
         "results",
         "series",
@@ -104,6 +117,7 @@ class MachineTypeRuntime:
         "start_next",
         "state_mix",
         "states",
+        "stops_between_jobs",
     )  # fmt: skip
 
     def __init__(
@@ -129,7 +143,8 @@ class MachineTypeRuntime:
         own_cycles = job is not None and (job.has_own_cycles or differs)
         self.ideal_cycles = self.jobs.ideal_cycles if own_cycles else None
         self.series = JobSeries(machine_type, self.jobs, operators) if depends and isinstance(self.jobs, Jobs) else None
-        self.reports_each_job = machine_type.main.reports_jobs and self.jobs.ideal_ms < self.period_ms
+        is_short = self.jobs.ideal_ms < self.period_ms or (job is not None and job.may_be_scrapped)
+        self.reports_each_job = machine_type.main.reports_jobs and is_short
         # A state that is reported at its beginning lasts at least until the next millisecond.
         self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
         self.on_rescheduled: Callable[[Machine], None] = _ignore
@@ -139,15 +154,21 @@ class MachineTypeRuntime:
         effects = (ShiftEffects(machine_type.shifts, shift_at),) if machine_type.shifts else ()
         self.influences: Sequence[Influence] = ()
         self.add_influences((*causes, *effects, *((operators,) if operators else ())))
+        self.reasons = Reasons(machine_type.reasons)
         self._stations: dict[int, tuple[str, bytes]] = {}
         self._station_count = machine_type.station_count
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
         # YAML mappings have no order: sorted, so that another order in the file changes no draw.
         shares = [(self.states[name], state.weight) for name, state in sorted(machine_type.states.items())]
         self.initial_states = WeightedChoice(shares)
+        self.redrawn_states = self.initial_states
+        self.stops_between_jobs: WeightedChoice[State | None] | None = None
+        self.before_a_job: Mapping[str, float] = {}
+        if stops := machine_type.stops_between_jobs:
+            self._stop_between_jobs(stops, period_seconds)
         weights = machine_type.next_weights
-        self.next_states = WeightedChoice((state, weights.get(state.name, 0.0)) for state, _ in shares)
-        self.next_after = {name: self._others(name) for name in machine_type.final_states}
+        self.next_states = WeightedChoice((self.states[each.name], weights.get(each.name, 0.0)) for each, _ in shares)
+        self.next_after = {name: self._choice(name, row) for name, row in machine_type.next_after.items()}
         # Normalized and rounded: 70/20/10 and .7/.2/.1 are the same mix.
         self.state_mix = {
             name: (round(share, 12), self.states[name].stays) for name, share in machine_type.shares.items() if share
@@ -192,12 +213,33 @@ class MachineTypeRuntime:
         return reduce(combined, found) if found else None
 
     def _state(self, name: str, state: StateType) -> State:
-        return State(name, json_text(name), stays_of(state), state.produces)
+        return State(name, json_text(name), stays_of(state), state.produces, fate=self.jobs.fates.get(name))
 
-    def _others(self, name: str) -> WeightedChoice[State]:
-        """Return the choice of the state after one that does not follow itself."""
-        weights = sorted(self.machine_type.next_weights.items())
-        return WeightedChoice((self.states[each], weight) for each, weight in weights if each != name)
+    def _stop_between_jobs(self, stops: Mapping[str, float], period_seconds: float) -> None:
+        """Prepare stops after whole jobs. Stays of the producing state end by themselves only for the other states.
+
+        Their stops a job are so many that each state is entered as often as it should be, whatever the jobs' lengths.
+        """
+        share, a_job = fsum(stops.values()), min(1.0, self.machine_type.stops_a_job(period_seconds))
+        chances = ((self.states[name], a_job * chance / share) for name, chance in stops.items())
+        self.stops_between_jobs = WeightedChoice([(None, 1 - a_job), *chances])
+        self.before_a_job = self.machine_type.before_a_job
+        name, between = self.machine_type.producing_state, self.machine_type.order.between_jobs
+        declared, factor = self.machine_type.states[name], min(_LONGEST_FACTOR, 1 / max(1e-12, 1 - share))
+        seconds, half_width = declared.dwell_seconds * factor, declared.half_width_seconds * factor
+        stays = stays_of(replace(declared, dwell_seconds=seconds, half_width_seconds=half_width))
+        self.states[name] = producing = self.states[name]._replace(stays=stays)
+        shares = self.machine_type.shares
+        self.initial_states = WeightedChoice((self.states[each], shares[each]) for each in sorted(shares))
+        # A state that is drawn in the middle of a job is none of those.
+        redrawn = ((producing if each in between else self.states[each], shares[each]) for each in sorted(shares))
+        self.redrawn_states = WeightedChoice(redrawn)
+
+    def _choice(self, name: str, weights: Mapping[str, float]) -> WeightedChoice[State]:
+        """Return the choice of the state after one, where its stay ends by itself."""
+        after_jobs = self.machine_type.order.between_jobs if self.states[name].produces else ()
+        own = {to: weight for to, weight in weights.items() if to not in after_jobs}
+        return WeightedChoice((self.states[to], weight) for to, weight in sorted((own or weights).items()))
 
     def encode_body(self, machine: Machine, time_ms: int) -> bytes:
         """Return the machine's message at a time, after the timestamp; cache it where it cannot change by itself.

@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from plant.jobs.jobs import NO_JOB, Job
+from plant.jobs.reasons import Reason
 from plant.machines.states import State
 from plant.oee_accounting import Span
+from plant.random_stream import RandomStream
 from plant.telemetry import MachineOee, MachineSnapshot
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class MachineViews:
     first_job_number: int
     hour_ends_ms: int
     conditions: MachineConditions | None
+    stream: RandomStream
+    entered_number: int
 
     def progress(self, now_ms: int) -> float:
         """Return the share of the job that is done, at `now_ms` or at the next event if that is earlier."""
@@ -94,3 +98,18 @@ class MachineViews:
         """The fault or wear that the machine is in its state because of; None if it came by itself."""
         found = self.conditions.stay_cause if self.conditions is not None else None
         return found[1] if found and found[0] == self.state.name else None
+
+    @property
+    def reason(self) -> Reason:
+        """The reason of its stay; that of no reason without any."""
+        return self.runtime.reasons.of_stay(self.stream, self.state.name, self.entered_number)
+
+    @property
+    def finished_reason(self) -> Reason:
+        """The reason of the result of the finished job that it reports next."""
+        return self.runtime.reasons.of_job(self.stream, self.finished)
+
+    @property
+    def stay_reason(self) -> str | None:
+        """The name of the reason of its stay; None without any."""
+        return self.reason.name

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from plant.definition.jobs.variation import CHANGEOVER as CHANGEOVER_NAME
 from plant.definition.jobs.variation import LATE_START as LATE_START_NAME
-from plant.jobs.jobs import json_text
+from plant.jobs.jobs import JobFate, json_text
 from plant.machines.stays import Exponential, Stays
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
 
@@ -21,6 +21,7 @@ class State(NamedTuple):
     """A state of a machine.
 
     stays: how long it lasts.  produces: whether jobs advance in it.
+    fate: of a job in work when the machine enters it; None: it continues after the stop.
     rank: of several imposed states, the machine is in the one of the lowest rank.
     interrupted: the stay to which the machine returns at the end of this one, which has interrupted it.
     """
@@ -31,6 +32,7 @@ class State(NamedTuple):
     produces: bool = False
     rank: int = 0
     interrupted: Rest | None = None
+    fate: JobFate | None = None
 
 
 class Rest(NamedTuple):
@@ -55,6 +57,11 @@ CHANGEOVER: Final = imposed_state(CHANGEOVER_NAME, 4)
 LATE_START: Final = imposed_state(LATE_START_NAME, 5)
 
 
+def innermost(rest: Rest) -> Rest:
+    """Return the stay to which a machine returns after all interruptions."""
+    return rest if rest.state.interrupted is None else innermost(rest.state.interrupted)
+
+
 def interrupting(state: State, rest: Rest) -> State:
     """Return an interruption that ends by a return to another rest, also where it interrupts another interruption."""
     if state.interrupted is None or state.interrupted.state.interrupted is None:
@@ -64,8 +71,12 @@ def interrupting(state: State, rest: Rest) -> State:
 
 
 class Suspension(NamedTuple):
-    """The state of a machine before it was stopped from outside, and the reasons of the stop, lowest rank first."""
+    """The state of a machine before it was stopped from outside, and the reasons of the stop, lowest rank first.
+
+    fate: of a job in work at the end of the stop; None unless the state is one that was set meanwhile.
+    """
 
     state: State
     stay_remaining_ms: int
     reasons: tuple[State, ...]
+    fate: JobFate | None = None

@@ -11,6 +11,7 @@ class StateInterval(NamedTuple):
 
     A machine's intervals follow each other without gap or overlap from the moment it is created.
     cause: the fault, or the wear, that has led to it; None if it came by itself.
+    reason: code and text, as declared; None without one.
     """
 
     machine_id: str
@@ -18,6 +19,7 @@ class StateInterval(NamedTuple):
     from_ms: int
     to_ms: int
     cause: str | None = None
+    reason: str | None = None
 
 
 class FinishedJob(NamedTuple):
@@ -28,6 +30,7 @@ class FinishedJob(NamedTuple):
     issues_found: by a failed test.  consumed_ids: pieces that went into it, where pieces flow; otherwise None.
     lot: that of the job, where there are lots; None for a repair.
     causes: the faults that were there when it started, and change jobs.
+    reason: of the result, code and text, as declared; None without one.
     """
 
     machine_id: str
@@ -42,6 +45,7 @@ class FinishedJob(NamedTuple):
     consumed_ids: Sequence[str] | None = None
     lot: str | None = None
     causes: Sequence[str] = ()
+    reason: str | None = None
 
 
 class FaultEpisode(NamedTuple):

@@ -212,7 +212,7 @@ class GroundTruth:
             ideal_cycles=ideal_cycles(entry),
         )
         if info := self.types.get(kind):
-            parameters = parameters._replace(good=info.good, planned_stops=info.planned_stops)
+            parameters = parameters.of_type(info)
         machine_id = entry["machine_id"]
         self._descriptions[machine_id] = entry
         self._known_until_ms.setdefault(machine_id, since_ms)

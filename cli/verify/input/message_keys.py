@@ -110,6 +110,7 @@ class TypeInfo:
     classes: of messages; empty where there is one, with time, machine and status by their usual keys.
     constant_status: the state of machines that have no states.
     alarm_classes: of messages about alarms.  alarms: by name, `high` or `low`, where each is raised.
+    ends_early: results of jobs that may end before their time.  restarts: whether a job may start again.
     """
 
     keys: KeyNames
@@ -119,6 +120,8 @@ class TypeInfo:
     constant_status: str | None = None
     alarm_classes: tuple[ClassInfo, ...] = ()
     alarms: Mapping[str, str] = field(default_factory=dict)
+    ends_early: frozenset[str] = frozenset()
+    restarts: bool = False
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
@@ -131,6 +134,8 @@ class TypeInfo:
             entry.get("constant_status"),
             tuple(ClassInfo.of(each, kind) for each in entry.get("alarm_messages", ())),
             entry.get("alarms", {}),
+            frozenset(map(str, entry.get("ends_early", ()))),
+            bool(entry.get("restarts", False)),
         )
 
     @property

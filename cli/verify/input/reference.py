@@ -162,7 +162,7 @@ class OeeAnswer:
         measures = totals.period_seconds * 1000, totals.ideal_seconds, totals.producing_state, totals.kind
         info, since_ms = self.types.get(totals.kind), self.now_ms - totals.elapsed_ms
         parameters = MachineParameters(since_ms, math.inf, *measures, ideal_cycles=totals.ideal_cycles)
-        return parameters._replace(good=info.good, planned_stops=info.planned_stops) if info else parameters
+        return parameters if info is None else parameters.of_type(info)
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from cli.verify.input.message_keys import USUAL_GOOD, USUAL_PLANNED_STOPS
+from cli.verify.input.message_keys import USUAL_GOOD, USUAL_PLANNED_STOPS, TypeInfo
 from cli.verify.input.received_messages import MessageContent
 
 IdealCycles = tuple[tuple[str, float], ...]
@@ -27,6 +27,7 @@ class MachineParameters(NamedTuple):
     period_ms: between two regular messages; infinite without.  ideal_seconds: 0 without jobs.
     station: None if it is not known.  good: results that count as good.  planned_stops: states outside planned time.
     ideal_cycles: of each kind, in place of ideal_seconds; empty if kinds have none of their own.
+    ends_early: results of jobs that may end before their time.  restarts: whether a job may start again.
     """
 
     since_ms: float
@@ -39,11 +40,19 @@ class MachineParameters(NamedTuple):
     good: frozenset[str] = USUAL_GOOD
     planned_stops: frozenset[str] = USUAL_PLANNED_STOPS
     ideal_cycles: IdealCycles = ()
+    ends_early: frozenset[str] = frozenset()
+    restarts: bool = False
+
+    def of_type(self, info: TypeInfo) -> Self:
+        """Return the parameters with what the type adds to them."""
+        return self._replace(
+            good=info.good, planned_stops=info.planned_stops, ends_early=info.ends_early, restarts=info.restarts
+        )
 
     @property
     def has_additional_messages(self) -> bool:
         """Whether a job may be too short to wait for a regular message, so that each job has an additional one."""
-        return self.ideal_seconds * 1000 < self.period_ms
+        return self.ideal_seconds * 1000 < self.period_ms or bool(self.ends_early)
 
     def is_additional(self, content: MessageContent) -> bool:
         """Return whether a message represents no time: it has a trigger, or its type reports jobs only so."""

@@ -92,6 +92,11 @@ class JobEntry(Spec):
     issues: dict[Name, CountRange] | None = Field(
         None, description="Issues that jobs of a result have: [fewest, most]."
     )
+    on_stop: dict[Name, Name] | None = Field(
+        None,
+        description="What becomes of a job in work, by state that the machine enters: continues after it, restarts, "
+        "or the result, one that is not good, with which it ends at once [continues].",
+    )
     nicknames: dict[Name, Name] | None = Field(None, description="What stands for a kind in the jobs' ids.")
 
 

@@ -27,6 +27,7 @@ from plant.definition.document.value_types import (
     StopsPerHour,
     Topic,
     Weight,
+    Weights,
 )
 from plant.definition.keys.alarms import SignalAlarms
 from plant.definition.keys.faults import FaultEntry, SensorFaults, WearEntry
@@ -77,6 +78,7 @@ class MachineOverride(Spec):
     """What is different for a single machine of a type."""
 
     states: dict[Name, StateOverride] | None = Field(None, description="States of the type, each with what differs.")
+    transitions: dict[Name, dict[Name, Weight]] | None = Field(None, description="Rows that differ, each as a whole.")
     job: JobOverride | None = Field(None, description="What differs in its jobs.")
     signals: dict[Name, SignalOverride] | None = Field(None, description="Signals of the type, each with what differs.")
     micro_stops_per_hour: StopsPerHour | None = Field(None, description="As for the type.")
@@ -126,6 +128,19 @@ class MachineEntry(Spec):
     properties: dict[Name, Constant] | None = Field(None, description="Constants in every message, each with its key.")
     states: dict[Name, StateEntry] | None = Field(
         None, description="The states of the machines. Without any, they always produce, and report no status."
+    )
+    transitions: dict[Name, dict[Name, Weight]] | None = Field(
+        None,
+        description="Which state follows which: by state, the weights of the states after it. 0 forbids a state; "
+        "one or more above 0 are all that follow [drawn by share].",
+    )
+    only_between_jobs: ListOf[Name] | None = Field(
+        None, description="States that are entered only as a job ends, such as a warm-up [none]."
+    )
+    reasons: dict[Name, Weights] | None = Field(
+        None,
+        description="Why machines are in a state, or jobs have a result, by its name: reasons, each with a weight. "
+        "The first word of a reason is its code, the rest its text [none].",
     )
     job: JobEntry | None = Field(None, description="What the machines make; without it they make nothing.")
     micro_stops_per_hour: StopsPerHour | None = Field(

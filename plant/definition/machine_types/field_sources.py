@@ -18,6 +18,8 @@ class FieldSource(Enum):
     MACHINE_ID = "machine_id", "id_json", "The machine."
     STATION = "station_id", "station_json", "The station of the machine."
     STATUS = "status", "state.json", "State of the machine; jobs advance only in `{producing}`."
+    STATE_REASON = "state.reason", "reason.json", "Reason of the stay in this state; null without one."
+    STATE_REASON_CODE = "state.reason_code", "reason.code_json", "Code of that reason; null without one."
     JOB_KIND = (
         "job.kind",
         "reported_job.kind.json",
@@ -53,6 +55,16 @@ class FieldSource(Enum):
         "finished.result",
         "finished.result.json",
         "Result of the finished {product}; null in messages that report none.",
+    )
+    FINISHED_REASON = (
+        "finished.reason",
+        "finished_reason.json",
+        "Reason of the result of the finished {product}; null without one, and in messages that report none.",
+    )
+    FINISHED_REASON_CODE = (
+        "finished.reason_code",
+        "finished_reason.code_json",
+        "Code of that reason; null without one.",
     )
     FINISHED_ISSUES = (
         "finished.issues",

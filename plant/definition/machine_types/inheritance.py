@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from plant.definition.document.errors import Violation
+from plant.definition.document.errors import Place, Violation
 from plant.definition.machine_types.library import LibraryType, library
 from plant.definition.machine_types.spellings import Entry, translated
 from plant.definition.signals.signal_spec import SOURCES
+from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS
 
 _MERGED_DEPTH: Final = {
-    "states": 2, "job": 1, "properties": 1, "signals": 2, "alarms": 1, "overrides": 1,
+    "states": 2, "transitions": 1, "reasons": 1, "job": 1, "properties": 1, "signals": 2, "alarms": 1, "overrides": 1,
     "faults": 1, "sensor_faults": 2, "wear": 1,
 }  # fmt: skip
 """Keys whose mappings are merged and not replaced: how deep."""
@@ -69,6 +70,18 @@ def overlaid(base: Entry, top: Entry, *, replaced: str = "") -> dict[str, Any]:
     if "signals" in top and "signals" in base:
         result["signals"] = _in_order_of_use(result["signals"])
     return result
+
+
+def own_place(entry: Entry, place: Place) -> Place | None:
+    """Return the place in an entry of what is wrong in the complete one; None if that is not from the entry.
+
+    An order of states that they cannot have is wrong where the states are.
+    """
+    if place and place[0] in entry:
+        return place
+    if place and place[0] in (TRANSITIONS, BETWEEN_JOBS):
+        return next(((key,) for key in (TRANSITIONS, "states", "job") if key in entry), None)
+    return None
 
 
 def extension_violations(entries: Mapping[str, Entry]) -> Iterator[Violation]:

@@ -10,108 +10,21 @@ from typing import Final
 
 from plant.definition.alarms.alarm_type import AlarmType
 from plant.definition.faults.fault_type import Causes, FaultType
-from plant.definition.jobs.variation import EffectType, KindType, LotsType, OperatorsType, SpreadType, StartUpType
+from plant.definition.jobs.job_type import JobType, LossesType
+from plant.definition.jobs.variation import EffectType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
-from plant.definition.states.state_type import EXPONENTIAL, StateType
+from plant.definition.states.order import Order, before_a_job, final_states, next_rows, rates_of, stops_between_jobs
+from plant.definition.states.state_type import StateType
+from plant.definition.states.transitions import Row, Rows
 from plant.definition.states.visits import next_weights
-
-USUALLY_GOOD: Final = frozenset({"good", "pass"})
-"""The results that count as good unless the YAML says otherwise."""
 
 PLANNED_STOP: Final = "planned_stop"
 """The state of machines while the calendar stops them."""
 
 NO_STATE: Final = "on"
 """The state of machines whose type has none: they always produce, and their messages have no status."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobType:
-    """What the machines of a type make.
-
-    product: its name in texts and keys.  id: a job's id up to its number, over {initials} and {kind}; `nicknames`
-    replace kinds in it.  code: begins the number in the ids, so that types with the same `id` have different ids.
-    seconds: producing time, [shortest, longest]; None where `period_share` is given: the share of a job done in one
-    period of messages.  kinds, results: each with its weight.  good: results that count as good, here or elsewhere.
-    issues: the fewest and most issues of each result that has issues.  phases: shares of the cycle, in order.
-    kind_types: what is different for single kinds.
-    """
-
-    product: str
-    id: str
-    code: int | None
-    kinds: Mapping[str, float]
-    seconds: tuple[float, float] | None
-    period_share: float | None
-    results: Mapping[str, float]
-    good: frozenset[str] = USUALLY_GOOD
-    issues: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    nicknames: Mapping[str, str] = field(default_factory=dict)
-    phases: Mapping[str, float] = field(default_factory=dict)
-    kind_types: Mapping[str, KindType] = field(default_factory=dict)
-
-    @property
-    def type_code(self) -> str:
-        """The digits of the code in a job's number: its own, after a 0 for each digit except one; "" without a code.
-
-        No code is a prefix of another one (1, 9, 010, 011, 00100), so the machine's number, which follows, cannot be
-        mistaken for a part of it.
-        """
-        digits = "" if self.code is None else str(self.code)
-        return "0" * (len(digits) - 1) + digits
-
-    def id_head(self, kind: str) -> str:
-        """Return the id of a job of that kind, up to the type's code."""
-        called = self.nicknames.get(kind, kind)
-        initials = "".join(filter(str.isupper, called)) or called[:2].upper()
-        return self.id.format(initials=initials, kind=called)
-
-    @property
-    def has_own_cycles(self) -> bool:
-        """Whether a kind that there is takes a time of its own."""
-        return any(each.seconds for kind, each in self.kind_types.items() if self.kinds.get(kind))
-
-    def seconds_at(self, period_seconds: float) -> tuple[float, float]:
-        """Return the shortest and longest producing time of any kind."""
-        each = [self.seconds_of(kind, period_seconds) for kind, weight in self.kinds.items() if weight]
-        return min(low for low, _ in each), max(high for _, high in each)
-
-    def seconds_of(self, kind: str, period_seconds: float) -> tuple[float, float]:
-        """Return the same of one kind. period_seconds: between two messages, by weight."""
-        if (own := self.kind_types.get(kind)) and own.seconds:
-            return own.seconds
-        if self.period_share is None:
-            return self.seconds or (math.inf, math.inf)
-        return period_seconds / self.period_share, period_seconds / self.period_share
-
-    def mean_seconds_at(self, period_seconds: float) -> float:
-        """Return the mean producing time over all kinds, without losses."""
-        total = math.fsum(self.kinds.values())
-        each = ((self.seconds_of(kind, period_seconds), weight) for kind, weight in self.kinds.items() if weight)
-        return math.fsum(sum(seconds) / 2 * weight for seconds, weight in each) / total
-
-
-@dataclass(frozen=True, slots=True)
-class LossesType:
-    """Micro-stops and slow cycles, by which jobs take longer than they should; see the keys of the same names."""
-
-    micro_stops_per_hour: float
-    micro_stop_seconds_range: tuple[float, float]
-    slow_cycle_share: float
-    slow_cycle_factor_range: tuple[float, float]
-
-    @property
-    def exist(self) -> bool:
-        """Whether there are any."""
-        return self.micro_stops_per_hour > 0 or self.slow_cycle_share > 0
-
-    @property
-    def lengthening(self) -> float:
-        """Factor by which micro-stops and slow cycles lengthen the mean job."""
-        slow = self.slow_cycle_share * (sum(self.slow_cycle_factor_range) / 2 - 1)
-        return (1 + slow) * (1 + self.micro_stops_per_hour / 3600 * sum(self.micro_stop_seconds_range) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +85,8 @@ class MachineType:
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
     it.  title: name of such a machine in texts.  machine_id: pattern over {number}.  first_number: that of the first
     machine.
-    states: empty where the type has none.  job: None where machines make nothing.
+    states: empty where the type has none.  order: of its states, as declared.  job: None where machines make nothing.
+    reasons: the weights of the reasons of states and results, by name.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
     model: the name of its model in Python, if it has one.  causes: its faults and wear.
     alarms: in the order of messages of the same time.  alarm_messages: the classes of their messages.
@@ -196,6 +110,8 @@ class MachineType:
     messages: Sequence[MessageClass]
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)
     model: str | None = None
+    order: Order = field(default_factory=Order)
+    reasons: Rows = field(default_factory=dict)
     first_number: int = 1
     alarms: Sequence[AlarmType] = ()
     alarm_messages: Sequence[MessageClass] = ()
@@ -268,26 +184,45 @@ class MachineType:
     @property
     def changes_per_second(self) -> float:
         """How often a machine changes its state, on average."""
-        weights, final, total = self.next_weights, self.final_states, math.fsum(self.next_weights.values())
+        weights, after = self.next_weights, self.next_after
         rates = {name: self.shares[name] / self.states[name].dwell_seconds for name in weights}
-        return math.fsum(rate * (1 if name in final else 1 - weights[name] / total) for name, rate in rates.items())
-
-    @property
-    def final_states(self) -> frozenset[str]:
-        """The states whose stays have the length that was drawn, so that another state follows (visits.py)."""
-        found = (name for name in self._rates if self.states[name].distribution != EXPONENTIAL)
-        return frozenset(found) if len(self._rates) > 1 else frozenset()
+        rows = {name: after.get(name, weights) for name in rates}
+        again = {name: row.get(name, 0.0) / math.fsum(row.values()) for name, row in rows.items()}
+        return math.fsum(rate * (1 - again[name]) for name, rate in rates.items())
 
     @property
     def next_weights(self) -> Mapping[str, float]:
-        """The weight of each state as the next one, or as the next one beside itself after a final state."""
-        return next_weights(self._rates, self.final_states) or self._rates
+        """The weight of each state as the next one, unless it is drawn by what was before."""
+        rates = rates_of(self.states)
+        return next_weights(rates, final_states(self.states)) or rates
 
     @property
-    def _rates(self) -> Mapping[str, float]:
-        """How often each state is entered, relative to the others; only states with a share."""
-        states = self.states.items()
-        return {name: state.weight / (state.dwell_seconds * 1000) for name, state in states if state.weight}
+    def next_after(self) -> Rows:
+        """The weights of the next state after each of those after which they are others than `next_weights`."""
+        if self.order.is_declared:
+            return next_rows(self.states, self.order)
+        weights = self.next_weights
+        return {
+            name: {to: weight for to, weight in weights.items() if to != name} for name in final_states(self.states)
+        }
+
+    @property
+    def stops_between_jobs(self) -> Row:
+        """The chance of each state that is entered only between jobs to follow the producing one."""
+        return stops_between_jobs(self.states, self.order)
+
+    @property
+    def before_a_job(self) -> Row:
+        """The chance, by state, that a visit has come after such a stop, without producing in between."""
+        return before_a_job(self.states, self.order)
+
+    def stops_a_job(self, period_seconds: float) -> float:
+        """Return how many stops there are for each job that ends, in the long run. It cannot be more than 1."""
+        share = math.fsum(self.stops_between_jobs.values())
+        if not share or self.job is None:
+            return 0.0
+        seconds = self.job.mean_seconds_at(period_seconds) * self.losses.lengthening
+        return share * seconds / self.states[self.producing_state].dwell_seconds
 
     @property
     def station_count(self) -> int:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
-from plant.definition.document.errors import Place, Violation
+from plant.definition.document.errors import Violation
+from plant.definition.machine_types.inheritance import own_place
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.spellings import Entry
+from plant.definition.states.order import TRANSITIONS
 
 MOST_OVERRIDES: Final = 1_000
 _REPLACED: Final = ("base", "noise")
@@ -37,7 +39,8 @@ def read_overrides(
             wrong.append(Violation((), f"is no id of a machine of this type, such as {machine_type.id_of(1)}"))
         elif not wrong:
             types[number], broken = resolve(_changed(entry, own))
-            wrong += (each for each in broken if _is_in(own, each.place))
+            places = ((each, own_place(own, each.place)) for each in broken)
+            wrong += (each._replace(place=place) for each, place in places if place)
         violations += (each._replace(place=("overrides", machine_id, *each.place)) for each in wrong)
     return types, violations
 
@@ -88,7 +91,9 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     result = dict(below)
     for key, value in above.items():
         other = result.get(key)
-        if isinstance(value, Mapping) and isinstance(other, Mapping) and key not in _REPLACED:
+        if key == TRANSITIONS:  # row by row
+            result[key] = {**(other or {}), **value}
+        elif isinstance(value, Mapping) and isinstance(other, Mapping) and key not in _REPLACED:
             result[key] = _merged(other, value)
         else:
             result[key] = value
@@ -121,8 +126,3 @@ _WEIGHTED: Final[Mapping[str, Callable[[Any, Mapping[str, float]], dict[str, Any
     "results": _weights,
 }
 """Keys with weights alone, which replace the weights of the type."""
-
-
-def _is_in(own: Mapping[str, Any], place: Place) -> bool:
-    """Return whether something is wrong with what the machine has for itself, and not with the type."""
-    return bool(place) and place[0] in own

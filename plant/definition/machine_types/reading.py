@@ -12,7 +12,7 @@ from plant.definition.document.errors import Place, Violation, describe_value, q
 from plant.definition.document.validation import Flags, validated
 from plant.definition.document.value_types import Spec
 from plant.definition.machine_types.entry import MachineEntry, older_keys
-from plant.definition.machine_types.inheritance import complete, extension_violations, root
+from plant.definition.machine_types.inheritance import complete, extension_violations, own_place, root
 from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.resolution import resolve
@@ -22,7 +22,9 @@ from plant.definition.machine_types.spellings import Entry, Spelling, place_in, 
 SECTION: Final = "message_types"
 MOST_TYPES: Final = 200
 _KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
-_NAMED: Final = ("states", "signals", "alarms", "messages", "overrides", "faults", "sensor_faults", "wear")
+_NAMED: Final = (
+    "states", "transitions", "reasons", "signals", "alarms", "messages", "overrides", "faults", "sensor_faults", "wear",
+)  # fmt: skip
 """Keys of an entry with a mapping of names, whose errors do not depend on each other."""
 
 _DECLARING: Final = frozenset(("states", "job", "signals", "extends"))
@@ -164,10 +166,9 @@ def _resolved(
     machine_type, wrong = resolve(key, complete(key, entries), number, interval, plant_signals)
     # What an entry does not have itself is reported where it is from.
     own = "extends" not in entry or entry["extends"] in library()
-    places = ((each, place_in(entry, each.place, spellings)) for each in wrong)  # type: ignore[arg-type]
-    return machine_type, [
-        each._replace(place=(SECTION, key, *place)) for each, place in places if own or place[0] in entry
-    ]
+    written = ((each, place_in(entry, each.place, spellings)) for each in wrong)  # type: ignore[arg-type]
+    places = ((each, own_place(entry, place) or (place if own else None)) for each, place in written)
+    return machine_type, [each._replace(place=(SECTION, key, *place)) for each, place in places if place is not None]
 
 
 def _same_file_names(types: Mapping[str, MachineType]) -> Iterator[Violation]:

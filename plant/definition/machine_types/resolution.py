@@ -18,22 +18,19 @@ from plant.definition.document.value_types import (
 )
 from plant.definition.faults.reading import Affected, read_causes
 from plant.definition.jobs import variation_entries
+from plant.definition.jobs.fates import read_fates, wrong_fates
+from plant.definition.jobs.job_type import USUALLY_GOOD, JobType, LossesType
 from plant.definition.jobs.variation_entries import kind_types, kind_weights, read_lots, read_spread, read_start_up
 from plant.definition.machine_types.layout import FieldNames
-from plant.definition.machine_types.machine_type import (
-    NO_STATE,
-    USUALLY_GOOD,
-    JobType,
-    LossesType,
-    MachineType,
-    MessageClass,
-)
+from plant.definition.machine_types.machine_type import NO_STATE, MachineType, MessageClass
 from plant.definition.machine_types.message_classes import read_alarm_classes, read_messages
 from plant.definition.machine_types.overrides import read_overrides
 from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS, Order, order_violations
+from plant.definition.states.reasons import REASON_FIELDS, read_reasons, wrong_reasons
 from plant.definition.states.state_entries import read_states
 from plant.definition.states.state_type import StateType
 from plant.models.registry import models
@@ -59,21 +56,24 @@ def resolve(
     key: str, entry: Entry, number: int, interval: float, plant_signals: Mapping[str, Any] = MappingProxyType({})
 ) -> Resolved:
     """Return the type of a complete entry. interval: the plant's base interval.  plant_signals: as plain data."""
-    states, wrong_states = _states(entry)
+    order = Order(entry.get(TRANSITIONS, {}), tuple(entry.get(BETWEEN_JOBS, ())))
+    states, wrong_states = _states(entry, order)
     job, wrong_job = _job(key, entry)
     has_station = "station_pattern" in entry
     names = FieldNames(
         has_states=bool(entry.get("states")),
         has_station=has_station,
         product=job.product if job else None,
-        absent=variation_entries.absent_fields(entry),
+        absent=variation_entries.absent_fields(entry) | {*(() if read_reasons(entry) else REASON_FIELDS)},
         properties=entry.get("properties", {}),
         signals=[name for name, each in entry.get("signals", {}).items() if each.get("shown", True)],
     )
     messages, wrong_messages = read_messages(key, entry, names)
     machine_type = _machine_type(key, entry, number, states, job, messages)
     signals, wrong_signals = _signals(entry, machine_type.vocabulary, plant_signals, names.taken)
-    machine_type = replace(machine_type, signals=signals, model=entry.get("model"))
+    machine_type = replace(
+        machine_type, signals=signals, model=entry.get("model"), order=order, reasons=read_reasons(entry)
+    )
     causes, wrong_causes = read_causes(entry, _affected(entry, machine_type))
     machine_type = replace(machine_type, causes=causes)
     overrides, wrong_overrides = read_overrides(
@@ -85,6 +85,7 @@ def resolve(
         *_taken_properties(entry, names),
         *wrong_job,
         *variation_entries.broken(entry, job.kinds if job else (), job.results if job else ()),
+        *wrong_reasons(entry, job.results if job else ()),
         *wrong_messages,
         *wrong_signals,
         *wrong_causes,
@@ -95,6 +96,7 @@ def resolve(
         *_unknown_model(entry),
         *_impossible_period(machine_type, interval),
         *_impossible_job(machine_type, interval),
+        *(() if wrong_states else _too_few_jobs(machine_type, interval)),
     ]
     return Resolved(machine_type, violations)
 
@@ -140,11 +142,14 @@ def _in_capitals(key: str) -> str:
     return key.upper().replace("_", "-").replace("{", "").replace("}", "")
 
 
-def _states(entry: Entry) -> tuple[dict[str, StateType], list[Violation]]:
+def _states(entry: Entry, order: Order) -> tuple[dict[str, StateType], list[Violation]]:
     declared: Mapping[str, Mapping[str, Any]] = entry.get("states", {})
     if not declared:
-        return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, []
-    states, wrong = read_states(declared, default_dwell)
+        wrong_order = [Violation((key,), "needs states") for key in (TRANSITIONS, BETWEEN_JOBS) if entry.get(key)]
+        return {NO_STATE: StateType(1.0, _FOREVER_SECONDS, produces=True)}, wrong_order
+    states, wrong = read_states(declared, default_dwell, ordered=order.is_declared)
+    if order.is_declared and not wrong:
+        return states, [*order_violations(states, order)]
     return states, [each._replace(place=("states", *each.place)) for each in wrong]
 
 
@@ -222,8 +227,9 @@ def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
         nicknames=job.get("nicknames", {}),
         phases=_shares(job.get("phases", {})),
         kind_types=own,
+        on_stop=read_fates(job),
     )
-    return job_type, wrong
+    return job_type, [*wrong, *wrong_fates(job_type, entry.get("states", {}))]
 
 
 def _result(value: Any) -> Mapping[str, Any]:
@@ -310,3 +316,20 @@ def _impossible_job(machine_type: MachineType, interval: float) -> Iterator[Viol
     if MOST_STOPS_PER_JOB < stops < math.inf:
         rule = f"makes {stops:,.0f} micro-stops in a job of {seconds[1]:g} s: must be at most {MOST_STOPS_PER_JOB:,}"
         yield Violation(("micro_stops_per_hour",), rule)
+
+
+def _too_few_jobs(machine_type: MachineType, interval: float) -> Iterator[Violation]:
+    """Check that no more than one stop that is entered only between jobs falls to each job."""
+    if not machine_type.order.between_jobs:
+        return
+    if machine_type.job is None:
+        yield Violation((BETWEEN_JOBS,), "needs a job")
+        return
+    stops = machine_type.stops_a_job(machine_type.main.period_by_weight(interval))
+    if 1 < stops < math.inf:
+        names, are = (
+            " and ".join(machine_type.stops_between_jobs),
+            "are" if len(machine_type.stops_between_jobs) > 1 else "is",
+        )
+        rule = f"makes {stops:.4g} stops a job: {names} {are} entered more often than jobs end; make the stays longer"
+        yield Violation((BETWEEN_JOBS,), rule)

@@ -22,11 +22,12 @@ States = Mapping[str, State]
 
 
 def read_states(
-    declared: States, default_dwell: Callable[[str], float]
+    declared: States, default_dwell: Callable[[str], float], *, ordered: bool = False
 ) -> tuple[dict[str, StateType], list[Violation]]:
     """Return the states, and the violations, whose places begin at the mapping of states.
 
     default_dwell: returns the mean stay in a state that declares none, in seconds.
+    ordered: whether the order of the states is declared, which decides whether they can have their shares.
     """
     producing = [name for name, state in declared.items() if state.get("produces")]
     usual = "running" if "running" in declared else next(iter(declared))
@@ -38,7 +39,7 @@ def read_states(
     }
     if not wrong and not any(state.weight for state in states.values()):
         wrong.append(Violation((), "needs at least one share greater than 0"))
-    return states, wrong or [*_without_end(states)]
+    return states, wrong or ([] if ordered else [*_without_end(states)])
 
 
 def _state(state: State, share: float, default_dwell: float, *, produces: bool) -> StateType:

@@ -26,6 +26,8 @@ VARIED = (
     "start_up: {after_stop_seconds: 60, jobs: 3, cycle_seconds: {times: 1.5}}"
 )
 """Keys of a type whose jobs vary."""
+LOST = VARIED.replace("results:", "on_stop: {idle: torn}, results:").replace("0.1}", "0.1, torn: 0}")
+"""The same, and a stop ends a job."""
 
 DECLARATIONS = {
     "no states, and a calendar": f"{{calendar: {CALENDAR}, message_types: {{press: {{job: {{cycle_seconds: 9}}}}}}}}",
@@ -63,6 +65,12 @@ DECLARATIONS = {
         f"{{calendar: {CALENDAR}, flow: {{processes: {{drill: press}}, buffers: {{press: 2}}}}, message_types: "
         f"{{press: {{{VARIED}}}, drill: {{job: {{cycle_seconds: 12}}}}}}}}"
     ),
+    "jobs that a stop ends, and kinds with cycles of their own": f"{{message_types: {{press: {{{LOST}}}}}}}",
+    "jobs that a stop ends, and a cycle for all": (
+        f"{{message_types: {{press: {{count: 3, states: {STATES}, job: {{cycle_seconds: [20, 24], "
+        "on_stop: {idle: scrap}, results: {good: 0.9, scrap: 0.1}}}}}"
+    ),
+    "stops between jobs in lots": f"{{message_types: {{press: {{{VARIED}, only_between_jobs: [idle]}}}}}}",
     "a topic that ends as another class": f"{{message_types: {{d: {{{LEVEL}, {TOPICS}}}}}}}",
 }
 
