@@ -127,7 +127,7 @@ class Machine(MachineViews):
             self.suspension = Suspension(reason._replace(interrupted=Rest(state, left_ms)), length_ms, reasons)
         else:
             left_ms = max(self.stay_ends_ms - now_ms, self.runtime.shortest_stay_ms)
-            self._enter_state(reason._replace(interrupted=Rest(self.state, left_ms)), length_ms, now_ms)
+            self._be_in(reason._replace(interrupted=Rest(self.state, left_ms)), length_ms, now_ms)
 
     def step(self) -> None:
         """Process the next event: a fault begins or ends, a job finishes, or a stay ends."""
@@ -237,7 +237,7 @@ class Machine(MachineViews):
         """Enter the next state. The same state again only prolongs the stay."""
         if self.state.interrupted is not None:
             state, left_ms = self.state.interrupted
-            self._enter_state(self.runtime.states.get(state.name, state), left_ms, now_ms)
+            self._be_in(self.runtime.states.get(state.name, state), left_ms, now_ms)
             return
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
@@ -247,14 +247,18 @@ class Machine(MachineViews):
         self._enter_state(state, state.stays.length_ms(stay_at) or runtime.shortest_stay_ms, now_ms)
 
     def _enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
-        """Enter a state for `stay_ms`."""
+        """End the stay and begin another, of `stay_ms` as faults and wear change that."""
         conditions, is_another = self.conditions, state is not self.state
         if conditions is not None:
             stay_ms = next_stay(self, self.state, state, stay_ms, now_ms)
-        self.stay_ends_ms = now_ms + stay_ms
-        self._change_state(state, now_ms)
+        self._be_in(state, stay_ms, now_ms)
         if conditions is not None and is_another:
             conditions.stay_cause = None
+
+    def _be_in(self, state: State, stay_ms: int, now_ms: int) -> None:
+        """Be in a state for exactly `stay_ms`: of a stay that begins, interrupts another, or goes on after that."""
+        self.stay_ends_ms = now_ms + stay_ms
+        self._change_state(state, now_ms)
         self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
 
     def _change_state(self, state: State, now_ms: int) -> None:
