@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from messages import START, FactoryMessageGenerator
+from plant.telemetry import Message
 from plant.truth.events import TruthEvent
 from tests.plant.faults.presses import START_MS, Seen, always, press, run
 
@@ -112,6 +113,29 @@ def test_a_consequence_for_a_state_that_is_gone_is_left_out() -> None:
 
     assert "faulted" not in {each.state for each in seen.stays}
     assert [each.fault for each in seen.episodes] == ["wobble"]
+
+
+def test_a_trial_that_is_taken_back_leaves_faults_as_they_were() -> None:
+    """Those that go on, those that are due, and wear."""
+    plant_type = {
+        "wear": {"tool": {"life_hours": 0.2, "resets": "maintenance", "leads_to": {"state": "maintenance"}}},
+        "faults": {
+            "wobble": {"every_hours": 0.05, "duration_seconds": [60, 300], "effects": {"vibration": {"times": 3}}}
+        },
+    }
+    messages, labels = list[list[Message]](), list[list[TruthEvent]]()
+    for tries in (False, True):
+        generator, truth = FactoryMessageGenerator.of(press(count=5, **plant_type), 1, start=START), list[TruthEvent]()
+        generator.listen(truth.append)
+        found = generator.advance(START + 1800)
+        if tries:
+            generator.try_out(press(count=5)).take_back()
+        messages.append(found + generator.advance(START + 7200))
+        generator.close_truth()
+        labels.append(truth)
+
+    assert messages[0] == messages[1]
+    assert labels[0] == labels[1]
 
 
 def test_wear_grows_in_the_state_that_produces_after_a_reload() -> None:
