@@ -211,9 +211,9 @@ class PlannedStops:
         for fleet, calendar in zip(self._fleets, self._calendars, strict=False):
             stopped = calendar.planned_stop(until_ms)
             late = [] if stopped or fleet.machine_type.start_delay_seconds is None else _stopped(fleet.machines)
-            _set_planned_stop(fleet.machines, until_ms, stopped=stopped)
-            for machine in late:
+            for machine in late:  # before they are resumed: they must not be seen in the state of after the delay
                 _delay(machine, until_ms)
+            _set_planned_stop(fleet.machines, until_ms, stopped=stopped)
         self.next_ms = min((calendar.next_change(until_ms) for calendar in self._calendars), default=NEVER)
 
 
@@ -237,7 +237,6 @@ def _delay(machine: Machine, now_ms: int) -> None:
     delay_at, _, _, _ = machine.stream.draws(b"late", now_ms)
     if delay_ms := round(1000 * between(*seconds, delay_at)):
         machine.interrupt(LATE_START, delay_ms, now_ms)
-        machine.runtime.on_rescheduled(machine)
 
 
 def _set_planned_stop(machines: Iterable[Machine], now_ms: int, *, stopped: bool) -> None:

@@ -33,8 +33,8 @@ class MachineConditions:
     """
 
     __slots__ = (
-        "_causes", "_clock", "_counts", "_injected", "_machine", "_order", "_produces", "_producing", "_since_ms",
-        "_start_ms", "_worked_ms", "_worn_from", "active", "stay_cause",
+        "_causes", "_clock", "_counts", "_ended_ms", "_injected", "_machine", "_order", "_produces", "_producing",
+        "_since_ms", "_start_ms", "_worked_ms", "_worn_from", "active", "stay_cause",
     )  # fmt: skip
 
     def __init__(self, machine: AffectedMachine, causes: Causes, start_ms: int, now_ms: int) -> None:
@@ -43,6 +43,7 @@ class MachineConditions:
         self.stay_cause: tuple[str, str] | None = None
         self._clock, self._producing = DueList(), DueList()
         self._counts: dict[str, int] = {}
+        self._ended_ms: dict[str, int] = {}
         self._injected: dict[int, Injected] = {}
         self._worn_from: dict[str, float] = {}
         self._order = 0
@@ -57,6 +58,11 @@ class MachineConditions:
         if self._produces and self._producing:
             due.append(self._since_ms + max(0, ceil(self._producing.first.at - self._worked_ms)))
         return min(due, default=None)
+
+    @property
+    def counts_producing(self) -> bool:
+        """Whether the clock of producing runs."""
+        return self._produces
 
     def step(self, now_ms: int) -> None:
         """Let happen what is due."""
@@ -103,9 +109,14 @@ class MachineConditions:
                 self._machine.level_changed(name, self.level(name), now_ms)
 
     def begin(self, injected: Injected, now_ms: int) -> bool:
-        """Begin a fault because of something outside; return False if it is there already, or the type has none."""
+        """Begin a fault because of something outside; return False if it is there already, or the type has none.
+
+        Nothing leads to a fault in the millisecond in which it has ended: a circle of causes would never leave it.
+        """
         fault = self._causes.faults.get(injected.fault)
         if fault is None or fault.name in self.active:
+            return False
+        if injected.why != BY_COMMAND and self._ended_ms.get(fault.name) == now_ms:
             return False
         self._begin(fault, injected.severity, injected.duration_ms, injected.why, now_ms)
         return True
@@ -162,7 +173,7 @@ class MachineConditions:
         cycle, results = 1.0, dict[str, float]()
         causes = [(name, effects, level) for name, effects, level in self._effects(now_ms) if effects.change_jobs]
         for _, effects, level in causes:
-            cycle *= 1.0 + effects.cycle * level
+            cycle *= max(0.0, 1.0 + effects.cycle * level)
             for result, more in effects.results.items():
                 results[result] = results.get(result, 1.0) * max(0.0, 1.0 + more * level)
         names = tuple(name for name, _, level in causes if name in self.active)
@@ -204,8 +215,8 @@ class MachineConditions:
         self, consequence: Consequence, due: Due, episode: int, severity: float, now_ms: int
     ) -> None:
         if consequence.state is not None:
-            self._machine.enter_by_cause(consequence.state, now_ms)
-            self.stay_cause = consequence.state, due.cause
+            if self._machine.enter_by_cause(consequence.state, now_ms):
+                self.stay_cause = consequence.state, due.cause
             return
         if consequence.severity is not None:
             severity = between(*consequence.severity, self._draw_consequence(due, episode)[2])
@@ -238,6 +249,7 @@ class MachineConditions:
 
     def _end(self, name: str, now_ms: int) -> None:
         episode = self.active.pop(name)
+        self._ended_ms[name] = now_ms
         self._remove(name, _END, _LEAD)
         self._machine.report_episode(self._reported(episode, now_ms, is_open=False))
         self._machine.level_changed(name, NONE, now_ms)

@@ -36,6 +36,12 @@ class DueList:
         """The one that is due next; there is one."""
         return self._due[0]
 
+    def copy(self) -> DueList:
+        """Return another list of the same."""
+        other = DueList()
+        other._due = self._due.copy()
+        return other
+
     def add(self, due: Due) -> None:
         """Add one."""
         insort(self._due, due)

@@ -25,8 +25,8 @@ class AffectedMachine(Protocol):
     def produces(self) -> bool:
         """Whether its jobs advance now."""
 
-    def enter_by_cause(self, state: str, now_ms: int) -> None:
-        """Enter a state because of a fault or wear."""
+    def enter_by_cause(self, state: str, now_ms: int) -> bool:
+        """Enter a state because of a fault or wear; return False if its type has no such state any more."""
 
     def level_changed(self, cause: str, level: Level, now_ms: int) -> None:
         """Note that a cause has another level from now on."""

@@ -23,6 +23,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from plant.faults.conditions import MachineConditions
+from plant.faults.due_list import DueList
 from plant.machines.machine import Machine
 
 _Restore = Callable[[], None]
@@ -34,6 +36,7 @@ _PARENT_PACKAGE: Final = __name__.partition("plant.")[0]
 _MODULE_PREFIXES: Final = (f"{_PARENT_PACKAGE}plant.", f"{_PARENT_PACKAGE}messages")
 """Modules whose objects are captured; in an installation there is a package above them."""
 _machine_attributes: Final = attrgetter(*Machine.__slots__)
+_condition_attributes: Final = attrgetter(*MachineConditions.__slots__)
 
 
 class Checkpoint:
@@ -80,7 +83,12 @@ class Checkpoint:
         self._captured_ids.update(map(id, machines))
         self._restores.append(partial(_restore_machines, machines, [*map(_machine_attributes, machines)]))
         self._unvisited.extend({id(machine.runtime): machine.runtime for machine in machines}.values())
-        self._unvisited.extend(machine.conditions for machine in machines if machine.conditions is not None)
+        self._capture_conditions([machine.conditions for machine in machines if machine.conditions is not None])
+
+    def _capture_conditions(self, conditions: list[MachineConditions]) -> None:
+        """Capture the conditions of a fleet at once: object by object they would cost ten times as much as the rest."""
+        self._captured_ids.update(map(id, conditions))
+        self._restores.append(partial(_restore_conditions, conditions, [*map(_copied_conditions, conditions)]))
 
 
 def _release_views() -> None:
@@ -96,6 +104,20 @@ def _restore_machines(machines: list[Machine], captured: list[tuple[Any, ...]]) 
         if now != before:
             for name, value in zip(Machine.__slots__, before, strict=True):
                 setattr(machine, name, value)
+
+
+def _copied_conditions(conditions: MachineConditions) -> tuple[Any, ...]:
+    return tuple(map(_copied, _condition_attributes(conditions)))
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if type(value) in (dict, DueList) else value
+
+
+def _restore_conditions(conditions: list[MachineConditions], captured: list[tuple[Any, ...]]) -> None:
+    for each, before in zip(conditions, captured, strict=True):
+        for name, value in zip(MachineConditions.__slots__, before, strict=True):
+            setattr(each, name, _copied(value))
 
 
 def _capture_object(thing: Any) -> _Captured:

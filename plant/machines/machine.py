@@ -133,7 +133,7 @@ class Machine(MachineViews):
             self.suspension = self.suspension._replace(state=interruption, stay_remaining_ms=length_ms)
         else:
             left_ms = max(self.stay_ends_ms - now_ms, self.runtime.shortest_stay_ms)
-            self.enter_state(reason._replace(interrupted=Rest(self.state, left_ms)), length_ms, now_ms)
+            self._be_in(reason._replace(interrupted=Rest(self.state, left_ms)), length_ms, now_ms)
 
     def step(self) -> None:
         """Process the next event: a fault begins or ends, a job finishes, or a stay ends."""
@@ -253,7 +253,7 @@ class Machine(MachineViews):
         """Enter the next state. The same state again only prolongs the stay."""
         if self.state.interrupted is not None:
             state, left_ms = self.state.interrupted
-            self.enter_state(self.runtime.states.get(state.name, state), left_ms, now_ms)
+            self._be_in(self.runtime.states.get(state.name, state), left_ms, now_ms)
             return
         self.stay_number += 1
         state_at, stay_at, _, _ = self.stream.draws(b"visit", self.stay_number)
@@ -268,14 +268,18 @@ class Machine(MachineViews):
             lose_work(self, state.fate, now_ms)
 
     def enter_state(self, state: State, stay_ms: int, now_ms: int) -> None:
-        """Enter a state for `stay_ms`."""
+        """End the stay and begin another, of `stay_ms` as faults and wear change that."""
         conditions, is_another = self.conditions, state is not self.state
         if conditions is not None:
             stay_ms = next_stay(self, self.state, state, stay_ms, now_ms)
-        self.stay_ends_ms = now_ms + stay_ms
-        self._change_state(state, now_ms, self.stay_number)
+        self._be_in(state, stay_ms, now_ms)
         if conditions is not None and is_another:
             conditions.stay_cause = None
+
+    def _be_in(self, state: State, stay_ms: int, now_ms: int) -> None:
+        """Be in a state for exactly `stay_ms`: of a stay that begins, interrupts another, or goes on after that."""
+        self.stay_ends_ms = now_ms + stay_ms
+        self._change_state(state, now_ms, self.stay_number)
         self.next_ms = min(self.finish_ms, self.stay_ends_ms, self.cause_ms)
 
     def _change_state(self, state: State, now_ms: int, entered_number: int) -> None:

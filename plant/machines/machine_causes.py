@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from plant.definition.faults.fault_type import Consequence
 from plant.faults.conditions import MachineConditions
 from plant.faults.episodes import Injected
 from plant.faults.levels import Level
-from plant.machines.states import State
+from plant.machines.states import State, interrupted_by
 from plant.random_stream import RandomStream
 from plant.truth.events import FaultEpisode
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine
+
+
+_SHORTEST_MS: Final = 100
+"""No cause makes a stay shorter than this; without a length, stays would follow each other for ever."""
 
 
 class MachineUnderCauses:
@@ -39,9 +43,12 @@ class MachineUnderCauses:
         """Whether its jobs advance now."""
         return self._machine.state.produces
 
-    def enter_by_cause(self, state: str, now_ms: int) -> None:
-        """Enter a state because of a fault or wear."""
-        self._machine.set_state(self._machine.runtime.states[state], None, now_ms)
+    def enter_by_cause(self, state: str, now_ms: int) -> bool:
+        """Enter a state because of a fault or wear; return False if its type has no such state any more."""
+        entered = self._machine.runtime.states.get(state)
+        if entered is not None:
+            self._machine.set_state(entered, None, now_ms)
+        return entered is not None
 
     def level_changed(self, cause: str, level: Level, now_ms: int) -> None:
         """Pass on that a cause has another level from now on."""
@@ -69,6 +76,8 @@ def renewed_conditions(machine: Machine, now_ms: int) -> MachineConditions | Non
     causes = machine.runtime.machine_type.causes
     if machine.conditions is not None:
         machine.conditions.apply(causes, now_ms)
+        if machine.conditions.counts_producing is not machine.state.produces:
+            machine.conditions.state_changed(now_ms)
         return machine.conditions if causes else None
     if not causes:
         return None
@@ -83,10 +92,13 @@ def step_conditions(machine: Machine) -> None:
 
 
 def next_stay(machine: Machine, left: State, entered: State, stay_ms: int, now_ms: int) -> int:
-    """End the faults that the end of a stay ends, and return the length of the next one as the others make it."""
+    """End the faults that the end of a stay ends, and return the length of the next one as the others make it.
+
+    An interruption that ends otherwise than by its return ends the stay that it has interrupted.
+    """
     conditions = machine.conditions
     if conditions is None:
         return stay_ms
-    if left is not entered:
-        conditions.stay_ended(left.name, now_ms)
-    return round(stay_ms * conditions.stay_factor(entered.name, now_ms)) or machine.runtime.shortest_stay_ms
+    if (ended := interrupted_by(left)).name != entered.name:
+        conditions.stay_ended(ended.name, now_ms)
+    return max(min(stay_ms, _SHORTEST_MS), round(stay_ms * conditions.stay_factor(entered.name, now_ms)))

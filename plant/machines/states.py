@@ -70,6 +70,13 @@ def interrupting(state: State, rest: Rest) -> State:
     return state._replace(interrupted=Rest(interrupting(inner, rest), left_ms))
 
 
+def interrupted_by(state: State) -> State:
+    """Return the state of the stay that a state has interrupted, through all interruptions; itself if it is none."""
+    while state.interrupted is not None:
+        state = state.interrupted.state
+    return state
+
+
 class Suspension(NamedTuple):
     """The state of a machine before it was stopped from outside, and the reasons of the stop, lowest rank first.
 
