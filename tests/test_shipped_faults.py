@@ -29,6 +29,7 @@ WEAR: Final = [
     (key, name) for key, machine_type in CONFIG.message_types.machines.items() for name in machine_type.causes.wear
 ]
 COUNT: Final = 12
+ORDER: Final = ("transitions", "only_between_jobs")
 
 
 def alone(key: str, *, job: dict[str, Any] | None = None, **causes: Any) -> Seen:
@@ -37,9 +38,10 @@ def alone(key: str, *, job: dict[str, Any] | None = None, **causes: Any) -> Seen
     entry = data["message_types"][key]
     machine_type = CONFIG.message_types.machines[key]
     states = {name: {"share": float(each.produces)} for name, each in machine_type.states.items()}
-    for name in ("wear", "faults", "sensor_faults", "frequency_weight", "lots", "start_up", "spread"):
+    for name in ("wear", "faults", "sensor_faults", "frequency_weight", "lots", "start_up", "spread", *ORDER):
         entry.pop(name, None)
-    entry.get("job", {}).pop("kinds", None)
+    for name in ("kinds", "on_stop"):
+        entry.get("job", {}).pop(name, None)
     entry |= {"states": states, "micro_stops_per_hour": 0, "slow_cycle_share": 0, "report_seconds": 20, **causes}
     entry.setdefault("job", {}).update(job or {})
     plant = {"global": {"machine_counts": {}}, "message_types": {key: {**entry, "count": COUNT}}}
