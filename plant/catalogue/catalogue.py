@@ -81,6 +81,7 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         reports_each_job=message_class.reports_jobs and context.has_job_shorter_than(period),
         own_ideal_seconds=context.own_ideal_seconds,
         has_states=[*machine_type.states] != [NO_STATE],
+        has_faults=bool(machine_type.causes),
         planned_stops=tuple(sorted(machine_type.planned_stops)),
         ideal_cycles=context.ideal_cycles,
     )

@@ -94,6 +94,7 @@ class MessageKind:
     reports_alarms: whether messages are about alarms that are raised and cleared.
     ideal_cycles: the shortest cycle of each kind of job in seconds, where kinds have their own.
     reports_each_job: whether each finished job has a message of its own, as jobs may be shorter than the period.
+    has_faults: whether its machines may have faults.
     has_states: whether its machines have states.  planned_stops: those that are no planned working time, sorted.
     """
 
@@ -119,6 +120,7 @@ class MessageKind:
     reports_each_job: bool = False
     own_ideal_seconds: tuple[tuple[str, float], ...] = ()
     has_states: bool = True
+    has_faults: bool = False
     planned_stops: tuple[str, ...] = ()
     ideal_cycles: tuple[tuple[str, float], ...] = ()
 

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Final
 
 from cli.exports.common.export import Export, File, json_file
-from cli.exports.monitoring.panels import ALARMS, GOOD, ROWS, Panel, Query, Row, good_jobs
+from cli.exports.monitoring.panels import ALARMS, FAULTS, GOOD, ROWS, Panel, Query, Row, good_jobs
 from cli.exports.monitoring.prometheus import selector
 
 SCHEMA_VERSION: Final = 39
@@ -45,7 +45,8 @@ def grafana(export: Export) -> list[File]:
 
 
 def _rows(export: Export) -> Sequence[Row]:
-    return (*ROWS, ALARMS) if any(kind.reports_alarms for kind in export.kinds) else ROWS
+    alarms, faults = (any(getattr(kind, name) for kind in export.kinds) for name in ("reports_alarms", "has_faults"))
+    return (*ROWS, *((ALARMS,) if alarms else ()), *((FAULTS,) if faults else ()))
 
 
 def _dashboard(export: Export) -> dict[str, Any]:

@@ -294,6 +294,31 @@ _PLANT: Final = Row(
     ),
 )
 
+FAULTS: Final = Row(
+    "Faults",
+    8,
+    (
+        Panel(
+            "Active faults",
+            "Faults of machines and of sensors that are there now, as the simulator knows them.",
+            [Query("sum by (kind, fault) (edgemqttsim_active_faults{@})", "{{kind}} {{fault}}")],
+            stacked=True,
+            width=12,
+        ),
+        Panel(
+            "Faults per hour",
+            "Faults that have ended.",
+            [
+                Query(
+                    f"sum by (kind, fault) (rate(edgemqttsim_fault_episodes_total{{@}}{_RATE})) * 3600",
+                    "{{kind}} {{fault}}",
+                )
+            ],
+            width=12,
+        ),
+    ),
+)
+
 ALARMS: Final = Row(
     "Alarms",
     8,
@@ -320,4 +345,4 @@ ALARMS: Final = Row(
 )
 
 ROWS: Final = (_NOW, _DELIVERY, _CONNECTION, _PLANT)
-"""Those of every plant; ALARMS comes after them where there are alarms."""
+"""Those of every plant; ALARMS and FAULTS come after them where there are some."""

@@ -27,9 +27,10 @@ needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavai
 
 
 def with_alarms() -> PlantConfig:
-    """The default plant, and a machine that measures and has an alarm."""
+    """The default plant, and a machine that measures and has an alarm and a fault."""
     data = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
-    data["message_types"]["meter"] = {"signals": {"level": {"base": 5}}, "alarms": {"level": {"high": 4}}}
+    meter = {"signals": {"level": {"base": 5}}, "alarms": {"level": {"high": 4}}, "faults": {"leak": {}}}
+    data["message_types"]["meter"] = meter
     return parse(data)
 
 

@@ -97,6 +97,10 @@ def test_no_empty_line_ends_the_script(name: str) -> None:
     assert "\n\n" not in kql(export_of(odd_plant(name)))[0].text.strip()
 
 
+NOT_KNOWN = {"ordered": ("performance", "oee")}
+"""Figures that messages do not tell: a scrapped job counts as a whole ideal cycle there (docs/states.md)."""
+
+
 @pytest.mark.parametrize("name", sorted(ODD_PLANTS))
 def test_an_hour_by_query_is_the_truth_of_that_hour(name: str, parser: Parser) -> None:
     """Jobs and good jobs to the last one or two at the ends, every figure within two points."""
@@ -109,8 +113,8 @@ def test_an_hour_by_query_is_the_truth_of_that_hour(name: str, parser: Parser) -
         row = shown[machine_id]
         assert 0 <= truth.jobs - row["jobs"] <= 1
         assert 0 <= truth.good - row["good"] <= 1
-        figures = {each: getattr(truth, each) for each in NAMES}
-        assert {each: row[each] for each in NAMES} == pytest.approx(figures, abs=0.02)
+        figures = {each: getattr(truth, each) for each in NAMES if each not in NOT_KNOWN.get(name, ())}
+        assert {each: row[each] for each in figures} == pytest.approx(figures, abs=0.02)
 
 
 def test_states_that_are_reported_at_their_changes_are_exact(pumps: Hour, shown: dict[str, Row]) -> None:
