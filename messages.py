@@ -312,7 +312,8 @@ class FactoryMessageGenerator:
     @property
     def retained_kinds(self) -> Collection[str]:
         """The kinds of message that are published with the retain flag."""
-        return {*RETAINED, *(each.kind for each in self.config.message_classes() if each.retain)}
+        reports = (kind for kind in RETAINED if getattr(self.config.message_types, kind) is not None)
+        return {*reports, *(each.kind for each in self.config.message_classes() if each.retain)}
 
     def machines(self) -> Iterator[MachineSnapshot]:
         """Yield every machine by type and number, as of its last message or event."""

@@ -93,6 +93,6 @@ def test_modules_and_folders_stay_readable() -> None:
 
 
 def test_every_room_says_what_it_is_for() -> None:
-    """Each room's docstring is a sentence, from which docs/design.md is made."""
+    """Each room's docstring is a sentence, from which docs/modules.md is made."""
     assert [room for room in ARROWS if not ast.get_docstring(tree(room))] == []
     assert {room_of(module) for module in modules()} == set(ARROWS)

@@ -1,5 +1,5 @@
 """Update generated copies: the plant in manifests and scenarios, the table of options in docs/configuration.md,
-the tables and pictures of docs/plant-language.md, the rooms in docs/design.md and docs/modules.md, and the files of
+the tables and pictures of docs/plant-language.md, the rooms in docs/modules.md, and the files of
 deploy/ that are copied or exported.
 
     python -m tools.generate      after a change to message_structure.yaml, deployment.yaml or the code
@@ -79,13 +79,9 @@ def picture(name: str) -> Callable[[str], str]:
 
 
 def with_modules(page: str) -> str:
-    """Return docs/modules.md with the current rooms and modules."""
-    return between(page, "<!-- rooms: begin -->\n", "<!-- rooms: end -->", rooms.layout())
-
-
-def with_arrows(design: str) -> str:
-    """Return docs/design.md with the current arrows between rooms."""
-    return between(design, "<!-- arrows: begin -->\n", "<!-- arrows: end -->", rooms.table())
+    """Return docs/modules.md with the current rooms, their modules, and the arrows between them."""
+    page = between(page, "<!-- rooms: begin -->\n", "<!-- rooms: end -->", rooms.layout())
+    return between(page, "<!-- arrows: begin -->\n", "<!-- arrows: end -->", rooms.table())
 
 
 def with_more_machines(_old: str) -> str:
@@ -136,7 +132,6 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "deployment.yaml": with_plant,
     "docs/calendar.md": with_calendar,
     "docs/configuration.md": with_options,
-    "docs/design.md": with_arrows,
     "docs/how-jobs-vary.md": with_variation,
     "docs/modules.md": with_modules,
     "docs/plant-language.md": with_tables,

@@ -28,7 +28,7 @@ from plant.catalogue.topics import topic_template
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import NO_STATE, MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
-from plant.machines.machine_type_runtime import traced_fields
+from plant.machines.message_layout import traced_fields
 from plant.reports import fault_labels, oee_reports
 from plant.telemetry import class_source
 

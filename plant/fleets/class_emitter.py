@@ -14,7 +14,7 @@ from plant.fleets.phase_ring import PhaseRing
 from plant.fleets.reporting import FOR_CHANGE, REGULAR, DueMessage
 from plant.jobs.jobs import milliseconds
 from plant.machines.machine import Machine, phase
-from plant.machines.machine_type_runtime import traced_fields
+from plant.machines.message_layout import traced_fields
 from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.telemetry import Message, class_source
 

@@ -15,7 +15,8 @@ from plant.faults.fault_log import FaultLog
 from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporting import FOR_JOB, DueMessage, Reporting
 from plant.machines.machine import Machine, phase
-from plant.machines.machine_type_runtime import TRACE, TypeRuntimes
+from plant.machines.machine_type_runtime import TypeRuntimes
+from plant.machines.message_layout import TRACE
 from plant.machines.shifts import ShiftAt, no_shift
 from plant.machines.states import NEVER
 from plant.oee_accounting import OeeAccounts, Span

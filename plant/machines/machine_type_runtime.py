@@ -10,7 +10,7 @@ from math import fsum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.definition.faults.fault_type import Consequence
-from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.machine_types.field_sources import FieldSource
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.states.state_type import StateType
@@ -21,7 +21,7 @@ from plant.jobs.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, j
 from plant.jobs.reasons import Reasons
 from plant.jobs.spread import cycle_influences, variant_of, varied
 from plant.machines.job_series import JobSeries
-from plant.machines.message_layout import message_layout
+from plant.machines.message_layout import message_layout, traced_fields
 from plant.machines.shifts import Operators, ShiftAt, ShiftEffects, no_shift
 from plant.machines.states import CHANGEOVER, State
 from plant.machines.stays import stays_of
@@ -30,17 +30,6 @@ from plant.random_stream import RandomStream, WeightedChoice
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine
-
-TRACE: Final = Field("consumed_ids", FieldSource.FINISHED_CONSUMED)
-"""The key that messages have after the declared ones where pieces flow."""
-
-
-def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field, ...]:
-    """Return the fields that messages have in addition where pieces flow, unless they are declared at another place."""
-    is_declared = any(field.source is TRACE.source for field in machine_type.main.fields)
-    takes_pieces = config.flow is not None and config.flow.line.takes_pieces(machine_type.key)
-    return (TRACE,) if takes_pieces and not is_declared else ()
-
 
 _LONGEST_FACTOR: Final = 1e9
 """Of stays that never end by themselves."""
@@ -133,9 +122,22 @@ class MachineTypeRuntime:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
         self.start_ms, self.faults = start_ms, FaultLog(machine_type.key)
         self.period_ms = milliseconds(config.period_seconds(machine_type))
-        job = machine_type.job
-        period_seconds = config.job_period_seconds(machine_type)
-        self.jobs = Jobs(job, machine_type.losses, period_seconds) if job else NoJobs()
+        self.on_rescheduled: Callable[[Machine], None] = _ignore
+        self.observer: MachineObserver | None = None
+        self.on_spread: Callable[[Machine, Consequence, Injected, int], None] = _spread_nowhere
+        self._stations: dict[int, tuple[str, bytes]] = {}
+        self._station_count = machine_type.station_count
+        self._prepare_jobs(config, seed, shift_at)
+        self._prepare_states(config)
+        fields = (*machine_type.main.fields, *traced_fields(config, machine_type))
+        self._template, self._values = message_layout(machine_type.main.timestamp, fields)
+        sources = {field.source for field in fields}
+        self._has_progress, self._has_sequence = FieldSource.PROGRESS in sources, FieldSource.SEQUENCE in sources
+
+    def _prepare_jobs(self, config: PlantConfig, seed: int | str, shift_at: ShiftAt) -> None:
+        """Prepare what jobs are drawn from, and what influences them."""
+        machine_type, job = self.machine_type, self.machine_type.job
+        self.jobs = Jobs(job, machine_type.losses, config.job_period_seconds(machine_type)) if job else NoJobs()
         own = machine_type.operators
         operators = Operators(own, machine_type, shift_at, seed) if own else None
         depends = machine_type.lots or machine_type.start_up or operators
@@ -145,18 +147,17 @@ class MachineTypeRuntime:
         self.series = JobSeries(machine_type, self.jobs, operators) if depends and isinstance(self.jobs, Jobs) else None
         is_short = self.jobs.ideal_ms < self.period_ms or (job is not None and job.may_be_scrapped)
         self.reports_each_job = machine_type.main.reports_jobs and is_short
-        # A state that is reported at its beginning lasts at least until the next millisecond.
-        self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
-        self.on_rescheduled: Callable[[Machine], None] = _ignore
-        self.observer: MachineObserver | None = None
-        self.on_spread: Callable[[Machine, Consequence, Injected, int], None] = _spread_nowhere
         causes: tuple[Influence, ...] = (_influence_of_conditions,) if machine_type.causes else ()
         effects = (ShiftEffects(machine_type.shifts, shift_at),) if machine_type.shifts else ()
         self.influences: Sequence[Influence] = ()
         self.add_influences((*causes, *effects, *((operators,) if operators else ())))
+
+    def _prepare_states(self, config: PlantConfig) -> None:
+        """Prepare what states are drawn from."""
+        machine_type = self.machine_type
         self.reasons = Reasons(machine_type.reasons)
-        self._stations: dict[int, tuple[str, bytes]] = {}
-        self._station_count = machine_type.station_count
+        # A state that is reported at its beginning lasts at least until the next millisecond.
+        self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
         # YAML mappings have no order: sorted, so that another order in the file changes no draw.
         shares = [(self.states[name], state.weight) for name, state in sorted(machine_type.states.items())]
@@ -165,7 +166,7 @@ class MachineTypeRuntime:
         self.stops_between_jobs: WeightedChoice[State | None] | None = None
         self.before_a_job: Mapping[str, float] = {}
         if stops := machine_type.stops_between_jobs:
-            self._stop_between_jobs(stops, period_seconds)
+            self._stop_between_jobs(stops, config.job_period_seconds(machine_type))
         weights = machine_type.next_weights
         self.next_states = WeightedChoice((self.states[each.name], weights.get(each.name, 0.0)) for each, _ in shares)
         self.next_after = {name: self._choice(name, row) for name, row in machine_type.next_after.items()}
@@ -173,10 +174,6 @@ class MachineTypeRuntime:
         self.state_mix = {
             name: (round(share, 12), self.states[name].stays) for name, share in machine_type.shares.items() if share
         }
-        fields = (*machine_type.main.fields, *traced_fields(config, machine_type))
-        self._template, self._values = message_layout(machine_type.main.timestamp, fields)
-        sources = {field.source for field in fields}
-        self._has_progress, self._has_sequence = FieldSource.PROGRESS in sources, FieldSource.SEQUENCE in sources
 
     def machine_id(self, number: int) -> str:
         """Return the id of the type's n-th machine."""

@@ -7,6 +7,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.machine_types.machine_type import MachineType
+from plant.definition.plant_config import PlantConfig
 from plant.jobs.jobs import json_text
 
 if TYPE_CHECKING:
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
 Values = Callable[["Machine"], tuple[bytes, ...]]
 
 _NO_VALUES: Final[Values] = lambda _machine: ()  # noqa: E731 - a constant callable
+
+
+TRACE: Final = Field("consumed_ids", FieldSource.FINISHED_CONSUMED)
+"""The key that messages have after the declared ones where pieces flow."""
+
+
+def traced_fields(config: PlantConfig, machine_type: MachineType) -> tuple[Field, ...]:
+    """Return the fields that messages have in addition where pieces flow, unless they are declared at another place."""
+    is_declared = any(field.source is TRACE.source for field in machine_type.main.fields)
+    takes_pieces = config.flow is not None and config.flow.line.takes_pieces(machine_type.key)
+    return (TRACE,) if takes_pieces and not is_declared else ()
 
 
 class MessageLayout(NamedTuple):

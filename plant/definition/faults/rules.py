@@ -64,28 +64,38 @@ def _of_episodes(place: Place, data: _Data) -> Iterator[Violation]:
 def _of_consequences(
     place: Place, data: _Data, causes: Causes, states: Collection[str], *, is_wear: bool
 ) -> Iterator[Violation]:
-    unwanted = "after_seconds" if is_wear else "at"
     for number, each in enumerate(data.get("leads_to", ())):
         here = (*place, "leads_to", number)
         if ("state" in each) == ("fault" in each):
             yield Violation(here, "needs either state or fault")
-            continue
+        elif "state" in each:
+            yield from _of_led_state(here, each, states)
+        else:
+            yield from _of_led_fault(here, each, causes, str(place[-1]))
+        unwanted, instead = ("after_seconds", "wear: use at") if is_wear else ("at", "faults: use after_seconds")
         if unwanted in each:
-            yield Violation((*here, unwanted), f"is for {'faults: use at' if is_wear else 'wear: use after_seconds'}")
-        if "state" in each:
-            yield from _unknown_state((*here, "state"), each["state"], states)
-            for key in ("spreads_to", "severity"):
-                if key in each:
-                    yield Violation((*here, key), "is for a fault that begins: a state is that of the machine itself")
-        elif each.get("spreads_to", ON_MACHINE) == ON_MACHINE and each["fault"] not in causes.faults:
-            rule = f"must be a fault of this type, got {quote(each['fault'])}"
-            yield Violation((*here, "fault"), rule, [*causes.faults], each["fault"])
-        elif each.get("spreads_to") == "neighbours" and not causes.neighbours:
-            yield Violation(
-                (*here, "spreads_to"), "needs neighbours in the entry: the ids of other machines, by machine"
-            )
-        if each.get("fault") == place[-1] and each.get("spreads_to", ON_MACHINE) == ON_MACHINE:
-            yield Violation((*here, "fault"), "is this fault itself")
+            yield Violation((*here, unwanted), f"is not for {instead}")
+
+
+def _of_led_state(here: Place, data: _Data, states: Collection[str]) -> Iterator[Violation]:
+    yield from _unknown_state((*here, "state"), data["state"], states)
+    for key in ("spreads_to", "severity"):
+        if key in data:
+            yield Violation((*here, key), "is for a fault that begins: a state is that of the machine itself")
+
+
+def _of_led_fault(here: Place, data: _Data, causes: Causes, cause: str) -> Iterator[Violation]:
+    fault, spreads_to = data["fault"], data.get("spreads_to", ON_MACHINE)
+    if spreads_to == "neighbours" and not causes.neighbours:
+        rule = "needs neighbours in the entry: the ids of other machines, by machine"
+        yield Violation((*here, "spreads_to"), rule)
+    if spreads_to != ON_MACHINE:
+        return
+    if fault not in causes.faults:
+        rule = f"must be a fault of this type, got {quote(fault)}"
+        yield Violation((*here, "fault"), rule, [*causes.faults], fault)
+    if fault == cause:
+        yield Violation((*here, "fault"), "is this fault itself")
 
 
 def _of_sensor(signal: str, kinds: _Data, signals: Mapping[str, bool]) -> Iterator[Violation]:

@@ -127,17 +127,21 @@ def _wrong_names(states: States, order: Order) -> Iterator[Violation]:
 
 def _wrong_rows(states: States, order: Order) -> Iterator[Violation]:
     final, barred = final_states(states), _in_mid_job(states, order)
-    entered = ((name, row) for name, row in order.transitions.items() if name in states and states[name].weight)
-    for name, row in entered:
-        for to in (to for to, weight in row.items() if weight and to in states):
-            if not states[to].weight:
-                yield Violation((TRANSITIONS, name, to), "must be 0: that state has a share of 0")
-            elif (name, to) in barred:
-                rule = "must be 0: that state is entered only between jobs, so from the producing state"
-                yield Violation((TRANSITIONS, name, to), rule)
-            elif to == name and name in final:
-                rule = f"must be 0: after a stay of a {states[name].distribution} distribution comes another state"
-                yield Violation((TRANSITIONS, name, to), rule)
+    named = (
+        (name, to)
+        for name, row in order.transitions.items()
+        for to, weight in row.items()
+        if name in states and states[name].weight and weight and to in states
+    )
+    for name, to in named:
+        if not states[to].weight:
+            yield Violation((TRANSITIONS, name, to), "must be 0: that state has a share of 0")
+        elif (name, to) in barred:
+            rule = "must be 0: that state is entered only between jobs, so from the producing state"
+            yield Violation((TRANSITIONS, name, to), rule)
+        elif to == name and name in final:
+            rule = f"must be 0: after a stay of a {states[name].distribution} distribution comes another state"
+            yield Violation((TRANSITIONS, name, to), rule)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ def chain(rates: Row, final: Collection[str], rows: Rows, barred: Collection[Pai
         if (name != to or name not in final) and rows.get(name, {}).get(to) != 0 and (name, to) not in barred
     ]
     found = _Fitting(free, wanted, allowed)
-    if found.missing > _TOLERANCE * min(share.values()):
+    # Beside a very rare state the rounding of the others counts for more than its tolerance.
+    if found.missing > max(_TOLERANCE * min(share.values()), _NOTHING * len(share)):
         after, followers = found.cut()
         entered = fsum((*(free[name] for name in after), *(entering[name] for name in followers)))
         return Chain({}, Conflict(after, followers, total * entered, total * fsum(share[name] for name in followers)))

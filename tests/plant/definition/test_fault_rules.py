@@ -70,7 +70,7 @@ MISTAKES: Final[list[tuple[dict[str, Any], str]]] = [
         "must be a fault of a machine type",
     ),
     ({"faults": {"a": {"leads_to": {"fault": "a", "spreads_to": "upstream"}}}}, "needs a flow: nothing is upstream"),
-    ({"faults": {"a": {"leads_to": {"state": "faulted", "at": 1}}}}, "is for wear: use after_seconds"),
+    ({"faults": {"a": {"leads_to": {"state": "faulted", "at": 1}}}}, "at: is not for faults: use after_seconds"),
     ({"faults": {"a": {"schedule": {"machine": "PRESS-01"}}}}, "needs either at or after_seconds"),
     ({"faults": {"a": {"schedule": {"at": "2026-01-05T08:00:00"}}}}, "must be a time with its offset"),
     ({"sensor_faults": {"x": {"stuck": {}}}}, "sensor_faults.x: is no measured signal of this type"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
@@ -132,6 +132,7 @@ declared = st.dictionaries(names, st.dictionaries(names, weights, max_size=4), m
 
 @settings(max_examples=300)
 @given(rates, st.sets(names), declared)
+@example({"a": 498.0, "b": 571.0, "c": 0.001}, {"a"}, {})
 def test_chances_keep_the_rates_and_the_rules_or_there_are_none(
     entered: dict[str, float], ends: set[str], rows: dict[str, dict[str, float]]
 ) -> None:
