@@ -100,6 +100,18 @@ def test_cycles_and_results_of_jobs_change_with_the_severity(severity: float) ->
     assert found == pytest.approx(share, abs=4 * (share * (1 - share) / len(jobs)) ** 0.5)
 
 
+def test_cycles_grow_with_the_ramp_and_no_longer_after_it() -> None:
+    """A job's cycle is that of the ramp at its start, and twice the usual one from its end on."""
+    fault = always(onset={"ramp_seconds": 600}, effects={"cycle_seconds": {"times": 2}})
+    seen = run(press(report_seconds=20, faults={"wobble": fault}), 1)
+    jobs = [each for each in seen.jobs if each.started_ms > START_MS]  # the first one has begun before
+
+    assert max(each.started_ms for each in jobs) > BEGIN_MS + 1_200_000
+    for job in jobs:
+        share = min(1.0, max(0.0, (job.started_ms - BEGIN_MS) / 600_000))
+        assert job.cycle_ms == pytest.approx(20_000 * (1 + share), abs=1)
+
+
 def test_jobs_and_stays_have_the_causes_of_their_losses() -> None:
     """A job that starts under a fault names it, one before does not; so does the stay that a fault leads to."""
     fault = always(
