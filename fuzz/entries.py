@@ -223,7 +223,7 @@ def _variation(chance: Random, made: Data) -> Data:
     if _maybe(chance, 0.4):
         changeovers = chance.choice((None, 5.0, {"default": [1.0, 9.0], f"{kinds[0]}>{kinds[1]}": 3.0}))
         own["lots"] = {"size": chance.choice((3, [1, 6]))} | (
-            {"changeover_seconds": changeovers} if changeovers else {}
+            {"changeover_seconds": changeovers, "per_order": [1, 3]} if changeovers else {}
         )
     if _maybe(chance, 0.3):
         factors: Data = {"cycle_seconds": {"times": 1.5}, "results": {results[-1]: {"times": 3}}}
@@ -298,7 +298,7 @@ def _field_names(made: Data) -> list[str]:
         names += ["job.kind", "job.id", "job.progress", "finished.id", "finished.result", "finished.cycle_seconds"]
         names += ["finished.issues"]
     if "lots" in made:
-        names += ["job.lot", "job.lot_size", "job.lot_position"]
+        names += ["job.order", "job.lot", "job.lot_size", "job.lot_position"]
     return names
 
 

@@ -42,6 +42,8 @@ def alone(key: str, *, job: dict[str, Any] | None = None, **causes: Any) -> Seen
         entry.pop(name, None)
     for name in ("kinds", "on_stop"):
         entry.get("job", {}).pop(name, None)
+    of_lots = [{"order_id": "job.order"}, {"lot_id": "job.lot"}]
+    entry["fields"] = [field for field in entry["fields"] if field not in of_lots]
     entry |= {"states": states, "micro_stops_per_hour": 0, "slow_cycle_share": 0, "report_seconds": 20, **causes}
     entry.setdefault("job", {}).update(job or {})
     plant = {"global": {"machine_counts": {}}, "message_types": {key: {**entry, "count": COUNT}}}

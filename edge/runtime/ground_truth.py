@@ -237,5 +237,11 @@ def _job(event: FinishedJob) -> dict[str, object]:
         "result": event.result,
         "issues_found": event.issues_found,
     }
-    own = {"lot": event.lot, "consumed_ids": event.consumed_ids, "causes": event.causes or None, "reason": event.reason}
+    own = {
+        "lot": event.lot,
+        "order": event.order,
+        "consumed_ids": event.consumed_ids,
+        "causes": event.causes or None,
+        "reason": event.reason,
+    }
     return job | {name: value for name, value in own.items() if value is not None}

@@ -215,6 +215,12 @@ def _job_kind(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec
     return _text(name, meaning, context.kinds, nullable=context.starves)
 
 
+def _order(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    head = id_pattern(context.machine_type)[1:-1]
+    text = _outside_lots(meaning, context)
+    return FieldSpec(name, "string", text, nullable=context.has_jobs_outside_lots, pattern=f"^WO-{head}-[0-9]+$")
+
+
 def _lot(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     head = id_pattern(context.machine_type)[1:-1]
     text = _outside_lots(meaning, context)
@@ -312,6 +318,7 @@ _SPECS: Final[Mapping[FieldSource, Callable[[str, str, MachineTypeContext], Fiel
     FieldSource.STATION: _station,
     FieldSource.STATUS: _status,
     FieldSource.JOB_KIND: _job_kind,
+    FieldSource.ORDER: _order,
     FieldSource.LOT: _lot,
     FieldSource.LOT_SIZE: _lot_number,
     FieldSource.LOT_POSITION: _lot_number,

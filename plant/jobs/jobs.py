@@ -63,10 +63,12 @@ class JobKind(NamedTuple):
 
 
 class Series(NamedTuple):
-    """What a job follows: where it stands in its lot, and after a stop.
+    """What a job follows: where it stands in its order and its lot, and after a stop.
 
     id_json, size_json, position_json: what messages report of the lot.  operator_json: who works at it.
-    lot: number of the lot's first job.  size: its jobs, 0 without lots.  position: of this one, counted from 1.
+    order_json: what they report of the order.  order: number of the order's first job.
+    more_lots: those of the order that follow this one.  lot: number of the lot's first job.
+    size: its jobs, 0 without lots.  position: of this one, counted from 1.
     kind: of the lot.  setup_ms: the changeover before this job.
     after_stop: which job it is after the last long stop, counted from 1.
     """
@@ -81,6 +83,9 @@ class Series(NamedTuple):
     setup_ms: int = 0
     after_stop: int = _LONG_AGO
     operator_json: bytes = NULL
+    order_json: bytes = NULL
+    order: int = 0
+    more_lots: int = 0
 
 
 NO_SERIES: Final = Series()
@@ -275,12 +280,15 @@ def ended_early(job: Job, result: Result, done_ms: int, uniform: float) -> Job:
 
 def finished_job(machine_id: str, job: Job, now_ms: int, reason: str | None) -> FinishedJob:
     """Return a job that a machine has finished now, as the ground truth has it. reason: of its result."""
-    job_id, issues, consumed, lot = map(
-        json.loads, (job.id_json, job.issues_json, job.consumed_json, job.series.id_json)
+    series = job.series
+    job_id, issues, consumed, lot, order = map(
+        json.loads, (job.id_json, job.issues_json, job.consumed_json, series.id_json, series.order_json)
     )
     times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
     result = job.result.name
-    return FinishedJob(machine_id, job_id, job.kind.name, *times, result, issues, consumed, lot, job.causes, reason)
+    return FinishedJob(
+        machine_id, job_id, job.kind.name, *times, result, issues, consumed, lot, order, job.causes, reason
+    )
 
 
 def weighted_results(kind: JobKind, factors: Mapping[str, float]) -> WeightedChoice[Result]:

@@ -1,8 +1,9 @@
-"""Jobs that depend on those before: in lots of one kind, and after a stop.
+"""Jobs that depend on those before: in orders and lots of one kind, and after a stop.
 
-A lot has a size that is drawn evenly, and a kind that is drawn by weight, whatever the last one was: so each kind has
-its share of the lots. A lot of another kind begins with a changeover, whose length is drawn from the range of the pair.
-A machine begins in a lot as one would meet it at a random moment: larger lots more often, at any of their jobs.
+A lot has a size that is drawn evenly, and so has an order a number of lots. The kind of an order is drawn by weight,
+whatever the last one was: so each kind has its share of the orders. An order of another kind begins with a changeover,
+whose length is drawn from the range of the pair. A machine begins in an order and a lot as one would meet them at a
+random moment: larger ones more often, at any of their jobs.
 The first jobs after a stop have other cycles and results. All times are milliseconds of plant time.
 """
 
@@ -34,28 +35,37 @@ class Lots:
     def begin(self, machine_id: bytes, stream: RandomStream, number: int) -> Series:
         """Return where a machine begins. number: of its first job.  machine_id: as JSON."""
         size_at, position_at, kind_at, _ = stream.draws(b"lot met", number)
-        size = self._size_met(size_at)
+        lots_at, more_at, _, _ = stream.draws(b"order met", number)
+        size, lots = _size_met(self._type.size, size_at), _size_met(self._type.per_order, lots_at)
         kind = self._jobs.pick_kind(kind_at, in_progress=True)
-        return _named(Series(lot=number, size=size, position=1 + int(position_at * size), kind=kind.name), machine_id)
+        series = Series(
+            lot=number,
+            size=size,
+            position=1 + int(position_at * size),
+            kind=kind.name,
+            order=number,
+            more_lots=int(more_at * lots),
+        )
+        return _named(series, machine_id)
 
     def after(self, before: Job, machine_id: bytes, stream: RandomStream, number: int) -> Series:
         """Return where the job after `before` stands. number: its own."""
         series = before.series
         if series.position < series.size and series.kind in self._jobs.kinds:
             return _named(series._replace(position=series.position + 1, setup_ms=0), machine_id)
-        size_at, kind_at, setup_at, _ = stream.draws(b"lot", number)
-        fewest, most = self._type.size
-        kind, size = self._jobs.pick_kind(kind_at).name, fewest + int(size_at * (most - fewest + 1))
-        seconds = self._type.changeover(series.kind or before.kind.name, kind)
-        setup_ms = round(1000 * between(*seconds, setup_at)) if seconds else 0
-        return _named(series._replace(lot=number, size=size, position=1, kind=kind, setup_ms=setup_ms), machine_id)
+        size_at, kind_at, setup_at, lots_at = stream.draws(b"lot", number)
+        series = series._replace(lot=number, size=_size(self._type.size, size_at), position=1, setup_ms=0)
+        if series.more_lots and series.kind in self._jobs.kinds:
+            return _named(series._replace(more_lots=series.more_lots - 1), machine_id)
+        kind = self._jobs.pick_kind(kind_at).name
+        setup_ms = self._setup_ms(before, kind, setup_at)
+        more_lots = _size(self._type.per_order, lots_at) - 1
+        return _named(series._replace(kind=kind, setup_ms=setup_ms, order=number, more_lots=more_lots), machine_id)
 
-    def _size_met(self, uniform: float) -> int:
-        """Return the size of a lot in progress: the probability of each size is in proportion to it."""
-        fewest, most = self._type.size
-        area = uniform * (fewest + most) * (most - fewest + 1) / 2
-        below = fewest * (fewest - 1) // 2
-        return fewest + bisect_right(range(fewest, most), area, key=lambda size: size * (size + 1) // 2 - below)
+    def _setup_ms(self, before: Job, kind: str, uniform: float) -> int:
+        """Return the length of the changeover to a kind, for a uniform number in [0, 1)."""
+        seconds = self._type.changeover(before.series.kind or before.kind.name, kind)
+        return round(1000 * between(*seconds, uniform)) if seconds else 0
 
 
 class StartUp:
@@ -127,10 +137,28 @@ def outside(job: Job, before: Job) -> Job:
     carried = before.series._replace(
         after_stop=job.series.after_stop, setup_ms=0, operator_json=job.series.operator_json
     )
-    return job._replace(series=carried._replace(id_json=NULL, size_json=NULL, position_json=NULL))
+    return job._replace(series=carried._replace(id_json=NULL, size_json=NULL, position_json=NULL, order_json=NULL))
+
+
+def _size(fewest_most: tuple[int, int], uniform: float) -> int:
+    fewest, most = fewest_most
+    return fewest + int(uniform * (most - fewest + 1))
+
+
+def _size_met(fewest_most: tuple[int, int], uniform: float) -> int:
+    """Return the size of what is met at a random moment: the probability of each size is in proportion to it."""
+    fewest, most = fewest_most
+    area = uniform * (fewest + most) * (most - fewest + 1) / 2
+    below = fewest * (fewest - 1) // 2
+    return fewest + bisect_right(range(fewest, most), area, key=lambda size: size * (size + 1) // 2 - below)
 
 
 def _named(series: Series, machine_id: bytes) -> Series:
-    """Return a place in a lot with what messages report of it. machine_id: as JSON."""
-    id_json = b'"LOT-%b-%d"' % (machine_id[1:-1], series.lot)
-    return series._replace(id_json=id_json, size_json=b"%d" % series.size, position_json=b"%d" % series.position)
+    """Return a place in a lot with what messages report of it and of its order. machine_id: as JSON."""
+    head = machine_id[1:-1]
+    return series._replace(
+        id_json=b'"LOT-%b-%d"' % (head, series.lot),
+        size_json=b"%d" % series.size,
+        position_json=b"%d" % series.position,
+        order_json=b'"WO-%b-%d"' % (head, series.order),
+    )

@@ -44,6 +44,7 @@ class FinishedJob(NamedTuple):
     issues_found: int = 0
     consumed_ids: Sequence[str] | None = None
     lot: str | None = None
+    order: str | None = None
     causes: Sequence[str] = ()
     reason: str | None = None
 

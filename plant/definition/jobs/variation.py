@@ -35,10 +35,12 @@ class LotsType:
     """Jobs of one kind follow each other for a lot. size: jobs of a lot, [fewest, most].
 
     changeover_seconds: between lots of different kinds, [shortest, longest] by pair of kinds such as `a>b`, or DEFAULT.
+    per_order: lots of an order, all of one kind, [fewest, most].
     """
 
     size: tuple[int, int]
     changeover_seconds: Mapping[str, Range] = field(default_factory=dict)
+    per_order: tuple[int, int] = (1, 1)
 
     def changeover(self, before: str, after: str) -> Range | None:
         """Return the shortest and longest changeover from one kind to another; None without any."""
@@ -46,7 +48,7 @@ class LotsType:
         return None if before == after else times.get(f"{before}>{after}", times.get(DEFAULT))
 
     def changeovers(self, kinds: Mapping[str, float]) -> Mapping[Range, float]:
-        """Return the share of lots that begin with a changeover of each length. kinds: their weights."""
+        """Return the share of orders that begin with a changeover of each length. kinds: their weights."""
         total, shares = sum(kinds.values()), dict[Range, float]()
         for before, after in ((before, after) for before in kinds for after in kinds):
             if seconds := self.changeover(before, after):
@@ -55,9 +57,9 @@ class LotsType:
 
     def changeovers_per_job(self, kinds: Mapping[str, float]) -> tuple[float, float]:
         """Return how many changeovers there are for each job on average, and how many seconds they take together."""
-        shares, mean_size = self.changeovers(kinds), sum(self.size) / 2
+        shares, mean_jobs = self.changeovers(kinds), sum(self.size) / 2 * sum(self.per_order) / 2
         seconds = sum(share * sum(each) / 2 for each, share in shares.items())
-        return sum(shares.values()) / mean_size, seconds / mean_size
+        return sum(shares.values()) / mean_jobs, seconds / mean_jobs
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from plant.definition.jobs.variation import (
 
 Entry = Mapping[str, Any]
 
-_FIELDS: Final = {"lots": ("job.lot", "job.lot_size", "job.lot_position"), "operators": ("operator",)}
+_FIELDS: Final = {"lots": ("job.order", "job.lot", "job.lot_size", "job.lot_position"), "operators": ("operator",)}
 """What messages can report, by the key that brings it."""
 
 
@@ -45,7 +45,10 @@ def read_lots(entry: Entry) -> LotsType | None:
     lots = entry.get("lots")
     if not isinstance(lots, Mapping) or "job" not in entry:
         return None
-    return LotsType(tuple(lots.get("size", (1, 1))), lots.get("changeover_seconds", {}))
+    once = (1, 1)
+    return LotsType(
+        tuple(lots.get("size", once)), lots.get("changeover_seconds", {}), tuple(lots.get("per_order", once))
+    )
 
 
 def read_start_up(entry: Entry) -> StartUpType | None:

@@ -131,6 +131,9 @@ class LotsEntry(Spec):
         description="Seconds in the state `changeover` between lots of different kinds: a number, [shortest, longest],"
         " or by pair of kinds such as `a>b`, with `default` for all others [none].",
     )
+    per_order: LotSize | None = Field(
+        None, description="Lots of an order, all of one kind: a number, or [fewest, most] [1]."
+    )
 
 
 class StartUpEntry(Spec):

@@ -25,6 +25,11 @@ class FieldSource(Enum):
         "reported_job.kind.json",
         "Kind of the {product} that this message reports as finished, otherwise of the one on the machine.",
     )
+    ORDER = (
+        "job.order",
+        "reported_job.series.order_json",
+        "Order of the {product} that this message reports as finished, otherwise of the one on the machine",
+    )
     LOT = (
         "job.lot",
         "reported_job.series.id_json",
