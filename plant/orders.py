@@ -17,8 +17,9 @@ from plant.definition.plant_config import CustomerOrder, Dispatch, MessageTypes
 from plant.jobs.jobs import MS_PER_JOB_NUMBER
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import TimestampPrefix
+from plant.material_flow.demand import order_id
 from plant.material_flow.flow import Flow
-from plant.random_stream import RandomStream, exponential
+from plant.random_stream import RandomStream, exponential, whole_between
 from plant.telemetry import Message
 from plant.truth.events import DispatchedOrder, OrderListener, PlacedOrder
 
@@ -149,7 +150,7 @@ class OrderBook:
         if self._flow and self._is_own(number):
             self._flow.add_order(number, items, time_ms)
         if self.listener is not None and self._is_own(number):
-            self.listener(PlacedOrder(_order_id(number), time_ms, items))
+            self.listener(PlacedOrder(order_id(number), time_ms, items))
 
     def _dispatch(self) -> None:
         time_ms, number = self._dispatch_arrivals.pop_next()
@@ -159,7 +160,7 @@ class OrderBook:
             details = {**_draw_route(self._dispatch_spec, self._dispatch_arrivals.stream, number), **freight}
             self._pending.append((DISPATCH, order, time_ms, {"event_type": "order_dispatched"}, details))
             if self.listener is not None and self._is_own(order):
-                self.listener(DispatchedOrder(_order_id(order), time_ms, details))
+                self.listener(DispatchedOrder(order_id(order), time_ms, details))
 
     def _pick_order(self, number: int, time_ms: int) -> tuple[int, dict[str, list[str]]] | None:
         """Return the order that a dispatch takes, and the fields on its freight; None if there is none to take."""
@@ -184,12 +185,8 @@ class OrderBook:
         if not self._is_own(order):
             return []
         self.message_counts[kind] += 1
-        payload = self._timestamp_prefix(time_ms) + orjson.dumps({**head, "order_id": _order_id(order), **tail})[1:]
+        payload = self._timestamp_prefix(time_ms) + orjson.dumps({**head, "order_id": order_id(order), **tail})[1:]
         return [Message(kind, kind, None, time_ms, self._sequences[kind], payload)]
-
-
-def _order_id(number: int) -> str:
-    return f"ORD-{number % 10**10:010d}"
 
 
 def _draw_items(spec: CustomerOrder, stream: RandomStream, number: int) -> list[dict[str, Any]]:
@@ -199,14 +196,9 @@ def _draw_items(spec: CustomerOrder, stream: RandomStream, number: int) -> list[
     products = [left.pop(int(at * len(left))) for at in products_at[:how_many]]
     quantities_at = stream.draws(b"quantities", number)
     return [
-        {"product_type": product, "quantity": _draw_quantity(spec.quantity_range(product), at)}
+        {"product_type": product, "quantity": whole_between(*spec.quantity_range(product), at)}
         for product, at in zip(products, quantities_at, strict=False)
     ]
-
-
-def _draw_quantity(fewest_most: tuple[int, int], uniform: float) -> int:
-    fewest, most = fewest_most
-    return fewest + int(uniform * (most - fewest + 1))
 
 
 def _draw_route(spec: Dispatch, stream: RandomStream, number: int) -> dict[str, str]:

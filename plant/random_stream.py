@@ -118,6 +118,11 @@ def between(low: float, high: float, uniform: float) -> float:
     return low + uniform * (high - low)
 
 
+def whole_between(fewest: int, most: int, uniform: float) -> int:
+    """Return a whole number of a range, each with the same probability."""
+    return fewest + int(uniform * (most - fewest + 1))
+
+
 def between_by_size(low: float, high: float, uniform: float) -> float:
     """Return a number of a range with a probability in proportion to its size.
 

@@ -216,20 +216,23 @@ def _job_kind(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec
 
 
 def _order(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
-    head = id_pattern(context.machine_type)[1:-1]
+    pattern = f"^WO-{id_pattern(context.machine_type)[1:-1]}-[0-9]+$"
+    if context.is_made_to_order:
+        pattern = f"(?:{pattern})|(?:{_ORDER_ID})"
     text = _outside_lots(meaning, context)
-    return FieldSpec(name, "string", text, nullable=context.has_jobs_outside_lots, pattern=f"^WO-{head}-[0-9]+$")
+    return FieldSpec(name, "string", text, nullable=context.has_jobs_outside_lots, pattern=pattern)
 
 
 def _lot(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     head = id_pattern(context.machine_type)[1:-1]
+    pattern = "^LOT-.+-[0-9]+$" if context.is_made_to_order else f"^LOT-{head}-[0-9]+$"
     text = _outside_lots(meaning, context)
-    return FieldSpec(name, "string", text, nullable=context.has_jobs_outside_lots, pattern=f"^LOT-{head}-[0-9]+$")
+    return FieldSpec(name, "string", text, nullable=context.has_jobs_outside_lots, pattern=pattern)
 
 
 def _lot_number(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
     sizes = [each.lots.size for each in context.variants if each.lots]
-    most = max((most for _, most in sizes), default=None)
+    most = None if context.is_made_to_order else max((most for _, most in sizes), default=None)
     text = _outside_lots(meaning, context)
     return FieldSpec(name, "integer", text, nullable=context.has_jobs_outside_lots, minimum=1, maximum=most)
 

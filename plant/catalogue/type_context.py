@@ -52,6 +52,11 @@ class MachineTypeContext:
         return self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
 
     @property
+    def is_made_to_order(self) -> bool:
+        """Whether its machines work on units for customers' orders, in lots that travel with them."""
+        return self.config.flow is not None and self.machine_type.key in self.config.flow.line.made_to_order
+
+    @property
     def stations(self) -> tuple[str, ...]:
         """The stations that have machines of the type."""
         lines, stations = self.machine_type.lines, self.machine_type.stations

@@ -23,7 +23,12 @@ def _no_orders(config: PlantConfig, flow: FlowSpec) -> Iterator[str]:
     ordered = types.customer_order and types.customer_order.enabled and types.customer_order.orders_per_hour
     dispatched = types.dispatch and types.dispatch.enabled and types.dispatch.dispatches_per_hour
     missing = [name for name, given in (("customer_order", ordered), ("dispatch", dispatched)) if not given]
-    if missing:
+    if missing and flow.line.made_to_order:
+        yield (
+            f"flow.products: without {' and '.join(missing)} in message_types nothing is shipped, and"
+            f" {flow.line.made_to_order[0]} waits for orders."
+        )
+    elif missing:
         yield (
             f"flow: without {' and '.join(missing)} in message_types nothing is shipped, and the machines stop when the"
             f" buffers up to {flow.line.ships} are full."

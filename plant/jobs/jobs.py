@@ -92,6 +92,16 @@ NO_SERIES: Final = Series()
 """That of jobs which are drawn whatever was before."""
 
 
+class Wanted(NamedTuple):
+    """What is certain of a job before it is drawn. kind: its name, if any.  series: where its piece is in a lot."""
+
+    kind: str = ""
+    series: Series | None = None
+
+
+ANY_JOB: Final = Wanted()
+
+
 class Job(NamedTuple):
     """A job, with the values that its messages report already encoded as JSON.
 

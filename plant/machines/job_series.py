@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from plant.definition.jobs.variation import LotsType, StartUpType
 from plant.definition.machine_types.machine_type import MachineType
-from plant.jobs.jobs import NO_SERIES, NULL, Job, JobInfluence, Jobs, Series, combined, milliseconds
+from plant.jobs.jobs import NO_SERIES, NULL, Job, JobInfluence, Jobs, Series, Wanted, combined, milliseconds
 from plant.machines.shifts import Operators
-from plant.random_stream import RandomStream, between
+from plant.random_stream import RandomStream, between, whole_between
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine
@@ -36,7 +36,7 @@ class Lots:
         """Return where a machine begins. number: of its first job.  machine_id: as JSON."""
         size_at, position_at, kind_at, _ = stream.draws(b"lot met", number)
         lots_at, more_at, _, _ = stream.draws(b"order met", number)
-        size, lots = _size_met(self._type.size, size_at), _size_met(self._type.per_order, lots_at)
+        size, lots = _size_met(*self._type.size, size_at), _size_met(*self._type.per_order, lots_at)
         kind = self._jobs.pick_kind(kind_at, in_progress=True)
         series = Series(
             lot=number,
@@ -54,13 +54,20 @@ class Lots:
         if series.position < series.size and series.kind in self._jobs.kinds:
             return _named(series._replace(position=series.position + 1, setup_ms=0), machine_id)
         size_at, kind_at, setup_at, lots_at = stream.draws(b"lot", number)
-        series = series._replace(lot=number, size=_size(self._type.size, size_at), position=1, setup_ms=0)
+        series = series._replace(lot=number, size=whole_between(*self._type.size, size_at), position=1, setup_ms=0)
         if series.more_lots and series.kind in self._jobs.kinds:
             return _named(series._replace(more_lots=series.more_lots - 1), machine_id)
         kind = self._jobs.pick_kind(kind_at).name
         setup_ms = self._setup_ms(before, kind, setup_at)
-        more_lots = _size(self._type.per_order, lots_at) - 1
+        more_lots = whole_between(*self._type.per_order, lots_at) - 1
         return _named(series._replace(kind=kind, setup_ms=setup_ms, order=number, more_lots=more_lots), machine_id)
+
+    def placed(self, series: Series, before: Job, stream: RandomStream, number: int) -> Series:
+        """Return the place of a job in a lot that came with its piece, with the changeover to the kind of that lot."""
+        kind = series.kind if series.kind in self._jobs.kinds else ""
+        _, _, setup_at, _ = stream.draws(b"lot", number)
+        setup_ms = self._setup_ms(before, kind, setup_at) if kind else 0
+        return series._replace(kind=kind, setup_ms=setup_ms, after_stop=before.series.after_stop)
 
     def _setup_ms(self, before: Job, kind: str, uniform: float) -> int:
         """Return the length of the changeover to a kind, for a uniform number in [0, 1)."""
@@ -110,18 +117,26 @@ class JobSeries:
         return self._operated(job._replace(series=series), machine, now_ms)
 
     def draw(
-        self, machine: Machine, number: int, now_ms: int, before: Job, influence: JobInfluence | None, kind: str
+        self, machine: Machine, number: int, now_ms: int, before: Job, influence: JobInfluence | None, wanted: Wanted
     ) -> Job:
-        """Return the job of that number, which starts now after the one before. kind: in place of that of the lot."""
-        series = self._lots.after(before, machine.id_json, machine.stream, number) if self._lots else NO_SERIES
+        """Return the job of that number, which starts now after the one before. wanted: what is certain of it."""
+        series = self._place(machine, number, before, wanted)
         if machine.state.fate is not None:  # a stop that has ended the last job: the changeover is made meanwhile
             series = series._replace(setup_ms=0)
         if self._start_up:
             series = self._start_up.place(series, before, now_ms)
             influence = combined(influence or _USUAL, self._start_up.influence(series.after_stop))
-        drawn = self._jobs.kinds.get(kind or series.kind)
+        drawn = self._jobs.kinds.get(wanted.kind or series.kind)
         job = self._jobs.draw(machine.stream, machine.number, number, now_ms, influence, drawn)
         return self._operated(job._replace(series=series), machine, now_ms)
+
+    def _place(self, machine: Machine, number: int, before: Job, wanted: Wanted) -> Series:
+        """Return where a job stands in its lot and its order, if there are any."""
+        if self._lots is None:
+            return NO_SERIES
+        if wanted.series is not None:
+            return self._lots.placed(wanted.series, before, machine.stream, number)
+        return self._lots.after(before, machine.id_json, machine.stream, number)
 
     def _operated(self, job: Job, machine: Machine, now_ms: int) -> Job:
         """Return a job with who works at it."""
@@ -140,14 +155,8 @@ def outside(job: Job, before: Job) -> Job:
     return job._replace(series=carried._replace(id_json=NULL, size_json=NULL, position_json=NULL, order_json=NULL))
 
 
-def _size(fewest_most: tuple[int, int], uniform: float) -> int:
-    fewest, most = fewest_most
-    return fewest + int(uniform * (most - fewest + 1))
-
-
-def _size_met(fewest_most: tuple[int, int], uniform: float) -> int:
+def _size_met(fewest: int, most: int, uniform: float) -> int:
     """Return the size of what is met at a random moment: the probability of each size is in proportion to it."""
-    fewest, most = fewest_most
     area = uniform * (fewest + most) * (most - fewest + 1) / 2
     below = fewest * (fewest - 1) // 2
     return fewest + bisect_right(range(fewest, most), area, key=lambda size: size * (size + 1) // 2 - below)

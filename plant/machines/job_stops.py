@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plant.jobs.jobs import JobFate, ended_early
+from plant.jobs.jobs import JobFate, Wanted, ended_early
 from plant.machines.states import Rest, innermost, interrupting
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def set_unbegun_job(machine: Machine, now_ms: int) -> None:
     """Let a machine that starts have its first job before it, in place of the one in progress."""
     in_progress = machine.job
     kind = in_progress.series.kind
-    job = machine.draw_job(machine.first_job_number, now_ms, kind=kind)._replace(series=in_progress.series)
+    job = machine.draw_job(machine.first_job_number, now_ms, wanted=Wanted(kind))._replace(series=in_progress.series)
     machine.job = machine.reported_job = job
     machine.remaining_ms = job.cycle_ms
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from plant.faults.conditions import MachineConditions
-from plant.jobs.jobs import MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, finished_job, json_text
+from plant.jobs.jobs import ANY_JOB, MS_PER_JOB_NUMBER, NO_JOB, NULL, Job, Wanted, finished_job, json_text
 from plant.machines.job_stops import lose_work, set_unbegun_job, start_between_jobs, stop_between_jobs
 from plant.machines.machine_causes import next_stay, renewed_conditions, step_conditions
 from plant.machines.machine_type_runtime import MachineTypeRuntime
@@ -198,16 +198,14 @@ class Machine(MachineViews):
         if self.runtime.observer is not None:
             self.runtime.observer.job_started(self, now_ms)
 
-    def draw_job(self, number: int, now_ms: int, before: Job | None = None, kind: str = "") -> Job:
-        """Return the job of that number, which starts now, under what influences the machine's jobs.
-
-        before: the job before it; None for the one on the machine.  kind: its kind, if that is certain.
-        """
+    def draw_job(self, number: int, now_ms: int, before: Job | None = None, wanted: Wanted = ANY_JOB) -> Job:
+        """Return the job of that number, which starts now after `before`; None: after the one on the machine."""
         runtime = self.runtime
         influence = runtime.influence(self, now_ms) if runtime.influences else None
         if runtime.series is not None:
-            return runtime.series.draw(self, number, now_ms, before or self.job, influence, kind)
-        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence, runtime.jobs.kinds.get(kind))
+            return runtime.series.draw(self, number, now_ms, before or self.job, influence, wanted)
+        kind = runtime.jobs.kinds.get(wanted.kind)
+        return runtime.jobs.draw(self.stream, self.number, number, now_ms, influence, kind)
 
     def discard_message(self, time_ms: int) -> None:
         """Drop the message of that time, together with the finished job that it would have reported."""

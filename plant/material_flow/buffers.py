@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from plant.jobs.jobs import JobKind
 
 if TYPE_CHECKING:
-    from plant.material_flow.workstations import Stage, Workstation
+    from plant.material_flow.demand import LotUnit
+    from plant.material_flow.stages import Stage
+    from plant.material_flow.workstations import Workstation
 
 UNLIMITED: Final = 2**62
 """The capacity of a buffer that is never full."""
@@ -20,12 +22,14 @@ class Piece(NamedTuple):
 
     maker: the stage that made it.  reworks: how often it has been reworked.
     kinds: the kind of job of each stage that has worked on it, by the stage's key, which a repair repeats.
+    unit: its place in a lot that is made for an order, if there is one.
     """
 
     id_json: bytes
     maker: Stage
     kinds: Mapping[str, JobKind]
     reworks: int
+    unit: LotUnit | None = None
 
 
 class Buffer:
@@ -55,11 +59,13 @@ class Buffer:
             return False
         return True
 
-    def take(self, now_ms: int) -> Piece | None:
-        """Remove and return the oldest piece; None if there is none."""
+    def take(self, now_ms: int, is_wanted: Callable[[Piece], bool] | None = None) -> Piece | None:
+        """Remove and return the oldest piece that is wanted, or the oldest of all; None if there is none."""
         if not self.pieces:
             return None
-        piece = self.pieces.popleft()
+        place = next((i for i, piece in enumerate(self.pieces) if is_wanted(piece)), 0) if is_wanted else 0
+        piece = self.pieces[place]
+        del self.pieces[place]
         self.refill(now_ms)
         return piece
 
@@ -76,3 +82,9 @@ class Buffer:
         lost = [piece for blocked, piece in self.waiting_for_room if blocked is workstation]
         self.waiting_for_room = deque(each for each in self.waiting_for_room if each[0] is not workstation)
         return lost
+
+
+def count_removed(pieces: Iterable[Piece]) -> None:
+    """Count pieces as removed, each at the stage that made it."""
+    for piece in pieces:
+        piece.maker.lose(piece, "removed")

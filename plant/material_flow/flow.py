@@ -18,15 +18,19 @@ from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.flow.line import Line
 from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
-from plant.material_flow.workstations import Stage, Workstation
+from plant.material_flow.buffers import UNLIMITED
+from plant.material_flow.demand import Demand
+from plant.material_flow.stages import Stage
+from plant.material_flow.workstations import Workstation
 from plant.telemetry import PieceCount
 
 
 class Order(NamedTuple):
-    """A customer's order, with the number of units that fill it."""
+    """A customer's order. units: that fill it.  items: its products, each with how many of them."""
 
     number: int
     units: int
+    items: Sequence[tuple[str, int]]
 
 
 class Flow:
@@ -41,6 +45,8 @@ class Flow:
         self._spec = spec
         self._stages: dict[str, Stage] = {}
         self._orders: deque[Order] = deque()
+        self._demand: Demand | None = None
+        self._made_to_order: tuple[Mapping[str, Any], Sequence[str]] = {}, ()
         self._begin = seed, shard, begin_ms
 
     @property
@@ -68,6 +74,8 @@ class Flow:
             stage.fill(spec.initial_fill)
         for workstation in new:
             workstation.assume_initial_pieces()
+        if (spec.products, spec.line.made_to_order) != self._made_to_order:
+            self._renew_demand()
         self._make_room(now_ms)
         for stage in stages:
             stage.retry_waiting(now_ms)
@@ -81,20 +89,29 @@ class Flow:
 
     def add_order(self, number: int, items: Iterable[Mapping[str, Any]], now_ms: int) -> None:
         """Add an order that has been placed."""
-        units = sum(self._spec.units_of(item["product_type"]) * item["quantity"] for item in items)
-        self._orders.append(Order(number, units))
+        products = [(item["product_type"], item["quantity"]) for item in items]
+        units = sum(self._spec.units_of(product) * quantity for product, quantity in products)
+        self._orders.append(order := Order(number, units, products))
         self._make_room(now_ms)
+        if self._demand is not None:
+            self._demand.add(number, self._units_of(order))
+            self._demand.wake(now_ms)
 
     def ship(self, now_ms: int) -> tuple[int, list[str]] | None:
         """Fill the oldest order if the store can; return its number and the ids of its units, otherwise None."""
         store = self._store.output if self._store else None
-        if store is None or not self._orders or len(store.pieces) < self._orders[0].units:
+        if store is None or not self._orders or not self._is_ready(self._orders[0], len(store.pieces)):
             return None
         order = self._orders.popleft()
         self._make_room(now_ms)
-        units = [unit for _ in range(order.units) if (unit := store.take(now_ms))]
+        if self._demand is not None:
+            units = self._demand.ship(order.number)
+        else:
+            units = [unit for _ in range(order.units) if (unit := store.take(now_ms))]
         for unit in units:
             unit.maker.counts["shipped"] += 1
+        if self._demand is not None:
+            self._demand.wake(now_ms)
         return order.number, [orjson.loads(unit.id_json) for unit in units]
 
     def piece_counts(self) -> list[PieceCount]:
@@ -131,9 +148,35 @@ class Flow:
         for key, configured in line.stages.items():
             self._stages[key].connect(configured, self._stages, repairs)
 
+    def _renew_demand(self) -> None:
+        """Begin again with what the open orders need: by the products and the stages that there are now, if any."""
+        if self._demand is not None:
+            self._demand.end()
+        self._made_to_order = self._spec.products, self._spec.line.made_to_order
+        path = [self._stages[key] for key in self._spec.line.made_to_order]
+        self._demand = demand = Demand(path) if path else None
+        for stage in self._stages.values():
+            stage.demand = demand if stage in path else None
+        if demand is not None:
+            for order in self._orders:
+                demand.add(order.number, self._units_of(order))
+
+    def _units_of(self, order: Order) -> Iterator[tuple[int, Mapping[str, str]]]:
+        """Yield how many units of which kinds an order needs."""
+        for product, quantity in order.items:
+            for units, kinds in self._spec.units_by_kinds(product):
+                yield units * quantity, kinds
+
+    def _is_ready(self, order: Order, in_store: int) -> bool:
+        """Return whether the store can fill an order, the oldest one. in_store: its pieces."""
+        return self._demand.is_ready(order.number) if self._demand is not None else in_store >= order.units
+
     def _make_room(self, now_ms: int) -> None:
-        """Let the store take as many pieces as the oldest order needs, even above its configured capacity."""
+        """Let the store take as many pieces as the oldest order needs, even above its configured capacity.
+
+        What is made to order always finds room: it is limited where it begins.
+        """
         if self._store:
             needed = self._orders[0].units if self._orders else 0
-            self._store.output.capacity = max(self._store.spec.places, needed)
+            self._store.output.capacity = UNLIMITED if self._demand else max(self._store.spec.places, needed)
             self._store.output.refill(now_ms)

@@ -159,6 +159,16 @@ def _bounded(words: str, bound: str) -> _Rule:
     return lambda value, context: f"must be {words} {context[bound]:,.10g}, got {describe_value(value)}"
 
 
+def _entries(bound: str, words: Mapping[str, str]) -> _Rule:
+    """Return a rule on the number of entries; without words for a type, such as a tuple, the number is exact."""
+
+    def rule(_: object, context: Mapping[str, Any]) -> str:
+        limit = f"{words.get(context['field_type'], '')}{context[bound]}"
+        return f"must have {limit} entries, got {context['actual_length']}"
+
+    return rule
+
+
 _MAPPING: Final = _must_be("a mapping (key: value)")
 _WHOLE: Final = _must_be("a whole number", _number_hint)
 _RULES: Final[Mapping[str, _Rule]] = {
@@ -171,6 +181,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "bool_type": _must_be("true or false", _flag_hint),
     "string_type": _must_be("text", _text_hint),
     "tuple_type": _must_be("a list"),
+    "list_type": _must_be("a list"),
     "dict_type": _MAPPING,
     "model_type": _MAPPING,
     "model_attributes_type": _MAPPING,
@@ -182,7 +193,8 @@ _RULES: Final[Mapping[str, _Rule]] = {
         f"must have at most {context['max_length']:,} characters, got {quote(value)}"
     ),
     "literal_error": lambda value, context: f"must be {context['expected']}, got {describe_value(value)}",
-    "too_long": lambda _, context: f"must have {context['max_length']} entries, got {context['actual_length']}",
+    "too_short": _entries("min_length", {"List": "at least "}),
+    "too_long": _entries("max_length", {"List": "at most "}),
 }
 
 

@@ -102,7 +102,9 @@ def line_of(flow: FlowSpec, types: Mapping[str, MachineType]) -> Line:
     stages = {key: _stage(edges, key, is_repairing=key in repairing) for key in edges.in_order()}
     targets = {result: None if key == SAME else key for result, key in edges.repairs.items()}
     repairs = {result: key for result, key in targets.items() if key is None or key in stages}
-    return Line(stages, flow.ships or next(iter(edges.ends()), None), repairs)
+    ships = flow.ships or next(iter(edges.ends()), None)
+    made_to_order = reversed([*edges.passed(ships)]) if flow.products and ships else ()
+    return Line(stages, ships, repairs, tuple(made_to_order))
 
 
 def _library_bills(flow: FlowSpec, types: Collection[str]) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@ several pieces into something new, or processes one piece, which stays the same 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Final, Self
 
@@ -47,6 +48,20 @@ def _describe_parts(schema: dict[str, Any]) -> None:
 def _describe_bills(schema: dict[str, Any]) -> None:
     """Add the same to the JSON Schema of `parts_by_assembly_type`."""
     _describe_parts(schema["additionalProperties"])
+
+
+class UnitsEntry(Spec):
+    """Units of a product that are alike."""
+
+    units: Count = Field(1, description="Shipped units of these kinds in one piece of the product.")
+    kinds: dict[Name, Name] = Field(
+        {},
+        description="Kind of the job that makes such a unit, or works on it, by machine type. Where it is left out, the"
+        " kind is drawn by weight for each lot.",
+    )
+
+
+ProductUnits = Annotated[list[UnitsEntry], Field(min_length=1, max_length=100)]
 
 
 class FlowSpec(Spec):
@@ -93,6 +108,11 @@ class FlowSpec(Spec):
         {},
         description="Shipped units in one piece of a product, by its name in `product_types`; 1 where it is left out.",
     )
+    products: dict[Name, ProductUnits] = Field(
+        {},
+        description="What a piece of a product consists of, by its name in `product_types`. With this key units are"
+        " made to order, each of the kinds that its product needs.",
+    )
     buffers: dict[Name, Count] = Field(
         {}, description="Places for pieces behind the machines of each type; a machine without room is blocked."
     )
@@ -114,7 +134,13 @@ class FlowSpec(Spec):
 
     def units_of(self, product_type: str) -> int:
         """Return the number of shipped units that one piece of a product takes."""
-        return self.units_by_product_type.get(product_type, 1)
+        return sum(units for units, _ in self.units_by_kinds(product_type))
+
+    def units_by_kinds(self, product_type: str) -> Sequence[tuple[int, Mapping[str, str]]]:
+        """Return how many shipped units of which kinds, by machine type, one piece of a product takes."""
+        if product_type in self.products:
+            return [(each.units, each.kinds) for each in self.products[product_type]]
+        return [(self.units_by_product_type.get(product_type, 1), {})]
 
 
 @cache

@@ -38,19 +38,22 @@ class Line:
 
     stages: by key, each after its sources.  ships: the stage that fills orders, if any.
     repairs: the stage that repairs a piece, by the result of its job; None for the stage that it comes from.
+    made_to_order: the stages that work on a unit for an order, from the one at which it begins to the one that ships;
+    empty where stages make what they can.
     """
 
     stages: Mapping[str, StageSpec] = field(default_factory=dict)
     ships: str | None = None
     repairs: Mapping[str, str | None] = field(default_factory=dict)
+    made_to_order: tuple[str, ...] = ()
 
     def takes_pieces(self, key: str) -> bool:
         """Return whether any job of a machine type takes a piece."""
         return key in self.stages and self.stages[key].takes_pieces
 
     def starves(self, key: str) -> bool:
-        """Return whether machines of a type may wait for pieces."""
-        return key in self.stages and bool(self.stages[key].sources)
+        """Return whether machines of a type may wait for pieces, or for an order."""
+        return key in self.made_to_order[:1] or (key in self.stages and bool(self.stages[key].sources))
 
     def without_way_out(self) -> list[str]:
         """Return the stages whose pieces never become part of what is shipped, so that in the end they are blocked."""

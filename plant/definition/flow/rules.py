@@ -87,8 +87,11 @@ def _unknown_parts(flow: _Data) -> Iterator[Violation]:
 
 
 def _unknown_products(flow: _Data, order: _Data) -> Iterator[Violation]:
-    known, place = _names(order.get("product_types")), ("units_by_product_type",)
-    yield from _unknown(place, _mapping(flow, *place), known, "is not in customer_order.product_types")
+    known = _names(order.get("product_types"))
+    for key in ("units_by_product_type", "products"):
+        yield from _unknown((key,), _mapping(flow, key), known, "is not in customer_order.product_types")
+    for name in _mapping(flow, "products").keys() & _mapping(flow, "units_by_product_type").keys():
+        yield Violation(("units_by_product_type", name), "is also in products, which says how many units it has")
 
 
 def _unknown_kinds(flow: _Data, types: MachineTypes) -> Iterator[Violation]:
@@ -140,6 +143,7 @@ def _broken_line(flow: _Data, edges: Edges, data: _Data, types: Mapping[str, Mac
     yield from _unknown(("buffers",), _mapping(flow, "buffers").keys() - known_places, stages, _NO_STAGE)
     yield from _wrong_repairers(flow, edges, types)
     yield from _idle_stages(edges, data, types)
+    yield from _wrong_products(flow, edges, types)
 
 
 def _unknown_assemblers(flow: _Data, edges: Edges) -> Iterator[Violation]:
@@ -174,6 +178,33 @@ def _wrong_repairers(flow: _Data, edges: Edges, types: Mapping[str, MachineType]
                 yield Violation(
                     ("repairs", result), f"{quote(repairer)} cannot take pieces of {key}: it did not work on them"
                 )
+
+
+def _wrong_products(flow: _Data, edges: Edges, types: Mapping[str, MachineType]) -> Iterator[Violation]:
+    """Check what is made to order: that nothing takes what ships, and that a unit can be of the kinds of a product."""
+    ships = next(iter(_texts({"ships": flow.get("ships")}).values()), None) or next(iter(edges.ends()), "")
+    if ships not in edges.sources or not _mapping(flow, "products"):
+        return
+    taker = next((key for key, sources in edges.sources.items() if ships in sources), None)
+    if taker:
+        yield Violation(("products",), f"cannot be made to order: {taker} takes pieces of {ships}, which ships them")
+    path = [*edges.passed(ships)]
+    for place, kinds in _kinds_of_products(flow):
+        rule = f"does not work on the units that {ships} ships"
+        yield from _unknown(place, kinds, path, rule)
+        for key in path:
+            job = types[key].job if key in types and key in kinds else None
+            made = [kind for kind, weight in job.kinds.items() if weight] if job else []
+            rule = f"is no kind of the jobs of {key} with a weight above 0"
+            yield from _unknown_values(place, {key: kinds[key]} if made else {}, made, rule)
+
+
+def _kinds_of_products(flow: _Data) -> Iterator[tuple[Place, dict[str, str]]]:
+    """Yield the kinds of the units of products, each with its place."""
+    for name, entries in _mapping(flow, "products").items():
+        for place, entry in enumerate(entries if isinstance(entries, list) else ()):
+            kinds = _mapping(entry, "kinds") if isinstance(entry, dict) else {}
+            yield ("products", name, place, "kinds"), _texts(kinds)
 
 
 def _idle_stages(edges: Edges, data: _Data, types: Mapping[str, MachineType]) -> Iterator[Violation]:
