@@ -67,7 +67,7 @@ class Lots:
         kind = series.kind if series.kind in self._jobs.kinds else ""
         _, _, setup_at, _ = stream.draws(b"lot", number)
         setup_ms = self._setup_ms(before, kind, setup_at) if kind else 0
-        return series._replace(kind=kind, setup_ms=setup_ms, after_stop=before.series.after_stop)
+        return series._replace(kind=kind, setup_ms=setup_ms)
 
     def _setup_ms(self, before: Job, kind: str, uniform: float) -> int:
         """Return the length of the changeover to a kind, for a uniform number in [0, 1)."""

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from tests.plant.material_flow.order_lines import (
     LIDS,
     PRODUCTS,
     TYPES,
+    Seen,
     assert_needs_are_met,
     line_data,
     made_to_order,
@@ -122,14 +124,29 @@ def test_each_shard_makes_its_own_orders() -> None:
     assert all(dispatched[k] <= found[k].orders.keys() for k in (0, 1))
 
 
-def test_units_in_stock_fill_orders_that_they_fit() -> None:
-    """Units that were there when the line began are not made again."""
-    red = {KIT: [{"kinds": {CHECK: "red"}}], LIDS: [{"kinds": {CHECK: "red"}}]}
-    full = seen(parse(line_data(per_hour=10, initial_fill=1.0, buffers={CHECK: 200}, products=red)), 1)
-    pressed = [job for job in full.jobs.values() if job.machine_id.startswith("PRESS")]
+def test_units_in_stock_fill_orders_that_they_fit_and_no_others() -> None:
+    """Units that were there when the line began are not made again, and each goes to an order of its kind."""
+    kinds = [{"kinds": {CHECK: "red"}}], [{"kinds": {CHECK: "blue"}}]
+    full = line_data(per_hour=10, initial_fill=1.0, buffers={CHECK: 200}, products=dict(zip((KIT, LIDS), kinds)))
+    plant = FactoryMessageGenerator.of(parse(full), 1)
+    stock = {
+        orjson.loads(piece.id_json): piece.kinds[CHECK].name for piece in flow_of(plant)._stages[CHECK].output.pieces
+    }
+    found = Seen(plant)
+    plant.listen(found.note, found.note)
+    plant.advance_silently(START + 3600)
+    pressed = [job for job in found.jobs.values() if job.machine_id.startswith("PRESS")]
 
-    assert len([unit for each in full.dispatches for unit in unit_ids(each)]) > 10
     assert all(job.started_ms < START * 1000 for job in pressed)
+    assert len(found.dispatches) > 5
+    for dispatch in found.dispatches:
+        items = {
+            str(item["product_type"]): int(str(item["quantity"])) for item in found.orders[dispatch.order_id].items
+        }
+        made = Counter(stock.get(unit) or found.jobs[unit].kind for unit in unit_ids(dispatch))
+        assert made["red"] >= items.get(KIT, 0)
+        assert made["blue"] >= items.get(LIDS, 0)
+        assert made.total() == sum(items.values()) + items.get(ANY, 0)
 
 
 def test_no_more_units_are_in_progress_than_the_store_has_places() -> None:
