@@ -126,8 +126,8 @@ def test_each_shard_makes_its_own_orders() -> None:
 
 def test_units_in_stock_fill_orders_that_they_fit_and_no_others() -> None:
     """Units that were there when the line began are not made again, and each goes to an order of its kind."""
-    kinds = [{"kinds": {CHECK: "red"}}], [{"kinds": {CHECK: "blue"}}]
-    full = line_data(per_hour=10, initial_fill=1.0, buffers={CHECK: 200}, products=dict(zip((KIT, LIDS), kinds)))
+    products = {KIT: [{"kinds": {CHECK: "red"}}], LIDS: [{"kinds": {CHECK: "blue"}}]}
+    full = line_data(per_hour=10, initial_fill=1.0, buffers={CHECK: 200}, products=products)
     plant = FactoryMessageGenerator.of(parse(full), 1)
     stock = {
         orjson.loads(piece.id_json): piece.kinds[CHECK].name for piece in flow_of(plant)._stages[CHECK].output.pieces
