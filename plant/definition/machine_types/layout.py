@@ -13,6 +13,7 @@ from plant.definition.machine_types.field_sources import Field, FieldSource
 _SOURCES: Final = {source.yaml_name: source for source in FieldSource if source.path}
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
+_OF_JOBS: Final = ("job.", "finished.")
 TIMESTAMP: Final = "timestamp"
 CONSTANT: Final = "constant"
 MOST_FIELDS: Final = 200
@@ -52,7 +53,7 @@ class FieldNames:
         self.taken = {TIMESTAMP, *usual}
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
         self.usual = usual
-        missing = set() if product else {name for name in _SOURCES if "." in name}
+        missing = set() if product else {name for name in _SOURCES if name.startswith(_OF_JOBS)}
         missing |= {*absent}
         missing |= set() if has_states else {"status"}
         missing |= set() if has_station else {"station_id"}
