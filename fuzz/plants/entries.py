@@ -12,10 +12,12 @@ from itertools import pairwise
 from random import Random  # noqa: TID251 - makes the plants; no part of one
 from typing import Any, Final
 
-from fuzz.alarms import alarms
-from fuzz.signals import plant_signals, signals
-
-Data = dict[str, Any]
+from fuzz.plants.alarms import alarms
+from fuzz.plants.choices import Data, maybe, some
+from fuzz.plants.faults import causes, spread
+from fuzz.plants.signals import plant_signals, signals
+from fuzz.plants.states import ODD, order, reason_fields, reasons, states
+from fuzz.plants.variation import in_shifts, variation
 
 KEYS: Final = ("press", "oven", "meter", "packer-2")
 """Keys of machine types."""
@@ -26,21 +28,6 @@ CALENDAR: Final[Data] = {
 }
 """A minute of planned stop, soon after the start."""
 
-_ODD: Final = 'out of "paper" ä%'
-_STATES: Final[dict[str, Data]] = {
-    "running": {"share": 3.0, "dwell_seconds": 20.0, "produces": True},
-    "idle": {"share": 1.0, "dwell_seconds": 4.0},
-    "maintenance": {"share": 1.0, "dwell_seconds": 9.0, "planned": True},
-    _ODD: {"share": 0.05, "dwell_seconds": 6.0},
-}
-_STAYS: Final[tuple[Data, ...]] = (
-    {"share": 0.05, "dwell_seconds": 6.0, "distribution": "weibull", "shape": 1.5},
-    {"share": 0.05, "dwell_seconds": 6.0, "distribution": "lognormal", "sigma": 0.8},
-    {"share": 0.05, "dwell_seconds": 6.0, "distribution": "fixed"},
-    {"share": 0.05, "dwell_seconds": [4.0, 8.0]},
-    {"mtbf_hours": 0.05, "mttr_minutes": 0.1},
-    {"mtbf_hours": 0.05, "mttr_minutes": 0.1, "distribution": "lognormal"},
-)
 _RESULTS: Final[dict[str, Any]] = {
     "good": 0.8,
     "scrap": {"weight": 0.2, "good": False},
@@ -71,67 +58,83 @@ ANYTHING: Final = Wanted()
 
 def plant(chance: Random, wanted: Wanted = ANYTHING) -> Data:
     """Return the data of a plant with one to three machine types."""
-    shared = plant_signals(chance) if _maybe(chance) else {}
+    shared = plant_signals(chance) if maybe(chance) else {}
     keys = KEYS[: chance.choice((1, 2, 3))]
     types = {key: entry(chance, key, [*shared], wanted) for key in keys}
-    if _maybe(chance, 0.25):
+    if maybe(chance, 0.25):
         types["press_b"] = _extending(chance, "press", types["press"])
     data: Data = {"global": _global(chance), "message_types": types}
     if shared:
         data["plant_signals"] = shared
-    if _maybe(chance, 0.2):
+    if maybe(chance, 0.2):
         types["oee"] = {"enabled": True, "report_seconds": 30.0}
-    if wanted.coupled and _maybe(chance, 0.25):
+    if wanted.coupled and maybe(chance, 0.25):
         data["calendar"] = CALENDAR
         for key in [key for key, each in types.items() if "job" in each]:
-            types[key] |= _in_shifts(chance)
-    if wanted.coupled and _maybe(chance, 0.3):
+            types[key] |= in_shifts(chance)
+    if wanted.coupled and maybe(chance, 0.3):
         data |= _flow(
             chance, [key for key in types if "job" in types[key] or (key == "press_b" and "job" in types["press"])]
         )
+    if wanted.coupled and maybe(chance, 0.3):
+        _spread(chance, data)
+    if maybe(chance, 0.2):
+        types["fault_labels"] = {"enabled": True}
     return data
+
+
+def _spread(chance: Random, data: Data) -> None:
+    """Let faults spread between types that no other one extends, as that would take over the names of neighbours."""
+    types = data["message_types"]
+    keys = [key for key in KEYS if key in types and not (key == "press" and "press_b" in types)]
+    spread(chance, {key: types[key] for key in keys}, flows="flow" in data)
 
 
 def entry(chance: Random, key: str, shared: Sequence[str] = (), wanted: Wanted = ANYTHING) -> Data:
     """Return an entry of a machine type. shared: the names of the plant's signals that are numbers, or all of them."""
     made: Data = {"count": chance.choice((1, 2, 3, 0)), "report_seconds": chance.choice(_PERIODS)}
-    if _maybe(chance, 0.8):
-        made["states"] = _states(chance)
-    if _maybe(chance, 0.6):
+    if maybe(chance, 0.8):
+        made["states"] = states(chance)
+    if maybe(chance, 0.6):
         made["job"] = _job(chance)
-        made |= _variation(chance, made)
-    if _maybe(chance, 0.6) or not {"states", "job"} & made.keys():
+        made |= variation(chance, made)
+    if maybe(chance, 0.6) or not {"states", "job"} & made.keys():
         made["signals"] = signals(chance, made, shared)
-    made |= _place(chance)
-    if _maybe(chance, 0.3):
-        made["properties"] = {name: _PROPERTIES[name] for name in _some(chance, [*_PROPERTIES])}
-    if _maybe(chance, 0.2):
-        made |= {"micro_stops_per_hour": 900.0, "micro_stop_seconds_range": [1.0, 2.0]}
-    if _maybe(chance, 0.2):
-        made |= {"slow_cycle_share": 0.5, "slow_cycle_factor_range": [1.5, 2.0]}
+    made |= _place(chance) | _losses(chance)
+    if maybe(chance, 0.3) and (found := reasons(chance, made)):
+        made["reasons"] = found
     made |= _messages(chance, made, wanted)
-    if "messages" not in made and "job" in made and _maybe(chance, 0.2):
+    if "messages" not in made and "job" in made and maybe(chance, 0.2):
         del made["job"]["cycle_seconds"]
         made["job"]["period_share"] = chance.choice((0.5, 1.0))
-    if _maybe(chance, 0.3):
-        made["overrides"] = _overrides(chance, key, made)
-    if _maybe(chance, 0.3) and (found := alarms(chance, made)):
-        made["alarms"] = found
+    made |= order(chance, made)
+    return made | _of_machines(chance, key, made)
+
+
+def _of_machines(chance: Random, key: str, made: Data) -> Data:
+    """Return what is different for machines, what goes wrong on them, and what is reported of that."""
+    own: Data = {}
+    if maybe(chance, 0.4):
+        own |= causes(chance, key, made)
+    if maybe(chance, 0.3):
+        own["overrides"] = _overrides(chance, key, made)
+    if maybe(chance, 0.3) and (found := alarms(chance, made)):
+        own["alarms"] = found
+    return own
+
+
+def _losses(chance: Random) -> Data:
+    made: Data = {}
+    if maybe(chance, 0.2):
+        made |= {"micro_stops_per_hour": 900.0, "micro_stop_seconds_range": [1.0, 2.0]}
+    if maybe(chance, 0.2):
+        made |= {"slow_cycle_share": 0.5, "slow_cycle_factor_range": [1.5, 2.0]}
     return made
-
-
-def _maybe(chance: Random, share: float = 0.5) -> bool:
-    return chance.random() > 1 - share
-
-
-def _some(chance: Random, names: Sequence[str]) -> list[str]:
-    """Return some of the names, at least one, in any order."""
-    return chance.sample(names, chance.randint(1, len(names)))
 
 
 def _global(chance: Random) -> Data:
     made: Data = {"base_interval": chance.choice((1.0, 0.5, 1.7))}
-    if _maybe(chance, 0.2):
+    if maybe(chance, 0.2):
         made["target_rate"] = chance.choice((3.0, 20.0))
     return made
 
@@ -145,111 +148,54 @@ def _flow(chance: Random, keys: Sequence[str]) -> Data:
         "initial_fill": chance.choice((0.5, 0.0, 1.0)),
     }
     for before, key in pairwise(keys):
-        if _maybe(chance):
+        if maybe(chance):
             made.setdefault("assembles", {})[key] = {before: chance.choice((1, 2))}
         else:
             made.setdefault("processes", {})[key] = before
-    if _maybe(chance, 0.3):
+    if maybe(chance, 0.3):
         made["repairs"] = {"scrap": "same"}
     return {"flow": made}
 
 
 def _extending(chance: Random, key: str, base: Data) -> Data:
     made: Data = {"extends": key, "count": chance.choice((1, 2))}
-    if _maybe(chance):
+    if maybe(chance):
         made["report_seconds"] = chance.choice(_PERIODS)
-    if _maybe(chance) and "states" in base:
-        made["states"] = {name: {"share": 2.0} for name in [name for name in base["states"] if name != _ODD][:1]}
-    if _maybe(chance) and "job" in base:
+    if maybe(chance) and "states" in base:
+        made["states"] = {name: {"share": 2.0} for name in [name for name in base["states"] if name != ODD][:1]}
+    if maybe(chance) and "job" in base:
         made["job"] = {"cycle_seconds": [2.0, 4.0]}
     return made
 
 
 def _place(chance: Random) -> Data:
     made: Data = {}
-    if _maybe(chance, 0.3):
+    if maybe(chance, 0.3):
         made |= {"station_pattern": "L{line} {station}", "lines": [1, 2, 3][: chance.choice((1, 3))]}
         made["stations"] = ["A", 'B"ö'][: chance.choice((1, 2))]
-    if _maybe(chance, 0.2):
+    if maybe(chance, 0.2):
         made["topic"] = chance.choice(("plant/all", "{prefix}/{type}/{machine_id}"))
-    if _maybe(chance, 0.2):
+    if maybe(chance, 0.2):
         made["qos"] = chance.choice((0, 1))
-    if _maybe(chance, 0.2):
+    if maybe(chance, 0.2):
         made["retain"] = True
-    if _maybe(chance, 0.3):
+    if maybe(chance, 0.3):
         made["timestamp"] = chance.choice(_PERIOD_FORMS)
+    if maybe(chance, 0.3):
+        made["properties"] = {name: _PROPERTIES[name] for name in some(chance, [*_PROPERTIES])}
     return made
-
-
-def _states(chance: Random) -> Data:
-    names = ["running", *_some(chance, [*_STATES][1:])] if _maybe(chance, 0.9) else ["running"]
-    chance.shuffle(names)
-    states = {name: dict(_STATES[name]) for name in names}
-    if _ODD in states:
-        states[_ODD] = dict(chance.choice(_STAYS))
-    if _maybe(chance, 0.15):
-        del states["running"]["produces"]
-        states[names[-1]] = {**_STATES[names[-1]], "produces": True, "planned": False}
-    return states
 
 
 def _job(chance: Random) -> Data:
-    kinds: Any = ["panel", "FrameStrut"] if _maybe(chance) else {"panel": 3.0, 'k"1': 1.0, "none": 0.0}
+    kinds: Any = ["panel", "FrameStrut"] if maybe(chance) else {"panel": 3.0, 'k"1': 1.0, "none": 0.0}
     made: Data = {"kinds": kinds, "cycle_seconds": chance.choice((5.0, [3.0, 8.0], [0.1, 0.3], 60.0))}
-    if _maybe(chance, 0.2):
+    if maybe(chance, 0.2):
         made["product"] = "sheet"
-    if _maybe(chance, 0.6):
-        made["results"] = {name: _RESULTS[name] for name in _some(chance, [*_RESULTS])}
-    if _maybe(chance):
+    if maybe(chance, 0.6):
+        made["results"] = {name: _RESULTS[name] for name in some(chance, [*_RESULTS])}
+    if maybe(chance):
         made["phases"] = {"close": 1.0, "press": 3.0, "open": 0.5}
     return made
-
-
-def _variation(chance: Random, made: Data) -> Data:
-    """Return what makes jobs differ: lots, stops, and the machines themselves.
-
-    Its jobs may get fates, and kinds their own cycles.
-    """
-    own: Data = {}
-    if "states" in made and _maybe(chance, 0.3):
-        made["job"]["on_stop"] = _fates(chance, made)
-    kinds, results = [*made["job"]["kinds"]], [*made["job"].get("results", {"good": 1.0})]
-    if _maybe(chance, 0.3):
-        kind: Data = {"weight": 2.0, "cycle_seconds": chance.choice((4.0, [0.5, 3.0]))}
-        made["job"]["kinds"] = {
-            **dict.fromkeys(kinds[1:], 1.0),
-            kinds[0]: kind | {"results": {results[0]: {"times": 2}}},
-        }
-    if _maybe(chance, 0.4):
-        changeovers = chance.choice((None, 5.0, {"default": [1.0, 9.0], f"{kinds[0]}>{kinds[1]}": 3.0}))
-        own["lots"] = {"size": chance.choice((3, [1, 6]))} | (
-            {"changeover_seconds": changeovers} if changeovers else {}
-        )
-    if _maybe(chance, 0.3):
-        factors: Data = {"cycle_seconds": {"times": 1.5}, "results": {results[-1]: {"times": 3}}}
-        own["start_up"] = {"after_stop_seconds": 4.0, "jobs": chance.choice((1, 4))} | factors
-    if _maybe(chance, 0.3):
-        own["spread"] = {"shares": chance.choice((0.0, 0.4)), "cycle_seconds": 0.1, "results": 0.3}
-    return own
-
-
-def _in_shifts(chance: Random) -> Data:
-    """Return what depends on the calendar."""
-    own: Data = {}
-    if _maybe(chance, 0.4):
-        own["shifts"] = {"day": {"cycle_seconds": {"times": 1.5}}}
-    if _maybe(chance, 0.4):
-        own["operators"] = {"names": ["Ann", 'B"en'], "spread": {"cycle_seconds": 0.2, "results": 0.4}}
-    if _maybe(chance, 0.4):
-        own["start_delay_seconds"] = chance.choice(([0, 9], [2.5, 2.5]))
-    return own
-
-
-def _fates(chance: Random, made: Data) -> dict[str, str]:
-    """Return what becomes of jobs in work, by state."""
-    bad = [name for name in made["job"].get("results", {}) if name != "good"]
-    states = [name for name, state in made["states"].items() if not state.get("produces") and name != "running"]
-    return {name: chance.choice(("restarts", "continues", *bad)) for name in states}
 
 
 # Messages
@@ -261,28 +207,28 @@ def _messages(chance: Random, made: Data, wanted: Wanted) -> Data:
         return {}
     names = _field_names(made)
     if way == "fields":
-        return {"fields": _fields(chance, _some(chance, names), wanted)}
+        return {"fields": _fields(chance, some(chance, names), wanted)}
     classes: Data = {}
     reporting = [name for name in names if name.startswith("finished.")]
     rest = [name for name in names if name not in reporting]
     for number, name in enumerate(("main", "energy", "st-1")[: chance.choice((1, 2, 3))]):
-        own: Data = {"fields": _fields(chance, _some(chance, rest if number else names), wanted)}
+        own: Data = {"fields": _fields(chance, some(chance, rest if number else names), wanted)}
         classes[name] = own | _class_keys(chance, made)
-    order = _some(chance, [*classes])
+    order = some(chance, [*classes])
     return {"messages": {name: classes[name] for name in dict.fromkeys((*order, *classes))}}
 
 
 def _class_keys(chance: Random, made: Data) -> Data:
     own: Data = {}
-    if _maybe(chance):
+    if maybe(chance):
         own |= chance.choice(
             ({"report_seconds": chance.choice(_PERIODS)}, {"frequency_weight": chance.choice((9.0, 0.0))})
         )
-    if "states" in made and _maybe(chance, 0.4):
+    if "states" in made and maybe(chance, 0.4):
         own["on_change"] = True
-    if _maybe(chance, 0.2):
+    if maybe(chance, 0.2):
         own["timestamp"] = chance.choice(_PERIOD_FORMS)
-    if _maybe(chance, 0.2):
+    if maybe(chance, 0.2):
         own |= {"qos": 0, "retain": True}
     return own
 
@@ -299,7 +245,7 @@ def _field_names(made: Data) -> list[str]:
         names += ["finished.issues"]
     if "lots" in made:
         names += ["job.lot", "job.lot_size", "job.lot_position"]
-    return names
+    return [*names, *reason_fields(made)]
 
 
 def _fields(chance: Random, names: Sequence[str], wanted: Wanted) -> list[Any]:
@@ -309,19 +255,19 @@ def _fields(chance: Random, names: Sequence[str], wanted: Wanted) -> list[Any]:
         key = name.replace(".", "_")
         fields.append(
             name
-            if key == name and _maybe(chance)
-            else {f'{key} "%s{number}' if _maybe(chance, 0.1) else f"{key}{number}": name}
+            if key == name and maybe(chance)
+            else {f'{key} "%s{number}' if maybe(chance, 0.1) else f"{key}{number}": name}
         )
-    if _maybe(chance, 0.3):
+    if maybe(chance, 0.3):
         fields.insert(chance.randint(0, len(fields)), {"version": {"constant": chance.choice((1, "a{b}%", 2.5, True))}})
-    if wanted.sequence and _maybe(chance, 0.4):
+    if wanted.sequence and maybe(chance, 0.4):
         fields.insert(chance.randint(0, len(fields)), {"sequence": True})
-    if wanted.nested and _maybe(chance, 0.3):
+    if wanted.nested and maybe(chance, 0.3):
         cut = chance.randint(0, len(fields) - 1)
         inner: Any = fields[cut:]
-        fields = [*fields[:cut], {"data": [{"deep": inner}, {"unit": {"constant": "x"}}] if _maybe(chance) else inner}]
-    if _maybe(chance, 0.9):
-        fields.insert(0, {"ts": "timestamp"} if _maybe(chance, 0.3) else "timestamp")
+        fields = [*fields[:cut], {"data": [{"deep": inner}, {"unit": {"constant": "x"}}] if maybe(chance) else inner}]
+    if maybe(chance, 0.9):
+        fields.insert(0, {"ts": "timestamp"} if maybe(chance, 0.3) else "timestamp")
     return fields
 
 
@@ -332,14 +278,16 @@ def _overrides(chance: Random, key: str, made: Data) -> Data:
 
 def _override(chance: Random, made: Data) -> Data:
     own: Data = {}
-    if "states" in made and _maybe(chance):
+    if "states" in made and maybe(chance):
         own["states"] = {"running": chance.choice(({"share": 0.5}, {"dwell_seconds": 3.0}))}
-    if "job" in made and _maybe(chance):
+    if made.get("transitions") and maybe(chance):
+        own["transitions"] = {next(iter(made["transitions"])): {}}
+    if "job" in made and maybe(chance):
         own["job"] = {"kinds": {"panel": 1.0}}
         if "period_share" not in made["job"]:
             own["job"]["cycle_seconds"] = chance.choice((2.0, [0.2, 9.0]))
     with_base = [name for name, each in made.get("signals", {}).items() if "base" in each]
-    if with_base and _maybe(chance):
+    if with_base and maybe(chance):
         own["signals"] = {with_base[0]: {"base": chance.choice((3, 0, -17))}}
     if not own:
         own["micro_stops_per_hour"] = 60.0
