@@ -19,7 +19,7 @@ from plant.definition.signals.signal_spec import SOURCES, SignalSpec
 from plant.forecast.rate_forecast import check
 from tests.support.processes.daemon import ROOT
 from tests.support.processes.walkthrough import FILE, Block, Walkthrough, laid_over, not_in, sections
-from tools.picture_signals import examples
+from tools.pictures.signals import examples
 
 PAGE = "docs/plant-language.md"
 SECTIONS = sections(PAGE)
