@@ -1,4 +1,4 @@
-"""Draws the signals of docs/plant-language.md as SVGs, by the messages of plants of the YAML that stands above each.
+"""Draws the signals of docs/plant-language.md, of alarms and of models as SVGs, by the YAML above each picture.
 
 python -m tools.pictures.signals      writes docs/pictures/signals; so does `python -m tools.generate`
 """
@@ -42,6 +42,7 @@ from tools.pictures.drawing import (
 
 ROOT = Path(__file__).parents[2]
 PAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
+PAGES: Final = (PAGE, PAGE.with_name("alarms.md"), PAGE.with_name("models.md"))
 _BLOCK: Final = re.compile(
     r"^```yaml\n((?:(?!```).*\n)*)```\n\n!\[(.*)\]\(pictures/signals/(\w+)\.svg\)$", re.MULTILINE
 )
@@ -88,7 +89,7 @@ class Example(NamedTuple):
 
     @property
     def plant(self) -> PlantConfig:
-        """The piece over the page's first plant, if it is about the same machine type; otherwise the piece alone."""
+        """The piece over the first plant, if it is about the same machine type; otherwise the piece alone."""
         first = first_plant()
         return plant_config.parse(laid_over(first if self.key in first["message_types"] else {}, self.piece))
 
@@ -110,8 +111,8 @@ class Row(NamedTuple):
 
 @cache
 def examples() -> dict[str, Example]:
-    """Return every example of the page by its name."""
-    found = _BLOCK.findall(PAGE.read_text("utf-8")) if PAGE.exists() else []
+    """Return every example of the pages by its name."""
+    found = [each for page in PAGES if page.exists() for each in _BLOCK.findall(page.read_text("utf-8"))]
     return {name: Example(yaml.safe_load(piece), text, SPANS.get(name, HOUR)) for piece, text, name in found}
 
 
