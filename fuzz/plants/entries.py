@@ -66,21 +66,27 @@ def plant(chance: Random, wanted: Wanted = ANYTHING) -> Data:
     data: Data = {"global": _global(chance), "message_types": types}
     if shared:
         data["plant_signals"] = shared
+    if wanted.coupled:
+        _couple(chance, data)
     if maybe(chance, 0.2):
         types["oee"] = {"enabled": True, "report_seconds": 30.0}
-    if wanted.coupled and maybe(chance, 0.25):
-        data["calendar"] = CALENDAR
-        for key in [key for key, each in types.items() if "job" in each]:
-            types[key] |= in_shifts(chance)
-    if wanted.coupled and maybe(chance, 0.3):
-        data |= _flow(
-            chance, [key for key in types if "job" in types[key] or (key == "press_b" and "job" in types["press"])]
-        )
-    if wanted.coupled and maybe(chance, 0.3):
-        _spread(chance, data)
     if maybe(chance, 0.2):
         types["fault_labels"] = {"enabled": True}
     return data
+
+
+def _couple(chance: Random, data: Data) -> None:
+    """Let machines depend on a calendar, on pieces of each other, and on faults of each other."""
+    types = data["message_types"]
+    making = [key for key, each in types.items() if "job" in each or "job" in types.get(each.get("extends"), {})]
+    if maybe(chance, 0.25):
+        data["calendar"] = CALENDAR
+        for key in [key for key in making if "job" in types[key]]:
+            types[key] |= in_shifts(chance)
+    if maybe(chance, 0.3):
+        data |= _flow(chance, making)
+    if maybe(chance, 0.3):
+        _spread(chance, data)
 
 
 def _spread(chance: Random, data: Data) -> None:

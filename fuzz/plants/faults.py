@@ -88,17 +88,23 @@ def _scheduled(chance: Random, key: str) -> Data:
 
 
 def _effects(chance: Random, entry: Mapping[str, Any]) -> Data:
-    made: Data = {}
     signals = [name for name in _measured(entry) if "limits" in entry["signals"][name]]
+    made: Data = {}
     if signals and maybe(chance, 0.8):
-        made |= {name: dict(chance.choice(_CHANGES)) for name in some(chance, signals)}
-    if "job" in entry and maybe(chance):
-        made["cycle_seconds"] = dict(chance.choice(_CYCLES))
-    if "job" in entry and maybe(chance):
-        results = [*entry["job"].get("results", ("good",))]
-        made["results"] = {name: dict(chance.choice(_FACTORS)) for name in some(chance, results)}
+        made = {name: dict(chance.choice(_CHANGES)) for name in some(chance, signals)}
+    if "job" in entry:
+        made |= _effects_on_jobs(chance, [*entry["job"].get("results", ("good",))])
     if entry.get("states") and maybe(chance, 0.3):
         made["dwell_seconds"] = {name: dict(chance.choice(_FACTORS)) for name in some(chance, [*entry["states"]])}
+    return made
+
+
+def _effects_on_jobs(chance: Random, results: Sequence[str]) -> Data:
+    made: Data = {}
+    if maybe(chance):
+        made["cycle_seconds"] = dict(chance.choice(_CYCLES))
+    if maybe(chance):
+        made["results"] = {name: dict(chance.choice(_FACTORS)) for name in some(chance, results)}
     return made
 
 
