@@ -153,3 +153,9 @@ def share(text: str) -> float:
     if not 0 <= (found := number(text)) <= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {shown(text)}")
     return found
+
+
+def add_machines(these: argparse._ArgumentGroup) -> None:
+    """Add the flag that leaves machines out."""
+    text = "only machines whose id matches, such as CNC-*"
+    these.add_argument("--machines", metavar="PATTERN", default="*", help=text)

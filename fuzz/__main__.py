@@ -19,7 +19,7 @@ MARKS = Marks("<!-- measured: make fuzz writes from here -->", "<!-- measured: m
 
 PARTS: Mapping[str, tuple[str, int]] = {
     "files": ("mutated plant files, by `check` and by live reload while publishing", 10_000),
-    "declarations": ("random and mutated machine types, signals and formulas, which then advance an hour", 3_000),
+    "declarations": ("random and mutated machine types, signals, formulas, faults, which then advance an hour", 3_000),
     "settings": ("settings and command lines", 2_000),
     "brokers": ("broker misbehaviours", 500),
     "requests": ("HTTP oddities", 200),

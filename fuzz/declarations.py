@@ -16,8 +16,9 @@ from random import Random  # noqa: TID251 - makes the attacks; no part of the pl
 from typing import Any, Final
 
 from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
-from fuzz.entries import Data, plant
 from fuzz.plantfiles import as_yaml, at, changed, places
+from fuzz.plants.choices import Data
+from fuzz.plants.entries import plant
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError, load_content
 from plant.definition.signals.vocabulary import FUNCTIONS, MATCHED, PLANT, QUANTITIES

@@ -148,6 +148,20 @@ class OeeAccounts:
         now[row + column] += 1
         now[row + _IDEAL] += ideal_ms
 
+    def lose_work(self, machine: AccountedMachine, now_ms: int) -> None:
+        """Let the work that a machine has done on its current job count nowhere: it is about to start again.
+
+        What was done before the machine began, or before an hour, has been subtracted, or added, there.
+        """
+        if self.before_change is not None:
+            self.before_change(machine, now_ms)
+        if now_ms >= machine.hour_ends_ms:
+            self._roll_to_hour(machine, now_ms)
+        cell = machine.number // self._shards * self._width + _IDEAL
+        finished_ms = self._now[cell] = max(0, self._now[cell])
+        for table in (self._hour, self._last_hour):
+            table[cell] = min(table[cell], finished_ms)
+
     def figures(self, machine: AccountedMachine, producing: str, span: Span, now_ms: int) -> Figures:
         """Return the figures of one machine, which has advanced to now."""
         row = machine.number // self._shards

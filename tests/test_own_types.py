@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edge.runtime.run_options import RunOptions
@@ -24,17 +24,11 @@ from plant.telemetry import Message, machine_of
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.support.exports.schemas import checks, refused
 from tests.support.factory.breaking import Broken, breaking
-from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run
+from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run, usually
 
 SECONDS = 150
 """Long enough for a planned stop and some stays in each state."""
 
-usually = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
 moments = st.lists(st.sampled_from([0.001, 3.0, 59.999, 60.0, 77.7, 120.0]) | st.floats(0, SECONDS), max_size=5)
 seconds = st.integers(0, SECONDS) | st.sampled_from([60.0, 33.333])
 

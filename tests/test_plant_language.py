@@ -19,11 +19,12 @@ from plant.definition.signals.signal_spec import SOURCES, SignalSpec
 from plant.forecast.rate_forecast import check
 from tests.support.processes.daemon import ROOT
 from tests.support.processes.walkthrough import FILE, Block, Walkthrough, laid_over, not_in, sections
-from tools.picture_signals import examples
+from tools.pictures.signals import examples
 
 PAGE = "docs/plant-language.md"
 SECTIONS = sections(PAGE)
-FIRST, ERRORS, FIELDS, ALARMS = "An entry in ten lines", "Errors", "Fields", "Alarms"
+FIRST, ERRORS, FIELDS = "An entry in ten lines", "Errors", "Fields"
+ALARMS, ALARMS_PAGE = "Alarms of signals", "docs/alarms.md"
 START, SEED = 1_767_592_800.0, 1
 """The start and the seed of the commands on the page."""
 
@@ -65,9 +66,10 @@ def test_the_message_with_other_fields_is_the_one_shown() -> None:
 
 
 def test_the_message_of_an_alarm_is_the_one_shown() -> None:
-    """The entry with alarms raises and clears the one below it, among others."""
-    (piece,), (shown,) = texts(ALARMS, "yaml"), texts(ALARMS, "json")
-    plant = FactoryMessageGenerator.of(plant_config.parse(plant_of(piece)), SEED, start=START)
+    """The entry on the page about alarms raises and clears the one below it, among others."""
+    blocks = sections(ALARMS_PAGE)[ALARMS]
+    piece, shown = (next(each.text for each in blocks if each.language == language) for language in ("yaml", "json"))
+    plant = FactoryMessageGenerator.of(plant_config.parse(yaml.safe_load(piece)), SEED, start=START)
     found = [each.payload.decode() for each in plant.advance(START + 3600) if ".alarms" in each.kind]
 
     assert {*shown.splitlines()} <= {*found}

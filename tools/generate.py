@@ -1,6 +1,6 @@
 """Update generated copies: the plant in manifests and scenarios, the table of options in docs/configuration.md,
-the tables and pictures of docs/plant-language.md, the rooms in docs/modules.md, and the files of
-deploy/ that are copied or exported.
+the tables and pictures of docs/plant-language.md, docs/faults.md and docs/how-jobs-vary.md, the rooms in
+docs/modules.md, and the files of deploy/ that are copied or exported.
 
     python -m tools.generate      after a change to message_structure.yaml, deployment.yaml or the code
 
@@ -21,7 +21,8 @@ from cli.options.export import CLUSTER_DEFAULTS, NAMESPACE
 from edge.runtime.simulator import VERSION
 from edge.settings.loader import Settings, markdown_table
 from plant.definition.plant_config import load
-from tools import fault_tables, language_tables, picture_signals, rooms
+from tools import fault_tables, language_tables, rooms
+from tools.pictures import faults, losses, signals
 
 ROOT = Path(__file__).parent.parent
 SCHEMA_LINE = "# yaml-language-server: $schema=message_structure.schema.json\n"
@@ -75,7 +76,17 @@ def with_variation(page: str) -> str:
 
 def picture(name: str) -> Callable[[str], str]:
     """Return a picture of a signal."""
-    return lambda _old: picture_signals.svg(name)
+    return lambda _old: signals.svg(name)
+
+
+def picture_of_faults(name: str) -> Callable[[str], str]:
+    """Return a picture of faults or wear."""
+    return lambda _old: faults.PICTURES[name]()
+
+
+def picture_of_losses(_old: str) -> str:
+    """Return the picture of losses by machine."""
+    return losses.svg()
 
 
 def with_modules(page: str) -> str:
@@ -137,7 +148,10 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/plant-language.md": with_tables,
     "docs/faults.md": with_faults,
     "docs/alarms.md": with_tables,
-    **{f"{picture_signals.FOLDER}/{name}.svg": picture(name) for name in picture_signals.examples()},
+    "docs/models.md": with_tables,
+    **{f"{signals.FOLDER}/{name}.svg": picture(name) for name in signals.examples()},
+    **{f"{faults.FOLDER}/{name}.svg": picture_of_faults(name) for name in faults.PICTURES},
+    "docs/pictures/losses.svg": picture_of_losses,
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),
     "mqtt-asset-example.yaml": whole("assets", "mqtt-asset-example.yaml"),

@@ -6,10 +6,19 @@ import argparse
 from dataclasses import dataclass
 from typing import Final
 
-from cli.arguments import amount, count, moment, period, share
+from cli.arguments import add_machines, amount, count, moment, period, share
 
 DEFAULT_Z: Final = 4.0
 DEFAULT_WINDOW: Final = 120
+
+_USAGE: Final = "%(prog)s DETECTIONS --truth FILE [FLAG ...]"
+_EPILOG: Final = (
+    "A detection has machine (or machine_id), and from and to, or time (or timestamp): RFC 3339 with a time zone, "
+    "or seconds or milliseconds since 1970; if you like, score, a number that is higher where it is surer, and "
+    "fault, the name of the fault. "
+    "Exit codes: 0 the detections were scored, and F1 is at least --f1-at-least if that is given; 1 it is lower, "
+    "or there is none; 2 an input cannot be read."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +51,7 @@ class EvaluateOptions:
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to the parser."""
-    parser.usage = "%(prog)s DETECTIONS --truth FILE [FLAG ...]"
-    parser.epilog = (
-        "A detection has machine (or machine_id), and from and to, or time (or timestamp): RFC 3339 with a time zone, "
-        "or seconds or milliseconds since 1970; if you like, score, a number that is higher where it is surer, and "
-        "fault, the name of the fault. "
-        "Exit codes: 0 the detections were scored, and F1 is at least --f1-at-least if that is given; 1 it is lower, "
-        "or there is none; 2 an input cannot be read."
-    )
+    parser.usage, parser.epilog = _USAGE, _EPILOG
     _add_inputs(parser.add_argument_group("What to score"))
     _add_baseline(parser.add_argument_group("Baseline of rolling z-scores"))
     result = parser.add_argument_group("Result")
@@ -71,9 +73,7 @@ def _add_inputs(these: argparse._ArgumentGroup) -> None:
     these.add_argument(
         "--before", type=period, metavar="TIME", default=0.0, help="and from TIME before its begin on [0]"
     )
-    these.add_argument(
-        "--machines", metavar="PATTERN", default="*", help="only machines whose id matches, such as CNC-*"
-    )
+    add_machines(these)
     these.add_argument(
         "--only",
         metavar="PATTERN",

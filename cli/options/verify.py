@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from cli.arguments import amount, some_period
+from cli.arguments import add_machines, amount, some_period
 from edge.settings.loader import add_flags, options_of
 
 USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - {"mqtt_session_expiry", "mqtt_clean_start"}) | {
@@ -37,6 +37,13 @@ class Limits(NamedTuple):
 
 
 BOUNDS: Final = Limits(0.01, 0.02, 0.01, 0.02, 0.01)
+
+_USAGE: Final = "%(prog)s [ROWS] [FLAG ...]"
+_EXIT_CODES: Final = (
+    "Exit codes: 0 messages and ground truth agree; 1 they do not, a machine sends nothing, or with --strict "
+    "messages are missing, repeated, out of order or unreadable; 2 an input cannot be read, or is too coarse; "
+    "3 too few figures could be compared: the time is too short."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +84,7 @@ class VerifyOptions:
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command, and the simulator's settings for --from-mqtt, to the parser."""
-    parser.usage = "%(prog)s [ROWS] [FLAG ...]"
-    parser.epilog = (
-        "Exit codes: 0 messages and ground truth agree; 1 they do not, a machine sends nothing, or with --strict "
-        "messages are missing, repeated, out of order or unreadable; 2 an input cannot be read, or is too coarse; "
-        "3 too few figures could be compared: the time is too short."
-    )
+    parser.usage, parser.epilog = _USAGE, _EXIT_CODES
     these = parser.add_argument_group("What to verify")
     these.add_argument(
         "rows", nargs="?", metavar="ROWS", help="file of messages, one a line, may be gzip; - is standard input"
@@ -95,9 +97,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|URL",
         help="ground truth file, or URL of /oee; default with --from-mqtt: /oee at HTTP_PORT",
     )
-    these.add_argument(
-        "--machines", metavar="PATTERN", default="*", help="only machines whose id matches, such as CNC-*"
-    )
+    add_machines(these)
     these.add_argument(
         "--strict",
         action="store_true",

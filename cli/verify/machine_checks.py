@@ -19,7 +19,11 @@ from cli.verify.input.timeline import Presence, Timeline
 from cli.verify.matching import Matcher
 
 _CYCLE_ROUNDING_SECONDS: Final = 0.0501
-_BLOCKED, _STARVED = "blocked", "starved"
+_WAITING: Final = ("blocked", "starved", "stopped", PLANNED_STOP, "")
+"""What a machine reports that may be without its next job: stopped for another reason, it may starve as well.
+
+A message without a status does not tell that its machine waits.
+"""
 T = TypeVar("T")
 
 
@@ -199,8 +203,7 @@ class MachineChecker:
 
     def _wrong_job(self, time_ms: int, content: MessageContent, presence: Presence) -> Iterator[str]:
         """Yield what is wrong with the current job, which is the next to finish; unknown if it never finished."""
-        # A message without a status does not tell that its machine waits.
-        job, is_waiting = self._jobs.next, content.status in (_BLOCKED, _STARVED, PLANNED_STOP, "")
+        job, is_waiting = self._jobs.next, content.status in _WAITING
         if content.current == "" or job is None or job.finished_ms > presence.until_ms:
             return
         if content.current is None:

@@ -68,12 +68,16 @@ class RunOptions:
         return replace(self, start=timing.start, duration=None if live else self.duration, then_live=live)
 
     def _timing(self, now: float) -> Timing:
-        start, duration, speed = self.start, self.duration, self.speed
-        if not self.then_live:
-            follows = start is None and not duration and speed in (None, 1.0)
-            start = now if start is None else start
-            return Timing(start, start + duration if duration else inf, speed or 1.0, follows_wall=follows)
-        if speed is not None and speed <= 1.0:
+        if self.then_live:
+            return self._timing_of_history(now)
+        follows = self.start is None and not self.duration and self.speed in (None, 1.0)
+        start = now if self.start is None else self.start
+        return Timing(start, start + self.duration if self.duration else inf, self.speed or 1.0, follows_wall=follows)
+
+    def _timing_of_history(self, now: float) -> Timing:
+        """Return the timing of a run that goes through history first, and then goes on in real time."""
+        start, duration = self.start, self.duration
+        if self.speed is not None and self.speed <= 1.0:
             raise UsageError("--then-live: history has to be faster than real time: --speed must be above 1, or max")
         if start is None and duration is None:
             raise UsageError("--then-live: needs the length of the history: --duration, --start or both")
@@ -83,4 +87,4 @@ class RunOptions:
         live_from = start + duration if duration else now
         if live_from <= start:
             raise UsageError("--then-live: --start must be in the past, or --duration give the length of the history")
-        return Timing(start, live_from=live_from, history_speed=speed or inf, follows_wall=follows)
+        return Timing(start, live_from=live_from, history_speed=self.speed or inf, follows_wall=follows)

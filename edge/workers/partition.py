@@ -115,15 +115,19 @@ def split_count(options: RunOptions, parts: Sequence[Settings], config: PlantCon
 
 
 def _order_of(plants: Sequence[FactoryMessageGenerator]) -> Callable[[Message], tuple[int, ...]]:
-    """Return a key that sorts the messages of all parts in the order of the whole: time, type, machine, sequence."""
+    """Return a key that sorts the messages of all parts in the order of the whole: time, type, machine.
+
+    Those of one machine at one time are of one part, and stay in their order.
+    """
     types = [each.kind for each in plants[0].machine_types()]
     views = [view for plant in plants for view in plant.machines()]
     numbers = {view.machine_id: (types.index(view.kind), view.number) for view in views}
     kinds = [*plants[0].config.kinds]
 
     def place(message: Message) -> tuple[int, ...]:
-        kind, of_machine = kinds.index(message.kind), message.kind not in EVENTS
         machine = numbers.get(machine_of(message).removeprefix(_REPORTS).removeprefix(_LABELS), (0, 0))
-        return message.time_ms, *(machine if of_machine else (len(types), 0)), kind, *machine, message.sequence
+        if message.kind not in EVENTS:
+            return message.time_ms, *machine
+        return message.time_ms, len(types), 0, kinds.index(message.kind), *machine, message.sequence
 
     return place

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from plant.truth.events import FaultEpisode
 
@@ -15,6 +15,13 @@ FaultListener = Callable[[str, FaultEpisode], None]
 _number_of: Final = itemgetter(0)
 
 
+class Change(NamedTuple):
+    """An episode that has begun or ended. present: the faults of the machine that are there after that, by name."""
+
+    episode: FaultEpisode
+    present: tuple[str, ...]
+
+
 class FaultLog:
     """The episodes of the machines of one type.
 
@@ -22,14 +29,15 @@ class FaultLog:
     listener: called with each episode as it ends; may be None.
     """
 
-    __slots__ = ("_changes", "_is_followed", "active", "ended", "kind", "listener")
+    __slots__ = ("_changes", "_is_followed", "_present", "active", "ended", "kind", "listener")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.active: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.listener: FaultListener | None = None
-        self._changes: list[tuple[int, FaultEpisode]] = []
+        self._present: dict[int, tuple[str, ...]] = {}
+        self._changes: list[tuple[int, Change]] = []
         self._is_followed = False
 
     def follow(self, *, is_followed: bool) -> None:
@@ -41,20 +49,26 @@ class FaultLog:
     def begin(self, number: int, episode: FaultEpisode) -> None:
         """Note that an episode has begun. number: of the machine."""
         self.active[episode.fault] += 1
-        if self._is_followed:
-            self._changes.append((number, episode))
+        self._note(number, episode, (*self._present.get(number, ()), episode.fault))
 
     def end(self, number: int, episode: FaultEpisode) -> None:
         """Note that an episode has ended."""
         self.active[episode.fault] -= 1
         self.ended[episode.fault] += 1
-        if self._is_followed:
-            self._changes.append((number, episode))
+        self._note(number, episode, (each for each in self._present[number] if each != episode.fault))
         if self.listener is not None:
             self.listener(self.kind, episode)
 
-    def take_changes(self) -> list[FaultEpisode]:
+    def take_changes(self) -> list[Change]:
         """Return and forget the begins and ends since the last call, by machine, those of each in order of time."""
         changes = sorted(self._changes, key=_number_of)
         self._changes.clear()
-        return [episode for _, episode in changes]
+        return [change for _, change in changes]
+
+    def _note(self, number: int, episode: FaultEpisode, present: Iterable[str]) -> None:
+        # A tuple: a trial takes back what a mapping has, and nothing within a set.
+        now = self._present[number] = tuple(sorted(present))
+        if not now:
+            del self._present[number]
+        if self._is_followed:
+            self._changes.append((number, Change(episode, now)))

@@ -21,6 +21,7 @@ def lose_work(machine: Machine, fate: JobFate, now_ms: int) -> None:
     if not done_ms:
         return
     if fate.result is None:
+        machine.runtime.accounts.lose_work(machine, now_ms)
         machine.remaining_ms = machine.job.cycle_ms
         if machine.runtime.observer is not None:
             machine.runtime.observer.job_started(machine, now_ms)

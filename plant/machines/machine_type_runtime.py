@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from math import fsum
@@ -76,36 +76,10 @@ class MachineTypeRuntime:
     """
 
     __slots__ = (
-        "_has_progress",
-        "_has_sequence",
-        "_station_count",
-        "_stations",
-        "_template",
-        "_values",
-        "accounts",
-        "before_a_job",
-        "faults",
-        "ideal_cycles",
-        "influences",
-        "initial_states",
-        "jobs",
-        "machine_type",
-        "next_after",
-        "next_states",
-        "observer",
-        "on_rescheduled",
-        "on_spread",
-        "period_ms",
-        "reasons",
-        "redrawn_states",
-        "reports_each_job",
-        "results",
-        "series",
-        "shortest_stay_ms",
-        "start_ms",
-        "start_next",
-        "state_mix",
-        "states",
+        "_has_progress", "_has_sequence", "_station_count", "_stations", "_template", "_values", "accounts",
+        "before_a_job", "faults", "ideal_cycles", "influences", "initial_states", "jobs", "machine_type", "next_after",
+        "next_states", "observer", "on_rescheduled", "on_spread", "period_ms", "reasons", "redrawn_states",
+        "reports_each_job", "results", "series", "shortest_stay_ms", "start_ms", "start_next", "state_mix", "states",
         "stops_between_jobs",
     )  # fmt: skip
 
@@ -125,10 +99,15 @@ class MachineTypeRuntime:
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None
         self.on_spread: Callable[[Machine, Consequence, Injected, int], None] = _spread_nowhere
-        self._stations: dict[int, tuple[str, bytes]] = {}
-        self._station_count = machine_type.station_count
         self._prepare_jobs(config, seed, shift_at)
         self._prepare_states(config)
+        self._prepare_messages(config)
+
+    def _prepare_messages(self, config: PlantConfig) -> None:
+        """Prepare what messages are made of."""
+        machine_type = self.machine_type
+        self._stations: dict[int, tuple[str, bytes]] = {}
+        self._station_count = machine_type.station_count
         fields = (*machine_type.main.fields, *traced_fields(config, machine_type))
         self._template, self._values = message_layout(machine_type.main.timestamp, fields)
         sources = {field.source for field in fields}
@@ -138,19 +117,30 @@ class MachineTypeRuntime:
         """Prepare what jobs are drawn from, and what influences them."""
         machine_type, job = self.machine_type, self.machine_type.job
         self.jobs = Jobs(job, machine_type.losses, config.job_period_seconds(machine_type)) if job else NoJobs()
-        own = machine_type.operators
-        operators = Operators(own, machine_type, shift_at, seed) if own else None
-        depends = machine_type.lots or machine_type.start_up or operators
-        differs = machine_type.spread is not None and machine_type.spread.cycle_seconds > 0
-        own_cycles = job is not None and (job.has_own_cycles or differs)
-        self.ideal_cycles = self.jobs.ideal_cycles if own_cycles else None
-        self.series = JobSeries(machine_type, self.jobs, operators) if depends and isinstance(self.jobs, Jobs) else None
+        self.ideal_cycles = self.jobs.ideal_cycles if machine_type.has_own_cycles else None
         is_short = self.jobs.ideal_ms < self.period_ms or (job is not None and job.may_be_scrapped)
         self.reports_each_job = machine_type.main.reports_jobs and is_short
-        causes: tuple[Influence, ...] = (_influence_of_conditions,) if machine_type.causes else ()
-        effects = (ShiftEffects(machine_type.shifts, shift_at),) if machine_type.shifts else ()
+        own = machine_type.operators
+        operators = Operators(own, machine_type, shift_at, seed) if own else None
+        self.series = self._series(operators)
         self.influences: Sequence[Influence] = ()
-        self.add_influences((*causes, *effects, *((operators,) if operators else ())))
+        self.add_influences([*self._influences_of_type(operators, shift_at)])
+
+    def _series(self, operators: Operators | None) -> JobSeries | None:
+        """Return what draws the jobs, if they depend on those before."""
+        depends = self.machine_type.lots or self.machine_type.start_up or operators
+        if not depends or not isinstance(self.jobs, Jobs):
+            return None
+        return JobSeries(self.machine_type, self.jobs, operators)
+
+    def _influences_of_type(self, operators: Operators | None, shift_at: ShiftAt) -> Iterator[Influence]:
+        """Yield what influences the jobs of all machines."""
+        if self.machine_type.causes:
+            yield _influence_of_conditions
+        if self.machine_type.shifts:
+            yield ShiftEffects(self.machine_type.shifts, shift_at)
+        if operators:
+            yield operators
 
     def _prepare_states(self, config: PlantConfig) -> None:
         """Prepare what states are drawn from."""

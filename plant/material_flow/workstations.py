@@ -228,8 +228,10 @@ class Workstation:
             piece.maker.counts["consumed"] += 1
 
     def _wait_for(self, reason: State, shown_job: Job, now_ms: int) -> None:
-        """Wait for a reason. shown_job: the job that messages report meanwhile."""
-        self.machine.start_job(shown_job._replace(number=self.next_number, cycle_ms=1), now_ms)
+        """Wait for a reason, or go on waiting. shown_job: the job that messages report meanwhile."""
+        shown_job = shown_job._replace(number=self.next_number, cycle_ms=1)
+        if shown_job != self.machine.job:
+            self.machine.start_job(shown_job, now_ms)
         self._set_reason(reason, now_ms)
 
     def _stop_waiting(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from plant.definition.plant_config import FaultLabelsReport
-from plant.faults.fault_log import FaultLog
+from plant.faults.fault_log import Change, FaultLog
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import EPOCH, TimestampPrefix
 from plant.telemetry import Message
@@ -36,7 +36,6 @@ class FaultLabels:
         self.next_ms = NEVER
         self._timestamp_prefix = TimestampPrefix()
         self._sequences: Counter[str] = Counter()
-        self._active: defaultdict[str, set[str]] = defaultdict(set)
 
     def apply(self, spec: FaultLabelsReport | None, logs: Iterable[FaultLog], now_ms: int) -> None:
         """Apply a configuration from now on."""
@@ -50,7 +49,7 @@ class FaultLabels:
 
     def emit(self, logs: Iterable[FaultLog]) -> list[Message]:
         """Return the messages due at `next_ms`, up to which the machines of each log have advanced."""
-        messages = [self._message(log.kind, episode) for log in logs for episode in log.take_changes()]
+        messages = [self._message(log.kind, change) for log in logs for change in log.take_changes()]
         self.next_ms += _PERIOD_MS
         return messages
 
@@ -61,12 +60,10 @@ class FaultLabels:
             for log in logs:
                 log.take_changes()
 
-    def _message(self, kind: str, episode: FaultEpisode) -> Message:
-        source = label_source(episode.machine_id)
+    def _message(self, kind: str, change: Change) -> Message:
+        source = label_source(change.episode.machine_id)
         self._sequences[source] += 1
-        active = self._active[source]
-        (active.add if episode.is_open else active.discard)(episode.fault)
-        payload = self._timestamp_prefix(self.next_ms) + orjson.dumps(_fields(kind, episode, sorted(active)))[1:]
+        payload = self._timestamp_prefix(self.next_ms) + orjson.dumps(_fields(kind, *change))[1:]
         return Message(KIND, source, None, self.next_ms, self._sequences[source], payload)
 
 

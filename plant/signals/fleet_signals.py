@@ -151,9 +151,8 @@ class FleetSignals:
             return
         self.pending.keep(slot)
         if cause in held and level.start:
-            self.frame.move_to(slot, now_ms)
             signal = self.program.names.index(cause.partition(".")[0])
-            self.store.floats[first_float + layout.held + held.index(cause)] = self.frame.evaluate()[signal]
+            self.store.floats[first_float + layout.held + held.index(cause)] = self._values_at(slot, now_ms)[signal]
         self.store.integers[slot * layout.integers + layout.begun + number] = level.since_ms
         self.store.floats[place : place + LEVEL_PARTS] = numbers
 
@@ -193,19 +192,35 @@ class FleetSignals:
 
         The rows are computed one at a time, which takes less time than a block where there are few.
         """
-        pending, found = self.pending, []
-        for place, (slot, time_ms, advances) in enumerate(
-            zip(pending.slots, pending.times_ms, pending.advancing, strict=True)
-        ):
-            kept = pending.kept_record(place)
-            if kept is None:
-                records = self.store.integers, self.store.floats, slot
-            else:
-                records = pending.kept_integers, pending.kept_floats, kept
-            self.frame.move_to_record(slot, time_ms, *records, advances=bool(advances))
+        found = []
+        for place in range(len(self.pending)):
+            self._move_to_pending(place)
             found.append(self._digits_of_frame())
-        pending.clear()
+        self.pending.clear()
         return found
+
+    def _move_to_pending(self, place: int) -> None:
+        """Turn to a pending row. place: among them."""
+        pending = self.pending
+        slot, kept = pending.slots[place], pending.kept_record(place)
+        if kept is None:
+            records = self.store.integers, self.store.floats, slot
+        else:
+            records = pending.kept_integers, pending.kept_floats, kept
+        self.frame.move_to_record(slot, pending.times_ms[place], *records, advances=bool(pending.advancing[place]))
+
+    def _values_at(self, slot: int, now_ms: int) -> list[float]:
+        """Return the values of all signals now: registers are where the pending rows of the machine will bring them."""
+        first = slot * self.store.layout.integers + self.store.layout.registers
+        registers = slice(first, first + len(self.program.registers))
+        before = self.store.integers[registers]
+        for place in self.pending.advancing_rows(slot) if before else ():
+            self._move_to_pending(place)
+            self.frame.evaluate()
+        self.frame.move_to(slot, now_ms)
+        values = self.frame.evaluate()
+        self.store.integers[registers] = before
+        return values
 
     def block(self) -> SignalBlock:
         """Compute the signals of the pending rows, advance registers, and remove the rows."""

@@ -64,17 +64,23 @@ def _of_episodes(place: Place, data: _Data) -> Iterator[Violation]:
 def _of_consequences(
     place: Place, data: _Data, causes: Causes, states: Collection[str], *, is_wear: bool
 ) -> Iterator[Violation]:
+    unwanted, instead = ("after_seconds", "wear: use at") if is_wear else ("at", "faults: use after_seconds")
     for number, each in enumerate(data.get("leads_to", ())):
         here = (*place, "leads_to", number)
-        if ("state" in each) == ("fault" in each):
-            yield Violation(here, "needs either state or fault")
-        elif "state" in each:
-            yield from _of_led_state(here, each, states)
-        else:
-            yield from _of_led_fault(here, each, causes, str(place[-1]))
-        unwanted, instead = ("after_seconds", "wear: use at") if is_wear else ("at", "faults: use after_seconds")
+        yield from _of_consequence(here, each, causes, states, str(place[-1]))
         if unwanted in each:
             yield Violation((*here, unwanted), f"is not for {instead}")
+
+
+def _of_consequence(
+    here: Place, data: _Data, causes: Causes, states: Collection[str], cause: str
+) -> Iterator[Violation]:
+    if ("state" in data) == ("fault" in data):
+        yield Violation(here, "needs either state or fault")
+    elif "state" in data:
+        yield from _of_led_state(here, data, states)
+    else:
+        yield from _of_led_fault(here, data, causes, cause)
 
 
 def _of_led_state(here: Place, data: _Data, states: Collection[str]) -> Iterator[Violation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from plant.definition.document.errors import Violation, describe_value, quote
@@ -13,6 +13,7 @@ from plant.definition.machine_types.field_sources import Field, FieldSource
 _SOURCES: Final = {source.yaml_name: source for source in FieldSource if source.path}
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
+_OF_JOBS: Final = ("job.", "finished.")
 TIMESTAMP: Final = "timestamp"
 CONSTANT: Final = "constant"
 MOST_FIELDS: Final = 200
@@ -52,7 +53,7 @@ class FieldNames:
         self.taken = {TIMESTAMP, *usual}
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
         self.usual = usual
-        missing = set() if product else {name for name in _SOURCES if "." in name}
+        missing = set() if product else {name for name in _SOURCES if name.startswith(_OF_JOBS)}
         missing |= {*absent}
         missing |= set() if has_states else {"status"}
         missing |= set() if has_station else {"station_id"}
@@ -159,22 +160,36 @@ def _broken_rule(entry: Any, seen: set[str]) -> str | None:
 
 def _keyed(
     key: str, value: Any, names: FieldNames, within: tuple[str, ...], place: tuple[str | int, ...]
-) -> Iterator[Field | Violation]:
-    """Yield `key: name`, `key: {constant: 5}`, or the fields of an object, which is a mapping or a list."""
+) -> Iterable[Field | Violation]:
+    """Return `key: name`, `key: {constant: 5}`, or the fields of an object, which is a mapping or a list."""
     if isinstance(value, str):
-        yield _named(key, value, names, within, place)
-    elif key == FieldSource.SEQUENCE.yaml_name and value is True:
-        yield Field(key, FieldSource.SEQUENCE, within)
-    elif isinstance(value, Mapping) and set(value) == {CONSTANT}:
-        rule = None if value[CONSTANT] is None else constant_rule(value[CONSTANT])  # null is refused everywhere
-        yield Violation((*place, CONSTANT), rule) if rule else constant(key, value[CONSTANT], within)
-    elif isinstance(value, Mapping) and value and len(within) < DEEPEST:
-        for name, each in value.items():
-            yield from _keyed(str(name), each, names, (*within, key), (*place, str(name)))
-    elif isinstance(value, list | tuple) and value and len(within) < DEEPEST:
-        yield from _read(value, names, (*within, key), place)
-    else:
-        yield Violation(place, f"must be a name, {{constant: ...}}, or keys at most {DEEPEST} objects deep")
+        return [_named(key, value, names, within, place)]
+    if key == FieldSource.SEQUENCE.yaml_name and value is True:
+        return [Field(key, FieldSource.SEQUENCE, within)]
+    if isinstance(value, Mapping) and set(value) == {CONSTANT}:
+        return [_constant(key, value[CONSTANT], within, place)]
+    if isinstance(value, Mapping | list | tuple) and value and len(within) < DEEPEST:
+        return _object(value, names, (*within, key), place)
+    return [Violation(place, f"must be a name, {{constant: ...}}, or keys at most {DEEPEST} objects deep")]
+
+
+def _constant(key: str, value: Any, within: tuple[str, ...], place: tuple[str | int, ...]) -> Field | Violation:
+    rule = None if value is None else constant_rule(value)  # null is refused everywhere
+    return Violation((*place, CONSTANT), rule) if rule else constant(key, value, within)
+
+
+def _object(
+    value: Mapping[Any, Any] | Sequence[Any],
+    names: FieldNames,
+    within: tuple[str, ...],
+    place: tuple[str | int, ...],
+) -> Iterator[Field | Violation]:
+    """Yield the fields of an object. within: its own key, and those of the objects around it."""
+    if not isinstance(value, Mapping):
+        yield from _read(value, names, within, place)
+        return
+    for name, each in value.items():
+        yield from _keyed(str(name), each, names, within, (*place, str(name)))
 
 
 def _named(

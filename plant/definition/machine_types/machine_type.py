@@ -161,6 +161,12 @@ class MachineType:
         return (*self.messages, *self.alarm_messages)
 
     @property
+    def has_own_cycles(self) -> bool:
+        """Whether kinds of jobs, or machines, have cycles of their own."""
+        differs = self.spread is not None and self.spread.cycle_seconds > 0
+        return self.job is not None and (self.job.has_own_cycles or differs)
+
+    @property
     def main(self) -> MessageClass:
         """The class that reports jobs, or else the first one."""
         return self.messages[0]

@@ -18,9 +18,9 @@ from plant.definition.document.value_types import (
 )
 from plant.definition.faults.reading import Affected, read_causes
 from plant.definition.jobs import variation_entries
-from plant.definition.jobs.fates import read_fates, wrong_fates
-from plant.definition.jobs.job_type import USUALLY_GOOD, JobType, LossesType
-from plant.definition.jobs.variation_entries import kind_types, kind_weights, read_lots, read_spread, read_start_up
+from plant.definition.jobs.job_entries import read_job
+from plant.definition.jobs.job_type import JobType, LossesType
+from plant.definition.jobs.variation_entries import read_lots, read_spread, read_start_up
 from plant.definition.machine_types.layout import FieldNames
 from plant.definition.machine_types.machine_type import NO_STATE, MachineType, MessageClass
 from plant.definition.machine_types.message_classes import read_alarm_classes, read_messages
@@ -36,8 +36,6 @@ from plant.definition.states.state_type import StateType
 from plant.models.registry import models
 
 MOST_STOPS_PER_JOB: Final = 1_000
-MOST_SITUATIONS: Final = 10_000
-"""Kinds times phases: what a signal may depend on is tabulated."""
 _FOREVER_SECONDS: Final = 1e12
 _NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice"))
 """Sources of signals that are counted or chosen."""
@@ -58,7 +56,7 @@ def resolve(
     """Return the type of a complete entry. interval: the plant's base interval.  plant_signals: as plain data."""
     order = Order(entry.get(TRANSITIONS, {}), tuple(entry.get(BETWEEN_JOBS, ())))
     states, wrong_states = _states(entry, order)
-    job, wrong_job = _job(key, entry)
+    job, wrong_job = read_job(entry, f"{_in_capitals(key)}-")
     has_station = "station_pattern" in entry
     names = FieldNames(
         has_states=bool(entry.get("states")),
@@ -192,71 +190,10 @@ def _affected(entry: Entry, machine_type: MachineType) -> Affected:
     )
 
 
-def _job(key: str, entry: Entry) -> tuple[JobType | None, list[Violation]]:
-    if "job" not in entry:
-        return None, []
-    job: Mapping[str, Any] = entry["job"]
-    wrong = []
-    kinds = job.get("kinds", (job.get("product", "part"),))
-    own = kind_types(kinds)
-    if not (
-        "cycle_seconds" in job or "period_share" in job or all(name in own and own[name].seconds for name in kinds)
-    ):
-        wrong.append(Violation(("job", "cycle_seconds"), "is missing"))
-    if "cycle_seconds" in job and "period_share" in job:
-        wrong.append(Violation(("job", "cycle_seconds"), "replaces period_share: give only one of them"))
-    wrong += _too_many_situations(len(job.get("kinds", ())), len(job.get("phases", ())))
-    product = job.get("product", "part")
-    results = {name: _result(each) for name, each in job.get("results", {"good": 1.0}).items()}
-    if not any(each["weight"] for each in results.values()):
-        wrong.append(Violation(("job", "results"), "needs at least one entry greater than 0"))
-    good = {name for name, each in results.items() if each.get("good", name in USUALLY_GOOD)}
-    bad = {name for name, each in results.items() if each.get("good") is False}
-    explicit = any("good" in each for each in results.values())
-    issues = {**job.get("issues", {}), **{name: each["issues"] for name, each in results.items() if "issues" in each}}
-    job_type = JobType(
-        product=product,
-        id=job.get("id", f"{_in_capitals(key)}-"),
-        code=job.get("code"),
-        kinds=kind_weights(kinds),
-        seconds=_pair(job.get("cycle_seconds")),
-        period_share=job.get("period_share"),
-        results={name: float(each["weight"]) for name, each in results.items()},
-        good=frozenset(good if explicit else USUALLY_GOOD) - bad,
-        issues={name: tuple(pair) for name, pair in issues.items()},
-        nicknames=job.get("nicknames", {}),
-        phases=_shares(job.get("phases", {})),
-        kind_types=own,
-        on_stop=read_fates(job),
-    )
-    return job_type, [*wrong, *wrong_fates(job_type, entry.get("states", {}))]
-
-
-def _result(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {"weight": value}
-
-
-def _pair(seconds: Any) -> tuple[float, float] | None:
-    if seconds is None:
-        return None
-    return (seconds[0], seconds[1]) if isinstance(seconds, list | tuple) else (seconds, seconds)
-
-
-def _shares(phases: Mapping[str, float]) -> dict[str, float]:
-    total = math.fsum(phases.values())
-    return {name: share / total for name, share in phases.items()}
-
-
 def _missing_lists(entry: Entry) -> Iterator[Violation]:
     for name in dict.fromkeys(placeholders(entry.get("station_pattern", ""))):
         if f"{name}s" not in entry:
             yield Violation((f"{name}s",), f"is missing: station_pattern has {{{name}}}")
-
-
-def _too_many_situations(kinds: int, phases: int) -> Iterator[Violation]:
-    if kinds * phases > MOST_SITUATIONS:
-        rule = f"must be at most {MOST_SITUATIONS // phases:,} kinds, as there are {phases:,} phases, got {kinds:,}"
-        yield Violation(("job", "kinds"), rule)
 
 
 def _taken_properties(entry: Entry, names: FieldNames) -> Iterator[Violation]:

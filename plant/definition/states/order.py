@@ -127,21 +127,24 @@ def _wrong_names(states: States, order: Order) -> Iterator[Violation]:
 
 def _wrong_rows(states: States, order: Order) -> Iterator[Violation]:
     final, barred = final_states(states), _in_mid_job(states, order)
-    named = (
-        (name, to)
-        for name, row in order.transitions.items()
-        for to, weight in row.items()
-        if name in states and states[name].weight and weight and to in states
-    )
-    for name, to in named:
-        if not states[to].weight:
-            yield Violation((TRANSITIONS, name, to), "must be 0: that state has a share of 0")
-        elif (name, to) in barred:
-            rule = "must be 0: that state is entered only between jobs, so from the producing state"
-            yield Violation((TRANSITIONS, name, to), rule)
-        elif to == name and name in final:
-            rule = f"must be 0: after a stay of a {states[name].distribution} distribution comes another state"
-            yield Violation((TRANSITIONS, name, to), rule)
+    for name, row in order.transitions.items():
+        entered = [to for to, weight in row.items() if weight and to in states]
+        for to in entered if name in states and states[name].weight else ():
+            if rule := _rule_against(name, to, states, final, barred):
+                yield Violation((TRANSITIONS, name, to), f"must be 0: {rule}")
+
+
+def _rule_against(
+    name: str, to: str, states: States, final: Collection[str], barred: Collection[tuple[str, str]]
+) -> str | None:
+    """Return why a state may not follow another one."""
+    if not states[to].weight:
+        return "that state has a share of 0"
+    if (name, to) in barred:
+        return "that state is entered only between jobs, so from the producing state"
+    if to == name and name in final:
+        return f"after a stay of a {states[name].distribution} distribution comes another state"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

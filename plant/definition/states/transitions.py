@@ -37,6 +37,10 @@ class Conflict(NamedTuple):
     entered: float
     wanted: float
 
+    def times(self, factor: float) -> Conflict:
+        """Return the same with rates in another unit."""
+        return self._replace(entered=factor * self.entered, wanted=factor * self.wanted)
+
 
 class Chain(NamedTuple):
     """The chance of each state to follow each, by both; conflict: why there are none, else None."""
@@ -60,28 +64,49 @@ def chain(rates: Row, final: Collection[str], rows: Rows, barred: Collection[Pai
     total = fsum(rates.values())
     # Sorted, so that another order in the file changes no bit.
     share = {name: rates[name] / total for name in sorted(rates)}
-    fixed = {name: complete_row(rows[name]) for name in share if complete_row(rows.get(name, {}))}
-    flows = {(name, to): share[name] * part for name, row in fixed.items() for to, part in row.items()}
-    entering = {name: fsum(flows.get((other, name), 0.0) for other in fixed) for name in share}
+    fixed = _fixed_flows(share, rows)
+    entering = {name: fsum(flow for (_, to), flow in fixed.items() if to == name) for name in share}
+    if conflict := _entered_too_often(share, fixed, entering):
+        return Chain({}, conflict.times(total))
+    left = {name for name, _ in fixed}
+    free = {name: rate for name, rate in share.items() if name not in left}
+    wanted = {name: max(0.0, rate - entering[name]) for name, rate in share.items()}
+    found = _Fitting(free, wanted, [*_allowed(free, share, final, rows, barred)])
+    if conflict := _unmet(found, share, entering):
+        return Chain({}, conflict.times(total))
+    return Chain({name: _row(name, share, fixed | found.flows) for name in share})
+
+
+def _fixed_flows(share: Row, rows: Rows) -> _Flows:
+    """Return the flows of the rows that fix who follows."""
+    complete = ((name, complete_row(rows.get(name, {}))) for name in share)
+    return {(name, to): share[name] * part for name, row in complete for to, part in row.items()}
+
+
+def _entered_too_often(share: Row, fixed: _Flows, entering: Row) -> Conflict | None:
+    """Return the first state that is entered too often by the fixed rows alone."""
     for name, rate in share.items():
         if entering[name] > rate * (1 + _TOLERANCE):
-            after = tuple(other for other in fixed if (other, name) in flows)
-            return Chain({}, Conflict(after, (name,), total * entering[name], total * rate))
-    free = {name: rate for name, rate in share.items() if name not in fixed}
-    wanted = {name: max(0.0, rate - entering[name]) for name, rate in share.items()}
-    allowed = [
-        (name, to)
-        for name in free
-        for to in share
-        if (name != to or name not in final) and rows.get(name, {}).get(to) != 0 and (name, to) not in barred
-    ]
-    found = _Fitting(free, wanted, allowed)
+            return Conflict(tuple(before for before, to in fixed if to == name), (name,), entering[name], rate)
+    return None
+
+
+def _allowed(free: Row, share: Row, final: Collection[str], rows: Rows, barred: Collection[Pair]) -> Iterator[Pair]:
+    """Yield the pairs of states that may follow each other, of those whose rows are free."""
+    for name in free:
+        forbidden = {to for to, weight in rows.get(name, {}).items() if weight == 0}
+        forbidden |= {name} if name in final else set()
+        yield from ((name, to) for to in share if to not in forbidden and (name, to) not in barred)
+
+
+def _unmet(found: _Fitting, share: Row, entering: Row) -> Conflict | None:
+    """Return the states that are entered too often because the flows do not fit."""
     # Beside a very rare state the rounding of the others counts for more than its tolerance.
-    if found.missing > max(_TOLERANCE * min(share.values()), _NOTHING * len(share)):
-        after, followers = found.cut()
-        entered = fsum((*(free[name] for name in after), *(entering[name] for name in followers)))
-        return Chain({}, Conflict(after, followers, total * entered, total * fsum(share[name] for name in followers)))
-    return Chain({name: _row(name, share, flows | found.flows) for name in share})
+    if found.missing <= max(_TOLERANCE * min(share.values()), _NOTHING * len(share)):
+        return None
+    after, followers = found.cut()
+    entered = fsum((*(share[name] for name in after), *(entering[name] for name in followers)))
+    return Conflict(after, followers, entered, fsum(share[name] for name in followers))
 
 
 def separate(rows: Rows) -> tuple[str, ...]:

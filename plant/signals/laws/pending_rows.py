@@ -70,6 +70,11 @@ class PendingRows:
         )
         return next(of_slot, None)
 
+    def advancing_rows(self, slot: int) -> list[int]:
+        """Return the places of the rows of a machine that advance registers."""
+        rows = enumerate(zip(self.slots, self.advancing, strict=True))
+        return [place for place, (other, advances) in rows if other == slot and advances]
+
     def clear(self) -> None:
         """Remove all rows."""
         self.slots, self.times_ms, self.advancing = array("q"), array("q"), array("b")

@@ -30,14 +30,14 @@ def figures(evaluate: Command, faults: Sequence[Fault], detections: Sequence[Fou
     return dict(found)
 
 
+def on(machine: str, *spans: tuple[float, float]) -> list[Found]:
+    """Detections on a machine, each from and to these seconds."""
+    return [Found(machine, *span) for span in spans]
+
+
 def test_planted_precision_recall_f1_and_delays_are_those_computed_by_hand(evaluate: Command) -> None:
     """Two of three labels are found, after 100 and 300 s; three of four detections are true."""
-    detections = (
-        Found("CNC-01", 1100, 1200),
-        Found("CNC-01", 1500, 2500),
-        Found("CNC-01", 3000, 3100),
-        Found("CNC-02", 1300, 1300),
-    )
+    detections = [*on("CNC-01", (1100, 1200), (1500, 2500), (3000, 3100)), *on("CNC-02", (1300, 1300))]
     found = figures(evaluate, THREE, detections)
 
     assert (found["labels"], found["found"], found["detections"], found["true"]) == (3, 2, 4, 3)
@@ -68,13 +68,8 @@ def test_the_fault_lines_of_the_ground_truth_are_detections_too(evaluate: Comman
 
 def test_time_is_scored_by_the_seconds_that_are_detected_and_labelled(evaluate: Command) -> None:
     """Of 3000 labelled seconds 500 are detected, by 2000 detected seconds; what is detected twice counts once."""
-    detections = (
-        Found("CNC-01", 1500, 2500),
-        Found("CNC-01", 2000, 3000),
-        Found("CNC-02", 3000, 3400),
-        Found("CNC-03", 0, 100),
-    )
-    found = figures(evaluate, THREE, detections)
+    twice = on("CNC-01", (1500, 2500), (2000, 3000))
+    found = figures(evaluate, THREE, [*twice, *on("CNC-02", (3000, 3400)), *on("CNC-03", (0, 100))])
 
     assert found["time_recall"] == 500 / 3000
     assert found["time_precision"] == 500 / 2000

@@ -151,6 +151,27 @@ def test_a_run_is_had_again_to_the_byte_from_its_ground_truth(name: str, tmp_pat
     ran("verify", "--strict", "--truth", str(truth), str(tmp_path / "messages"))
 
 
+def test_a_machine_that_is_stopped_while_it_starves_agrees_with_its_ground_truth(tmp_path: Path) -> None:
+    """It has no job until a piece comes; `verify` takes that as it does where the machine is starved alone."""
+    plant, truth = tmp_path / "plant.yaml", tmp_path / "truth"
+    plant.write_text(content(PLANTS["flow"]))
+    makers = [f"{kind}-0{number}" for kind in ("CNC", "3DP") for number in (1, 2)]
+    log = [
+        *((5.0, "stop", each) for each in makers),
+        *((80.0, "stop", f"WELD-0{number}") for number in (1, 2)),
+        *((95.0, "start", each) for each in makers),
+        *((110.0, "start", f"WELD-0{number}") for number in (1, 2)),
+    ]
+    timed = [(round((START + at) * 1000), {"command": name, "machine_id": each}) for at, name, each in log]
+    flags = [*RUN, "--message-config-path", str(plant), "--duration", "150", "--truth", str(truth)]
+    messages = ran(*flags, "--commands", written(tmp_path / "commands", timed)).output
+    (tmp_path / "messages").write_text("".join(messages))
+
+    payloads = [json.loads(each)["payload"] for each in messages]
+    assert any(each.get("status") == "stopped" and each.get("current_assembly_id", "") is None for each in payloads)
+    ran("verify", "--strict", "--truth", str(truth), str(tmp_path / "messages"))
+
+
 def test_reloads_of_the_file_are_recorded_and_had_again(tmp_path: Path) -> None:
     """The file changes while the process runs, by SIGHUP, at moments that nobody has planned."""
     plant, truth, again = tmp_path / "plant.yaml", tmp_path / "truth", tmp_path / "again"

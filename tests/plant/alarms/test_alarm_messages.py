@@ -10,6 +10,7 @@ import pytest
 
 from edge.routing import TopicRouter
 from edge.settings.types import TopicLayout
+from edge.workers.partition import _order_of
 from messages import START, FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
@@ -168,6 +169,16 @@ def test_signals_with_the_same_topic_share_a_class() -> None:
         ("meter.alarms-b", 2),
         ("meter.alarms", 2),
     ]
+
+
+def test_alarms_of_a_machine_stay_in_their_order_where_workers_sort() -> None:
+    """Whatever their classes: by the order in which they are declared."""
+    alarms = {name: {"high": 1} | ({"topic": "{prefix}/bells"} if name == "b" else {}) for name in ("a", "b", "c")}
+    config = meters({name: {"base": 5} for name in alarms}, alarms, 4)
+    parts = [FactoryMessageGenerator.of(config, 1, shard=(k, 3)) for k in (1, 2, 3)]
+    order = _order_of(parts)
+
+    assert sorted((message for part in parts for message in part.advance(START + 9)), key=order) == sent(config, [9.0])
 
 
 def test_shards_have_the_same_alarms_as_the_whole() -> None:

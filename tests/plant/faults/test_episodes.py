@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import PlantConfig, parse
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 from plant.truth.events import FaultEpisode, StateInterval, TruthEvent
 from tests.plant.faults.presses import HOUR_MS, QUIET, START_MS, press, run
@@ -167,51 +167,46 @@ def test_machines_begin_anywhere_in_the_life_of_what_wears() -> None:
     assert max(abs(each / 2 - place / len(hours)) for place, each in enumerate(hours)) < 0.14
 
 
-PLANT: Final = """
-message_types:
-  press:
-    count: 7
-    report_seconds: 7
-    states:
-      running: {share: 0.7, dwell_seconds: 120, produces: true}
-      idle: {share: 0.2, dwell_seconds: 60}
-      maintenance: {share: 0.05, dwell_seconds: 60}
-      faulted: {share: 0.05, dwell_seconds: 30}
-    job: {kinds: [panel, frame], cycle_seconds: [15, 25], results: {good: 0.9, scrap: 0.1}}
-    signals:
-      vibration: {base: {running: 2, else: 0.2}, walk: {sigma: 0.3, memory_seconds: 60}, limits: [0, 500]}
-      temperature: {base: {running: 50, else: 20}, follows_seconds: 120, limits: [0, 500]}
-      energy: {integral_of: vibration, per_seconds: 60}
-    faults:
-      wobble:
-        every_hours: 0.1
-        duration_seconds: [20, 120]
-        onset: {ramp_seconds: 30}
-        severity: [0.2, 3]
-        effects:
-          {vibration: {times: 3}, temperature: {plus: 9}, cycle_seconds: {times: 1.3}, results: {scrap: {times: 5}}}
-        leads_to: [{state: faulted, after_seconds: [10, 60], chance: 0.5}, {fault: leak, after_seconds: 5, chance: 0.5}]
-      leak: {until: faulted, effects: {vibration: {plus: 3}, dwell_seconds: {faulted: {times: 2}}}}
-    sensor_faults:
-      vibration:
-        stuck: {every_hours: 0.2, duration_seconds: [10, 90]}
-        spike: {every_hours: 0.2, duration_seconds: 90, amplitude: 40, chance: 0.3}
-        drift: {every_hours: 0.2, duration_seconds: 90, per_hour: 100}
-        dropout: {every_hours: 0.2, duration_seconds: [10, 60]}
-    wear:
-      tool:
-        life_hours: 0.3
-        resets: maintenance
-        effects: {temperature: {plus: 30}, cycle_seconds: {times: 1.2}}
-        leads_to: [{state: maintenance, chance: 0.7}, {fault: leak, at: 1.2}]
-"""
+BUSY: Final[dict[str, Any]] = yaml.safe_load("""
+count: 7
+report_seconds: 7
+states:
+  {running: {share: 0.7, dwell_seconds: 120, produces: true}, idle: {share: 0.2, dwell_seconds: 60},
+  maintenance: {share: 0.05, dwell_seconds: 60}, faulted: {share: 0.05, dwell_seconds: 30}}
+job: {kinds: [panel, frame], cycle_seconds: [15, 25], results: {good: 0.9, scrap: 0.1}}
+signals:
+  vibration: {base: {running: 2, else: 0.2}, walk: {sigma: 0.3, memory_seconds: 60}, limits: [0, 500]}
+  temperature: {base: {running: 50, else: 20}, follows_seconds: 120, limits: [0, 500]}
+  energy: {integral_of: vibration, per_seconds: 60}
+faults:
+  wobble:
+    every_hours: 0.1
+    duration_seconds: [20, 120]
+    onset: {ramp_seconds: 30}
+    severity: [0.2, 3]
+    effects:
+      {vibration: {times: 3}, temperature: {plus: 9}, cycle_seconds: {times: 1.3}, results: {scrap: {times: 5}}}
+    leads_to: [{state: faulted, after_seconds: [10, 60], chance: 0.5}, {fault: leak, after_seconds: 5, chance: 0.5}]
+  leak: {until: faulted, effects: {vibration: {plus: 3}, dwell_seconds: {faulted: {times: 2}}}}
+sensor_faults:
+  vibration:
+    stuck: {every_hours: 0.2, duration_seconds: [10, 90]}
+    spike: {every_hours: 0.2, duration_seconds: 90, amplitude: 40, chance: 0.3}
+    drift: {every_hours: 0.2, duration_seconds: 90, per_hour: 100}
+    dropout: {every_hours: 0.2, duration_seconds: [10, 60]}
+wear:
+  tool:
+    life_hours: 0.3
+    resets: maintenance
+    effects: {temperature: {plus: 30}, cycle_seconds: {times: 1.2}}
+    leads_to: [{state: maintenance, chance: 0.7}, {fault: leak, at: 1.2}]
+""")
+"""Keys of presses with all that causes may do."""
 
 
 def plant(**changes: Any) -> PlantConfig:
-    """The plant above, with other keys of its type."""
-    data = yaml.safe_load(PLANT)
-    data["message_types"]["press"].update(changes)
-    return parse(data)
+    """Presses with the keys above, and with others."""
+    return press(**{**BUSY, **changes})
 
 
 def told(
@@ -255,7 +250,7 @@ def test_shards_have_the_faults_of_the_whole() -> None:
 def test_an_event_queue_changes_nothing() -> None:
     """Machines that are advanced in one order of time have the same faults as those that stand alone."""
     spreading = {"spreads_to": "neighbours", "fault": "leak", "chance": 0}
-    faults = yaml.safe_load(PLANT)["message_types"]["press"]["faults"]
+    faults = BUSY["faults"]
     coupled = {**faults, "wobble": {**faults["wobble"], "leads_to": [*faults["wobble"]["leads_to"], spreading]}}
     neighbours = {"PRESS-01": ["PRESS-02"]}
     messages, truth = told(plant(), [3600.0])

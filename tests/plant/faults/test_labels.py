@@ -173,6 +173,26 @@ def test_a_rehearsal_leaves_no_label_and_no_count() -> None:
     assert rehearsed.advance(rehearsed.now + 1200) == plant.advance(plant.now + 1200)
 
 
+def test_a_label_names_all_faults_that_are_there() -> None:
+    """Also those that began in time that was skipped, or before labels were asked for; what was tried is not there."""
+    asked = plant_of(labels=True)
+    whole, skipping, later, tried = (FactoryMessageGenerator.of(asked, 1) for _ in range(4))
+    whole.advance(whole.now + 1000)
+    expected = whole.advance(whole.now + 2600)
+    skipping.advance_silently(skipping.now + 1000)
+    later.reload(plant_of(labels=False))
+    later.advance(later.now + 1000)
+    later.reload(asked)
+    tried.advance(tried.now + 1000)
+    for _ in range(3):
+        tried.try_out(asked).take_back()
+
+    assert max(len(label["active"]) for label in labels_in(expected)) > 1
+    assert labels_in(tried.advance(tried.now + 2600)) == labels_in(expected)
+    assert labels_in(skipping.advance(skipping.now + 2600)) == labels_in(expected)
+    assert labels_in(later.advance(later.now + 2600)) == labels_in(expected)
+
+
 def test_active_faults_are_those_that_go_on() -> None:
     """As of now, also of machines whose next message is far away."""
     plant = FactoryMessageGenerator.of(plant_of(labels=False), 1)

@@ -61,6 +61,22 @@ def test_a_stuck_sensor_goes_on_with_the_value_of_its_begin() -> None:
     assert values.pop() == pytest.approx(2, abs=0.25)
 
 
+@pytest.mark.parametrize("step_seconds", [1.0, 7.3])
+def test_a_stuck_sensor_of_what_follows_a_register_does_not_depend_on_how_time_is_cut(step_seconds: float) -> None:
+    """It holds what the register had come to with the last message, also where messages are made many at once."""
+    signals = {
+        "power": {"base": 900},
+        "energy": {"integral_of": "power", "per_seconds": 3600, "decimals": 3},
+        "cost": {"formula": "energy * 3", "limits": [0, 9000], "decimals": 3},
+    }
+    stuck = {"every_hours": 0.01, "duration_seconds": [5, 60]}
+    config = press(count=2, signals=signals, sensor_faults={"cost": {"stuck": stuck}})
+    whole = run(config, 0.3)
+
+    assert len(whole.episodes) > 20
+    assert run(config, 0.3, step_seconds=step_seconds).messages == whole.messages
+
+
 def test_a_drift_grows_with_time_and_severity() -> None:
     """60 an hour, times the severity of 2."""
     true = dict(run(press(), 1).column("vibration")["PRESS-01"])

@@ -258,32 +258,25 @@ def test_orders_can_be_switched_off_and_on() -> None:
         assert ("customer_order" in kinds) is there
 
 
+def on_press(command: str, **keys: object) -> dict[str, Any]:
+    """Return a command for the first press."""
+    return {"command": command, "machine_id": "PRESS-01", **keys}
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "command": ({"command": "halt"}, "command: must be one of stop, start, set_state"),
     "no command": ({}, "command: must be one of stop"),
     "machine": ({"command": "stop", "machine_id": "PRESS-9"}, 'machine_id: no machine has the id "PRESS-9"'),
     "beyond": ({"command": "start", "machine_id": "PRESS-05"}, 'machine_id: no machine has the id "PRESS-05"'),
     "key": ({"command": "stop", "machine": "PRESS-01"}, "machine_id: is missing"),
-    "state": ({"command": "set_state", "machine_id": "PRESS-01", "state": "idel"}, "did you mean idle"),
-    "imposed": ({"command": "set_state", "machine_id": "PRESS-01", "state": "stopped"}, "must be a state of this type"),
-    "fault": ({"command": "inject", "machine_id": "PRESS-01", "fault": "jamm"}, "did you mean jam"),
-    "severity": (
-        {"command": "inject", "machine_id": "PRESS-01", "fault": "jam", "severity": 9},
-        "severity: must be at most 5",
-    ),
-    "seconds": (
-        {"command": "inject", "machine_id": "PRESS-01", "fault": "jam", "seconds": 0},
-        "seconds: must be at least 0.001",
-    ),
-    "signal": ({"command": "set_point", "machine_id": "PRESS-01", "signal": "fed", "value": 1}, "did you mean feed"),
-    "no set point": (
-        {"command": "set_point", "machine_id": "PRESS-01", "signal": "made", "value": 1},
-        "must be a signal with set_point",
-    ),
-    "limits": (
-        {"command": "set_point", "machine_id": "PRESS-01", "signal": "feed", "value": 99},
-        "value: must be within the limits, 100 to 250, got 99",
-    ),
+    "state": (on_press("set_state", state="idel"), "did you mean idle"),
+    "imposed": (on_press("set_state", state="stopped"), "must be a state of this type"),
+    "fault": (on_press("inject", fault="jamm"), "did you mean jam"),
+    "severity": (on_press("inject", fault="jam", severity=9), "severity: must be at most 5"),
+    "seconds": (on_press("inject", fault="jam", seconds=0), "seconds: must be at least 0.001"),
+    "signal": (on_press("set_point", signal="fed", value=1), "did you mean feed"),
+    "no set point": (on_press("set_point", signal="made", value=1), "must be a signal with set_point"),
+    "limits": (on_press("set_point", signal="feed", value=99), "value: must be within the limits, 100 to 250, got 99"),
     "type": ({"command": "scale", "message_type": "pres", "count": 1}, "did you mean press"),
     "count": ({"command": "scale", "message_type": "press", "count": -1}, "count: must be at least 0"),
     "rate": ({"command": "rate", "messages_per_second": 1e9}, "messages_per_second: must be at most"),

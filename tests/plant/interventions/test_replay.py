@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from random import Random  # noqa: TID251 - makes plants; no part of one
 from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from fuzz.plants import entries
 from messages import START, FactoryMessageGenerator
 from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporter import Reporter
 from plant.telemetry import Message
-from tests.support.factory.acted_on import PLANTS, Heard, attempt, plain, played, press, random_log, read
+from tests.support.factory.acted_on import (
+    PLANTS,
+    Heard,
+    Timed,
+    attempt,
+    content,
+    plain,
+    played,
+    press,
+    random_log,
+    read,
+)
+from tests.support.factory.ownplants import usually
 
 SECONDS = 120.0
 quickly = settings(max_examples=2, phases=(Phase.generate,))
@@ -43,6 +57,23 @@ def test_what_was_executed_gives_the_same_run_again(name: str, seed: int, cuts: 
 
     assert_same(first, played(config, first.commands, SECONDS, cuts))
     assert len(first.commands) > 40
+
+
+@given(chance=st.randoms(use_true_random=False), seed=st.integers(0, 10**9), cuts=CUTS)
+@settings(usually, max_examples=15)
+def test_a_run_of_any_plant_can_be_had_again(chance: Random, seed: int, cuts: list[float]) -> None:
+    """Whatever it has, and whatever it becomes by a reload."""
+    data, then = entries.plant(chance), entries.plant(chance)
+    reload = (round(START * 1000) + 60_000, {"command": "reload", "content": content(then)})
+    log = [*random_log(seed, 40, 60.0, data, reloads=0), reload, *later(random_log(seed, 20, 60.0, then, reloads=0))]
+    first = played(read(data), log, SECONDS)
+
+    assert_same(first, played(read(data), first.commands, SECONDS, cuts))
+
+
+def later(log: list[Timed]) -> list[Timed]:
+    """Return commands a minute later."""
+    return [(time_ms + 60_000, each) for time_ms, each in log]
 
 
 @pytest.mark.parametrize("name", INDEPENDENT)

@@ -11,6 +11,7 @@ import pytest
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
+from plant.oee_accounting import SPANS
 from plant.truth.events import FinishedJob
 from tests.plant.machines.test_stops_between_jobs import truth
 from tests.plant.machines.test_transitions import mistakes
@@ -72,6 +73,18 @@ def test_a_job_starts_again_and_takes_its_whole_time() -> None:
     assert 0.7 < figures["restarts"].performance < 0.97
     assert figures["restarts"].producing_seconds == figures["continues"].producing_seconds
     assert {each["done"] for each in rows if each["status"] == "faulted"} == {0.0, 1.0}  # 1.0 of the last job
+
+
+def test_work_that_is_lost_counts_in_no_hour() -> None:
+    """Neither that of before the start, nor that of the hours before."""
+    job = {"cycle_seconds": 5000, "on_stop": {"faulted": "restarts"}}
+    states = {**STATES, "running": {**STATES["running"], "dwell_seconds": 3000}}
+    generator = FactoryMessageGenerator.of(plant({}, 50, job=job, states=states), 1)
+    for minutes in range(0, 720, 5):
+        generator.advance(START + 60 * minutes)
+        for span in SPANS:
+            for each in generator.oee(span):
+                assert 0 <= each.ideal_seconds <= each.producing_seconds, (minutes, span, each)
 
 
 @pytest.mark.parametrize("fate", ["torn", "restarts"])

@@ -66,6 +66,16 @@ def test_messages_report_the_reason_that_was(made: Truth) -> None:
     assert seen.keys() == {None, "E101 jam", "E202 drive overload"}
 
 
+def test_machines_that_make_nothing_report_why_they_stop() -> None:
+    """Reasons of stays need no jobs."""
+    fields = ["timestamp", "machine_id", "status", {"why": "state.reason"}, {"code": "state.reason_code"}]
+    found = truth(press(job=None, reasons={"faulted": {"E101 jam": 1}}, fields=fields), 10)
+
+    told = {(row["status"], row["why"], row["code"]) for _, row in rows(found)}
+    assert ("faulted", "jam", "E101") in told
+    assert {why for state, why, _ in told if state != "faulted"} == {None}
+
+
 def test_reasons_change_nothing_else(made: Truth) -> None:
     """They are drawn for themselves."""
     without = truth(press(count=40), 10)

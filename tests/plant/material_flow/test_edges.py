@@ -334,3 +334,16 @@ def test_check_tells_that_a_flow_without_orders_fills_up() -> None:
     assert complete == []
     assert len(without) == 1
     assert "without customer_order and dispatch in message_types" in without[0]
+
+
+def test_a_machine_that_waits_goes_on_waiting_at_a_reload() -> None:
+    """What depends on when it began to wait, such as a ramp that each job resets, goes on too."""
+    ramp = {"base": 0, "ramp": {"per_hour": 3600.0, "resets": "job"}, "limits": [-1, 10_000]}
+    types = {**THREE, SAW: machine_type(0), PRESS: THREE[PRESS] | {"signals": {"waited": ramp}}}
+    config = parse(plant_data(types, {**THREE_EDGES, "initial_fill": 0.0}, **orders()))
+    plant = FactoryMessageGenerator.of(config, 1)
+    messages = plant.advance(START + 100)
+    plant.reload(config)
+
+    assert "starved" in {view.status for view in plant.machines()}
+    assert messages + plant.advance(START + 200) == said_in(config, [200])

@@ -118,9 +118,8 @@ PLANTS: Final[Mapping[str, dict[str, Any]]] = {
     "calendar": plain(calendar=CALENDAR),
 }
 
-_STATES: Final = ("running", "idle", "maintenance", "faulted", "testing", "setup", "asleep")
-_FAULTS: Final = ("bearing_damage", "jam", "temperature.stuck", "vibration.dropout", "jamm")
-
+NOWHERE: Final = "jamm"
+"""No state, fault or signal of any plant."""
 
 _OFTEN: Final = ("stop", "start", "set_state", "set_state", "inject", "clear", "set_point")
 _SELDOM: Final = ("scale", "rate", "enable", "enable", "disable")
@@ -163,13 +162,17 @@ def random_log(seed: int, count: int, seconds: float, data: Mapping[str, Any], r
 def _random(chance: _Chance, config: PlantConfig) -> dict[str, Any]:
     name = chance.of(_OFTEN if chance.below(1) < 0.95 else _SELDOM)
     machine_type, seconds = chance.of([*config.message_types.machines.values()]), chance.of([None, 0.5, 7, 60])
+    faults = [*machine_type.causes.faults]
+    points = {name: spec.limits for name, spec in machine_type.signals.items() if spec.set_point is not None}
+    low, high = chance.of([limits for limits in points.values() if limits] or [(0.0, 9.0)])
+    value = low - 10 + chance.below(high - low + 30)
     of_machine = {"command": name, "machine_id": machine_type.id_of(1 + int(chance.below(3)))}
     of_type = {"command": name, "message_type": chance.of([machine_type.key, *config.switchable, "pres"])}
     found: dict[str, dict[str, Any]] = {
-        "set_state": {"state": chance.of(_STATES), "seconds": seconds},
-        "inject": {"fault": chance.of(_FAULTS), "seconds": seconds, "severity": chance.of([None, 0.5, 2])},
-        "clear": {"fault": chance.of((None, *_FAULTS))},
-        "set_point": {"signal": chance.of(["feed", "feed", "vibration"]), "value": 90 + chance.below(180)},
+        "set_state": {"state": chance.of([*machine_type.states, NOWHERE]), "seconds": seconds},
+        "inject": {"fault": chance.of([*faults, NOWHERE]), "seconds": seconds, "severity": chance.of([None, 0.5, 2])},
+        "clear": {"fault": chance.of([None, *faults, NOWHERE])},
+        "set_point": {"signal": chance.of([*points, *points, *machine_type.signals, NOWHERE]), "value": value},
         "scale": {"count": int(chance.below(6))},
         "rate": {"messages_per_second": chance.of([None, 3.0, 20.0])},
     }

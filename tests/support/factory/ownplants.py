@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from fuzz.entries import Wanted, plant
+from fuzz.plants.entries import Wanted, plant
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
+
+usually = settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+"""How properties over random plants are tested."""
 
 
 class Published(NamedTuple):
@@ -21,7 +30,7 @@ class Published(NamedTuple):
 
 
 def own_plants(*, nested: bool = True, sequence: bool = True, coupled: bool = True) -> st.SearchStrategy[PlantConfig]:
-    """Draw plants with machine types of their own; see fuzz.entries.Wanted."""
+    """Draw plants with machine types of their own; see fuzz.plants.entries.Wanted."""
     wanted = Wanted(nested=nested, sequence=sequence, coupled=coupled)
     return st.randoms(use_true_random=False).map(lambda chance: parse(plant(chance, wanted)))
 

@@ -1,6 +1,6 @@
 """Draws the line of scenarios/spaceship-flow.yaml as an SVG on stdout, with how its machines spend a week.
 
-python -m tools.picture_flow > docs/pictures/flow.svg
+python -m tools.pictures.flow > docs/pictures/flow.svg
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from messages import START, FactoryMessageGenerator
 from plant.telemetry import KindOee
 
-SCENARIO = Path(__file__).parent.parent / "scenarios" / "spaceship-flow.yaml"
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "spaceship-flow.yaml"
 DAYS, SEED = 7, 1
 WIDTH, HEIGHT, BOX, TALL = 1000, 310, 146, 74
 NAMES = {

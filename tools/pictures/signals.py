@@ -1,15 +1,14 @@
-"""Draws the signals of docs/plant-language.md as SVGs, by the messages of plants of the YAML that stands above each.
+"""Draws the signals of docs/plant-language.md, of alarms and of models as SVGs, by the YAML above each picture.
 
-python -m tools.picture_signals      writes docs/pictures/signals; so does `python -m tools.generate`
+python -m tools.pictures.signals      writes docs/pictures/signals; so does `python -m tools.generate`
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,9 +19,30 @@ from messages import START, FactoryMessageGenerator
 from plant.definition import plant_config
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message, machine_of
+from tools.pictures.drawing import (
+    BAND,
+    GAP,
+    HEIGHT,
+    STATES,
+    TOP,
+    Scale,
+    Span,
+    block,
+    document,
+    ends,
+    ground,
+    heading,
+    legend,
+    level,
+    line,
+    nice,
+    texts_at,
+    times,
+)  # fmt: skip
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
+PAGES: Final = (PAGE, PAGE.with_name("alarms.md"), PAGE.with_name("models.md"))
 _BLOCK: Final = re.compile(
     r"^```yaml\n((?:(?!```).*\n)*)```\n\n!\[(.*)\]\(pictures/signals/(\w+)\.svg\)$", re.MULTILINE
 )
@@ -30,14 +50,6 @@ _BLOCK: Final = re.compile(
 
 SEED = 4
 RAISED, CLEARED = "#cf222e", "#2da44e"
-
-
-class Span(NamedTuple):
-    """What a picture shows: its length, the parts of its axis of time, and the words at a time from its beginning."""
-
-    seconds: int
-    parts: int
-    words: Callable[[float], str]
 
 
 HOUR: Final = Span(3600, 6, lambda at: f"{at / 60:g} min")
@@ -48,10 +60,7 @@ SPANS: Final = {
 }
 """The pictures that do not show an hour."""
 
-STATES: Final = {"running": "#2da44e", "idle": "#c8d1da", "faulted": "#cf222e"}
 LINES: Final = ("#0969da", "#bc4c00", "#8250df", "#1a7f37")
-LEFT, TOP, WIDTH, HEIGHT, GAP, BAND = 74, 24, 890, 84, 30, 8
-STYLE = 'font-family="-apple-system, Segoe UI, Helvetica, Arial, sans-serif" font-size="12" fill="#24292f"'
 
 
 class Example(NamedTuple):
@@ -80,7 +89,7 @@ class Example(NamedTuple):
 
     @property
     def plant(self) -> PlantConfig:
-        """The piece over the page's first plant, if it is about the same machine type; otherwise the piece alone."""
+        """The piece over the first plant, if it is about the same machine type; otherwise the piece alone."""
         first = first_plant()
         return plant_config.parse(laid_over(first if self.key in first["message_types"] else {}, self.piece))
 
@@ -102,8 +111,8 @@ class Row(NamedTuple):
 
 @cache
 def examples() -> dict[str, Example]:
-    """Return every example of the page by its name."""
-    found = _BLOCK.findall(PAGE.read_text("utf-8")) if PAGE.exists() else []
+    """Return every example of the pages by its name."""
+    found = [each for page in PAGES if page.exists() for each in _BLOCK.findall(page.read_text("utf-8"))]
     return {name: Example(yaml.safe_load(piece), text, SPANS.get(name, HOUR)) for piece, text, name in found}
 
 
@@ -145,18 +154,6 @@ def sent(example: Example) -> list[Message]:
     return FactoryMessageGenerator.of(example.plant, seed=SEED).advance(START + example.span.seconds)
 
 
-class Scale(NamedTuple):
-    """Where values are in a panel."""
-
-    low: float
-    high: float
-    top: float
-
-    def y(self, value: float) -> float:
-        """Return the height of a value."""
-        return self.top + HEIGHT * (1 - (value - self.low) / ((self.high - self.low) or 1))
-
-
 def svg(name: str) -> str:
     """Return a picture by its name."""
     example = examples()[name]
@@ -164,36 +161,32 @@ def svg(name: str) -> str:
     first, *_ = machines.values()
     shows_states = not example.several and "status" in first[0].values
     bottom = TOP + len(example.signals) * (HEIGHT + GAP) - GAP
-    panels = (part for at, signal in enumerate(example.signals)
-              for part in panel(example, signal, machines, TOP + at * (HEIGHT + GAP)))  # fmt: skip
+    panels = (
+        part
+        for at, signal in enumerate(example.signals)
+        for part in panel(example, signal, machines, TOP + at * (HEIGHT + GAP))
+    )
+    colours = dict(zip(machines, LINES, strict=False))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {bottom + 36}" role="img" {STYLE}>',
-        f"<title>{example.text}</title>",
-        '<rect width="100%" height="100%" fill="#ffffff"/>',
         *panels,
-        *(band(first, example.span.seconds, bottom + 2) if shows_states else ()),
-        *(legend_of_states(first) if shows_states else legend_of_machines(machines)),
+        *(band(first, example.span, bottom + 2) if shows_states else ()),
+        *(legend(states_of(first)) if shows_states else legend(colours, height=3, letter=8)),
         *times(example.span, bottom),
-        "</svg>\n",
     ]
-    return "\n".join(parts)
+    return document(example.text, bottom + 36, parts)
 
 
 def panel(example: Example, signal: str, machines: Mapping[str, list[Row]], top: float) -> Iterator[str]:
     """Draw one signal of all machines."""
-    unit = example.signals[signal].get("unit", "")
-    yield f'<text x="{LEFT}" y="{top - 6}" font-weight="600">{signal}<tspan font-weight="400"> {unit}</tspan></text>'
-    yield f'<rect x="{LEFT}" y="{top}" width="{WIDTH}" height="{HEIGHT}" fill="#f6f8fa"/>'
+    yield heading(signal, example.signals[signal].get("unit", ""), top)
+    yield ground(top)
     values = [row.values[signal] for rows in machines.values() for row in rows]
     names = sorted({*values}) if isinstance(values[0], str) else []
     scale = Scale(-0.5, len(names) - 0.5, top) if names else Scale(*nice(min(values), max(values)), top)
-    marks = enumerate(names) if names else ((each, f"{each:,g}") for each in (scale.low, scale.high))
-    for value, text in marks:
-        yield f'<text x="{LEFT - 8}" y="{scale.y(value) + 4:.0f}" text-anchor="end">{text}</text>'
+    yield from texts_at(scale, enumerate(names) if names else ends(scale))
     for rows, colour in zip(machines.values(), LINES, strict=False):
         heights = (scale.y(names.index(row.values[signal]) if names else row.values[signal]) for row in rows)
-        points = [*zip((row.at for row in rows), heights, strict=True)]
-        yield line(points, example.span.seconds, colour)
+        yield line([*zip((row.at for row in rows), heights, strict=True)], example.span, colour)
     yield from alarms(example, signal, next(iter(machines)), scale)
 
 
@@ -205,71 +198,24 @@ def alarms(example: Example, signal: str, source: str, scale: Scale) -> Iterator
             yield level(scale.y(each.clear), CLEARED, "2 4", "")
     for mark in marks(example):
         if mark.values["signal"] == signal and mark.source == source:
-            x, y = LEFT + mark.at / example.span.seconds * WIDTH, scale.y(mark.values["value"])
+            x, y = example.span.x(mark.at), scale.y(mark.values["value"])
             colour, word = (RAISED, "raised") if mark.values["event"] == "raised" else (CLEARED, "cleared")
             yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}">'
             yield f"<title>{mark.values['alarm']} {word}</title></circle>"
 
 
-def level(y: float, colour: str, dashes: str, text: str) -> str:
-    """Draw a level across a panel, with a text at its end."""
-    drawn = f'<path d="M{LEFT} {y:.1f}h{WIDTH}" stroke="{colour}" stroke-dasharray="{dashes}"/>'
-    return drawn + (
-        f'<text x="{LEFT + WIDTH - 4}" y="{y - 3:.1f}" text-anchor="end" fill="{colour}">{text}</text>' if text else ""
-    )
-
-
-def nice(low: float, high: float) -> tuple[float, float]:
-    """Return round numbers around a range, each at most an eighth of it away."""
-    span = high - low or abs(high) or 1.0
-    step = next(
-        digit * 10.0**power for power in range(-6, 13) for digit in (1, 2, 5) if digit * 10.0**power * 8 >= span
-    )
-    return math.floor(low / step) * step, math.ceil(high / step) * step
-
-
-def line(points: Sequence[tuple[float, float]], seconds: int, colour: str) -> str:
-    """Draw a line through points, except those in the middle of a level stretch."""
-    inner = zip(points, points[1:], points[2:], strict=False)
-    kept = [points[0], *(b for a, b, c in inner if not a[1] == b[1] == c[1]), points[-1]]
-    path = " ".join(f"{LEFT + at / seconds * WIDTH:.1f},{y:.1f}" for at, y in kept)
-    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.2" stroke-linejoin="round"/>'
-
-
-def band(rows: Sequence[Row], seconds: int, y: float) -> Iterator[str]:
+def band(rows: Sequence[Row], span: Span, y: float) -> Iterator[str]:
     """Draw the states of a machine."""
     firsts = [next(group) for _, group in groupby(rows, key=lambda row: row.values["status"])]
-    ends = [row.at for row in firsts[1:]] + [float(seconds)]
-    for begin, (row, end) in zip([0.0, *ends], zip(firsts, ends, strict=True), strict=False):
-        x, width = LEFT + begin / seconds * WIDTH, (end - begin) / seconds * WIDTH
-        colour = STATES[row.values["status"]]
-        yield f'<rect x="{x:.1f}" y="{y:.0f}" width="{width:.1f}" height="{BAND}" fill="{colour}"/>'
+    begins = [0.0, *(row.at for row in firsts[1:]), float(span.seconds)]
+    for row, (begin, end) in zip(firsts, pairwise(begins), strict=True):
+        yield block(begin, end, span, y, BAND, STATES[row.values["status"]])
 
 
-def legend_of_states(rows: Sequence[Row]) -> Iterator[str]:
-    """Name the colours of states, at the right."""
+def states_of(rows: Sequence[Row]) -> dict[str, str]:
+    """Return the colours of the states of a machine."""
     found = {row.values["status"] for row in rows}
-    x = LEFT + WIDTH
-    for state, colour in reversed(STATES.items()):
-        if state in found:
-            x -= 34 + 7 * len(state)
-            yield f'<rect x="{x}" y="5" width="12" height="12" fill="{colour}"/>'
-            yield f'<text x="{x + 18}" y="15">{state}</text>'
-
-
-def legend_of_machines(machines: Mapping[str, object]) -> Iterator[str]:
-    """Name the colours of machines, at the right."""
-    x = LEFT + WIDTH
-    for name, colour in reversed([*zip(machines, LINES, strict=False)]):
-        x -= 34 + 8 * len(name)
-        yield f'<rect x="{x}" y="9" width="12" height="3" fill="{colour}"/><text x="{x + 18}" y="15">{name}</text>'
-
-
-def times(span: Span, bottom: float) -> Iterator[str]:
-    """Draw the axis of time."""
-    for part in range(span.parts + 1):
-        x, at = LEFT + part / span.parts * WIDTH, span.seconds * part / span.parts
-        yield f'<text x="{x:.0f}" y="{bottom + 26}" text-anchor="middle">{span.words(at)}</text>'
+    return {name: colour for name, colour in STATES.items() if name in found}
 
 
 def main() -> None:

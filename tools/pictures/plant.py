@@ -1,6 +1,6 @@
 """Draws four hours of the default plant as an SVG on stdout: each machine's states, by its messages.
 
-python -m tools.picture_plant > docs/pictures/plant.svg
+python -m tools.pictures.plant > docs/pictures/plant.svg
 """
 
 from __future__ import annotations

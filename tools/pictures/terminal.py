@@ -1,6 +1,6 @@
 """Draws what a terminal showed as an SVG: text on stdin, picture on stdout.
 
-    make run ARGS="--duration 31" 2>&1 | python -m tools.picture_terminal 'make run' > docs/pictures/run.svg
+    make run ARGS="--duration 31" 2>&1 | python -m tools.pictures.terminal 'make run' > docs/pictures/run.svg
 
 The text is shown as it came, wrapped at the edge as a terminal would; only the colours are added.
 """

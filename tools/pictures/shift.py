@@ -1,6 +1,6 @@
 """Draws an early shift of scenarios/two-shifts.yaml as an SVG: the ground truth of five machines, and their messages.
 
-python -m tools.picture_shift > docs/pictures/shift.svg      the same bytes each time; another file's name as argument
+python -m tools.pictures.shift > docs/pictures/shift.svg      the same bytes each time; another file's name as argument
                                                              makes that file, of the kind that its ending says
 """
 
@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 from messages import FactoryMessageGenerator
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 
-SCENARIO = Path(__file__).parent.parent / "scenarios" / "two-shifts.yaml"
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "two-shifts.yaml"
 GOOD = frozenset({"good", "pass"})
 SEED, HOURS = "42", 8
 START: Final = datetime(2026, 1, 5, 5, tzinfo=UTC).timestamp()
