@@ -9,8 +9,10 @@ is the ground truth.
 Bounds apply to a day or more. Messages sample the state once a period, and in a short time sampling alone may cause a
 difference above a bound. Only then the bound is widened to the allowance:
 - Each change between producing and stopped is visible up to a period late, evenly distributed: a standard deviation of
-  period / sqrt(12). Over n messages with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n, and the ends of the
-  span add one message: 1 / n.
+  period / sqrt(12). Over n messages with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n. Where stays are
+  hardly longer than a period, some are not seen at all, and each change that is seen stands for more, up to
+  4 * sqrt(k / 2) / n; the messages tell how often (cli.verify.counts.sampling). The ends of each presence add one
+  message, and so does each change of the period.
 - Where messages report changes of the state, the state before the first change is unknown, so that time may be in any.
 - A job that finishes in the last period of the span is reported after it: one job more or less, 1 / jobs. The ground
   truth credits work as it is done, and messages report whole jobs: for performance, that is one more. If the machine
@@ -30,8 +32,8 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from cli.options.verify import BOUNDS, Limits
+from cli.verify.counts.message_counts import MessageCounts
 from cli.verify.input.reference import MachineTotals
-from cli.verify.message_counts import MessageCounts
 
 HOUR_MS: Final = 3_600_000.0
 _ROUNDING: Final = 1e-9
@@ -130,10 +132,10 @@ def compare(
 
 def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BOUNDS.availability) -> list[StateShare]:
     """Return the states whose share of the time is off by more than the bound and more than sampling can cause."""
-    samples, seconds = sum(counts.samples.values()), sum(counts.seconds.values())
-    if not samples or not totals.elapsed_ms:
+    seconds = sum(counts.seconds.values())
+    if not seconds or not totals.elapsed_ms:
         return []
-    allowed = max(bound, _sampling(counts.changes, samples) + counts.unseen_share) + _ROUNDING
+    allowed = max(bound, counts.states.most_seconds_off / seconds + counts.unseen_share) + _ROUNDING
     states = sorted(counts.seconds.keys() | totals.states.keys())
     shares = (
         StateShare(each, counts.seconds.get(each, 0.0) / seconds, totals.states.get(each, 0.0) / totals.elapsed_ms)
@@ -145,15 +147,10 @@ def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BO
 def allowances(counts: MessageCounts, jobs: int, measured: Figures, actual: Figures) -> Limits:
     """Return the differences that sampling alone can cause, see the module.  jobs: the greater of both counts."""
     job = counts.presences_seen / jobs if jobs > 1 else math.inf
-    time = _sampling(counts.switches, counts.planned) + counts.unseen_share
+    time = _ratio_or(counts.categories.most_seconds_off, counts.planned_seconds, math.inf) + counts.unseen_share
     share = _ratio_or(time, actual.availability or 0.0, math.inf) + 2 * job + counts.ideal_excess
     performance = share * max(measured.performance or 0.0, actual.performance or 0.0) if share < 1 else math.inf
     return Limits(time, performance, job, performance * (actual.availability or 1.0), job)
-
-
-def _sampling(changes: int, samples: int) -> float:
-    """Return by how much sampling can change the share of a state, from the number of changes and of samples."""
-    return _ratio_or(4 * math.sqrt(changes / 12) + 1, samples, math.inf)
 
 
 def _differences(measured: Figures, actual: Figures, bounds: Limits, allowed: Limits) -> Iterator[Difference]:

@@ -185,8 +185,9 @@ class MachineChecker:
             problem = f"does not report {job.job_id}, finished {text(finished_ms)} with result {job.result}"
             self._add(DiscrepancyKind.UNREPORTED_JOB, unreported_at_ms, problem)
         else:
-            ends_ms = min(presence.until_ms, self.until_ms)
-            self.unreported_jobs += finished_ms + presence.at(finished_ms).period_ms + self.tolerance_ms < ends_ms
+            latest_ms = finished_ms + presence.at(finished_ms).period_ms + self.tolerance_ms
+            is_told = presence.at(finished_ms).reports_jobs and presence.at(latest_ms).reports_jobs
+            self.unreported_jobs += is_told and latest_ms < min(presence.until_ms, self.until_ms)
 
     # the current job
 

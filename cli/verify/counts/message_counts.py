@@ -13,9 +13,10 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Final
 
+from cli.verify.counts.job_numbers import JobNumbers
+from cli.verify.counts.sampling import SampledTime
 from cli.verify.input.received_messages import MessageContent
 from cli.verify.input.timeline import MachineParameters, Presence, Timeline
-from cli.verify.job_numbers import JobNumbers
 
 FEW_CYCLES: Final = 8
 """With fewer cycle times than this, the shortest is no estimate of the ideal one."""
@@ -58,9 +59,10 @@ class _Samples:
 class MessageCounts:
     """The counts of one machine's messages, each of which counts once.
 
-    samples: regular messages by status; `seconds`: the time that they represent.  additional: messages that only report
-    a job.  results: finished jobs by result.  switches: changes of the samples between producing, stopped, and planned
-    stop; `changes`: between any two statuses.  repeated_messages: messages received again.  repeated_jobs: jobs
+    samples: regular messages by status; `seconds`: the time that they represent.  producing, planned: those in the
+    producing state, and outside planned stops.  good: jobs with a good result.  additional: messages that only report
+    a job.  results: finished jobs by result.  states: the samples by status; `categories`: by whether the machine
+    is producing, stopped, or in a planned stop.  repeated_messages: messages received again.  repeated_jobs: jobs
     reported again in another message.  jitter_ms: how far times may be off a multiple of the period.
     unseen_seconds: the time before the first message, where that reports a change of an unknown state.
     is_coarse: whether different messages may have the same time and content, so that repeated ones are not recognised.
@@ -71,8 +73,10 @@ class MessageCounts:
         self.samples: defaultdict[str, int] = defaultdict(int)
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.results: defaultdict[str, int] = defaultdict(int)
-        self.additional = self.switches = self.changes = self.repeated_messages = self.repeated_jobs = 0
-        self.producing_seconds = self.unseen_seconds = 0.0
+        self.states, self.categories = SampledTime(), SampledTime()
+        self.additional = self.repeated_messages = self.repeated_jobs = 0
+        self.producing = self.planned = self.good = 0
+        self.producing_seconds = self.planned_seconds = self.unseen_seconds = 0.0
         self.job_numbers = JobNumbers()
         self._presence, self._parameters, self._until_ms = (
             timeline.presences[0],
@@ -82,32 +86,12 @@ class MessageCounts:
         self._index, self._samples = 0, dict[int, _Samples]()
         self._job_sums: dict[MachineParameters, _JobSums] = {}
         self._time_ms, self._same_time = -1, list[MessageContent]()
-        self._status = ""
         self._stay_samples = 0
 
     @property
     def messages(self) -> int:
         """Different messages."""
         return sum(self.samples.values()) - self._stay_samples + self.additional
-
-    @property
-    def _planned_stops(self) -> frozenset[str]:
-        return self.timeline.last.planned_stops
-
-    @property
-    def producing(self) -> int:
-        """Samples in the producing state."""
-        return self.samples.get(self._parameters.producing, 0)
-
-    @property
-    def planned(self) -> int:
-        """Samples outside planned stops."""
-        return sum(count for state, count in self.samples.items() if state not in self._planned_stops)
-
-    @property
-    def planned_seconds(self) -> float:
-        """The time outside planned stops, in seconds."""
-        return sum(seconds for state, seconds in self.seconds.items() if state not in self._planned_stops)
 
     @property
     def unseen_share(self) -> float:
@@ -119,11 +103,6 @@ class MessageCounts:
     def jobs(self) -> int:
         """Finished jobs."""
         return sum(self.results.values())
-
-    @property
-    def good(self) -> int:
-        """Finished jobs with a good result."""
-        return sum(self.results.get(result, 0) for result in self.timeline.last.good)
 
     @property
     def cycles(self) -> int:
@@ -210,6 +189,8 @@ class MessageCounts:
         """Count a period in a status."""
         seconds = self._parameters.period_ms / 1000
         self._count_time(status, 1, seconds)
+        self.states.add(status, seconds, self._index)
+        self.categories.add(self._category(status), seconds, self._index)
         samples = self._samples.get(self._index)
         if samples is None:
             samples = self._samples[self._index] = _Samples(time_ms)
@@ -227,22 +208,24 @@ class MessageCounts:
         if to_ms > from_ms:
             self._stay_samples += round(to_ms - from_ms)
             self._count_time(status, round(to_ms - from_ms), (to_ms - from_ms) / 1000)
+            self.states.add_stay(status)
+            self.categories.add_stay(self._category(status))
 
     def _count_time(self, status: str, samples: int, seconds: float) -> None:
         producing = self._parameters.producing
         self.samples[status] += samples
         self.seconds[status] += seconds
         if status == producing:
+            self.producing += samples
             self.producing_seconds += seconds
-        if status != self._status:
-            self.changes += bool(self._status)
-            self.switches += self._category(status, producing) != self._category(self._status or status, producing)
-            self._status = status
+        if status not in self._parameters.planned_stops:
+            self.planned += samples
+            self.planned_seconds += seconds
 
-    def _category(self, status: str, producing: str) -> str:
-        if status in self._planned_stops:
+    def _category(self, status: str) -> str:
+        if status in self._parameters.planned_stops:
             return "planned stop"
-        return status if status == producing else "stopped"
+        return "producing" if status == self._parameters.producing else "stopped"
 
     def _count_job(self, time_ms: int, content: MessageContent) -> None:
         """Count a finished job once; one whose id has no number always counts."""
@@ -255,6 +238,7 @@ class MessageCounts:
             self.repeated_jobs += 1
             return
         self.results[str(content.result)] += 1
+        self.good += content.result in self._parameters.good
         if content.result in self._parameters.ends_early:
             sums.early_jobs += 1
             sums.early_seconds += content.cycle or 0.0
