@@ -177,7 +177,7 @@ class _MachineCounts:
 def _machine_counts(machine: Machine, sources: Sequence[_Source], span: Span) -> _MachineCounts | None:
     """Return the counts of a machine; None if none of its messages report states, or not all name it."""
     of_states = [each for each in sources if any(its.time_class == each.class_name for its in machine.readings)]
-    if not of_states or any(each.class_name in machine.nameless for each in of_states):
+    if not of_states or any(each.time_class in machine.nameless for each in machine.readings):
         return None
     tolerance_ms = max(each.counts.jitter_ms for each in of_states)
     is_coarse = any(each.counts.is_coarse for each in of_states)

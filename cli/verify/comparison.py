@@ -20,6 +20,7 @@ difference above a bound. Only then the bound is widened to the allowance:
 - The shortest of n cycle times exceeds the shortest possible one by about (their range / n); the chance of 7 times as
   much is 0.1 %. The range is taken as twice the distance from the shortest to the mean. Messages report tenths of a
   second, which may be off by half of one.
+- Of jobs that end early no message tells which part is done: 4 standard deviations (cli.verify.counts.job_sums).
 If the allowance is above a quarter, a figure is not compared: the span is too short for it.
 """
 

@@ -14,6 +14,7 @@ from cli.verify.class_verification import missing_untimed, verify_classes
 from cli.verify.comparison import Calculator, Difference, StateShare, compare, wrong_states
 from cli.verify.counts.message_counts import EXACT_MS, MessageCounts
 from cli.verify.discrepancies import Discrepancies, DiscrepancyKind
+from cli.verify.forms.message_finder import Named
 from cli.verify.forms.message_keys import ClassInfo
 from cli.verify.forms.type_history import TypeHistory
 from cli.verify.input.ground_truth import FaultLosses, GroundTruth
@@ -112,9 +113,11 @@ def _is_named(
     if info.keys.machine_id:
         return True
     statistics = messages.machines.get(info.source(machine_id))
-    has_station = bool(info.keys.station) or statistics is not None
-    by_topic = statistics is not None and statistics.by_topic
-    return by_topic or (has_station and places.is_alone(machine_id, parameters))
+    of_topics = statistics.of_topics if statistics else {}
+    if info in of_topics.get(Named.MACHINE, ()):
+        return True
+    has_station = bool(info.keys.station) or info in of_topics.get(Named.STATION, ())
+    return has_station and places.is_alone(machine_id, parameters)
 
 
 def _side_of_alarm(

@@ -67,7 +67,7 @@ class MachineTypeRuntime:
     observer: what is called at each event of a machine, if there is something.
     on_spread: called when a fault of a machine leads to one of other machines.
     start_ms: of the run.
-    ideal_cycles: the shortest cycle of each kind in seconds, where kinds or machines have their own.
+    ideal_cycles: the shortest cycle of each kind in seconds, where kinds, machines or shifts have their own.
     series: draws the jobs, if they depend on those before.
     stops_between_jobs: the state that a machine enters as a job ends, or None; None where no state is entered so.
     before_a_job: the chance, by state, that its job has not begun, which is so after such a stop.
@@ -142,7 +142,10 @@ class MachineTypeRuntime:
         operators = Operators(own, machine_type, shift_at, seed) if own else None
         depends = machine_type.lots or machine_type.start_up or operators
         differs = machine_type.spread is not None and machine_type.spread.cycle_seconds > 0
-        own_cycles = job is not None and (job.has_own_cycles or differs)
+        by_shift = (own is not None and own.cycle_seconds > 0) or any(
+            each.cycle != 1 for each in machine_type.shifts.values()
+        )
+        own_cycles = job is not None and (job.has_own_cycles or differs or by_shift)
         self.ideal_cycles = self.jobs.ideal_cycles if own_cycles else None
         self.series = JobSeries(machine_type, self.jobs, operators) if depends and isinstance(self.jobs, Jobs) else None
         is_short = self.jobs.ideal_ms < self.period_ms or (job is not None and job.may_be_scrapped)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from cli.verify.forms.message_keys import CONSUMED, ClassInfo, flattened
+from cli.verify.forms.message_keys import CONSUMED, ClassInfo, KeyNames, flattened
 from cli.verify.forms.message_values import time_of
 from cli.verify.forms.type_history import Form
 
@@ -14,11 +15,19 @@ MachineAt = Callable[[tuple[str, str | None], float], str | None]
 """Returns the only machine of a type at a station, at a moment; None if there is no such machine."""
 
 
+class Named(Enum):
+    """What a topic names."""
+
+    NEITHER = auto()
+    MACHINE = auto()
+    STATION = auto()
+
+
 class Found(NamedTuple):
     """The machine and class of a message, its values by their places, and its time; None where it has none.
 
     since_ms: from when on messages of that class are so; is_lasting: whether they always are.
-    by_topic: whether the topic names the machine.
+    topic_names: whether the topic names the machine, its station, or neither, where the message does not.
     """
 
     machine_id: str
@@ -27,7 +36,7 @@ class Found(NamedTuple):
     time_ms: int | None
     since_ms: float
     is_lasting: bool
-    by_topic: bool
+    topic_names: Named
 
 
 class MessageFinder:
@@ -78,8 +87,9 @@ class MessageFinder:
         machine_id = self._machine(form, values, groups, at_ms)
         if machine_id is None or self._kind_of(machine_id, at_ms) not in (form.kind, None):
             return None
-        by_topic = groups.get("machine_id") is not None
-        return Found(machine_id, form.info, values, time_ms, form.since_ms, form.is_lasting, by_topic)
+        return Found(
+            machine_id, form.info, values, time_ms, form.since_ms, form.is_lasting, _named(form.info.keys, groups)
+        )
 
     def _machine(
         self, form: Form, values: Mapping[str, Any], groups: Mapping[str, str | None], at_ms: float
@@ -91,6 +101,14 @@ class MessageFinder:
             return machine_id
         station = _text(values.get(keys.station)) if keys.station else groups.get("station_id")
         return self._machine_at((form.kind, station), at_ms) if station is not None else None
+
+
+def _named(keys: KeyNames, groups: Mapping[str, str | None]) -> Named:
+    if keys.machine_id:
+        return Named.NEITHER
+    if groups.get("machine_id") is not None:
+        return Named.MACHINE
+    return Named.NEITHER if keys.station else Named.STATION
 
 
 def _by_topic(forms: Sequence[Form], topic: str) -> list[Form]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -34,7 +36,7 @@ from cli.verify.input.reference import (
     open_file,
     read_lines,
 )
-from cli.verify.input.span_totals import SpanTotals
+from cli.verify.input.span_totals import SpanTotals, cut
 from cli.verify.input.timeline import MachineParameters, Timeline, ideal_cycles
 from cli.verify.input.truth_rules import Sequence, problem
 from edge.redaction import without_credentials
@@ -113,10 +115,11 @@ class GroundTruth:
         """Return the totals of a span, from intervals and jobs; over the whole run, those at the end of the file."""
         if self._totals_cover(machine_id, since_ms, until_ms):
             return self._totals[machine_id][1]
-        summed = SpanTotals(self.timelines[machine_id], since_ms, until_ms)
+        timeline = self.timelines[machine_id]
+        summed = SpanTotals(timeline, since_ms, until_ms)
         jobs = self.jobs(machine_id)
         job = next(jobs, None)
-        for interval in self.intervals(machine_id):
+        for interval in chain.from_iterable(map(partial(cut, timeline), self.intervals(machine_id))):
             summed.enter(interval)
             while job is not None and job.finished_ms <= interval.to_ms:
                 summed.finish(job, interval)
@@ -125,10 +128,15 @@ class GroundTruth:
         return summed.totals(machine_id)
 
     def _totals_cover(self, machine_id: str, since_ms: int, until_ms: int) -> bool:
-        """Return whether a span is the whole run, and the machine existed without a break."""
+        """Return whether a span is the whole run, the machine existed without a break, and was measured in one way.
+
+        The simulator measures the whole run by the states that now produce, or are planned stops.
+        """
         at_ms, _ = self._totals.get(machine_id, (None, None))
         whole = (since_ms, until_ms) == self.span == (self._start_ms, at_ms)
-        return whole and len(self.timelines[machine_id].presences) == 1
+        timeline = self.timelines[machine_id]
+        measures = {(each.producing, each.planned_stops, each.good) for each in timeline}
+        return whole and len(timeline.presences) == len(measures) == 1
 
     # reading
 

@@ -14,8 +14,8 @@ import orjson
 
 from cli.verify.alarms.alarm_messages import AlarmMessages
 from cli.verify.forms.consecutive_numbers import Numbers
-from cli.verify.forms.message_finder import Found, MessageFinder
-from cli.verify.forms.message_keys import KeyNames, TypeInfo
+from cli.verify.forms.message_finder import Found, MessageFinder, Named
+from cli.verify.forms.message_keys import ClassInfo, KeyNames, TypeInfo
 from cli.verify.forms.message_lines import NotAMessage, parse_line
 from cli.verify.forms.message_values import milliseconds, number_at, text_at
 from cli.verify.input.record_store import DEFAULT_CAPACITY, RecordStore
@@ -75,13 +75,13 @@ class SourceStatistics:
     """Statistics of the messages of a source: number, first and last time, and how many are older than an earlier one.
 
     machine_id: the machine.  class_name: of its messages, None where they are usual.  untimed: messages without a time.
-    by_topic: whether topics name the machine.
+    of_topics: classes whose messages are known by their topics, by what these name.
     repeated_numbers: how many numbers of messages came again.  with_trigger: how many messages have a trigger.
     """
 
     __slots__ = (
-        "_numbers", "by_topic", "class_name", "content", "first_ms", "keys", "last_ms", "machine_id", "messages",
-        "out_of_order", "repeated_numbers", "untimed", "with_trigger",
+        "_numbers", "class_name", "content", "first_ms", "keys", "last_ms", "machine_id", "messages",
+        "of_topics", "out_of_order", "repeated_numbers", "untimed", "with_trigger",
     )  # fmt: skip
 
     def __init__(self, machine_id: str, keys: KeyNames, time_ms: int, class_name: str | None = None) -> None:
@@ -89,7 +89,7 @@ class SourceStatistics:
         self.first_ms = self.last_ms = time_ms
         self.messages = self.untimed = self.out_of_order = self.with_trigger = self.repeated_numbers = 0
         self._numbers: dict[float, Numbers] = {}
-        self.by_topic = False
+        self.of_topics: dict[Named, list[ClassInfo]] = {Named.MACHINE: [], Named.STATION: []}
         self.content: tuple[Any, ...] = ()
 
     @property
@@ -223,7 +223,8 @@ class ReceivedMessages:
         statistics = self.machines.get(source)
         if statistics is None:
             statistics = self.machines[source] = SourceStatistics(machine_id, info.keys, time_ms or 0, info.name)
-        statistics.by_topic = statistics.by_topic or found.by_topic
+        if found.topic_names is not Named.NEITHER and info not in statistics.of_topics[found.topic_names]:
+            statistics.of_topics[found.topic_names].append(info)
         if info.keys.sequence and (time_ms is not None or found.is_lasting):
             statistics.count_number(values[info.keys.sequence], info.keys.sequence, found.since_ms)
         if time_ms is None:

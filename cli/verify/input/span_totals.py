@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from cli.verify.input.events import FinishedJob, StateInterval
 from cli.verify.input.reference import MachineTotals
 from cli.verify.input.timeline import Timeline
+
+
+def cut(timeline: Timeline, interval: StateInterval) -> Iterator[StateInterval]:
+    """Yield an interval in parts, each with the same parameters of the machine."""
+    begins_ms = interval.from_ms
+    for each in timeline:
+        if begins_ms < each.until_ms < interval.to_ms:
+            yield interval._replace(from_ms=begins_ms, to_ms=round(each.until_ms))
+            begins_ms = round(each.until_ms)
+    yield interval if begins_ms == interval.from_ms else interval._replace(from_ms=begins_ms)
 
 
 class SpanTotals:
