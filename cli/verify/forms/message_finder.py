@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cli.verify.forms.message_keys import CONSUMED, ClassInfo, KeyNames, flattened
 from cli.verify.forms.message_values import time_of
 from cli.verify.forms.type_history import Form
+
+_COARSE_MS: Final = 1000
+"""How far the time of a message may be off that was rounded."""
 
 MachineAt = Callable[[tuple[str, str | None], float], str | None]
 """Returns the only machine of a type at a station, at a moment; None if there is no such machine."""
@@ -72,9 +75,10 @@ class MessageFinder:
             except ValueError as wrong_time:
                 error = error or wrong_time
                 continue
-            if found is not None and (found.time_ms is None or form.since_ms < found.time_ms <= form.until_ms):
+            if found is not None and form.holds_at(found.time_ms):
                 return found
-            first = first or found
+            if found is not None and form.holds_at(found.time_ms, _COARSE_MS):
+                first = first or found
         if first is None and error is not None:
             raise error
         return first

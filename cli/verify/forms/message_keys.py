@@ -37,6 +37,10 @@ class KeyNames(NamedTuple):
     current_id: str = ""
     progress: str = ""
     sequence: str = ""
+    state_reason: str = ""
+    state_reason_code: str = ""
+    finished_reason: str = ""
+    finished_reason_code: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> Self:
@@ -46,7 +50,14 @@ class KeyNames(NamedTuple):
     @property
     def without_jobs(self) -> Self:
         """The keys without those of jobs, which mean nothing where a job's id or result is not in the messages."""
-        return type(self)(self.machine_id, self.station, self.status, sequence=self.sequence)
+        return type(self)(
+            self.machine_id,
+            self.station,
+            self.status,
+            sequence=self.sequence,
+            state_reason=self.state_reason,
+            state_reason_code=self.state_reason_code,
+        )
 
 
 @dataclass(frozen=True, slots=True)

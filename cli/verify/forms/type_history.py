@@ -87,6 +87,10 @@ class Form(NamedTuple):
         """Whether its messages are so all the time."""
         return math.isinf(self.since_ms) and math.isinf(self.until_ms)
 
+    def holds_at(self, time_ms: float | None, tolerance_ms: float = 0.0) -> bool:
+        """Return whether its messages are so at a moment, or may be if that is not known."""
+        return time_ms is None or self.since_ms - tolerance_ms < time_ms <= self.until_ms + tolerance_ms
+
 
 def forms(types: Mapping[str, TypeHistory], classes_of: Callable[[TypeInfo], Sequence[ClassInfo]]) -> Iterator[Form]:
     """Yield the classes of all machine types; one that stays the same over several editions comes once."""

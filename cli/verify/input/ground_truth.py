@@ -256,7 +256,7 @@ class GroundTruth:
         self._known_until_ms[machine_id] = to_ms
         if entry.get("cause") and entry["state"] != timeline.last.producing:
             self.losses = self.losses._replace(stopped_ms=self.losses.stopped_ms + to_ms - from_ms)
-        self._intervals.add(machine_id, (from_ms, self._line_number, (to_ms, str(entry["state"]))))
+        self._intervals.add(machine_id, (from_ms, self._line_number, (to_ms, str(entry["state"]), entry.get("reason"))))
 
     def _job(self, entry: _Entry) -> None:
         machine_id, finished_ms = entry["machine_id"], milliseconds(entry["finished"])
@@ -275,6 +275,7 @@ class GroundTruth:
             str(result),
             entry.get("issues_found"),
             consumed,
+            entry.get("reason"),
         )
         self._sequence.job(machine_id, str(job_id), finished_ms)
         if entry.get("causes"):

@@ -18,6 +18,7 @@ from cli.verify.forms.message_finder import Found, MessageFinder, Named
 from cli.verify.forms.message_keys import ClassInfo, KeyNames, TypeInfo
 from cli.verify.forms.message_lines import NotAMessage, parse_line
 from cli.verify.forms.message_values import milliseconds, number_at, text_at
+from cli.verify.input.events import NO_REASON_KEYS, Reason
 from cli.verify.input.record_store import DEFAULT_CAPACITY, RecordStore
 
 _COMMON: Final = KeyNames("machine_id", "station_id", "status", finished_issues="issues_found", progress="progress")
@@ -55,7 +56,9 @@ class MessageContent(NamedTuple):
 
     job, result, cycle: of the finished job that it reports, or None.  kind: of that job, otherwise of the
     current one.  current: the id of the current job; empty if the message has no such key.  station, progress, issues,
-    consumed: None if the message does not have them.  trigger: the cause of an additional message, or empty.
+    consumed: None if the message does not have them.
+    state_reason, job_reason: text and code of the reason of the stay, and of the result; empty without such a key, None
+    where there is no reason.  trigger: the cause of an additional message, or empty.
     """
 
     status: str
@@ -68,6 +71,8 @@ class MessageContent(NamedTuple):
     progress: float | None = None
     issues: float | None = None
     consumed: tuple[str, ...] | None = None
+    state_reason: Reason = NO_REASON_KEYS
+    job_reason: Reason = NO_REASON_KEYS
     trigger: str = ""
 
 
@@ -158,9 +163,10 @@ class ReceivedMessages:
     ) -> None:
         self._type_of, self._finder, self._alarm_finder = type_of, finder, alarm_finder
         self.alarms = AlarmMessages()
-        usual = [each.keys for each in types if not each.classes]
+        types = [*types]
+        usual = [each.keys for each in types if not each.classes] if types else [_COMMON]
         identities = {(keys.machine_id, keys.status): None for keys in usual if keys.machine_id}
-        self._identities = [*identities] or [(_COMMON.machine_id, _COMMON.status)]
+        self._identities = [*identities]
         self.since_ms, self.until_ms = since_ms, until_ms
         self.machines: dict[str, SourceStatistics] = {}
         self.events = {ORDER: 0, DISPATCH: 0}
@@ -304,8 +310,15 @@ def _content_of(keys: KeyNames, message: Mapping[str, Any], status: str, trigger
         progress = number_at(message, keys.progress)
     return (
         status, result, job, cycle, _if_text(get(keys.job_kind)), _if_text(current), _if_text(get(keys.station)),
-        progress, issues, consumed, trigger,
+        progress, issues, consumed, _reason(message, keys.state_reason, keys.state_reason_code),
+        _reason(message, keys.finished_reason, keys.finished_reason_code), trigger,
     )  # fmt: skip
+
+
+def _reason(message: Mapping[str, Any], text: str, code: str) -> Reason:
+    if not text and not code:
+        return NO_REASON_KEYS
+    return _if_text(message.get(text)) if text else _NO_KEY, _if_text(message.get(code)) if code else _NO_KEY
 
 
 def _time(message: dict[str, Any]) -> int:
