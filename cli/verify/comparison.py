@@ -11,8 +11,8 @@ difference above a bound. Only then the bound is widened to the allowance:
 - Each change between producing and stopped is visible up to a period late, evenly distributed: a standard deviation of
   period / sqrt(12). Over n messages with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n. Where stays are
   hardly longer than a period, some are not seen at all, and each change that is seen stands for more, up to
-  4 * sqrt(k / 2) / n; the messages tell how often (cli.verify.counts.sampling). The ends of each presence add one
-  message, and so does each change of the period.
+  4 * sqrt(k / 2) / n; how often follows from the messages (cli.verify.counts.sampling). The ends of each presence
+  add one message, and so does each change of the period.
 - Where messages report changes of the state, the state before the first change is unknown, so that time may be in any.
 - A job that finishes in the last period of the span is reported after it: one job more or less, 1 / jobs. The ground
   truth credits work as it is done, and messages report whole jobs: for performance, that is one more. If the machine
@@ -20,7 +20,7 @@ difference above a bound. Only then the bound is widened to the allowance:
 - The shortest of n cycle times exceeds the shortest possible one by about (their range / n); the chance of 7 times as
   much is 0.1 %. The range is taken as twice the distance from the shortest to the mean. Messages report tenths of a
   second, which may be off by half of one.
-- Of jobs that end early no message tells which part is done: 4 standard deviations (cli.verify.counts.job_sums).
+- Which part of a job is done that ends early is in no message: 4 standard deviations (cli.verify.counts.job_sums).
 If the allowance is above a quarter, a figure is not compared: the span is too short for it.
 """
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 from cli.verify.discrepancies import Discrepancies, DiscrepancyKind, text
-from cli.verify.input.events import NO_REASON_KEYS, PLANNED_STOP, FinishedJob, Reason, StateInterval, is_told
+from cli.verify.input.events import NO_REASON_KEYS, PLANNED_STOP, FinishedJob, Reason, StateInterval, agrees
 from cli.verify.input.received_messages import MessageContent
 from cli.verify.input.timeline import Presence, Timeline
 from cli.verify.matching import Matcher
@@ -109,7 +109,7 @@ class MachineChecker:
     def _check_state(self, time_ms: int, content: MessageContent) -> None:
         nearby = self._intervals_at(time_ms)
         possible = [interval for interval in nearby if content.status in ("", interval.state)]
-        if not nearby or any(is_told(content.state_reason, interval.reason) for interval in possible):
+        if not nearby or any(agrees(content.state_reason, interval.reason) for interval in possible):
             return
         actual = nearby[-1] if nearby[-1].from_ms <= time_ms else nearby[0]
         since = f"(since {text(actual.from_ms)})"
@@ -261,7 +261,7 @@ def _compared(content: MessageContent, job: FinishedJob) -> Iterator[tuple[str, 
         yield "cycle time", content.cycle, job.cycle_seconds
     if None not in (content.issues, job.issues) and content.issues != job.issues:
         yield "issues found", content.issues, job.issues
-    if not is_told(content.job_reason, job.reason):
+    if not agrees(content.job_reason, job.reason):
         yield "reason", _shown(content.job_reason), job.reason
     if content.consumed is not None and job.consumed is not None and content.consumed != job.consumed:
         yield "consumed ids", len(content.consumed), len(job.consumed)

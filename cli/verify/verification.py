@@ -159,7 +159,9 @@ def _verify_machine(
         counts = _verify_classes(machine, messages, reference, outcome)
     else:
         counts = _verify_usual(machine_id, messages, reference, outcome)
-    if counts is None or not (machine is None or machine.tells_states(machine_totals.states if machine_totals else ())):
+    if counts is None or not (
+        machine is None or machine.reports_states(machine_totals.states if machine_totals else ())
+    ):
         return
     outcome.counts[machine_id] = counts
     if machine_totals is not None:

@@ -1,6 +1,6 @@
 """The finished jobs of a machine under the same parameters, and the ideal time of their work.
 
-A job that ends before its time has done a part of it. How much that is no message tells, only for how long it was
+A job that ends before its time has done a part of it. How much that is no message reports, only for how long it was
 worked on. A stop is as likely at any moment of work, so it meets jobs in proportion to their cycle c and, on average,
 half done: d seconds of such work have the ideal time d * sum(c i) / sum(c c), over the whole jobs with the ideal cycle
 i. The mean cycle in place of sum(c c) / sum(c) would be too short, as longer jobs are met more often.
@@ -110,7 +110,7 @@ class JobSums:
     @property
     def _excess_per_job(self) -> float:
         parameters = self._parameters
-        if self.early_jobs and self.cycles < FEW_CYCLES:  # how much of them was done is not told
+        if self.early_jobs and self.cycles < FEW_CYCLES:  # how much of them was done is unknown
             return math.inf
         if parameters.ideal_cycles:
             told = None not in self.kinds or len({seconds for _, seconds in parameters.ideal_cycles}) == 1

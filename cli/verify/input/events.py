@@ -22,9 +22,9 @@ def reason_of(declared: str | None) -> Reason:
     return text.strip() or code, code
 
 
-def is_told(reported: Reason, declared: str | None) -> bool:
+def agrees(reported: Reason, declared: str | None) -> bool:
     """Return whether a message reports a reason, as far as it has keys for it."""
-    return all(told in ("", actual) for told, actual in zip(reported, reason_of(declared), strict=True))
+    return all(each in ("", actual) for each, actual in zip(reported, reason_of(declared), strict=True))
 
 
 class StateInterval(NamedTuple):

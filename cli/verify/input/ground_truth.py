@@ -239,7 +239,7 @@ class GroundTruth:
         timeline.add(parameters)
         if "at" not in entry and timeline.last.since_ms == since_ms and len(timeline.presences[0].parameters) > 1:
             problem = "its period or ideal cycle changed, and an older version did not write when: write the file again"
-            raise InvalidInput(f"{self._path}:{self._line_number}: {machine_id}: {problem}")
+            raise self._invalid(f"{machine_id}: {problem}")
 
     def _gone(self, entry: _Entry) -> None:
         machine_id, at_ms = entry["machine_id"], milliseconds(entry["at"])
@@ -267,16 +267,8 @@ class GroundTruth:
         ideal_seconds = timeline.last.ideal_seconds if ideal is None else float(ideal)
         consumed = entry.get("consumed_ids")
         consumed = None if consumed is None else tuple(map(str, consumed))
-        values = (
-            str(job_id),
-            str(kind),
-            cycle_seconds,
-            ideal_seconds,
-            str(result),
-            entry.get("issues_found"),
-            consumed,
-            entry.get("reason"),
-        )
+        named = str(job_id), str(kind), cycle_seconds, ideal_seconds, str(result)
+        values = (*named, entry.get("issues_found"), consumed, entry.get("reason"))
         self._sequence.job(machine_id, str(job_id), finished_ms)
         if entry.get("causes"):
             bad = str(result) not in timeline.last.good

@@ -18,7 +18,7 @@ _until: Final = attrgetter("until_ms")
 
 
 IsNamed = Callable[[str, ClassInfo, MachineParameters], bool]
-"""Returns whether messages of a class tell which machine they are of, while that has some parameters."""
+"""Returns whether messages of a class name the machine that they are of, while that has some parameters."""
 
 
 class Mode(Enum):
@@ -161,8 +161,8 @@ class Machine:
                     found.extend(parameters._replace(since_ms=since_ms, until_ms=until_ms))
         return found
 
-    def tells_states(self, states: Iterable[str]) -> bool:
-        """Return whether messages tell which of these states it was in: no message reports that of one without any."""
+    def reports_states(self, states: Iterable[str]) -> bool:
+        """Return whether messages report all of these states: none does of a machine that has no states of its own."""
         constants = {each.constant_status for each in self.readings}
         return constants == {None} or not {*states} - constants
 
