@@ -13,7 +13,8 @@ difference above a bound. Only then the bound is widened to the allowance:
   hardly longer than a period, some are not seen at all, and each change that is seen stands for more, up to
   4 * sqrt(k / 2) / n; how often follows from the messages (cli.verify.counts.sampling). The ends of each presence
   add one message, and so does each change of the period.
-- Where messages report changes of the state, the state before the first change is unknown, so that time may be in any.
+- Where messages report changes of the state, the state before the first change is unknown. All of u seconds may be
+  producing time, or none: over p seconds of planned time, availability changes by u / (p + u) at most.
 - A job that finishes in the last period of the span is reported after it: one job more or less, 1 / jobs. The ground
   truth credits work as it is done, and messages report whole jobs: for performance, that is one more. If the machine
   did not exist for a while, each of its presences has such ends.
@@ -136,7 +137,7 @@ def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BO
     seconds = sum(counts.seconds.values())
     if not seconds or not totals.elapsed_ms:
         return []
-    allowed = max(bound, counts.states.most_seconds_off / seconds + counts.unseen_share) + _ROUNDING
+    allowed = max(bound, counts.states.most_seconds_off / seconds + counts.unseen_share(seconds)) + _ROUNDING
     states = sorted(counts.seconds.keys() | totals.states.keys())
     shares = (
         StateShare(each, counts.seconds.get(each, 0.0) / seconds, totals.states.get(each, 0.0) / totals.elapsed_ms)
@@ -148,7 +149,8 @@ def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BO
 def allowances(counts: MessageCounts, jobs: int, measured: Figures, actual: Figures) -> Limits:
     """Return the differences that sampling alone can cause, see the module.  jobs: the greater of both counts."""
     job = counts.presences_seen / jobs if jobs > 1 else math.inf
-    time = _ratio_or(counts.categories.most_seconds_off, counts.planned_seconds, math.inf) + counts.unseen_share
+    planned = counts.planned_seconds
+    time = _ratio_or(counts.categories.most_seconds_off, planned, math.inf) + counts.unseen_share(planned)
     share = _ratio_or(time, actual.availability or 0.0, math.inf) + 2 * job + counts.ideal_excess
     performance = share * max(measured.performance or 0.0, actual.performance or 0.0) if share < 1 else math.inf
     return Limits(time, performance, job, performance * (actual.availability or 1.0), job)

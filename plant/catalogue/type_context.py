@@ -71,6 +71,11 @@ class MachineTypeContext:
         """The results that its jobs may have."""
         return _possible(job.possible_results for job in self.jobs)
 
+    @property
+    def ends_early(self) -> tuple[str, ...]:
+        """The results of jobs that may end before their time, sorted."""
+        return tuple(sorted({fate for job in self.jobs for fate in job.on_stop.values() if fate is not None}))
+
     def reasons_of(self, names: Iterable[str], *, code: bool) -> tuple[str, ...]:
         """Return the codes, or the texts, of the reasons that states or results of these names may have."""
         rows = (self.machine_type.reasons[name] for name in names if name in self.machine_type.reasons)

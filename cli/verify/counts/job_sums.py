@@ -3,7 +3,9 @@
 A job that ends before its time has done a part of it. How much that is no message reports, only for how long it was
 worked on. A stop is as likely at any moment of work, so it meets jobs in proportion to their cycle c and, on average,
 half done: d seconds of such work have the ideal time d * sum(c i) / sum(c c), over the whole jobs with the ideal cycle
-i. The mean cycle in place of sum(c c) / sum(c) would be too short, as longer jobs are met more often.
+i. The mean cycle in place of sum(c c) / sum(c) would be too short, as longer jobs are met more often. Where stops come
+at a rate h that is no more small beside 1 / c, the whole jobs are the shorter ones of those that began: exp(h c) began
+for each, and its weight c c becomes (exp(h c) - 1 - h c) * 2 / (h h), whose first two terms are c c (1 + h c / 3).
 """
 
 from __future__ import annotations
@@ -108,6 +110,11 @@ class JobSums:
         return self.early_jobs * max(0.0, off + rate**2 * cubes) / (3 * seconds) if seconds else 0.0
 
     @property
+    def early_bias(self) -> float:
+        """By how many seconds of ideal time those jobs may be wrong in sum: as much as frequent stops make of them."""
+        return self.early_seconds * abs(self._ideal_per_second - self._weighted(0.0)) if self.early_jobs else 0.0
+
+    @property
     def _excess_per_job(self) -> float:
         parameters = self._parameters
         if self.early_jobs and self.cycles < FEW_CYCLES:  # how much of them was done is unknown
@@ -123,8 +130,14 @@ class JobSums:
 
     @property
     def _ideal_per_second(self) -> float:
-        squares = self._sum(lambda each, _ideal: each.squares)
-        return self._sum(lambda each, ideal: each.seconds * ideal) / squares if squares else 0.0
+        worked = self.early_seconds + self.cycle_seconds
+        return self._weighted(self.early_jobs / worked if worked else 0.0)
+
+    def _weighted(self, stops_per_second: float) -> float:
+        third = stops_per_second / 3
+        ideals = self._sum(lambda each, ideal: ideal * (each.seconds + third * each.squares))
+        weights = self._sum(lambda each, _ideal: each.squares + third * each.cubes)
+        return ideals / weights if weights else 0.0
 
     def _sum(self, of: Callable[[_Moments, float], float]) -> float:
         return math.fsum(of(each, self._ideal_of(kind)) for kind, each in self._cycles_by_kind.items())

@@ -70,11 +70,13 @@ class MessageCounts:
         """Different messages."""
         return sum(self.samples.values()) - self._stay_samples + self.additional
 
-    @property
-    def unseen_share(self) -> float:
-        """The time in an unknown state as a share of the known one."""
-        seconds = sum(self.seconds.values())
-        return self.unseen_seconds / seconds if seconds else 0.0
+    def unseen_share(self, known_seconds: float) -> float:
+        """Return by how much the time in an unknown state can change a share of a known time.
+
+        A share s of p seconds becomes (s p + x) / (p + y) with x seconds more of the y that are unknown: it changes by
+        (x - s y) / (p + y), which is most where all of them are so, or none.
+        """
+        return self.unseen_seconds / (known_seconds + self.unseen_seconds) if known_seconds else 0.0
 
     @property
     def jobs(self) -> int:
@@ -108,6 +110,7 @@ class MessageCounts:
             return 0.0
         excess = math.fsum(each.excess for each in self._job_sums.values()) / self.jobs
         off = most_seconds_off(math.fsum(each.early_variance for each in self._job_sums.values()))
+        off += math.fsum(each.early_bias for each in self._job_sums.values())
         return excess + (off / self.ideal_seconds if off else 0.0)
 
     @property
