@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from operator import attrgetter
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Final, TextIO
 
 from cli.options.verify import VerifyOptions
 from cli.verify.comparison import Calculator, from_messages
@@ -33,7 +33,8 @@ from edge.routing import TopicError, check_filter
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings
 
-_LATE_SECONDS = 2.0
+_LATE_SECONDS: Final = 2.0
+_LATEST_SECONDS: Final = 30.0
 
 
 def run_verify(
@@ -125,10 +126,21 @@ def _from_broker(options: VerifyOptions, settings: Settings) -> tuple[ReceivedMe
         messages.read(subscriber.payloads(options.duration))
         after = fetch_oee(url)
         messages.until_ms = after.now_ms
-        messages.read(subscriber.payloads(_LATE_SECONDS))
+        read_late(messages, subscriber.payloads)
     if subscriber.dropped or subscriber.disconnects:
         print(
             f"verify: dropped {subscriber.dropped:,} messages, lost {subscriber.disconnects} connections",
             file=sys.stderr,
         )
     return messages, after.since(before)
+
+
+def read_late(messages: ReceivedMessages, payloads: Callable[[float], Iterable[bytes]]) -> None:
+    """Read messages that are still on their way at the end of their time: until later ones come, or none for long.
+
+    payloads: returns what arrives in so many seconds.
+    """
+    waited = 0.0
+    while waited == 0 or (messages.latest_ms <= messages.until_ms and waited < _LATEST_SECONDS):
+        messages.read(payloads(_LATE_SECONDS))
+        waited += _LATE_SECONDS

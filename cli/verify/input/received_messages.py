@@ -144,6 +144,7 @@ class ReceivedMessages:
     The source of a message is the machine's id, with / and the class where its type has several classes of messages.
 
     since_ms, until_ms: messages of other times count as `outside`; the limits may be changed between reads.
+    latest_ms: of all, these included.
     unrelated: objects that are neither.  unreadable: lines that are not messages; unreadable_examples: why the first
     three are not.  resolution_ms: the greatest common divisor of all times.
     types: how to read each machine type's messages.  type_of: returns that of a machine at a moment, None if unknown.
@@ -167,7 +168,7 @@ class ReceivedMessages:
         usual = [each.keys for each in types if not each.classes] if types else [_COMMON]
         identities = {(keys.machine_id, keys.status): None for keys in usual if keys.machine_id}
         self._identities = [*identities]
-        self.since_ms, self.until_ms = since_ms, until_ms
+        self.since_ms, self.until_ms, self.latest_ms = since_ms, until_ms, -math.inf
         self.machines: dict[str, SourceStatistics] = {}
         self.events = {ORDER: 0, DISPATCH: 0}
         self.lines = self.unrelated = self.outside = self.unreadable = self.resolution_ms = 0
@@ -253,6 +254,7 @@ class ReceivedMessages:
 
     def _is_inside(self, time_ms: int) -> bool:
         inside = self.since_ms < time_ms <= self.until_ms
+        self.latest_ms = max(self.latest_ms, time_ms)
         self.outside += not inside
         return inside
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from cli.verify.command import read_late
 from cli.verify.comparison import Difference, Severity, compare
 from cli.verify.counts.job_sums import JobSums, most_seconds_off
 from cli.verify.counts.message_counts import MessageCounts
 from cli.verify.counts.sampling import SampledTime
+from cli.verify.input.received_messages import ReceivedMessages
 from cli.verify.input.reference import MachineTotals
 from cli.verify.input.timeline import MachineParameters, Timeline
 from tests.cli.verify.test_commands import Verify, recorded, reload
@@ -102,6 +104,24 @@ def test_the_work_of_jobs_that_end_early_is_right_on_average(cycle: Callable[[fl
         shares.append(sums.ideal_seconds / ideal)
 
     assert sum(shares) / len(shares) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("late", [1, 3])
+def test_messages_that_are_late_are_waited_for(late: int) -> None:
+    """Until a later one than the last that is wanted has come; without any, for half a minute."""
+    messages = ReceivedMessages(0, 60_000)
+    asked: list[float] = []
+
+    def arriving(seconds: float) -> list[bytes]:
+        asked.append(seconds)
+        text = b'{"timestamp":"1970-01-01T00:%bZ","machine_id":"A","status":"idle"}'
+        return [text % b"00:59", text % b"01:01"] if len(asked) == late else []
+
+    read_late(messages, arriving)
+    assert (len(asked), messages.machines["A"].messages, messages.outside) == (late, 1, 1)
+
+    read_late(ReceivedMessages(0, 120_000), arriving)
+    assert sum(asked[late:]) == 30
 
 
 def test_a_wrong_reason_is_found(verify: Verify, tmp_path: Any) -> None:
