@@ -136,7 +136,7 @@ def _from_broker(options: VerifyOptions, settings: Settings) -> tuple[ReceivedMe
 
 
 def read_late(messages: ReceivedMessages, payloads: Callable[[float], Iterable[bytes]]) -> None:
-    """Read messages that are still on their way at the end of their time: until later ones come, or none for long.
+    """Read messages that are in flight at the end of their time: until later ones come, or none for half a minute.
 
     payloads: returns what arrives in so many seconds.
     """
