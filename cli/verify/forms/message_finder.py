@@ -68,19 +68,19 @@ class MessageFinder:
         fitting = [each for each in alike if each.info.has_constants(values)]
         if topic is not None and len(fitting) > 1:
             fitting = _by_topic(fitting, topic) or fitting
-        first, error = None, None
+        first, errors = None, list[ValueError]()
         for form in fitting:
             try:
                 found = self._found(form, values, topic or "")
             except ValueError as wrong_time:
-                error = error or wrong_time
+                errors.append(wrong_time)
                 continue
             if found is not None and form.holds_at(found.time_ms):
                 return found
             if found is not None and form.holds_at(found.time_ms, _COARSE_MS):
                 first = first or found
-        if first is None and error is not None:
-            raise error
+        if errors and len(errors) == len(fitting):
+            raise errors[0]
         return first
 
     def _found(self, form: Form, values: Mapping[str, Any], topic: str) -> Found | None:

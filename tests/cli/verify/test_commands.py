@@ -137,6 +137,16 @@ def test_messages_that_name_only_a_station_are_expected_while_one_machine_is_the
     assert "Without any message" not in answer.text
 
 
+def test_messages_of_no_machine_are_readable_whatever_the_form_of_their_time(verify: Verify) -> None:
+    """They name none, and their time has another form than that of the same keys before."""
+    nameless = {"count": 2, "fields": ["timestamp", {"cycle": "finished.cycle_seconds"}]}
+    other: Log = [(300, reload(lathe(timestamp="epoch_ms", **nameless))), (600, reload(lathe()))]
+    answer = verify.run(lathe(**nameless), other, 900)
+
+    assert answer.code in (0, 3), answer.text
+    assert "unreadable" not in answer.text
+
+
 def test_a_message_that_is_lost_after_a_reload_is_missing(verify: Verify, tmp_path: Path) -> None:
     """And so is one that is in a form which no longer holds."""
     sent = recorded(lathe(), [(600, reload(lathe(fields=NAMED)))], 1200, tmp_path / "truth")
