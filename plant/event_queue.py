@@ -45,7 +45,7 @@ class EventQueue:
         self._drops_jobs = False
         self._reports_events = any(fleet.reports_events for fleet in fleets)
         for machine in (machine for fleet in fleets for machine in fleet.machines):
-            machine.runtime.on_rescheduled = self._reschedule
+            machine.runtime.on_rescheduled = self._on_rescheduled
             self._reschedule(machine)
 
     @property
@@ -87,6 +87,12 @@ class EventQueue:
     def _next_event_ms(self) -> int:
         machine_ms = self._events[0][0] if self._events else NEVER
         return min((machine_ms, *(participant.next_ms for participant in self._participants)))
+
+    def _on_rescheduled(self, machine: Machine) -> None:
+        """Report a job that has ended outside the machine's own events, by a state that was set; queue its next one."""
+        if machine.runtime.reports_each_job:
+            self._emit_job(machine, machine.finished_ms)
+        self._reschedule(machine)
 
     def _reschedule(self, machine: Machine) -> None:
         """Queue the machine's next event. An earlier entry that is no longer valid is ignored when its time comes."""

@@ -241,7 +241,7 @@ def test_check_shows_units_and_ranges() -> None:
     tables = field_tables(plant_of("classes"), forecast(plant_of("classes")))
 
     assert re.search(r"\n  data\.power +number +kW +0 to 100\n", tables)
-    assert re.search(r"\n  status +text +running, idle, service\n", tables)
+    assert re.search(r"\n  status +text +running, idle, service, stopped\n", tables)
     assert re.search(r"\n  machine_id +text +PUMP-01, PUMP-02, PUMP-03, PUMP-04\n", tables)
     assert "pump.status: every 30 s and at each change of the state from each of 4, " in tables
 

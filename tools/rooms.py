@@ -24,11 +24,13 @@ cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.install
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
-cli.verify: cli.verify.alarms cli.verify.input cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
+cli.verify: cli.verify.counts cli.verify.input cli.verify.forms cli.verify.alarms cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
 cli.evaluate: cli.evaluate.input cli.verify.input cli.options edge.settings edge.redaction edge.timestamps
-cli.evaluate.input: cli.verify.input edge.settings edge.redaction edge.timestamps
+cli.evaluate.input: cli.verify.input cli.verify.forms edge.settings edge.redaction edge.timestamps
 cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
-cli.verify.input: cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
+cli.verify.counts: cli.verify.input cli.verify.forms
+cli.verify.input: cli.verify.forms cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
+cli.verify.forms: edge.routing
 cli.verify.alarms:
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry

@@ -9,21 +9,22 @@ from __future__ import annotations
 import math
 import sys
 import zlib
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from operator import attrgetter
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Final, TextIO
 
 from cli.options.verify import VerifyOptions
 from cli.verify.comparison import Calculator, from_messages
+from cli.verify.forms.message_finder import MessageFinder
+from cli.verify.forms.message_keys import TypeInfo
+from cli.verify.forms.type_history import forms
 from cli.verify.input.ground_truth import load
-from cli.verify.input.message_keys import MessageFinder, TypeInfo
+from cli.verify.input.machine_places import Places
 from cli.verify.input.received_messages import ReceivedMessages
 from cli.verify.input.reference import InvalidInput, Reference, fetch_oee, open_file, read_lines
 from cli.verify.input.subscriber import SubscribeFailed, Subscriber
-from cli.verify.input.timeline import Timeline
 from cli.verify.report import ExitCode, Report
 from cli.verify.verification import Criteria, verify_messages
 from edge.mqtt.auth.credentials import CredentialsUnavailable
@@ -32,7 +33,8 @@ from edge.routing import TopicError, check_filter
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings
 
-_LATE_SECONDS = 2.0
+_LATE_SECONDS: Final = 2.0
+_LATEST_SECONDS: Final = 30.0
 
 
 def run_verify(
@@ -87,24 +89,19 @@ def _from_files(options: VerifyOptions) -> tuple[ReceivedMessages, Reference]:
 
 def _no_messages_yet(reference: Reference) -> ReceivedMessages:
     """Return an empty set of messages, whose keys are read as the reference says for each machine type."""
-    types, timelines = reference.types, reference.timelines
+    types, places = reference.types, Places(reference.timelines)
 
-    def kind_of(machine_id: str) -> str | None:
-        return timelines[machine_id].last.kind if machine_id in timelines else None
+    def type_of(machine_id: str, time_ms: float) -> TypeInfo | None:
+        history = types.get(places.kind_of(machine_id, time_ms) or "")
+        return history.at(time_ms) if history else None
 
-    def type_of(machine_id: str) -> TypeInfo | None:
-        return types.get(kind_of(machine_id) or "")
-
-    finder = MessageFinder(types, kind_of, _machines_at(timelines).get)
-    alarms = MessageFinder(types, kind_of, _machines_at(timelines).get, attrgetter("alarm_classes"))
-    return ReceivedMessages(*reference.span, types=types.values(), type_of=type_of, finder=finder, alarm_finder=alarms)
-
-
-def _machines_at(timelines: Mapping[str, Timeline]) -> Mapping[tuple[str, str | None], str]:
-    """Return the machine at each station, by its type and the station, where there is only one."""
-    places = Counter((each.last.kind, each.last.station) for each in timelines.values())
-    found = ((machine_id, (each.last.kind, each.last.station)) for machine_id, each in timelines.items())
-    return {place: machine_id for machine_id, place in found if places[place] == 1}
+    finders = (
+        MessageFinder(forms(types, classes_of), places.kind_of, places.machine_at)
+        for classes_of in (attrgetter("classes"), attrgetter("alarm_classes"))
+    )
+    usual = [edition.info for history in types.values() for edition in history.editions]
+    finder, alarm_finder = finders
+    return ReceivedMessages(*reference.span, types=usual, type_of=type_of, finder=finder, alarm_finder=alarm_finder)
 
 
 def _stream(where: str, stack: ExitStack) -> IO[bytes]:
@@ -129,10 +126,21 @@ def _from_broker(options: VerifyOptions, settings: Settings) -> tuple[ReceivedMe
         messages.read(subscriber.payloads(options.duration))
         after = fetch_oee(url)
         messages.until_ms = after.now_ms
-        messages.read(subscriber.payloads(_LATE_SECONDS))
+        read_late(messages, subscriber.payloads)
     if subscriber.dropped or subscriber.disconnects:
         print(
             f"verify: dropped {subscriber.dropped:,} messages, lost {subscriber.disconnects} connections",
             file=sys.stderr,
         )
     return messages, after.since(before)
+
+
+def read_late(messages: ReceivedMessages, payloads: Callable[[float], Iterable[bytes]]) -> None:
+    """Read messages that are in flight at the end of their time: until later ones come, or none for half a minute.
+
+    payloads: returns what arrives in so many seconds.
+    """
+    waited = 0.0
+    while waited == 0 or (messages.latest_ms <= messages.until_ms and waited < _LATEST_SECONDS):
+        messages.read(payloads(_LATE_SECONDS))
+        waited += _LATE_SECONDS

@@ -9,15 +9,19 @@ is the ground truth.
 Bounds apply to a day or more. Messages sample the state once a period, and in a short time sampling alone may cause a
 difference above a bound. Only then the bound is widened to the allowance:
 - Each change between producing and stopped is visible up to a period late, evenly distributed: a standard deviation of
-  period / sqrt(12). Over n messages with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n, and the ends of the
-  span add one message: 1 / n.
-- Where messages report changes of the state, the state before the first change is unknown, so that time may be in any.
+  period / sqrt(12). Over n messages with k changes, 4 standard deviations are 4 * sqrt(k / 12) / n. Where stays are
+  hardly longer than a period, some are not seen at all, and each change that is seen stands for more, up to
+  4 * sqrt(k / 2) / n; how often follows from the messages (cli.verify.counts.sampling). The ends of each presence
+  add one message, and so does each change of the period.
+- Where messages report changes of the state, the state before the first change is unknown. All of u seconds may be
+  producing time, or none: over p seconds of planned time, availability changes by u / (p + u) at most.
 - A job that finishes in the last period of the span is reported after it: one job more or less, 1 / jobs. The ground
   truth credits work as it is done, and messages report whole jobs: for performance, that is one more. If the machine
   did not exist for a while, each of its presences has such ends.
 - The shortest of n cycle times exceeds the shortest possible one by about (their range / n); the chance of 7 times as
   much is 0.1 %. The range is taken as twice the distance from the shortest to the mean. Messages report tenths of a
   second, which may be off by half of one.
+- Which part of a job is done that ends early is in no message: 4 standard deviations (cli.verify.counts.job_sums).
 If the allowance is above a quarter, a figure is not compared: the span is too short for it.
 """
 
@@ -30,8 +34,8 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from cli.options.verify import BOUNDS, Limits
+from cli.verify.counts.message_counts import MessageCounts
 from cli.verify.input.reference import MachineTotals
-from cli.verify.message_counts import MessageCounts
 
 HOUR_MS: Final = 3_600_000.0
 _ROUNDING: Final = 1e-9
@@ -130,10 +134,10 @@ def compare(
 
 def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BOUNDS.availability) -> list[StateShare]:
     """Return the states whose share of the time is off by more than the bound and more than sampling can cause."""
-    samples, seconds = sum(counts.samples.values()), sum(counts.seconds.values())
-    if not samples or not totals.elapsed_ms:
+    seconds = sum(counts.seconds.values())
+    if not seconds or not totals.elapsed_ms:
         return []
-    allowed = max(bound, _sampling(counts.changes, samples) + counts.unseen_share) + _ROUNDING
+    allowed = max(bound, counts.states.most_seconds_off / seconds + counts.unseen_share(seconds)) + _ROUNDING
     states = sorted(counts.seconds.keys() | totals.states.keys())
     shares = (
         StateShare(each, counts.seconds.get(each, 0.0) / seconds, totals.states.get(each, 0.0) / totals.elapsed_ms)
@@ -145,15 +149,11 @@ def wrong_states(counts: MessageCounts, totals: MachineTotals, bound: float = BO
 def allowances(counts: MessageCounts, jobs: int, measured: Figures, actual: Figures) -> Limits:
     """Return the differences that sampling alone can cause, see the module.  jobs: the greater of both counts."""
     job = counts.presences_seen / jobs if jobs > 1 else math.inf
-    time = _sampling(counts.switches, counts.planned) + counts.unseen_share
+    planned = counts.planned_seconds
+    time = _ratio_or(counts.categories.most_seconds_off, planned, math.inf) + counts.unseen_share(planned)
     share = _ratio_or(time, actual.availability or 0.0, math.inf) + 2 * job + counts.ideal_excess
     performance = share * max(measured.performance or 0.0, actual.performance or 0.0) if share < 1 else math.inf
     return Limits(time, performance, job, performance * (actual.availability or 1.0), job)
-
-
-def _sampling(changes: int, samples: int) -> float:
-    """Return by how much sampling can change the share of a state, from the number of changes and of samples."""
-    return _ratio_or(4 * math.sqrt(changes / 12) + 1, samples, math.inf)
 
 
 def _differences(measured: Figures, actual: Figures, bounds: Limits, allowed: Limits) -> Iterator[Difference]:

@@ -13,17 +13,15 @@ from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 from cli.verify.discrepancies import Discrepancies, DiscrepancyKind, text
-from cli.verify.input.events import PLANNED_STOP, FinishedJob, StateInterval
+from cli.verify.input.events import NO_REASON_KEYS, PLANNED_STOP, FinishedJob, Reason, StateInterval, agrees
 from cli.verify.input.received_messages import MessageContent
 from cli.verify.input.timeline import Presence, Timeline
 from cli.verify.matching import Matcher
 
 _CYCLE_ROUNDING_SECONDS: Final = 0.0501
-_WAITING: Final = ("blocked", "starved", "stopped", PLANNED_STOP, "")
-"""What a machine reports that may be without its next job: stopped for another reason, it may starve as well.
-
-A message without a status does not tell that its machine waits.
-"""
+_WAITING: Final = frozenset({"blocked", "starved", PLANNED_STOP, "stopped", ""})
+"""States in which a machine may wait for material or space; one that is also stopped reports that. A message without a
+status does not tell."""
 T = TypeVar("T")
 
 
@@ -88,8 +86,8 @@ class MachineChecker:
                 DiscrepancyKind.ABSENT_MACHINE, time_ms, f"status {content.status}, but the machine does not exist"
             )
             return
-        if content.status:
-            self._check_status(time_ms, content.status)
+        if content.status or content.state_reason != NO_REASON_KEYS:
+            self._check_state(time_ms, content)
         self._advance_jobs(time_ms + self.tolerance_ms)
         if content.result is not None:
             self._check_report(time_ms, content)
@@ -108,20 +106,28 @@ class MachineChecker:
 
     # states
 
-    def _check_status(self, time_ms: int, status: str) -> None:
+    def _check_state(self, time_ms: int, content: MessageContent) -> None:
+        nearby = self._intervals_at(time_ms)
+        possible = [interval for interval in nearby if content.status in ("", interval.state)]
+        if not nearby or any(agrees(content.state_reason, interval.reason) for interval in possible):
+            return
+        actual = nearby[-1] if nearby[-1].from_ms <= time_ms else nearby[0]
+        since = f"(since {text(actual.from_ms)})"
+        if not possible:
+            problem = f"status {content.status} instead of {actual.state} {since}"
+            self._add(DiscrepancyKind.STATUS, time_ms, problem)
+        else:
+            problem = f"reason {_shown(content.state_reason)} instead of {actual.reason or 'none'} {since}"
+            self._add(DiscrepancyKind.CURRENT, time_ms, problem)
+
+    def _intervals_at(self, time_ms: int) -> deque[StateInterval]:
         tolerance_ms, nearby, intervals = self.tolerance_ms, self._nearby, self._intervals
         while intervals.next and intervals.next.from_ms <= time_ms + tolerance_ms:
             nearby.append(intervals.next)
             intervals.take()
         while nearby and nearby[0].to_ms < time_ms - tolerance_ms:
             nearby.popleft()
-        if nearby and all(status != interval.state for interval in nearby):
-            actual = nearby[-1] if nearby[-1].from_ms <= time_ms else nearby[0]
-            self._add(
-                DiscrepancyKind.STATUS,
-                time_ms,
-                f"status {status} instead of {actual.state} (since {text(actual.from_ms)})",
-            )
+        return nearby
 
     # finished jobs
 
@@ -189,8 +195,9 @@ class MachineChecker:
             problem = f"does not report {job.job_id}, finished {text(finished_ms)} with result {job.result}"
             self._add(DiscrepancyKind.UNREPORTED_JOB, unreported_at_ms, problem)
         else:
-            ends_ms = min(presence.until_ms, self.until_ms)
-            self.unreported_jobs += finished_ms + presence.at(finished_ms).period_ms + self.tolerance_ms < ends_ms
+            latest_ms = finished_ms + presence.at(finished_ms).period_ms + self.tolerance_ms
+            is_told = presence.at(finished_ms).reports_jobs and presence.at(latest_ms).reports_jobs
+            self.unreported_jobs += is_told and latest_ms < min(presence.until_ms, self.until_ms)
 
     # the current job
 
@@ -254,5 +261,12 @@ def _compared(content: MessageContent, job: FinishedJob) -> Iterator[tuple[str, 
         yield "cycle time", content.cycle, job.cycle_seconds
     if None not in (content.issues, job.issues) and content.issues != job.issues:
         yield "issues found", content.issues, job.issues
+    if not agrees(content.job_reason, job.reason):
+        yield "reason", _shown(content.job_reason), job.reason
     if content.consumed is not None and job.consumed is not None and content.consumed != job.consumed:
         yield "consumed ids", len(content.consumed), len(job.consumed)
+
+
+def _shown(reason: Reason) -> str:
+    """Return what a message reports of a reason."""
+    return " ".join(each for each in dict.fromkeys(reversed(reason)) if each) or "none"

@@ -10,8 +10,8 @@ from typing import Final
 
 from cli.verify.alarms.alarm_messages import CLEARED, RAISED
 from cli.verify.comparison import Difference, Figures, Severity
+from cli.verify.counts.message_counts import MessageCounts
 from cli.verify.input.received_messages import DISPATCH, ORDER, ReceivedMessages
-from cli.verify.message_counts import MessageCounts
 from cli.verify.time_tolerance import COARSE_MS
 from cli.verify.verification import Outcome
 
@@ -88,11 +88,11 @@ class Report:
         found |= {name: {each: count(its) for each, its in sources.items()} for name, count in _COUNTED_FAULTS.items()}
         received = self.messages.machines
         found["messages out of order"] = {each: received[each].out_of_order for each in sources if each in received}
-        if numbered := {each: its.sequence.missing for each, its in received.items() if its.sequence}:
+        if numbered := {each: its.missing_numbers for each, its in received.items() if its.is_numbered}:
             found["message numbers missing"] = numbered
             found["message numbers repeated"] = {each: received[each].repeated_numbers for each in numbered}
-        if any(self.messages.alarms.counts.values()):
-            found["alarm messages missing"] = self.messages.alarms.missing()
+        if outcome.missing_alarms is not None:
+            found["alarm messages missing"] = outcome.missing_alarms
         if orders:
             found["orders and dispatches missing"] = {"orders": orders.missing}
             found["orders and dispatches repeated"] = {"orders": orders.repeated}

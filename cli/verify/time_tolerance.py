@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
+from cli.verify.counts.message_counts import jitter
 from cli.verify.input.received_messages import MessageContent
 from cli.verify.input.reference import InvalidInput
 from cli.verify.input.timeline import Timeline
-from cli.verify.message_counts import jitter
 
 COARSE_MS: Final = 1000
 """If all times are multiples of this, they are taken to be rounded to it."""

@@ -54,15 +54,15 @@ able() {
     fail 4 "the extension azure-iot-ops does not know: $*; next: az extension update --name azure-iot-ops"
 }
 
-SCHEMAS='factory-cnc-machine json JsonSchema/draft-07 sha256:2dee37062f50ac56f1c54df60fa18d61
+SCHEMAS='factory-cnc-machine json JsonSchema/draft-07 sha256:65f802e4c0b07aa81f3b74205d134559
 factory-cnc-machine-delta delta Delta/1.0 sha256:d30a2b66f5c8b0572c628a627e2bd51f
-factory-printer-3d json JsonSchema/draft-07 sha256:2b6207d3cf9918bf7611cc267b541c61
+factory-printer-3d json JsonSchema/draft-07 sha256:21ae339feafb6f6e3b3b450e61629741
 factory-printer-3d-delta delta Delta/1.0 sha256:c189194fa63d085f44e8a70a29eca25a
-factory-welding json JsonSchema/draft-07 sha256:c3881af38c032cd15f94145eb2af3558
+factory-welding json JsonSchema/draft-07 sha256:34e0382821546b2d34b64529e3ba452a
 factory-welding-delta delta Delta/1.0 sha256:34d1c5b8eba5985d189d3a26d446b2f8
-factory-painting json JsonSchema/draft-07 sha256:2c7c8317d44619c1a75735f9ee1cecec
+factory-painting json JsonSchema/draft-07 sha256:07c6e37a23f2579d2708102f6baf669b
 factory-painting-delta delta Delta/1.0 sha256:9c876759229d4dd5a09bde6c44f37a5b
-factory-testing json JsonSchema/draft-07 sha256:7c27657310d8d91a691a6349fb02b088
+factory-testing json JsonSchema/draft-07 sha256:ea6b296933b882bfa0b9a88b2fed965d
 factory-testing-delta delta Delta/1.0 sha256:787cbad013cc7e45c4414af1d7c60b00
 factory-customer-order json JsonSchema/draft-07 sha256:dd34e2ea52179d981cbb15c41a5f3ed6
 factory-customer-order-delta delta Delta/1.0 sha256:dc96abfb0ff015b993771e986314c02d

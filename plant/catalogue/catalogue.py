@@ -84,6 +84,7 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         has_faults=bool(machine_type.causes),
         planned_stops=tuple(sorted(machine_type.planned_stops)),
         ideal_cycles=context.ideal_cycles,
+        ends_early=context.ends_early,
     )
 
 

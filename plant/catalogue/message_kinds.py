@@ -93,6 +93,7 @@ class MessageKind:
     own_ideal_seconds: the shortest job of each machine for which it is another one, by id.
     reports_alarms: whether messages are about alarms that are raised and cleared.
     ideal_cycles: the shortest cycle of each kind of job in seconds, where kinds have their own.
+    ends_early: results of jobs that may end before their time, sorted.
     reports_each_job: whether each finished job has a message of its own, as jobs may be shorter than the period.
     has_faults: whether its machines may have faults.
     has_states: whether its machines have states.  planned_stops: those that are no planned working time, sorted.
@@ -123,6 +124,7 @@ class MessageKind:
     has_faults: bool = False
     planned_stops: tuple[str, ...] = ()
     ideal_cycles: tuple[tuple[str, float], ...] = ()
+    ends_early: tuple[str, ...] = ()
 
     @property
     def is_of_several(self) -> bool:

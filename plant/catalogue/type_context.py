@@ -11,7 +11,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.states.reasons import code_and_text
 from plant.jobs.jobs import milliseconds
-from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED
+from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,16 @@ class MachineTypeContext:
 
     @property
     def statuses(self) -> tuple[str, ...]:
-        """Its own states, then those that may be imposed from outside."""
+        """Its own states, then those that may be imposed from outside: by commands on any machine of any plant."""
         in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
         calendar = self.config.calendar is not None
         changes_over = any(each.lots.changeovers(each.job.kinds) for each in self.variants if each.lots and each.job)
         starts_late = calendar and self.machine_type.start_delay_seconds is not None
         imposed = (
             *((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves)),
-            *((CHANGEOVER, changes_over), (LATE_START, starts_late)),
+            *((CHANGEOVER, changes_over), (LATE_START, starts_late), (STOPPED, True)),
         )
-        own = (*_possible(each.shares for each in self.variants), *self.machine_type.causes.states)
+        own = (*_possible(each.shares for each in self.variants), *self.machine_type.states)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))
 
     @property
@@ -75,6 +75,11 @@ class MachineTypeContext:
     def results(self) -> tuple[str, ...]:
         """The results that its jobs may have."""
         return _possible(job.possible_results for job in self.jobs)
+
+    @property
+    def ends_early(self) -> tuple[str, ...]:
+        """The results of jobs that may end before their time, sorted."""
+        return tuple(sorted({fate for job in self.jobs for fate in job.on_stop.values() if fate is not None}))
 
     def reasons_of(self, names: Iterable[str], *, code: bool) -> tuple[str, ...]:
         """Return the codes, or the texts, of the reasons that states or results of these names may have."""
@@ -117,7 +122,7 @@ class MachineTypeContext:
     def ideal_cycles(self) -> tuple[tuple[str, float], ...]:
         """The shortest cycle of each kind of job in seconds, where kinds have their own."""
         job, period_seconds = self.machine_type.job, self.config.job_period_seconds(self.machine_type)
-        if job is None or not job.has_own_cycles:
+        if job is None or not self.machine_type.has_own_cycles:
             return ()
         return tuple((kind, job.seconds_of(kind, period_seconds)[0]) for kind in job.kinds)
 

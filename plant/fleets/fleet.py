@@ -336,6 +336,8 @@ def _apply_runtime(machine: Machine, runtimes: TypeRuntimes, now_ms: int) -> boo
     """Apply the runtime of a machine, and return whether its state has been drawn again, and is another one."""
     own, mix, state = runtimes.of(machine.number), machine.runtime.state_mix, machine.state.name
     machine.advance_to(now_ms)
+    if own.machine_type.reasons != machine.runtime.machine_type.reasons:
+        own.accounts.end_stay(machine, now_ms)  # its stay has another reason from now on
     machine.apply_runtime(own, now_ms)
     if own.state_mix != mix:
         machine.redraw_state(now_ms)

@@ -89,12 +89,16 @@ class PlainReporter:
         self._collected.append(Collected(due.time_ms, due.number, message))
 
     def reschedule(self, machine: Machine) -> None:
-        """Note that the next event of a machine is at another time now, where no event queue advances it."""
+        """Note that the next event of a machine is at another time now, where no event queue advances it.
+
+        A job that has ended meanwhile, by a state that was set, is reported as of then.
+        """
         if not self.reports_events:
             return
-        if machine.next_ms < NEVER and machine.next_ms != self._moved.get(machine.number):
-            heappush(self._wake_ups, (machine.next_ms, machine.number, machine))
-        self._moved[machine.number] = machine.next_ms
+        next_ms = machine.next_ms if machine.finished is NO_JOB else machine.finished_ms
+        if next_ms < NEVER and next_ms != self._moved.get(machine.number):
+            heappush(self._wake_ups, (next_ms, machine.number, machine))
+        self._moved[machine.number] = next_ms
 
     def take_collected(self) -> list[Collected]:
         """Return what was collected since the last call, in order."""

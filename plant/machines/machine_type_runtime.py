@@ -67,7 +67,7 @@ class MachineTypeRuntime:
     observer: what is called at each event of a machine, if there is something.
     on_spread: called when a fault of a machine leads to one of other machines.
     start_ms: of the run.
-    ideal_cycles: the shortest cycle of each kind in seconds, where kinds or machines have their own.
+    ideal_cycles: the shortest cycle of each kind in seconds, where kinds, machines or shifts have their own.
     series: draws the jobs, if they depend on those before.
     stops_between_jobs: the state that a machine enters as a job ends, or None; None where no state is entered so.
     before_a_job: the chance, by state, that its job has not begun, which is so after such a stop.

@@ -213,8 +213,8 @@ class Workstation:
         self.in_row = self.in_row + 1 if _set_up_for(job) == _set_up_for(self.last_job) else 1
         self.last_job = job._replace(started_ms=now_ms, consumed_json=_ids_json(pieces))
         self.machine.start_job(self.last_job, now_ms)
+        self._change_over(job, now_ms)  # before the wait ends, so that the machine does not produce between the two
         self._set_reason(None, now_ms)
-        self._change_over(job, now_ms)
 
     def _change_over(self, job: Job, now_ms: int) -> None:
         """Begin with the changeover before a job, if there is one."""

@@ -13,9 +13,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-from cli.verify.input.message_keys import ClassInfo, MessageFinder, flattened
-from cli.verify.input.message_lines import parse_line
-from cli.verify.input.received_messages import milliseconds, time_of
+from cli.verify.forms.message_finder import MessageFinder
+from cli.verify.forms.message_keys import ClassInfo, flattened
+from cli.verify.forms.message_lines import parse_line
+from cli.verify.forms.message_values import milliseconds
 from cli.verify.input.record_store import RecordStore
 from cli.verify.input.reference import InvalidInput, open_file, read_lines
 from edge.redaction import without_credentials
@@ -69,11 +70,11 @@ class MessageValues:
 
     def _add(self, message: Mapping[str, object], topic: str | None) -> None:
         if found := self._finder.find(message, topic):
-            if found.info.timestamp:
+            if found.time_ms is not None:
                 self._keep(
                     found.machine_id,
                     found.info.source(found.machine_id),
-                    time_of(found.values, found.info),
+                    found.time_ms,
                     self._numbers(found.values, _not_measured(found.info)),
                 )
             return

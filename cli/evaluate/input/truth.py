@@ -12,14 +12,17 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from cli.evaluate.input.line_errors import LineErrors
-from cli.verify.input.message_keys import MessageFinder, TypeInfo
-from cli.verify.input.received_messages import milliseconds
+from cli.verify.forms.message_finder import MessageFinder
+from cli.verify.forms.message_keys import TypeInfo
+from cli.verify.forms.message_values import milliseconds
+from cli.verify.forms.type_history import TypeHistory, forms
 from cli.verify.input.reference import InvalidInput, open_file, read_lines
 from cli.verify.input.truth_rules import problem
 from edge.redaction import shown, without_credentials
@@ -50,7 +53,7 @@ class Truth:
     """The content of a ground truth file that labels need.
 
     start_ms, end_ms: of the run.  is_closed: whether the file has the end of the run; otherwise it ends with the latest
-    time in the file.  machines: machine id -> type and station.  types: how to read the messages of each machine type.
+    time in the file.  machines: machine id -> type and station.  types: how to read messages of each type over time.
     """
 
     start_ms: int = 0
@@ -58,14 +61,19 @@ class Truth:
     is_closed: bool = False
     labels: list[Label] = field(default_factory=list)
     machines: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    types: dict[str, TypeInfo] = field(default_factory=dict)
+    types: dict[str, TypeHistory] = field(default_factory=dict)
 
     def message_finder(self) -> MessageFinder:
         """Return what finds the machine of a message."""
         places = Counter(self.machines.values())
         at_places = {place: each for each, place in self.machines.items() if places[place] == 1}
         kinds = {machine_id: kind for machine_id, (kind, _) in self.machines.items()}
-        return MessageFinder(self.types, kinds.get, at_places.get)
+        histories = {kind: history.in_classes() for kind, history in self.types.items()}
+        return MessageFinder(
+            forms(histories, attrgetter("classes")),
+            lambda machine_id, _time_ms: kinds.get(machine_id),
+            lambda place, _time_ms: at_places.get(place),
+        )
 
 
 def read_truth(where: str) -> Truth:
@@ -143,7 +151,7 @@ class _Reader:
 
     def _machine_type(self, entry: _Entry) -> None:
         kind = str(entry["kind"])
-        self._truth.types[kind] = TypeInfo.of(entry, kind)
+        self._truth.types.setdefault(kind, TypeHistory()).add(self._last_ms, TypeInfo.of(entry, kind))
 
     def _machine(self, entry: _Entry) -> None:
         self._truth.machines[_text(entry, "machine_id")] = str(entry["kind"]), entry.get("station_id")

@@ -13,7 +13,7 @@ from string import Template
 from typing import Final, NamedTuple
 
 from cli.exports.common.names import placed_columns
-from cli.exports.schemas.kql_rows import is_good, is_no_planned_stop, oee_functions
+from cli.exports.schemas.kql_rows import ends_early, is_good, is_no_planned_stop, oee_functions
 from cli.exports.schemas.kql_tables import identifier, literal
 from plant.catalogue.catalogue import FieldSource, MessageKind
 
@@ -28,7 +28,13 @@ def is_usual(kind: MessageKind, table: str, shared_table: str) -> bool:
     places = (FieldSource.MACHINE_ID, ("machine_id",)), (FieldSource.STATUS, ("status",))
     has_places = all(kind.path_of(role) == place for role, place in places)
     is_regular = kind.period_seconds is not None and not kind.on_change
-    return table == shared_table and has_places and is_regular and not (kind.own_ideal_seconds or kind.ideal_cycles)
+    is_whole = not (kind.own_ideal_seconds or kind.ideal_cycles or reports_part(kind))
+    return table == shared_table and has_places and is_regular and is_whole
+
+
+def reports_part(kind: MessageKind) -> bool:
+    """Return whether rows report the cycle times of jobs that may end early, by which they count in part."""
+    return bool(kind.ends_early) and kind.path_of(FieldSource.FINISHED_CYCLE) is not None
 
 
 def class_functions(machines: Sequence[MessageKind], tables: Mapping[str, str]) -> list[str]:
@@ -41,18 +47,22 @@ def class_functions(machines: Sequence[MessageKind], tables: Mapping[str, str]) 
     states = [_states(each.states, tables) for each in known if each.states]
     reporting = [each.jobs for each in known if each.jobs]
     by_kind = [kind for kind in reporting if kind.ideal_cycles and kind.path_of(FieldSource.JOB_KIND)]
-    jobs = [_jobs(kind, tables, with_kinds=bool(by_kind)) for kind in reporting]
+    early = [kind for kind in reporting if reports_part(kind)]
+    jobs = [_jobs(kind, tables, with_kinds=bool(by_kind), with_cycles=bool(early)) for kind in reporting]
     content = {
         "types": ",\n        ".join(map(_nameplate, firsts)),
         "states": ",\n        ".join(states) or _NO_STATES,
         "jobs": ",\n        ".join(jobs) or _NO_JOBS,
         "ideal": _ideal(firsts, by_kind),
-        "no_kind": ', job_kind = ""' if by_kind else "",
+        "no_job": (', job_kind = ""' if by_kind else "") + (", cycle_seconds = 0.0" if early else ""),
+        "early": f"{_EARLY} = {ends_early(early)}," if early else "",
         "is_good": is_good(firsts),
         "is_no_planned_stop": is_no_planned_stop(firsts),
     }
+    content |= _FIGURES_OF_PARTS if early else _FIGURES_OF_WHOLE_JOBS
     texts = (_MACHINE_TYPES, _STATES, _JOBS, _ROWS, _FIGURES)
-    return [*(Template(text).substitute(content) for text in texts), *oee_functions(_SUMS)]
+    functions = (Template(text).substitute(content) for text in texts)
+    return [*functions, *oee_functions(_SUMS_OF_PARTS if early else _SUMS)]
 
 
 class _TypeTables(NamedTuple):
@@ -114,7 +124,7 @@ def _states(kind: MessageKind, tables: Mapping[str, str]) -> str:
     return Template(_STAYS).substitute(content)
 
 
-def _jobs(kind: MessageKind, tables: Mapping[str, str], *, with_kinds: bool) -> str:
+def _jobs(kind: MessageKind, tables: Mapping[str, str], *, with_kinds: bool, with_cycles: bool) -> str:
     columns = [
         time_column(kind),
         _machine(kind),
@@ -122,8 +132,10 @@ def _jobs(kind: MessageKind, tables: Mapping[str, str], *, with_kinds: bool) -> 
         _named(kind, "result", FieldSource.FINISHED_RESULT),
     ]
     columns += [_named(kind, "job_kind", FieldSource.JOB_KIND)] if with_kinds else []
+    columns += [_cycle(kind)] if with_cycles else []
     content = {"rows": _rows(kind, tables, columns), "type": literal(kind.machine_type or "")}
-    return Template(_REPORTED_JOBS).substitute(content, kind=", job_kind" if with_kinds else "")
+    more = (", job_kind" if with_kinds else "") + (", cycle_seconds" if with_cycles else "")
+    return Template(_REPORTED_JOBS).substitute(content, more=more)
 
 
 def _rows(kind: MessageKind, tables: Mapping[str, str], columns: Sequence[str]) -> str:
@@ -172,6 +184,13 @@ def _status(kind: MessageKind) -> str:
 
 def _result(kind: MessageKind) -> str:
     return _named(kind, "result", FieldSource.FINISHED_RESULT)
+
+
+def _cycle(kind: MessageKind) -> str:
+    """Return the column of the cycle time of a finished job; 0 without."""
+    if kind.path_of(FieldSource.FINISHED_CYCLE) is None:
+        return "cycle_seconds = 0.0"
+    return _named(kind, "cycle_seconds", FieldSource.FINISHED_CYCLE)
 
 
 def _named(kind: MessageKind, name: str, role: FieldSource) -> str:
@@ -225,8 +244,8 @@ _STAYS: Final = """\
 _REPORTED_JOBS: Final = """\
 ($rows
         | where timestamp > since and timestamp <= until and isnotempty(result)
-        | distinct timestamp, machine_id, job, result$kind
-        | project timestamp, machine_id, machine_type = $type, job, result$kind)"""
+        | distinct timestamp, machine_id, job, result$more
+        | project timestamp, machine_id, machine_type = $type, job, result$more)"""
 
 _STATES: Final = """\
 .create-or-alter function with (docstring = "The time of machines in their states, after one moment and up to another.")
@@ -246,29 +265,56 @@ _ROWS: Final = """\
 .create-or-alter function with (docstring = "Times in states, and jobs, with what OEE needs.")
 FactoryMachineRows(since: datetime, until: datetime) {
     union
-        (FactoryMachineStates(since, until) | extend job = "", result = ""$no_kind),
+        (FactoryMachineStates(since, until) | extend job = "", result = ""$no_job),
         (FactoryMachineJobs(since, until) | extend status = "", seconds = 0.0)
     | lookup kind=inner (FactoryMachineTypes()) on machine_type
     | extend finished = isnotempty(result)
-    | project timestamp, machine_id, machine_type, status, job, result, $ideal, finished, seconds,
+    | project timestamp, machine_id, machine_type, status, job, result, $ideal, finished, seconds,$early
         is_good = $is_good,
         is_planned = isnotempty(status) and $is_no_planned_stop,
         is_producing = status == producing_state
 }"""
 
+_EARLY: Final = "\n        cycle_seconds, ends_early"
+"""What rows have besides, where jobs may end early."""
+
 _FIGURES: Final = """\
 .create-or-alter function with (docstring = "ISO 22400-2 from seconds and counts; null if a denominator is 0.")
-FactoryFigures(counts: (planned_seconds: real, producing_seconds: real, jobs: long, good: long, ideal_seconds: real)) {
+FactoryFigures(counts: (planned_seconds: real, producing_seconds: real, jobs: long, good: long$counts)) {
     counts
-    | extend
+    | extend$ideal_of_work
         availability = iff(planned_seconds > 0, producing_seconds / planned_seconds, real(null)),
-        performance = iff(producing_seconds > 0, ideal_seconds / producing_seconds, real(null)),
+        performance = iff(producing_seconds > 0, $ideal_seconds / producing_seconds, real(null)),
         quality = iff(jobs > 0, todouble(good) / jobs, real(null))
     | extend oee = availability * performance * quality
-    | project-away ideal_seconds
+    | project-away $away
 }"""
+_FIGURES_OF_WHOLE_JOBS: Final = {
+    "counts": ", ideal_seconds: real",
+    "ideal_of_work": "",
+    "ideal_seconds": "ideal_seconds",
+    "away": "ideal_seconds",
+}
+_FIGURES_OF_PARTS: Final = {
+    "counts": """,
+    ideal_seconds: real, early_ideal: real, early_cycles: real, cycle_ideals: real, cycle_squares: real""",
+    "ideal_of_work": """
+        // Of a job that has ended early, as much counts as others have for the time: those that take long are met more.
+        ideal_of_early = iff(cycle_squares > 0, early_cycles * cycle_ideals / cycle_squares, early_ideal)
+    | extend""",
+    "ideal_seconds": "(ideal_seconds + ideal_of_early)",
+    "away": "ideal_seconds, early_ideal, early_cycles, cycle_ideals, cycle_squares, ideal_of_early",
+}
 
 _SUMS: Final = """\
         planned_seconds = sum(iff(is_planned, seconds, 0.0)), producing_seconds = sum(iff(is_producing, seconds, 0.0)),
         jobs = countif(finished), good = countif(is_good),
         ideal_seconds = sum(iff(finished, ideal_cycle_seconds, 0.0))"""
+_SUMS_OF_PARTS: Final = """\
+        planned_seconds = sum(iff(is_planned, seconds, 0.0)), producing_seconds = sum(iff(is_producing, seconds, 0.0)),
+        jobs = countif(finished), good = countif(is_good),
+        ideal_seconds = sum(iff(finished and not(ends_early), ideal_cycle_seconds, 0.0)),
+        early_ideal = sum(iff(ends_early, ideal_cycle_seconds, 0.0)),
+        early_cycles = sum(iff(ends_early, cycle_seconds, 0.0)),
+        cycle_ideals = sum(iff(finished and not(ends_early), cycle_seconds * ideal_cycle_seconds, 0.0)),
+        cycle_squares = sum(iff(finished and not(ends_early), cycle_seconds * cycle_seconds, 0.0))"""

@@ -63,6 +63,15 @@ def is_good(machines: Sequence[MessageKind]) -> str:
     return _by_type(machines, "result", {kind.key: kind.good for kind in machines}, "false")
 
 
+def ends_early(machines: Sequence[MessageKind]) -> str:
+    """Return whether a row's result is one of jobs that may end early; false for all other types."""
+    forms = (
+        f"machine_type == {literal(kind.machine_type or '')}, {_is_one_of('result', kind.ends_early)}"
+        for kind in machines
+    )
+    return f"case({', '.join(forms)}, false)"
+
+
 def is_no_planned_stop(machines: Sequence[MessageKind]) -> str:
     """Return whether a row's status is planned working time, for its type."""
     if all(kind.planned_stops == (PLANNED_STOP,) for kind in machines):

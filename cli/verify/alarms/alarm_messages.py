@@ -13,8 +13,12 @@ from typing import Any, Final, NamedTuple
 RAISED, CLEARED = "raised", "cleared"
 _HIGH: Final = "high"
 
-SideOf = Callable[[str, str], str | None]
-"""Returns on which side of its limit an alarm of a machine is raised, `high` or `low`; None if that is unknown."""
+SideOf = Callable[[str, str, float], str | None]
+"""Returns on which side of its limit an alarm of a machine is raised at a moment, `high` or `low`; None if unknown."""
+
+
+GoesOn = Callable[[str, str, float, float], bool]
+"""Returns whether an alarm of a machine goes on between two moments: whether it is declared, and the machine there."""
 
 
 class _Event(NamedTuple):
@@ -53,20 +57,27 @@ class AlarmMessages:
         """How often alarms were raised, and cleared; messages that came twice are counted once."""
         return Counter(event.what for key in self._events for event in self._in_order(key))
 
-    def missing(self) -> dict[str, int]:
-        """Return how many messages are missing at least, by machine: those between two of the same event."""
+    def missing(self, goes_on: GoesOn) -> dict[str, int]:
+        """Return how many messages are missing at least, by machine: those between two of the same event.
+
+        None is missing between two where the alarm has ended without one: with its machine, or with its declaration.
+        """
         found: dict[str, int] = {}
-        for key in self._events:
-            events = [event.what for event in self._in_order(key)]
-            repeated = sum(one == other for one, other in pairwise(events))
-            found[key[0]] = found.get(key[0], 0) + repeated
+        for machine_id, alarm in self._events:
+            repeated = sum(
+                one.what == other.what and goes_on(machine_id, alarm, one.time_ms, other.time_ms)
+                for one, other in pairwise(self._in_order((machine_id, alarm)))
+            )
+            found[machine_id] = found.get(machine_id, 0) + repeated
         return found
 
     def falsehoods(self, side_of: SideOf) -> Iterator[Falsehood]:
         """Yield the messages whose value does not raise or clear the alarm, by the limit in the message."""
         for machine_id, alarm in self._events:
-            side = side_of(machine_id, alarm)
-            for event in self._in_order((machine_id, alarm)) if side else ():
+            for event in self._in_order((machine_id, alarm)):
+                side = side_of(machine_id, alarm, event.time_ms)
+                if side is None:
+                    continue
                 is_beyond = event.value >= event.limit if side == _HIGH else event.value <= event.limit
                 if is_beyond != (event.what == RAISED):
                     problem = f"{alarm} is {event.what} at {event.value:g}, and its limit is {event.limit:g}"

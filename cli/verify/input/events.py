@@ -8,16 +8,36 @@ PLANNED_STOP: Final = "planned_stop"
 """The state outside planned time, by its name in messages and ground truth (docs/messages.md)."""
 
 
+Reason = tuple[str | None, str | None]
+"""Text and code of the reason of a stay, or of a result; None without one, empty in a message without a key for it."""
+
+NO_REASON_KEYS: Final[Reason] = ("", "")
+
+
+def reason_of(declared: str | None) -> Reason:
+    """Return text and code of a reason as it is declared: the first word is the code, a single word is both."""
+    if declared is None:
+        return None, None
+    code, _, text = declared.strip().partition(" ")
+    return text.strip() or code, code
+
+
+def agrees(reported: Reason, declared: str | None) -> bool:
+    """Return whether a message reports a reason, as far as it has keys for it."""
+    return all(each in ("", actual) for each, actual in zip(reported, reason_of(declared), strict=True))
+
+
 class StateInterval(NamedTuple):
-    """A machine's time in one state, in milliseconds since 1970."""
+    """A machine's time in one state, in milliseconds since 1970.  reason: as it is declared, None without one."""
 
     from_ms: int
     to_ms: int
     state: str
+    reason: str | None = None
 
 
 class FinishedJob(NamedTuple):
-    """A finished job.  issues, consumed: None if the ground truth does not have them."""
+    """A finished job.  issues, consumed: None if the ground truth does not have them.  reason: of its result."""
 
     finished_ms: int
     job_id: str
@@ -27,3 +47,4 @@ class FinishedJob(NamedTuple):
     result: str
     issues: float | None = None
     consumed: tuple[str, ...] | None = None
+    reason: str | None = None

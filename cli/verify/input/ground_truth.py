@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
+from cli.verify.forms.message_keys import TypeInfo
+from cli.verify.forms.message_values import milliseconds
+from cli.verify.forms.type_history import TypeHistory
 from cli.verify.input.events import FinishedJob, StateInterval
-from cli.verify.input.message_keys import TypeInfo
-from cli.verify.input.received_messages import DISPATCH, ORDER, milliseconds
+from cli.verify.input.received_messages import DISPATCH, ORDER
 from cli.verify.input.record_store import RecordStore
 from cli.verify.input.reference import (
     LONGEST_ANSWER,
@@ -32,7 +36,7 @@ from cli.verify.input.reference import (
     open_file,
     read_lines,
 )
-from cli.verify.input.span_totals import SpanTotals
+from cli.verify.input.span_totals import SpanTotals, cut
 from cli.verify.input.timeline import MachineParameters, Timeline, ideal_cycles
 from cli.verify.input.truth_rules import Sequence, problem
 from edge.redaction import without_credentials
@@ -53,9 +57,8 @@ class FaultLosses(NamedTuple):
 class GroundTruth:
     """The content of a ground truth file. If it was not closed, its span ends with the earliest last state interval.
 
-    timelines: the parameters of each machine over time.  class_timelines: the same of each source, with the period of
-    its class, where a type has several or unusual classes of messages.
-    types: how to read the messages of each machine type.  losses: what faults and wear have cost.
+    timelines: the parameters of each machine over time.
+    types: how to read the messages of each machine type over time.  losses: what faults and wear have cost.
     """
 
     can_be_cut = True
@@ -63,12 +66,12 @@ class GroundTruth:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.timelines: dict[str, Timeline] = {}
-        self.class_timelines: dict[str, Timeline] = {}
-        self.types: dict[str, TypeInfo] = {}
+        self.types: dict[str, TypeHistory] = {}
         self.losses = FaultLosses()
         self._intervals, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
         self._known_until_ms: dict[str, int] = {}
         self._descriptions: dict[str, _Entry] = {}
+        self._new_types: dict[str, TypeInfo] = {}
         self._totals: dict[str, tuple[int, MachineTotals]] = {}
         self._start_ms, self._line_number = 0, 0
         self._end_ms: int | None = None
@@ -76,6 +79,7 @@ class GroundTruth:
         self._sequence = Sequence()
         with open_file(path) as file:
             self._read(file)
+        self.types = {kind: history.in_classes() for kind, history in self.types.items()}
         end_ms = self._end_ms
         here = {
             each: known
@@ -111,10 +115,11 @@ class GroundTruth:
         """Return the totals of a span, from intervals and jobs; over the whole run, those at the end of the file."""
         if self._totals_cover(machine_id, since_ms, until_ms):
             return self._totals[machine_id][1]
-        summed = SpanTotals(self.timelines[machine_id].last, since_ms, until_ms)
+        timeline = self.timelines[machine_id]
+        summed = SpanTotals(timeline, since_ms, until_ms)
         jobs = self.jobs(machine_id)
         job = next(jobs, None)
-        for interval in self.intervals(machine_id):
+        for interval in chain.from_iterable(map(partial(cut, timeline), self.intervals(machine_id))):
             summed.enter(interval)
             while job is not None and job.finished_ms <= interval.to_ms:
                 summed.finish(job, interval)
@@ -123,10 +128,15 @@ class GroundTruth:
         return summed.totals(machine_id)
 
     def _totals_cover(self, machine_id: str, since_ms: int, until_ms: int) -> bool:
-        """Return whether a span is the whole run, and the machine existed without a break."""
+        """Return whether a span is the whole run, the machine existed without a break, and was measured in one way.
+
+        The simulator measures the whole run by the states that now produce, or are planned stops.
+        """
         at_ms, _ = self._totals.get(machine_id, (None, None))
         whole = (since_ms, until_ms) == self.span == (self._start_ms, at_ms)
-        return whole and len(self.timelines[machine_id].presences) == 1
+        timeline = self.timelines[machine_id]
+        measures = {(each.producing, each.planned_stops, each.good) for each in timeline}
+        return whole and len(timeline.presences) == len(measures) == 1
 
     # reading
 
@@ -194,12 +204,19 @@ class GroundTruth:
         return entry
 
     def _machine_type(self, entry: _Entry) -> None:
+        """Note what holds from the next line with a moment on: that of a machine which then exists, or is gone."""
         kind = str(entry["kind"])
-        self.types[kind] = TypeInfo.of(entry, kind)
+        self._new_types[kind] = TypeInfo.of(entry, kind)
+
+    def _types_from(self, since_ms: int) -> None:
+        for kind, info in self._new_types.items():
+            self.types.setdefault(kind, TypeHistory()).add(since_ms, info)
+        self._new_types.clear()
 
     def _machine(self, entry: _Entry) -> None:
         self._has_times = self._has_times or "at" in entry
         since_ms = milliseconds(entry["at"]) if "at" in entry else self._start_ms
+        self._types_from(since_ms)
         kind = str(entry["kind"])
         parameters = MachineParameters(
             since_ms,
@@ -211,8 +228,8 @@ class GroundTruth:
             entry.get("station_id"),
             ideal_cycles=ideal_cycles(entry),
         )
-        if info := self.types.get(kind):
-            parameters = parameters.of_type(info)
+        if kind in self.types:
+            parameters = parameters.of_type(self.types[kind].last)
         machine_id = entry["machine_id"]
         self._descriptions[machine_id] = entry
         self._known_until_ms.setdefault(machine_id, since_ms)
@@ -220,20 +237,15 @@ class GroundTruth:
             self._sequence.appears(machine_id, since_ms)
         timeline = self.timelines.setdefault(machine_id, Timeline())
         timeline.add(parameters)
-        for each in info.classes if info else ():
-            of_class = self.class_timelines.setdefault(each.source(machine_id), Timeline())
-            of_class.add(parameters._replace(period_ms=each.period_ms))
         if "at" not in entry and timeline.last.since_ms == since_ms and len(timeline.presences[0].parameters) > 1:
             problem = "its period or ideal cycle changed, and an older version did not write when: write the file again"
-            raise InvalidInput(f"{self._path}:{self._line_number}: {machine_id}: {problem}")
+            raise self._invalid(f"{machine_id}: {problem}")
 
     def _gone(self, entry: _Entry) -> None:
         machine_id, at_ms = entry["machine_id"], milliseconds(entry["at"])
+        self._types_from(at_ms)
         self.timelines[machine_id].end(at_ms)
         self._sequence.disappears(machine_id, at_ms)
-        info = self.types.get(self.timelines[machine_id].last.kind)
-        for each in info.classes if info else ():
-            self.class_timelines[each.source(machine_id)].end(at_ms)
 
     def _interval(self, entry: _Entry) -> None:
         machine_id, from_ms, to_ms = entry["machine_id"], milliseconds(entry["from"]), milliseconds(entry["to"])
@@ -244,7 +256,7 @@ class GroundTruth:
         self._known_until_ms[machine_id] = to_ms
         if entry.get("cause") and entry["state"] != timeline.last.producing:
             self.losses = self.losses._replace(stopped_ms=self.losses.stopped_ms + to_ms - from_ms)
-        self._intervals.add(machine_id, (from_ms, self._line_number, (to_ms, str(entry["state"]))))
+        self._intervals.add(machine_id, (from_ms, self._line_number, (to_ms, str(entry["state"]), entry.get("reason"))))
 
     def _job(self, entry: _Entry) -> None:
         machine_id, finished_ms = entry["machine_id"], milliseconds(entry["finished"])
@@ -255,15 +267,8 @@ class GroundTruth:
         ideal_seconds = timeline.last.ideal_seconds if ideal is None else float(ideal)
         consumed = entry.get("consumed_ids")
         consumed = None if consumed is None else tuple(map(str, consumed))
-        values = (
-            str(job_id),
-            str(kind),
-            cycle_seconds,
-            ideal_seconds,
-            str(result),
-            entry.get("issues_found"),
-            consumed,
-        )
+        named = str(job_id), str(kind), cycle_seconds, ideal_seconds, str(result)
+        values = (*named, entry.get("issues_found"), consumed, entry.get("reason"))
         self._sequence.job(machine_id, str(job_id), finished_ms)
         if entry.get("causes"):
             bad = str(result) not in timeline.last.good

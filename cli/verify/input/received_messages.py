@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from cli.verify.alarms.alarm_messages import AlarmMessages
-from cli.verify.input.consecutive_numbers import Numbers
-from cli.verify.input.message_keys import ClassInfo, Found, KeyNames, MessageFinder, TypeInfo
-from cli.verify.input.message_lines import NotAMessage, parse_line
+from cli.verify.forms.consecutive_numbers import Numbers
+from cli.verify.forms.message_finder import Found, MessageFinder, Named
+from cli.verify.forms.message_keys import ClassInfo, KeyNames, TypeInfo
+from cli.verify.forms.message_lines import NotAMessage, parse_line
+from cli.verify.forms.message_values import milliseconds, number_at, text_at
+from cli.verify.input.events import NO_REASON_KEYS, Reason
 from cli.verify.input.record_store import DEFAULT_CAPACITY, RecordStore
 
 _COMMON: Final = KeyNames("machine_id", "station_id", "status", finished_issues="issues_found", progress="progress")
@@ -54,7 +56,9 @@ class MessageContent(NamedTuple):
 
     job, result, cycle: of the finished job that it reports, or None.  kind: of that job, otherwise of the
     current one.  current: the id of the current job; empty if the message has no such key.  station, progress, issues,
-    consumed: None if the message does not have them.  trigger: the cause of an additional message, or empty.
+    consumed: None if the message does not have them.
+    state_reason, job_reason: text and code of the reason of the stay, and of the result; empty without such a key, None
+    where there is no reason.  trigger: the cause of an additional message, or empty.
     """
 
     status: str
@@ -67,44 +71,41 @@ class MessageContent(NamedTuple):
     progress: float | None = None
     issues: float | None = None
     consumed: tuple[str, ...] | None = None
+    state_reason: Reason = NO_REASON_KEYS
+    job_reason: Reason = NO_REASON_KEYS
     trigger: str = ""
-
-
-def milliseconds(timestamp: str) -> int:
-    """Return milliseconds since 1970 of an RFC 3339 text. Raise ValueError if it is none or has no time zone."""
-    moment = datetime.fromisoformat(timestamp)
-    if moment.tzinfo is None:
-        raise ValueError(f"no time zone in {timestamp!r:.40}")
-    return round(moment.timestamp() * 1_000_000) // 1000
 
 
 class SourceStatistics:
     """Statistics of the messages of a source: number, first and last time, and how many are older than an earlier one.
 
-    machine_id: the machine.  info: the class of messages, where its type has several or unusual ones.
-    sequence: the numbers of the messages, if they have them;
-    repeated_numbers: how many came again.  with_trigger: how many messages have a trigger.
+    machine_id: the machine.  class_name: of its messages, None where they are usual.  untimed: messages without a time.
+    of_topics: classes whose messages are known by their topics, by what these name.
+    repeated_numbers: how many numbers of messages came again.  with_trigger: how many messages have a trigger.
     """
 
     __slots__ = (
-        "content", "first_ms", "info", "keys", "last_ms", "machine_id", "messages", "out_of_order", "repeated_numbers",
-        "sequence", "with_trigger",
+        "_numbers", "class_name", "content", "first_ms", "keys", "last_ms", "machine_id", "messages",
+        "of_topics", "out_of_order", "repeated_numbers", "untimed", "with_trigger",
     )  # fmt: skip
 
-    def __init__(self, machine_id: str, keys: KeyNames, time_ms: int, info: ClassInfo | None = None) -> None:
-        self.machine_id, self.keys, self.info = machine_id, keys, info
+    def __init__(self, machine_id: str, keys: KeyNames, time_ms: int, class_name: str | None = None) -> None:
+        self.machine_id, self.keys, self.class_name = machine_id, keys, class_name
         self.first_ms = self.last_ms = time_ms
-        self.messages = self.out_of_order = self.with_trigger = self.repeated_numbers = 0
-        self.sequence: Numbers | None = None
+        self.messages = self.untimed = self.out_of_order = self.with_trigger = self.repeated_numbers = 0
+        self._numbers: dict[float, Numbers] = {}
+        self.of_topics: dict[Named, list[ClassInfo]] = {Named.MACHINE: [], Named.STATION: []}
         self.content: tuple[Any, ...] = ()
 
     @property
     def has_times(self) -> bool:
-        """Whether its messages have a time."""
-        return self.info is None or bool(self.info.timestamp)
+        """Whether any of its messages has a time."""
+        return self.messages > self.untimed
 
     def count(self, time_ms: int, trigger: str = "") -> None:
         """Count a message."""
+        if self.messages == self.untimed:
+            self.first_ms = self.last_ms = time_ms
         self.messages += 1
         self.with_trigger += bool(trigger)
         if time_ms >= self.last_ms:
@@ -113,14 +114,28 @@ class SourceStatistics:
             self.out_of_order += 1
             self.first_ms = min(time_ms, self.first_ms)
 
-    def count_number(self, number: object) -> None:
-        """Count the number of a message, from which missing ones follow."""
+    def count_number(self, number: object, key: str, since_ms: float) -> None:
+        """Count the number of a message, from which missing ones follow.
+
+        key: where it is.  since_ms: from when on messages have it there; before, some may have had none.
+        """
         if not isinstance(number, int):
-            raise NotAMessage(f"no whole number in {self.keys.sequence}")
-        if self.sequence is None:
-            self.sequence = Numbers(number)
+            raise NotAMessage(f"no whole number in {key}")
+        numbers = self._numbers.get(since_ms)
+        if numbers is None:
+            self._numbers[since_ms] = Numbers(number)
         else:
-            self.repeated_numbers += not self.sequence.add(number)
+            self.repeated_numbers += not numbers.add(number)
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether any of its messages has a number."""
+        return bool(self._numbers)
+
+    @property
+    def missing_numbers(self) -> int:
+        """How many numbers between those of messages no message has."""
+        return sum(each.missing for each in self._numbers.values())
 
 
 class ReceivedMessages:
@@ -129,9 +144,10 @@ class ReceivedMessages:
     The source of a message is the machine's id, with / and the class where its type has several classes of messages.
 
     since_ms, until_ms: messages of other times count as `outside`; the limits may be changed between reads.
+    latest_ms: of all, these included.
     unrelated: objects that are neither.  unreadable: lines that are not messages; unreadable_examples: why the first
     three are not.  resolution_ms: the greatest common divisor of all times.
-    types: how to read each machine type's messages.  type_of: returns that of a machine, None if unknown.
+    types: how to read each machine type's messages.  type_of: returns that of a machine at a moment, None if unknown.
     finder: finds the source of messages that are not usual.  alarm_finder: that of messages about alarms.
     """
 
@@ -142,16 +158,17 @@ class ReceivedMessages:
         buffer_size: int = DEFAULT_CAPACITY,
         *,
         types: Iterable[TypeInfo] = (),
-        type_of: Callable[[str], TypeInfo | None] = lambda _machine_id: None,
+        type_of: Callable[[str, float], TypeInfo | None] = lambda _machine_id, _time_ms: None,
         finder: MessageFinder | None = None,
         alarm_finder: MessageFinder | None = None,
     ) -> None:
         self._type_of, self._finder, self._alarm_finder = type_of, finder, alarm_finder
         self.alarms = AlarmMessages()
-        usual = [each.keys for each in types if not each.classes]
+        types = [*types]
+        usual = [each.keys for each in types if not each.classes] if types else [_COMMON]
         identities = {(keys.machine_id, keys.status): None for keys in usual if keys.machine_id}
-        self._identities = [*identities] or [(_COMMON.machine_id, _COMMON.status)]
-        self.since_ms, self.until_ms = since_ms, until_ms
+        self._identities = [*identities]
+        self.since_ms, self.until_ms, self.latest_ms = since_ms, until_ms, -math.inf
         self.machines: dict[str, SourceStatistics] = {}
         self.events = {ORDER: 0, DISPATCH: 0}
         self.lines = self.unrelated = self.outside = self.unreadable = self.resolution_ms = 0
@@ -190,16 +207,15 @@ class ReceivedMessages:
 
     def _add(self, message: dict[str, Any], trigger: str, topic: str | None) -> None:
         if self._alarm_finder and (found := self._alarm_finder.find(message, topic)):
-            time_ms = time_of(found.values, found.info)
-            if self._is_inside(time_ms):
-                self.alarms.add(found.machine_id, time_ms, self.lines, found.values)
+            if found.time_ms is not None and self._is_inside(found.time_ms):
+                self.alarms.add(found.machine_id, found.time_ms, self.lines, found.values)
             return
         if self._finder and (found := self._finder.find(message, topic)):
             self._add_found(found, trigger)
             return
         for id_key, status_key in self._identities:
             if id_key in message and status_key in message:
-                machine_id, status, time_ms = _text(message, id_key), _text(message, status_key), _time(message)
+                machine_id, status, time_ms = text_at(message, id_key), text_at(message, status_key), _time(message)
                 if self._is_inside(time_ms):
                     self._store_message(machine_id, message, time_ms, status, trigger)
                 return
@@ -207,23 +223,22 @@ class ReceivedMessages:
 
     def _add_found(self, found: Found, trigger: str) -> None:
         """Store a message whose class is known; one without a time is counted only."""
-        machine_id, info, values = found
-        time_ms = time_of(values, info) if info.timestamp else None
+        machine_id, info, values, time_ms = found.machine_id, found.info, found.values, found.time_ms
         if time_ms is not None and not self._is_inside(time_ms):
             return
         source = info.source(machine_id)
         statistics = self.machines.get(source)
         if statistics is None:
-            first_ms = 0 if time_ms is None else time_ms
-            statistics = self.machines[source] = SourceStatistics(machine_id, info.keys, first_ms, info)
-        if info.keys.sequence:
-            statistics.count_number(values[info.keys.sequence])
+            statistics = self.machines[source] = SourceStatistics(machine_id, info.keys, time_ms or 0, info.name)
+        if found.topic_names is not Named.NEITHER and info not in statistics.of_topics[found.topic_names]:
+            statistics.of_topics[found.topic_names].append(info)
+        if info.keys.sequence and (time_ms is not None or found.is_lasting):
+            statistics.count_number(values[info.keys.sequence], info.keys.sequence, found.since_ms)
         if time_ms is None:
             statistics.messages += 1
+            statistics.untimed += 1
             return
-        known = self._type_of(machine_id)
-        assumed = (known.constant_status if known else None) or ""
-        status = _text(values, info.keys.status) if info.keys.status else assumed
+        status = text_at(values, info.keys.status) if info.keys.status else ""
         self._store_content(source, statistics, time_ms, _content_of(info.keys, values, status, trigger))
 
     def _add_other(self, message: dict[str, Any]) -> None:
@@ -239,6 +254,7 @@ class ReceivedMessages:
 
     def _is_inside(self, time_ms: int) -> bool:
         inside = self.since_ms < time_ms <= self.until_ms
+        self.latest_ms = max(self.latest_ms, time_ms)
         self.outside += not inside
         return inside
 
@@ -259,7 +275,7 @@ class ReceivedMessages:
         self._store.add(source, (time_ms, self.lines, content))
 
     def _new_machine(self, machine_id: str, message: dict[str, Any], time_ms: int) -> SourceStatistics:
-        known = self._type_of(machine_id)
+        known = self._type_of(machine_id, time_ms)
         keys = known.keys if known and known.keys.finished_id else _guess_keys(message)
         machine = self.machines.setdefault(machine_id, SourceStatistics(machine_id, keys, time_ms))
         machine.keys = keys
@@ -286,50 +302,30 @@ def _content_of(keys: KeyNames, message: Mapping[str, Any], status: str, trigger
     if (result := get(keys.finished_result)) is None:
         job = cycle = issues = consumed = None
     else:
-        result, cycle = _text(message, keys.finished_result), _number(message, keys.finished_cycle)
-        issues = _number(message, keys.finished_issues)
+        result, cycle = text_at(message, keys.finished_result), number_at(message, keys.finished_cycle)
+        issues = number_at(message, keys.finished_issues)
         job, consumed = get(keys.finished_id), get(keys.finished_consumed)
         job = job if isinstance(job, str) else None
         consumed = tuple(map(str, consumed)) if isinstance(consumed, list) else None
     current, progress = get(keys.current_id, _NO_KEY), get(keys.progress)
     if progress is not None:
-        progress = _number(message, keys.progress)
+        progress = number_at(message, keys.progress)
     return (
         status, result, job, cycle, _if_text(get(keys.job_kind)), _if_text(current), _if_text(get(keys.station)),
-        progress, issues, consumed, trigger,
+        progress, issues, consumed, _reason(message, keys.state_reason, keys.state_reason_code),
+        _reason(message, keys.finished_reason, keys.finished_reason_code), trigger,
     )  # fmt: skip
 
 
+def _reason(message: Mapping[str, Any], text: str, code: str) -> Reason:
+    if not text and not code:
+        return NO_REASON_KEYS
+    return _if_text(message.get(text)) if text else _NO_KEY, _if_text(message.get(code)) if code else _NO_KEY
+
+
 def _time(message: dict[str, Any]) -> int:
-    return milliseconds(_text(message, "timestamp"))
-
-
-def time_of(message: Mapping[str, Any], info: ClassInfo) -> int:
-    """Return the time of a message of a class, whatever its form, in milliseconds since 1970.
-
-    Of a time without its last digits it is the middle of those that it may be.
-    """
-    if not info.ms_per_unit:
-        return milliseconds(_text(message, info.timestamp)) + info.resolution_ms // 2
-    number = _number(message, info.timestamp)
-    if number is None:
-        raise NotAMessage(f"no time in {info.timestamp}")
-    return round(number * info.ms_per_unit)
-
-
-def _text(message: Mapping[str, Any], key: str) -> str:
-    text = message.get(key)
-    if not isinstance(text, str):
-        raise NotAMessage(f"no text in {key}")
-    return text
+    return milliseconds(text_at(message, "timestamp"))
 
 
 def _if_text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _number(message: Mapping[str, Any], key: str) -> float | None:
-    number = message.get(key)
-    if number is not None and not isinstance(number, int | float):
-        raise NotAMessage(f"no number in {key}")
-    return number

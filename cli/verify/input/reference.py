@@ -8,7 +8,7 @@ import http.client
 import math
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from cli.verify.input.message_keys import ClassInfo, TypeInfo
-from cli.verify.input.received_messages import milliseconds
+from cli.verify.forms.message_keys import TypeInfo
+from cli.verify.forms.message_values import milliseconds
+from cli.verify.forms.type_history import TypeHistory
 from cli.verify.input.timeline import IdealCycles, MachineParameters, Timeline, ideal_cycles
 from cli.verify.input.truth_rules import problem
 from edge.blocking import run_aside
@@ -85,12 +86,8 @@ class Reference(Protocol):
         """The parameters of each machine over time."""
 
     @property
-    def types(self) -> Mapping[str, TypeInfo]:
-        """How to read the messages of each machine type; empty if written by an older version."""
-
-    @property
-    def class_timelines(self) -> Mapping[str, Timeline]:
-        """The parameters of each source over time, where a type has several or unusual classes of messages."""
+    def types(self) -> Mapping[str, TypeHistory]:
+        """How to read the messages of each machine type over time; empty if written by an older version."""
 
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:
         """Return the totals of each machine after one moment and up to another."""
@@ -104,7 +101,7 @@ class OeeAnswer:
     since_ms: int
     now_ms: int
     totals: Mapping[str, MachineTotals]
-    types: Mapping[str, TypeInfo] = field(default_factory=dict)
+    types: Mapping[str, TypeHistory] = field(default_factory=dict)
     can_be_cut: bool = False
 
     @classmethod
@@ -116,7 +113,8 @@ class OeeAnswer:
                 raise InvalidInput(f"{where}: totals of span={part}; those of span=run are needed")
             start_ms, now_ms = milliseconds(found["start"]), milliseconds(found["now"])
             machines = {each["machine_id"]: machine_totals(each) for each in found["machines"]}
-            types = {kind: TypeInfo.of(each, kind) for kind, each in found.get("types", {}).items()}
+            infos = {kind: TypeInfo.of(each, kind) for kind, each in found.get("types", {}).items()}
+            types = {kind: TypeHistory.unchanged(info) for kind, info in infos.items()}
             return cls(start_ms, start_ms, now_ms, machines, types)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             reason = "not JSON" if isinstance(error, orjson.JSONDecodeError) else problem(error, {})
@@ -132,18 +130,6 @@ class OeeAnswer:
         """One presence per machine, as long as the times of its states add up to."""
         return {machine_id: Timeline([self._terms(totals)]) for machine_id, totals in self.totals.items()}
 
-    @property
-    def class_timelines(self) -> Mapping[str, Timeline]:
-        """The same for each class of messages, with its own period."""
-        sources = ((each, info) for each in self.totals.values() for info in self._classes(each.kind))
-        return {
-            info.source(totals.machine_id): Timeline([self._terms(totals)._replace(period_ms=info.period_ms)])
-            for totals, info in sources
-        }
-
-    def _classes(self, kind: str) -> Sequence[ClassInfo]:
-        return self.types[kind].classes if kind in self.types else ()
-
     def machines(self, since_ms: int, until_ms: int) -> Mapping[str, MachineTotals]:  # noqa: ARG002 - totals cannot be cut
         """Return the totals."""
         return self.totals
@@ -152,6 +138,8 @@ class OeeAnswer:
         """Return what was added since an earlier answer of the same run. Raise InvalidInput if it was another run."""
         if earlier.start_ms != self.start_ms:
             raise InvalidInput("the plant was restarted meanwhile, so its totals cannot be subtracted")
+        if changed := [kind for kind, history in earlier.types.items() if _was_changed(history, self.types.get(kind))]:
+            raise InvalidInput(f"{changed[0]} {_CHANGED}")
         added = {
             machine_id: _difference(totals, earlier.totals.get(machine_id))
             for machine_id, totals in self.totals.items()
@@ -160,9 +148,9 @@ class OeeAnswer:
 
     def _terms(self, totals: MachineTotals) -> MachineParameters:
         measures = totals.period_seconds * 1000, totals.ideal_seconds, totals.producing_state, totals.kind
-        info, since_ms = self.types.get(totals.kind), self.now_ms - totals.elapsed_ms
+        history, since_ms = self.types.get(totals.kind), self.now_ms - totals.elapsed_ms
         parameters = MachineParameters(since_ms, math.inf, *measures, ideal_cycles=totals.ideal_cycles)
-        return parameters if info is None else parameters.of_type(info)
+        return parameters if history is None else parameters.of_type(history.last)
 
 
 @contextmanager
@@ -286,15 +274,19 @@ def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:
     )
 
 
+_CHANGED: Final = "was changed by a reload meanwhile, and totals do not contain when: retry, or use a ground truth file"
+
+
+def _was_changed(earlier: TypeHistory, later: TypeHistory | None) -> bool:
+    return later is not None and later.last != earlier.last
+
+
 def _difference(totals: MachineTotals, earlier: MachineTotals | None) -> MachineTotals:
     if earlier is None or totals.elapsed_ms < earlier.elapsed_ms:  # a machine that is new, or was added again
         return totals
     measures = ("period_seconds", "ideal_seconds", "producing_state", "ideal_cycles")
     if any(getattr(totals, name) != getattr(earlier, name) for name in measures):
-        raise InvalidInput(
-            f"{totals.machine_id} was changed by a reload meanwhile, and totals do not contain when:"
-            " retry, or use a ground truth file"
-        )
+        raise InvalidInput(f"{totals.machine_id} {_CHANGED}")
     added = ("elapsed_ms", "planned_ms", "producing_ms", "ideal_ms", "jobs", "good")
     states = {name: ms - earlier.states.get(name, 0.0) for name, ms in totals.states.items()}
     return replace(totals, states=states, **{name: getattr(totals, name) - getattr(earlier, name) for name in added})

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from cli.verify.input.events import FinishedJob, StateInterval
 from cli.verify.input.reference import MachineTotals
-from cli.verify.input.timeline import MachineParameters
+from cli.verify.input.timeline import Timeline
+
+
+def cut(timeline: Timeline, interval: StateInterval) -> Iterator[StateInterval]:
+    """Yield an interval in parts, each with the same parameters of the machine."""
+    begins_ms = interval.from_ms
+    for each in timeline:
+        if begins_ms < each.until_ms < interval.to_ms:
+            yield interval._replace(from_ms=begins_ms, to_ms=round(each.until_ms))
+            begins_ms = round(each.until_ms)
+    yield interval if begins_ms == interval.from_ms else interval._replace(from_ms=begins_ms)
 
 
 class SpanTotals:
@@ -16,12 +27,13 @@ class SpanTotals:
     clock of the machine that advances only while it produces.
     """
 
-    def __init__(self, parameters: MachineParameters, since_ms: int, until_ms: int) -> None:
-        self._terms, self._since_ms, self._until_ms = parameters, since_ms, until_ms
+    def __init__(self, timeline: Timeline, since_ms: int, until_ms: int) -> None:
+        self._timeline, self._since_ms, self._until_ms = timeline, since_ms, until_ms
+        self._parameters = timeline.presences[0].parameters[0]
         self._clock_ms = self._begins_ms = 0.0
         self._since_clock_ms, self._until_clock_ms = 0.0, math.inf
         self._to_ms: int | None = None
-        self.elapsed_ms = self.producing_ms = self.ideal_ms = 0.0
+        self.elapsed_ms = self.planned_ms = self.producing_ms = self.ideal_ms = 0.0
         self.states: dict[str, float] = {}
         self.jobs = self.good = 0
 
@@ -30,10 +42,14 @@ class SpanTotals:
         if self._to_ms != interval.from_ms:
             self._begins_ms = self._clock_ms  # a new presence
         self._to_ms = interval.to_ms
+        if interval.to_ms > self._parameters.until_ms:
+            self._parameters = self._timeline.at(interval.to_ms) or self._parameters
         inside_ms = min(interval.to_ms, self._until_ms) - max(interval.from_ms, self._since_ms)
         if inside_ms > 0:
             self.elapsed_ms += inside_ms
             self.states[interval.state] = self.states.get(interval.state, 0.0) + inside_ms
+            self.planned_ms += inside_ms * (interval.state not in self._parameters.planned_stops)
+            self.producing_ms += inside_ms * (interval.state == self._parameters.producing)
         if interval.from_ms <= self._since_ms:
             self._since_clock_ms = self._at(self._since_ms, interval)
         if interval.from_ms <= self._until_ms:
@@ -43,7 +59,7 @@ class SpanTotals:
         """Count a job that finishes in the interval, and credit it."""
         if self._since_ms < job.finished_ms <= self._until_ms:
             self.jobs += 1
-            self.good += job.result in self._terms.good
+            self.good += job.result in self._parameters.good
         cycle_ms, ends_ms = job.cycle_seconds * 1000, self._at(job.finished_ms, interval)
         begins_ms = max(ends_ms - cycle_ms, self._begins_ms, self._since_clock_ms)
         if cycle_ms > 0 and job.finished_ms > self._since_ms:
@@ -58,7 +74,7 @@ class SpanTotals:
 
     def totals(self, machine_id: str) -> MachineTotals:
         """Return the totals so far."""
-        parameters = self._terms
+        parameters = self._timeline.last
         return MachineTotals(
             machine_id,
             parameters.kind,
@@ -66,8 +82,8 @@ class SpanTotals:
             parameters.ideal_seconds,
             parameters.producing,
             self.elapsed_ms,
-            self.elapsed_ms - math.fsum(self.states.get(state, 0.0) for state in parameters.planned_stops),
-            self.states.get(parameters.producing, 0.0),
+            self.planned_ms,
+            self.producing_ms,
             self.ideal_ms,
             self.jobs,
             self.good,
@@ -76,5 +92,5 @@ class SpanTotals:
 
     def _at(self, time_ms: int, interval: StateInterval) -> float:
         """Return the machine's clock at a moment of an interval."""
-        produces = interval.state == self._terms.producing
+        produces = interval.state == self._parameters.producing
         return self._clock_ms + produces * max(0, min(time_ms, interval.to_ms) - interval.from_ms)

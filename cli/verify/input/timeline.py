@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple, Self
 
-from cli.verify.input.message_keys import USUAL_GOOD, USUAL_PLANNED_STOPS, TypeInfo
+from cli.verify.forms.message_keys import USUAL_GOOD, USUAL_PLANNED_STOPS, TypeInfo
 from cli.verify.input.received_messages import MessageContent
 
 IdealCycles = tuple[tuple[str, float], ...]
@@ -28,6 +28,7 @@ class MachineParameters(NamedTuple):
     station: None if it is not known.  good: results that count as good.  planned_stops: states outside planned time.
     ideal_cycles: of each kind, in place of ideal_seconds; empty if kinds have none of their own.
     ends_early: results of jobs that may end before their time.  restarts: whether a job may start again.
+    reports_jobs: whether messages report finished jobs.
     """
 
     since_ms: float
@@ -42,11 +43,16 @@ class MachineParameters(NamedTuple):
     ideal_cycles: IdealCycles = ()
     ends_early: frozenset[str] = frozenset()
     restarts: bool = False
+    reports_jobs: bool = True
 
     def of_type(self, info: TypeInfo) -> Self:
         """Return the parameters with what the type adds to them."""
         return self._replace(
-            good=info.good, planned_stops=info.planned_stops, ends_early=info.ends_early, restarts=info.restarts
+            good=info.good,
+            planned_stops=info.planned_stops,
+            ends_early=info.ends_early,
+            restarts=info.restarts,
+            reports_jobs=info.reports_jobs,
         )
 
     @property
@@ -122,6 +128,15 @@ class Timeline:
         self._parameters.append(parameters)
         self._presences = []
 
+    def extend(self, parameters: MachineParameters) -> None:
+        """Add parameters up to their end. The same ones directly after the last prolong these."""
+        last = self._parameters[-1] if self._parameters else None
+        if last is not None and last == parameters._replace(since_ms=last.since_ms, until_ms=parameters.since_ms):
+            self._parameters.pop()
+            parameters = parameters._replace(since_ms=last.since_ms)
+        self._parameters.append(parameters)
+        self._presences = []
+
     def end(self, time_ms: float) -> None:
         """End the machine's existence."""
         self._parameters[-1] = self._parameters[-1]._replace(until_ms=time_ms)
@@ -132,9 +147,21 @@ class Timeline:
         self._parameters[0] = self._parameters[0]._replace(since_ms=since_ms)
         self._presences = []
 
+    def count_periods(self, since_ms: float, until_ms: float) -> float:
+        """Return the number of periods between two moments in which the machine exists."""
+        return math.fsum(each.periods(since_ms, until_ms) for each in self.presences)
+
+    def is_expected(self, since_ms: float, until_ms: float) -> bool:
+        """Return whether a span is long enough for a message."""
+        return self.count_periods(since_ms, until_ms) > 1
+
     def with_period(self, period_ms: float) -> Timeline:
         """Return the same with one period throughout."""
         return Timeline(each._replace(period_ms=period_ms) for each in self._parameters)
+
+    def __iter__(self) -> Iterator[MachineParameters]:
+        """Iterate over all parameters in order of time."""
+        return iter(self._parameters)
 
     @property
     def last(self) -> MachineParameters:

@@ -136,6 +136,12 @@ class Causes:
         return bool(self.faults or self.wear)
 
     @property
+    def lengthen_cycles(self) -> bool:
+        """Whether any of them makes cycles longer."""
+        of_faults = (fault.effects.cycle for fault in self.faults.values())
+        return any((*of_faults, *(wear.effects.cycle for wear in self.wear.values())))
+
+    @property
     def reach_others(self) -> bool:
         """Whether a fault of one machine may lead to one of another machine."""
         return any(each.spreads_to != ON_MACHINE for each in self._consequences)

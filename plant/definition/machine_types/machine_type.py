@@ -162,9 +162,15 @@ class MachineType:
 
     @property
     def has_own_cycles(self) -> bool:
-        """Whether kinds of jobs, or machines, have cycles of their own."""
-        differs = self.spread is not None and self.spread.cycle_seconds > 0
-        return self.job is not None and (self.job.has_own_cycles or differs)
+        """Whether the shortest cycle of a machine may be longer than the ideal one.
+
+        That is so where kinds, machines, shifts or operators have cycles of their own, and where causes lengthen them.
+        """
+        spreads = (each.cycle_seconds for each in (self.spread, self.operators) if each is not None)
+        by_shift = any(each.cycle != 1 for each in self.shifts.values())
+        return self.job is not None and (
+            self.job.has_own_cycles or any(spreads) or by_shift or self.causes.lengthen_cycles
+        )
 
     @property
     def main(self) -> MessageClass:

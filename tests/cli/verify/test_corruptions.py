@@ -74,7 +74,7 @@ def moved(row: Row, seconds: float) -> None:
 
 def at_ms(row: Row) -> int:
     """A message's time."""
-    from cli.verify.input.received_messages import milliseconds  # noqa: PLC0415
+    from cli.verify.forms.message_values import milliseconds  # noqa: PLC0415
 
     return milliseconds(row["timestamp"])
 

@@ -65,6 +65,10 @@ DECLARATIONS = {
         f"{{calendar: {CALENDAR}, flow: {{processes: {{drill: press}}, buffers: {{press: 2}}}}, message_types: "
         f"{{press: {{{VARIED}}}, drill: {{job: {{cycle_seconds: 12}}}}}}}}"
     ),
+    "lots in a flow, and changes of the state": (
+        "{flow: {processes: {drill: press}, buffers: {press: 2}}, message_types: {press: {job: {cycle_seconds: 30}}, "
+        f"drill: {{{VARIED}, {CHANGES}}}}}}}"
+    ),
     "jobs that a stop ends, and kinds with cycles of their own": f"{{message_types: {{press: {{{LOST}}}}}}}",
     "jobs that a stop ends, and a cycle for all": (
         f"{{message_types: {{press: {{count: 3, states: {STATES}, job: {{cycle_seconds: [20, 24], "

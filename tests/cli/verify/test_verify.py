@@ -31,10 +31,10 @@ from cli.verify.comparison import (
     from_ground_truth,
     from_messages,
 )
+from cli.verify.counts.message_counts import MessageCounts
 from cli.verify.input.ground_truth import GroundTruth, load
 from cli.verify.input.received_messages import ReceivedMessages
 from cli.verify.input.reference import InvalidInput, MachineTotals
-from cli.verify.message_counts import MessageCounts
 from edge.runtime.ground_truth import GroundTruthFile
 from edge.settings.loader import Settings
 from messages import START, FactoryMessageGenerator

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from jsonschema import Draft7Validator
 
 from cli.exports.schemas.json_schema import delta, payload, schema
-from messages import FactoryMessageGenerator
+from messages import START, FactoryMessageGenerator
 from plant.catalogue.catalogue import MessageKind, catalogue
 from plant.catalogue.field_specs import MachineTypeContext, field_of
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.plant_config import PlantConfig, load, parse
 from tests.support.exports.schemas import Refused, checks, contents, export_of, fields_of, refused, values
+from tests.support.factory.acted_on import PLANTS, played, press, random_log, read
 from tests.support.factory.anyplants import CALENDAR, plants
 from tests.support.factory.flows import ONE_EACH, plant_data
+from tests.support.factory.odd_plants import ODD_PLANTS
 from tests.support.factory.plants import ROOT, Row, config, default, original, rows, said
 
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
@@ -89,12 +91,44 @@ def test_every_message_of_any_plant_is_as_its_schema_says(plant: PlantConfig) ->
 def test_every_value_that_a_schema_lists_comes(extras: dict[str, Any]) -> None:
     """No state, result, kind, station, product or destination is named that is never said, and null where it may be."""
     plant = eventful(**extras)
-    told = values(said(plant, 7200))
+    generator = FactoryMessageGenerator.of(plant, 1)
+    messages = generator.advance(generator.start + 7200)
+    for machine in generator.machines():
+        generator.execute({"command": "stop", "machine_id": machine.machine_id})
+    told = values([*messages, *generator.advance(generator.now + 300)])
     listed = {(kind.key, field.name): field for kind in catalogue(plant) for field in fields_of(kind) if field.enum}
 
     never = {place: {*field.enum} - told[place] for place, field in listed.items()}
     assert {place: names for place, names in never.items() if names} == {}
     assert {place for place, field in listed.items() if field.nullable != (None in told[place])} == set()
+
+
+@pytest.mark.parametrize("name", [*PLANTS, *ODD_PLANTS])
+def test_messages_of_a_plant_that_gets_commands_are_as_its_schema_says(name: str) -> None:
+    """Stopped machines report `stopped`, and a state may be set that no machine enters by itself."""
+    data = {**PLANTS, **ODD_PLANTS}[name]
+    log = [each for each in random_log(3, 60, 240, data, 0) if each[1]["command"] not in ("scale", "rate")]
+    heard = played(read(data), log, 240)
+
+    assert list(refused(checks(read(data)), heard.messages)) == []
+    assert any(b'"stopped"' in each.payload for each in heard.messages) or name in UNTOLD
+
+
+UNTOLD = ("measuring",)
+"""Plants in which no message reports a state of a machine that was stopped."""
+
+
+def test_a_state_that_only_a_command_sets_is_in_the_schema() -> None:
+    """Its share is 0, so no machine enters it by itself."""
+    data = press(faults=None, sensor_faults=None, wear=None, messages=None)
+    data["message_types"]["press"]["states"] |= {"faulted": {"share": 0, "dwell_seconds": 15}}
+    heard = played(read(data), [(round(START * 1000) + 60_000, SET_STATE)], 300)
+
+    assert any(b'"faulted"' in each.payload for each in heard.messages)
+    assert list(refused(checks(read(data)), heard.messages)) == []
+
+
+SET_STATE = {"command": "set_state", "machine_id": "PRESS-01", "state": "faulted", "seconds": 60}
 
 
 def test_the_fields_are_those_that_consumers_know() -> None:
@@ -201,12 +235,12 @@ def test_seconds_say_that_they_are_seconds() -> None:
 
 
 def test_a_status_that_is_imposed_is_listed_where_it_can_come() -> None:
-    """planned_stop with a calendar, blocked with a flow, starved with a flow where material is taken."""
+    """planned_stop with a calendar, blocked with a flow, starved where material is taken, stopped everywhere."""
     line = eventful(flow={}, calendar=CALENDAR)
     statuses = {kind.key: kind.fields[3].enum for kind in catalogue(line) if kind.machines}
 
-    assert statuses["cnc_machine"][-2:] == ("planned_stop", "blocked")
-    assert statuses["welding"][-3:] == ("planned_stop", "blocked", "starved")
+    assert statuses["cnc_machine"][-3:] == ("planned_stop", "blocked", "stopped")
+    assert statuses["welding"][-4:] == ("planned_stop", "blocked", "starved", "stopped")
     assert {"planned_stop", "blocked", "starved"}.isdisjoint(kind_of(config(), "welding").fields[3].enum)
 
 

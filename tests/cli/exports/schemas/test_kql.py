@@ -15,8 +15,8 @@ from cli.exports.common.export import Export, TopicIndex
 from cli.exports.schemas.kql import MAPPING, TABLE, columns, identifier, kql, literal, tables_of
 from cli.exports.schemas.kql_words import RESERVED
 from cli.verify.comparison import Figures, Severity, compare
+from cli.verify.counts.message_counts import MessageCounts
 from cli.verify.input.ground_truth import GroundTruth
-from cli.verify.message_counts import MessageCounts
 from messages import START
 from plant.catalogue.catalogue import FieldSpec, MessageKind, catalogue
 from plant.definition import plant_config as plants

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.verify.input.received_messages import ReceivedMessages, milliseconds
+from cli.verify.counts.job_numbers import Numbers
+from cli.verify.counts.message_counts import MessageCounts, jitter
+from cli.verify.forms.message_values import milliseconds
+from cli.verify.input.received_messages import ReceivedMessages
 from cli.verify.input.record_store import RecordStore
 from cli.verify.input.timeline import MachineParameters, Timeline
-from cli.verify.job_numbers import Numbers
-from cli.verify.message_counts import MessageCounts, jitter
 
 START_MS = 1_767_225_600_000
 JOB_KEYS = {
@@ -157,7 +158,7 @@ def test_time_is_messages_times_their_period() -> None:
 
     assert machine.seconds == {"running": 30.0, "idle": 10.0, "planned_stop": 20.0}
     assert machine.samples == {"running": 6, "idle": 2, "planned_stop": 4}
-    assert (machine.producing, machine.planned, machine.switches) == (6, 8, 2)
+    assert (machine.producing, machine.planned, machine.categories.changes) == (6, 8, 2)
 
 
 @pytest.mark.parametrize("machine", JOB_KEYS)

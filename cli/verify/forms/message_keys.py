@@ -1,12 +1,11 @@
-"""How to read the messages of a machine type: its key of each role by class, and which class a message is of."""
+"""How to read the messages of a machine type: its key of each role by class."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from string import Formatter
 from typing import Any, Final, NamedTuple, Self
 
@@ -14,9 +13,11 @@ USUAL_GOOD: Final = frozenset({"good", "pass"})
 USUAL_PLANNED_STOPS: Final = frozenset({"planned_stop"})
 """The states outside planned time, by their names in messages and ground truth (docs/messages.md)."""
 
-_CONSUMED: Final = "consumed_ids"
+CONSUMED: Final = "consumed_ids"
 """The key that messages may have in addition, where pieces flow."""
 
+_USUAL_TIME: Final = "timestamp"
+_ANY_TOPIC: Final = re.compile(".*")
 _EPOCH_MS: Final = {"epoch_ms": 1, "epoch_s": 1000}
 _WHOLE_SECONDS: Final = {"rfc3339_s": 1000}
 
@@ -36,6 +37,10 @@ class KeyNames(NamedTuple):
     current_id: str = ""
     progress: str = ""
     sequence: str = ""
+    state_reason: str = ""
+    state_reason_code: str = ""
+    finished_reason: str = ""
+    finished_reason_code: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> Self:
@@ -45,7 +50,14 @@ class KeyNames(NamedTuple):
     @property
     def without_jobs(self) -> Self:
         """The keys without those of jobs, which mean nothing where a job's id or result is not in the messages."""
-        return type(self)(self.machine_id, self.station, self.status, sequence=self.sequence)
+        return type(self)(
+            self.machine_id,
+            self.station,
+            self.status,
+            sequence=self.sequence,
+            state_reason=self.state_reason,
+            state_reason_code=self.state_reason_code,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,8 @@ class ClassInfo:
     name: "" if it is the only one.  places: of all values, and `constants` those that never change.
     topic: matches its topics.  timestamp: the key of the time, "" without one; ms_per_unit: of a number there, 0 for
     text; resolution_ms: of the time.
-    period_ms: between two regular messages; infinite without.  on_change: whether changes of the state are reported.
+    period_ms: between two regular messages; infinite without, 0 for that of the machine.
+    on_change: whether changes of the state are reported.
     """
 
     name: str
@@ -73,7 +86,7 @@ class ClassInfo:
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
         """Return it from an entry of the ground truth."""
         fields, timestamp = entry["fields"], entry["timestamp"] or ""
-        keys = KeyNames.of({_CONSUMED: "finished_consumed", **fields})
+        keys = KeyNames.of({CONSUMED: "finished_consumed", **fields})
         return cls(
             entry["name"],
             keys if keys.finished_id and keys.finished_result else keys.without_jobs,
@@ -92,10 +105,9 @@ class ClassInfo:
         """Whether its messages report finished jobs."""
         return bool(self.keys.finished_id)
 
-    def fits(self, message: Mapping[str, Any]) -> bool:
-        """Return whether a flat message has the places and constants of this class."""
-        same_places = message.keys() - {_CONSUMED} == self.places - {_CONSUMED}
-        return same_places and all(message[place] == value for place, value in self.constants.items())
+    def has_constants(self, message: Mapping[str, Any]) -> bool:
+        """Return whether a flat message, which has the places of this class, has its constants too."""
+        return all(message[place] == value for place, value in self.constants.items())
 
     def source(self, machine_id: str) -> str:
         """Return the source of a machine's messages of this class."""
@@ -108,6 +120,7 @@ class TypeInfo:
 
     keys: by role.  good: the results that count as good.  planned_stops: states outside planned time.
     classes: of messages; empty where there is one, with time, machine and status by their usual keys.
+    places: of all values in the messages of that one.
     constant_status: the state of machines that have no states.
     alarm_classes: of messages about alarms.  alarms: by name, `high` or `low`, where each is raised.
     ends_early: results of jobs that may end before their time.  restarts: whether a job may start again.
@@ -122,6 +135,7 @@ class TypeInfo:
     alarms: Mapping[str, str] = field(default_factory=dict)
     ends_early: frozenset[str] = frozenset()
     restarts: bool = False
+    places: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
@@ -136,7 +150,24 @@ class TypeInfo:
             entry.get("alarms", {}),
             frozenset(map(str, entry.get("ends_early", ()))),
             bool(entry.get("restarts", False)),
+            frozenset(entry["fields"]),
         )
+
+    def in_classes(self) -> Self:
+        """Return the same with the usual messages as a class, unless it has classes already."""
+        if self.classes:
+            return self
+        keys = self.keys if self.keys.finished_id and self.keys.finished_result else self.keys.without_jobs
+        places = self.places | {_USUAL_TIME}
+        usual = ClassInfo("", keys, places, {}, _ANY_TOPIC, _USUAL_TIME, 0, 1, period_ms=0.0, on_change=False)
+        return replace(self, classes=(usual,))
+
+    @property
+    def reports_jobs(self) -> bool:
+        """Whether messages report finished jobs, and their time."""
+        if not self.classes:
+            return bool(self.keys.finished_id)
+        return self.classes[0].reports_jobs and bool(self.classes[0].timestamp)
 
     @property
     def time_class(self) -> ClassInfo | None:
@@ -180,71 +211,3 @@ def _places(message: Mapping[str, Any], within: str) -> Iterator[tuple[str, Any]
             yield from _places(value, f"{within}{key}.")
         else:
             yield within + key, value
-
-
-MachineAt = Callable[[tuple[str, str | None]], str | None]
-"""Returns the only machine of a type at a station; None if there is no such machine."""
-
-
-class Found(NamedTuple):
-    """The machine and class of a message, and its values by their places."""
-
-    machine_id: str
-    info: ClassInfo
-    values: Mapping[str, Any]
-
-
-class MessageFinder:
-    """Finds machine and class by the places of the values, by constants among them, and by the topic if it is known.
-
-    kind_of: returns the type of a machine, None if there is no such machine.  classes_of: those of a type to look for.
-    """
-
-    def __init__(
-        self,
-        types: Mapping[str, TypeInfo],
-        kind_of: Callable[[str], str | None],
-        machine_at: MachineAt,
-        classes_of: Callable[[TypeInfo], Sequence[ClassInfo]] = attrgetter("classes"),
-    ) -> None:
-        self._classes = [(kind, each) for kind, info in types.items() for each in classes_of(info)]
-        self._kind_of, self._machine_at = kind_of, machine_at
-
-    def find(self, message: Mapping[str, Any], topic: str | None) -> Found | None:
-        """Return what a message is of; None if it is of none of the classes, or of which machine is unknown."""
-        if not self._classes:
-            return None
-        values = flattened(message)
-        fitting = [(kind, each) for kind, each in self._classes if each.fits(values)]
-        if topic is not None and len(fitting) > 1:
-            fitting = _by_topic(fitting, topic) or fitting
-        return next(self._of_known_machines(fitting, values, topic or ""), None)
-
-    def _of_known_machines(
-        self, fitting: Sequence[tuple[str, ClassInfo]], values: Mapping[str, Any], topic: str
-    ) -> Iterator[Found]:
-        for kind, info in fitting:
-            match = info.topic.fullmatch(topic)
-            machine_id = self._machine(kind, info, values, match.groupdict() if match else {})
-            if machine_id is not None and self._kind_of(machine_id) in (kind, None):
-                yield Found(machine_id, info, values)
-
-    def _machine(
-        self, kind: str, info: ClassInfo, values: Mapping[str, Any], groups: Mapping[str, str | None]
-    ) -> str | None:
-        if info.keys.machine_id:
-            return _text(values.get(info.keys.machine_id))
-        if (machine_id := groups.get("machine_id")) is not None:
-            return machine_id
-        station = _text(values.get(info.keys.station)) if info.keys.station else groups.get("station_id")
-        return self._machine_at((kind, station)) if station is not None else None
-
-
-def _by_topic(classes: Sequence[tuple[str, ClassInfo]], topic: str) -> list[tuple[str, ClassInfo]]:
-    """Return the classes whose topics match, those first that take the least for the prefix, which is one for all."""
-    matches = [(match, found) for found in classes if (match := found[1].topic.fullmatch(topic))]
-    return [found for _, found in sorted(matches, key=lambda each: len(each[0].groupdict().get("prefix") or ""))]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.verify.input.consecutive_numbers import Numbers
+from cli.verify.forms.consecutive_numbers import Numbers
 
 __all__ = ["JobNumbers", "Numbers"]
 

@@ -13,36 +13,14 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Final
 
+from cli.verify.counts.job_numbers import JobNumbers
+from cli.verify.counts.job_sums import JobSums, most_seconds_off
+from cli.verify.counts.sampling import SampledTime
 from cli.verify.input.received_messages import MessageContent
 from cli.verify.input.timeline import MachineParameters, Presence, Timeline
-from cli.verify.job_numbers import JobNumbers
 
-FEW_CYCLES: Final = 8
-"""With fewer cycle times than this, the shortest is no estimate of the ideal one."""
-
-_CARRIED_OVER: Final = 2
 EXACT_MS: Final = 2.0
 _JITTER_SHARE: Final = 0.95
-
-
-class _JobSums:
-    """The finished jobs under the same machine parameters: their number, and the cycle times that are reported.
-
-    kinds: jobs by kind, None where messages do not report it.
-    early_jobs, early_seconds: those that may have ended before their time, and their cycle times, which are no part of
-    the others. The first jobs after a change of parameters were begun before it, so their cycle times are skipped.
-    """
-
-    __slots__ = (
-        "cycle_seconds", "cycles", "early_jobs", "early_seconds", "jobs", "kinds", "shortest_seconds", "skipped",
-    )  # fmt: skip
-
-    def __init__(self, *, first: bool) -> None:
-        self.jobs = self.cycles = self.early_jobs = 0
-        self.early_seconds = 0.0
-        self.cycle_seconds, self.shortest_seconds = 0.0, math.inf
-        self.kinds: defaultdict[str | None, int] = defaultdict(int)
-        self.skipped = 0 if first else _CARRIED_OVER
 
 
 class _Samples:
@@ -58,9 +36,10 @@ class _Samples:
 class MessageCounts:
     """The counts of one machine's messages, each of which counts once.
 
-    samples: regular messages by status; `seconds`: the time that they represent.  additional: messages that only report
-    a job.  results: finished jobs by result.  switches: changes of the samples between producing, stopped, and planned
-    stop; `changes`: between any two statuses.  repeated_messages: messages received again.  repeated_jobs: jobs
+    samples: regular messages by status; `seconds`: the time that they represent.  producing, planned: those in the
+    producing state, and outside planned stops.  good: jobs with a good result.  additional: messages that only report
+    a job.  results: finished jobs by result.  states: the samples by status; `categories`: by whether the machine
+    is producing, stopped, or in a planned stop.  repeated_messages: messages received again.  repeated_jobs: jobs
     reported again in another message.  jitter_ms: how far times may be off a multiple of the period.
     unseen_seconds: the time before the first message, where that reports a change of an unknown state.
     is_coarse: whether different messages may have the same time and content, so that repeated ones are not recognised.
@@ -71,8 +50,10 @@ class MessageCounts:
         self.samples: defaultdict[str, int] = defaultdict(int)
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.results: defaultdict[str, int] = defaultdict(int)
-        self.additional = self.switches = self.changes = self.repeated_messages = self.repeated_jobs = 0
-        self.producing_seconds = self.unseen_seconds = 0.0
+        self.states, self.categories = SampledTime(), SampledTime()
+        self.additional = self.repeated_messages = self.repeated_jobs = 0
+        self.producing = self.planned = self.good = 0
+        self.producing_seconds = self.planned_seconds = self.unseen_seconds = 0.0
         self.job_numbers = JobNumbers()
         self._presence, self._parameters, self._until_ms = (
             timeline.presences[0],
@@ -80,9 +61,8 @@ class MessageCounts:
             -math.inf,
         )
         self._index, self._samples = 0, dict[int, _Samples]()
-        self._job_sums: dict[MachineParameters, _JobSums] = {}
+        self._job_sums: dict[MachineParameters, JobSums] = {}
         self._time_ms, self._same_time = -1, list[MessageContent]()
-        self._status = ""
         self._stay_samples = 0
 
     @property
@@ -90,40 +70,18 @@ class MessageCounts:
         """Different messages."""
         return sum(self.samples.values()) - self._stay_samples + self.additional
 
-    @property
-    def _planned_stops(self) -> frozenset[str]:
-        return self.timeline.last.planned_stops
+    def unseen_share(self, known_seconds: float) -> float:
+        """Return by how much the time in an unknown state can change a share of a known time.
 
-    @property
-    def producing(self) -> int:
-        """Samples in the producing state."""
-        return self.samples.get(self._parameters.producing, 0)
-
-    @property
-    def planned(self) -> int:
-        """Samples outside planned stops."""
-        return sum(count for state, count in self.samples.items() if state not in self._planned_stops)
-
-    @property
-    def planned_seconds(self) -> float:
-        """The time outside planned stops, in seconds."""
-        return sum(seconds for state, seconds in self.seconds.items() if state not in self._planned_stops)
-
-    @property
-    def unseen_share(self) -> float:
-        """The time in an unknown state as a share of the known one."""
-        seconds = sum(self.seconds.values())
-        return self.unseen_seconds / seconds if seconds else 0.0
+        A share s of p seconds becomes (s p + x) / (p + y) with x seconds more of the y that are unknown: it changes by
+        (x - s y) / (p + y), which is most where all of them are so, or none.
+        """
+        return self.unseen_seconds / (known_seconds + self.unseen_seconds) if known_seconds else 0.0
 
     @property
     def jobs(self) -> int:
         """Finished jobs."""
         return sum(self.results.values())
-
-    @property
-    def good(self) -> int:
-        """Finished jobs with a good result."""
-        return sum(self.results.get(result, 0) for result in self.timeline.last.good)
 
     @property
     def cycles(self) -> int:
@@ -143,14 +101,17 @@ class MessageCounts:
     @property
     def ideal_seconds(self) -> float:
         """The ideal time of the finished jobs: by the shortest cycle time, or by the nameplate if few are reported."""
-        return math.fsum(_ideal_seconds(parameters, each) for parameters, each in self._job_sums.items())
+        return math.fsum(each.ideal_seconds for each in self._job_sums.values())
 
     @property
     def ideal_excess(self) -> float:
-        """By what share `ideal_seconds` may be too large, as the shortest of n cycle times exceeds the ideal one."""
-        sums = self._job_sums.items()
-        excesses = ((each.jobs + each.early_jobs) * _excess(parameters, each) for parameters, each in sums)
-        return math.fsum(excesses) / self.jobs if self.jobs else 0.0
+        """By what share `ideal_seconds` may be off: the shortest cycle time exceeds the ideal one, jobs end early."""
+        if not self.jobs:
+            return 0.0
+        excess = math.fsum(each.excess for each in self._job_sums.values()) / self.jobs
+        off = most_seconds_off(math.fsum(each.early_variance for each in self._job_sums.values()))
+        off += math.fsum(each.early_bias for each in self._job_sums.values())
+        return excess + (off / self.ideal_seconds if off else 0.0)
 
     @property
     def first_ms(self) -> float:
@@ -200,7 +161,7 @@ class MessageCounts:
         """Return whether the message counted last represents no time."""
         return self._parameters.is_additional(content)
 
-    def _move_to(self, time_ms: int) -> None:
+    def _move_to(self, time_ms: float) -> None:
         self._presence = self.timeline.presence(time_ms) or self._presence
         self._index = self.timeline.presences.index(self._presence)
         self._parameters = self._presence.at(time_ms)
@@ -210,6 +171,8 @@ class MessageCounts:
         """Count a period in a status."""
         seconds = self._parameters.period_ms / 1000
         self._count_time(status, 1, seconds)
+        self.states.add(status, seconds, self._index)
+        self.categories.add(self._category(status), seconds, self._index)
         samples = self._samples.get(self._index)
         if samples is None:
             samples = self._samples[self._index] = _Samples(time_ms)
@@ -225,48 +188,42 @@ class MessageCounts:
     def add_stay(self, status: str, from_ms: float, to_ms: float) -> None:
         """Count a stay whose ends are reported: as if the state were sampled each millisecond."""
         if to_ms > from_ms:
+            if to_ms > self._until_ms:
+                self._move_to(to_ms)
             self._stay_samples += round(to_ms - from_ms)
             self._count_time(status, round(to_ms - from_ms), (to_ms - from_ms) / 1000)
+            self.states.add_stay(status)
+            self.categories.add_stay(self._category(status))
 
     def _count_time(self, status: str, samples: int, seconds: float) -> None:
         producing = self._parameters.producing
         self.samples[status] += samples
         self.seconds[status] += seconds
         if status == producing:
+            self.producing += samples
             self.producing_seconds += seconds
-        if status != self._status:
-            self.changes += bool(self._status)
-            self.switches += self._category(status, producing) != self._category(self._status or status, producing)
-            self._status = status
+        if status not in self._parameters.planned_stops:
+            self.planned += samples
+            self.planned_seconds += seconds
 
-    def _category(self, status: str, producing: str) -> str:
-        if status in self._planned_stops:
+    def _category(self, status: str) -> str:
+        if status in self._parameters.planned_stops:
             return "planned stop"
-        return status if status == producing else "stopped"
+        return "producing" if status == self._parameters.producing else "stopped"
 
     def _count_job(self, time_ms: int, content: MessageContent) -> None:
         """Count a finished job once; one whose id has no number always counts."""
         sums = self._job_sums.get(self._parameters)
         if sums is None:
-            sums = self._job_sums[self._parameters] = _JobSums(first=not self._job_sums)
+            sums = self._job_sums[self._parameters] = JobSums(self._parameters, first=not self._job_sums)
         number = _number_of(content.job)
         quickest_ms = min(sums.shortest_seconds * 1000, self._parameters.period_ms)
         if number is not None and not self.job_numbers.add(number, time_ms, quickest_ms):
             self.repeated_jobs += 1
             return
         self.results[str(content.result)] += 1
-        if content.result in self._parameters.ends_early:
-            sums.early_jobs += 1
-            sums.early_seconds += content.cycle or 0.0
-            return
-        sums.jobs += 1
-        sums.kinds[content.kind] += 1
-        if sums.skipped:
-            sums.skipped -= 1
-        elif content.cycle is not None:
-            sums.cycles += 1
-            sums.cycle_seconds += content.cycle
-            sums.shortest_seconds = min(content.cycle, sums.shortest_seconds)
+        self.good += content.result in self._parameters.good
+        sums.add(content.kind, content.result, content.cycle)
 
     def _missing(self, index: int, presence: Presence, since_ms: float, until_ms: float) -> int:
         begins_ms, ends_ms = max(presence.since_ms, since_ms), min(presence.until_ms, until_ms)
@@ -309,35 +266,6 @@ def _deviation(gaps: Sequence[tuple[int, float]]) -> float:
     """Return how far gaps are off whole multiples of their periods, without the farthest twentieth."""
     off = sorted(abs(gap - round(gap / period_ms) * period_ms) for gap, period_ms in gaps)
     return off[int(_JITTER_SHARE * (len(off) - 1))] if off else 0.0
-
-
-def _ideal_seconds(parameters: MachineParameters, sums: _JobSums) -> float:
-    """Return the ideal time of jobs; of those that may have ended early as much a second of cycle as of the others."""
-    whole = _ideal_seconds_of_whole_jobs(parameters, sums)
-    if sums.cycles < FEW_CYCLES:
-        return whole + sums.early_jobs * parameters.ideal_seconds
-    return whole * (1 + sums.early_seconds / (sums.cycle_seconds / sums.cycles * sums.jobs))
-
-
-def _ideal_seconds_of_whole_jobs(parameters: MachineParameters, sums: _JobSums) -> float:
-    """Return that of the other jobs. Where kinds have their own ideal cycles, those are of the nameplate."""
-    if parameters.ideal_cycles:
-        by_kind = dict(parameters.ideal_cycles)
-        return math.fsum(jobs * by_kind.get(kind or "", parameters.ideal_seconds) for kind, jobs in sums.kinds.items())
-    return sums.jobs * (sums.shortest_seconds if sums.cycles >= FEW_CYCLES else parameters.ideal_seconds)
-
-
-def _excess(parameters: MachineParameters, sums: _JobSums) -> float:
-    if sums.early_jobs and sums.cycles < FEW_CYCLES:  # how much of them was done is not told
-        return math.inf
-    if parameters.ideal_cycles:
-        told = None not in sums.kinds or len({seconds for _, seconds in parameters.ideal_cycles}) == 1
-        return 0.0 if told else math.inf
-    if sums.cycles < FEW_CYCLES:
-        return 0.0
-    shortest = sums.shortest_seconds
-    excess = 7 * 2 * (sums.cycle_seconds / sums.cycles - shortest) / sums.cycles
-    return (excess + 0.05) / max(shortest, 0.05)
 
 
 def _number_of(identity: str | None) -> int | None:
