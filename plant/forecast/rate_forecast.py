@@ -177,9 +177,10 @@ def _reports(config: PlantConfig) -> Iterator[TypeForecast]:
         count = sum(count for _, _, count in config.machines())
         yield TypeForecast("oee", None, spec.report_seconds, count / spec.report_seconds)
     labels = config.message_types.fault_labels
-    types = [(each.all_faults.values(), count) for _, each, count in config.machines()]
-    if labels is not None and labels.enabled and any(faults for faults, _ in types):
-        means = ((2 * count, fault.mean_ms) for faults, count in types for fault in faults if fault.mean_ms)
+    types = [(each, count) for _, each, count in config.machines()]
+    if labels is not None and labels.enabled and any(each.labelled_causes for each, _ in types):
+        faults = ((count, fault) for each, count in types for fault in each.all_faults.values())
+        means = ((2 * count, fault.mean_ms) for count, fault in faults if fault.mean_ms)
         per_second = math.fsum(1000 * changes / mean_ms for changes, mean_ms in means)
         yield TypeForecast("fault_labels", None, 1 / per_second if per_second else math.inf, per_second)
 

@@ -28,12 +28,15 @@ _Entry = dict[str, Any]
 _TIMES: Final = ("end", "to", "finished", "at", "from", "start")
 """Keys of times, those first that are the latest of their line."""
 
+_WEAR: Final = "wear"
+"""The cause of a label of wear."""
+
 
 class Label(NamedTuple):
-    """A fault episode. Times in milliseconds since 1970, both inclusive.
+    """An episode of a fault, or of wear. Times in milliseconds since 1970, both inclusive.
 
     severity: None if the line has none.  signal: the name of the signal of a fault of a sensor, otherwise None.
-    is_open: whether it was still active at the end of the run.
+    is_open: whether it was still active at the end of the run.  is_wear: whether it is wear, and no fault.
     """
 
     machine_id: str
@@ -43,6 +46,7 @@ class Label(NamedTuple):
     severity: float | None = None
     signal: str | None = None
     is_open: bool = False
+    is_wear: bool = False
 
 
 @dataclass(slots=True)
@@ -158,7 +162,8 @@ class _Reader:
         if is_open and entry.get("to") is None:
             self._open.append(len(self._truth.labels))
         names = _text(entry, "machine_id"), _text(entry, "fault")
-        self._truth.labels.append(Label(*names, from_ms, to_ms, _severity(entry), signal, is_open))
+        is_wear = entry.get("cause") == _WEAR
+        self._truth.labels.append(Label(*names, from_ms, to_ms, _severity(entry), signal, is_open, is_wear))
 
     def _whole(self) -> Truth:
         """Return what was read; labels without an end reach to the end of the run."""

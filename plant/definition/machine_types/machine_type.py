@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Final
 
 from plant.definition.alarms.alarm_type import AlarmType
-from plant.definition.faults.fault_type import Causes, FaultType
+from plant.definition.faults.fault_type import Causes, FaultType, WearType
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import EffectType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
@@ -133,6 +133,17 @@ class MachineType:
         """The faults of all its machines, by name."""
         types = (self, *self.overrides.values())
         return {name: fault for each in types for name, fault in each.causes.faults.items()}
+
+    @property
+    def all_wear(self) -> Mapping[str, WearType]:
+        """The wear of all its machines, by name."""
+        types = (self, *self.overrides.values())
+        return {name: worn for each in types for name, worn in each.causes.wear.items()}
+
+    @property
+    def labelled_causes(self) -> Sequence[str]:
+        """The names of its faults and its wear, whose episodes are labelled."""
+        return [*dict.fromkeys((*self.all_faults, *self.all_wear))]
 
     @property
     def vocabulary(self) -> Vocabulary:
