@@ -44,7 +44,7 @@ def _next_path(found: Anomalies, query: AnomalyQuery) -> str | None:
         return None
     asked = {
         "machine_id": query.machine_id,
-        "type": query.kind,
+        "machine_type": query.kind,
         "fault": query.fault,
         "from": None if query.from_ms is None else rfc3339(query.from_ms),
         "to": None if query.to_ms is None else rfc3339(query.to_ms),

@@ -182,7 +182,9 @@ class _OeeParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     span: Span = Field("run", description="The whole run, the current clock hour (UTC), or the one before.")
-    type: str | None = Field(None, max_length=200, description="Machines of this type only, by its key in the YAML.")
+    machine_type: str | None = Field(
+        None, max_length=200, description="Machines of this type only, by its key in the YAML."
+    )
     after: str | None = Field(None, max_length=200, description="Machines after the one with this id.")
     limit: int | None = Field(None, ge=1, le=1_000_000, description="The most machines to return; all by default.")
 
@@ -195,7 +197,7 @@ def _add_oee(app: FastAPI, answers: Answers[OeeQuery, OeeFigures]) -> None:
         All machines as of one moment, in order of type and number. Where a limit leaves some out, `next` is the address
         of those that follow.
         """
-        query = OeeQuery(asked.span, MachineFilter(asked.type, asked.after, asked.limit))
+        query = OeeQuery(asked.span, MachineFilter(asked.machine_type, asked.after, asked.limit))
         with _errors_as_codes():
             return _sent(await answers.get(query))
 
@@ -217,7 +219,7 @@ class _AnomalyParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     machine_id: str | None = Field(None, max_length=200, description="Of this machine only.")
-    type: str | None = Field(None, max_length=200, description="Of this type only, by its key in the YAML.")
+    machine_type: str | None = Field(None, max_length=200, description="Of this type only, by its key in the YAML.")
     fault: str | None = Field(None, max_length=200, description="Of this fault only, such as `temperature.stuck`.")
     begin: _Moment | None = Field(None, alias="from", description="That have not ended before, in RFC 3339.")
     end: _Moment | None = Field(None, alias="to", description="That begin before, in RFC 3339.")
@@ -233,7 +235,7 @@ class _AnomalyParameters(BaseModel):
         if self.begin is not None and self.end is not None and self.end <= self.begin:
             raise BadQuery("to: must be after from")
         span = _milliseconds(self.begin), _milliseconds(self.end)
-        what = self.machine_id, self.type, self.fault
+        what = self.machine_id, self.machine_type, self.fault
         return AnomalyQuery(*what, *span, self.min_severity, self.open, self.sensor, after, self.limit)
 
 

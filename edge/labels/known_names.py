@@ -32,7 +32,7 @@ def unknown(query: AnomalyQuery, known: KnownNames, labels: Iterable[tuple[str, 
     """
     missing = {
         "machine_id": None if known.has_machine else query.machine_id,
-        "type": None if query.kind in known.types else query.kind,
+        "machine_type": None if query.kind in known.types else query.kind,
         "fault": None if query.fault in known.faults else query.fault,
     }
     missing = {name: value for name, value in missing.items() if value is not None}
@@ -44,14 +44,14 @@ def unknown(query: AnomalyQuery, known: KnownNames, labels: Iterable[tuple[str, 
         return ""
     what, names, count = {
         "machine_id": ("machine", known.machines, known.machine_count),
-        "type": ("machine type", known.types, len(known.types)),
+        "machine_type": ("machine type", known.types, len(known.types)),
         "fault": ("fault", known.faults, len(known.faults)),
     }[left]
     return f"{left}: no such {what}; {_listed(names, count)}"
 
 
 def _names(kind: str, episode: FaultEpisode) -> Iterator[tuple[str, str]]:
-    yield from (("machine_id", episode.machine_id), ("type", kind), ("fault", episode.fault))
+    yield from (("machine_id", episode.machine_id), ("machine_type", kind), ("fault", episode.fault))
 
 
 def _listed(names: Iterable[str], count: int) -> str:

@@ -146,11 +146,11 @@ class _Reader:
         self._truth.end_ms, self._truth.is_closed = milliseconds(entry["end"]), True
 
     def _machine_type(self, entry: _Entry) -> None:
-        kind = str(entry["kind"])
+        kind = str(entry["machine_type"])
         self._truth.types[kind] = TypeInfo.of(entry, kind)
 
     def _machine(self, entry: _Entry) -> None:
-        self._truth.machines[_text(entry, "machine_id")] = str(entry["kind"]), entry.get("station_id")
+        self._truth.machines[_text(entry, "machine_id")] = str(entry["machine_type"]), entry.get("station_id")
 
     def _fault(self, entry: _Entry) -> None:
         is_open = entry.get("open") is True

@@ -194,13 +194,13 @@ class GroundTruth:
         return entry
 
     def _machine_type(self, entry: _Entry) -> None:
-        kind = str(entry["kind"])
+        kind = str(entry["machine_type"])
         self.types[kind] = TypeInfo.of(entry, kind)
 
     def _machine(self, entry: _Entry) -> None:
         self._has_times = self._has_times or "at" in entry
         since_ms = milliseconds(entry["at"]) if "at" in entry else self._start_ms
-        kind = str(entry["kind"])
+        kind = str(entry["machine_type"])
         parameters = MachineParameters(
             since_ms,
             math.inf,

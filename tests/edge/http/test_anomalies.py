@@ -152,7 +152,7 @@ def test_a_plant_without_faults_has_an_empty_list() -> None:
 
 
 UNKNOWN: list[tuple[dict[str, Any], str]] = [
-    ({"kind": "prss"}, "type: no such machine type; there are lathe, press"),
+    ({"kind": "prss"}, "machine_type: no such machine type; there are lathe, press"),
     ({"fault": "leek"}, "fault: no such fault; there are bearing, leak, temperature.stuck, tool"),
     (
         {"machine_id": "PRESS-04", "fault": "leak"},
