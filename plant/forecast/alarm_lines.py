@@ -60,7 +60,9 @@ def _at_levels(alarm: AlarmType, machine_type: MachineType, reached: Sequence[st
         return "at its level"
     text = f"in {' or '.join('all other states' if name == OTHERWISE else name for name in reached)}"
     signal, rows = machine_type.signals[alarm.signal], machine_type.next_rows
-    if alarm.delay_ms or signal.model_fields_set - _CERTAIN or not {*rows} >= {*(signal.base or {})} - {OTHERWISE}:
+    is_plain = not signal.model_fields_set - _CERTAIN and {*rows} >= {*(signal.base or {})} - {OTHERWISE}
+    # Changeovers take time from the states, and causes add stays: then the states are not entered as declared.
+    if alarm.delay_ms or not is_plain or machine_type.lots or machine_type.causes.states:
         return text
     others = [name for name in rows if name not in (signal.base or {})] if OTHERWISE in reached else []
     states = {*reached, *others} & rows.keys()

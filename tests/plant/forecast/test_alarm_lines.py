@@ -104,6 +104,15 @@ def test_an_alarm_that_takes_a_cause_names_it_and_comes_no_more_often(alarm: dic
     assert 0 < raised(config) < expected + 4 * expected**0.5
 
 
+def test_no_number_is_shown_where_something_else_enters_the_states_or_takes_their_time() -> None:
+    """A fault that leads to one, and changeovers."""
+    jam = {"every_hours": 4, "until": "faulted", "leads_to": {"state": "faulted"}}
+    signal, alarm = {"base": {"faulted": 90, "else": 20}}, {"high": 80}
+
+    assert told(plant(signal, alarm, faults={"jam": jam})) == "in faulted"
+    assert told(plant(signal, alarm, lots={"size": 5, "changeover_seconds": 60})) == "in faulted"
+
+
 def test_wear_is_a_cause_and_so_is_a_sensor() -> None:
     """Wear up to 1, a drift however long it takes."""
     wear = {"tool": {"life_hours": 1, "resets": "faulted", "effects": {"heat": {"plus": 50}}}}
