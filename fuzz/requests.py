@@ -42,7 +42,7 @@ PATHS: Final = (
     b"/redoc", b"/openapi.json", b"/-/reload", b"*", b"", b"//", b"/%00", b"/%ff%fe", b"/livez/", b"/livez%2f..",
     b"/../../etc/passwd", b"/docs/../livez", b"http://localhost/livez", b"http://[::1", b"ftp://x/", b"x:443",
     b"/oee?span=run&span=year", b"/oee?span=%00", b"/oee?limit=-1", b"/oee?limit=1e400", b"/oee?after=CNC-01&limit=2",
-    b"/oee?type=cnc_machine&after=%ff", b"/oee?after=CNC-" + b"9" * 400, b"/oee?" + b"&" * 500, b"/metrics?name[]=%",
+    b"/oee?machine_type=cnc&after=%ff", b"/oee?after=CNC-" + b"9" * 400, b"/oee?" + b"&" * 500, b"/metrics?name[]=%",
 )  # fmt: skip
 METHODS: Final = (
     b"HEAD",

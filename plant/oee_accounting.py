@@ -235,8 +235,9 @@ class OeeAccounts:
         state_ms |= open_ms
         planned_ms = sum(ms for name, ms in state_ms.items() if name not in self.planned_stops)
         producing_ms = state_ms.pop(producing, 0)
-        stopped = {name: ms / 1000 for name, ms in state_ms.items() if ms}
-        results = {name: self._sum(column, rows, span) for name, column in self._results.items()}
+        # Which machine was first in a state, or had a result, depends on how far each has advanced: names are in order.
+        stopped = {name: ms / 1000 for name, ms in sorted(state_ms.items()) if ms}
+        results = {name: self._sum(column, rows, span) for name, column in sorted(self._results.items())}
         ideal_ms = self._sum(_IDEAL, rows, span) + credit_ms
         good = sum(results.get(name, 0) for name in self.good)
         return planned_ms / 1000, producing_ms / 1000, stopped, ideal_ms / 1000, results, good

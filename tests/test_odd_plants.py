@@ -70,6 +70,10 @@ def kinds_of(name: str) -> dict[str, MessageKind]:
     return {kind.key: kind for kind in catalogue(plant_of(name))}
 
 
+BELOW_FIELDS = frozenset({"lots", "start-up", "spread", "after", "reasons"})
+"""What lines below the fields of a kind begin with."""
+
+
 # exports
 
 
@@ -221,8 +225,9 @@ def test_check_has_a_table_of_the_fields_of_each_kind(name: str) -> None:
 
     assert [table.split(": ")[0] for table in tables] == [*kinds_of(name)]
     for table, (key, kind) in zip(tables, kinds_of(name).items(), strict=True):
-        shown = [line.split()[0] for line in table.splitlines()[1:]]
-        assert shown == [".".join(path) for path in _paths(kind)]
+        shown, paths = [line.split()[0] for line in table.splitlines()[1:]], _paths(kind)
+        assert shown[: len(paths)] == [".".join(path) for path in paths]
+        assert {*shown[len(paths) :]} <= ({"alarm"} if kind.reports_alarms else BELOW_FIELDS)
         rate = next(each.per_second for each in expected.types if each.key == key)
         assert kind.reports_alarms or counts[key] == pytest.approx(rate * HOUR, rel=0.5, abs=12)
 

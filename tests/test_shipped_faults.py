@@ -12,9 +12,11 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from messages import START, FactoryMessageGenerator
 from plant.definition.faults.fault_type import Effects
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import load, parse
+from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import START_MS, Seen, run
 from tools.fault_tables import SCENARIO, SEVERITIES, result_shares
 
@@ -122,6 +124,19 @@ def test_each_type_has_a_causal_chain(key: str) -> None:
 
     assert any(each.leads_to for each in causes.wear.values())
     assert any(each.effects.signals and each.effects.change_jobs for each in faults)
+
+
+def test_the_shipped_plant_has_labels_of_wear_of_each_type() -> None:
+    """In a day, by name and cause; each ends where it began on a machine of its type."""
+    with_wear = {(CONFIG.message_types.machines[key].id_of(1)[:4], name) for key, name in WEAR}
+    plant, found = FactoryMessageGenerator.of(CONFIG, 1, start=START), list[FaultEpisode]()
+    plant.listen(lambda event: found.append(event) if isinstance(event, FaultEpisode) else None)
+    plant.advance_silently(START + 86_400)
+    plant.close_truth()
+    worn = [each for each in found if each.why == "wear"]
+
+    assert {(each.machine_id[:4], each.fault) for each in worn} == with_wear
+    assert {each.fault for each in worn if not each.is_open} == {name for _, name in WEAR}
 
 
 def test_the_detector_of_the_page_reads_what_the_scenario_writes() -> None:

@@ -49,7 +49,7 @@ Files = Mapping[str, str]
 
 OEE_PATHS = (
     *(f"/oee?span={span}" for span in ("run", "hour", "last_hour")),
-    "/oee?type=cnc_machine&limit=2",
+    "/oee?machine_type=cnc_machine&limit=2",
     "/oee?after=TEST-06",
     "/oee?span=week",
 )

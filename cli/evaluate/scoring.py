@@ -175,6 +175,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 _CLASSES: Final = (0.5, 1.0, 2.0)
 _CLASS_NAMES: Final = ("below 0.5", "0.5 to 1", "1 to 2", "2 and above")
 _NO_SEVERITY: Final = "not given"
+_KINDS = _OF_MACHINES, _OF_WEAR, _OF_SENSORS = "of machines", "of wear", "of sensors"
 
 
 def severity_class(label: Label) -> str:
@@ -185,14 +186,16 @@ def severity_class(label: Label) -> str:
 
 
 def kind_of(label: Label) -> str:
-    """Return of what a label is a fault: of the machine, or only of a sensor, which then reports something else."""
-    return "of machines" if label.signal is None else "of sensors"
+    """Return what is labelled: a fault of the machine, its wear, or a sensor, which then reports something else."""
+    if label.signal is not None:
+        return _OF_SENSORS
+    return _OF_WEAR if label.is_wear else _OF_MACHINES
 
 
 GROUPINGS: Final[dict[str, tuple[Callable[[Label], str], tuple[str, ...]]]] = {
     "fault": (lambda label: label.fault, ()),
     "severity": (severity_class, (*_CLASS_NAMES, _NO_SEVERITY)),
-    "kind": (kind_of, ("of machines", "of sensors")),
+    "kind": (kind_of, _KINDS),
 }
 """By what labels are grouped: the group of a label, and the groups in their order where they have one of their own."""
 

@@ -19,7 +19,7 @@ from plant.telemetry import MachineOee
 
 _place: Final = itemgetter(0)
 _FIGURES = (
-    "machine_id", "kind", "producing_state", "period_seconds", "ideal_cycle_seconds", "planned_seconds",
+    "producing_state", "period_seconds", "ideal_cycle_seconds", "planned_seconds",
     "producing_seconds", "stopped_seconds", "ideal_seconds", "results", "jobs", "good", "availability", "performance",
     "quality", "oee",
 )  # fmt: skip
@@ -28,7 +28,8 @@ _FIGURES = (
 def machine_entry(place: tuple[int, int], machine: MachineOee) -> MachineEntry:
     """Return the figures of a machine as JSON, with its place and id."""
     own = {} if machine.ideal_cycles is None else {"ideal_cycles": machine.ideal_cycles}
-    json = orjson.dumps({name: getattr(machine, name) for name in _FIGURES} | own)
+    names = {"machine_id": machine.machine_id, "machine_type": machine.kind}
+    json = orjson.dumps(names | {name: getattr(machine, name) for name in _FIGURES} | own)
     # A copy: what orjson makes takes eight kilobytes, however short it is.
     return place, machine.machine_id, b"".join((json, b""))
 
@@ -58,5 +59,5 @@ def _next_path(figures: OeeFigures, query: OeeQuery) -> str | None:
     if not figures.more or not figures.entries:
         return None
     kind, _, limit = query.which
-    asked = {"span": query.span, "type": kind, "after": figures.entries[-1][1], "limit": limit}
+    asked = {"span": query.span, "machine_type": kind, "after": figures.entries[-1][1], "limit": limit}
     return "/oee?" + urlencode({name: value for name, value in asked.items() if value is not None})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from edge.http.anomalies_answer import anomalies_answer
 from edge.http.answers import Answer, Answers
@@ -181,7 +182,9 @@ class _OeeParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     span: Span = Field("run", description="The whole run, the current clock hour (UTC), or the one before.")
-    type: str | None = Field(None, max_length=200, description="Machines of this type only, by its key in the YAML.")
+    machine_type: str | None = Field(
+        None, max_length=200, description="Machines of this type only, by its key in the YAML."
+    )
     after: str | None = Field(None, max_length=200, description="Machines after the one with this id.")
     limit: int | None = Field(None, ge=1, le=1_000_000, description="The most machines to return; all by default.")
 
@@ -194,9 +197,20 @@ def _add_oee(app: FastAPI, answers: Answers[OeeQuery, OeeFigures]) -> None:
         All machines as of one moment, in order of type and number. Where a limit leaves some out, `next` is the address
         of those that follow.
         """
-        query = OeeQuery(asked.span, MachineFilter(asked.type, asked.after, asked.limit))
+        query = OeeQuery(asked.span, MachineFilter(asked.machine_type, asked.after, asked.limit))
         with _errors_as_codes():
             return _sent(await answers.get(query))
+
+
+def _rfc3339(text: object) -> object:
+    """Return a time as it is; raises ValueError unless it has a date, a time and an offset."""
+    if isinstance(text, str) and not _MOMENT.fullmatch(text):
+        raise ValueError("must be RFC 3339 with an offset, such as 2026-01-05T08:00:00Z; a + in an address is %2B")
+    return text
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 
 
 class _AnomalyParameters(BaseModel):
@@ -205,10 +219,10 @@ class _AnomalyParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     machine_id: str | None = Field(None, max_length=200, description="Of this machine only.")
-    type: str | None = Field(None, max_length=200, description="Of this type only, by its key in the YAML.")
+    machine_type: str | None = Field(None, max_length=200, description="Of this type only, by its key in the YAML.")
     fault: str | None = Field(None, max_length=200, description="Of this fault only, such as `temperature.stuck`.")
-    begin: AwareDatetime | None = Field(None, alias="from", description="That have not ended before, in RFC 3339.")
-    end: AwareDatetime | None = Field(None, alias="to", description="That begin before, in RFC 3339.")
+    begin: _Moment | None = Field(None, alias="from", description="That have not ended before, in RFC 3339.")
+    end: _Moment | None = Field(None, alias="to", description="That begin before, in RFC 3339.")
     min_severity: float | None = Field(None, ge=0, allow_inf_nan=False, description="Of this severity or above.")
     open: bool | None = Field(None, description="true: those that go on; false: those that have ended.")
     sensor: bool | None = Field(None, description="true: faults of sensors; false: the others.")
@@ -218,8 +232,10 @@ class _AnomalyParameters(BaseModel):
     def query(self) -> AnomalyQuery:
         """Return the query; raises BadQuery."""
         after = None if self.after is None else read_place(self.after)
+        if self.begin is not None and self.end is not None and self.end <= self.begin:
+            raise BadQuery("to: must be after from")
         span = _milliseconds(self.begin), _milliseconds(self.end)
-        what = self.machine_id, self.type, self.fault
+        what = self.machine_id, self.machine_type, self.fault
         return AnomalyQuery(*what, *span, self.min_severity, self.open, self.sensor, after, self.limit)
 
 

@@ -63,12 +63,14 @@ class Anomalies(NamedTuple):
 
     now: plant time in seconds since 1970.  more: whether there are others after them.
     dropped: how many older ones have not been kept.
+    unknown: why there can be none, as neither the plant nor any label has a name that was asked for; otherwise "".
     """
 
     now: float
     entries: Sequence[Entry]
     more: bool
     dropped: int
+    unknown: str = ""
 
 
 def place_of(episode: FaultEpisode) -> Place:

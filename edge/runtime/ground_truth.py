@@ -119,7 +119,7 @@ class GroundTruthFile:
         """Write what each machine type's messages have, and which results are good, unless it is as before."""
         for each in (its for its in types if self._types.get(its.kind) != its):
             self._types[each.kind] = each
-            self._write({"type": "machine_type", "kind": each.kind, **each.described()})
+            self._write({"type": "machine_type", "machine_type": each.kind, **each.described()})
 
     def machines(self, machines: Iterable[MachineOee], views: Iterable[MachineSnapshot], now_ms: int) -> None:
         """Write all machines that exist from now on, and those that are gone since the last time.
@@ -131,7 +131,8 @@ class GroundTruthFile:
             self._write({"type": "gone", "at": at, "machine_id": machine_id})
         self._machines = [*stations]
         for machine in machines:
-            described: dict[str, object] = {name: getattr(machine, name) for name in _DESCRIBED}
+            described: dict[str, object] = {"machine_id": machine.machine_id, "machine_type": machine.kind}
+            described |= {name: getattr(machine, name) for name in _DESCRIBED}
             if machine.ideal_cycles is not None:
                 described["ideal_cycles"] = machine.ideal_cycles
             self._write({"type": "machine", "at": at, **described, "station_id": stations[machine.machine_id]})
@@ -206,7 +207,7 @@ def _locked(path: Path) -> BufferedWriter[RawIOBase]:
     return BufferedWriter(raw)
 
 
-_DESCRIBED = ("machine_id", "kind", "period_seconds", "ideal_cycle_seconds", "producing_state")
+_DESCRIBED = ("period_seconds", "ideal_cycle_seconds", "producing_state")
 _TOTALS = (
     "machine_id", "planned_seconds", "producing_seconds", "stopped_seconds", "ideal_seconds", "results", "jobs", "good",
 )  # fmt: skip

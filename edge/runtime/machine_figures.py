@@ -8,17 +8,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from edge.http.answers import chunks
 from edge.http.oee_answer import machine_entry
 from edge.http.shared_work import in_turns
 from edge.labels.ended_episodes import EndedEpisodes
+from edge.labels.known_names import KnownNames, unknown
 from edge.labels.queries import Anomalies, AnomalyQuery, Entry, Place, entries
 from edge.oee_sums import sum_kinds
 from edge.status import BadQuery, MachineEntry, OeeFigures, OeeQuery
 from messages import FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
+from plant.definition.machine_ids import is_machine, machine_ids
 from plant.telemetry import KindOee, Snapshot
 from plant.truth.events import FaultEpisode
 
@@ -79,13 +81,9 @@ class MachineFigures:
 
     async def _episodes(self, query: AnomalyQuery) -> Anomalies:
         """Read those that go on, and then those that have ended, so that none is missed that ends meanwhile."""
-        kinds = [each.kind for each in self._plant.machine_types()]
-        if query.kind is not None and query.kind not in kinds:
-            raise BadQuery(f"type: no such machine type; there are {', '.join(kinds)}")
-        active = [
-            query.selected((group.kind, each) for each in group.episodes)
-            async for group in in_turns(self._plant.active_faults())
-        ]
+        groups = [group async for group in in_turns(self._plant.active_faults())]
+        goes_on = [[(group.kind, each) for each in group.episodes] for group in groups]
+        active = [query.selected(each) async for each in in_turns(goes_on)]
         ended, places = self._ended.kept, self._ended.places
         parts = [part async for part in in_turns(map(query.selected, chunks(ended, _SELECTED_PER_TURN)))]
         still: list[list[tuple[Place, FaultEpisode]]] = [
@@ -96,7 +94,19 @@ class MachineFigures:
         async for some in in_turns(chunks(in_order)):
             found += entries(some)
         more = query.limit is not None and len(found) > query.limit
-        return Anomalies(self._plant.now, found[: query.limit], more, self._ended.dropped)
+        why_none = "" if found else unknown(query, self._known_names(query), chain(ended, *goes_on))
+        return Anomalies(self._plant.now, found[: query.limit], more, self._ended.dropped, why_none)
+
+    def _known_names(self, query: AnomalyQuery) -> KnownNames:
+        config = self._plant.config
+        faults = {name: None for _, name in self._plant.snapshot(self._counts.states).active_faults}
+        return KnownNames(
+            machine_ids(config),
+            sum(count for _, _, count in config.machines()),
+            query.machine_id is not None and is_machine(config, query.machine_id),
+            [each.kind for each in self._plant.machine_types()],
+            sorted(faults),
+        )
 
     async def _oee_of_machines(self, query: OeeQuery) -> OeeFigures:
         try:

@@ -159,7 +159,7 @@ def _reports(
 def _labels(config: PlantConfig, contexts: Sequence[MachineTypeContext]) -> Iterator[MessageKind]:
     """Yield the labels of faults, if they are enabled and some machine has faults."""
     spec = config.message_types.fault_labels
-    with_faults = [each for each in contexts if each.machine_type.all_faults]
+    with_faults = [each for each in contexts if each.machine_type.labelled_causes]
     if spec and spec.enabled and with_faults:
         machines = (each.machine_type.id_of(number) for each in with_faults for number in range(1, each.count + 1))
         yield MessageKind(

@@ -149,18 +149,19 @@ def label_fields(contexts: Sequence[MachineTypeContext]) -> tuple[FieldSpec, ...
     """Return the keys of a label of a fault. contexts: the types that have faults."""
     types = [each.machine_type for each in contexts]
     faults = {name: fault for each in types for name, fault in each.all_faults.items()}
+    names = {name for each in types for name in each.labelled_causes}
     signals = sorted({fault.sensor.signal for fault in faults.values() if fault.sensor})
     ids = "|".join(id_pattern(each)[1:-1] for each in types)
     return (
         TIMESTAMP,
         FieldSpec("machine_id", "string", "The machine.", pattern=f"^(?:{ids})$"),
         _text("machine_type", "Its type's key in the plant's YAML.", tuple(each.key for each in types)),
-        _text("fault", "The fault.", tuple(sorted(faults))),
+        _text("fault", "The fault, or the wear.", tuple(sorted(names))),
         _text("event", "Whether it begins or ends.", (BEGIN, END)),
         replace(TIMESTAMP, name="from", description="When it began."),
         replace(TIMESTAMP, name="to", description="When it ended; null while it goes on.", nullable=True),
         FieldSpec("severity", "number", "Its effects are as declared at 1, in proportion to it.", minimum=0),
-        FieldSpec("cause", "string", "chance, schedule, command, or what has led to it, as machine/fault."),
+        FieldSpec("cause", "string", "chance, schedule, command, wear, or what has led to it, as machine/fault."),
         FieldSpec(
             "signal",
             "string",

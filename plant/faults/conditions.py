@@ -14,27 +14,34 @@ from typing import Final
 
 from plant.definition.faults.fault_type import ON_MACHINE, Causes, Consequence, Effects, FaultType, WearType
 from plant.faults.due_list import Due, DueList
-from plant.faults.episodes import AffectedMachine, Episode, Injected
+from plant.faults.episodes import (
+    BY_CHANCE,
+    BY_COMMAND,
+    BY_SCHEDULE,
+    AffectedMachine,
+    Episode,
+    Injected,
+    WornEpisode,
+)
+from plant.faults.job_factors import job_factors
 from plant.faults.levels import NONE, UNLIMITED, Level, rising
 from plant.random_stream import LONGEST, between
 from plant.truth.events import FaultEpisode
 
 HOUR_MS: Final = 3_600_000
-BY_CHANCE, BY_SCHEDULE, BY_COMMAND = "chance", "schedule", "command"
-"""Why an episode began; a consequence has the name of its cause."""
 
 
 class MachineConditions:
     """The faults and the wear of one machine.
 
     causes: those of its type.  start_ms: of the run.
-    active: the episodes that have begun and not ended, by fault.
+    active: the episodes of faults that have begun and not ended; those of wear are apart, as only a reset ends them.
     stay_cause: the state that the machine is in because of a cause, and the cause; None in any other stay.
     """
 
     __slots__ = (
         "_causes", "_clock", "_counts", "_ended_ms", "_injected", "_machine", "_order", "_produces", "_producing",
-        "_since_ms", "_start_ms", "_worked_ms", "_worn_from", "active", "stay_cause",
+        "_since_ms", "_start_ms", "_worked_ms", "_worn", "_worn_from", "active", "stay_cause",
     )  # fmt: skip
 
     def __init__(self, machine: AffectedMachine, causes: Causes, start_ms: int, now_ms: int) -> None:
@@ -46,6 +53,7 @@ class MachineConditions:
         self._ended_ms: dict[str, int] = {}
         self._injected: dict[int, Injected] = {}
         self._worn_from: dict[str, float] = {}
+        self._worn: dict[str, WornEpisode] = {}
         self._order = 0
         self._worked_ms, self._since_ms, self._produces = 0, now_ms, machine.produces
         # What is scheduled for the first moment of the machine belongs to it.
@@ -75,9 +83,11 @@ class MachineConditions:
         before, self._causes = self._causes, causes
         for name in [name for name in self.active if name not in causes.faults]:
             self._end(name, now_ms)
+        for name in [name for name in self._worn if name not in causes.wear]:
+            self._end_worn(name, now_ms)
         changed = {name for name, each in before.faults.items() if causes.faults.get(name) != each}
         changed |= {name for name, each in before.wear.items() if causes.wear.get(name) != each}
-        is_changed: Callable[[Due], bool] = lambda due: due.cause in changed and due.act in (_CHANCE, _SCHEDULED, _WORN)  # noqa: E731
+        is_changed: Callable[[Due], bool] = lambda due: due.cause in changed and due.act in _DECLARED  # noqa: E731
         self._clock.remove(is_changed)
         self._producing.remove(is_changed)
         for name, each in causes.faults.items():
@@ -87,7 +97,7 @@ class MachineConditions:
             if name not in self._worn_from:
                 self._worn_from[name] = -self._draw(name, 0)[0] * worn.life_ms
             if before.wear.get(name) != worn:
-                self._add_consequences_of_wear(worn, now_ms)
+                self._follow_wear(worn, now_ms)
 
     def state_changed(self, now_ms: int) -> None:
         """Continue, or stop, the clock of producing: the machine is in another state."""
@@ -105,7 +115,8 @@ class MachineConditions:
             if worn.resets == state:
                 self._worn_from[name] = self.worked_ms(now_ms)
                 self._counts[name] = self._counts.get(name, 0) + 1
-                self._add_consequences_of_wear(worn, now_ms)
+                self._end_worn(name, now_ms)
+                self._follow_wear(worn, now_ms)
                 self._machine.level_changed(name, self.level(name), now_ms)
 
     def begin(self, injected: Injected, now_ms: int) -> bool:
@@ -136,12 +147,12 @@ class MachineConditions:
 
     def close(self, now_ms: int, *, is_open: bool) -> None:
         """Report the episodes that have not ended. is_open: whether they go on."""
-        for episode in self.active.values():
-            self._machine.report_episode(self._reported(episode, now_ms, is_open=is_open))
+        for episode in self._episodes:
+            self._machine.report_episode(episode.reported(self._machine.id, now_ms, is_open=is_open))
 
     def open_episodes(self, now_ms: int) -> list[FaultEpisode]:
         """Return the episodes that have begun and not ended."""
-        return [self._reported(episode, now_ms, is_open=True) for episode in self.active.values()]
+        return [episode.reported(self._machine.id, now_ms, is_open=True) for episode in self._episodes]
 
     def worked_ms(self, now_ms: int) -> int:
         """Return the time of producing so far."""
@@ -170,14 +181,9 @@ class MachineConditions:
 
         None where nothing changes jobs.
         """
-        cycle, results = 1.0, dict[str, float]()
         causes = [(name, effects, level) for name, effects, level in self._effects(now_ms) if effects.change_jobs]
-        for _, effects, level in causes:
-            cycle *= max(0.0, 1.0 + effects.cycle * level)
-            for result, more in effects.results.items():
-                results[result] = results.get(result, 1.0) * max(0.0, 1.0 + more * level)
-        names = tuple(name for name, _, level in causes if name in self.active)
-        return (max(cycle, _SHORTEST), results, names) if causes else None
+        names = tuple(name for name, _, _ in causes if name in self.active)
+        return (*job_factors(each[1:] for each in causes), names) if causes else None
 
     def stay_factor(self, state: str, now_ms: int) -> float:
         """Return the factor of a stay that begins now."""
@@ -244,32 +250,30 @@ class MachineConditions:
             if chance_at < consequence.chance:
                 after_ms = round(between(*consequence.after_ms, after_at))
                 self._clock.add(due._replace(at=now_ms + after_ms))
-        self._machine.episode_began(self._reported(self.active[name], now_ms, is_open=True))
+        self._machine.episode_began(self.active[name].reported(self._machine.id, now_ms, is_open=True))
         self._machine.level_changed(name, self.level(name), now_ms)
 
     def _end(self, name: str, now_ms: int) -> None:
         episode = self.active.pop(name)
         self._ended_ms[name] = now_ms
         self._remove(name, _END, _LEAD)
-        self._machine.report_episode(self._reported(episode, now_ms, is_open=False))
+        self._machine.report_episode(episode.reported(self._machine.id, now_ms, is_open=False))
         self._machine.level_changed(name, NONE, now_ms)
         if name in self._causes.faults:
             self._add_chance(self._causes.faults[name], now_ms)
 
-    def _reported(self, episode: Episode, now_ms: int, *, is_open: bool) -> FaultEpisode:
-        fault = episode.fault
-        return FaultEpisode(
-            machine_id=self._machine.id,
-            fault=fault.name,
-            from_ms=episode.from_ms,
-            to_ms=now_ms,
-            severity=episode.severity,
-            ramp_ms=fault.ramp_ms,
-            why=episode.why,
-            effects=fault.effects.names,
-            signal=fault.sensor.signal if fault.sensor else None,
-            is_open=is_open,
-        )
+    def _begin_worn(self, due: Due, now_ms: int) -> None:
+        episode = self._worn[due.cause] = WornEpisode(self._causes.wear[due.cause], now_ms)
+        self._machine.episode_began(episode.reported(self._machine.id, now_ms, is_open=True))
+
+    def _end_worn(self, name: str, now_ms: int) -> None:
+        if name in self._worn:
+            episode = self._worn.pop(name)
+            self._machine.report_episode(episode.reported(self._machine.id, now_ms, is_open=False))
+
+    @property
+    def _episodes(self) -> tuple[Episode | WornEpisode, ...]:
+        return (*self.active.values(), *self._worn.values())
 
     # what is due
 
@@ -292,8 +296,15 @@ class MachineConditions:
         else:
             self._producing.add(due._replace(at=self.worked_ms(now_ms) + due.at))
 
-    def _add_consequences_of_wear(self, worn: WearType, now_ms: int) -> None:
-        self._remove(worn.name, _WORN)
+    def _follow_wear(self, worn: WearType, now_ms: int) -> None:
+        """Add what wear that is new, or has been reset, has due: first its label, which belongs to what it leads to."""
+        self._remove(worn.name, _WORN, _LABEL)
+        label = self._due(self._worn_from[worn.name] + worn.label_from * worn.life_ms, _LABEL, worn.name)
+        if label.at > self.worked_ms(now_ms):
+            self._end_worn(worn.name, now_ms)
+            self._producing.add(label)
+        elif worn.name not in self._worn:
+            self._clock.add(label._replace(at=now_ms))
         number, began = self._counts.get(worn.name, 0), self._worn_from[worn.name]
         for place, consequence in enumerate(worn.leads_to):
             due = self._due(began + consequence.at * worn.life_ms, _WORN, worn.name, place)
@@ -322,10 +333,11 @@ class MachineConditions:
             yield name, worn.effects, self.level(name).at(now_ms)
 
 
-_SHORTEST: Final = 0.01
-"""The least factor of a cycle."""
-
 _CHANCE, _SCHEDULED, _INJECTED, _END, _LEAD, _WORN = "chance", "scheduled", "injected", "end", "lead", "worn"
+_LABEL: Final = "label"
+_DECLARED: Final = (_CHANCE, _SCHEDULED, _WORN, _LABEL)
+"""What follows from the declaration of a cause alone."""
+
 _ACTS: Final[Mapping[str, Callable[[MachineConditions, Due, int], None]]] = {
     _CHANCE: MachineConditions._begin_by_chance,  # noqa: SLF001 - of this class
     _SCHEDULED: MachineConditions._begin_scheduled,  # noqa: SLF001
@@ -333,4 +345,5 @@ _ACTS: Final[Mapping[str, Callable[[MachineConditions, Due, int], None]]] = {
     _END: MachineConditions._end_due,  # noqa: SLF001
     _LEAD: MachineConditions._lead,  # noqa: SLF001
     _WORN: MachineConditions._lead_by_wear,  # noqa: SLF001
+    _LABEL: MachineConditions._begin_worn,  # noqa: SLF001
 }

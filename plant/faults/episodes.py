@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from plant.definition.faults.fault_type import Consequence, FaultType
+from plant.definition.faults.fault_type import Consequence, FaultType, WearType
 from plant.faults.levels import Level
 from plant.random_stream import RandomStream
 from plant.truth.events import FaultEpisode
+
+BY_CHANCE, BY_SCHEDULE, BY_COMMAND, BY_WEAR = "chance", "schedule", "command", "wear"
+"""Why an episode began; a consequence has the name of its cause."""
 
 
 class AffectedMachine(Protocol):
@@ -49,6 +52,37 @@ class Episode(NamedTuple):
     from_ms: int
     severity: float
     why: str
+
+    def reported(self, machine_id: str, now_ms: int, *, is_open: bool) -> FaultEpisode:
+        """Return it as it is up to now. is_open: whether it goes on."""
+        fault = self.fault
+        return FaultEpisode(
+            machine_id=machine_id,
+            fault=fault.name,
+            from_ms=self.from_ms,
+            to_ms=now_ms,
+            severity=self.severity,
+            ramp_ms=fault.ramp_ms,
+            why=self.why,
+            effects=fault.effects.names,
+            signal=fault.sensor.signal if fault.sensor else None,
+            is_open=is_open,
+        )
+
+
+class WornEpisode(NamedTuple):
+    """Wear from where it passes `label_from` up to its reset."""
+
+    worn: WearType
+    from_ms: int
+
+    def reported(self, machine_id: str, now_ms: int, *, is_open: bool) -> FaultEpisode:
+        """Return it as it is up to now: its effects have grown to those of severity 1 in the life of what wears."""
+        worn = self.worn
+        ramp_ms, effects = round(worn.life_ms), worn.effects.names
+        return FaultEpisode(
+            machine_id, worn.name, self.from_ms, now_ms, 1.0, ramp_ms, BY_WEAR, effects, is_open=is_open
+        )
 
 
 class Injected(NamedTuple):

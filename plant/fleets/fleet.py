@@ -98,8 +98,8 @@ class Fleet:
 
     @property
     def fault_names(self) -> Sequence[str]:
-        """The faults that its machines have, or have had."""
-        return [*dict.fromkeys((*self.machine_type.all_faults, *self.faults.active))]
+        """The faults, and the wear, that its machines have, or have had."""
+        return [*dict.fromkeys((*self.machine_type.labelled_causes, *self.faults.active))]
 
     def apply(
         self,

@@ -156,7 +156,7 @@ def machines_at(fleets: Sequence[Fleet], counts: Mapping[str, int], places: rang
 def _select(fleets: Sequence[Fleet], only: MachineFilter) -> tuple[list[tuple[int, Fleet, Sequence[Machine]]], bool]:
     """Return the selected machines by type, and whether there are more. Raises NoSuchMachine."""
     if only.kind is not None and only.kind not in (kinds := [fleet.key for fleet in fleets]):
-        raise NoSuchMachine(f"type: no such machine type; there are {', '.join(kinds)}")
+        raise NoSuchMachine(f"machine_type: no such machine type; there are {', '.join(kinds)}")
     after = (-1, 0) if only.after is None else _place_of(fleets, only.after)
     left, more = only.limit, False
     chosen: list[tuple[int, Fleet, Sequence[Machine]]] = []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from plant.definition.faults.fault_type import ON_MACHINE, Consequence, Effects, FaultType, WearType
 from plant.definition.machine_types.machine_type import MachineType
-from plant.forecast.rate_forecast import duration
+from plant.forecast.rate_forecast import brief, duration
 
 _SENSOR_EFFECTS: Final = {
     "stuck": "reported value stays",
@@ -15,23 +15,37 @@ _SENSOR_EFFECTS: Final = {
     "drift": "reported value moves away",
     "dropout": "reported as null",
 }
+_FEWEST: Final = 0.005
+"""Labels a day of a machine below which there are none worth a number."""
+
 _PLACES: Final = {"neighbours": "of neighbours"}
 
 
-def fault_lines(machine_type: MachineType) -> list[str]:
-    """Return a line for each fault and each wear: its name, how often it comes, what it changes, what follows."""
+def fault_rows(machine_type: MachineType, labels: Mapping[str, float]) -> list[tuple[str, ...]]:
+    """Return the cells of a line for each fault and each wear.
+
+    They are its name, how often it comes, how many labels a day and machine it makes, what it changes and leads to.
+    labels: those a day of a machine, by name.
+    """
     faults = [
-        ("fault", name, _often(each), _of_fault(each), _then(each.leads_to))
+        ("fault", name, _often(each), _labels(labels, name), _of_fault(each))
         for name, each in machine_type.all_faults.items()
     ]
     wear = [
-        ("wear", name, _life(each), _changed(each.effects), _then(each.leads_to, of_wear=True))
-        for name, each in machine_type.causes.wear.items()
+        (
+            "wear",
+            name,
+            _life(each),
+            _labels(labels, name),
+            _and_then(_changed(each.effects), each.leads_to, of_wear=True),
+        )
+        for name, each in machine_type.all_wear.items()
     ]
-    rows = [*faults, *wear]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return [line.rstrip() for line in lines]
+    return [*faults, *wear]
+
+
+def _labels(labels: Mapping[str, float], name: str) -> str:
+    return f"{brief(labels[name])} a day and machine" if labels.get(name, 0.0) >= _FEWEST else ""
 
 
 def _often(fault: FaultType) -> str:
@@ -44,9 +58,9 @@ def _life(wear: WearType) -> str:
     return f"worn out after {duration(wear.life_ms / 1000)} of producing"
 
 
-def _then(leads_to: Sequence[Consequence], *, of_wear: bool = False) -> str:
+def _and_then(changed: str, leads_to: Sequence[Consequence], *, of_wear: bool = False) -> str:
     followers = ", ".join(_follower(each, of_wear=of_wear) for each in leads_to)
-    return f"then {followers}" if followers else ""
+    return "; ".join(part for part in (changed, f"then {followers}" if followers else "") if part)
 
 
 def _follower(each: Consequence, *, of_wear: bool) -> str:
@@ -64,7 +78,7 @@ def _after(after_ms: tuple[int, int]) -> str:
 
 
 def _of_fault(fault: FaultType) -> str:
-    return _SENSOR_EFFECTS[fault.sensor.kind] if fault.sensor else _changed(fault.effects)
+    return _SENSOR_EFFECTS[fault.sensor.kind] if fault.sensor else _and_then(_changed(fault.effects), fault.leads_to)
 
 
 def _changed(effects: Effects) -> str:

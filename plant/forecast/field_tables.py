@@ -1,44 +1,77 @@
-"""What the messages of a plant contain: for each kind its fields with units and ranges, and its rate, for `check`."""
+"""What the messages of a plant contain, for `check`: for each kind its rate and its fields with units and ranges.
+
+Below them stands what its machines do: faults, lots, start-ups, the order of states, reasons, and alarms.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from plant.catalogue.catalogue import FieldSource, MessageKind, catalogue
 from plant.catalogue.message_kinds import FieldSpec, Leaf, leaves
 from plant.definition.plant_config import PlantConfig
-from plant.forecast.fault_lines import fault_lines
-from plant.forecast.rate_forecast import Forecast, TypeForecast, duration, rate
+from plant.forecast.alarm_lines import alarm_lines
+from plant.forecast.cause_rates import labels_per_day, labels_per_hour
+from plant.forecast.fault_lines import fault_rows
+from plant.forecast.rate_forecast import Forecast, TypeForecast, brief, duration, rate
+from plant.forecast.state_lines import state_lines
+from plant.forecast.variation_lines import variation_lines
 
 _MOST_LISTED: Final = 6
 _TYPES: Final = {"string": "text", "number": "number", "integer": "integer", "boolean": "true/false", "array": "list"}
 
 
 def field_tables(config: PlantConfig, forecast: Forecast) -> str:
-    """Return a table for each kind of message, each after an empty line, and the faults of a type before its alarms."""
+    """Return a table for each kind of message, each after an empty line, with what its machines do and suffer below.
+
+    The faults of a type, and how its jobs vary, stand below its last table, before its alarms.
+    """
     rates = {each.key: each for each in forecast.types}
     kinds = catalogue(config)
     last = {kind.machine_type: kind.key for kind in kinds if not kind.reports_alarms}
-    return "".join(
-        f"\n\n{_table(kind, rates[kind.key])}"
-        f"{_faults(config, kind.machine_type) if kind.machine_type and last.get(kind.machine_type) == kind.key else ''}"
-        for kind in kinds
-    )
+    tables = (f"\n\n{_table(kind, rates[kind.key])}{_below(config, kind, last)}" for kind in kinds)
+    return f"{_labels(config)}{''.join(tables)}"
 
 
-def _faults(config: PlantConfig, key: str) -> str:
-    """Return the faults and the wear of a type as text that follows its last table; empty if it has none."""
-    machine_type = config.machine_type(key)
-    lines = fault_lines(machine_type) if machine_type and (machine_type.causes or machine_type.all_faults) else []
-    return "".join(f"\n  {line}" for line in lines)
+def _labels(config: PlantConfig) -> str:
+    """Return a sentence on the labels that are to be expected; empty without any."""
+    types = {key: machine_type for key, machine_type, _ in config.machines()}
+    found = labels_per_day(config)
+    if not found:
+        return ""
+    worn = math.fsum(labels for (key, name), labels in found.items() if name in types[key].all_wear)
+    faults = math.fsum(found.values()) - worn
+    parts = [f"{brief(faults)} of faults"] if faults else []
+    parts += [f"{brief(worn)} of wear"] if worn else []
+    return f"\n\nLabels to be expected in a day: {' and '.join(parts) or 'none by chance'}."
+
+
+def _below(config: PlantConfig, kind: MessageKind, last: Mapping[str | None, str]) -> str:
+    """Return the lines that follow the table of a kind of messages."""
+    machine_type = config.machine_type(kind.machine_type) if kind.machine_type else None
+    if machine_type is None:
+        return ""
+    if kind.reports_alarms:
+        return _aligned(alarm_lines(config, machine_type, kind.key))
+    if last.get(kind.machine_type) != kind.key:
+        return ""
+    labels = {name: 24 * each for name, each in labels_per_hour(config, machine_type).items()}
+    lines = [*variation_lines(config, machine_type, len(kind.machines)), *state_lines(machine_type)]
+    return f"{_aligned(fault_rows(machine_type, labels))}{_aligned(lines)}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines whose columns are aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(f"\n  {line}".rstrip() for line in lines)
 
 
 def _table(kind: MessageKind, its: TypeForecast) -> str:
     rows = [_cells(kind, leaf) for leaf in leaves(kind.fields)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join([f"{kind.key}: {_when(kind, its)}", *(f"  {line}".rstrip() for line in lines)])
+    return f"{kind.key}: {_when(kind, its)}{_aligned(rows)}"
 
 
 def _when(kind: MessageKind, its: TypeForecast) -> str:

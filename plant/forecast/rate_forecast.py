@@ -17,6 +17,7 @@ from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, PlantConfigError, load
 from plant.forecast.alarm_notes import alarm_notes
+from plant.forecast.cause_rates import labels_per_day
 from plant.forecast.flow_notes import flow_notes
 from plant.forecast.throughput import bottleneck, changeovers_per_job, jobs_per_hour, units_per_order
 
@@ -134,7 +135,7 @@ def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, c
 
 def _changes_per_second(config: PlantConfig, spec: MachineType, count: int) -> float:
     """Return how often machines change their state: of themselves in the time without changeovers, and for those."""
-    changeovers, seconds = changeovers_per_job(spec)
+    changeovers, seconds = changeovers_per_job(config, spec)
     jobs = jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR if changeovers else 0.0
     return (count - jobs * seconds) * spec.changes_per_second + 2 * jobs * changeovers
 
@@ -171,16 +172,14 @@ def _line_capacity(config: PlantConfig) -> _LineCapacity | None:
 
 
 def _reports(config: PlantConfig) -> Iterator[TypeForecast]:
-    """Yield the forecast of OEE reports and labels, if they are enabled; of labels, the most that chance makes."""
+    """Yield the forecast of OEE reports and labels, if they are enabled; of labels, a begin and an end each."""
     spec = config.message_types.oee
     if spec is not None and spec.enabled:
         count = sum(count for _, _, count in config.machines())
         yield TypeForecast("oee", None, spec.report_seconds, count / spec.report_seconds)
     labels = config.message_types.fault_labels
-    types = [(each.all_faults.values(), count) for _, each, count in config.machines()]
-    if labels is not None and labels.enabled and any(faults for faults, _ in types):
-        means = ((2 * count, fault.mean_ms) for faults, count in types for fault in faults if fault.mean_ms)
-        per_second = math.fsum(1000 * changes / mean_ms for changes, mean_ms in means)
+    if labels is not None and labels.enabled and any(each.labelled_causes for _, each, _ in config.machines()):
+        per_second = 2 * math.fsum(labels_per_day(config).values()) / 86_400
         yield TypeForecast("fault_labels", None, 1 / per_second if per_second else math.inf, per_second)
 
 
@@ -269,7 +268,7 @@ def _job_message_note(config: PlantConfig, spec: MachineType, each: TypeForecast
     additional = jobs_per_hour(config, spec, each.machines or 0) / SECONDS_PER_HOUR
     return (
         f"{each.key}: jobs may take only {shortest:g} s, but regular messages are {each.period_seconds:.3g} s apart, so"
-        f" each finished job gets a message of its own ({_brief(additional)} additional messages/s)."
+        f" each finished job gets a message of its own ({brief(additional)} additional messages/s)."
         f" {_remedy(config, spec, shortest)} avoids that."
     )
 
@@ -289,7 +288,8 @@ def _rounded_up(number: float) -> str:
     return f"{math.ceil(number / step - 1e-9) * step:.10g}"
 
 
-def _brief(number: float) -> str:
+def brief(number: float) -> str:
+    """Return a number to two digits, and whole ones from 100 on."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.2g}"
 
 

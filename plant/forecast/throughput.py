@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.flow.line import Line, StageSpec
+from plant.definition.jobs.variation import LotsType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, PlantConfig
 from plant.orders import MOST_ITEMS
@@ -41,13 +42,22 @@ def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
     if spec.job is None or not producing:
         return 0.0
     mean_seconds = spec.job.mean_seconds_at(config.job_period_seconds(spec)) * spec.losses.lengthening
-    _, changeover_seconds = changeovers_per_job(spec)
+    _, changeover_seconds = changeovers_per_job(config, spec)
     return count * 3600 / (mean_seconds / producing + changeover_seconds)
 
 
-def changeovers_per_job(spec: MachineType) -> tuple[float, float]:
-    """Return how many changeovers a job of a type has on average, and how many seconds they take together."""
-    return spec.lots.changeovers_per_job(spec.job.kinds) if spec.lots and spec.job else (0.0, 0.0)
+def own_lots(config: PlantConfig, spec: MachineType) -> LotsType | None:
+    """Return the lots that machines of a type begin themselves; None where lots come with the units of orders."""
+    return None if config.flow and spec.key in config.flow.line.made_to_order else spec.lots
+
+
+def changeovers_per_job(config: PlantConfig, spec: MachineType) -> tuple[float, float]:
+    """Return how many changeovers a job of a type has on average, and how many seconds they take together.
+
+    Those of units that are made to order are left out, as they depend on what is ordered, and on who waits for what.
+    """
+    lots = own_lots(config, spec)
+    return lots.changeovers_per_job(spec.job.kinds) if lots and spec.job else (0.0, 0.0)
 
 
 def units_per_order(order: CustomerOrder, flow: FlowSpec) -> float:

@@ -12,8 +12,7 @@ from plant.definition.document.errors import Violation, quote, suggestion
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.overrides import number_of
 from plant.definition.plant_config import PlantConfig, PlantConfigError, load_content
-from plant.faults.conditions import BY_COMMAND
-from plant.faults.episodes import Injected
+from plant.faults.episodes import BY_COMMAND, Injected
 from plant.fleets.fleet import Fleet
 from plant.interventions.commands import (
     Clear,

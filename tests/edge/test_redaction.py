@@ -117,7 +117,10 @@ def test_a_former_token_is_hidden_too() -> None:
     ("url", "shown"),
     [
         ("http://host:8080/oee", "http://host:8080/oee"),
-        ("http://host/oee?type=cnc_machine&after=CNC-1", "http://host/oee?type=cnc_machine&after=CNC-1"),
+        (
+            "http://host/oee?machine_type=cnc_machine&after=CNC-1",
+            "http://host/oee?machine_type=cnc_machine&after=CNC-1",
+        ),
         ("http://user:hunter2@host/oee", "http://[redacted]@host/oee"),
         ("http://user:hun@ter2@host/oee", "http://[redacted]@host/oee"),
         ("http://hunter2@[::1/oee", "http://[redacted]@[::1/oee"),

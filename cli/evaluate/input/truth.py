@@ -31,12 +31,15 @@ _Entry = dict[str, Any]
 _TIMES: Final = ("end", "to", "finished", "at", "from", "start")
 """Keys of times, those first that are the latest of their line."""
 
+_WEAR: Final = "wear"
+"""The cause of a label of wear."""
+
 
 class Label(NamedTuple):
-    """A fault episode. Times in milliseconds since 1970, both inclusive.
+    """An episode of a fault, or of wear. Times in milliseconds since 1970, both inclusive.
 
     severity: None if the line has none.  signal: the name of the signal of a fault of a sensor, otherwise None.
-    is_open: whether it was still active at the end of the run.
+    is_open: whether it was still active at the end of the run.  is_wear: whether it is wear, and no fault.
     """
 
     machine_id: str
@@ -46,6 +49,7 @@ class Label(NamedTuple):
     severity: float | None = None
     signal: str | None = None
     is_open: bool = False
+    is_wear: bool = False
 
 
 @dataclass(slots=True)
@@ -150,11 +154,11 @@ class _Reader:
         self._truth.end_ms, self._truth.is_closed = milliseconds(entry["end"]), True
 
     def _machine_type(self, entry: _Entry) -> None:
-        kind = str(entry["kind"])
+        kind = str(entry["machine_type"])
         self._truth.types.setdefault(kind, TypeHistory()).add(self._last_ms, TypeInfo.of(entry, kind))
 
     def _machine(self, entry: _Entry) -> None:
-        self._truth.machines[_text(entry, "machine_id")] = str(entry["kind"]), entry.get("station_id")
+        self._truth.machines[_text(entry, "machine_id")] = str(entry["machine_type"]), entry.get("station_id")
 
     def _fault(self, entry: _Entry) -> None:
         is_open = entry.get("open") is True
@@ -166,7 +170,8 @@ class _Reader:
         if is_open and entry.get("to") is None:
             self._open.append(len(self._truth.labels))
         names = _text(entry, "machine_id"), _text(entry, "fault")
-        self._truth.labels.append(Label(*names, from_ms, to_ms, _severity(entry), signal, is_open))
+        is_wear = entry.get("cause") == _WEAR
+        self._truth.labels.append(Label(*names, from_ms, to_ms, _severity(entry), signal, is_open, is_wear))
 
     def _whole(self) -> Truth:
         """Return what was read; labels without an end reach to the end of the run."""

@@ -205,7 +205,7 @@ class GroundTruth:
 
     def _machine_type(self, entry: _Entry) -> None:
         """Note what holds from the next line with a moment on: that of a machine which then exists, or is gone."""
-        kind = str(entry["kind"])
+        kind = str(entry["machine_type"])
         self._new_types[kind] = TypeInfo.of(entry, kind)
 
     def _types_from(self, since_ms: int) -> None:
@@ -217,7 +217,7 @@ class GroundTruth:
         self._has_times = self._has_times or "at" in entry
         since_ms = milliseconds(entry["at"]) if "at" in entry else self._start_ms
         self._types_from(since_ms)
-        kind = str(entry["kind"])
+        kind = str(entry["machine_type"])
         parameters = MachineParameters(
             since_ms,
             math.inf,

@@ -259,7 +259,7 @@ def machine_totals(machine: Mapping[str, Any]) -> MachineTotals:
     states[machine["producing_state"]] = 1000 * machine["producing_seconds"]
     return MachineTotals(
         machine["machine_id"],
-        machine["kind"],
+        machine["machine_type"],
         math.inf if machine["period_seconds"] is None else machine["period_seconds"],
         machine["ideal_cycle_seconds"],
         machine["producing_state"],

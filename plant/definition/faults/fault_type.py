@@ -12,6 +12,9 @@ ON_MACHINE: Final = "machine"
 DOWNSTREAM, UPSTREAM = ALONG_FLOW = ("downstream", "upstream")
 STUCK, SPIKE, DRIFT, DROPOUT = SENSOR_KINDS = ("stuck", "spike", "drift", "dropout")
 
+LABEL_FROM: Final = 0.8
+"""The wear from which on it is labelled, unless declared."""
+
 
 class Effect(NamedTuple):
     """What a cause makes of a number at level 1: `(1 + more) * number + plus`, in proportion to the level."""
@@ -114,13 +117,17 @@ class FaultType:
 
 @dataclass(frozen=True, slots=True)
 class WearType:
-    """Wear: 0 when new, 1 after life_ms of producing. resets: the state whose end sets it back to 0."""
+    """Wear: 0 when new, 1 after life_ms of producing. resets: the state whose end sets it back to 0.
+
+    label_from: the wear from which on it is labelled.
+    """
 
     name: str
     life_ms: float
     resets: str
     effects: Effects
     leads_to: Sequence[Consequence] = ()
+    label_from: float = LABEL_FROM
     description: str = ""
 
 

@@ -10,6 +10,7 @@ from plant.definition.document.errors import Place, Violation, describe_value
 from plant.definition.document.validation import validated
 from plant.definition.faults.fault_type import (
     DRIFT,
+    LABEL_FROM,
     ON_MACHINE,
     SPIKE,
     Causes,
@@ -108,6 +109,7 @@ class _Reader:
             resets=data["resets"],
             effects=self._effects(("wear", name, "effects"), data.get("effects", {})),
             leads_to=tuple(map(_consequence, data.get("leads_to", ()))),
+            label_from=data.get("label_from", LABEL_FROM),
             description=data.get("description", ""),
         )
 

@@ -47,6 +47,11 @@ class LotsType:
         times = self.changeover_seconds
         return None if before == after else times.get(f"{before}>{after}", times.get(DEFAULT))
 
+    @property
+    def mean_jobs(self) -> float:
+        """The mean number of jobs of an order."""
+        return sum(self.size) / 2 * sum(self.per_order) / 2
+
     def changeovers(self, kinds: Mapping[str, float]) -> Mapping[Range, float]:
         """Return the share of orders that begin with a changeover of each length. kinds: their weights."""
         total, shares = sum(kinds.values()), dict[Range, float]()
@@ -57,9 +62,9 @@ class LotsType:
 
     def changeovers_per_job(self, kinds: Mapping[str, float]) -> tuple[float, float]:
         """Return how many changeovers there are for each job on average, and how many seconds they take together."""
-        shares, mean_jobs = self.changeovers(kinds), sum(self.size) / 2 * sum(self.per_order) / 2
+        shares = self.changeovers(kinds)
         seconds = sum(share * sum(each) / 2 for each, share in shares.items())
-        return sum(shares.values()) / mean_jobs, seconds / mean_jobs
+        return sum(shares.values()) / self.mean_jobs, seconds / self.mean_jobs
 
 
 @dataclass(frozen=True, slots=True)

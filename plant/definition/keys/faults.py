@@ -222,4 +222,5 @@ class WearEntry(Spec):
     resets: Name = Field(description="State whose end sets it back to 0, such as maintenance.")
     effects: Effects | None = Field(None, description="What it changes at 1, as for a fault.")
     leads_to: Consequences | None = Field(None, description="What follows at a certain wear: one mapping or a list.")
+    label_from: Share | None = Field(None, description="The wear from which on it is labelled, until its reset [0.8].")
     description: Annotated[str, Field(max_length=500)] | None = Field(None, description="What wears, in words.")

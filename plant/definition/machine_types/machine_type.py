@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Final
 
 from plant.definition.alarms.alarm_type import AlarmType
-from plant.definition.faults.fault_type import Causes, FaultType
+from plant.definition.faults.fault_type import Causes, FaultType, WearType
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import EffectType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
@@ -135,6 +135,17 @@ class MachineType:
         return {name: fault for each in types for name, fault in each.causes.faults.items()}
 
     @property
+    def all_wear(self) -> Mapping[str, WearType]:
+        """The wear of all its machines, by name."""
+        types = (self, *self.overrides.values())
+        return {name: worn for each in types for name, worn in each.causes.wear.items()}
+
+    @property
+    def labelled_causes(self) -> Sequence[str]:
+        """The names of its faults and its wear, whose episodes are labelled."""
+        return [*dict.fromkeys((*self.all_faults, *self.all_wear))]
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """The names that its signals may refer to."""
         job = self.job
@@ -196,11 +207,21 @@ class MachineType:
     @property
     def changes_per_second(self) -> float:
         """How often a machine changes its state, on average."""
+        return math.fsum(self.visits_per_second.values())
+
+    @property
+    def visits_per_second(self) -> Mapping[str, float]:
+        """How often a machine enters each state from another one, on average; the same again prolongs a visit."""
+        rows = self.next_rows
+        rates = {name: self.shares[name] / self.states[name].dwell_seconds for name in rows}
+        return {name: rate * (1 - rows[name].get(name, 0.0)) for name, rate in rates.items()}
+
+    @property
+    def next_rows(self) -> Rows:
+        """The chance of each state to follow each, of those with a share."""
         weights, after = self.next_weights, self.next_after
-        rates = {name: self.shares[name] / self.states[name].dwell_seconds for name in weights}
-        rows = {name: after.get(name, weights) for name in rates}
-        again = {name: row.get(name, 0.0) / math.fsum(row.values()) for name, row in rows.items()}
-        return math.fsum(rate * (1 - again[name]) for name, rate in rates.items())
+        rows = {name: after.get(name, weights) for name in weights}
+        return {name: {to: each / math.fsum(row.values()) for to, each in row.items()} for name, row in rows.items()}
 
     @property
     def next_weights(self) -> Mapping[str, float]:

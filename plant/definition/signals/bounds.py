@@ -45,6 +45,11 @@ def signal_bounds(spec: SignalSpec) -> Bounds:
         return Bounds(0.0, greatest)
     if spec.integral_of is not None:
         return Bounds(-greatest, greatest)
+    return usual_bounds(spec)
+
+
+def usual_bounds(spec: SignalSpec) -> Bounds:
+    """Return what the parts of a signal with a level add up to, without limits and causes."""
     return _with_spread(_sum_of_parts(spec), NOISE_SIGMAS * spec.spread)
 
 

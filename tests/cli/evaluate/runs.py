@@ -61,7 +61,7 @@ def truth_lines(
     """The lines of a ground truth file: run, machines, faults and end."""
     begin = {"type": "run", "start": stamp(0), "seed": "1"}
     present = [
-        {"type": "machine", "at": stamp(0), "machine_id": each, "kind": "cnc_machine", "period_seconds": 5.0,
+        {"type": "machine", "at": stamp(0), "machine_id": each, "machine_type": "cnc_machine", "period_seconds": 5.0,
          "ideal_cycle_seconds": 10.0, "producing_state": "running", "station_id": f"LINE-{each}"}
         for each in machines
     ]  # fmt: skip

@@ -58,7 +58,11 @@ def test_any_values_of_detections_are_scored_or_are_an_error(
 
 
 @ANY
-@given(st.dictionaries(st.sampled_from([*FAULT, "signal", "open", "start", "kind", "station_id", "messages"]), VALUES))
+@given(
+    st.dictionaries(
+        st.sampled_from([*FAULT, "signal", "open", "start", "machine_type", "station_id", "messages"]), VALUES
+    )
+)
 def test_any_values_in_the_ground_truth_are_labels_or_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
 ) -> None:

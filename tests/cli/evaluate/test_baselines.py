@@ -150,7 +150,7 @@ def test_messages_of_machine_types_of_ones_own_are_read_as_the_ground_truth_says
         "timestamp": "meta.ts", "form": "epoch_ms", "constants": {"site": 7},
         "fields": {"meta.n": "sequence", "p": "signal", "site": "constant"},
     }  # fmt: skip
-    kind = {"type": "machine_type", "kind": "cnc_machine", "fields": {}, "good": [], "messages": [entry]}
+    kind = {"type": "machine_type", "machine_type": "cnc_machine", "fields": {}, "good": [], "messages": [entry]}
     first, *rest = truth_lines([Fault("CNC-01", 4000, 4010)])
 
     def row(at: int) -> Message:

@@ -133,7 +133,7 @@ def machine_hour(tmp_path: Path) -> GroundTruth:
     """One machine's hour: 40 minutes running, 10 idle, 10 of planned stop; a job each 12 s of running, 1 in 20 bad."""
     at = {name: stamp(START_MS + minutes * 60_000) for name, minutes in (("a", 0), ("b", 40), ("c", 50), ("d", 60))}
     about = {"machine_id": "CNC-01"}
-    machine = about | {"kind": "cnc_machine", "period_seconds": 5, "ideal_cycle_seconds": 10}
+    machine = about | {"machine_type": "cnc_machine", "period_seconds": 5, "ideal_cycle_seconds": 10}
     intervals = [("running", "a", "b"), ("idle", "b", "c"), ("planned_stop", "c", "d")]
     finished = [(f"HP-{n}", stamp(START_MS + 12_000 * n), "scrap" if n % 20 == 0 else "good") for n in range(1, 201)]
     job = about | {"type": "job", "kind": "HullPanel", "cycle_time_seconds": 12.0}
@@ -489,7 +489,7 @@ def test_the_sums_of_a_run_will_do(verify: Callable[..., Answer]) -> None:
 
 RUN = '{"type":"run","start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}\n'
 MACHINE = (
-    '{"type":"machine","at":"2026-01-01T00:00:00Z","machine_id":"A","kind":"k","period_seconds":%d,'
+    '{"type":"machine","at":"2026-01-01T00:00:00Z","machine_id":"A","machine_type":"k","period_seconds":%d,'
     '"ideal_cycle_seconds":10,"producing_state":"running"}\n'
 )
 TOTALS = '{"type":"totals","at":"2026-01-02T00:00:00Z","machine_id":"A"}'

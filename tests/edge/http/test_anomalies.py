@@ -151,10 +151,61 @@ def test_a_plant_without_faults_has_an_empty_list() -> None:
     assert (plant.snapshot().active_faults, plant.snapshot().ended_faults) == ({}, {})
 
 
-def test_a_type_that_there_is_not_is_a_mistake(watched: Watched) -> None:
-    """Or the answer would look as if it had no faults."""
-    with pytest.raises(BadQuery, match="type: no such machine type; there are lathe, press"):
-        watched.labels(kind="prss")
+UNKNOWN: list[tuple[dict[str, Any], str]] = [
+    ({"kind": "prss"}, "machine_type: no such machine type; there are lathe, press"),
+    ({"fault": "leek"}, "fault: no such fault; there are bearing, leak, temperature.stuck, tool"),
+    (
+        {"machine_id": "PRESS-04", "fault": "leak"},
+        "machine_id: no such machine; there are LATHE-01, LATHE-02, PRESS-01, PRESS-02, PRESS-03",
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "error"), UNKNOWN, ids=["type", "fault", "machine"])
+def test_a_name_that_there_is_not_is_a_mistake(watched: Watched, asked: dict[str, Any], error: str) -> None:
+    """Or the answer would look as if there were no labels. The names that there are follow, ten at most."""
+    with pytest.raises(BadQuery, match=f"^{error}$"):
+        watched.labels(**asked)
+
+
+def test_of_many_names_ten_are_listed() -> None:
+    """And how many more there are."""
+    press = {**PRESS, "count": 40, **FAULTS}
+    plant = FactoryMessageGenerator.of(parse({"message_types": {"press": press}}), 1)
+    found = asyncio.run(MachineFigures(plant, EndedEpisodes()).anomalies(AnomalyQuery(machine_id="PRESS-41")))
+
+    assert found.unknown.endswith("PRESS-09, PRESS-10 and 30 more")
+
+
+def test_a_known_name_without_labels_has_an_empty_list() -> None:
+    """Nothing has happened yet."""
+    watched = Watched(seconds=1)
+
+    assert watched.labels(machine_id="PRESS-01", fault="leak") == []
+
+
+def test_what_a_reload_takes_away_is_known_as_long_as_there_is_a_label_of_it() -> None:
+    """A machine, a type and its faults; and no longer."""
+    watched, few = Watched(), Watched(most=1)
+    for each in (watched, few):
+        each.plant.reload(parse({"message_types": {"mill": {**PRESS, "count": 1}}}))
+
+    assert {each["machine_id"] for each in watched.labels(machine_id="PRESS-03", kind="press", fault="leak")} == {
+        "PRESS-03"
+    }
+    assert watched.labels(machine_id="PRESS-03", fault="leak", min_severity=9.0) == []
+    (left,) = few.labels()
+    other = "LATHE-01" if left["machine_id"].startswith("PRESS") else "PRESS-01"
+    with pytest.raises(BadQuery, match="machine_id: no such machine; there are MILL-01"):
+        few.labels(machine_id=other)
+
+
+def test_a_name_is_known_where_it_is_to_one_part(watched: Watched) -> None:
+    """Each worker has the labels of its own machines; unknown to all, it is an error."""
+    known, unknown = Anomalies(1.0, (), more=False, dropped=0), Anomalies(1.0, (), more=False, dropped=0, unknown="no")
+    merged = [asyncio.run(merged_anomalies(parts, None)) for parts in ([known, unknown], [unknown, unknown])]
+
+    assert [each.unknown for each in merged] == ["", "no"]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +222,10 @@ def test_a_wrong_place_is_a_mistake(text: str) -> None:
     [
         ({"from": "yesterday"}, "from"),
         ({"to": "2026-01-01T00:00:00"}, "to"),
+        ({"from": "2026"}, "from"),
+        ({"from": "1767225600"}, "from"),
+        ({"from": "2026-01-01"}, "from"),
+        ({"to": "20260101T000000Z"}, "to"),
         ({"min_severity": "nan"}, "min_severity"),
         ({"open": "perhaps"}, "open"),
         ({"limit": "0"}, "limit"),
@@ -184,6 +239,25 @@ def test_a_wrong_parameter_is_named(asked: dict[str, str], named: str) -> None:
 
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["query", named]
+
+
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00Z", "2026-01-01t00:00:00.5z", "2026-01-01 01:00:00+01:00"])
+def test_a_time_is_rfc_3339_with_its_offset(moment: str) -> None:
+    """In each form that the standard has."""
+    with serving(Shown()) as client:
+        assert client.get("/anomalies", params={"from": moment}).status_code == 200
+
+
+def test_a_wrong_time_is_answered_with_its_form() -> None:
+    """As a number would be read as seconds since 1970, and `2026` be some time in that year's first hour."""
+    with serving(Shown()) as client:
+        answers = [client.get("/anomalies", params=each) for each in ({"from": "2026"}, BACKWARDS)]
+
+    assert "must be RFC 3339 with an offset, such as 2026-01-05T08:00:00Z" in answers[0].json()["detail"][0]["msg"]
+    assert (answers[1].status_code, answers[1].json()["detail"]) == (422, "to: must be after from")
+
+
+BACKWARDS = {"from": "2026-01-01T01:00:00+01:00", "to": "2026-01-01T00:00:00Z"}
 
 
 @contextmanager
@@ -209,11 +283,14 @@ def test_the_labels_of_a_plant_at_work(tmp_path: Path, flags: tuple[str, ...]) -
             lambda: len(httpx.get(f"{url}/anomalies?open=false").json()["anomalies"]) > 5, 30, "faults have ended"
         )
         before = httpx.get(f"{url}/anomalies?open=false&sensor=false&limit=3")
+        unknown = httpx.get(f"{url}/anomalies?machine_id=PRESS-77")
         metrics = httpx.get(f"{url}/metrics").text
         after = httpx.get(f"{url}/anomalies?open=false").json()["anomalies"]
         with Recorder(broker.port) as recorder:
             recorder.wait_for(3)
             retained = [each for each in list(recorder.records) if "/labels/" in each.topic]
+    assert unknown.status_code == 422
+    assert unknown.json()["detail"].startswith("machine_id: no such machine; there are ")
     ended = sum(
         float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("edgemqttsim_fault_episodes_total{")
     )

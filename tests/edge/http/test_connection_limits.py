@@ -151,7 +151,7 @@ ODD = {
     "an upgrade": (b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200),
     "an Accept of bytes": (b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: \xff;q=\xff, ;;,=;version\r\n\r\n", 200),
     "the same parameter twice": (b"GET /oee?span=run&span=year HTTP/1.1\r\nHost: x\r\n\r\n", 422),
-    "a query of bytes": (b"GET /oee?type=%ff%00&after=%00 HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+    "a query of bytes": (b"GET /oee?machine_type=%ff%00&after=%00 HTTP/1.1\r\nHost: x\r\n\r\n", 200),
     "a token of bytes": (b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\xfe\r\n\r\n", 200),
 }  # fmt: skip
 

@@ -47,7 +47,7 @@ def test_an_answer_has_every_machine_and_when_it_was() -> None:
 
 
 def test_following_next_leads_through_all_machines() -> None:
-    """The path keeps span, type and limit; the last page has none."""
+    """The path keeps span, machine type and limit; the last page has none."""
     query, ids = OeeQuery("hour", MachineFilter("testing", limit=100)), list[str]()
     while True:
         answer = page(query)
@@ -55,7 +55,7 @@ def test_following_next_leads_through_all_machines() -> None:
         if "next" not in answer:
             break
         asked = {name: values[0] for name, values in parse_qs(urlsplit(answer["next"]).query).items()}
-        query = OeeQuery(asked["span"], MachineFilter(asked["type"], asked["after"], int(asked["limit"])))
+        query = OeeQuery(asked["span"], MachineFilter(asked["machine_type"], asked["after"], int(asked["limit"])))
 
     assert ids == [f"TEST-{number:02}" for number in range(1, 211)]
 

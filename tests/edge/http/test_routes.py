@@ -490,7 +490,7 @@ def test_a_server_that_never_ran_gives_its_port_back() -> None:
 
 def test_the_truth_is_there_by_span_and_machines(shown: Shown, client: httpx.Client) -> None:
     """The run and all machines unless something else is asked for."""
-    asked: dict[str, str | int] = {"span": "last_hour", "type": "cnc_machine", "after": "CNC-01", "limit": 2}
+    asked: dict[str, str | int] = {"span": "last_hour", "machine_type": "cnc_machine", "after": "CNC-01", "limit": 2}
     answers = [client.get("/oee", params=params).json() for params in (dict[str, str | int](), asked)]
 
     assert [answer["span"] for answer in answers] == ["run", "last_hour"]

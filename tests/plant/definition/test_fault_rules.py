@@ -85,6 +85,18 @@ MISTAKES: Final[list[tuple[dict[str, Any], str]]] = [
     ({"wear": {"tool": {"life_hours": 1, "resets": "x"}}}, 'wear.tool.resets: must be a state of this type, got "x"'),
     ({"wear": {"tool": {"life_hours": 0, "resets": "faulted"}}}, "wear.tool.life_hours: must be at least 0.001, got 0"),
     (
+        {"wear": {"tool": {"life_hours": 1, "resets": "faulted", "label_from": 1.1}}},
+        "wear.tool.label_from: must be at most 1, got 1.1",
+    ),
+    (
+        {"wear": {"tool": {"life_hours": 1, "resets": "faulted", "label_from": -0.1}}},
+        "wear.tool.label_from: must be at least 0, got -0.1",
+    ),
+    (
+        {"wear": {"tool": {"life_hours": 1, "resets": "faulted", "label_form": 0.5}}},
+        "wear.tool.label_form: is an unknown key; did you mean label_from?",
+    ),
+    (
         {"faults": {"a": {}}, "wear": {"a": {"life_hours": 1, "resets": "faulted"}}},
         "wear.a: is the name of a fault already: choose another name",
     ),

@@ -97,6 +97,7 @@ def test_each_episode_has_a_label_at_its_begin_and_one_at_its_end() -> None:
     assert sorted((each["machine_id"], each["fault"], each["severity"], each["cause"]) for each in ends) == sorted(
         (each.machine_id, each.fault, each.severity, each.why) for each in truth if not each.is_open
     )
+    assert {each["fault"] for each in ends} == {"bearing", "leak", "temperature.stuck", "tool"}
     for each in found:
         moment = each["from"] if each["event"] == "begin" else each["to"]
         late = datetime.fromisoformat(each["timestamp"]) - datetime.fromisoformat(moment)

@@ -1,0 +1,1 @@
+"""Facts about what `check` says, most of them compared with runs."""
