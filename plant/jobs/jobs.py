@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final, NamedTuple
 
+from orjson import loads
+
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import KindType
 from plant.jobs.speed_losses import Losses
@@ -275,9 +277,7 @@ def ended_early(job: Job, result: Result, done_ms: int, uniform: float) -> Job:
 
 def finished_job(machine_id: str, job: Job, now_ms: int, reason: str | None) -> FinishedJob:
     """Return a job that a machine has finished now, as the ground truth has it. reason: of its result."""
-    job_id, issues, consumed, lot = map(
-        json.loads, (job.id_json, job.issues_json, job.consumed_json, job.series.id_json)
-    )
+    job_id, issues, consumed, lot = map(loads, (job.id_json, job.issues_json, job.consumed_json, job.series.id_json))
     times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
     result = job.result.name
     return FinishedJob(machine_id, job_id, job.kind.name, *times, result, issues, consumed, lot, job.causes, reason)

@@ -59,7 +59,8 @@ def test_a_changeover_does_not_make_a_stay_longer_once_more() -> None:
     """What is left of the interrupted stay is as it was: the shares are those without changeovers."""
     effects = {"dwell_seconds": {"running": {"times": 2}}}
     faults = {"slow": {"schedule": [{"after_seconds": 0}], "effects": effects}}
-    seen = run(press(count=20, report_seconds=3600, faults=faults, **LOTS), 50)
+    seldom = {**LOTS, "job": {**LOTS["job"], "cycle_seconds": 60}}  # six changeovers a stay of 20 minutes
+    seen = run(press(count=20, report_seconds=3600, faults=faults, **seldom), 50)
     lengths = dict.fromkeys(("running", "maintenance", "faulted"), 0)
     for stay in seen.stays:
         if stay.state in lengths:
