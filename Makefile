@@ -21,10 +21,11 @@ run: $(VENV)/.run ## Run the factory against an embedded broker; more flags: ARG
 check-plant: $(VENV)/.run ## Check message_structure.yaml, or another: ARGS=file.yaml
 	@$(VENV)/bin/python app.py check $(ARGS)
 
+# What is compiled is kept, whatever the environment says: every worker and every process would compile it anew.
 test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 	@sh tests/setup_mosquitto.sh
 	@sh tests/setup_monitoring.sh
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest $(ARGS)
 
 test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Debian, two minutes)
 	@sh tests/setup_image.sh
