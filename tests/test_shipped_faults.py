@@ -10,12 +10,12 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from plant.definition.faults.fault_type import Effects
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import load, parse
 from tests.plant.faults.presses import START_MS, Seen, run
+from tests.support.exports import yamlread
 from tools.fault_tables import SCENARIO, SEVERITIES, result_shares
 
 CONFIG: Final = load(SCENARIO)
@@ -34,7 +34,7 @@ ORDER: Final = ("transitions", "only_between_jobs")
 
 def alone(key: str, *, job: dict[str, Any] | None = None, **causes: Any) -> Seen:
     """Machines of a type that always produce, with these causes only."""
-    data = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))
+    data = yamlread.value(SCENARIO.read_text(encoding="utf-8"))
     entry = data["message_types"][key]
     machine_type = CONFIG.message_types.machines[key]
     states = {name: {"share": float(each.produces)} for name, each in machine_type.states.items()}
@@ -56,7 +56,7 @@ def healthy(key: str) -> Seen:
 
 def declared(key: str, section: str, name: str) -> dict[str, Any]:
     """A fault or wear as the scenario declares it."""
-    data = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))
+    data = yamlread.value(SCENARIO.read_text(encoding="utf-8"))
     found: dict[str, Any] = copy.deepcopy(data["message_types"][key][section][name])
     return found
 

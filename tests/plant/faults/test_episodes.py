@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any, Final
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
 from plant.truth.events import FaultEpisode, StateInterval, TruthEvent
 from tests.plant.faults.presses import HOUR_MS, QUIET, START_MS, press, run
+from tests.support.exports import yamlread
 
 CRITICAL: Final = 1.95
 """Of the Kolmogorov-Smirnov statistic times the root of the number of values: exceeded once in a thousand times."""
@@ -209,7 +209,7 @@ message_types:
 
 def plant(**changes: Any) -> PlantConfig:
     """The plant above, with other keys of its type."""
-    data = yaml.safe_load(PLANT)
+    data = yamlread.value(PLANT)
     data["message_types"]["press"].update(changes)
     return parse(data)
 
@@ -255,7 +255,7 @@ def test_shards_have_the_faults_of_the_whole() -> None:
 def test_an_event_queue_changes_nothing() -> None:
     """Machines that are advanced in one order of time have the same faults as those that stand alone."""
     spreading = {"spreads_to": "neighbours", "fault": "leak", "chance": 0}
-    faults = yaml.safe_load(PLANT)["message_types"]["press"]["faults"]
+    faults = yamlread.value(PLANT)["message_types"]["press"]["faults"]
     coupled = {**faults, "wobble": {**faults["wobble"], "leads_to": [*faults["wobble"]["leads_to"], spreading]}}
     neighbours = {"PRESS-01": ["PRESS-02"]}
     messages, truth = told(plant(), [3600.0])

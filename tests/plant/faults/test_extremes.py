@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.telemetry import Message
 from plant.truth.events import TruthEvent
 from tests.plant.faults.presses import START_MS, Seen, always, press, run
+from tests.support.exports import yamlread
 
 ONLY_RUNNING: Final[dict[str, Any]] = {
     "running": {"share": 1, "dwell_seconds": 600, "produces": True},
@@ -141,7 +141,7 @@ def test_a_trial_that_is_taken_back_leaves_faults_as_they_were() -> None:
 
 def test_wear_grows_in_the_state_that_produces_after_a_reload() -> None:
     """Also of a machine that is in a state which does not produce any more."""
-    wear = yaml.safe_load("{tool: {life_hours: 1, resets: faulted, effects: {temperature: {plus: 100}}}}")
+    wear = yamlread.value("{tool: {life_hours: 1, resets: faulted, effects: {temperature: {plus: 100}}}}")
     states = {**ONLY_RUNNING, "running": {"share": 1, "dwell_seconds": 1e6, "produces": True}}
     other = {
         **states,
