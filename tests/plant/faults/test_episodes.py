@@ -16,6 +16,7 @@ from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
 from plant.truth.events import FaultEpisode, StateInterval, TruthEvent
 from tests.plant.faults.presses import HOUR_MS, QUIET, START_MS, press, run
+from tests.support.examples import examples
 from tests.support.exports import yamlread
 
 CRITICAL: Final = 1.95
@@ -232,7 +233,7 @@ def at_once() -> tuple[list[Message], list[TruthEvent]]:
     return told(plant(), [900.0])
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(cuts=st.lists(st.floats(0, 900), max_size=12))
 def test_how_time_is_cut_changes_nothing(cuts: list[float]) -> None:
     """Neither messages nor labels: rows one at a time and in blocks agree, faults or not."""
