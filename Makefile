@@ -10,7 +10,7 @@ TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools te
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test test-image bench bench-plants laws soak fuzz chaos image lint types check clean
+.PHONY: help run check-plant test test-thorough test-image bench bench-plants laws soak fuzz chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,10 +21,14 @@ run: $(VENV)/.run ## Run the factory against an embedded broker; more flags: ARG
 check-plant: $(VENV)/.run ## Check message_structure.yaml, or another: ARGS=file.yaml
 	@$(VENV)/bin/python app.py check $(ARGS)
 
+# What is compiled is kept, whatever the environment says: every worker and every process would compile it anew.
 test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 	@sh tests/setup_mosquitto.sh
 	@sh tests/setup_monitoring.sh
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest $(ARGS)
+
+test-thorough: $(VENV)/.dev ## Run the tests of laws with ten times as many examples; one file: ARGS=...
+	@EDGEMQTTSIM_THOROUGH=1 $(VENV)/bin/python -m pytest --timeout 1200 -m hypothesis $(ARGS)
 
 test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Debian, two minutes)
 	@sh tests/setup_image.sh

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pytest
-import yaml
 
 from plant.definition.plant_config import load, parse
 from plant.truth.events import FinishedJob, StateInterval
 from tests.plant.faults.presses import Seen, run
+from tests.support.exports import yamlread
 from tests.support.factory.plants import only
 from tools.fault_tables import SCENARIO
 
@@ -31,7 +31,7 @@ Numbers = npt.NDArray[np.float64]
 @cache
 def mills() -> Seen:
     """Twenty mills of the scenario in two days, all alike, with the damage of bearings five times as often."""
-    data = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))
+    data = yamlread.value(SCENARIO.read_text(encoding="utf-8"))
     entry: dict[str, Any] = data["message_types"]["cnc_machine"]
     for name in ("spread", "start_up", "sensor_faults", "signals", "fields"):
         entry.pop(name)

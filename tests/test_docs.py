@@ -18,7 +18,6 @@ from xml.etree import ElementTree
 
 import orjson
 import pytest
-import yaml
 from fastapi.routing import APIRoute
 
 import app
@@ -35,6 +34,7 @@ from plant.definition.machine_types import spellings
 from plant.forecast.rate_forecast import check, forecast
 from tests.edge.http.test_routes import Shown, app_of
 from tests.edge.observability.test_metrics import registry
+from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -247,19 +247,19 @@ def test_example_rows_are_rows_of_the_plant() -> None:
 @pytest.mark.parametrize("block", [block for block in blocks("yaml", but=OF_OTHER_PLANTS) if "apiVersion" not in block])
 def test_pieces_of_plants_are_taken(block: str) -> None:
     """Each piece of YAML, put over the default plant, makes a plant."""
-    default = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+    default = yamlread.value((ROOT / "message_structure.yaml").read_text("utf-8"))
 
-    assert plant_config.parse(merged(default, yaml.safe_load(block))).machines()
+    assert plant_config.parse(merged(default, yamlread.value(block))).machines()
 
 
 def test_the_forecast_is_shown_as_it_is_printed() -> None:
     """docs/plant.md shows what `check` says of the default plant, and what the quicker one makes."""
     _, text = check(ROOT / "message_structure.yaml")
-    default = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+    default = yamlread.value((ROOT / "message_structure.yaml").read_text("utf-8"))
     quicker = next(block for block in blocks("yaml") if "base_interval: 0.5\n  machine_counts" in block)
 
     assert f"{text}\n" in blocks("text")
-    assert round(forecast(plant_config.parse(merged(default, yaml.safe_load(quicker)))).per_second, 1) == 25.4
+    assert round(forecast(plant_config.parse(merged(default, yamlread.value(quicker)))).per_second, 1) == 25.4
 
 
 def test_mistakes_are_shown_as_they_are_printed(tmp_path: Path) -> None:
@@ -342,9 +342,9 @@ def test_pictures_are_shown_and_well_formed(path: Path) -> None:
 
 def test_the_client_pod_has_the_login_of_the_manifest() -> None:
     """The pod to look with mounts the same token and CA as the simulator."""
-    manifest = list(yaml.safe_load_all((ROOT / "deployment.yaml").read_text("utf-8")))
+    manifest = list(yamlread.every((ROOT / "deployment.yaml").read_text("utf-8")))
     simulator = next(each for each in manifest if each["kind"] == "Deployment")["spec"]["template"]["spec"]
-    _, pod = yaml.safe_load_all((ROOT / "docs" / "mqtt-client.yaml").read_text("utf-8"))
+    _, pod = yamlread.every((ROOT / "docs" / "mqtt-client.yaml").read_text("utf-8"))
     client = pod["spec"]
     token = next(volume for volume in simulator["volumes"] if volume["name"] == "broker-sat")
 

@@ -8,9 +8,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.support.brokers.subscriber import Recorder
+from tests.support.exports import yamlread
 from tests.support.processes.daemon import DaemonProcess
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
@@ -78,7 +78,7 @@ def test_states_are_shown_to_a_new_subscriber_and_an_edit_is_applied(tmp_path: P
 
 def test_the_whole_file_is_what_the_steps_have_made(tmp_path: Path) -> None:
     """The file at the end of the page is that of the last step."""
-    whole = yaml.safe_load(block(sections(PAGE)["The whole file"], "yaml"))
+    whole = yamlread.value(block(sections(PAGE)["The whole file"], "yaml"))
 
     assert followed(tmp_path, before="the end").plant == whole
 

@@ -22,6 +22,7 @@ from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.plant_config import EVENTS, PlantConfig
 from plant.telemetry import Message, machine_of
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
+from tests.support.examples import examples
 from tests.support.exports.schemas import checks, refused
 from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run, usually
@@ -151,7 +152,7 @@ def test_a_trial_that_is_taken_back_leaves_no_trace(first: PlantConfig, then: Pl
     assert published([*messages, *plant.advance(START + SECONDS)]) == run(first, SECONDS)
 
 
-@settings(usually, max_examples=10)
+@settings(usually, max_examples=examples(10))
 @given(own_plants(), own_plants(), seconds, st.floats(0, 1))
 def test_a_change_that_fails_leaves_no_trace(first: PlantConfig, then: PlantConfig, until: float, share: float) -> None:
     """Wherever it fails."""

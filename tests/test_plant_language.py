@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cli.exports.schemas.config_schema import schema_of
 from messages import FactoryMessageGenerator
@@ -17,6 +16,7 @@ from plant.definition import plant_config
 from plant.definition.machine_types.entry import MachineEntry
 from plant.definition.signals.signal_spec import SOURCES, SignalSpec
 from plant.forecast.rate_forecast import check
+from tests.support.exports import yamlread
 from tests.support.processes.daemon import ROOT
 from tests.support.processes.walkthrough import FILE, Block, Walkthrough, laid_over, not_in, sections
 from tools.pictures.signals import examples
@@ -40,7 +40,7 @@ def texts(title: str, language: str) -> list[str]:
 def plant_of(text: str) -> dict[str, Any]:
     """Return the plant at the top of the page with a piece laid over it."""
     (first,) = texts(FIRST, "yaml")
-    return laid_over(yaml.safe_load(first), yaml.safe_load(text), frozenset({"signals"}))
+    return laid_over(yamlread.value(first), yamlread.value(text), frozenset({"signals"}))
 
 
 def test_the_first_entry_is_a_plant_that_sends_the_message_shown(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_message_of_an_alarm_is_the_one_shown() -> None:
     """The entry on the page about alarms raises and clears the one below it, among others."""
     blocks = sections(ALARMS_PAGE)[ALARMS]
     piece, shown = (next(each.text for each in blocks if each.language == language) for language in ("yaml", "json"))
-    plant = FactoryMessageGenerator.of(plant_config.parse(yaml.safe_load(piece)), SEED, start=START)
+    plant = FactoryMessageGenerator.of(plant_config.parse(yamlread.value(piece)), SEED, start=START)
     found = [each.payload.decode() for each in plant.advance(START + 3600) if ".alarms" in each.kind]
 
     assert {*shown.splitlines()} <= {*found}

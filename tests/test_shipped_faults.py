@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.faults.fault_type import Effects
@@ -18,6 +17,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import load, parse
 from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import START_MS, Seen, run
+from tests.support.exports import yamlread
 from tools.fault_tables import SCENARIO, SEVERITIES, result_shares
 
 CONFIG: Final = load(SCENARIO)
@@ -31,12 +31,14 @@ WEAR: Final = [
     (key, name) for key, machine_type in CONFIG.message_types.machines.items() for name in machine_type.causes.wear
 ]
 COUNT: Final = 12
+FEW: Final = 4
+"""Machines where each row is compared for itself: more of them are more of the same."""
 ORDER: Final = ("transitions", "only_between_jobs")
 
 
-def alone(key: str, *, job: dict[str, Any] | None = None, **causes: Any) -> Seen:
+def alone(key: str, *, count: int = COUNT, job: dict[str, Any] | None = None, **causes: Any) -> Seen:
     """Machines of a type that always produce, with these causes only."""
-    data = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))
+    data = yamlread.value(SCENARIO.read_text(encoding="utf-8"))
     entry = data["message_types"][key]
     machine_type = CONFIG.message_types.machines[key]
     states = {name: {"share": float(each.produces)} for name, each in machine_type.states.items()}
@@ -48,19 +50,19 @@ def alone(key: str, *, job: dict[str, Any] | None = None, **causes: Any) -> Seen
     entry["fields"] = [field for field in entry["fields"] if field not in of_lots]
     entry |= {"states": states, "micro_stops_per_hour": 0, "slow_cycle_share": 0, "report_seconds": 20, **causes}
     entry.setdefault("job", {}).update(job or {})
-    plant = {"global": {"machine_counts": {}}, "message_types": {key: {**entry, "count": COUNT}}}
+    plant = {"global": {"machine_counts": {}}, "message_types": {key: {**entry, "count": count}}}
     return run(parse(plant), 1.5)
 
 
 @cache
 def healthy(key: str) -> Seen:
     """Machines of a type without any cause."""
-    return alone(key)
+    return alone(key, count=FEW)
 
 
 def declared(key: str, section: str, name: str) -> dict[str, Any]:
     """A fault or wear as the scenario declares it."""
-    data = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))
+    data = yamlread.value(SCENARIO.read_text(encoding="utf-8"))
     found: dict[str, Any] = copy.deepcopy(data["message_types"][key][section][name])
     return found
 
@@ -88,7 +90,7 @@ def test_a_shipped_fault_does_what_the_page_says(key: str, name: str, severity: 
     shown = {signal: each for signal, each in entry["effects"].items() if signal in machine_type.signals}
     schedule = [{"after_seconds": 0, "severity": severity}]
     still = {"schedule": schedule, "effects": shown}  # with the jobs of a healthy machine, to compare row by row
-    agrees_with(fault.effects, machine_type, healthy(key), alone(key, faults={name: still}), severity)
+    agrees_with(fault.effects, machine_type, healthy(key), alone(key, count=FEW, faults={name: still}), severity)
 
     seen = alone(key, faults={name: {"schedule": schedule, "effects": entry["effects"]}}, job={"cycle_seconds": 5})
     jobs = [each for each in seen.jobs if each.started_ms > START_MS]

@@ -11,8 +11,6 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from messages import FactoryMessageGenerator
 from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.subscriber import Recorder
@@ -109,17 +107,23 @@ def test_a_truth_file_that_cannot_be_written_is_one_clear_line() -> None:
     assert daemon.errors[-1] == "--truth: cannot write /nowhere/truth.jsonl: No such file or directory\n"
 
 
-@pytest.mark.timeout(90)
-def test_history_goes_over_into_live_without_a_seam(mosquitto: Mosquitto) -> None:
-    """Ten minutes of history and 20 s of live at a real broker: every machine keeps its rhythm, no row comes twice."""
-    port = mosquitto.ports["plain"]
+QUARTER, LIVE_SECONDS = 0.25, 6
+"""The interval of a plant whose slowest machines report each 2.5 s, and a time of more than two such periods."""
+
+
+def test_history_goes_over_into_live_without_a_seam(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """Ten minutes of history, and live at a real broker: every machine keeps its rhythm, no row comes twice."""
+    port, plant = mosquitto.ports["plain"], tmp_path / "plant.yaml"
+    usual = (ROOT / "message_structure.yaml").read_text("utf-8")
+    plant.write_text(usual.replace("base_interval: 1.0", f"base_interval: {QUARTER}"), "utf-8")
     flags = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
+    flags += ["--message-config-path", str(plant)]
     with (
         Recorder(port) as recorder,
         DaemonProcess(*flags, "--http-port", "0", "--duration", "600", "--then-live", "--seed", "1") as daemon,
     ):
         daemon.says("connected to")
-        time.sleep(20)
+        time.sleep(LIVE_SECONDS)
         now_ms = time.time() * 1000
         daemon.signal(signal.SIGTERM)
         assert daemon.wait() == 0
@@ -132,10 +136,10 @@ def test_history_goes_over_into_live_without_a_seam(mosquitto: Mosquitto) -> Non
 
     assert len(times) == 22
     for machine, moments in times.items():
-        period = PERIODS_MS[machine.split("-")[0]]
+        period = PERIODS_MS[machine.split("-")[0]] * QUARTER
         gaps = [after - before for before, after in pairwise(moments)]
         assert [gap for gap in gaps if abs(gap - period) > 2] == []
-        assert moments[-1] - moments[0] >= 600_000 + 20_000 - 2 * period
+        assert moments[-1] - moments[0] >= 600_000 + LIVE_SECONDS * 1000 - 2 * period
         assert abs(moments[-1] - now_ms) <= period + 1500
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final, NamedTuple
 
+from orjson import loads
+
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import KindType
 from plant.jobs.speed_losses import Losses
@@ -292,7 +294,7 @@ def finished_job(machine_id: str, job: Job, now_ms: int, reason: str | None) -> 
     """Return a job that a machine has finished now, as the ground truth has it. reason: of its result."""
     series = job.series
     job_id, issues, consumed, lot, order = map(
-        json.loads, (job.id_json, job.issues_json, job.consumed_json, series.id_json, series.order_json)
+        loads, (job.id_json, job.issues_json, job.consumed_json, series.id_json, series.order_json)
     )
     times = job.started_ms, now_ms, job.cycle_ms, job.ideal_ms
     result = job.result.name

@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from fastapi.routing import APIRoute
 
 import app
 from edge.settings.loader import Settings, unknown_variables, variables
 from tests.edge.http.test_routes import Shown, app_of, serving
+from tests.support.exports import yamlread
 from tools.generate import GENERATED
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "azure-iot-operations"
 DOCUMENTS: list[dict[str, Any]] = [
-    document for document in yaml.safe_load_all((ROOT / "deployment.yaml").read_text("utf-8")) if document
+    document for document in yamlread.every((ROOT / "deployment.yaml").read_text("utf-8")) if document
 ]
 BY_KIND = {document["kind"]: document for document in DOCUMENTS}
 POD = BY_KIND["Deployment"]["spec"]["template"]["spec"]

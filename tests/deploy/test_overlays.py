@@ -27,6 +27,7 @@ from plant.definition import plant_config
 from sandbox.broker import EmbeddedBroker
 from tests.deploy.test_manifest import NAMESPACE
 from tests.edge.runtime.test_simulator import BLOCK
+from tests.support.exports import yamlread
 from tests.support.exports.customresources import faults
 from tests.support.exports.kustomize import OVERLAYS, ROOT, Resource, build, manifest, one, overlay, pods, read
 from tests.support.exports.linters import hadolint, shellcheck, yamllint
@@ -260,7 +261,7 @@ def test_the_parts_are_the_whole(deploy: Path, count: int) -> None:
     resources = build(deploy / "overlays" / "scaled")
     stateful = one(resources, "StatefulSet")
     every = [settings_of(container_of(stateful), f"edgemqttsim-{ordinal}") for ordinal in range(count)]
-    plant = plant_config.parse(yaml.safe_load(one(resources, "ConfigMap")["data"]["message_structure.yaml"]))
+    plant = plant_config.parse(yamlread.value(one(resources, "ConfigMap")["data"]["message_structure.yaml"]))
     machines = [view.machine_id for each in every for view in part_of(plant, each).machines()]
 
     assert stateful["spec"]["replicas"] == count

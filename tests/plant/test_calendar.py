@@ -14,7 +14,6 @@ from typing import Any
 
 import orjson
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +45,7 @@ breaks: [{{start: "09:00", end: "09:15"}}]
 
 def calendar(text: str, kind: str = "cnc_machine") -> Calendar:
     """The calendar that YAML describes, for a machine type."""
-    return Calendar(CalendarSpec.model_validate(yaml.safe_load(text)), kind)
+    return Calendar(CalendarSpec.model_validate(yamlread.value(text)), kind)
 
 
 def utc(text: str) -> int:
@@ -70,7 +69,7 @@ def worked_hours(found: Calendar, from_ms: int, to_ms: int) -> float:
 def hours_of_day(text: str, day: str, kind: str = "cnc_machine") -> float:
     """Hours meant for work between two midnights on the wall."""
     found = calendar(text, kind)
-    return worked_hours(found, *WallClock(yaml.safe_load(text)["time_zone"]).day(date.fromisoformat(day)))
+    return worked_hours(found, *WallClock(yamlread.value(text)["time_zone"]).day(date.fromisoformat(day)))
 
 
 def changes(text: str, from_ms: int, to_ms: int) -> list[str]:
@@ -443,7 +442,7 @@ def small(calendar_text: str | None, **spec: Any) -> PlantConfig:
     mills.update({"report_seconds": 60.0, "cycle_time_range": [80.0, 120.0], **spec})
     data["message_types"] = {"cnc_machine": mills, "customer_order": {**orders, "orders_per_hour": 6}}
     data["global"]["machine_counts"] = {"cnc": 6}
-    return parse(data | ({"calendar": yaml.safe_load(calendar_text)} if calendar_text else {}))
+    return parse(data | ({"calendar": yamlread.value(calendar_text)} if calendar_text else {}))
 
 
 def plant(config: PlantConfig, start: float = MONDAY, shard: tuple[int, int] = (1, 1)) -> FactoryMessageGenerator:
@@ -556,7 +555,7 @@ def test_a_plant_may_start_in_a_planned_stop() -> None:
 
 def test_a_calendar_without_stops_changes_no_byte() -> None:
     """Around the clock, with an event queue: the same messages as without one."""
-    data = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+    data = yamlread.value((ROOT / "message_structure.yaml").read_text("utf-8"))
     rows, same = (
         plant(parse(data | more)).advance(MONDAY + 2 * HOUR) for more in ({}, {"calendar": {"time_zone": "UTC"}})
     )
@@ -637,11 +636,11 @@ def test_a_calendar_may_come_and_go_while_the_plant_runs(cycle: list[float]) -> 
 
 def test_the_scenario_is_the_default_plant_with_a_calendar() -> None:
     """Nothing else is in it, and the page shows its calendar."""
-    scenario = yaml.safe_load(SCENARIO.read_text("utf-8"))
-    shown = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0])["calendar"]
+    scenario = yamlread.value(SCENARIO.read_text("utf-8"))
+    shown = yamlread.value(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0])["calendar"]
     hours = scenario.pop("calendar")
 
-    assert scenario == yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+    assert scenario == yamlread.value((ROOT / "message_structure.yaml").read_text("utf-8"))
     assert shown == hours
 
 
@@ -732,7 +731,7 @@ def test_an_error_is_plain(tmp_path: Path, text: str, mistake: str) -> None:
 def test_times_and_dates_may_be_bare_where_yaml_keeps_them() -> None:
     """YAML reads a bare 06:00 as text and a bare date as a date: both are accepted."""
     spec = CalendarSpec.model_validate(
-        yaml.safe_load("{time_zone: UTC, shifts: [{start: 06:00, end: '14:00'}], holidays: [2026-12-25]}")
+        yamlread.value("{time_zone: UTC, shifts: [{start: 06:00, end: '14:00'}], holidays: [2026-12-25]}")
     )
 
     assert (spec.shifts[0].start, spec.shifts[0].end, spec.holidays) == (360, 840, (date(2026, 12, 25),))
@@ -741,4 +740,4 @@ def test_times_and_dates_may_be_bare_where_yaml_keeps_them() -> None:
 def test_a_plant_has_no_calendar_by_default() -> None:
     """The original's file has none."""
     assert load(ORIGINAL).calendar is None
-    assert parse({**yaml.safe_load(ORIGINAL.read_text("utf-8")), "calendar": {"time_zone": "UTC"}}).calendar is not None
+    assert parse({**yamlread.value(ORIGINAL.read_text("utf-8")), "calendar": {"time_zone": "UTC"}}).calendar is not None

@@ -18,6 +18,7 @@ from plant.machines.states import BLOCKED, NEVER, PLANNED_STOP, STARVED, State
 from plant.oee_accounting import SPANS, OeeAccounts
 from plant.telemetry import Message
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
+from tests.support.examples import examples
 from tests.support.factory.plants import NO_LOSSES, by_machine, config, consecutive, job_id, only, original, said
 
 START_MS = round(1000 * START)
@@ -79,7 +80,7 @@ def test_a_suspended_machine_has_no_event_of_its_own() -> None:
 
 
 @given(at=st.integers(0, 200_000), held=st.integers(0, 10**7))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_resumed_machine_continues_its_stay_and_its_job(at: int, held: int) -> None:
     """State, rest of the stay, rest of the job: every event is late by the length of the suspension."""
     one, free = mill(), mill()
@@ -173,7 +174,7 @@ CUTS = st.lists(st.floats(0, 300), max_size=20).map(sorted)
 
 
 @given(plants=st.lists(PLANTS, min_size=1, max_size=4), seconds=st.floats(1, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_living_in_step_is_living_alone_where_nobody_interferes(plants: list[PlantConfig], seconds: float) -> None:
     """Byte for byte, over reloads that change periods and cycles too."""
     alone, in_step = (FactoryMessageGenerator.of(plants[0], 1) for _ in range(2))
@@ -200,7 +201,7 @@ def test_an_unreported_job_is_reported_in_order_when_its_type_starts_to_report_e
 
 
 @given(plants=PLANTS, cuts=CUTS, every=st.integers(2_000, 60_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_steps_of_time_change_no_byte_of_suspended_machines(plants: PlantConfig, cuts: list[float], every: int) -> None:
     """Messages and ground truth do not depend on the steps of time, nor on OEE figures that are read meanwhile."""
     whole, pieces = (stopped(plants, every, every // 3, PLANNED_STOP, STARVED) for _ in range(2))
@@ -268,7 +269,7 @@ def test_no_job_is_lost_or_repeated_in_a_stop(plants: PlantConfig) -> None:
 
 
 @given(plants=PLANTS, silent=st.floats(0, 600), every=st.integers(2_000, 60_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_after_dropped_messages_suspended_machines_emit_the_same(
     plants: PlantConfig, silent: float, every: int
 ) -> None:

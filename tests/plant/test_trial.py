@@ -17,11 +17,14 @@ from plant.machines.states import PLANNED_STOP
 from plant.orders import OrderBook
 from plant.telemetry import Message
 from plant.truth.events import StateInterval, TruthEvent
+from tests.support.examples import examples
 from tests.support.factory.anyplants import plants
 from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.plants import ROOT, job_id, rows
 
-quickly = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(
+    max_examples=examples(20), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 FILES = ("message_structure.yaml", *(f"scenarios/{path.name}" for path in sorted((ROOT / "scenarios").glob("*.yaml"))))
 SHIPPED = {

@@ -165,7 +165,7 @@ def azure_resources(export: Export) -> list[AzureResource]:
 
 
 def _parts(part: str, text: str) -> Iterator[AzureResource]:
-    for document in yaml.safe_load_all(text):
+    for document in yaml.load_all(text, Loader=yaml.CSafeLoader):
         if "iotoperations.azure.com/" in document["apiVersion"]:
             properties = {key: value for key, value in document["spec"].items() if key not in _PARENT_REFERENCES}
             yield AzureResource(part, document["kind"], document["metadata"]["name"], properties)

@@ -16,7 +16,16 @@ LONG: Final = 76
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's dumper with indented sequences, block text, and no aliases."""
+    """PyYAML's dumper with indented sequences, block text, and no aliases; it looks at equal texts once."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._analyses: dict[str, yaml.emitter.ScalarAnalysis] = {}
+
+    def analyze_scalar(self, scalar: str) -> yaml.emitter.ScalarAnalysis:
+        if (found := self._analyses.get(scalar)) is None:
+            found = self._analyses[scalar] = super().analyze_scalar(scalar)
+        return found
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         super().increase_indent(flow, False)

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 import pytest
-import yaml
 from hypothesis import given, settings
 from jsonschema import Draft7Validator
 
@@ -26,6 +25,7 @@ from messages import topic_template
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig, load, parse
 from tests.cli.exports.schemas.test_json_schema import FILES, eventful
+from tests.support.exports import yamlread
 from tests.support.exports.asyncapi import DOCUMENT, references, resolved
 from tests.support.exports.schemas import export_of
 from tests.support.factory.anyplants import plants
@@ -186,13 +186,13 @@ def test_the_file_is_the_document() -> None:
     made = export_of(parse(data))
     (file,) = asyncapi(made)
 
-    assert yaml.safe_load(file.text) == document(made)
+    assert yamlread.value(file.text) == document(made)
 
 
 def test_the_source_of_events_is_told_by_a_pattern_for_all_tools(capsys: pytest.CaptureFixture[str]) -> None:
     """ECMA 262 with the flag `u`, which many validators set, takes no escape that is not needed, such as of a dash."""
     export("asyncapi", MQTT_CLOUD_EVENTS_SOURCE="aio://my-site.eu")
-    headers = yaml.safe_load(capsys.readouterr().out)["components"]["messages"]["welding"]["headers"]
+    headers = yamlread.value(capsys.readouterr().out)["components"]["messages"]["welding"]["headers"]
 
     assert headers["properties"]["source"]["pattern"] == r"^aio:\/\/my-site\.eu/"
 
@@ -201,7 +201,7 @@ def test_the_source_of_events_is_told_by_a_pattern_for_all_tools(capsys: pytest.
 def test_extra_rows_are_told_of_by_a_header_of_machines(events: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It need not be there; orders have none. Without CloudEvents it is all that there is."""
     export("asyncapi", MQTT_CLOUD_EVENTS=events)
-    messages = yaml.safe_load(capsys.readouterr().out)["components"]["messages"]
+    messages = yamlread.value(capsys.readouterr().out)["components"]["messages"]
 
     headers = messages["welding"]["headers"]
     assert headers["properties"]["trigger"]["const"] == "job"
@@ -228,7 +228,7 @@ def test_several_files_on_one_stream_are_told_apart(capsys: pytest.CaptureFixtur
     assert len(marks) == 14
 
     export("asyncapi")
-    assert yaml.safe_load(capsys.readouterr().out)["asyncapi"] == "3.0.0"
+    assert yamlread.value(capsys.readouterr().out)["asyncapi"] == "3.0.0"
 
 
 def test_files_are_written_where_they_are_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,9 +269,9 @@ def test_a_link_leads_where_it_led(tmp_path: Path) -> None:
 def test_flags_and_variables_say_where_messages_go(capsys: pytest.CaptureFixture[str]) -> None:
     """A flag wins over its variable; the broker is the cluster's unless one is named."""
     export("asyncapi", "--topic-prefix", "a/b", "--topic-layout", "machine", MQTT_TOPIC_PREFIX="c")
-    made = yaml.safe_load(capsys.readouterr().out)
+    made = yamlread.value(capsys.readouterr().out)
     export("asyncapi", MQTT_TOPIC_PREFIX="c", MQTT_BROKER="here", MQTT_PORT="1883", MQTT_TLS="false")
-    other = yaml.safe_load(capsys.readouterr().out)
+    other = yamlread.value(capsys.readouterr().out)
 
     assert made["channels"]["a.b.cnc.CNC-05"]["address"] == "a/b/cnc/CNC-05"
     assert made["servers"]["broker"]["host"] == "aio-broker:18883"
@@ -393,7 +393,7 @@ def test_yaml_is_written_for_people() -> None:
 
     assert text.startswith("# Made by:\n# us\n---\na:\n  - x\nb:\n  - x\nc: |\n  one\n  two\nd: null\n---\ne: >")
     assert max(map(len, text.splitlines())) <= 102
-    assert list(yaml.safe_load_all(text)) == [
+    assert list(yamlread.every(text)) == [
         {"a": both, "b": both, "c": "one\ntwo\n", "d": None},
         {"e": "word " * 40 + "end"},
     ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from edge.routing import TopicRouter
 from messages import topic_template
 from plant.definition.plant_config import PlantConfig, parse
 from tests.cli.verify.test_reloads import Course, record
 from tests.cli.verify.test_verify import Answer, answer_to
+from tests.support.exports import yamlread
 from tests.test_odd_plants import lines
 
 STATES = "{running: {share: 0.8, dwell_seconds: 300, produces: true}, idle: {share: 0.2, dwell_seconds: 100}}"
@@ -123,4 +123,4 @@ def test_a_type_that_is_added_is_in_the_ground_truth(tmp_path: Path, capsys: pyt
 
 def plant(text: str) -> PlantConfig:
     """The plant of a YAML."""
-    return parse(yaml.safe_load(text))
+    return parse(yamlread.value(text))

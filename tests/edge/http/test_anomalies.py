@@ -27,6 +27,7 @@ from tests.edge.http.test_routes import Shown, serving
 from tests.edge.runtime.test_simulator import free_port
 from tests.plant.faults.test_labels import FAULTS, PRESS, plant_of
 from tests.support.brokers.subscriber import Recorder
+from tests.support.exports import yamlread
 from tests.support.processes.daemon import DaemonProcess, plain, running
 from tests.support.processes.waiting import wait_until
 
@@ -266,7 +267,7 @@ def at_work(tmp_path: Path, *flags: str) -> Iterator[tuple[str, EmbeddedBroker]]
     path = tmp_path / "plant.yaml"
     types = {"press": {**PRESS, **FAULTS}, "lathe": {**PRESS, "count": 2, **FAULTS}}
     path.write_text(yaml.safe_dump({"message_types": {**types, "fault_labels": {"enabled": True}}}))
-    parse(yaml.safe_load(path.read_text()))
+    parse(yamlread.value(path.read_text()))
     port = free_port()
     with running(EmbeddedBroker()) as broker:
         named = ["--message-config-path", str(path), "--speed", "60", "--seed", "1", *plain(broker)]

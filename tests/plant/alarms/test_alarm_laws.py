@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from plant.fleets import reporter
 from tests.plant.alarms.plants import Event, Rule, events, expected, meters, sent
+from tests.support.examples import examples
 
 SIGNALS: dict[str, Any] = {
     "level": {"base": 10, "walk": {"sigma": 3, "memory_seconds": 10}, "decimals": 1},
@@ -49,7 +50,7 @@ def declared(draw: st.DrawFn) -> tuple[dict[str, Any], list[Rule]]:
     st.integers(0, 5),
     st.lists(st.floats(0.001, 89.0, allow_nan=False), max_size=12),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_alarms_follow_from_the_values_in_messages(
     given_alarms: tuple[dict[str, Any], list[Rule]], machines: int, seed: int, cuts: list[float]
 ) -> None:
@@ -62,7 +63,7 @@ def test_alarms_follow_from_the_values_in_messages(
 
 
 @given(declared(), st.sampled_from([2, 15]), st.integers(0, 5), st.lists(st.floats(0.001, 89.0), max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_faulty_sensor_raises_false_alarms_and_a_missing_value_changes_none(
     given_alarms: tuple[dict[str, Any], list[Rule]], machines: int, seed: int, cuts: list[float]
 ) -> None:
@@ -77,7 +78,7 @@ def test_a_faulty_sensor_raises_false_alarms_and_a_missing_value_changes_none(
 
 
 @given(declared(), st.integers(0, 5), st.lists(st.floats(0.001, 89.0), max_size=30), st.sampled_from([2, 7, 10_000]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_blocks_and_single_rows_give_the_same_messages(
     given_alarms: tuple[dict[str, Any], list[Rule]], seed: int, cuts: list[float], few: int
 ) -> None:
@@ -101,7 +102,7 @@ def test_blocks_and_single_rows_give_the_same_messages(
 
 
 @given(declared(), st.integers(0, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_each_alarm_of_a_machine_is_raised_and_cleared_in_turn(
     given_alarms: tuple[dict[str, Any], list[Rule]], seed: int
 ) -> None:

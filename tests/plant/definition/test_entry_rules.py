@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from plant.definition.plant_config import PlantConfigError, parse
+from tests.support.exports import yamlread
 from tests.support.factory.plants import default
 
 PRESS: Final = """
@@ -180,7 +180,7 @@ MISTAKES: Final[dict[str, str]] = {
 def test_a_mistake_in_an_entry_is_reported_once(change: str) -> None:
     """With its place and the rule."""
     with pytest.raises(PlantConfigError) as refused:
-        parse(plant({"press": changed(yaml.safe_load(change))}))
+        parse(plant({"press": changed(yamlread.value(change))}))
 
     [mistake] = map(str, refused.value.mistakes)
     assert f"message_types.press.{MISTAKES[change]}" in mistake
@@ -195,7 +195,7 @@ def test_kinds_and_phases_are_limited_together() -> None:
 
 def test_an_entry_has_no_mistake() -> None:
     """The one that the others change."""
-    assert parse(plant({"press": yaml.safe_load(PRESS)})).machines()
+    assert parse(plant({"press": yamlread.value(PRESS)})).machines()
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_an_older_key_beside_the_new_one_is_reported() -> None:
 
 def changed(change: dict[str, Any]) -> dict[str, Any]:
     """Return the press with the keys of a change; those that are null are left out."""
-    return {key: value for key, value in {**yaml.safe_load(PRESS), **change}.items() if value is not None}
+    return {key: value for key, value in {**yamlread.value(PRESS), **change}.items() if value is not None}
 
 
 def plant(types: dict[str, Any]) -> dict[str, Any]:

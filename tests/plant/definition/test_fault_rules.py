@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from plant.definition.plant_config import PlantConfigError, parse
+from tests.support.exports import yamlread
 
 _PRESS: Final = """
 states: {running: {share: 0.9, dwell_seconds: 600}, faulted: {share: 0.1, dwell_seconds: 60}}
@@ -21,7 +21,7 @@ signals:
 
 def errors(**entry: Any) -> list[str]:
     """What is wrong with a press that has these keys, each with its place below the type."""
-    data = {"message_types": {"press": {**yaml.safe_load(_PRESS), **entry}}}
+    data = {"message_types": {"press": {**yamlread.value(_PRESS), **entry}}}
     try:
         parse(data)
     except PlantConfigError as error:
@@ -134,7 +134,7 @@ def test_a_type_without_jobs_has_no_effects_on_jobs() -> None:
 def test_faults_are_inherited_and_changed_key_by_key() -> None:
     """`extends` merges faults by name."""
     other = {"extends": "press", "faults": {"a": {"every_hours": 2, "duration_seconds": 60}}}
-    press = {**yaml.safe_load(_PRESS), "faults": {"a": {}, "b": {}}}
+    press = {**yamlread.value(_PRESS), "faults": {"a": {}, "b": {}}}
     config = parse({"message_types": {"press": press, "other": other}})
 
     causes = config.message_types.machines["other"].causes

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import EVENTS, PlantConfig, PlantConfigError, load, parse
 from plant.forecast.rate_forecast import check, forecast
+from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[3]
 DEFAULT = ROOT / "message_structure.yaml"
@@ -26,7 +26,7 @@ REMOVED: Any = object()
 
 def plain(path: Path = ORIGINAL) -> dict[str, Any]:
     """A file as plain data, read by PyYAML alone."""
-    data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data: dict[str, Any] = yamlread.value(path.read_text(encoding="utf-8"))
     return data
 
 
@@ -104,7 +104,7 @@ def test_what_the_default_file_offers_in_comments_works() -> None:
     """The commented topic becomes valid by taking its # away."""
     text = DEFAULT.read_text(encoding="utf-8").replace("# topic:", "topic:")
 
-    cnc = parse(yaml.safe_load(text)).message_types.machines["cnc_machine"]
+    cnc = parse(yamlread.value(text)).message_types.machines["cnc_machine"]
     assert cnc.main.topic == "{prefix}/{type}/{machine_id}"
 
 

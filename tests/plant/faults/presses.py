@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
 from plant.truth.events import FaultEpisode, FinishedJob, StateInterval, TruthEvent
+from tests.support.exports import yamlread
 
 START_MS: Final = round(START * 1000)
 HOUR_MS: Final = 3_600_000
@@ -37,7 +37,7 @@ signals:
 
 def press(**changes: Any) -> PlantConfig:
     """Presses with other keys."""
-    return parse({"message_types": {"press": {**yaml.safe_load(_PRESS), **changes}}})
+    return parse({"message_types": {"press": {**yamlread.value(_PRESS), **changes}}})
 
 
 QUIET: Final[dict[str, Any]] = {"report_seconds": 3600, "job": {"cycle_seconds": 36_000}}

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any, Final
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,8 @@ from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 from plant.truth.events import FaultEpisode, StateInterval, TruthEvent
 from tests.plant.faults.presses import HOUR_MS, QUIET, START_MS, press, run
+from tests.support.examples import examples
+from tests.support.exports import yamlread
 
 CRITICAL: Final = 1.95
 """Of the Kolmogorov-Smirnov statistic times the root of the number of values: exceeded once in a thousand times."""
@@ -167,7 +168,7 @@ def test_machines_begin_anywhere_in_the_life_of_what_wears() -> None:
     assert max(abs(each / 2 - place / len(hours)) for place, each in enumerate(hours)) < 0.14
 
 
-BUSY: Final[dict[str, Any]] = yaml.safe_load("""
+BUSY: Final[dict[str, Any]] = yamlread.value("""
 count: 7
 report_seconds: 7
 states:
@@ -227,7 +228,7 @@ def at_once() -> tuple[list[Message], list[TruthEvent]]:
     return told(plant(), [900.0])
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(cuts=st.lists(st.floats(0, 900), max_size=12))
 def test_how_time_is_cut_changes_nothing(cuts: list[float]) -> None:
     """Neither messages nor labels: rows one at a time and in blocks agree, faults or not."""

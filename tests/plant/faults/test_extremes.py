@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.telemetry import Message
 from plant.truth.events import TruthEvent
 from tests.plant.faults.presses import START_MS, Seen, always, press, run
+from tests.support.exports import yamlread
 
 ONLY_RUNNING: Final[dict[str, Any]] = {
     "running": {"share": 1, "dwell_seconds": 600, "produces": True},
@@ -59,7 +59,8 @@ def test_a_changeover_does_not_make_a_stay_longer_once_more() -> None:
     """What is left of the interrupted stay is as it was: the shares are those without changeovers."""
     effects = {"dwell_seconds": {"running": {"times": 2}}}
     faults = {"slow": {"schedule": [{"after_seconds": 0}], "effects": effects}}
-    seen = run(press(count=20, report_seconds=3600, faults=faults, **LOTS), 50)
+    seldom = {**LOTS, "job": {**LOTS["job"], "cycle_seconds": 60}}  # six changeovers a stay of 20 minutes
+    seen = run(press(count=20, report_seconds=3600, faults=faults, **seldom), 50)
     lengths = dict.fromkeys(("running", "maintenance", "faulted"), 0)
     for stay in seen.stays:
         if stay.state in lengths:
@@ -140,7 +141,7 @@ def test_a_trial_that_is_taken_back_leaves_faults_as_they_were() -> None:
 
 def test_wear_grows_in_the_state_that_produces_after_a_reload() -> None:
     """Also of a machine that is in a state which does not produce any more."""
-    wear = yaml.safe_load("{tool: {life_hours: 1, resets: faulted, effects: {temperature: {plus: 100}}}}")
+    wear = yamlread.value("{tool: {life_hours: 1, resets: faulted, effects: {temperature: {plus: 100}}}}")
     states = {**ONLY_RUNNING, "running": {"share": 1, "dwell_seconds": 1e6, "produces": True}}
     other = {
         **states,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import yaml
-
 from plant.definition.plant_config import parse
 from plant.forecast.field_tables import field_tables
 from plant.forecast.rate_forecast import forecast
+from tests.support.exports import yamlread
 
 _PLANT: Final = """
 message_types:
@@ -30,7 +29,7 @@ message_types:
 
 
 def _tables() -> str:
-    config = parse(yaml.safe_load(_PLANT))
+    config = parse(yamlread.value(_PLANT))
     return field_tables(config, forecast(config))
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 import pytest
-import yaml
 
 from messages import FactoryMessageGenerator
 from plant.catalogue.catalogue import catalogue
@@ -17,6 +16,7 @@ from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
 from plant.telemetry import Message
 from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import START_MS, always
+from tests.support.exports import yamlread
 
 FAULTS: dict[str, Any] = {
     "faults": {
@@ -26,7 +26,7 @@ FAULTS: dict[str, Any] = {
     "sensor_faults": {"temperature": {"stuck": {"every_hours": 0.2, "duration_seconds": 30}}},
     "wear": {"tool": {"life_hours": 0.5, "resets": "faulted", "effects": {"cycle_seconds": {"times": 1.2}}}},
 }
-PRESS = yaml.safe_load(
+PRESS = yamlread.value(
     """
 count: 3
 report_seconds: 5

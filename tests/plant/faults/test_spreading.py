@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from plant.definition.plant_config import parse
 from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import run
+from tests.support.exports import yamlread
 
 _LINE: Final = """
 message_types:
@@ -45,7 +45,7 @@ FLOW: Final = {
 
 def episodes(flow: bool, **changes: Any) -> list[FaultEpisode]:
     """The episodes of two hours. changes: in what the shaking press leads to."""
-    data = yaml.safe_load(_LINE)
+    data = yamlread.value(_LINE)
     press = data["message_types"]["press"]
     press["faults"]["shake"]["leads_to"] |= changes
     press["neighbours"] = {"PRESS-01": ["ROBOT-02", "PACKER-01"], "PRESS-02": ["ROBOT-03"]}

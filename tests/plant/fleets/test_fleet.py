@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
+from tests.support.examples import examples
 from tests.support.factory.plants import (
     COUNTED,
     NO_LOSSES,
@@ -110,7 +111,7 @@ def test_the_next_deadline_is_known() -> None:
 
 
 @given(cuts=st.lists(st.floats(0, 300), max_size=40).map(sorted), brisk=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_steps_of_time_change_no_byte(cuts: list[float], brisk: bool) -> None:
     """The same messages in one step and in many, with types that report each job, orders and dispatches."""
     plant = FactoryMessageGenerator.of(
@@ -328,7 +329,7 @@ PLANTS = st.builds(
 
 
 @given(plants=st.lists(st.tuples(PLANTS, st.just(0.0) | st.floats(0.001, 40)), min_size=2, max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_reload_loses_or_repeats_a_job(plants: list[tuple[PlantConfig, float]]) -> None:
     """Periods, cycles and counts may change: messages stay in order, ids consecutive, at most one job is unreported."""
     plant = FactoryMessageGenerator.of(plants[0][0], seed=1)

@@ -22,13 +22,14 @@ FIELDS: list[Any] = [
     "timestamp", "machine_id", "status", {"why": "state.reason"}, {"code": "state.reason_code"}, {"id": "finished.id"},
     {"result": "finished.result"}, {"of": "finished.reason"}, {"of_code": "finished.reason_code"},
 ]  # fmt: skip
+JOBS: dict[str, Any] = {**JOB, "cycle_seconds": [8, 12]}
 CODES = {"jam": "E101", "drive overload": "E202", None: None}
 
 
 @pytest.fixture(scope="module")
 def made() -> Truth:
     """Forty presses over ten hours."""
-    return truth(press(count=40, reasons=REASONS, fields=FIELDS), 10)
+    return truth(press(count=40, job=JOBS, reasons=REASONS, fields=FIELDS), 10)
 
 
 def rows(found: Truth) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -78,7 +79,7 @@ def test_machines_that_make_nothing_report_why_they_stop() -> None:
 
 def test_reasons_change_nothing_else(made: Truth) -> None:
     """They are drawn for themselves."""
-    without = truth(press(count=40), 10)
+    without = truth(press(count=40, job=JOBS), 10)
 
     assert [job._replace(reason=None) for job in made.all_jobs] == without.all_jobs
     assert [stay._replace(reason=None) for each in made.stays.values() for stay in each] == [

@@ -41,7 +41,8 @@ def config(spread: dict[str, float] | None, **values: Any) -> PlantConfig:
         "idle": {"share": 0.2, "dwell_seconds": 10},
         "faulted": {"share": 0.1, "dwell_seconds": 15},
     }
-    return press(**{"count": 100, "states": states, "spread": spread} | values)
+    job = {**JOB, "cycle_seconds": [8, 12]}
+    return press(**{"count": 100, "states": states, "job": job, "spread": spread} | values)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_factors_have_the_mean_1_and_the_declared_deviation() -> None:
         (lambda made: shares(made, "faulted"), 0.1, 0.3),
         (lambda made: shares(made, "idle"), 0.2, 0.3),
         (results, 0.1, 0.4),
-        (cycles, 5.0, 0.1),
+        (cycles, 10.0, 0.1),
     ],
     ids=["faulted", "idle", "scrap", "cycle"],
 )

@@ -59,7 +59,7 @@ def test_a_changeover_is_made_in_the_stop_that_has_ended_the_last_job_of_a_lot()
 
 def test_machines_that_differ_keep_declared_transitions_and_their_own_shares() -> None:
     """A fault is followed by a rest of its own, however long the stays of a machine are."""
-    found = truth(press(count=30, spread={"shares": 0.5}, transitions={"faulted": {"idle": 1}}), 10)
+    found = truth(press(count=30, job=LONG, spread={"shares": 0.5}, transitions={"faulted": {"idle": 1}}), 10)
     after = {(one.state, other.state) for stays in in_order(found) for one, other in pairwise(stays)}
     idle = [found.seconds(machine_id)["idle"] / 36_000 for machine_id in found.stays]
 

@@ -27,7 +27,7 @@ STAYS: Final[dict[str, dict[str, Any]]] = {
     "lognormal": {"distribution": "lognormal"},
     "uniform": {"dwell_seconds": [300, 900]},
 }
-CYCLES: Final = {"short": 20, "long": 200, "of any length": [50, 400]}
+CYCLES: Final = {"short": 40, "long": 200, "of any length": [50, 400]}
 CASES: Final = (
     ("exponential", "short"),
     ("exponential", "of any length"),

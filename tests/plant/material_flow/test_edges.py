@@ -17,6 +17,7 @@ from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
 from plant.truth.events import FinishedJob
 from tests.plant.material_flow.test_flow import assert_balanced, assert_waiting_is_needed
+from tests.support.examples import examples
 from tests.support.factory.flows import History, census, flow_of, history, line_of, moments, scenario, scenario_data
 from tests.support.factory.own_lines import (
     CHECK,
@@ -31,7 +32,9 @@ from tests.support.factory.own_lines import (
     three,
 )
 
-quickly = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(
+    max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 NO_ORDERS: dict[str, Any] = orders(0, dispatches=0)
 
 

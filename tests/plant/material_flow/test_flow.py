@@ -17,6 +17,7 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
 from plant.telemetry import Message
 from plant.truth.events import FinishedJob
+from tests.support.examples import examples
 from tests.support.factory.flows import (
     NO_EVENTS,
     ONE_EACH,
@@ -37,7 +38,9 @@ from tests.support.factory.flows import (
 )
 from tests.support.factory.plants import COUNTED, Row, by_machine, consecutive, default, job_id, result, rows
 
-quickly = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(
+    max_examples=examples(60), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 NONE = FinishedJob("", "", "", 0, 0, 0, 0, "")
 
 

@@ -23,10 +23,13 @@ from tests.plant.material_flow.order_lines import (
     unit_ids,
     with_lots,
 )
+from tests.support.examples import examples
 from tests.support.factory.flows import census, flow_of, moments
 from tests.support.factory.own_lines import CHECK, PRESS
 
-quickly = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(
+    max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @pytest.fixture(scope="module")

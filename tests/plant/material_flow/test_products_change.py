@@ -31,11 +31,14 @@ from tests.plant.material_flow.order_lines import (
     unit_ids,
     with_lots,
 )
+from tests.support.examples import examples
 from tests.support.exports.schemas import checks, refused
 from tests.support.factory.flows import flow_of, moments
 from tests.support.factory.own_lines import CHECK, PRESS, SAW, machine_type, orders, plant_data
 
-quickly = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(
+    max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 PUSHED = parse(line_data(products=None))
 
 

@@ -6,13 +6,13 @@ import json
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfigError, parse
 from plant.fleets import reporter
 from plant.models.registry import models
 from plant.telemetry import Message
+from tests.support.exports import yamlread
 
 HOUSE: Final = """
 report_seconds: 60
@@ -38,7 +38,7 @@ signals:
 
 def house(**changes: Any) -> dict[str, Any]:
     """Return the plant of the boiler house. changes: keys of the entry."""
-    return {"message_types": {"boiler_house": yaml.safe_load(HOUSE) | changes}}
+    return {"message_types": {"boiler_house": yamlread.value(HOUSE) | changes}}
 
 
 def messages(data: dict[str, Any], seconds: float) -> list[Message]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import yaml
-
 from plant.definition.signals.signal_rules import broken
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -13,6 +11,7 @@ from plant.random_stream import RandomStream
 from plant.signals.fleet_signals import FleetSignals
 from plant.signals.laws.program import SignalProgram, compile_signals
 from plant.signals.laws.situations import Situation
+from tests.support.exports import yamlread
 
 START_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
@@ -40,7 +39,7 @@ energy: {integral_of: power, per_seconds: 3600, decimals: 3}
 
 def compiled(text: str, *, plant: SignalProgram | None = None, vocabulary: Vocabulary = VOCABULARY) -> SignalProgram:
     """Return the program of signals in YAML that break no rule; messages are 5 s apart."""
-    declared: dict[str, Any] = yaml.safe_load(text)
+    declared: dict[str, Any] = yamlread.value(text)
     plant_signals = {name: {"base": 0.0} for name in plant.names} if plant else {}
     assert [*broken(declared, vocabulary, plant_signals)] == []
     specs = {name: SignalSpec.model_validate(data) for name, data in declared.items()}

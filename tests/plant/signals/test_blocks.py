@@ -22,6 +22,7 @@ from plant.signals.laws.situations import Situation
 from plant.signals.laws.store import FIRST_RAMP
 from tests.plant.signals.declarations import MACHINES, Declared, Event, declarations, histories
 from tests.plant.signals.press import IDLE, PRESS, RUNNING, START_MS, VOCABULARY, compiled, machines
+from tests.support.examples import examples
 
 OUTDOORS: Final = """
 outdoor: {base: 10, yearly: {amplitude: 9, peak_day: 200}, daily: {amplitude: 4, peak_hour: 15}, noise: 1}
@@ -95,7 +96,7 @@ def rows_of_few(signals: FleetSignals, history: Iterable[Event]) -> list[list[by
     return signals.rows()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(declarations(plant=["outdoor", "gas_price"]), histories)
 def test_columns_have_the_bits_of_rows(declared: Declared, history: list[Event]) -> None:
     """Whatever is declared and whatever happens, a row is the same alone and in a block, wherever blocks are cut."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from plant.definition.plant_config import PlantConfig, parse
+from tests.support.exports import yamlread
 from tests.support.factory.laser import entry
 
 _FOLDER: Final = Path(__file__).parents[1] / "odd_plants"
 ODD_PLANTS: Final[dict[str, dict[str, Any]]] = {
-    **{file.stem: yaml.safe_load(file.read_text("utf-8")) for file in sorted(_FOLDER.glob("*.yaml"))},
+    **{file.stem: yamlread.value(file.read_text("utf-8")) for file in sorted(_FOLDER.glob("*.yaml"))},
     "sixth": {"message_types": {"laser_cutter": entry() | {"count": 3}}},
 }
 """Each as its YAML is read."""

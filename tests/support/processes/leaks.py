@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
+
+_THREADS = "/proc/self/task"
 
 
 def children() -> set[int]:
     """Process ids of this process's children, ended ones included; empty where the kernel does not tell (not Linux)."""
     found: set[int] = set()
-    for listing in Path("/proc/self/task").glob("*/children"):
-        try:
-            found.update(map(int, listing.read_text().split()))
-        except OSError:  # that thread has ended meanwhile
-            continue
+    with suppress(OSError):
+        for thread in os.listdir(_THREADS):  # noqa: PTH208 - twice a test, and three times as fast
+            with suppress(OSError), open(f"{_THREADS}/{thread}/children", "rb") as listing:  # noqa: PTH123
+                found.update(map(int, listing.read().split()))
     return found
 
 

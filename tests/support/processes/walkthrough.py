@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from tests.support.exports import yamlread
 from tests.support.processes.daemon import ROOT
 
 FILE: Final = "my-plant.yaml"
@@ -66,7 +67,7 @@ class Walkthrough:
         return [line for block in blocks for line in getattr(self, f"_{block.language}")(block.text)]
 
     def _yaml(self, text: str) -> list[str]:
-        piece = yaml.safe_load(text)
+        piece = yamlread.value(text)
         whole = laid_over(self.plant, piece)
         as_written = text if whole == piece else yaml.safe_dump(whole, sort_keys=False)
         (self.folder / FILE).write_text(as_written, encoding="utf-8")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from cli.exports.azure.authorization import published as allowed
 from cli.exports.common.export import Export
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig, load
+from tests.support.exports import yamlread
 from tests.support.exports.customresources import documents, faults
 from tests.support.exports.linters import yamllint
 from tests.support.exports.schemas import export_of
@@ -25,7 +25,7 @@ from tests.support.factory.published import PLANTS, matches, published
 
 Json = dict[str, Any]
 
-MANIFEST = list(yaml.safe_load_all((ROOT / "deployment.yaml").read_text("utf-8")))
+MANIFEST = list(yamlread.every((ROOT / "deployment.yaml").read_text("utf-8")))
 
 
 def resources(export: Export) -> dict[str, Json]:

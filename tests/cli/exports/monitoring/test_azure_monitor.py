@@ -10,16 +10,16 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 from cli.exports.common.export import Export, TopicIndex
 from cli.exports.monitoring.azure_monitor import azure_monitor
 from cli.exports.monitoring.prometheus import prometheus
+from tests.support.exports import yamlread
 from tests.support.exports.biceptext import declared, value_of
 
 EXPORT = Export((), TopicIndex((), "factory"), namespace="factory-7")
 MONITOR, BICEP = (file.text for file in azure_monitor(EXPORT))
-THEIRS, RULE = (yaml.safe_load(file.text) for file in prometheus(EXPORT))
+THEIRS, RULE = (yamlread.value(file.text) for file in prometheus(EXPORT))
 RULES: list[dict[str, Any]] = value_of(BICEP, "rules")
 PROPERTIES = {"clusterName", "description", "enabled", "interval", "rules", "scopes"}
 RULE_PROPERTIES = {"alert", "annotations", "enabled", "expression", "for", "labels", "resolveConfiguration", "severity"}
@@ -29,7 +29,7 @@ MOST_RULES = 20
 
 def test_the_pod_monitor_is_the_same_but_for_its_group() -> None:
     """Azure's agent reads azmonitoring.coreos.com/v1 alone."""
-    assert yaml.safe_load(MONITOR) == THEIRS | {"apiVersion": "azmonitoring.coreos.com/v1"}
+    assert yamlread.value(MONITOR) == THEIRS | {"apiVersion": "azmonitoring.coreos.com/v1"}
 
 
 def test_the_alerts_are_those_of_the_prometheus_rule() -> None:

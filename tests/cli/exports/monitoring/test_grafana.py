@@ -10,7 +10,6 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,6 +18,7 @@ from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import KindOee, Snapshot
 from tests.edge.fixed_status import FixedStatus
 from tests.edge.observability.test_metrics import CONNECTED, OEE, SNAPSHOT, ledger, registry, registry_of
+from tests.support.exports import yamlread
 from tests.support.exports.prometheus import NAMESPACE, SCRAPES, Server, scraping, why_unavailable
 from tests.support.exports.schemas import export_of
 from tests.support.processes.daemon import ROOT
@@ -28,7 +28,7 @@ needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavai
 
 def with_alarms() -> PlantConfig:
     """The default plant, and a machine that measures and has an alarm and a fault."""
-    data = yaml.safe_load((ROOT / "message_structure.yaml").read_text("utf-8"))
+    data = yamlread.value((ROOT / "message_structure.yaml").read_text("utf-8"))
     meter = {"signals": {"level": {"base": 5}}, "alarms": {"level": {"high": 4}}, "faults": {"leak": {}}}
     data["message_types"]["meter"] = meter
     return parse(data)

@@ -14,13 +14,14 @@ from cli.exports.common.export import Export, TopicIndex
 from cli.exports.monitoring.prometheus import ALERTS, prometheus
 from edge.status import ConnectionStatus
 from tests.edge.observability.test_metrics import registry
+from tests.support.exports import yamlread
 from tests.support.exports.prometheus import SCRAPES, Scrape, promtool, scraping, why_unavailable
 from tests.support.processes.waiting import wait_until
 
 needs_prometheus = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable() or "")
 
 EXPORT = Export((), TopicIndex((), "factory"))
-MONITOR, RULE = (yaml.safe_load(file.text) for file in prometheus(EXPORT))
+MONITOR, RULE = (yamlread.value(file.text) for file in prometheus(EXPORT))
 RULES: list[dict[str, Any]] = RULE["spec"]["groups"][0]["rules"]
 ROOT = Path(__file__).parents[4]
 
@@ -105,7 +106,7 @@ def played(tests: list[dict[str, Any]], directory: Path) -> str:
 
 def test_the_pod_monitor_finds_the_port_of_the_pod() -> None:
     """Labels, port and path are those of deployment.yaml."""
-    manifest = yaml.safe_load_all((ROOT / "deployment.yaml").read_text("utf-8"))
+    manifest = yamlread.every((ROOT / "deployment.yaml").read_text("utf-8"))
     pod = next(each for each in manifest if each["kind"] == "Deployment")["spec"]["template"]
     [endpoint] = MONITOR["spec"]["podMetricsEndpoints"]
 
@@ -116,7 +117,7 @@ def test_the_pod_monitor_finds_the_port_of_the_pod() -> None:
 
 def test_the_annotations_are_those_that_azure_iot_operations_scrapes() -> None:
     """Its job keeps "true", takes a port, and has no path but /metrics; it scrapes each port that the pod declares."""
-    manifest = yaml.safe_load_all((ROOT / "deployment.yaml").read_text("utf-8"))
+    manifest = yamlread.every((ROOT / "deployment.yaml").read_text("utf-8"))
     pod = next(each for each in manifest if each["kind"] == "Deployment")["spec"]["template"]
     told = {name: text for name, text in pod["metadata"]["annotations"].items() if name.startswith("prometheus.io/")}
     [port] = [port["containerPort"] for container in pod["spec"]["containers"] for port in container.get("ports", [])]

@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from jsonschema import Draft7Validator
 
@@ -16,6 +15,7 @@ from plant.catalogue.catalogue import MessageKind, catalogue
 from plant.catalogue.field_specs import MachineTypeContext, field_of
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.plant_config import PlantConfig, load, parse
+from tests.support.exports import yamlread
 from tests.support.exports.schemas import Refused, checks, contents, export_of, fields_of, refused, values
 from tests.support.factory.acted_on import PLANTS, played, press, random_log, read
 from tests.support.factory.anyplants import CALENDAR, plants
@@ -314,5 +314,5 @@ def test_lists_are_columns_too() -> None:
 def test_a_plant_from_a_file_needs_nothing_else() -> None:
     """Every plant that comes with the project has a catalogue whose every kind has both forms."""
     for path in FILES:
-        plant = parse(yaml.safe_load(path.read_text("utf-8")))
+        plant = parse(yamlread.value(path.read_text("utf-8")))
         assert len(schema(export_of(plant))) == 2 * len(catalogue(plant)) > 0

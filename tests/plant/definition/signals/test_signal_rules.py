@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from plant.definition.document.errors import format_place, suggestion
 from plant.definition.signals.bounds import Bounds, signal_bounds
@@ -13,6 +12,7 @@ from plant.definition.signals.signal_rules import broken, broken_plant_signals
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from tests.plant.signals.press import PRESS, VOCABULARY
+from tests.support.exports import yamlread
 
 SENSOR: Final = Vocabulary(states=("on", "off"))
 """A type without jobs."""
@@ -20,7 +20,7 @@ SENSOR: Final = Vocabulary(states=("on", "off"))
 
 def reports(text: str, vocabulary: Vocabulary = VOCABULARY, plant: str = "{}") -> list[str]:
     """Return place and rule of each broken rule."""
-    violations = broken(yaml.safe_load(text), vocabulary, yaml.safe_load(plant))
+    violations = broken(yamlread.value(text), vocabulary, yamlread.value(plant))
     return [
         f"{format_place(each.place)}: {each.rule}"
         + (f"; {suggestion(str(each.place[-1]), each.known)}" if each.known else "")
@@ -120,7 +120,7 @@ def test_there_are_at_most_64_signals() -> None:
 def test_signals_of_the_plant_have_no_states_jobs_and_registers() -> None:
     """What belongs to a machine is refused with the reason."""
     text = "{a: {base: {running: 1, else: 2}}, b: {counter: jobs}, c: {integral_of: a}, d: {base: 1, spread: 0.1}}"
-    violations = [*broken_plant_signals(yaml.safe_load(text))]
+    violations = [*broken_plant_signals(yamlread.value(text))]
 
     assert [(format_place(each.place), each.rule) for each in violations] == [
         ("a.base", "must be a number: the plant has no states"),
@@ -145,4 +145,4 @@ def test_signals_of_the_plant_have_no_states_jobs_and_registers() -> None:
 )
 def test_bounds_are_the_limits_or_what_the_parts_add_up_to(text: str, bounds: Bounds) -> None:
     """Every number in messages is within them: the schema announces them."""
-    assert signal_bounds(SignalSpec.model_validate(yaml.safe_load(text))) == bounds
+    assert signal_bounds(SignalSpec.model_validate(yamlread.value(text))) == bounds
