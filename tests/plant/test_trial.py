@@ -79,12 +79,12 @@ def assert_nothing_repeated(said: list[Message]) -> None:
     assert [name for name, times in Counter(map(reported, found)).items() if times > 1] == []
 
 
-REPORTING = (b'"quality":"', b'"test_result":"', b'"order_id":"')
+REPORTING = (b'"quality":"', b'"test_result":"', b'"event_type":"')
 
 
 def reported(row: dict[str, Any]) -> str:
     """Return the job that a message reports as finished, or the order and its event."""
-    return row["event_type"] + row["order_id"] if "order_id" in row else str(job_id(row))
+    return row["event_type"] + row["order_id"] if "event_type" in row else str(job_id(row))
 
 
 @pytest.mark.parametrize(("first", "then"), PAIRS, ids=["-".join(pair) for pair in PAIRS])

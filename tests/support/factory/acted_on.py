@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -92,8 +93,8 @@ CALENDAR: Final[dict[str, Any]] = {
 
 
 def press(**changes: Any) -> dict[str, Any]:
-    """A plant of presses, as plain data. changes: of keys of the type; None removes one."""
-    entry = {name: value for name, value in (PRESS | changes).items() if value is not None}
+    """A plant of presses, as plain data of one's own. changes: of keys of the type; None removes one."""
+    entry = {name: deepcopy(value) for name, value in (PRESS | changes).items() if value is not None}
     return {"message_types": {"press": entry}}
 
 
