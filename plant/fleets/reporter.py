@@ -225,11 +225,11 @@ class Reporter:
             self.measurements.job_started(slot, machine, now_ms)
 
     def job_finished(self, machine: Machine, job: Job, now_ms: int) -> None:
-        """Count a job, and report it if each job is reported."""
+        """Count a job, and report it if each job is reported, unless it is reported already."""
         slot = self._touched(machine)
         if self.measurements:
             self.measurements.job_finished(slot, job)
-        if self._reports_each_job:
+        if self._reports_each_job and machine.finished is not NO_JOB:
             self._append(machine, self.emitters[0], now_ms, FOR_JOB)
 
     def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random  # noqa: TID251 - draws stays and jobs of which the sums are known; no part of a plant
 from typing import Any
 
+import orjson
 import pytest
 
 from cli.verify.command import read_late
@@ -19,7 +20,9 @@ from cli.verify.input.reference import MachineTotals
 from cli.verify.input.timeline import MachineParameters, Timeline
 from tests.cli.verify.test_commands import Verify, recorded, reload
 from tests.cli.verify.test_commands import verify as verify  # noqa: PLC0414 - a fixture
+from tests.plant.material_flow.order_lines import TYPES, line_data
 from tests.support.factory.acted_on import press
+from tests.support.factory.own_lines import CHECK, PRESS
 
 PUMP = MachineParameters(0, math.inf, 30_000, 10.0, "running", planned_stops=frozenset({"service"}))
 
@@ -149,6 +152,23 @@ def test_reasons_over_reloads_agree(verify: Verify) -> None:
     answer = verify.run(REASONED, [(at, reload(each)) for at, each in ((600, other), (900, REASONED))], 1500)
 
     assert answer.code == 0, answer.text + answer.error
+
+
+def test_a_machine_of_a_line_may_wait_for_less_than_a_millisecond(verify: Verify, tmp_path: Any) -> None:
+    """A message of the millisecond in which it starves may say that it is blocked: no ground truth has such a stay."""
+    types = {key: entry | {"report_seconds": 9.0} for key, entry in TYPES.items()}
+    sent = recorded(line_data(types, buffers={PRESS: 1, CHECK: 20}), [], 1800, tmp_path / "truth")
+    told = [orjson.loads(line) for line in (tmp_path / "truth").read_bytes().splitlines()]
+    starved = {(each["machine_id"], each["from"]) for each in told if each.get("state") == "starved"}
+    rows = [orjson.loads(line).get("payload", {}) for line in sent]
+    [place, *_] = [n for n, row in enumerate(rows) if (row.get("machine_id"), row.get("timestamp")) in starved]
+
+    def with_status(status: bytes) -> str:
+        line = sent[place].replace(b'"starved"', status)
+        return verify.of([*sent[:place], line, *sent[place + 1 :]]).text
+
+    assert "wrong status" not in with_status(b'"blocked"')
+    assert "Messages with a wrong status: 1 (" in with_status(b'"idle"')
 
 
 _PRESS = press(faults=None, sensor_faults=None, wear=None, signals=None)["message_types"]["press"]

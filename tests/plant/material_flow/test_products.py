@@ -25,7 +25,7 @@ from tests.plant.material_flow.order_lines import (
 )
 from tests.support.examples import examples
 from tests.support.factory.flows import census, flow_of, moments
-from tests.support.factory.own_lines import CHECK, PRESS
+from tests.support.factory.own_lines import CHECK, PRESS, SAW
 
 quickly = settings(
     max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -183,3 +183,21 @@ def _without_orders(config: PlantConfig) -> PlantConfig:
         }
     )
     return config.model_copy(update={"message_types": changed})
+
+
+def test_each_additional_message_for_a_job_reports_one() -> None:
+    """Also of a machine with signals that is blocked, starved or changed over as soon as it has finished the job."""
+    signals = {"force": {"base": {"working": 5, "else": 0}, "limits": [0, 9]}}
+    own = {"report_seconds": 9.0, "signals": signals, "faults": {"jam": {"effects": {"force": {"times": 2}}}}}
+    fields = {"fields": [*with_lots()[CHECK]["fields"], "force"]}
+    types = {key: entry | own | (fields if key != SAW else {}) for key, entry in with_lots().items()}
+    rows = [
+        (each.trigger, orjson.loads(each.payload))
+        for each in seen(parse(line_data(types, buffers={PRESS: 1, CHECK: 20})), 1).messages
+        if each.kind in (PRESS, CHECK)
+    ]
+    jobs = [row["finished.id"] for trigger, row in rows if trigger == "job"]
+
+    assert len(jobs) > 200
+    assert None not in jobs
+    assert {"blocked", "starved", "changeover"} <= {row["status"] for trigger, row in rows if trigger == "job"}
