@@ -22,9 +22,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from edge.control.inbox import Command, Executed
 from edge.http.anomalies_answer import anomalies_answer
 from edge.http.answers import Answer, Answers
 from edge.http.asgi import ChunkedResponse, Outermost
+from edge.http.commands import add_commands
 from edge.http.docs import add_docs
 from edge.http.oee_answer import oee_answer
 from edge.http.shared_work import SharedWork
@@ -43,13 +45,15 @@ _MOST_WAITING = 100
 class HttpContext:
     """What the HTTP port needs of the process beside its status.
 
-    registry: the metrics.  reload: loads the plant's file.  authorize: raises HTTPException unless the caller may
-    change things.  patience_seconds: how long the run loop or acknowledgements may stop before /livez fails.
+    registry: the metrics.  reload: loads the plant's file.  execute: has a command executed.
+    authorize: raises HTTPException unless the caller may change things.
+    patience_seconds: how long the run loop or acknowledgements may stop before /livez fails.
     """
 
     version: str
     registry: CollectorRegistry
     reload: Callable[[], Awaitable[ReloadOutcome]]
+    execute: Callable[[Command], Awaitable[Executed]]
     authorize: Callable[[Request], Awaitable[None]]
     uptime_seconds: Callable[[], float]
     patience_seconds: float
@@ -80,6 +84,7 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
     _add_oee(app, Answers(source.oee, oee_answer))
     _add_anomalies(app, Answers(source.anomalies, anomalies_answer))
     _add_reload(app, context)
+    add_commands(app, context.execute, context.authorize)
     add_docs(app)
     return app
 
@@ -107,7 +112,10 @@ _LINKS = {
     "/redoc": "all calls, to read",
     "/openapi.json": "all calls, as an OpenAPI description",
 }
-_ACTIONS = {"POST /-/reload": "loads the plant's file again; needs a token, or a caller on the same machine"}
+_ACTIONS = {
+    "POST /-/reload": "loads the plant's file again; needs a token, or a caller on the same machine",
+    "POST /api/v1/commands": "acts on machines: stop, start, set_state, inject and so on; needs the same",
+}
 
 
 def _add_metrics(app: FastAPI, registry: CollectorRegistry, refresh: Callable[[], Awaitable[None]]) -> None:

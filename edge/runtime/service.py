@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from edge.control.inbox import Command, Executed
 from edge.observability.logs import written_aside
 from edge.observability.metrics import make_registry
 from edge.observability.statistics import Statistics
@@ -39,6 +40,9 @@ class SimulatorBackend(StatusSource, Protocol):
 
     async def apply(self, config: PlantConfig) -> None:
         """Follow another configuration from now on; if this raises, nothing has changed."""
+
+    async def execute(self, command: Command) -> Executed:
+        """Have a command executed at once; raises CommandRefused, Busy, or TimeoutError where no answer comes."""
 
     def start(self, tasks: TaskSupervisor) -> None:
         """Start to work, and end `tasks` when a bounded run is complete."""
@@ -117,6 +121,7 @@ class Service:
                 self._backend, self._reloader.status, queue_size=settings.queue_size, version=self._version
             ),
             reload=self._reload,
+            execute=self._backend.execute,
             authorize=partial(authorize, settings.http_token_file),
             uptime_seconds=self._uptime_seconds,
             patience_seconds=max(_LEAST_PATIENCE_SECONDS, 2.0 * settings.mqtt_keep_alive),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 
+from edge.control.inbox import Command, Executed, Inbox
 from edge.delivery.queue import Ledger
 from edge.delivery.stdout import ReaderGone, StdoutFailed
 from edge.labels.ended_episodes import EndedEpisodes
@@ -73,6 +74,7 @@ class Simulator:
             self._plant.rehearse()
         self._commands = commands or commands_of(options, settings, timing.start)
         wake = asyncio.Event()
+        self._inbox = Inbox(wake.set)
         self._output = Output(
             settings, self._plant, wake, time.monotonic, time.time, dry_run=options.dry_run, show_first=is_first
         )
@@ -87,7 +89,7 @@ class Simulator:
             hooks=PacerHooks(
                 on_turn=self._handle_clock_steps,
                 on_late=self.lateness.observe,
-                next_command=self._commands.next_seconds,
+                next_command=lambda: min(self._commands.next_seconds(), self._inbox.next_seconds()),
                 on_command=self._execute_due,
             ),
             count=options.count,
@@ -212,6 +214,28 @@ class Simulator:
         await self._pacer.run()
         tasks.complete()
 
+    # commands
+
+    async def execute(self, command: Command) -> Executed:
+        """Have a command executed at once; raises CommandRefused, or Busy where too many wait."""
+        return await self._inbox.execute(command)
+
+    def hold(self) -> float:
+        """Emit nothing until a command comes by `execute_at`, or `release`; return the plant's time."""
+        self._pacer.suspend()
+        return self._plant.now
+
+    async def execute_at(self, command: Command, at: float) -> Executed:
+        """Go on, and have a command executed at a plant time that has not passed; raises CommandRefused, or Busy."""
+        answer = asyncio.ensure_future(self._inbox.execute(command, at))
+        await asyncio.sleep(0)
+        self.release()
+        return await answer
+
+    def release(self) -> None:
+        """Go on after `hold`."""
+        self._pacer.resume()
+
     # reload
 
     async def apply(self, config: PlantConfig) -> None:
@@ -240,17 +264,24 @@ class Simulator:
         """Execute the commands that are due."""
         before = self._plant.config
         for command in self._commands.due(self._plant.now):
-            at = rfc3339(round(self._plant.now * 1000))
             try:
-                answer = self._plant.execute(command)
+                self._execute_one(command)
             except CommandRefused as error:
                 self._refused += 1
+                at = rfc3339(round(self._plant.now * 1000))
                 log.warning("command refused command=%s at=%s reason=%s", command["command"], at, error)
-                continue
-            if self._is_first or answer:
-                log.info("command executed command=%s at=%s answer=%s", command["command"], at, dict(answer))
+        for waiting in self._inbox.due(self._plant.now):
+            waiting.settle(self._execute_one)
         if self._plant.config is not before:
             self._follow_config()
+
+    def _execute_one(self, command: Command) -> Executed:
+        """Execute a command now; raises CommandRefused."""
+        at_ms = round(self._plant.now * 1000)
+        answer = self._plant.execute(command)
+        if self._is_first or answer:
+            log.info("command executed command=%s at=%s answer=%s", command["command"], rfc3339(at_ms), dict(answer))
+        return Executed(at_ms, answer)
 
     def take_back(self) -> None:
         """Go on as if the configuration had never been tried."""

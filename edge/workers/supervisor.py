@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edge.control.inbox import Command, Executed
 from edge.delivery.queue import Ledger
 from edge.http.anomalies_answer import merged_anomalies
 from edge.http.oee_answer import merged
@@ -62,6 +63,7 @@ class WorkerSupervisor:
         self.ledger, self.lateness, self.seed = Ledger(), Lateness(), seed
         self._workers, self._about, self._clock, self._drain_seconds = workers, about, clock, drain_seconds
         self._ending = False
+        self._one_change = asyncio.Lock()
 
     # status
 
@@ -167,6 +169,31 @@ class WorkerSupervisor:
         codes = (worker.exit_code for worker in self._workers)
         return max(*(FORCED if code is None or code < 0 else code for code in codes), FORCED if failure else 0)
 
+    # commands
+
+    async def execute(self, command: Command) -> Executed:
+        """Have all of them execute a command at the same plant time; raises CommandRefused, Busy, or TimeoutError.
+
+        They are held for that, and go on to the time of the one that is furthest. Answers of those that have what the
+        command is about are put together.
+        """
+        async with self._one_change:
+            workers = self._working()
+            try:
+                async with asyncio.timeout(_PING_SECONDS):
+                    times = await asyncio.gather(*(worker.ask("hold") for worker in workers))
+            except TimeoutError:
+                for worker in workers:
+                    worker.command("release")
+                raise
+            content = command, max(times, default=0.0)
+            async with asyncio.timeout(_TRIAL_SECONDS):
+                answers = await asyncio.gather(*(worker.ask("execute", content) for worker in workers))
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return Executed(answers[0].at_ms, {key: value for each in answers for key, value in each.answer.items()})
+
     # reload
 
     async def apply(self, config: PlantConfig) -> None:
@@ -174,11 +201,12 @@ class WorkerSupervisor:
 
         They are asked first whether they answer at all, because those that try it emit nothing until all have.
         """
-        if why_not := await self._ask_all("ping", None, _PING_SECONDS):
-            raise NotApplied(why_not)
-        why_not = await self._ask_all("try", config, _TRIAL_SECONDS)
-        for worker in self._workers:
-            worker.command("take back" if why_not else "keep")
+        async with self._one_change:
+            if why_not := await self._ask_all("ping", None, _PING_SECONDS):
+                raise NotApplied(why_not)
+            why_not = await self._ask_all("try", config, _TRIAL_SECONDS)
+            for worker in self._workers:
+                worker.command("take back" if why_not else "keep")
         if why_not:
             raise NotApplied(why_not)
 

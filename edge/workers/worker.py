@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
+from edge.control.inbox import Command, Executed
 from edge.http.answers import PIECE_ENTRIES
 from edge.labels.queries import Anomalies
 from edge.runtime.service import SimulatorBackend
@@ -36,6 +37,15 @@ class PlantPart(SimulatorBackend, Protocol):
 
     def take_back(self) -> None:
         """Go on as if the configuration had never been tried."""
+
+    def hold(self) -> float:
+        """Emit nothing until a command comes by `execute_at`, or `release`; return the plant's time."""
+
+    async def execute_at(self, command: Command, at: float) -> Executed:
+        """Go on, and have a command executed at a plant time that has not passed; raises CommandRefused, or Busy."""
+
+    def release(self) -> None:
+        """Go on after `hold`."""
 
 
 async def run_worker(end: socket.socket, build: Callable[[], PlantPart]) -> int:
@@ -63,6 +73,7 @@ class Worker:
     def __init__(self, channel: Channel, part: PlantPart) -> None:
         self._channel, self._part = channel, part
         self._tasks, self._told_to_end = TaskSupervisor(), asyncio.Event()
+        self._executing: set[asyncio.Task[Executed]] = set()
         self._asked: asyncio.Queue[tuple[str, tuple[int, Any]]] = asyncio.Queue()
         self._commands: dict[str, Callable[[Any], Awaitable[None]]] = {
             "end": self._end,
@@ -70,6 +81,9 @@ class Worker:
             "try": self._try_out,
             "keep": self._keep,
             "take back": self._take_back,
+            "hold": self._hold,
+            "execute": self._execute,
+            "release": self._release,
         }
         self._questions: dict[str, Callable[[Any], Awaitable[object]]] = {
             "figures": self._figures,
@@ -140,6 +154,26 @@ class Worker:
 
     async def _take_back(self, _: None) -> None:
         self._part.take_back()
+
+    async def _hold(self, asked: tuple[int, None]) -> None:
+        """Answer at once with the plant's time, which then stops."""
+        self._channel.send("answer", (asked[0], self._part.hold()))
+
+    async def _execute(self, asked: tuple[int, tuple[Command, float]]) -> None:
+        """Answer when the plant has come to the time of a command, before other questions."""
+        number, (command, at) = asked
+        executing = asyncio.create_task(self._part.execute_at(command, at))
+        self._executing.add(executing)
+
+        def answer(executed: asyncio.Task[Executed]) -> None:
+            self._executing.discard(executed)
+            if not executed.cancelled():
+                self._channel.send("answer", (number, executed.exception() or executed.result()))
+
+        executing.add_done_callback(answer)
+
+    async def _release(self, _: None) -> None:
+        self._part.release()
 
     async def _answer(self) -> None:
         """Answer one question after another; commands are followed meanwhile, because an answer may take long."""

@@ -20,7 +20,10 @@ class CommandRefused(Exception):
 
     def __init__(self, place: str, rule: str) -> None:
         self.place, self.rule = place, rule
-        super().__init__(f"{place}: {rule}" if place else rule)
+        super().__init__(place, rule)  # so that it can be copied to another process
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.rule}" if self.place else self.rule
 
 
 class _OfMachine(Spec):

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Gauge
 
+from edge.control.inbox import Command, Executed
 from edge.http.asgi import Outermost
 from edge.http.authorization import authorize
 from edge.http.connection_limits import Limits
@@ -54,6 +55,8 @@ class Shown(FixedStatus):
         self.http_token_file: Path | None = None
         self.outcome = ReloadOutcome(machines={"cnc_machine": 5})
         self.reloads = 0
+        self.commands: list[Command] = []
+        self.refusal: Exception | None = None
 
     def fail(self) -> None:
         """Let the run loop stop."""
@@ -63,6 +66,13 @@ class Shown(FixedStatus):
         """Count it."""
         self.reloads += 1
         return self.outcome
+
+    async def execute(self, command: Command) -> Executed:
+        """Note it, and do as the test has it."""
+        self.commands.append(command)
+        if self.refusal is not None:
+            raise self.refusal
+        return Executed(1_767_600_000_123, {"machine_id": "CNC-01", "state": "stopped"})
 
     async def authorize(self, request: Request) -> None:
         """By the token file, if there is one."""
@@ -75,6 +85,7 @@ def app_of(shown: Shown) -> FastAPI:
         version="0.1.0",
         registry=shown.registry,
         reload=shown.reload,
+        execute=shown.execute,
         authorize=shown.authorize,
         uptime_seconds=lambda: 1.5,
         patience_seconds=90.0,
@@ -210,7 +221,7 @@ def test_a_figure_that_json_cannot_say_is_null(expiry: float, shown: Shown, clie
 
 def _is_call(path: str) -> bool:
     """Not a file that a page of the documentation loads."""
-    return path.rpartition("/")[0] in {"", "/-"}
+    return path.rpartition("/")[0] in {"", "/-", "/api/v1"}
 
 
 def test_the_root_lists_every_call(shown: Shown, client: httpx.Client) -> None:

@@ -1,0 +1,1 @@
+"""Control: commands that come while the plant runs."""
