@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edge.control.inbox import Command, Executed
+from edge.control.inbox import MOST_WAITING, Command, Executed
 from edge.delivery.queue import Ledger
 from edge.http.anomalies_answer import merged_anomalies
 from edge.http.oee_answer import merged
@@ -22,7 +22,7 @@ from edge.lateness import Lateness
 from edge.oee_sums import sum_kinds
 from edge.runtime.reload import NotApplied
 from edge.runtime.tasks import FORCED, TaskSupervisor
-from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import AlarmStatus, Busy, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
 from edge.workers.aggregation import (
     DeliveryReport,
     PlantReport,
@@ -63,7 +63,7 @@ class WorkerSupervisor:
         self.ledger, self.lateness, self.seed = Ledger(), Lateness(), seed
         self._workers, self._about, self._clock, self._drain_seconds = workers, about, clock, drain_seconds
         self._ending = False
-        self._one_change = asyncio.Lock()
+        self._one_change, self._commands_waiting = asyncio.Lock(), 0
 
     # status
 
@@ -177,22 +177,33 @@ class WorkerSupervisor:
         They are held for that, and go on to the time of the one that is furthest. Answers of those that have what the
         command is about are put together.
         """
-        async with self._one_change:
-            workers = self._working()
-            try:
-                async with asyncio.timeout(_PING_SECONDS):
-                    times = await asyncio.gather(*(worker.ask("hold") for worker in workers))
-            except TimeoutError:
-                for worker in workers:
-                    worker.command("release")
-                raise
-            content = command, max(times, default=0.0)
-            async with asyncio.timeout(_TRIAL_SECONDS):
-                answers = await asyncio.gather(*(worker.ask("execute", content) for worker in workers))
+        if self._commands_waiting >= MOST_WAITING:
+            raise Busy
+        self._commands_waiting += 1
+        try:
+            async with self._one_change:
+                answers = await self._execute_in_all(command)
+        finally:
+            self._commands_waiting -= 1
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return Executed(answers[0].at_ms, {key: value for each in answers for key, value in each.answer.items()})
+
+    async def _execute_in_all(self, command: Command) -> list[Any]:
+        """Return what each of them answers, or raises; raises TimeoutError where one does not answer, or none works."""
+        if not (workers := self._working()):
+            raise TimeoutError
+        try:
+            async with asyncio.timeout(_PING_SECONDS):
+                times = await asyncio.gather(*(worker.ask("hold") for worker in workers))
+        except BaseException:
+            for worker in workers:
+                worker.command("release")
+            raise
+        content = command, max(times, default=0.0)
+        async with asyncio.timeout(_TRIAL_SECONDS):
+            return await asyncio.gather(*(worker.ask("execute", content) for worker in workers))
 
     # reload
 
