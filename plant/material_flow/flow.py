@@ -94,7 +94,7 @@ class Flow:
         self._orders.append(order := Order(number, units, products))
         self._make_room(now_ms)
         if self._demand is not None:
-            self._demand.add(number, self._units_of(order))
+            self._demand.add([order])
             self._demand.wake(now_ms)
 
     def ship(self, now_ms: int) -> tuple[int, list[str]] | None:
@@ -154,12 +154,11 @@ class Flow:
             self._demand.end()
         self._made_to_order = self._spec.products, self._spec.line.made_to_order
         path = [self._stages[key] for key in self._spec.line.made_to_order]
-        self._demand = demand = Demand(path) if path else None
+        self._demand = demand = Demand(path, self._units_of) if path else None
         for stage in self._stages.values():
             stage.demand = demand if stage in path else None
         if demand is not None:
-            for order in self._orders:
-                demand.add(order.number, self._units_of(order))
+            demand.add(self._orders)
 
     def _units_of(self, order: Order) -> Iterator[tuple[int, Mapping[str, str]]]:
         """Yield how many units of which kinds an order needs."""
