@@ -9,7 +9,7 @@ whatever their kind; only a job that assembles may take other pieces for another
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -60,7 +60,7 @@ class Flow:
         ships = self._spec.line.ships
         return self._stages[ships] if ships else None
 
-    def apply(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
+    def apply(self, spec: FlowSpec, fleets: Collection[Fleet], now_ms: int) -> None:
         """Apply another line and other machines from now on.
 
         Pieces stay in the buffers of stages that stay; those of a stage that is removed are removed with it.
@@ -69,7 +69,11 @@ class Flow:
         machines = {fleet.key: fleet.machines for fleet in fleets}
         self._change_stages(spec.line, machines, now_ms)
         stages = [self._stages[key] for key in spec.line.stages]
-        new = [workstation for stage in stages for workstation in stage.apply(spec, machines.get(stage.key, ()))]
+        jobs = {fleet.key: fleet.machine_type.job for fleet in fleets}
+        new = []
+        for stage in stages:
+            job = jobs.get(stage.key)
+            new += stage.apply(spec, machines.get(stage.key, ()), job.kinds if job else None)
         for stage in stages:
             stage.fill(spec.initial_fill)
         for workstation in new:

@@ -277,6 +277,25 @@ def test_each_machine_that_works_on_units_makes_every_kind() -> None:
     assert kinds["Lid"] > kinds["Box"] > 0
 
 
+def test_kinds_that_a_product_leaves_open_are_drawn_by_the_weights_of_the_type() -> None:
+    """Whatever the first machine prefers, and also while there is none."""
+    own = {**TYPES, CHECK: TYPES[CHECK] | {"overrides": {"CHECK-01": {"job": {"kinds": {"red": 1, "blue": 0}}}}}}
+    of_any = {KIT: [{"units": 2}]}
+    plant = FactoryMessageGenerator.of(parse(line_data(own, per_hour=300, products=of_any)), 1)
+    found = Seen(plant)
+    plant.listen(found.note, found.note)
+    plant.advance_silently(START + 3 * 3600)
+    kinds = Counter(job.kind for job in found.jobs.values() if job.machine_id.startswith("CHECK"))
+    assert kinds["blue"] / kinds.total() == pytest.approx(0.75, abs=0.05)
+
+    empty = {**TYPES, CHECK: TYPES[CHECK] | {"count": 0}}
+    plant = FactoryMessageGenerator.of(parse(line_data(empty, per_hour=300, products=of_any)), 1)
+    plant.advance_silently(START + 600)
+    units = [piece.unit for piece in flow_of(plant)._stages[PRESS].output.pieces if piece.unit]
+    assert units
+    assert {unit.lot.kinds[CHECK] for unit in units} <= {"red", "blue"}
+
+
 def test_lots_stay_whole_when_machines_are_taken_away() -> None:
     """Units that a machine was going to begin are begun by another one."""
     types = with_lots(size=5)
