@@ -5,7 +5,7 @@ each for one order, and the lot travels with its units: so each later stage make
 lost on the way is made again. At most as many units are in progress as the store has places, except those of the oldest
 order. A unit is made for an order and has its place in the store in any case, so no order can stop the line.
 Units of no order, such as those that were there when the line began, are stock, and fill the orders that they fit.
-Orders are taken up one after the other, the oldest first, each when those before it need no unit to be begun: however
+Orders are started one after the other, the oldest first, each when those before it need no unit to be begun: however
 many wait, only those that are in work have needs.
 """
 
@@ -85,13 +85,13 @@ class Demand:
     """What the open orders need, the oldest first.
 
     path: the stages that work on a unit, the first and the last too.  units_of: returns what an order needs.
-    needs: of the orders that are taken up, by number.  in_progress: units that are begun, or in the store, and not
+    needs: of the orders that are started, by number.  in_progress: units that are begun, or in the store, and not
     shipped.  waiting: machines without an order to work for, in the order in which they started to wait.
     """
 
     def __init__(self, path: Sequence[Stage], units_of: Callable[[Order], NeededUnits]) -> None:
         self._path, self._units_of = path, units_of
-        self._not_taken_up: deque[Order] = deque()
+        self._not_started: deque[Order] = deque()
         self.needs: dict[int, list[Need]] = {}
         self.in_progress = 0
         self.waiting: dict[Workstation, None] = {}
@@ -106,7 +106,7 @@ class Demand:
 
     def add(self, orders: Iterable[Order]) -> None:
         """Add orders after all others."""
-        self._not_taken_up.extend(orders)
+        self._not_started.extend(orders)
 
     def store(self, piece: Piece) -> Piece:
         """Return a finished unit as it is in the store: of its order, or of the oldest one that it fits, if any."""
@@ -147,7 +147,7 @@ class Demand:
     def is_ready(self, number: int) -> bool:
         """Return whether all units of the oldest order, which has this number, are in the store."""
         if number not in self.needs:
-            self._take_up()
+            self._start_next_order()
         return all(need.ready >= need.units for need in self.needs[number])
 
     def ship(self, number: int) -> list[Piece]:
@@ -166,18 +166,18 @@ class Demand:
         self.waiting.clear()
 
     def _next_need(self) -> Need | None:
-        """Return the first need with units that may begin, if there is one; orders are taken up until there is."""
+        """Return the first need with units that may begin, if there is one; orders are started until there is."""
         while True:
             need = next((need for needs in self.needs.values() for need in needs if need.unreleased), None)
             if self.in_progress >= self._path[-1].spec.places and not self._is_oldest(need):
                 return None
-            if need is not None or not self._not_taken_up:
+            if need is not None or not self._not_started:
                 return need
-            self._take_up()
+            self._start_next_order()
 
-    def _take_up(self) -> None:
+    def _start_next_order(self) -> None:
         """Note what the next order needs; units in stock are taken first."""
-        order = self._not_taken_up.popleft()
+        order = self._not_started.popleft()
         self.needs[order.number] = needs = [
             Need(order.number, how_many, kinds) for how_many, kinds in self._units_of(order)
         ]
@@ -196,7 +196,7 @@ class Demand:
         return piece._replace(unit=LotUnit(Lot(need, NULL, 1, need.kinds), 1))
 
     def _is_oldest(self, need: Need | None) -> bool:
-        """Return whether a need is of the oldest order; None: whether the next order to be taken up is the oldest."""
+        """Return whether a need is of the oldest order; None: whether the next order to be started is the oldest."""
         return not self.needs if need is None else need.order == next(iter(self.needs))
 
     def _release(self, need: Need, how_many: int) -> None:
