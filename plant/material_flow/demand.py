@@ -182,7 +182,8 @@ class Demand:
             Need(order.number, how_many, kinds) for how_many, kinds in self._units_of(order)
         ]
         pieces = self._path[-1].output.pieces
-        for place, piece in enumerate(pieces):
+        in_stock = len(pieces) - sum(need.ready for each in self.needs.values() for need in each)
+        for place, piece in enumerate(pieces if in_stock else ()):
             if not is_for_an_order(piece):
                 pieces[place] = self._fill(needs, piece)
 
