@@ -234,8 +234,9 @@ class MachineChecker:
             recent.append(self._recent_jobs[-1].job_id)
         if content.current != job.job_id and content.current not in recent:
             yield f"current job {content.current} instead of {job.job_id}"
-        elif content.current == job.job_id and content.result is None and content.kind not in (None, job.kind):
-            yield f"current job's kind {content.kind} instead of {job.kind}"
+        elif content.current == job.job_id and content.result is None:
+            for name, reported, actual in _different_places(content, job):
+                yield f"current job's {name} {reported} instead of {actual}"
 
     def _wrong_station(self, time_ms: int, station: str | None, presence: Presence) -> Iterator[str]:
         known = {presence.at(time_ms - self.tolerance_ms).station, presence.at(time_ms + self.tolerance_ms).station}
@@ -267,8 +268,7 @@ def _compared(content: MessageContent, job: FinishedJob) -> Iterator[tuple[str, 
     """Yield name, reported and actual value of each difference between a report and its job."""
     if content.result != job.result:
         yield "result", content.result, job.result
-    if content.kind is not None and content.kind != job.kind:
-        yield "kind", content.kind, job.kind
+    yield from _different_places(content, job)
     if content.cycle is not None and abs(content.cycle - job.cycle_seconds) > _CYCLE_ROUNDING_SECONDS:
         yield "cycle time", content.cycle, job.cycle_seconds
     if None not in (content.issues, job.issues) and content.issues != job.issues:
@@ -277,6 +277,16 @@ def _compared(content: MessageContent, job: FinishedJob) -> Iterator[tuple[str, 
         yield "reason", _shown(content.job_reason), job.reason
     if content.consumed is not None and job.consumed is not None and content.consumed != job.consumed:
         yield "consumed ids", len(content.consumed), len(job.consumed)
+
+
+def _different_places(content: MessageContent, job: FinishedJob) -> Iterator[tuple[str, object, object]]:
+    """Yield the same of what a job is of: its kind, its order and its lot."""
+    if content.kind not in (None, job.kind):
+        yield "kind", content.kind, job.kind
+    if content.order not in ("", job.order):
+        yield "order", content.order, job.order
+    if content.lot not in ("", job.lot):
+        yield "lot", content.lot, job.lot
 
 
 def _shown(reason: Reason) -> str:

@@ -51,8 +51,17 @@ def _orders(chance: Random) -> Data:
 def _products(chance: Random, types: Data, keys: Sequence[str]) -> Data:
     """Return what products consist of, of kinds that the types that work on them have, or of any."""
     kinds = {key: _kinds(types, key) for key in keys}
+    for key in keys:
+        _complete(types[key].get("overrides", {}), kinds[key])
     names = _PRODUCTS[: chance.choice((1, 2))]
     return {name: [_units(chance, kinds) for _ in range(chance.choice((1, 2)))] for name in names}
+
+
+def _complete(overrides: Mapping[str, Data], kinds: Sequence[str]) -> None:
+    """Let machines with kinds of their own have all others, too: an order may need any."""
+    for own in overrides.values():
+        if "kinds" in own.get("job", {}):
+            own["job"]["kinds"] = dict.fromkeys(kinds, 0.0) | own["job"]["kinds"]
 
 
 def _units(chance: Random, kinds: Mapping[str, Sequence[str]]) -> Data:

@@ -5,12 +5,14 @@ each for one order, and the lot travels with its units: so each later stage make
 lost on the way is made again. At most as many units are in progress as the store has places, except those of the oldest
 order. A unit is made for an order and has its place in the store in any case, so no order can stop the line.
 Units of no order, such as those that were there when the line began, are stock, and fill the orders that they fit.
+Orders are started one after the other, the oldest first, each when those before it need no unit to be begun: however
+many wait, only those that are in work have needs.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +21,13 @@ from plant.random_stream import whole_between
 
 if TYPE_CHECKING:
     from plant.material_flow.buffers import Piece
+    from plant.material_flow.flow import Order
     from plant.material_flow.stages import Stage
     from plant.material_flow.workstations import Workstation
+
+
+NeededUnits = Iterable[tuple[int, Mapping[str, str]]]
+"""How many units of which kinds an order needs."""
 
 
 class Need:
@@ -75,14 +82,16 @@ class LotUnit(NamedTuple):
 
 
 class Demand:
-    """What the open orders need, the oldest first. path: the stages that work on a unit, the first and the last too.
+    """What the open orders need, the oldest first.
 
-    needs: by number of the order.  in_progress: units that are begun, or in the store, and not shipped.
-    waiting: machines without an order to work for, in the order in which they started to wait.
+    path: the stages that work on a unit, the first and the last too.  units_of: returns what an order needs.
+    needs: of the orders that are started, by number.  in_progress: units that are begun, or in the store, and not
+    shipped.  waiting: machines without an order to work for, in the order in which they started to wait.
     """
 
-    def __init__(self, path: Sequence[Stage]) -> None:
-        self._path = path
+    def __init__(self, path: Sequence[Stage], units_of: Callable[[Order], NeededUnits]) -> None:
+        self._path, self._units_of = path, units_of
+        self._not_started: deque[Order] = deque()
         self.needs: dict[int, list[Need]] = {}
         self.in_progress = 0
         self.waiting: dict[Workstation, None] = {}
@@ -95,13 +104,9 @@ class Demand:
         """Return whether finished units leave a stage for the store."""
         return stage is self._path[-1]
 
-    def add(self, number: int, units: Iterable[tuple[int, Mapping[str, str]]]) -> None:
-        """Add an order. units: how many of which kinds; those in stock are taken first."""
-        self.needs[number] = needs = [Need(number, how_many, kinds) for how_many, kinds in units]
-        pieces = self._path[-1].output.pieces
-        for place, piece in enumerate(pieces):
-            if not is_for_an_order(piece):
-                pieces[place] = self._fill(needs, piece)
+    def add(self, orders: Iterable[Order]) -> None:
+        """Add orders after all others."""
+        self._not_started.extend(orders)
 
     def store(self, piece: Piece) -> Piece:
         """Return a finished unit as it is in the store: of its order, or of the oldest one that it fits, if any."""
@@ -115,8 +120,8 @@ class Demand:
 
         Kinds that the product leaves open are drawn by weight, for the whole lot.
         """
-        need = next((need for needs in self.needs.values() for need in needs if need.unreleased), None)
-        if need is None or (not self._is_oldest(need) and self.in_progress >= self._path[-1].spec.places):
+        need = self._next_need()
+        if need is None:
             return None
         machine, number = workstation.machine, workstation.next_number
         lots = machine.runtime.machine_type.lots
@@ -140,7 +145,9 @@ class Demand:
                 return
 
     def is_ready(self, number: int) -> bool:
-        """Return whether all units of an order are in the store."""
+        """Return whether all units of the oldest order, which has this number, are in the store."""
+        if number not in self.needs:
+            self._start_next_order()
         return all(need.ready >= need.units for need in self.needs[number])
 
     def ship(self, number: int) -> list[Piece]:
@@ -158,6 +165,28 @@ class Demand:
         _close(chain.from_iterable(self.needs.values()))
         self.waiting.clear()
 
+    def _next_need(self) -> Need | None:
+        """Return the first need with units that may begin, if there is one; orders are started until there is."""
+        while True:
+            need = next((need for needs in self.needs.values() for need in needs if need.unreleased), None)
+            if self.in_progress >= self._path[-1].spec.places and not self._is_oldest(need):
+                return None
+            if need is not None or not self._not_started:
+                return need
+            self._start_next_order()
+
+    def _start_next_order(self) -> None:
+        """Note what the next order needs; units in stock are taken first."""
+        order = self._not_started.popleft()
+        self.needs[order.number] = needs = [
+            Need(order.number, how_many, kinds) for how_many, kinds in self._units_of(order)
+        ]
+        pieces = self._path[-1].output.pieces
+        in_stock = len(pieces) - sum(need.ready for each in self.needs.values() for need in each)
+        for place, piece in enumerate(pieces if in_stock else ()):
+            if not is_for_an_order(piece):
+                pieces[place] = self._fill(needs, piece)
+
     def _fill(self, needs: Iterable[Need], piece: Piece) -> Piece:
         """Return a unit of no order as one of the first of these needs that it fits, or as stock."""
         need = next((need for need in needs if need.unreleased and _fits(piece, need)), None)
@@ -167,8 +196,9 @@ class Demand:
         self._release(need, 1)
         return piece._replace(unit=LotUnit(Lot(need, NULL, 1, need.kinds), 1))
 
-    def _is_oldest(self, need: Need) -> bool:
-        return need.order == next(iter(self.needs))
+    def _is_oldest(self, need: Need | None) -> bool:
+        """Return whether a need is of the oldest order; None: whether the next order to be started is the oldest."""
+        return not self.needs if need is None else need.order == next(iter(self.needs))
 
     def _release(self, need: Need, how_many: int) -> None:
         need.unreleased -= how_many

@@ -9,7 +9,7 @@ whatever their kind; only a job that assembles may take other pieces for another
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -60,7 +60,7 @@ class Flow:
         ships = self._spec.line.ships
         return self._stages[ships] if ships else None
 
-    def apply(self, spec: FlowSpec, fleets: Iterable[Fleet], now_ms: int) -> None:
+    def apply(self, spec: FlowSpec, fleets: Collection[Fleet], now_ms: int) -> None:
         """Apply another line and other machines from now on.
 
         Pieces stay in the buffers of stages that stay; those of a stage that is removed are removed with it.
@@ -69,7 +69,11 @@ class Flow:
         machines = {fleet.key: fleet.machines for fleet in fleets}
         self._change_stages(spec.line, machines, now_ms)
         stages = [self._stages[key] for key in spec.line.stages]
-        new = [workstation for stage in stages for workstation in stage.apply(spec, machines.get(stage.key, ()))]
+        jobs = {fleet.key: fleet.machine_type.job for fleet in fleets}
+        new = []
+        for stage in stages:
+            job = jobs.get(stage.key)
+            new += stage.apply(spec, machines.get(stage.key, ()), job.kinds if job else None)
         for stage in stages:
             stage.fill(spec.initial_fill)
         for workstation in new:
@@ -94,7 +98,7 @@ class Flow:
         self._orders.append(order := Order(number, units, products))
         self._make_room(now_ms)
         if self._demand is not None:
-            self._demand.add(number, self._units_of(order))
+            self._demand.add([order])
             self._demand.wake(now_ms)
 
     def ship(self, now_ms: int) -> tuple[int, list[str]] | None:
@@ -154,12 +158,11 @@ class Flow:
             self._demand.end()
         self._made_to_order = self._spec.products, self._spec.line.made_to_order
         path = [self._stages[key] for key in self._spec.line.made_to_order]
-        self._demand = demand = Demand(path) if path else None
+        self._demand = demand = Demand(path, self._units_of) if path else None
         for stage in self._stages.values():
             stage.demand = demand if stage in path else None
         if demand is not None:
-            for order in self._orders:
-                demand.add(order.number, self._units_of(order))
+            demand.add(self._orders)
 
     def _units_of(self, order: Order) -> Iterator[tuple[int, Mapping[str, str]]]:
         """Yield how many units of which kinds an order needs."""

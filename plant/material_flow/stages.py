@@ -8,13 +8,13 @@ from typing import Final
 
 from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.flow.line import StageSpec
-from plant.jobs.jobs import MS_PER_JOB_NUMBER, Jobs
+from plant.jobs.jobs import MS_PER_JOB_NUMBER
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.material_flow.buffers import UNLIMITED, Buffer, Piece, count_removed
 from plant.material_flow.demand import Demand
 from plant.material_flow.workstations import Workstation
-from plant.random_stream import RandomStream
+from plant.random_stream import RandomStream, WeightedChoice
 
 NOT_CONNECTED: Final = StageSpec("", (), {}, {}, processes=False, places=0, takes_pieces=False)
 
@@ -38,6 +38,7 @@ class Stage:
         self.demand: Demand | None = None
         self.counts = Counter[str]()
         self._runtime: MachineTypeRuntime | None = None
+        self._kinds = WeightedChoice([("", 1.0)])
         self._is_open = self._is_filled = False
         self._stock, (self._stock_number, self._shards) = RandomStream(seed, f"{key}/stock"), shard
         self._begin_tenths = begin_ms // MS_PER_JOB_NUMBER % 10**10
@@ -63,8 +64,14 @@ class Stage:
         self._is_open = self._is_filled = False
         self.spec, self.sources, self.workstations, self._runtime = NOT_CONNECTED, {}, {}, None
 
-    def apply(self, spec: FlowSpec, machines: Sequence[Machine]) -> list[Workstation]:
-        """Apply other settings and machines; return the workstations of new machines."""
+    def apply(
+        self, spec: FlowSpec, machines: Sequence[Machine], kinds: Mapping[str, float] | None
+    ) -> list[Workstation]:
+        """Apply other settings and machines; return the workstations of new machines.
+
+        kinds: of the jobs of its machine type, with their weights; None leaves them as they are.
+        """
+        self._kinds = WeightedChoice(kinds.items()) if kinds else self._kinds
         self.output.capacity, self.most_reworks = self.spec.places, spec.most_reworks
         self._runtime = machines[0].runtime if machines else None
         for machine in machines:
@@ -118,10 +125,9 @@ class Stage:
             self.demand.give_back(piece.unit)
 
     def draw_kind(self, stream: RandomStream, number: int) -> str:
-        """Return a kind that jobs have here, drawn by weight for a lot with that number; empty without machines."""
+        """Return a kind that jobs have here, drawn by weight for a lot with that number."""
         kind_at, _, _, _ = stream.draws(b"kind " + self.key.encode(), number)
-        jobs = self._runtime.jobs if self._runtime else None
-        return jobs.pick_kind(kind_at).name if isinstance(jobs, Jobs) else ""
+        return self._kinds.pick(kind_at)
 
     def initial_pieces(self, how_many: int) -> list[Piece]:
         """Return pieces that count as made before the flow started; none if the stage has no machines.

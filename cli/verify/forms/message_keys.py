@@ -29,6 +29,8 @@ class KeyNames(NamedTuple):
     station: str = ""
     status: str = ""
     job_kind: str = ""
+    lot: str = ""
+    order: str = ""
     finished_id: str = ""
     finished_cycle: str = ""
     finished_result: str = ""

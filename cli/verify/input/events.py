@@ -37,7 +37,10 @@ class StateInterval(NamedTuple):
 
 
 class FinishedJob(NamedTuple):
-    """A finished job.  issues, consumed: None if the ground truth does not have them.  reason: of its result."""
+    """A finished job.  issues, consumed: None if the ground truth does not have them.  reason: of its result.
+
+    lot, order: what it was part of; None without.
+    """
 
     finished_ms: int
     job_id: str
@@ -48,3 +51,5 @@ class FinishedJob(NamedTuple):
     issues: float | None = None
     consumed: tuple[str, ...] | None = None
     reason: str | None = None
+    lot: str | None = None
+    order: str | None = None

@@ -268,7 +268,14 @@ class GroundTruth:
         consumed = entry.get("consumed_ids")
         consumed = None if consumed is None else tuple(map(str, consumed))
         named = str(job_id), str(kind), cycle_seconds, ideal_seconds, str(result)
-        values = (*named, entry.get("issues_found"), consumed, entry.get("reason"))
+        values = (
+            *named,
+            entry.get("issues_found"),
+            consumed,
+            entry.get("reason"),
+            entry.get("lot"),
+            entry.get("order"),
+        )
         self._sequence.job(machine_id, str(job_id), finished_ms)
         if entry.get("causes"):
             bad = str(result) not in timeline.last.good

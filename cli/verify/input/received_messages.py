@@ -58,7 +58,8 @@ class MessageContent(NamedTuple):
     current one.  current: the id of the current job; empty if the message has no such key.  station, progress, issues,
     consumed: None if the message does not have them.
     state_reason, job_reason: text and code of the reason of the stay, and of the result; empty without such a key, None
-    where there is no reason.  trigger: the cause of an additional message, or empty.
+    where there is no reason.  lot, order: of the job whose kind is reported; empty without such a key, None outside
+    lots.  trigger: the cause of an additional message, or empty.
     """
 
     status: str
@@ -73,6 +74,8 @@ class MessageContent(NamedTuple):
     consumed: tuple[str, ...] | None = None
     state_reason: Reason = NO_REASON_KEYS
     job_reason: Reason = NO_REASON_KEYS
+    lot: str | None = _NO_KEY
+    order: str | None = _NO_KEY
     trigger: str = ""
 
 
@@ -313,7 +316,8 @@ def _content_of(keys: KeyNames, message: Mapping[str, Any], status: str, trigger
     return (
         status, result, job, cycle, _if_text(get(keys.job_kind)), _if_text(current), _if_text(get(keys.station)),
         progress, issues, consumed, _reason(message, keys.state_reason, keys.state_reason_code),
-        _reason(message, keys.finished_reason, keys.finished_reason_code), trigger,
+        _reason(message, keys.finished_reason, keys.finished_reason_code),
+        _if_text(get(keys.lot, _NO_KEY)), _if_text(get(keys.order, _NO_KEY)), trigger,
     )  # fmt: skip
 
 

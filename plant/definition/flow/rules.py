@@ -181,14 +181,13 @@ def _wrong_repairers(flow: _Data, edges: Edges, types: Mapping[str, MachineType]
 
 
 def _wrong_products(flow: _Data, edges: Edges, types: Mapping[str, MachineType]) -> Iterator[Violation]:
-    """Check what is made to order: that nothing takes what ships, and that a unit can be of the kinds of a product."""
+    """Check what is made to order: that nothing else takes units, and that they can be of the kinds of a product."""
     ships = next(iter(_texts({"ships": flow.get("ships")}).values()), None) or next(iter(edges.ends()), "")
     if ships not in edges.sources or not _mapping(flow, "products"):
         return
-    taker = next((key for key, sources in edges.sources.items() if ships in sources), None)
-    if taker:
-        yield Violation(("products",), f"cannot be made to order: {taker} takes pieces of {ships}, which ships them")
     path = [*edges.passed(ships)]
+    for rule in (*_other_takers(edges, path), *_lacking_kinds(path, types)):
+        yield Violation(("products",), f"cannot be made to order: {rule}")
     for place, kinds in _kinds_of_products(flow):
         rule = f"does not work on the units that {ships} ships"
         yield from _unknown(place, kinds, path, rule)
@@ -197,6 +196,26 @@ def _wrong_products(flow: _Data, edges: Edges, types: Mapping[str, MachineType])
             made = [kind for kind, weight in job.kinds.items() if weight] if job else []
             rule = f"is no kind of the jobs of {key} with a weight above 0"
             yield from _unknown_values(place, {key: kinds[key]} if made else {}, made, rule)
+
+
+def _other_takers(edges: Edges, path: Sequence[str]) -> Iterator[str]:
+    """Yield what takes the units that orders need. path: the types that work on them, the last one first."""
+    for maker, entitled in zip(path, (None, *path), strict=False):
+        for key, sources in edges.sources.items():
+            if maker in sources and key != entitled:
+                known = f"units of {maker} that {entitled} needs for orders" if entitled else ""
+                yield f"{key} takes {known or f'pieces of {maker}, which ships them'}"
+
+
+def _lacking_kinds(path: Iterable[str], types: Mapping[str, MachineType]) -> Iterator[str]:
+    """Yield the machines with kinds of their own, of which one is lacking that an order may need."""
+    for machine_type in (types[key] for key in path if key in types):
+        needed = [kind for kind, weight in (machine_type.job.kinds if machine_type.job else {}).items() if weight]
+        for number, own in sorted(machine_type.overrides.items()):
+            lacking = [kind for kind in needed if own.job and kind not in own.job.kinds]
+            if lacking:
+                machine = quote(own.id_of(number))
+                yield f"{machine} has no jobs of kind {_listed(lacking, ', ')}; give it 0 in its own kinds"
 
 
 def _kinds_of_products(flow: _Data) -> Iterator[tuple[Place, dict[str, str]]]:

@@ -39,6 +39,7 @@ from tests.support.factory.own_lines import CHECK, PRESS, SAW, machine_type, ord
 quickly = settings(
     max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+SAND = "sand"
 PUSHED = parse(line_data(products=None))
 
 
@@ -164,6 +165,18 @@ def test_no_more_units_are_in_progress_than_the_store_has_places() -> None:
     assert 20 <= most < 20 + 6  # the last lot, or one of the oldest order
 
 
+def test_orders_for_which_nothing_has_begun_need_nothing_yet() -> None:
+    """However many wait: only those that are in work cost the line time and memory, or a reload."""
+    plant = FactoryMessageGenerator.of(parse(line_data(per_hour=36_000, dispatches=0)), 1)
+    plant.advance_silently(START + 600)
+    demand = flow_of(plant)._demand
+    assert demand is not None
+
+    assert len(flow_of(plant).open_orders) > 5000
+    assert len(demand.needs) <= 21
+    assert [*demand.needs] == [order.number for order in flow_of(plant).open_orders][: len(demand.needs)]
+
+
 def test_a_line_of_a_single_type_can_make_to_order() -> None:
     """It takes no pieces, and waits for orders; its messages may be `starved` and have no job."""
     types = {PRESS: machine_type(kinds=["Lid", "Box"]), CHECK: TYPES[CHECK]}
@@ -226,6 +239,14 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"ships": PRESS},
         "flow.products: cannot be made to order: check takes pieces of press, which ships them",
     ),
+    (
+        {"processes": {CHECK: PRESS, SAND: PRESS}, "ships": CHECK},
+        "flow.products: cannot be made to order: sand takes units of press that check needs for orders",
+    ),
+    (
+        {"assembles": {PRESS: {SAW: 2}, SAND: {PRESS: 1, SAW: 1}}, "ships": CHECK},
+        "flow.products: cannot be made to order: sand takes units of press that check needs for orders",
+    ),
 ]  # fmt: skip
 
 
@@ -233,7 +254,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 def test_mistakes_are_named(flow: dict[str, Any], mistake: str) -> None:
     """Each with its place and its rule."""
     with pytest.raises(PlantConfigError, match=re.escape(mistake)):
-        parse(line_data(**flow))
+        parse(line_data({**TYPES, SAND: machine_type()}, **flow))
 
 
 def test_a_kind_that_no_job_is_of_cannot_be_ordered() -> None:
@@ -242,6 +263,37 @@ def test_a_kind_that_no_job_is_of_cannot_be_ordered() -> None:
 
     with pytest.raises(PlantConfigError, match="is no kind of the jobs of check with a weight above 0"):
         parse(line_data(types))
+
+
+def test_each_machine_that_works_on_units_makes_every_kind() -> None:
+    """One with kinds of its own cannot leave out what an order may need; weights of its own change nothing."""
+    own = {**TYPES, PRESS: TYPES[PRESS] | {"overrides": {"PRESS-02": {"job": {"kinds": {"Box": 1}}}}}}
+    mistake = 'flow.products: cannot be made to order: "PRESS-02" has no jobs of kind Lid; give it 0 in its own kinds'
+    with pytest.raises(PlantConfigError, match=re.escape(mistake)):
+        parse(line_data(own))
+
+    own[PRESS]["overrides"]["PRESS-02"]["job"]["kinds"]["Lid"] = 0
+    kinds = Counter(job.kind for job in seen(parse(line_data(own)), 2).jobs.values() if job.machine_id == "PRESS-02")
+    assert kinds["Lid"] > kinds["Box"] > 0
+
+
+def test_kinds_that_a_product_leaves_open_are_drawn_by_the_weights_of_the_type() -> None:
+    """Whatever the first machine prefers, and also while there is none."""
+    own = {**TYPES, CHECK: TYPES[CHECK] | {"overrides": {"CHECK-01": {"job": {"kinds": {"red": 1, "blue": 0}}}}}}
+    of_any = {KIT: [{"units": 2}]}
+    plant = FactoryMessageGenerator.of(parse(line_data(own, per_hour=300, products=of_any)), 1)
+    found = Seen(plant)
+    plant.listen(found.note, found.note)
+    plant.advance_silently(START + 3 * 3600)
+    kinds = Counter(job.kind for job in found.jobs.values() if job.machine_id.startswith("CHECK"))
+    assert kinds["blue"] / kinds.total() == pytest.approx(0.75, abs=0.05)
+
+    empty = {**TYPES, CHECK: TYPES[CHECK] | {"count": 0}}
+    plant = FactoryMessageGenerator.of(parse(line_data(empty, per_hour=300, products=of_any)), 1)
+    plant.advance_silently(START + 600)
+    units = [piece.unit for piece in flow_of(plant)._stages[PRESS].output.pieces if piece.unit]
+    assert units
+    assert {unit.lot.kinds[CHECK] for unit in units} <= {"red", "blue"}
 
 
 def test_lots_stay_whole_when_machines_are_taken_away() -> None:
