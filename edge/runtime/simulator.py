@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -248,7 +249,12 @@ class Simulator:
                 log.warning("command refused command=%s at=%s reason=%s", command["command"], at, error)
                 continue
             if self._is_first or answer:
-                log.info("command executed command=%s at=%s answer=%s", command["command"], at, dict(answer))
+                log.info(
+                    "command executed command=%s at=%s answer=%s",
+                    command["command"],
+                    at,
+                    json.dumps(answer, separators=(",", ":")),
+                )
         if self._plant.config is not before:
             self._follow_config()
 

@@ -78,7 +78,7 @@ MISTAKES: Final[dict[str, str]] = {
     "job: {cycle_seconds: 5, kinds: {a: {results: {god: {times: 2}}}}}": (
         "job.kinds.a.results.god: is not a result of this type; did you mean good?"
     ),
-    "job: {kinds: {a: {cycle_seconds: 5}, b: 1}}": "job.cycle_seconds: is missing",
+    "job: {kinds: {a: {cycle_seconds: 5}, b: 1}}": 'job.cycle_seconds: is missing: the kind "b" has none of its own',
     # how jobs vary
     "{job: null, lots: {size: 5}}": "lots: needs a job: the machines make nothing",
     "{job: null, start_up: {jobs: 5}}": "start_up: needs a job: the machines make nothing",
