@@ -229,7 +229,7 @@ class Reporter:
         slot = self._touched(machine)
         if self.measurements:
             self.measurements.job_finished(slot, job)
-        if self._reports_each_job:
+        if self._reports_each_job and machine.finished is not NO_JOB:  # not as a wait began outside its own steps
             self._append(machine, self.emitters[0], now_ms, FOR_JOB)
 
     def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:
