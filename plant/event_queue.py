@@ -43,7 +43,7 @@ class EventQueue:
         self._participants = participants
         self._events: list[tuple[int, int, int, Machine]] = []
         self._drops_jobs = False
-        self._stepping: Machine | None = None
+        self._in_step: Machine | None = None
         self._reports_events = any(fleet.reports_events for fleet in fleets)
         for machine in (machine for fleet in fleets for machine in fleet.machines):
             machine.runtime.on_rescheduled = self._on_rescheduled
@@ -90,8 +90,11 @@ class EventQueue:
         return min((machine_ms, *(participant.next_ms for participant in self._participants)))
 
     def _on_rescheduled(self, machine: Machine) -> None:
-        """Report a job that has ended outside the machine's own events, by a state that was set; queue its next one."""
-        if machine.runtime.reports_each_job and machine is not self._stepping:
+        """Report a job that has ended outside the machine's own events, by a state that was set; queue its next one.
+
+        In a step of the machine its job may be counted only in part, and is reported after the step.
+        """
+        if machine.runtime.reports_each_job and machine is not self._in_step:
             self._emit_job(machine, machine.finished_ms)
         self._reschedule(machine)
 
@@ -109,9 +112,9 @@ class EventQueue:
     def _step(self, machine: Machine, now_ms: int) -> None:
         if machine.runtime.reports_each_job:
             self._emit_job(machine, now_ms)
-            self._stepping = machine
+            self._in_step = machine
             machine.step()
-            self._stepping = None
+            self._in_step = None
             self._emit_job(machine, now_ms)
         else:
             machine.step()

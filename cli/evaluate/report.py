@@ -22,6 +22,7 @@ _POINTS: Final = ("detections", "true", "found", "recall %", "precision %", "F1 
 _MOST_POINTS: Final = 10
 _MOST_MACHINES: Final = 20
 _MOST_NAMED: Final = 5
+_MOST_FAULTS: Final = 20
 _NEAR: Final = 0.6
 
 
@@ -171,7 +172,13 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
     yield f"{_count(len(case.machines), 'machine')}, {_count(len(case.labels), 'label')}, {span}."
     if not truth.is_closed:
         yield "* The ground truth has no end of the run: it ends with the latest time in the file."
-    if not case.labels:
+    if not case.machines:
+        yield "* No machine of the ground truth has an id that matches --machines."
+    if not case.labels and case.others:
+        there_are = sorted({each.fault for each in case.others})
+        more = f" and {len(there_are) - _MOST_FAULTS:,} more" if len(there_are) > _MOST_FAULTS else ""
+        yield f"* No fault has a name that matches --only; there are {', '.join(there_are[:_MOST_FAULTS])}{more}."
+    elif not case.labels:
         yield "* There is no label: nothing can be found, and every detection is a false alarm."
     if not selected.detections.begin.size:
         yield "* There is no detection: precision is not defined."

@@ -32,7 +32,7 @@ def describe_endurance(size: int, policy: QueuePolicy, per_second: float) -> tup
     seconds.
     """
     seconds = size / per_second if per_second else inf
-    lasts = f"{seconds:.3g}s" if seconds < _DAY_SECONDS else "more than a day"
+    lasts = f"{float(f'{seconds:.3g}'):.10g}s" if seconds < _DAY_SECONDS else "more than a day"
     short = seconds < _RESTART_SECONDS and policy is not QueuePolicy.BLOCK
     advice = "; a longer outage of the broker loses messages: raise QUEUE_SIZE, or QUEUE_POLICY=block" if short else ""
     figures = f"size={size} rate={per_second:.4g}/s policy={policy}"

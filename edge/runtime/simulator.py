@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -280,7 +281,8 @@ class Simulator:
         at_ms = round(self._plant.now * 1000)
         answer = self._plant.execute(command)
         if self._is_first or answer:
-            log.info("command executed command=%s at=%s answer=%s", command["command"], rfc3339(at_ms), dict(answer))
+            text = json.dumps(answer, separators=(",", ":"))
+            log.info("command executed command=%s at=%s answer=%s", command["command"], rfc3339(at_ms), text)
         return Executed(at_ms, answer)
 
     def take_back(self) -> None:

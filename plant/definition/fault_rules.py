@@ -1,4 +1,4 @@
-"""Rules between the machine types of a plant about faults that spread from one to another."""
+"""Rules on faults between the machine types of a plant: those that spread, and the ids of machines that they name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def broken(types: Mapping[str, MachineType], *, has_flow: bool) -> Iterator[Viol
             if consequence.spreads_to in ALONG_FLOW and not has_flow:
                 rule = f"needs a flow: nothing is {consequence.spreads_to} of a machine without one"
                 yield Violation((key, *place, "spreads_to"), rule)
-        yield from (each._replace(place=(key, *each.place)) for each in _unknown_neighbours(machine_type, types))
+        unknown = (*_unknown_neighbours(machine_type, types), *_unknown_scheduled(machine_type, types))
+        yield from (each._replace(place=(key, *each.place)) for each in unknown)
 
 
 def _consequences(machine_type: MachineType) -> Iterator[tuple[Place, Consequence]]:
@@ -39,5 +40,20 @@ def _unknown_neighbours(machine_type: MachineType, types: Mapping[str, MachineTy
             rule = f"is no id of a machine of this type, such as {machine_type.id_of(1)}"
             yield Violation(("neighbours", machine_id), rule)
         for place, neighbour in enumerate(neighbours):
-            if all(number_of(neighbour, each) is None for each in types.values()):
+            if _is_no_id(neighbour, types):
                 yield Violation(("neighbours", machine_id, place), f"is no id of a machine, got {quote(neighbour)}")
+
+
+def _unknown_scheduled(machine_type: MachineType, types: Mapping[str, MachineType]) -> Iterator[Violation]:
+    """Check the machines of episodes. Those of a type that it extends are ids of another type, and never come."""
+    for name, fault in machine_type.all_faults.items():
+        sensor = fault.sensor
+        place = ("sensor_faults", sensor.signal, sensor.kind) if sensor else ("faults", name)
+        for number, each in enumerate(fault.schedule):
+            if each.machine is not None and _is_no_id(each.machine, types):
+                rule = f"is no id of a machine, got {quote(each.machine)}; an id is like {machine_type.id_of(1)}"
+                yield Violation((*place, "schedule", number, "machine"), rule)
+
+
+def _is_no_id(machine_id: str, types: Mapping[str, MachineType]) -> bool:
+    return all(number_of(machine_id, each) is None for each in types.values())

@@ -15,8 +15,8 @@ _SENSOR_EFFECTS: Final = {
     "drift": "reported value moves away",
     "dropout": "reported as null",
 }
-_FEWEST: Final = 0.005
-"""Labels a day of a machine below which there are none worth a number."""
+FEWEST_LABELS: Final = 0.005
+"""Labels a day below which there are none worth a number."""
 
 _PLACES: Final = {"neighbours": "of neighbours"}
 
@@ -36,7 +36,7 @@ def fault_rows(machine_type: MachineType, labels: Mapping[str, float]) -> list[t
             "wear",
             name,
             _life(each),
-            _labels(labels, name),
+            _labels(labels, name) or "hardly ever labelled",
             _and_then(_changed(each.effects), each.leads_to, of_wear=True),
         )
         for name, each in machine_type.all_wear.items()
@@ -45,7 +45,7 @@ def fault_rows(machine_type: MachineType, labels: Mapping[str, float]) -> list[t
 
 
 def _labels(labels: Mapping[str, float], name: str) -> str:
-    return f"{brief(labels[name])} a day and machine" if labels.get(name, 0.0) >= _FEWEST else ""
+    return f"{brief(labels[name])} a day and machine" if labels.get(name, 0.0) >= FEWEST_LABELS else ""
 
 
 def _often(fault: FaultType) -> str:

@@ -14,7 +14,7 @@ from plant.catalogue.message_kinds import FieldSpec, Leaf, leaves
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.alarm_lines import alarm_lines
 from plant.forecast.cause_rates import labels_per_day, labels_per_hour
-from plant.forecast.fault_lines import fault_rows
+from plant.forecast.fault_lines import FEWEST_LABELS, fault_rows
 from plant.forecast.rate_forecast import Forecast, TypeForecast, brief, duration, rate
 from plant.forecast.state_lines import state_lines
 from plant.forecast.variation_lines import variation_lines
@@ -43,8 +43,8 @@ def _labels(config: PlantConfig) -> str:
         return ""
     worn = math.fsum(labels for (key, name), labels in found.items() if name in types[key].all_wear)
     faults = math.fsum(found.values()) - worn
-    parts = [f"{brief(faults)} of faults"] if faults else []
-    parts += [f"{brief(worn)} of wear"] if worn else []
+    parts = [f"{brief(faults)} of faults"] if faults >= FEWEST_LABELS else []
+    parts += [f"{brief(worn)} of wear"] if worn >= FEWEST_LABELS else []
     return f"\n\nLabels to be expected in a day: {' and '.join(parts) or 'none by chance'}."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from math import inf
 from operator import itemgetter
 from pathlib import Path
@@ -111,7 +111,9 @@ def _time_ms(entry: Mapping[str, object], span: Span) -> int:
         raise ValueError("needs either at or after_seconds")
     at = _after(entry[_AFTER], start) if _AFTER in entry else _moment(entry[_AT])
     if not start * 1000 - 1 < at * 1000 <= last * 1000:
-        raise ValueError(f"{_AFTER if _AFTER in entry else _AT}: must be in the time of the run, from its start on")
+        key = _AFTER if _AFTER in entry else _AT
+        first = datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+        raise ValueError(f"{key}: must be in the time of the run, from its start on, {first}Z")
     return round(at * 1000)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from plant.definition.document.errors import describe_value
 from plant.definition.document.validation import validated
 from plant.definition.document.value_types import YEAR_SECONDS, MachineCount, Name, Rate, Spec
 from plant.definition.keys.faults import SeverityNumber
@@ -124,7 +125,10 @@ def parse(data: Mapping[str, object]) -> Command:
     """Return a command from plain data; raises CommandRefused with the first rule that it breaks."""
     name = data.get("command")
     if not isinstance(name, str) or name not in COMMANDS:
-        raise CommandRefused("command", f"must be one of {', '.join(COMMANDS)}")
+        given = (
+            f"must be one of {', '.join(COMMANDS)}, got {describe_value(name)}" if "command" in data else "is missing"
+        )
+        raise CommandRefused("command", given)
     found, wrong = validated(COMMANDS[name], data, {})
     if found is None:
         first = wrong[0] if wrong else None

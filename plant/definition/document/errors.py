@@ -33,6 +33,9 @@ LONGEST_SHOWN: Final = 40
 MOST_COMPARED: Final = 100
 """The most unknown names that get a suggestion, and known names to compare each with: comparing is slow."""
 
+MOST_LISTED: Final = 20
+"""The most known names that an error lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigError:
@@ -106,7 +109,9 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     )
     if near:
         return f"did you mean {format_place((near[0],))}?"
-    return f"known names: {', '.join(format_place((each,)) for each in dict.fromkeys(known[:20]))}"
+    names = [*dict.fromkeys(known)]
+    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
+    return f"known names: {', '.join(format_place((each,)) for each in names[:MOST_LISTED])}{more}"
 
 
 _DESCRIPTIONS: Final[Mapping[type, Callable[[Any], str]]] = {
@@ -164,7 +169,8 @@ def _entries(bound: str, words: Mapping[str, str]) -> _Rule:
 
     def rule(_: object, context: Mapping[str, Any]) -> str:
         limit = f"{words.get(context['field_type'], '')}{context[bound]}"
-        return f"must have {limit} entries, got {context['actual_length']}"
+        noun = "entry" if context[bound] == 1 else "entries"
+        return f"must have {limit} {noun}, got {context['actual_length']}"
 
     return rule
 

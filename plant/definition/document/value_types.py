@@ -169,6 +169,13 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def as_pair(value: object) -> object:
+    """Convert a list as for any tuple; of anything else, the error shows the form of a range."""
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"must be [low, high], got {describe_value(value)}")  # noqa: TRY004
+    return tuple(value)
+
+
 def _number_as_range(value: object) -> object:
     """Return a number of seconds as a range from it to it."""
     if isinstance(value, list | tuple):
@@ -253,7 +260,7 @@ Weights = Annotated[dict[Name, Weight], AfterValidator(not_all_zero), described(
 Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS), AfterValidator(_not_too_small)]
 PeriodSeconds = Annotated[float, Field(ge=SHORTEST_PERIOD_SECONDS, le=YEAR_SECONDS)]
 JobSeconds = Annotated[float, Field(ge=SHORTEST_JOB_SECONDS, le=YEAR_SECONDS)]
-JobSecondsRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(_tuple), AfterValidator(low_high)]
+JobSecondsRange = Annotated[tuple[JobSeconds, JobSeconds], BeforeValidator(as_pair), AfterValidator(low_high)]
 _JOB_SECONDS: Final = {"type": "number", "minimum": SHORTEST_JOB_SECONDS, "maximum": YEAR_SECONDS}
 JobSecondsOrRange = Annotated[
     tuple[JobSeconds, JobSeconds],
@@ -266,8 +273,8 @@ Increment = Annotated[float, Field(gt=0, le=1), AfterValidator(_not_too_small)]
 StopsPerHour = Annotated[float, Field(ge=0, le=MOST_STOPS_PER_HOUR), AfterValidator(_zero_or_not_tiny)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=1, le=100)]
-FactorRange = Annotated[tuple[Factor, Factor], BeforeValidator(_tuple), AfterValidator(low_high)]
+FactorRange = Annotated[tuple[Factor, Factor], BeforeValidator(as_pair), AfterValidator(low_high)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-CountRange = Annotated[tuple[Count, Count], BeforeValidator(_tuple), AfterValidator(low_high)]
+CountRange = Annotated[tuple[Count, Count], BeforeValidator(as_pair), AfterValidator(low_high)]
 MachineCount = Annotated[int, Field(ge=0, le=1_000_000)]
 EventsPerHour = Annotated[float, Field(ge=0, le=MOST_EVENTS_PER_HOUR), AfterValidator(_zero_or_not_tiny)]

@@ -160,7 +160,8 @@ class _Reader:
 
     def _effect(self, place: Place, data: object, *, factor_only: bool) -> Effect | None:
         if not isinstance(data, Mapping):
-            rule = f"must be a mapping with times or plus, got {describe_value(data)}"
+            keys = "times" if factor_only else "times or plus"
+            rule = f"must be a mapping with {keys}, got {describe_value(data)}"
             self.violations.append(Violation(place, rule))
             return None
         entry, wrong = validated(EffectEntry, data, {}, place)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from plant.definition.document.errors import Violation
+from plant.definition.document.errors import Violation, quote
 from plant.definition.jobs.fates import read_fates, wrong_fates
 from plant.definition.jobs.job_type import USUALLY_GOOD, JobType
 from plant.definition.jobs.variation_entries import kind_types, kind_weights
@@ -85,8 +85,9 @@ def _wrong_keys(job: _Data, job_type: JobType) -> Iterator[Violation]:
 
 def _wrong_cycle(job: _Data, job_type: JobType) -> Iterator[Violation]:
     own = job_type.kind_types
-    each_has_one = all(name in own and own[name].seconds for name in _kinds(job))
-    if not ("cycle_seconds" in job or "period_share" in job or each_has_one):
-        yield Violation(("job", "cycle_seconds"), "is missing")
+    without = [name for name in _kinds(job) if name not in own or not own[name].seconds]
+    if without and not ("cycle_seconds" in job or "period_share" in job):
+        of_kind = f": the kind {quote(without[0])} has none of its own" if own else ""
+        yield Violation(("job", "cycle_seconds"), f"is missing{of_kind}")
     if "cycle_seconds" in job and "period_share" in job:
         yield Violation(("job", "cycle_seconds"), "replaces period_share: give only one of them")

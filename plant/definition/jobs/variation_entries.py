@@ -98,6 +98,9 @@ def broken(entry: Entry, kinds: Collection[str], results: Collection[str]) -> It
     if "job" not in entry:
         return
     yield from _unknown_results(entry, results)
+    start_up = entry.get("start_up")
+    if start_up and not {"cycle_seconds", "results"} & {*start_up}:
+        yield Violation(("start_up",), "needs cycle_seconds or results: without them no job differs")
     if entry.get("operators") and "names" not in entry["operators"]:
         yield Violation(("operators", "names"), "is missing")
     lots = entry.get("lots") or {}

@@ -42,6 +42,8 @@ def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
 
 def _list(value: object) -> object:
     """Return one mapping as a list of it."""
+    if not isinstance(value, dict | Spec | list | tuple):
+        raise ValueError(f"must be a mapping or a list of mappings, got {describe_value(value)}")  # noqa: TRY004
     return (value,) if isinstance(value, dict | Spec) else value
 
 
@@ -117,6 +119,8 @@ class OnsetEntry(Spec):
 
 
 def _onset(value: object) -> object:
+    if value != "step" and not isinstance(value, dict | Spec):
+        raise ValueError(f"must be step, or a mapping with ramp_seconds, got {describe_value(value)}")
     return {"ramp_seconds": 0.0} if value == "step" else value
 
 

@@ -15,6 +15,7 @@ from plant.definition.document.value_types import (
     Names,
     Spec,
     Weight,
+    as_pair,
     low_high,
     not_all_zero,
 )
@@ -96,8 +97,10 @@ _MOST_JOBS: Final = 1_000_000
 
 def _size(value: object) -> object:
     """Return a number of jobs as a range from it to it."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, list | tuple):
         return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"must be a whole number or [fewest, most], got {describe_value(value)}")  # noqa: TRY004
     if not 1 <= value <= _MOST_JOBS:
         raise ValueError(f"must be 1 to {_MOST_JOBS:,}, got {value:,}")
     return (value, value)
@@ -157,7 +160,7 @@ _DELAY: Final = {"type": "number", "minimum": 0, "maximum": YEAR_SECONDS}
 Delay = Annotated[float, Field(ge=0, le=YEAR_SECONDS)]
 DelayRange = Annotated[
     tuple[Delay, Delay],
-    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+    BeforeValidator(as_pair),
     AfterValidator(low_high),
     WithJsonSchema({"type": "array", "items": _DELAY, "minItems": 2, "maxItems": 2}),
 ]

@@ -118,7 +118,7 @@ def _wrong_names(states: States, order: Order) -> Iterator[Violation]:
         if name not in states:
             yield Violation((BETWEEN_JOBS, place), rule, known, name)
         elif states[name].produces:
-            yield Violation((BETWEEN_JOBS, place), "must be states in which jobs do not advance")
+            yield Violation((BETWEEN_JOBS, place), "must be a state in which jobs do not advance")
     for name, row in order.transitions.items():
         if name not in states:
             yield Violation((TRANSITIONS, name), rule, known)

@@ -101,6 +101,23 @@ def test_a_lower_f1_than_asked_for_ends_with_1(evaluate: Command, least: str, co
     assert answer.error == ("evaluate: F1 is 0.5000, not at least 0.51\n" if code else "")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "note"),
+    [
+        (
+            ("--only", "bering*"),
+            "* No fault has a name that matches --only; there are bearing_wear, temperature.stuck.\n",
+        ),
+        (("--machines", "CMC-*"), "* No machine of the ground truth has an id that matches --machines.\n"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_reported(evaluate: Command, pattern: tuple[str, str], note: str) -> None:
+    """It is more likely misspelt than meant, so what there is is named where it is known."""
+    answer = evaluate(truth_lines(TWO), [HIT, MISS], *pattern)
+
+    assert note in answer.text
+
+
 def test_without_labels_there_is_no_f1_so_one_that_is_asked_for_ends_with_1(evaluate: Command) -> None:
     """Every detection is a false alarm; recall is not defined."""
     answer = evaluate(truth_lines([]), [HIT], "--f1-at-least", "0")

@@ -252,6 +252,13 @@ TestDeliveries.settings = settings(max_examples=60, stateful_step_count=40, dead
             False,
         ),
         (
+            1000,
+            QueuePolicy.DROP_OLDEST,
+            1.0,
+            "without a broker the queue is full after 1000s: size=1000 rate=1/s policy=drop-oldest",
+            False,
+        ),
+        (
             1,
             QueuePolicy.DROP_OLDEST,
             0.0,

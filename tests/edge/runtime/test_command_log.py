@@ -65,8 +65,11 @@ def test_commands_come_in_order_of_time_and_those_of_one_moment_as_in_the_file(t
 WRONG = {
     "nonsense": "is no JSON: ",
     "[1, 2]": "must be a JSON object",
-    '{"after_seconds": 1, "comand": "stop", "machine_id": "A"}': "command: must be one of stop, start",
-    '{"after_seconds": 1, "command": "halt"}': "command: must be one of stop, start",
+    '{"after_seconds": 1, "comand": "stop", "machine_id": "A"}': "command: is missing",
+    '{"after_seconds": 1, "command": "halt"}': (
+        "command: must be one of stop, start, set_state, inject, clear, set_point, scale, rate, enable, disable, "
+        'reload, got the text "halt"'
+    ),
     '{"command": "stop", "machine_id": "A"}': "needs either at or after_seconds",
     '{"at": "2026-01-01T01:00:00Z", "after_seconds": 1, "command": "stop"}': "needs either at or after_seconds",
     '{"after_seconds": null, "command": "stop", "machine_id": "A"}': "after_seconds: must be a number, 0 or more",
@@ -74,7 +77,9 @@ WRONG = {
     '{"after_seconds": 1e308, "command": "stop", "machine_id": "A"}': "after_seconds: must be in the time of the run",
     '{"at": null, "command": "stop", "machine_id": "A"}': "at: must be a time with its offset",
     '{"at": "2026-01-01T01:00:00", "command": "stop", "machine_id": "A"}': "at: must be a time with its offset",
-    '{"at": "2025-12-31T23:59:59Z", "command": "stop", "machine_id": "A"}': "at: must be in the time of the run",
+    '{"at": "2025-12-31T23:59:59Z", "command": "stop", "machine_id": "A"}': (
+        "at: must be in the time of the run, from its start on, 2026-01-01T00:00:00.000Z"
+    ),
     '{"after_seconds": 1, "command": "stop"}': "machine_id: is missing",
     '{"after_seconds": 1, "command": "stop", "machine_id": "A", "wait": 1}': "wait: is an unknown key",
     '{"after_seconds": 1, "command": "reload", "content": "message_types: {press: {count: -1}}"}': "content:1: message",
@@ -143,6 +148,7 @@ def test_a_run_is_had_again_to_the_byte_from_its_ground_truth(name: str, tmp_pat
     second = ran(*flags, "--commands", str(truth), "--truth", str(again))
 
     assert "command executed command=reload" in first.log
+    assert ' answer={"machines":{' in first.log
     assert "command refused" in first.log
     assert "command refused" not in second.log
     assert second.output == first.output

@@ -78,12 +78,15 @@ MISTAKES: Final[dict[str, str]] = {
     "job: {cycle_seconds: 5, kinds: {a: {results: {god: {times: 2}}}}}": (
         "job.kinds.a.results.god: is not a result of this type; did you mean good?"
     ),
-    "job: {kinds: {a: {cycle_seconds: 5}, b: 1}}": "job.cycle_seconds: is missing",
+    "job: {kinds: {a: {cycle_seconds: 5}, b: 1}}": 'job.cycle_seconds: is missing: the kind "b" has none of its own',
     # how jobs vary
     "{job: null, lots: {size: 5}}": "lots: needs a job: the machines make nothing",
     "{job: null, start_up: {jobs: 5}}": "start_up: needs a job: the machines make nothing",
     "{job: null, spread: {results: 0.1}}": "spread.results: needs a job: the machines make nothing",
     "lots: {size: 0}": "lots.size: must be 1 to 1,000,000, got 0",
+    "lots: {per_order: 2.5}": "lots.per_order: must be a whole number or [fewest, most], got 2.5",
+    "start_delay_seconds: 300": "start_delay_seconds: must be [low, high], got 300",
+    "start_up: {jobs: 5}": "start_up: needs cycle_seconds or results: without them no job differs",
     "lots: {size: [9, 5]}": "lots.size: must be [low, high] with low <= high, got [9, 5]",
     "{job: {cycle_seconds: 5, kinds: [a, b]}, lots: {changeover_seconds: {a>c: 5}}}": (
         'lots.changeover_seconds."a>c": is no pair of kinds, such as `a>b`; did you mean'

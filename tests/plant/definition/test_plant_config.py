@@ -402,7 +402,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "range of three": ({"welding__cycle_time_range": [1, 2, 3]}, "cycle_time_range: must have 2 entries, got 3"),
     "range of one": ({"welding__cycle_time_range": [1]}, "welding.cycle_time_range[1]: is missing"),
-    "no range": ({"welding__cycle_time_range": 6}, "welding.cycle_time_range: must be a list, got 6"),
+    "no range": ({"welding__cycle_time_range": 6}, "welding.cycle_time_range: must be [low, high], got 6"),
     "all zero": ({"welding__quality_distribution": {"good": 0}}, "needs at least one entry greater than 0"),
     "empty distribution": ({"welding__quality_distribution": {}}, "needs at least one entry greater than 0"),
     "vanishing weight": ({"welding__quality_distribution": {"good": 1e-300}}, "good: must be 0 or at least 1e-09"),

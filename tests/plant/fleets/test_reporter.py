@@ -113,3 +113,22 @@ def test_a_machine_that_is_stopped_from_outside_has_the_level_of_rest(job: dict[
     assert {(row["status"], row["power"]) for row in map(orjson.loads, (each.payload for each in messages))} == {
         ("planned_stop", 3.0)
     }
+
+
+def test_in_a_line_with_wear_each_additional_message_reports_a_job() -> None:
+    """Also where the machine waits as a job ends, which puts its next event to another time."""
+    entry = {
+        "states": {"running": {"share": 0.9, "dwell_seconds": 600, "produces": True}, "idle": {"share": 0.1}},
+        "report_seconds": 10,
+        "signals": {"force": {"base": 5, "limits": [0, 9]}, "made": {"counter": "jobs"}},
+        "wear": {"tool": {"life_hours": 5, "resets": "idle"}},
+    }
+    types = {"saw": entry | {"job": {"cycle_seconds": 5}}, "drill": entry | {"job": {"cycle_seconds": 3}}}
+    flow = {"assembles": {"drill": {"saw": 1}}, "buffers": {"saw": 2, "drill": 100_000}}
+
+    messages = sent(parse({"message_types": types, "flow": flow}), 3600)
+
+    rows = [orjson.loads(each.payload) for each in messages if each.trigger == "job" and each.kind == "drill"]
+    assert [row["made"] for row in rows] == [*range(1, len(rows) + 1)]
+    assert all(row["part_id"] for row in rows)
+    assert {row["status"] for row in rows} == {"starved", "running"}

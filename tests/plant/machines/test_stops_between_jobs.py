@@ -144,7 +144,7 @@ def test_too_few_jobs_for_the_stops_are_refused() -> None:
 
     assert mistakes({"printer": {**entry, "job": {"cycle_seconds": 5}}}) == [
         place + "only_between_jobs[1]: is not a state of this type; did you mean cleaning?",
-        place + "only_between_jobs[2]: must be states in which jobs do not advance",
+        place + "only_between_jobs[2]: must be a state in which jobs do not advance",
     ]
     [few] = mistakes({"printer": long})
     assert few.startswith(place + "only_between_jobs: makes 4.444 stops a job")

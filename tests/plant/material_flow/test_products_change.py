@@ -231,7 +231,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         'flow.products.Kit[0].kinds.press: is no kind of the jobs of press with a weight above 0, got "Lit"; did you',
     ),
     ({"products": {KIT: [{"units": 0}]}}, "flow.products.Kit[0].units: must be at least 1, got 0"),
-    ({"products": {KIT: []}}, "flow.products.Kit: must have at least 1 entries, got 0"),
+    ({"products": {KIT: []}}, "flow.products.Kit: must have at least 1 entry, got 0"),
     ({"products": {KIT: [{}] * 101}}, "flow.products.Kit: must have at most 100 entries, got 101"),
     ({"products": {KIT: {"units": 2}}}, "flow.products.Kit: must be a list, got a mapping"),
     ({"products": {KIT: [{"unit": 1}]}}, "flow.products.Kit[0].unit: is an unknown key; did you mean units?"),
