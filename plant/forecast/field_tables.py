@@ -20,6 +20,9 @@ from plant.forecast.state_lines import state_lines
 from plant.forecast.variation_lines import variation_lines
 
 _MOST_LISTED: Final = 6
+_MOST_STATES: Final = 12
+"""More than of other values: filters and colours of a dashboard need all states, also those from outside."""
+
 _TYPES: Final = {"string": "text", "number": "number", "integer": "integer", "boolean": "true/false", "array": "list"}
 
 
@@ -94,8 +97,9 @@ def _expected(kind: MessageKind, field: FieldSpec) -> str:
     """Return the values to be expected: a list, ids, or a range."""
     if field.role is FieldSource.MACHINE_ID:
         return _listed([machine.machine_id for machine in kind.machines])
+    most = _MOST_STATES if field.role is FieldSource.STATUS else _MOST_LISTED
     if field.enum:
-        return _listed([str(value).lower() if isinstance(value, bool) else str(value) for value in field.enum])
+        return _listed([str(value).lower() if isinstance(value, bool) else str(value) for value in field.enum], most)
     if field.json_type == "array":
         return _range(field, " entries")
     return "RFC 3339" if field.format else _range(field)
@@ -108,13 +112,13 @@ def _range(field: FieldSpec, counted: str = "") -> str:
     return f"{low:.15g} to {high:.15g}{counted}"
 
 
-def _listed(values: Sequence[str]) -> str:
-    return ", ".join(_shortened(values))
+def _listed(values: Sequence[str], most: int = _MOST_LISTED) -> str:
+    return ", ".join(_shortened(values, most))
 
 
-def _shortened(values: Sequence[str]) -> Iterator[str]:
+def _shortened(values: Sequence[str], most: int) -> Iterator[str]:
     """Yield the first values; if there are many, a number stands for the others."""
-    shown = values if len(values) <= _MOST_LISTED else values[: _MOST_LISTED - 1]
+    shown = values if len(values) <= most else values[: most - 1]
     yield from shown
     if len(values) > len(shown):
         yield f"{len(values) - len(shown):,} more"

@@ -172,8 +172,15 @@ class _Refusal:
     def _too_seldom(self, names: Sequence[str], before: Sequence[str], entered: float, wanted: float) -> str:
         if entered < _NEVER * wanted:
             return f"{self._wants(names, 'never entered', wanted)}: let a state lead there"
-        how_often = f"{self._hourly(entered)} times an hour, after {_listed(before)}"
+        leading = [name for name in before if self._may_lead(name, names)] or before
+        how_often = f"{self._hourly(entered)} times an hour, after {_listed(leading)}"
         return f"{self._wants(names, f'entered at most {how_often}', wanted)}: {self._remedy(names, entered / wanted)}"
+
+    def _may_lead(self, name: str, to: Collection[str]) -> bool:
+        """Return whether one of some states may follow a state, whose row fixes all that follow it or forbids some."""
+        row = self.order.transitions.get(name, {})
+        complete = complete_row(row)
+        return any(complete.get(each) if complete else row.get(each) != 0 for each in to)
 
     def _wants(self, names: Sequence[str], entered: str, wanted: float) -> str:
         is_one = len(names) == 1

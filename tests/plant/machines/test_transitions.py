@@ -208,9 +208,15 @@ def test_a_state_that_is_entered_too_seldom_is_refused() -> None:
     [seldom] = mistakes({"lathe": {"states": STATES, "transitions": {**only, "faulted": {"warming_up": 1}}}})
     [never] = mistakes({"lathe": {"states": STATES, "transitions": {**only, "faulted": {"warming_up": 0}}}})
 
+    rows = {**only, "faulted": {"warming_up": 1}, "warming_up": {"running": 1}}
+    [bounded] = mistakes({"lathe": {"states": STATES, "transitions": rows}})
+
     assert seldom.endswith(
         "warming_up is entered at most 3 times an hour, after faulted, but its share and stays want 4.8: "
         "it takes a share of at most 0.025, or stays of at least 48 s"
+    )
+    assert bounded.endswith(
+        "after faulted, but its share and stays want 4.8: it takes a share of at most 0.025, or stays of at least 48 s"
     )
     assert never.endswith("warming_up is never entered, but its share and stays want 4.8: let a state lead there")
 
