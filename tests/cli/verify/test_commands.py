@@ -126,6 +126,17 @@ def test_reloads_may_change_how_messages_are_read(name: str, verify: Verify) -> 
     agrees(verify.run(first, [(600 * number, reload(each)) for number, each in enumerate(others, 1)], 2400))
 
 
+def test_jobs_at_a_time_whose_states_are_unknown_are_no_part_of_performance(verify: Verify) -> None:
+    """They were made in a time that no message tells, and to another ideal cycle."""
+    quick, slow = (
+        JOB | {"kinds": {"panel": {"cycle_seconds": each}, "frame": 1}, "cycle_seconds": each} for each in (2, 60)
+    )
+    stateless = lathe(fields=[*NO_STATUS, "job.kind"], job=quick)
+    log: Log = [(300, reload(lathe(fields=[*FIELDS, "job.kind"], job=slow))), (2100, reload(stateless))]
+
+    agrees(verify.run(stateless, log, 2400))
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_messages_that_name_only_a_station_are_expected_while_one_machine_is_there(count: int, verify: Verify) -> None:
     """With more than one there, no message is of one of them, and none is missing."""
