@@ -98,6 +98,7 @@ NO_ID = ["timestamp", "station_id", "status", {"id": "finished.id"}, {"result": 
 AT_A_STATION = {"station_pattern": "L{line}", "lines": [1]}
 CLASSES = {"main": {"fields": FIELDS}, "state": {"fields": ["timestamp", "machine_id", "status"], "on_change": True}}
 CHANGES = {"main": {"fields": [*NO_JOBS, {"n": "sequence"}], "on_change": True}}
+UNTIMED = {"main": {"fields": ["machine_id", "status", {"n": "sequence"}], "on_change": True}}
 COURSES: Mapping[str, Sequence[dict[str, Any]]] = {
     "lots in messages, and no more": [lathe(fields=OF_LOTS), lathe(), lathe(fields=OF_LOTS, lots=None)],
     "renamed keys": [lathe(), lathe(fields=NAMED), lathe()],
@@ -105,6 +106,7 @@ COURSES: Mapping[str, Sequence[dict[str, Any]]] = {
     "other forms of the time": [lathe(), lathe(timestamp="epoch_ms"), lathe(timestamp="epoch_s"), lathe()],
     "classes, and one for all": [lathe(), lathe(fields=None, messages=CLASSES), lathe()],
     "states by their changes": [lathe(), lathe(fields=None, messages=CHANGES), lathe(report_seconds=2)],
+    "changes with a time, and without": [lathe(fields=None, messages=each) for each in (CHANGES, UNTIMED, CHANGES)],
     "numbers, and none": [lathe(fields=NUMBERED), lathe(), lathe(fields=NUMBERED)],
     "messages without a state": [lathe(), lathe(fields=NO_STATUS), lathe()],
     "messages without jobs": [lathe(), lathe(fields=NO_JOBS), lathe()],
