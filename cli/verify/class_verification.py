@@ -241,8 +241,9 @@ def _unreported_changes(
     at_ms: float = next(reported, math.inf)
     missing = 0
     for from_ms in _changes_ms(truth, machine.machine_id, span):
-        if any(source.class_name not in machine.readings_at(each).change_classes for each in (from_ms, from_ms + 1)):
-            continue
+        readings = machine.readings_at(from_ms), machine.readings_at(from_ms + 1)
+        if not all(source.class_name in each.change_classes - each.untimed_classes for each in readings):
+            continue  # no message reports it, or none with a time
         while at_ms < from_ms - tolerance_ms:
             at_ms = next(reported, math.inf)
         missing += at_ms > from_ms + tolerance_ms

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from plant.definition.flow.flow_config import FlowSpec
@@ -30,8 +31,9 @@ class Bottleneck(NamedTuple):
 
 def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
     """Return the slowest stage of a plant's line; a stage without machines has a throughput of 0."""
-    rates = {key: jobs_per_hour(config, spec, count) for key, spec, count in config.machines()}
-    needed = _jobs_per_unit({key: spec for key, spec, _ in config.machines()}, flow.line)
+    types = {key: _as_ordered(config, flow, spec) for key, spec, _ in config.machines()}
+    rates = {key: jobs_per_hour(config, types[key], count) for key, _, count in config.machines()}
+    needed = _jobs_per_unit(types, flow.line)
     bounds = (Bottleneck(key, rates.get(key, 0.0) / jobs) for key, jobs in needed.items() if jobs)
     return min(bounds, key=lambda each: each.units_per_hour)
 
@@ -93,5 +95,22 @@ def _shares(spec: MachineType) -> dict[str, float]:
 
 def _mean_bill(stage: StageSpec, spec: MachineType | None) -> dict[str, float]:
     """Return the mean number of pieces of each source that a new job of a stage takes. spec: None without machines."""
-    bills = [stage.bill(kind) for kind in spec.kinds] if spec else [stage.usual_bill]
-    return {source: sum(bill.get(source, 0) for bill in bills) / len(bills) for source in stage.sources}
+    kinds = spec.job.kinds if spec and spec.job else {"": 1.0}
+    bills = [(stage.bill(kind), weight / math.fsum(kinds.values())) for kind, weight in kinds.items()]
+    return {source: math.fsum(bill.get(source, 0) * share for bill, share in bills) for source in stage.sources}
+
+
+def _as_ordered(config: PlantConfig, flow: FlowSpec, spec: MachineType) -> MachineType:
+    """Return a type with the weights of kinds that orders give its jobs, if it works on units that they need."""
+    order, job = config.message_types.customer_order, spec.job
+    if order is None or job is None or spec.key not in flow.line.made_to_order:
+        return spec
+    total = math.fsum(job.kinds.values())
+    weights = dict.fromkeys(job.kinds, 0.0)
+    for product in order.product_types:
+        for units, kinds in flow.units_by_kinds(product):
+            ordered = units * sum(order.quantity_range(product))
+            shares = {kinds[spec.key]: total} if spec.key in kinds else job.kinds
+            for kind, weight in shares.items():
+                weights[kind] += ordered * weight / total
+    return replace(spec, job=replace(job, kinds=weights))

@@ -213,9 +213,7 @@ class MessageCounts:
 
     def _count_job(self, time_ms: int, content: MessageContent) -> None:
         """Count a finished job once; one whose id has no number always counts."""
-        sums = self._job_sums.get(self._parameters)
-        if sums is None:
-            sums = self._job_sums[self._parameters] = JobSums(self._parameters, first=not self._job_sums)
+        sums = self._sums_at(time_ms)
         number = _number_of(content.job)
         quickest_ms = min(sums.shortest_seconds * 1000, self._parameters.period_ms)
         if number is not None and not self.job_numbers.add(number, time_ms, quickest_ms):
@@ -224,6 +222,15 @@ class MessageCounts:
         self.results[str(content.result)] += 1
         self.good += content.result in self._parameters.good
         sums.add(content.kind, content.result, content.cycle)
+
+    def _sums_at(self, time_ms: int) -> JobSums:
+        """Return where a job is added. One at a time whose states are unknown is no part of what was then produced."""
+        if not self.timeline.presence(time_ms, self.jitter_ms):
+            return JobSums(self._parameters, first=True)
+        sums = self._job_sums.get(self._parameters)
+        if sums is None:
+            sums = self._job_sums[self._parameters] = JobSums(self._parameters, first=not self._job_sums)
+        return sums
 
     def _missing(self, index: int, presence: Presence, since_ms: float, until_ms: float) -> int:
         begins_ms, ends_ms = max(presence.since_ms, since_ms), min(presence.until_ms, until_ms)

@@ -98,6 +98,7 @@ NO_ID = ["timestamp", "station_id", "status", {"id": "finished.id"}, {"result": 
 AT_A_STATION = {"station_pattern": "L{line}", "lines": [1]}
 CLASSES = {"main": {"fields": FIELDS}, "state": {"fields": ["timestamp", "machine_id", "status"], "on_change": True}}
 CHANGES = {"main": {"fields": [*NO_JOBS, {"n": "sequence"}], "on_change": True}}
+UNTIMED = {"main": {"fields": ["machine_id", "status", {"n": "sequence"}], "on_change": True}}
 COURSES: Mapping[str, Sequence[dict[str, Any]]] = {
     "lots in messages, and no more": [lathe(fields=OF_LOTS), lathe(), lathe(fields=OF_LOTS, lots=None)],
     "renamed keys": [lathe(), lathe(fields=NAMED), lathe()],
@@ -105,6 +106,7 @@ COURSES: Mapping[str, Sequence[dict[str, Any]]] = {
     "other forms of the time": [lathe(), lathe(timestamp="epoch_ms"), lathe(timestamp="epoch_s"), lathe()],
     "classes, and one for all": [lathe(), lathe(fields=None, messages=CLASSES), lathe()],
     "states by their changes": [lathe(), lathe(fields=None, messages=CHANGES), lathe(report_seconds=2)],
+    "changes with a time, and without": [lathe(fields=None, messages=each) for each in (CHANGES, UNTIMED, CHANGES)],
     "numbers, and none": [lathe(fields=NUMBERED), lathe(), lathe(fields=NUMBERED)],
     "messages without a state": [lathe(), lathe(fields=NO_STATUS), lathe()],
     "messages without jobs": [lathe(), lathe(fields=NO_JOBS), lathe()],
@@ -124,6 +126,17 @@ def test_reloads_may_change_how_messages_are_read(name: str, verify: Verify) -> 
     first, *others = COURSES[name]
 
     agrees(verify.run(first, [(600 * number, reload(each)) for number, each in enumerate(others, 1)], 2400))
+
+
+def test_jobs_at_a_time_whose_states_are_unknown_are_no_part_of_performance(verify: Verify) -> None:
+    """They were made in a time that no message tells, and to another ideal cycle."""
+    quick, slow = (
+        JOB | {"kinds": {"panel": {"cycle_seconds": each}, "frame": 1}, "cycle_seconds": each} for each in (2, 60)
+    )
+    stateless = lathe(fields=[*NO_STATUS, "job.kind"], job=quick)
+    log: Log = [(300, reload(lathe(fields=[*FIELDS, "job.kind"], job=slow))), (2100, reload(stateless))]
+
+    agrees(verify.run(stateless, log, 2400))
 
 
 @pytest.mark.parametrize("count", [1, 2])
