@@ -19,7 +19,7 @@ MOST_WAITING: Final = 1000
 _AT_ONCE: Final = 0.0
 
 Command = Mapping[str, object]
-"""A command as plain data: see docs/faults.md#commands."""
+"""A command as plain data: see docs/commands.md."""
 
 
 class Executed(NamedTuple):

@@ -15,9 +15,11 @@ from plant.definition.plant_config import PlantConfig
 from plant.forecast.alarm_lines import alarm_lines
 from plant.forecast.cause_rates import labels_per_day, labels_per_hour
 from plant.forecast.fault_lines import FEWEST_LABELS, fault_rows
+from plant.forecast.product_lines import product_lines
 from plant.forecast.rate_forecast import Forecast, TypeForecast, brief, duration, rate
 from plant.forecast.state_lines import state_lines
 from plant.forecast.variation_lines import variation_lines
+from plant.orders import ORDER
 
 _MOST_LISTED: Final = 6
 _MOST_STATES: Final = 12
@@ -55,7 +57,7 @@ def _below(config: PlantConfig, kind: MessageKind, last: Mapping[str | None, str
     """Return the lines that follow the table of a kind of messages."""
     machine_type = config.machine_type(kind.machine_type) if kind.machine_type else None
     if machine_type is None:
-        return ""
+        return _aligned([*product_lines(config)]) if kind.key == ORDER else ""
     if kind.reports_alarms:
         return _aligned(alarm_lines(config, machine_type, kind.key))
     if last.get(kind.machine_type) != kind.key:

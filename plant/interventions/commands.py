@@ -125,10 +125,8 @@ def parse(data: Mapping[str, object]) -> Command:
     """Return a command from plain data; raises CommandRefused with the first rule that it breaks."""
     name = data.get("command")
     if not isinstance(name, str) or name not in COMMANDS:
-        given = (
-            f"must be one of {', '.join(COMMANDS)}, got {describe_value(name)}" if "command" in data else "is missing"
-        )
-        raise CommandRefused("command", given)
+        given = f", got {describe_value(name)}" if "command" in data else ""
+        raise CommandRefused("command", f"must be one of {', '.join(COMMANDS)}{given}")
     found, wrong = validated(COMMANDS[name], data, {})
     if found is None:
         first = wrong[0] if wrong else None
