@@ -113,8 +113,8 @@ class Workstation:
         """Leave the flow, which has ended: a machine that waited starts its next job."""
         if self.machine.suspension and {BLOCKED, STARVED} & set(self.machine.suspension.reasons):
             self.machine.start_job(job := self._draw_job(now_ms, ANY_JOB), now_ms)
-            self._set_reason(None, now_ms)
             self._change_over(job, now_ms)
+            self._set_reason(None, now_ms)
 
     def remove(self) -> None:
         """Leave the flow with a machine that no longer exists; count the pieces on it as removed."""
@@ -217,10 +217,9 @@ class Workstation:
         self._set_reason(None, now_ms)
 
     def _change_over(self, job: Job, now_ms: int) -> None:
-        """Begin with the changeover before a job, if there is one."""
+        """Begin with the changeover before a job, if there is one, as it ends its last one or before it ends a wait."""
         if job.series.setup_ms:
             self.machine.interrupt(CHANGEOVER, job.series.setup_ms, now_ms)
-            self.machine.runtime.on_rescheduled(self.machine)
 
     def _consume(self, pieces: Sequence[Piece], unit: Piece | None) -> None:
         self.unit = unit

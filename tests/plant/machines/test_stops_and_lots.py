@@ -6,8 +6,11 @@ import math
 from itertools import groupby, pairwise
 from typing import Any
 
+import orjson
 import pytest
 
+from messages import START, FactoryMessageGenerator
+from plant.definition.plant_config import parse
 from plant.truth.events import StateInterval
 from tests.support.factory.truths import JOB, STATES, Truth, press, truth
 
@@ -67,3 +70,29 @@ def test_machines_that_differ_keep_declared_transitions_and_their_own_shares() -
     assert ("faulted", "idle") in after
     assert min(idle) < 0.15
     assert max(idle) > 0.25
+
+
+def test_a_changeover_in_a_line_adds_no_message_for_the_job_before_it() -> None:
+    """Each finished job has one additional message, also where a machine has several classes of messages."""
+    fields = ["timestamp", "machine_id", {"id": "finished.id"}]
+    saw = {
+        "count": 1,
+        "report_seconds": 5,
+        "states": {"running": {"share": 1, "dwell_seconds": 60, "produces": True}},
+        "job": {"kinds": ["a", "b"], "cycle_seconds": [0.5, 0.9]},
+        "lots": {"size": 3, "changeover_seconds": [1, 3]},
+        "messages": {"main": {"fields": fields}, "state": {"fields": ["timestamp", "machine_id", "status"]}},
+    }
+    types = {"saw": saw, "drill": {"job": {"cycle_seconds": 0.4}}}
+    plant = FactoryMessageGenerator.of(
+        parse({"message_types": types, "flow": {"processes": {"drill": "saw"}, "buffers": {"drill": 9999}}}), 1
+    )
+    additional = [
+        orjson.loads(each.payload)["id"]
+        for each in plant.advance(START + 600)
+        if each.trigger == "job" and each.kind.startswith("saw")
+    ]
+
+    assert len(additional) > 300
+    assert None not in additional
+    assert len(set(additional)) == len(additional)
