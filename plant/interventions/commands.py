@@ -125,8 +125,9 @@ def parse(data: Mapping[str, object]) -> Command:
     """Return a command from plain data; raises CommandRefused with the first rule that it breaks."""
     name = data.get("command")
     if not isinstance(name, str) or name not in COMMANDS:
-        given = f", got {describe_value(name)}" if "command" in data else ""
-        raise CommandRefused("command", f"must be one of {', '.join(COMMANDS)}{given}")
+        names = ", ".join(COMMANDS)
+        is_given = f"must be one of {names}, got {describe_value(name)}"
+        raise CommandRefused("command", is_given if "command" in data else f"is missing: one of {names}")
     found, wrong = validated(COMMANDS[name], data, {})
     if found is None:
         first = wrong[0] if wrong else None

@@ -265,7 +265,7 @@ def on_press(command: str, **keys: object) -> dict[str, Any]:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "command": ({"command": "halt"}, "command: must be one of stop, start, set_state"),
-    "no command": ({}, "command: must be one of stop"),
+    "no command": ({}, "command: is missing: one of stop"),
     "machine": ({"command": "stop", "machine_id": "PRESS-9"}, 'machine_id: no machine has the id "PRESS-9"'),
     "beyond": ({"command": "start", "machine_id": "PRESS-05"}, 'machine_id: no machine has the id "PRESS-05"'),
     "key": ({"command": "stop", "machine": "PRESS-01"}, "machine_id: is missing"),
