@@ -79,9 +79,9 @@ class MachineTypeRuntime:
     __slots__ = (
         "_has_progress", "_has_sequence", "_station_count", "_stations", "_template", "_values", "accounts",
         "before_a_job", "faults", "ideal_cycles", "influences", "initial_states", "jobs", "machine_type", "next_after",
-        "next_states", "observer", "on_rescheduled", "on_spread", "on_suspended", "period_ms", "reasons", "redrawn_states",
-        "reports_each_job", "results", "series", "shortest_stay_ms", "start_ms", "start_next", "state_mix", "states",
-        "stops_between_jobs",
+        "next_states", "observer", "on_rescheduled", "on_spread", "on_suspended", "period_ms", "reasons",
+        "redrawn_states", "reports_each_job", "results", "series", "shortest_stay_ms", "start_ms", "start_next",
+        "state_mix", "states", "stops_between_jobs",
     )  # fmt: skip
 
     def __init__(
