@@ -47,6 +47,7 @@ class EventQueue:
         self._reports_events = any(fleet.reports_events for fleet in fleets)
         for machine in (machine for fleet in fleets for machine in fleet.machines):
             machine.runtime.on_rescheduled = self._on_rescheduled
+            machine.runtime.on_suspended = self._reschedule
             self._reschedule(machine)
 
     @property

@@ -318,7 +318,7 @@ class Fleet:
             plain.start(earlier, now_ms, slower=slower, coupled=coupled)
             self.reporting = plain
         for each in () if coupled else runtimes.all:
-            each.on_rescheduled = self.reporting.reschedule
+            each.on_rescheduled = each.on_suspended = self.reporting.reschedule
         self._restore_counts(self.reporting, earlier, len(kept))
 
     def _create(self, runtimes: TypeRuntimes, numbers: Sequence[int], now_ms: int) -> list[Machine]:

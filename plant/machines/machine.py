@@ -166,7 +166,7 @@ class Machine(MachineViews):
             self._change_state(reasons[0], now_ms, self.entered_number)
             if self.conditions is not None:
                 self.next_ms = self.cause_ms
-                self.runtime.on_rescheduled(self)
+                self.runtime.on_suspended(self)
 
     def resume(self, reason: State, now_ms: int) -> None:
         """Remove a reason. After the last one the machine continues its stay and its job."""

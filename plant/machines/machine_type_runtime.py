@@ -64,6 +64,7 @@ class MachineTypeRuntime:
     reports_each_job: whether jobs may be shorter than the period; each finished job then gets its own message.
     start_next: called when a machine has finished a job; starts the next one, or makes the machine wait.
     on_rescheduled: called when something outside a machine has moved its next event to an earlier time.
+    on_suspended: the same when a machine with faults or wear is suspended, perhaps while it finishes a job.
     observer: what is called at each event of a machine, if there is something.
     on_spread: called when a fault of a machine leads to one of other machines.
     start_ms: of the run.
@@ -78,9 +79,9 @@ class MachineTypeRuntime:
     __slots__ = (
         "_has_progress", "_has_sequence", "_station_count", "_stations", "_template", "_values", "accounts",
         "before_a_job", "faults", "ideal_cycles", "influences", "initial_states", "jobs", "machine_type", "next_after",
-        "next_states", "observer", "on_rescheduled", "on_spread", "period_ms", "reasons", "redrawn_states",
-        "reports_each_job", "results", "series", "shortest_stay_ms", "start_ms", "start_next", "state_mix", "states",
-        "stops_between_jobs",
+        "next_states", "observer", "on_rescheduled", "on_spread", "on_suspended", "period_ms", "reasons",
+        "redrawn_states", "reports_each_job", "results", "series", "shortest_stay_ms", "start_ms", "start_next",
+        "state_mix", "states", "stops_between_jobs",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +98,7 @@ class MachineTypeRuntime:
         self.start_ms, self.faults = start_ms, FaultLog(machine_type.key)
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         self.on_rescheduled: Callable[[Machine], None] = _ignore
+        self.on_suspended: Callable[[Machine], None] = _ignore
         self.observer: MachineObserver | None = None
         self.on_spread: Callable[[Machine, Consequence, Injected, int], None] = _spread_nowhere
         self._prepare_jobs(config, seed, shift_at)

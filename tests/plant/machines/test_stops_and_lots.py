@@ -72,8 +72,8 @@ def test_machines_that_differ_keep_declared_transitions_and_their_own_shares() -
     assert max(idle) > 0.25
 
 
-def test_a_changeover_in_a_line_adds_no_message_for_the_job_before_it() -> None:
-    """Each finished job has one additional message, also where a machine has several classes of messages."""
+def test_changeovers_and_waits_in_a_line_add_no_message_for_the_job_before_them() -> None:
+    """Each finished job has one additional message, also where a machine with wear has several classes of messages."""
     fields = ["timestamp", "machine_id", {"id": "finished.id"}]
     saw = {
         "count": 1,
@@ -81,11 +81,13 @@ def test_a_changeover_in_a_line_adds_no_message_for_the_job_before_it() -> None:
         "states": {"running": {"share": 1, "dwell_seconds": 60, "produces": True}},
         "job": {"kinds": ["a", "b"], "cycle_seconds": [0.5, 0.9]},
         "lots": {"size": 3, "changeover_seconds": [1, 3]},
+        "wear": {"tool": {"life_hours": 1, "resets": "running", "effects": {"cycle_seconds": {"times": 1.1}}}},
         "messages": {"main": {"fields": fields}, "state": {"fields": ["timestamp", "machine_id", "status"]}},
     }
-    types = {"saw": saw, "drill": {"job": {"cycle_seconds": 0.4}}}
+    types = {"saw": saw, "drill": {"job": {"cycle_seconds": [0.4, 2]}}}
     plant = FactoryMessageGenerator.of(
-        parse({"message_types": types, "flow": {"processes": {"drill": "saw"}, "buffers": {"drill": 9999}}}), 1
+        parse({"message_types": types, "flow": {"processes": {"drill": "saw"}, "buffers": {"saw": 1, "drill": 9999}}}),
+        1,
     )
     additional = [
         orjson.loads(each.payload)["id"]
