@@ -16,8 +16,8 @@ difference above a bound. Only then the bound is widened to the allowance:
 - Where messages report changes of the state, the state before the first change is unknown. All of u seconds may be
   producing time, or none: over p seconds of planned time, availability changes by u / (p + u) at most.
 - A job that finishes in the last period of the span is reported after it: one job more or less, 1 / jobs. The ground
-  truth credits work as it is done, and messages report whole jobs: for performance, that is one more. If the machine
-  did not exist for a while, each of its presences has such ends.
+  truth credits work as it is done, and messages report whole jobs: for performance, that is one more, and each may be
+  the longest one. If the machine did not exist for a while, each of its presences has such ends.
 - The shortest of n cycle times exceeds the shortest possible one by about (their range / n); the chance of 7 times as
   much is 0.1 %. The range is taken as twice the distance from the shortest to the mean. Messages report tenths of a
   second, which may be off by half of one.
@@ -151,7 +151,8 @@ def allowances(counts: MessageCounts, jobs: int, measured: Figures, actual: Figu
     job = counts.presences_seen / jobs if jobs > 1 else math.inf
     planned = counts.planned_seconds
     time = _ratio_or(counts.categories.most_seconds_off, planned, math.inf) + counts.unseen_share(planned)
-    share = _ratio_or(time, actual.availability or 0.0, math.inf) + 2 * job + counts.ideal_excess
+    ends = 2 * max(job, counts.presences_seen * counts.longest_share)
+    share = _ratio_or(time, actual.availability or 0.0, math.inf) + ends + counts.ideal_excess
     performance = share * max(measured.performance or 0.0, actual.performance or 0.0) if share < 1 else math.inf
     return Limits(time, performance, job, performance * (actual.availability or 1.0), job)
 

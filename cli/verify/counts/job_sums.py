@@ -95,6 +95,11 @@ class JobSums:
         return whole + self.early_seconds * self._ideal_per_second
 
     @property
+    def longest_seconds(self) -> float:
+        """The ideal time of the job that has the longest one."""
+        return max(map(self._ideal_of, self.kinds), default=0.0)
+
+    @property
     def excess(self) -> float:
         """The share by which the shortest of n cycle times may exceed the ideal one, times the number of jobs."""
         return (self.jobs + self.early_jobs) * self._excess_per_job

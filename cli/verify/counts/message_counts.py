@@ -104,6 +104,12 @@ class MessageCounts:
         return math.fsum(each.ideal_seconds for each in self._job_sums.values())
 
     @property
+    def longest_share(self) -> float:
+        """The share of `ideal_seconds` that is the longest job's."""
+        longest = max((each.longest_seconds for each in self._job_sums.values()), default=0.0)
+        return longest / self.ideal_seconds if longest else 0.0
+
+    @property
     def ideal_excess(self) -> float:
         """By what share `ideal_seconds` may be off: the shortest cycle time exceeds the ideal one, jobs end early."""
         if not self.jobs:

@@ -86,6 +86,18 @@ def test_sampled_time_is_off_by_as_much_as_changes_and_samples_tell(dwell: float
     assert math.sqrt(expected / off) == pytest.approx(1, abs=0.2)
 
 
+def test_the_job_at_an_end_of_a_span_may_be_the_longest_one() -> None:
+    """One of 60 s among a thousand of 0.8 s is no thousandth of the ideal time."""
+    parameters = PUMP._replace(ideal_cycles=(("long", 60.0), ("short", 0.8)))
+    counts = MessageCounts("PUMP-01", Timeline([parameters]))
+    sums = counts._job_sums.setdefault(parameters, JobSums(parameters, first=True))
+    for kind, jobs in (("long", 1), ("short", 999)):
+        for _ in range(jobs):
+            sums.add(kind, "good", None)
+
+    assert counts.longest_share == pytest.approx(60 / (60 + 999 * 0.8))
+
+
 CYCLES: list[Callable[[float], float]] = [lambda _: 20.0, lambda at: 10 + 90 * at, lambda at: 10 / (1.1 - at)]
 
 
