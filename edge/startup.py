@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import io
 import os
 import signal
@@ -24,7 +25,11 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def prepare() -> None:
-    """Open missing standard streams, have them write UTF-8, and exit silently at SIGINT and SIGTERM; call this once."""
+    """Open missing standard streams, have them write UTF-8, and exit silently at SIGINT and SIGTERM; call this once.
+
+    The garbage collector waits for `guarded`: what is imported stays, and to go through it took a fifth of the start.
+    """
+    gc.disable()
     # A closed standard output stays unwritable, so that lost output is noticed.
     for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         if not _is_open(descriptor):
@@ -42,6 +47,8 @@ def prepare() -> None:
 
 def guarded(work: Callable[[], int]) -> int:
     """Return the exit code of `work`, or another one where standard output cannot be written to."""
+    gc.freeze()
+    gc.enable()
     for number in _ENDING:
         signal.signal(number, _end)
     try:

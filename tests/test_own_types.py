@@ -155,16 +155,16 @@ def test_a_trial_that_is_taken_back_leaves_no_trace(first: PlantConfig, then: Pl
 @settings(usually, max_examples=examples(10))
 @given(own_plants(), own_plants(), seconds, st.floats(0, 1))
 def test_a_change_that_fails_leaves_no_trace(first: PlantConfig, then: PlantConfig, until: float, share: float) -> None:
-    """Wherever it fails."""
+    """Wherever it fails; what keeps it (`reload` does that at once) comes when nothing can fail any more."""
     other = begun(first)
     other.advance(START + until)
     with breaking(0) as called:
-        other.reload(then)
+        other.try_out(then)
     plant = begun(first)
     messages = plant.advance(START + until)
     try:
         with breaking(1 + int(share * (len(called) - 1))):
-            plant.reload(then)
+            plant.try_out(then)
         assume(False)  # what is computed once only had been computed before
     except Broken:
         pass
