@@ -61,7 +61,7 @@ def random_commands(name: str, count: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["faults", "flow"])
 def test_a_live_run_with_commands_is_played_again_to_the_byte(name: str, tmp_path: Path) -> None:
-    """A hundred of them while the plant sends a thousand messages a second; half of the answers take below 50 ms."""
+    """A hundred of them while the plant sends a thousand messages a second; half of the answers come within 100 ms."""
     truth, again = tmp_path / "truth", tmp_path / "again"
     flags = ["--dry-run", "--seed", "1", "--message-config-path", plant_file(tmp_path, name, 1000)]
     flags += ["--start", "2026-01-01T00:00:00Z", "--duration", str(SECONDS)]
@@ -75,7 +75,7 @@ def test_a_live_run_with_commands_is_played_again_to_the_byte(name: str, tmp_pat
 
     assert set(codes) <= {200, 422}
     assert codes.count(200) > 5
-    assert statistics.median(times) < 0.05
+    assert statistics.median(times) < 0.1
     assert len(live.output) > 2000
     assert live.output == replay.output
     assert sorted(truth.read_bytes().splitlines()) == sorted(again.read_bytes().splitlines())
