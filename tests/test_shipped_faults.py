@@ -34,6 +34,7 @@ COUNT: Final = 12
 FEW: Final = 4
 """Machines where each row is compared for itself: more of them are more of the same."""
 ORDER: Final = ("transitions", "only_between_jobs")
+PEOPLE: Final = ("shifts", "operators", "start_delay_seconds")
 
 
 def jobs_alone(key: str, **causes: Any) -> Seen:
@@ -47,11 +48,11 @@ def alone(key: str, *, count: int = FEW, job: dict[str, Any] | None = None, **ca
     entry = data["message_types"][key]
     machine_type = CONFIG.message_types.machines[key]
     states = {name: {"share": float(each.produces)} for name, each in machine_type.states.items()}
-    for name in ("wear", "faults", "sensor_faults", "frequency_weight", "lots", "start_up", "spread", *ORDER):
+    for name in ("wear", "faults", "sensor_faults", "frequency_weight", "lots", "start_up", "spread", *ORDER, *PEOPLE):
         entry.pop(name, None)
     for name in ("kinds", "on_stop"):
         entry.get("job", {}).pop(name, None)
-    of_lots = [{"order_id": "job.order"}, {"lot_id": "job.lot"}]
+    of_lots = [{"order_id": "job.order"}, {"lot_id": "job.lot"}, "operator"]
     entry["fields"] = [field for field in entry["fields"] if field not in of_lots]
     entry |= {"states": states, "micro_stops_per_hour": 0, "slow_cycle_share": 0, "report_seconds": 20, **causes}
     entry.setdefault("job", {}).update(job or {})
