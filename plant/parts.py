@@ -158,6 +158,11 @@ class PlantParts:
         """Advance a machine to a moment, with all those that it depends on."""
         (self.event_queue or machine).advance_to(now_ms)
 
+    def started(self, machine: Machine, now_ms: int) -> None:
+        """Let a machine that a command has started again take its place in the line, if there is one."""
+        if self.flow is not None:
+            self.flow.started(machine, now_ms)
+
     def apply(self, config: PlantConfig, now_ms: int) -> None:
         """Apply a configuration from now on. An exception leaves the parts half changed: see ConfigTrial."""
         orders = self._apply_orders(

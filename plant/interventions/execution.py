@@ -45,6 +45,8 @@ class _Parts(Protocol):
 
     def advance_one(self, machine: Machine, now_ms: int) -> None: ...
 
+    def started(self, machine: Machine, now_ms: int) -> None: ...
+
 
 class Target(NamedTuple):
     """The plant that commands are for. reload: applies a configuration from now on; raises what prevents it."""
@@ -91,8 +93,9 @@ def _stop(target: Target, command: Stop) -> Answer:
 
 def _start(target: Target, command: Start) -> Answer:
     machine = _find(target, command.machine_id).machine
-    if machine is not None:
+    if machine is not None and machine.is_stopped:
         machine.resume(STOPPED, target.now_ms)
+        target.parts.started(machine, target.now_ms)
     return _state(machine)
 
 

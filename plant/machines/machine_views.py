@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from plant.jobs.jobs import NO_JOB, Job
 from plant.jobs.reasons import Reason
-from plant.machines.states import State
+from plant.machines.states import STOPPED, State, Suspension
 from plant.oee_accounting import Span
 from plant.random_stream import RandomStream
 from plant.telemetry import MachineOee, MachineSnapshot
@@ -29,6 +29,7 @@ class MachineViews:
     station: str
     runtime: MachineTypeRuntime
     state: State
+    suspension: Suspension | None
     job: Job
     finished: Job
     finish_ms: int
@@ -41,6 +42,11 @@ class MachineViews:
     conditions: MachineConditions | None
     stream: RandomStream
     entered_number: int
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a command has stopped the machine, whatever else stops it."""
+        return self.suspension is not None and STOPPED in self.suspension.reasons
 
     def progress(self, now_ms: int) -> float:
         """Return the share of the job that is done, at `now_ms` or at the next event if that is earlier."""

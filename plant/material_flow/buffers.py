@@ -37,7 +37,8 @@ class Buffer:
 
     waiting_for_piece: starved machines that need a piece from here, in the order in which they started to wait.
     waiting_for_room: blocked machines, each with its finished piece, in the same order.
-    No machine waits for a piece while there is one, and none waits for room while there is room.
+    No machine waits for a piece while there is one, except one that is stopped by a command, which would keep it from
+    the others. None waits for room while there is room.
     """
 
     __slots__ = ("capacity", "pieces", "waiting_for_piece", "waiting_for_room")
@@ -50,8 +51,9 @@ class Buffer:
 
     def put(self, workstation: Workstation, piece: Piece, now_ms: int) -> bool:
         """Pass a piece to a waiting machine or store it; return False if its machine is blocked."""
-        if self.waiting_for_piece:
-            next(iter(self.waiting_for_piece)).receive(piece, self, now_ms)
+        taker = next((each for each in self.waiting_for_piece if not each.is_stopped), None)
+        if taker is not None:
+            taker.receive(piece, self, now_ms)
         elif len(self.pieces) < self.capacity:
             self.pieces.append(piece)
         else:

@@ -139,7 +139,7 @@ class Demand:
 
     def wake(self, now_ms: int) -> None:
         """Let machines begin that have waited for an order, as far as there is one."""
-        for workstation in tuple(self.waiting):
+        for workstation in [each for each in self.waiting if not each.is_stopped]:
             workstation.retry(now_ms)
             if workstation in self.waiting:
                 return

@@ -118,6 +118,12 @@ class Flow:
             self._demand.wake(now_ms)
         return order.number, [orjson.loads(unit.id_json) for unit in units]
 
+    def started(self, machine: Machine, now_ms: int) -> None:
+        """Take note that a command has started a machine again."""
+        stage = self._stages.get(machine.runtime.machine_type.key)
+        if stage is not None and machine.number in stage.workstations:
+            stage.workstations[machine.number].go_on(now_ms)
+
     def piece_counts(self) -> list[PieceCount]:
         """Return where the pieces are that each stage has made, also of stages that were removed."""
         buffers = [buffer for stage in self._stages.values() for buffer in (stage.output, stage.rework)]

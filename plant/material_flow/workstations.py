@@ -77,7 +77,13 @@ class Workstation:
             self._wait_for(BLOCKED, job, now_ms)
 
     def start_next_job(self, now_ms: int) -> None:
-        """Start the next job on the empty machine, repairs first, or wait for its pieces."""
+        """Start the next job on the empty machine, repairs first, or wait for its pieces.
+
+        A machine that is stopped takes nothing: nobody knows when it is started, and an order would wait for that.
+        """
+        if self.is_stopped:
+            self._wait_starved(now_ms)
+            return
         repair = self.stage.rework.take(now_ms)
         if repair:
             self._start_repair(repair, now_ms)
@@ -87,8 +93,7 @@ class Workstation:
             for key, how_many in self._bill().items():
                 self._collect(key, how_many, now_ms)
         if self._lacks_pieces():
-            self.stage.rework.waiting_for_piece[self] = None
-            self._wait_for(STARVED, NO_JOB, now_ms)
+            self._wait_starved(now_ms)
         else:
             self._start_new_job(now_ms)
 
@@ -104,8 +109,18 @@ class Workstation:
         if not self._lacks_pieces():
             self._start_new_job(now_ms)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a command has stopped the machine."""
+        return self.machine.is_stopped
+
+    def go_on(self, now_ms: int) -> None:
+        """Start the next job of a machine that a command has started again, if it had none to do."""
+        if self in self.stage.rework.waiting_for_piece:
+            self.retry(now_ms)
+
     def retry(self, now_ms: int) -> None:
-        """Start the next job, or wait again, after the settings have changed."""
+        """Start the next job, or wait again, after something has changed."""
         self._stop_waiting()
         self.start_next_job(now_ms)
 
@@ -225,6 +240,10 @@ class Workstation:
         self.unit = unit
         for piece in pieces:
             piece.maker.counts["consumed"] += 1
+
+    def _wait_starved(self, now_ms: int) -> None:
+        self.stage.rework.waiting_for_piece[self] = None
+        self._wait_for(STARVED, NO_JOB, now_ms)
 
     def _wait_for(self, reason: State, shown_job: Job, now_ms: int) -> None:
         """Wait for a reason, or go on waiting. shown_job: the job that messages report meanwhile."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,30 +10,12 @@ import pytest
 from edge.http.commands import PATH
 from edge.status import Busy
 from plant.interventions.commands import CommandRefused
-from tests.edge.http.test_routes import Shown, serving
+from tests.edge.http.test_routes import Shown
+from tests.edge.http.test_routes import client as client  # noqa: PLC0414 - a fixture, as those below
+from tests.edge.http.test_routes import running as running  # noqa: PLC0414
+from tests.edge.http.test_routes import shown as shown  # noqa: PLC0414
 
 STOP = {"command": "stop", "machine_id": "CNC-01"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Shown, httpx.Client]]:
-    """One running server for all tests."""
-    shown = Shown()
-    with serving(shown) as client:
-        yield shown, client
-
-
-@pytest.fixture
-def shown(running: tuple[Shown, httpx.Client]) -> Shown:
-    """What the running server shows, as at the start."""
-    running[0].reset()
-    return running[0]
-
-
-@pytest.fixture
-def client(running: tuple[Shown, httpx.Client], shown: Shown) -> httpx.Client:
-    """A client of the running server."""
-    return running[1]
 
 
 def test_a_command_is_answered_with_what_is_now_so(shown: Shown, client: httpx.Client) -> None:

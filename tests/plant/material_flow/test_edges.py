@@ -350,3 +350,35 @@ def test_a_machine_that_waits_goes_on_waiting_at_a_reload() -> None:
 
     assert "starved" in {view.status for view in plant.machines()}
     assert messages + plant.advance(START + 200) == said_in(config, [200])
+
+
+def test_a_start_of_a_machine_that_is_not_stopped_changes_nothing_in_a_line() -> None:
+    """Also of one that is starved: it keeps its place among those that wait."""
+    config = three({"buffers": {SAW: 1, PRESS: 1, CHECK: 6}})
+    plant = FactoryMessageGenerator.of(config, 1)
+    messages = plant.advance(START + 100)
+    for view in plant.machines():
+        plant.execute({"command": "start", "machine_id": view.machine_id})
+
+    assert "starved" in {view.status for view in plant.machines()}
+    assert messages + plant.advance(START + 300) == said_in(config, [300])
+
+
+def test_a_stopped_machine_of_a_line_keeps_no_piece_from_the_others() -> None:
+    """It takes none while it is stopped, and begins with one that is there when it is started."""
+    config = three({"buffers": {SAW: 1, PRESS: 4, CHECK: 6}})
+    plant = FactoryMessageGenerator.of(config, 1)
+    plant.advance(START + 100)
+    starved = next(
+        view.machine_id for view in plant.machines() if view.status == "starved" and "CHECK" in view.machine_id
+    )
+    plant.execute({"command": "stop", "machine_id": starved})
+    plant.advance_silently(START + 130)
+    other = {"CHECK-01": "CHECK-02", "CHECK-02": "CHECK-01"}[starved]
+    plant.execute({"command": "stop", "machine_id": other})
+    plant.advance_silently(START + 300)
+    waiting = census(plant, PRESS).in_buffers
+    answer = plant.execute({"command": "start", "machine_id": starved})
+
+    assert waiting > 0
+    assert answer["state"] == "working"

@@ -305,3 +305,28 @@ def test_lots_stay_whole_when_machines_are_taken_away() -> None:
         plant.reload(config)
         plant.advance_silently(START + turn * 300)
         assert_needs_are_met(plant)
+
+
+def test_a_machine_that_is_stopped_while_it_waits_takes_no_order() -> None:
+    """Others make what is ordered meanwhile; when it is started, it begins with what is then wanted, at once."""
+    plant = FactoryMessageGenerator.of(parse(line_data(per_hour=0, initial_fill=1.0)), 1)
+    plant.advance_silently(START + 600)
+    plant.execute({"command": "stop", "machine_id": "PRESS-01"})
+    busy = parse(line_data(per_hour=120, dispatches=3000))
+    plant.reload(busy)
+    found = Seen(plant)
+    plant.listen(found.note, found.note)
+    plant.advance_silently(START + 3600)
+    pressed = [job for job in found.jobs.values() if job.machine_id == "PRESS-01"]
+
+    assert pressed == []
+    assert len(found.dispatches) > 60
+    plant.execute({"command": "stop", "machine_id": "PRESS-02"})
+    plant.advance_silently(START + 3700)
+    before = {view.machine_id: view.status for view in plant.machines()}
+    answer = plant.execute({"command": "start", "machine_id": "PRESS-01"})
+    plant.advance_silently(START + 3900)
+
+    assert before["PRESS-01"] == before["PRESS-02"] == "stopped"
+    assert answer == {"machine_id": "PRESS-01", "state": "working"}
+    assert [job for job in found.jobs.values() if job.machine_id == "PRESS-01"]
