@@ -14,6 +14,7 @@ from messages import START, FactoryMessageGenerator
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig, parse
 from plant.forecast.rate_forecast import forecast
+from plant.jobs.jobs import NULL
 from plant.telemetry import Message
 from plant.truth.events import FinishedJob
 from tests.plant.material_flow.test_flow import assert_balanced, assert_waiting_is_needed
@@ -356,11 +357,11 @@ def test_a_start_of_a_machine_that_is_not_stopped_changes_nothing_in_a_line() ->
     """Also of one that is starved: it keeps its place among those that wait."""
     config = three({"buffers": {SAW: 1, PRESS: 1, CHECK: 6}})
     plant = FactoryMessageGenerator.of(config, 1)
-    messages = plant.advance(START + 100)
-    for view in plant.machines():
-        plant.execute({"command": "start", "machine_id": view.machine_id})
+    messages, waiting = plant.advance(START + 20), flow_of(plant)._stages[CHECK].rework.waiting_for_piece
+    while len(waiting) < 2:
+        messages += plant.advance(plant.now + 0.5)
+    plant.execute({"command": "start", "machine_id": next(iter(waiting)).machine.id})
 
-    assert "starved" in {view.status for view in plant.machines()}
     assert messages + plant.advance(START + 300) == said_in(config, [300])
 
 
@@ -375,6 +376,8 @@ def test_a_stopped_machine_of_a_line_keeps_no_piece_from_the_others() -> None:
     plant.execute({"command": "stop", "machine_id": starved})
     plant.advance_silently(START + 130)
     other = {"CHECK-01": "CHECK-02", "CHECK-02": "CHECK-01"}[starved]
+    posts = flow_of(plant)._stages[CHECK].workstations.values()
+    assert [post.machine.job.id_json for post in posts if post.machine.id == starved] == [NULL]
     plant.execute({"command": "stop", "machine_id": other})
     plant.advance_silently(START + 300)
     waiting = census(plant, PRESS).in_buffers
