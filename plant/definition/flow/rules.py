@@ -108,8 +108,10 @@ def _unknown_types(flow: _Data, types: Sequence[str]) -> Iterator[Violation]:
     """Check the machine types that the edges name, as keys and as values."""
     for key in ("assembles", "assembles_by_kind", "processes"):
         yield from _unknown((key,), _mapping(flow, key), types, _UNKNOWN_TYPE)
-    for place, bill in _bills(flow):
-        yield from _unknown(place, bill if place[0] not in REPLACED_BY else (), types, _UNKNOWN_TYPE)
+    parts = library_sources()
+    for place, bill in _bills(flow):  # of the older keys others than parts are unknown in any plant
+        names = [name for name in bill if place[0] not in REPLACED_BY or name in parts]
+        yield from _unknown(place, names, types, _UNKNOWN_TYPE)
     yield from _unknown_values(("processes",), _texts(_mapping(flow, "processes")), types, _UNKNOWN_TYPE)
 
 

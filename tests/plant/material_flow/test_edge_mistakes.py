@@ -155,3 +155,15 @@ def test_all_mistakes_are_named_at_once() -> None:
         "flow.processes.check",
         "message_types.drill.count",
     ]
+
+
+@pytest.mark.parametrize("key", ["parts", "parts_by_assembly_type"])
+def test_the_older_keys_name_types_of_the_plant(key: str) -> None:
+    """A part of a type that was taken out of `message_types` is an error, as in the newer keys."""
+    data = default()
+    del data["message_types"]["printer_3d"]
+    bill = {"cnc_machine": 2, "printer_3d": 1}
+    place = "flow.parts" if key == "parts" else "flow.parts_by_assembly_type.WingJoint"
+
+    (found,) = mistakes(data | {"flow": {key: bill if key == "parts" else {"WingJoint": bill}}})
+    assert found.startswith(f"{place}.printer_3d: is not in message_types; ")
