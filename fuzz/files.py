@@ -135,7 +135,7 @@ class _Case:
         in_force = LoadedPlant(self._before, digest(b""))
         return Reloader(self._path, lambda content: loader.parse(content, self._path), self._apply, time.time, in_force)
 
-    async def _apply(self, config: PlantConfig) -> None:
+    async def _apply(self, config: PlantConfig) -> int:
         if sum(count for _, _, count in config.machines()) > _MOST_MACHINES:
             raise _TooLarge
         self._plant.try_out(config).keep()
@@ -143,6 +143,7 @@ class _Case:
         self._twin_said += self._twin.advance(self._plant.now)
         self._twin.reload(config)
         self._pacer.resume()
+        return round(self._plant.now * 1000)
 
     async def _read(self) -> None:
         """Act as the broker: slow at first, so that the plant still publishes when the file arrives."""

@@ -1,7 +1,7 @@
-"""The inbox: commands that come while the plant runs, each with whoever waits for its answer.
+"""The inbox: what is to be done to the plant while it runs, each with whoever waits for its result.
 
-The run loop executes them between two steps of the plant, at its time then, or at a later one that all parts of a plant
-have agreed on. It is bounded: where too many wait, the next one is refused as busy.
+The run loop does it between two steps of the plant, at its time then, or at a later one that all parts of a plant
+have agreed on. It is bounded: where too much waits, the next is refused as busy.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from edge.status import Busy
 
 MOST_WAITING: Final = 1000
 _AT_ONCE: Final = 0.0
+_T = TypeVar("_T")
 
 Command = Mapping[str, object]
 """A command as plain data: see docs/commands.md."""
@@ -30,44 +31,44 @@ class Executed(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A command that waits. at: seconds since 1970 at which it is due.  number: counted from 0."""
+    """Work that waits. at: seconds since 1970 at which it is due.  number: counted from 0."""
 
     at: float
     number: int
-    command: Command
-    answer: asyncio.Future[Executed]
+    work: Callable[[], object]
+    result: asyncio.Future[Any]
 
-    def settle(self, execute: Callable[[Command], Executed]) -> None:
-        """Execute the command, unless nobody waits for its answer any more, and pass on the result."""
-        if self.answer.done():
+    def settle(self) -> None:
+        """Do it, unless nobody waits for its result any more, and pass the result on."""
+        if self.result.done():
             return
         try:
-            self.answer.set_result(execute(self.command))
-        except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
-            self.answer.set_exception(error)
+            self.result.set_result(self.work())
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
+            self.result.set_exception(error)
 
 
 class Inbox:
-    """Commands in the order in which they are due. wake: called when one has come."""
+    """Work in the order in which it is due. wake: called when some has come."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake, self._numbers = wake, count()
         self._waiting: list[Waiting] = []
 
     def next_seconds(self) -> float:
-        """Return when the next one is due, in seconds since 1970; inf if there is none."""
+        """Return when the next is due, in seconds since 1970; inf if there is none."""
         return self._waiting[0].at if self._waiting else inf
 
-    async def execute(self, command: Command, at: float = _AT_ONCE) -> Executed:
-        """Have a command executed at a plant time, or at once; raises its refusal, or Busy."""
+    async def run(self, work: Callable[[], _T], at: float = _AT_ONCE) -> _T:
+        """Have work done at a plant time, or at once, and return its result; raises what it raises, or Busy."""
         if len(self._waiting) >= MOST_WAITING:
             raise Busy
-        answer: asyncio.Future[Executed] = asyncio.get_running_loop().create_future()
-        heappush(self._waiting, Waiting(at, next(self._numbers), command, answer))
+        result: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, Waiting(at, next(self._numbers), work, result))
         self._wake()
-        return await answer
+        return await result
 
     def due(self, now: float) -> Iterator[Waiting]:
-        """Remove and yield the commands up to a plant time."""
+        """Remove and yield what is due up to a plant time."""
         while self.next_seconds() <= now:
             yield heappop(self._waiting)

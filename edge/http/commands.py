@@ -5,9 +5,7 @@ Errors are problem details (RFC 9457), with the field that breaks a rule as a JS
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -15,23 +13,19 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 
-from edge.control.inbox import Command, Executed
-from edge.status import Busy
+from edge.control.control import Control
+from edge.control.inbox import Command
+from edge.control.problems import Problem
 from edge.timestamps import rfc3339
-from plant.interventions.commands import COMMANDS, CommandRefused, Reload
+from plant.interventions.commands import COMMANDS, Reload
 
 PATH: Final = "/api/v1/commands"
 
 _MOST_BYTES: Final = 65_536
-_ANSWER_SECONDS: Final = 10.0
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 
 
-def add_commands(
-    app: FastAPI,
-    execute: Callable[[Command], Awaitable[Executed]],
-    authorize: Callable[[Request], Awaitable[None]],
-) -> None:
+def add_commands(app: FastAPI, control: Control, authorize: Callable[[Request], Awaitable[None]]) -> None:
     """Add the call to an application. authorize: raises HTTPException unless the caller may change things."""
 
     @app.post(PATH, summary="Act on the plant", responses=_RESPONSES, openapi_extra={"requestBody": _request_body()})
@@ -43,17 +37,18 @@ def add_commands(
         """
         try:
             await authorize(request)
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                executed = await execute(_checked(await _body(request)))
+            asked = await _body(request)
+            executed = await control.execute(asked, caller(request))
         except HTTPException as error:
-            return _problem(error.status_code, str(error.detail), headers=error.headers)
-        except CommandRefused as error:
-            return _problem(422, str(error), [{"pointer": _pointer(error.place), "detail": error.rule}])
-        except Busy:
-            return _problem(503, "too many commands wait; try again in a moment", headers={"Retry-After": "2"})
-        except TimeoutError:
-            return _problem(503, "the plant does not answer in time; it may still execute the command")
+            return _problem(Problem(error.status_code, str(error.detail)), error.headers)
+        except Problem as problem:
+            return _problem(problem)
         return JSONResponse({"at": rfc3339(executed.at_ms), "answer": dict(executed.answer)})
+
+
+def caller(request: Request) -> str:
+    """Return who calls, for the journal."""
+    return f"http {request.client.host}" if request.client else "http"
 
 
 async def _body(request: Request) -> Command:
@@ -72,24 +67,10 @@ async def _body(request: Request) -> Command:
     return found
 
 
-def _checked(command: Command) -> Command:
-    if command.get("command") == "reload":
-        raise CommandRefused("command", "another configuration comes by POST /-/reload")
-    return command
-
-
-def _pointer(place: str) -> str:
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in place.split(".") if step)
-
-
-def _problem(
-    status: int, detail: str, errors: list[dict[str, str]] | None = None, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return problem details (RFC 9457, 3.1). errors: each with the field and the rule that it breaks."""
-    content: dict[str, object] = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    if errors:
-        content["errors"] = errors
-    return JSONResponse(content, status, dict(headers or {}), "application/problem+json")
+def _problem(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return problem details (RFC 9457, 3)."""
+    again = {} if problem.retry_seconds is None else {"Retry-After": str(problem.retry_seconds)}
+    return JSONResponse(problem.described(), problem.status, {**again, **(headers or {})}, "application/problem+json")
 
 
 def _request_body() -> dict[str, object]:

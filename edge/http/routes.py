@@ -22,18 +22,18 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from edge.control.inbox import Command, Executed
+from edge.control.control import Control
 from edge.http.anomalies_answer import anomalies_answer
 from edge.http.answers import Answer, Answers
 from edge.http.asgi import ChunkedResponse, Outermost
-from edge.http.commands import add_commands
+from edge.http.commands import add_commands, caller
 from edge.http.docs import add_docs
 from edge.http.oee_answer import oee_answer
 from edge.http.shared_work import SharedWork
 from edge.labels.queries import Anomalies, AnomalyQuery, read_place
 from edge.observability.statistics import ledger_fields
 from edge.redaction import clean, redact
-from edge.status import BadQuery, Busy, OeeFigures, OeeQuery, ReloadOutcome, Span, why_not_alive, why_not_ready
+from edge.status import BadQuery, Busy, OeeFigures, OeeQuery, Span, why_not_alive, why_not_ready
 from edge.status_source import StatusSource
 from plant.telemetry import MachineFilter
 
@@ -45,15 +45,14 @@ _MOST_WAITING = 100
 class HttpContext:
     """What the HTTP port needs of the process beside its status.
 
-    registry: the metrics.  reload: loads the plant's file.  execute: has a command executed.
+    registry: the metrics.  control: executes commands, and loads the plant's file.
     authorize: raises HTTPException unless the caller may change things.
     patience_seconds: how long the run loop or acknowledgements may stop before /livez fails.
     """
 
     version: str
     registry: CollectorRegistry
-    reload: Callable[[], Awaitable[ReloadOutcome]]
-    execute: Callable[[Command], Awaitable[Executed]]
+    control: Control
     authorize: Callable[[Request], Awaitable[None]]
     uptime_seconds: Callable[[], float]
     patience_seconds: float
@@ -84,7 +83,7 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
     _add_oee(app, Answers(source.oee, oee_answer))
     _add_anomalies(app, Answers(source.anomalies, anomalies_answer))
     _add_reload(app, context)
-    add_commands(app, context.execute, context.authorize)
+    add_commands(app, context.control, context.authorize)
     add_docs(app)
     return app
 
@@ -329,9 +328,9 @@ def _add_reload(app: FastAPI, context: HttpContext) -> None:
         responses=_RELOAD_ERRORS,
         dependencies=[Depends(authorized)],
     )
-    async def reload() -> Response:
+    async def reload(request: Request) -> Response:
         """Apply the file as a whole, or return all its errors."""
-        outcome = await context.reload()
+        outcome = await context.control.reload(caller(request))
         if outcome.errors:
             return JSONResponse({"errors": outcome.errors}, status_code=422)
         return JSONResponse({"machines": dict(outcome.machines)})

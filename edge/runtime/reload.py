@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from edge.blocking import run_aside
+from edge.control.journal import Journal
 from edge.routing import TopicError, TopicRouter
 from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
 from edge.settings.loader import Settings
@@ -42,19 +43,21 @@ class Reloader:
 
     load: returns the configuration of a file's content; raises PlantConfigError with all its errors.
     apply: applies a configuration; if it raises, nothing has changed.  wall_clock: Unix seconds.
-    on_accepted: called once a configuration has been applied.
+    on_accepted: called once a configuration has been applied.  journal: where what was done is noted.
+    apply returns the plant time from which it applies, in milliseconds.
     """
 
     def __init__(
         self,
         path: Path,
         load: Callable[[bytes], PlantConfig],
-        apply: Callable[[PlantConfig], Awaitable[None]],
+        apply: Callable[[PlantConfig], Awaitable[int]],
         wall_clock: Callable[[], float],
         current: LoadedPlant,
         on_accepted: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_accepted = on_accepted
+        self.journal = Journal(wall_clock)
         self._path, self._load, self._apply, self._wall_clock = path, load, apply, wall_clock
         self._current, self._file = current, PlantFile(path)
         self._accepted = self._rejected = 0
@@ -89,6 +92,11 @@ class Reloader:
                 return self._reject(None, (str(_error(self._path, unreadable(error))),), cause)
             return await self._load_and_apply(content, cause)
 
+    async def put(self, content: bytes, cause: str) -> ReloadOutcome:
+        """Apply other content because of `cause`; the file stays as it is, and its next change applies again."""
+        async with self._one_at_a_time:
+            return await self._load_and_apply(content, cause)
+
     async def _on_change(self, change: bytes | str) -> None:
         """Apply new content; a text is the rule that a file breaks which cannot be read."""
         async with self._one_at_a_time:
@@ -106,7 +114,7 @@ class Reloader:
             with as_config_errors(self._path):
                 config = await run_aside(partial(self._load, content))
                 changes = describe_changes(self._current.config, config)
-                await self._apply(config)
+                at_ms = await self._apply(config)
         except NotApplied as error:
             # No digest: another attempt with the same content may succeed.
             return self._reject(None, (str(_error(self._path, f"cannot be applied now: {error}")),), cause)
@@ -115,6 +123,7 @@ class Reloader:
                 log.debug("configuration rejected because of an exception path=%s", self._path, exc_info=error)
             return self._reject(digest(content), tuple(map(str, error.mistakes)), cause)
         self._current = LoadedPlant(config, digest(content))
+        self.journal.executed({"command": "reload", "content": content.decode()}, cause, at_ms)
         return self._accept(config, changes, cause)
 
     def _accept(self, config: PlantConfig, changes: str, cause: str) -> ReloadOutcome:
@@ -130,6 +139,7 @@ class Reloader:
 
     def _reject(self, content: bytes | None, errors: tuple[str, ...], cause: str) -> ReloadOutcome:
         self._rejected += 1
+        self.journal.refused({"command": "reload"}, cause, "\n".join(errors))
         # Other content with the same errors is somebody's next attempt: they want to read the errors again.
         rejected = content, errors
         if rejected == self._last_rejected:

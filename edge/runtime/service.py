@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from edge.control.control import Control
 from edge.control.inbox import Command, Executed
 from edge.observability.logs import written_aside
 from edge.observability.metrics import make_registry
@@ -15,7 +16,6 @@ from edge.observability.statistics import Statistics
 from edge.runtime.reload import Reloader
 from edge.runtime.tasks import TaskSupervisor, tune_garbage_collector
 from edge.settings.loader import Settings
-from edge.status import ReloadOutcome
 from edge.status_source import StatusSource
 from plant.definition.plant_config import PlantConfig
 
@@ -38,8 +38,11 @@ class SimulatorBackend(StatusSource, Protocol):
     def describe(self) -> str:
         """Return its size in a few words."""
 
-    async def apply(self, config: PlantConfig) -> None:
-        """Follow another configuration from now on; if this raises, nothing has changed."""
+    async def apply(self, config: PlantConfig) -> int:
+        """Follow another configuration from now on, and return when, in milliseconds of plant time.
+
+        If this raises, nothing has changed.
+        """
 
     async def execute(self, command: Command) -> Executed:
         """Have a command executed at once; raises CommandRefused, Busy, or TimeoutError where no answer comes."""
@@ -77,6 +80,7 @@ class Service:
         self._settings, self._backend, self._reloader, self._clock = settings, backend, reloader, clock
         self._version, self._may_move = version, may_move
         self._started_at = clock()
+        self._control = Control(reloader.journal, backend.execute, reloader.reload, reloader.put)
         self._statistics = Statistics(backend)
         self._tasks = TaskSupervisor(settings.drain_seconds + backend.shutdown_seconds)
 
@@ -120,8 +124,7 @@ class Service:
             registry=make_registry(
                 self._backend, self._reloader.status, queue_size=settings.queue_size, version=self._version
             ),
-            reload=self._reload,
-            execute=self._backend.execute,
+            control=self._control,
             authorize=partial(authorize, settings.http_token_file),
             uptime_seconds=self._uptime_seconds,
             patience_seconds=max(_LEAST_PATIENCE_SECONDS, 2.0 * settings.mqtt_keep_alive),
@@ -133,9 +136,6 @@ class Service:
         log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs", server.url)
         self._tasks.start("http", server.run())
         return server
-
-    async def _reload(self) -> ReloadOutcome:
-        return await self._reloader.reload("HTTP")
 
     async def _log_statistics(self) -> None:
         interval = self._settings.stats_interval

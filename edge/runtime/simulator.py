@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
 
-from edge.control.inbox import Command, Executed, Inbox
+from edge.control.inbox import Command, Executed
+from edge.control.live_plant import LivePlant
 from edge.delivery.queue import Ledger
 from edge.delivery.stdout import ReaderGone, StdoutFailed
 from edge.labels.ended_episodes import EndedEpisodes
@@ -30,13 +30,12 @@ from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
 from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
-from edge.timestamps import LAST_SECOND, rfc3339
-from messages import CommandRefused, FactoryMessageGenerator, topic_template
+from edge.timestamps import LAST_SECOND
+from messages import FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
 from plant.telemetry import KindOee, Snapshot
-from plant.trial import ConfigTrial
 
 log = logging.getLogger("app")
 
@@ -50,7 +49,7 @@ class Simulator:
     """One factory, or a part of one, with its output: what a service runs, or a worker.
 
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
-    commands: to be executed; None where they are to be read.
+    commands: to be executed; None where they are to be read.  live: what changes the plant while it runs.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
 
@@ -73,9 +72,15 @@ class Simulator:
         with as_config_errors(settings.message_config_path.absolute()):
             self._plant = FactoryMessageGenerator.of(config, settings.seed, start=timing.start, shard=settings.part)
             self._plant.rehearse()
-        self._commands = commands or commands_of(options, settings, timing.start)
         wake = asyncio.Event()
-        self._inbox = Inbox(wake.set)
+        self.live = LivePlant(
+            self._plant,
+            commands or commands_of(options, settings, timing.start),
+            wake.set,
+            self._follow_config,
+            self._record_reload,
+            is_first=is_first,
+        )
         self._output = Output(
             settings, self._plant, wake, time.monotonic, time.time, dry_run=options.dry_run, show_first=is_first
         )
@@ -90,17 +95,16 @@ class Simulator:
             hooks=PacerHooks(
                 on_turn=self._handle_clock_steps,
                 on_late=self.lateness.observe,
-                next_command=lambda: min(self._commands.next_seconds(), self._inbox.next_seconds()),
-                on_command=self._execute_due,
+                next_command=self.live.next_seconds,
+                on_command=self.live.execute_due,
             ),
             count=options.count,
             late_policy=LatePolicy(settings.catch_up, self._throttle, self._progress(timing), self._restart),
         )
+        self.live.drive_by(self._pacer)
         plant_file = settings.message_config_path
         self._truth = GroundTruth(Path(options.truth), self._plant, plant_file) if options.truth else None
         self._truth_error: GroundTruthLost | None = None
-        self._trial: ConfigTrial | None = None
-        self._refused = 0
         self._asked_to_end = asyncio.Event()
         self._ended_faults = EndedEpisodes()
         self._plant.watch_faults(self._ended_faults)
@@ -189,8 +193,8 @@ class Simulator:
     async def shutdown(self, failure: Exception | None) -> None:
         """Stop emitting, drain the queue, disconnect, and complete the ground truth."""
         self._pacer.stop()
-        if self._refused:
-            log.warning("commands were refused count=%d, so the run is not the one that was planned", self._refused)
+        if refused := self.live.refused:
+            log.warning("commands were refused count=%d, so the run is not the one that was planned", refused)
         drain = failure is None or isinstance(failure, GroundTruthLost)
         await self._output.shutdown(self._pacer.pending, self._asked_to_end, drain=drain)
         if self._truth is not None:
@@ -215,85 +219,24 @@ class Simulator:
         await self._pacer.run()
         tasks.complete()
 
-    # commands
+    # commands and configurations
 
     async def execute(self, command: Command) -> Executed:
         """Have a command executed at once; raises CommandRefused, or Busy where too many wait."""
-        return await self._inbox.execute(command)
+        return await self.live.execute(command)
 
-    def hold(self) -> float:
-        """Emit nothing until a command comes by `execute_at`, or `release`; return the plant's time."""
-        self._pacer.suspend()
-        return self._plant.now
+    async def apply(self, config: PlantConfig) -> int:
+        """Follow another configuration from now on, and return when, in plant time; if this raises, nothing changed."""
+        return self.live.apply(config)
 
-    async def execute_at(self, command: Command, at: float) -> Executed:
-        """Go on, and have a command executed at a plant time that has not passed; raises CommandRefused, or Busy."""
-        answer = asyncio.ensure_future(self._inbox.execute(command, at))
-        await asyncio.sleep(0)
-        self.release()
-        return await answer
-
-    def release(self) -> None:
-        """Go on after `hold`."""
-        self._pacer.resume()
-
-    # reload
-
-    async def apply(self, config: PlantConfig) -> None:
-        """Follow another configuration from now on; if this raises, nothing has changed."""
-        self.try_out(config)
-        self.keep()
-
-    def try_out(self, config: PlantConfig) -> None:
-        """Follow another configuration, and emit nothing until it is kept or taken back; raises its error."""
-        self._trial = self._plant.try_out(config)
-        self._pacer.suspend()
-
-    def keep(self) -> None:
-        """Keep the configuration that was tried."""
-        self._end_trial(ConfigTrial.keep)
+    def _record_reload(self, config: PlantConfig) -> None:
         if self._truth is not None:
-            self._truth.record_reload(self._plant.config)
-        self._follow_config()
+            self._truth.record_reload(config)
 
     def _follow_config(self) -> None:
         """Follow the configuration that the plant has now."""
         self._output.invalidate()
         self._throttle.rate = self._late_rate(self._plant.config)
-
-    def _execute_due(self) -> None:
-        """Execute the commands that are due."""
-        before = self._plant.config
-        for command in self._commands.due(self._plant.now):
-            try:
-                self._execute_one(command)
-            except CommandRefused as error:
-                self._refused += 1
-                at = rfc3339(round(self._plant.now * 1000))
-                log.warning("command refused command=%s at=%s reason=%s", command["command"], at, error)
-        for waiting in self._inbox.due(self._plant.now):
-            waiting.settle(self._execute_one)
-        if self._plant.config is not before:
-            self._follow_config()
-
-    def _execute_one(self, command: Command) -> Executed:
-        """Execute a command now; raises CommandRefused."""
-        at_ms = round(self._plant.now * 1000)
-        answer = self._plant.execute(command)
-        if self._is_first or answer:
-            text = json.dumps(answer, separators=(",", ":"))
-            log.info("command executed command=%s at=%s answer=%s", command["command"], rfc3339(at_ms), text)
-        return Executed(at_ms, answer)
-
-    def take_back(self) -> None:
-        """Go on as if the configuration had never been tried."""
-        self._end_trial(ConfigTrial.take_back)
-
-    def _end_trial(self, end: Callable[[ConfigTrial], None]) -> None:
-        trial, self._trial = self._trial, None
-        if trial is not None:
-            end(trial)
-        self._pacer.resume()
 
     # time
 

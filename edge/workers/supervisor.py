@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edge.control.inbox import MOST_WAITING, Command, Executed
@@ -192,46 +192,67 @@ class WorkerSupervisor:
 
     async def _execute_in_all(self, command: Command) -> list[Any]:
         """Return what each of them answers, or raises; raises TimeoutError where one does not answer, or none works."""
-        if not (workers := self._working()):
-            raise TimeoutError
+        at = await self._hold_all()
+        async with asyncio.timeout(_TRIAL_SECONDS):
+            return await asyncio.gather(*(worker.ask("execute", (command, at)) for worker in self._working()))
+
+    async def _hold_all(self) -> float:
+        """Have all of them wait; return the plant time of the one that is furthest.
+
+        Raises TimeoutError, with the one that does not answer; then they go on.
+        """
+        workers = self._working()
+        answers = {worker: asyncio.ensure_future(worker.ask("hold")) for worker in workers}
         try:
-            async with asyncio.timeout(_PING_SECONDS):
-                times = await asyncio.gather(*(worker.ask("hold") for worker in workers))
+            if answers:
+                await asyncio.wait(answers.values(), timeout=_PING_SECONDS)
+            return max(self._answered(answers))
         except BaseException:
             for worker in workers:
                 worker.command("release")
             raise
-        content = command, max(times, default=0.0)
-        async with asyncio.timeout(_TRIAL_SECONDS):
-            return await asyncio.gather(*(worker.ask("execute", content) for worker in workers))
+
+    def _answered(self, answers: Mapping[Worker, asyncio.Future[Any]]) -> list[float]:
+        """Return all answers; raises TimeoutError where one is missing, or there is none."""
+        if silent := [worker for worker, answer in answers.items() if answer.cancel() or answer.exception()]:
+            raise TimeoutError(f"{self._name(silent[0])} does not answer")
+        if not answers:
+            raise TimeoutError("no worker runs")
+        return [answer.result() for answer in answers.values()]
 
     # reload
 
-    async def apply(self, config: PlantConfig) -> None:
-        """Have all of them follow another configuration, or none: NotApplied where one cannot, or does not answer.
+    async def apply(self, config: PlantConfig) -> int:
+        """Have all of them follow another configuration from the same plant time on, or none.
 
-        They are asked first whether they answer at all, because those that try it emit nothing until all have.
+        Returns that time in milliseconds; raises NotApplied where one cannot, or does not answer. Those that try it
+        emit nothing until all have.
         """
         async with self._one_change:
-            if why_not := await self._ask_all("ping", None, _PING_SECONDS):
-                raise NotApplied(why_not)
-            why_not = await self._ask_all("try", config, _TRIAL_SECONDS)
-            for worker in self._workers:
+            try:
+                at = await self._hold_all()
+            except TimeoutError as error:
+                raise NotApplied(str(error)) from None
+            answers = await self._try_in_all(config, at)
+            why_not = next(filter(None, map(self._why_not, answers, answers.values())), None)
+            for worker in answers:
                 worker.command("take back" if why_not else "keep")
         if why_not:
             raise NotApplied(why_not)
+        times_ms: list[int] = [answer.result() for answer in answers.values()]
+        return max(times_ms)
 
-    async def _ask_all(self, question: str, value: object, seconds: float) -> str | None:
-        """Ask all of them; return which has an objection, or does not answer within `seconds`, or None."""
-        answers = {worker: asyncio.ensure_future(worker.ask(question, value)) for worker in self._workers}
-        await asyncio.wait(answers.values(), timeout=seconds)
-        return next(filter(None, (self._why_not(worker, answer) for worker, answer in answers.items())), None)
+    async def _try_in_all(self, config: PlantConfig, at: float) -> Mapping[Worker, asyncio.Future[Any]]:
+        answers = {worker: asyncio.ensure_future(worker.ask("try", (config, at))) for worker in self._working()}
+        await asyncio.wait(answers.values(), timeout=_TRIAL_SECONDS)
+        return answers
 
     def _why_not(self, worker: Worker, answer: asyncio.Future[Any]) -> str | None:
         """Return why a worker cannot follow the configuration that it was to try, or None."""
         if answer.cancel() or answer.exception():
             return f"{self._name(worker)} does not answer"
-        return f"{self._name(worker)}: {answer.result()}" if answer.result() else None
+        result = answer.result()
+        return f"{self._name(worker)}: {result}" if isinstance(result, Exception) else None
 
     # their messages
 

@@ -7,19 +7,21 @@ import copy
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol
 
-from edge.control.inbox import Command, Executed
+from edge.control.inbox import Command
+from edge.control.live_plant import LivePlant
 from edge.http.answers import PIECE_ENTRIES
 from edge.labels.queries import Anomalies
 from edge.runtime.service import SimulatorBackend
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
-from edge.status import BadQuery, OeeFigures
+from edge.status import BadQuery, Busy, OeeFigures
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
 from plant.definition.plant_config import PlantConfig, PlantConfigError
+from plant.interventions.commands import CommandRefused
 
 log = logging.getLogger("reload")
 
@@ -27,25 +29,11 @@ REPORT_SECONDS = 1.0
 
 
 class PlantPart(SimulatorBackend, Protocol):
-    """What a worker runs: a simulator that can try a configuration before all parts keep it."""
+    """What a worker runs: a simulator that can be changed at the same plant time as the other parts."""
 
-    def try_out(self, config: PlantConfig) -> None:
-        """Follow another configuration, and emit nothing until it is kept or taken back; raises its error."""
-
-    def keep(self) -> None:
-        """Keep the configuration that was tried."""
-
-    def take_back(self) -> None:
-        """Go on as if the configuration had never been tried."""
-
-    def hold(self) -> float:
-        """Emit nothing until a command comes by `execute_at`, or `release`; return the plant's time."""
-
-    async def execute_at(self, command: Command, at: float) -> Executed:
-        """Go on, and have a command executed at a plant time that has not passed; raises CommandRefused, or Busy."""
-
-    def release(self) -> None:
-        """Go on after `hold`."""
+    @property
+    def live(self) -> LivePlant:
+        """The plant as commands and configurations change it."""
 
 
 async def run_worker(end: socket.socket, build: Callable[[], PlantPart]) -> int:
@@ -73,11 +61,10 @@ class Worker:
     def __init__(self, channel: Channel, part: PlantPart) -> None:
         self._channel, self._part = channel, part
         self._tasks, self._told_to_end = TaskSupervisor(), asyncio.Event()
-        self._executing: set[asyncio.Task[Executed]] = set()
+        self._at_work: set[asyncio.Task[object]] = set()
         self._asked: asyncio.Queue[tuple[str, tuple[int, Any]]] = asyncio.Queue()
         self._commands: dict[str, Callable[[Any], Awaitable[None]]] = {
             "end": self._end,
-            "ping": self._ping,
             "try": self._try_out,
             "keep": self._keep,
             "take back": self._take_back,
@@ -134,46 +121,40 @@ class Worker:
         self._told_to_end.set()
         self._tasks.end()
 
-    async def _ping(self, asked: tuple[int, None]) -> None:
-        """Answer at once, before other questions."""
-        self._channel.send("answer", (asked[0], None))
-
-    async def _try_out(self, asked: tuple[int, PlantConfig]) -> None:
-        """Answer at once, before other questions, why the configuration cannot be applied, or None."""
-        number, config = asked
-        try:
-            self._part.try_out(config)
-        except Exception as error:
-            log.debug("cannot apply the configuration", exc_info=error)
-            self._channel.send("answer", (number, f"{type(error).__name__}: {error}"))
-        else:
-            self._channel.send("answer", (number, None))
+    async def _try_out(self, asked: tuple[int, tuple[PlantConfig, float]]) -> None:
+        """Answer when the plant has come to the time, with it in milliseconds, or why the configuration is no use."""
+        number, (config, at) = asked
+        self._answer_later(number, self._part.live.try_out_at(config, at))
 
     async def _keep(self, _: None) -> None:
-        self._part.keep()
+        self._part.live.keep()
 
     async def _take_back(self, _: None) -> None:
-        self._part.take_back()
+        self._part.live.take_back()
 
     async def _hold(self, asked: tuple[int, None]) -> None:
         """Answer at once with the plant's time, which then stops."""
-        self._channel.send("answer", (asked[0], self._part.hold()))
+        self._channel.send("answer", (asked[0], self._part.live.hold()))
 
     async def _execute(self, asked: tuple[int, tuple[Command, float]]) -> None:
-        """Answer when the plant has come to the time of a command, before other questions."""
+        """Answer when the plant has come to the time of a command."""
         number, (command, at) = asked
-        executing = asyncio.create_task(self._part.execute_at(command, at))
-        self._executing.add(executing)
-
-        def answer(executed: asyncio.Task[Executed]) -> None:
-            self._executing.discard(executed)
-            if not executed.cancelled():
-                self._channel.send("answer", (number, executed.exception() or executed.result()))
-
-        executing.add_done_callback(answer)
+        self._answer_later(number, self._part.live.execute_at(command, at))
 
     async def _release(self, _: None) -> None:
-        self._part.release()
+        self._part.live.release()
+
+    def _answer_later(self, number: int, work: Coroutine[Any, Any, object]) -> None:
+        """Answer once work is done, before other questions, with its result or the exception that it raises."""
+        task = asyncio.create_task(work)
+        self._at_work.add(task)
+
+        def answer(done: asyncio.Task[object]) -> None:
+            self._at_work.discard(done)
+            if not done.cancelled():
+                self._channel.send("answer", (number, _copyable(done.exception()) or done.result()))
+
+        task.add_done_callback(answer)
 
     async def _answer(self) -> None:
         """Answer one question after another; commands are followed meanwhile, because an answer may take long."""
@@ -211,3 +192,15 @@ class Worker:
             part.active_faults(),
             part.alarms(),
         )
+
+
+def _copyable(error: BaseException | None) -> Exception | None:
+    """Return an exception that can be sent to another process: the refusal of a command as it is, others as text."""
+    if error is None or isinstance(error, CommandRefused | Busy):
+        return error
+    log.debug("cannot be done", exc_info=error)
+    return NotDone(f"{type(error).__name__}: {error}")
+
+
+class NotDone(Exception):
+    """A part of the plant cannot do what it was asked to; the text says why."""

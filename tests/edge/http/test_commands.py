@@ -50,7 +50,7 @@ def test_a_refused_command_names_the_field_and_the_rule(shown: Shown, client: ht
         (b"[]", 400, "must be a JSON object"),
         (b"\xff", 400, "is no JSON: "),
         (b'{"command":"' + b"x" * 70_000 + b'"}', 413, "a command has at most 65,536 bytes"),
-        (b'{"command":"reload","content":""}', 422, "command: another configuration comes by POST /-/reload"),
+        (b'{"command":"reload","content":""}', 422, "command: another configuration comes by PUT /api/v1/plant"),
     ],
 )
 def test_what_is_no_command_is_refused(

@@ -17,7 +17,9 @@ from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Gauge
 
+from edge.control.control import Control
 from edge.control.inbox import Command, Executed
+from edge.control.journal import Journal
 from edge.http.asgi import Outermost
 from edge.http.authorization import authorize
 from edge.http.connection_limits import Limits
@@ -56,15 +58,22 @@ class Shown(FixedStatus):
         self.outcome = ReloadOutcome(machines={"cnc_machine": 5})
         self.reloads = 0
         self.commands: list[Command] = []
+        self.contents: list[bytes] = []
+        self.journal = Journal(lambda: 1_767_600_000.0)
         self.refusal: Exception | None = None
 
     def fail(self) -> None:
         """Let the run loop stop."""
         self.turned_ago_seconds = 100.0
 
-    async def reload(self) -> ReloadOutcome:
+    async def reload(self, _by: str) -> ReloadOutcome:
         """Count it."""
         self.reloads += 1
+        return self.outcome
+
+    async def put(self, content: bytes, _by: str) -> ReloadOutcome:
+        """Note it."""
+        self.contents.append(content)
         return self.outcome
 
     async def execute(self, command: Command) -> Executed:
@@ -84,8 +93,7 @@ def app_of(shown: Shown) -> FastAPI:
     context = HttpContext(
         version="0.1.0",
         registry=shown.registry,
-        reload=shown.reload,
-        execute=shown.execute,
+        control=Control(shown.journal, shown.execute, shown.reload, shown.put),
         authorize=shown.authorize,
         uptime_seconds=lambda: 1.5,
         patience_seconds=90.0,

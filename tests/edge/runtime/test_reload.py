@@ -37,7 +37,7 @@ class Plant:
         self.time = 99.0
         self.path.write_text(DEFAULT)
         self.load: Callable[[bytes], PlantConfig] = lambda content: parse_plant(content, path)
-        self.adopt: Callable[[PlantConfig], Awaitable[None]] = self.take
+        self.adopt: Callable[[PlantConfig], Awaitable[int]] = self.take
         self.reloader = Reloader(
             path,
             self._load,
@@ -49,11 +49,12 @@ class Plant:
     def _load(self, content: bytes) -> PlantConfig:
         return self.load(content)
 
-    async def _adopt(self, config: PlantConfig) -> None:
-        await self.adopt(config)
+    async def _adopt(self, config: PlantConfig) -> int:
+        return await self.adopt(config)
 
-    async def take(self, config: PlantConfig) -> None:
+    async def take(self, config: PlantConfig) -> int:
         self.in_force.append(config)
+        return 0
 
     def reload(self, cause: str = "SIGHUP") -> ReloadOutcome:
         """Have the file loaded, as a signal or a request does."""
@@ -287,7 +288,7 @@ def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogC
             async with asyncio.timeout(0.05):
                 await Reloader(tmp_path, lambda _: in_force.config, adopt, lambda: 0.0, in_force).follow(0.01)
 
-    async def adopt(_: PlantConfig) -> None:
+    async def adopt(_: PlantConfig) -> int:
         raise AssertionError
 
     asyncio.run(follow())

@@ -1,0 +1,59 @@
+"""The front of all commands: whoever gives one, it is executed, answered and noted in the same way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from edge.control.inbox import Command, Executed
+from edge.control.journal import Journal
+from edge.control.problems import FieldError, Problem, problem_of
+from edge.status import ReloadOutcome
+
+Execute = Callable[[Command], Awaitable[Executed]]
+Load = Callable[[str], Awaitable[ReloadOutcome]]
+Put = Callable[[bytes, str], Awaitable[ReloadOutcome]]
+
+_ANSWER_SECONDS: Final = 10.0
+_NO_RELOAD: Final = FieldError("/command", "another configuration comes by PUT /api/v1/plant")
+
+
+class Control:
+    """Executes commands, each by the name of whoever gives it: `http 127.0.0.1`, `mqtt`, `page`.
+
+    execute: has one executed by the plant.  load: loads the plant's file again.  put: applies another content.
+    """
+
+    def __init__(self, journal: Journal, execute: Execute, load: Load, put: Put) -> None:
+        self.journal = journal
+        self._execute, self._load, self._put = execute, load, put
+
+    async def execute(self, command: Command, by: str) -> Executed:
+        """Have a command executed at once; raises Problem."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                executed = await self._execute(_without_reload(command))
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
+            self.journal.refused(command, by, problem.detail)
+            raise problem from None
+        self.journal.executed(command, by, executed.at_ms, executed.answer)
+        return executed
+
+    async def reload(self, by: str) -> ReloadOutcome:
+        """Load the plant's file again."""
+        return await self._load(by)
+
+    async def put(self, content: bytes, by: str) -> ReloadOutcome:
+        """Apply another content of the plant's file; the file stays as it is."""
+        return await self._put(content, by)
+
+
+def _without_reload(command: Command) -> Command:
+    """Return a command as it is; raises Problem for a reload, which has a way of its own."""
+    if command.get("command") == "reload":
+        raise Problem(422, f"command: {_NO_RELOAD.detail}", [_NO_RELOAD])
+    return command
