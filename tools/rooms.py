@@ -58,8 +58,9 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
+messages: plant.views plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
 plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.material_flow plant.fleets plant.machines plant.signals plant.definition plant.truth plant.reports plant.faults plant.telemetry
+plant.views: plant.fleets plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.document plant.jobs
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.machines plant.jobs plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document plant.definition.faults plant.definition.jobs
 plant.trial: plant.orders plant.machines plant.oee_accounting plant.truth plant.faults
