@@ -9,7 +9,6 @@ from typing import Final
 from plant.definition.machine_types.overrides import number_of
 from plant.definition.plant_config import PlantConfig
 
-
 _FIRST: Final = 3
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
@@ -53,7 +53,7 @@ class PlantViews:
     def __init__(self, parts: _Parts, clock: Callable[[], tuple[PlantConfig, int]]) -> None:
         self._parts, self._clock = parts, clock
 
-    def machines(self, query: ViewQuery) -> Iterator[list[PlacedView]]:
+    def machines(self, query: ViewQuery) -> Generator[list[PlacedView], None, None]:
         """Yield machines in order of type and number, a group at a time while time advances.
 
         Each group is as of its own moment. Raises NoSuchMachine, and SnapshotOutdated after a reload.
