@@ -23,6 +23,13 @@ from plant.telemetry import MachineFilter
 
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 UNAVAILABLE: _Responses = {503: {"description": "The reason, in one line."}}
+_DETAIL: dict[str, object] = {"description": "One line, or a list of errors by FastAPI."}
+_REFUSED: _Responses = {
+    422: {
+        "description": "A parameter is wrong.",
+        "content": {"application/json": {"schema": {"type": "object", "properties": {"detail": _DETAIL}}}},
+    }
+}
 
 
 class _OeeParameters(BaseModel):
@@ -42,7 +49,7 @@ def add_oee(app: FastAPI, source: StatusSource) -> None:
     """Add the call to an application."""
     answers = Answers[OeeQuery, OeeFigures](source.oee, oee_answer)
 
-    @app.get("/oee", summary="Ground truth of each machine", responses=UNAVAILABLE)
+    @app.get("/oee", summary="Ground truth of each machine", responses={**UNAVAILABLE, **_REFUSED})
     async def oee(asked: Annotated[_OeeParameters, Query()]) -> Response:
         """Times in seconds by state, jobs by result and the OEE figures (ISO 22400-2), exactly as in the plant.
 
@@ -135,7 +142,7 @@ _EXAMPLE: dict[str, object] = {
 }
 
 
-_ANOMALIES: _Responses = {**UNAVAILABLE, 200: {"content": {"application/json": {"example": _EXAMPLE}}}}
+_ANOMALIES: _Responses = {**UNAVAILABLE, **_REFUSED, 200: {"content": {"application/json": {"example": _EXAMPLE}}}}
 
 
 def _sent(answer: Answer) -> Response:

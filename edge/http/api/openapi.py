@@ -123,6 +123,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
 PLANT: Final = (
     "message_types:\n  press:\n    count: 4\n    report_seconds: 3\n    signals: {vibration: {base: 2, noise: 0.1}}\n"
 )
+YAML_FORM: Final = {"description": "The YAML of a plant: see message_structure.schema.json for its keys."}
 _COMMANDS: Final[Mapping[str, object]] = {
     "stop": {"command": "stop", "machine_id": "CNC-03"},
     "set_state": {"command": "set_state", "machine_id": "CNC-03", "state": "maintenance", "seconds": 600},
@@ -165,7 +166,7 @@ def taking_command() -> dict[str, object]:
 
 def taking_plant(*, has_key: bool) -> dict[str, object]:
     """Return what OpenAPI says of a call whose body is a plant's YAML."""
-    content = {"application/yaml": {"schema": {"type": "string"}, "example": PLANT}}
+    content = {"application/yaml": {"schema": YAML_FORM, "example": PLANT}}
     return {"requestBody": {"required": True, "content": content}, "parameters": [_KEY] * has_key}
 
 

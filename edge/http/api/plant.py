@@ -11,7 +11,7 @@ from edge.blocking import run_aside
 from edge.control.problems import FileError, Problem
 from edge.http.api.context import ApiContext
 from edge.http.api.errors import as_problems
-from edge.http.api.openapi import CHANGING, PLANT, problem_responses, responses, taking_plant
+from edge.http.api.openapi import CHANGING, PLANT, YAML_FORM, problem_responses, responses, taking_plant
 from edge.http.api.requests import answered
 from edge.http.api.schemas import Applied, Checked
 from edge.http.authorization import caller
@@ -41,7 +41,7 @@ def add_plant(app: FastAPI, context: ApiContext) -> None:
         tags=["plant"],
         response_class=Response,
         responses={
-            200: {"description": "The YAML.", "content": {_YAML: {"schema": {"type": "string"}, "example": PLANT}}},
+            200: {"description": "The YAML.", "content": {_YAML: {"schema": YAML_FORM, "example": PLANT}}},
             **problem_responses((500, 503)),
         },
     )
