@@ -7,9 +7,10 @@ energy meter, has what the last regular message has brought it to, and an alarm 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+
+from orjson import loads
 
 from plant.fleets.fleet import Fleet
 from plant.jobs.jobs import NULL
@@ -121,9 +122,9 @@ def _job(machine: Machine, now_ms: int) -> JobView | None:
     if job.id_json is NULL:
         return None
     series = job.series
-    lot, order, operator = map(json.loads, (series.id_json, series.order_json, series.operator_json))
+    lot, order, operator = map(loads, (series.id_json, series.order_json, series.operator_json))
     progress = min(1.0, machine.progress(now_ms))
-    return JobView(json.loads(job.id_json), job.kind.name or None, job.started_ms, progress, lot, order, operator)
+    return JobView(loads(job.id_json), job.kind.name or None, job.started_ms, progress, lot, order, operator)
 
 
 def _causes(machine: Machine, now_ms: int) -> Iterator[CauseView]:

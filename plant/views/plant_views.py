@@ -15,8 +15,8 @@ from plant.machines.machine import Machine
 from plant.telemetry import MachineFilter
 from plant.views.machine_view import MachineDetails, MachineView, details_of, view_of
 
-_READ_PER_TURN: Final = 100
-"""Machines in a group; to read one takes a millisecond or two."""
+_READ_PER_TURN: Final = 50
+"""Machines in a group; to read one takes about a millisecond."""
 _number_of: Final = attrgetter("number")
 
 
