@@ -112,6 +112,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="execute the commands in this file at their times: JSON lines, or the --truth of another run, which then "
         "gives the same messages again",
     )
+    this.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="write each command and reload that is applied, with its plant time, as JSON lines for --commands",
+    )
     add_time(run)
     add_flags(run)
 
