@@ -83,7 +83,7 @@ def test_an_answer_is_json_for_who_asks_for_it(url: str, capsys: Printed) -> Non
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        (f"http://127.0.0.1:{free_port()}", "does not answer: nothing listens there"),
+        ("http://127.0.0.1:1", "does not answer: nothing listens there"),
         ("http://nowhere.invalid", "does not answer: Name or service not known"),
         ("ftp://127.0.0.1", "is no address of a simulator, such as http://127.0.0.1:8080"),
         ("127.0.0.1:8080", "is no address of a simulator, such as http://127.0.0.1:8080"),
