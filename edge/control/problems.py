@@ -43,11 +43,16 @@ class FileError:
 
     error: PlantError
 
+    @property
+    def detail(self) -> str:
+        """The error in one line."""
+        line, path, rule = self.error
+        return f"{path}: {rule}" if line is None else f"line {line}: {path}: {rule}"
+
     def described(self) -> dict[str, object]:
         """Return it as plain data: in one line, and in parts."""
         line, path, rule = self.error
-        where = "" if line is None else f"line {line}: "
-        return {"line": line, "path": path, "rule": rule, "detail": f"{where}{path}: {rule}"}
+        return {"line": line, "path": path, "rule": rule, "detail": self.detail}
 
 
 class Problem(Exception):

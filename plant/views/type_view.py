@@ -25,8 +25,9 @@ def type_views(config: PlantConfig) -> Iterator[dict[str, Any]]:
             "states": _states(machine_type),
             "job": _job(machine_type),
             "signals": _signals(machine_type),
+            "set_points": _set_points(machine_type),
             "faults": _faults(machine_type),
-            "wear": {name: {"effects": [*each.effects.names]} for name, each in machine_type.all_wear.items()},
+            "wear": [{"name": name, "effects": [*each.effects.names]} for name, each in machine_type.all_wear.items()],
             "alarms": _alarms(machine_type),
             "messages": [_message(config, each) for each in machine_type.all_messages],
         }
@@ -43,17 +44,18 @@ def known_causes(config: PlantConfig) -> list[str]:
     return [*dict.fromkeys(name for _, machine_type, _ in config.declared() for name in machine_type.labelled_causes)]
 
 
-def _states(machine_type: MachineType) -> dict[str, Any]:
+def _states(machine_type: MachineType) -> list[dict[str, Any]]:
     shares = machine_type.shares
-    return {
-        name: {
+    return [
+        {
+            "name": name,
             "share": round(shares[name], 6),
             "dwell_seconds": each.dwell_seconds,
             "produces": each.produces,
             "planned": each.planned,
         }
         for name, each in machine_type.states.items()
-    }
+    ]
 
 
 def _job(machine_type: MachineType) -> dict[str, Any] | None:
@@ -78,16 +80,22 @@ def _signals(machine_type: MachineType) -> dict[str, Any]:
     }
 
 
-def _faults(machine_type: MachineType) -> dict[str, Any]:
-    return {
-        name: {"effects": [*fault.effects.names], "signal": fault.sensor.signal if fault.sensor else None}
+def _set_points(machine_type: MachineType) -> dict[str, float]:
+    points = {name: spec.set_point for name, spec in machine_type.signals.items()}
+    return {name: point for name, point in points.items() if point is not None}
+
+
+def _faults(machine_type: MachineType) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "effects": [*fault.effects.names], "signal": fault.sensor.signal if fault.sensor else None}
         for name, fault in machine_type.all_faults.items()
-    }
+    ]
 
 
-def _alarms(machine_type: MachineType) -> dict[str, Any]:
-    return {
-        each.name: {
+def _alarms(machine_type: MachineType) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.name,
             "signal": each.signal,
             "side": each.side.yaml_name,
             "limit": each.limit,
@@ -96,7 +104,7 @@ def _alarms(machine_type: MachineType) -> dict[str, Any]:
             "delay_seconds": each.delay_ms / 1000,
         }
         for each in machine_type.alarms
-    }
+    ]
 
 
 def _message(config: PlantConfig, each: MessageClass) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _listed(view: MachineView) -> dict[str, Any]:
         "reason": view.reason,
         "job": None if view.job is None else _job(view.job),
         "jobs_finished": view.jobs_finished,
-        "faults": {each.name: _cause(each) for each in view.causes},
+        "faults": [*map(_cause, view.causes)],
         "alarms": view.alarms,
     }
 
@@ -98,6 +98,7 @@ def _job(job: JobView) -> Mapping[str, object]:
 
 def _cause(cause: CauseView) -> Mapping[str, object]:
     return {
+        "fault": cause.name,
         "since": rfc3339(cause.since_ms),
         "severity": cause.severity,
         "level": round(cause.level, 6),

@@ -48,7 +48,7 @@ _MACHINE: Final = {
         "operator": None,
     },
     "jobs_finished": 12,
-    "faults": {},
+    "faults": [],
     "alarms": [],
 }
 _PRESS: Final = {
@@ -56,15 +56,16 @@ _PRESS: Final = {
     "machine_id": "PRESS-02",
     "machine_type": "press",
     "number": 2,
-    "faults": {
-        "bearing_damage": {
+    "faults": [
+        {
+            "fault": "bearing_damage",
             "since": "2026-01-05T07:40:00.000Z",
             "severity": 2.0,
             "level": 1.0,
             "cause": "command",
             "signal": None,
         }
-    },
+    ],
     "alarms": ["vibration.high"],
 }
 _SIGNALS: Final = {
@@ -93,12 +94,15 @@ EXAMPLES: Final[Mapping[str, object]] = {
                 "count": 4,
                 "enabled": True,
                 "first_machine_id": "PRESS-01",
-                "states": {"running": {"share": 1.0, "dwell_seconds": 60.0, "produces": True, "planned": False}},
+                "states": [
+                    {"name": "running", "share": 1.0, "dwell_seconds": 60.0, "produces": True, "planned": False}
+                ],
                 "job": {"product": "part", "kinds": ["panel"], "results": {"good": {"good": True}}},
                 "signals": {"vibration": {**_FORM, "shown": True}},
-                "faults": {"bearing_damage": {"effects": ["vibration"], "signal": None}},
-                "wear": {},
-                "alarms": {},
+                "set_points": {},
+                "faults": [{"name": "bearing_damage", "effects": ["vibration"], "signal": None}],
+                "wear": [],
+                "alarms": [],
                 "messages": [{"kind": "press", "topic": "{prefix}/press", "period_seconds": 3.0}],
             }
         ]

@@ -96,6 +96,6 @@ def add_plant(app: FastAPI, context: ApiContext) -> None:
 
 
 def _refusal(errors: tuple[PlantError, ...]) -> Problem:
-    count = len(errors)
-    text = f"{count:,} {'error' if count == 1 else 'errors'} in the YAML; nothing has changed"
-    return Problem(422, text, [*map(FileError, errors)])
+    found = [*map(FileError, errors)]
+    text = found[0].detail if len(found) == 1 else f"{len(found):,} errors in the YAML; nothing has changed"
+    return Problem(422, text, found)

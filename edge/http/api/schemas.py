@@ -28,6 +28,7 @@ class Job(_Form):
 class Fault(_Form):
     """A fault of a machine, or wear that is labelled."""
 
+    fault: str
     since: Moment
     severity: float
     level: float = Field(description="What its effects are multiplied by now.")
@@ -48,7 +49,7 @@ class Machine(_Form):
     reason: str | None
     job: Job | None
     jobs_finished: int
-    faults: dict[str, Fault]
+    faults: list[Fault]
     alarms: list[str] = Field(description="Those that are active.")
 
 
@@ -81,6 +82,7 @@ class MachineWithSignals(Machine):
 class State(_Form):
     """A state of a machine type."""
 
+    name: str
     share: float
     dwell_seconds: float
     produces: bool
@@ -114,12 +116,13 @@ class MachineType(_Form):
     count: int
     enabled: bool
     first_machine_id: str
-    states: dict[str, State]
+    states: list[State]
     job: JobForm | None
     signals: dict[str, SignalForm]
-    faults: dict[str, Any]
-    wear: dict[str, Any]
-    alarms: dict[str, Any]
+    set_points: dict[str, float] = Field(description="The signals that a command may set, each with its first value.")
+    faults: list[dict[str, Any]]
+    wear: list[dict[str, Any]]
+    alarms: list[dict[str, Any]]
     messages: list[dict[str, Any]]
 
 

@@ -70,12 +70,14 @@ def test_a_machine_type_is_described_with_what_one_can_ask_of_it() -> None:
     (found,) = type_views(config)
 
     assert (found["machine_type"], found["count"], found["enabled"]) == ("press", 4, True)
-    assert found["states"]["running"] == {"share": 0.75, "dwell_seconds": 60, "produces": True, "planned": False}
+    running = {"name": "running", "share": 0.75, "dwell_seconds": 60, "produces": True, "planned": False}
+    assert found["states"][0] == running
+    assert found["set_points"] == {"feed": 180.0}
     assert found["job"]["results"] == {"good": {"good": True}, "scrap": {"good": False}}
     assert found["signals"]["feed"]["limits"] == [100.0, 250.0]
     assert found["signals"]["feed"]["set_point"] == 180.0
-    assert found["faults"]["temperature.stuck"] == {"effects": [], "signal": "temperature"}
-    assert [*found["faults"], *found["wear"]] == known_causes(config)
+    assert {"name": "temperature.stuck", "effects": [], "signal": "temperature"} in found["faults"]
+    assert [each["name"] for each in (*found["faults"], *found["wear"])] == known_causes(config)
     assert {"faulted", "stopped", "planned_stop"} <= {*known_states(config)}
 
 
