@@ -30,22 +30,23 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(StarletteHTTPException)
     async def refusal(request: Request, error: StarletteHTTPException) -> Response:
-        if not is_api(request.url.path):
+        path = request.scope["path"]
+        if not is_api(path):
             return await http_exception_handler(request, error)
         detail = str(error.detail)
         if error.status_code == 404:
-            detail = f"no such call; {suggestion(request.url.path, _paths(app))}"
+            detail = f"no such call; {suggestion(path, _paths(app))}"
         return problem_response(Problem(error.status_code, detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        if not is_api(request.url.path):
+        if not is_api(request.scope["path"]):
             return await request_validation_exception_handler(request, error)
         return problem_response(_of_parameters(error.errors(), _parameters(request)))
 
     @app.exception_handler(Exception)
     async def failed(request: Request, _error: Exception) -> Response:
-        return refused(request.url.path, 500, "Internal Server Error")
+        return refused(request.scope["path"], 500, "Internal Server Error")
 
 
 @contextlib.contextmanager

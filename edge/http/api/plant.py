@@ -16,13 +16,14 @@ from edge.http.api.requests import answered
 from edge.http.api.schemas import Applied, Checked
 from edge.http.authorization import caller
 from edge.http.shared_work import SharedWork
-from edge.status import PlantError
+from edge.status import CheckOutcome, PlantError, ReloadOutcome
 from plant.definition.document.yaml_file import MAX_BYTES
 from plant.views.plant_yaml import yaml_in_force
 
 PATH: Final = "/api/v1/plant"
 
 _MOST_WAITING: Final = 100
+_MOST_YAMLS: Final = 16
 _YAML: Final = "application/yaml"
 _BUSY_SECONDS: Final = 2
 
@@ -30,6 +31,8 @@ _BUSY_SECONDS: Final = 2
 def add_plant(app: FastAPI, context: ApiContext) -> None:
     """Add the calls to an application."""
     shown = SharedWork[bytes](_MOST_WAITING)
+    # One at a time, and only so many wait: each of them may have a mebibyte.
+    applied, checked = SharedWork[ReloadOutcome](_MOST_YAMLS), SharedWork[CheckOutcome](_MOST_YAMLS)
 
     async def in_force() -> bytes:
         config = await context.source.config()
@@ -66,7 +69,8 @@ def add_plant(app: FastAPI, context: ApiContext) -> None:
         """
 
         async def apply(content: bytes) -> object:
-            outcome = await context.control.put(content, caller(request))
+            with as_problems():
+                outcome = await applied.get(object(), lambda: context.control.put(content, caller(request)))
             if outcome.is_busy:
                 raise Problem(503, "; ".join(outcome.errors), retry_seconds=_BUSY_SECONDS)
             if outcome.errors:
@@ -86,7 +90,8 @@ def add_plant(app: FastAPI, context: ApiContext) -> None:
         """Return what a YAML describes, or all its errors, with line, path and rule; nothing changes."""
 
         async def look(content: bytes) -> object:
-            outcome = await context.check(content)
+            with as_problems():
+                outcome = await checked.get(content, lambda: context.check(content))
             if outcome.errors:
                 raise _refusal(outcome.errors)
             rate = round(outcome.messages_per_second, 6)

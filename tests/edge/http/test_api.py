@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import jsonschema
@@ -14,7 +15,7 @@ from edge.http.api.openapi import EXAMPLES
 from edge.http.routes import served
 from edge.status import BadQuery, Busy, CheckOutcome, MachineFound, MachinesFound, PlantError, ReloadOutcome
 from plant.definition.plant_config import load_content
-from tests.edge.http.test_routes import Shown, app_of, serving
+from tests.edge.http.test_routes import Shown, app_of, served_of, serving
 from tests.edge.http.test_routes import client as client  # noqa: PLC0414 - a fixture, as those below
 from tests.edge.http.test_routes import running as running  # noqa: PLC0414
 from tests.edge.http.test_routes import shown as shown  # noqa: PLC0414
@@ -135,6 +136,21 @@ def test_paths_outside_the_api_stay_as_they_are(client: httpx.Client) -> None:
     assert client.get("/oee?limit=0").json()["detail"][0]["loc"] == ["query", "limit"]
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v1/machines?limit=0", "/oee?limit=0"])
+def test_a_host_that_is_none_makes_no_error_of_ours(client: httpx.Client, path: str) -> None:
+    """It is what the caller sends, and no part of what is answered."""
+    assert client.get(path, headers={"Host": "[broken"}).status_code in (404, 422)
+
+
+def test_a_host_that_is_none_prevents_no_change(shown: Shown, client: httpx.Client, tmp_path: Path) -> None:
+    """Where the caller has the token."""
+    shown.http_token_file = tmp_path / "token"
+    shown.http_token_file.write_text("s3cret")
+    headers = {"Host": "[broken", "Authorization": "Bearer s3cret", "Idempotency-Key": "k4"}
+
+    assert client.post(f"{API}/commands", json=STOP, headers=headers).status_code == 200
+
+
 def test_the_methods_of_a_call_are_listed(client: httpx.Client) -> None:
     """Also of a path with more than one, and of one with an id in it."""
     allowed = {
@@ -210,6 +226,38 @@ def test_a_yaml_is_checked(shown: Shown, client: httpx.Client) -> None:
 
     assert answer.json() == {"machines": {"press": 4}, "messages_per_second": 1.5, "notes": []}
     assert shown.contents == [b"message_types: {}"]
+
+
+class Slow(Shown):
+    """One that takes some time for a YAML."""
+
+    async def put(self, content: bytes, by: str) -> ReloadOutcome:
+        """Take some time."""
+        await asyncio.sleep(0.02)
+        return await super().put(content, by)
+
+    async def check(self, content: bytes) -> CheckOutcome:
+        """Take some time."""
+        await asyncio.sleep(0.02)
+        return await super().check(content)
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/plant"), ("POST", "/plant/check")])
+def test_only_so_many_yamls_wait(method: str, path: str) -> None:
+    """Each may have a mebibyte: the seventeenth is refused as busy, and may be sent again."""
+    shown = Slow()
+
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(cast("Any", served_of(shown)), client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            asked = (client.request(method, API + path, content=b"%d" % number) for number in range(20))
+            return await asyncio.gather(*asked)
+
+    answers = asyncio.run(ask())
+
+    assert sorted(each.status_code for each in answers) == [200] * 16 + [503] * 4
+    assert {each.headers["retry-after"] for each in answers if each.status_code == 503} == {"2"}
+    assert len(shown.contents) == 16
 
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/plant"), ("POST", "/plant/check"), ("POST", "/commands")])
