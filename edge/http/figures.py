@@ -32,6 +32,18 @@ _REFUSED: _Responses = {
 }
 
 
+_FIGURES: dict[str, object] = {
+    "span": "run",
+    "start": "2026-01-05T08:00:00.000Z",
+    "now": "2026-01-05T10:00:00.000Z",
+    "types": {},
+    "machines": [
+        {"machine_id": "CNC-01", "machine_type": "cnc_machine", "availability": 0.71, "quality": 0.95, "oee": 0.66}
+    ],
+}
+_OEE: _Responses = {**UNAVAILABLE, **_REFUSED, 200: {"content": {"application/json": {"example": _FIGURES}}}}
+
+
 class _OeeParameters(BaseModel):
     """The query parameters of /oee; any other is an error."""
 
@@ -49,7 +61,7 @@ def add_oee(app: FastAPI, source: StatusSource) -> None:
     """Add the call to an application."""
     answers = Answers[OeeQuery, OeeFigures](source.oee, oee_answer)
 
-    @app.get("/oee", summary="Ground truth of each machine", responses={**UNAVAILABLE, **_REFUSED})
+    @app.get("/oee", summary="Ground truth of each machine", tags=["truth"], responses=_OEE)
     async def oee(asked: Annotated[_OeeParameters, Query()]) -> Response:
         """Times in seconds by state, jobs by result and the OEE figures (ISO 22400-2), exactly as in the plant.
 
@@ -112,7 +124,7 @@ def add_anomalies(app: FastAPI, source: StatusSource) -> None:
     """Add the call to an application."""
     answers = Answers[AnomalyQuery, Anomalies](source.anomalies, anomalies_answer)
 
-    @app.get("/anomalies", summary="Labels of faults", responses=_ANOMALIES)
+    @app.get("/anomalies", summary="Labels of faults", tags=["truth"], responses=_ANOMALIES)
     async def anomalies(asked: Annotated[_AnomalyParameters, Query()]) -> Response:
         """Faults of machines and sensors that go on, with `open` and without end, and the newest that have ended.
 

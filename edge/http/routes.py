@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import orjson
@@ -50,6 +51,24 @@ class HttpContext:
     patience_seconds: float
 
 
+_MONITORING: list[str | Enum] = ["monitoring"]
+
+
+def _example(value: object, media_type: str = "application/json") -> _Responses:
+    """Return what OpenAPI says of a call that is answered so."""
+    return {200: {"description": "The answer.", "content": {media_type: {"example": value}}}}
+
+
+_PROBE: _Responses = {**UNAVAILABLE, **_example("ok\n", "text/plain")}
+_HEALTH = {
+    "status": "ok",
+    "uptime_seconds": 120.0,
+    "ledger": {"messages_generated": 494, "messages_sent": 494, "messages_failed": 0, "queue_depth": 0, "in_flight": 0},
+    "connection": {"connected": True, "connects": 1},
+    "plant": {"seed": "1", "rows": {"cnc_machine": 110}, "open_orders": 0},
+}
+
+
 def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
     """Return the web application that shows and controls a simulator."""
     # FastAPI's own telemetry is off: its exporters read the environment and send to where nobody here asked them to.
@@ -89,7 +108,7 @@ def served(app: FastAPI) -> Outermost:
 
 
 def _add_index(app: FastAPI) -> None:
-    @app.get("/", summary="List of all calls")
+    @app.get("/", summary="List of all calls", tags=_MONITORING, responses=_example({"name": "edgemqttsim"}))
     async def index() -> dict[str, object]:
         return {"name": app.title, "version": app.version, "links": _LINKS, "actions": _ACTIONS}
 
@@ -121,7 +140,13 @@ _ACTIONS = {
 def _add_metrics(app: FastAPI, registry: CollectorRegistry, refresh: Callable[[], Awaitable[None]]) -> None:
     pages = SharedWork[bytes](_MOST_WAITING)
 
-    @app.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse, responses=UNAVAILABLE)
+    @app.get(
+        "/metrics",
+        summary="Metrics for Prometheus",
+        tags=_MONITORING,
+        response_class=PlainTextResponse,
+        responses={**UNAVAILABLE, **_example("edgemqttsim_connected 1.0\n", "text/plain")},
+    )
     async def metrics(request: Request) -> Response:
         encode, content_type = _encoder(request.headers.get("accept", ""))
 
@@ -134,12 +159,12 @@ def _add_metrics(app: FastAPI, registry: CollectorRegistry, refresh: Callable[[]
 
 
 def _add_probes(app: FastAPI, source: StatusSource, context: HttpContext) -> None:
-    @app.get("/livez", summary="Liveness probe", response_class=PlainTextResponse, responses=UNAVAILABLE)
+    @app.get("/livez", summary="Liveness probe", tags=_MONITORING, response_class=PlainTextResponse, responses=_PROBE)
     async def livez() -> Response:
         """200 while the run loop turns and, with messages due and a connection, acknowledgements arrive."""
         return _probe(_why_not_alive(source, context))
 
-    @app.get("/readyz", summary="Readiness probe", response_class=PlainTextResponse, responses=UNAVAILABLE)
+    @app.get("/readyz", summary="Readiness probe", tags=_MONITORING, response_class=PlainTextResponse, responses=_PROBE)
     async def readyz() -> Response:
         """200 while the process works, the broker is connected, and it accepts messages."""
         return _probe(_why_not_alive(source, context) or why_not_ready(source.connection()))
@@ -148,7 +173,7 @@ def _add_probes(app: FastAPI, source: StatusSource, context: HttpContext) -> Non
 def _add_details(
     app: FastAPI, source: StatusSource, context: HttpContext, refresh: Callable[[], Awaitable[None]]
 ) -> None:
-    @app.get("/healthz", summary="Details")
+    @app.get("/healthz", summary="Details", tags=_MONITORING, responses={**UNAVAILABLE, **_example(_HEALTH)})
     async def healthz() -> Response:
         """All figures; the status code is 503 where that of /livez is."""
         with busy_is_503():
@@ -196,6 +221,7 @@ def _add_reload(app: FastAPI, context: HttpContext) -> None:
     @app.post(
         "/-/reload",
         summary="Load the plant's file again",
+        tags=["plant"],
         responses=_RELOAD_ERRORS,
         dependencies=[Depends(authorized)],
     )
@@ -208,6 +234,7 @@ def _add_reload(app: FastAPI, context: HttpContext) -> None:
 
 
 _RELOAD_ERRORS: _Responses = {
+    **_example({"machines": {"cnc_machine": 5}}),
     401: {"description": "No token, or not the one in HTTP_TOKEN_FILE."},
     403: {"description": "Not from this machine, and no HTTP_TOKEN_FILE is set; or that file contains no token."},
     422: {"description": "The file has errors; the previous configuration is kept."},

@@ -147,6 +147,16 @@ _KEY: Final = {
 }
 
 
+TAGS: Final = [
+    {"name": "machines", "description": "Machines as they are now, and their types."},
+    {"name": "control", "description": "What is done to the plant, and was done to it."},
+    {"name": "plant", "description": "The plant's YAML."},
+    {"name": "process", "description": "The process itself."},
+    {"name": "truth", "description": "What was so: figures of machines, and labels of faults."},
+    {"name": "monitoring", "description": "Metrics and probes."},
+]
+
+
 def responses(name: str, form: type[BaseModel], problems: tuple[int, ...]) -> Responses:
     """Return the responses of a call, by status code. name: of its example."""
     success = {"model": form, "content": {"application/json": {"example": name}}}
@@ -184,7 +194,7 @@ def describe_problems(app: FastAPI) -> None:
                 version=app.version,
                 description=app.description,
                 routes=app.routes,
-                tags=app.openapi_tags,
+                tags=TAGS,
             )
             forms = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             inner = forms.pop("$defs")
