@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from edge.delivery.queue import describe_endurance
 from edge.installed import DEMO_PACKAGES, why_lacking
 from edge.observability.logs import set_up
+from edge.observability.tracing.configuration import Tracing, TracingUnavailable, stop_tracing, tracing_of
 from edge.runtime.reload import PlantLoader, Reloader, load_at_start
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.service import Service, SimulatorBackend
@@ -53,8 +54,10 @@ def run(options: RunOptions, environ: Mapping[str, str]) -> int:
         return asyncio.run(_demo(options, environ) if options.demo else _service(options, environ).run())
     except (SettingsError, PlantConfigError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
-    except (PortError, UsageError) as error:
+    except (PortError, TracingUnavailable, UsageError) as error:
         print(error, file=sys.stderr)
+    finally:
+        stop_tracing()
     return CONFIGURATION
 
 
@@ -146,7 +149,7 @@ def _service(
     loader = PlantLoader(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     path = settings.message_config_path.absolute()
     current = load_at_start(path, loader.parse)
-    backend = _backend(options, settings, current.config)
+    backend = _backend(options, settings, current.config, tracing_of(environ, VERSION, time.monotonic))
     announce(settings)
     _log_start(options, settings, environ, current.config)
     _log_demo_rates(loader)
@@ -205,11 +208,13 @@ def _check_history(options: RunOptions, settings: Settings, config: PlantConfig)
         )
 
 
-def _backend(options: RunOptions, settings: Settings, config: PlantConfig) -> SimulatorBackend:
+def _backend(options: RunOptions, settings: Settings, config: PlantConfig, tracing: Tracing | None) -> SimulatorBackend:
+    """Return what runs, traced from now on if that is asked for: after the fork, as a thread exports."""
     _check_history(options, settings, config)
-    if settings.workers > 1:
-        return fork_workers(options, settings, config)
-    return Simulator(options, settings.of_workers()[0], config)
+    workers = fork_workers(options, settings, config, tracing) if settings.workers > 1 else None
+    if tracing is not None:
+        tracing.start(settings.mqtt_client_id)
+    return workers or Simulator(options, settings.of_workers()[0], config)
 
 
 def queue_endurance(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[str, bool]:

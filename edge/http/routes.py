@@ -21,6 +21,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.types import ASGIApp
 
 from edge.control.control import Control
 from edge.http.anomalies_answer import anomalies_answer
@@ -32,6 +33,7 @@ from edge.http.oee_answer import oee_answer
 from edge.http.shared_work import SharedWork
 from edge.labels.queries import Anomalies, AnomalyQuery, read_place
 from edge.observability.statistics import ledger_fields
+from edge.observability.tracing.requests import traced
 from edge.redaction import clean, redact
 from edge.status import BadQuery, Busy, OeeFigures, OeeQuery, Span, why_not_alive, why_not_ready
 from edge.status_source import StatusSource
@@ -88,10 +90,10 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
     return app
 
 
-def served(app: FastAPI) -> Outermost:
+def served(app: FastAPI) -> ASGIApp:
     """Return the application wrapped in what is the same for every call."""
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    return Outermost(app, {"/openapi.json": ["GET"], **{route.path: route.methods or () for route in routes}})
+    return traced(Outermost(app, {"/openapi.json": ["GET"], **{route.path: route.methods or () for route in routes}}))
 
 
 def _add_index(app: FastAPI) -> None:

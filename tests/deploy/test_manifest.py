@@ -78,12 +78,13 @@ def imported_by(file: Path) -> set[Path]:
 
 
 def needed() -> set[Path]:
-    """Every file of ours that the entry point needs, and the plant that it runs by default."""
+    """Every file of ours that the entry point needs, the plant that it runs by default, and the library's types."""
     known, ahead = set[Path](), [ROOT / "app.py"]
     while ahead:
         known.add(file := ahead.pop())
         ahead += imported_by(file) - known
-    return {file.relative_to(ROOT) for file in known} | {Path("message_structure.yaml")}
+    data = (ROOT / "plant" / "library").glob("*.yaml")
+    return {file.relative_to(ROOT) for file in (*known, *data)} | {Path("message_structure.yaml")}
 
 
 def copied() -> list[str]:
@@ -243,9 +244,10 @@ def test_the_image_has_every_module_that_is_imported() -> None:
 
 
 def test_the_image_has_only_what_runs() -> None:
-    """Run-time requirements alone, no sandbox, no tests."""
+    """Run-time requirements alone, those of tracing if they are asked for, no sandbox, no tests."""
     assert {"requirements-dev.txt", "sandbox", "tests", "."} & set(copied()) == set()
     assert re.findall(r"-r (\S+)", DOCKERFILE) == ["/build/requirements.txt"]
+    assert "\nARG OTEL=false\n" in DOCKERFILE
 
 
 def test_the_image_runs_as_the_user_of_the_manifest() -> None:
