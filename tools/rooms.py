@@ -167,8 +167,8 @@ def layout() -> str:
 
 
 def table() -> str:
-    """Return the arrows as a Markdown table."""
-    rows = [f"| `{room}` | {' '.join(f'`{name}`' for name in names) or '-'} |" for room, names in ARROWS.items()]
+    """Return the arrows as a Markdown table, without the rooms that import no other."""
+    rows = [f"| `{room}` | {' '.join(f'`{name}`' for name in names)} |" for room, names in ARROWS.items() if names]
     return "\n".join(["| room | may import |", "|---|---|", *rows]) + "\n"
 
 

@@ -144,7 +144,7 @@ class Worker:
             self._answer_later(number, self._execute_at(command, at))
 
     async def _execute_at(self, command: Command, at: float) -> Executed:
-        with spans.span("command in a worker", {}):
+        with spans.span("execute", {}):
             return await self._part.live.execute_at(command, at)
 
     async def _release(self, _: None) -> None:

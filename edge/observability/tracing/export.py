@@ -1,4 +1,4 @@
-"""The export of spans: what goes wrong there is told in one line a minute, and disturbs nothing else."""
+"""The export of spans: an error there is one line a minute in the log, and disturbs nothing else."""
 
 from __future__ import annotations
 

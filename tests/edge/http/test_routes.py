@@ -16,11 +16,11 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Gauge
+from starlette.types import ASGIApp
 
 from edge.control.control import Control
 from edge.control.inbox import Command, Executed
 from edge.control.journal import Journal
-from edge.http.asgi import Outermost
 from edge.http.authorization import authorize
 from edge.http.connection_limits import Limits
 from edge.http.routes import HttpContext, create_app, served
@@ -101,7 +101,7 @@ def app_of(shown: Shown) -> FastAPI:
     return create_app(shown, context)
 
 
-def served_of(shown: Shown) -> Outermost:
+def served_of(shown: Shown) -> ASGIApp:
     """The application as it is served."""
     return served(app_of(shown))
 
