@@ -153,9 +153,12 @@ def _service(
     path = settings.message_config_path.absolute()
     current = load_at_start(path, loader.parse)
     journal = _journal_file(options)
-    backend = _backend(options, settings, current.config, tracing_of(environ, VERSION, time.monotonic))
+    tracing = tracing_of(environ, VERSION, time.monotonic)
+    backend = _backend(options, settings, current.config, tracing)
     announce(settings)
     _log_start(options, settings, environ, current.config)
+    if tracing is not None:
+        log.info("tracing is on variable=%s rate=%g", tracing.variable, settings.trace_rate)
     _log_demo_rates(loader)
     reloader = Reloader(
         path,

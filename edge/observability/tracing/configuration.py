@@ -29,9 +29,10 @@ class TracingUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
-    """Tracing that was asked for. version: of the simulator.  clock: seconds, monotonic."""
+    """Tracing that was asked for. version: of the simulator.  variable: which one asks.  clock: seconds, monotonic."""
 
     version: str
+    variable: str
     clock: Callable[[], float]
 
     def start(self, instance: str) -> None:
@@ -64,7 +65,7 @@ def tracing_of(environ: Mapping[str, str], version: str, clock: Callable[[], flo
     if lacking := why_lacking(PACKAGES, "requirements-otel.txt"):
         image = "; an image has them if it was built with --build-arg OTEL=true"
         raise TracingUnavailable(f"{demanded_by}: tracing {lacking}{image}; {_OFF}")
-    return Tracing(version, clock)
+    return Tracing(version, demanded_by, clock)
 
 
 def _check_protocol(name: str, protocol: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from edge.observability.tracing.configuration import TracingUnavailable, tracing_of
+from edge.settings.loader import Settings
 from tests.support.processes.daemon import ROOT
 from tests.support.processes.ports import free_port
 
@@ -44,7 +45,17 @@ def test_it_is_off_unless_an_endpoint_is_set(environ: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
 def test_it_is_on_with_an_endpoint(name: str) -> None:
     """Of all signals, or of traces alone."""
-    assert tracing_of({name: "http://collector:4318"}, "0", lambda: 0.0) is not None
+    tracing = tracing_of({name: "http://collector:4318"}, "0", lambda: 0.0)
+
+    assert tracing is not None
+    assert tracing.variable == name
+
+
+def test_workers_trace_no_more_together_than_one_process() -> None:
+    """Each has its part of TRACE_RATE."""
+    settings = Settings.load({"WORKERS": "4", "TRACE_RATE": "2", "SEED": "1"}, pid=1)
+
+    assert [part.trace_rate for part in settings.of_workers()] == [0.5] * 4
 
 
 @pytest.mark.parametrize("environ", [OFF[0], OFF[3]])

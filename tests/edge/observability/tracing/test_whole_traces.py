@@ -145,6 +145,7 @@ def test_what_the_simulator_does_by_itself_begins_traces(
         plant.write_text("message_types: {no_such_type: {}}\n")
         reload = collector.find("reload")
         log = entries(daemon, "connected to broker")
+        daemon.says("tracing is on variable=OTEL_EXPORTER_OTLP_ENDPOINT rate=1")
 
     assert (connect.parent, batch.parent, reload.parent) == ("", "", "")
     assert {span.resource["service.name"] for span in collector.spans} == {"line-7"}
