@@ -158,7 +158,7 @@ def urls() -> list[str]:
     (job,) = configuration("prometheus/prometheus.yaml")["scrape_configs"]
     return [
         *(source["url"] for source in sources),
-        configuration("collector/collector.yaml")["exporters"]["otlphttp"]["endpoint"],
+        configuration("collector/collector.yaml")["exporters"]["otlp_http"]["endpoint"],
         re.sub(r"^\$\{COMPOSE_PROFILES:\+(.*)\}$", r"\1", SIMULATOR["OTEL_EXPORTER_OTLP_ENDPOINT"]),
         *(f"http://{target}" for config in job["static_configs"] for target in config["targets"]),
         f"mqtts://{SIMULATOR['MQTT_BROKER']}:{SIMULATOR['MQTT_PORT']}",
