@@ -40,7 +40,7 @@ cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
 edge.runtime: edge.control edge.http edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels edge.http.api plant.views
 edge.http.api: edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
-edge.http: edge.control edge.observability edge.observability.tracing edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
+edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
 edge.control: edge.status edge.observability.tracing edge.redaction edge.timestamps messages plant.interventions plant.definition plant.trial
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.observability.tracing edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction

@@ -18,7 +18,6 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from starlette.types import ASGIApp
 
 from edge.control.control import Control
 from edge.http.asgi import Outermost
@@ -27,7 +26,6 @@ from edge.http.docs import add_docs
 from edge.http.figures import UNAVAILABLE, add_anomalies, add_oee, busy_is_503
 from edge.http.shared_work import SharedWork
 from edge.observability.statistics import ledger_fields
-from edge.observability.tracing.requests import traced
 from edge.redaction import clean, redact
 from edge.status import why_not_alive, why_not_ready
 from edge.status_source import StatusSource
@@ -100,13 +98,13 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
     return app
 
 
-def served(app: FastAPI) -> ASGIApp:
+def served(app: FastAPI) -> Outermost:
     """Return the application wrapped in what is the same for every call."""
     methods: dict[str, set[str]] = {"/openapi.json": {"GET"}}
     for route in app.routes:
         if isinstance(route, APIRoute):
             methods.setdefault(route.path, set()).update(route.methods or ())
-    return traced(Outermost(app, methods))
+    return Outermost(app, methods)
 
 
 def _add_index(app: FastAPI) -> None:

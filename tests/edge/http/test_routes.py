@@ -16,7 +16,6 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Gauge
-from starlette.types import ASGIApp
 
 from edge.control.control import Control
 from edge.control.idempotency import Idempotency
@@ -24,6 +23,7 @@ from edge.control.inbox import Command, Executed
 from edge.control.journal import Journal
 from edge.http.api.app import add_api
 from edge.http.api.context import ApiContext
+from edge.http.asgi import Outermost
 from edge.http.authorization import authorize
 from edge.http.connection_limits import Limits
 from edge.http.routes import HttpContext, create_app, served
@@ -123,7 +123,7 @@ def app_of(shown: Shown) -> FastAPI:
     return app
 
 
-def served_of(shown: Shown) -> ASGIApp:
+def served_of(shown: Shown) -> Outermost:
     """The application as it is served."""
     return served(app_of(shown))
 

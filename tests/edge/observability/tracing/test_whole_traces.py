@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from edge.http.commands import PATH
+from edge.http.api.commands import PATH
 from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.subscriber import Record, Recorder
 from tests.support.processes.collector import Collector
