@@ -23,7 +23,7 @@ cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings e
 cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
-cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue
+cli.exports.azure: cli.exports.schemas cli.exports.common edge.routing plant.catalogue
 cli.verify: cli.verify.counts cli.verify.input cli.verify.forms cli.verify.alarms cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
 cli.evaluate: cli.evaluate.input cli.verify.input cli.options edge.settings edge.redaction edge.timestamps
 cli.evaluate.input: cli.verify.input cli.verify.forms edge.settings edge.redaction edge.timestamps
@@ -37,8 +37,9 @@ cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.control edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports
-edge.runtime: edge.control edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.trial plant.telemetry plant.definition plant.definition.document plant.truth edge.labels
+edge.runtime: edge.control edge.http edge.mqtt.commands edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels
 edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry plant.interventions edge.labels
+edge.mqtt.commands: edge.control edge.mqtt edge.mqtt.protocol edge.observability edge.routing edge.settings edge.status edge.redaction edge.timestamps messages plant.interventions plant.reports plant.telemetry plant.definition plant.definition.machine_types
 edge.control: edge.status edge.timestamps messages plant.interventions plant.definition plant.trial
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction

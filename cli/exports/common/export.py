@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from cli.options.export import NAMESPACE
-from edge.routing import TopicRouter
+from edge.routing import TopicRouter, matches
 from edge.settings.types import TopicLayout
 from plant.catalogue.catalogue import MessageKind
 from plant.telemetry import Message
@@ -54,14 +54,6 @@ class TopicIndex:
         topics, topic_filter = self.topics_of(kind), self.filter_of(kind)
         others = {topic for found in self._by_source.values() for topic in found.values()}.difference(topics)
         return topics if any(matches(topic_filter, topic) for topic in others) else (topic_filter,)
-
-
-def matches(topic_filter: str, topic: str) -> bool:
-    """Return whether a topic matches a topic filter (MQTT 5, 4.7)."""
-    levels, found = topic_filter.split("/"), topic.split("/")
-    if levels[-1] == "#":
-        levels, found = levels[:-1], found[: len(levels) - 1]
-    return len(levels) == len(found) and all(level in ("+", its) for level, its in zip(levels, found, strict=True))
 
 
 def _is_uniform(column: set[str]) -> bool:
