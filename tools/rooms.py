@@ -18,21 +18,21 @@ ARROWS: Final = {
     for room, _, others in (
         line.partition(":")
         for line in """\
-app: cli.commands cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.options edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
+app: cli.commands cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
 cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
-cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition
+cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.mqtt.commands edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common edge.routing plant.catalogue
 cli.verify: cli.verify.counts cli.verify.input cli.verify.forms cli.verify.alarms cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
 cli.evaluate: cli.evaluate.input cli.verify.input cli.options edge.settings edge.redaction edge.timestamps
 cli.evaluate.input: cli.verify.input cli.verify.forms edge.settings edge.redaction edge.timestamps
-cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
+cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.interventions plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
 cli.verify.counts: cli.verify.input cli.verify.forms
 cli.verify.input: cli.verify.forms cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
 cli.verify.forms: edge.routing
 cli.verify.alarms:
-cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.redaction
+cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.status edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps

@@ -73,6 +73,7 @@ class Export:
     prefix: the first levels of every topic.  namespace, app: of the pod.  broker_host, broker_port, tls: of the broker.
     version: of the simulator.  qos, message_expiry_seconds (0: never), cloud_events: how messages are published;
     events_source: their CloudEvents `source`.  schema_version: of the schemas that dataflows refer to.
+    commands: the topic of commands over MQTT, with {publisher} and {machine_id}; None where they are off.
     """
 
     kinds: tuple[MessageKind, ...]
@@ -89,6 +90,17 @@ class Export:
     cloud_events: bool = True
     events_source: str = "aio://edgemqttsim"
     schema_version: int = 1
+    commands: str | None = None
+
+    @property
+    def command_filter(self) -> str | None:
+        """The filter of all topics of commands; None where they are off."""
+        return self.commands and self.commands.format(publisher="+", machine_id="+")
+
+    @property
+    def answer_filter(self) -> str:
+        """The filter of the topics to which answers to commands are allowed."""
+        return f"{self.prefix}/replies/#"
 
 
 Target = Callable[[Export], list[File]]

@@ -30,6 +30,11 @@ def filter_of_commands(config: PlantConfig, settings: Settings) -> str:
     return command_filter(command_template(config.commands), settings.mqtt_topic_prefix)
 
 
+def address_of_commands(config: PlantConfig, settings: Settings) -> str:
+    """Return the topic of a plant's commands with {publisher} and {machine_id} left open."""
+    return command_template(config.commands).format_map(_KeptNames(prefix=settings.mqtt_topic_prefix))
+
+
 def published_topics(config: PlantConfig, settings: Settings) -> PublishedTopics:
     """Return which topics a plant publishes to."""
     templates = {
@@ -95,8 +100,7 @@ class CommandTopics:
     def __init__(self, config: PlantConfig, settings: Settings, part: tuple[int, int]) -> None:
         self.filter = filter_of_commands(config, settings)
         self._config, self._settings, self._part = config, settings, part
-        template = command_template(config.commands).format_map(_KeptNames(prefix=settings.mqtt_topic_prefix))
-        levels = template.split("/")
+        levels = address_of_commands(config, settings).split("/")
         self._machine_at = levels.index(MACHINE)
         self._publisher_at = levels.index(PUBLISHER) if PUBLISHER in levels else None
 
