@@ -44,10 +44,25 @@ _MOST_BYTES: Final = 1_048_576
 class _Sender(NamedTuple):
     """Who asks, and where the answer goes. response: None where none is asked for."""
 
-    by: str
+    publisher: str
     topic: str
     response: str | None
     correlation: bytes | None
+
+    @property
+    def by(self) -> str:
+        """Whoever gives the command, for the journal."""
+        return f"mqtt {from_peer(self.publisher)}" if self.publisher else "mqtt"
+
+
+class _Shown:
+    """Text of a client, made fit for a line only when it is written: that takes longer than to refuse a command."""
+
+    def __init__(self, text: str, most: int = 160) -> None:
+        self._text, self._most = text, most
+
+    def __str__(self) -> str:
+        return from_peer(self._text, self._most)
 
 
 class CommandDesk:
@@ -85,6 +100,12 @@ class CommandDesk:
         """Count a message that came again."""
         self.counts[REPEATED] += 1
 
+    def overrun(self, count: int) -> None:
+        """Count messages that came faster than they are read."""
+        self.counts[BUSY] += count
+        text = "commands over MQTT come too fast, dropping those at QoS 0 without an answer outcome=%s"
+        self._rate_limited.log(logging.WARNING, "overrun", text, BUSY)
+
     def take(self, message: Publish) -> None:
         """Have the command in a message executed and answered, or refuse it."""
         topics = self._topics()
@@ -100,8 +121,7 @@ class CommandDesk:
         except TopicError as error:
             self._note(RESPONSE_TOPIC, message.topic, f"has a response topic that is refused: {error}")
             return
-        by = f"mqtt {from_peer(address.publisher)}" if address.publisher else "mqtt"
-        sender = _Sender(by, message.topic, response if duty.answers else None, message.correlation)
+        sender = _Sender(address.publisher, message.topic, response if duty.answers else None, message.correlation)
         self._take_from(sender, message, address, exists=duty.executes)
 
     def _take_from(self, sender: _Sender, message: Publish, address: Address, *, exists: bool) -> None:
@@ -147,7 +167,7 @@ class CommandDesk:
 
     def _log_about(self, request: Request, sender: _Sender) -> None:
         if request.about:
-            about = " ".join(f"{name}={from_peer(str(value))}" for name, value in request.about.items())
+            about = _Shown(" ".join(f"{name}={value}" for name, value in request.about.items()), 500)
             text = "command over MQTT by=%s command=%s %s"
             self._rate_limited.log(logging.INFO, EXECUTED, text, sender.by, request.command["command"], about)
 
@@ -160,7 +180,7 @@ class CommandDesk:
     def _note(self, outcome: str, topic: str, what: str) -> None:
         self.counts[outcome] += 1
         text = "command over MQTT not executed outcome=%s topic=%s: %s"
-        self._rate_limited.log(logging.WARNING, outcome, text, outcome, from_peer(topic), from_peer(what, 300))
+        self._rate_limited.log(logging.WARNING, outcome, text, outcome, _Shown(topic), _Shown(what, 300))
 
     def _answer(
         self, sender: _Sender, content: Mapping[str, object], kind: str, about: Mapping[str, str | int | float]

@@ -29,7 +29,7 @@ class CommandLane:
         self._topics = self._topics_now()
         answers = Answers()
         self.desk = CommandDesk(lambda: self._topics, answers, clock, settings.mqtt_message_expiry)
-        self.subscription = CommandSubscription(self._topics.filter, self.desk, answers)
+        self.subscription = CommandSubscription(self._topics.filter, self.desk, answers, clock)
 
     def invalidate(self) -> None:
         """Follow the configuration that is in force now."""

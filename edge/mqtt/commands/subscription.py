@@ -25,6 +25,10 @@ log = logging.getLogger("broker")
 RECEIVE_MAXIMUM: Final = 32
 """Commands that the broker may send without acknowledgement: with the longest packets two MiB."""
 
+MOST_PER_SECOND: Final = 1000
+"""Messages at QoS 0 that are read in a second. Nothing else limits them, and each takes time from telemetry."""
+
+_QOS: Final = 0x06
 _RECEIVE_MAXIMUM_EXCEEDED: Final = 0x93
 _NOT_CONNECTED: Final = "not connected"
 
@@ -33,9 +37,10 @@ class CommandSubscription:
     """Receives commands at QoS 1, and acknowledges each when the desk has it: executed, refused, or waiting.
 
     A message that comes again because a lost connection took its acknowledgement is acknowledged, and not taken again.
+    clock: seconds, monotonic.
     """
 
-    def __init__(self, topics: str, desk: CommandDesk, answers: Answers) -> None:
+    def __init__(self, topics: str, desk: CommandDesk, answers: Answers, clock: Callable[[], float]) -> None:
         self.receive_maximum = RECEIVE_MAXIMUM
         self.packets: Mapping[int, Callable[[bytes], None]] = {
             PUBLISH: self._on_publish,
@@ -49,6 +54,7 @@ class CommandSubscription:
         self._ids = cycle(range(1, FIRST_ID))
         self._due = deque[int]()
         self._taken: dict[int, bytes] = {}
+        self._clock, self._second, self._read = clock, 0, 0
 
     def status(self) -> CommandStatus:
         """Return the state of the subscription, and counts."""
@@ -97,6 +103,9 @@ class CommandSubscription:
         return self._answers.acknowledged(packet_ids, code)
 
     def _on_publish(self, frame: bytes) -> None:
+        if not frame[0] & _QOS and not self._has_time():
+            self._desk.overrun(1)
+            return
         message = packet_reader.publish(frame)
         if message.packet_id is None:
             self._desk.take(message)
@@ -109,6 +118,14 @@ class CommandSubscription:
         else:
             self._desk.take(message)
         self.fill()
+
+    def _has_time(self) -> bool:
+        """Return whether another message at QoS 0 is read in this second; at QoS 1, acknowledgements set the pace."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._read = second, 0
+        self._read += 1
+        return self._read <= MOST_PER_SECOND
 
     def _is_repeated(self, message: Publish, packet_id: int) -> bool:
         """Return whether a message has been taken before in this session; from now on it has (MQTT 5, 4.4).

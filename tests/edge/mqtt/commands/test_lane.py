@@ -417,7 +417,8 @@ async def test_a_flood_of_long_commands_stays_within_a_few_mebibytes() -> None:
     frames = [message(packet_id=None, reply=reply, correlation=correlation).write() for _ in range(10)]
     frames += [message(b"{" * 20_000, packet_id=None, reply=reply, correlation=correlation).write() for _ in range(10)]
     tracemalloc.start()
-    for _ in range(100):
+    for second in range(100):
+        bench.clock = float(second)
         bench.hear(*frames)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -428,6 +429,22 @@ async def test_a_flood_of_long_commands_stays_within_a_few_mebibytes() -> None:
     assert answers_module.MOST_BYTES == 2**20
     bench.hold.set()
     await bench.settle()
+
+
+@in_loop
+async def test_at_qos_0_a_thousand_messages_a_second_are_read_and_the_rest_is_counted_as_busy() -> None:
+    """Nothing else limits them; at QoS 1 the broker waits for acknowledgements, and each is read and answered."""
+    bench = Bench()
+    bench.connect()
+    with Lines() as lines:
+        bench.hear(*[message(b"no", packet_id=None).write()] * 2500)
+        assert bench.counted() == {"malformed": 1000, "busy": 1500}
+        bench.hear(message(b"no", packet_id=3))
+        bench.clock = 1.0
+        bench.hear(message(b"no", packet_id=None))
+
+    assert bench.counted() == {"malformed": 1002, "busy": 1500}
+    assert lines.count("commands over MQTT come too fast") == 1
 
 
 @in_loop
