@@ -59,6 +59,9 @@ class FrameWriter(Protocol):
     def write(self, data: bytes) -> None:
         """Send whole frames."""
 
+    def push(self) -> None:
+        """Hold back nothing that was written, for the sake of fuller segments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -71,7 +71,7 @@ class Answers:
 
     def fill(self) -> None:
         """Write as many as the connection and the broker have room for."""
-        wire = self._wire
+        wire, waiting = self._wire, len(self._waiting)
         while wire is not None and wire.writable and self._waiting and self._has_room:
             packet = self._waiting.popleft()
             if self._limits.frame_bytes is not None and packet.size > self._limits.frame_bytes:
@@ -83,6 +83,8 @@ class Answers:
             else:
                 wire.write(packet.frame(None))
                 self._done(ACKNOWLEDGED, packet)
+        if wire is not None and len(self._waiting) < waiting:
+            wire.push()
 
     def acknowledged(self, packet_ids: Iterable[int], code: int) -> int:
         """Process PUBACKs; return how many of the ids were in flight."""

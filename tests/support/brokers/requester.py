@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import uuid
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Requester:
 
     def __enter__(self) -> Self:
         self._client.connect("localhost", self._port)
+        self._no_delay()
         self._client.loop_start()
         self._client.subscribe(self.response_topic, qos=1)
         assert self._ready.wait(_SECONDS)
@@ -51,6 +53,12 @@ class Requester:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _no_delay(self) -> None:
+        """Have the kernel send each packet at once, so that waiting for an answer is waiting for the simulator."""
+        connection = self._client.socket()
+        assert isinstance(connection, socket.socket)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, target: str, command: object, **options: object) -> Reply:
         """Send a command and return the answer to it, found by its correlation data."""

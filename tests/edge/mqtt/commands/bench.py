@@ -28,10 +28,15 @@ class Wire:
     def __init__(self) -> None:
         self.writable = True
         self.packets: list[Any] = []
+        self.pushed = 0
 
     def write(self, data: bytes) -> None:
         """Keep whole frames, read by the other codec."""
         self.packets += [mqtt5.read(memoryview(frame))[0] for frame in Splitter().split(data)]
+
+    def push(self) -> None:
+        """Note that nothing is held back any more."""
+        self.pushed = len(self.packets)
 
     def of(self, kind: type[Any]) -> list[Any]:
         """Return the packets of a kind."""

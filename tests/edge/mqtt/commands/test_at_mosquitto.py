@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import statistics
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -92,6 +94,20 @@ def states_of(recorder: Recorder, machine: str) -> set[str]:
     """The states that a machine has reported."""
     contents = [json.loads(record.payload) for record in list(recorder.records)]
     return {content["status"] for content in contents if content["machine_id"] == machine}
+
+
+def test_an_answer_is_not_held_back_for_fuller_segments(start_mosquitto: StartMosquitto) -> None:
+    """The kernel would keep it for 40 ms beside 400 messages a second, until the broker acknowledges those."""
+    broker = start_mosquitto(listeners=("plain",), options={"set_tcp_nodelay": "true"})
+    with simulators(flags(broker)) as (daemon,), Requester(broker.ports["plain"]) as hmi:
+        hmi.ask("-", {"command": "rate", "messages_per_second": 400})
+        took: list[float] = []
+        for command in [STOP, START] * 15:
+            began = time.monotonic()
+            state(daemon, hmi, "CNC-03", dict(command))
+            took.append(time.monotonic() - began)
+
+    assert statistics.median(took) < 0.03
 
 
 def test_with_workers_each_command_reaches_the_worker_that_has_the_machine(broker: Mosquitto) -> None:

@@ -45,6 +45,7 @@ async def test_a_command_is_acknowledged_at_once_executed_and_answered_with_its_
     await bench.settle()
 
     [answer] = bench.wire.of(mqtt5.PublishPacket)
+    assert bench.wire.pushed == len(bench.wire.packets)
     assert bench.executed == [({"command": "stop", "machine_id": "CNC-03"}, "mqtt hmi")]
     assert json.loads(bytes(answer.payload)) == {"at": "2026-01-01T00:00:00.000Z", "answer": {"command": "stop"}}
     assert (answer.topic, bytes(answer.correlation_data)) == ("reply/here", b"\x00\xffcorrelation")
