@@ -17,12 +17,13 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from cli.commands import CheckOptions, parse, plant_file
+from cli.commands import CheckOptions, Options, parse, plant_file
+from cli.options.ctl import CtlOptions
 from cli.options.evaluate import EvaluateOptions
 from cli.options.export import CLUSTER_DEFAULTS, ExportOptions
 from cli.options.preflight import PreflightOptions
@@ -48,19 +49,7 @@ __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
 def main(arguments: Sequence[str], environ: Mapping[str, str], called: str = "app.py") -> int:
     """Run the command line, and return the exit code. called: the name of the program, for its help."""
     options = parse(arguments, VERSION, called)
-    match options:
-        case RunOptions():
-            return run(options, environ)
-        case CheckOptions():
-            return _check(options, environ)
-        case VerifyOptions():
-            return _verify(options, environ)
-        case EvaluateOptions():
-            return _evaluate(options)
-        case ExportOptions():
-            return _export(options, environ)
-        case PreflightOptions():
-            return _preflight(options, environ)
+    return _COMMANDS[type(options)](options, environ)
 
 
 def of_this_process() -> int:
@@ -102,7 +91,7 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
         return CONFIGURATION
 
 
-def _evaluate(options: EvaluateOptions) -> int:
+def _evaluate(options: EvaluateOptions, _: Mapping[str, str]) -> int:
     from cli.evaluate.command import run_evaluate  # noqa: PLC0415
 
     return run_evaluate(options)
@@ -119,6 +108,12 @@ def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
     except (SettingsError, PlantConfigError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return CONFIGURATION
+
+
+def _ctl(options: CtlOptions, environ: Mapping[str, str]) -> int:
+    from cli.ctl.command import run_ctl  # noqa: PLC0415
+
+    return run_ctl(options, environ)
 
 
 def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
@@ -143,6 +138,17 @@ def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> 
         return PreflightInputs(settings, (), tuple(map(str, mistakes)), warnings)
     commands = filter_of_commands(config, settings) if settings.mqtt_commands else None
     return PreflightInputs(settings, topics, (), warnings, commands)
+
+
+_COMMANDS: Final[Mapping[type[Options], Callable[[Any, Mapping[str, str]], int]]] = {
+    RunOptions: run,
+    CheckOptions: _check,
+    VerifyOptions: _verify,
+    EvaluateOptions: _evaluate,
+    ExportOptions: _export,
+    PreflightOptions: _preflight,
+    CtlOptions: _ctl,
+}
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ from plant.telemetry import (
 )
 from plant.trial import ConfigTrial
 from plant.truth.events import CommandListener, Listener, OrderListener
+from plant.views.plant_views import PlantViews
 
 __all__ = [
     "START",
@@ -67,7 +68,6 @@ _REHEARSED_MACHINES: Final = 50
 """Machines of each type in a rehearsal, where machines do not depend on each other."""
 
 _T = TypeVar("_T")
-_time_of: Final = attrgetter("time_ms")
 
 
 class FactoryMessageGenerator:
@@ -139,7 +139,7 @@ class FactoryMessageGenerator:
         for emitter in self._parts.emitters:
             messages += emitter.messages_until(until_ms)
         # Those of each emitter are in order already, and a stable sort keeps the order of emitters at equal times.
-        messages.sort(key=_time_of)
+        messages.sort(key=attrgetter("time_ms"))
         return messages
 
     def advance_silently(self, now: float) -> None:
@@ -294,6 +294,10 @@ class FactoryMessageGenerator:
                     raise SnapshotOutdated
                 self._parts.advance_dependent(now_ms := _milliseconds(self.now))
                 yield read(fleet, now_ms, first)
+
+    def views(self) -> PlantViews:
+        """Return what shows machines as they are at `now`, some of them or one."""
+        return PlantViews(self._parts, lambda: (self.config, _milliseconds(self.now)))
 
     def census(self) -> list[PieceCount]:
         """Return where the pieces are that each machine type has made up to `now`; an empty list without a flow."""

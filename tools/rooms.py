@@ -18,9 +18,9 @@ ARROWS: Final = {
     for room, _, others in (
         line.partition(":")
         for line in """\
-app: cli.commands cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
+app: cli.commands cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
+cli.run: edge.workers edge.runtime edge.control edge.redaction edge.timestamps edge.observability edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.mqtt.commands edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common edge.routing plant.catalogue
@@ -32,19 +32,21 @@ cli.verify.counts: cli.verify.input cli.verify.forms
 cli.verify.input: cli.verify.forms cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
 cli.verify.forms: edge.routing
 cli.verify.alarms:
+cli.ctl: cli.options edge.runtime edge.redaction
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.status edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
-edge.workers: edge.runtime edge.control edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports
-edge.runtime: edge.control edge.http edge.mqtt.commands edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels
-edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry plant.interventions edge.labels
+edge.workers: edge.runtime edge.control edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
+edge.runtime: edge.control edge.http edge.mqtt.commands edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels edge.http.api plant.views
+edge.http.api: edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
+edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
 edge.mqtt.commands: edge.control edge.mqtt edge.mqtt.protocol edge.observability edge.routing edge.settings edge.status edge.redaction edge.timestamps messages plant.interventions plant.reports plant.telemetry plant.definition plant.definition.machine_types
 edge.control: edge.status edge.timestamps messages plant.interventions plant.definition plant.trial
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability: edge.status_source edge.delivery edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
-edge.status_source: edge.labels edge.delivery edge.lateness edge.status plant.telemetry
+edge.status_source: edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
 edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
@@ -59,8 +61,9 @@ edge.redaction:
 edge.timestamps:
 edge.startup:
 edge.installed:
-messages: plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
+messages: plant.views plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
 plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.material_flow plant.fleets plant.machines plant.signals plant.definition plant.truth plant.reports plant.faults plant.telemetry
+plant.views: plant.fleets plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.document plant.jobs
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.machines plant.jobs plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document plant.definition.faults plant.definition.jobs
 plant.trial: plant.orders plant.machines plant.oee_accounting plant.truth plant.faults

@@ -6,19 +6,30 @@ had again where there is no ground truth file, as with several workers.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Final
+from typing import BinaryIO, Final
 
 import orjson
 
 from edge.control.inbox import Command
 from edge.timestamps import rfc3339
 
+log = logging.getLogger("app")
+
 MOST_ENTRIES: Final = 1000
-_MOST_KEYS, _MOST_KEY_CHARACTERS, _MOST_CHARACTERS = 20, 100, 2000
+_LONGEST_COMMAND, _LONGEST_NAME, _LONGEST_ERROR = 1000, 100, 1000
+"""What is kept of an entry, so that all of them take little memory: bytes of JSON, and characters."""
+BY_FILE: Final = "file"
+"""Whoever gives the commands of a file."""
+
+_NO_RUN: Final[Mapping[str, object]] = {}
+
+Note = Callable[[Command, str, int, Mapping[str, object] | None], None]
+"""Notes what was done: the command, by whom, when in plant time, and what was then so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,8 @@ class Entry:
     """What was done, or refused.
 
     number: counted from 1.  time: when, in Unix seconds.  at_ms: in plant time; None where it was refused.
-    by: whoever wanted it.  answer: what was then so.  error: why it was refused, in one line.
+    by: whoever wanted it.  command: of a long one only its name and its length, `bytes`.
+    answer: what was then so.  error: why it was refused.
     """
 
     number: int
@@ -52,30 +64,53 @@ class Entry:
 
 
 class Journal:
-    """Keeps the newest entries. wall_clock: Unix seconds.  write: writes a line of the file, if there is one.
+    """Keeps the newest entries. wall_clock: Unix seconds.  file: where all that is done is written, if anywhere.
 
+    run: what the file says of the run before that.  complete: whether the file has all of it.
     counts: commands by the way that they came, such as `http`, and whether they were executed or refused.
     """
 
-    def __init__(self, wall_clock: Callable[[], float], write: Callable[[bytes], None] | None = None) -> None:
-        self._wall_clock, self._write = wall_clock, write
+    def __init__(
+        self, wall_clock: Callable[[], float], file: BinaryIO | None = None, run: Mapping[str, object] = _NO_RUN
+    ) -> None:
+        self.complete = True
+        self._wall_clock, self._file = wall_clock, file
         self._entries = deque[Entry](maxlen=MOST_ENTRIES)
         self._count = 0
         self.counts = Counter[tuple[str, str]]()
+        with contextlib.suppress(OSError):  # not a regular file
+            if file is not None:
+                file.truncate(0)
+        self._write({"type": "run", **run})
 
     def executed(self, command: Command, by: str, at_ms: int, answer: Mapping[str, object] | None = None) -> None:
         """Note what was done."""
         self._keep(command, by, at_ms=at_ms, answer=answer)
-        if self._write is not None:
-            self._write(orjson.dumps({"at": rfc3339(at_ms), **command, "by": by}) + b"\n")
+        self._write({"at": rfc3339(at_ms), **command, "by": by})
 
     def refused(self, command: Command, by: str, error: str) -> None:
-        """Note what was refused; of a command that may be anything only what is short."""
-        self._keep(_shortened(command), by, error=error[:_MOST_CHARACTERS])
+        """Note what was refused."""
+        self._keep(command, by, error=error)
 
     def entries(self, before: int | None = None) -> Sequence[Entry]:
         """Return the entries, the newest first. before: only those with a lower number."""
         return [each for each in reversed(self._entries) if before is None or each.number < before]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        """Write a line of the file; what cannot be written is logged once, and nothing is written any more."""
+        if self._file is None or not self.complete:
+            return
+        try:
+            self._file.write(orjson.dumps(line) + b"\n")
+            self._file.flush()
+        except OSError as error:
+            self.complete = False
+            log.error("journal is incomplete: cannot write to it reason=%s", error.strerror)  # noqa: TRY400
 
     def _keep(
         self,
@@ -87,19 +122,15 @@ class Journal:
         error: str | None = None,
     ) -> None:
         self._count += 1
-        self.counts[by.partition(" ")[0], "refused" if at_ms is None else "executed"] += (
-            command.get("command") != "reload"
-        )
-        self._entries.append(Entry(self._count, self._wall_clock(), by, command, at_ms, answer, error))
+        outcome = "refused" if at_ms is None else "executed"
+        self.counts[by.partition(" ")[0], outcome] += command.get("command") != "reload"
+        error = error and error[:_LONGEST_ERROR]
+        self._entries.append(Entry(self._count, self._wall_clock(), by, _shortened(command), at_ms, answer, error))
 
 
 def _shortened(command: Command) -> Command:
-    """Return a command without what would fill the memory: nested values, long texts, more keys than any has."""
-    brief = {key[:_MOST_KEY_CHARACTERS]: _brief(value) for key, value in islice(command.items(), _MOST_KEYS)}
-    return command if brief == command else brief
-
-
-def _brief(value: object) -> object:
-    if isinstance(value, str):
-        return value[:_MOST_CHARACTERS]
-    return value if value is None or isinstance(value, int | float) else "..."
+    """Return a command as it is, or only which one and how long where it is long, as another configuration is."""
+    length = len(orjson.dumps(command))
+    if length <= _LONGEST_COMMAND:
+        return command
+    return {"command": str(command.get("command"))[:_LONGEST_NAME], "bytes": length}

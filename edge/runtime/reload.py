@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,10 +17,11 @@ from edge.mqtt.commands.plant_topics import wrong_commands
 from edge.routing import TopicError, TopicRouter
 from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
 from edge.settings.loader import Settings
-from edge.status import ReloadOutcome, ReloadStatus
+from edge.status import CheckOutcome, PlantError, ReloadOutcome, ReloadStatus
 from plant.config_changes import describe_changes
 from plant.definition.document.errors import WHOLE_FILE, unreadable
 from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load_content
+from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
 
 log = logging.getLogger("reload")
@@ -55,10 +57,11 @@ class Reloader:
         apply: Callable[[PlantConfig], Awaitable[int]],
         wall_clock: Callable[[], float],
         current: LoadedPlant,
+        journal: Journal | None = None,
         on_accepted: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_accepted = on_accepted
-        self.journal = Journal(wall_clock)
+        self.journal = journal or Journal(wall_clock)
         self._path, self._load, self._apply, self._wall_clock = path, load, apply, wall_clock
         self._current, self._file = current, PlantFile(path)
         self._accepted = self._rejected = 0
@@ -93,13 +96,24 @@ class Reloader:
                 return self._reject(None, (str(_error(self._path, unreadable(error))),), cause)
             return await self._load_and_apply(content, cause)
 
+    async def check(self, content: bytes) -> CheckOutcome:
+        """Return what other content describes, or all its errors; nothing changes."""
+        try:
+            with as_config_errors(self._path):
+                return await run_aside(lambda: _described(self._load(content)))
+        except PlantConfigError as error:
+            return CheckOutcome(errors=_places(error))
+
     async def put(self, content: bytes, cause: str) -> ReloadOutcome:
         """Apply other content because of `cause`; the file stays as it is, and its next change applies again."""
         async with self._one_at_a_time:
             return await self._load_and_apply(content, cause)
 
-    async def _on_change(self, change: bytes | str) -> None:
-        """Apply new content; a text is the rule that a file breaks which cannot be read."""
+    async def _on_change(self, change: bytes | str) -> bool:
+        """Apply new content; a text is the rule that a file breaks which cannot be read.
+
+        Returns False for content that cannot be applied now, and may be later.
+        """
         async with self._one_at_a_time:
             if isinstance(change, str):
                 self._reject(None, (str(_error(self._path, change)),), "changed")
@@ -108,7 +122,9 @@ class Reloader:
                     log.info("file matches the running configuration again path=%s", self._path)
                 self._last_rejected = None
             elif self._last_rejected is None or digest(change) != self._last_rejected[0]:
-                await self._load_and_apply(change, "changed")
+                outcome = await self._load_and_apply(change, "changed")
+                return not (outcome.errors and self._last_rejected and self._last_rejected[0] is None)
+        return True
 
     async def _load_and_apply(self, content: bytes, cause: str) -> ReloadOutcome:
         try:
@@ -118,14 +134,16 @@ class Reloader:
                 at_ms = await self._apply(config)
         except NotApplied as error:
             # No digest: another attempt with the same content may succeed.
-            return self._reject(None, (str(_error(self._path, f"cannot be applied now: {error}")),), cause)
+            rejected = self._reject(None, (str(_error(self._path, f"cannot be applied now: {error}")),), cause)
+            return replace(rejected, is_busy=True)
         except PlantConfigError as error:
             if error.__cause__ is not None:
                 log.debug("configuration rejected because of an exception path=%s", self._path, exc_info=error)
-            return self._reject(digest(content), tuple(map(str, error.mistakes)), cause)
+            return replace(self._reject(digest(content), tuple(map(str, error.mistakes)), cause), places=_places(error))
         self._current = LoadedPlant(config, digest(content))
+        outcome = self._accept(config, changes, cause)
         self.journal.executed({"command": "reload", "content": content.decode()}, cause, at_ms)
-        return self._accept(config, changes, cause)
+        return outcome
 
     def _accept(self, config: PlantConfig, changes: str, cause: str) -> ReloadOutcome:
         self._accepted += 1
@@ -151,6 +169,15 @@ class Reloader:
             log.error(text, self._path, cause, len(errors), "\n  ".join(errors))
         self._last_rejected = rejected
         return ReloadOutcome(errors=errors)
+
+
+def _described(config: PlantConfig) -> CheckOutcome:
+    found = forecast(config)
+    return CheckOutcome({key: count for key, _, count in config.machines()}, found.per_second, found.notes)
+
+
+def _places(error: PlantConfigError) -> tuple[PlantError, ...]:
+    return tuple(PlantError(each.line, each.path, each.rule) for each in error.mistakes)
 
 
 @contextmanager

@@ -9,13 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from edge.control.control import Control
+from edge.control.idempotency import Idempotency
 from edge.control.inbox import Command, Executed, Front
+from edge.control.journal import Note
 from edge.observability.logs import written_aside
 from edge.observability.metrics import make_registry
 from edge.observability.statistics import Statistics
 from edge.runtime.reload import Reloader
-from edge.runtime.tasks import TaskSupervisor, tune_garbage_collector
+from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.settings.loader import Settings
+from edge.settings.shown import shown_settings
 from edge.status_source import StatusSource
 from plant.definition.plant_config import PlantConfig
 
@@ -35,6 +38,10 @@ class SimulatorBackend(StatusSource, Protocol):
     def shutdown_seconds(self) -> float:
         """How long `shutdown`, and all that follows it, may take in addition to draining the queue."""
 
+    @property
+    def start_ms(self) -> int:
+        """When the run begins, in milliseconds of plant time."""
+
     def describe(self) -> str:
         """Return its size in a few words."""
 
@@ -50,8 +57,8 @@ class SimulatorBackend(StatusSource, Protocol):
     def obey(self, front: Front) -> None:
         """Have commands that come over MQTT executed by a front."""
 
-    def start(self, tasks: TaskSupervisor) -> None:
-        """Start to work, and end `tasks` when a bounded run is complete."""
+    def start(self, tasks: TaskSupervisor, note: Note) -> None:
+        """Start to work, and end `tasks` when a bounded run is complete. note: notes the commands of a file."""
 
     def before_statistics(self) -> None:
         """Bring the ledger up to date, and log what was held back, before the statistics are logged."""
@@ -85,6 +92,7 @@ class Service:
         self._started_at = clock()
         self._control = Control(reloader.journal, backend.execute, reloader.reload, reloader.put)
         backend.obey(self._control.execute)
+        self._idempotency = Idempotency(clock)
         self._statistics = Statistics(backend)
         self._tasks = TaskSupervisor(settings.drain_seconds + backend.shutdown_seconds)
 
@@ -102,7 +110,7 @@ class Service:
         tasks.catch_signals(on_hangup=lambda: self._reloader.request("SIGHUP"))
         server = self._start_http()
         tune_garbage_collector()
-        self._backend.start(tasks)
+        self._backend.start(tasks, self._control.journal.executed)
         tasks.start("reload", self._reloader.follow(settings.reload_seconds))
         tasks.start("statistics", self._log_statistics())
         failure = await tasks.until_ended()
@@ -112,13 +120,18 @@ class Service:
             server.stop()
         await tasks.close()
         self._statistics.log(self._uptime_seconds())
-        return self._backend.exit_code(failure)
+        self._control.journal.close()
+        exit_code = self._backend.exit_code(failure)
+        return exit_code or (0 if self._control.journal.complete else FORCED)
 
     def _start_http(self) -> Server | None:
         settings = self._settings
         if not settings.http_port:
             return None
         # FastAPI takes half of the time that all imports take, and many megabytes: loaded only where HTTP is served.
+        from edge.http.api.app import add_api  # noqa: PLC0415
+        from edge.http.api.context import ApiContext  # noqa: PLC0415
+        from edge.http.asgi import CrossOrigin  # noqa: PLC0415
         from edge.http.authorization import authorize  # noqa: PLC0415
         from edge.http.routes import HttpContext, create_app, served  # noqa: PLC0415
         from edge.http.server import Server  # noqa: PLC0415
@@ -137,8 +150,19 @@ class Service:
             uptime_seconds=self._uptime_seconds,
             patience_seconds=max(_LEAST_PATIENCE_SECONDS, 2.0 * settings.mqtt_keep_alive),
         )
+        app = create_app(self._backend, context)
+        api = ApiContext(
+            source=self._backend,
+            control=self._control,
+            check=self._reloader.check,
+            idempotency=self._idempotency,
+            settings=shown_settings(settings),
+            authorize=context.authorize,
+        )
+        add_api(app, api)
+        outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
         further = _FURTHER_PORTS if self._may_move else 0
-        server = Server(served(create_app(self._backend, context)), settings.http_host, settings.http_port, further)
+        server = Server(outermost, settings.http_host, settings.http_port, further)
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
         log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs", server.url)

@@ -11,6 +11,7 @@ from math import inf
 from pathlib import Path
 
 from edge.control.inbox import Command, Executed, Front
+from edge.control.journal import Note
 from edge.control.live_plant import LivePlant
 from edge.delivery.queue import Ledger
 from edge.delivery.stdout import ReaderGone, StdoutFailed
@@ -20,7 +21,7 @@ from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
-from edge.runtime.machine_figures import MachineFigures
+from edge.runtime.machine_figures import MachineFigures, MachineReader
 from edge.runtime.output import Output
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.reload import PlantLoader, as_config_errors
@@ -29,13 +30,22 @@ from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
-from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import (
+    AlarmStatus,
+    ClockStatus,
+    ConnectionStatus,
+    MachineFound,
+    MachinesFound,
+    OeeFigures,
+    OeeQuery,
+)
 from edge.timestamps import LAST_SECOND
 from messages import FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
 from plant.telemetry import KindOee, Snapshot
+from plant.views.plant_views import ViewQuery
 
 log = logging.getLogger("app")
 
@@ -51,6 +61,7 @@ class Simulator:
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
     commands: to be executed; None where they are to be read.  live: what changes the plant while it runs.
     command_part: of the plant, where its commands are executed by several processes together; None: this one's.
+    start_ms: when the run begins, in plant time.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
 
@@ -66,6 +77,7 @@ class Simulator:
     ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
         timing = options.timing(time.time())
+        self.start_ms = round(timing.start * 1000)
         self._clock_steps: list[float] = []
         self._clock = RunClock(
             time.monotonic, time.time if timing.follows_wall else time.monotonic, self._clock_steps.append
@@ -118,6 +130,7 @@ class Simulator:
         self._ended_faults = EndedEpisodes()
         self._plant.watch_faults(self._ended_faults)
         self._figures = MachineFigures(self._plant, self._ended_faults)
+        self._reader = MachineReader(self._plant)
 
     # status
 
@@ -175,6 +188,18 @@ class Simulator:
         """Return episodes of faults that go on or have ended, in turns with the run loop; raises BadQuery."""
         return await self._figures.anomalies(query)
 
+    async def machines(self, query: ViewQuery) -> MachinesFound:
+        """Return machines as they are now, in turns with the run loop; raises BadQuery."""
+        return await self._reader.machines(query)
+
+    async def machine(self, machine_id: str) -> MachineFound:
+        """Return one machine as it is now."""
+        return self._reader.machine(machine_id)
+
+    async def config(self) -> PlantConfig:
+        """Return the configuration in force."""
+        return self._plant.config
+
     # from start to exit code
 
     @property
@@ -186,8 +211,9 @@ class Simulator:
         """Return the number of machines, in words."""
         return f"{sum(1 for _ in self._plant.machines())} machines"
 
-    def start(self, tasks: TaskSupervisor) -> None:
-        """Start to emit and publish messages."""
+    def start(self, tasks: TaskSupervisor, note: Note) -> None:
+        """Start to emit and publish messages. note: notes the commands of a file."""
+        self.live.note_by(note)
         self._asked_to_end = tasks.asked_to_end
         if self._truth is not None:
             self._truth.begin()
@@ -242,7 +268,9 @@ class Simulator:
 
     async def apply(self, config: PlantConfig) -> int:
         """Follow another configuration from now on, and return when, in plant time; if this raises, nothing changed."""
-        return self.live.apply(config)
+        at_ms = self.live.apply(config)
+        await asyncio.sleep(0)  # so that who waits for an earlier command hears of it before
+        return at_ms
 
     def _record_reload(self, config: PlantConfig) -> None:
         if self._truth is not None:

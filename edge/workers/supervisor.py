@@ -15,15 +15,13 @@ from functools import partial
 from typing import Any
 
 from edge.control.inbox import MOST_WAITING, Command, Executed, Front
+from edge.control.journal import Note
 from edge.delivery.queue import Ledger
-from edge.http.anomalies_answer import merged_anomalies
-from edge.http.oee_answer import merged
-from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
 from edge.oee_sums import sum_kinds
 from edge.runtime.reload import NotApplied
 from edge.runtime.tasks import FORCED, TaskSupervisor
-from edge.status import AlarmStatus, Busy, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import AlarmStatus, Busy, ClockStatus, ConnectionStatus
 from edge.workers.aggregation import (
     DeliveryReport,
     PlantReport,
@@ -34,6 +32,7 @@ from edge.workers.aggregation import (
     sum_snapshots,
 )
 from edge.workers.process import Worker, ending_of, wait_for_exit
+from edge.workers.readings import Readings
 from edge.workers.remote_front import Obedience
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import KindOee, Snapshot
@@ -41,7 +40,6 @@ from plant.telemetry import KindOee, Snapshot
 log = logging.getLogger("app")
 
 _ANSWER_SECONDS = 2.0
-_OEE_SECONDS = 60.0
 _PING_SECONDS, _TRIAL_SECONDS = 3.0, 10.0
 _SILENT_SECONDS = 10.0
 """A worker reports each second; one that has not for so long hangs."""
@@ -52,19 +50,27 @@ class WorkerDied(Exception):
     """A worker has ended without being told to; the text says which, and how."""
 
 
-class WorkerSupervisor:
+class WorkerSupervisor(Readings):
     """All workers, as one simulator.
 
     about: what they are, in a few words.  clock: seconds, monotonic.
-    drain_seconds: how long they may take to drain their queues.
+    drain_seconds: how long they may take to drain their queues.  start_ms: when the run begins, in plant time.
     """
 
     def __init__(
-        self, workers: Sequence[Worker], seed: int | str, about: str, clock: Callable[[], float], drain_seconds: float
+        self,
+        workers: Sequence[Worker],
+        seed: int | str,
+        about: str,
+        clock: Callable[[], float],
+        drain_seconds: float,
+        start_ms: int = 0,
     ) -> None:
+        self.start_ms = start_ms
         self.ledger, self.lateness, self.seed = Ledger(), Lateness(), seed
         self._workers, self._about, self._clock, self._drain_seconds = workers, about, clock, drain_seconds
         self._ending = False
+        self._note: Note = lambda *_: None
         self._one_change, self._commands_waiting = asyncio.Lock(), 0
         self._obedience = Obedience()
 
@@ -118,18 +124,6 @@ class WorkerSupervisor:
                 await asyncio.gather(*map(self._refresh_one, self._working()))
         self._sum_up()
 
-    async def oee(self, query: OeeQuery) -> OeeFigures:
-        """Return the OEE figures of all machines; raises TimeoutError where a worker does not answer, or BadQuery."""
-        async with asyncio.timeout(_OEE_SECONDS):
-            parts = await asyncio.gather(*(worker.oee(query) for worker in self._workers))
-        return await merged(parts, query.which.limit)
-
-    async def anomalies(self, query: AnomalyQuery) -> Anomalies:
-        """Return episodes of faults of all parts; raises TimeoutError where a worker does not answer, or BadQuery."""
-        async with asyncio.timeout(_OEE_SECONDS):
-            parts = await asyncio.gather(*(worker.anomalies(query) for worker in self._workers))
-        return await merged_anomalies(parts, query.limit)
-
     # from start to exit code
 
     @property
@@ -141,8 +135,12 @@ class WorkerSupervisor:
         """Return what they are."""
         return self._about
 
-    def start(self, tasks: TaskSupervisor) -> None:
-        """Have them begin; end `tasks` when all are done, and fail when one has ended."""
+    def start(self, tasks: TaskSupervisor, note: Note) -> None:
+        """Have them begin; end `tasks` when all are done, and fail when one has ended.
+
+        note: notes the commands of a file.
+        """
+        self._note = note
         for worker in self._workers:
             worker.received_at = self._clock()
             worker.command("start")
@@ -206,25 +204,25 @@ class WorkerSupervisor:
     async def _hold_all(self) -> float:
         """Have all of them wait; return the plant time of the one that is furthest.
 
-        Raises TimeoutError, with the one that does not answer; then they go on.
+        They are asked first whether they answer at all, as none that does is to wait for one that hangs. Raises
+        TimeoutError, with the one that does not answer; then they go on.
         """
-        workers = self._working()
-        answers = {worker: asyncio.ensure_future(worker.ask("hold")) for worker in workers}
+        await self._ask_all("ping")
         try:
-            if answers:
-                await asyncio.wait(answers.values(), timeout=_PING_SECONDS)
-            return max(self._answered(answers))
+            return max(await self._ask_all("hold"))
         except BaseException:
-            for worker in workers:
+            for worker in self._working():
                 worker.command("release")
             raise
 
-    def _answered(self, answers: Mapping[Worker, asyncio.Future[Any]]) -> list[float]:
-        """Return all answers; raises TimeoutError where one is missing, or there is none."""
-        if silent := [worker for worker, answer in answers.items() if answer.cancel() or answer.exception()]:
-            raise TimeoutError(f"{self._name(silent[0])} does not answer")
+    async def _ask_all(self, question: str) -> list[float]:
+        """Return what each of them answers at once; raises TimeoutError where one does not, or none works."""
+        answers = {worker: asyncio.ensure_future(worker.ask(question)) for worker in self._working()}
         if not answers:
             raise TimeoutError("no worker runs")
+        await asyncio.wait(answers.values(), timeout=_PING_SECONDS)
+        if silent := [worker for worker, answer in answers.items() if answer.cancel() or answer.exception()]:
+            raise TimeoutError(f"{self._name(silent[0])} does not answer")
         return [answer.result() for answer in answers.values()]
 
     # reload
@@ -288,6 +286,8 @@ class WorkerSupervisor:
             self._keep_reports(worker, *value)
         elif name == "obey":
             self._obedience.on_asked(partial(worker.command, "obeyed"), *value)
+        elif name == "executed":
+            self._note(*value)
         else:
             worker.on_answer(name, value)
 

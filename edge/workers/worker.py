@@ -18,7 +18,7 @@ from edge.http.answers import PIECE_ENTRIES
 from edge.labels.queries import Anomalies
 from edge.runtime.service import SimulatorBackend
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
-from edge.status import BadQuery, Busy, OeeFigures
+from edge.status import BadQuery, Busy, MachinesFound, OeeFigures
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
 from edge.workers.remote_front import RemoteFront
@@ -67,6 +67,7 @@ class Worker:
         self._asked: asyncio.Queue[tuple[str, tuple[int, Any]]] = asyncio.Queue()
         self._commands: dict[str, Callable[[Any], Awaitable[None]]] = {
             "end": self._end,
+            "ping": self._ping,
             "try": self._try_out,
             "keep": self._keep,
             "take back": self._take_back,
@@ -81,6 +82,9 @@ class Worker:
             "figures": self._figures,
             "oee": partial(self._found, part.oee),
             "anomalies": partial(self._found, part.anomalies),
+            "machines": partial(self._found, part.machines),
+            "machine": part.machine,
+            "config": self._config,
         }
 
     async def run(self) -> int:
@@ -89,7 +93,7 @@ class Worker:
         if await anext(commands, None) != ("start", None):
             return FORCED
         tune_garbage_collector()
-        self._part.start(tasks)
+        self._part.start(tasks, self._note)
         tasks.start("commands", self._follow(commands))
         tasks.start("answers", self._answer())
         tasks.start("reports", self._report())
@@ -122,9 +126,17 @@ class Worker:
             await asyncio.sleep(REPORT_SECONDS)
             self._part.before_statistics()
 
+    def _note(self, *executed: object) -> None:
+        """Have a command of a file noted."""
+        self._channel.send("executed", executed)
+
     async def _end(self, _: None) -> None:
         self._told_to_end.set()
         self._tasks.end()
+
+    async def _ping(self, asked: tuple[int, None]) -> None:
+        """Answer at once."""
+        self._channel.send("answer", (asked[0], None))
 
     async def _try_out(self, asked: tuple[int, tuple[PlantConfig, float]]) -> None:
         """Answer when the plant has come to the time, with it in milliseconds, or why the configuration is no use."""
@@ -175,8 +187,8 @@ class Worker:
         return self._delivery(), PlantReport(self._part.snapshot(), self._part.oee_by_kind())
 
     async def _found(
-        self, find: Callable[[Any], Awaitable[OeeFigures | Anomalies]], query: Any
-    ) -> OeeFigures | Anomalies | BadQuery:
+        self, find: Callable[[Any], Awaitable[OeeFigures | Anomalies | MachinesFound]], query: Any
+    ) -> OeeFigures | Anomalies | MachinesFound | BadQuery:
         """Send the entries first, a few in a message, so that neither end is blocked by it."""
         try:
             found = await find(query)
@@ -186,6 +198,9 @@ class Worker:
             self._channel.send("entries", found.entries[first : first + PIECE_ENTRIES])
             await self._channel.flush()
         return found._replace(entries=())
+
+    async def _config(self, _: None) -> PlantConfig:
+        return await self._part.config()
 
     def _delivery(self) -> DeliveryReport:
         part = self._part
