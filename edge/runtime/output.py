@@ -12,6 +12,7 @@ from typing import Protocol
 from edge.delivery.queue import Ledger, MessageQueue
 from edge.delivery.stdout import StdoutWriter
 from edge.mqtt.client import MqttClient
+from edge.mqtt.commands.lane import CommandLane
 from edge.mqtt.protocol.carrying_encoder import CarryingEncoder
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.protocol.reason_codes import Packet, explain
@@ -112,6 +113,7 @@ class Output:
     traces: what traces messages; None where nothing does.
     clock: seconds, monotonic.  wall_clock: Unix seconds.
     dry_run: messages go to standard output.  show_first: the first message of each kind is logged.
+    command_part: (k, n) where the processes that execute commands together are the k-th of n parts of the plant.
     Raises UsageError where standard output cannot be written to.
     """
 
@@ -125,6 +127,7 @@ class Output:
         *,
         dry_run: bool,
         show_first: bool,
+        command_part: tuple[int, int],
     ) -> None:
         self._settings, self._plant, self._clock = settings, plant, clock
         self._started_at = clock()
@@ -146,6 +149,8 @@ class Output:
         self._read_options()
         about = self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), self._options.retained
         self._encoder = CarryingEncoder(self.traces.carriers, *about) if self.traces else Encoder(*about)
+        takes_commands = settings.mqtt_commands and not dry_run
+        self.commands = CommandLane(settings, lambda: plant.config, command_part, clock) if takes_commands else None
         self.sink: Sink = self._stdout() if dry_run else self._broker(clock, wall_clock)
 
     @property
@@ -158,10 +163,23 @@ class Output:
         self._topics.invalidate()
         self._read_options()
         self._encoder.invalidate()
+        if self.commands is not None:
+            self.commands.invalidate()
 
     def restart_run(self) -> None:
         """Give messages the ids of a new run, because the plant began another one."""
         self._encoder.start_run(self._cloud_events())
+
+    def flush_log(self) -> None:
+        """Log how many lines about rare events were held back."""
+        self.log.flush()
+        if self.commands is not None:
+            self.commands.desk.flush()
+
+    def take_no_commands(self) -> None:
+        """Refuse commands from now on: the plant has stopped."""
+        if self.commands is not None:
+            self.commands.desk.stop()
 
     async def run(self) -> None:
         """Deliver messages until `shutdown`."""
@@ -215,7 +233,8 @@ class Output:
             events.deferred,
             self._options.qos,
         )
-        return MqttClient(self._settings, publisher, wall_clock)
+        subscription = self.commands.subscription if self.commands is not None else None
+        return MqttClient(self._settings, publisher, wall_clock, subscription)
 
     def _make_traces(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> MessageTraces | None:
         """Return what traces messages, if anything is traced."""

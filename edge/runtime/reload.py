@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from edge.blocking import run_aside
 from edge.control.journal import Journal
+from edge.mqtt.commands.plant_topics import wrong_commands
 from edge.observability.tracing import spans
 from edge.routing import TopicError, TopicRouter
 from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
@@ -279,6 +280,8 @@ class PlantLoader:
                 topics.topic(Message(kind, f"{kind}-1", stations.get(kind), 0, 0, b""))
             except TopicError as error:
                 yield ConfigError(str(path), None, f"message_types.{kind}.topic", str(error))
+        if config.commands is not None or settings.mqtt_commands:
+            yield from map(partial(ConfigError, str(path), None, "commands.topic"), wrong_commands(config, settings))
 
 
 _DEFAULT_RATES: Final = {"customer_order": ("orders_per_hour", 2.0), "dispatch": ("dispatches_per_hour", 3.0)}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 
-from edge.control.inbox import Command, Executed
+from edge.control.inbox import Command, Executed, Front
 from edge.control.journal import Note
 from edge.control.live_plant import LivePlant
 from edge.delivery.queue import Ledger
@@ -60,6 +60,7 @@ class Simulator:
 
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
     commands: to be executed; None where they are to be read.  live: what changes the plant while it runs.
+    command_part: of the plant, where its commands are executed by several processes together; None: this one's.
     start_ms: when the run begins, in plant time.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
@@ -72,6 +73,7 @@ class Simulator:
         *,
         is_first: bool = True,
         commands: CommandLog | None = None,
+        command_part: tuple[int, int] | None = None,
     ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
         timing = options.timing(time.time())
@@ -86,7 +88,14 @@ class Simulator:
             self._plant.rehearse()
         wake = asyncio.Event()
         self._output = Output(
-            settings, self._plant, wake, time.monotonic, time.time, dry_run=options.dry_run, show_first=is_first
+            settings,
+            self._plant,
+            wake,
+            time.monotonic,
+            time.time,
+            dry_run=options.dry_run,
+            show_first=is_first,
+            command_part=command_part or settings.part,
         )
         traces = self._output.traces
         self.live = LivePlant(
@@ -217,11 +226,12 @@ class Simulator:
 
     def before_statistics(self) -> None:
         """Log how many lines about rare events were held back."""
-        self._output.log.flush()
+        self._output.flush_log()
 
     async def shutdown(self, failure: Exception | None) -> None:
         """Stop emitting, drain the queue, disconnect, and complete the ground truth."""
         self._pacer.stop()
+        self._output.take_no_commands()
         if refused := self.live.refused:
             log.warning("commands were refused count=%d, so the run is not the one that was planned", refused)
         drain = failure is None or isinstance(failure, GroundTruthLost)
@@ -249,6 +259,11 @@ class Simulator:
         tasks.complete()
 
     # commands and configurations
+
+    def obey(self, front: Front) -> None:
+        """Have commands that come over MQTT executed by a front."""
+        if self._output.commands is not None:
+            self._output.commands.desk.obey(front)
 
     async def execute(self, command: Command) -> Executed:
         """Have a command executed at once; raises CommandRefused, or Busy where too many wait."""
