@@ -186,7 +186,7 @@ class Reloader:
         else:
             text = "configuration rejected, keeping the previous one path=%s cause=%s errors=%d\n  %s"
             log.error(text, source, cause, len(errors), "\n  ".join(errors))
-        if source == self._path:  # what was sent says nothing of the file
+        if source == self._path:  # content that was sent is not the file's
             self._last_rejected = rejected
         return ReloadOutcome(errors=errors)
 
