@@ -15,7 +15,7 @@ from edge.control.problems import FieldError, Problem
 from edge.mqtt.commands.answers import Answers
 from edge.mqtt.commands.plant_topics import Address, CommandTopics
 from edge.mqtt.commands.reading import Malformed, Request, read
-from edge.mqtt.protocol.packet_reader import Publish
+from edge.mqtt.protocol.publish_reader import Publish
 from edge.observability.logs import RateLimited
 from edge.redaction import from_peer
 from edge.routing import TopicError
