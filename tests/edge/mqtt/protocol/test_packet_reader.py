@@ -132,12 +132,20 @@ def test_of_user_properties_only_a_place_in_a_trace_is_kept(
     assert read.payload == b"payload"
 
 
-@given(_TEXT, _BYTES, _TEXT, st.none() | _BYTES, st.integers(0, 2**32 - 1), st.booleans())
+@given(
+    _TEXT, _BYTES, _TEXT, st.none() | _BYTES, st.integers(0, 2**32 - 1), st.booleans(), st.dictionaries(_TEXT, _TEXT)
+)
 def test_an_answer_is_a_publish_that_another_codec_reads(
-    topic: str, payload: bytes, content_type: str, correlation: bytes | None, expiry: int, dup: bool
+    topic: str,
+    payload: bytes,
+    content_type: str,
+    correlation: bytes | None,
+    expiry: int,
+    dup: bool,
+    own: dict[str, str],
 ) -> None:
     """At QoS 1 with a packet id, at QoS 0 without; its size is that of the longer one."""
-    answer = AnswerPacket(topic or "t", payload, content_type, correlation, expiry)
+    answer = AnswerPacket(topic or "t", payload, content_type, correlation, expiry, own)
     for packet_id in (None, 17):
         frame = answer.frame(packet_id, dup=dup)
         [split] = Splitter().split(frame)
@@ -147,6 +155,7 @@ def test_an_answer_is_a_publish_that_another_codec_reads(
         assert (read.topic, bytes(read.payload), read.packet_id) == (topic or "t", payload, packet_id)
         assert read.duplicate == (dup and packet_id is not None)
         assert (read.content_type, read.message_expiry_interval) == (content_type, expiry or None)
+        assert dict(read.user_properties) == own
         assert len(frame) <= answer.size
     assert len(answer.frame(1)) == answer.size
 
