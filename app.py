@@ -17,15 +17,16 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from cli.commands import CheckOptions, parse, plant_file
+from cli.commands import CheckOptions, Options, parse, plant_file
 from cli.options.evaluate import EvaluateOptions
 from cli.options.export import CLUSTER_DEFAULTS, ExportOptions
 from cli.options.preflight import PreflightOptions
+from cli.options.scenario import ScenarioOptions
 from cli.options.verify import VerifyOptions
 from cli.run import is_default, loaded, queue_endurance, run, using_default
 from edge.routing import TopicError
@@ -48,19 +49,7 @@ __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
 def main(arguments: Sequence[str], environ: Mapping[str, str], called: str = "app.py") -> int:
     """Run the command line, and return the exit code. called: the name of the program, for its help."""
     options = parse(arguments, VERSION, called)
-    match options:
-        case RunOptions():
-            return run(options, environ)
-        case CheckOptions():
-            return _check(options, environ)
-        case VerifyOptions():
-            return _verify(options, environ)
-        case EvaluateOptions():
-            return _evaluate(options)
-        case ExportOptions():
-            return _export(options, environ)
-        case PreflightOptions():
-            return _preflight(options, environ)
+    return _COMMANDS[type(options)](options, environ)
 
 
 def of_this_process() -> int:
@@ -102,7 +91,7 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
         return CONFIGURATION
 
 
-def _evaluate(options: EvaluateOptions) -> int:
+def _evaluate(options: EvaluateOptions, _environ: Mapping[str, str]) -> int:
     from cli.evaluate.command import run_evaluate  # noqa: PLC0415
 
     return run_evaluate(options)
@@ -127,6 +116,15 @@ def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
     return run_preflight(options, partial(_preflight_inputs, options, environ), time.time)
 
 
+def _scenario(options: ScenarioOptions, environ: Mapping[str, str]) -> int:
+    from cli.scenario.command import run_scenario  # noqa: PLC0415
+
+    def load(variables: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+        return Settings.load(variables, flags, pid=os.getpid(), unset={"message_config_path": existing()})
+
+    return run_scenario(options, environ, load, existing(), time.time)
+
+
 def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> PreflightInputs:
     """Return what a preflight tests: the settings, and every topic of the plant or the errors of its YAML."""
     from cli.exports.command import topics_of  # noqa: PLC0415
@@ -140,6 +138,17 @@ def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> 
         mistakes = error.mistakes if isinstance(error, PlantConfigError) else (error,)
         return PreflightInputs(settings, (), tuple(map(str, mistakes)), warnings)
     return PreflightInputs(settings, topics, (), warnings)
+
+
+_COMMANDS: Final[Mapping[type[Options], Callable[[Any, Mapping[str, str]], int]]] = {
+    RunOptions: run,
+    CheckOptions: _check,
+    VerifyOptions: _verify,
+    EvaluateOptions: _evaluate,
+    ExportOptions: _export,
+    PreflightOptions: _preflight,
+    ScenarioOptions: _scenario,
+}
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from plant.fleets.snapshot import (
     open_episodes,
 )
 from plant.interventions.commands import Command, CommandRefused, described, parse
-from plant.interventions.execution import Answer, Target, execute
+from plant.interventions.execution import Answer, MachineCondition, Target, condition_of, execute
 from plant.machines.states import NEVER
 from plant.oee_accounting import Span
 from plant.parts import PlantParts
@@ -183,6 +183,10 @@ class FactoryMessageGenerator:
         if self._on_command is not None:
             self._on_command(now_ms, described(asked))
         return answer
+
+    def condition(self, machine_id: str) -> MachineCondition:
+        """Return the condition of a machine at `now`; raises CommandRefused where there is no such machine."""
+        return condition_of(Target(self.config, self._parts, _milliseconds(self.now), self.reload), machine_id)
 
     def try_out(self, config: PlantConfig) -> ConfigTrial:
         """Apply another configuration as `reload` does, until the trial is kept or taken back.

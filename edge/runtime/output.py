@@ -108,6 +108,7 @@ class Output:
     plant: gives the topics, and the ids of its messages.  wake: set when the full queue has room again.
     clock: seconds, monotonic.  wall_clock: Unix seconds.
     dry_run: messages go to standard output.  show_first: the first message of each kind is logged.
+    make_sink: makes another sink of the queue; None where it is the broker or standard output.
     Raises UsageError where standard output cannot be written to.
     """
 
@@ -121,6 +122,7 @@ class Output:
         *,
         dry_run: bool,
         show_first: bool,
+        make_sink: Callable[[MessageQueue], Sink] | None = None,
     ) -> None:
         self._settings, self._plant, self._clock = settings, plant, clock
         self._started_at = clock()
@@ -130,7 +132,7 @@ class Output:
         self.queue = MessageQueue(
             settings.queue_size,
             # Nothing is dropped for a slow reader of standard output: the plant waits for it.
-            QueuePolicy.BLOCK if dry_run else settings.queue_policy,
+            QueuePolicy.BLOCK if dry_run or make_sink else settings.queue_policy,
             ledger,
             on_room=wake.set,
             on_overflow=self.log.overflowed,
@@ -141,12 +143,20 @@ class Output:
         self._encoder = Encoder(
             self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), self._options.retained
         )
-        self.sink: Sink = self._stdout() if dry_run else self._broker(clock, wall_clock)
+        self.sink: Sink
+        if make_sink is not None:
+            self.sink = make_sink(self.queue)
+        else:
+            self.sink = self._stdout() if dry_run else self._broker(clock, wall_clock)
 
     @property
     def ledger(self) -> Ledger:
         """The counts of messages by what happened to them."""
         return self.queue.ledger
+
+    def topic(self, message: Message) -> str:
+        """Return the topic of a message; raises TopicError."""
+        return self._topics.topic(message)
 
     def invalidate(self) -> None:
         """Forget what was derived from the configuration, because it has changed."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
 from edge.control.inbox import Command, Executed
-from edge.control.live_plant import LivePlant
-from edge.delivery.queue import Ledger
+from edge.control.live_plant import LivePlant, Script
+from edge.delivery.queue import Ledger, MessageQueue
 from edge.delivery.stdout import ReaderGone, StdoutFailed
 from edge.labels.ended_episodes import EndedEpisodes
 from edge.labels.queries import Anomalies, AnomalyQuery
@@ -21,7 +22,7 @@ from edge.mqtt.connection import BrokerRefused
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures
-from edge.runtime.output import Output
+from edge.runtime.output import Output, Sink
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.reload import PlantLoader, as_config_errors
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
@@ -35,7 +36,7 @@ from messages import FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
-from plant.telemetry import KindOee, Snapshot
+from plant.telemetry import KindOee, Message, Snapshot
 
 log = logging.getLogger("app")
 
@@ -45,11 +46,26 @@ OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 _DISCONNECT_SECONDS = 5.0
 
 
+def _see_nothing(_messages: Sequence[Message]) -> None:
+    pass
+
+
+class Observer(NamedTuple):
+    """Who takes part in a run: acts on the plant at times of its own, and sees its messages.
+
+    on_messages: called with messages as they are queued.  make_sink: makes a sink in place of the broker.
+    """
+
+    script: Script | None = None
+    on_messages: Callable[[Sequence[Message]], None] = _see_nothing
+    make_sink: Callable[[MessageQueue], Sink] | None = None
+
+
 class Simulator:
     """One factory, or a part of one, with its output: what a service runs, or a worker.
 
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
-    commands: to be executed; None where they are to be read.  live: what changes the plant while it runs.
+    commands: to be executed; None where they are to be read.  observer: takes part in the run.  live: what changes the plant while it runs.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
 
@@ -61,6 +77,7 @@ class Simulator:
         *,
         is_first: bool = True,
         commands: CommandLog | None = None,
+        observer: Observer = Observer(),
     ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
         timing = options.timing(time.time())
@@ -80,9 +97,17 @@ class Simulator:
             self._follow_config,
             self._record_reload,
             is_first=is_first,
+            script=observer.script,
         )
         self._output = Output(
-            settings, self._plant, wake, time.monotonic, time.time, dry_run=options.dry_run, show_first=is_first
+            settings,
+            self._plant,
+            wake,
+            time.monotonic,
+            time.time,
+            dry_run=options.dry_run,
+            show_first=is_first,
+            make_sink=observer.make_sink,
         )
         self.lateness = Lateness()
         self._throttle = Throttle(self._late_rate(config))
@@ -94,6 +119,7 @@ class Simulator:
             wake=wake,
             hooks=PacerHooks(
                 on_turn=self._handle_clock_steps,
+                on_messages=observer.on_messages,
                 on_late=self.lateness.observe,
                 next_command=self.live.next_seconds,
                 on_command=self.live.execute_due,
