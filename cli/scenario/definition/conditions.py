@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import orjson
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from plant.definition.document.errors import describe_value
 from plant.definition.document.value_types import Constant, ListOf, Spec, as_pair, low_high
@@ -62,7 +62,12 @@ def _range(pair: Sequence[object]) -> object:
     return {"min": pair[0], "max": pair[1]}
 
 
-BoundsOrNumber = Annotated[Bounds, BeforeValidator(_as_bounds)]
+_PAIR: Final = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+BoundsOrNumber = Annotated[
+    Bounds,
+    BeforeValidator(_as_bounds),
+    WithJsonSchema({"anyOf": [{"type": "number"}, _PAIR, Bounds.model_json_schema()]}),
+]
 
 
 def _pattern(text: str) -> str:
@@ -125,7 +130,11 @@ def _as_condition(value: object) -> object:
     return {"is": value} if isinstance(value, str | int | float) else value
 
 
-ConditionOrValue = Annotated[Condition, BeforeValidator(_as_condition)]
+ConditionOrValue = Annotated[
+    Condition,
+    BeforeValidator(_as_condition),
+    WithJsonSchema({"anyOf": [{"type": ["string", "number", "boolean"]}, Condition.model_json_schema(by_alias=True)]}),
+]
 
 
 def equal(value: object, wanted: object) -> bool:

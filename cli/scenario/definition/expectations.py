@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cli.scenario.definition.conditions import BoundsOrNumber, ConditionOrValue
 from edge.routing import TopicError, check_filter
@@ -27,7 +27,11 @@ def _as_names(value: object) -> object:
 
 
 TopicFilter = Annotated[str, AfterValidator(_filter)]
-OneOrMore = Annotated[Names, BeforeValidator(_as_names)]
+OneOrMore = Annotated[
+    Names,
+    BeforeValidator(_as_names),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 
 
 class MetricExpectation(Spec):

@@ -146,8 +146,12 @@ def _oee(wanted: OeeExpectation, sight: Sight) -> Look:
     figures = _figures(wanted, sight)
     given = {name: bounds for name in _FIGURES if (bounds := getattr(wanted, name)) is not None}
     values: Mapping[str, float | None] = {name: getattr(figures, name) for name in given}
-    seen = ", ".join(f"{name} {'undefined' if value is None else f'{value:.4g}'}" for name, value in values.items())
+    seen = ", ".join(f"{name} {_figure_text(value)}" for name, value in values.items())
     return Look(all(bounds.holds(values[name]) for name, bounds in given.items()), seen)
+
+
+def _figure_text(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def _figures(wanted: OeeExpectation, sight: Sight) -> Oee:
