@@ -122,7 +122,7 @@ def _scenario(options: ScenarioOptions, environ: Mapping[str, str]) -> int:
     def load(variables: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
         return Settings.load(variables, flags, pid=os.getpid(), unset={"message_config_path": existing()})
 
-    return run_scenario(options, environ, load, existing(), time.time)
+    return run_scenario(options, environ, load, PACKAGED, time.time)
 
 
 def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> PreflightInputs:

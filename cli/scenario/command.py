@@ -49,7 +49,7 @@ def run_scenario(
     try:
         plan = _plan(options, default_plant, load)
         of_process = _of_process(plan, options, environ)
-        book = LogBook.set_up(load(*of_process), warnings_only="LOG_LEVEL" not in environ)
+        book = LogBook.set_up(load(*of_process), warnings_only=_is_quiet(options, environ))
         began = clock()
         result = asyncio.run(
             _run(plan, partial(_settings, plan, of_process, load), options, Progress(plan, sys.stderr))
@@ -96,6 +96,11 @@ def _plan(options: ScenarioOptions, default_plant: Path, load: LoadSettings) -> 
     if plan.broker != "settings" and (given := _given(options)):
         raise UsageError(f"--{given[0].replace('_', '-')}: goes only with `broker: settings` in the scenario")
     return plan if options.speed is None else replace(plan, speed=options.speed)
+
+
+def _is_quiet(options: ScenarioOptions, environ: Mapping[str, str]) -> bool:
+    """Return whether nobody has asked for a log: warnings are shown beside the report, and nothing else."""
+    return options.flags.get("log_level") is None and not environ.get("LOG_LEVEL")
 
 
 def _given(options: ScenarioOptions) -> list[str]:
