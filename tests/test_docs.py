@@ -48,7 +48,7 @@ OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITT
 """Variables that the documents may name though they are no options."""
 
 
-OF_OTHER_PLANTS = {"docs/plant-language.md", "docs/your-own-machine.md", "docs/alarms.md"}
+OF_OTHER_PLANTS = {"docs/plant-language.md", "docs/your-own-machine.md", "docs/alarms.md", "docs/scenarios.md"}
 """Pages whose YAML and messages are not of the default plant; they have tests of their own."""
 
 
@@ -132,6 +132,7 @@ def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> 
         ["evaluate", "--help"],
         ["export", "--help"],
         ["preflight", "--help"],
+        ["scenario", "--help"],
     ):
         with pytest.raises(SystemExit):
             parse(arguments, "0")

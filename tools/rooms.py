@@ -23,7 +23,7 @@ cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings e
 cli.run: edge.workers edge.runtime edge.observability edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
 cli.scenario: cli.scenario.running cli.scenario.judging cli.scenario.definition cli.verify.input cli.options edge.runtime edge.mqtt.auth edge.observability edge.settings edge.redaction edge.timestamps messages plant.definition plant.definition.document
 cli.scenario.running: cli.scenario.judging cli.scenario.definition cli.verify.input edge.runtime edge.control edge.observability edge.delivery edge.routing edge.installed edge.settings edge.status edge.blocking messages plant.interventions plant.oee_accounting plant.telemetry sandbox.demo
-cli.scenario.judging: cli.scenario.definition edge.delivery edge.timestamps messages plant.interventions plant.oee_accounting plant.telemetry plant.definition.document
+cli.scenario.judging: cli.scenario.definition edge.delivery edge.timestamps messages plant.interventions plant.machines plant.oee_accounting plant.telemetry plant.definition.document
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common plant.catalogue

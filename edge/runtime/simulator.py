@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.control.inbox import Command, Executed
 from edge.control.live_plant import LivePlant, Script
@@ -61,11 +61,15 @@ class Observer(NamedTuple):
     make_sink: Callable[[MessageQueue], Sink] | None = None
 
 
+NOBODY: Final = Observer()
+
+
 class Simulator:
     """One factory, or a part of one, with its output: what a service runs, or a worker.
 
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
-    commands: to be executed; None where they are to be read.  observer: takes part in the run.  live: what changes the plant while it runs.
+    commands: to be executed; None where they are to be read.  observer: takes part in the run.
+    live: what changes the plant while it runs.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
 
@@ -77,7 +81,7 @@ class Simulator:
         *,
         is_first: bool = True,
         commands: CommandLog | None = None,
-        observer: Observer = Observer(),
+        observer: Observer = NOBODY,
     ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
         timing = options.timing(time.time())

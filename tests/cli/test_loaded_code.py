@@ -10,11 +10,11 @@ import pytest
 from tests.support.processes.daemon import ROOT
 
 OTHERS = {
-    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate"},
-    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate"},
-    "verify": {"cli.exports", "cli.preflight", "cli.evaluate"},
-    "evaluate": {"cli.exports", "cli.preflight", "cli.verify"},
-    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate"},
+    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.scenario"},
+    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.scenario"},
+    "verify": {"cli.exports", "cli.preflight", "cli.evaluate", "cli.scenario"},
+    "evaluate": {"cli.exports", "cli.preflight", "cli.verify", "cli.scenario"},
+    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate", "cli.scenario"},
 }
 """Packages whose code each command does without."""
 

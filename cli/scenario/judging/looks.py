@@ -21,6 +21,7 @@ from edge.delivery.queue import Ledger
 from messages import CommandRefused
 from plant.definition.document.errors import quote, suggestion
 from plant.interventions.execution import MachineCondition
+from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED
 from plant.oee_accounting import Span
 from plant.telemetry import KindOee, MachineOee, Oee
 
@@ -98,11 +99,14 @@ def _ledger(wanted: LedgerExpectation, sight: Sight) -> Look:
     return Look(holds and (not wanted.balances or balances), seen if balances else f"{seen}, which does not balance")
 
 
+_IMPOSED: Final = [each.name for each in (STOPPED, PLANNED_STOP, BLOCKED, STARVED, CHANGEOVER, LATE_START)]
+"""States that machines do not draw, but that something else puts them into."""
+
+
 def _state(wanted: StateExpectation, sight: Sight) -> Look:
     condition = _condition(sight, wanted.machine_id)
     for state in wanted.state:
-        known = [*condition.machine_type.states, "stopped", "planned_stop", "blocked", "starved"]
-        _known(state, known, f"{wanted.machine_id} has no state")
+        _known(state, [*condition.machine_type.states, *_IMPOSED], f"{wanted.machine_id} has no state")
     return Look(condition.state in wanted.state, f"{wanted.machine_id} is {condition.state}")
 
 
