@@ -88,6 +88,8 @@ async def _run(
 
 def _plan(options: ScenarioOptions, default_plant: Path, load: LoadSettings) -> Plan:
     """Return the plan of the file, with what the command line replaces; raises ScenarioError, UsageError."""
+    if options.junit is not None and not Path(options.junit).parent.is_dir():
+        raise UsageError(f"--junit: cannot write {options.junit}: there is no such directory")
     path = Path(options.file)
     loader = PlantLoader(load({}, {}), topic_template)
     plan = read(path, PlantFiles(path.parent, default_plant, partial(_plant, loader), loader.checked))

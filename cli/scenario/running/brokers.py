@@ -31,6 +31,7 @@ from edge.installed import DEMO_PACKAGES, why_lacking
 from edge.runtime.output import Sink
 from edge.runtime.run_options import UsageError
 from edge.settings.loader import Settings
+from messages import topic_template
 
 if TYPE_CHECKING:
     from sandbox.demo import Demo
@@ -77,10 +78,11 @@ async def destination_of(plan: Plan, load: LoadSettings) -> AsyncIterator[Destin
 
 
 def _topics(plan: Plan, settings: Settings) -> str:
-    """Return a topic filter for all topics of the plant: below the prefix, unless it has others."""
-    classes = (each.topic for each in plan.config.message_classes())
-    has_others = any(not topic.startswith("{prefix}/") for topic in classes)
-    return "#" if has_others else f"{settings.mqtt_topic_prefix}/#"
+    """Return a topic filter for all topics of the plant: below the prefix, unless it has others, or may have."""
+    templates = (topic_template(plan.config, kind) for kind in plan.config.kinds)
+    has_others = any(not template.startswith("{prefix}/") for template in templates)
+    reloads = any(each.command and each.command["command"] == "reload" for step in plan.steps for each in step.actions)
+    return "#" if has_others or reloads else f"{settings.mqtt_topic_prefix}/#"
 
 
 def _embedded() -> Demo:
