@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.commands import CheckOptions, Options, parse, plant_file
+from cli.options.ctl import CtlOptions
 from cli.options.evaluate import EvaluateOptions
 from cli.options.export import CLUSTER_DEFAULTS, ExportOptions
 from cli.options.preflight import PreflightOptions
@@ -91,7 +92,7 @@ def _verify(options: VerifyOptions, environ: Mapping[str, str]) -> int:
         return CONFIGURATION
 
 
-def _evaluate(options: EvaluateOptions, _environ: Mapping[str, str]) -> int:
+def _evaluate(options: EvaluateOptions, _: Mapping[str, str]) -> int:
     from cli.evaluate.command import run_evaluate  # noqa: PLC0415
 
     return run_evaluate(options)
@@ -108,6 +109,12 @@ def _export(options: ExportOptions, environ: Mapping[str, str]) -> int:
     except (SettingsError, PlantConfigError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return CONFIGURATION
+
+
+def _ctl(options: CtlOptions, environ: Mapping[str, str]) -> int:
+    from cli.ctl.command import run_ctl  # noqa: PLC0415
+
+    return run_ctl(options, environ)
 
 
 def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
@@ -148,6 +155,7 @@ _COMMANDS: Final[Mapping[type[Options], Callable[[Any, Mapping[str, str]], int]]
     ExportOptions: _export,
     PreflightOptions: _preflight,
     ScenarioOptions: _scenario,
+    CtlOptions: _ctl,
 }
 
 

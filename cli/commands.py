@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from cli.arguments import Parser, count, moment, some_period, speed, typed
+from cli.options.ctl import CtlOptions, add_ctl
 from cli.options.evaluate import EvaluateOptions, add_evaluate
 from cli.options.export import ExportOptions, add_export
 from cli.options.preflight import PreflightOptions, add_preflight
@@ -32,7 +33,14 @@ class CheckOptions:
 
 
 Options = (
-    RunOptions | CheckOptions | VerifyOptions | EvaluateOptions | ExportOptions | PreflightOptions | ScenarioOptions
+    RunOptions
+    | CheckOptions
+    | VerifyOptions
+    | EvaluateOptions
+    | ExportOptions
+    | PreflightOptions
+    | ScenarioOptions
+    | CtlOptions
 )
 
 
@@ -115,6 +123,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="execute the commands in this file at their times: JSON lines, or the --truth of another run, which then "
         "gives the same messages again",
     )
+    this.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="write each command and reload that is applied, with its plant time, as JSON lines for --commands",
+    )
     add_time(run)
     add_flags(run)
 
@@ -178,5 +191,12 @@ COMMANDS: Final[Mapping[str, _Command]] = {
         "run a scenario and judge it",
         "Run a plant, act on it at the times of a scenario file, and judge what that file expects.",
         add_scenario,
+    ),
+    "ctl": _Command(
+        CtlOptions,
+        "act on a running simulator",
+        "Act on a running simulator by its HTTP port: stop and start machines, begin and end faults, scale, and so on; "
+        "or show what it is at. `ctl ACTION --help` has the arguments of an action.",
+        add_ctl,
     ),
 }

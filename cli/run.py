@@ -11,17 +11,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from edge.control.journal import Journal
 from edge.delivery.queue import describe_endurance
 from edge.installed import DEMO_PACKAGES, why_lacking
 from edge.observability.logs import set_up
+from edge.redaction import shown
 from edge.runtime.reload import PlantLoader, Reloader, load_at_start
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.service import Service, SimulatorBackend
 from edge.runtime.simulator import CONFIGURATION, VERSION, Simulator
 from edge.settings.loader import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
 from edge.status import PortError
+from edge.timestamps import rfc3339
 from edge.workers.partition import fork_workers
 from messages import topic_template
 from plant.default_plant import PACKAGED, existing
@@ -146,6 +149,7 @@ def _service(
     loader = PlantLoader(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     path = settings.message_config_path.absolute()
     current = load_at_start(path, loader.parse)
+    journal = _journal_file(options)
     backend = _backend(options, settings, current.config)
     announce(settings)
     _log_start(options, settings, environ, current.config)
@@ -156,11 +160,25 @@ def _service(
         backend.apply,
         time.time,
         current,
+        Journal(time.time, journal, {"start": rfc3339(backend.start_ms), "seed": backend.seed}),
         on_accepted=partial(_log_demo_rates, loader),
     )
     # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
     may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
     return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move)
+
+
+def _journal_file(options: RunOptions) -> BinaryIO | None:
+    """Return the file of the journal, if one is asked for; raises UsageError where it cannot be written."""
+    if options.journal is None:
+        return None
+    for name, other in (("commands", options.commands), ("truth", options.truth)):
+        if other is not None and Path(other).resolve() == Path(options.journal).resolve():
+            raise UsageError(f"--journal: must be another file than that of --{name}")
+    try:
+        return Path(options.journal).open("ab")
+    except OSError as error:
+        raise UsageError(f"--journal: cannot write {shown(options.journal)}: {error.strerror}") from None
 
 
 def _log_start(options: RunOptions, settings: Settings, environ: Mapping[str, str], config: PlantConfig) -> None:

@@ -22,6 +22,7 @@ from fastapi.routing import APIRoute
 
 import app
 from cli.commands import CheckOptions, parse
+from cli.options.ctl import ACTIONS
 from cli.options.evaluate import EvaluateOptions
 from edge.delivery.queue import Ledger
 from edge.mqtt.protocol.reason_codes import Packet, explain
@@ -133,6 +134,8 @@ def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> 
         ["export", "--help"],
         ["preflight", "--help"],
         ["scenario", "--help"],
+        ["ctl", "--help"],
+        *(["ctl", action, "--help"] for action in ACTIONS),
     ):
         with pytest.raises(SystemExit):
             parse(arguments, "0")
@@ -320,7 +323,7 @@ def test_the_hour_in_the_documents_is_what_comes(tmp_path: Path, monkeypatch: py
     """The command of docs/oee.md makes the hour that it tells of; right and wrong consumers say what it shows."""
     plant = "scenarios/two-shifts.yaml"
     run = next(each for each in commands() if {plant, "truth.jsonl"} <= {*each})
-    verify = next(each for each in commands() if "CNC-03" in each)
+    verify = next(each for each in commands() if {"verify", "CNC-03"} <= {*each})
     call = [sys.executable, str(ROOT / "app.py"), *run[run.index("app.py") + 1 :]]
     call[call.index(plant)] = str(ROOT / plant)
     with (tmp_path / "rows.jsonl").open("wb") as rows:

@@ -130,7 +130,7 @@ def lines_of(path: Path, phrases: list[Found]) -> list[str]:
     return [f"{path.relative_to(ROOT)}:{each.line}: {each.phrase!r}: write {each.instead}" for each in phrases]
 
 
-LONGEST = {"README.md": 250, "design.md": 600, "modules.md": 560, "plant-language.md": 700}
+LONGEST = {"README.md": 250, "modules.md": 650, "plant-language.md": 700}
 """The most lines of a page; 400 where it is not named. modules.md is a generated list; plant-language.md has tables
 that are generated, and a picture of each kind of signal."""
 

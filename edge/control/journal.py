@@ -6,17 +6,28 @@ had again where there is no ground truth file, as with several workers.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 import orjson
 
 from edge.control.inbox import Command
 from edge.timestamps import rfc3339
 
+log = logging.getLogger("app")
+
 MOST_ENTRIES: Final = 1000
+BY_FILE: Final = "file"
+"""Whoever gives the commands of a file."""
+
+_NO_RUN: Final[Mapping[str, object]] = {}
+
+Note = Callable[[Command, str, int, Mapping[str, object] | None], None]
+"""Notes what was done: the command, by whom, when in plant time, and what was then so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +61,27 @@ class Entry:
 
 
 class Journal:
-    """Keeps the newest entries. wall_clock: Unix seconds.  write: writes a line of the file, if there is one."""
+    """Keeps the newest entries. wall_clock: Unix seconds.  file: where all that is done is written, if anywhere.
 
-    def __init__(self, wall_clock: Callable[[], float], write: Callable[[bytes], None] | None = None) -> None:
-        self._wall_clock, self._write = wall_clock, write
+    run: what the file says of the run before that.  complete: whether the file has all of it.
+    """
+
+    def __init__(
+        self, wall_clock: Callable[[], float], file: BinaryIO | None = None, run: Mapping[str, object] = _NO_RUN
+    ) -> None:
+        self.complete = True
+        self._wall_clock, self._file = wall_clock, file
         self._entries = deque[Entry](maxlen=MOST_ENTRIES)
         self._count = 0
+        with contextlib.suppress(OSError):  # not a regular file
+            if file is not None:
+                file.truncate(0)
+        self._write({"type": "run", **run})
 
     def executed(self, command: Command, by: str, at_ms: int, answer: Mapping[str, object] | None = None) -> None:
         """Note what was done."""
         self._keep(command, by, at_ms=at_ms, answer=answer)
-        if self._write is not None:
-            self._write(orjson.dumps({"at": rfc3339(at_ms), **command, "by": by}) + b"\n")
+        self._write({"at": rfc3339(at_ms), **command, "by": by})
 
     def refused(self, command: Command, by: str, error: str) -> None:
         """Note what was refused."""
@@ -70,6 +90,22 @@ class Journal:
     def entries(self, before: int | None = None) -> Sequence[Entry]:
         """Return the entries, the newest first. before: only those with a lower number."""
         return [each for each in reversed(self._entries) if before is None or each.number < before]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        """Write a line of the file; what cannot be written is logged once, and nothing is written any more."""
+        if self._file is None or not self.complete:
+            return
+        try:
+            self._file.write(orjson.dumps(line) + b"\n")
+            self._file.flush()
+        except OSError as error:
+            self.complete = False
+            log.error("journal is incomplete: cannot write to it reason=%s", error.strerror)  # noqa: TRY400
 
     def _keep(
         self,

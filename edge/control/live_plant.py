@@ -11,6 +11,7 @@ from math import inf
 from typing import Protocol, TypeVar
 
 from edge.control.inbox import Command, Executed, Inbox
+from edge.control.journal import BY_FILE, Note
 from edge.timestamps import rfc3339
 from messages import CommandRefused, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
@@ -46,7 +47,6 @@ class LivePlant:
 
     file: the commands of a file.  wake: called when something is to be done.
     on_config: called when another configuration is in force.  on_kept: called when one that was tried is kept.
-    on_executed: called with each command of the file that was executed.
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
     script: acts after the commands of the file.
     """
@@ -62,8 +62,8 @@ class LivePlant:
         is_first: bool,
         script: Script | None = None,
     ) -> None:
-        self.on_executed: Callable[[Command, Executed], None] = lambda _command, _executed: None
         self.refused = 0
+        self._note: Note | None = None
         self._plant, self._file, self._inbox = plant, file, Inbox(wake)
         self._on_config, self._on_kept, self._is_first = on_config, on_kept, is_first
         self._script = script
@@ -74,6 +74,10 @@ class LivePlant:
     def drive_by(self, loop: RunLoop) -> None:
         """Have a run loop drive the plant."""
         self._loop = loop
+
+    def note_by(self, note: Note) -> None:
+        """Have the commands of the file noted that are executed; by the first part alone where there are several."""
+        self._note = note if self._is_first else None
 
     def next_seconds(self) -> float:
         """Return when the next command is due, in seconds since 1970; inf if there is none."""
@@ -158,7 +162,8 @@ class LivePlant:
             at = rfc3339(self._now_ms)
             log.warning("command refused command=%s at=%s reason=%s", command["command"], at, error)
         else:
-            self.on_executed(command, executed)
+            if self._note is not None:
+                self._note(command, BY_FILE, executed.at_ms, executed.answer)
 
     def _execute_one(self, command: Command) -> Executed:
         """Execute a command now; raises CommandRefused."""

@@ -124,13 +124,13 @@ class FileWatcher:
     def __init__(self, read: Callable[[], Awaitable[bytes]], known: bytes | str | None) -> None:
         self._read, self._known, self._last_seen = read, known, known
 
-    async def run(self, on_change: Callable[[bytes | str], Awaitable[object]], interval_seconds: float) -> None:
-        """Poll until cancelled."""
+    async def run(self, on_change: Callable[[bytes | str], Awaitable[bool]], interval_seconds: float) -> None:
+        """Poll until cancelled. on_change: returns False where the change is to be reported again, as it is."""
         while True:
             await asyncio.sleep(interval_seconds)
             change = await self.poll()
-            if change is not None:
-                await on_change(change)
+            if change is not None and not await on_change(change):
+                self._known = None
 
     async def poll(self) -> bytes | str | None:
         """Return each change once: new content, or the rule that an unreadable file breaks; None without a change."""

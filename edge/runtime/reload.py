@@ -54,10 +54,11 @@ class Reloader:
         apply: Callable[[PlantConfig], Awaitable[int]],
         wall_clock: Callable[[], float],
         current: LoadedPlant,
+        journal: Journal | None = None,
         on_accepted: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_accepted = on_accepted
-        self.journal = Journal(wall_clock)
+        self.journal = journal or Journal(wall_clock)
         self._path, self._load, self._apply, self._wall_clock = path, load, apply, wall_clock
         self._current, self._file = current, PlantFile(path)
         self._accepted = self._rejected = 0
@@ -97,8 +98,11 @@ class Reloader:
         async with self._one_at_a_time:
             return await self._load_and_apply(content, cause)
 
-    async def _on_change(self, change: bytes | str) -> None:
-        """Apply new content; a text is the rule that a file breaks which cannot be read."""
+    async def _on_change(self, change: bytes | str) -> bool:
+        """Apply new content; a text is the rule that a file breaks which cannot be read.
+
+        Returns False for content that cannot be applied now, and may be later.
+        """
         async with self._one_at_a_time:
             if isinstance(change, str):
                 self._reject(None, (str(_error(self._path, change)),), "changed")
@@ -107,7 +111,9 @@ class Reloader:
                     log.info("file matches the running configuration again path=%s", self._path)
                 self._last_rejected = None
             elif self._last_rejected is None or digest(change) != self._last_rejected[0]:
-                await self._load_and_apply(change, "changed")
+                outcome = await self._load_and_apply(change, "changed")
+                return not (outcome.errors and self._last_rejected and self._last_rejected[0] is None)
+        return True
 
     async def _load_and_apply(self, content: bytes, cause: str) -> ReloadOutcome:
         try:
@@ -123,8 +129,9 @@ class Reloader:
                 log.debug("configuration rejected because of an exception path=%s", self._path, exc_info=error)
             return self._reject(digest(content), tuple(map(str, error.mistakes)), cause)
         self._current = LoadedPlant(config, digest(content))
+        outcome = self._accept(config, changes, cause)
         self.journal.executed({"command": "reload", "content": content.decode()}, cause, at_ms)
-        return self._accept(config, changes, cause)
+        return outcome
 
     def _accept(self, config: PlantConfig, changes: str, cause: str) -> ReloadOutcome:
         self._accepted += 1

@@ -21,6 +21,7 @@ class RunOptions:
 
     demo: against the embedded broker.  dry_run: messages go to standard output.  count: messages to stop after.
     truth: the ground truth file.  commands: a file of commands, which are executed at their times.
+    journal: a file of what was done to the plant, for `commands`.
     start: plant time at the beginning, in Unix seconds; None is now.
     duration: plant seconds to simulate.  speed: plant seconds a second; inf is as fast as possible, None the default.
     then_live: start and duration describe history, after which the run continues in real time.
@@ -32,6 +33,7 @@ class RunOptions:
     count: int | None = None
     truth: str | None = None
     commands: str | None = None
+    journal: str | None = None
     start: float | None = None
     duration: float | None = None
     speed: float | None = None

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge.control.control import Control
 from edge.control.inbox import Command, Executed
+from edge.control.journal import Note
 from edge.observability.logs import written_aside
 from edge.observability.metrics import make_registry
 from edge.observability.statistics import Statistics
 from edge.runtime.reload import Reloader
-from edge.runtime.tasks import TaskSupervisor, tune_garbage_collector
+from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.settings.loader import Settings
 from edge.status_source import StatusSource
 from plant.definition.plant_config import PlantConfig
@@ -35,6 +36,10 @@ class SimulatorBackend(StatusSource, Protocol):
     def shutdown_seconds(self) -> float:
         """How long `shutdown`, and all that follows it, may take in addition to draining the queue."""
 
+    @property
+    def start_ms(self) -> int:
+        """When the run begins, in milliseconds of plant time."""
+
     def describe(self) -> str:
         """Return its size in a few words."""
 
@@ -47,8 +52,8 @@ class SimulatorBackend(StatusSource, Protocol):
     async def execute(self, command: Command) -> Executed:
         """Have a command executed at once; raises CommandRefused, Busy, or TimeoutError where no answer comes."""
 
-    def start(self, tasks: TaskSupervisor) -> None:
-        """Start to work, and end `tasks` when a bounded run is complete."""
+    def start(self, tasks: TaskSupervisor, note: Note) -> None:
+        """Start to work, and end `tasks` when a bounded run is complete. note: notes the commands of a file."""
 
     def before_statistics(self) -> None:
         """Bring the ledger up to date, and log what was held back, before the statistics are logged."""
@@ -98,7 +103,7 @@ class Service:
         tasks.catch_signals(on_hangup=lambda: self._reloader.request("SIGHUP"))
         server = self._start_http()
         tune_garbage_collector()
-        self._backend.start(tasks)
+        self._backend.start(tasks, self._control.journal.executed)
         tasks.start("reload", self._reloader.follow(settings.reload_seconds))
         tasks.start("statistics", self._log_statistics())
         failure = await tasks.until_ended()
@@ -108,7 +113,9 @@ class Service:
             server.stop()
         await tasks.close()
         self._statistics.log(self._uptime_seconds())
-        return self._backend.exit_code(failure)
+        self._control.journal.close()
+        exit_code = self._backend.exit_code(failure)
+        return exit_code or (0 if self._control.journal.complete else FORCED)
 
     def _start_http(self) -> Server | None:
         settings = self._settings

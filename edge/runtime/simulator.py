@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from edge.control.inbox import Command, Executed
+from edge.control.journal import Note
 from edge.control.live_plant import LivePlant, Script
 from edge.delivery.queue import Ledger, MessageQueue
 from edge.delivery.stdout import ReaderGone, StdoutFailed
@@ -70,6 +71,7 @@ class Simulator:
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
     commands: to be executed; None where they are to be read.  observer: takes part in the run.
     live: what changes the plant while it runs.
+    start_ms: when the run begins, in plant time.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
 
@@ -85,6 +87,7 @@ class Simulator:
     ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
         timing = options.timing(time.time())
+        self.start_ms = round(timing.start * 1000)
         self._clock_steps: list[float] = []
         self._clock = RunClock(
             time.monotonic, time.time if timing.follows_wall else time.monotonic, self._clock_steps.append
@@ -207,8 +210,9 @@ class Simulator:
         """Return the number of machines, in words."""
         return f"{sum(1 for _ in self._plant.machines())} machines"
 
-    def start(self, tasks: TaskSupervisor) -> None:
-        """Start to emit and publish messages."""
+    def start(self, tasks: TaskSupervisor, note: Note) -> None:
+        """Start to emit and publish messages. note: notes the commands of a file."""
+        self.live.note_by(note)
         self._asked_to_end = tasks.asked_to_end
         if self._truth is not None:
             self._truth.begin()
@@ -257,7 +261,9 @@ class Simulator:
 
     async def apply(self, config: PlantConfig) -> int:
         """Follow another configuration from now on, and return when, in plant time; if this raises, nothing changed."""
-        return self.live.apply(config)
+        at_ms = self.live.apply(config)
+        await asyncio.sleep(0)  # so that who waits for an earlier command hears of it before
+        return at_ms
 
     def _record_reload(self, config: PlantConfig) -> None:
         if self._truth is not None:

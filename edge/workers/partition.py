@@ -46,7 +46,8 @@ def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -
     options = options.pinned(time.time())
     settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
     parts = settings.of_workers()
-    commands = commands_of(options, settings, options.timing(time.time()).start)  # read once: it may be a pipe
+    start = options.timing(time.time()).start
+    commands = commands_of(options, settings, start)  # read once: it may be a pipe
     with as_config_errors(settings.message_config_path.absolute()):
         counts = split_count(options, parts, config) if options.count else [None] * len(parts)
     works = [
@@ -58,7 +59,8 @@ def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -
     about = f"{machines} machines, in {len(parts)} workers"
     workers = fork(works, time.monotonic)
     _wait_until_built(workers)
-    return WorkerSupervisor(workers, settings.seed or "", about, time.monotonic, settings.drain_seconds)
+    clock, seconds = time.monotonic, settings.drain_seconds
+    return WorkerSupervisor(workers, settings.seed or "", about, clock, seconds, round(start * 1000))
 
 
 def _wait_until_built(workers: Sequence[Worker]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edge.control.inbox import MOST_WAITING, Command, Executed
+from edge.control.journal import Note
 from edge.delivery.queue import Ledger
 from edge.http.anomalies_answer import merged_anomalies
 from edge.http.oee_answer import merged
@@ -54,15 +55,23 @@ class WorkerSupervisor:
     """All workers, as one simulator.
 
     about: what they are, in a few words.  clock: seconds, monotonic.
-    drain_seconds: how long they may take to drain their queues.
+    drain_seconds: how long they may take to drain their queues.  start_ms: when the run begins, in plant time.
     """
 
     def __init__(
-        self, workers: Sequence[Worker], seed: int | str, about: str, clock: Callable[[], float], drain_seconds: float
+        self,
+        workers: Sequence[Worker],
+        seed: int | str,
+        about: str,
+        clock: Callable[[], float],
+        drain_seconds: float,
+        start_ms: int = 0,
     ) -> None:
+        self.start_ms = start_ms
         self.ledger, self.lateness, self.seed = Ledger(), Lateness(), seed
         self._workers, self._about, self._clock, self._drain_seconds = workers, about, clock, drain_seconds
         self._ending = False
+        self._note: Note = lambda *_: None
         self._one_change, self._commands_waiting = asyncio.Lock(), 0
 
     # status
@@ -138,8 +147,12 @@ class WorkerSupervisor:
         """Return what they are."""
         return self._about
 
-    def start(self, tasks: TaskSupervisor) -> None:
-        """Have them begin; end `tasks` when all are done, and fail when one has ended."""
+    def start(self, tasks: TaskSupervisor, note: Note) -> None:
+        """Have them begin; end `tasks` when all are done, and fail when one has ended.
+
+        note: notes the commands of a file.
+        """
+        self._note = note
         for worker in self._workers:
             worker.received_at = self._clock()
             worker.command("start")
@@ -199,25 +212,25 @@ class WorkerSupervisor:
     async def _hold_all(self) -> float:
         """Have all of them wait; return the plant time of the one that is furthest.
 
-        Raises TimeoutError, with the one that does not answer; then they go on.
+        They are asked first whether they answer at all, as none that does is to wait for one that hangs. Raises
+        TimeoutError, with the one that does not answer; then they go on.
         """
-        workers = self._working()
-        answers = {worker: asyncio.ensure_future(worker.ask("hold")) for worker in workers}
+        await self._ask_all("ping")
         try:
-            if answers:
-                await asyncio.wait(answers.values(), timeout=_PING_SECONDS)
-            return max(self._answered(answers))
+            return max(await self._ask_all("hold"))
         except BaseException:
-            for worker in workers:
+            for worker in self._working():
                 worker.command("release")
             raise
 
-    def _answered(self, answers: Mapping[Worker, asyncio.Future[Any]]) -> list[float]:
-        """Return all answers; raises TimeoutError where one is missing, or there is none."""
-        if silent := [worker for worker, answer in answers.items() if answer.cancel() or answer.exception()]:
-            raise TimeoutError(f"{self._name(silent[0])} does not answer")
+    async def _ask_all(self, question: str) -> list[float]:
+        """Return what each of them answers at once; raises TimeoutError where one does not, or none works."""
+        answers = {worker: asyncio.ensure_future(worker.ask(question)) for worker in self._working()}
         if not answers:
             raise TimeoutError("no worker runs")
+        await asyncio.wait(answers.values(), timeout=_PING_SECONDS)
+        if silent := [worker for worker, answer in answers.items() if answer.cancel() or answer.exception()]:
+            raise TimeoutError(f"{self._name(silent[0])} does not answer")
         return [answer.result() for answer in answers.values()]
 
     # reload
@@ -279,6 +292,8 @@ class WorkerSupervisor:
         elif name == "done":
             worker.done = True
             self._keep_reports(worker, *value)
+        elif name == "executed":
+            self._note(*value)
         else:
             worker.on_answer(name, value)
 

@@ -65,6 +65,7 @@ class Worker:
         self._asked: asyncio.Queue[tuple[str, tuple[int, Any]]] = asyncio.Queue()
         self._commands: dict[str, Callable[[Any], Awaitable[None]]] = {
             "end": self._end,
+            "ping": self._ping,
             "try": self._try_out,
             "keep": self._keep,
             "take back": self._take_back,
@@ -84,7 +85,7 @@ class Worker:
         if await anext(commands, None) != ("start", None):
             return FORCED
         tune_garbage_collector()
-        self._part.start(tasks)
+        self._part.start(tasks, self._note)
         tasks.start("commands", self._follow(commands))
         tasks.start("answers", self._answer())
         tasks.start("reports", self._report())
@@ -117,9 +118,17 @@ class Worker:
             await asyncio.sleep(REPORT_SECONDS)
             self._part.before_statistics()
 
+    def _note(self, *executed: object) -> None:
+        """Have a command of a file noted."""
+        self._channel.send("executed", executed)
+
     async def _end(self, _: None) -> None:
         self._told_to_end.set()
         self._tasks.end()
+
+    async def _ping(self, asked: tuple[int, None]) -> None:
+        """Answer at once."""
+        self._channel.send("answer", (asked[0], None))
 
     async def _try_out(self, asked: tuple[int, tuple[PlantConfig, float]]) -> None:
         """Answer when the plant has come to the time, with it in milliseconds, or why the configuration is no use."""

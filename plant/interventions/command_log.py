@@ -24,6 +24,9 @@ _AT, _AFTER, _TYPE = "at", "after_seconds", "type"
 _RECORDED: Final = "command"
 """The type of the lines in a ground truth file that are commands, and the key of a command's name."""
 
+_ABOUT: Final = frozenset({_AT, _AFTER, _TYPE, "by"})
+"""Keys of a line that are not the command's: a journal has who gave it."""
+
 Timed = tuple[int, Mapping[str, object]]
 """A command, and its time in milliseconds since 1970."""
 
@@ -95,7 +98,7 @@ def _command(line: bytes, span: Span, load: Callable[[bytes], object]) -> Iterat
     if entry.get(_TYPE, _RECORDED) != _RECORDED:
         return
     at_ms = _time_ms(entry, span)
-    command = {key: value for key, value in entry.items() if key not in (_AT, _AFTER, _TYPE)}
+    command = {key: value for key, value in entry.items() if key not in _ABOUT}
     try:
         asked = parse(command)
         if isinstance(asked, Reload):

@@ -10,11 +10,12 @@ import pytest
 from tests.support.processes.daemon import ROOT
 
 OTHERS = {
-    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.scenario"},
-    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.scenario"},
-    "verify": {"cli.exports", "cli.preflight", "cli.evaluate", "cli.scenario"},
-    "evaluate": {"cli.exports", "cli.preflight", "cli.verify", "cli.scenario"},
-    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate", "cli.scenario"},
+    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
+    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
+    "verify": {"cli.exports", "cli.preflight", "cli.evaluate", "cli.ctl", "cli.scenario"},
+    "evaluate": {"cli.exports", "cli.preflight", "cli.verify", "cli.ctl", "cli.scenario"},
+    "ctl": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.scenario"},
+    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
 }
 """Packages whose code each command does without."""
 
@@ -22,7 +23,8 @@ OTHERS = {
 @pytest.mark.parametrize("command", OTHERS)
 def test_a_command_is_parsed_without_the_code_of_the_others(command: str) -> None:
     """Its options are enough."""
-    code = f"import sys, app; app.parse([{command!r}], '0'); print(*sys.modules)"
+    more = ["reload"] if command == "ctl" else []
+    code = f"import sys, app; app.parse([{command!r}, *{more}], '0'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     packages = {".".join(name.split(".")[:depth]) for name in loaded.stdout.split() for depth in (2, 3)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +15,7 @@ from cli.scenario.running.brokers import Destination
 from cli.scenario.running.feed import BrokerFeed, DirectFeed
 from cli.scenario.running.script import Running, ScenarioScript
 from cli.scenario.running.simulator import ScenarioSimulator
+from edge.control.inbox import Command
 from edge.runtime.run_options import RunOptions
 from edge.runtime.simulator import Observer
 from edge.runtime.tasks import TaskSupervisor
@@ -92,6 +93,10 @@ async def run_plan(
         return await _Run(plan, simulator, script, tasks, settings.drain_seconds).result(watch)
 
 
+def _note_nothing(_command: Command, _by: str, _at_ms: int, _answer: Mapping[str, object] | None) -> None:
+    """Note none of a file's commands: a scenario has its own, which its report has."""
+
+
 class _Run:
     """One run, of which all parts have been made."""
 
@@ -109,7 +114,7 @@ class _Run:
     async def result(self, watch: Watch) -> Result:
         """Run to the end, the first failure, or a signal."""
         tasks, script = self._tasks, self._script
-        self._simulator.start(tasks)
+        self._simulator.start(tasks, _note_nothing)
         tasks.start("judging", self._poll())
         tasks.start("progress", self._watched(watch))
         failure = await tasks.until_ended()

@@ -165,13 +165,40 @@ def test_a_running_watcher_tells_what_is_new(watched: Watched) -> None:
     async def change_once() -> bytes | str:
         news: asyncio.Queue[bytes | str] = asyncio.Queue()
         watcher = FileWatcher(PlantFile(watched.path).read, digest(b"one"))
-        running = asyncio.create_task(watcher.run(news.put, 0.01))
+
+        async def note(change: bytes | str) -> bool:
+            await news.put(change)
+            return True
+
+        running = asyncio.create_task(watcher.run(note, 0.01))
         watched.path.write_text("two")
         seen = await asyncio.wait_for(news.get(), 5)
         running.cancel()
         return seen
 
     assert asyncio.run(change_once()) == b"two"
+
+
+def test_a_change_that_cannot_be_applied_yet_is_told_again(watched: Watched) -> None:
+    """Until it can be, and then no more."""
+
+    async def follow() -> list[bytes | str]:
+        told: list[bytes | str] = []
+
+        async def note(change: bytes | str) -> bool:
+            told.append(change)
+            return len(told) == 3
+
+        watcher = FileWatcher(PlantFile(watched.path).read, digest(b"one"))
+        running = asyncio.create_task(watcher.run(note, 0.001))
+        watched.path.write_text("two")
+        while len(told) < 3:  # noqa: ASYNC110 - soon over
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        running.cancel()
+        return told
+
+    assert asyncio.run(asyncio.wait_for(follow(), 5)) == [b"two"] * 3
 
 
 # At the start

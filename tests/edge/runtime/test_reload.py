@@ -12,6 +12,7 @@ import pytest
 from edge.runtime.plant_file import digest
 from edge.runtime.reload import (
     LoadedPlant,
+    NotApplied,
     PlantLoader,
     Reloader,
     as_config_errors,
@@ -60,9 +61,9 @@ class Plant:
         """Have the file loaded, as a signal or a request does."""
         return asyncio.run(self.reloader.reload(cause))
 
-    def hear(self, news: bytes | str) -> None:
-        """What the watcher hands over."""
-        asyncio.run(self.reloader._on_change(news))
+    def hear(self, news: bytes | str) -> bool:
+        """What the watcher hands over; whether that is the end of it."""
+        return asyncio.run(self.reloader._on_change(news))
 
     def clock(self) -> float:
         self.time += 1
@@ -277,6 +278,35 @@ def test_what_was_loaded_on_request_is_not_loaded_again_by_the_watcher(
     assert [record.levelname for record in caplog.records] == ["INFO", "ERROR", "INFO"]
     assert "matches the running configuration again" in caplog.messages[2]
     assert (plant.reloader.status().accepted, plant.reloader.status().refused) == (1, 1)
+
+
+def test_a_change_that_cannot_be_applied_now_is_offered_again(plant: Plant) -> None:
+    """As when a worker does not answer: the file is right, and nobody edits it a second time. Wrong content is not."""
+
+    async def fail(_: object) -> int:
+        raise NotApplied("worker 2 of 2 does not answer")
+
+    plant.adopt, good = fail, DEFAULT.replace("cnc: 5", "cnc: 6").encode()
+    heard = [plant.hear(good), plant.hear(b"frobnicate: 1"), plant.hear(good)]
+    plant.adopt = plant.take
+    heard.append(plant.hear(good))
+
+    assert heard == [False, True, False, True]
+    assert [config.global_.machine_counts["cnc"] for config in plant.in_force] == [6]
+
+
+def test_content_that_was_put_is_in_force_until_the_file_changes(plant: Plant) -> None:
+    """The file stays as it is; loading it again applies it again."""
+    content = DEFAULT.replace("cnc: 5", "cnc: 6").encode()
+    outcome = asyncio.run(plant.reloader.put(content, "http 127.0.0.1"))
+    again = plant.reload("SIGHUP")
+
+    assert (outcome.machines["cnc_machine"], again.machines["cnc_machine"]) == (6, 5)
+    assert plant.path.read_text() == DEFAULT
+    assert [(each.by, each.command["command"]) for each in plant.reloader.journal.entries()] == [
+        ("SIGHUP", "reload"),
+        ("http 127.0.0.1", "reload"),
+    ]
 
 
 def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,14 +6,13 @@ import json
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from edge.timestamps import rfc3339
 from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.subscriber import Recorder
-from tests.support.factory.acted_on import PLANTS, content, played, random_log, read
+from tests.support.factory.acted_on import PLANTS, Timed, content, played, random_log, read
 from tests.support.processes.daemon import DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
 
@@ -38,25 +37,64 @@ def test_workers_with_commands_say_what_one_process_says(tmp_path: Path) -> None
     assert "command executed" in daemon.log
 
 
-def test_commands_to_workers_that_run_are_executed_at_the_same_plant_time(tmp_path: Path) -> None:
-    """So one process that executes them at the times of the answers sends the same messages."""
-    plant = tmp_path / "plant.yaml"
+def test_what_is_done_to_workers_that_run_is_done_at_the_same_plant_time_in_all(tmp_path: Path) -> None:
+    """A hundred commands and three reloads: their journal gives the messages again, by one process and by workers."""
+    plant, journal, again = tmp_path / "plant.yaml", tmp_path / "journal", tmp_path / "again"
     plant.write_text(content(PLANTS["faults"]))
-    flags = ["--workers", "2", "--message-config-path", str(plant), "--seed", "1", "--http-port", str(free_port())]
-    flags += ["--start", "2026-01-01T00:00:00Z", "--speed", "1", "--duration", str(LIVE_SECONDS)]
-    log: list[tuple[int, dict[str, Any]]] = []
+    flags = ["--workers", "2", "--message-config-path", str(plant), "--seed", "1", "--duration", str(LIVE_SECONDS)]
+    flags += ["--start", "2026-01-01T00:00:00Z"]
+    live = [
+        *flags,
+        "--speed",
+        "1",
+        "--journal",
+        str(journal),
+        "--reload-seconds",
+        "3600",
+        "--http-port",
+        str(free_port()),
+    ]
     with running(EmbeddedBroker()) as broker, Recorder(broker.port) as recorder:
-        with DaemonProcess("run", *flags, *plain(broker)) as daemon:
+        with DaemonProcess("run", *live, *plain(broker)) as daemon:
             base_url = daemon.says(r"HTTP on (http://\S+):").group(1)
             with httpx.Client(base_url=base_url, transport=httpx.HTTPTransport(retries=5)) as client:
-                for _, command in random_log(5, 60, LIVE_SECONDS, PLANTS["faults"], reloads=0):
-                    answer = client.post("/api/v1/commands", json=command)
-                    if answer.status_code == 200:
-                        at = datetime.fromisoformat(answer.json()["at"])
-                        log.append((round(at.timestamp() * 1000), dict(command)))
+                codes = [_sent(client, plant, each) for each in random_log(5, 100, LIVE_SECONDS, PLANTS["faults"], 3)]
             assert daemon.wait(60) == 0, daemon.log
+        log = _timed(journal)
         expected = Counter(message.payload for message in played(read(PLANTS["faults"]), log, LIVE_SECONDS).messages)
         heard = Counter(record.payload for record in recorder.wait_for(expected.total()))
+    plant.write_text(content(PLANTS["faults"]))
+    fast = [*flags, "--speed", "max", "--commands", str(journal), "--journal", str(again), "--http-port", "0"]
+    with running(EmbeddedBroker()) as broker, Recorder(broker.port) as recorder:
+        with DaemonProcess("run", *fast, *plain(broker)) as daemon:
+            assert daemon.wait(60) == 0, daemon.log
+        replayed = Counter(record.payload for record in recorder.wait_for(expected.total()))
 
-    assert len(log) > 20
+    assert codes.count(200) == len(log) > 20
+    assert [command["command"] for _, command in log].count("reload") == 3
     assert heard == expected
+    assert replayed == expected
+    assert _timed(again) == log
+
+
+def _sent(client: httpx.Client, plant: Path, timed: Timed) -> int:
+    """Give a command over HTTP, or load another content of the plant's file; the code of the answer."""
+    command = dict(timed[1])
+    if command["command"] == "reload":
+        plant.write_text(command["content"])
+        return client.post("/-/reload").status_code
+    return client.post("/api/v1/commands", json=command).status_code
+
+
+def _timed(journal: Path) -> list[Timed]:
+    """The commands in a journal, each with its plant time."""
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    about = {"at", "by"}
+    return [
+        (
+            round(datetime.fromisoformat(line["at"]).timestamp() * 1000),
+            {key: value for key, value in line.items() if key not in about},
+        )
+        for line in lines
+        if line.get("type") != "run"
+    ]

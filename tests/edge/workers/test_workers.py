@@ -31,6 +31,7 @@ from edge.workers.channel import Channel
 from edge.workers.partition import fork_workers, split_count
 from edge.workers.process import ending_of, fork
 from edge.workers.supervisor import WorkerDied, WorkerSupervisor
+from edge.workers.worker import NotDone
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.definition.plant_config import parse as parse_config
@@ -304,6 +305,10 @@ def test_a_second_signal_ends_all_workers_at_once(broker: EmbeddedBroker, plant_
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 2, "all gone")
 
 
+CHANGE = {"ping": None, "hold": 1.0, "try": 1}
+"""What a worker is asked before it follows another configuration, and what it answers: plant times."""
+
+
 def recalls(end: socket.socket) -> int:
     """The life of a worker that answers a question with the names of all that it has been told up to then."""
 
@@ -311,8 +316,8 @@ def recalls(end: socket.socket) -> int:
         channel, told = await Channel.over(end), list[str]()
         async for name, value in channel.messages():
             told.append(name)
-            if name in {"first", "second", "try", "ping"}:
-                channel.send("answer", (value[0], told if name in {"first", "second"} else None))
+            if name in {"first", "second", *CHANGE}:
+                channel.send("answer", (value[0], told if name in {"first", "second"} else CHANGE[name]))
             if name == "second":
                 break
         await channel.close()
@@ -328,29 +333,27 @@ def test_what_is_said_to_a_worker_at_once_is_heard() -> None:
     workers = WorkerSupervisor([worker], 1, "", time.monotonic, 0.0)
 
     async def talk() -> list[object]:
-        workers.start(life := TaskSupervisor())
+        workers.start(life := TaskSupervisor(), lambda *_: None)
         await workers.apply(config())
         heard = [await asyncio.wait_for(worker.ask(question), 5.0) for question in ("first", "second")]
         await life.until_ended()
         return heard
 
     assert asyncio.run(talk()) == [
-        ["start", "ping", "try", "keep", "first"],
-        ["start", "ping", "try", "keep", "first", "second"],
+        ["start", *CHANGE, "keep", "first"],
+        ["start", *CHANGE, "keep", "first", "second"],
     ]
 
 
-def tries(answer: str | None, end: socket.socket) -> int:
-    """The life of a worker that is asked to try a structure: it answers so, not at all if it is `nothing`."""
+def tries(answer: int | Exception | None, end: socket.socket) -> int:
+    """The life of a worker that is asked to try a structure: it answers so, or not at all."""
 
     async def live() -> None:
         channel, told = await Channel.over(end), list[str]()
         async for name, value in channel.messages():
             told.append(name)
-            if name == "try" and answer != "nothing":
-                channel.send("answer", (value[0], answer))
-            if name == "ping":
-                channel.send("answer", (value[0], None))
+            if name in CHANGE and (name != "try" or answer is not None):
+                channel.send("answer", (value[0], answer if name == "try" else CHANGE[name]))
             if name == "what":
                 channel.send("answer", (value[0], told))
                 break
@@ -364,20 +367,20 @@ def tries(answer: str | None, end: socket.socket) -> int:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ("KeyError: 'x'", r"worker 2 of 3 \(process \d+\): KeyError: 'x'$"),
-        ("nothing", "worker 2 of 3 .* does not answer"),
+        (NotDone("KeyError: 'x'"), r"worker 2 of 3 \(process \d+\): KeyError: 'x'$"),
+        (None, "worker 2 of 3 .* does not answer"),
     ],
 )
 def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
-    monkeypatch: pytest.MonkeyPatch, answer: str, why: str
+    monkeypatch: pytest.MonkeyPatch, answer: Exception | None, why: str
 ) -> None:
     """All have tried it, and all take it back, also who answers too late."""
     monkeypatch.setattr(edge.workers.supervisor, "_TRIAL_SECONDS", 0.5)
-    forked = fork([functools.partial(tries, each) for each in (None, answer, None)], time.monotonic)
+    forked = fork([functools.partial(tries, each) for each in (1, answer, 1)], time.monotonic)
     workers = WorkerSupervisor(forked, 1, "", time.monotonic, 0.0)
 
     async def talk() -> list[object]:
-        workers.start(life := TaskSupervisor())
+        workers.start(life := TaskSupervisor(), lambda *_: None)
         with pytest.raises(NotApplied, match=why):
             await workers.apply(config())
         told = [await asyncio.wait_for(worker.ask("what"), 5.0) for worker in forked]
@@ -385,7 +388,7 @@ def test_a_structure_that_one_worker_cannot_follow_is_followed_by_none(
         await life.close()
         return told
 
-    assert asyncio.run(talk()) == [["start", "ping", "try", "take back", "what"]] * 3
+    assert asyncio.run(talk()) == [["start", *CHANGE, "take back", "what"]] * 3
 
 
 @FORKS
@@ -395,7 +398,7 @@ def test_a_dead_worker_is_not_waited_for() -> None:
     workers = WorkerSupervisor([worker], 1, "", time.monotonic, 0.0)
 
     async def talk() -> float:
-        workers.start(life := TaskSupervisor())
+        workers.start(life := TaskSupervisor(), lambda *_: None)
         assert isinstance(await life.until_ended(), WorkerDied)
         before = time.monotonic()
         await workers.refresh()

@@ -1,0 +1,1 @@
+"""The command `ctl`: act on a running simulator from a shell."""

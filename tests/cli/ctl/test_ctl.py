@@ -1,0 +1,154 @@
+"""`ctl`: each action of it on a running simulator, from a shell."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from app import VERSION, main
+from cli.options.ctl import ACTIONS
+from tests.support.factory.acted_on import PLANTS, content
+from tests.support.processes.daemon import DaemonProcess
+from tests.support.processes.ports import free_port
+
+Printed = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a simulator with four presses, which have faults and set points."""
+    plant = tmp_path_factory.mktemp("plant") / "plant.yaml"
+    plant.write_text(content(PLANTS["faults"]))
+    flags = ["--dry-run", "--speed", "1", "--message-config-path", str(plant), "--http-port", str(free_port())]
+    with DaemonProcess("run", *flags) as daemon:
+        yield daemon.url()
+
+
+def ctl(url: str, *arguments: str) -> int:
+    """Run it; the exit code."""
+    return main(["ctl", "--url", url, *arguments], {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ("stop PRESS-01 PRESS-02", "machine_id=PRESS-01 state=stopped"),
+        ("start PRESS-01", "machine_id=PRESS-01 state="),
+        ("state PRESS-03 idle --for 10m", "machine_id=PRESS-03 state=idle"),
+        ("inject PRESS-04 jam --severity 2 --for 10m", "machine_id=PRESS-04 faults=jam:2.0"),
+        ("clear PRESS-04 jam", "machine_id=PRESS-04 faults="),
+        ("clear PRESS-04", "machine_id=PRESS-04 faults=none"),
+        ("set PRESS-04 feed 200", "machine_id=PRESS-04 signal=feed value=200.0"),
+        ("scale press 5", "message_type=press count=5"),
+        ("rate 5", "messages_per_second=5.0"),
+        ("rate default", "messages_per_second=-"),
+        ("disable press", "message_type=press enabled=no"),
+        ("enable press", "message_type=press enabled=yes"),
+    ],
+)
+def test_an_action_is_answered_in_a_line_for_each_machine(
+    url: str, capsys: Printed, arguments: str, answer: str
+) -> None:
+    """With the plant time at which it was done."""
+    assert ctl(url, *arguments.split()) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert answer in lines[0]
+    assert len(lines) == (2 if "PRESS-02" in arguments else 1)
+    assert lines[0][:2] == "20"
+
+
+def test_a_refusal_is_told_with_the_rule(url: str, capsys: Printed) -> None:
+    """On standard error, and the exit code is 1; what else was asked for is done all the same."""
+    assert ctl(url, "stop", "PRESS-99", "PRESS-02") == 1
+
+    printed = capsys.readouterr()
+    assert printed.err == 'refused: machine_id: no machine has the id "PRESS-99"\n'
+    assert "machine_id=PRESS-02" in printed.out
+
+
+def test_an_answer_is_json_for_who_asks_for_it(url: str, capsys: Printed) -> None:
+    """As it comes from the simulator."""
+    assert ctl(url, "--json", "stop", "PRESS-02") == 0
+
+    assert json.loads(capsys.readouterr().out)["answer"] == {"machine_id": "PRESS-02", "state": "stopped"}
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://127.0.0.1:1", "does not answer: nothing listens there"),
+        ("http://nowhere.invalid", "does not answer: Name or service not known"),
+        ("ftp://127.0.0.1", "is no address of a simulator, such as http://127.0.0.1:8080"),
+        ("127.0.0.1:8080", "is no address of a simulator, such as http://127.0.0.1:8080"),
+    ],
+)
+def test_where_no_simulator_answers_that_is_said_in_one_line(capsys: Printed, address: str, why: str) -> None:
+    """With exit code 1."""
+    assert ctl(address, "stop", "CNC-01") == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert why in line
+
+
+def test_the_simulator_is_the_one_that_the_variables_describe(url: str, capsys: Printed) -> None:
+    """So that it needs no address in the simulator's own pod."""
+    port = url.rpartition(":")[2]
+
+    assert main(["ctl", "stop", "PRESS-02"], {"HTTP_HOST": "0.0.0.0", "HTTP_PORT": port}) == 0
+    assert "state=stopped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_action_has_help(action: str, capsys: Printed) -> None:
+    """With its arguments."""
+    with pytest.raises(SystemExit) as end:
+        main(["ctl", action, "--help"], {})
+
+    assert (end.value.code, VERSION) == (0, "0.1.0")
+    assert f"ctl {action}" in capsys.readouterr().out
+
+
+class Flaky(BaseHTTPRequestHandler):
+    """Breaks the first connection, is busy at the next, then answers; notes the headers of each call."""
+
+    calls: ClassVar[list[dict[str, str]]] = []
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self.calls.append(dict(self.headers))
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if len(self.calls) == 1:
+            self.connection.close()
+        elif len(self.calls) == 2:
+            self.send_response(503)
+            self.send_header("Retry-After", "0")
+            self.end_headers()
+        else:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"at":"2026-01-05T08:00:00.000Z","answer":{"machine_id":"CNC-01"}}')
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+def test_a_command_is_repeated_with_its_key_where_it_may_not_have_arrived(capsys: Printed, tmp_path: Path) -> None:
+    """Or where the simulator was busy; it has the same key each time, so it is done once."""
+    (tmp_path / "token").write_text("s3cret\n")
+    Flaky.calls.clear()
+    with HTTPServer(("127.0.0.1", 0), Flaky) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code = ctl(f"http://127.0.0.1:{server.server_port}", "--token-file", str(tmp_path / "token"), "stop", "CNC-01")
+        server.shutdown()
+
+    assert (code, capsys.readouterr().out) == (0, "2026-01-05T08:00:00.000Z  machine_id=CNC-01\n")
+    assert len(Flaky.calls) == 3
+    assert len({call["Idempotency-Key"] for call in Flaky.calls}) == 1
+    assert {call["Authorization"] for call in Flaky.calls} == {"Bearer s3cret"}

@@ -1,0 +1,144 @@
+"""The journal: what was done to the plant, and what was refused, by whom and when."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from edge.control.control import Control
+from edge.control.inbox import Command, Executed
+from edge.control.journal import MOST_ENTRIES, Journal
+from edge.control.problems import Problem
+from edge.status import Busy, ReloadOutcome
+from plant.interventions.commands import CommandRefused
+from tests.support.processes.daemon import DaemonProcess
+
+STOP: Command = {"command": "stop", "machine_id": "CNC-01"}
+AT_MS = 1_767_225_600_000
+STOPPED = {"machine_id": "CNC-01", "state": "stopped"}
+
+
+def control(journal: Journal, outcome: Mapping[str, object] | Exception = STOPPED) -> Control:
+    """The front of a plant that answers so, or raises."""
+
+    async def execute(_: Command) -> Executed:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return Executed(AT_MS, outcome)
+
+    async def load(_: str) -> ReloadOutcome:
+        return ReloadOutcome()
+
+    async def put(_content: bytes, _by: str) -> ReloadOutcome:
+        return ReloadOutcome()
+
+    return Control(journal, execute, load, put)
+
+
+def test_a_command_is_noted_with_who_gave_it_and_what_was_then_so() -> None:
+    """By plant time and by the clock on the wall."""
+    journal = Journal(lambda: 1_800_000_000.0)
+    asyncio.run(control(journal).execute(STOP, "http 127.0.0.1"))
+
+    assert [each.described() for each in journal.entries()] == [
+        {
+            "number": 1,
+            "time": "2027-01-15T08:00:00.000Z",
+            "by": "http 127.0.0.1",
+            "command": STOP,
+            "at": "2026-01-01T00:00:00.000Z",
+            "answer": STOPPED,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "detail"),
+    [
+        (CommandRefused("machine_id", "no machine has the id CNC-9"), 422, "machine_id: no machine has the id CNC-9"),
+        (Busy(), 503, "too many commands wait; try again in a moment"),
+        (TimeoutError(), 503, "the plant does not answer in time; it may still execute the command"),
+    ],
+)
+def test_a_refusal_is_noted_and_raised_as_a_problem(error: Exception, status: int, detail: str) -> None:
+    """The same one, whoever gave the command."""
+    file = BytesIO()
+    journal = Journal(lambda: 0.0, file)
+    with pytest.raises(Problem) as raised:
+        asyncio.run(control(journal, error).execute(STOP, "mqtt"))
+
+    assert (raised.value.status, raised.value.detail) == (status, detail)
+    assert [(each.error, each.at_ms) for each in journal.entries()] == [(detail, None)]
+    assert len(file.getvalue().splitlines()) == 1  # the file has what was done
+
+
+def test_the_newest_entries_are_kept() -> None:
+    """A thousand of them, the newest first; older ones of those are found by their number."""
+    journal = Journal(lambda: 0.0)
+    for _ in range(MOST_ENTRIES + 10):
+        journal.executed(STOP, "file", AT_MS)
+
+    assert [each.number for each in journal.entries()] == list(range(MOST_ENTRIES + 10, 10, -1))
+    assert [each.number for each in journal.entries(before=13)] == [12, 11]
+
+
+def test_a_journal_that_cannot_be_written_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The run goes on, as its messages do not depend on it."""
+
+    class Full(BytesIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    journal = Journal(lambda: 0.0, Full())
+    for _ in range(3):
+        journal.executed(STOP, "file", AT_MS)
+
+    assert caplog.messages == ["journal is incomplete: cannot write to it reason=No space left on device"]
+    assert not journal.complete
+
+
+def test_a_run_ends_with_an_error_where_its_journal_is_incomplete(tmp_path: Path) -> None:
+    """As it cannot be had again."""
+    commands = tmp_path / "commands"
+    commands.write_text(json.dumps({"after_seconds": 1, **STOP}) + "\n")
+    flags = ["--dry-run", "--speed", "max", "--duration", "5", "--http-port", "0", "--commands", str(commands)]
+    with DaemonProcess("run", *flags, "--journal", "/dev/full") as daemon:
+        assert daemon.wait(30) == 1
+
+    assert daemon.log.count("journal is incomplete") == 1
+    assert daemon.output
+
+
+def test_commands_of_a_file_are_in_the_journal_too(tmp_path: Path) -> None:
+    """With the run that they were executed in, so that it can be had again; refused ones are not."""
+    commands, journal = tmp_path / "commands", tmp_path / "journal"
+    journal.write_text("what was there before is replaced, and not by a few bytes at its beginning alone" * 20)
+    lines = [{"after_seconds": 1, **STOP}, {"after_seconds": 2, **STOP, "machine_id": "CNC-99"}]
+    commands.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    flags = ["--dry-run", "--speed", "max", "--duration", "5", "--http-port", "0", "--commands", str(commands)]
+    flags += ["--seed", "7", "--start", "2026-01-01"]
+    with DaemonProcess("run", *flags, "--journal", str(journal)) as daemon:
+        assert daemon.wait(30) == 0, daemon.log
+
+    assert [json.loads(line) for line in journal.read_text().splitlines()] == [
+        {"type": "run", "start": "2026-01-01T00:00:00.000Z", "seed": "7"},
+        {"at": "2026-01-01T00:00:01.000Z", **STOP, "by": "file"},
+    ]
+
+
+@pytest.mark.parametrize("other", ["commands", "truth"])
+def test_a_journal_is_a_file_of_its_own(tmp_path: Path, other: str) -> None:
+    """Else it would replace the commands that it is to repeat."""
+    file = tmp_path / "file"
+    file.write_text(json.dumps({"after_seconds": 1, **STOP}) + "\n")
+    before = file.read_text()
+    with DaemonProcess("run", "--dry-run", f"--{other}", str(file), "--journal", str(file)) as daemon:
+        assert daemon.wait(30) == 2
+
+    assert daemon.log.strip() == f"--journal: must be another file than that of --{other}"
+    assert file.read_text() == before
