@@ -50,7 +50,7 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command, and those settings that describe the broker."""
     parser.conflict_handler = "resolve"  # the seed is another one than that of `run`
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _EPILOG
+    parser.usage, parser.epilog = "%(prog)s FILE [FLAG ...]", _EPILOG
     these = parser.add_argument_group("Scenario")
     these.add_argument("file", metavar="FILE", help="the scenario's YAML")
     text = "plant seconds per second, in place of that of the file"

@@ -55,11 +55,13 @@ class Observer(NamedTuple):
     """Who takes part in a run: acts on the plant at times of its own, and sees its messages.
 
     on_messages: called with messages as they are queued.  make_sink: makes a sink in place of the broker.
+    room: returns how many late messages may be queued now, beside all other limits.
     """
 
     script: Script | None = None
     on_messages: Callable[[Sequence[Message]], None] = _see_nothing
     make_sink: Callable[[MessageQueue], Sink] | None = None
+    room: Callable[[], float] = lambda: inf
 
 
 NOBODY: Final = Observer()
@@ -117,7 +119,7 @@ class Simulator:
             make_sink=observer.make_sink,
         )
         self.lateness = Lateness()
-        self._throttle = Throttle(self._late_rate(config))
+        self._throttle = Throttle(self._late_rate(config), observer.room)
         self._pacer = Pacer(
             self._plant,
             self._output.queue,

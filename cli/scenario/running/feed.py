@@ -17,6 +17,10 @@ from plant.telemetry import Message
 
 _MOST_EXPECTED: Final = 1_000_000
 _MOST_TOPICS: Final = 100_000
+_MOST_OUTSTANDING: Final = 500
+"""Messages that the subscriber is behind the plant where the plant can wait; brokers queue about 1,000 for a client."""
+_IDLE_POLLS: Final = 40
+"""After so many without a message, what is outstanding is not waited for any more: it may have been lost."""
 
 
 class Received(NamedTuple):
@@ -98,6 +102,11 @@ class DirectFeed:
             except TopicError:
                 continue
 
+    @property
+    def room(self) -> float:
+        """How many messages may be emitted now: any number."""
+        return inf
+
     def poll(self) -> None:
         """Do nothing: all has been shown."""
 
@@ -109,6 +118,12 @@ class BrokerFeed:
         self._audience, self._topic, self._subscription = audience, topic, subscription
         self._expected: defaultdict[Received, deque[Message]] = defaultdict(deque)
         self._in_order: deque[tuple[int, Received]] = deque()
+        self._outstanding = self._idle_polls = 0
+
+    @property
+    def room(self) -> float:
+        """How many messages may be emitted now, so that the subscriber is not too far behind."""
+        return max(0, _MOST_OUTSTANDING - self._outstanding)
 
     @property
     def complete_ms(self) -> float:
@@ -126,16 +141,22 @@ class BrokerFeed:
                 continue
             self._expected[wanted].append(message)
             self._in_order.append((message.time_ms, wanted))
+            self._outstanding += 1
         while len(self._in_order) > _MOST_EXPECTED:
             self._expected.pop(self._in_order.popleft()[1], None)
 
     def poll(self) -> None:
         """Show what has been received."""
-        for received in self._subscription.take():
+        taken = self._subscription.take()
+        self._idle_polls = 0 if taken else self._idle_polls + 1
+        if self._idle_polls >= _IDLE_POLLS:
+            self._outstanding = 0
+        for received in taken:
             waiting = self._expected.get(received)
             if not waiting or self._audience.is_over:
                 continue
             message = waiting.popleft()
+            self._outstanding = max(0, self._outstanding - 1)
             if not waiting:
                 del self._expected[received]
             self._audience.show(received.topic, message)

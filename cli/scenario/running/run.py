@@ -80,7 +80,7 @@ async def run_plan(
         plan.config,
         is_first=False,
         commands=CommandLog([]),
-        observer=Observer(script, script.emitted, destination.make_sink),
+        observer=Observer(script, script.emitted, destination.make_sink, script.room),
     )
     script.begin(simulator)
     subscription = destination.subscription

@@ -80,6 +80,10 @@ class ScenarioScript:
         if self._feed is not None:
             self._feed.emitted(messages)
 
+    def room(self) -> float:
+        """Return how many messages may be emitted now where the plant can wait."""
+        return inf if self._feed is None else self._feed.room
+
     def poll(self) -> None:
         """Judge what has been received since the last call."""
         if self._feed is not None:

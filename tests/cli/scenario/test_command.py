@@ -15,6 +15,7 @@ from cli.commands import parse
 from cli.options.scenario import ScenarioOptions
 from sandbox.broker import EmbeddedBroker
 from tests.cli.scenario.scenes import PRESS
+from tests.conftest import StartMosquitto
 from tests.support.factory.plants import ROOT
 from tests.support.processes.daemon import DaemonProcess, plain, running
 
@@ -201,6 +202,22 @@ def test_the_broker_of_the_settings_is_used_by_a_subscriber_of_its_own(tmp_path:
     assert len(clients) == 2
 
 
+def test_the_plant_waits_for_a_subscriber_that_is_slower(start_mosquitto: StartMosquitto, tmp_path: Path) -> None:
+    """As fast as possible: mosquitto drops what it cannot queue for a subscriber, which would seem to be a gap."""
+    mosquitto = start_mosquitto(listeners=["plain"], options={"max_queued_messages": 1000})
+    text = """\
+        steps:
+          - {always: {}, expect: {messages: {topic: factory/cnc, count: 1800}}}
+          - {at: 30m, expect: {ledger: {balances: true, pending: 0}}}
+        """
+    path = tmp_path / "it.yaml"
+    path.write_text(f"name: It\nbroker: settings\nspeed: max\nduration: 30m\n{dedent(text)}")
+    environ = {"MQTT_BROKER": f"mqtt://127.0.0.1:{mosquitto.ports['plain']}", "MQTT_AUTH_METHOD": "NONE"}
+    code, output, log = run(str(path), environ=environ)
+
+    assert code == 0, output + log
+
+
 def test_a_broker_that_is_not_there_fails(tmp_path: Path) -> None:
     """The expectations of a scenario are not met by a broker that nobody reaches."""
     path = scenario(tmp_path, WITH_BROKER, "duration: 10m\nbroker: settings\n")
@@ -219,6 +236,26 @@ def test_messages_that_the_broker_refuses_are_seen_to_be_missing(tmp_path: Path)
           - {at: 10m, expect: {ledger: {balances: true, refused: 10, acknowledged: 230}}}
         """
     code, output, log = run(str(scenario(tmp_path, text, "duration: 10m\nbroker: sandbox\nspeed: max\n")))
+
+    assert code == 0, output + log
+
+
+@pytest.mark.parametrize(
+    ("faults", "ledger"),
+    [
+        ("[{broker: withhold, times: 3}]", "{acknowledged: 0, in_flight: 2, queued: 22}"),
+        ("[{broker: withhold, times: 3, every: 2}, {broker: clear}]", "{acknowledged: 24, pending: 0}"),
+        ("[{broker: stall, seconds: 0.5}]", "{acknowledged: 24, pending: 0}"),
+        ('[{broker: refuse, code: "0x88", times: 2}]', "{acknowledged: 24, pending: 0}"),
+        ("[{broker: delay, seconds: 0.2, times: 5}]", "{acknowledged: 24, pending: 0}"),
+        ('[{broker: puback, code: "0x87", times: 2, every: 3}]', "{acknowledged: 22, refused: 2}"),
+    ],
+)
+def test_faults_of_the_embedded_broker_do_as_they_say(faults: str, ledger: str, tmp_path: Path) -> None:
+    """The ledger at the end has what they have done; a machine has one message in flight at most."""
+    text = f"steps: [{{at: 0s, do: {faults}}}, {{at: 1m, expect: {{ledger: {ledger}}}}}]\n"
+    head = "duration: 1m\nbroker: sandbox\nspeed: max\nsettings: {DRAIN_SECONDS: 4}\n"
+    code, output, log = run(str(scenario(tmp_path, text, head)))
 
     assert code == 0, output + log
 

@@ -103,6 +103,23 @@ def test_it_is_complete_up_to_the_first_message_that_has_not_arrived(
     assert feed.complete_ms == min((each.time_ms - 1 for each in missing), default=inf)
 
 
+@given(MESSAGES, st.integers(0, 100))
+def test_the_plant_waits_for_what_arrives_and_not_for_what_is_lost(messages: list[Message], polls: int) -> None:
+    """There is room for as many as are not outstanding; what has not come after forty looks is not counted any more."""
+    broker = Broker()
+    feed = BrokerFeed(Audience([], lambda: True), topic, broker)
+    most = feed.room
+    feed.emitted(messages)
+    for _ in range(polls):
+        feed.poll()
+    waited = feed.room
+    broker.received = [received(each) for each in messages]
+    feed.poll()
+
+    assert waited == (most if polls >= 40 else most - len(messages))
+    assert feed.room == most
+
+
 def test_what_another_client_sends_is_not_judged() -> None:
     """It is none of the plant's messages, though it is on its topic."""
     judge, broker = judges()[0], Broker()
