@@ -88,6 +88,7 @@ class Simulator:
         observer: Observer = NOBODY,
     ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
+        self._has_own_sink = observer.make_sink is not None
         timing = options.timing(time.time())
         self.start_ms = round(timing.start * 1000)
         self._clock_steps: list[float] = []
@@ -281,7 +282,8 @@ class Simulator:
     def _late_rate(self, config: PlantConfig) -> float:
         """Return the most late messages a second."""
         _, parts = self._settings.part
-        unlimited = self._options.dry_run or (self._options.speed == inf and not self._options.then_live)
+        without_broker = self._options.dry_run or self._has_own_sink
+        unlimited = without_broker or (self._options.speed == inf and not self._options.then_live)
         plant_rate = forecast(config).per_second / parts
         return history_rate(self._settings.history_rate, plant_rate, unlimited=unlimited, parts=parts)
 

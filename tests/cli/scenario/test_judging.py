@@ -262,10 +262,10 @@ def test_another_plant_is_loaded_from_its_file(tmp_path: Path) -> None:
 def test_without_a_broker_nothing_is_dropped_however_small_the_queue_is(tmp_path: Path) -> None:
     """The plant waits instead, also in accelerated time, and every message is judged."""
     text = """\
-        - {at: 0s, do: {command: rate, messages_per_second: 10}}
-        - {at: 10m, expect: {ledger: {balances: true, dropped: 0, acknowledged: 6000}}}
-        - {at: 10m, expect: {messages: {topic: factory/press, count: 6000}}}
+        - {at: 0s, do: {command: rate, messages_per_second: 50}}
+        - {at: 10m, expect: {ledger: {balances: true, dropped: 0, acknowledged: 30000}}}
+        - {at: 10m, expect: {messages: {topic: factory/press, count: 30000}}}
         """
-    plan = replace(plan_of(text, tmp_path), speed=200.0, settings={"QUEUE_SIZE": "5"})
+    plan = replace(plan_of(text, tmp_path), speed=200.0, settings={"QUEUE_SIZE": "20"})
 
     assert verdicts(outcome_of(plan)) == ["PASS", "PASS", "PASS"]
