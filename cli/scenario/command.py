@@ -135,8 +135,8 @@ def _settings(plan: Plan, of_process: Environment, load: LoadSettings, own: Mapp
     """Return the settings of a run; those of the scenario come before those of the environment."""
     environ, flags = of_process
     settings = load({**environ, **own, "SEED": plan.seed}, flags)
-    if settings.workers > 1:
-        raise UsageError("WORKERS: a scenario runs in one process")
+    if settings.workers > 1 or settings.part != (1, 1):
+        raise UsageError("WORKERS, SHARD: a scenario runs the whole plant in one process")
     return settings.of_workers()[0]
 
 

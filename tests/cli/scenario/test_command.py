@@ -240,6 +240,30 @@ def test_messages_that_the_broker_refuses_are_seen_to_be_missing(tmp_path: Path)
     assert code == 0, output + log
 
 
+def test_a_login_that_the_broker_rejects_permanently_ends_the_run(tmp_path: Path) -> None:
+    """The summary has the reason; what was not decided is open."""
+    text = """\
+        steps:
+          - {at: 0s, do: {broker: refuse, code: "0x84", times: 100}}
+          - {within: 1m, expect: {messages: {topic: factory/press}}}
+        """
+    code, output, _ = run(str(scenario(tmp_path, text, "duration: 1m\nbroker: sandbox\nspeed: 1\n")))
+
+    assert code == 1
+    assert re.findall(r"^(PASS|FAIL|OPEN) ", output, re.MULTILINE) == ["PASS", "OPEN"]
+    assert "; the run failed: the broker refused the connection: 0x84" in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("environ", [{"WORKERS": "2"}, {"SHARD": "1/2", "SEED": "1"}])
+def test_a_scenario_runs_the_whole_plant_in_one_process(environ: dict[str, str], tmp_path: Path) -> None:
+    """Parts of a plant cannot be judged as the whole."""
+    path = scenario(tmp_path, WITH_BROKER, "duration: 10m\nbroker: settings\n")
+    code, output, log = run(str(path), environ={"MQTT_AUTH_METHOD": "NONE", **environ})
+
+    assert (code, output) == (2, "")
+    assert "WORKERS, SHARD: a scenario runs the whole plant in one process" in log
+
+
 @pytest.mark.parametrize(
     ("faults", "ledger"),
     [
