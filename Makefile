@@ -10,7 +10,7 @@ TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools te
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test test-thorough test-image bench bench-plants laws soak fuzz chaos image lint types check clean
+.PHONY: help run check-plant test test-thorough test-image bench bench-plants laws soak fuzz fuzz-api chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test-image: $(VENV)/.dev ## Build the image and run it as a pod would (root, Deb
 
 fuzz: $(VENV)/.dev ## Run the simulator against faulty files, declarations, settings, brokers and requests; result: docs/reliability.md; quick: ARGS="--scale 0.01 --no-page"
 	@$(VENV)/bin/python -m fuzz $(ARGS)
+
+fuzz-api: $(VENV)/.dev ## Call the HTTP API 3,000 times as its OpenAPI description has it, at 1,000 messages/s; quick: ARGS="--scale 0.1 --no-page"
+	@$(VENV)/bin/python -m fuzz --part api $(ARGS)
 
 chaos: $(VENV)/.dev ## Cut, stall and delay the connection for an hour, and count what arrives at a subscriber; quick: as for fuzz
 	@sh tests/setup_mosquitto.sh

@@ -30,7 +30,7 @@ from plant.fleets.snapshot import (
     open_episodes,
 )
 from plant.interventions.commands import Command, CommandRefused, described, parse
-from plant.interventions.execution import Answer, MachineCondition, Target, condition_of, execute
+from plant.interventions.execution import Answer, Target, execute
 from plant.machines.states import NEVER
 from plant.oee_accounting import Span
 from plant.parts import PlantParts
@@ -46,6 +46,7 @@ from plant.telemetry import (
 )
 from plant.trial import ConfigTrial
 from plant.truth.events import CommandListener, Listener, OrderListener
+from plant.views.plant_views import PlantViews
 
 __all__ = [
     "START",
@@ -67,7 +68,6 @@ _REHEARSED_MACHINES: Final = 50
 """Machines of each type in a rehearsal, where machines do not depend on each other."""
 
 _T = TypeVar("_T")
-_time_of: Final = attrgetter("time_ms")
 
 
 class FactoryMessageGenerator:
@@ -139,7 +139,7 @@ class FactoryMessageGenerator:
         for emitter in self._parts.emitters:
             messages += emitter.messages_until(until_ms)
         # Those of each emitter are in order already, and a stable sort keeps the order of emitters at equal times.
-        messages.sort(key=_time_of)
+        messages.sort(key=attrgetter("time_ms"))
         return messages
 
     def advance_silently(self, now: float) -> None:
@@ -183,10 +183,6 @@ class FactoryMessageGenerator:
         if self._on_command is not None:
             self._on_command(now_ms, described(asked))
         return answer
-
-    def condition(self, machine_id: str) -> MachineCondition:
-        """Return the condition of a machine at `now`; raises CommandRefused where there is no such machine."""
-        return condition_of(Target(self.config, self._parts, _milliseconds(self.now), self.reload), machine_id)
 
     def try_out(self, config: PlantConfig) -> ConfigTrial:
         """Apply another configuration as `reload` does, until the trial is kept or taken back.
@@ -298,6 +294,10 @@ class FactoryMessageGenerator:
                     raise SnapshotOutdated
                 self._parts.advance_dependent(now_ms := _milliseconds(self.now))
                 yield read(fleet, now_ms, first)
+
+    def views(self) -> PlantViews:
+        """Return what shows machines as they are at `now`, some of them or one."""
+        return PlantViews(self._parts, lambda: (self.config, _milliseconds(self.now)))
 
     def census(self) -> list[PieceCount]:
         """Return where the pieces are that each machine type has made up to `now`; an empty list without a flow."""

@@ -10,7 +10,7 @@ from itertools import accumulate
 class Lateness:
     """How far the run loop is behind its deadlines, in seconds."""
 
-    BOUNDS = (0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0)
+    BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0)
 
     def __init__(self) -> None:
         self.sum_seconds = 0.0

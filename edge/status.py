@@ -39,6 +39,21 @@ class OeeFigures(NamedTuple):
     types: Sequence[MachineTypeInfo]
 
 
+class MachinesFound(NamedTuple):
+    """Machines as they are now, in their order. now: plant time in seconds.  more: whether others follow."""
+
+    now: float
+    entries: Sequence[MachineEntry]
+    more: bool
+
+
+class MachineFound(NamedTuple):
+    """A machine as JSON; None where it is in no part that was asked. unknown: why there is no such machine, or ""."""
+
+    json: bytes | None
+    unknown: str = ""
+
+
 class BadQuery(Exception):
     """A query for machines that do not exist; the text names the parameter and the reason."""
 
@@ -128,12 +143,35 @@ class ReloadStatus:
     last_success: float | None = None
 
 
+class PlantError(NamedTuple):
+    """An error of a plant's YAML. line: counted from 1, if it has one.  path: the place as text.  rule: in words."""
+
+    line: int | None
+    path: str
+    rule: str
+
+
 @dataclass(frozen=True, slots=True)
 class ReloadOutcome:
-    """The result of one reload: the machines now running by type, or the errors because of which nothing changed."""
+    """The result of one reload: the machines now running by type, or the errors because of which nothing changed.
+
+    places: the same errors in parts.  is_busy: whether another try with the same content may succeed.
+    """
 
     machines: Mapping[str, int] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
+    places: tuple[PlantError, ...] = ()
+    is_busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What a YAML describes: machines by type, and messages a second in the long run; or all its errors."""
+
+    machines: Mapping[str, int] = field(default_factory=dict)
+    messages_per_second: float = 0.0
+    notes: tuple[str, ...] = ()
+    errors: tuple[PlantError, ...] = ()
 
 
 def why_not_alive(connection: ConnectionStatus, *, turn_age_seconds: float, patience_seconds: float) -> str | None:

@@ -8,8 +8,18 @@ from typing import Protocol
 from edge.delivery.queue import Ledger
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
-from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import (
+    AlarmStatus,
+    ClockStatus,
+    ConnectionStatus,
+    MachineFound,
+    MachinesFound,
+    OeeFigures,
+    OeeQuery,
+)
+from plant.definition.plant_config import PlantConfig
 from plant.telemetry import KindOee, Snapshot
+from plant.views.plant_views import ViewQuery
 
 
 class StatusSource(Protocol):
@@ -62,3 +72,12 @@ class StatusSource(Protocol):
 
     async def anomalies(self, query: AnomalyQuery) -> Anomalies:
         """Return episodes of faults; raises TimeoutError where that takes too long, or BadQuery."""
+
+    async def machines(self, query: ViewQuery) -> MachinesFound:
+        """Return machines as they are now; raises TimeoutError where that takes too long, or BadQuery."""
+
+    async def machine(self, machine_id: str) -> MachineFound:
+        """Return one machine as it is now; raises TimeoutError where that takes too long."""
+
+    async def config(self) -> PlantConfig:
+        """Return the configuration in force; raises TimeoutError where that takes too long."""

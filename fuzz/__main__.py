@@ -23,6 +23,7 @@ PARTS: Mapping[str, tuple[str, int]] = {
     "settings": ("settings and command lines", 2_000),
     "brokers": ("broker misbehaviours", 500),
     "requests": ("HTTP oddities", 200),
+    "api": ("calls that Schemathesis makes of the OpenAPI description, at 1,000 messages/s", 3_000),
 }
 """Module in this package -> what it tries, and the number of cases."""
 _HEAD = "part | tried | cases: | what happened | slowest: | findings:"

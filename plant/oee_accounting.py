@@ -137,6 +137,10 @@ class OeeAccounts:
             self.listener(StateInterval(*stay, machine.stay_cause, machine.stay_reason))
         self._stay_began_ms[row] = now_ms
 
+    def stay_began_ms(self, machine: AccountedMachine) -> int:
+        """Return when the stay of a machine began; it has advanced to now."""
+        return self._stay_began_ms[machine.number // self._shards]
+
     def count_job(self, machine: AccountedMachine, result: str, ideal_ms: int, now_ms: int) -> None:
         """Count a finished job of a machine, and record its ideal time."""
         if self.before_change is not None:

@@ -98,7 +98,8 @@ def _print(reply: Reply, options: CtlOptions, out: TextIO, err: TextIO) -> bool:
 
 def _refusal(reply: Reply) -> list[str]:
     lines = problem_lines(reply)
-    hint = _HINTS.get(reply.status)
+    is_problem = isinstance(reply.document, Mapping) and "title" in reply.document
+    hint = None if reply.status == 404 and is_problem else _HINTS.get(reply.status)
     return [f"refused: {lines[0]}", *lines[1:], *([hint] if hint else [])]
 
 

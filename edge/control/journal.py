@@ -21,6 +21,8 @@ from edge.timestamps import rfc3339
 log = logging.getLogger("app")
 
 MOST_ENTRIES: Final = 1000
+_LONGEST_COMMAND, _LONGEST_NAME, _LONGEST_ERROR = 1000, 100, 1000
+"""What is kept of an entry, so that all of them take little memory: bytes of JSON, and characters."""
 BY_FILE: Final = "file"
 """Whoever gives the commands of a file."""
 
@@ -35,7 +37,8 @@ class Entry:
     """What was done, or refused.
 
     number: counted from 1.  time: when, in Unix seconds.  at_ms: in plant time; None where it was refused.
-    by: whoever wanted it.  answer: what was then so.  error: why it was refused, in one line.
+    by: whoever wanted it.  command: of a long one only its name and its length, `bytes`.
+    answer: what was then so.  error: why it was refused.
     """
 
     number: int
@@ -117,4 +120,13 @@ class Journal:
         error: str | None = None,
     ) -> None:
         self._count += 1
-        self._entries.append(Entry(self._count, self._wall_clock(), by, command, at_ms, answer, error))
+        error = error and error[:_LONGEST_ERROR]
+        self._entries.append(Entry(self._count, self._wall_clock(), by, _shortened(command), at_ms, answer, error))
+
+
+def _shortened(command: Command) -> Command:
+    """Return a command as it is, or only which one and how long where it is long, as another configuration is."""
+    length = len(orjson.dumps(command))
+    if length <= _LONGEST_COMMAND:
+        return command
+    return {"command": str(command.get("command"))[:_LONGEST_NAME], "bytes": length}

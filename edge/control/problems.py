@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from edge.status import Busy
+from edge.status import Busy, PlantError
 from plant.interventions.commands import CommandRefused
 
 _BUSY_SECONDS: Final = 2
@@ -20,12 +20,50 @@ class FieldError:
     pointer: str
     detail: str
 
+    def described(self) -> dict[str, object]:
+        """Return it as plain data."""
+        return {"pointer": self.pointer, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterError:
+    """A parameter of an address that breaks a rule."""
+
+    parameter: str
+    detail: str
+
+    def described(self) -> dict[str, object]:
+        """Return it as plain data."""
+        return {"parameter": self.parameter, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class FileError:
+    """An error of a plant's YAML that was sent."""
+
+    error: PlantError
+
+    @property
+    def detail(self) -> str:
+        """The error in one line."""
+        line, path, rule = self.error
+        return f"{path}: {rule}" if line is None else f"line {line}: {path}: {rule}"
+
+    def described(self) -> dict[str, object]:
+        """Return it as plain data: in one line, and in parts."""
+        line, path, rule = self.error
+        return {"line": line, "path": path, "rule": rule, "detail": self.detail}
+
 
 class Problem(Exception):
     """What was wrong. status: as a status code of HTTP.  retry_seconds: when to try again, if that may help."""
 
     def __init__(
-        self, status: int, detail: str, errors: Sequence[FieldError] = (), retry_seconds: int | None = None
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[FieldError | ParameterError | FileError] = (),
+        retry_seconds: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.errors, self.retry_seconds = status, detail, errors, retry_seconds
@@ -38,7 +76,7 @@ class Problem(Exception):
             "detail": self.detail,
         }
         if self.errors:
-            content["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in self.errors]
+            content["errors"] = [each.described() for each in self.errors]
         return content
 
 

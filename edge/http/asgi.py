@@ -1,20 +1,28 @@
-"""What is the same for every HTTP call: methods, forms of the address, fairness, and internal errors."""
+"""What is the same for every HTTP call: methods, forms of the address, fairness, internal errors, other origins."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge.http.problems import refused
 
 log = logging.getLogger("http")
 
+_RESTART_SECONDS: Final = 5
 _A_TURN: Final = 4
 """Requests that are started in one turn of the event loop: each costs some tenths of a millisecond."""
+_SENT_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key"
+_READ_HEADERS: Final = "Allow, Idempotency-Replayed, Link, Retry-After"
+_REMEMBERED_SECONDS: Final = "600"
 
 
 class ChunkedResponse(Response):
@@ -42,6 +50,7 @@ class Outermost:
     def __init__(self, app: ASGIApp, methods: Mapping[str, Iterable[str]]) -> None:
         self._app = app
         self._methods = {path: _allowed(names) for path, names in methods.items()}
+        self._patterns = [(compile_path(path)[0], self._methods[path]) for path in methods if "{" in path]
         self._started = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,12 +67,12 @@ class Outermost:
             await self._answer(scope, receive, noting_send)
         except asyncio.CancelledError:
             if not begun:  # at the end of the process
-                await _text(503, "shutting down")(scope, receive, send)
+                await refused(scope["path"], 503, "shutting down", retry_seconds=_RESTART_SECONDS)(scope, receive, send)
         except Exception as error:
             log.error("%s %s: %s: %s", scope["method"], scope["path"], type(error).__name__, error)  # noqa: TRY400
             log.debug("internal error", exc_info=error)
             if not begun:
-                await _text(500, "Internal Server Error")(scope, receive, send)
+                await refused(scope["path"], 500, "Internal Server Error")(scope, receive, send)
 
     async def _wait_for_turn(self) -> None:
         """Wait where many requests start at the same time, so that messages are not late because of them."""
@@ -80,25 +89,28 @@ class Outermost:
         try:
             scope = _in_origin_form(scope)
         except ValueError:
-            return await _text(400, "not an address of this server")(scope, receive, send)
-        allowed = self._methods.get(scope["path"], _allowed(["GET"]) if scope["path"] == "*" else None)
+            return await refused(scope["path"], 400, "not an address of this server")(scope, receive, send)
+        allowed = self._allowed_at(scope["path"])
         headers = {"Allow": ", ".join(allowed or ())}
         if allowed and scope["method"] == "OPTIONS":
             return await Response(status_code=204, headers=headers)(scope, receive, send)
         if allowed and scope["method"] not in allowed:
-            return await _text(405, "Method Not Allowed", headers)(scope, receive, send)
+            return await refused(scope["path"], 405, "Method Not Allowed", headers)(scope, receive, send)
         if scope["method"] == "HEAD":
             # uvicorn leaves out the body.
             scope = {**scope, "method": "GET"}
         return await self._app(scope, receive, send)
 
+    def _allowed_at(self, path: str) -> list[str] | None:
+        """Return the methods of a path; None if there is no such path."""
+        if path == "*":
+            return _allowed(["GET"])
+        matching = (methods for pattern, methods in self._patterns if pattern.match(path))
+        return self._methods.get(path) or next(matching, None)
+
 
 def _allowed(methods: Iterable[str]) -> list[str]:
     return sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
-
-
-def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    return PlainTextResponse(f"{text}\n", status, headers)
 
 
 def _in_origin_form(scope: Scope) -> Scope:
@@ -115,3 +127,40 @@ def _in_origin_form(scope: Scope) -> Scope:
     headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
     path = unquote(address.path) or "/"
     return {**scope, "path": path, "headers": [*headers, (b"host", address.netloc.encode("ascii"))]}
+
+
+class CrossOrigin:
+    """Wraps an application, so that web pages of other origins may call it (CORS), without a browser's credentials.
+
+    A page may read what everyone may read; what changes anything needs the bearer token, which the page has to send.
+    origins: those of the pages, such as https://example.com.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+        self._app, self._origins = app, frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; a preflight is answered with the methods of its path."""
+        asked = Headers(scope=scope)
+        origin = asked.get("origin")
+        is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in asked
+
+        async def marking_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.add_vary_header("Origin")
+                if origin in self._origins:
+                    headers.update(dict(_permission(origin, headers, is_preflight=is_preflight)))
+            await send(message)
+
+        await self._app(scope, receive, marking_send)
+
+
+def _permission(origin: str, headers: MutableHeaders, *, is_preflight: bool) -> Iterable[tuple[str, str]]:
+    yield "Access-Control-Allow-Origin", origin
+    if not is_preflight:
+        yield "Access-Control-Expose-Headers", _READ_HEADERS
+        return
+    yield "Access-Control-Allow-Methods", headers.get("allow", "")
+    yield "Access-Control-Allow-Headers", _SENT_HEADERS
+    yield "Access-Control-Max-Age", _REMEMBERED_SECONDS

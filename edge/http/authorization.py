@@ -27,6 +27,11 @@ async def authorize(token_file: Path | None, request: Request) -> None:
         await _require_token(token_file, request)
 
 
+def caller(request: Request) -> str:
+    """Return who calls, for the journal."""
+    return f"http {request.client.host}" if request.client else "http"
+
+
 async def _require_token(token_file: Path, request: Request) -> None:
     # An unreadable file counts as empty, and an empty one permits nobody: a failure must not unlock anything.
     token, why = b"", "is empty"

@@ -1,4 +1,7 @@
-"""Figures of the machines, for `/metrics`, `/healthz` and `/oee`: read bit by bit, in turns with the run loop."""
+"""Figures of the machines, for `/metrics`, `/healthz` and `/oee`, and machines as the API shows them.
+
+They are read bit by bit, in turns with the run loop, where somebody asks for them.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,21 @@ from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from edge.http.answers import chunks
+from edge.http.api.machines_answer import machine_entries, machine_json
 from edge.http.oee_answer import machine_entry
 from edge.http.shared_work import in_turns
 from edge.labels.ended_episodes import EndedEpisodes
 from edge.labels.known_names import KnownNames, unknown
 from edge.labels.queries import Anomalies, AnomalyQuery, Entry, Place, entries
 from edge.oee_sums import sum_kinds
-from edge.status import BadQuery, MachineEntry, OeeFigures, OeeQuery
+from edge.status import BadQuery, MachineEntry, MachineFound, MachinesFound, OeeFigures, OeeQuery
 from messages import FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
-from plant.definition.machine_ids import is_machine, machine_ids
+from plant.definition.document.errors import quote, suggestion
+from plant.definition.machine_ids import is_machine, machine_ids, near_ids
 from plant.telemetry import KindOee, Snapshot
 from plant.truth.events import FaultEpisode
+from plant.views.plant_views import ViewQuery
+from plant.views.type_view import known_causes, known_states
 
 _SELECTED_PER_TURN = 1000
 _T = TypeVar("_T")
@@ -120,3 +127,55 @@ class MachineFigures:
         return OeeFigures(
             self._plant.start, snapshot.now_ms / 1000, entries, snapshot.more, self._plant.machine_types()
         )
+
+
+class MachineReader:
+    """Reads the machines of a plant."""
+
+    def __init__(self, plant: FactoryMessageGenerator) -> None:
+        self._plant = plant
+
+    async def machines(self, query: ViewQuery) -> MachinesFound:
+        """Return machines, each group of them as of its own moment; raises BadQuery."""
+        self._check(query)
+        while True:
+            with contextlib.suppress(SnapshotOutdated):
+                return await self._read(query)
+
+    def machine(self, machine_id: str) -> MachineFound:
+        """Return one machine with its signals, as of now."""
+        found = self._plant.views().machine(machine_id)
+        if found is not None:
+            return MachineFound(machine_json(found))
+        config = self._plant.config
+        if is_machine(config, machine_id):
+            return MachineFound(None)
+        near = near_ids(config, machine_id)
+        advice = suggestion(machine_id, near) if near else "there is none"
+        return MachineFound(None, f"no machine has the id {quote(machine_id)}; {advice}")
+
+    async def _read(self, query: ViewQuery) -> MachinesFound:
+        limit, entries = query.which.limit, list[MachineEntry]()
+        try:
+            with contextlib.closing(self._plant.views().machines(query)) as groups:
+                async for group in in_turns(groups):
+                    entries += machine_entries(group)
+                    if limit is not None and len(entries) > limit:
+                        break
+        except NoSuchMachine as error:
+            raise BadQuery(str(error)) from None
+        return MachinesFound(self._plant.now, entries[:limit], limit is not None and len(entries) > limit)
+
+    def _check(self, query: ViewQuery) -> None:
+        """Raise BadQuery where the plant has no such state, or no such fault."""
+        config = self._plant.config
+        if query.state is not None:
+            _known("state", query.state, known_states(config))
+        if query.cause is not None:
+            _known("fault", query.cause, known_causes(config))
+
+
+def _known(parameter: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        advice = suggestion(name, known) if known else "there is none"
+        raise BadQuery(f"{parameter}: no such {parameter}; {advice}")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,10 +16,11 @@ from edge.control.journal import Journal
 from edge.routing import TopicError, TopicRouter
 from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
 from edge.settings.loader import Settings
-from edge.status import ReloadOutcome, ReloadStatus
+from edge.status import CheckOutcome, PlantError, ReloadOutcome, ReloadStatus
 from plant.config_changes import describe_changes
 from plant.definition.document.errors import WHOLE_FILE, unreadable
 from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load_content
+from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
 
 log = logging.getLogger("reload")
@@ -93,6 +95,14 @@ class Reloader:
                 return self._reject(None, (str(_error(self._path, unreadable(error))),), cause)
             return await self._load_and_apply(content, cause)
 
+    async def check(self, content: bytes) -> CheckOutcome:
+        """Return what other content describes, or all its errors; nothing changes."""
+        try:
+            with as_config_errors(self._path):
+                return await run_aside(lambda: _described(self._load(content)))
+        except PlantConfigError as error:
+            return CheckOutcome(errors=_places(error))
+
     async def put(self, content: bytes, cause: str) -> ReloadOutcome:
         """Apply other content because of `cause`; the file stays as it is, and its next change applies again."""
         async with self._one_at_a_time:
@@ -123,11 +133,12 @@ class Reloader:
                 at_ms = await self._apply(config)
         except NotApplied as error:
             # No digest: another attempt with the same content may succeed.
-            return self._reject(None, (str(_error(self._path, f"cannot be applied now: {error}")),), cause)
+            rejected = self._reject(None, (str(_error(self._path, f"cannot be applied now: {error}")),), cause)
+            return replace(rejected, is_busy=True)
         except PlantConfigError as error:
             if error.__cause__ is not None:
                 log.debug("configuration rejected because of an exception path=%s", self._path, exc_info=error)
-            return self._reject(digest(content), tuple(map(str, error.mistakes)), cause)
+            return replace(self._reject(digest(content), tuple(map(str, error.mistakes)), cause), places=_places(error))
         self._current = LoadedPlant(config, digest(content))
         outcome = self._accept(config, changes, cause)
         self.journal.executed({"command": "reload", "content": content.decode()}, cause, at_ms)
@@ -157,6 +168,15 @@ class Reloader:
             log.error(text, self._path, cause, len(errors), "\n  ".join(errors))
         self._last_rejected = rejected
         return ReloadOutcome(errors=errors)
+
+
+def _described(config: PlantConfig) -> CheckOutcome:
+    found = forecast(config)
+    return CheckOutcome({key: count for key, _, count in config.machines()}, found.per_second, found.notes)
+
+
+def _places(error: PlantConfigError) -> tuple[PlantError, ...]:
+    return tuple(PlantError(each.line, each.path, each.rule) for each in error.mistakes)
 
 
 @contextmanager

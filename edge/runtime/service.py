@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from edge.control.control import Control
+from edge.control.idempotency import Idempotency
 from edge.control.inbox import Command, Executed
 from edge.control.journal import Note
 from edge.observability.logs import written_aside
@@ -17,6 +18,7 @@ from edge.observability.statistics import Statistics
 from edge.runtime.reload import Reloader
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.settings.loader import Settings
+from edge.settings.shown import shown_settings
 from edge.status_source import StatusSource
 from plant.definition.plant_config import PlantConfig
 
@@ -86,6 +88,7 @@ class Service:
         self._version, self._may_move = version, may_move
         self._started_at = clock()
         self._control = Control(reloader.journal, backend.execute, reloader.reload, reloader.put)
+        self._idempotency = Idempotency(clock)
         self._statistics = Statistics(backend)
         self._tasks = TaskSupervisor(settings.drain_seconds + backend.shutdown_seconds)
 
@@ -122,6 +125,9 @@ class Service:
         if not settings.http_port:
             return None
         # FastAPI takes half of the time that all imports take, and many megabytes: loaded only where HTTP is served.
+        from edge.http.api.app import add_api  # noqa: PLC0415
+        from edge.http.api.context import ApiContext  # noqa: PLC0415
+        from edge.http.asgi import CrossOrigin  # noqa: PLC0415
         from edge.http.authorization import authorize  # noqa: PLC0415
         from edge.http.routes import HttpContext, create_app, served  # noqa: PLC0415
         from edge.http.server import Server  # noqa: PLC0415
@@ -136,8 +142,19 @@ class Service:
             uptime_seconds=self._uptime_seconds,
             patience_seconds=max(_LEAST_PATIENCE_SECONDS, 2.0 * settings.mqtt_keep_alive),
         )
+        app = create_app(self._backend, context)
+        api = ApiContext(
+            source=self._backend,
+            control=self._control,
+            check=self._reloader.check,
+            idempotency=self._idempotency,
+            settings=shown_settings(settings),
+            authorize=context.authorize,
+        )
+        add_api(app, api)
+        outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
         further = _FURTHER_PORTS if self._may_move else 0
-        server = Server(served(create_app(self._backend, context)), settings.http_host, settings.http_port, further)
+        server = Server(outermost, settings.http_host, settings.http_port, further)
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
         log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs", server.url)

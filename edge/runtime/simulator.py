@@ -22,7 +22,7 @@ from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
-from edge.runtime.machine_figures import MachineFigures
+from edge.runtime.machine_figures import MachineFigures, MachineReader
 from edge.runtime.output import Output, Sink
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.reload import PlantLoader, as_config_errors
@@ -31,13 +31,22 @@ from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
-from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import (
+    AlarmStatus,
+    ClockStatus,
+    ConnectionStatus,
+    MachineFound,
+    MachinesFound,
+    OeeFigures,
+    OeeQuery,
+)
 from edge.timestamps import LAST_SECOND
 from messages import FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
 from plant.telemetry import KindOee, Message, Snapshot
+from plant.views.plant_views import ViewQuery
 
 log = logging.getLogger("app")
 
@@ -145,6 +154,7 @@ class Simulator:
         self._ended_faults = EndedEpisodes()
         self._plant.watch_faults(self._ended_faults)
         self._figures = MachineFigures(self._plant, self._ended_faults)
+        self._reader = MachineReader(self._plant)
 
     # status
 
@@ -201,6 +211,18 @@ class Simulator:
     async def anomalies(self, query: AnomalyQuery) -> Anomalies:
         """Return episodes of faults that go on or have ended, in turns with the run loop; raises BadQuery."""
         return await self._figures.anomalies(query)
+
+    async def machines(self, query: ViewQuery) -> MachinesFound:
+        """Return machines as they are now, in turns with the run loop; raises BadQuery."""
+        return await self._reader.machines(query)
+
+    async def machine(self, machine_id: str) -> MachineFound:
+        """Return one machine as it is now."""
+        return self._reader.machine(machine_id)
+
+    async def config(self) -> PlantConfig:
+        """Return the configuration in force."""
+        return self._plant.config
 
     # from start to exit code
 

@@ -23,6 +23,7 @@ from edge.settings.types import (
     Host,
     LogFormat,
     LogLevel,
+    Origins,
     Port,
     QueuePolicy,
     Secret,
@@ -205,6 +206,12 @@ class Options(BaseModel):
         None, description="File with the bearer token for calls that change something; read again at each call."
     )
 
+    http_cors_origins: Annotated[Origins | None, Option(_HTTP)] = Field(
+        None,
+        description="Origins of web pages that may call the HTTP port from a browser, comma-separated, such as "
+        "`https://app.example.com`; what changes anything needs the token as well.",
+    )
+
     stats_interval: Annotated[StatsInterval, Option(_LOGS, rule=STATS_INTERVAL_RULE)] = Field(
         30.0, description="Seconds between statistics; 0 is only at shutdown."
     )
@@ -219,6 +226,11 @@ class Options(BaseModel):
     def tls_server_name(self) -> str:
         """The name that the broker's certificate must have."""
         return certificate_name(self.mqtt_tls_server_name or self.mqtt_broker)
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """HTTP_CORS_ORIGINS, one by one."""
+        return tuple((self.http_cors_origins or "").split(",")) if self.http_cors_origins else ()
 
     @property
     def part(self) -> tuple[int, int]:

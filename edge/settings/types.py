@@ -20,6 +20,8 @@ _LONGEST = 65535  # bytes of any UTF-8 string in MQTT 5, 1.5.4
 _LONGEST_CLIENT_ID = 65000  # workers, preflight and verify append a suffix to it
 _LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux without the NUL
 _LONGEST_URI = 8000  # octets, as RFC 9110, 4.1 recommends to support
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")  # RFC 6454, 6.2
+_USUAL_PORT = re.compile(r"(?<=^https)(://.*):443$|(?<=^http)(://.*):80$")
 _PART = re.compile(r"(ordinal|[0-9]{1,6})/([0-9]{1,6})")
 _ORDINAL = re.compile(r"-([0-9]{1,9})\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # MQTT 5, 1.5.4: U+0000 must not, the others should not be sent
@@ -129,6 +131,17 @@ def _uri_reference(value: str) -> str:
     return value
 
 
+def _origins(value: str) -> str:
+    """Return web origins, separated by commas alone, in the form in which browsers send them."""
+    origins = [each.strip().lower().removesuffix("/") for each in value.split(",")]
+    if not all(map(_ORIGIN.fullmatch, origins)):
+        raise ValueError(
+            "origins of web pages such as https://app.example.com, comma-separated, without a path; * is not taken, "
+            "as each page that a browser shows could then read the plant"
+        )
+    return ",".join(dict.fromkeys(_USUAL_PORT.sub(r"\1\2", each) for each in origins))
+
+
 def _shard(value: str, info: ValidationInfo) -> str:
     """Return a part such as 2/4; `ordinal/4` is resolved by the context's `pod_name`: pod x-0 is the first of four."""
     found = _PART.fullmatch(value)
@@ -163,6 +176,7 @@ FilePath = Annotated[Path, AfterValidator(file_path)]
 Secret = Annotated[SecretBytes, BeforeValidator(_secret)]
 StatsInterval = Annotated[float, AfterValidator(_stats_interval)]
 UriReference = Annotated[str, AfterValidator(_uri_reference)]
+Origins = Annotated[str, AfterValidator(_origins)]
 Shard = Annotated[str, AfterValidator(_shard)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 TwoBytes = Annotated[int, Field(ge=1, le=65535)]

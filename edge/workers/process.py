@@ -20,9 +20,10 @@ from typing import Any, NoReturn
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.observability.logs import log_as_worker
 from edge.runtime.tasks import FORCED
-from edge.status import BadQuery, OeeFigures, OeeQuery
+from edge.status import BadQuery, MachinesFound, OeeFigures, OeeQuery
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
+from plant.views.plant_views import ViewQuery
 
 log = logging.getLogger("app")
 
@@ -85,6 +86,10 @@ class Worker:
         """Return the episodes of faults of its machines; raises TimeoutError or BadQuery."""
         return await self._find("anomalies", query)  # type: ignore[no-any-return]
 
+    async def machines(self, query: ViewQuery) -> MachinesFound:
+        """Return its machines as they are now; raises TimeoutError or BadQuery."""
+        return await self._find("machines", query)  # type: ignore[no-any-return]
+
     async def _find(self, question: str, query: object) -> Any:
         answer = await self.ask(question, query)
         if isinstance(answer, BadQuery):
@@ -97,7 +102,7 @@ class Worker:
             self.entries += value
             return
         number, content = value
-        if isinstance(content, OeeFigures | Anomalies):
+        if isinstance(content, OeeFigures | Anomalies | MachinesFound):
             content, self.entries = content._replace(entries=self.entries), []
         if not (answer := self.waiting.pop(number)).done():
             answer.set_result(content)

@@ -16,14 +16,11 @@ from typing import Any
 from edge.control.inbox import MOST_WAITING, Command, Executed
 from edge.control.journal import Note
 from edge.delivery.queue import Ledger
-from edge.http.anomalies_answer import merged_anomalies
-from edge.http.oee_answer import merged
-from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
 from edge.oee_sums import sum_kinds
 from edge.runtime.reload import NotApplied
 from edge.runtime.tasks import FORCED, TaskSupervisor
-from edge.status import AlarmStatus, Busy, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import AlarmStatus, Busy, ClockStatus, ConnectionStatus
 from edge.workers.aggregation import (
     DeliveryReport,
     PlantReport,
@@ -34,13 +31,13 @@ from edge.workers.aggregation import (
     sum_snapshots,
 )
 from edge.workers.process import Worker, ending_of, wait_for_exit
+from edge.workers.readings import Readings
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import KindOee, Snapshot
 
 log = logging.getLogger("app")
 
 _ANSWER_SECONDS = 2.0
-_OEE_SECONDS = 60.0
 _PING_SECONDS, _TRIAL_SECONDS = 3.0, 10.0
 _SILENT_SECONDS = 10.0
 """A worker reports each second; one that has not for so long hangs."""
@@ -51,7 +48,7 @@ class WorkerDied(Exception):
     """A worker has ended without being told to; the text says which, and how."""
 
 
-class WorkerSupervisor:
+class WorkerSupervisor(Readings):
     """All workers, as one simulator.
 
     about: what they are, in a few words.  clock: seconds, monotonic.
@@ -123,18 +120,6 @@ class WorkerSupervisor:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await asyncio.gather(*map(self._refresh_one, self._working()))
         self._sum_up()
-
-    async def oee(self, query: OeeQuery) -> OeeFigures:
-        """Return the OEE figures of all machines; raises TimeoutError where a worker does not answer, or BadQuery."""
-        async with asyncio.timeout(_OEE_SECONDS):
-            parts = await asyncio.gather(*(worker.oee(query) for worker in self._workers))
-        return await merged(parts, query.which.limit)
-
-    async def anomalies(self, query: AnomalyQuery) -> Anomalies:
-        """Return episodes of faults of all parts; raises TimeoutError where a worker does not answer, or BadQuery."""
-        async with asyncio.timeout(_OEE_SECONDS):
-            parts = await asyncio.gather(*(worker.anomalies(query) for worker in self._workers))
-        return await merged_anomalies(parts, query.limit)
 
     # from start to exit code
 

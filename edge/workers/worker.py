@@ -17,7 +17,7 @@ from edge.http.answers import PIECE_ENTRIES
 from edge.labels.queries import Anomalies
 from edge.runtime.service import SimulatorBackend
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
-from edge.status import BadQuery, Busy, OeeFigures
+from edge.status import BadQuery, Busy, MachinesFound, OeeFigures
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
 from plant.definition.plant_config import PlantConfig, PlantConfigError
@@ -77,6 +77,9 @@ class Worker:
             "figures": self._figures,
             "oee": partial(self._found, part.oee),
             "anomalies": partial(self._found, part.anomalies),
+            "machines": partial(self._found, part.machines),
+            "machine": part.machine,
+            "config": self._config,
         }
 
     async def run(self) -> int:
@@ -176,8 +179,8 @@ class Worker:
         return self._delivery(), PlantReport(self._part.snapshot(), self._part.oee_by_kind())
 
     async def _found(
-        self, find: Callable[[Any], Awaitable[OeeFigures | Anomalies]], query: Any
-    ) -> OeeFigures | Anomalies | BadQuery:
+        self, find: Callable[[Any], Awaitable[OeeFigures | Anomalies | MachinesFound]], query: Any
+    ) -> OeeFigures | Anomalies | MachinesFound | BadQuery:
         """Send the entries first, a few in a message, so that neither end is blocked by it."""
         try:
             found = await find(query)
@@ -187,6 +190,9 @@ class Worker:
             self._channel.send("entries", found.entries[first : first + PIECE_ENTRIES])
             await self._channel.flush()
         return found._replace(entries=())
+
+    async def _config(self, _: None) -> PlantConfig:
+        return await self._part.config()
 
     def _delivery(self) -> DeliveryReport:
         part = self._part

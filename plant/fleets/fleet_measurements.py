@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from math import ceil
 from typing import Final
@@ -119,6 +119,11 @@ class FleetMeasurements:
             situation = before._replace(phase=phase)
             self.signals.change(slot, situation, ended_ms)
             self.phase_ends[slot] = self._next_phase_end(situation, ended_ms)
+
+    def texts_at(self, slot: int, now_ms: int) -> Mapping[str, bytes]:
+        """Return the JSON of each signal of a machine that has advanced to now, as a message would have it."""
+        self.catch_up(slot, now_ms)
+        return self.signals.texts_at(slot, now_ms)
 
     def add_row(self, slot: int, time_ms: int, emitter: ClassEmitter, form: int) -> int:
         """Add a row of a machine, and return its place among the pending rows; NOT_MEASURED if it needs no signals."""

@@ -108,6 +108,7 @@ class PlainReporter:
     accumulates: Final = False
     changing_slots: Final = ()
     alarms: Final = None
+    measurements: Final = None
 
     def restore_counts(self) -> Callable[[], None]:
         """Return what sets the numbers of messages back to those of now."""

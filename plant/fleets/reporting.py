@@ -12,6 +12,7 @@ from plant.telemetry import ChangeMessage, JobMessage, Message
 
 if TYPE_CHECKING:
     from plant.alarms.alarm_reporter import AlarmReporter
+    from plant.fleets.fleet_measurements import FleetMeasurements
 
 REGULAR, FOR_JOB, FOR_CHANGE = range(3)
 FORMS: Final = (Message, JobMessage, ChangeMessage)
@@ -60,7 +61,7 @@ class Reporting(Protocol):
     periods_ms: of its classes of messages.
     accumulates: whether dropped messages have to be computed, because what they report accumulates.
     changing_slots: of machines whose state has changed, and whose message for that is not taken yet.
-    alarms: of its machines, if they have any.
+    alarms, measurements: of its machines, if they have any.
     """
 
     @property
@@ -78,6 +79,9 @@ class Reporting(Protocol):
 
     @property
     def alarms(self) -> AlarmReporter | None: ...  # noqa: D102
+
+    @property
+    def measurements(self) -> FleetMeasurements | None: ...  # noqa: D102
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Return every message due up to a time, in order of time, machine number and class."""

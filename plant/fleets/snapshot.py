@@ -65,7 +65,7 @@ class FleetSnapshot:
         outdated: Callable[[], bool],
     ) -> None:
         self._span, self.now_ms, self._outdated = span, now_ms, outdated
-        self._fleets, self.more = _select(fleets, only)
+        self._fleets, self.more = select(fleets, only)
 
     def figures(self) -> Generator[list[PlacedOee], None, None]:
         """Yield the figures of all, a group at a time; close the generator to end early. Raises SnapshotOutdated."""
@@ -153,7 +153,7 @@ def machines_at(fleets: Sequence[Fleet], counts: Mapping[str, int], places: rang
     return found
 
 
-def _select(fleets: Sequence[Fleet], only: MachineFilter) -> tuple[list[tuple[int, Fleet, Sequence[Machine]]], bool]:
+def select(fleets: Sequence[Fleet], only: MachineFilter) -> tuple[list[tuple[int, Fleet, Sequence[Machine]]], bool]:
     """Return the selected machines by type, and whether there are more. Raises NoSuchMachine."""
     if only.kind is not None and only.kind not in (kinds := [fleet.key for fleet in fleets]):
         raise NoSuchMachine(f"machine_type: no such machine type; there are {', '.join(kinds)}")

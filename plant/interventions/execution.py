@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -63,36 +63,11 @@ def execute(target: Target, command: Command) -> Answer:
     return answer
 
 
-class MachineCondition(NamedTuple):
-    """A machine at a moment.
-
-    machine_type: its own, with what it overrides.  faults: their severities now, by name.
-    alarms: those that are active, as of its last regular message.
-    """
-
-    machine_type: MachineType
-    state: str
-    faults: Mapping[str, float]
-    alarms: Collection[str]
-
-
-def condition_of(target: Target, machine_id: str) -> MachineCondition:
-    """Return the condition of a machine now; raises CommandRefused where this part of the plant has no such machine."""
-    machine_type, machine, fleet = _find(target, machine_id)
-    if machine is None:
-        raise CommandRefused("machine_id", f"{quote(machine_id)} is in another part of the plant")
-    place = bisect_left(fleet.machines, machine.number, key=_number)
-    states = fleet.reporting.alarms.states if fleet.reporting and fleet.reporting.alarms else None
-    alarms = [each.alarm.name for each in states.limits if states.active[each.place][place]] if states else []
-    return MachineCondition(machine_type, machine.state.name, _severities(machine), alarms)
-
-
 class _Found(NamedTuple):
-    """A machine, if this shard has it, its type, and its fleet."""
+    """A machine, if this shard has it, and its type."""
 
     machine_type: MachineType
     machine: Machine | None
-    fleet: Fleet
 
 
 def _find(target: Target, machine_id: str) -> _Found:
@@ -100,12 +75,12 @@ def _find(target: Target, machine_id: str) -> _Found:
     for key, machine_type, count in target.config.machines():
         number = number_of(machine_id, machine_type)
         if number is not None and number <= count:
-            fleet = next(fleet for fleet in target.parts.fleets if fleet.key == key)
-            place = bisect_left(machines := fleet.machines, number, key=_number)
+            machines = next(fleet.machines for fleet in target.parts.fleets if fleet.key == key)
+            place = bisect_left(machines, number, key=_number)
             found = machines[place] if place < len(machines) and machines[place].number == number else None
             if found is not None:
                 target.parts.advance_one(found, target.now_ms)
-            return _Found(machine_type.of(number), found, fleet)
+            return _Found(machine_type.of(number), found)
     raise CommandRefused("machine_id", f"no machine has the id {quote(machine_id)}")
 
 
@@ -125,7 +100,7 @@ def _start(target: Target, command: Start) -> Answer:
 
 
 def _set_state(target: Target, command: SetState) -> Answer:
-    machine_type, machine, _ = _find(target, command.machine_id)
+    machine_type, machine = _find(target, command.machine_id)
     _known("state", command.state, [*machine_type.states], "a state of this type")
     if machine is not None:
         stay_ms = None if command.seconds is None else max(1, round(command.seconds * 1000))
@@ -135,7 +110,7 @@ def _set_state(target: Target, command: SetState) -> Answer:
 
 
 def _inject(target: Target, command: Inject) -> Answer:
-    machine_type, machine, _ = _find(target, command.machine_id)
+    machine_type, machine = _find(target, command.machine_id)
     _known("fault", command.fault, [*machine_type.causes.faults], "a fault of this type")
     if machine is None or machine.conditions is None:
         return {}
@@ -148,7 +123,7 @@ def _inject(target: Target, command: Inject) -> Answer:
 
 
 def _clear(target: Target, command: Clear) -> Answer:
-    machine_type, machine, _ = _find(target, command.machine_id)
+    machine_type, machine = _find(target, command.machine_id)
     if command.fault is not None:
         _known("fault", command.fault, [*machine_type.causes.faults], "a fault of this type")
     if machine is None or machine.conditions is None:
@@ -162,7 +137,7 @@ def _clear(target: Target, command: Clear) -> Answer:
 
 
 def _set_point(target: Target, command: SetPoint) -> Answer:
-    machine_type, machine, _ = _find(target, command.machine_id)
+    machine_type, machine = _find(target, command.machine_id)
     points = {name: spec for name, spec in machine_type.signals.items() if spec.set_point is not None}
     _known("signal", command.signal, [*points], "a signal with set_point of this type")
     low, high = points[command.signal].limits or (-float("inf"), float("inf"))
@@ -232,13 +207,8 @@ def _state(machine: Machine | None) -> Answer:
 
 
 def _faults(machine: Machine) -> Answer:
-    return {"machine_id": machine.id, "faults": _severities(machine)}
-
-
-def _severities(machine: Machine) -> Mapping[str, float]:
-    """Return the severities of the faults that a machine has now."""
     active = machine.conditions.active if machine.conditions is not None else {}
-    return {name: each.severity for name, each in active.items()}
+    return {"machine_id": machine.id, "faults": {name: each.severity for name, each in active.items()}}
 
 
 _EXECUTIONS: Final[Mapping[type[Command], Callable[[Target, Any], Answer]]] = {

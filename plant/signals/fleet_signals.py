@@ -170,6 +170,17 @@ class FleetSignals:
         laws = zip(self.program.laws, values, strict=True)
         return [int(law.last_decimals(frame, value)) for law, value in laws]
 
+    def texts_at(self, slot: int, now_ms: int) -> dict[str, bytes]:
+        """Return the JSON text of each signal now, as of a row that advances nothing; rows may be pending."""
+        values, frame = self._values_at(slot, now_ms), self.frame
+        found = zip(self.program.names, self.program.laws, values, strict=True)
+        return {name: json_text(law)(int(law.last_decimals(frame, value))) for name, law, value in found}
+
+    def set_points(self, slot: int) -> dict[str, float]:
+        """Return the set points in force, by signal."""
+        first = slot * self.store.layout.floats + self.store.layout.set_points
+        return {each.signal: self.store.floats[first + place] for place, each in enumerate(self.program.set_points)}
+
     def situation(self, slot: int, now_ms: int) -> Situation:
         """Return what a machine is doing; an imposed state has the name ""."""
         self.frame.move_to(slot, now_ms)

@@ -8,8 +8,19 @@ from dataclasses import dataclass, field
 from edge.delivery.queue import Ledger
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
-from edge.status import AlarmStatus, ClockStatus, ConnectionStatus, OeeFigures, OeeQuery
+from edge.status import (
+    AlarmStatus,
+    ClockStatus,
+    ConnectionStatus,
+    MachineFound,
+    MachinesFound,
+    OeeFigures,
+    OeeQuery,
+)
+from plant.definition.plant_config import PlantConfig, load_content
 from plant.telemetry import KindOee, Snapshot
+from plant.views.plant_views import ViewQuery
+from tests.support.factory.acted_on import PRESS, content
 
 NOTHING_YET = Snapshot(time_ms=0, rows={}, states={}, jobs={}, open_orders=0)
 
@@ -29,6 +40,8 @@ class FixedStatus:
     figures: OeeFigures = OeeFigures(0.0, 0.0, (), more=False, types=())  # noqa: RUF009 - frozen
     labels: Anomalies = Anomalies(0.0, (), more=False, dropped=0)  # noqa: RUF009 - frozen
     faults: int | None = None
+    listed: MachinesFound = MachinesFound(0.0, (), more=False)  # noqa: RUF009 - frozen
+    detailed: MachineFound = MachineFound(None)  # noqa: RUF009 - frozen
     error: Exception | None = None
     queries: list[OeeQuery] = field(default_factory=list)
 
@@ -69,3 +82,18 @@ class FixedStatus:
         if self.error is not None:
             raise self.error
         return self.labels
+
+    async def machines(self, query: ViewQuery) -> MachinesFound:  # noqa: ARG002 - what is asked for is the same
+        if self.error is not None:
+            raise self.error
+        return self.listed
+
+    async def machine(self, machine_id: str) -> MachineFound:  # noqa: ARG002
+        if self.error is not None:
+            raise self.error
+        return self.detailed
+
+    async def config(self) -> PlantConfig:
+        if self.error is not None:
+            raise self.error
+        return load_content(content({"message_types": {"press": PRESS}}).encode(), "plant.yaml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cli.scenario.definition.conditions import Bounds
 from cli.scenario.definition.expectations import (
@@ -18,15 +18,23 @@ from cli.scenario.definition.expectations import (
 )
 from cli.scenario.judging.sampling import CannotLook, Look
 from edge.delivery.queue import Ledger
-from messages import CommandRefused
 from plant.definition.document.errors import quote, suggestion
-from plant.interventions.execution import MachineCondition
+from plant.definition.machine_types.machine_type import MachineType
 from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED
 from plant.oee_accounting import Span
 from plant.telemetry import KindOee, MachineOee, Oee
 
 Sample = tuple[str, Mapping[str, str], float]
 """A sample of a Prometheus metric: its name, labels and value."""
+
+
+class Condition(NamedTuple):
+    """A machine at a moment. faults: those that are active, and wear that is labelled.  alarms: likewise."""
+
+    machine_type: MachineType
+    state: str
+    faults: Sequence[str]
+    alarms: Sequence[str]
 
 
 class Sight(Protocol):
@@ -39,8 +47,8 @@ class Sight(Protocol):
     def samples(self) -> Iterable[Sample]:
         """Return the samples of all metrics."""
 
-    def condition(self, machine_id: str) -> MachineCondition:
-        """Return the condition of a machine; raises CommandRefused where there is none."""
+    def condition(self, machine_id: str) -> Condition | None:
+        """Return the condition of a machine; None where there is none."""
 
     def oee_of_machines(self, span: Span) -> Sequence[MachineOee]:
         """Return the true figures of each machine."""
@@ -112,7 +120,8 @@ def _state(wanted: StateExpectation, sight: Sight) -> Look:
 
 def _fault(wanted: FaultExpectation, sight: Sight) -> Look:
     condition = _condition(sight, wanted.machine_id)
-    known = [*condition.machine_type.causes.faults]
+    machine_type = condition.machine_type
+    known = [*dict.fromkeys((*machine_type.causes.faults, *machine_type.labelled_causes))]
     return _active(wanted.machine_id, "fault", wanted.fault, condition.faults, known, expected=wanted.active)
 
 
@@ -131,11 +140,11 @@ def _active(
     return Look(there == expected, f"{machine_id} has {', '.join(active) if active else f'no {what}'}")
 
 
-def _condition(sight: Sight, machine_id: str) -> MachineCondition:
-    try:
-        return sight.condition(machine_id)
-    except CommandRefused as error:
-        raise CannotLook(str(error)) from None
+def _condition(sight: Sight, machine_id: str) -> Condition:
+    condition = sight.condition(machine_id)
+    if condition is None:
+        raise CannotLook(f"no machine has the id {quote(machine_id)}")
+    return condition
 
 
 def _known(name: str, known: Sequence[str], rule: str) -> None:

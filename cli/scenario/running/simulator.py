@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cli.scenario.judging.looks import Sample
+from cli.scenario.judging.looks import Condition, Sample
 from edge.observability.metrics import make_registry
 from edge.runtime.simulator import VERSION, Simulator
 from edge.status import ReloadStatus
-from plant.interventions.execution import MachineCondition
 from plant.oee_accounting import Span
 from plant.telemetry import KindOee, MachineOee, Message, Snapshot
 
@@ -29,9 +28,14 @@ class ScenarioSimulator(Simulator):
         """The plant time that has been reached, in seconds since 1970."""
         return self._plant.now
 
-    def condition(self, machine_id: str) -> MachineCondition:
-        """Return the condition of a machine; raises CommandRefused where there is none."""
-        return self._plant.condition(machine_id)
+    def condition(self, machine_id: str) -> Condition | None:
+        """Return the condition of a machine; None where there is none."""
+        view = self._plant.views().view(machine_id)
+        machine_type = self._plant.config.machine_type(view.kind) if view is not None else None
+        if view is None or machine_type is None:
+            return None
+        causes = [each.name for each in view.causes]
+        return Condition(machine_type.of(view.number), view.state, causes, view.alarms)
 
     def oee_of_machines(self, span: Span) -> Sequence[MachineOee]:
         """Return the true figures of each machine."""

@@ -13,7 +13,7 @@ import pytest
 
 from app import VERSION, main
 from cli.options.ctl import ACTIONS
-from tests.support.factory.acted_on import PLANTS, content
+from tests.support.factory.acted_on import PLANTS, content, press
 from tests.support.processes.daemon import DaemonProcess
 from tests.support.processes.ports import free_port
 
@@ -71,6 +71,36 @@ def test_a_refusal_is_told_with_the_rule(url: str, capsys: Printed) -> None:
     printed = capsys.readouterr()
     assert printed.err == 'refused: machine_id: no machine has the id "PRESS-99"\n'
     assert "machine_id=PRESS-02" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("machines --state stopped", "PRESS-02  press  stopped  2"),
+        ("machine PRESS-02", "state          stopped"),
+        ("types", "press  "),
+        ("plant", "message_types"),
+        ("settings", "settings  MQTT_BROKER=localhost "),
+        ("journal --limit 1", "command=stop machine_id=PRESS-02"),
+        ("check PLANT", "messages_per_second"),
+        ("put PLANT", "machines  press=3"),
+    ],
+)
+def test_what_is_so_is_shown_in_lines(url: str, capsys: Printed, tmp_path: Path, arguments: str, line: str) -> None:
+    """Each call of the control API that does not act on a machine."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(content(press(count=3)))
+    assert ctl(url, "stop", "PRESS-02") == 0
+
+    assert ctl(url, *arguments.replace("PLANT", str(plant)).split()) == 0
+    assert line in capsys.readouterr().out
+
+
+def test_a_machine_that_there_is_not_is_told_with_the_one_that_may_be_meant(url: str, capsys: Printed) -> None:
+    """Without a doubt about the address."""
+    assert ctl(url, "machine", "PRES-02") == 1
+
+    assert capsys.readouterr().err == 'refused: no machine has the id "PRES-02"; did you mean "PRESS-02"?\n'
 
 
 def test_an_answer_is_json_for_who_asks_for_it(url: str, capsys: Printed) -> None:

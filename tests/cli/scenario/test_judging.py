@@ -213,7 +213,7 @@ def test_a_refused_command_fails_with_its_rule(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("expect", "seen"),
     [
-        ("state: {machine_id: PRESS-9, state: running}", 'machine_id: no machine has the id "PRESS-9"'),
+        ("state: {machine_id: PRESS-9, state: running}", 'no machine has the id "PRESS-9"'),
         ("state: {machine_id: PRESS-01, state: runing}", 'PRESS-01 has no state "runing"; did you mean running'),
         ("fault: {machine_id: PRESS-01, fault: x}", 'PRESS-01 has no fault "x"; known names: overheating'),
         ("alarm: {machine_id: PRESS-01, alarm: x}", 'PRESS-01 has no alarm "x"; known names'),

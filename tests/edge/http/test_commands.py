@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edge.http.commands import PATH
+from edge.http.api.commands import PATH
 from edge.status import Busy
 from plant.interventions.commands import CommandRefused
 from tests.edge.http.test_routes import Shown
@@ -49,7 +49,7 @@ def test_a_refused_command_names_the_field_and_the_rule(shown: Shown, client: ht
         (b"{", 400, "is no JSON: "),
         (b"[]", 400, "must be a JSON object"),
         (b"\xff", 400, "is no JSON: "),
-        (b'{"command":"' + b"x" * 70_000 + b'"}', 413, "a command has at most 65,536 bytes"),
+        (b'{"command":"' + b"x" * 70_000 + b'"}', 413, "at most 65,536 bytes are taken here"),
         (b'{"command":"reload","content":""}', 422, "command: another configuration comes by PUT /api/v1/plant"),
     ],
 )

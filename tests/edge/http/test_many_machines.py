@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from edge.http.api.machines_answer import machines_answer
 from edge.http.oee_answer import oee_answer
 from edge.runtime.run_options import RunOptions
 from edge.runtime.simulator import Simulator
@@ -16,6 +17,7 @@ from edge.status import OeeQuery
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import OeeReport
 from plant.telemetry import MachineFilter
+from plant.views.plant_views import ViewQuery
 from tests.support.factory.plants import config
 
 MANY = config({"cnc_machine": 5000, "testing": 1000, "printer_3d": 0, "welding": 0, "painting": 0})
@@ -54,6 +56,26 @@ async def whole(daemon: Simulator, query: OeeQuery) -> int:
 def test_nobody_waits_for_the_truth_of_all_machines(which: MachineFilter, daemon: Simulator) -> None:
     """From the question to the last byte."""
     assert longest_wait(lambda: whole(daemon, OeeQuery("hour", which))) < LONGEST_SECONDS
+
+
+async def listed(daemon: Simulator, query: ViewQuery) -> int:
+    """The length of a list of machines."""
+    return (await machines_answer(await daemon.machines(query), query)).size_bytes
+
+
+@pytest.mark.parametrize("state", [None, "stopped"], ids=["all", "none of them"])
+def test_nobody_waits_for_a_list_of_machines(state: str | None, daemon: Simulator) -> None:
+    """Nor for a look at each of them that finds none."""
+    assert longest_wait(lambda: listed(daemon, ViewQuery(MachineFilter(limit=10_000), state))) < LONGEST_SECONDS
+
+
+def test_a_page_of_machines_costs_no_more_where_there_are_many(daemon: Simulator) -> None:
+    """It begins at its place."""
+    query = ViewQuery(MachineFilter(after="CNC-4000", limit=50))
+    began = time.thread_time()
+    assert asyncio.run(listed(daemon, query)) > 50 * 200
+
+    assert time.thread_time() - began < LONGEST_SECONDS
 
 
 def test_nobody_waits_for_a_count_of_all_machines(daemon: Simulator) -> None:

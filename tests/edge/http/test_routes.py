@@ -18,8 +18,11 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Gauge
 
 from edge.control.control import Control
+from edge.control.idempotency import Idempotency
 from edge.control.inbox import Command, Executed
 from edge.control.journal import Journal
+from edge.http.api.app import add_api
+from edge.http.api.context import ApiContext
 from edge.http.asgi import Outermost
 from edge.http.authorization import authorize
 from edge.http.connection_limits import Limits
@@ -28,6 +31,7 @@ from edge.http.server import Server
 from edge.status import (
     BadQuery,
     Busy,
+    CheckOutcome,
     ConnectionStatus,
     OeeFigures,
     OeeQuery,
@@ -61,6 +65,9 @@ class Shown(FixedStatus):
         self.contents: list[bytes] = []
         self.journal = Journal(lambda: 1_767_600_000.0)
         self.refusal: Exception | None = None
+        self.checked = CheckOutcome({"press": 4}, 1.5)
+        self.time = 0.0
+        self.idempotency = Idempotency(lambda: self.time)
 
     def fail(self) -> None:
         """Let the run loop stop."""
@@ -75,6 +82,11 @@ class Shown(FixedStatus):
         """Note it."""
         self.contents.append(content)
         return self.outcome
+
+    async def check(self, content: bytes) -> CheckOutcome:
+        """Note it."""
+        self.contents.append(content)
+        return self.checked
 
     async def execute(self, command: Command) -> Executed:
         """Note it, and do as the test has it."""
@@ -98,7 +110,17 @@ def app_of(shown: Shown) -> FastAPI:
         uptime_seconds=lambda: 1.5,
         patience_seconds=90.0,
     )
-    return create_app(shown, context)
+    app = create_app(shown, context)
+    api = ApiContext(
+        source=shown,
+        control=context.control,
+        check=shown.check,
+        idempotency=shown.idempotency,
+        settings={"settings": {"MQTT_QOS": 1}, "given": []},
+        authorize=shown.authorize,
+    )
+    add_api(app, api)
+    return app
 
 
 def served_of(shown: Shown) -> Outermost:
@@ -229,7 +251,7 @@ def test_a_figure_that_json_cannot_say_is_null(expiry: float, shown: Shown, clie
 
 def _is_call(path: str) -> bool:
     """Not a file that a page of the documentation loads."""
-    return path.rpartition("/")[0] in {"", "/-", "/api/v1"}
+    return path.rpartition("/")[0] in {"", "/-", "/api/v1", "/api/v1/plant"}
 
 
 def test_the_root_lists_every_call(shown: Shown, client: httpx.Client) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from edge.http.commands import PATH
+from edge.http.api.commands import PATH
 from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.subscriber import Recorder
 from tests.support.factory.acted_on import PLANTS, content, random_log

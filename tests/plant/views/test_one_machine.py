@@ -1,14 +1,13 @@
-"""The condition of a machine: its state, faults and alarms at a moment, and that looking at it changes nothing."""
+"""One machine at a moment: its state, faults and alarms, and that looking at it changes nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messages import START, CommandRefused, FactoryMessageGenerator
+from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import load, parse
 from tests.support.factory.plants import ROOT
 
@@ -28,33 +27,38 @@ PRESS: dict[str, Any] = {
 LINE = load(ROOT / "scenarios" / "spaceship-faults.yaml")
 
 
+def seen(plant: FactoryMessageGenerator, machine_id: str) -> tuple[str, list[str], list[str]]:
+    """Its state, its faults and its alarms."""
+    view = plant.views().view(machine_id)
+    assert view is not None
+    return view.state, [each.name for each in view.causes], [*view.alarms]
+
+
 def test_it_is_what_commands_and_faults_have_made_of_the_machine() -> None:
     """At the very moment, and not as of its last message; alarms come with the next message that has their value."""
     plant = FactoryMessageGenerator.of(parse(PRESS), 1)
     plant.execute({"command": "set_state", "machine_id": "PRESS-02", "state": "running", "seconds": 3600})
     plant.advance(START + 60)
     plant.execute({"command": "inject", "machine_id": "PRESS-02", "fault": "overheating", "severity": 1})
-    begun = plant.condition("PRESS-02")
+    begun = seen(plant, "PRESS-02")
     plant.advance(START + 66)
-    warned = plant.condition("PRESS-02")
+    warned = seen(plant, "PRESS-02")
     plant.advance(START + 120.5)
-    over = plant.condition("PRESS-02")
+    over = seen(plant, "PRESS-02")
 
-    assert (begun.state, dict(begun.faults), [*begun.alarms]) == ("running", {"overheating": 1.0}, [])
-    assert (dict(warned.faults), [*warned.alarms]) == ({"overheating": 1.0}, ["temperature.high"])
-    assert dict(over.faults) == {}
-    assert [*plant.condition("PRESS-01").alarms] == [*plant.condition("PRESS-03").alarms] == []
+    assert begun == ("running", ["overheating"], [])
+    assert warned == ("running", ["overheating"], ["temperature.high"])
+    assert over[:2] == ("running", [])
+    assert seen(plant, "PRESS-01")[1:] == seen(plant, "PRESS-03")[1:] == ([], [])
 
 
 def test_a_machine_of_another_part_has_none_here() -> None:
     """Nor has one that does not exist."""
     plant = FactoryMessageGenerator.of(parse(PRESS), 1, shard=(1, 3))
 
-    assert plant.condition("PRESS-01").state in ("running", "idle")
-    with pytest.raises(CommandRefused, match=r"PRESS-02.* is in another part"):
-        plant.condition("PRESS-02")
-    with pytest.raises(CommandRefused, match="no machine has the id"):
-        plant.condition("PRESS-04")
+    assert plant.views().view("PRESS-01") is not None
+    assert plant.views().view("PRESS-02") is None
+    assert plant.views().view("PRESS-04") is None
 
 
 @settings(max_examples=15)
@@ -65,6 +69,6 @@ def test_looking_changes_no_message(looks: list[tuple[int, str]]) -> None:
     messages = []
     for after_ms, machine_id in sorted(looks):
         messages += plant.advance(START + after_ms / 1000)
-        plant.condition(machine_id)
+        plant.views().view(machine_id)
 
     assert messages + plant.advance(START + 600) == twin.advance(START + 600)

@@ -1,0 +1,21 @@
+"""The control API as a whole."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from edge.http.api.commands import add_commands
+from edge.http.api.context import ApiContext
+from edge.http.api.errors import add_error_handlers
+from edge.http.api.openapi import describe_problems
+from edge.http.api.plant import add_plant
+from edge.http.api.reading import add_reading
+
+
+def add_api(app: FastAPI, context: ApiContext) -> None:
+    """Add the control API to an application."""
+    add_error_handlers(app)
+    add_reading(app, context)
+    add_commands(app, context)
+    add_plant(app, context)
+    describe_problems(app)

@@ -1,0 +1,30 @@
+"""What the control API needs of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from edge.control.control import Control
+from edge.control.idempotency import Idempotency
+from edge.status import CheckOutcome
+from edge.status_source import StatusSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext:
+    """What the control API needs of the process.
+
+    control: executes commands, and applies a YAML.  check: checks one.  idempotency: the requests with a key.
+    settings: the options in force, without secrets.
+    authorize: raises HTTPException unless the caller may change things.
+    """
+
+    source: StatusSource
+    control: Control
+    check: Callable[[bytes], Awaitable[CheckOutcome]]
+    idempotency: Idempotency
+    settings: Mapping[str, object]
+    authorize: Callable[[Request], Awaitable[None]]

@@ -1,0 +1,56 @@
+"""What is read of all workers together: figures of machines, labels of faults, machines, and the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from edge.http.anomalies_answer import merged_anomalies
+from edge.http.api.machines_answer import merged_machines
+from edge.http.oee_answer import merged
+from edge.labels.queries import Anomalies, AnomalyQuery
+from edge.status import MachineFound, MachinesFound, OeeFigures, OeeQuery
+from edge.workers.process import Worker
+from plant.definition.plant_config import PlantConfig
+from plant.views.plant_views import ViewQuery
+
+_ALL_SECONDS: Final = 60.0
+_ONE_SECONDS: Final = 10.0
+
+
+class Readings:
+    """The part of a supervisor that only asks: its attributes are those of WorkerSupervisor."""
+
+    _workers: Sequence[Worker]
+
+    async def oee(self, query: OeeQuery) -> OeeFigures:
+        """Return the OEE figures of all machines; raises TimeoutError where a worker does not answer, or BadQuery."""
+        async with asyncio.timeout(_ALL_SECONDS):
+            parts = await asyncio.gather(*(worker.oee(query) for worker in self._workers))
+        return await merged(parts, query.which.limit)
+
+    async def anomalies(self, query: AnomalyQuery) -> Anomalies:
+        """Return episodes of faults of all parts; raises TimeoutError where a worker does not answer, or BadQuery."""
+        async with asyncio.timeout(_ALL_SECONDS):
+            parts = await asyncio.gather(*(worker.anomalies(query) for worker in self._workers))
+        return await merged_anomalies(parts, query.limit)
+
+    async def machines(self, query: ViewQuery) -> MachinesFound:
+        """Return machines of all parts as they are now; raises TimeoutError where one does not answer, or BadQuery."""
+        async with asyncio.timeout(_ALL_SECONDS):
+            parts = await asyncio.gather(*(worker.machines(query) for worker in self._workers))
+        return await merged_machines(parts, query.which.limit)
+
+    async def machine(self, machine_id: str) -> MachineFound:
+        """Return one machine as it is now; raises TimeoutError where a worker does not answer."""
+        async with asyncio.timeout(_ONE_SECONDS):
+            asked = (worker.ask("machine", machine_id) for worker in self._workers)
+            found: list[MachineFound] = await asyncio.gather(*asked)
+        return next((each for each in found if each.json is not None), found[0])
+
+    async def config(self) -> PlantConfig:
+        """Return the configuration in force, the same for all; raises TimeoutError where there is no answer."""
+        async with asyncio.timeout(_ONE_SECONDS):
+            config: PlantConfig = await self._workers[0].ask("config")
+        return config

@@ -1,0 +1,149 @@
+"""What is shown of machines is what their messages have, and showing it changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from random import Random  # noqa: TID251 - makes plants; no part of one
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from fuzz.plants import entries
+from messages import START, FactoryMessageGenerator, NoSuchMachine, SnapshotOutdated
+from plant.definition.plant_config import PlantConfig
+from plant.telemetry import MachineFilter, Message
+from plant.views.machine_view import MachineView
+from plant.views.plant_views import ViewQuery
+from tests.support.factory.acted_on import PLANTS, Timed, attempt, played, press, random_log, read
+from tests.support.factory.ownplants import usually
+
+SECONDS = 120.0
+CUTS = st.lists(st.floats(0, SECONDS), min_size=20, max_size=40)
+BEGIN_MS = round(START * 1000)
+
+
+def everything_shown(plant: FactoryMessageGenerator) -> list[MachineView]:
+    """Each machine of a plant, from the list and with its signals."""
+    found = [each.view for group in plant.views().machines(ViewQuery()) for each in group]
+    details = [plant.views().machine(each.machine_id) for each in found]
+    assert [each and each.machine for each in details] == found
+    return found
+
+
+def looked_at(config: PlantConfig, log: Sequence[Timed], cuts: Sequence[float]) -> list[Message]:
+    """The messages of a run in which all is shown at each cut, and before and after each command."""
+    plant, messages = FactoryMessageGenerator.of(config, 1), list[Message]()
+    due = sorted(
+        [*((START + each, None) for each in cuts), *((at / 1000, each) for at, each in log)], key=lambda e: e[0]
+    )
+    for at, command in due:
+        messages += plant.advance(at)
+        everything_shown(plant)
+        if command is not None:
+            attempt(plant, command)
+            everything_shown(plant)
+    return messages + plant.advance(START + SECONDS)
+
+
+@pytest.mark.parametrize("name", PLANTS)
+@given(seed=st.integers(0, 10**9), cuts=CUTS)
+@settings(max_examples=2, phases=(Phase.generate,))
+def test_showing_machines_changes_no_message(name: str, seed: int, cuts: list[float]) -> None:
+    """Whenever they are shown, with commands and reloads in between."""
+    config, log = read(PLANTS[name]), random_log(seed, 60, SECONDS, PLANTS[name])
+
+    assert looked_at(config, log, cuts) == played(config, log, SECONDS).messages
+
+
+@given(chance=st.randoms(use_true_random=False), seed=st.integers(0, 10**9), cuts=CUTS)
+@settings(usually, max_examples=15)
+def test_showing_machines_of_any_plant_changes_no_message(chance: Random, seed: int, cuts: list[float]) -> None:
+    """Whatever it has."""
+    data = entries.plant(chance)
+    config, log = read(data), random_log(seed, 20, SECONDS, data, reloads=0)
+
+    assert looked_at(config, log, cuts) == played(config, log, SECONDS).messages
+
+
+def pressing() -> FactoryMessageGenerator:
+    """Presses that have run for a while."""
+    plant = FactoryMessageGenerator.of(read(press()), 1)
+    plant.advance(START + 1000)
+    return plant
+
+
+def test_a_machine_is_shown_as_its_messages_have_it() -> None:
+    """At the moment of a message: state, job, progress, each signal."""
+    plant = pressing()
+    messages = [each for each in plant.advance(START + 1100) if each.kind == "press.production"]
+    checked = 0
+    for message in messages[:40]:
+        other = FactoryMessageGenerator.of(read(press()), 1)
+        said: dict[str, Any] = json.loads(message.payload)
+        other.advance(message.time_ms / 1000)
+        found = other.views().machine(said["machine_id"])
+        assert found is not None
+        signals = {each.name: json.loads(each.value) for each in found.signals}
+        assert signals == {name: said[name] for name in signals}
+        assert found.machine.state == said["status"]
+        checked += 1
+
+    assert checked == 40
+
+
+def test_faults_alarms_and_set_points_are_shown_as_they_are_now() -> None:
+    """What a command has done is shown at once."""
+    plant = pressing()
+    plant.execute({"command": "inject", "machine_id": "PRESS-02", "fault": "bearing_damage", "severity": 2})
+    plant.execute({"command": "set_point", "machine_id": "PRESS-02", "signal": "feed", "value": 200})
+    plant.execute({"command": "stop", "machine_id": "PRESS-02"})
+    plant.advance(START + 1015)
+    found = plant.views().machine("PRESS-02")
+
+    assert found is not None
+    (cause,) = (each for each in found.machine.causes if each.name == "bearing_damage")
+    assert (cause.since_ms, cause.severity, cause.why) == (BEGIN_MS + 1_000_000, 2.0, "command")
+    assert cause.level == pytest.approx(1.0)  # half of its ramp has passed
+    assert (found.machine.state, found.machine.since_ms) == ("stopped", BEGIN_MS + 1_000_000)
+    assert {each.name: each.set_point for each in found.signals}["feed"] == 200.0
+
+
+def test_machines_are_selected_by_type_state_fault_and_place() -> None:
+    """And are in order."""
+    plant = pressing()
+    for machine_id in ("PRESS-02", "PRESS-04"):
+        plant.execute({"command": "stop", "machine_id": machine_id})
+    plant.execute({"command": "inject", "machine_id": "PRESS-04", "fault": "jam"})
+
+    def ids(query: ViewQuery) -> list[str]:
+        return [each.view.machine_id for group in plant.views().machines(query) for each in group]
+
+    assert ids(ViewQuery()) == ["PRESS-01", "PRESS-02", "PRESS-03", "PRESS-04"]
+    assert ids(ViewQuery(state="stopped")) == ["PRESS-02", "PRESS-04"]
+    assert ids(ViewQuery(MachineFilter(after="PRESS-02"), state="stopped")) == ["PRESS-04"]
+    assert ids(ViewQuery(cause="jam")) == ["PRESS-04"]
+    assert ids(ViewQuery(MachineFilter("press", "PRESS-03"))) == ["PRESS-04"]
+    with pytest.raises(NoSuchMachine):
+        ids(ViewQuery(MachineFilter("pres")))
+
+
+def test_what_is_shown_of_a_plant_that_is_reloaded_meanwhile_is_outdated() -> None:
+    """It is read again."""
+    plant = FactoryMessageGenerator.of(read(press(count=300)), 1)
+    groups = plant.views().machines(ViewQuery())
+    next(groups)
+    plant.reload(read(press(count=299)))
+
+    with pytest.raises(SnapshotOutdated):
+        list(groups)
+
+
+def test_a_machine_of_another_shard_is_not_shown() -> None:
+    """Each shard shows its own."""
+    shards = [FactoryMessageGenerator.of(read(press()), 1, shard=(k, 2)) for k in (1, 2)]
+    found = [[each.views().machine(f"PRESS-{n:02}") is not None for n in range(1, 6)] for each in shards]
+
+    assert found == [[True, False, True, False, False], [False, True, False, True, False]]

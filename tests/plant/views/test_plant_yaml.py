@@ -1,0 +1,93 @@
+"""The YAML that is shown is the one in force: what is loaded from it is the plant as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from messages import START, FactoryMessageGenerator
+from plant.definition.plant_config import PlantConfig, load_content
+from plant.views.plant_yaml import yaml_in_force
+from plant.views.type_view import known_causes, known_states, type_views
+from tests.support.factory.acted_on import press, read
+from tests.support.processes.daemon import ROOT
+
+DEFAULT = (ROOT / "message_structure.yaml").read_bytes()
+
+
+def plant_of(content: bytes) -> FactoryMessageGenerator:
+    """A plant of a YAML."""
+    return FactoryMessageGenerator.of(load_content(content, "plant.yaml"), 1)
+
+
+def comparable(config: PlantConfig) -> Any:
+    """What tells two configurations apart."""
+    return config.model_dump(), [*config.declared()], config.machines()
+
+
+def test_a_plant_that_nothing_has_changed_is_shown_as_it_was_read() -> None:
+    """With its comments, to the byte."""
+    assert yaml_in_force(plant_of(DEFAULT).config) == DEFAULT
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [{"command": "scale", "message_type": "welding", "count": 17}],
+        [{"command": "rate", "messages_per_second": 12.5}],
+        [{"command": "rate", "messages_per_second": 12.5}, {"command": "rate"}],
+        [{"command": "disable", "message_type": "painting"}],
+        [{"command": "disable", "message_type": "customer_order"}, {"command": "disable", "message_type": "dispatch"}],
+        [{"command": "disable", "message_type": "testing"}, {"command": "enable", "message_type": "testing"}],
+    ],
+)
+def test_what_commands_have_changed_is_in_the_yaml(commands: list[dict[str, object]]) -> None:
+    """So the same plant is loaded from it, and says the same from then on."""
+    plant = plant_of(DEFAULT)
+    for command in commands:
+        plant.execute(command)
+    again = plant_of(yaml_in_force(plant.config))
+
+    assert comparable(again.config) == comparable(plant.config)
+    assert sum(1 for _ in again.advance(START + 60)) > 10
+
+
+def test_all_that_was_there_stays() -> None:
+    """Also in a plant with everything."""
+    config = read(press())
+    plant = FactoryMessageGenerator.of(config, 1)
+    plant.execute({"command": "scale", "message_type": "press", "count": 9})
+    again = load_content(yaml_in_force(plant.config), "plant.yaml")
+
+    assert comparable(again) == comparable(plant.config)
+
+
+def test_a_machine_type_is_described_with_what_one_can_ask_of_it() -> None:
+    """States, results, signals with limits and set points, faults, wear."""
+    config = read(press())
+    (found,) = type_views(config)
+
+    assert (found["machine_type"], found["count"], found["enabled"]) == ("press", 4, True)
+    running = {"name": "running", "share": 0.75, "dwell_seconds": 60, "produces": True, "planned": False}
+    assert found["states"][0] == running
+    assert found["set_points"] == {"feed": 180.0}
+    assert found["job"]["results"] == {"good": {"good": True}, "scrap": {"good": False}}
+    assert found["signals"]["feed"]["limits"] == [100.0, 250.0]
+    assert found["signals"]["feed"]["set_point"] == 180.0
+    assert {"name": "temperature.stuck", "effects": [], "signal": "temperature"} in found["faults"]
+    assert [each["name"] for each in (*found["faults"], *found["wear"])] == known_causes(config)
+    assert {"faulted", "stopped", "planned_stop"} <= {*known_states(config)}
+
+
+@pytest.mark.parametrize("path", sorted(map(str, (ROOT / "scenarios").glob("*.yaml"))))
+def test_each_shipped_plant_is_shown(path: str) -> None:
+    """As it was read, and after a command."""
+    content = Path(path).read_bytes()
+    plant = plant_of(content)
+    assert yaml_in_force(plant.config) == content
+    plant.execute({"command": "rate", "messages_per_second": 3})
+
+    assert comparable(load_content(yaml_in_force(plant.config), path)) == comparable(plant.config)
+    assert len([*type_views(plant.config)]) > 0
