@@ -7,8 +7,11 @@ ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-COPY requirements.txt /build/
-RUN python -m pip install --no-compile --only-binary=:all: --prefix=/build/prefix -r /build/requirements.txt
+COPY requirements.txt requirements-otel.txt /build/
+# What tracing needs on top:  --build-arg OTEL=true
+ARG OTEL=false
+RUN if [ "$OTEL" = true ]; then cat /build/requirements-otel.txt >> /build/requirements.txt; fi && \
+    python -m pip install --no-compile --only-binary=:all: --prefix=/build/prefix -r /build/requirements.txt
 COPY app.py messages.py message_structure.yaml LICENSE /build/app/
 COPY plant /build/app/plant
 COPY edge /build/app/edge

@@ -92,7 +92,7 @@ $(VENV)/.run: $(VENV)/.made $(RUN_REQUIREMENTS)
 	@$(PIP_INSTALL) $(RUN_REQUIREMENTS:%=-r %)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.made $(RUN_REQUIREMENTS) requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.made $(RUN_REQUIREMENTS) requirements-otel.txt requirements-dev.txt
 	@echo "Setting up $(VENV) for development (once) ..."
 	@$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -17,6 +17,7 @@ from edge.control.journal import Journal
 from edge.delivery.queue import describe_endurance
 from edge.installed import DEMO_PACKAGES, why_lacking
 from edge.observability.logs import set_up
+from edge.observability.tracing.configuration import Tracing, TracingUnavailable, stop_tracing, tracing_of
 from edge.redaction import shown
 from edge.runtime.reload import PlantLoader, Reloader, load_at_start
 from edge.runtime.run_options import RunOptions, UsageError
@@ -56,8 +57,10 @@ def run(options: RunOptions, environ: Mapping[str, str]) -> int:
         return asyncio.run(_demo(options, environ) if options.demo else _service(options, environ).run())
     except (SettingsError, PlantConfigError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
-    except (PortError, UsageError) as error:
+    except (PortError, TracingUnavailable, UsageError) as error:
         print(error, file=sys.stderr)
+    finally:
+        stop_tracing()
     return CONFIGURATION
 
 
@@ -150,9 +153,12 @@ def _service(
     path = settings.message_config_path.absolute()
     current = load_at_start(path, loader.parse)
     journal = _journal_file(options)
-    backend = _backend(options, settings, current.config)
+    tracing = tracing_of(environ, VERSION, time.monotonic)
+    backend = _backend(options, settings, current.config, tracing)
     announce(settings)
     _log_start(options, settings, environ, current.config)
+    if tracing is not None:
+        log.info("tracing is on variable=%s rate=%g", tracing.variable, settings.trace_rate)
     _log_demo_rates(loader)
     reloader = Reloader(
         path,
@@ -223,11 +229,13 @@ def _check_history(options: RunOptions, settings: Settings, config: PlantConfig)
         )
 
 
-def _backend(options: RunOptions, settings: Settings, config: PlantConfig) -> SimulatorBackend:
+def _backend(options: RunOptions, settings: Settings, config: PlantConfig, tracing: Tracing | None) -> SimulatorBackend:
+    """Return what runs, traced from now on if that is asked for: after the fork, as a thread exports."""
     _check_history(options, settings, config)
-    if settings.workers > 1:
-        return fork_workers(options, settings, config)
-    return Simulator(options, settings.of_workers()[0], config)
+    workers = fork_workers(options, settings, config, tracing) if settings.workers > 1 else None
+    if tracing is not None:
+        tracing.start(settings.mqtt_client_id)
+    return workers or Simulator(options, settings.of_workers()[0], config)
 
 
 def queue_endurance(settings: Settings, found: Forecast, speed: float = 1.0) -> tuple[str, bool]:

@@ -48,13 +48,20 @@ def why_lacking(packages: Mapping[str, str], requirements: str, otherwise: str =
 
     packages: by their modules.  requirements: their file in a checkout.  otherwise: another way there.
     """
-    missing = [package for module, package in packages.items() if find_spec(module) is None]
+    missing = [package for module, package in packages.items() if not _is_there(module)]
     if not missing:
         return None
     what = f"needs packages that are not installed here ({', '.join(missing)})"
     if __name__.startswith(f"{_NAME}."):
         return f"{what}: `pip install {' '.join(_pinned(missing))}`"
     return f"{what}: `pip install -r {requirements}`" + (f", or {otherwise}" if otherwise else "")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a package around it
+        return False
 
 
 def _pinned(packages: list[str]) -> list[str]:

@@ -45,7 +45,7 @@ LATE_SECONDS: Final = 0.01
 """What 99 % of the turns of the run loop may be late at most."""
 
 _MACHINES: Final = 100
-_PAUSE_SECONDS: Final = 0.04
+_PAUSE_SECONDS: Final = 0.06
 _KNOWN: Final[Mapping[str, Sequence[Any]]] = {
     "machine_id": [f"PRESS-{number:02}" for number in range(1, 9)],
     "message_type": ["press"],

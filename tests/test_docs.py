@@ -45,6 +45,8 @@ OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITT
     "MQTT_URL",  # so other tools call
     "MQTT_USER",  # what has another name here
     "MQTT_CAFILE",
+    "COMPOSE_PROFILES",  # of docker compose
+    "PLANT",
 }
 """Variables that the documents may name though they are no options."""
 

@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from edge.installed import DEMO_PACKAGES, PACKAGES
+from edge.observability.tracing.configuration import PACKAGES as TRACING_PACKAGES
 from tests.support.factory.plants import ROOT
 
 NAMES = {"app", "messages", "plant", "edge", "sandbox", "cli"}
@@ -80,12 +81,15 @@ def test_the_wheel_has_all_that_runs_below_one_package(installed: Installed) -> 
 
 
 def test_the_requirements_are_those_of_the_files(installed: Installed) -> None:
-    """requirements.txt, and with the extra `sandbox` those of the embedded broker."""
+    """requirements.txt, with the extra `sandbox` those of the embedded broker, with `otel` those of tracing."""
     metadata = ZipFile(installed.wheel).read(f"{installed.wheel.name.rsplit('-', 3)[0]}.dist-info/METADATA").decode()
     wanted = []
-    for name, extra in (("requirements.txt", ""), ("sandbox/requirements.txt", '; extra == "sandbox"')):
+    files = {"": "requirements.txt", "otel": "requirements-otel.txt", "sandbox": "sandbox/requirements.txt"}
+    for extra, name in files.items():
         lines = (ROOT / name).read_text("utf-8").splitlines()
-        wanted += [line + extra for line in lines if line and not line.startswith("#")]
+        wanted += [
+            line + (f'; extra == "{extra}"' if extra else "") for line in lines if line and not line.startswith("#")
+        ]
 
     assert re.findall(r"^Requires-Dist: (.+)$", metadata, re.MULTILINE) == wanted
 
@@ -182,7 +186,12 @@ def test_a_demo_without_its_packages_names_what_to_install(installed: Installed)
 
 
 @pytest.mark.parametrize(
-    ("packages", "file"), [(PACKAGES, "requirements.txt"), (DEMO_PACKAGES, "sandbox/requirements.txt")]
+    ("packages", "file"),
+    [
+        (PACKAGES, "requirements.txt"),
+        (DEMO_PACKAGES, "sandbox/requirements.txt"),
+        (TRACING_PACKAGES, "requirements-otel.txt"),
+    ],
 )
 def test_the_packages_that_are_named_are_those_of_the_requirements(packages: dict[str, str], file: str) -> None:
     """Each is required by the file that the advice names."""

@@ -16,7 +16,10 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from cli.exports.command import TARGETS, export_of
+from cli.exports.common.yaml_text import dump
 from cli.options.export import CLUSTER_DEFAULTS, NAMESPACE
 from edge.runtime.simulator import VERSION
 from edge.settings.loader import Settings, markdown_table
@@ -132,6 +135,12 @@ def resource(target: str, name: str, kind: str) -> Callable[[str], str]:
     return of
 
 
+def rules_alone(_old: str) -> str:
+    """Return the alerts as Prometheus itself reads them, without the resource of its operator."""
+    text = exported("prometheus")["prometheus/prometheusrule.yaml"]
+    return dump(yaml.safe_load(text)["spec"], head=text.partition("\n")[0].removeprefix("# "))
+
+
 def between(text: str, begin: str, end: str, new: str) -> str:
     """Replace the text between `begin` and the next `end`. Raise ValueError if one is missing."""
     start = text.index(begin) + len(begin)
@@ -171,6 +180,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "deploy/components/monitoring/dashboard.json": whole("grafana", "grafana/provisioned.json"),
     "deploy/components/monitoring/podmonitor.yaml": whole("prometheus", "prometheus/podmonitor.yaml"),
     "deploy/components/monitoring/prometheusrule.yaml": whole("prometheus", "prometheus/prometheusrule.yaml"),
+    "deploy/compose/prometheus/rules.yaml": rules_alone,
     "deploy/azure-monitor/podmonitor.yaml": whole("azure-monitor", "azure-monitor/podmonitor.yaml"),
     "deploy/azure-monitor/alerts.bicep": whole("azure-monitor", "azure-monitor/alerts.bicep"),
     "deploy/azure-monitor/dashboard.json": whole("grafana", "grafana/dashboard.json"),

@@ -20,7 +20,7 @@ ARROWS: Final = {
         for line in """\
 app: cli.commands cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: edge.workers edge.runtime edge.control edge.redaction edge.timestamps edge.observability edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
+cli.run: edge.workers edge.runtime edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
 cli.scenario: cli.scenario.running cli.scenario.judging cli.scenario.definition cli.verify.input cli.options edge.runtime edge.mqtt.auth edge.observability edge.settings edge.redaction edge.timestamps messages plant.definition plant.definition.document
 cli.scenario.running: cli.scenario.judging cli.scenario.definition cli.verify.input edge.runtime edge.control edge.observability edge.delivery edge.routing edge.installed edge.settings edge.status edge.blocking messages plant.interventions plant.oee_accounting plant.telemetry sandbox.demo
 cli.scenario.judging: cli.scenario.definition edge.delivery edge.timestamps plant.machines plant.oee_accounting plant.telemetry plant.definition.machine_types plant.definition.document
@@ -41,13 +41,14 @@ cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant
 cli.scenario.definition: cli.arguments edge.routing edge.settings plant.interventions plant.definition plant.definition.document
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
-edge.workers: edge.runtime edge.control edge.http edge.observability edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
-edge.runtime: edge.control edge.http edge.mqtt edge.observability edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels edge.http.api plant.views
+edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
+edge.runtime: edge.control edge.http edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels edge.http.api plant.views
 edge.http.api: edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
 edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
-edge.control: edge.status edge.timestamps messages plant.interventions plant.definition plant.trial
-edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
+edge.control: edge.status edge.observability.tracing edge.redaction edge.timestamps messages plant.interventions plant.definition plant.trial
+edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.observability.tracing edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
+edge.observability.tracing: edge.observability edge.installed edge.redaction edge.timestamps plant.telemetry
 edge.observability: edge.status_source edge.delivery edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
 edge.status_source: edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
 edge.labels: edge.status edge.timestamps plant.truth

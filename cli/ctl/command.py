@@ -89,7 +89,7 @@ def _print(reply: Reply, options: CtlOptions, out: TextIO, err: TextIO) -> bool:
     if not reply.ok:
         print(*_refusal(reply), sep="\n", file=err)
         return False
-    if options.json or reply.document is None:
+    if options.json or options.action in _AS_IT_IS or reply.document is None:
         print(reply.content.decode(errors="replace").rstrip("\n"), file=out)
     else:
         print(*shown_answer(options.action, reply.document), sep="\n", file=out)
@@ -102,6 +102,9 @@ def _refusal(reply: Reply) -> list[str]:
     hint = None if reply.status == 404 and is_problem else _HINTS.get(reply.status)
     return [f"refused: {lines[0]}", *lines[1:], *([hint] if hint else [])]
 
+
+_AS_IT_IS: Final = ("plant",)
+"""Actions whose answer is a file."""
 
 _HINTS: Final = {
     401: "--token-file FILE, or HTTP_TOKEN_FILE, names the file with the simulator's token",

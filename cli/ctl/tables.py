@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 _LISTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
@@ -23,6 +23,9 @@ _LISTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
 }  # fmt: skip
 """Action -> the key of its list, and its columns."""
 
+_MOST_IN_A_LINE: Final = 12
+"""Values of an object that are shown in one line."""
+
 
 def shown_answer(action: str, document: object) -> list[str]:
     """Return the lines of an answer."""
@@ -32,8 +35,8 @@ def shown_answer(action: str, document: object) -> list[str]:
         key, columns = _LISTS[action]
         entries = document.get(key, [])
         rows = [[_cell(entry, name) for name in columns.values()] for entry in entries]
-        more = ["... and more: --limit N lists them" if action == "journal" else "... and more"]
-        return [*table([*columns], rows), *(more if document.get("next") else [])]
+        more = ["... and more: --limit N lists so many"] if document.get("next") else []
+        return [*table([*columns], rows), *more] if rows else ["none"]
     if {"at", "answer"} <= document.keys():
         return [f"{document['at']}  {pairs(document['answer'])}"]
     return [*tree(document)]
@@ -64,23 +67,44 @@ def short(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def tree(values: Mapping[str, object], indent: str = "") -> Iterable[str]:
-    """Yield the lines of an object, what is inside another one further in."""
-    width = max((len(key) for key, value in values.items() if not _is_nested(value)), default=0)
+def tree(values: Mapping[str, object]) -> Iterator[str]:
+    """Yield the lines of an object: short values in two columns, then what has parts of its own, each below its key."""
+    parts = {key: value for key, value in values.items() if _has_parts(value)}
+    yield from _columns({key: value for key, value in values.items() if key not in parts})
+    for key, value in parts.items():
+        yield f"{key}:"
+        yield from (f"  {line}" for line in _part(value))
+
+
+def _columns(values: Mapping[str, object]) -> Iterator[str]:
+    width = max(map(len, values), default=0)
     for key, value in values.items():
-        if isinstance(value, Mapping) and _is_nested(value):
-            yield f"{indent}{key}:"
-            yield from tree(value, indent + "  ")
-        else:
-            yield f"{indent}{key.ljust(width)}  {_line(value)}"
+        yield f"{key.ljust(width)}  {_line(value)}"
+
+
+def _part(value: object) -> Iterable[str]:
+    """Yield the lines of a value that has parts: a table where they are alike."""
+    if isinstance(value, list):
+        rows = [each for each in value if isinstance(each, Mapping)]
+    elif isinstance(value, Mapping) and all(isinstance(each, Mapping) for each in value.values()):
+        rows = [{"name": key, **each} for key, each in value.items()]
+    else:
+        return _columns(value) if isinstance(value, Mapping) else [short(value)]
+    names = [*dict.fromkeys(name for row in rows for name in row)]
+    told = [name for name in names if any(row.get(name) not in (None, [], {}) for row in rows)]
+    return table([name.upper() for name in told], [[short(row.get(name)) for name in told] for row in rows])
 
 
 def _line(value: object) -> str:
     return pairs(value) or "none" if isinstance(value, Mapping) else short(value)
 
 
-def _is_nested(value: object) -> bool:
-    return isinstance(value, Mapping) and any(isinstance(each, Mapping | list) for each in value.values())
+def _has_parts(value: object) -> bool:
+    """Return whether a value needs lines of its own."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(each, Mapping) for each in value)
+    nested = isinstance(value, Mapping) and any(isinstance(each, Mapping | list) for each in value.values())
+    return nested or (isinstance(value, Mapping) and len(value) > _MOST_IN_A_LINE)
 
 
 def _cell(entry: Mapping[str, object], name: str) -> str:

@@ -9,7 +9,11 @@ from typing import Final
 from edge.control.inbox import Command, Executed
 from edge.control.journal import Journal
 from edge.control.problems import FieldError, Problem, problem_of
+from edge.observability.tracing import spans
+from edge.redaction import printable
 from edge.status import ReloadOutcome
+from edge.timestamps import rfc3339
+from plant.interventions.commands import COMMANDS
 
 Execute = Callable[[Command], Awaitable[Executed]]
 Load = Callable[[str], Awaitable[ReloadOutcome]]
@@ -31,6 +35,12 @@ class Control:
 
     async def execute(self, command: Command, by: str) -> Executed:
         """Have a command executed at once; raises Problem."""
+        with spans.span("command", _attributes(command, by)) as span:
+            executed = await self._execute_and_note(command, by)
+            span.set("edgemqttsim.command.plant_time", rfc3339(executed.at_ms))
+            return executed
+
+    async def _execute_and_note(self, command: Command, by: str) -> Executed:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 executed = await self._execute(_without_reload(command))
@@ -50,6 +60,15 @@ class Control:
     async def put(self, content: bytes, by: str) -> ReloadOutcome:
         """Apply another content of the plant's file; the file stays as it is."""
         return await self._put(content, by)
+
+
+def _attributes(command: Command, by: str) -> spans.Attributes:
+    name, machine = command.get("command"), command.get("machine_id")
+    return {
+        "edgemqttsim.by": by,
+        "edgemqttsim.command.name": name if isinstance(name, str) and name in COMMANDS else "unknown",
+        **({spans.MACHINE: printable(machine)} if isinstance(machine, str) else {}),
+    }
 
 
 def _without_reload(command: Command) -> Command:

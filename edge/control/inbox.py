@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
@@ -31,19 +32,23 @@ class Executed(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Work that waits. at: seconds since 1970 at which it is due.  number: counted from 0."""
+    """Work that waits. at: seconds since 1970 at which it is due.  number: counted from 0.
+
+    context: of whoever waits for it; the work is done in it, so that what it logs belongs to the same trace.
+    """
 
     at: float
     number: int
     work: Callable[[], object]
     result: asyncio.Future[Any]
+    context: Context
 
     def settle(self) -> None:
         """Do it, unless nobody waits for its result any more, and pass the result on."""
         if self.result.done():
             return
         try:
-            self.result.set_result(self.work())
+            self.result.set_result(self.context.run(self.work))
         except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
             self.result.set_exception(error)
 
@@ -64,7 +69,7 @@ class Inbox:
         if len(self._waiting) >= MOST_WAITING:
             raise Busy
         result: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        heappush(self._waiting, Waiting(at, next(self._numbers), work, result))
+        heappush(self._waiting, Waiting(at, next(self._numbers), work, result, copy_context()))
         self._wake()
         return await result
 

@@ -47,6 +47,7 @@ class LivePlant:
 
     file: the commands of a file.  wake: called when something is to be done.
     on_config: called when another configuration is in force.  on_kept: called when one that was tried is kept.
+    on_live: called with each command that came meanwhile and was executed, in the context of whoever gave it.
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
     script: acts after the commands of the file.
     """
@@ -61,12 +62,14 @@ class LivePlant:
         *,
         is_first: bool,
         script: Script | None = None,
+        on_live: Callable[[Command], None] = lambda _command: None,
     ) -> None:
         self.refused = 0
         self._note: Note | None = None
         self._plant, self._file, self._inbox = plant, file, Inbox(wake)
         self._on_config, self._on_kept, self._is_first = on_config, on_kept, is_first
         self._script = script
+        self._on_live = on_live
         self._loop: RunLoop | None = None
         self._trial: ConfigTrial | None = None
         self._trying: asyncio.Future[None] | None = None
@@ -98,7 +101,7 @@ class LivePlant:
 
     async def execute(self, command: Command) -> Executed:
         """Have a command executed at once; raises CommandRefused, or Busy where too many wait."""
-        return await self._inbox.run(partial(self._execute_one, command))
+        return await self._inbox.run(partial(self._execute_live, command))
 
     def hold(self) -> float:
         """Emit nothing until `execute_at`, `try_out_at` or `release`; return the plant's time."""
@@ -107,7 +110,7 @@ class LivePlant:
 
     async def execute_at(self, command: Command, at: float) -> Executed:
         """Go on, and have a command executed at a plant time that has not passed; raises CommandRefused, or Busy."""
-        return await self._go_on_to(at, partial(self._execute_one, command))
+        return await self._go_on_to(at, partial(self._execute_live, command))
 
     async def try_out_at(self, config: PlantConfig, at: float) -> int:
         """Go on to a plant time that has not passed, and try a configuration there; raises its error.
@@ -164,6 +167,11 @@ class LivePlant:
         else:
             if self._note is not None:
                 self._note(command, BY_FILE, executed.at_ms, executed.answer)
+
+    def _execute_live(self, command: Command) -> Executed:
+        executed = self._execute_one(command)
+        self._on_live(command)
+        return executed
 
     def _execute_one(self, command: Command) -> Executed:
         """Execute a command now; raises CommandRefused."""

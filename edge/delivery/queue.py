@@ -19,6 +19,7 @@ from plant.telemetry import Message
 TOO_LARGE: Final = "too_large"
 NO_TOPIC: Final = "no_topic"
 """Reasons for dropping a message that cannot be sent at all."""
+REFUSED: Final = "refused"
 
 _RESTART_SECONDS: Final = 5.0
 _DAY_SECONDS: Final = 86_400.0
@@ -108,6 +109,7 @@ class MessageQueue:
     on_room: called when the queue was full and no longer is.
     on_overflow: called for each message dropped because the queue was full, with which one it was: `oldest`, `newest`.
     on_acknowledged: called with messages that the broker has acknowledged.
+    on_failed: called with messages that will never be delivered, and why: dropped for a reason, or `refused`.
     """
 
     def __init__(
@@ -119,12 +121,14 @@ class MessageQueue:
         on_room: Callable[[], None] = lambda: None,
         on_overflow: Callable[[str], None] = lambda _what: None,
         on_acknowledged: Callable[[Sequence[Message]], None] = lambda _messages: None,
+        on_failed: Callable[[Sequence[Message], str], None] = lambda _messages, _why: None,
     ) -> None:
         self.size = size
         self.policy = policy
         self.ledger = ledger or Ledger()
         self._on_message: Callable[[], None] | None = None
         self._on_room, self._on_overflow, self._on_acknowledged = on_room, on_overflow, on_acknowledged
+        self._on_failed = on_failed
         self._queue: deque[Message] = deque()
         # Chosen once: a full queue stays full for a while, and each message then gets here.
         self._when_full = {
@@ -193,15 +197,17 @@ class MessageQueue:
         ledger.acknowledged_by_kind.update(map(_kind_of, messages))
         self._on_acknowledged(messages)
 
-    def refused(self, message: Message, code: int) -> None:  # noqa: ARG002 - one signature for all results
+    def refused(self, message: Message, code: int) -> None:
         """Count this message in flight as refused, with a PUBACK reason code."""
         self.ledger.in_flight -= 1
         self.ledger.refused[code] += 1
+        self._on_failed((message,), REFUSED)
 
-    def discard(self, message: Message, reason: str) -> None:  # noqa: ARG002 - one signature for all results
+    def discard(self, message: Message, reason: str) -> None:
         """Count this message in flight as dropped."""
         self.ledger.in_flight -= 1
         self.ledger.dropped[reason] += 1
+        self._on_failed((message,), reason)
 
     def take_over(self, messages: Sequence[Message]) -> None:
         """Queue the last messages, whether there is room or not."""
@@ -211,6 +217,7 @@ class MessageQueue:
         """Drop everything queued; return how many messages that was."""
         count = len(self._queue)
         if count:
+            self._on_failed(tuple(self._queue), reason)
             self._queue.clear()
             self.ledger.queued = 0
             self.ledger.dropped[reason] += count
@@ -247,19 +254,20 @@ class MessageQueue:
     def _drop_oldest(self, message: Message) -> bool:
         # One for one: a queue that is longer than its size, by messages put back, is not shortened to it.
         self._append((message,))
-        self._queue.popleft()
+        oldest = self._queue.popleft()
         self.ledger.queued -= 1
-        self._overflow("oldest")
+        self._overflow(oldest, "oldest")
         return True
 
     def _drop_newest(self, message: Message) -> bool:
         self._count((message,))
-        self._overflow("newest")
+        self._overflow(message, "newest")
         return True
 
-    def _overflow(self, what: str) -> None:
+    def _overflow(self, message: Message, what: str) -> None:
         self.ledger.dropped[what] += 1
         self._on_overflow(what)
+        self._on_failed((message,), what)
 
     def _block(self, message: Message) -> bool:  # noqa: ARG002 - one signature for all policies
         return False

@@ -20,7 +20,7 @@ log = logging.getLogger("http")
 _RESTART_SECONDS: Final = 5
 _A_TURN: Final = 4
 """Requests that are started in one turn of the event loop: each costs some tenths of a millisecond."""
-_SENT_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key"
+_SENT_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, traceparent, tracestate"
 _READ_HEADERS: Final = "Allow, Idempotency-Replayed, Link, Retry-After"
 _REMEMBERED_SECONDS: Final = "600"
 

@@ -38,7 +38,7 @@ _FIGURES: dict[str, object] = {
     "now": "2026-01-05T10:00:00.000Z",
     "types": {},
     "machines": [
-        {"machine_id": "CNC-01", "machine_type": "cnc_machine", "availability": 0.71, "quality": 0.95, "oee": 0.66}
+        {"machine_id": "PRESS-01", "machine_type": "press", "availability": 0.71, "quality": 0.95, "oee": 0.66}
     ],
 }
 _OEE: _Responses = {**UNAVAILABLE, **_REFUSED, 200: {"content": {"application/json": {"example": _FIGURES}}}}

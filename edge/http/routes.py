@@ -65,7 +65,7 @@ _HEALTH = {
     "uptime_seconds": 120.0,
     "ledger": {"messages_generated": 494, "messages_sent": 494, "messages_failed": 0, "queue_depth": 0, "in_flight": 0},
     "connection": {"connected": True, "connects": 1},
-    "plant": {"seed": "1", "rows": {"cnc_machine": 110}, "open_orders": 0},
+    "plant": {"seed": "1", "rows": {"press": 110}, "open_orders": 0},
 }
 
 
@@ -234,7 +234,7 @@ def _add_reload(app: FastAPI, context: HttpContext) -> None:
 
 
 _RELOAD_ERRORS: _Responses = {
-    **_example({"machines": {"cnc_machine": 5}}),
+    **_example({"machines": {"press": 5}}),
     401: {"description": "No token, or not the one in HTTP_TOKEN_FILE."},
     403: {"description": "Not from this machine, and no HTTP_TOKEN_FILE is set; or that file contains no token."},
     422: {"description": "The file has errors; the previous configuration is kept."},

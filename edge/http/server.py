@@ -121,6 +121,8 @@ def _listen(host: str, port: int) -> list[socket.socket]:
                     raise
                 missing = error
             else:
+                # Of each connection, too. asyncio sets this itself only on sockets made for the protocol by its number.
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sockets.append(opened.enter_context(each))
         if missing and not sockets:
             raise missing

@@ -17,6 +17,7 @@ from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.mqtt.dialing import Dialer
 from edge.mqtt.protocol.reason_codes import NOT_AUTHORIZED
 from edge.mqtt.publisher import Publisher
+from edge.observability.tracing import spans
 from edge.redaction import from_peer
 from edge.settings.loader import AuthMethod, Settings
 from edge.status import ConnectionStatus
@@ -105,9 +106,7 @@ class MqttClient:
         """Run one connection from beginning to end; return why it ended, or None where to reconnect at once."""
         connection = Connection(self._settings, self._publisher, self._tokens.answered, self._dialer)
         try:
-            login = await self._files.now()
-            self._tokens.present(login.token)
-            await self._open(connection, login)
+            await self._log_in(connection)
             await connection.keep(self._tokens.tick)
         except (ConnectionEnded, CredentialsUnavailable) as ended:
             return f"{ended}{self._tokens.expiry_note}"
@@ -126,6 +125,25 @@ class MqttClient:
             self._tokens.disconnected()
             connection.close()
         return None
+
+    async def _log_in(self, connection: Connection) -> None:
+        settings = self._settings
+        attributes: dict[str, str | int] = {
+            "messaging.system": "mqtt",
+            "messaging.client.id": settings.mqtt_client_id,
+            "server.address": settings.mqtt_broker,
+            "server.port": settings.mqtt_port,
+            "edgemqttsim.connect.attempt": self._failed_attempts + 1,
+        }
+        with spans.span("connect", attributes, spans.Kind.CLIENT) as span:
+            try:
+                login = await self._files.now()
+                self._tokens.present(login.token)
+                await self._open(connection, login)
+            except BrokerRefused as refused:
+                span.set("edgemqttsim.connect.reason_code", refused.code)
+                raise
+            span.set("edgemqttsim.connect.reason_code", 0)
 
     async def _open(self, connection: Connection, login: Login) -> None:
         settings = self._settings

@@ -34,8 +34,8 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
 class FrameEncoder(Protocol):
     """Encodes messages as PUBLISH frames; no packet ids mean QoS 0."""
 
-    def allow_retain(self, *, available: bool) -> None:
-        """Set whether the broker keeps retained messages."""
+    def follow_limits(self, *, retain: bool, frame_bytes: int | None = None) -> None:
+        """Set whether the broker keeps retained messages, and its Maximum Packet Size, if it has one."""
 
     def frames(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
@@ -143,7 +143,7 @@ class Publisher:
     def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
         """Start on a connection: send again what is unacknowledged, then what is queued."""
         self._wire, self._limits = wire, limits
-        self._encoder.allow_retain(available=limits.retain)
+        self._encoder.follow_limits(retain=limits.retain, frame_bytes=limits.frame_bytes)
         self._blocked, self._acknowledged_before = None, self.ledger.acknowledged
         self._mark_for_resend()
         self._resend_as_duplicate = session_present

@@ -11,7 +11,7 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
@@ -58,7 +58,13 @@ _SHORT_LEVELS = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 # Fields that every record has; all others came by `extra`. The last four repeat other fields as text.
 _RECORD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "block", "color_message"}
 # Loggers of libraries and their lowest levels. paho's DEBUG writes CONNECT's properties, token included.
-_FLOORS = {"paho": logging.INFO, "asyncio": logging.INFO, "uvicorn": logging.WARNING, "uvicorn.error": logging.CRITICAL}
+_FLOORS = {
+    "paho": logging.INFO,
+    "asyncio": logging.INFO,
+    "urllib3": logging.INFO,
+    "uvicorn": logging.WARNING,
+    "uvicorn.error": logging.CRITICAL,
+}
 
 
 def set_up(level: LogLevel, form: LogFormat, stream: TextIO | None = None) -> None:
@@ -75,9 +81,14 @@ def set_up(level: LogLevel, form: LogFormat, stream: TextIO | None = None) -> No
 
 def log_as_worker(number: int) -> None:
     """Mark everything that is logged from now on as a worker's: before its text, or as the field `worker`."""
+    mark_records(lambda: {"worker": number})
+
+
+def mark_records(fields: Callable[[], Mapping[str, object]]) -> None:
+    """Give each record that is logged from now on further fields, which JSON shows. fields: returns them."""
 
     def mark(record: logging.LogRecord) -> bool:
-        record.worker = number
+        vars(record).update(fields())
         return True
 
     for handler in logging.getLogger().handlers:

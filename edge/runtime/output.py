@@ -12,11 +12,14 @@ from typing import Protocol
 from edge.delivery.queue import Ledger, MessageQueue
 from edge.delivery.stdout import StdoutWriter
 from edge.mqtt.client import MqttClient
+from edge.mqtt.protocol.carrying_encoder import CarryingEncoder
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.mqtt.publisher import Publisher
 from edge.observability.logs import RateLimited
-from edge.routing import KindOptions, TopicRouter
+from edge.observability.tracing import spans
+from edge.observability.tracing.messages import MessageTraces
+from edge.routing import KindOptions, TopicError, TopicRouter
 from edge.runtime.run_options import UsageError
 from edge.settings.loader import Settings
 from edge.settings.types import QueuePolicy
@@ -106,6 +109,7 @@ class Output:
     """A queue, and the sink that it is emptied into.
 
     plant: gives the topics, and the ids of its messages.  wake: set when the full queue has room again.
+    traces: what traces messages; None where nothing does.
     clock: seconds, monotonic.  wall_clock: Unix seconds.
     dry_run: messages go to standard output.  show_first: the first message of each kind is logged.
     make_sink: makes another sink of the queue; None where it is the broker or standard output.
@@ -128,6 +132,7 @@ class Output:
         self._started_at = clock()
         self._topics = TopicRouter(plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         ledger = Ledger()
+        self.traces = None if dry_run or make_sink else self._make_traces(clock, wall_clock)
         self.log = DeliveryLog(self._topics, ledger, settings.queue_size, clock, show_first=show_first and not dry_run)
         self.queue = MessageQueue(
             settings.queue_size,
@@ -136,13 +141,13 @@ class Output:
             ledger,
             on_room=wake.set,
             on_overflow=self.log.overflowed,
-            on_acknowledged=self.log.acknowledged,
+            on_acknowledged=self._acknowledged if self.traces else self.log.acknowledged,
+            on_failed=self.traces.failed if self.traces else lambda _messages, _why: None,
         )
         self._options = KindOptions()
         self._read_options()
-        self._encoder = Encoder(
-            self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), self._options.retained
-        )
+        about = self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), self._options.retained
+        self._encoder = CarryingEncoder(self.traces.carriers, *about) if self.traces else Encoder(*about)
         self.sink: Sink
         if make_sink is not None:
             self.sink = make_sink(self.queue)
@@ -221,6 +226,31 @@ class Output:
             self._options.qos,
         )
         return MqttClient(self._settings, publisher, wall_clock)
+
+    def _make_traces(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> MessageTraces | None:
+        """Return what traces messages, if anything is traced."""
+        if not spans.enabled():
+            return None
+        return MessageTraces(self._settings.trace_rate, clock, wall_clock, self._describe)
+
+    def _describe(self, message: Message) -> tuple[str, spans.Attributes] | None:
+        """Return the topic of a message, and what its span says about where it is sent; None if it has no topic."""
+        settings = self._settings
+        try:
+            topic = self._topics.topic(message)
+        except TopicError:
+            return None
+        return topic, {
+            "messaging.client.id": settings.mqtt_client_id,
+            "server.address": settings.mqtt_broker,
+            "server.port": settings.mqtt_port,
+            "edgemqttsim.mqtt.qos": self._options.qos.get(message.kind, settings.mqtt_qos),
+        }
+
+    def _acknowledged(self, messages: Sequence[Message]) -> None:
+        self.log.acknowledged(messages)
+        if self.traces:
+            self.traces.acknowledged(messages)
 
     def _read_options(self) -> None:
         self._options.replace(self._plant.qos_by_kind, self._plant.retained_kinds)

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from edge.blocking import run_aside
 from edge.control.journal import Journal
+from edge.observability.tracing import spans
 from edge.routing import TopicError, TopicRouter
 from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
 from edge.settings.loader import Settings
@@ -126,6 +127,15 @@ class Reloader:
         return True
 
     async def _load_and_apply(self, content: bytes, cause: str) -> ReloadOutcome:
+        with spans.span("reload", {"edgemqttsim.by": cause, "edgemqttsim.plant.file": str(self._path)}) as span:
+            outcome = await self._try_to_apply(content, cause)
+            span.set("edgemqttsim.plant.machines", sum(outcome.machines.values()))
+            if outcome.errors:
+                span.set("edgemqttsim.plant.errors", len(outcome.errors))
+                span.fail("rejected", outcome.errors[0])
+            return outcome
+
+    async def _try_to_apply(self, content: bytes, cause: str) -> ReloadOutcome:
         try:
             with as_config_errors(self._path):
                 config = await run_aside(partial(self._load, content))

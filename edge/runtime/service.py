@@ -131,6 +131,7 @@ class Service:
         from edge.http.authorization import authorize  # noqa: PLC0415
         from edge.http.routes import HttpContext, create_app, served  # noqa: PLC0415
         from edge.http.server import Server  # noqa: PLC0415
+        from edge.observability.tracing.requests import traced  # noqa: PLC0415
 
         context = HttpContext(
             version=self._version,
@@ -154,7 +155,7 @@ class Service:
         add_api(app, api)
         outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
         further = _FURTHER_PORTS if self._may_move else 0
-        server = Server(outermost, settings.http_host, settings.http_port, further)
+        server = Server(traced(outermost), settings.http_host, settings.http_port, further)
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
         log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs", server.url)

@@ -109,15 +109,6 @@ class Simulator:
             self._plant = FactoryMessageGenerator.of(config, settings.seed, start=timing.start, shard=settings.part)
             self._plant.rehearse()
         wake = asyncio.Event()
-        self.live = LivePlant(
-            self._plant,
-            commands or commands_of(options, settings, timing.start),
-            wake.set,
-            self._follow_config,
-            self._record_reload,
-            is_first=is_first,
-            script=observer.script,
-        )
         self._output = Output(
             settings,
             self._plant,
@@ -128,6 +119,17 @@ class Simulator:
             show_first=is_first,
             make_sink=observer.make_sink,
         )
+        traces = self._output.traces
+        self.live = LivePlant(
+            self._plant,
+            commands or commands_of(options, settings, timing.start),
+            wake.set,
+            self._follow_config,
+            self._record_reload,
+            is_first=is_first,
+            script=observer.script,
+            on_live=traces.follow if traces else lambda _command: None,
+        )
         self.lateness = Lateness()
         self._throttle = Throttle(self._late_rate(config), observer.room)
         self._pacer = Pacer(
@@ -137,8 +139,8 @@ class Simulator:
             self._clock,
             wake=wake,
             hooks=PacerHooks(
-                on_turn=self._handle_clock_steps,
-                on_messages=observer.on_messages,
+                on_turn=self._on_traced_turn if traces else self._handle_clock_steps,
+                on_messages=traces.queued if traces else observer.on_messages,
                 on_late=self.lateness.observe,
                 next_command=self.live.next_seconds,
                 on_command=self.live.execute_due,
@@ -314,6 +316,11 @@ class Simulator:
             return None
         live, count = timing.speed < inf, self._options.count or inf
         return Progress(timing.start, lambda: self.ledger.generated, live=live, count=count)
+
+    def _on_traced_turn(self) -> None:
+        if self._output.traces:
+            self._output.traces.turn()
+        self._handle_clock_steps()
 
     def _handle_clock_steps(self) -> None:
         """Log each step of the wall clock, and restart the plant after one that is too far to catch up."""

@@ -86,8 +86,9 @@ class Settings(Options):
 
     def _of_part(self, part: int, parts: int, queue_size: int) -> Self:
         own = {"shard": f"{part}/{parts}", "mqtt_client_id": f"{self.mqtt_client_id}-{part}", "queue_size": queue_size}
-        rate = self.history_rate and self.history_rate / self.workers
-        return self.model_copy(update={**own, "workers": 1, "history_rate": rate})
+        rates = {"history_rate": self.history_rate and self.history_rate / self.workers}
+        rates["trace_rate"] = self.trace_rate / self.workers
+        return self.model_copy(update={**own, **rates, "workers": 1})
 
 
 def pod_name(environ: Mapping[str, str]) -> str | None:

@@ -222,6 +222,12 @@ class Options(BaseModel):
         LogFormat.TEXT, description="Text for people, or one JSON object a line."
     )
 
+    trace_rate: Annotated[float, Field(ge=0, le=1000), Option(_LOGS)] = Field(
+        1.0,
+        description="The most messages a second that are traced beside those that follow a command, where "
+        "OTEL_EXPORTER_OTLP_ENDPOINT turns tracing on.",
+    )
+
     @property
     def tls_server_name(self) -> str:
         """The name that the broker's certificate must have."""

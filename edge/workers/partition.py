@@ -13,6 +13,7 @@ from functools import partial
 from math import inf
 
 from edge.observability.logs import written_aside
+from edge.observability.tracing.configuration import Tracing, stop_tracing
 from edge.runtime.reload import as_config_errors
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import Simulator, commands_of
@@ -32,8 +33,10 @@ _SLICE_SECONDS = 1.0
 _REPORTS, _LABELS = report_source(""), label_source("")
 
 
-def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -> WorkerSupervisor:
-    """Fork the workers that the settings ask for, each with its part of the plant and of --count.
+def fork_workers(
+    options: RunOptions, settings: Settings, config: PlantConfig, tracing: Tracing | None = None
+) -> WorkerSupervisor:
+    """Fork the workers that the settings ask for, each with its part of the plant and of --count, and its own tracing.
 
     Returns once each has built its part. Raises UsageError where the options contradict each other, or need a single
     process; PlantConfigError where a part cannot be built, and no worker is left then.
@@ -51,7 +54,7 @@ def fork_workers(options: RunOptions, settings: Settings, config: PlantConfig) -
     with as_config_errors(settings.message_config_path.absolute()):
         counts = split_count(options, parts, config) if options.count else [None] * len(parts)
     works = [
-        partial(_run_part, replace(options, count=count), part, config, commands, part is parts[0])
+        partial(_run_part, replace(options, count=count), part, config, commands, tracing, part is parts[0])
         for part, count in zip(parts, counts, strict=True)
     ]
     first, shards = settings.part
@@ -84,6 +87,7 @@ def _run_part(
     part: Settings,
     config: PlantConfig,
     commands: CommandLog,
+    tracing: Tracing | None,
     is_first: bool,
     end: socket.socket,
 ) -> int:
@@ -93,7 +97,12 @@ def _run_part(
         with written_aside():
             return await run_worker(end, build)
 
-    return asyncio.run(run())
+    if tracing is not None:
+        tracing.start(part.mqtt_client_id)
+    try:
+        return asyncio.run(run())
+    finally:
+        stop_tracing()
 
 
 def split_count(options: RunOptions, parts: Sequence[Settings], config: PlantConfig) -> list[int]:

@@ -17,6 +17,7 @@ from edge.control.inbox import MOST_WAITING, Command, Executed
 from edge.control.journal import Note
 from edge.delivery.queue import Ledger
 from edge.lateness import Lateness
+from edge.observability.tracing import spans
 from edge.oee_sums import sum_kinds
 from edge.runtime.reload import NotApplied
 from edge.runtime.tasks import FORCED, TaskSupervisor
@@ -192,7 +193,8 @@ class WorkerSupervisor(Readings):
         """Return what each of them answers, or raises; raises TimeoutError where one does not answer, or none works."""
         at = await self._hold_all()
         async with asyncio.timeout(_TRIAL_SECONDS):
-            return await asyncio.gather(*(worker.ask("execute", (command, at)) for worker in self._working()))
+            asked = command, at, spans.carrier()
+            return await asyncio.gather(*(worker.ask("execute", asked) for worker in self._working()))
 
     async def _hold_all(self) -> float:
         """Have all of them wait; return the plant time of the one that is furthest.

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol
 
-from edge.control.inbox import Command
+from edge.control.inbox import Command, Executed
 from edge.control.live_plant import LivePlant
 from edge.http.answers import PIECE_ENTRIES
 from edge.labels.queries import Anomalies
+from edge.observability.tracing import spans
 from edge.runtime.service import SimulatorBackend
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.status import BadQuery, Busy, MachinesFound, OeeFigures
@@ -148,10 +149,15 @@ class Worker:
         """Answer at once with the plant's time, which then stops."""
         self._channel.send("answer", (asked[0], self._part.live.hold()))
 
-    async def _execute(self, asked: tuple[int, tuple[Command, float]]) -> None:
-        """Answer when the plant has come to the time of a command."""
-        number, (command, at) = asked
-        self._answer_later(number, self._part.live.execute_at(command, at))
+    async def _execute(self, asked: tuple[int, tuple[Command, float, spans.Carrier]]) -> None:
+        """Answer when the plant has come to the time of a command, as part of the trace of whoever gave it."""
+        number, (command, at, carrier) = asked
+        with spans.continued(carrier):
+            self._answer_later(number, self._execute_at(command, at))
+
+    async def _execute_at(self, command: Command, at: float) -> Executed:
+        with spans.span("execute", {}):
+            return await self._part.live.execute_at(command, at)
 
     async def _release(self, _: None) -> None:
         self._part.live.release()

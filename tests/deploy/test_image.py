@@ -21,6 +21,7 @@ import app
 from tests.deploy.test_manifest import CONTAINER, POD, environment, volume
 from tests.edge.runtime.test_simulator import BLOCK
 from tests.support.brokers.scenes import Pod
+from tests.support.processes.collector import Collector
 from tests.support.processes.daemon import ROOT, running
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
@@ -59,11 +60,22 @@ def base() -> str:
 @pytest.fixture(scope="module")
 def image(base: str) -> str:
     """The image, built from the Dockerfile as `make image` does."""
-    arguments = [f"IMAGE={IMAGE}", f"IMAGE_ARGS=--build-arg BASE={base}"]
+    return built(IMAGE, f"--build-arg BASE={base}")
+
+
+@pytest.fixture(scope="module")
+def tracing_image(base: str) -> str:
+    """The same with what tracing needs, as compose.yaml builds it."""
+    return built(f"{IMAGE}-otel", f"--build-arg BASE={base} --build-arg OTEL=true")
+
+
+def built(name: str, options: str) -> str:
+    """Build an image; its name."""
+    arguments = [f"IMAGE={name}", f"IMAGE_ARGS={options}"]
     environ = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
     run = subprocess.run(["make", "image", *arguments], cwd=ROOT, env=environ, capture_output=True, check=False)
     assert run.returncode == 0, run.stderr.decode()
-    return IMAGE
+    return name
 
 
 def podman_run(*arguments: str) -> list[str]:
@@ -174,8 +186,24 @@ def test_every_command_is_in_the_image(image: str) -> None:
     assert said(image, "check").returncode == 0
     assert "\nkind: BrokerAuthorization\n" in said(image, "export", "all").stdout
     assert (
-        "nothing listens" in said("--env", "MQTT_BROKER=localhost", "--env", "MQTT_PORT=1", image, "preflight").stdout
+        "no process listens"
+        in said("--env", "MQTT_BROKER=localhost", "--env", "MQTT_PORT=1", image, "preflight").stdout
     )
+
+
+def test_an_image_traces_where_it_was_built_for_it(image: str, tracing_image: str) -> None:
+    """Otherwise it ends at the start, and names the build argument."""
+    away = {"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": "1", "MQTT_AUTH_METHOD": "NONE", "MQTT_TLS": "false"}
+    flags = [word for name, value in away.items() for word in ("--env", f"{name}={value}")]
+    with Collector() as collector:
+        flags += ["--env", f"OTEL_EXPORTER_OTLP_ENDPOINT={collector.url}"]
+        refused = said(*flags, image, "run")
+        said(*flags, tracing_image, "run", "--duration", "1", "--drain-seconds", "1")
+        connect = collector.find("connect")
+
+    assert refused.returncode == 2
+    assert "an image has them if it was built with --build-arg OTEL=true" in refused.stderr
+    assert connect.failed
 
 
 def test_nothing_that_builds_or_tests_is_in_the_image(image: str) -> None:

@@ -78,12 +78,13 @@ def imported_by(file: Path) -> set[Path]:
 
 
 def needed() -> set[Path]:
-    """Every file of ours that the entry point needs, and the plant that it runs by default."""
+    """Every file of ours that the entry point needs, the plant that it runs by default, and the library's types."""
     known, ahead = set[Path](), [ROOT / "app.py"]
     while ahead:
         known.add(file := ahead.pop())
         ahead += imported_by(file) - known
-    return {file.relative_to(ROOT) for file in known} | {Path("message_structure.yaml")}
+    data = (ROOT / "plant" / "library").glob("*.yaml")
+    return {file.relative_to(ROOT) for file in (*known, *data)} | {Path("message_structure.yaml")}
 
 
 def copied() -> list[str]:
@@ -227,13 +228,13 @@ def test_there_is_never_a_second_one() -> None:
 
 
 def matched_by(pattern: str) -> str:
-    """What a pattern of .dockerignore matches, as a regular expression: `**/` stands for any number of folders."""
-    return re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+    """What a pattern of .dockerignore matches, as a regular expression: a file, or a folder with all that is in it."""
+    return re.escape(pattern).replace(r"\*", "[^/]*") + "(?:/.*)?"
 
 
 def test_the_image_has_every_module_that_is_imported() -> None:
     """Whatever app.py reaches by imports is copied, and passes the .dockerignore."""
-    patterns = (ROOT / ".dockerignore").read_text("utf-8").split()
+    patterns = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     allowed = [pattern.removeprefix("!") for pattern in patterns if pattern.startswith("!")]
     files = {str(path) for path in needed()}
 
@@ -243,9 +244,10 @@ def test_the_image_has_every_module_that_is_imported() -> None:
 
 
 def test_the_image_has_only_what_runs() -> None:
-    """Run-time requirements alone, no sandbox, no tests."""
+    """Run-time requirements alone, those of tracing if they are asked for, no sandbox, no tests."""
     assert {"requirements-dev.txt", "sandbox", "tests", "."} & set(copied()) == set()
     assert re.findall(r"-r (\S+)", DOCKERFILE) == ["/build/requirements.txt"]
+    assert "\nARG OTEL=false\n" in DOCKERFILE
 
 
 def test_the_image_runs_as_the_user_of_the_manifest() -> None:

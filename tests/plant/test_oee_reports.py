@@ -107,7 +107,7 @@ def test_a_report_has_a_topic_of_its_own_and_is_retained() -> None:
 def test_a_server_without_retained_messages_gets_none() -> None:
     """A retain flag would make it close the connection (0x9A)."""
     encoder = Encoder(lambda message: message.source, retained={"oee"})
-    encoder.allow_retain(available=False)
+    encoder.follow_limits(retain=False)
     packet, _ = mqtt5.read(memoryview(encoder.frame(Message("oee", "oee/CNC-01", None, 0, 1, b"{}"), 2000)))
 
     assert isinstance(packet, mqtt5.PublishPacket)

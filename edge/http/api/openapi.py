@@ -30,17 +30,17 @@ READING: Final = (422, 500, 503)
 CHANGING: Final = (400, 401, 403, 409, 413, 422, 500, 503)
 
 _MACHINE: Final = {
-    "machine_id": "CNC-03",
-    "machine_type": "cnc_machine",
+    "machine_id": "PRESS-03",
+    "machine_type": "press",
     "number": 3,
-    "station_id": "LINE-1-STATION-C",
+    "station_id": "LINE-1",
     "state": "running",
     "since": "2026-01-05T07:52:10.044Z",
     "because": None,
     "reason": None,
     "job": {
-        "id": "HP-317675995",
-        "kind": "HullPanel",
+        "id": "PRESS-317675995",
+        "kind": "panel",
         "started": "2026-01-05T07:58:31.912Z",
         "progress": 0.41,
         "lot": None,
@@ -83,7 +83,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "machines": {
         "now": "2026-01-05T08:00:00.000Z",
         "machines": [_MACHINE],
-        "next": "/api/v1/machines?after=CNC-03&limit=1",
+        "next": "/api/v1/machines?after=PRESS-03&limit=1",
     },
     "machine": {"at": "2026-01-05T08:00:00.000Z", **_PRESS, "signals": _SIGNALS},
     "machine-types": {
@@ -117,9 +117,9 @@ EXAMPLES: Final[Mapping[str, object]] = {
                 "number": 1,
                 "time": "2026-01-05T08:00:00.004Z",
                 "by": "http 127.0.0.1",
-                "command": {"command": "stop", "machine_id": "CNC-03"},
+                "command": {"command": "stop", "machine_id": "PRESS-03"},
                 "at": "2026-01-05T08:00:00.000Z",
-                "answer": {"machine_id": "CNC-03", "state": "stopped"},
+                "answer": {"machine_id": "PRESS-03", "state": "stopped"},
             }
         ]
     },
@@ -131,9 +131,9 @@ YAML_FORM: Final = {"description": "The YAML of a plant: see message_structure.s
 _COMMANDS: Final[Mapping[str, object]] = {
     "stop": {"command": "stop", "machine_id": "CNC-03"},
     "set_state": {"command": "set_state", "machine_id": "CNC-03", "state": "maintenance", "seconds": 600},
-    "inject": {"command": "inject", "machine_id": "CNC-03", "fault": "tool_breakage", "severity": 2},
+    "inject": {"command": "inject", "machine_id": "PRESS-03", "fault": "bearing_damage", "severity": 2},
     "set_point": {"command": "set_point", "machine_id": "PRESS-02", "signal": "feed", "value": 200},
-    "scale": {"command": "scale", "message_type": "cnc_machine", "count": 20},
+    "scale": {"command": "scale", "message_type": "press", "count": 20},
     "rate": {"command": "rate", "messages_per_second": 500},
 }
 _KEY: Final = {
@@ -143,7 +143,7 @@ _KEY: Final = {
     "description": "A text of your own for this request: sent again with it, the request has the first answer again,"
     " and is not executed twice. The newest 1,000 of a day are known.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"},
-    "example": "9f1c2a7e-stop-cnc-03",
+    "example": "9f1c2a7e-stop-press-03",
 }
 
 

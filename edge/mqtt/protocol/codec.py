@@ -183,9 +183,9 @@ class Encoder:
             frames += self._frames_of_trigger(alike, ids if packet_ids else None, trigger, dup=dup)
         return frames
 
-    def allow_retain(self, *, available: bool) -> None:
-        """Set whether the broker keeps retained messages; without that no frame has RETAIN."""
-        self._retain_available = available
+    def follow_limits(self, *, retain: bool, frame_bytes: int | None = None) -> None:  # noqa: ARG002 - not exceeded here
+        """Follow the broker: without `retain` no frame has RETAIN. frame_bytes: its Maximum Packet Size."""
+        self._retain_available = retain
 
     def start_run(self, events: CloudEvents | None) -> None:
         """Encode the messages of another run from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -80,7 +81,7 @@ def test_a_refusal_is_told_with_the_rule(url: str, capsys: Printed) -> None:
         ("machine PRESS-02", "state          stopped"),
         ("types", "press  "),
         ("plant", "message_types"),
-        ("settings", "settings  MQTT_BROKER=localhost "),
+        ("settings", "MQTT_BROKER               localhost"),
         ("journal --limit 1", "command=stop machine_id=PRESS-02"),
         ("check PLANT", "messages_per_second"),
         ("put PLANT", "machines  press=3"),
@@ -182,3 +183,58 @@ def test_a_command_is_repeated_with_its_key_where_it_may_not_have_arrived(capsys
     assert len(Flaky.calls) == 3
     assert len({call["Idempotency-Key"] for call in Flaky.calls}) == 1
     assert {call["Authorization"] for call in Flaky.calls} == {"Bearer s3cret"}
+
+
+def test_machines_are_a_table(url: str, capsys: Printed) -> None:
+    """One row each; those of a state or with a fault alone, if they are asked for."""
+    for arguments in ("enable press", "stop PRESS-01", "inject PRESS-02 jam --for 10m"):
+        ctl(url, *arguments.split())
+    capsys.readouterr()
+    codes = [ctl(url, "machines"), ctl(url, "machines", "--state", "stopped"), ctl(url, "machines", "--fault", "jam")]
+    codes.append(ctl(url, "machines", "--limit", "1"))
+    lines = capsys.readouterr().out.splitlines()
+
+    assert codes == [0, 0, 0, 0]
+    assert lines[0].split() == ["MACHINE", "TYPE", "STATE", "SINCE", "JOB", "FAULTS", "ALARMS"]
+    assert lines[1].split()[:3] == ["PRESS-01", "press", "stopped"]
+    assert any(line.startswith("PRESS-02") and "jam" in line for line in lines)
+    assert lines[-1] == "... and more: --limit N lists so many"
+
+
+def test_a_machine_is_shown_with_its_signals(url: str, capsys: Printed) -> None:
+    """In a table, with limits and set points."""
+    assert ctl(url, "machine", "PRESS-02") == 0
+
+    out = capsys.readouterr().out
+    assert re.search(r"^machine_type +press$", out, re.MULTILINE)
+    assert re.search(r"^signals:\n +NAME +VALUE .*SET_POINT", out, re.MULTILINE)
+    assert re.search(r"^ +feed +\d", out, re.MULTILINE)
+
+
+def test_the_yaml_in_force_can_be_saved_checked_and_put(url: str, capsys: Printed, tmp_path: Path) -> None:
+    """What is wrong is told with its line."""
+    file = tmp_path / "plant.yaml"
+    assert ctl(url, "plant") == 0
+    file.write_text(capsys.readouterr().out)
+    assert [ctl(url, "check", str(file)), ctl(url, "put", str(file)), ctl(url, "reload")] == [0, 0, 0]
+    assert "press=" in capsys.readouterr().out
+    file.write_text(file.read_text().replace("dwell_seconds", "dwel_seconds"))
+    assert ctl(url, "put", str(file)) == 1
+
+    refused = capsys.readouterr().err.splitlines()
+    assert len(refused) > 2
+    assert "dwel_seconds: is an unknown key" in refused[0]
+    assert ctl(url, "put", str(tmp_path / "none")) == 2
+    assert capsys.readouterr().err == f"FILE: cannot read {tmp_path / 'none'}: No such file or directory\n"
+
+
+def test_settings_types_and_the_journal_are_shown(url: str, capsys: Printed) -> None:
+    """What was done is there with who did it."""
+    ctl(url, "stop", "PRESS-99")
+    capsys.readouterr()
+    assert [ctl(url, action) for action in ("settings", "types", "journal")] == [0, 0, 0]
+
+    out = capsys.readouterr().out
+    assert re.search(r"^ +QUEUE_SIZE +1000$", out, re.MULTILINE)
+    assert re.search(r"^press +\d .*bearing_damage", out, re.MULTILINE)
+    assert re.search(r"http 127.0.0.1 +command=stop machine_id=PRESS-99 +machine_id: no machine", out)

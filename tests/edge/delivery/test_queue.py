@@ -87,6 +87,27 @@ def test_an_overflow_is_told(policy: QueuePolicy, told: list[str]) -> None:
     assert heard == told
 
 
+@pytest.mark.parametrize(
+    ("policy", "lost", "why"), [(QueuePolicy.DROP_OLDEST, 1, "oldest"), (QueuePolicy.DROP_NEWEST, 5, "newest")]
+)
+def test_each_message_that_is_lost_is_reported_with_the_reason(policy: QueuePolicy, lost: int, why: str) -> None:
+    """Dropped for lack of room, refused, discarded, or left at the end."""
+    heard = list[tuple[int, str]]()
+    outbox = MessageQueue(
+        4, policy, on_failed=lambda messages, why: heard.extend((each.sequence, why) for each in messages)
+    )
+    outbox.offer(*map(message, range(1, 6)))
+    first, second = outbox.take(2)
+    outbox.refused(first, 0x87)
+    outbox.discard(second, "too_large")
+    outbox.drop_all("shutdown")
+
+    left = {1, 2, 3, 4, 5} - {lost, first.sequence, second.sequence}
+    assert heard[:3] == [(lost, why), (first.sequence, "refused"), (second.sequence, "too_large")]
+    assert heard[3:] == [(number, "shutdown") for number in sorted(left)]
+    assert outbox.ledger.failed == len(heard)
+
+
 def test_what_comes_back_from_flight_goes_first_and_is_never_dropped_for_it() -> None:
     """Messages put back stand before all others, in the order they were taken, beyond the size if need be."""
     outbox = filled(3)

@@ -15,6 +15,7 @@ from edge.http.api.openapi import EXAMPLES
 from edge.http.routes import served
 from edge.status import BadQuery, Busy, CheckOutcome, MachineFound, MachinesFound, PlantError, ReloadOutcome
 from plant.definition.plant_config import load_content
+from plant.interventions.commands import parse
 from tests.edge.http.test_routes import Shown, app_of, served_of, serving
 from tests.edge.http.test_routes import client as client  # noqa: PLC0414 - a fixture, as those below
 from tests.edge.http.test_routes import running as running  # noqa: PLC0414
@@ -399,6 +400,16 @@ def test_openapi_has_a_tag_and_an_example_of_each_call(client: httpx.Client) -> 
 
     assert without == []
     assert {tag for _, call in calls for tag in call["tags"]} == {each["name"] for each in found["tags"]}
+
+
+def test_the_examples_of_bodies_are_commands_and_a_plant(client: httpx.Client) -> None:
+    """So that they can be tried out."""
+    paths = described(client)["paths"]
+    body = paths["/api/v1/commands"]["post"]["requestBody"]["content"]["application/json"]
+    plant = paths["/api/v1/plant"]["put"]["requestBody"]["content"]["application/yaml"]["example"]
+
+    assert [parse(each["value"]).model_dump()["command"] for each in body["examples"].values()] == [*body["examples"]]
+    assert load_content(plant.encode(), "plant.yaml").count("press") == 4
 
 
 def test_a_problem_has_the_form_that_openapi_says(shown: Shown, client: httpx.Client) -> None:

@@ -56,7 +56,7 @@ def test_a_browser_is_told_what_a_page_may_call(path: str, method: str, methods:
     assert permissions(found) == {
         "access-control-allow-origin": OWN,
         "access-control-allow-methods": methods,
-        "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key",
+        "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, traceparent, tracestate",
         "access-control-max-age": "600",
     }
 
