@@ -136,15 +136,18 @@ def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> 
     """Return what a preflight tests: the settings, and every topic of the plant or the errors of its YAML."""
     from cli.exports.command import topics_of  # noqa: PLC0415
     from cli.preflight.command import PreflightInputs  # noqa: PLC0415
+    from edge.mqtt.commands.plant_topics import filter_of_commands  # noqa: PLC0415
 
     settings = loaded(options, environ)
     warnings = tuple(warnings_about(environ))
     try:
-        topics = topics_of(PlantLoader(settings, topic_template)(settings.message_config_path), settings)
+        config = PlantLoader(settings, topic_template)(settings.message_config_path)
+        topics = topics_of(config, settings)
     except (PlantConfigError, TopicError) as error:
         mistakes = error.mistakes if isinstance(error, PlantConfigError) else (error,)
         return PreflightInputs(settings, (), tuple(map(str, mistakes)), warnings)
-    return PreflightInputs(settings, topics, (), warnings)
+    commands = filter_of_commands(config, settings) if settings.mqtt_commands else None
+    return PreflightInputs(settings, topics, (), warnings, commands)
 
 
 _COMMANDS: Final[Mapping[type[Options], Callable[[Any, Mapping[str, str]], int]]] = {

@@ -68,9 +68,9 @@ def from_peer(text: str, most: int = _MOST_SHOWN) -> str:
 def _repeats_a_secret(text: str) -> bool:
     exact, bare = text.casefold(), _bare(text)
     return any(
-        _has_part_of(form, exact) or (len(_bare(form)) >= _PART and _has_part_of(_bare(form), bare))
+        _has_part_of(form, exact) or (len(bare_form) >= _PART and _has_part_of(bare_form, bare))
         for secret in [*_in_use]
-        for form in _forms(secret)
+        for form, bare_form in _forms(secret)
     )
 
 
@@ -80,13 +80,14 @@ def _has_part_of(secret: str, text: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _forms(secret: bytes) -> tuple[str, ...]:
+def _forms(secret: bytes) -> tuple[tuple[str, str], ...]:
     """Return what a secret looks like in text, in lower case: as it is, in base64, in hexadecimal, in a URL.
 
+    Each with its letters and digits alone, which take long to find in a token.
     Parts of a token need no form of their own: in base64, all that matters is at which of three places they begin.
     """
     found = {secret.decode("utf-8", "replace"), secret.decode("latin-1"), secret.hex(), quote(secret), *_base64(secret)}
-    return tuple(sorted(each.casefold() for each in found if each))
+    return tuple((form, _bare(form)) for form in sorted(each.casefold() for each in found if each))
 
 
 def _base64(secret: bytes) -> Iterator[str]:

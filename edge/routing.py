@@ -60,6 +60,49 @@ def check_filter(topics: str) -> str:
     return topics
 
 
+def matches(topic_filter: str, topic: str) -> bool:
+    """Return whether a topic matches a topic filter (MQTT 5, 4.7)."""
+    levels, found = topic_filter.split("/"), topic.split("/")
+    if levels[-1] == "#":
+        levels, found = levels[:-1], found[: len(levels) - 1]
+    return len(levels) == len(found) and all(level in ("+", its) for level, its in zip(levels, found, strict=True))
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether a topic may match two filters, whose only wildcards are `+`."""
+    pairs = [*zip(one.split("/"), other.split("/"), strict=False)]
+    return one.count("/") == other.count("/") and all(a == b or "+" in (a, b) for a, b in pairs)
+
+
+def command_filter(template: str, prefix: str) -> str:
+    """Return the filter of all topics of commands. template: over {prefix} {publisher} {machine_id}."""
+    return template.format(prefix=prefix, publisher="+", machine_id="+")
+
+
+class PublishedTopics:
+    """Which topics are published to, as filters: all that a template may become with any machine and station.
+
+    templates: by kind.  prefix, layout: as for TopicRouter.
+    """
+
+    def __init__(self, templates: Mapping[str, str], prefix: str, layout: TopicLayout = TopicLayout.TYPE) -> None:
+        self._filters = {kind: _filters(kind, template, prefix, layout) for kind, template in templates.items()}
+
+    def has(self, topic: str) -> bool:
+        """Return whether a topic may be published to."""
+        return any(matches(each, topic) for filters in self._filters.values() for each in filters)
+
+    def overlapping(self, topic_filter: str) -> list[str]:
+        """Return the kinds of which a topic may match a filter, whose only wildcards are `+`."""
+        return [kind for kind, filters in self._filters.items() if any(overlap(each, topic_filter) for each in filters)]
+
+
+def _filters(kind: str, template: str, prefix: str, layout: TopicLayout) -> list[str]:
+    filled = template.format(prefix=prefix, type=kind.partition(".")[0], machine_id="+", station_id="+")
+    of_type = "/".join("+" if "+" in level else level for level in filled.split("/"))
+    return [of_type] if layout is TopicLayout.TYPE else [of_type, f"{of_type}/+"]
+
+
 class KindOptions:
     """What kinds of message have for themselves; replaced in place when the configuration changes.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final, Literal, NamedTuple, Self
 
 from plant.telemetry import MachineFilter, MachineTypeInfo, Snapshot
@@ -67,6 +67,21 @@ class PortError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class CommandStatus:
+    """Commands over MQTT, where they are on.
+
+    subscribed: whether the broker has accepted the subscription on the current connection.  why_not: why it has not.
+    counts: messages so far, by outcome.  answers: answers so far, by outcome.
+    """
+
+    topics: str
+    subscribed: bool = False
+    why_not: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    answers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionStatus:
     """The connection to the broker, or several connections together.
 
@@ -76,6 +91,7 @@ class ConnectionStatus:
     last_ack_age_seconds: time since the last acknowledgement, None before the first.
     waiting_seconds: how long acknowledgements have been due without any arriving; 0 when none is due.
     blocked: why no message has been accepted on this connection for a while although some were sent, or None.
+    commands: those over MQTT; None where they are off.
     """
 
     connected: bool = False
@@ -87,11 +103,16 @@ class ConnectionStatus:
     waiting_seconds: float = 0.0
     blocked: str | None = None
     clients: int = 1
+    commands: CommandStatus | None = None
 
     @property
     def reconnects(self) -> int:
         """Connections after the first of each client."""
         return max(0, self.connects - self.clients)
+
+    def described(self) -> dict[str, object]:
+        """Return it as plain data, with commands only where they come over MQTT."""
+        return {name: value for name, value in asdict(self).items() if name != "commands" or value is not None}
 
 
 @dataclass(frozen=True, slots=True)

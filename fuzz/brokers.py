@@ -24,8 +24,13 @@ import edge.mqtt.auth.token_refresh
 import edge.mqtt.backoff
 import edge.mqtt.connection
 import edge.mqtt.publisher
+from edge.control.inbox import Command, Executed
+from edge.control.problems import Problem
 from edge.delivery.queue import MessageQueue
 from edge.mqtt.client import MqttClient
+from edge.mqtt.commands.desk import CommandDesk
+from edge.mqtt.commands.lane import CommandLane
+from edge.mqtt.commands.subscription import CommandSubscription
 from edge.mqtt.connection import BrokerRefused
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.publisher import Publisher
@@ -33,6 +38,7 @@ from edge.settings.loader import Settings
 from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
 from fuzz.misbehaviours import ALL, Misbehaviour, StillThere, falls_silent
 from fuzz.rogue import Peer, Rogue
+from plant.definition.plant_config import parse
 from plant.telemetry import Message
 from sandbox.credentials import Authority
 
@@ -51,6 +57,7 @@ _SHORTENED_WAITS: tuple[tuple[ModuleType, str, float], ...] = (
 )
 """Waits that are shortened, so that a case takes a part of a second."""
 
+_PLANT = parse({"message_types": {"cnc_machine": {"count": 2}}})
 _TOKEN = b"e30.eyJleHAiOjQwMDAwMDAwMDAsImF1ZCI6ImZ1enoifQ.%d"
 
 
@@ -90,6 +97,7 @@ class Case:
         self._scripts = self._draw()
         self.names = ", ".join(script.__name__ for script in self._scripts)
         self._refusals = 0
+        self._desk: CommandDesk | None = None
 
     def _draw(self) -> list[Misbehaviour]:
         if self._chance.random() < 0.03:
@@ -119,6 +127,8 @@ class Case:
         await self._until(lambda: not queue.ledger.pending, LONGEST_SECONDS, f"all was delivered: {queue.ledger}")
         self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
         await rig.stop()
+        if self._desk is not None:
+            self._desk.stop()
         with suppress(TimeoutError):
             await asyncio.wait_for(living, LONGEST_SECONDS)
         if not living.done() or living.cancelled():
@@ -140,11 +150,30 @@ class Case:
             "mqtt_window": self._chance.choice((1, 5, 100)),
             "mqtt_qos": self._chance.choice((0, 1, 1, 1)),
             "mqtt_clean_start": self._chance.random() < 0.2,
+            "mqtt_commands": self._chance.random() < 0.5,
         }
         settings = Settings.load({}, options, pid=1)
         queue = MessageQueue(1000)
         encoder = Encoder(lambda message: f"factory/{message.source}", 3600, CloudEvents("aio://fuzz", "run"))
-        return queue, MqttClient(settings, Publisher(queue, encoder, time.monotonic), time.time)
+        publisher = Publisher(queue, encoder, time.monotonic)
+        return queue, MqttClient(settings, publisher, time.time, self._subscription(settings))
+
+    def _subscription(self, settings: Settings) -> CommandSubscription | None:
+        """Return a subscription whose commands are executed by something that answers, refuses, or never answers."""
+        if not settings.mqtt_commands:
+            return None
+        lane = CommandLane(settings, lambda: _PLANT, (1, 1), time.monotonic)
+        lane.desk.obey(self._execute)
+        self._desk = lane.desk
+        return lane.subscription
+
+    async def _execute(self, command: Command, _by: str) -> Executed:
+        outcome = self._chance.random()
+        if outcome < 0.3:
+            raise Problem(422, "refused")
+        if outcome < 0.4:
+            await asyncio.sleep(3600)
+        return Executed(0, {"command": command["command"]})
 
     async def _restart_client(self, broker: MqttClient) -> None:
         """Restart a client that has given up, as an orchestrator would."""

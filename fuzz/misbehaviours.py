@@ -305,6 +305,37 @@ async def resets_in_mid_packet(peer: Peer, chance: Random) -> None:
     (peer.reset if chance.random() < 0.5 else peer.close)()
 
 
+def command(chance: Random) -> bytes:
+    """A PUBLISH on a topic of commands, mostly well-formed, with any payload, properties and flags."""
+    target = chance.choice((b"CNC-01", b"CNC-02", b"-", b"NOPE", "\u202e".encode(), b"a/b"))
+    topic = chance.choice((b"factory/commands/hmi/" + target, b"factory/commands/" + target, b"other"))
+    known = chance.choice((b"", b"\x08\x00\x07reply/x", b"\x08\x00\x01+", b"\x09\x00\x02\xff\x00\x08\x00\x01r"))
+    described = length(len(known)) + known if chance.random() < 0.8 else properties(chance)
+    payload = chance.choice(
+        (
+            b'{"command":"stop"}',
+            b'{"command":"rate","messages_per_second":5}',
+            b"[" * chance.randrange(60_000),
+            b'{"command":' + b'{"a":' * 5_000,
+            chance.randbytes(chance.randrange(40_000)),
+            b'{"command":"' + "\u0000\u202e\n".encode() * 3_000 + b'"}',
+        )
+    )
+    first = chance.choice((0x30, 0x31, 0x32, 0x32, 0x33, 0x3A, 0x3A))
+    identifier = chance.choice((b"\x00\x01", b"\x00\x02", b"\xff\xff")) if first & 6 else b""
+    return packet(first, len(topic).to_bytes(2, "big") + topic + identifier + described + payload)
+
+
+async def sends_commands(peer: Peer, chance: Random) -> None:
+    """Grant or refuse the subscription, whether it was asked for or not, and send commands."""
+    await _greet(peer, chance)
+    if chance.random() < 0.8:
+        await peer.say(packet(0x90, b"\x00\x01\x00" + bytes((chance.choice((0, 1, 2, 0x87, 0x8F)),))))
+    for _ in range(chance.choice((1, 20, 300))):
+        await peer.say(command(chance))
+    await _linger(peer)
+
+
 ALL: Final[tuple[Misbehaviour, ...]] = (
     closes_at_once,
     answers_with_something_else,
@@ -324,5 +355,8 @@ ALL: Final[tuple[Misbehaviour, ...]] = (
     answers_auth_oddly,
     drips,
     resets_in_mid_packet,
+    sends_commands,
+    sends_commands,
+    sends_commands,
 )
 """Those that are over soon, some of them more often than others. `falls_silent` takes seconds and runs separately."""

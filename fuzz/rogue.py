@@ -11,7 +11,7 @@ from struct import pack
 from types import TracebackType
 from typing import Self
 
-CONNECT, PUBLISH, PINGREQ, DISCONNECT = 0x10, 0x30, 0xC0, 0xE0
+CONNECT, PUBLISH, SUBSCRIBE, PINGREQ, DISCONNECT = 0x10, 0x30, 0x80, 0xC0, 0xE0
 WELCOME = b"\x20\x03\x00\x00\x00"
 """CONNACK: success, a new session, no properties (MQTT 5, 3.2)."""
 
@@ -94,6 +94,8 @@ class Peer:
             if first & 0xF0 == PUBLISH and first & 6:
                 topic = int.from_bytes(body[:2], "big")
                 await self.say(b"\x40\x02" + body[2 + topic : 4 + topic])
+            elif first & 0xF0 == SUBSCRIBE:
+                await self.say(b"\x90\x04" + body[:2] + b"\x00\x01")
             elif first == PINGREQ:
                 await self.say(b"\xd0\x00")
             elif first & 0xF0 == DISCONNECT:

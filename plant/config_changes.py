@@ -34,6 +34,7 @@ def _changes(before: PlantConfig, after: PlantConfig) -> Iterator[str]:
         yield from _keys(key, getattr(before.message_types, key), getattr(after.message_types, key))
     yield from _keys("calendar", before.calendar, after.calendar)
     yield from _keys("flow", before.flow, after.flow)
+    yield from _keys("commands", before.commands, after.commands)
 
 
 def _entry_keys(key: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:

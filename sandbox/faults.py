@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict, Unpack
 
-from mqtt5 import AuthPacket, AuthReasonCode, ConnectPacket, Packet, PublishPacket
+from mqtt5 import AuthPacket, AuthReasonCode, ConnectPacket, Packet, PublishPacket, SubscribePacket
 
 from sandbox.limits import Limits
 
@@ -36,6 +36,9 @@ class Peer(Protocol):
 
     def acknowledge(self, packet: PublishPacket, code: int, delay_seconds: float = 0.0) -> None:
         """Send PUBACK if the message has QoS 1."""
+
+    def refuse_subscription(self, packet: SubscribePacket, code: int) -> None:
+        """Send SUBACK with a reason code for each filter."""
 
     def refuse(self, code: int) -> None:
         """Send CONNACK with a reason code and close."""
@@ -148,6 +151,10 @@ class Faults:
         """Answer PUBLISH with a reason code and do not route the message; QoS 0 is not answered."""
         return self.add(Rule(on=PublishPacket, actions=(acknowledge(code),), **scope))
 
+    def suback(self, code: int, **scope: Unpack[Scope]) -> Rule:
+        """Answer SUBSCRIBE with a reason code, and subscribe to nothing."""
+        return self.add(Rule(on=SubscribePacket, actions=(refuse_subscription(code),), **scope))
+
     def delay(self, seconds: float, **scope: Unpack[Scope]) -> Rule:
         """Route messages and acknowledge them later, in the same order (MQTT 5, 4.6)."""
         return self.add(Rule(on=PublishPacket, actions=(take, acknowledge(0, seconds)), **scope))
@@ -192,6 +199,16 @@ def acknowledge(code: int, delay_seconds: float = 0.0) -> Action:
 
     def action(peer: Peer, packet: PublishPacket) -> bool:
         peer.acknowledge(packet, code, delay_seconds)
+        return True
+
+    return action
+
+
+def refuse_subscription(code: int) -> Action:
+    """Return an action that sends SUBACK with a reason code."""
+
+    def action(peer: Peer, packet: SubscribePacket) -> bool:
+        peer.refuse_subscription(packet, code)
         return True
 
     return action

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,13 @@ from edge.delivery.queue import Ledger
 from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.observability.statistics import statistics_block
 from edge.settings.loader import AuthMethod, Settings, markdown_table, variables
-from edge.status import ConnectionStatus
+from edge.status import CommandStatus, ConnectionStatus
 from messages import START, FactoryMessageGenerator
 from plant.definition import plant_config
 from plant.definition.machine_types import spellings
 from plant.forecast.rate_forecast import check, forecast
 from tests.edge.http.test_routes import Shown, app_of
-from tests.edge.observability.test_metrics import registry
+from tests.edge.observability.test_metrics import CONNECTED, registry
 from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parent.parent
@@ -192,7 +193,9 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_every_metric_is_in_the_table_and_every_name_exists() -> None:
     """docs/monitoring.md has each metric, and no document has one that does not exist."""
     kinds = {"counter": "_total", "info": "_info"}
-    families = [family for family in registry().collect() if family.name.startswith("edgemqttsim")]
+    with_commands = replace(CONNECTED, commands=CommandStatus("factory/commands/+/+"))
+    collected = registry(connected=with_commands).collect()
+    families = [family for family in collected if family.name.startswith("edgemqttsim")]
     exposed = {family.name + kinds.get(family.type, "") for family in families}
     table = set(re.findall(r"^\| `(edgemqttsim_\w+)` \|", TEXTS["docs/monitoring.md"], re.MULTILINE))
 

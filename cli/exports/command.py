@@ -24,6 +24,7 @@ from cli.exports.schemas.json_schema import schema
 from cli.exports.schemas.kql import kql
 from cli.exports.schemas.scenario_schema import scenario_schema, scenario_schema_files
 from cli.options.export import ExportOptions
+from edge.mqtt.commands.plant_topics import address_of_commands
 from edge.redaction import shown
 from edge.routing import TopicError
 from edge.settings.loader import Settings
@@ -87,6 +88,7 @@ def export_of(config: PlantConfig, settings: Settings, version: str, namespace: 
         message_expiry_seconds=settings.mqtt_message_expiry,
         cloud_events=settings.mqtt_cloud_events,
         events_source=settings.mqtt_cloud_events_source,
+        commands=address_of_commands(config, settings) if settings.mqtt_commands else None,
     )
 
 

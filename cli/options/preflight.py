@@ -16,6 +16,7 @@ USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - {"mqtt_c
     "topic_layout",
     "mqtt_qos",
     "mqtt_window",
+    "mqtt_commands",
     "message_config_path",
 }
 """The settings of the simulator that the steps depend on."""
@@ -35,6 +36,7 @@ class ExitCode(IntEnum):
     CREDENTIALS = 8
     NO_SESSION = 9
     PUBLISH = 10
+    SUBSCRIBE = 11
 
 
 MEANINGS: Final = {
@@ -49,6 +51,7 @@ MEANINGS: Final = {
     ExitCode.CREDENTIALS: "token, password or certificate: missing, unreadable, expired, or for another audience",
     ExitCode.NO_SESSION: "no answer to CONNECT, or the broker asks to retry later",
     ExitCode.PUBLISH: "a topic is rejected, or its message is not acknowledged",
+    ExitCode.SUBSCRIBE: "with MQTT_COMMANDS: the subscription to commands is rejected, or not answered",
 }
 
 

@@ -26,6 +26,7 @@ from cli.preflight.findings import (
 from cli.preflight.login import check_connect, check_credentials
 from cli.preflight.network import check_dns, check_tcp
 from cli.preflight.publish import check_publish
+from cli.preflight.subscribe import check_subscribe
 from cli.preflight.tls import check_ca_file, check_tls
 from edge.mqtt.auth.credentials import CredentialsUnavailable
 from edge.redaction import escaped
@@ -141,7 +142,9 @@ async def _attempt(
     try:
         inputs = prepare()
         context = CheckContext(inputs, wall_clock, options.timeout, options.audience, options.publish)
-        for name, check in STEPS:
+        steps = (*STEPS, _OF_COMMANDS) if inputs.commands else STEPS
+        names = [step.name for step in steps]
+        for name, check in steps:
             for finding in await check(context):
                 report.write_finding(name, finding)
     except SettingsError as error:
@@ -183,3 +186,4 @@ STEPS: Final = (
     Step("PUBLISH", check_publish),
 )
 """In the order of execution: each step depends on those before it."""
+_OF_COMMANDS: Final = Step("SUBSCRIBE", check_subscribe)

@@ -41,12 +41,14 @@ class PreflightInputs(NamedTuple):
     """The configuration that a preflight tests.
 
     topics: every topic that the plant publishes to.  mistakes: errors in its YAML.  warnings: about the settings.
+    commands: the topic filter of its commands; None where MQTT_COMMANDS is off.
     """
 
     settings: Settings
     topics: tuple[str, ...]
     mistakes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    commands: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from edge.mqtt.connack import Accepted
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.mqtt.protocol.codec import PUBLISH, QOS_1, text, user_property, varint
 from edge.mqtt.publisher import FrameWriter, Limits
+from edge.mqtt.sending import Subscriber
 from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID
 from edge.settings.loader import AuthMethod, Settings
 
@@ -110,7 +111,9 @@ def empty_message(topic: str, packet_id: int | None) -> bytes:
 
 
 @asynccontextmanager
-async def session(context: CheckContext, probe: Probe, **changes: object) -> AsyncIterator[tuple[Connection, Accepted]]:
+async def session(
+    context: CheckContext, probe: Probe, subscriber: Subscriber | None = None, **changes: object
+) -> AsyncIterator[tuple[Connection, Accepted]]:
     """Connect, and end the session at the broker on exit.
 
     changes: settings that differ from the simulator's.  Raise ConnectionEnded or BrokerRefused if there is no session,
@@ -118,7 +121,7 @@ async def session(context: CheckContext, probe: Probe, **changes: object) -> Asy
     """
     ours = {"mqtt_client_id": context.settings.mqtt_client_id + CLIENT_ID_SUFFIX, "mqtt_qos": 1}
     settings: Settings = context.settings.model_copy(update=ours | changes)
-    connection = Connection(settings, probe, on_auth=lambda _code: None)
+    connection = Connection(settings, probe, on_auth=lambda _code: None, subscriber=subscriber)
     try:
         accepted = await _connect(context, connection, settings)
         try:
@@ -143,7 +146,7 @@ async def answers_plain_mqtt(context: CheckContext) -> bool:
     """Return whether the port answers a CONNECT without TLS, also by a rejection. No credentials are sent."""
     plain: Mapping[str, object] = {"mqtt_tls": False, "mqtt_auth_method": AuthMethod.NONE, "mqtt_session_expiry": 0}
     try:
-        async with session(context, Probe(), **plain):
+        async with session(context, Probe(), None, **plain):
             return True
     except BrokerRefused:
         return True

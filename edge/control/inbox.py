@@ -7,7 +7,7 @@ have agreed on. It is bounded: where too much waits, the next is refused as busy
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from itertools import count
@@ -29,6 +29,10 @@ class Executed(NamedTuple):
 
     at_ms: int
     answer: Mapping[str, object]
+
+
+Front = Callable[[Command, str], Awaitable[Executed]]
+"""Executes a command by the name of whoever gives it; raises Problem."""
 
 
 class Waiting(NamedTuple):

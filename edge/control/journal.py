@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -67,6 +67,7 @@ class Journal:
     """Keeps the newest entries. wall_clock: Unix seconds.  file: where all that is done is written, if anywhere.
 
     run: what the file says of the run before that.  complete: whether the file has all of it.
+    counts: commands by the way that they came, such as `http`, and whether they were executed or refused.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Journal:
         self._wall_clock, self._file = wall_clock, file
         self._entries = deque[Entry](maxlen=MOST_ENTRIES)
         self._count = 0
+        self.counts = Counter[tuple[str, str]]()
         with contextlib.suppress(OSError):  # not a regular file
             if file is not None:
                 file.truncate(0)
@@ -120,6 +122,8 @@ class Journal:
         error: str | None = None,
     ) -> None:
         self._count += 1
+        outcome = "refused" if at_ms is None else "executed"
+        self.counts[by.partition(" ")[0], outcome] += command.get("command") != "reload"
         error = error and error[:_LONGEST_ERROR]
         self._entries.append(Entry(self._count, self._wall_clock(), by, _shortened(command), at_ms, answer, error))
 

@@ -65,8 +65,11 @@ class Problem(Exception):
         errors: Sequence[FieldError | ParameterError | FileError] = (),
         retry_seconds: int | None = None,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(status, detail, errors, retry_seconds)  # so that it can be copied to another process
         self.status, self.detail, self.errors, self.retry_seconds = status, detail, errors, retry_seconds
+
+    def __str__(self) -> str:
+        return self.detail
 
     def described(self) -> dict[str, object]:
         """Return the members of the problem details."""

@@ -190,7 +190,7 @@ def _details(source: StatusSource, uptime_seconds: float) -> Mapping[str, object
     return {
         "uptime_seconds": round(uptime_seconds, 3),
         "ledger": ledger_fields(source.ledger),
-        "connection": {name: getattr(connection, name) for name in connection.__slots__},
+        "connection": connection.described(),
         "clock": dataclasses.asdict(source.clock()),
         "plant": {"seed": source.seed, "rows": dict(plant.rows), "open_orders": plant.open_orders},
     }

@@ -17,6 +17,7 @@ from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.mqtt.dialing import Dialer
 from edge.mqtt.protocol.reason_codes import NOT_AUTHORIZED
 from edge.mqtt.publisher import Publisher
+from edge.mqtt.sending import Subscriber
 from edge.observability.tracing import spans
 from edge.redaction import from_peer
 from edge.settings.loader import AuthMethod, Settings
@@ -29,10 +30,17 @@ class MqttClient:
     """A client of one broker, which keeps a connection whatever happens to it.
 
     wall_clock: Unix seconds, to compare with a token's expiry.
+    subscriber: receives what it subscribes to at each connection, if there is one.
     """
 
-    def __init__(self, settings: Settings, publisher: Publisher, wall_clock: Callable[[], float]) -> None:
-        self._settings, self._publisher = settings, publisher
+    def __init__(
+        self,
+        settings: Settings,
+        publisher: Publisher,
+        wall_clock: Callable[[], float],
+        subscriber: Subscriber | None = None,
+    ) -> None:
+        self._settings, self._publisher, self._subscriber = settings, publisher, subscriber
         self._files = Reader(partial(Login.of, settings))
         self._tokens = TokenRefresher(token_file(settings), _loop_seconds, wall_clock)
         self._dialer = Dialer(settings.mqtt_broker, settings.mqtt_port)
@@ -57,6 +65,7 @@ class MqttClient:
             last_ack_age_seconds=None if acknowledged is None else _loop_seconds() - acknowledged,
             waiting_seconds=self._publisher.waiting_seconds,
             blocked=self._publisher.blocked if self._connection else None,
+            commands=self._subscriber.status() if self._subscriber else None,
         )
 
     async def run(self) -> None:
@@ -104,7 +113,7 @@ class MqttClient:
 
     async def _connect_once(self) -> str | None:
         """Run one connection from beginning to end; return why it ended, or None where to reconnect at once."""
-        connection = Connection(self._settings, self._publisher, self._tokens.answered, self._dialer)
+        connection = Connection(self._settings, self._publisher, self._tokens.answered, self._dialer, self._subscriber)
         try:
             await self._log_in(connection)
             await connection.keep(self._tokens.tick)

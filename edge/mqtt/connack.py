@@ -28,6 +28,7 @@ _NAMES: Final = {
     "ServerKeepAlive": SERVER_KEEP_ALIVE,
 }
 _SHORT_PACKET_BYTES = 4096
+_MOST_ANSWERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,26 @@ class Accepted:
         """Limit the settings to what the server grants; what it does not mention is unlimited (MQTT 5, 3.2.2.3)."""
         numbers = {name: answer.number(number) for name, number in _NAMES.items()}
         granted = {name: number for name, number in numbers.items() if number is not None}
+        most = min(granted.get("ReceiveMaximum", LAST_OWN_ID), LAST_OWN_ID - FIRST_OWN_ID)
+        window = min(settings.mqtt_window, most)
+        answers = _share_of_answers(window, most) if settings.mqtt_commands else 0
         limits = Limits(
-            window=min(settings.mqtt_window, granted.get("ReceiveMaximum", LAST_OWN_ID), LAST_OWN_ID - FIRST_OWN_ID),
+            window=min(window, most - answers),
             qos=min(settings.mqtt_qos, granted.get("MaximumQoS", 2)),
             most_qos=min(1, granted.get("MaximumQoS", 2)),
             frame_bytes=granted.get("MaximumPacketSize"),
             retain=bool(granted.get("RetainAvailable", 1)),
+            answers=answers,
         )
         return cls(answer.session_present, limits, granted)
+
+
+def _share_of_answers(window: int, most: int) -> int:
+    """Return how many answers to commands may be in flight: what telemetry leaves, at least a tenth, or one of two.
+
+    most: what the broker accepts of both together.
+    """
+    return min(_MOST_ANSWERS, max(most - window, most // 10, min(1, most - 1)))
 
 
 def shortcomings(granted: Mapping[str, int], settings: Settings) -> Iterator[str]:

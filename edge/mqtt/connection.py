@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from paho.mqtt.packettypes import PacketTypes
 
@@ -16,7 +16,7 @@ from edge.mqtt.dialing import Dialer, NotReached, reason
 from edge.mqtt.protocol.codec import LONGEST_PACKET, PROTOCOL_ERROR, Violation
 from edge.mqtt.protocol.packet_reader import REASON_STRING, SERVER_REFERENCE, Answer
 from edge.mqtt.protocol.reason_codes import KEEP_ALIVE_TIMEOUT, Outcome, Packet, explain, name_of, outcome
-from edge.mqtt.publisher import FrameWriter, Limits
+from edge.mqtt.sending import Sender, SenderAndSubscriber, Subscriber
 from edge.mqtt.session import REFUSED_FROM, Session, make_properties
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings
@@ -42,44 +42,36 @@ class BrokerRefused(Exception):
         self.code, self.final = code, final
 
 
-class Sender(Protocol):
-    """What publishes over a connection: the simulator's Publisher, or the probe of a preflight."""
-
-    @property
-    def waiting_seconds(self) -> float:
-        """Seconds for which acknowledgements have been due."""
-
-    def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
-        """Start publishing: the connection is up."""
-
-    def close(self) -> None:
-        """Stop publishing: the connection is closed."""
-
-    def fill(self) -> None:
-        """Write as many frames as there is room for."""
-
-    def acknowledged(self, packet_ids: Iterable[int], code: int) -> int:
-        """Process PUBACKs with the same reason code (MQTT 5, 3.4); return how many of the ids were in flight."""
-
-
 class Connection:
     """A TCP or TLS connection with its MQTT session.
 
     on_auth: called with the reason code of each AUTH from the server.  dialer: opens the TCP connection; it remembers
-    which addresses have failed.
+    which addresses have failed.  subscriber: receives what it subscribes to, if there is one.
     """
 
     def __init__(
-        self, settings: Settings, sender: Sender, on_auth: Callable[[int], None], dialer: Dialer | None = None
+        self,
+        settings: Settings,
+        sender: Sender,
+        on_auth: Callable[[int], None],
+        dialer: Dialer | None = None,
+        subscriber: Subscriber | None = None,
     ) -> None:
         self._on_auth = on_auth
-        self._settings, self._sender = settings, sender
+        self._settings, self._subscriber = settings, subscriber
+        self._sender = sender if subscriber is None else SenderAndSubscriber(sender, subscriber)
         self._dialer = dialer or Dialer(settings.mqtt_broker, settings.mqtt_port)
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._server_disconnect: BrokerRefused | None = None
         self._dropped_for: str | None = None
         self._disconnecting = self._clean_start = False
-        self._session = Session(settings.mqtt_client_id, self, sender.acknowledged, sender.fill)
+        self._session = Session(
+            settings.mqtt_client_id,
+            self,
+            self._sender.acknowledged,
+            self._sender.fill,
+            {} if subscriber is None else subscriber.packets,
+        )
         self._transport = self._session.channel
 
     async def open(self, login: Login, *, clean_start: bool) -> Accepted:
@@ -160,6 +152,8 @@ class Connection:
             "MaximumPacketSize": LONGEST_PACKET,
             "UserProperty": METRIC_CATEGORY,
         }
+        if self._subscriber is not None:
+            values["ReceiveMaximum"] = self._subscriber.receive_maximum
         if login.token is not None:
             values |= {"AuthenticationMethod": SAT_METHOD, "AuthenticationData": login.token.raw}
         if login.password is not None:

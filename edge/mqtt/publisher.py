@@ -59,6 +59,9 @@ class FrameWriter(Protocol):
     def write(self, data: bytes) -> None:
         """Send whole frames."""
 
+    def push(self) -> None:
+        """Hold back nothing that was written, for the sake of fuller segments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -66,7 +69,7 @@ class Limits:
 
     window: messages that may be unacknowledged.  qos: 0 or 1, of kinds that have none of their own.
     most_qos: the highest that the server accepts, 0 or 1.  frame_bytes: its Maximum Packet Size, or None.
-    retain: whether it keeps retained messages.
+    retain: whether it keeps retained messages.  answers: answers to commands that may be unacknowledged besides.
     """
 
     window: int
@@ -74,6 +77,7 @@ class Limits:
     frame_bytes: int | None = None
     retain: bool = True
     most_qos: int = 1
+    answers: int = 0
 
 
 class Publisher:

@@ -10,7 +10,8 @@ nowhere else; tests/edge/mqtt/test_session.py fails when paho changes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import paho.mqtt.client as paho
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
 
 FIRST_OWN_ID, LAST_OWN_ID = 1024, 65_535
-"""Packet ids of telemetry. paho uses those below: it counts its few subscriptions up from 1."""
+"""Packet ids of telemetry. Those below are of the subscription to commands, and of their answers."""
 
 RE_AUTHENTICATE = 0x19
 REFUSED_FROM = 0x80
@@ -71,7 +72,8 @@ class SessionListener(Protocol):
 class Session(paho.Client):
     """paho's client on a Transport, with AUTH (MQTT 5, 3.15). Unexpected packets end the connection.
 
-    on_pubacks, on_room: as for Transport.
+    on_pubacks, on_room: as for Transport.  subscription: packets that are expected because of a subscription: what
+    processes each, by its first four bits.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Session(paho.Client):
         listener: SessionListener,
         on_pubacks: Callable[[Sequence[int], int], int],
         on_room: Callable[[], None],
+        subscription: Mapping[int, Callable[[bytes], None]] = MappingProxyType({}),
     ) -> None:
         super().__init__(
             callback_api_version=CallbackAPIVersion.VERSION2,
@@ -96,6 +99,7 @@ class Session(paho.Client):
             PINGRESP: self._pingresp,
             DISCONNECT: self._server_disconnect,
         }
+        self._subscription = subscription
         self.on_socket_register_write = self._write_now
         self.on_disconnect = self._on_paho_disconnect
 
@@ -136,6 +140,7 @@ class Session(paho.Client):
         self._listener.on_connack(answer)
         if answer.code < REFUSED_FROM:
             self._accepted = True
+            self._frames |= self._subscription
             self.channel.pass_to_paho(self._canonical(answer))
 
     def _canonical(self, answer: Answer) -> bytes:

@@ -7,6 +7,7 @@ machines, so that the number of series does not grow with the plant.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
@@ -20,19 +21,31 @@ from prometheus_client.registry import Collector
 
 from edge.delivery.queue import NO_TOPIC, TOO_LARGE, Ledger
 from edge.lateness import Lateness
+from edge.observability.command_metrics import of_commands
 from edge.observability.statistics import refused_by_code
 from edge.status import ClockStatus, ConnectionStatus, ReloadStatus
 from edge.status_source import StatusSource
 from plant.telemetry import KindOee, Snapshot
 
+Commands = Mapping[tuple[str, str], int]
+"""Commands by the way that they came, and by outcome."""
+
 
 def make_registry(
-    source: StatusSource, reloads: Callable[[], ReloadStatus], *, queue_size: int, version: str
+    source: StatusSource,
+    reloads: Callable[[], ReloadStatus],
+    *,
+    queue_size: int,
+    version: str,
+    commands: Commands = MappingProxyType({}),
 ) -> CollectorRegistry:
-    """Return a registry of our metrics and those of the process: memory, CPU, file descriptors, start time."""
+    """Return a registry of our metrics and those of the process: memory, CPU, file descriptors, start time.
+
+    commands: their counts, which go on; those over MQTT are in the status of the connection, and not taken from here.
+    """
     # Not the library's own registry: that one belongs to the whole process, and tests would share it.
     registry = CollectorRegistry()
-    registry.register(SimulatorCollector(source, reloads, queue_size=queue_size, version=version))
+    registry.register(SimulatorCollector(source, reloads, commands, queue_size=queue_size, version=version))
     ProcessCollector(registry=registry)
     return registry
 
@@ -41,9 +54,15 @@ class SimulatorCollector(Collector):
     """Makes samples from a status source at each scrape."""
 
     def __init__(
-        self, source: StatusSource, reloads: Callable[[], ReloadStatus], *, queue_size: int, version: str
+        self,
+        source: StatusSource,
+        reloads: Callable[[], ReloadStatus],
+        commands: Commands,
+        *,
+        queue_size: int,
+        version: str,
     ) -> None:
-        self._source, self._reloads = source, reloads
+        self._source, self._reloads, self._commands = source, reloads, commands
         self._queue_size, self._version = queue_size, version
 
     def describe(self) -> Iterable[Metric]:
@@ -57,6 +76,7 @@ class SimulatorCollector(Collector):
         yield from _of_messages(source.ledger, self._queue_size)
         yield from _of_connection(source.connection())
         yield from _of_reloads(self._reloads())
+        yield from of_commands(self._commands, source.connection().commands)
         yield from _of_plant(source.snapshot())
         yield from _of_oee(source.oee_by_kind())
         yield _of_lateness(source.lateness)

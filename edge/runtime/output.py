@@ -7,11 +7,14 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from io import FileIO
-from typing import Protocol
+from math import inf
+from typing import Final, NamedTuple, Protocol
 
+from edge.control.live_plant import Script
 from edge.delivery.queue import Ledger, MessageQueue
 from edge.delivery.stdout import StdoutWriter
 from edge.mqtt.client import MqttClient
+from edge.mqtt.commands.lane import CommandLane
 from edge.mqtt.protocol.carrying_encoder import CarryingEncoder
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
 from edge.mqtt.protocol.reason_codes import Packet, explain
@@ -53,6 +56,26 @@ class Sink(Protocol):
 
     def abandon(self, reason: str) -> None:
         """Count the remaining messages as dropped."""
+
+
+def _see_nothing(_messages: Sequence[Message]) -> None:
+    pass
+
+
+class Observer(NamedTuple):
+    """Who takes part in a run: acts on the plant at times of its own, and sees its messages.
+
+    on_messages: called with messages as they are queued.  make_sink: makes a sink in place of the broker.
+    room: returns how many late messages may be queued now, beside all other limits.
+    """
+
+    script: Script | None = None
+    on_messages: Callable[[Sequence[Message]], None] = _see_nothing
+    make_sink: Callable[[MessageQueue], Sink] | None = None
+    room: Callable[[], float] = lambda: inf
+
+
+NOBODY: Final = Observer()
 
 
 class DeliveryLog:
@@ -113,10 +136,11 @@ class Output:
     clock: seconds, monotonic.  wall_clock: Unix seconds.
     dry_run: messages go to standard output.  show_first: the first message of each kind is logged.
     make_sink: makes another sink of the queue; None where it is the broker or standard output.
+    command_part: (k, n) where the processes that execute commands together are the k-th of n parts of the plant.
     Raises UsageError where standard output cannot be written to.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process is made of
         self,
         settings: Settings,
         plant: FactoryMessageGenerator,
@@ -126,6 +150,7 @@ class Output:
         *,
         dry_run: bool,
         show_first: bool,
+        command_part: tuple[int, int],
         make_sink: Callable[[MessageQueue], Sink] | None = None,
     ) -> None:
         self._settings, self._plant, self._clock = settings, plant, clock
@@ -148,6 +173,8 @@ class Output:
         self._read_options()
         about = self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), self._options.retained
         self._encoder = CarryingEncoder(self.traces.carriers, *about) if self.traces else Encoder(*about)
+        takes_commands = settings.mqtt_commands and not dry_run
+        self.commands = CommandLane(settings, lambda: plant.config, command_part, clock) if takes_commands else None
         self.sink: Sink
         if make_sink is not None:
             self.sink = make_sink(self.queue)
@@ -168,10 +195,23 @@ class Output:
         self._topics.invalidate()
         self._read_options()
         self._encoder.invalidate()
+        if self.commands is not None:
+            self.commands.invalidate()
 
     def restart_run(self) -> None:
         """Give messages the ids of a new run, because the plant began another one."""
         self._encoder.start_run(self._cloud_events())
+
+    def flush_log(self) -> None:
+        """Log how many lines about rare events were held back."""
+        self.log.flush()
+        if self.commands is not None:
+            self.commands.desk.flush()
+
+    def take_no_commands(self) -> None:
+        """Refuse commands from now on: the plant has stopped."""
+        if self.commands is not None:
+            self.commands.desk.stop()
 
     async def run(self) -> None:
         """Deliver messages until `shutdown`."""
@@ -225,7 +265,8 @@ class Output:
             events.deferred,
             self._options.qos,
         )
-        return MqttClient(self._settings, publisher, wall_clock)
+        subscription = self.commands.subscription if self.commands is not None else None
+        return MqttClient(self._settings, publisher, wall_clock, subscription)
 
     def _make_traces(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> MessageTraces | None:
         """Return what traces messages, if anything is traced."""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from edge.blocking import run_aside
 from edge.control.journal import Journal
+from edge.mqtt.commands.plant_topics import wrong_commands
 from edge.observability.tracing import spans
 from edge.routing import TopicError, TopicRouter
 from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
@@ -27,6 +28,8 @@ from plant.telemetry import Message
 log = logging.getLogger("reload")
 
 _LONGEST_SHOWN = 200
+_SENT: Final = Path("(sent)")
+"""Where content is from that is not the file's, in messages."""
 
 
 class NotApplied(Exception):
@@ -107,7 +110,7 @@ class Reloader:
     async def put(self, content: bytes, cause: str) -> ReloadOutcome:
         """Apply other content because of `cause`; the file stays as it is, and its next change applies again."""
         async with self._one_at_a_time:
-            return await self._load_and_apply(content, cause)
+            return await self._load_and_apply(content, cause, _SENT)
 
     async def _on_change(self, change: bytes | str) -> bool:
         """Apply new content; a text is the rule that a file breaks which cannot be read.
@@ -126,57 +129,65 @@ class Reloader:
                 return not (outcome.errors and self._last_rejected and self._last_rejected[0] is None)
         return True
 
-    async def _load_and_apply(self, content: bytes, cause: str) -> ReloadOutcome:
-        with spans.span("reload", {"edgemqttsim.by": cause, "edgemqttsim.plant.file": str(self._path)}) as span:
-            outcome = await self._try_to_apply(content, cause)
+    async def _load_and_apply(self, content: bytes, cause: str, source: Path | None = None) -> ReloadOutcome:
+        """Load and apply content. source: where it is from, in messages, if not from the file."""
+        source = source or self._path
+        with spans.span("reload", {"edgemqttsim.by": cause, "edgemqttsim.plant.file": str(source)}) as span:
+            outcome = await self._try_to_apply(content, cause, source)
             span.set("edgemqttsim.plant.machines", sum(outcome.machines.values()))
             if outcome.errors:
                 span.set("edgemqttsim.plant.errors", len(outcome.errors))
                 span.fail("rejected", outcome.errors[0])
             return outcome
 
-    async def _try_to_apply(self, content: bytes, cause: str) -> ReloadOutcome:
+    async def _try_to_apply(self, content: bytes, cause: str, source: Path) -> ReloadOutcome:
         try:
-            with as_config_errors(self._path):
+            with as_config_errors(source):
                 config = await run_aside(partial(self._load, content))
                 changes = describe_changes(self._current.config, config)
                 at_ms = await self._apply(config)
         except NotApplied as error:
             # No digest: another attempt with the same content may succeed.
-            rejected = self._reject(None, (str(_error(self._path, f"cannot be applied now: {error}")),), cause)
+            why = (str(_error(source, f"cannot be applied now: {error}")),)
+            rejected = self._reject(None, why, cause, source)
             return replace(rejected, is_busy=True)
         except PlantConfigError as error:
             if error.__cause__ is not None:
-                log.debug("configuration rejected because of an exception path=%s", self._path, exc_info=error)
-            return replace(self._reject(digest(content), tuple(map(str, error.mistakes)), cause), places=_places(error))
+                log.debug("configuration rejected because of an exception path=%s", source, exc_info=error)
+            errors = tuple(str(replace(each, file=str(source))) for each in error.mistakes)
+            return replace(self._reject(digest(content), errors, cause, source), places=_places(error))
         self._current = LoadedPlant(config, digest(content))
-        outcome = self._accept(config, changes, cause)
+        outcome = self._accept(config, changes, cause, source)
         self.journal.executed({"command": "reload", "content": content.decode()}, cause, at_ms)
         return outcome
 
-    def _accept(self, config: PlantConfig, changes: str, cause: str) -> ReloadOutcome:
+    def _accept(self, config: PlantConfig, changes: str, cause: str, source: Path) -> ReloadOutcome:
         self._accepted += 1
         self._last_success = self._wall_clock()
         self._last_rejected = None
         machines = {kind: count for kind, _, count in config.machines()}
         each, total = ", ".join(f"{count} {kind}" for kind, count in machines.items()), sum(machines.values())
         text = "reloaded configuration path=%s cause=%s machines=%d (%s), %s"
-        log.info(text, self._path, cause, total, each, changes)
+        log.info(text, source, cause, total, each, changes)
         self._on_accepted()
         return ReloadOutcome(machines=machines)
 
-    def _reject(self, content: bytes | None, errors: tuple[str, ...], cause: str) -> ReloadOutcome:
+    def _reject(
+        self, content: bytes | None, errors: tuple[str, ...], cause: str, source: Path | None = None
+    ) -> ReloadOutcome:
         self._rejected += 1
         self.journal.refused({"command": "reload"}, cause, "\n".join(errors))
+        source = source or self._path
         # Other content with the same errors is somebody's next attempt: they want to read the errors again.
         rejected = content, errors
         if rejected == self._last_rejected:
             text = "configuration rejected again with the same errors path=%s cause=%s errors=%d"
-            log.warning(text, self._path, cause, len(errors))
+            log.warning(text, source, cause, len(errors))
         else:
             text = "configuration rejected, keeping the previous one path=%s cause=%s errors=%d\n  %s"
-            log.error(text, self._path, cause, len(errors), "\n  ".join(errors))
-        self._last_rejected = rejected
+            log.error(text, source, cause, len(errors), "\n  ".join(errors))
+        if source == self._path:  # what was sent says nothing of the file
+            self._last_rejected = rejected
         return ReloadOutcome(errors=errors)
 
 
@@ -274,6 +285,8 @@ class PlantLoader:
                 topics.topic(Message(kind, f"{kind}-1", stations.get(kind), 0, 0, b""))
             except TopicError as error:
                 yield ConfigError(str(path), None, f"message_types.{kind}.topic", str(error))
+        if config.commands is not None or settings.mqtt_commands:
+            yield from map(partial(ConfigError, str(path), None, "commands.topic"), wrong_commands(config, settings))
 
 
 _DEFAULT_RATES: Final = {"customer_order": ("orders_per_hour", 2.0), "dispatch": ("dispatches_per_hour", 3.0)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge.control.control import Control
 from edge.control.idempotency import Idempotency
-from edge.control.inbox import Command, Executed
+from edge.control.inbox import Command, Executed, Front
 from edge.control.journal import Note
 from edge.observability.logs import written_aside
 from edge.observability.metrics import make_registry
@@ -54,6 +54,9 @@ class SimulatorBackend(StatusSource, Protocol):
     async def execute(self, command: Command) -> Executed:
         """Have a command executed at once; raises CommandRefused, Busy, or TimeoutError where no answer comes."""
 
+    def obey(self, front: Front) -> None:
+        """Have commands that come over MQTT executed by a front."""
+
     def start(self, tasks: TaskSupervisor, note: Note) -> None:
         """Start to work, and end `tasks` when a bounded run is complete. note: notes the commands of a file."""
 
@@ -88,6 +91,7 @@ class Service:
         self._version, self._may_move = version, may_move
         self._started_at = clock()
         self._control = Control(reloader.journal, backend.execute, reloader.reload, reloader.put)
+        backend.obey(self._control.execute)
         self._idempotency = Idempotency(clock)
         self._statistics = Statistics(backend)
         self._tasks = TaskSupervisor(settings.drain_seconds + backend.shutdown_seconds)
@@ -136,7 +140,11 @@ class Service:
         context = HttpContext(
             version=self._version,
             registry=make_registry(
-                self._backend, self._reloader.status, queue_size=settings.queue_size, version=self._version
+                self._backend,
+                self._reloader.status,
+                queue_size=settings.queue_size,
+                version=self._version,
+                commands=self._reloader.journal.counts,
             ),
             control=self._control,
             authorize=partial(authorize, settings.http_token_file),

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Final, NamedTuple
 
-from edge.control.inbox import Command, Executed
+from edge.control.inbox import Command, Executed, Front
 from edge.control.journal import Note
-from edge.control.live_plant import LivePlant, Script
-from edge.delivery.queue import Ledger, MessageQueue
+from edge.control.live_plant import LivePlant
+from edge.delivery.queue import Ledger
 from edge.delivery.stdout import ReaderGone, StdoutFailed
 from edge.labels.ended_episodes import EndedEpisodes
 from edge.labels.queries import Anomalies, AnomalyQuery
@@ -23,7 +22,7 @@ from edge.mqtt.connection import BrokerRefused
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures, MachineReader
-from edge.runtime.output import Output, Sink
+from edge.runtime.output import NOBODY, Observer, Output
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.reload import PlantLoader, as_config_errors
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
@@ -45,7 +44,7 @@ from messages import FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
-from plant.telemetry import KindOee, Message, Snapshot
+from plant.telemetry import KindOee, Snapshot
 from plant.views.plant_views import ViewQuery
 
 log = logging.getLogger("app")
@@ -56,32 +55,13 @@ OK, DIED, CONFIGURATION, REFUSED = 0, 1, 2, 3
 _DISCONNECT_SECONDS = 5.0
 
 
-def _see_nothing(_messages: Sequence[Message]) -> None:
-    pass
-
-
-class Observer(NamedTuple):
-    """Who takes part in a run: acts on the plant at times of its own, and sees its messages.
-
-    on_messages: called with messages as they are queued.  make_sink: makes a sink in place of the broker.
-    room: returns how many late messages may be queued now, beside all other limits.
-    """
-
-    script: Script | None = None
-    on_messages: Callable[[Sequence[Message]], None] = _see_nothing
-    make_sink: Callable[[MessageQueue], Sink] | None = None
-    room: Callable[[], float] = lambda: inf
-
-
-NOBODY: Final = Observer()
-
-
 class Simulator:
     """One factory, or a part of one, with its output: what a service runs, or a worker.
 
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
     commands: to be executed; None where they are to be read.  observer: takes part in the run.
     live: what changes the plant while it runs.
+    command_part: of the plant, where its commands are executed by several processes together; None: this one's.
     start_ms: when the run begins, in plant time.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
     """
@@ -94,6 +74,7 @@ class Simulator:
         *,
         is_first: bool = True,
         commands: CommandLog | None = None,
+        command_part: tuple[int, int] | None = None,
         observer: Observer = NOBODY,
     ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
@@ -117,6 +98,7 @@ class Simulator:
             time.time,
             dry_run=options.dry_run,
             show_first=is_first,
+            command_part=command_part or settings.part,
             make_sink=observer.make_sink,
         )
         traces = self._output.traces
@@ -249,11 +231,12 @@ class Simulator:
 
     def before_statistics(self) -> None:
         """Log how many lines about rare events were held back."""
-        self._output.log.flush()
+        self._output.flush_log()
 
     async def shutdown(self, failure: Exception | None) -> None:
         """Stop emitting, drain the queue, disconnect, and complete the ground truth."""
         self._pacer.stop()
+        self._output.take_no_commands()
         if refused := self.live.refused:
             log.warning("commands were refused count=%d, so the run is not the one that was planned", refused)
         drain = failure is None or isinstance(failure, GroundTruthLost)
@@ -281,6 +264,11 @@ class Simulator:
         tasks.complete()
 
     # commands and configurations
+
+    def obey(self, front: Front) -> None:
+        """Have commands that come over MQTT executed by a front."""
+        if self._output.commands is not None:
+            self._output.commands.desk.obey(front)
 
     async def execute(self, command: Command) -> Executed:
         """Have a command executed at once; raises CommandRefused, or Busy where too many wait."""

@@ -151,6 +151,11 @@ class Options(BaseModel):
     mqtt_cloud_events_source: Annotated[UriReference, Option(_DELIVERY)] = Field(
         "aio://edgemqttsim", description="The CloudEvents `source`: a URI that names this factory."
     )
+    mqtt_commands: Annotated[bool, Option(_DELIVERY)] = Field(
+        default=False,
+        description="Take commands over MQTT: subscribe to the topic in the YAML's `commands`, and answer to the "
+        "Response Topic of each.",
+    )
     queue_size: Annotated[int, Field(ge=1, le=10_000_000), Option(_DELIVERY)] = Field(
         1000, description="The most messages queued while the broker is unreachable or slow."
     )

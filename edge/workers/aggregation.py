@@ -61,6 +61,7 @@ def sum_connections(parts: Sequence[ConnectionStatus], done: Sequence[Connection
         waiting_seconds=max(part.waiting_seconds for part in parts),
         blocked=next((part.blocked for part in parts if part.blocked), None),
         clients=max(1, sum(part.connects > 0 for part in counted)),
+        commands=next((part.commands for part in counted if part.commands), None),
     )
 
 

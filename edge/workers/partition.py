@@ -54,7 +54,16 @@ def fork_workers(
     with as_config_errors(settings.message_config_path.absolute()):
         counts = split_count(options, parts, config) if options.count else [None] * len(parts)
     works = [
-        partial(_run_part, replace(options, count=count), part, config, commands, tracing, part is parts[0])
+        partial(
+            _run_part,
+            replace(options, count=count),
+            part.model_copy(update={"mqtt_commands": settings.mqtt_commands and part is parts[0]}),
+            config,
+            commands,
+            tracing,
+            part is parts[0],
+            settings.part,
+        )
         for part, count in zip(parts, counts, strict=True)
     ]
     first, shards = settings.part
@@ -89,9 +98,11 @@ def _run_part(
     commands: CommandLog,
     tracing: Tracing | None,
     is_first: bool,
+    command_part: tuple[int, int],
     end: socket.socket,
 ) -> int:
-    build = partial(Simulator, options, part, config, is_first=is_first, commands=commands)
+    """Run a worker. command_part: of the plant, of all workers together, for which the first takes commands."""
+    build = partial(Simulator, options, part, config, is_first=is_first, commands=commands, command_part=command_part)
 
     async def run() -> int:
         with written_aside():

@@ -11,9 +11,10 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from edge.control.inbox import MOST_WAITING, Command, Executed
+from edge.control.inbox import MOST_WAITING, Command, Executed, Front
 from edge.control.journal import Note
 from edge.delivery.queue import Ledger
 from edge.lateness import Lateness
@@ -33,6 +34,7 @@ from edge.workers.aggregation import (
 )
 from edge.workers.process import Worker, ending_of, wait_for_exit
 from edge.workers.readings import Readings
+from edge.workers.remote_front import Obedience
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import KindOee, Snapshot
 
@@ -71,6 +73,7 @@ class WorkerSupervisor(Readings):
         self._ending = False
         self._note: Note = lambda *_: None
         self._one_change, self._commands_waiting = asyncio.Lock(), 0
+        self._obedience = Obedience()
 
     # status
 
@@ -169,6 +172,10 @@ class WorkerSupervisor(Readings):
         return max(*(FORCED if code is None or code < 0 else code for code in codes), FORCED if failure else 0)
 
     # commands
+
+    def obey(self, front: Front) -> None:
+        """Have commands that come over MQTT to the first worker executed by a front."""
+        self._obedience.obey(front)
 
     async def execute(self, command: Command) -> Executed:
         """Have all of them execute a command at the same plant time; raises CommandRefused, Busy, or TimeoutError.
@@ -279,6 +286,8 @@ class WorkerSupervisor(Readings):
         elif name == "done":
             worker.done = True
             self._keep_reports(worker, *value)
+        elif name == "obey":
+            self._obedience.on_asked(partial(worker.command, "obeyed"), *value)
         elif name == "executed":
             self._note(*value)
         else:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from edge.control.inbox import Command, Executed
 from edge.control.live_plant import LivePlant
+from edge.control.problems import Problem
 from edge.http.answers import PIECE_ENTRIES
 from edge.labels.queries import Anomalies
 from edge.observability.tracing import spans
@@ -21,6 +22,7 @@ from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.status import BadQuery, Busy, MachinesFound, OeeFigures
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
+from edge.workers.remote_front import RemoteFront
 from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.interventions.commands import CommandRefused
 
@@ -73,7 +75,10 @@ class Worker:
             "hold": self._hold,
             "execute": self._execute,
             "release": self._release,
+            "obeyed": self._on_obeyed,
         }
+        self._front = RemoteFront(channel)
+        part.obey(self._front.execute)
         self._questions: dict[str, Callable[[Any], Awaitable[object]]] = {
             "figures": self._figures,
             "oee": partial(self._found, part.oee),
@@ -161,6 +166,9 @@ class Worker:
 
     async def _release(self, _: None) -> None:
         self._part.live.release()
+
+    async def _on_obeyed(self, answer: tuple[int, Executed | Problem]) -> None:
+        self._front.on_answer(*answer)
 
     def _answer_later(self, number: int, work: Coroutine[Any, Any, object]) -> None:
         """Answer once work is done, before other questions, with its result or the exception that it raises."""

@@ -17,6 +17,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from plant.definition import calendar_config, fault_rules, rules
 from plant.definition.calendar_config import CalendarSpec
+from plant.definition.commands_config import CommandsSpec
 from plant.definition.document import yaml_file
 from plant.definition.document.errors import (
     ConfigError,
@@ -159,6 +160,7 @@ class PlantConfig(Spec):
     flow: FlowSpec | None = Field(
         None, description="Parts move from machine to machine. Without it, machines do not depend on each other."
     )
+    commands: CommandsSpec | None = Field(None, description="Commands over MQTT, which MQTT_COMMANDS turns on.")
 
     _content: bytes | None = PrivateAttr(None)
 

@@ -233,6 +233,11 @@ class Connection(Channel):
         for delivery in retained:
             session.offer(delivery)
 
+    def refuse_subscription(self, packet: SubscribePacket, code: int) -> None:
+        """Send SUBACK with a reason code for each filter."""
+        codes = [SubAckReasonCode(code)] * len(packet.topic_filters)
+        self.send(SubAckPacket(packet.packet_id, codes).write())
+
     def _unsubscribe(self, packet: UnsubscribePacket, session: Session) -> None:
         _require_packet_id(packet)
         removed = [self._hub.unsubscribe(session, pattern) for pattern in packet.patterns]

@@ -17,9 +17,15 @@ TEST_PORT: Final = 8884
 MOST_TOPICS: Final = 100
 """Topics of one kind that are listed individually; more are allowed by a filter."""
 
-_RULES_HEAD: Final = f"""
+_NO_COMMANDS: Final = """
 Permission to connect and to publish to the factory's topics, and nothing else. The simulator subscribes to nothing,
-so Subscribe is not allowed. More than {MOST_TOPICS} topics of a kind are one filter, in which `+` matches a level.
+so Subscribe is not allowed. """
+_COMMANDS: Final = """
+Permission to connect, to publish to the factory's topics, to subscribe to its commands, and to publish answers to
+them below one level of their own, and nothing else. Clients choose response topics there, or get no answer: a topic
+elsewhere needs a line below Publish. Who may send commands is a matter of rules for those clients.
+"""
+_RULES_HEAD: Final = f"""More than {MOST_TOPICS} topics of a kind are one filter, in which `+` matches a level.
 
 It takes effect on a listener that refers to it, such as test-listener.yaml. There, a client without a rule has no
 permission: if others use the listener too, add their rules. After adding topics to the plant, generate this again.
@@ -46,7 +52,8 @@ def authorization(export: Export) -> list[File]:
     Two files, authorization.yaml and test-listener.yaml, for operators. Tested against Microsoft's models of the API
     (azure-mgmt-iotoperations) and the topics of the router; never applied to a cluster.
     """
-    rules = dump(_service_account(export), _rules(export), head=heading(_RULES_HEAD, "authorization"))
+    head = (_COMMANDS if export.commands else _NO_COMMANDS) + _RULES_HEAD
+    rules = dump(_service_account(export), _rules(export), head=heading(head, "authorization"))
     listener = dump(_listener(export), head=heading(_LISTENER_HEAD, "authorization"))
     return [File("authorization.yaml", rules), File("test-listener.yaml", listener)]
 
@@ -68,10 +75,12 @@ def _service_account(export: Export) -> dict[str, Any]:
 
 
 def _rules(export: Export) -> dict[str, Any]:
-    topics = published(export)
+    commands = export.command_filter
+    topics = published(export) + ([export.answer_filter] if commands else [])
     publish = [{"method": "Publish", "topics": topics}] if topics else []
+    subscribe = [{"method": "Subscribe", "topics": [commands]}] if commands else []
     connect = {"method": "Connect", "clientIds": [f"{export.app}*"]}
-    rule = {"principals": {"attributes": [dict([ATTRIBUTE])]}, "brokerResources": [connect, *publish]}
+    rule = {"principals": {"attributes": [dict([ATTRIBUTE])]}, "brokerResources": [connect, *publish, *subscribe]}
     spec = {"authorizationPolicies": {"cache": "Enabled", "rules": [rule]}}
     return {"apiVersion": API, "kind": "BrokerAuthorization", "metadata": metadata(export, export.app), "spec": spec}
 

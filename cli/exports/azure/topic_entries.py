@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from cli.exports.common.export import Export, matches
+from cli.exports.common.export import Export
 from cli.exports.common.names import resource_name, unique_name
+from edge.routing import matches
 from plant.catalogue.catalogue import MachineRef, MessageKind
 
 Levels = Sequence[str]

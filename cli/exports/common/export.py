@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from cli.options.export import NAMESPACE
-from edge.routing import TopicRouter
+from edge.routing import TopicRouter, matches
 from edge.settings.types import TopicLayout
 from plant.catalogue.catalogue import MessageKind
 from plant.telemetry import Message
@@ -56,14 +56,6 @@ class TopicIndex:
         return topics if any(matches(topic_filter, topic) for topic in others) else (topic_filter,)
 
 
-def matches(topic_filter: str, topic: str) -> bool:
-    """Return whether a topic matches a topic filter (MQTT 5, 4.7)."""
-    levels, found = topic_filter.split("/"), topic.split("/")
-    if levels[-1] == "#":
-        levels, found = levels[:-1], found[: len(levels) - 1]
-    return len(levels) == len(found) and all(level in ("+", its) for level, its in zip(levels, found, strict=True))
-
-
 def _is_uniform(column: set[str]) -> bool:
     return len(column) == 1
 
@@ -81,6 +73,7 @@ class Export:
     prefix: the first levels of every topic.  namespace, app: of the pod.  broker_host, broker_port, tls: of the broker.
     version: of the simulator.  qos, message_expiry_seconds (0: never), cloud_events: how messages are published;
     events_source: their CloudEvents `source`.  schema_version: of the schemas that dataflows refer to.
+    commands: the topic of commands over MQTT, with {publisher} and {machine_id}; None where they are off.
     """
 
     kinds: tuple[MessageKind, ...]
@@ -97,6 +90,17 @@ class Export:
     cloud_events: bool = True
     events_source: str = "aio://edgemqttsim"
     schema_version: int = 1
+    commands: str | None = None
+
+    @property
+    def command_filter(self) -> str | None:
+        """The filter of all topics of commands; None where they are off."""
+        return self.commands and self.commands.format(publisher="+", machine_id="+")
+
+    @property
+    def answer_filter(self) -> str:
+        """The filter of the topics to which answers to commands are allowed."""
+        return f"{self.prefix}/replies/#"
 
 
 Target = Callable[[Export], list[File]]

@@ -1,6 +1,7 @@
 """AsyncAPI 3.0 (https://www.asyncapi.com/docs/reference/specification/v3.0.0): every topic with its messages.
 
-The document describes the publisher, so every operation is a `send`; consumers subscribe to the channel's address.
+The document describes the publisher, so every operation is a `send`, except where it takes commands; consumers
+subscribe to the channel's address.
 MQTT properties are in the MQTT bindings 0.2.0.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from cli.exports.common.export import Export, File
 from cli.exports.common.yaml_text import dump
+from cli.exports.schemas.command_channels import commands_of
 from cli.exports.schemas.json_schema import payload
 from edge.mqtt.protocol.codec import CloudEvents
 from edge.routing import TRIGGER
@@ -57,15 +59,17 @@ def asyncapi(export: Export) -> list[File]:
 def document(export: Export) -> _Object:
     """Return the document as plain data."""
     channels = _channels(export)
+    commands = commands_of(export)
     return {
         "asyncapi": "3.0.0",
         "info": _info(export),
         "defaultContentType": _JSON,
         "servers": {"broker": _server(export)},
-        "channels": {name: _channel(topic, kinds) for name, topic, kinds in channels},
-        "operations": dict(_operation(export, name, kind) for name, _, kinds in channels for kind in kinds),
+        "channels": {name: _channel(topic, kinds) for name, topic, kinds in channels} | commands.channels,
+        "operations": dict(_operation(export, name, kind) for name, _, kinds in channels for kind in kinds)
+        | commands.operations,
         "components": {
-            "messages": {kind.key: _message(export, kind) for kind in export.kinds},
+            "messages": {kind.key: _message(export, kind) for kind in export.kinds} | commands.messages,
             "schemas": {kind.key: payload(kind) for kind in export.kinds},
         },
     }

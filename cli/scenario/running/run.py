@@ -16,8 +16,8 @@ from cli.scenario.running.feed import BrokerFeed, DirectFeed
 from cli.scenario.running.script import Running, ScenarioScript
 from cli.scenario.running.simulator import ScenarioSimulator
 from edge.control.inbox import Command
+from edge.runtime.output import Observer
 from edge.runtime.run_options import RunOptions
-from edge.runtime.simulator import Observer
 from edge.runtime.tasks import TaskSupervisor
 from plant.interventions.command_log import CommandLog
 

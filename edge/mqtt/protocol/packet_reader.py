@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from edge.mqtt.protocol.codec import MALFORMED, PROTOCOL_ERROR, PUBACK, Violation
 from edge.redaction import from_peer
 
-CONNACK, PINGRESP, DISCONNECT, AUTH = 0x20, 0xD0, 0xE0, 0xF0
+CONNACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT, AUTH = 0x20, 0x90, 0xB0, 0xD0, 0xE0, 0xF0
 NAMES: Final[Mapping[int, str]] = {
     0x10: "CONNECT",
     0x20: "CONNACK",
@@ -85,6 +85,11 @@ def _pair(data: bytes, at: int) -> tuple[Value, int]:
     return _text(data, at)
 
 
+def _binary_pair(data: bytes, at: int) -> tuple[Value, int]:
+    _, at = _binary(data, at)
+    return _binary(data, at)
+
+
 class _Property(NamedTuple):
     """How to parse a property, and the range of its number; another number is a protocol error."""
 
@@ -95,7 +100,9 @@ class _Property(NamedTuple):
 
 RECEIVE_MAXIMUM, MAXIMUM_QOS, RETAIN_AVAILABLE, MAXIMUM_PACKET_SIZE = 33, 36, 37, 39
 SESSION_EXPIRY, SERVER_KEEP_ALIVE, SERVER_REFERENCE, REASON_STRING = 17, 19, 28, 31
-_USER_PROPERTY = 38
+RESPONSE_TOPIC, CORRELATION_DATA, TOPIC_ALIAS = 8, 9, 35
+_SUBSCRIPTION_IDENTIFIER, _USER_PROPERTY = 11, 38
+_REPEATABLE = (_SUBSCRIPTION_IDENTIFIER, _USER_PROPERTY)
 _PROBLEM: Final = {REASON_STRING: _Property(_text), _USER_PROPERTY: _Property(_pair)}
 _CONNACK: Final = _PROBLEM | {
     SESSION_EXPIRY: _Property(_four_bytes),
@@ -117,6 +124,19 @@ _CONNACK: Final = _PROBLEM | {
 _DISCONNECT: Final = _PROBLEM | {SERVER_REFERENCE: _Property(_text)}
 _AUTH: Final = _PROBLEM | {21: _Property(_text), 22: _Property(_binary)}
 """Which properties a packet may have (MQTT 5, 3.2.2.3, 3.14.2.2, 3.15.2.2), by their numbers (MQTT 5, 2.2.2.2)."""
+
+_PUBLISH: Final = {
+    1: _Property(_byte, 0, 1),
+    2: _Property(_four_bytes),
+    3: _Property(_binary),
+    RESPONSE_TOPIC: _Property(_binary),
+    CORRELATION_DATA: _Property(_binary),
+    _SUBSCRIPTION_IDENTIFIER: _Property(varint_at, 1),
+    TOPIC_ALIAS: _Property(_two_bytes),
+    _USER_PROPERTY: _Property(_binary_pair),
+}
+"""The same of PUBLISH (MQTT 5, 3.3.2.3). Its texts are read as bytes, because they are another client's, which must not
+be able to end our connection where a broker passes them on unchecked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +226,68 @@ def connack(frame: bytes) -> Answer:
     return Answer(code, bool(flags), _properties("CONNACK", body, 2, _CONNACK))
 
 
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A message from the broker (MQTT 5, 3.3).
+
+    packet_id: None at QoS 0.  response_topic: as it was sent, which need not be a topic, or even text.
+    """
+
+    topic: str
+    payload: bytes
+    packet_id: int | None
+    dup: bool
+    retain: bool
+    response_topic: bytes | None = None
+    correlation: bytes | None = None
+
+
+def publish(frame: bytes) -> Publish:
+    """Parse PUBLISH at QoS 0 or 1 (MQTT 5, 3.3)."""
+    body, qos, dup = _body(frame), frame[0] >> 1 & 3, bool(frame[0] & 8)
+    if qos > 1 or (dup and not qos):
+        raise Violation(*_TOO_MUCH if qos == 2 else _MALFORMED_PUBLISH)
+    try:
+        topic, at = _text(body, 0)
+        packet_id, at = _two_bytes(body, at) if qos else (None, at)
+        length, start = varint_at(body, at)
+    except (ValueError, LookupError):
+        raise Violation(*_MALFORMED_PUBLISH) from None
+    end = start + length
+    if end > len(body) or packet_id == 0 or "+" in str(topic) or "#" in str(topic):
+        raise Violation(*_MALFORMED_PUBLISH)
+    values = _properties("PUBLISH", body[:end], at, _PUBLISH)
+    if TOPIC_ALIAS in values:
+        raise Violation(_TOPIC_ALIAS_INVALID, "sent a topic alias, and we allow none")
+    if not topic:
+        raise Violation(PROTOCOL_ERROR, "sent a PUBLISH without a topic")
+    number = packet_id if isinstance(packet_id, int) else None
+    response, correlation = (values.get(each) for each in (RESPONSE_TOPIC, CORRELATION_DATA))
+    return Publish(
+        str(topic),
+        body[end:],
+        number,
+        dup,
+        bool(frame[0] & 1),
+        response if isinstance(response, bytes) else None,
+        correlation if isinstance(correlation, bytes) else None,
+    )
+
+
+_TOPIC_ALIAS_INVALID: Final = 0x94
+_MALFORMED_PUBLISH: Final = MALFORMED, "sent a malformed PUBLISH"
+_TOO_MUCH: Final = PROTOCOL_ERROR, "sent a PUBLISH at QoS 2 for a subscription at QoS 1"
+
+
+def suback(name: str, frame: bytes) -> tuple[int, Answer]:
+    """Parse SUBACK or UNSUBACK, by its name, of one topic filter: its packet id, and its reason code (MQTT 5, 3.9)."""
+    body = _body(frame)
+    packet_id = int.from_bytes(body[:2], "big")
+    if len(body) < 4 or not packet_id:
+        raise Violation(MALFORMED, f"sent a malformed {name}")
+    return packet_id, Answer(body[-1], values=_properties(name, body[:-1], 2, _PROBLEM))
+
+
 def disconnect(frame: bytes) -> Answer:
     """Parse DISCONNECT (MQTT 5, 3.14); no code means a normal end."""
     return _reasoned("DISCONNECT", frame, _DISCONNECT)
@@ -256,7 +338,7 @@ def _take(name: str, number: int, body: bytes, at: int, values: dict[int, Value]
     value, end = how.read(body, at)
     if end > len(body):
         raise IndexError(end)
-    if number in values and number != _USER_PROPERTY:
+    if number in values and number not in _REPEATABLE:
         raise Violation(PROTOCOL_ERROR, f"sent property {number} twice in {name}")
     if isinstance(value, int) and not how.least <= value <= how.most:
         raise Violation(PROTOCOL_ERROR, f"sent property {number} with the value {value} in {name}")

@@ -72,7 +72,7 @@ _Check = Callable[[str], str | None]
 """Returns the rule that a text breaks, or None."""
 
 
-def _passes(*rules: _Check) -> AfterValidator:
+def passes(*rules: _Check) -> AfterValidator:
     """Return a validator that reports every broken rule of a text, not only the first."""
 
     def check(text: str) -> str:
@@ -91,7 +91,8 @@ def _without(characters: str, what: str) -> _Check:
     return check
 
 
-def _only_placeholders(*names: str) -> _Check:
+def only_placeholders(*names: str) -> _Check:
+    """Return a rule about the names in the braces of a template."""
     allowed = " ".join(f"{{{name}}}" for name in names)
 
     def check(template: str) -> str | None:
@@ -222,37 +223,37 @@ def _template_pattern(characters: str, names: str) -> str:
 
 ListOf = Annotated[tuple[T, ...], BeforeValidator(_tuple)]
 NonEmptyListOf = Annotated[tuple[T, ...], BeforeValidator(_tuple), AfterValidator(_not_empty), described(minItems=1)]
-Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME_CHARACTERS), _passes(_no_control_characters)]
+Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME_CHARACTERS), passes(_no_control_characters)]
 Constant = Annotated[str | int | float | bool, BeforeValidator(_constant)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple), AfterValidator(_not_empty), described(**_UNIQUE_ITEMS)]
 Line = Annotated[
     Name,
-    _passes(_one_level),
+    passes(_one_level),
     BeforeValidator(_as_text),
     described(type=["integer", "string"], pattern=_ONE_LEVEL),
 ]
 Lines = Annotated[tuple[Line, ...], BeforeValidator(_tuple), AfterValidator(_not_empty), described(**_UNIQUE_ITEMS)]
 StationPattern = Annotated[
     Name,
-    _passes(_one_level, _only_placeholders("line", "station")),
+    passes(_one_level, only_placeholders("line", "station")),
     described(pattern="^" + _template_pattern("/+#", "line|station")),
 ]
 _TOPIC_NAMES: Final = ("prefix", "type", "machine_id", "station_id")
-_TOPIC_RULES: Final = (
+TOPIC_RULES: Final = (
     *(_no_control_characters, _no_dollar, _without("+#", "the wildcards"), _no_empty_level, _fits_topic_length),
 )
-_NO_EMPTY_LEVEL: Final = r"^(?!\$|/)(?!.*//)(?!.*/$)"
+NO_EMPTY_LEVEL: Final = r"^(?!\$|/)(?!.*//)(?!.*/$)"
 Topic = Annotated[
     str,
     Field(min_length=1),
-    _passes(*_TOPIC_RULES, _only_placeholders(*_TOPIC_NAMES)),
-    described(pattern=_NO_EMPTY_LEVEL + _template_pattern("+#", "|".join(_TOPIC_NAMES))),
+    passes(*TOPIC_RULES, only_placeholders(*_TOPIC_NAMES)),
+    described(pattern=NO_EMPTY_LEVEL + _template_pattern("+#", "|".join(_TOPIC_NAMES))),
 ]
 ClassTopic = Annotated[
     str,
     Field(min_length=1),
-    _passes(*_TOPIC_RULES, _only_placeholders(*_TOPIC_NAMES, "class")),
-    described(pattern=_NO_EMPTY_LEVEL + _template_pattern("+#", "|".join((*_TOPIC_NAMES, "class")))),
+    passes(*TOPIC_RULES, only_placeholders(*_TOPIC_NAMES, "class")),
+    described(pattern=NO_EMPTY_LEVEL + _template_pattern("+#", "|".join((*_TOPIC_NAMES, "class")))),
 ]
 
 Weight = Annotated[float, Field(ge=0, le=1e9), AfterValidator(_zero_or_not_tiny)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from mqtt5 import ConnectPacket, PublishPacket, QoS
+from mqtt5 import ConnectPacket, PublishPacket, QoS, SubscribePacket
 
 import app
 import cli.preflight.command
@@ -211,6 +211,7 @@ class Broken(NamedTuple):
 
 
 PLAIN = {"MQTT_TLS": "false", "MQTT_AUTH_METHOD": "NONE"}
+COMMANDS = {**PLAIN, "MQTT_COMMANDS": "true"}
 USER = {"MQTT_TLS": "false", "MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "factory"}
 LONG = {"MQTT_TOPIC_PREFIX": "factory" * 20}
 HTTP = b"HTTP/1.1 400 Bad Request\r\n\r\n"
@@ -258,6 +259,12 @@ TABLE = [
            "no acknowledgement within 0.3 s: factory/dispatch", "stuck", PLAIN, "0.3"),
     Broken("closed instead", with_fault(lambda faults: faults.disconnect(0x87, nth=2)), Exit.PUBLISH,
            "before the answers for factory/cnc", "does not allow the first", PLAIN),
+    Broken("a forbidden subscription", with_fault(lambda faults: faults.suback(0x87)), Exit.SUBSCRIBE,
+           "refuses factory/commands/+/+: 0x87 Not authorized", "Allow `Subscribe`", COMMANDS),
+    Broken("no answer to it", with_fault(lambda faults: faults.ignore(SubscribePacket)), Exit.SUBSCRIBE,
+           "no answer within 0.3 s: factory/commands/+/+", "MQTT_COMMANDS=false", COMMANDS, "0.3"),
+    Broken("closed at it", with_fault(lambda faults: faults.disconnect(0x87, SubscribePacket)), Exit.SUBSCRIBE,
+           "before the answer for factory/commands/+/+", "Allow `Subscribe`", COMMANDS),
 ]  # fmt: skip
 """At least one for each exit code that means a failure."""
 
@@ -416,6 +423,19 @@ def test_a_wait_can_be_over_and_can_be_ended(pod: Pod, capsys: Capture) -> None:
 
     assert preflight(nowhere, "--wait", "0.01") == Exit.UNREACHABLE
     assert capsys.readouterr().out.endswith("\nstill failing after 0.01 s, exit code 5\n")
+
+
+def test_with_commands_on_the_subscription_is_tested_and_with_commands_off_it_is_not(capsys: Capture) -> None:
+    """One more step, and no session remains of it."""
+    with at(broker := EmbeddedBroker()) as port:
+        variables = {"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(port), **PLAIN}
+        assert preflight(variables) == 0
+        without = capsys.readouterr().out
+        assert preflight(variables | {"MQTT_COMMANDS": "true"}) == 0
+        assert dict(broker.sessions) == {}
+
+    assert "SUBSCRIBE" not in without
+    assert "ok    SUBSCRIBE  the broker sends the commands of factory/commands/+/+" in capsys.readouterr().out
 
 
 # mosquitto

@@ -472,6 +472,9 @@ class Nowhere:
     def write(self, data: bytes) -> None:
         """Let go of them."""
 
+    def push(self) -> None:
+        """Do nothing."""
+
 
 @pytest.mark.parametrize("most", [1, 120])
 @in_loop

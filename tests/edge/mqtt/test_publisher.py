@@ -35,6 +35,9 @@ class ListWire:
             assert isinstance(packet, mqtt5.PublishPacket)
             self.packets.append(packet)
 
+    def push(self) -> None:
+        """Do nothing: nothing is held back."""
+
     @property
     def rows(self) -> list[str]:
         """The payloads as text, in the order written."""

@@ -309,6 +309,21 @@ def test_content_that_was_put_is_in_force_until_the_file_changes(plant: Plant) -
     ]
 
 
+def test_what_is_wrong_in_content_that_was_put_is_not_laid_at_the_files_door(
+    plant: Plant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is the file's own error left out where it is the same."""
+    wrong = b"frobnicate: 1"
+    outcome = asyncio.run(plant.reloader.put(wrong, "http 127.0.0.1"))
+    plant.hear(wrong)
+
+    assert all(error.startswith("(sent):1: ") for error in outcome.errors)
+    assert [message.partition(" errors=")[0] for message in caplog.messages] == [
+        "configuration rejected, keeping the previous one path=(sent) cause=http 127.0.0.1",
+        f"configuration rejected, keeping the previous one path={plant.path} cause=changed",
+    ]
+
+
 def test_a_plant_from_a_pipe_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """That is said, and nothing is read from it again."""
 

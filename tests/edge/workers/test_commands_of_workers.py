@@ -11,6 +11,7 @@ import httpx
 
 from edge.timestamps import rfc3339
 from sandbox.broker import EmbeddedBroker
+from tests.support.brokers.requester import Requester
 from tests.support.brokers.subscriber import Recorder
 from tests.support.factory.acted_on import PLANTS, Timed, content, played, random_log, read
 from tests.support.processes.daemon import DaemonProcess, plain, running
@@ -98,3 +99,36 @@ def _timed(journal: Path) -> list[Timed]:
         for line in lines
         if line.get("type") != "run"
     ]
+
+
+def test_commands_over_mqtt_to_workers_are_executed_at_the_same_plant_time_too(tmp_path: Path) -> None:
+    """The first worker takes them, and hands them to the supervisor; the embedded broker carries them."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(content(PLANTS["faults"]))
+    flags = [
+        "--workers",
+        "2",
+        "--message-config-path",
+        str(plant),
+        "--seed",
+        "1",
+        "--http-port",
+        "0",
+        "--mqtt-commands",
+    ]
+    flags += ["--start", "2026-01-01T00:00:00Z", "--speed", "1", "--duration", str(LIVE_SECONDS)]
+    log: list[Timed] = []
+    with running(EmbeddedBroker()) as broker, Recorder(broker.port, topics=["factory/+", "factory/+/+"]) as recorder:
+        with DaemonProcess("run", *flags, *plain(broker)) as daemon, Requester(broker.port) as hmi:
+            daemon.says("subscribed to commands")
+            for _, command in random_log(6, 60, LIVE_SECONDS, PLANTS["faults"], reloads=0):
+                said = {key: value for key, value in command.items() if key != "machine_id"}
+                answer = hmi.ask(str(command.get("machine_id", "-")), said).content
+                if "at" in answer:
+                    log.append((round(datetime.fromisoformat(answer["at"]).timestamp() * 1000), dict(command)))
+            assert daemon.wait(60) == 0, daemon.log
+        expected = Counter(message.payload for message in played(read(PLANTS["faults"]), log, LIVE_SECONDS).messages)
+        heard = Counter(record.payload for record in recorder.wait_for(expected.total()))
+
+    assert len(log) > 20
+    assert heard == expected

@@ -34,7 +34,9 @@ _LISTENERS = {
     "x509": _TLS + "allow_anonymous false\nrequire_certificate true\nuse_identity_as_username true\n",
 }
 # mosquitto.conf(5): these belong to a listener, all others to the broker.
-_LISTENER_OPTIONS = frozenset({"acl_file", "max_connections", "max_qos", "max_topic_alias"})
+_LISTENER_OPTIONS = frozenset(
+    {"acl_file", "max_connections", "max_qos", "max_topic_alias", "plugin", "plugin_opt_config_file"}
+)
 
 
 class Mosquitto:

@@ -24,7 +24,14 @@ SERVER = strictly(
     *("host", "protocol"),
 )
 CHANNEL = strictly(
-    {"address": TEXT, "servers": {"type": "array", "items": REFERENCE}, "messages": named(REFERENCE)}, "address"
+    {
+        "address": {"anyOf": [TEXT, {"type": "null"}]},
+        "description": TEXT,
+        "servers": {"type": "array", "items": REFERENCE},
+        "parameters": named(strictly({"description": TEXT})),
+        "messages": named(REFERENCE),
+    },
+    "address",
 )
 SENT = strictly(
     {
@@ -39,6 +46,7 @@ OPERATION = strictly(
         "action": {"enum": ["send", "receive"]},
         "channel": REFERENCE,
         "messages": {"type": "array", "items": REFERENCE, "minItems": 1},
+        "reply": strictly({"channel": REFERENCE, "messages": {"type": "array", "items": REFERENCE, "minItems": 1}}),
         "bindings": strictly({"mqtt": SENT}),
     },
     *("action", "channel"),
@@ -47,7 +55,7 @@ MARKED = strictly({"payloadFormatIndicator": {"enum": [0, 1]}, "contentType": TE
 MESSAGE = strictly(
     {
         **dict.fromkeys(("name", "title", "summary", "contentType"), TEXT),
-        "payload": REFERENCE,
+        "payload": {"$ref": "http://json-schema.org/draft-07/schema#"},
         "headers": {"$ref": "http://json-schema.org/draft-07/schema#"},
         "bindings": strictly({"mqtt": MARKED}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,21 @@ def test_any_plant_is_allowed_what_it_publishes(plant: PlantConfig, layout: Topi
     assert set(rules(resources(export)).get("Publish", {"topics": []})["topics"]) == topics
     assert faults(resources(export).values()) == []
     assert yamllint(file.text for file in authorization(export)) == ""
+
+
+def test_commands_are_subscribed_to_and_answered_where_they_are_on() -> None:
+    """Their filter may be subscribed to, and answers published below one level; nothing else is added."""
+    export = export_of(load(ROOT / "message_structure.yaml"))
+    on = replace(export, commands="factory/commands/{publisher}/{machine_id}")
+    found, before = rules(resources(on)), rules(resources(export))
+
+    assert found["Subscribe"]["topics"] == ["factory/commands/+/+"]
+    assert set(found["Publish"]["topics"]) - set(before["Publish"]["topics"]) == {"factory/replies/#"}
+    assert found["Connect"] == before["Connect"]
+    assert faults(resources(on).values()) == []
+    assert yamllint(file.text for file in authorization(on)) == ""
+    assert "subscribes to nothing" in authorization(export)[0].text
+    assert "subscribes to nothing" not in authorization(on)[0].text
 
 
 def test_very_many_topics_are_one_filter() -> None:

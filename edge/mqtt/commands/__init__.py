@@ -1,0 +1,1 @@
+"""Commands over MQTT: their topics, the subscription, what each asks for, and the answers."""
