@@ -269,9 +269,12 @@ class Pacer:
         """Return the messages of the next slice. A plant that is behind catches up in slices of about 1,000 messages.
 
         So a stall needs no more memory than usual: memory that was once used for a great list is not given back.
+        None where a command has suspended it: what is tried emits nothing.
         """
         if self._next_command() <= self._reached:
             self._on_command()
+            if not self._running.is_set():
+                return ()
         if self._reached < self._skip_to:
             return self._skipped_slice()
         self._reached = min(self.target, self._reached + self._slice_seconds, self._next_command())

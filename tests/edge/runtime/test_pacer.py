@@ -296,3 +296,36 @@ def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:
 
     assert sum(lists) == pytest.approx(0.52 * 20_000, abs=1)
     assert max(lists) <= 2000
+
+
+class Suspending(Bench):
+    """At 3 s a command suspends the pacer, as the trial of a configuration does."""
+
+    at = 3.0
+
+    @property
+    def hooks(self) -> PacerHooks:
+        """They note what is emitted, and what the command does."""
+        return PacerHooks(on_messages=self._note, next_command=lambda: self.at, on_command=self._suspend)
+
+    def _suspend(self) -> None:
+        self.at = inf
+        self.pacer.suspend()
+
+
+def test_a_command_that_suspends_the_plant_does_so_at_once() -> None:
+    """Not after the rest of the turn: what is only tried must emit nothing."""
+    bench = Suspending(Timing(0.0))
+
+    async def story() -> None:
+        running = asyncio.create_task(bench.pacer.run())
+        await bench.let(8.0)
+        assert bench.times == [1, 2, 3]
+        bench.pacer.resume()
+        await bench.let(0.0)
+        bench.pacer.stop()
+        await running
+
+    asyncio.run(story())
+
+    assert bench.times == [1, 2, 3, 4, 5, 6, 7, 8]
