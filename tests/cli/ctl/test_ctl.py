@@ -118,6 +118,15 @@ def test_the_general_options_may_come_after_the_action(url: str, capsys: Printed
     assert json.loads(capsys.readouterr().out)["machine_id"] == "PRESS-02"
 
 
+def test_an_unknown_flag_of_an_action_is_told_with_the_one_of_that_action(capsys: Printed) -> None:
+    """Not with those that all actions have."""
+    with pytest.raises(SystemExit):
+        main(["ctl", "machines", "--stat", "idle"], {})
+
+    said = "app.py ctl machines: error: unrecognized arguments: --stat (did you mean --state?)"
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
 def test_a_yaml_with_several_errors_takes_one_row_of_the_journal(url: str, capsys: Printed, tmp_path: Path) -> None:
     """Its other errors are counted, and in the JSON."""
     plant = tmp_path / "plant.yaml"
