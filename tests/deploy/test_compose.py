@@ -83,7 +83,7 @@ def test_an_image_is_one_and_the_same(name: str) -> None:
         assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", service["image"])
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - {"credentials"} - WITHOUT_SHELL)
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"credentials"} - WITHOUT_SHELL))
 def test_a_service_says_when_it_is_ready(name: str) -> None:
     """The simulator by /readyz."""
     check = SERVICES[name]["healthcheck"]["test"]
