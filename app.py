@@ -27,6 +27,7 @@ from cli.options.ctl import CtlOptions
 from cli.options.evaluate import EvaluateOptions
 from cli.options.export import CLUSTER_DEFAULTS, ExportOptions
 from cli.options.preflight import PreflightOptions
+from cli.options.scenario import ScenarioOptions
 from cli.options.verify import VerifyOptions
 from cli.run import is_default, loaded, queue_endurance, run, using_default
 from edge.routing import TopicError
@@ -122,6 +123,15 @@ def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
     return run_preflight(options, partial(_preflight_inputs, options, environ), time.time)
 
 
+def _scenario(options: ScenarioOptions, environ: Mapping[str, str]) -> int:
+    from cli.scenario.command import run_scenario  # noqa: PLC0415
+
+    def load(variables: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+        return Settings.load(variables, flags, pid=os.getpid(), unset={"message_config_path": existing()})
+
+    return run_scenario(options, environ, load, PACKAGED, time.time)
+
+
 def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> PreflightInputs:
     """Return what a preflight tests: the settings, and every topic of the plant or the errors of its YAML."""
     from cli.exports.command import topics_of  # noqa: PLC0415
@@ -147,6 +157,7 @@ _COMMANDS: Final[Mapping[type[Options], Callable[[Any, Mapping[str, str]], int]]
     EvaluateOptions: _evaluate,
     ExportOptions: _export,
     PreflightOptions: _preflight,
+    ScenarioOptions: _scenario,
     CtlOptions: _ctl,
 }
 

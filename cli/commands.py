@@ -13,6 +13,7 @@ from cli.options.ctl import CtlOptions, add_ctl
 from cli.options.evaluate import EvaluateOptions, add_evaluate
 from cli.options.export import ExportOptions, add_export
 from cli.options.preflight import PreflightOptions, add_preflight
+from cli.options.scenario import ScenarioOptions, add_scenario
 from cli.options.verify import VerifyOptions, add_verify
 from edge.redaction import shown
 from edge.runtime.run_options import RunOptions, UsageError
@@ -31,7 +32,16 @@ class CheckOptions:
     message_config_path: str | None = None
 
 
-Options = RunOptions | CheckOptions | VerifyOptions | EvaluateOptions | ExportOptions | PreflightOptions | CtlOptions
+Options = (
+    RunOptions
+    | CheckOptions
+    | VerifyOptions
+    | EvaluateOptions
+    | ExportOptions
+    | PreflightOptions
+    | ScenarioOptions
+    | CtlOptions
+)
 
 
 class _Command(NamedTuple):
@@ -175,6 +185,12 @@ COMMANDS: Final[Mapping[str, _Command]] = {
         "test the connection to the broker",
         "Test, step by step, everything that delivery of the first message depends on.",
         add_preflight,
+    ),
+    "scenario": _Command(
+        ScenarioOptions,
+        "run a scenario and judge it",
+        "Run a plant, act on it at the times of a scenario file, and judge what that file expects.",
+        add_scenario,
     ),
     "ctl": _Command(
         CtlOptions,

@@ -23,9 +23,13 @@ _TOKEN_SECONDS, _ROTATED_AT = 600.0, 0.8
 
 
 class Demo:
-    """The embedded broker with credentials in a temporary folder, and how to use it; an async context manager."""
+    """The embedded broker with credentials in a temporary folder, and how to use it; an async context manager.
 
-    def __init__(self) -> None:
+    wanted_ports: for the simulator and for other clients, if they are free; otherwise, and for 0, it takes any.
+    """
+
+    def __init__(self, wanted_ports: tuple[int, int] = (AIO_PORT, PLAIN_PORT)) -> None:
+        secure, plain = (port and free_port(port) for port in wanted_ports)
         # It is also removed where a signal ends the process before the demo has begun.
         self._temporary = tempfile.TemporaryDirectory(prefix="edgemqttsim-demo-", ignore_cleanup_errors=True)
         self._folder = Path(self._temporary.name)
@@ -35,10 +39,8 @@ class Demo:
         self._files = {"ca.crt": authority.ca_pem}
         self._rotate()
         self.broker = EmbeddedBroker(
-            Listener(
-                port=free_port(AIO_PORT), tls=authority.server_context(), access=ServiceAccountTokens(self._issuer)
-            ),
-            Listener(port=free_port(PLAIN_PORT)),
+            Listener(port=secure, tls=authority.server_context(), access=ServiceAccountTokens(self._issuer)),
+            Listener(port=plain),
         )
         self._rotation: asyncio.Task[None] | None = None
 

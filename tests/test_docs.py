@@ -52,7 +52,7 @@ OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITT
 """Variables that the documents may name though they are no options."""
 
 
-OF_OTHER_PLANTS = {"docs/plant-language.md", "docs/your-own-machine.md", "docs/alarms.md"}
+OF_OTHER_PLANTS = {"docs/plant-language.md", "docs/your-own-machine.md", "docs/alarms.md", "docs/scenarios.md"}
 """Pages whose YAML and messages are not of the default plant; they have tests of their own."""
 
 
@@ -136,6 +136,7 @@ def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> 
         ["evaluate", "--help"],
         ["export", "--help"],
         ["preflight", "--help"],
+        ["scenario", "--help"],
         ["ctl", "--help"],
         *(["ctl", action, "--help"] for action in ACTIONS),
     ):

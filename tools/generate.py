@@ -149,6 +149,7 @@ def between(text: str, begin: str, end: str, new: str) -> str:
 
 GENERATED: dict[str, Callable[[str], str]] = {
     "message_structure.schema.json": whole("config-schema", "message_structure.schema.json"),
+    "scenario.schema.json": whole("scenario-schema", "scenario.schema.json"),
     "deployment.yaml": with_plant,
     "docs/calendar.md": with_calendar,
     "docs/configuration.md": with_options,

@@ -18,16 +18,19 @@ ARROWS: Final = {
     for room, _, others in (
         line.partition(":")
         for line in """\
-app: cli.commands cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
+app: cli.commands cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
 cli.run: edge.workers edge.runtime edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo
+cli.scenario: cli.scenario.running cli.scenario.judging cli.scenario.definition cli.verify.input cli.options edge.runtime edge.mqtt.auth edge.observability edge.settings edge.redaction edge.timestamps messages plant.definition plant.definition.document
+cli.scenario.running: cli.scenario.judging cli.scenario.definition cli.verify.input edge.runtime edge.control edge.observability edge.delivery edge.routing edge.installed edge.settings edge.status edge.blocking messages plant.interventions plant.oee_accounting plant.telemetry sandbox.demo
+cli.scenario.judging: cli.scenario.definition edge.delivery edge.timestamps plant.machines plant.oee_accounting plant.telemetry plant.definition.machine_types plant.definition.document
 cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition edge.mqtt.commands
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common edge.routing plant.catalogue
 cli.verify: cli.verify.counts cli.verify.input cli.verify.forms cli.verify.alarms cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction
 cli.evaluate: cli.evaluate.input cli.verify.input cli.options edge.settings edge.redaction edge.timestamps
 cli.evaluate.input: cli.verify.input cli.verify.forms edge.settings edge.redaction edge.timestamps
-cli.exports.schemas: cli.exports.common edge.mqtt.protocol edge.routing plant.interventions plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
+cli.exports.schemas: cli.exports.common cli.scenario.definition edge.mqtt.protocol edge.routing plant.interventions plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
 cli.verify.counts: cli.verify.input cli.verify.forms
 cli.verify.input: cli.verify.forms cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
 cli.verify.forms: edge.routing
@@ -35,6 +38,7 @@ cli.verify.alarms:
 cli.ctl: cli.options edge.runtime edge.redaction
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.status edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
+cli.scenario.definition: cli.arguments edge.routing edge.settings plant.interventions plant.definition plant.definition.document
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views

@@ -22,6 +22,7 @@ from cli.exports.schemas.asyncapi import asyncapi
 from cli.exports.schemas.config_schema import config_schema, config_schema_files
 from cli.exports.schemas.json_schema import schema
 from cli.exports.schemas.kql import kql
+from cli.exports.schemas.scenario_schema import scenario_schema, scenario_schema_files
 from cli.options.export import ExportOptions
 from edge.mqtt.commands.plant_topics import address_of_commands
 from edge.redaction import shown
@@ -58,8 +59,12 @@ TARGETS: Final[dict[str, Target]] = {
     "prometheus": prometheus,
     "azure-monitor": azure_monitor,
     "config-schema": config_schema,
+    "scenario-schema": scenario_schema,
 }
-PLANT_INDEPENDENT: Final[dict[str, Callable[[], list[File]]]] = {"config-schema": config_schema_files}
+PLANT_INDEPENDENT: Final[dict[str, Callable[[], list[File]]]] = {
+    "config-schema": config_schema_files,
+    "scenario-schema": scenario_schema_files,
+}
 """Targets that are the same for all plants, so they need no valid plant."""
 ALL: Final = "all"
 

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import Protocol, TypeVar
 
 from edge.control.inbox import Command, Executed, Inbox
@@ -31,6 +32,16 @@ class RunLoop(Protocol):
         """Drive the plant again."""
 
 
+class Script(Protocol):
+    """What acts on the plant at times of its own, once all messages up to each of them have been emitted."""
+
+    def next_seconds(self) -> float:
+        """Return when it acts next, in seconds since 1970; inf if it does not."""
+
+    def act(self, now: float, execute: Callable[[Command], Executed]) -> None:
+        """Do what is due up to a plant time. execute: executes a command; raises CommandRefused."""
+
+
 class LivePlant:
     """Executes commands, those of a file at their times, and follows other configurations.
 
@@ -38,6 +49,7 @@ class LivePlant:
     on_config: called when another configuration is in force.  on_kept: called when one that was tried is kept.
     on_live: called with each command that came meanwhile and was executed, in the context of whoever gave it.
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
+    script: acts after the commands of the file.
     """
 
     def __init__(
@@ -49,12 +61,14 @@ class LivePlant:
         on_kept: Callable[[PlantConfig], None],
         *,
         is_first: bool,
+        script: Script | None = None,
         on_live: Callable[[Command], None] = lambda _command: None,
     ) -> None:
         self.refused = 0
         self._note: Note | None = None
         self._plant, self._file, self._inbox = plant, file, Inbox(wake)
         self._on_config, self._on_kept, self._is_first = on_config, on_kept, is_first
+        self._script = script
         self._on_live = on_live
         self._loop: RunLoop | None = None
         self._trial: ConfigTrial | None = None
@@ -70,13 +84,16 @@ class LivePlant:
 
     def next_seconds(self) -> float:
         """Return when the next command is due, in seconds since 1970; inf if there is none."""
-        return min(self._file.next_seconds(), self._inbox.next_seconds())
+        of_script = inf if self._script is None else self._script.next_seconds()
+        return min(self._file.next_seconds(), self._inbox.next_seconds(), of_script)
 
     def execute_due(self) -> None:
         """Do what is due."""
         before = self._plant.config
         for command in self._file.due(self._plant.now):
             self._execute_of_file(command)
+        if self._script is not None:
+            self._script.act(self._plant.now, self._execute_one)
         for waiting in self._inbox.due(self._plant.now):
             waiting.settle()
         if self._plant.config is not before and self._trial is None:

@@ -22,6 +22,10 @@ def _ignore(*_: object) -> None:
     pass
 
 
+def _unlimited() -> float:
+    return inf
+
+
 def history_rate(asked: float | None, plant_rate: float, *, unlimited: bool, parts: int) -> float:
     """Return how many late messages may be emitted a second.
 
@@ -37,15 +41,18 @@ def history_rate(asked: float | None, plant_rate: float, *, unlimited: bool, par
 class Throttle:
     """A rate limit, with bursts of at most a tenth of a second's messages plus one.
 
-    rate: messages a second; inf for no limit.
+    rate: messages a second; inf for no limit.  room: returns how many may pass at most, whatever the rate.
     """
 
-    def __init__(self, rate: float = inf) -> None:
-        self.rate = rate
+    def __init__(self, rate: float = inf, room: Callable[[], float] = _unlimited) -> None:
+        self.rate, self._room = rate, room
         self._credit, self._at = 0.0, inf
 
     def allowed(self, now: float) -> float:
         """Return how many messages may pass at `now`, in seconds by any clock that does not run back."""
+        return min(self._room(), self._earned(now))
+
+    def _earned(self, now: float) -> float:
         if self.rate == inf:
             return inf
         earned = max(0.0, now - self._at) * self.rate

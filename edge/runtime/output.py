@@ -7,8 +7,10 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from io import FileIO
-from typing import Protocol
+from math import inf
+from typing import Final, NamedTuple, Protocol
 
+from edge.control.live_plant import Script
 from edge.delivery.queue import Ledger, MessageQueue
 from edge.delivery.stdout import StdoutWriter
 from edge.mqtt.client import MqttClient
@@ -54,6 +56,26 @@ class Sink(Protocol):
 
     def abandon(self, reason: str) -> None:
         """Count the remaining messages as dropped."""
+
+
+def _see_nothing(_messages: Sequence[Message]) -> None:
+    pass
+
+
+class Observer(NamedTuple):
+    """Who takes part in a run: acts on the plant at times of its own, and sees its messages.
+
+    on_messages: called with messages as they are queued.  make_sink: makes a sink in place of the broker.
+    room: returns how many late messages may be queued now, beside all other limits.
+    """
+
+    script: Script | None = None
+    on_messages: Callable[[Sequence[Message]], None] = _see_nothing
+    make_sink: Callable[[MessageQueue], Sink] | None = None
+    room: Callable[[], float] = lambda: inf
+
+
+NOBODY: Final = Observer()
 
 
 class DeliveryLog:
@@ -113,11 +135,12 @@ class Output:
     traces: what traces messages; None where nothing does.
     clock: seconds, monotonic.  wall_clock: Unix seconds.
     dry_run: messages go to standard output.  show_first: the first message of each kind is logged.
+    make_sink: makes another sink of the queue; None where it is the broker or standard output.
     command_part: (k, n) where the processes that execute commands together are the k-th of n parts of the plant.
     Raises UsageError where standard output cannot be written to.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process is made of
         self,
         settings: Settings,
         plant: FactoryMessageGenerator,
@@ -128,17 +151,18 @@ class Output:
         dry_run: bool,
         show_first: bool,
         command_part: tuple[int, int],
+        make_sink: Callable[[MessageQueue], Sink] | None = None,
     ) -> None:
         self._settings, self._plant, self._clock = settings, plant, clock
         self._started_at = clock()
         self._topics = TopicRouter(plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         ledger = Ledger()
-        self.traces = None if dry_run else self._make_traces(clock, wall_clock)
+        self.traces = None if dry_run or make_sink else self._make_traces(clock, wall_clock)
         self.log = DeliveryLog(self._topics, ledger, settings.queue_size, clock, show_first=show_first and not dry_run)
         self.queue = MessageQueue(
             settings.queue_size,
             # Nothing is dropped for a slow reader of standard output: the plant waits for it.
-            QueuePolicy.BLOCK if dry_run else settings.queue_policy,
+            QueuePolicy.BLOCK if dry_run or make_sink else settings.queue_policy,
             ledger,
             on_room=wake.set,
             on_overflow=self.log.overflowed,
@@ -151,12 +175,20 @@ class Output:
         self._encoder = CarryingEncoder(self.traces.carriers, *about) if self.traces else Encoder(*about)
         takes_commands = settings.mqtt_commands and not dry_run
         self.commands = CommandLane(settings, lambda: plant.config, command_part, clock) if takes_commands else None
-        self.sink: Sink = self._stdout() if dry_run else self._broker(clock, wall_clock)
+        self.sink: Sink
+        if make_sink is not None:
+            self.sink = make_sink(self.queue)
+        else:
+            self.sink = self._stdout() if dry_run else self._broker(clock, wall_clock)
 
     @property
     def ledger(self) -> Ledger:
         """The counts of messages by what happened to them."""
         return self.queue.ledger
+
+    def topic(self, message: Message) -> str:
+        """Return the topic of a message; raises TopicError."""
+        return self._topics.topic(message)
 
     def invalidate(self) -> None:
         """Forget what was derived from the configuration, because it has changed."""

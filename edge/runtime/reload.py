@@ -256,14 +256,19 @@ class PlantLoader:
 
     def parse(self, content: bytes, path: Path) -> PlantConfig:
         """Return the plant that a file's content describes; raises PlantConfigError with every error."""
-        config = parse_plant(content, path)
+        config = self.checked(parse_plant(content, path), path)
         with as_config_errors(path):
-            if errors := [*self._topic_errors(config, path)]:
-                raise PlantConfigError(errors)
             if not self._orders_per_hour:
                 return config
             config, self._replaced = with_orders_per_hour(config, self._orders_per_hour)
             return config
+
+    def checked(self, config: PlantConfig, path: Path) -> PlantConfig:
+        """Return a configuration whose topics are valid; raises PlantConfigError with every topic that is not."""
+        with as_config_errors(path):
+            if errors := [*self._topic_errors(config, path)]:
+                raise PlantConfigError(errors)
+        return config
 
     def changed_demo_rates(self) -> Mapping[str, float] | None:
         """Return the rates of a demo that replace those of the file, or None if they are those of the last call."""

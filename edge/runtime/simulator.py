@@ -22,7 +22,7 @@ from edge.mqtt.connection import BrokerRefused
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures, MachineReader
-from edge.runtime.output import Output
+from edge.runtime.output import NOBODY, Observer, Output
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.reload import PlantLoader, as_config_errors
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
@@ -59,7 +59,8 @@ class Simulator:
     """One factory, or a part of one, with its output: what a service runs, or a worker.
 
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
-    commands: to be executed; None where they are to be read.  live: what changes the plant while it runs.
+    commands: to be executed; None where they are to be read.  observer: takes part in the run.
+    live: what changes the plant while it runs.
     command_part: of the plant, where its commands are executed by several processes together; None: this one's.
     start_ms: when the run begins, in plant time.
     Raises UsageError where the options contradict each other, PlantConfigError where the plant cannot be made.
@@ -74,8 +75,10 @@ class Simulator:
         is_first: bool = True,
         commands: CommandLog | None = None,
         command_part: tuple[int, int] | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self._options, self._settings, self._is_first = options, settings, is_first
+        self._has_own_sink = observer.make_sink is not None
         timing = options.timing(time.time())
         self.start_ms = round(timing.start * 1000)
         self._clock_steps: list[float] = []
@@ -96,6 +99,7 @@ class Simulator:
             dry_run=options.dry_run,
             show_first=is_first,
             command_part=command_part or settings.part,
+            make_sink=observer.make_sink,
         )
         traces = self._output.traces
         self.live = LivePlant(
@@ -105,10 +109,11 @@ class Simulator:
             self._follow_config,
             self._record_reload,
             is_first=is_first,
+            script=observer.script,
             on_live=traces.follow if traces else lambda _command: None,
         )
         self.lateness = Lateness()
-        self._throttle = Throttle(self._late_rate(config))
+        self._throttle = Throttle(self._late_rate(config), observer.room)
         self._pacer = Pacer(
             self._plant,
             self._output.queue,
@@ -117,7 +122,7 @@ class Simulator:
             wake=wake,
             hooks=PacerHooks(
                 on_turn=self._on_traced_turn if traces else self._handle_clock_steps,
-                **({"on_messages": traces.queued} if traces else {}),
+                on_messages=traces.queued if traces else observer.on_messages,
                 on_late=self.lateness.observe,
                 next_command=self.live.next_seconds,
                 on_command=self.live.execute_due,
@@ -289,7 +294,8 @@ class Simulator:
     def _late_rate(self, config: PlantConfig) -> float:
         """Return the most late messages a second."""
         _, parts = self._settings.part
-        unlimited = self._options.dry_run or (self._options.speed == inf and not self._options.then_live)
+        without_broker = self._options.dry_run or self._has_own_sink
+        unlimited = without_broker or (self._options.speed == inf and not self._options.then_live)
         plant_rate = forecast(config).per_second / parts
         return history_rate(self._settings.history_rate, plant_rate, unlimited=unlimited, parts=parts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from plant.definition.machine_types.overrides import number_of
 from plant.definition.plant_config import PlantConfig
@@ -15,6 +15,7 @@ from plant.machines.machine import Machine
 from plant.telemetry import MachineFilter
 from plant.views.machine_view import MachineDetails, MachineView, details_of, view_of
 
+_T = TypeVar("_T")
 _READ_PER_TURN: Final = 50
 """Machines in a group; to read one takes about a millisecond."""
 _number_of: Final = attrgetter("number")
@@ -73,13 +74,20 @@ class PlantViews:
 
     def machine(self, machine_id: str) -> MachineDetails | None:
         """Return the machine of an id with its signals; None if there is none, or another shard has it."""
+        return self._shown(machine_id, details_of)
+
+    def view(self, machine_id: str) -> MachineView | None:
+        """Return the same without its signals, which take most of the time."""
+        return self._shown(machine_id, view_of)
+
+    def _shown(self, machine_id: str, show: Callable[[Fleet, int, int], _T]) -> _T | None:
         config, now_ms = self._clock()
         self._advance(config)
         for fleet in self._parts.fleets:
             number = number_of(machine_id, fleet.machine_type)
             slot = _slot(fleet, number) if number is not None else len(fleet.machines)
             if slot < len(fleet.machines) and fleet.machines[slot].number == number:
-                return details_of(fleet, slot, now_ms)
+                return show(fleet, slot, now_ms)
         return None
 
     def _advance(self, config: PlantConfig) -> int:

@@ -10,12 +10,12 @@ import pytest
 from tests.support.processes.daemon import ROOT
 
 OTHERS = {
-    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl"},
-    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl"},
-    "verify": {"cli.exports", "cli.preflight", "cli.evaluate", "cli.ctl"},
-    "evaluate": {"cli.exports", "cli.preflight", "cli.verify", "cli.ctl"},
-    "ctl": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate"},
-    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate", "cli.ctl"},
+    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
+    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
+    "verify": {"cli.exports", "cli.preflight", "cli.evaluate", "cli.ctl", "cli.scenario"},
+    "evaluate": {"cli.exports", "cli.preflight", "cli.verify", "cli.ctl", "cli.scenario"},
+    "ctl": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.scenario"},
+    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
 }
 """Packages whose code each command does without."""
 

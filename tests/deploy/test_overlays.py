@@ -243,7 +243,9 @@ def test_a_login_at_the_registry_is_one_command_away(deploy: Path) -> None:
 def test_the_documents_name_what_there_is() -> None:
     """Every path of deploy/ in a document exists, and every overlay is in docs/deploy.md."""
     texts = {path: path.read_text("utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]}
-    named = {path for text in texts.values() for path in re.findall(r"\bdeploy/(?!edgemqttsim)[\w./-]*\w", text)}
+    named = {
+        path for text in texts.values() for path in re.findall(r"(?<!tests/)\bdeploy/(?!edgemqttsim)[\w./-]*\w", text)
+    }
     applied = set(re.findall(r"kubectl apply -k deploy/overlays/([\w-]+)", texts[ROOT / "docs" / "deploy.md"]))
 
     assert {path for path in named if not (ROOT / path).exists()} == set()
@@ -331,7 +333,7 @@ def test_a_fleet_of_no_pods_is_refused(
 # load-test and preflight
 
 
-@pytest.mark.parametrize("name", ["load-test", "preflight"])
+@pytest.mark.parametrize("name", ["load-test", "preflight", "scenario"])
 def test_jobs_share_nothing_with_the_factory(name: str) -> None:
     """They may run beside it, and be deleted, and no Service or policy takes their pods for its own."""
     resources, factory = overlay(name), manifest("deployment.yaml")
@@ -342,7 +344,7 @@ def test_jobs_share_nothing_with_the_factory(name: str) -> None:
     assert "Service" not in {each["kind"] for each in resources}
 
 
-@pytest.mark.parametrize("name", ["load-test", "preflight"])
+@pytest.mark.parametrize("name", ["load-test", "preflight", "scenario"])
 def test_jobs_run_once(name: str) -> None:
     """Their exit code is the answer, so nothing is tried again; and nothing restarts them meanwhile."""
     spec = one(overlay(name), "Job")["spec"]
@@ -366,6 +368,24 @@ def test_the_load_test_ends_with_a_summary_and_an_exit_code(tmp_path: Path) -> N
         assert daemon.wait() == 0
 
     assert BLOCK.findall(daemon.log)[-1] == ("3000", "0", "0")
+
+
+def test_the_scenario_of_a_job_is_run_and_judged(tmp_path: Path) -> None:
+    """Its own command line, files and options, against the embedded broker: exit code 0, and each step passed."""
+    resources = overlay("scenario")
+    container = container_of(one(resources, "Job"))
+    (mount,) = (each["mountPath"] for each in container["volumeMounts"] if each["name"] == "plant")
+    for name, text in one(resources, "ConfigMap")["data"].items():
+        (tmp_path / name).write_text(text)
+    arguments = [each.replace(mount, str(tmp_path)) for each in command_line(container)]
+    environ = {"MQTT_TOPIC_PREFIX": environment(container, "x")["MQTT_TOPIC_PREFIX"]}
+    with (
+        running(EmbeddedBroker()) as broker,
+        DaemonProcess(*arguments, "--speed", "max", *plain(broker), environ=environ) as process,
+    ):
+        assert process.wait() == 0, process.output + process.errors
+
+    assert [line for line in process.output if line.startswith(("FAIL", "OPEN"))] == []
 
 
 @pytest.mark.parametrize("name", ["load-test", "preflight"])

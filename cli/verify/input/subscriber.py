@@ -99,6 +99,15 @@ class Subscriber:
         finally:
             timer.cancel()
 
+    def take(self) -> list[bytes]:
+        """Return the messages that have arrived since the last call as lines, without waiting for any."""
+        taken: list[bytes] = []
+        with suppress(queue.Empty):
+            while (line := self._messages.get_nowait()) is not None:
+                self._read_bytes += len(line)
+                taken.append(line)
+        return taken
+
     def _new_client(self) -> _Client:
         client = _Client(CallbackAPIVersion.VERSION2, f"{self._settings.mqtt_client_id}-verify", protocol=MQTTv5)
         client.on_pre_connect = self._refresh_token

@@ -142,3 +142,14 @@ def test_a_journal_is_a_file_of_its_own(tmp_path: Path, other: str) -> None:
 
     assert daemon.log.strip() == f"--journal: must be another file than that of --{other}"
     assert file.read_text() == before
+
+
+def test_a_command_for_a_machine_of_another_part_is_refused() -> None:
+    """As nothing was done to it."""
+    journal = Journal(lambda: 0.0)
+    with pytest.raises(Problem) as raised:
+        asyncio.run(control(journal, {}).execute(STOP, "http 127.0.0.1"))
+
+    detail = "machine_id: another part of the plant has this machine (SHARD)"
+    assert (raised.value.status, raised.value.detail) == (404, detail)
+    assert [each.error for each in journal.entries()] == [detail]

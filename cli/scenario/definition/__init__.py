@@ -1,0 +1,1 @@
+"""Scenario files: their models, and reading them with every error at once."""

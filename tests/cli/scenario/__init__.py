@@ -1,0 +1,1 @@
+"""The command `scenario`: its files, its judges, its runs and its reports."""
