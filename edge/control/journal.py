@@ -37,7 +37,7 @@ class Entry:
     """What was done, or refused.
 
     number: counted from 1.  time: when, in Unix seconds.  at_ms: in plant time; None where it was refused.
-    by: whoever wanted it.  command: of a long one only its name and its length, `bytes`.
+    by: whoever wanted it.  command: of a long one only its name and its length, `bytes`, of a nested one its name.
     answer: what was then so.  error: why it was refused.
     """
 
@@ -129,7 +129,13 @@ class Journal:
 
 
 def _shortened(command: Command) -> Command:
-    """Return a command as it is, or only which one and how long where it is long, as another configuration is."""
+    """Return a command as it is, or only which one and how long where it is long, as another configuration is.
+
+    Of one with values inside values only which one: no command has them, and deep ones could be read, but not written.
+    """
+    if any(isinstance(value, dict | list) for value in command.values()):
+        name = command.get("command")
+        return {"command": name[:_LONGEST_NAME] if isinstance(name, str) else None}
     length = len(orjson.dumps(command))
     if length <= _LONGEST_COMMAND:
         return command

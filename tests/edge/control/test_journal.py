@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
+import orjson
 import pytest
 
 from edge.control.control import Control
@@ -142,3 +143,16 @@ def test_a_journal_is_a_file_of_its_own(tmp_path: Path, other: str) -> None:
 
     assert daemon.log.strip() == f"--journal: must be another file than that of --{other}"
     assert file.read_text() == before
+
+
+@pytest.mark.parametrize("depth", [252, 1000])
+def test_a_nested_command_is_noted_by_its_name(depth: int) -> None:
+    """However deep: more can be read than written, and nobody could see the journal any more."""
+    nested = orjson.loads(b"[" * depth + b"]" * depth)
+    journal = Journal(lambda: 0.0)
+    refusal = CommandRefused("machine_id", "must be text, got a list of 1")
+    with pytest.raises(Problem, match="must be text"):
+        asyncio.run(control(journal, refusal).execute({"command": "stop", "machine_id": nested}, "mqtt"))
+
+    (entry,) = journal.entries()
+    assert json.loads(orjson.dumps({"entries": [entry.described()]}))["entries"][0]["command"] == {"command": "stop"}
