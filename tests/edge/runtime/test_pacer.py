@@ -296,3 +296,34 @@ def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:
 
     assert sum(lists) == pytest.approx(0.52 * 20_000, abs=1)
     assert max(lists) <= 2000
+
+
+def test_a_command_that_suspends_the_plant_finds_it_at_its_time_afterwards() -> None:
+    """However far the loop lags: a configuration that is tried is not to emit anything before it is kept."""
+    commands = [2.0]
+
+    def on_command() -> None:
+        commands.pop()
+        bench.pacer.suspend()
+
+    bench = Bench(Timing(0.0))
+    plant = ListPlant()
+    hooks = PacerHooks(
+        on_messages=bench.hooks.on_messages,
+        next_command=lambda: commands[0] if commands else inf,
+        on_command=on_command,
+    )
+    bench.pacer = Pacer(plant, bench.outbox, Timing(0.0), lambda: bench.elapsed, wake=bench.wake, hooks=hooks)
+
+    async def story() -> tuple[int, list[int]]:
+        running = asyncio.create_task(bench.pacer.run())
+        await bench.let(60.0)
+        suspended_at = plant.said, [*bench.times]
+        bench.pacer.resume()
+        await bench.let(0.0)
+        bench.pacer.stop()
+        await running
+        return suspended_at
+
+    assert asyncio.run(story()) == (2, [1, 2])
+    assert bench.times == [*range(1, 61)]
