@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 
@@ -17,8 +20,12 @@ from edge.control.journal import MOST_ENTRIES, Journal
 from edge.control.problems import Problem
 from edge.status import Busy, ReloadOutcome
 from plant.interventions.commands import CommandRefused
-from tests.support.processes.daemon import DaemonProcess
+from sandbox.broker import EmbeddedBroker
+from tests.support.factory.acted_on import PLANTS, content
+from tests.support.processes.daemon import DaemonProcess, plain, running
+from tests.support.processes.ports import free_port
 
+PLANT = content(PLANTS["faults"])
 STOP: Command = {"command": "stop", "machine_id": "CNC-01"}
 AT_MS = 1_767_225_600_000
 STOPPED = {"machine_id": "CNC-01", "state": "stopped"}
@@ -112,6 +119,7 @@ def test_a_run_ends_with_an_error_where_its_journal_is_incomplete(tmp_path: Path
         assert daemon.wait(30) == 1
 
     assert daemon.log.count("journal is incomplete") == 1
+    assert "standard output" not in daemon.log
     assert daemon.output
 
 
@@ -156,3 +164,49 @@ def test_a_nested_command_is_noted_by_its_name(depth: int) -> None:
 
     (entry,) = journal.entries()
     assert json.loads(orjson.dumps({"entries": [entry.described()]}))["entries"][0]["command"] == {"command": "stop"}
+
+
+def test_a_journal_is_not_the_plants_file(tmp_path: Path) -> None:
+    """It would be emptied."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(PLANT)
+    flags = ["--dry-run", "--speed", "max", "--duration", "1", "--http-port", "0", "--message-config-path", str(plant)]
+    with DaemonProcess("run", *flags, "--journal", str(plant)) as daemon:
+        assert daemon.wait(30) == 2
+
+    assert f"--journal: '{plant}' is the plant's file" in daemon.log
+    assert plant.read_text() == PLANT
+
+
+def test_two_runs_do_not_share_a_journal(tmp_path: Path) -> None:
+    """The second would empty it while the first writes to it."""
+    flags = ["--dry-run", "--http-port", "0", "--journal", str(tmp_path / "journal")]
+    with DaemonProcess("run", *flags) as first:
+        first.says("plant: ")
+        with DaemonProcess("run", *flags) as second:
+            assert second.wait(30) == 2
+
+    assert "another run is writing to it" in second.log
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nothing_waits_for_the_reader_of_a_journal(tmp_path: Path, workers: str) -> None:
+    """Not what is done, not the probes, not the end: a pipe takes 64 KiB, and its reader may pause."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    long = (PLANT + "# " + "x" * 30_000).encode()
+    flags = ["--workers", workers, "--http-port", str(free_port()), "--journal", str(pipe)]
+    with running(EmbeddedBroker()) as broker, DaemonProcess("run", *flags, *plain(broker)) as daemon:
+        url = daemon.says(r"HTTP on (http://\S+):").group(1)
+        with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=5) as client:
+            codes = [client.put("/api/v1/plant", content=long).status_code for _ in range(5)]
+            assert client.get("/livez").status_code == 200
+        os.set_blocking(reader, True)
+        with os.fdopen(reader, "rb") as file:
+            first = [json.loads(file.readline()) for _ in range(6)]
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait(30) == 0, daemon.log
+
+    assert codes == [200] * 5
+    assert [line.get("command", line.get("type")) for line in first] == ["run", *["reload"] * 5]
