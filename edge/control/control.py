@@ -55,6 +55,8 @@ class Control:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 return await asyncio.shield(noted)
         except TimeoutError as error:
+            if noted.done():  # meanwhile, as where the command itself took so long
+                return noted.result()
             raise problem_of(error) or error from None
         finally:
             noted.cancel()

@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import httpx
 import orjson
 import pytest
 
+import edge.control.control
 from edge.control.control import Control
 from edge.control.inbox import Command, Executed
 from edge.control.journal import MOST_ENTRIES, Journal
@@ -31,10 +33,19 @@ AT_MS = 1_767_225_600_000
 STOPPED = {"machine_id": "CNC-01", "state": "stopped"}
 
 
-def control(journal: Journal, outcome: Mapping[str, object] | Exception = STOPPED) -> Control:
-    """The front of a plant that answers so, or raises."""
+async def at_once() -> None:
+    """Take no time."""
+
+
+def control(
+    journal: Journal,
+    outcome: Mapping[str, object] | Exception = STOPPED,
+    before: Callable[[], Awaitable[None]] = at_once,
+) -> Control:
+    """The front of a plant that answers so, or raises. before: what takes time until then."""
 
     async def execute(_: Command) -> Executed:
+        await before()
         if isinstance(outcome, Exception):
             raise outcome
         return Executed(AT_MS, outcome)
@@ -210,3 +221,20 @@ def test_nothing_waits_for_the_reader_of_a_journal(tmp_path: Path, workers: str)
 
     assert codes == [200] * 5
     assert [line.get("command", line.get("type")) for line in first] == ["run", *["reload"] * 5]
+
+
+def test_a_command_that_takes_longer_than_its_caller_waits_is_answered_with_what_it_did() -> None:
+    """Where the plant does nothing else meanwhile, as when it makes a million machines."""
+    journal = Journal(lambda: 0.0)
+
+    async def slow() -> None:
+        await asyncio.sleep(0)
+        time.sleep(0.2)  # noqa: ASYNC251 - as a plant does
+
+    front = control(journal, before=slow)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edge.control.control, "_ANSWER_SECONDS", 0.1)
+        executed = asyncio.run(front.execute(STOP, "http"))
+
+    assert executed == Executed(AT_MS, STOPPED)
+    assert [each.at_ms for each in journal.entries()] == [AT_MS]
