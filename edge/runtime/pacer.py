@@ -278,7 +278,7 @@ class Pacer:
         """
         if self._next_command() <= self._reached:
             self._on_command()
-            if not self._running.is_set():
+            if not self._running.is_set():  # by a configuration that is tried: the plant is to stay at this time
                 return ()
         if self._reached < self._skip_to:
             return self._skipped_slice()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 import orjson
@@ -154,7 +155,12 @@ class CommandDesk:
         else:
             task = asyncio.get_running_loop().create_task(self._execute(self._front, request, sender))
             self._at_work[task] = size
-            task.add_done_callback(self._at_work.pop)
+            task.add_done_callback(partial(self._on_done, request, sender))
+
+    def _on_done(self, request: Request, sender: _Sender, task: asyncio.Task[None]) -> None:
+        del self._at_work[task]
+        if task.cancelled():  # by `stop`, perhaps before it began
+            self._refuse(BUSY, sender, _STOPPED, request.about)
 
     async def _execute(self, front: Front, request: Request, sender: _Sender) -> None:
         try:

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+import time
 from collections import Counter
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 
+import pytest
+
+import edge.control.control
+import edge.workers.supervisor
+from edge.control.control import Control
+from edge.control.inbox import Command, Executed
+from edge.control.journal import Journal
+from edge.control.problems import Problem
+from edge.runtime.reload import NotApplied
+from edge.runtime.tasks import TaskSupervisor
+from edge.status import ReloadOutcome
 from edge.timestamps import rfc3339
+from edge.workers.channel import Channel
+from edge.workers.process import Worker, fork
+from edge.workers.supervisor import WorkerSupervisor
 from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.subscriber import Recorder
 from tests.support.factory.acted_on import PLANTS, content, played, random_log, read
@@ -16,6 +35,8 @@ from tests.support.processes.ports import free_port
 
 SECONDS, LIVE_SECONDS = 60, 7
 FAST = PLANTS["faults"] | {"global": {"target_rate": 300}}
+FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+"""The threads of the test's process take no part in what the worker does."""
 
 
 def test_workers_with_commands_say_what_one_process_says(tmp_path: Path) -> None:
@@ -70,3 +91,89 @@ def test_what_is_done_to_workers_that_run_is_done_at_the_same_plant_time_in_all(
     assert heard == expected
     assert replayed == expected
     assert [each for _, each in in_journal(again)] == log
+
+
+def late(seconds: float | None, end: socket.socket) -> int:
+    """The life of a worker that has a command executed after so many seconds, or dies of it."""
+
+    async def live() -> None:
+        channel = await Channel.over(end)
+        async for name, value in channel.messages():
+            if name in {"ping", "hold"}:
+                channel.send("answer", (value[0], 1.0))
+            if name == "end" or (name == "execute" and seconds is None):
+                break
+            if name == "execute":
+                await asyncio.sleep(seconds or 0.0)
+                channel.send("answer", (value[0], Executed(1000, {"messages_per_second": None})))
+        await channel.close()
+
+    asyncio.run(live())
+    return 0
+
+
+def control_of(workers: WorkerSupervisor, journal: Journal) -> Control:
+    """The front of workers that nobody reloads."""
+
+    async def load(_: str) -> ReloadOutcome:
+        return ReloadOutcome()
+
+    async def put(_content: bytes, _by: str) -> ReloadOutcome:
+        return ReloadOutcome()
+
+    return Control(journal, workers.execute, load, put)
+
+
+async def ended(workers: WorkerSupervisor, life: TaskSupervisor, forked: list[Worker]) -> None:
+    """End workers, and close what led to them."""
+    await workers.shutdown(None)
+    await life.close()
+    for worker in forked:
+        assert worker.channel is not None
+        await worker.channel.close()
+
+
+@FORKS
+def test_a_command_that_workers_execute_too_late_is_noted_when_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the run could not be had again: they cannot take it back. What waits for its turn meanwhile is not done."""
+    monkeypatch.setattr(edge.control.control, "_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(edge.workers.supervisor, "_TRIAL_SECONDS", 0.3)
+    file = BytesIO()
+    forked = fork([partial(late, seconds) for seconds in (0.0, 1.0)], time.monotonic)
+    workers = WorkerSupervisor(forked, 1, "", time.monotonic, 0.0)
+    control = control_of(workers, Journal(time.time, file))
+
+    async def talk() -> list[object]:
+        workers.start(life := TaskSupervisor(), lambda *_: None)
+        commands: list[Command] = [{"command": "rate"}, {"command": "rate", "messages_per_second": 5.0}]
+        tried = await asyncio.gather(*(control.execute(each, "http") for each in commands), return_exceptions=True)
+        assert [getattr(each, "status", each) for each in tried] == [503, 503]
+        with pytest.raises(NotApplied, match="a command before it is not executed yet"):
+            await workers.apply(read(PLANTS["faults"]))
+        await asyncio.sleep(0.7)
+        await ended(workers, life, forked)
+        return [(each.command, each.at_ms) for each in control.journal.entries()]
+
+    assert asyncio.run(talk()) == [
+        ({"command": "rate"}, 1000),
+        ({"command": "rate", "messages_per_second": 5.0}, None),
+    ]
+    assert [json.loads(line).get("command") for line in file.getvalue().splitlines()] == [None, "rate"]
+
+
+@FORKS
+def test_a_command_that_a_worker_dies_of_is_answered_at_once() -> None:
+    """And nothing waits for it for ever."""
+    forked = fork([partial(late, None)], time.monotonic)
+    workers = WorkerSupervisor(forked, 1, "", time.monotonic, 0.0)
+    control = control_of(workers, Journal(time.time))
+
+    async def talk() -> float:
+        workers.start(life := TaskSupervisor(), lambda *_: None)
+        began = time.monotonic()
+        with pytest.raises(Problem, match="does not answer"):
+            await control.execute({"command": "rate"}, "http")
+        await ended(workers, life, forked)
+        return time.monotonic() - began
+
+    assert asyncio.run(talk()) < 2.0
