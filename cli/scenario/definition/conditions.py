@@ -73,7 +73,7 @@ BoundsOrNumber = Annotated[
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # the last two: numbers or nesting without measure
         raise ValueError(f"must be a regular expression: {error}") from None
     return text
 
@@ -151,7 +151,7 @@ def value_at(row: object, path: str) -> object:
     for key in path.split("."):
         if isinstance(row, Mapping) and key in row:
             row = row[key]
-        elif isinstance(row, list) and key.isdigit() and int(key) < len(row):
+        elif isinstance(row, list) and key.isascii() and key.isdigit() and int(key) < len(row):
             row = row[int(key)]
         else:
             return MISSING

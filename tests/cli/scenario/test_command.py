@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import dedent
@@ -152,6 +154,18 @@ def test_the_result_is_junit_xml(tmp_path: Path) -> None:
     (failure,) = suite.iter("failure")
     assert failure.attrib["message"].startswith(f"{path}:{len(path.read_text().splitlines()) - 2}: expected messages")
     assert "command executed command=inject at=2026-01-01T00:01:00.000Z" in (suite.findtext("system-out") or "")
+
+
+def test_the_xml_is_there_where_nobody_reads_the_report(tmp_path: Path) -> None:
+    """A pipe that has been closed, or a full disk, takes the report and not the result."""
+    path = scenario(tmp_path, "steps:\n  - {at: 1s, do: {command: rate}}\n", "duration: 1m\n")
+    out = tmp_path / "out.xml"
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, str(ROOT / "app.py"), "scenario", str(path), "--junit", str(out)]
+        code = subprocess.run(command, stdout=full, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode
+
+    assert code != 0
+    assert ET.fromstring(out.read_text(encoding="utf-8")).find("testsuite") is not None  # noqa: S314 - our own
 
 
 def test_a_signal_ends_it_with_what_is_decided_so_far(tmp_path: Path) -> None:
