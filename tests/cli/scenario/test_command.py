@@ -287,6 +287,7 @@ def test_a_scenario_runs_the_whole_plant_in_one_process(environ: dict[str, str],
         ("[{broker: stall, seconds: 0.5}]", "{acknowledged: 24, pending: 0}"),
         ('[{broker: refuse, code: "0x88", times: 2}]', "{acknowledged: 24, pending: 0}"),
         ("[{broker: delay, seconds: 0.2, times: 5}]", "{acknowledged: 24, pending: 0}"),
+        ("[{broker: restart, seconds: 0.2}, {broker: restart, seconds: 0.2}]", "{acknowledged: 24, pending: 0}"),
         ('[{broker: puback, code: "0x87", times: 2, every: 3}]', "{acknowledged: 22, refused: 2}"),
     ],
 )
@@ -295,6 +296,15 @@ def test_faults_of_the_embedded_broker_do_as_they_say(faults: str, ledger: str, 
     text = f"steps: [{{at: 0s, do: {faults}}}, {{at: 1m, expect: {{ledger: {ledger}}}}}]\n"
     head = "duration: 1m\nbroker: sandbox\nspeed: max\nsettings: {DRAIN_SECONDS: 4}\n"
     code, output, log = run(str(scenario(tmp_path, text, head)))
+
+    assert code == 0, output + log
+
+
+def test_a_broker_that_stays_away_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """A restart that is not over at the end is not waited for."""
+    text = "steps: [{at: 0s, do: {broker: restart, seconds: 3600}}]\n"
+    head = "duration: 1s\nbroker: sandbox\nsettings: {DRAIN_SECONDS: 1}\n"
+    code, output, log = run(str(scenario(tmp_path, text, head)), seconds=30)
 
     assert code == 0, output + log
 
