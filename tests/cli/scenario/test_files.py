@@ -95,6 +95,7 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_rule(tmp_path: Path
         ("{at: 1m, within: 1e308, expect: {ledger: {balances: true}}}", "is too long"),
         ("{at: 1e308, expect: {ledger: {balances: true}}}", "is too long"),
         ("{at: 1m, expect: {field: {topic: a, path: b, value: {}}}}", "needs one of is, one_of, range"),
+        ("{at: 1m, expect: {field: {topic: a, path: b, value: {one_of: []}}}}", "needs at least one entry"),
         ("{at: 1m, expect: {messages: {topic: a, count: {min: 2, max: 1}}}}", "must have min <= max"),
         ("{at: 1m, expect: {oee: {machine_id: a, machine_type: b, oee: 1}}}", "machine_id or machine_type, not both"),
         ("{at: 1m, expect: {messages: {topic: $share/a/b}}}", "no shared subscription"),
