@@ -22,7 +22,7 @@ _ENDPOINTS: Final = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 _PROTOCOLS: Final = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
 _HEADERS: Final = "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"
 _SHORTEST_SECRET: Final = 8
-"""Characters; shorter words of headers and addresses are no secrets, and would hide all that is said of an export."""
+"""Characters; shorter words of headers and addresses are no secrets, and would hide all reasons of a failed export."""
 _BATCHES: Final = {
     "OTEL_BSP_SCHEDULE_DELAY": 5000,
     "OTEL_BSP_MAX_QUEUE_SIZE": 2048,
