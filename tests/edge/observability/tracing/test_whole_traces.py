@@ -289,6 +289,20 @@ def test_a_collector_that_is_away_costs_one_line(broker: EmbeddedBroker) -> None
     assert "s3cret" not in daemon.log
 
 
+@pytest.mark.parametrize(
+    "headers", ["authorization=Bearer%0Azq7hidden7secret", "Authorization zq7hidden7secret", "a=zq7hidden7secret%0Ab"]
+)
+def test_no_secret_is_in_the_log_where_it_cannot_be_sent(broker: EmbeddedBroker, headers: str) -> None:
+    """The SDK, and the library that it sends by, quote a header that is none."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}", "OTEL_EXPORTER_OTLP_HEADERS": headers}
+    environ |= {"OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    with started(broker, environ, "--duration", "3", "--trace-rate", "100") as daemon:
+        assert daemon.wait(30) == 0, daemon.log
+
+    assert "spans cannot be exported" in daemon.log or "Header format invalid" in daemon.log
+    assert "hidden7secret" not in daemon.log
+
+
 def test_a_collector_that_never_answers_does_not_hold_up_the_end(broker: EmbeddedBroker) -> None:
     """Two seconds at most."""
     with silent_endpoint() as silent:
