@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from edge.control.inbox import Command, Executed
+from edge.control.inbox import Command, Executed, described
 from edge.control.journal import Journal
 from edge.control.problems import FieldError, Problem, problem_of
 from edge.observability.tracing import spans
@@ -18,6 +19,8 @@ from plant.interventions.commands import COMMANDS
 Execute = Callable[[Command], Awaitable[Executed]]
 Load = Callable[[str], Awaitable[ReloadOutcome]]
 Put = Callable[[bytes, str], Awaitable[ReloadOutcome]]
+
+log = logging.getLogger("app")
 
 _ANSWER_SECONDS: Final = 10.0
 OTHER_PART: Final = "another part of the plant has this machine (SHARD)"
@@ -77,6 +80,7 @@ class Control:
             self.journal.refused(command, by, problem.detail)
             raise problem from None
         self.journal.executed(command, by, executed.at_ms, executed.answer)
+        log.info("command executed %s", described(command, by, executed))
         return executed
 
     async def reload(self, by: str) -> ReloadOutcome:

@@ -14,7 +14,10 @@ from itertools import count
 from math import inf
 from typing import Any, Final, NamedTuple, TypeVar
 
+import orjson
+
 from edge.status import Busy
+from edge.timestamps import rfc3339
 
 MOST_WAITING: Final = 1000
 _AT_ONCE: Final = 0.0
@@ -29,6 +32,12 @@ class Executed(NamedTuple):
 
     at_ms: int
     answer: Mapping[str, object]
+
+
+def described(command: Command, by: str, executed: Executed) -> str:
+    """Return what was executed for a log line. by: whoever gave the command."""
+    answer = orjson.dumps(dict(executed.answer)).decode()
+    return f'command={command["command"]} at={rfc3339(executed.at_ms)} by="{by}" answer={answer}'
 
 
 Front = Callable[[Command, str], Awaitable[Executed]]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Protocol, TypeVar
 
-from edge.control.inbox import Command, Executed, Inbox
+from edge.control.inbox import Command, Executed, Inbox, described
 from edge.control.journal import BY_FILE, Note
 from edge.timestamps import rfc3339
 from messages import CommandRefused, FactoryMessageGenerator
@@ -93,7 +92,7 @@ class LivePlant:
         for command in self._file.due(self._plant.now):
             self._execute_of_file(command)
         if self._script is not None:
-            self._script.act(self._plant.now, self._execute_one)
+            self._script.act(self._plant.now, self._execute_planned)
         for waiting in self._inbox.due(self._plant.now):
             waiting.settle()
         if self._plant.config is not before and self._trial is None:
@@ -159,7 +158,7 @@ class LivePlant:
 
     def _execute_of_file(self, command: Command) -> None:
         try:
-            executed = self._execute_one(command)
+            executed = self._execute_planned(command)
         except CommandRefused as error:
             self.refused += 1
             at = rfc3339(self._now_ms)
@@ -173,14 +172,17 @@ class LivePlant:
         self._on_live(command)
         return executed
 
+    def _execute_planned(self, command: Command) -> Executed:
+        """Execute a command of the file or the script, and log it; raises CommandRefused."""
+        executed = self._execute_one(command)
+        if self._is_first or executed.answer:
+            log.info("command executed %s", described(command, BY_FILE, executed))
+        return executed
+
     def _execute_one(self, command: Command) -> Executed:
         """Execute a command now; raises CommandRefused."""
         at_ms = self._now_ms
-        answer = self._plant.execute(command)
-        if self._is_first or answer:
-            text = json.dumps(answer, separators=(",", ":"))
-            log.info("command executed command=%s at=%s answer=%s", command["command"], rfc3339(at_ms), text)
-        return Executed(at_ms, answer)
+        return Executed(at_ms, self._plant.execute(command))
 
     def _try_out(self, config: PlantConfig) -> None:
         """Follow another configuration, and emit nothing until it is kept or taken back; raises its error."""

@@ -125,7 +125,7 @@ def test_a_trace_goes_through_the_worker_that_has_the_machine(broker: EmbeddedBr
         message = collector.find("publish", trace_id=TRACE)
         part = collector.find("execute", span_id=message.parent)
         collector.find("connect")
-        log = [entry for entry in entries(daemon, "command executed") if entry.get("worker")]
+        log = [entry for entry in entries(daemon, "command executed") if not entry.get("worker")]
 
     assert part.parent == command.span_id
     assert command.resource["service.instance.id"] == "sim"
