@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from edge.background_writer import locked, written_to
 from edge.control.journal import Journal
 from edge.delivery.queue import describe_endurance
 from edge.installed import DEMO_PACKAGES, why_lacking
@@ -152,7 +153,7 @@ def _service(
     loader = PlantLoader(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
     path = settings.message_config_path.absolute()
     current = load_at_start(path, loader.parse)
-    journal = _journal_file(options)
+    journal = _journal_file(options, settings)
     tracing = tracing_of(environ, VERSION, time.monotonic)
     backend = _backend(options, settings, current.config, tracing)
     announce(settings)
@@ -166,7 +167,11 @@ def _service(
         backend.apply,
         time.time,
         current,
-        Journal(time.time, journal, {"start": rfc3339(backend.start_ms), "seed": backend.seed}),
+        Journal(
+            time.time,
+            written_to(journal) if journal is not None else None,
+            {"start": rfc3339(backend.start_ms), "seed": backend.seed},
+        ),
         on_accepted=partial(_log_demo_rates, loader),
     )
     # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
@@ -174,15 +179,18 @@ def _service(
     return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move)
 
 
-def _journal_file(options: RunOptions) -> BinaryIO | None:
-    """Return the file of the journal, if one is asked for; raises UsageError where it cannot be written."""
+def _journal_file(options: RunOptions, settings: Settings) -> int | None:
+    """Return the descriptor of the journal, if one is asked for; raises UsageError where it cannot be written."""
     if options.journal is None:
         return None
+    path = Path(options.journal)
     for name, other in (("commands", options.commands), ("truth", options.truth)):
-        if other is not None and Path(other).resolve() == Path(options.journal).resolve():
+        if other is not None and Path(other).resolve() == path.resolve():
             raise UsageError(f"--journal: must be another file than that of --{name}")
+    if path.exists() and settings.message_config_path.exists() and path.samefile(settings.message_config_path):
+        raise UsageError(f"--journal: {shown(options.journal)} is the plant's file")
     try:
-        return Path(options.journal).open("ab")
+        return locked(path)
     except OSError as error:
         raise UsageError(f"--journal: cannot write {shown(options.journal)}: {error.strerror}") from None
 

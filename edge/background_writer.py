@@ -6,11 +6,14 @@ Regular files do not block for long, so they are written directly.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import stat
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from io import RawIOBase
+from io import BufferedWriter, FileIO, RawIOBase
+from pathlib import Path
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +22,33 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES: Final = 16_384
 """Bytes of one write(2): a quarter of what a pipe holds, so that a slow reader is seen to make progress."""
+_MOST_WAITING_BYTES: Final = 8 * 2**20
+"""What the reader of a whole file may leave unread: minutes of a plant in real time."""
+_READER_SECONDS: Final = 2.0
+
+
+def locked(path: Path) -> int:
+    """Return a descriptor to write to a file, which is locked until it is closed; a pipe has to have a reader.
+
+    The content stays. Raises OSError where it cannot be opened, or another run writes to it.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
+    os.set_blocking(descriptor, True)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise OSError(errno.EBUSY, "another run is writing to it", str(path)) from None
+    except OSError:
+        pass  # a file system without locks
+    return descriptor
+
+
+def written_to(descriptor: int) -> BufferedWriter[RawIOBase]:
+    """Return the file of a descriptor, of which nothing may be missing; what is no regular file has a thread."""
+    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    raw = FileIO(descriptor, "w") if regular else BackgroundFile(descriptor, _MOST_WAITING_BYTES, _READER_SECONDS)
+    return BufferedWriter(raw)
 
 
 class BackgroundWriter:

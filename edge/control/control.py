@@ -20,18 +20,24 @@ Load = Callable[[str], Awaitable[ReloadOutcome]]
 Put = Callable[[bytes, str], Awaitable[ReloadOutcome]]
 
 _ANSWER_SECONDS: Final = 10.0
+OTHER_PART: Final = "another part of the plant has this machine (SHARD)"
+"""Why a machine is neither shown nor acted on here."""
+
+_TOO_LATE: Final = "not executed: nobody waits for it any more"
 _NO_RELOAD: Final = FieldError("/command", "another configuration comes by PUT /api/v1/plant")
 
 
 class Control:
     """Executes commands, each by the name of whoever gives it: `http 127.0.0.1`, `mqtt`, `page`.
 
-    execute: has one executed by the plant.  load: loads the plant's file again.  put: applies another content.
+    execute: has one executed by the plant; where it is cancelled, either the command is not executed, or it goes on.
+    load: loads the plant's file again.  put: applies another content.
     """
 
     def __init__(self, journal: Journal, execute: Execute, load: Load, put: Put) -> None:
         self.journal = journal
         self._execute, self._load, self._put = execute, load, put
+        self._at_work = set[asyncio.Task[Executed]]()
 
     async def execute(self, command: Command, by: str) -> Executed:
         """Have a command executed at once; raises Problem."""
@@ -41,9 +47,29 @@ class Control:
             return executed
 
     async def _execute_and_note(self, command: Command, by: str) -> Executed:
+        """Have a command executed and noted, but wait no longer than its caller may have to.
+
+        One that cannot be taken back any more goes on, and is noted when it is executed: a run is to be had again.
+        """
+        noted = asyncio.get_running_loop().create_task(self._noted(command, by))
+        noted.add_done_callback(self._at_work.discard)
+        self._at_work.add(noted)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                executed = await self._execute(_without_reload(command))
+                return await asyncio.shield(noted)
+        except TimeoutError as error:
+            if noted.done():  # meanwhile, as where the command itself took so long
+                return noted.result()
+            raise problem_of(error) or error from None
+        finally:
+            noted.cancel()
+
+    async def _noted(self, command: Command, by: str) -> Executed:
+        try:
+            executed = _of_this_part(await self._execute(_without_reload(command)))
+        except asyncio.CancelledError:
+            self.journal.refused(command, by, _TOO_LATE)
+            raise
         except Exception as error:
             problem = problem_of(error)
             if problem is None:
@@ -69,6 +95,13 @@ def _attributes(command: Command, by: str) -> spans.Attributes:
         "edgemqttsim.command.name": name if isinstance(name, str) and name in COMMANDS else "unknown",
         **({spans.MACHINE: printable(machine)} if isinstance(machine, str) else {}),
     }
+
+
+def _of_this_part(executed: Executed) -> Executed:
+    """Return what was executed; raises Problem where another part of the plant has the machine."""
+    if not executed.answer:
+        raise Problem(404, f"machine_id: {OTHER_PART}", [FieldError("/machine_id", OTHER_PART)])
+    return executed
 
 
 def _without_reload(command: Command) -> Command:

@@ -11,6 +11,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedWriter, RawIOBase
 from typing import BinaryIO, Final
 
 import orjson
@@ -37,7 +38,7 @@ class Entry:
     """What was done, or refused.
 
     number: counted from 1.  time: when, in Unix seconds.  at_ms: in plant time; None where it was refused.
-    by: whoever wanted it.  command: of a long one only its name and its length, `bytes`.
+    by: whoever wanted it.  command: of a long one only its name and its length, `bytes`, of a nested one its name.
     answer: what was then so.  error: why it was refused.
     """
 
@@ -71,7 +72,10 @@ class Journal:
     """
 
     def __init__(
-        self, wall_clock: Callable[[], float], file: BinaryIO | None = None, run: Mapping[str, object] = _NO_RUN
+        self,
+        wall_clock: Callable[[], float],
+        file: BinaryIO | BufferedWriter[RawIOBase] | None = None,
+        run: Mapping[str, object] = _NO_RUN,
     ) -> None:
         self.complete = True
         self._wall_clock, self._file = wall_clock, file
@@ -97,9 +101,14 @@ class Journal:
         return [each for each in reversed(self._entries) if before is None or each.number < before]
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        """Close the file; nothing is written any more."""
+        file, self._file = self._file, None
+        if file is None or not self.complete:
+            return  # otherwise what could not be written would be written again
+        try:
+            file.close()
+        except OSError as error:
+            self._give_up(error)
 
     def _write(self, line: Mapping[str, object]) -> None:
         """Write a line of the file; what cannot be written is logged once, and nothing is written any more."""
@@ -109,8 +118,11 @@ class Journal:
             self._file.write(orjson.dumps(line) + b"\n")
             self._file.flush()
         except OSError as error:
-            self.complete = False
-            log.error("journal is incomplete: cannot write to it reason=%s", error.strerror)  # noqa: TRY400
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.complete = False
+        log.error("journal is incomplete: cannot write to it reason=%s", error.strerror)
 
     def _keep(
         self,
@@ -129,7 +141,13 @@ class Journal:
 
 
 def _shortened(command: Command) -> Command:
-    """Return a command as it is, or only which one and how long where it is long, as another configuration is."""
+    """Return a command as it is, or only which one and how long where it is long, as another configuration is.
+
+    Of one with values inside values only which one: no command has them, and deep ones could be read, but not written.
+    """
+    if any(isinstance(value, dict | list) for value in command.values()):
+        name = command.get("command")
+        return {"command": name[:_LONGEST_NAME] if isinstance(name, str) else None}
     length = len(orjson.dumps(command))
     if length <= _LONGEST_COMMAND:
         return command

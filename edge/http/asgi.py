@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -68,6 +69,8 @@ class Outermost:
         except asyncio.CancelledError:
             if not begun:  # at the end of the process
                 await refused(scope["path"], 503, "shutting down", retry_seconds=_RESTART_SECONDS)(scope, receive, send)
+        except ClientDisconnect:
+            log.debug("%s %s: the caller has gone before its request was whole", scope["method"], scope["path"])
         except Exception as error:
             log.error("%s %s: %s: %s", scope["method"], scope["path"], type(error).__name__, error)  # noqa: TRY400
             log.debug("internal error", exc_info=error)

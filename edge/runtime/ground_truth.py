@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from io import BufferedWriter, FileIO, RawIOBase
+from io import BufferedWriter, RawIOBase
 from itertools import filterfalse
 from pathlib import Path
 
 import orjson
 
-from edge.background_writer import BackgroundFile
+from edge.background_writer import locked, written_to
 from edge.labels.label import label
 from edge.runtime.run_options import UsageError
 from edge.timestamps import rfc3339
@@ -23,10 +21,6 @@ from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import MachineOee, MachineSnapshot, MachineTypeInfo
 from plant.truth.events import DispatchedOrder, FaultEpisode, FinishedJob, PlacedOrder, StateInterval, TruthEvent
-
-_MOST_WAITING_BYTES = 8 * 2**20
-"""What a pipe's reader may leave unread: minutes of a plant in real time."""
-_READER_SECONDS = 2.0
 
 
 class GroundTruthLost(Exception):
@@ -97,7 +91,7 @@ class GroundTruthFile:
 
     def __init__(self, path: Path, start_ms: int, seed: int | str) -> None:
         self._path = path
-        self._file: BufferedWriter[RawIOBase] | None = _locked(path)
+        self._file: BufferedWriter[RawIOBase] | None = written_to(locked(path))
         self._lost: asyncio.Future[str] | None = None
         self._why_lost: str | None = None
         self._run: dict[str, object] = {"type": "run", "start": rfc3339(start_ms), "seed": seed}
@@ -189,22 +183,6 @@ class GroundTruthFile:
             self._file = None
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(self._why_lost)
-
-
-def _locked(path: Path) -> BufferedWriter[RawIOBase]:
-    """Open a file for writing and lock it; a pipe has to have a reader."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
-    os.set_blocking(descriptor, True)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise OSError(errno.EBUSY, "another run is writing to it", str(path)) from None
-    except OSError:
-        pass  # a file system without locks
-    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    raw = FileIO(descriptor, "w") if regular else BackgroundFile(descriptor, _MOST_WAITING_BYTES, _READER_SECONDS)
-    return BufferedWriter(raw)
 
 
 _DESCRIBED = ("period_seconds", "ideal_cycle_seconds", "producing_state")

@@ -13,9 +13,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.observability.logs import log_as_worker
@@ -26,6 +26,7 @@ from edge.workers.channel import Channel
 from plant.views.plant_views import ViewQuery
 
 log = logging.getLogger("app")
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +108,13 @@ class Worker:
         if not (answer := self.waiting.pop(number)).done():
             answer.set_result(content)
 
+    def give_up(self) -> None:
+        """Raise TimeoutError where something waits for its answers: its process has ended."""
+        for answer in self.waiting.values():
+            if not answer.done():
+                answer.set_exception(TimeoutError())
+        self.waiting.clear()
+
 
 def fork(works: Sequence[Callable[[socket.socket], int]], clock: Callable[[], float]) -> list[Worker]:
     """Start a process for each callable, which is given its end of a channel and returns its exit code.
@@ -139,6 +147,15 @@ def _run_forked(work: Callable[[socket.socket], int], end: socket.socket, others
         log.exception("worker failed")
     finally:
         os._exit(exit_code)
+
+
+async def uninterrupted(work: Coroutine[Any, Any, _T]) -> _T:
+    """Return the result of work that goes on, and is waited for, where this is cancelled."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    return task.result()
 
 
 async def wait_for_exit(pid: int) -> int:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ from edge.workers.aggregation import (
     sum_ledgers,
     sum_snapshots,
 )
-from edge.workers.process import Worker, ending_of, wait_for_exit
+from edge.workers.process import Worker, ending_of, uninterrupted, wait_for_exit
 from edge.workers.readings import Readings
 from edge.workers.remote_front import Obedience
 from plant.definition.plant_config import PlantConfig
@@ -181,14 +181,16 @@ class WorkerSupervisor(Readings):
         """Have all of them execute a command at the same plant time; raises CommandRefused, Busy, or TimeoutError.
 
         They are held for that, and go on to the time of the one that is furthest. Answers of those that have what the
-        command is about are put together.
+        command is about are put together. What they have been told cannot be taken back, as one may have executed it
+        while another one waits for its broker: then this goes on, also where it is cancelled.
         """
         if self._commands_waiting >= MOST_WAITING:
             raise Busy
         self._commands_waiting += 1
         try:
             async with self._one_change:
-                answers = await self._execute_in_all(command)
+                at = await self._hold_all()
+                answers = await uninterrupted(self._execute_in_all(command, at))
         finally:
             self._commands_waiting -= 1
         for answer in answers:
@@ -196,12 +198,10 @@ class WorkerSupervisor(Readings):
                 raise answer
         return Executed(answers[0].at_ms, {key: value for each in answers for key, value in each.answer.items()})
 
-    async def _execute_in_all(self, command: Command) -> list[Any]:
-        """Return what each of them answers, or raises; raises TimeoutError where one does not answer, or none works."""
-        at = await self._hold_all()
-        async with asyncio.timeout(_TRIAL_SECONDS):
-            asked = command, at, spans.carrier()
-            return await asyncio.gather(*(worker.ask("execute", asked) for worker in self._working()))
+    async def _execute_in_all(self, command: Command, at: float) -> list[Any]:
+        """Return what each of them answers, or raises; raises TimeoutError where one has ended."""
+        asked = command, at, spans.carrier()
+        return await asyncio.gather(*(worker.ask("execute", asked) for worker in self._working()))
 
     async def _hold_all(self) -> float:
         """Have all of them wait; return the plant time of the one that is furthest.
@@ -235,7 +235,7 @@ class WorkerSupervisor(Readings):
         Returns that time in milliseconds; raises NotApplied where one cannot, or does not answer. Those that try it
         emit nothing until all have.
         """
-        async with self._one_change:
+        async with self._soon_changing():
             try:
                 at = await self._hold_all()
             except TimeoutError as error:
@@ -248,6 +248,19 @@ class WorkerSupervisor(Readings):
             raise NotApplied(why_not)
         times_ms: list[int] = [answer.result() for answer in answers.values()]
         return max(times_ms)
+
+    @contextlib.asynccontextmanager
+    async def _soon_changing(self) -> AsyncIterator[None]:
+        """Keep other changes away; raises NotApplied where a command before it takes too long."""
+        try:
+            async with asyncio.timeout(_TRIAL_SECONDS):
+                await self._one_change.acquire()
+        except TimeoutError:
+            raise NotApplied("a command before it is not executed yet") from None
+        try:
+            yield
+        finally:
+            self._one_change.release()
 
     async def _try_in_all(self, config: PlantConfig, at: float) -> Mapping[Worker, asyncio.Future[Any]]:
         answers = {worker: asyncio.ensure_future(worker.ask("try", (config, at))) for worker in self._working()}
@@ -270,6 +283,7 @@ class WorkerSupervisor(Readings):
             if all(each.done for each in self._workers):
                 tasks.end()
         worker.exit_code = await wait_for_exit(worker.pid)
+        worker.give_up()
         if not worker.done and worker.delivery:
             worker.delivery.ledger.abandon("worker")
         ended = f"{self._name(worker)} {ending_of(worker.exit_code)}"

@@ -34,7 +34,10 @@ from tests.support.processes.waiting import wait_until
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 FOLDER = ROOT / "deploy" / "compose"
-SIMULATOR: dict[str, str] = SERVICES["simulator"]["environment"]
+SIMULATOR: dict[str, str] = {
+    name: re.sub(r"^\$\{[A-Z_]+:-(.*)\}$", r"\1", value) for name, value in SERVICES["simulator"]["environment"].items()
+}
+"""Its variables, as they are where nobody sets others."""
 WITHOUT_SHELL = {"collector", "tempo"}
 """Whose images have no program that could check their health."""
 
@@ -82,7 +85,7 @@ def test_an_image_is_one_and_the_same(name: str) -> None:
         assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", service["image"])
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - {"credentials"} - WITHOUT_SHELL)
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"credentials"} - WITHOUT_SHELL))
 def test_a_service_says_when_it_is_ready(name: str) -> None:
     """The simulator by /readyz."""
     check = SERVICES[name]["healthcheck"]["test"]
@@ -424,6 +427,17 @@ def test_a_wrong_password_is_refused(broker: Broker, credentials: Credentials, t
     (tmp_path / "password").write_text("guessed\n")
     with simulator(broker, credentials, MQTT_PASSWORD_FILE=str(tmp_path / "password")) as daemon:
         assert daemon.wait(30) == 3, daemon.log
+
+
+def test_an_operator_acts_on_machines_where_commands_are_turned_on(broker: Broker, credentials: Credentials) -> None:
+    """By the command of the docs."""
+    command = ["-q", "1", "-t", "factory/commands/operator/CNC-03", "-m", '{"command": "stop"}']
+    with simulator(broker, credentials, MQTT_COMMANDS="true") as daemon:
+        daemon.says("subscribed to commands")
+        sent = broker.client("mosquitto_pub", *command)
+        daemon.says("command executed command=stop")
+
+    assert sent.returncode == 0, sent.stderr
 
 
 def test_nobody_comes_in_without_a_name(broker: Broker) -> None:

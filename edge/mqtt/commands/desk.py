@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 import orjson
@@ -15,8 +16,9 @@ from edge.control.problems import FieldError, Problem
 from edge.mqtt.commands.answers import Answers
 from edge.mqtt.commands.plant_topics import Address, CommandTopics
 from edge.mqtt.commands.reading import Malformed, Request, read
-from edge.mqtt.protocol.packet_reader import Publish
+from edge.mqtt.protocol.publish_reader import Publish
 from edge.observability.logs import RateLimited
+from edge.observability.tracing import spans
 from edge.redaction import from_peer
 from edge.routing import TopicError
 from edge.timestamps import rfc3339
@@ -107,7 +109,11 @@ class CommandDesk:
         self._rate_limited.log(logging.WARNING, "overrun", text, BUSY)
 
     def take(self, message: Publish) -> None:
-        """Have the command in a message executed and answered, or refuse it."""
+        """Have the command in a message executed and answered, or refuse it, as part of the trace of its sender."""
+        with spans.continued(message.carrier):
+            self._take(message)
+
+    def _take(self, message: Publish) -> None:
         topics = self._topics()
         address = topics.address(message.topic)
         if address is None:
@@ -149,7 +155,12 @@ class CommandDesk:
         else:
             task = asyncio.get_running_loop().create_task(self._execute(self._front, request, sender))
             self._at_work[task] = size
-            task.add_done_callback(self._at_work.pop)
+            task.add_done_callback(partial(self._on_done, request, sender))
+
+    def _on_done(self, request: Request, sender: _Sender, task: asyncio.Task[None]) -> None:
+        del self._at_work[task]
+        if task.cancelled():  # by `stop`, perhaps before it began
+            self._refuse(BUSY, sender, _STOPPED, request.about)
 
     async def _execute(self, front: Front, request: Request, sender: _Sender) -> None:
         try:
@@ -189,7 +200,7 @@ class CommandDesk:
             return
         echoed = {"command_id": about["command_id"]} if "command_id" in about else {}
         payload = orjson.dumps({**content, **echoed})
-        self._answers.give(sender.response, payload, kind, sender.correlation, self._expiry_seconds)
+        self._answers.give(sender.response, payload, kind, sender.correlation, self._expiry_seconds, spans.carrier())
 
 
 def _unknown(machine_id: str) -> Problem:

@@ -4,29 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 
+import httpx
+import orjson
 import pytest
 
+import edge.control.control
 from edge.control.control import Control
 from edge.control.inbox import Command, Executed
 from edge.control.journal import MOST_ENTRIES, Journal
 from edge.control.problems import Problem
 from edge.status import Busy, ReloadOutcome
 from plant.interventions.commands import CommandRefused
-from tests.support.processes.daemon import DaemonProcess
+from sandbox.broker import EmbeddedBroker
+from tests.support.factory.acted_on import PLANTS, content
+from tests.support.processes.daemon import DaemonProcess, plain, running
+from tests.support.processes.ports import free_port
 
+PLANT = content(PLANTS["faults"])
 STOP: Command = {"command": "stop", "machine_id": "CNC-01"}
 AT_MS = 1_767_225_600_000
 STOPPED = {"machine_id": "CNC-01", "state": "stopped"}
 
 
-def control(journal: Journal, outcome: Mapping[str, object] | Exception = STOPPED) -> Control:
-    """The front of a plant that answers so, or raises."""
+async def at_once() -> None:
+    """Take no time."""
+
+
+def control(
+    journal: Journal,
+    outcome: Mapping[str, object] | Exception = STOPPED,
+    before: Callable[[], Awaitable[None]] = at_once,
+) -> Control:
+    """The front of a plant that answers so, or raises. before: what takes time until then."""
 
     async def execute(_: Command) -> Executed:
+        await before()
         if isinstance(outcome, Exception):
             raise outcome
         return Executed(AT_MS, outcome)
@@ -111,6 +130,7 @@ def test_a_run_ends_with_an_error_where_its_journal_is_incomplete(tmp_path: Path
         assert daemon.wait(30) == 1
 
     assert daemon.log.count("journal is incomplete") == 1
+    assert "standard output" not in daemon.log
     assert daemon.output
 
 
@@ -142,3 +162,90 @@ def test_a_journal_is_a_file_of_its_own(tmp_path: Path, other: str) -> None:
 
     assert daemon.log.strip() == f"--journal: must be another file than that of --{other}"
     assert file.read_text() == before
+
+
+def test_a_command_for_a_machine_of_another_part_is_refused() -> None:
+    """As nothing was done to it."""
+    journal = Journal(lambda: 0.0)
+    with pytest.raises(Problem) as raised:
+        asyncio.run(control(journal, {}).execute(STOP, "http 127.0.0.1"))
+
+    detail = "machine_id: another part of the plant has this machine (SHARD)"
+    assert (raised.value.status, raised.value.detail) == (404, detail)
+    assert [each.error for each in journal.entries()] == [detail]
+
+
+@pytest.mark.parametrize("depth", [252, 1000])
+def test_a_nested_command_is_noted_by_its_name(depth: int) -> None:
+    """However deep: more can be read than written, and nobody could see the journal any more."""
+    nested = orjson.loads(b"[" * depth + b"]" * depth)
+    journal = Journal(lambda: 0.0)
+    refusal = CommandRefused("machine_id", "must be text, got a list of 1")
+    with pytest.raises(Problem, match="must be text"):
+        asyncio.run(control(journal, refusal).execute({"command": "stop", "machine_id": nested}, "mqtt"))
+
+    (entry,) = journal.entries()
+    assert json.loads(orjson.dumps({"entries": [entry.described()]}))["entries"][0]["command"] == {"command": "stop"}
+
+
+def test_a_journal_is_not_the_plants_file(tmp_path: Path) -> None:
+    """It would be emptied."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(PLANT)
+    flags = ["--dry-run", "--speed", "max", "--duration", "1", "--http-port", "0", "--message-config-path", str(plant)]
+    with DaemonProcess("run", *flags, "--journal", str(plant)) as daemon:
+        assert daemon.wait(30) == 2
+
+    assert f"--journal: '{plant}' is the plant's file" in daemon.log
+    assert plant.read_text() == PLANT
+
+
+def test_two_runs_do_not_share_a_journal(tmp_path: Path) -> None:
+    """The second would empty it while the first writes to it."""
+    flags = ["--dry-run", "--http-port", "0", "--journal", str(tmp_path / "journal")]
+    with DaemonProcess("run", *flags) as first:
+        first.says("plant: ")
+        with DaemonProcess("run", *flags) as second:
+            assert second.wait(30) == 2
+
+    assert "another run is writing to it" in second.log
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nothing_waits_for_the_reader_of_a_journal(tmp_path: Path, workers: str) -> None:
+    """Not what is done, not the probes, not the end: a pipe takes 64 KiB, and its reader may pause."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    long = (PLANT + "# " + "x" * 30_000).encode()
+    flags = ["--workers", workers, "--http-port", str(free_port()), "--journal", str(pipe)]
+    with running(EmbeddedBroker()) as broker, DaemonProcess("run", *flags, *plain(broker)) as daemon:
+        url = daemon.says(r"HTTP on (http://\S+):").group(1)
+        with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=5) as client:
+            codes = [client.put("/api/v1/plant", content=long).status_code for _ in range(5)]
+            assert client.get("/livez").status_code == 200
+        os.set_blocking(reader, True)
+        with os.fdopen(reader, "rb") as file:
+            first = [json.loads(file.readline()) for _ in range(6)]
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait(30) == 0, daemon.log
+
+    assert codes == [200] * 5
+    assert [line.get("command", line.get("type")) for line in first] == ["run", *["reload"] * 5]
+
+
+def test_a_command_that_takes_longer_than_its_caller_waits_is_answered_with_what_it_did() -> None:
+    """Where the plant does nothing else meanwhile, as when it makes a million machines."""
+    journal = Journal(lambda: 0.0)
+
+    async def slow() -> None:
+        await asyncio.sleep(0)
+        time.sleep(0.2)  # noqa: ASYNC251 - as a plant does
+
+    front = control(journal, before=slow)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edge.control.control, "_ANSWER_SECONDS", 0.1)
+        executed = asyncio.run(front.execute(STOP, "http"))
+
+    assert executed == Executed(AT_MS, STOPPED)
+    assert [each.at_ms for each in journal.entries()] == [AT_MS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,3 +177,16 @@ def test_a_run_that_is_looked_at_says_what_it_says_alone(tmp_path: Path) -> None
     assert [
         json.loads(line)["payload"] if "payload" in line else json.loads(line) for line in daemon.output
     ] == expected
+
+
+def test_a_caller_who_goes_away_is_no_error_of_the_simulator(tmp_path: Path) -> None:
+    """Whoever can call could fill its log with them."""
+    flags = ["--message-config-path", plant_file(tmp_path, "faults", 200), *http(), "--dry-run", "--log-level", "debug"]
+    with DaemonProcess("run", *flags) as daemon, client_of(daemon) as client:
+        for body in (b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\nno length\r\n"):
+            with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as caller:
+                caller.sendall(b"POST /api/v1/commands HTTP/1.1\r\nHost: localhost\r\n" + body)
+        daemon.says("the caller has gone before its request was whole")
+        did(client, command="stop", machine_id="PRESS-02")
+
+    assert "ERROR" not in daemon.log

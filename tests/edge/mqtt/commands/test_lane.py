@@ -476,7 +476,7 @@ async def test_a_flood_of_refusals_is_a_line_each_half_a_minute() -> None:
 
 @in_loop
 async def test_a_plant_that_has_stopped_executes_nothing_and_says_so() -> None:
-    """What waits is dropped, what comes is answered with 503."""
+    """What waits is answered with 503, as what comes is."""
     bench = Bench()
     bench.hold = asyncio.Event()
     bench.connect()
@@ -487,7 +487,7 @@ async def test_a_plant_that_has_stopped_executes_nothing_and_says_so() -> None:
     await bench.settle()
 
     assert bench.executed == []
-    assert [answer["status"] for answer in bench.answers()] == [503]
+    assert [answer["status"] for answer in bench.answers()] == [503, 503]
 
 
 # The subscription
@@ -591,3 +591,20 @@ async def test_each_part_executes_what_concerns_it_and_one_answers(what: str) ->
     assert tuple(bool(bench.executed) for bench in parts) == executing
     assert tuple(bool(bench.answers()) for bench in parts) == answering
     assert all(len(bench.wire.of(mqtt5.PubAckPacket)) == 1 for bench in parts)
+
+
+@in_loop
+async def test_commands_that_wait_at_the_end_are_refused_and_counted() -> None:
+    """They have been acknowledged, so nobody would hear of them otherwise; also those that have not begun."""
+    bench = Bench()
+    bench.connect()
+    bench.hold = asyncio.Event()
+    bench.hear(message(packet_id=1))
+    await bench.settle()
+    bench.hear(message(packet_id=2))
+    bench.lane.desk.stop()
+    await bench.settle()
+
+    assert bench.executed == []
+    assert bench.counted() == {"busy": 2}
+    assert [each["status"] for each in bench.answers()] == [503, 503]
