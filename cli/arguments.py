@@ -61,9 +61,10 @@ class Parser(argparse.ArgumentParser):
         return ", ".join(f"{flag:.60}" + (f" (did you mean {near}?)" if near else "") for flag, near in meant.items())
 
     def _chosen(self, options: argparse.Namespace) -> Parser:
-        """Return the parser of the command that was given."""
-        commands = (each.choices for each in self._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
-        return next((choices[options.command] for choices in commands), self)
+        """Return the parser of the command that was given, or of its action where it has some."""
+        commands = (each for each in self._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
+        chosen: list[Parser] = [each.choices[getattr(options, each.dest)] for each in commands]
+        return chosen[0]._chosen(options) if chosen else self  # noqa: SLF001
 
 
 class _Refused(argparse.Action):

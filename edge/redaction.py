@@ -47,11 +47,18 @@ _PART: Final = 8
 _HIDDEN: Final = "(not shown: it contains a part of our credentials)"
 _in_use: deque[bytes] = deque(maxlen=4)
 """The secrets that were read last: a new token, and the one before, which is still valid for a while."""
+_unchanging: set[bytes] = set()
+"""Secrets that the process has from its start to its end."""
 
 
-def protect(secret: bytes) -> None:
-    """Have `from_peer` hide every text with a part of this secret, which will be sent to a peer."""
-    if secret not in _in_use:
+def protect(secret: bytes, *, for_good: bool = False) -> None:
+    """Have `from_peer` hide every text with a part of this secret, which will be sent to a peer.
+
+    for_good: until the process ends, and not only until others have taken its place.
+    """
+    if for_good:
+        _unchanging.add(secret)
+    elif secret not in _in_use:
         _in_use.append(secret)
 
 
@@ -69,7 +76,7 @@ def _repeats_a_secret(text: str) -> bool:
     exact, bare = text.casefold(), _bare(text)
     return any(
         _has_part_of(form, exact) or (len(bare_form) >= _PART and _has_part_of(bare_form, bare))
-        for secret in [*_in_use]
+        for secret in [*_in_use, *_unchanging]
         for form, bare_form in _forms(secret)
     )
 
@@ -79,7 +86,7 @@ def _has_part_of(secret: str, text: str) -> bool:
     return any(text[place : place + size] in secret for place in range(len(text) - size + 1))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
 def _forms(secret: bytes) -> tuple[tuple[str, str], ...]:
     """Return what a secret looks like in text, in lower case: as it is, in base64, in hexadecimal, in a URL.
 

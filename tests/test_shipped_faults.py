@@ -17,6 +17,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import load, parse
 from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import START_MS, Seen, run
+from tests.support.examples import cases, thorough
 from tests.support.exports import yamlread
 from tools.fault_tables import SCENARIO, SEVERITIES, result_shares
 
@@ -86,7 +87,7 @@ def agrees_with(effects: Effects, machine_type: MachineType, healthy: Seen, faul
             assert other[key] == pytest.approx(within, abs=(2 + abs(effect.more) * level) * 10**-spec.places)
 
 
-@pytest.mark.parametrize("severity", SEVERITIES)
+@pytest.mark.parametrize("severity", cases(SEVERITIES, 1))
 @pytest.mark.parametrize(("key", "name"), FAULTS)
 def test_a_shipped_fault_does_what_the_page_says(key: str, name: str, severity: float) -> None:
     """In each row of its signals, in each cycle, and in the share of each result within noise, all together."""
@@ -134,6 +135,7 @@ def test_each_type_has_a_causal_chain(key: str) -> None:
     assert any(each.effects.signals and each.effects.change_jobs for each in faults)
 
 
+@thorough
 def test_the_shipped_plant_has_labels_of_wear_of_each_type() -> None:
     """In half a day, by name and cause; each ends where it began on a machine of its type."""
     with_wear = {(CONFIG.message_types.machines[key].id_of(1)[:4], name) for key, name in WEAR}

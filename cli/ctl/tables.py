@@ -35,7 +35,7 @@ def shown_answer(action: str, document: object) -> list[str]:
         key, columns = _LISTS[action]
         entries = document.get(key, [])
         rows = [[_cell(entry, name) for name in columns.values()] for entry in entries]
-        more = ["... and more: --limit N lists so many"] if document.get("next") else []
+        more = ["... and more: with --limit N, N of them are listed"] if document.get("next") else []
         return [*table([*columns], rows), *more] if rows else ["none"]
     if {"at", "answer"} <= document.keys():
         return [f"{document['at']}  {pairs(document['answer'])}"]
@@ -114,8 +114,14 @@ def _cell(entry: Mapping[str, object], name: str) -> str:
     if name == "job" and isinstance(value, Mapping):
         return " ".join(filter(None, (short(value.get("kind")), _percent(value.get("progress")))))
     if name == "outcome":
-        return str(entry["error"]) if "error" in entry else f"done at {entry.get('at')}"
+        return _first_line(str(entry["error"])) if "error" in entry else f"done at {entry.get('at')}"
     return short(value) if value not in (None, [], {}) else "-"
+
+
+def _first_line(error: str) -> str:
+    """Return what fits into a row of an error that may have a line for each mistake in a YAML."""
+    first, *others = error.splitlines() or [""]
+    return f"{first} (and {len(others)} more: --json has all)" if others else first
 
 
 def _percent(share: object) -> str:

@@ -62,8 +62,8 @@ def _whole(text: str) -> int:
 
 _MACHINE: Final = _argument("machine_id", "id of the machine, such as CNC-03")
 _MACHINES: Final = _argument("machine_ids", "ids of machines, such as CNC-03", nargs="+")
-_TYPE: Final = _argument("message_type", "key of the type, as in the YAML")
-_FILE: Final = _argument("file", "a plant's YAML")
+_TYPE: Final = _argument("message_type", "key of the type, as in the YAML and in `ctl types`")
+_FILE: Final = _argument("file", "a plant's YAML; - is standard input")
 _FOR: Final = _flag("for", "TIME", "for how long, such as 90s or 10m", dest="seconds", type=some_period)
 _LIMIT: Final = _flag("limit", "N", "the most to list", type=count)
 
@@ -75,7 +75,9 @@ ACTIONS: Final[Mapping[str, Action]] = {
         "begin a fault",
         (
             _MACHINE,
-            _argument("fault", "a fault of its type, or a sensor fault such as temperature.stuck"),
+            _argument(
+                "fault", "a fault of its type, or a sensor fault such as temperature.stuck: `ctl types` has them"
+            ),
             _flag("severity", "N", "0.01 to 5 [drawn]", type=_number),
             _FOR,
         ),
@@ -83,12 +85,16 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "clear": Action("end a fault, or all of a machine", (_MACHINE, _argument("fault", "the fault [all]", nargs="?"))),
     "set": Action(
         "set a set point",
-        (_MACHINE, _argument("signal", "a signal with set_point"), _argument("value", "its new value", type=_number)),
+        (
+            _MACHINE,
+            _argument("signal", "a signal with set_point: `ctl types` has them"),
+            _argument("value", "its new value", type=_number),
+        ),
     ),
     "scale": Action("have another number of machines of a type", (_TYPE, _argument("count", "how many", type=_whole))),
     "rate": Action(
         "send so many messages a second",
-        (_argument("messages_per_second", "a number, or default: that of the YAML", type=_rate),),
+        (_argument("messages_per_second", "a number, or the word default: as often as the YAML says", type=_rate),),
     ),
     "enable": Action("switch the messages of a type on", (_TYPE,)),
     "disable": Action("switch the messages of a type off", (_TYPE,)),
@@ -114,14 +120,21 @@ ACTIONS: Final[Mapping[str, Action]] = {
 
 def add_ctl(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command and its actions to the parser."""
-    these = parser.add_argument_group("Which simulator")
+    _add_which(parser)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    for name, action in ACTIONS.items():
+        description = f"{action.summary[:1].upper()}{action.summary[1:]}."
+        its = actions.add_parser(name, help=action.summary, description=description)
+        for add in action.add:
+            add(its)
+        _add_which(its, argument_default=argparse.SUPPRESS)
+
+
+def _add_which(parser: argparse.ArgumentParser, **default: str) -> None:
+    """Add what holds for all actions, and may be given before the action or after it."""
+    these = parser.add_argument_group("Which simulator", **default)
     text = "its HTTP port [http://127.0.0.1:8080, or as HTTP_HOST and HTTP_PORT say]"
     these.add_argument("--url", metavar="URL", help=text)
     text = "file with its bearer token, where it has one [HTTP_TOKEN_FILE]"
     these.add_argument("--token-file", metavar="FILE", help=text)
     these.add_argument("--json", action="store_true", help="print answers as JSON")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
-    for name, action in ACTIONS.items():
-        its = actions.add_parser(name, help=action.summary, description=f"{action.summary.capitalize()}.")
-        for add in action.add:
-            add(its)

@@ -13,8 +13,9 @@ from cli.preflight.session import Probe, session
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.mqtt.protocol import packet_reader
 from edge.mqtt.protocol.codec import PUBLISH
-from edge.mqtt.protocol.packet_reader import REASON_STRING, SUBACK
+from edge.mqtt.protocol.packet_reader import SUBACK
 from edge.mqtt.protocol.packet_writer import subscribe
+from edge.mqtt.protocol.properties import REASON_STRING
 from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.mqtt.publisher import FrameWriter, Limits
 from edge.mqtt.session import REFUSED_FROM

@@ -68,15 +68,16 @@ def run_scenario(
 
 
 def _written(result: Result, path: str | None, occasion: Occasion, out: TextIO) -> int:
-    """Print the report, write the XML, and return the exit code."""
-    print(report(result), file=out)
+    """Write the XML, print the report, which may find no reader any more, and return the exit code."""
+    code = PASSED if result.passed else FAILED
     try:
         if path is not None:
             Path(path).write_text(junit(result, occasion), encoding="utf-8")
     except OSError as error:
         print(f"--junit: cannot write {path}: {error.strerror}", file=sys.stderr)
-        return WRONG
-    return PASSED if result.passed else FAILED
+        code = WRONG
+    print(report(result), file=out)
+    return code
 
 
 async def _run(

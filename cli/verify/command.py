@@ -23,7 +23,7 @@ from cli.verify.forms.type_history import forms
 from cli.verify.input.ground_truth import load
 from cli.verify.input.machine_places import Places
 from cli.verify.input.received_messages import ReceivedMessages
-from cli.verify.input.reference import InvalidInput, Reference, fetch_oee, open_file, read_lines
+from cli.verify.input.reference import InvalidInput, Reference, fetch_command_topics, fetch_oee, open_file, read_lines
 from cli.verify.input.subscriber import SubscribeFailed, Subscriber
 from cli.verify.report import ExitCode, Report
 from cli.verify.verification import Criteria, verify_messages
@@ -118,8 +118,10 @@ def _from_broker(options: VerifyOptions, settings: Settings) -> tuple[ReceivedMe
         check_filter(topics)
     except TopicError as error:
         raise InvalidInput(f"--topics: {error}") from None
-    with Subscriber(settings, topics) as subscriber:
-        print(escaped(f"subscribed to {topics} for {options.duration:g} s"), file=sys.stderr)
+    commands = fetch_command_topics(url)
+    with Subscriber(settings, topics, commands) as subscriber:
+        without = f", without commands on {commands}" if commands else ""
+        print(escaped(f"subscribed to {topics} for {options.duration:g} s{without}"), file=sys.stderr)
         before = fetch_oee(url)
         messages = _no_messages_yet(before)
         messages.since_ms, messages.until_ms = before.now_ms, math.inf

@@ -18,8 +18,17 @@ grafana=$directory/grafana
 umask 077
 mkdir -p "$broker" "$simulator" "$grafana"
 
-if [ -s "$directory/grafana/secret-key" ] &&
+# Each file to the one who reads it; also at further starts, as one before may have been killed at this point.
+hand_over() {
+	[ "$(id -u)" -eq 0 ] || return 0
+	chown -R 1883:1883 "$broker"
+	chown -R 10001:10001 "$simulator"
+	chown -R 472:0 "$grafana"
+}
+
+if [ -s "$simulator/http-token" ] && [ -s "$grafana/secret-key" ] &&
 	openssl x509 -in "$broker/server.crt" -noout -checkend "$month" >/dev/null 2>&1; then
+	hand_over
 	echo "credentials are there"
 	exit 0
 fi
@@ -46,7 +55,7 @@ EXTENSIONS
 openssl x509 -req -in "$work/server.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -days "$days" \
 	-extfile "$work/extensions" -out "$work/server.crt" 2>/dev/null
 
-cp "$work/ca.crt" "$work/server.crt" "$work/server.key" "$broker/"
+cp "$work/ca.crt" "$work/server.key" "$broker/"
 cp "$work/ca.crt" "$simulator/"
 for user in simulator viewer operator; do
 	secret >"$broker/$user.password"
@@ -57,9 +66,8 @@ secret >"$simulator/http-token"
 [ -s "$grafana/admin-password" ] || secret >"$grafana/admin-password"
 [ -s "$grafana/secret-key" ] || secret >"$grafana/secret-key"
 
-if [ "$(id -u)" -eq 0 ]; then
-	chown -R 1883:1883 "$broker"
-	chown -R 10001:10001 "$simulator"
-	chown -R 472:0 "$grafana"
-fi
+# Last: where it is, all else is.
+cp "$work/server.crt" "$broker/server.crt.new"
+mv "$broker/server.crt.new" "$broker/server.crt"
+hand_over
 echo "credentials were made"

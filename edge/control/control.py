@@ -20,6 +20,9 @@ Load = Callable[[str], Awaitable[ReloadOutcome]]
 Put = Callable[[bytes, str], Awaitable[ReloadOutcome]]
 
 _ANSWER_SECONDS: Final = 10.0
+OTHER_PART: Final = "another part of the plant has this machine (SHARD)"
+"""Why a machine is neither shown nor acted on here."""
+
 _TOO_LATE: Final = "not executed: nobody waits for it any more"
 _NO_RELOAD: Final = FieldError("/command", "another configuration comes by PUT /api/v1/plant")
 
@@ -63,7 +66,7 @@ class Control:
 
     async def _noted(self, command: Command, by: str) -> Executed:
         try:
-            executed = await self._execute(_without_reload(command))
+            executed = _of_this_part(await self._execute(_without_reload(command)))
         except asyncio.CancelledError:
             self.journal.refused(command, by, _TOO_LATE)
             raise
@@ -92,6 +95,13 @@ def _attributes(command: Command, by: str) -> spans.Attributes:
         "edgemqttsim.command.name": name if isinstance(name, str) and name in COMMANDS else "unknown",
         **({spans.MACHINE: printable(machine)} if isinstance(machine, str) else {}),
     }
+
+
+def _of_this_part(executed: Executed) -> Executed:
+    """Return what was executed; raises Problem where another part of the plant has the machine."""
+    if not executed.answer:
+        raise Problem(404, f"machine_id: {OTHER_PART}", [FieldError("/machine_id", OTHER_PART)])
+    return executed
 
 
 def _without_reload(command: Command) -> Command:

@@ -1,4 +1,4 @@
-"""The HTTP port: metrics, probes, details and reload, with OpenAPI documentation.
+"""The HTTP port: metrics, probes, details and control, with OpenAPI documentation.
 
 Reading is open to everyone who can reach the port. Calls that change anything need the bearer token of a file or, where
 no file is configured, have to come from this machine and not from a web page.

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from edge.mqtt.protocol.packet_reader import (
+from edge.mqtt.protocol.packet_reader import Answer
+from edge.mqtt.protocol.properties import (
     MAXIMUM_PACKET_SIZE,
     MAXIMUM_QOS,
     RECEIVE_MAXIMUM,
     RETAIN_AVAILABLE,
     SERVER_KEEP_ALIVE,
     SESSION_EXPIRY,
-    Answer,
 )
 from edge.mqtt.publisher import Limits
 from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID

@@ -14,7 +14,8 @@ from edge.mqtt.auth.credentials import Login, Token
 from edge.mqtt.connack import Accepted
 from edge.mqtt.dialing import Dialer, NotReached, reason
 from edge.mqtt.protocol.codec import LONGEST_PACKET, PROTOCOL_ERROR, Violation
-from edge.mqtt.protocol.packet_reader import REASON_STRING, SERVER_REFERENCE, Answer
+from edge.mqtt.protocol.packet_reader import Answer
+from edge.mqtt.protocol.properties import REASON_STRING, SERVER_REFERENCE
 from edge.mqtt.protocol.reason_codes import KEEP_ALIVE_TIMEOUT, Outcome, Packet, explain, name_of, outcome
 from edge.mqtt.sending import Sender, SenderAndSubscriber, Subscriber
 from edge.mqtt.session import REFUSED_FROM, Session, make_properties

@@ -28,10 +28,10 @@ from edge.mqtt.protocol.packet_reader import (
     DISCONNECT,
     NAMES,
     PINGRESP,
-    SERVER_KEEP_ALIVE,
     Answer,
     kind_of,
 )
+from edge.mqtt.protocol.properties import SERVER_KEEP_ALIVE
 from edge.mqtt.transport import Transport
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from edge.settings.types import CatchUp
 
 log = logging.getLogger("app")
 
-_BATCH_SECONDS, _BURST_SECONDS = 0.01, 0.1
+_BATCH_SECONDS, _SLICE_SECONDS, _BURST_SECONDS = 0.01, 0.025, 0.1
 _SHORTEST_WAIT_SECONDS = 0.002
 _LINE_SECONDS, _WORTH_A_LINE_SECONDS = 5.0, 10.0
 _SAFE_RATE = 2000.0
@@ -63,6 +63,11 @@ class Throttle:
     def spend(self, messages: int) -> None:
         """Count messages that have passed; those that did not have to wait count too, for a moment."""
         self._credit = max(0.0, self._credit - messages)
+
+    @property
+    def slice_messages(self) -> float:
+        """How many messages are worth having ready: a command waits until all of them have passed."""
+        return max(1.0, self.rate * _SLICE_SECONDS)
 
     @property
     def wait_seconds(self) -> float:

@@ -18,7 +18,7 @@ _SHORTEST_SLEEP_SECONDS, _LONGEST_SLEEP_SECONDS = 0.002, 0.5
 _STALL_SECONDS, _START_SECONDS = 1.0, 2.0
 _BLOCKED_SECONDS, _PATIENCE_SECONDS = 0.1, 15.0
 _RESTART_STEP_SECONDS = 60.0
-_FEWEST_A_TURN, _MOST_A_TURN = 500, 2000
+_MOST_A_TURN = 2000
 _SHORTEST_SLICE_SECONDS, _FIRST_SLICE_SECONDS, _LONGEST_SLICE_SECONDS = 0.001, 0.05, 3600.0
 _SHORT_SKIP_SECONDS, _LONG_SKIP_SECONDS = 0.005, 0.02
 
@@ -170,6 +170,11 @@ class Pacer:
         """Whether it emits history that was asked for, and not only what fell due while the process started."""
         return self._in_history and self._timing.begins_with_history
 
+    @property
+    def _is_throttled(self) -> bool:
+        """Whether what it emits is late, and therefore limited."""
+        return self._emits_history or self._most_lag_seconds > 0
+
     def stop(self) -> None:
         """Emit nothing more."""
         self._stopped = True
@@ -268,7 +273,8 @@ class Pacer:
     def _next_slice(self) -> Sequence[Message]:
         """Return the messages of the next slice. A plant that is behind catches up in slices of about 1,000 messages.
 
-        So a stall needs no more memory than usual: memory that was once used for a great list is not given back.
+        So a stall needs no more memory than usual: memory that was once used for a great list is not given back. Slices
+        are shorter where late messages are limited: a command waits for the end of one. What is tried emits nothing.
         """
         if self._next_command() <= self._reached:
             self._on_command()
@@ -278,9 +284,10 @@ class Pacer:
             return self._skipped_slice()
         self._reached = min(self.target, self._reached + self._slice_seconds, self._next_command())
         messages = self._plant.advance(self._reached)
-        if len(messages) > _MOST_A_TURN:
+        most = min(_MOST_A_TURN, self._throttle.slice_messages) if self._is_throttled else _MOST_A_TURN
+        if len(messages) > most:
             self._slice_seconds = max(self._slice_seconds / 2, _SHORTEST_SLICE_SECONDS)
-        elif len(messages) < _FEWEST_A_TURN and self._reached < self.target:
+        elif len(messages) < most / 4 and self._reached < self.target:
             self._slice_seconds = min(self._slice_seconds * 2, _LONGEST_SLICE_SECONDS)
         return messages
 
@@ -313,7 +320,7 @@ class Pacer:
     def _allowed(self) -> float:
         """Return how many messages may be offered now; any number of those that are not late, as the queue decides."""
         room = self._queue.room
-        if self._emits_history or self._most_lag_seconds:
+        if self._is_throttled:
             return min(room, self._throttle.allowed(self._turned_at))
         if self._in_history:
             return room

@@ -32,11 +32,14 @@ __all__ = ["AuthMethod", "LogFormat", "LogLevel", "QueuePolicy", "Settings", "Se
 
 
 class SettingsError(Exception):
-    """The settings are invalid: `mistakes` has one line for each error."""
+    """The settings are invalid: `mistakes` has one line for each error.
 
-    def __init__(self, mistakes: list[str]) -> None:
+    disagree: whether each value alone is right, and only a rule between options is broken.
+    """
+
+    def __init__(self, mistakes: list[str], *, disagree: bool = False) -> None:
         super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+        self.mistakes, self.disagree = mistakes, disagree
 
 
 class Settings(Options):
@@ -60,15 +63,16 @@ class Settings(Options):
         # Here, as the defaults of the model do not depend on the environment.
         ours = {"mqtt_client_id"} - given.keys()
         given.setdefault("mqtt_client_id", _default_client_id(environ, pid))
-        mistakes = _split_broker(given)
+        mistakes, disagree = _split_broker(given), False
         values = {**unset, **{name: value for name, (_, value) in given.items()}}
         try:
             settings = cls.model_validate(values, context={"pod_name": pod_name(environ)})
         except ValidationError as error:
             sources = {name: source for name, (source, _) in given.items()}
+            disagree = not mistakes and not any(detail["loc"] for detail in error.errors())
             mistakes += [line for detail in error.errors() for line in _lines(detail, sources)]
         if mistakes:
-            raise SettingsError(mistakes)
+            raise SettingsError(mistakes, disagree=disagree)
         settings.model_fields_set.intersection_update(given.keys() - ours)
         return settings
 

@@ -9,6 +9,7 @@ from itertools import count
 
 from edge.control.inbox import Command, Executed, Front
 from edge.control.problems import Problem
+from edge.observability.tracing import spans
 from edge.workers.channel import Channel
 
 log = logging.getLogger("app")
@@ -25,11 +26,11 @@ class RemoteFront:
         self._waiting: dict[int, asyncio.Future[Executed]] = {}
 
     async def execute(self, command: Command, by: str) -> Executed:
-        """Have a command executed by the supervisor; raises Problem."""
+        """Have a command executed by the supervisor, as part of the trace of whoever gives it; raises Problem."""
         number = next(self._numbers)
         answer: asyncio.Future[Executed] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        self._channel.send("obey", (number, command, by))
+        self._channel.send("obey", (number, command, by, spans.carrier()))
         try:
             return await answer
         finally:
@@ -57,9 +58,12 @@ class Obedience:
         """Have commands executed by a front."""
         self._front = front
 
-    def on_asked(self, tell: Callable[[Obeyed], None], number: int, command: Command, by: str) -> None:
-        """Execute a command, and call `tell` with its result."""
-        task = asyncio.get_running_loop().create_task(self._execute(tell, number, command, by))
+    def on_asked(
+        self, tell: Callable[[Obeyed], None], number: int, command: Command, by: str, carrier: spans.Carrier
+    ) -> None:
+        """Execute a command, and call `tell` with its result. carrier: the place in a trace of whoever gives it."""
+        with spans.continued(carrier):
+            task = asyncio.get_running_loop().create_task(self._execute(tell, number, command, by))
         self._at_work.add(task)
         task.add_done_callback(self._at_work.discard)
 

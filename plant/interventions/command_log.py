@@ -18,6 +18,7 @@ from plant.interventions.commands import CommandRefused, Reload, parse
 _MOST_ERRORS: Final = 20
 _LONGEST_LINE: Final = 64 * 2**20
 _MARK: Final = b'"command"'
+_OF_RUN: Final = b'{"type":"run",'
 _OF_TRUTH: Final = b'{"type":"'
 """How lines of a ground truth file begin: those without the mark need no closer look, as there are millions."""
 _AT, _AFTER, _TYPE = "at", "after_seconds", "type"
@@ -65,6 +66,7 @@ def read_commands(path: str | None, span: Span, load: Callable[[bytes], object])
         return CommandLog([])
     found: list[Timed] = []
     errors: list[str] = []
+    origin = ""
     try:
         with Path(path).open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
@@ -72,6 +74,8 @@ def read_commands(path: str | None, span: Span, load: Callable[[bytes], object])
                     found += _command(line, span, load)
                 except ValueError as error:
                     errors.append(f"line {number}: {error}")
+                if number == 1:
+                    origin = _origin(line)
                 if len(line) == _LONGEST_LINE:
                     break
     except OSError as error:
@@ -79,8 +83,25 @@ def read_commands(path: str | None, span: Span, load: Callable[[bytes], object])
     if errors:
         more = f"\n  and {len(errors) - _MOST_ERRORS} more" if len(errors) > _MOST_ERRORS else ""
         lines = "\n  ".join(errors[:_MOST_ERRORS])
-        raise CommandFileError(f"{path} has lines that are no commands of this run:\n  {lines}{more}")
+        raise CommandFileError(f"{path} has lines that are no commands of this run:\n  {lines}{more}{origin}")
     return CommandLog(found)
+
+
+def _origin(first: bytes) -> str:
+    """Return which run a ground truth or a journal is of, by its first line, in the flags that give it again."""
+    try:
+        run = orjson.loads(first) if first.startswith(_OF_RUN) else {}
+    except orjson.JSONDecodeError:
+        return ""
+    values = {name: run.get(name) for name in ("start", "seed")}
+    flags = " ".join(
+        f"--{name} {text:.80}" for name, text in values.items() if isinstance(text, str) and _is_plain(text)
+    )
+    return f"\n  it is of a run with {flags}, and --commands needs the same" if flags else ""
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and " " not in text
 
 
 def _command(line: bytes, span: Span, load: Callable[[bytes], object]) -> Iterator[Timed]:

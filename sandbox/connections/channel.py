@@ -173,9 +173,9 @@ class Channel(asyncio.Protocol):
     def cut(self) -> None:
         """End the TCP connection with RST (RFC 9293, 3.10.7); unwritten bytes are lost."""
         self.closing = True
-        connection: socket.socket = self.transport.get_extra_info("socket")
-        # With a linger time of 0 the kernel resets; a closed socket would raise.
-        if connection.fileno() >= 0:
+        connection: socket.socket | None = self.transport.get_extra_info("socket")
+        # With a linger time of 0 the kernel resets. A closed socket would raise; TLS has none once the client is gone.
+        if connection is not None and connection.fileno() >= 0:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self.transport.abort()
 

@@ -35,6 +35,7 @@ from benchmarks.scenes import Ports, scenes
 from benchmarks.sender import SENDERS
 from benchmarks.senders.raw import connect
 from edge.mqtt.protocol.codec import text, varint
+from tests.support.examples import thorough
 
 NO_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH')}:/usr/sbin") is None
 CASES = [(scene, case) for scene in scenes(Ports(1, 2, 3, "ca.crt")) for case in scene.cases]
@@ -98,6 +99,7 @@ def collector() -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
+@thorough
 @pytest.mark.skipif(NO_MOSQUITTO, reason="mosquitto is not installed")
 @pytest.mark.usefixtures("collector")
 def test_a_quick_look_comes_to_its_end(
@@ -141,6 +143,7 @@ def test_a_daemon_keeps_its_pace_over_a_stall(broker: BenchBroker) -> None:
     assert any("the broker stands still for 0.8 s" in line for line in said)
 
 
+@thorough
 def test_a_daemon_keeps_a_high_rate_over_tls(broker: BenchBroker) -> None:
     """The broker counts what was due, while the daemon is watched."""
     kept = keep(broker, 2_000, 7)
@@ -164,6 +167,7 @@ def test_a_daemon_is_watched_while_it_idles(broker: BenchBroker) -> None:
     assert 2**24 < watched.rss_bytes < 2**28
 
 
+@thorough
 def test_memory_is_looked_at_again_and_again(broker: BenchBroker) -> None:
     """A look each half second, and a line for it; the broker's count is the plant's own."""
     said: list[str] = []

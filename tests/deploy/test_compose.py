@@ -8,7 +8,9 @@ rules.
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -32,7 +34,10 @@ from tests.support.processes.waiting import wait_until
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 FOLDER = ROOT / "deploy" / "compose"
-SIMULATOR: dict[str, str] = SERVICES["simulator"]["environment"]
+SIMULATOR: dict[str, str] = {
+    name: re.sub(r"^\$\{[A-Z_]+:-(.*)\}$", r"\1", value) for name, value in SERVICES["simulator"]["environment"].items()
+}
+"""Its variables, as they are where nobody sets others."""
 WITHOUT_SHELL = {"collector", "tempo"}
 """Whose images have no program that could check their health."""
 
@@ -80,7 +85,7 @@ def test_an_image_is_one_and_the_same(name: str) -> None:
         assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", service["image"])
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - {"credentials"} - WITHOUT_SHELL)
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"credentials"} - WITHOUT_SHELL))
 def test_a_service_says_when_it_is_ready(name: str) -> None:
     """The simulator by /readyz."""
     check = SERVICES[name]["healthcheck"]["test"]
@@ -270,6 +275,71 @@ def test_a_certificate_that_is_about_to_expire_is_made_anew(tmp_path: Path) -> N
     assert same == {"grafana/admin-password", "grafana/secret-key", "short.sh"}
 
 
+FATAL = """#!/bin/sh
+calls=$(($(cat {counter}) - 1))
+echo $calls >{counter}
+[ $calls -ne 0 ] || kill -9 $PPID
+exec {program} "$@"
+"""
+"""A program of whose calls one is the end of the script that calls it."""
+
+
+def test_a_start_that_was_killed_is_made_good_by_the_next_one(tmp_path: Path) -> None:
+    """Wherever that was, and also where a certificate was being replaced: all that belongs together agrees."""
+    bin_directory, counter = tmp_path / "bin", tmp_path / "counter"
+    bin_directory.mkdir()
+    for name in ("cp", "chown", "openssl"):
+        (bin_directory / name).write_text(FATAL.format(counter=counter, program=shutil.which(name)))
+        (bin_directory / name).chmod(0o755)
+    environ = {"PATH": f"{bin_directory}:{os.environ['PATH']}"}
+    script = FOLDER / "credentials.sh"
+    (tmp_path / "short.sh").write_text(script.read_text("utf-8").replace("\ndays=825\n", "\ndays=20\n"))
+    for call in range(1, 100):
+        directory = tmp_path / str(call)
+        if call % 2:
+            subprocess.run(["sh", "short.sh", directory], cwd=tmp_path, check=True, capture_output=True)
+        counter.write_text(str(call))
+        killed = subprocess.run(["sh", script, directory], env=environ, check=False, capture_output=True).returncode
+        Credentials(directory).make()
+        assert disagreements(directory) == [], f"killed at call {call}"
+        if killed == 0:
+            break
+    assert call > 10
+
+
+def disagreements(directory: Path) -> list[str]:
+    """What is wrong between the files of the services."""
+    broker, simulator, grafana = (directory / name for name in ("broker", "simulator", "grafana"))
+    verified = subprocess.run(
+        ["openssl", "verify", "-CAfile", simulator / "ca.crt", broker / "server.crt"], check=False, capture_output=True
+    )
+    keys = [
+        subprocess.run(["openssl", *command], check=True, capture_output=True).stdout
+        for command in (
+            ("x509", "-in", broker / "server.crt", "-noout", "-pubkey"),
+            ("pkey", "-in", broker / "server.key", "-pubout"),
+        )
+    ]
+    owners = {broker: 1883, simulator: 10001, grafana: 472} if os.getuid() == 0 else {}
+    strange = [
+        f"{path} is of {path.stat().st_uid}"
+        for folder, owner in owners.items()
+        for path in (folder, *folder.iterdir())
+        if path.stat().st_uid != owner
+    ]
+    return [
+        *([] if verified.returncode == 0 else ["the authority is another one"]),
+        *([] if keys[0] == keys[1] else ["the key is another one"]),
+        *([] if (broker / "ca.crt").read_bytes() == (simulator / "ca.crt").read_bytes() else ["two authorities"]),
+        *(
+            []
+            if (broker / "simulator.password").read_bytes() == (simulator / "password").read_bytes()
+            else ["passwords"]
+        ),
+        *strange,
+    ]
+
+
 class Broker:
     """mosquitto, as the service starts it, with paths and port of this machine."""
 
@@ -357,6 +427,17 @@ def test_a_wrong_password_is_refused(broker: Broker, credentials: Credentials, t
     (tmp_path / "password").write_text("guessed\n")
     with simulator(broker, credentials, MQTT_PASSWORD_FILE=str(tmp_path / "password")) as daemon:
         assert daemon.wait(30) == 3, daemon.log
+
+
+def test_an_operator_acts_on_machines_where_commands_are_turned_on(broker: Broker, credentials: Credentials) -> None:
+    """By the command of the docs."""
+    command = ["-q", "1", "-t", "factory/commands/operator/CNC-03", "-m", '{"command": "stop"}']
+    with simulator(broker, credentials, MQTT_COMMANDS="true") as daemon:
+        daemon.says("subscribed to commands")
+        sent = broker.client("mosquitto_pub", *command)
+        daemon.says("command executed command=stop")
+
+    assert sent.returncode == 0, sent.stderr
 
 
 def test_nobody_comes_in_without_a_name(broker: Broker) -> None:

@@ -17,7 +17,7 @@ from plant.machines.states import PLANNED_STOP
 from plant.orders import OrderBook
 from plant.telemetry import Message
 from plant.truth.events import StateInterval, TruthEvent
-from tests.support.examples import examples
+from tests.support.examples import cases, examples
 from tests.support.factory.anyplants import plants
 from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.plants import ROOT, job_id, rows
@@ -30,9 +30,10 @@ FILES = ("message_structure.yaml", *(f"scenarios/{path.name}" for path in sorted
 SHIPPED = {
     path.split("/")[-1].removesuffix(".yaml"): load(ROOT / path) for path in (*FILES, "tests/data/original.yaml")
 }
-OTHERS = [*zip(SHIPPED, [*SHIPPED][1:] + [*SHIPPED][:1], strict=True)]
+RING = [*zip(SHIPPED, [*SHIPPED][1:] + [*SHIPPED][:1], strict=True)]
+OTHERS = cases(RING, 3)
 OF_THE_SAME_TYPES = ("message_structure", "spaceship-flow", "two-shifts", "original")
-PAIRS = [*dict.fromkeys((*itertools.permutations(OF_THE_SAME_TYPES, 2), *OTHERS))]
+PAIRS = cases([*dict.fromkeys((*itertools.permutations(OF_THE_SAME_TYPES, 2), *RING))], 8)
 HOUR = 3600.0
 
 

@@ -10,7 +10,7 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from plant.definition.document.errors import describe_value
-from plant.definition.document.value_types import Constant, ListOf, Spec, as_pair, low_high
+from plant.definition.document.value_types import Constant, NonEmptyListOf, Spec, as_pair, low_high
 
 _Number = Annotated[float, Field(ge=-1e15, le=1e15)]
 MISSING: Final = object()
@@ -73,7 +73,7 @@ BoundsOrNumber = Annotated[
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # the last two: numbers or nesting without measure
         raise ValueError(f"must be a regular expression: {error}") from None
     return text
 
@@ -82,7 +82,7 @@ class Condition(Spec):
     """What a value has to be; all that is given has to hold. A bare value is the same as `is`."""
 
     is_: Constant | None = Field(None, alias="is", description="Exactly this value.")
-    one_of: ListOf[Constant] | None = Field(None, description="One of these values.")
+    one_of: NonEmptyListOf[Constant] | None = Field(None, description="One of these values.")
     range: Annotated[tuple[_Number, _Number], BeforeValidator(as_pair), AfterValidator(low_high)] | None = Field(
         None, description="A number: [low, high]."
     )
@@ -151,7 +151,7 @@ def value_at(row: object, path: str) -> object:
     for key in path.split("."):
         if isinstance(row, Mapping) and key in row:
             row = row[key]
-        elif isinstance(row, list) and key.isdigit() and int(key) < len(row):
+        elif isinstance(row, list) and key.isascii() and key.isdigit() and int(key) < len(row):
             row = row[int(key)]
         else:
             return MISSING

@@ -195,25 +195,35 @@ def _text(value: object) -> str:
 
 
 def _wrong_settings(given: object, broker: object) -> list[Violation]:
-    """Return a violation for each option that is unknown, that has no meaning here, or whose value is wrong."""
-    known = [name.upper() for name in Settings.model_fields]
-    wrong = []
-    for name, value in given.items() if isinstance(given, dict) else ():
-        place = ("settings", name)
-        if name in _NOT_HERE:
-            wrong.append(Violation(place, "has no meaning in a scenario"))
-        elif name in _OF_EMBEDDED and broker == "sandbox":
-            wrong.append(Violation(place, "is that of the embedded broker with `broker: sandbox`"))
-        elif name not in known:
-            wrong.append(Violation(place, "is no option", known))
-        else:
-            wrong += [Violation(place, rule) for rule in _mistakes(name, _text(value))]
-    return wrong
+    """Return a violation for each option that is unknown, that has no meaning here, or whose value is wrong.
+
+    Options have to agree with each other, too, unless the environment has the rest of them.
+    """
+    options = given if isinstance(given, dict) else {}
+    wrong = [each for name, value in options.items() for each in _wrong_setting(name, value, broker)]
+    if wrong or broker == "settings":
+        return wrong
+    mistakes = _mistakes({name: _text(value) for name, value in options.items()}, together=True)
+    return [Violation(("settings", name) if name in options else ("settings",), rule) for name, rule in mistakes]
 
 
-def _mistakes(name: str, value: str) -> list[str]:
+def _wrong_setting(name: object, value: object, broker: object) -> list[Violation]:
+    known = [variable.upper() for variable in Settings.model_fields]
+    place = ("settings", str(name))
+    if name in _NOT_HERE:
+        return [Violation(place, "has no meaning in a scenario")]
+    if name in _OF_EMBEDDED and broker == "sandbox":
+        return [Violation(place, "is that of the embedded broker with `broker: sandbox`")]
+    if name not in known:
+        return [Violation(place, "is no option", known)]
+    return [Violation(place, rule) for _, rule in _mistakes({str(name): _text(value)}, together=False)]
+
+
+def _mistakes(options: Mapping[str, str], *, together: bool) -> list[tuple[str, str]]:
+    """Return what is wrong with options, each with its name. together: rules between options count, too."""
     try:
-        Settings.load({name: value}, pid=1)
+        Settings.load(options, pid=1)
     except SettingsError as error:
-        return [each.removeprefix(f"{name}: ") for each in error.mistakes if each.startswith(name)]
+        parts = [each.partition(": ") for each in error.mistakes if together or not error.disagree]
+        return [(name, rule if name in options else f"{name}: {rule}") for name, _, rule in parts]
     return []

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 from cli.scenario.definition.actions import Action
+from cli.scenario.definition.expectations import OfMessages
 from cli.scenario.definition.models import DEFAULT_EVERY_MS, ScenarioSpec, StepSpec, Window
 from cli.scenario.definition.plan import Form, Span, Step
 from cli.scenario.definition.times import Time, length_text, offset_text
+from edge.timestamps import CALENDAR_RULE
 from plant.definition.document.errors import Place, Violation
 
 _LAST_MS: Final = 250_000_000_000_000
@@ -33,6 +35,8 @@ class Timeline:
         self.violations = [each for step, place in self._timed() for each in self._out_of_time(step, place)]
         if self.end_ms <= head.start and given:
             self.violations.append(Violation(("duration",), "is missing: no step says how long the scenario takes"))
+        if head.duration and self.end_ms > _LAST_MS:
+            self.violations.append(Violation(("duration",), f"is too long: plant time {CALENDAR_RULE}"))
 
     def steps(self, actions: Sequence[Sequence[Action]]) -> list[Step]:
         """Return the steps. actions: what each of them does."""
@@ -86,8 +90,16 @@ class Timeline:
         elif not start <= first <= last <= min(end, _LAST_MS):
             reach = f"from its start to its end after {length_text(end - start)}"
             yield Violation(place, f"must be within the time of the scenario, {reach}")
-        elif span is not None and (last - first) / span.every_ms > _MOST_LOOKS:
+        elif _looks(step) > _MOST_LOOKS:
             yield Violation(place, f"must look at most {_MOST_LOOKS:,} times: give a longer `every`")
+
+
+def _looks(step: Step) -> float:
+    """Return how often a step looks at the plant; messages are all seen as they come."""
+    span = step.span
+    return (
+        0 if span is None or isinstance(step.expectation, OfMessages) else (span.to_ms - span.from_ms) / span.every_ms
+    )
 
 
 def broken(step: StepSpec, place: Place, broker: object) -> Iterator[Violation]:

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, WithJsonSchema
 
 from cli.arguments import moment, period, some_period
+from edge.timestamps import CALENDAR_RULE, LAST_SECOND
 from plant.definition.document.errors import describe_value
 
 DAY_MS: Final = 86_400_000
@@ -76,6 +77,8 @@ def _typed(value: object, rule: str) -> str:
 
 
 def _ms(seconds: float) -> int:
+    if seconds > LAST_SECOND:
+        raise ValueError(f"is too long: plant time {CALENDAR_RULE}")
     return round(seconds * 1000)
 
 

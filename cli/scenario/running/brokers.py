@@ -133,12 +133,15 @@ class _Faults:
     def __init__(self, demo: Demo) -> None:
         self._broker = demo.broker
         self._restarts: set[asyncio.Task[None]] = set()
+        self._restarting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*self._restarts)
+        for restart in self._restarts:
+            restart.cancel()
+        await asyncio.gather(*self._restarts, return_exceptions=True)
 
     def do(self, fault: BrokerFault) -> None:
         """Begin a fault."""
@@ -170,6 +173,7 @@ class _Faults:
         task.add_done_callback(self._restarts.discard)
 
     async def _kill_and_start(self, fault: Restart) -> None:
-        await self._broker.kill(lose_sessions=fault.lose_sessions)
-        await asyncio.sleep(fault.seconds)
-        await self._broker.start()
+        async with self._restarting:  # one after the other: two could not start it both
+            await self._broker.kill(lose_sessions=fault.lose_sessions)
+            await asyncio.sleep(fault.seconds)
+            await self._broker.start()

@@ -148,14 +148,15 @@ class ScenarioScript:
         self._end_if_failed()
 
     def _do(self, running: Running, time_ms: int, execute: Execute) -> None:
-        wrong: list[str] = []
+        is_refused = False
         for action in running.step.actions:
             try:
                 running.answers.append(self._done(action, execute))
             except CommandRefused as error:
-                wrong.append(f"{action.text}: refused: {error}")
-        seen = "; ".join([*running.answers, *wrong])
-        running.verdict = failed(time_ms, seen) if wrong else passed(time_ms, seen)
+                is_refused = True
+                running.answers.append(f"{action.text}: refused: {error}")
+        seen = "; ".join(running.answers)
+        running.verdict = failed(time_ms, seen) if is_refused else passed(time_ms, seen)
 
     def _done(self, action: Action, execute: Execute) -> str:
         if action.fault is not None:

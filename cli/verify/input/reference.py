@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import IO, Any, Final, Protocol, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
@@ -182,6 +182,20 @@ def fetch_oee(url: str) -> OeeAnswer:
         raise InvalidInput(f"cannot get {shown}: no whole answer within {_WHOLE_SECONDS:g} s") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise InvalidInput(f"cannot get {shown}: {_why_not(error)}") from None
+
+
+def fetch_command_topics(oee_url: str) -> str | None:
+    """Return the topic filter of the commands that come to the simulator with this `/oee`; None if it names none.
+
+    Its `/healthz` does, unless it takes no commands over MQTT; an error is that of `/oee`, which is asked for later.
+    """
+    parts = urlsplit(oee_url)
+    url = urlunsplit(parts._replace(path=f"{parts.path.removesuffix('/oee')}/healthz", query=""))
+    try:
+        topics = orjson.loads(asyncio.run(_fetched(url)))["connection"]["commands"]["topics"]
+    except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
+        return None
+    return topics if isinstance(topics, str) else None
 
 
 async def _fetched(url: str) -> bytes:

@@ -26,7 +26,7 @@ from edge.mqtt.protocol.codec import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH, 
 from edge.mqtt.protocol.packet_reader import CONNACK, DISCONNECT, NAMES, PINGRESP, check_beginning
 from edge.mqtt.protocol.reason_codes import Packet, explain, name_of
 from edge.mqtt.session import make_properties
-from edge.routing import TRIGGER
+from edge.routing import TRIGGER, matches
 from edge.settings.host_names import joined
 from edge.settings.loader import AuthMethod, Settings
 
@@ -47,12 +47,13 @@ class SubscribeFailed(Exception):
 class Subscriber:
     """A context manager that is subscribed at QoS 1. Entering it may raise SubscribeFailed or CredentialsUnavailable.
 
-    topics: a topic filter.  dropped: messages that arrived faster than they were read.  disconnects: lost connections;
+    topics: a topic filter.  commands: that of commands, which are no messages of the simulator.
+    dropped: messages that arrived faster than they were read.  disconnects: lost connections;
     the session survives them for five minutes.
     """
 
-    def __init__(self, settings: Settings, topics: str) -> None:
-        self._settings, self._topics = settings, topics
+    def __init__(self, settings: Settings, topics: str, commands: str | None = None) -> None:
+        self._settings, self._topics, self._commands = settings, topics, commands
         self._put_bytes = self._read_bytes = 0
         self._messages: queue.Queue[bytes | None] = queue.Queue()
         self._subscribed = threading.Event()
@@ -88,7 +89,7 @@ class Subscriber:
         self._client.loop_stop()
 
     def payloads(self, seconds: float) -> Iterator[bytes]:
-        """Yield messages for this many seconds as lines, without retained ones, which are older."""
+        """Yield messages for this many seconds as lines, without retained ones, which are older, and commands."""
         timer = threading.Timer(seconds, self._messages.put, (None,))
         timer.start()
         try:
@@ -154,7 +155,7 @@ class Subscriber:
         self._settle(why and why + self._explain(Packet.SUBACK, refused))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if message.retain:
+        if message.retain or (self._commands is not None and matches(self._commands, message.topic)):
             return
         line = _as_line(message)
         # The queue itself has no bound, so that the timer of `payloads` can always add the end mark.

@@ -28,7 +28,7 @@ def add_commands(app: FastAPI, context: ApiContext) -> None:
         PATH,
         summary="Act on the plant",
         tags=["control"],
-        responses=responses("command", Executed, CHANGING),
+        responses=responses("command", Executed, (404, *CHANGING)),
         openapi_extra=taking_command(),
     )
     async def command(request: Request) -> Response:

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge.control.control import OTHER_PART
 from edge.control.problems import Problem
 from edge.http.answers import Answers
 from edge.http.api.context import ApiContext
@@ -97,7 +98,7 @@ def _add_machines(app: FastAPI, context: ApiContext) -> None:
         with as_problems():
             found = await context.source.machine(machine_id)
         if found.json is None:
-            raise Problem(404, found.unknown or "another part of the plant has this machine (SHARD)")
+            raise Problem(404, found.unknown or OTHER_PART)
         return Response(found.json, media_type="application/json")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import cycle
 from typing import Final
 
@@ -55,10 +55,18 @@ class Answers:
         """Write nothing more: the connection is closed."""
         self._wire = None
 
-    def give(self, topic: str, payload: bytes, content_type: str, correlation: bytes | None, expiry: int) -> None:
-        """Have an answer sent, or drop it where too much waits, or it has no packet."""
+    def give(
+        self,
+        topic: str,
+        payload: bytes,
+        content_type: str,
+        correlation: bytes | None,
+        expiry: int,
+        carrier: Mapping[str, str],
+    ) -> None:
+        """Have an answer sent, or drop it where too much waits, or it has no packet. carrier: its place in a trace."""
         try:
-            packet = AnswerPacket(topic, payload, content_type, correlation, expiry)
+            packet = AnswerPacket(topic, payload, content_type, correlation, expiry, carrier)
         except TextTooLong:
             self.counts[DROPPED] += 1
             return

@@ -16,8 +16,9 @@ from edge.control.problems import FieldError, Problem
 from edge.mqtt.commands.answers import Answers
 from edge.mqtt.commands.plant_topics import Address, CommandTopics
 from edge.mqtt.commands.reading import Malformed, Request, read
-from edge.mqtt.protocol.packet_reader import Publish
+from edge.mqtt.protocol.publish_reader import Publish
 from edge.observability.logs import RateLimited
+from edge.observability.tracing import spans
 from edge.redaction import from_peer
 from edge.routing import TopicError
 from edge.timestamps import rfc3339
@@ -108,7 +109,11 @@ class CommandDesk:
         self._rate_limited.log(logging.WARNING, "overrun", text, BUSY)
 
     def take(self, message: Publish) -> None:
-        """Have the command in a message executed and answered, or refuse it."""
+        """Have the command in a message executed and answered, or refuse it, as part of the trace of its sender."""
+        with spans.continued(message.carrier):
+            self._take(message)
+
+    def _take(self, message: Publish) -> None:
         topics = self._topics()
         address = topics.address(message.topic)
         if address is None:
@@ -195,7 +200,7 @@ class CommandDesk:
             return
         echoed = {"command_id": about["command_id"]} if "command_id" in about else {}
         payload = orjson.dumps({**content, **echoed})
-        self._answers.give(sender.response, payload, kind, sender.correlation, self._expiry_seconds)
+        self._answers.give(sender.response, payload, kind, sender.correlation, self._expiry_seconds, spans.carrier())
 
 
 def _unknown(machine_id: str) -> Problem:

@@ -13,8 +13,10 @@ from edge.mqtt.commands.answers import FIRST_ID, Answers
 from edge.mqtt.commands.desk import CommandDesk
 from edge.mqtt.protocol import packet_reader
 from edge.mqtt.protocol.codec import PROTOCOL_ERROR, PUBLISH, Violation
-from edge.mqtt.protocol.packet_reader import REASON_STRING, SUBACK, UNSUBACK, Publish
+from edge.mqtt.protocol.packet_reader import SUBACK, UNSUBACK
 from edge.mqtt.protocol.packet_writer import puback, subscribe, unsubscribe
+from edge.mqtt.protocol.properties import REASON_STRING
+from edge.mqtt.protocol.publish_reader import Publish, read_publish
 from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.mqtt.publisher import FrameWriter, Limits
 from edge.mqtt.session import REFUSED_FROM
@@ -106,7 +108,7 @@ class CommandSubscription:
         if not frame[0] & _QOS and not self._has_time():
             self._desk.overrun(1)
             return
-        message = packet_reader.publish(frame)
+        message = read_publish(frame)
         if message.packet_id is None:
             self._desk.take(message)
             return

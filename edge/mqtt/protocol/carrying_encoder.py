@@ -7,7 +7,7 @@ from math import inf
 from typing import Final
 
 from edge.mqtt.protocol.codec import CloudEvents, Encoder, user_property, varint
-from edge.mqtt.protocol.packet_reader import varint_at
+from edge.mqtt.protocol.properties import varint_at
 from plant.telemetry import Message
 
 _QOS: Final = 0x06

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from edge.mqtt.protocol.codec import DUP, PUBACK, PUBLISH, QOS_1, text, varint
+from edge.mqtt.protocol.codec import DUP, PUBACK, PUBLISH, QOS_1, text, user_property, varint
 
 _SUBSCRIBE, _UNSUBSCRIBE = 0x82, 0xA2
 _OPTIONS: Final = 0x01 | 0x08 | 0x20
@@ -37,13 +38,20 @@ class AnswerPacket:
     __slots__ = ("_payload", "_properties", "_topic", "size")
 
     def __init__(
-        self, topic: str, payload: bytes, content_type: str, correlation: bytes | None, expiry_seconds: int
+        self,
+        topic: str,
+        payload: bytes,
+        content_type: str,
+        correlation: bytes | None,
+        expiry_seconds: int,
+        user_properties: Mapping[str, str],
     ) -> None:
         self._topic, self._payload = text(topic), payload
         properties = _UTF_8 + _CONTENT_TYPE + text(content_type)
         properties += _EXPIRY + expiry_seconds.to_bytes(4, "big") if expiry_seconds else b""
         if correlation is not None:
             properties += _CORRELATION + len(correlation).to_bytes(2, "big") + correlation
+        properties += b"".join(user_property(*each) for each in user_properties.items())
         self._properties = varint(len(properties)) + properties
         self.size = len(self.frame(1))
 

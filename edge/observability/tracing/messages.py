@@ -57,8 +57,12 @@ class MessageTraces:
     def follow(self, command: Mapping[str, object]) -> None:
         """Have the next message of a command's machine be part of the current trace, if there is one."""
         machine, carrier = command.get("machine_id"), spans.carrier()
-        if isinstance(machine, str) and carrier and len(self._followed) < _MOST_FOLLOWED:
-            self._followed[machine] = carrier
+        if not isinstance(machine, str) or not carrier:
+            return
+        self._followed.pop(machine, None)
+        if len(self._followed) >= _MOST_FOLLOWED:  # the oldest may never send a message: its machine may be gone
+            del self._followed[next(iter(self._followed))]
+        self._followed[machine] = carrier
 
     def queued(self, messages: Sequence[Message]) -> None:
         """Begin the spans of some of the messages that an advance of the plant has emitted.

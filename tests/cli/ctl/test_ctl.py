@@ -111,6 +111,35 @@ def test_an_answer_is_json_for_who_asks_for_it(url: str, capsys: Printed) -> Non
     assert json.loads(capsys.readouterr().out)["answer"] == {"machine_id": "PRESS-02", "state": "stopped"}
 
 
+def test_the_general_options_may_come_after_the_action(url: str, capsys: Printed) -> None:
+    """As one adds them to a line that is there already."""
+    assert main(["ctl", "machine", "PRESS-02", "--json", "--url", url], {}) == 0
+
+    assert json.loads(capsys.readouterr().out)["machine_id"] == "PRESS-02"
+
+
+def test_an_unknown_flag_of_an_action_is_told_with_the_one_of_that_action(capsys: Printed) -> None:
+    """Not with those that all actions have."""
+    with pytest.raises(SystemExit):
+        main(["ctl", "machines", "--stat", "idle"], {})
+
+    said = "app.py ctl machines: error: unrecognized arguments: --stat (did you mean --state?)"
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
+def test_a_yaml_with_several_errors_takes_one_row_of_the_journal(url: str, capsys: Printed, tmp_path: Path) -> None:
+    """Its other errors are counted, and in the JSON."""
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(content(press(cuont=3, colour=1, weight=2)))
+    assert ctl(url, "put", str(plant)) == 1
+    capsys.readouterr()
+
+    assert ctl(url, "journal", "--limit", "1") == 0
+
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "command=reload" in line]
+    assert row.endswith("(and 2 more: --json has all)")
+
+
 @pytest.mark.parametrize(
     ("address", "why"),
     [
@@ -198,7 +227,7 @@ def test_machines_are_a_table(url: str, capsys: Printed) -> None:
     assert lines[0].split() == ["MACHINE", "TYPE", "STATE", "SINCE", "JOB", "FAULTS", "ALARMS"]
     assert lines[1].split()[:3] == ["PRESS-01", "press", "stopped"]
     assert any(line.startswith("PRESS-02") and "jam" in line for line in lines)
-    assert lines[-1] == "... and more: --limit N lists so many"
+    assert lines[-1] == "... and more: with --limit N, N of them are listed"
 
 
 def test_a_machine_is_shown_with_its_signals(url: str, capsys: Printed) -> None:

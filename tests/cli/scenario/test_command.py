@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import dedent
@@ -154,6 +156,18 @@ def test_the_result_is_junit_xml(tmp_path: Path) -> None:
     assert "command executed command=inject at=2026-01-01T00:01:00.000Z" in (suite.findtext("system-out") or "")
 
 
+def test_the_xml_is_there_where_nobody_reads_the_report(tmp_path: Path) -> None:
+    """A pipe that has been closed, or a full disk, takes the report and not the result."""
+    path = scenario(tmp_path, "steps:\n  - {at: 1s, do: {command: rate}}\n", "duration: 1m\n")
+    out = tmp_path / "out.xml"
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, str(ROOT / "app.py"), "scenario", str(path), "--junit", str(out)]
+        code = subprocess.run(command, stdout=full, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode
+
+    assert code != 0
+    assert ET.fromstring(out.read_text(encoding="utf-8")).find("testsuite") is not None  # noqa: S314 - our own
+
+
 def test_a_signal_ends_it_with_what_is_decided_so_far(tmp_path: Path) -> None:
     """Exit code 1; the rest is reported as not decided, also in the XML."""
     out = tmp_path / "out.xml"
@@ -271,8 +285,10 @@ def test_a_scenario_runs_the_whole_plant_in_one_process(environ: dict[str, str],
         ("[{broker: withhold, times: 3}]", "{acknowledged: 0, in_flight: 2, queued: 22}"),
         ("[{broker: withhold, times: 3, every: 2}, {broker: clear}]", "{acknowledged: 24, pending: 0}"),
         ("[{broker: stall, seconds: 0.5}]", "{acknowledged: 24, pending: 0}"),
+        ("[{broker: stall, seconds: 3600}]", "{acknowledged: 0, queued: 24}"),
         ('[{broker: refuse, code: "0x88", times: 2}]', "{acknowledged: 24, pending: 0}"),
         ("[{broker: delay, seconds: 0.2, times: 5}]", "{acknowledged: 24, pending: 0}"),
+        ("[{broker: restart, seconds: 0.2}, {broker: restart, seconds: 0.2}]", "{acknowledged: 24, pending: 0}"),
         ('[{broker: puback, code: "0x87", times: 2, every: 3}]', "{acknowledged: 22, refused: 2}"),
     ],
 )
@@ -281,6 +297,15 @@ def test_faults_of_the_embedded_broker_do_as_they_say(faults: str, ledger: str, 
     text = f"steps: [{{at: 0s, do: {faults}}}, {{at: 1m, expect: {{ledger: {ledger}}}}}]\n"
     head = "duration: 1m\nbroker: sandbox\nspeed: max\nsettings: {DRAIN_SECONDS: 4}\n"
     code, output, log = run(str(scenario(tmp_path, text, head)))
+
+    assert code == 0, output + log
+
+
+def test_a_broker_that_stays_away_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """A restart that is not over at the end is not waited for."""
+    text = "steps: [{at: 0s, do: {broker: restart, seconds: 3600}}]\n"
+    head = "duration: 1s\nbroker: sandbox\nsettings: {DRAIN_SECONDS: 1}\n"
+    code, output, log = run(str(scenario(tmp_path, text, head)), seconds=30)
 
     assert code == 0, output + log
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from cli.exports.schemas.scenario_schema import document
-from cli.scenario.definition.conditions import MISSING, Bounds, Condition
+from cli.scenario.definition.conditions import MISSING, Bounds, Condition, value_at
 from cli.scenario.definition.plan import Form
 from cli.scenario.definition.times import When, length_text
 from tests.cli.scenario.scenes import mistakes_of, plan_of
@@ -84,7 +84,18 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_rule(tmp_path: Path
         ('{at: "25:00", expect: {ledger: {balances: true}}}', "must be a time such as 90s"),
         ("{at: 1m, expect: {field: {topic: a, path: b}}}", "needs both path and value"),
         ("{at: 1m, expect: {field: {topic: a, path: b, value: {matches: '('}}}}", "must be a regular expression"),
+        (
+            f"{{at: 1m, expect: {{field: {{topic: a, path: b, value: {{matches: 'a{{{'9' * 12}}}'}}}}}}}}",
+            "regular expression",
+        ),
+        (
+            f"{{at: 1m, expect: {{field: {{topic: a, path: b, value: {{matches: '{'(' * 5000}'}}}}}}}}",
+            "regular expression",
+        ),
+        ("{at: 1m, within: 1e308, expect: {ledger: {balances: true}}}", "is too long"),
+        ("{at: 1e308, expect: {ledger: {balances: true}}}", "is too long"),
         ("{at: 1m, expect: {field: {topic: a, path: b, value: {}}}}", "needs one of is, one_of, range"),
+        ("{at: 1m, expect: {field: {topic: a, path: b, value: {one_of: []}}}}", "needs at least one entry"),
         ("{at: 1m, expect: {messages: {topic: a, count: {min: 2, max: 1}}}}", "must have min <= max"),
         ("{at: 1m, expect: {oee: {machine_id: a, machine_type: b, oee: 1}}}", "machine_id or machine_type, not both"),
         ("{at: 1m, expect: {messages: {topic: $share/a/b}}}", "no shared subscription"),
@@ -96,6 +107,49 @@ def test_a_wrong_step_is_refused_with_its_rule(step: str, rule: str, tmp_path: P
 
     assert mistake.startswith("4: ")
     assert rule in mistake
+
+
+def test_messages_may_be_looked_at_for_longer_than_the_plant(tmp_path: Path) -> None:
+    """They are seen as they come, so that no `every` makes it longer."""
+    text = "name: It\nduration: 30d\nsteps:\n  - {always: {}, expect: {messages: {topic: factory/cnc}}}\n"
+
+    assert mistakes_of(text, tmp_path) == []
+
+
+def test_a_duration_beyond_the_calendar_is_refused(tmp_path: Path) -> None:
+    """With its line, as all that is wrong in a file."""
+    text = "name: It\nduration: 1e11\nstart: 9000-01-01\nsteps:\n  - {at: 1s, do: {command: rate}}\n"
+    steps = "name: It\nduration: 245000000000\nstart: 9000-01-01\nsteps:\n  - {at: 1s, do: {command: rate}}\n"
+
+    rule = "2: duration: is too long: plant time must lie in the years 1970 to 9899 (UTC)"
+    assert mistakes_of(text, tmp_path) == [rule]
+    assert mistakes_of(steps, tmp_path) == [rule]
+
+
+@pytest.mark.parametrize(
+    ("options", "broker", "mistakes"),
+    [
+        ("{MQTT_AUTH_METHOD: USERPASS, MQTT_USERNAME: a, MQTT_PASSWORD_FILE: b}", "settings", []),
+        ("{MQTT_USERNAME: a}", "settings", []),
+        (
+            "{MQTT_USERNAME: a}",
+            "none",
+            ["3: settings.MQTT_USERNAME: applies only with MQTT_AUTH_METHOD=USERPASS, not K8S-SAT"],
+        ),
+        (
+            "{MQTT_AUTH_METHOD: USERPASS, MQTT_USERNAME: a}",
+            "none",
+            ["3: settings: MQTT_PASSWORD_FILE: must be set with MQTT_AUTH_METHOD=USERPASS"],
+        ),
+    ],
+)
+def test_options_have_to_agree_where_the_file_has_all_of_them(
+    options: str, broker: str, mistakes: list[str], tmp_path: Path
+) -> None:
+    """With the broker of the settings the environment may have the rest."""
+    text = f"name: It\nbroker: {broker}\nsettings: {options}\nsteps:\n  - {{at: 1s, do: {{command: rate}}}}\n"
+
+    assert mistakes_of(text, tmp_path) == mistakes
 
 
 def test_a_step_outside_the_time_of_the_scenario_is_refused(tmp_path: Path) -> None:
@@ -180,6 +234,14 @@ def test_conditions_tell_numbers_from_flags_and_null_from_absent() -> None:
     assert not Condition.model_validate({"min": 0}).holds("5")
     assert Condition.model_validate({"matches": "a+"}).holds("aa")
     assert not Condition.model_validate({"matches": "a+"}).holds("aab")
+
+
+@given(st.text(min_size=1))
+def test_what_is_no_place_in_a_list_is_missing(key: str) -> None:
+    """Whatever the text is; digits are those of ASCII."""
+    assert value_at({"items": []}, f"items.{key}") is MISSING
+    assert value_at({"items": [1, 2, 3]}, "items.\N{SUPERSCRIPT TWO}") is MISSING
+    assert value_at({"items": [1, 2, 3]}, "items.2") == 3
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))

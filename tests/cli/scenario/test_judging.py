@@ -210,6 +210,19 @@ def test_a_refused_command_fails_with_its_rule(tmp_path: Path) -> None:
     )
 
 
+def test_a_list_of_commands_is_told_in_its_order_also_where_one_is_refused(tmp_path: Path) -> None:
+    """The others are executed all the same."""
+    do = "[{command: clear, machine_id: PRESS-01, fault: overheating}, {command: stop, machine_id: PRESS-01}]"
+    (running,) = outcome_of(plan_of(f"- {{at: 1m, do: {do}}}", tmp_path)).steps
+
+    assert running.verdict is not None
+    assert running.verdict.failed
+    assert running.verdict.seen == (
+        'clear PRESS-01 fault=overheating: refused: fault: "overheating" is not there; '
+        'stop PRESS-01: {"machine_id":"PRESS-01","state":"stopped"}'
+    )
+
+
 @pytest.mark.parametrize(
     ("expect", "seen"),
     [

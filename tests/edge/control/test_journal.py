@@ -164,6 +164,17 @@ def test_a_journal_is_a_file_of_its_own(tmp_path: Path, other: str) -> None:
     assert file.read_text() == before
 
 
+def test_a_command_for_a_machine_of_another_part_is_refused() -> None:
+    """As nothing was done to it."""
+    journal = Journal(lambda: 0.0)
+    with pytest.raises(Problem) as raised:
+        asyncio.run(control(journal, {}).execute(STOP, "http 127.0.0.1"))
+
+    detail = "machine_id: another part of the plant has this machine (SHARD)"
+    assert (raised.value.status, raised.value.detail) == (404, detail)
+    assert [each.error for each in journal.entries()] == [detail]
+
+
 @pytest.mark.parametrize("depth", [252, 1000])
 def test_a_nested_command_is_noted_by_its_name(depth: int) -> None:
     """However deep: more can be read than written, and nobody could see the journal any more."""

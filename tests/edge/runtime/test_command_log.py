@@ -102,6 +102,17 @@ def test_of_many_wrong_lines_the_first_twenty_are_shown(tmp_path: Path) -> None:
     assert text.endswith("and 980 more")
 
 
+def test_a_journal_of_another_start_says_which_run_it_is_of(tmp_path: Path) -> None:
+    """So that nobody has to look for the start and the seed."""
+    run = '{"type":"run","start":"2025-12-31T08:00:00.123Z","seed":"5"}'
+    stop = '{"at":"2025-12-31T08:01:00.000Z","command":"stop","machine_id":"A","by":"http 127.0.0.1"}'
+    text = wrong(tmp_path / "journal", run, stop)
+
+    assert text.endswith(
+        "\n  it is of a run with --start 2025-12-31T08:00:00.123Z --seed 5, and --commands needs the same"
+    )
+
+
 def test_a_file_that_cannot_be_read_or_never_ends_is_an_error(tmp_path: Path) -> None:
     """A line has an end somewhere."""
     for path, rule in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory"), ("/dev/zero", "is longer")):

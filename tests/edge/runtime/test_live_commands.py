@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from edge.http.api.commands import PATH
 from sandbox.broker import EmbeddedBroker
 from tests.support.brokers.subscriber import Recorder
 from tests.support.factory.acted_on import PLANTS, content, random_log
+from tests.support.processes.acting import OF_MESSAGES, acting, in_journal
 from tests.support.processes.daemon import DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
-SECONDS = 8
+SECONDS, LIVE_SECONDS = 8, 6
 HTTP = r"HTTP on (http://\S+):"
 
 
@@ -78,7 +80,59 @@ def test_a_live_run_with_commands_is_played_again_to_the_byte(name: str, tmp_pat
     assert statistics.median(times) < 0.1
     assert len(live.output) > 2000
     assert live.output == replay.output
-    assert sorted(truth.read_bytes().splitlines()) == sorted(again.read_bytes().splitlines())
+    assert lines(truth) == lines(again)
+
+
+def published(*flags: str) -> list[tuple[str, bytes]]:
+    """What a subscriber gets of a run that ends by itself."""
+    with running(EmbeddedBroker()) as broker, Recorder(broker.port, topics=OF_MESSAGES) as recorder:
+        with DaemonProcess("run", *flags, *plain(broker)) as daemon:
+            assert daemon.wait(60) == 0, daemon.log
+        return everything(recorder)
+
+
+def everything(recorder: Recorder) -> list[tuple[str, bytes]]:
+    """What it gets until nothing comes any more."""
+    wait_until(lambda: recorder.quiet_seconds() > 0.5, 10.0, "the last message")
+    return [(record.topic, record.payload) for record in recorder.records]
+
+
+def test_what_rest_mqtt_and_reloads_do_to_a_run_is_played_again_to_the_byte(tmp_path: Path) -> None:
+    """A hundred commands over HTTP and MQTT in turn, and three reloads, by PUT, POST and SIGHUP.
+
+    From the ground truth and from the journal, a subscriber gets the same in the same order, and the truth is the same.
+    """
+    plant, truth, journal, again = (tmp_path / name for name in ("plant.yaml", "truth", "journal", "again"))
+    data = PLANTS["faults"] | {"global": {"target_rate": 300}}
+    plant.write_text(content(data))
+    flags = ["--seed", "1", "--message-config-path", str(plant), "--start", "2026-01-01T00:00:00Z"]
+    flags += ["--duration", str(LIVE_SECONDS), "--queue-size", "100000", "--reload-seconds", "3600"]
+    live = [*flags, "--speed", "1", "--truth", str(truth), "--journal", str(journal), "--mqtt-commands", *http()]
+    with running(EmbeddedBroker()) as broker, Recorder(broker.port, topics=OF_MESSAGES) as recorder:
+        with DaemonProcess("run", *live, *plain(broker)) as daemon:
+            with acting(daemon, broker.port, plant) as actors:
+                executed = actors.act(random_log(7, 100, SECONDS, data, reloads=3), LIVE_SECONDS - 2)
+            assert daemon.wait(30) == 0, daemon.log
+        heard = everything(recorder)
+    plant.write_text(content(data))
+    fast = [*flags, "--speed", "max", "--http-port", "0", "--truth", str(again), "--commands"]
+    of_truth, truth_again = published(*fast, str(truth)), lines(again)
+    of_journal = published(*fast, str(journal))
+
+    done = in_journal(journal)
+    ways = Counter((way, command["command"] == "reload") for way, (_, command) in done)
+    assert [way for way, (_, command) in done if command["command"] == "reload"] == ["http", "http", "SIGHUP"]
+    assert [each for _, each in done if each[1]["command"] != "reload"] == executed
+    assert min(ways["http", False], ways["mqtt", False]) > 10
+    assert len(heard) > 1000
+    assert heard == of_truth
+    assert heard == of_journal
+    assert lines(truth) == truth_again == lines(again)
+
+
+def lines(file: Path) -> list[bytes]:
+    """The lines of a ground truth file; those of the same time may come in another order."""
+    return sorted(file.read_bytes().splitlines())
 
 
 def test_a_command_reaches_the_worker_that_has_the_machine(tmp_path: Path) -> None:

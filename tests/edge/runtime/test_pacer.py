@@ -9,7 +9,7 @@ from math import inf
 import pytest
 
 from edge.delivery.queue import MessageQueue
-from edge.runtime.history import LatePolicy
+from edge.runtime.history import LatePolicy, Throttle
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.types import CatchUp, QueuePolicy
@@ -48,6 +48,7 @@ class Bench:
         policy: QueuePolicy = QueuePolicy.DROP_OLDEST,
         count: int | None = None,
         catch_up: CatchUp = CatchUp.BURST,
+        throttle: Throttle | None = None,
     ):
         self.elapsed = 0.0
         self.lateness: list[float] = []
@@ -57,7 +58,7 @@ class Bench:
         self.outbox = MessageQueue(size, policy, on_room=self.wake.set)
         self.pacer = Pacer(
             ListPlant(), self.outbox, timing, lambda: self.elapsed,
-            wake=self.wake, hooks=self.hooks, count=count, late_policy=LatePolicy(catch_up),
+            wake=self.wake, hooks=self.hooks, count=count, late_policy=LatePolicy(catch_up, throttle or Throttle()),
         )  # fmt: skip
 
     @property
@@ -298,32 +299,70 @@ def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:
     assert max(lists) <= 2000
 
 
-def test_a_command_that_suspends_the_plant_finds_it_at_its_time_afterwards() -> None:
-    """However far the loop lags: a configuration that is tried is not to emit anything before it is kept."""
-    commands = [2.0]
+class Commanded(Bench):
+    """A command comes while the plant catches up; it is executed between two slices."""
 
-    def on_command() -> None:
-        commands.pop()
-        bench.pacer.suspend()
+    def __init__(self, timing: Timing) -> None:
+        self.at, self.executed_at = inf, inf
+        super().__init__(timing, throttle=Throttle(2000.0))
 
-    bench = Bench(Timing(0.0))
-    plant = ListPlant()
-    hooks = PacerHooks(
-        on_messages=bench.hooks.on_messages,
-        next_command=lambda: commands[0] if commands else inf,
-        on_command=on_command,
-    )
-    bench.pacer = Pacer(plant, bench.outbox, Timing(0.0), lambda: bench.elapsed, wake=bench.wake, hooks=hooks)
+    @property
+    def hooks(self) -> PacerHooks:
+        """They note when the command is executed."""
+        return PacerHooks(on_messages=self._note, next_command=lambda: self.at, on_command=self._execute)
 
-    async def story() -> tuple[int, list[int]]:
+    def _execute(self) -> None:
+        self.at, self.executed_at = inf, self.elapsed
+
+
+def test_a_command_waits_for_few_of_the_messages_that_a_stall_has_left() -> None:
+    """They come at 2,000 a second; the slice in work is worth at most a twentieth of a second of them."""
+    bench = Commanded(Timing(0.0, speed=500.0))
+
+    async def story() -> None:
         running = asyncio.create_task(bench.pacer.run())
-        await bench.let(60.0)
-        suspended_at = plant.said, [*bench.times]
+        await bench.let(0.1)
+        await bench.let(30.0)
+        for _ in range(100):
+            await bench.let(0.01)
+        bench.at, asked_at = 0.0, bench.elapsed
+        while bench.executed_at == inf:
+            await bench.let(0.002)
+        assert bench.executed_at - asked_at <= 0.05
+        bench.pacer.stop()
+        await running
+
+    asyncio.run(story())
+
+
+class Suspending(Bench):
+    """At 3 s a command suspends the pacer, as the trial of a configuration does."""
+
+    at = 3.0
+
+    @property
+    def hooks(self) -> PacerHooks:
+        """They note what is emitted, and what the command does."""
+        return PacerHooks(on_messages=self._note, next_command=lambda: self.at, on_command=self._suspend)
+
+    def _suspend(self) -> None:
+        self.at = inf
+        self.pacer.suspend()
+
+
+def test_a_command_that_suspends_the_plant_does_so_at_once() -> None:
+    """Not after the rest of the turn: what is only tried must emit nothing."""
+    bench = Suspending(Timing(0.0))
+
+    async def story() -> None:
+        running = asyncio.create_task(bench.pacer.run())
+        await bench.let(8.0)
+        assert bench.times == [1, 2, 3]
         bench.pacer.resume()
         await bench.let(0.0)
         bench.pacer.stop()
         await running
-        return suspended_at
 
-    assert asyncio.run(story()) == (2, [1, 2])
-    assert bench.times == [*range(1, 61)]
+    asyncio.run(story())
+
+    assert bench.times == [1, 2, 3, 4, 5, 6, 7, 8]

@@ -14,6 +14,7 @@ from messages import START, FactoryMessageGenerator
 from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporter import Reporter
 from plant.telemetry import Message
+from tests.support.examples import cases
 from tests.support.factory.acted_on import (
     PLANTS,
     Heard,
@@ -47,7 +48,7 @@ def assert_same(one: Heard, other: Heard) -> None:
     assert other.figures == one.figures
 
 
-@pytest.mark.parametrize("name", PLANTS)
+@pytest.mark.parametrize("name", cases([*PLANTS], 3))
 @given(seed=st.integers(0, 10**9), cuts=CUTS)
 @quickly
 def test_what_was_executed_gives_the_same_run_again(name: str, seed: int, cuts: list[float]) -> None:

@@ -26,6 +26,7 @@ class Reply(NamedTuple):
     correlation: bytes | None
     content_type: str | None
     qos: int
+    user_properties: tuple[tuple[str, str], ...]
 
 
 class Requester:
@@ -113,6 +114,7 @@ class Requester:
             getattr(properties, "CorrelationData", None),
             getattr(properties, "ContentType", None),
             message.qos,
+            tuple(getattr(properties, "UserProperty", ())),
         )
         with self._arrived:
             self.replies.append(reply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ class Recorder:
         self._arrived = threading.Condition()
         self._decided = threading.Event()
         self._failure: Exception | None = None
+        self._last_at = time.monotonic()
         self._properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         self._client = self._new_client(client_id or f"recorder-{uuid.uuid4()}")
         self.records: list[Record] = []
@@ -120,6 +122,10 @@ class Recorder:
             enough = self._arrived.wait_for(lambda: len(self.records) >= count, timeout_seconds)
             assert enough, f"{len(self.records)} of {count} messages within {timeout_seconds} s"
             return list(self.records)
+
+    def quiet_seconds(self) -> float:
+        """For how long nothing has come."""
+        return time.monotonic() - self._last_at
 
     def _new_client(self, client_id: str) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5)
@@ -175,6 +181,7 @@ class Recorder:
         record = _record(message)
         with self._arrived:
             self.records.append(record)
+            self._last_at = time.monotonic()
             self._arrived.notify_all()
 
 

@@ -188,7 +188,8 @@ def _changed(data: Mapping[str, Any], number: int) -> dict[str, Any]:
         key: entry | period if "report_seconds" in entry else entry for key, entry in data["message_types"].items()
     }
     if "press" in types and number % 2:
-        types["press"] |= {"faults": {**types["press"]["faults"], "jam": {"duration_seconds": 9}}, "wear": {}}
+        press = types["press"]
+        types["press"] = press | {"faults": {**press["faults"], "jam": {"duration_seconds": 9}}, "wear": {}}
     return {**data, "message_types": types}
 
 

@@ -25,6 +25,7 @@ from cli.exports.common.names import MAX_NAME_LENGTH, resource_name, unique_name
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig, load, parse
+from tests.support.examples import cases
 from tests.support.exports.biceptext import declared, value_of
 from tests.support.exports.customresources import CONNECTOR, documents, faults
 from tests.support.exports.linters import shellcheck, yamllint
@@ -98,7 +99,7 @@ def covered(made: Made, topics: set[str]) -> None:
 
 
 @pytest.mark.parametrize("layout", TopicLayout)
-@pytest.mark.parametrize("path", PLANTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", cases(PLANTS, 3), ids=lambda path: path.name)
 def test_assets_name_what_is_published(path: Path, layout: TopicLayout) -> None:
     """Every topic of ten hours is in the assets and dataflows, and no other: default plant and scenarios."""
     plant = load(path)
@@ -163,7 +164,7 @@ def test_a_machine_with_a_topic_of_its_own_has_a_dataset_of_its_own() -> None:
     assert "factory-cnc-machine" not in found
 
 
-@pytest.mark.parametrize("path", PLANTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", cases(PLANTS, 3), ids=lambda path: path.name)
 def test_data_points_are_the_fields_of_the_schema(path: Path) -> None:
     """Each dataset has a data point for each field that messages on its topic have, and no other."""
     made = Made(export_of(load(path)))

@@ -16,6 +16,7 @@ from cli.exports.azure.authorization import published as allowed
 from cli.exports.common.export import Export
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig, load
+from tests.support.examples import cases
 from tests.support.exports import yamlread
 from tests.support.exports.customresources import documents, faults
 from tests.support.exports.linters import yamllint
@@ -52,7 +53,7 @@ def manifest(kind: str) -> Json:
 
 
 @pytest.mark.parametrize("layout", TopicLayout)
-@pytest.mark.parametrize("path", PLANTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", cases(PLANTS, 3), ids=lambda path: path.name)
 def test_what_is_published_is_allowed_and_nothing_else(path: Path, layout: TopicLayout) -> None:
     """Topic by topic what the default plant and each scenario say in ten hours; nothing may be subscribed to."""
     found = rules(resources(export_of(load(path), layout)))

@@ -24,10 +24,14 @@ from edge.settings.loader import Settings
 from fuzz.rogue import CONNECT, WELCOME, Peer, Rogue, Script, packet
 from messages import FactoryMessageGenerator
 from plant.telemetry import JobMessage
+from sandbox.broker import EmbeddedBroker
 from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, answer_to, sums
 from tests.conftest import StartMosquitto
 from tests.support.brokers.mosquitto import PASSWORD, USERNAME, Mosquitto
+from tests.support.brokers.requester import Requester
 from tests.support.factory.plants import config
+from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
 
@@ -67,8 +71,9 @@ def plant(mosquitto: Mosquitto) -> Iterator[tuple[Plant, str]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = speaking.answer()
-            self.send_response(200)
+            is_known = self.path == "/oee"
+            answer = speaking.answer() if is_known else b""
+            self.send_response(200 if is_known else 404)
             self.end_headers()
             self.wfile.write(answer)
 
@@ -290,3 +295,26 @@ def test_what_waits_to_be_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPat
             tracemalloc.stop()
 
     assert peak < 8 * 1024 * 1024
+
+
+def test_what_comes_on_topics_of_commands_is_no_message(tmp_path: Path) -> None:
+    """Whatever a controller sends there, and what it is answered; the simulator says which topics those are."""
+    plant, port = tmp_path / "plant.yaml", free_port()
+    content = (ROOT / "message_structure.yaml").read_text()
+    plant.write_text(f'{content}\ncommands:\n  topic: "{{prefix}}/do/{{machine_id}}"\n')
+    with running(EmbeddedBroker()) as broker:
+        run = ["run", "--seed", "1", "--speed", "300", *plain(broker), "--http-port", str(port), "--mqtt-commands"]
+        asked = ["--from-mqtt", "--duration", "4", "--truth", f"http://127.0.0.1:{port}/oee", *plain(broker)]
+        with DaemonProcess(*run, "--message-config-path", str(plant)) as daemon, Requester(broker.port) as hmi:
+            daemon.says("subscribed to commands")
+            hmi.response_topic = "factory/replies/hmi"
+            with DaemonProcess("verify", *asked, "--strict") as verify:
+                verify.says("subscribed to factory/#")
+                for payload in (b"", b"[]", b"\xff", b'{"command":"clear"}', b'{"machine_id":"CNC-01","status":7}'):
+                    hmi.send("", payload, topic="factory/do/CNC-01", correlation=payload)
+                code = verify.wait(60)
+
+    assert code == 0, verify.output
+    assert "without commands on factory/do/+" in verify.log
+    assert "unreadable" not in "".join(verify.output)
+    assert "5 lines are not messages of a machine." in "".join(verify.output)

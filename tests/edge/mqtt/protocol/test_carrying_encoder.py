@@ -6,7 +6,7 @@ import pytest
 
 from edge.mqtt.protocol.carrying_encoder import CarryingEncoder, with_properties
 from edge.mqtt.protocol.codec import CloudEvents, Encoder, user_property
-from edge.mqtt.protocol.packet_reader import varint_at
+from edge.mqtt.protocol.properties import varint_at
 from plant.telemetry import Message
 
 EVENTS = CloudEvents("aio://test", "run")

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.mqtt.protocol import packet_reader
-from edge.mqtt.protocol.codec import MALFORMED, PROTOCOL_ERROR, Splitter, Violation
+from edge.mqtt.protocol.codec import MALFORMED, PROTOCOL_ERROR, Splitter, Violation, varint
 from edge.mqtt.protocol.packet_writer import AnswerPacket, puback, subscribe, unsubscribe
+from edge.mqtt.protocol.publish_reader import LONGEST_CARRIED, read_publish
 from fuzz.rogue import packet
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0+#"), max_size=30)
@@ -37,7 +38,7 @@ PUBLISHES = st.builds(
 @given(PUBLISHES)
 def test_a_publish_is_read_as_it_was_written(written: mqtt5.PublishPacket) -> None:
     """Topic, payload, packet id, flags, response topic and correlation data."""
-    read = packet_reader.publish(written.write())
+    read = read_publish(written.write())
 
     assert (read.topic, read.payload) == (written.topic, bytes(written.payload))
     assert (read.packet_id, read.dup, read.retain) == (written.packet_id, written.duplicate, written.retain)
@@ -57,7 +58,7 @@ def test_a_publish_that_is_cut_or_changed_is_a_violation_or_another_publish(
             body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(body)))
     with suppress(Violation):
-        read = packet_reader.publish(packet(data.draw(st.integers(0x30, 0x3F)), bytes(body[:cut])))
+        read = read_publish(packet(data.draw(st.integers(0x30, 0x3F)), bytes(body[:cut])))
         assert read.topic
         assert len(read.payload) <= cut
 
@@ -98,17 +99,53 @@ def test_a_publish_that_breaks_a_rule_is_a_violation(what: str) -> None:
     """With the reason code for DISCONNECT."""
     frame, code, words = WRONG[what]
     with pytest.raises(Violation, match=words) as raised:
-        packet_reader.publish(frame)
+        read_publish(frame)
 
     assert raised.value.code == code
 
 
-@given(_TEXT, _BYTES, _TEXT, st.none() | _BYTES, st.integers(0, 2**32 - 1), st.booleans())
+def publish_with(*properties: tuple[bytes, bytes]) -> bytes:
+    """A PUBLISH with user properties, as a broker passes them on that does not look at them."""
+    pairs = (b"\x26" + b"".join(len(each).to_bytes(2, "big") + each for each in pair) for pair in properties)
+    encoded = b"".join(pairs)
+    return packet(0x30, b"\0\1t" + varint(len(encoded)) + encoded + b"payload")
+
+
+LONG = b"x" * (LONGEST_CARRIED + 1)
+CARRIED: list[tuple[list[tuple[bytes, bytes]], dict[str, str]]] = [
+    ([(b"traceparent", b"00-1"), (b"tracestate", b"a=1")], {"traceparent": "00-1", "tracestate": "a=1"}),
+    ([(b"who", b"me"), (b"Traceparent", b"00-1")], {}),
+    ([(b"traceparent", b"00-1"), (b"traceparent", b"00-2")], {"traceparent": "00-1"}),
+    ([(b"traceparent", b"\xff"), (b"tracestate", LONG), (b"\xff", b"\xff")], {}),
+    ([(b"tracestate", LONG[1:])], {"tracestate": LONG[1:].decode()}),
+]
+
+
+@pytest.mark.parametrize(("properties", "kept"), CARRIED, ids=["both", "others", "twice", "unfit", "longest"])
+def test_of_user_properties_only_a_place_in_a_trace_is_kept(
+    properties: list[tuple[bytes, bytes]], kept: dict[str, str]
+) -> None:
+    """Whatever else they are, they break no rule."""
+    read = read_publish(publish_with(*properties))
+
+    assert read.carrier == kept
+    assert read.payload == b"payload"
+
+
+@given(
+    _TEXT, _BYTES, _TEXT, st.none() | _BYTES, st.integers(0, 2**32 - 1), st.booleans(), st.dictionaries(_TEXT, _TEXT)
+)
 def test_an_answer_is_a_publish_that_another_codec_reads(
-    topic: str, payload: bytes, content_type: str, correlation: bytes | None, expiry: int, dup: bool
+    topic: str,
+    payload: bytes,
+    content_type: str,
+    correlation: bytes | None,
+    expiry: int,
+    dup: bool,
+    own: dict[str, str],
 ) -> None:
     """At QoS 1 with a packet id, at QoS 0 without; its size is that of the longer one."""
-    answer = AnswerPacket(topic or "t", payload, content_type, correlation, expiry)
+    answer = AnswerPacket(topic or "t", payload, content_type, correlation, expiry, own)
     for packet_id in (None, 17):
         frame = answer.frame(packet_id, dup=dup)
         [split] = Splitter().split(frame)
@@ -118,6 +155,7 @@ def test_an_answer_is_a_publish_that_another_codec_reads(
         assert (read.topic, bytes(read.payload), read.packet_id) == (topic or "t", payload, packet_id)
         assert read.duplicate == (dup and packet_id is not None)
         assert (read.content_type, read.message_expiry_interval) == (content_type, expiry or None)
+        assert dict(read.user_properties) == own
         assert len(frame) <= answer.size
     assert len(answer.frame(1)) == answer.size
 

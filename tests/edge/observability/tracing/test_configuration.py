@@ -80,6 +80,12 @@ def test_http_brings_no_sdk_along() -> None:
             {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"},
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: must be http/protobuf, not 'http/json'",
         ),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "0"}, "OTEL_BSP_MAX_QUEUE_SIZE: must be a whole number above 0, not 0"),
+        ({"OTEL_BSP_SCHEDULE_DELAY": "-5"}, "OTEL_BSP_SCHEDULE_DELAY: must be a whole number above 0, not -5"),
+        (
+            {"OTEL_BSP_MAX_QUEUE_SIZE": "100"},
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE: must be at most OTEL_BSP_MAX_QUEUE_SIZE, which is 100, not 512",
+        ),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER: must be otlp or none, not 'zipkin'"),
     ],
 )
@@ -90,6 +96,17 @@ def test_what_cannot_be_is_an_error_that_names_the_variable(environ: dict[str, s
 
     assert str(raised.value).startswith(line)
     assert str(raised.value).endswith("; OTEL_SDK_DISABLED=true turns tracing off")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_limit_that_the_sdk_refuses_ends_the_start_with_one_line(workers: str) -> None:
+    """Before any worker is there, which would fail by itself."""
+    environ = {**ENDPOINT, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "many", "WORKERS": workers, "SEED": "1"}
+    command = [sys.executable, "app.py", "run", "--duration", "1"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+    rule = "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer but got many"
+    assert (done.returncode, done.stderr) == (2, f"{rule}; OTEL_SDK_DISABLED=true turns tracing off\n")
 
 
 @pytest.mark.parametrize("lacking", ["opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"])

@@ -206,6 +206,18 @@ def test_what_is_never_acknowledged_takes_no_memory_without_end(tracer: NotingTr
     assert len(scene.traces.carriers) == len(scene.published) == 1000
 
 
+def test_machines_that_send_nothing_keep_no_other_from_being_followed(tracer: NotingTracer) -> None:
+    """They may be gone; the last thousand commands are followed."""
+    scene, tracer.current = Scene(tracer, per_second=0), {"traceparent": "of the command"}
+    for number in range(3000):
+        scene.traces.follow({"command": "stop", "machine_id": f"GONE-{number}"})
+    scene.traces.follow({"command": "stop", "machine_id": "CNC-02"})
+    scene.emit(*(message(f"GONE-{number}") for number in range(3000)), message("CNC-02"))
+
+    assert [span.name for span in tracer.begun][-1] == "publish factory/CNC-02"
+    assert len(tracer.begun) == 1000
+
+
 def test_a_message_without_a_topic_has_no_span(tracer: NotingTracer) -> None:
     """It will not be sent, and the queue says why."""
     scene = Scene(tracer)

@@ -20,6 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from edge.http.api.commands import PATH
 from sandbox.broker import EmbeddedBroker
+from tests.support.brokers.requester import Requester
 from tests.support.brokers.subscriber import Record, Recorder
 from tests.support.processes.collector import Collector
 from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
@@ -65,15 +66,17 @@ def entries(daemon: DaemonProcess, begin: str) -> list[dict[str, Any]]:
 
 def carriers(records: list[Record]) -> list[dict[str, str]]:
     """The places in a trace that messages carry."""
-    found = (dict(record.user_properties) for record in records)
+    names = "traceparent", "tracestate"
+    found = ({key: value for key, value in record.user_properties if key in names} for record in records)
     return [each for each in found if "traceparent" in each]
 
 
-def continued(recorder: Recorder, trace_id: str) -> dict[str, str]:
-    """Wait for a message of a trace; its place there."""
+def continued(recorder: Recorder, trace_id: str, topic: str = "") -> dict[str, str]:
+    """Wait for a message of a trace, on a topic if it is given; its place there."""
 
     def found() -> list[dict[str, str]]:
-        return [each for each in carriers([*recorder.records]) if each["traceparent"].split("-")[1] == trace_id]
+        records = [record for record in [*recorder.records] if topic in ("", record.topic)]
+        return [each for each in carriers(records) if each["traceparent"].split("-")[1] == trace_id]
 
     wait_until(found, 15.0, f"a message of the trace {trace_id}")
     return found()[0]
@@ -129,6 +132,37 @@ def test_a_trace_goes_through_the_worker_that_has_the_machine(broker: EmbeddedBr
     assert part.resource["service.instance.id"] == message.resource["service.instance.id"]
     assert message.resource["service.instance.id"] in {"sim-1", "sim-2"}
     assert {entry["trace_id"] for entry in log} == {TRACE}
+
+
+@pytest.mark.parametrize("flags", [[], ["--workers", "2"]], ids=["one process", "workers"])
+def test_a_command_over_mqtt_is_one_trace_from_its_sender_to_the_subscriber(
+    broker: EmbeddedBroker, collector: Collector, flags: list[str]
+) -> None:
+    """The sender's user properties, command, message; and the answer says to which trace it belongs."""
+    commands = ["--mqtt-commands", "--seed", "1", *flags]
+    with (
+        Recorder(broker.port) as recorder,
+        started(broker, collector.environ, *commands) as daemon,
+        Requester(broker.port) as hmi,
+    ):
+        daemon.says("subscribed to commands")
+        stop = {"command": "stop"}
+        answer = hmi.ask("CNC-03", stop, properties={"UserProperty": [*HEADERS.items()]})
+        carrier = continued(recorder, TRACE, "factory/cnc")
+        message = collector.find("publish", trace_id=TRACE)
+        command = collector.find("command", parent=CALLER)
+        part = collector.find("execute", parent=command.span_id) if flags else command
+        refused = hmi.ask("CNC-99", stop, properties={"UserProperty": [*HEADERS.items()]})
+        hmi.ask("CNC-01", stop, properties={"UserProperty": [("traceparent", "00-none-of-these")]})
+        own = collector.find("command", parent="")
+        continued(recorder, own.trace_id, "factory/cnc")
+
+    assert answer.content["answer"]["state"] == "stopped"
+    assert dict(answer.user_properties) == dict(refused.user_properties) == HEADERS
+    assert (command.trace_id, part.trace_id, message.parent) == (TRACE, TRACE, part.span_id)
+    assert command.attributes["edgemqttsim.by"] == "mqtt hmi"
+    assert carrier == {"traceparent": f"00-{TRACE}-{message.span_id}-01", "tracestate": HEADERS["tracestate"]}
+    assert own.trace_id != TRACE
 
 
 def test_what_the_simulator_does_by_itself_begins_traces(
@@ -253,6 +287,20 @@ def test_a_collector_that_is_away_costs_one_line(broker: EmbeddedBroker) -> None
         r"spans cannot be exported endpoint=http://127\.0\.0\.1:\d+/v1/traces lost=", warnings[0]["message"]
     )
     assert "s3cret" not in daemon.log
+
+
+@pytest.mark.parametrize(
+    "headers", ["authorization=Bearer%0Azq7hidden7secret", "Authorization zq7hidden7secret", "a=zq7hidden7secret%0Ab"]
+)
+def test_no_secret_is_in_the_log_where_it_cannot_be_sent(broker: EmbeddedBroker, headers: str) -> None:
+    """The SDK, and the library that it sends by, quote a header that is none."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}", "OTEL_EXPORTER_OTLP_HEADERS": headers}
+    environ |= {"OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    with started(broker, environ, "--duration", "3", "--trace-rate", "100") as daemon:
+        assert daemon.wait(30) == 0, daemon.log
+
+    assert "spans cannot be exported" in daemon.log or "Header format invalid" in daemon.log
+    assert "hidden7secret" not in daemon.log
 
 
 def test_a_collector_that_never_answers_does_not_hold_up_the_end(broker: EmbeddedBroker) -> None:
