@@ -155,7 +155,8 @@ class Output:
     ) -> None:
         self._settings, self._plant, self._clock = settings, plant, clock
         self._started_at = clock()
-        self._topics = TopicRouter(plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
+        self._templates: dict[str, str] = {}
+        self._topics = TopicRouter(self._template, settings.mqtt_topic_prefix, settings.topic_layout)
         ledger = Ledger()
         self.traces = None if dry_run or make_sink else self._make_traces(clock, wall_clock)
         self.log = DeliveryLog(self._topics, ledger, settings.queue_size, clock, show_first=show_first and not dry_run)
@@ -293,7 +294,12 @@ class Output:
         if self.traces:
             self.traces.acknowledged(messages)
 
+    def _template(self, kind: str) -> str:
+        """Return the topic template of a kind; of one that is gone, and may still be queued, the last one."""
+        return self._templates.get(kind) or self._plant.topic_template(kind)
+
     def _read_options(self) -> None:
+        self._templates |= {kind: self._plant.topic_template(kind) for kind in self._plant.config.kinds}
         self._options.replace(self._plant.qos_by_kind, self._plant.retained_kinds)
 
     def _cloud_events(self) -> CloudEvents | None:

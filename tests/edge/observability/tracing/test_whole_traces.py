@@ -151,7 +151,7 @@ def test_a_command_over_mqtt_is_one_trace_from_its_sender_to_the_subscriber(
         carrier = continued(recorder, TRACE, "factory/cnc")
         message = collector.find("publish", trace_id=TRACE)
         command = collector.find("command", parent=CALLER)
-        part = collector.find("execute", parent=command.span_id) if flags else command
+        part = collector.find("execute", span_id=message.parent) if flags else command
         refused = hmi.ask("CNC-99", stop, properties={"UserProperty": [*HEADERS.items()]})
         hmi.ask("CNC-01", stop, properties={"UserProperty": [("traceparent", "00-none-of-these")]})
         own = collector.find("command", parent="")
@@ -160,6 +160,7 @@ def test_a_command_over_mqtt_is_one_trace_from_its_sender_to_the_subscriber(
     assert answer.content["answer"]["state"] == "stopped"
     assert dict(answer.user_properties) == dict(refused.user_properties) == HEADERS
     assert (command.trace_id, part.trace_id, message.parent) == (TRACE, TRACE, part.span_id)
+    assert not flags or part.parent == command.span_id
     assert command.attributes["edgemqttsim.by"] == "mqtt hmi"
     assert carrier == {"traceparent": f"00-{TRACE}-{message.span_id}-01", "tracestate": HEADERS["tracestate"]}
     assert own.trace_id != TRACE
