@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import Protocol, TypeVar
@@ -19,6 +20,8 @@ from plant.trial import ConfigTrial
 
 log = logging.getLogger("app")
 _T = TypeVar("_T")
+
+_STANDS_STILL_SECONDS, _LOOK_SECONDS = 0.1, 0.002
 
 
 class RunLoop(Protocol):
@@ -64,6 +67,7 @@ class LivePlant:
         on_live: Callable[[Command], None] = lambda _command: None,
     ) -> None:
         self.refused = 0
+        self._free_from = -inf
         self._note: Note | None = None
         self._plant, self._file, self._inbox = plant, file, Inbox(wake)
         self._on_config, self._on_kept, self._is_first = on_config, on_kept, is_first
@@ -84,7 +88,8 @@ class LivePlant:
     def next_seconds(self) -> float:
         """Return when the next command is due, in seconds since 1970; inf if there is none."""
         of_script = inf if self._script is None else self._script.next_seconds()
-        return min(self._file.next_seconds(), self._inbox.next_seconds(), of_script)
+        of_inbox = max(self._inbox.next_seconds(), self._free_from) if self._inbox.next_seconds() < inf else inf
+        return min(self._file.next_seconds(), of_inbox, of_script)
 
     def execute_due(self) -> None:
         """Do what is due."""
@@ -93,10 +98,22 @@ class LivePlant:
             self._execute_of_file(command)
         if self._script is not None:
             self._script.act(self._plant.now, self._execute_planned)
-        for waiting in self._inbox.due(self._plant.now):
-            waiting.settle()
+        if self._plant.now >= self._free_from:
+            self._settle_due()
         if self._plant.config is not before and self._trial is None:
             self._on_config()
+
+    def _settle_due(self) -> None:
+        for waiting in self._inbox.due(self._plant.now):
+            waiting.settle()
+            self._occupy()
+
+    def _occupy(self) -> None:
+        """Leave the rest of this millisecond to what has just been done.
+
+        Messages may come between that and what is done next; in the same millisecond a replay would do both first.
+        """
+        self._free_from = (self._now_ms + 1) / 1000
 
     async def execute(self, command: Command) -> Executed:
         """Have a command executed at once; raises CommandRefused, or Busy where too many wait."""
@@ -125,11 +142,15 @@ class LivePlant:
         if self._loop is not None:
             self._loop.resume()
 
-    def apply(self, config: PlantConfig) -> int:
+    async def apply(self, config: PlantConfig) -> int:
         """Follow another configuration from now on, and return when, in milliseconds of plant time.
 
-        If this raises, nothing has changed.
+        If this raises, nothing has changed. Where the plant stands still, as for a full queue, it is not waited for.
         """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STANDS_STILL_SECONDS):
+                while self._plant.now < self._free_from:  # noqa: ASYNC110 - over with the plant's next step
+                    await asyncio.sleep(_LOOK_SECONDS)
         self._try_out(config)
         self.keep()
         return self._now_ms
@@ -137,6 +158,7 @@ class LivePlant:
     def keep(self) -> None:
         """Keep the configuration that was tried."""
         self._end_trial(ConfigTrial.keep)
+        self._occupy()
         self._on_kept(self._plant.config)
         self._on_config()
 

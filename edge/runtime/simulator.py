@@ -276,7 +276,7 @@ class Simulator:
 
     async def apply(self, config: PlantConfig) -> int:
         """Follow another configuration from now on, and return when, in plant time; if this raises, nothing changed."""
-        at_ms = self.live.apply(config)
+        at_ms = await self.live.apply(config)
         await asyncio.sleep(0)  # so that who waits for an earlier command hears of it before
         return at_ms
 

@@ -15,10 +15,9 @@ class Query(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """A panel.  kind, unit: by Grafana's names.  width: in columns.
+    """A panel.  kind, unit: by Grafana's names.  width: in columns.  greatest: the end of the axis or gauge.
 
-    steps: thresholds and their colours; the first applies below all others.  greatest: the end of the axis or gauge.
-    stacked: whether series are stacked.  names: texts shown instead of values.
+    steps: thresholds with colours, the first below all others.  stacked: series.  names: texts shown instead of values.
     """
 
     title: str
@@ -232,9 +231,12 @@ _CONNECTION: Final = Row(
             ],
         ),
         Panel(
-            "Reloads of the plant",
-            "Files applied and rejected. After a rejection the previous plant stays in use.",
-            [Query(f"sum by (outcome) (increase(edgemqttsim_reloads_total{{@}}{_RATE}))", "{{outcome}}")],
+            "Reloads and commands",
+            "Files applied and rejected, commands by way and outcome. After a rejection the previous plant stays.",
+            [
+                Query(f"sum by (outcome) (increase(edgemqttsim_reloads_total{{@}}{_RATE}))", "reload {{outcome}}"),
+                Query(f"sum by (by, outcome) (increase(edgemqttsim_commands_total{{@}}{_RATE}))", "{{by}} {{outcome}}"),
+            ],
         ),
         Panel(
             "Memory and CPU",
