@@ -21,7 +21,7 @@ from plant.trial import ConfigTrial
 log = logging.getLogger("app")
 _T = TypeVar("_T")
 
-_STANDS_STILL_SECONDS, _LOOK_SECONDS = 0.1, 0.002
+_STOPPED_SECONDS, _LOOK_SECONDS = 0.1, 0.002
 
 
 class RunLoop(Protocol):
@@ -145,10 +145,10 @@ class LivePlant:
     async def apply(self, config: PlantConfig) -> int:
         """Follow another configuration from now on, and return when, in milliseconds of plant time.
 
-        If this raises, nothing has changed. Where the plant stands still, as for a full queue, it is not waited for.
+        If this raises, nothing has changed. A plant that has stopped, as for a full queue, is not waited for.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(_STANDS_STILL_SECONDS):
+            async with asyncio.timeout(_STOPPED_SECONDS):
                 while self._plant.now < self._free_from:  # noqa: ASYNC110 - over with the plant's next step
                     await asyncio.sleep(_LOOK_SECONDS)
         self._try_out(config)

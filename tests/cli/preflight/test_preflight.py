@@ -432,7 +432,7 @@ def test_with_commands_on_the_subscription_is_tested_and_with_commands_off_it_is
         assert preflight(variables) == 0
         without = capsys.readouterr().out
         assert preflight(variables | {"MQTT_COMMANDS": "true"}) == 0
-        assert dict(broker.sessions) == {}
+        wait_until(lambda: not broker.sessions, 2.0, "no session")
 
     assert "SUBSCRIBE" not in without
     assert "ok    SUBSCRIBE  the broker sends the commands of factory/commands/+/+" in capsys.readouterr().out

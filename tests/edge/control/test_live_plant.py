@@ -65,7 +65,7 @@ def test_what_waits_together_is_done_together() -> None:
 
 
 def test_a_configuration_comes_in_another_millisecond_than_a_command() -> None:
-    """Where the plant goes on; one that stands still emits nothing between them."""
+    """Where the plant goes on; one that has stopped emits nothing between them."""
 
     async def story(goes_on: bool) -> tuple[int, int]:
         plant, live = live_plant()
