@@ -84,15 +84,21 @@ def _columns(values: Mapping[str, object]) -> Iterator[str]:
 
 def _part(value: object) -> Iterable[str]:
     """Yield the lines of a value that has parts: a table where they are alike."""
-    if isinstance(value, list):
-        rows = [each for each in value if isinstance(each, Mapping)]
-    elif isinstance(value, Mapping) and all(isinstance(each, Mapping) for each in value.values()):
-        rows = [{"name": key, **each} for key, each in value.items()]
-    else:
+    rows = _rows(value)
+    if not rows:
         return _columns(value) if isinstance(value, Mapping) else [short(value)]
     names = [*dict.fromkeys(name for row in rows for name in row)]
     told = [name for name in names if any(row.get(name) not in (None, [], {}) for row in rows)]
     return table([name.upper() for name in told], [[short(row.get(name)) for name in told] for row in rows])
+
+
+def _rows(value: object) -> list[Mapping[str, object]]:
+    """Return the objects in a value, if it has nothing else, each with its key where it has one."""
+    if isinstance(value, list):
+        return [each for each in value if isinstance(each, Mapping)]
+    if isinstance(value, Mapping) and all(isinstance(each, Mapping) for each in value.values()):
+        return [{"name": key, **each} for key, each in value.items()]
+    return []
 
 
 def _line(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -39,7 +40,7 @@ class Seen:
         return f"{self.topic}: {text[:_LONGEST_EXAMPLE]}{'...' if len(text) > _LONGEST_EXAMPLE else ''}"
 
 
-class MessageJudge:
+class MessageJudge(ABC):
     """Decides an expectation about messages, of which it is shown those on its topics, and when no more can come."""
 
     def __init__(self, wanted: OfMessages, span: Span) -> None:
@@ -68,11 +69,13 @@ class MessageJudge:
             return False
         return all(condition.holds(value_at(seen.row, path)) for path, condition in wanted.where.items())
 
+    @abstractmethod
     def _judged(self, seen: Seen) -> Verdict | None:
-        raise NotImplementedError
+        """Return what a wanted message in the span decides, if it decides anything."""
 
+    @abstractmethod
     def _closed(self) -> Verdict:
-        raise NotImplementedError
+        """Return what is decided once there will be no more of them."""
 
 
 _ANY = Bounds(min=1.0, max=None)
