@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,11 +33,13 @@ class Demo:
     def __init__(self, wanted_ports: tuple[int, int] = (AIO_PORT, PLAIN_PORT)) -> None:
         secure, plain = (port and free_port(port) for port in wanted_ports)
         # It is also removed where a signal ends the process before the demo has begun.
-        self._temporary = tempfile.TemporaryDirectory(prefix="edgemqttsim-demo-", ignore_cleanup_errors=True)
+        with _signals_later():
+            self._temporary = tempfile.TemporaryDirectory(prefix="edgemqttsim-demo-", ignore_cleanup_errors=True)
         self._folder = Path(self._temporary.name)
         self._issuer = TokenIssuer()
         self._volume = ProjectedVolume(self._folder)
-        authority = Authority()
+        with _signals_later():
+            authority = Authority()
         self._files = {"ca.crt": authority.ca_pem}
         self._rotate()
         self.broker = EmbeddedBroker(
@@ -111,6 +115,16 @@ class Demo:
         while True:
             await asyncio.sleep(_TOKEN_SECONDS * _ROTATED_AT)
             self._rotate()
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold back signals that end the process: between the making of a file and what removes it, they would leave it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def free_port(wanted: int) -> int:

@@ -191,6 +191,30 @@ def test_a_signal_leaves_no_folder_of_a_demo(after_seconds: float, tmp_path: Pat
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("call", ["mkdir", "open"])
+def test_a_signal_while_a_demo_makes_a_file_leaves_none(call: str, tmp_path: Path) -> None:
+    """Also in the moment after a file is there, and before anything knows that it has to be removed."""
+    code = f"""
+import os, signal, sys
+from edge import startup
+made = os.{call}
+def make_and_end(path, *more, **named):
+    found = made(path, *more, **named)
+    if str(path).startswith({str(tmp_path)!r}):
+        os.kill(os.getpid(), signal.SIGTERM)
+    return found
+os.{call} = make_and_end
+from sandbox.demo import Demo
+startup.prepare()
+sys.exit(startup.guarded(lambda: bool(Demo())))
+"""
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, check=False)
+
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr.decode()
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.parametrize("reading", ["-1.0", "(_ for _ in ()).throw(OverflowError)"])
 def test_a_clock_out_of_range_is_a_line(reading: str) -> None:
     """Before 1970, and after 2262, where Python cannot even import its logging."""
