@@ -19,8 +19,8 @@ from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.random_stream import RandomStream
 from plant.signals.columns.text_columns import TextColumns
+from plant.signals.compilation.compiler import compile_signals
 from plant.signals.fleet_signals import FleetSignals
-from plant.signals.laws.program import compile_signals
 from plant.signals.laws.situations import Situation
 
 PRESS: Final = """

@@ -42,7 +42,8 @@ cli.scenario.definition: cli.arguments edge.routing edge.settings edge.timestamp
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
-edge.runtime: edge.control edge.http edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands
+edge.runtime: edge.control edge.http edge.http.compat edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands
+edge.http.compat: edge.http.api edge.settings
 edge.http.api: edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
 edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
 edge.mqtt.commands: edge.control edge.mqtt edge.mqtt.protocol edge.observability edge.observability.tracing edge.routing edge.settings edge.status edge.redaction edge.timestamps messages plant.interventions plant.reports plant.telemetry plant.definition plant.definition.machine_types
@@ -79,14 +80,15 @@ plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telem
 plant.event_queue: plant.fleets plant.machines plant.telemetry plant.jobs
 plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
 plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition plant.random_stream
-plant.fleets: plant.alarms plant.machines plant.signals plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth plant.definition.jobs
+plant.fleets: plant.alarms plant.machines plant.signals plant.signals.compilation plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth plant.definition.jobs
 plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms plant.jobs
 plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs plant.jobs plant.truth
 plant.jobs: plant.random_stream plant.truth plant.definition.machine_types plant.definition.jobs plant.definition.states
 plant.oee_accounting: plant.telemetry plant.truth
+plant.signals.compilation: plant.signals.laws plant.definition.faults plant.definition.signals
 plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
-plant.signals.laws: plant.definition.faults plant.definition.signals plant.models
+plant.signals.laws: plant.definition.signals plant.models
 plant.faults: plant.random_stream plant.definition.faults plant.truth
 plant.time_zones: plant.definition
 plant.default_plant:

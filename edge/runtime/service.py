@@ -133,6 +133,7 @@ class Service:
         from edge.http.api.context import ApiContext  # noqa: PLC0415
         from edge.http.asgi import CrossOrigin  # noqa: PLC0415
         from edge.http.authorization import authorize  # noqa: PLC0415
+        from edge.http.compat.profiles import add_profile  # noqa: PLC0415
         from edge.http.routes import HttpContext, create_app, served  # noqa: PLC0415
         from edge.http.server import Server  # noqa: PLC0415
         from edge.observability.tracing.requests import traced  # noqa: PLC0415
@@ -161,6 +162,7 @@ class Service:
             authorize=context.authorize,
         )
         add_api(app, api)
+        add_profile(app, api, settings.http_compat)
         outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
         further = _FURTHER_PORTS if self._may_move else 0
         server = Server(traced(outermost), settings.http_host, settings.http_port, further)

@@ -21,6 +21,7 @@ from edge.settings.types import (
     FilePath,
     FourBytes,
     Host,
+    HttpCompat,
     LogFormat,
     LogLevel,
     Origins,
@@ -215,6 +216,11 @@ class Options(BaseModel):
         None,
         description="Origins of web pages that may call the HTTP port from a browser, comma-separated, such as "
         "`https://app.example.com`; what changes anything needs the token as well.",
+    )
+    http_compat: Annotated[HttpCompat, LOWER, Option(_HTTP)] = Field(
+        HttpCompat.NONE,
+        description="Answer the calls of another simulator as well: `enms` is an energy plant, `fleet` a fleet of "
+        "sensors.",
     )
 
     stats_interval: Annotated[StatsInterval, Option(_LOGS, rule=STATS_INTERVAL_RULE)] = Field(

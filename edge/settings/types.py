@@ -60,6 +60,14 @@ class CatchUp(StrEnum):
     STRETCH = "stretch"
 
 
+class HttpCompat(StrEnum):
+    """Another simulator whose HTTP calls are answered as well."""
+
+    NONE = "none"
+    ENMS = "enms"
+    FLEET = "fleet"
+
+
 class LogFormat(StrEnum):
     """Text for people, or one JSON object a line."""
 

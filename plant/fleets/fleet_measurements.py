@@ -23,9 +23,10 @@ from plant.jobs.jobs import Job, milliseconds
 from plant.machines.machine import Machine
 from plant.machines.states import NEVER
 from plant.random_stream import RandomStream
+from plant.signals.compilation.compiler import compile_signals
 from plant.signals.dependencies import PHASE
 from plant.signals.fleet_signals import FleetSignals
-from plant.signals.laws.program import SignalProgram, compile_signals
+from plant.signals.laws.program import SignalProgram
 from plant.signals.laws.situations import Situation
 
 _PLANT: Final = "plant"

@@ -9,23 +9,26 @@ import keyword
 import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from plant.definition.document.errors import Place, Violation, quote, suggestion
-from plant.definition.signals.bounds import MOST_DIGITS, Bounds, last_decimal_range, signal_bounds
-from plant.definition.signals.formula_parser import FormulaError, FormulaNames, parse_formula
+from plant.definition.document.errors import Violation, quote
+from plant.definition.signals.bounds import MOST_DIGITS, last_decimal_range, signal_bounds
 from plant.definition.signals.signal_spec import OTHERWISE, SOURCES, SignalSpec
+from plant.definition.signals.source_rules import (
+    Declared,
+    unknown_counter,
+    unknown_reset,
+    wrong_formula,
+    wrong_integral,
+    wrong_output,
+)
 from plant.definition.signals.vocabulary import RESERVED, Vocabulary
 from plant.models.model import Model
 
 MOST_SIGNALS: Final = 64
 """The most signals of a machine type, or of the plant."""
-
-LAST_DECIMALS_PER_SECOND: Final = 1e9
-"""The fastest that a register may grow, in units of its last decimal."""
 
 _NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 _PARTS: Final = ("walk", "noise", "uniform", "daily", "yearly", "ramp", "spread", "limits")
@@ -64,19 +67,6 @@ _OF_MACHINES: Final = {
 """Keys that signals of the plant cannot have, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    """A signal as declared: its keys, its source, and what could be read of it."""
-
-    name: str
-    keys: frozenset[str]
-    spec: SignalSpec
-
-    @property
-    def source(self) -> str | None:
-        return next((key for key in SOURCES if key in self.keys), None)
-
-
 def broken(
     signals: Mapping[str, Any],
     vocabulary: Vocabulary,
@@ -96,7 +86,7 @@ def broken(
         )
         yield from _placed(signal.name, violations)
         if signal.spec.output is not None:
-            wrong = _wrong_output(signal.spec.output, declared[:place], plant_signals or {}, model)
+            wrong = wrong_output(signal.spec.output, declared[:place], plant_signals or {}, model)
             yield from _placed(signal.name, wrong)
 
 
@@ -108,12 +98,12 @@ def broken_plant_signals(signals: Mapping[str, Any]) -> Iterator[Violation]:
             yield Violation((signal.name, key), f"cannot be used for the plant: {_OF_MACHINES[key]}")
 
 
-def _readable(signals: Mapping[str, Any]) -> list[_Declared]:
+def _readable(signals: Mapping[str, Any]) -> list[Declared]:
     """Return the signals that are mappings, each without the keys that are wrong by themselves."""
     return [_read(name, data) for name, data in signals.items() if isinstance(name, str) and isinstance(data, dict)]
 
 
-def _read(name: str, data: Mapping[str, Any]) -> _Declared:
+def _read(name: str, data: Mapping[str, Any]) -> Declared:
     keys = frozenset(key for key in data if isinstance(key, str))
     usable = {key: value for key, value in data.items() if isinstance(key, str) and value is not None}
     try:
@@ -121,7 +111,7 @@ def _read(name: str, data: Mapping[str, Any]) -> _Declared:
     except ValidationError as error:
         wrong = {each["loc"][0] for each in error.errors()}
         spec = SignalSpec.model_validate({key: value for key, value in usable.items() if key not in wrong})
-    return _Declared(name, keys, spec)
+    return Declared(name, keys, spec)
 
 
 def _placed(name: str, violations: Iterable[Violation]) -> Iterator[Violation]:
@@ -144,38 +134,38 @@ def _unusable_names(names: Iterable[object]) -> Iterator[Violation]:
 
 
 def _of_one(
-    signal: _Declared,
-    above: Sequence[_Declared],
-    below: Sequence[_Declared],
+    signal: Declared,
+    above: Sequence[Declared],
+    below: Sequence[Declared],
     vocabulary: Vocabulary,
-    plant: Sequence[_Declared],
+    plant: Sequence[Declared],
 ) -> Iterator[Violation]:
     yield from _several_sources(signal)
     yield from _no_value(signal)
     yield from _misplaced_keys(signal)
     for key, by_state in (("base", signal.spec.base), ("noise", signal.spec.noise)):
         yield from _wrong_states(key, by_state, vocabulary)
-    yield from _unknown_reset(signal.spec, vocabulary)
-    yield from _unknown_counter(signal.spec, vocabulary)
-    yield from _wrong_formula(signal, above, below, vocabulary, plant)
-    yield from _wrong_integral(signal.spec, above, below)
+    yield from unknown_reset(signal.spec, vocabulary)
+    yield from unknown_counter(signal.spec, vocabulary)
+    yield from wrong_formula(signal, above, below, vocabulary, plant)
+    yield from wrong_integral(signal.spec, above, below)
     yield from _no_limits(signal)
     yield from _too_many_digits(signal)
     yield from _set_beyond_limits(signal.spec)
 
 
-def _several_sources(signal: _Declared) -> Iterator[Violation]:
+def _several_sources(signal: Declared) -> Iterator[Violation]:
     for key in SOURCES:
         if key in signal.keys and key != signal.source:
             yield Violation((key,), f"replaces {signal.source}: give only one of them")
 
 
-def _no_value(signal: _Declared) -> Iterator[Violation]:
+def _no_value(signal: Declared) -> Iterator[Violation]:
     if not signal.keys & {*SOURCES, *_PARTS} - {"limits", "spread"}:
         yield Violation((), f"needs a value: {', '.join(SOURCES)}, or at least walk, noise or uniform")
 
 
-def _misplaced_keys(signal: _Declared) -> Iterator[Violation]:
+def _misplaced_keys(signal: Declared) -> Iterator[Violation]:
     source = signal.source
     known = frozenset().union(*_ALLOWED.values())
     for key in sorted((signal.keys & known) - _ALLOWED[source]):
@@ -226,99 +216,14 @@ def _unknown_situations(key: str, by_state: Mapping[str, float], vocabulary: Voc
             yield Violation((key, name), "is not a phase or kind of the type's jobs", known)
 
 
-def _unknown_reset(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violation]:
-    known = [*vocabulary.states, *(["job"] if vocabulary.producing_state else [])]
-    if spec.ramp and vocabulary.states and spec.ramp.resets not in known:
-        rule = f"must be a state{', or job' if 'job' in known else ''}, got {quote(spec.ramp.resets)}"
-        yield Violation(("ramp", "resets"), f"{rule}; {suggestion(spec.ramp.resets, known)}")
-
-
-def _unknown_counter(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violation]:
-    if spec.counter is None or not vocabulary.states:
-        return
-    jobs = ["jobs", "good", *vocabulary.results] if vocabulary.producing_state else []
-    known = [*jobs, *(f"seconds.{state}" for state in vocabulary.states)]
-    if spec.counter not in known:
-        advice = suggestion(spec.counter, known).replace('"', "")
-        yield Violation(("counter",), f"must be something that is counted, got {quote(spec.counter)}; {advice}")
-
-
-def _wrong_formula(
-    signal: _Declared,
-    above: Sequence[_Declared],
-    below: Sequence[_Declared],
-    vocabulary: Vocabulary,
-    plant: Sequence[_Declared],
-) -> Iterator[Violation]:
-    if signal.spec.formula is None:
-        return
-    texts = [each.name for each in above if each.source == "choice"]
-    names = FormulaNames(
-        vocabulary,
-        signals=[each.name for each in above],
-        plant=[each.name for each in plant if each.source != "choice"],
-        texts=texts,
-        below=[signal.name, *(each.name for each in below)],
-    )
-    try:
-        parse_formula(signal.spec.formula, names)
-    except FormulaError as error:
-        yield from (Violation(("formula",), str(problem)) for problem in error.problems)
-
-
-def _wrong_output(
-    name: str, above: Sequence[_Declared], plant_signals: Mapping[str, Any], model: Model | None
-) -> Iterator[Violation]:
-    """Check that a model has the output, and that all its inputs are there."""
-    if model is None:
-        yield Violation(("output",), "needs `model` in the machine type, whose output it is")
-        return
-    if name not in model.outputs:
-        yield Violation(
-            ("output",), f"must be an output of the model, got {quote(name)}; {suggestion(name, [*model.outputs])}"
-        )
-    numbers = {each.name for each in above if each.source != "choice"}
-    if missing := [each for each in model.inputs if each not in numbers]:
-        yield Violation(("output",), f"needs the model's inputs as signals above: {', '.join(missing)}")
-    if missing := [each for each in model.plant_inputs if each not in plant_signals]:
-        yield Violation(("output",), f"needs the model's inputs in plant_signals: {', '.join(missing)}")
-
-
-def _wrong_integral(spec: SignalSpec, above: Sequence[_Declared], below: Sequence[_Declared]) -> Iterator[Violation]:
-    name = spec.integral_of
-    if name is None:
-        return
-    place: Place = ("integral_of",)
-    source = next((each for each in above if each.name == name), None)
-    if source is None and name in {each.name for each in below}:
-        yield Violation(place, f"must be a signal above this one, and {quote(name)} is below")
-    elif source is None:
-        known = [each.name for each in above if each.source != "choice"]
-        advice = suggestion(name, known) if known else "there is none"
-        yield Violation(place, f"must be a signal above this one, got {quote(name)}; {advice}")
-    elif source.source == "choice":
-        yield Violation(place, f"must be a number, and {quote(name)} is text")
-    else:
-        yield from _too_fast(spec, signal_bounds(source.spec))
-
-
-def _too_fast(spec: SignalSpec, rate: Bounds) -> Iterator[Violation]:
-    fastest = rate.magnitude / (spec.per_seconds or 1.0) * 10**spec.places
-    if fastest > LAST_DECIMALS_PER_SECOND:
-        rule = (
-            f"may grow by {fastest:.3g} of the last decimal in a second: must be at most {LAST_DECIMALS_PER_SECOND:g}"
-        )
-        yield Violation(("integral_of",), f"{rule}; give fewer decimals, or limits to {quote(spec.integral_of or '')}")
-
-
-def _no_limits(signal: _Declared) -> Iterator[Violation]:
+def _no_limits(signal: Declared) -> Iterator[Violation]:
     for key in sorted(signal.keys & _UNBOUNDED.keys()):
         if "limits" not in signal.keys:
             yield Violation((), f"needs limits: {_UNBOUNDED[key]}")
             return
 
 
-def _too_many_digits(signal: _Declared) -> Iterator[Violation]:
+def _too_many_digits(signal: Declared) -> Iterator[Violation]:
     """Check that each value can be written exactly; registers and counters are cut to that anyway."""
     spec = signal.spec
     if signal.source in {"integral_of", "counter", "choice"}:

@@ -16,8 +16,9 @@ from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.random_stream import RandomStream
 from plant.signals.columns.text_columns import text_columns
+from plant.signals.compilation.compiler import compile_signals
 from plant.signals.fleet_signals import FleetSignals
-from plant.signals.laws.program import SignalProgram, compile_signals
+from plant.signals.laws.program import SignalProgram
 from plant.signals.laws.situations import Situation
 from plant.signals.laws.store import FIRST_RAMP
 from tests.plant.signals.declarations import MACHINES, Declared, Event, declarations, histories

@@ -1,0 +1,1 @@
+"""The calls of other simulators, for their clients."""

@@ -1,0 +1,1 @@
+"""From the declaration of signals to their laws."""
