@@ -22,7 +22,7 @@ def renewed_ring(
     """Return the ring of these machines: the same one if nothing has changed, else one at the same place in the lap."""
     if ring is None:
         return PhaseRing(machines, period_ms, now_ms, now_ms, name)
-    if ring.matches(machines, period_ms):
+    if ring.matches(machines, period_ms, name):
         return ring
     return PhaseRing(machines, period_ms, ring.anchor_for(period_ms, now_ms), now_ms, name)
 
@@ -30,7 +30,7 @@ def renewed_ring(
 class PhaseRing:
     """Machines of one period in the order of their offsets, and the current lap and place in it.
 
-    name: of the class of messages; the machines report each class at other moments of its period.
+    name: what the offsets are drawn for, such as the class of messages, each of which has moments of its own.
     next_ms: the next deadline, which is the first one after `now_ms`; NEVER without machines.
     machines, offsets: in the order of the ring.
     """
@@ -65,9 +65,10 @@ class PhaseRing:
             yield self._began_ms, self._place, last
             self._set_place(last)
 
-    def matches(self, machines: Sequence[Machine], period_ms: float) -> bool:
-        """Return whether this is the ring of these machines with this period. machines: by number."""
-        return period_ms == self._period_ms and machines == sorted(self.machines, key=attrgetter("number"))
+    def matches(self, machines: Sequence[Machine], period_ms: float, name: str) -> bool:
+        """Return whether this is the ring of these machines with this period and name. machines: by number."""
+        same = (period_ms, name) == (self._period_ms, self._name)
+        return same and machines == sorted(self.machines, key=attrgetter("number"))
 
     def skip_to(self, until_ms: int) -> Iterator[tuple[int, Machine]]:
         """Skip what is due, and yield each machine that had a deadline with its last one."""

@@ -238,7 +238,8 @@ class Reporter:
         emitter.keep_counts(counts[:kept])
         if emitter.period_ms < NEVER:
             ring = earlier.ring_of(name) if earlier else None
-            emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, name)
+            phase_name = emitter.message_class.phase_name
+            emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, phase_name)
             emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
         if emitter.message_class.on_change:
             self._extra += emitter.first_reports(self._machines, kept if counts else 0, now_ms)

@@ -193,6 +193,11 @@ class MachineEntry(Spec):
     messages: dict[ClassName, MessageEntry] | None = Field(
         None, description="Several classes of messages, in place of `fields`, each with its own keys and topic."
     )
+    together: bool | None = Field(
+        None,
+        description="true: a machine's regular messages of the same period come in the same millisecond, in the order "
+        "of their classes; otherwise each class has moments of its own [false].",
+    )
     overrides: dict[Name, MachineOverride] | None = Field(
         None, description="What is different for single machines, each by its id."
     )

@@ -36,6 +36,7 @@ class MessageClass:
     qos: None for that of the run.  retain: whether messages are published with the retain flag.
     on_change: whether a change of the state is reported at once; the regular messages are then those of
     `report_seconds`, if it is given.
+    together: whether classes of the same period report in the same millisecond.
     """
 
     name: str
@@ -49,6 +50,12 @@ class MessageClass:
     qos: int | None = None
     retain: bool = False
     on_change: bool = False
+    together: bool = False
+
+    @property
+    def phase_name(self) -> str:
+        """What the moment in the period is drawn for: classes of the same name have the same moment."""
+        return "" if self.together else self.name
 
     @property
     def time_place(self) -> str | None:

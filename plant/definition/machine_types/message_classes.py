@@ -67,6 +67,7 @@ def _message_class(
         qos=entry.get("qos"),
         retain=entry.get("retain", False),
         on_change=entry.get("on_change", False),
+        together=entry.get("together", False),
     )
     return message_class, wrong
 
@@ -115,7 +116,7 @@ def _inherited(entry: Entry, own: Entry) -> dict[str, Any]:
     """Return what a class takes over from the entry: not the period of regular messages, if it reports changes."""
     period = () if own.get("on_change") else ("report_seconds", "frequency_weight")
     given = {"report_seconds", "frequency_weight"} & own.keys()
-    names = ("qos", "retain", "timestamp", *(() if given else period))
+    names = ("qos", "retain", "timestamp", "together", *(() if given else period))
     return {name: entry[name] for name in names if name in entry}
 
 

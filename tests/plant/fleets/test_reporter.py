@@ -132,3 +132,44 @@ def test_in_a_line_with_wear_each_additional_message_reports_a_job() -> None:
     assert [row["made"] for row in rows] == [*range(1, len(rows) + 1)]
     assert all(row["part_id"] for row in rows)
     assert {row["status"] for row in rows} == {"starved", "running"}
+
+
+CLASSES: dict[str, Any] = {
+    "energy": {"fields": ["timestamp", "level"]},
+    "process": {"fields": ["timestamp", "level"]},
+    "heat": {"fields": ["timestamp", "level"], "report_seconds": 2.0},
+}
+
+
+def moments(config: PlantConfig) -> dict[str, list[int]]:
+    """The times of the messages of each class of a machine, in milliseconds, in the order of messages."""
+    found = defaultdict(list)
+    for message in sent(config, 10.0):
+        found[message.kind].append(message.time_ms)
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 40], ids=["rows", "columns"])
+def test_classes_that_report_together_have_one_time_a_machine(count: int) -> None:
+    """In the order of the classes; without the key each class has moments of its own."""
+    entry = {"signals": {"level": {"base": 5, "noise": 1}}, "messages": CLASSES, "count": count}
+    together, apart = press(**entry, together=True), press(**entry)
+
+    seen = moments(together)
+    assert seen["press.energy"] == seen["press.process"]
+    assert moments(apart)["press.energy"] != moments(apart)["press.process"]
+    in_order = [(each.time_ms, each.source) for each in sent(together, 10.0) if each.kind != "press.heat"]
+    assert in_order[::2] == [(at, source.replace("process", "energy")) for at, source in in_order[1::2]]
+
+
+def test_a_reload_that_brings_classes_together_moves_them() -> None:
+    """From the next period on, also where nothing else changes."""
+    entry = {"signals": {"level": {"base": 5}}, "messages": CLASSES}
+    plant = FactoryMessageGenerator.of(press(**entry), 1)
+    plant.advance(START + 5)
+    plant.reload(press(**entry, together=True))
+    found = defaultdict(set)
+    for message in plant.advance(START + 20):
+        found[message.kind].add(message.time_ms % 1000)
+
+    assert found["press.energy"] == found["press.process"]
