@@ -32,7 +32,7 @@ class Situations:
 
     An other state is one that is imposed from outside, such as a planned stop.
     variants: in how many ways the machines of the type differ; each variant has all situations for itself.
-    imposed: the states imposed from outside that are told from each other.
+    imposed: the states imposed from outside that have situations of their own.
     """
 
     vocabulary: Vocabulary
