@@ -21,7 +21,7 @@ QUANTITIES: Final = {
 """The quantities that a formula may use beside signals, with their meaning."""
 
 MATCHED: Final = {
-    "state": "state of the machine",
+    "state": "state of the machine, also one imposed from outside, such as `stopped`",
     "phase": "phase of the job, also while it is interrupted",
     "kind": "kind of the job on the machine",
 }
@@ -46,6 +46,10 @@ RESERVED: Final = frozenset({*QUANTITIES, *MATCHED, *FUNCTIONS, PLANT, "job"})
 """Names that no signal may have."""
 
 
+IMPOSED: Final = ("stopped", "planned_stop", "blocked", "starved", "changeover", "late_start", "waiting")
+"""The states that are imposed from outside: formulas may compare with them, and no level is declared for them."""
+
+
 class Vocabulary(NamedTuple):
     """The names of a machine type. Without states, those of the plant's signals.
 
@@ -61,5 +65,6 @@ class Vocabulary(NamedTuple):
     resting_state: str | None = None
 
     def named(self, what: str) -> tuple[str, ...]:
-        """Return the names of states, phases or kinds, by one of MATCHED."""
-        return {"state": self.states, "phase": self.phases, "kind": self.kinds}[what]
+        """Return the names of states, phases or kinds that may be compared with, by one of MATCHED."""
+        states = (*self.states, *IMPOSED) if self.states else ()
+        return {"state": states, "phase": self.phases, "kind": self.kinds}[what]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from plant.definition.faults.fault_type import DRIFT, DROPOUT, SPIKE, STUCK, Causes, SensorEffect
 from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_bounds, widest_bounds
 from plant.definition.signals.formula_parser import FormulaNames, parse_formula
 from plant.definition.signals.signal_spec import SignalSpec
-from plant.definition.signals.vocabulary import Vocabulary
+from plant.definition.signals.vocabulary import IMPOSED, Vocabulary
 from plant.signals.laws.causes import CauseEffect, Drifting, Missing, Reported, Spiking, Stuck
 from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
 from plant.signals.laws.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
@@ -82,7 +82,7 @@ class _Compiler:
         model: str | None,
         causes: Causes,
     ) -> None:
-        self.situations = Situations(vocabulary, len(variants))
+        self.situations = Situations(vocabulary, len(variants), _imposed(variants[0].values(), vocabulary))
         self._variants, self._period_ms, self._plant, self._model = variants, period_ms, plant, model
         self._causes, self._level_numbers = causes, _numbered(causes.levels)
         self.held = tuple(name for name, each in causes.faults.items() if each.sensor and each.sensor.kind == STUCK)
@@ -220,6 +220,12 @@ class _Compiler:
         plant = self._plant.names if self._plant else ()
         tree = parse_formula(text, FormulaNames(self.situations.vocabulary, self.names, plant))
         return compile_formula(tree, FormulaContext(_numbered(self.names), _numbered(plant), self.situations))
+
+
+def _imposed(specs: Iterable[SignalSpec], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the imposed states that formulas may tell from each other: all whose names stand in one."""
+    formulas = "".join(spec.formula or "" for spec in specs)
+    return tuple(name for name in IMPOSED if name in formulas and name not in vocabulary.states)
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:

@@ -32,10 +32,17 @@ class Situations:
 
     An other state is one that is imposed from outside, such as a planned stop.
     variants: in how many ways the machines of the type differ; each variant has all situations for itself.
+    imposed: the states imposed from outside that have situations of their own.
     """
 
     vocabulary: Vocabulary
     variants: int = 1
+    imposed: tuple[str, ...] = ()
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states that have a name here."""
+        return (*self.vocabulary.states, *self.imposed)
 
     def __len__(self) -> int:
         return self.size * self.variants
@@ -44,12 +51,12 @@ class Situations:
     def size(self) -> int:
         """The number of situations of one variant."""
         names = self.vocabulary
-        return (len(names.states) + 1) * (len(names.phases) + 1) * (len(names.kinds) + 1)
+        return (len(self.states) + 1) * (len(names.phases) + 1) * (len(names.kinds) + 1)
 
     def index(self, situation: Situation) -> int:
         """Return the index of a situation."""
         names = self.vocabulary
-        state = _place(situation.state, names.states)
+        state = _place(situation.state, self.states)
         phase = _place(situation.phase, names.phases)
         kind = _place(situation.kind, names.kinds)
         place = (state * (len(names.phases) + 1) + phase) * (len(names.kinds) + 1) + kind
@@ -60,7 +67,7 @@ class Situations:
         names = self.vocabulary
         index, kind = divmod(index % self.size, len(names.kinds) + 1)
         state, phase = divmod(index, len(names.phases) + 1)
-        return _name(state, names.states), _name(phase, names.phases), _name(kind, names.kinds)
+        return _name(state, self.states), _name(phase, names.phases), _name(kind, names.kinds)
 
     def matching(self, what: str, name: str, *, equal: bool = True) -> array[float]:
         """Return 1 for each situation whose state, phase or kind has that name, or has not, otherwise 0."""
@@ -75,8 +82,13 @@ class Situations:
         names = self.vocabulary
         others = (state for state in names.states if state != names.producing_state)
         stand_in = names.resting_state or next(others, names.producing_state or "")
-        each = ((by_state[index // self.size], self.names(index)) for index in range(len(self)))
+        each = ((by_state[index // self.size], self._declared(index)) for index in range(len(self)))
         return array("d", (_level(levels, names, stand_in) for levels, names in each))
+
+    def _declared(self, index: int) -> tuple[str | None, str | None, str | None]:
+        """Return state, phase and kind of a situation, None for each that the type does not declare."""
+        state, phase, kind = self.names(index)
+        return (None if state in self.imposed else state), phase, kind
 
 
 class SituationIndex:

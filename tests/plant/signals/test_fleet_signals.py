@@ -72,6 +72,21 @@ def test_a_state_from_outside_stands_for_the_first_that_does_not_produce() -> No
     assert values(signals, 0) == [2]
 
 
+def test_formulas_tell_states_from_outside_from_each_other() -> None:
+    """Those that a formula names; a level is that of any other state."""
+    text = """
+    a: {base: {running: 5, idle: 1, else: 0}}
+    b: {formula: "3 if state == 'stopped' else 2 if state == 'waiting' else a", limits: [0, 9]}
+    """
+    press = machines(compiled(text))
+    seen = []
+    for name in ("running", "stopped", "waiting", "planned_stop", "idle"):
+        press.change(0, Situation(name), START_MS)
+        seen.append(values(press, 1))
+
+    assert seen == [[5, 5], [0, 3], [0, 2], [0, 0], [1, 1]]
+
+
 def test_counters_count_jobs_and_seconds() -> None:
     """Jobs count when they finish, by result; seconds in a state grow while it lasts."""
     signals = machines(
