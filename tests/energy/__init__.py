@@ -1,0 +1,1 @@
+"""The energy plant: its messages, its physics, its faults."""

@@ -1,0 +1,164 @@
+"""The numbers of the energy plant agree with each other: electricity, energy, steam, gas, counts and cycles."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Final
+
+import pytest
+
+from tests.energy.contract import MACHINES
+from tests.energy.plants import Row, by_leaf, plant, sent
+
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
+TYPES: Final = {
+    "compressor": MACHINES[0],
+    "hvac": MACHINES[1],
+    "conveyor": MACHINES[2],
+    "hydraulic_pump": MACHINES[3],
+    "injection_molding": MACHINES[4],
+    "steam_boiler": MACHINES[7],
+}
+NO_BAND: Final = {"machine_id", "time", "timestamp"}
+DAYS: Final = {"compressor": 0.5}
+"""Days of the tests; a week for other types, as a compressor sends a message a second."""
+
+
+@cache
+def week(kind: str) -> dict[str, list[Row]]:
+    """The messages of a machine in a week, from Monday on, without faults."""
+    days = DAYS.get(kind, 7)
+    return by_leaf(sent(plant(kind), days * DAY, step=6 * HOUR))
+
+
+def meter(kind: str) -> list[Row]:
+    """The rows with electric power."""
+    leaves = week(kind)
+    return leaves["energy"] or leaves["electricity"]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_power_is_that_of_three_phases_in_every_message(kind: str) -> None:
+    """P = sqrt(3) V I pf, within what the last decimals leave open."""
+    for row in meter(kind):
+        volts, amperes, factor = row["voltage_v"], row["current_a"], row["power_factor"]
+        power = math.sqrt(3) * volts * amperes * factor / 1000
+        decimals_v = 0.05 if kind == "steam_boiler" else 0.005
+        open_share = 0.005 / max(amperes, 0.005) + decimals_v / volts + 0.00005 / factor
+        assert power == pytest.approx(row["power_kw"], abs=row["power_kw"] * open_share + 0.0015)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_energy_is_power_times_the_period_in_every_message(kind: str) -> None:
+    """Within the last decimals of both."""
+    hours = TYPES[kind].seconds / HOUR
+    decimals = 4 if kind == "steam_boiler" else 6
+    for row in meter(kind):
+        open_kwh = 0.0006 * hours + 1.1 * 10**-decimals
+        assert row["energy_kwh"] == pytest.approx(row["power_kw"] * hours, abs=open_kwh)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_sum_of_energy_does_not_drift(kind: str) -> None:
+    """Over all messages it is the mean power times the time, to a thousandth of a percent."""
+    rows = meter(kind)
+    hours = TYPES[kind].seconds / HOUR
+
+    assert sum(row["energy_kwh"] for row in rows) == pytest.approx(
+        sum(row["power_kw"] for row in rows) * hours, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TYPES if kind != "steam_boiler"])
+def test_good_and_bad_add_up_to_the_count(kind: str) -> None:
+    """In every message."""
+    for row in week(kind)["production"]:
+        assert row["production_count"] == row["production_count_good"] + row["production_count_bad"] >= 0
+
+
+def test_the_pressure_of_a_compressor_stays_within_its_limits() -> None:
+    """It switches at 6.5 and 7.5 bar, to the moment, and is never beyond them without a fault."""
+    pressures = [row["pressure_bar"] for row in week("compressor")["environmental"]]
+
+    assert min(pressures) >= 6.5
+    assert max(pressures) <= 7.5
+    assert min(pressures) < 6.55
+    assert max(pressures) > 7.45
+
+
+def test_a_compressor_is_loaded_for_the_share_that_is_asked_of_it() -> None:
+    """Its receiver neither fills nor empties, so what it makes is what is taken."""
+    leaves = week("compressor")
+    taken = sum(row["flow_rate_m3h"] for row in leaves["environmental"]) / len(leaves["environmental"])
+    power = [row["power_kw"] for row in leaves["energy"]]
+    loaded = sum(each > 0.5 * 55 for each in power) / len(power)
+
+    assert loaded * 500 == pytest.approx(taken, rel=0.04)
+
+
+def test_steam_carries_the_heat_of_the_gas_that_the_efficiency_leaves() -> None:
+    """Gas times its heating value times the efficiency is the steam's gain of enthalpy, in every message."""
+    leaves = week("steam_boiler")
+    rows = zip(leaves["natural_gas"], leaves["steam"], leaves["production"], strict=True)
+    for gas, steam, made in rows:
+        heat_kw = gas["flow_rate_m3h"] * gas["calorific_value_kwh_m3"] * made["efficiency"]
+        gained = steam["flow_rate_kg_h"] / HOUR * (steam["enthalpy_kj_kg"] - 4.19 * 105)
+        assert gained == pytest.approx(heat_kw, rel=0.01)
+
+
+def test_a_moulding_cycle_takes_210_seconds_and_a_pressing_180() -> None:
+    """Of 16 hours of full shifts on a weekday."""
+    for kind, seconds in (("injection_molding", 210), ("hydraulic_pump", 180)):
+        full = list(week(kind)["production"][6 * 120 : 22 * 120])
+        made = sum(row["production_count"] for row in full)
+        assert made == pytest.approx(16 * HOUR / seconds, abs=1)
+
+
+WINDOWS: Final = {
+    # Local hours of the week: full shifts, nights, and days and nights of the weekend.
+    "full": [(day * 24 + 6, day * 24 + 22, 1.0) for day in range(5)],
+    "night": [(day * 24 + 22, day * 24 + 30, 0.5) for day in range(4)],
+    "weekend": [(day * 24 + 6, day * 24 + 22, 0.3) for day in (5, 6)],
+}
+
+
+@pytest.mark.parametrize("kind", ["conveyor", "hydraulic_pump", "injection_molding"])
+def test_nights_make_half_and_weekends_three_tenths(kind: str) -> None:
+    """Of what a weekday's hour makes, within two points."""
+    rows = week(kind)["production"]
+    an_hour = HOUR // TYPES[kind].seconds
+    means = {
+        name: sum(
+            sum(row["production_count"] for row in rows[first * an_hour : last * an_hour]) for first, last, _ in spans
+        )
+        / sum(last - first for first, last, _ in spans)
+        for name, spans in WINDOWS.items()
+    }
+
+    assert means["night"] / means["full"] == pytest.approx(0.5, abs=0.02)
+    assert means["weekend"] / means["full"] == pytest.approx(0.3, abs=0.02)
+
+
+def test_defects_of_a_conveyor_are_two_percent() -> None:
+    """Drawn for each item."""
+    rows = week("conveyor")["production"]
+    made, bad = (sum(row[key] for row in rows) for key in ("production_count", "production_count_bad"))
+
+    assert bad / made == pytest.approx(0.02, abs=4 * math.sqrt(0.02 * 0.98 / made))
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_no_reading_is_outside_its_band(kind: str) -> None:
+    """Each number lies within the limits that its declaration has, and the schema announces."""
+    machine_type = plant(kind).message_types.machines[kind]
+    for each in machine_type.messages:
+        bands = {
+            field.name: machine_type.signals[field.detail].limits
+            for field in each.fields
+            if field.detail in machine_type.signals
+        }
+        for row in week(kind)[each.name]:
+            outside = [key for key, band in bands.items() if band and not band[0] <= row[key] <= band[1]]
+            assert outside == []

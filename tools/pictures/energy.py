@@ -1,0 +1,235 @@
+"""Draws the energy plant as SVGs, by runs of scenarios/energy.yaml: a compressor, a moulding cycle, a week, a year.
+
+python -m tools.pictures.energy      writes docs/pictures/energy; so does `python -m tools.generate`
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+import yaml
+
+from messages import FactoryMessageGenerator
+from plant.definition.plant_config import PlantConfig, parse
+from tools.pictures.drawing import (
+    BAND,
+    GAP,
+    HEIGHT,
+    LEFT,
+    TOP,
+    WIDTH,
+    Scale,
+    Span,
+    block,
+    document,
+    ends,
+    ground,
+    heading,
+    legend,
+    line,
+    nice,
+    texts_at,
+    times,
+)  # fmt: skip
+
+ROOT: Final = Path(__file__).parents[2]
+SCENARIO, FOLDER = ROOT / "scenarios" / "energy.yaml", "docs/pictures/energy"
+SEED: Final = 3
+MONDAY: Final = datetime(2026, 6, 8, 7, tzinfo=UTC).timestamp()
+"""Midnight between Sunday and Monday in Los Angeles, in summer."""
+
+COLOURS: Final = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#9a6700", "#cf222e")
+PHASES: Final = {"heating": "#cf222e", "injection": "#8250df", "cooling": "#0969da", "ejection": "#2da44e"}
+HOURS_OF_WEEK: Final = 168
+YEAR_DAYS: Final = 364
+GROUND: Final = "#eaeef2"
+
+
+class Row(NamedTuple):
+    """A message: seconds from the beginning of the picture, the class, and what it reports."""
+
+    at: float
+    name: str
+    values: Mapping[str, Any]
+
+
+def plant(*kinds: str, **entry: Any) -> PlantConfig:
+    """Return the scenario with some of its types, without faults by chance. entry: more keys of each."""
+    data = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))
+    data["global"].pop("fault_chance_per_day")
+    types = data["message_types"]
+    data["message_types"] = {kind: {**types[kind], **entry} for kind in kinds}
+    data.pop("sites")
+    return parse(data)
+
+
+def seen(config: PlantConfig, begin: float, seconds: float) -> Iterator[Row]:
+    """Yield what a plant sends in a time."""
+    generator = FactoryMessageGenerator.of(config, SEED, start=begin)
+    done = 0.0
+    while done < seconds:
+        done = min(done + 86_400, seconds)
+        for message in generator.advance(begin + done):
+            yield Row(message.time_ms / 1000 - begin, message.kind.rpartition(".")[2], orjson.loads(message.payload))
+
+
+class Panel(NamedTuple):
+    """A panel: its name, more about it, and the points of its lines by their names."""
+
+    name: str
+    more: str
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+
+
+def drawn(title: str, panels: Sequence[Panel], span: Span, more: Sequence[str] = (), names: bool = False) -> str:
+    """Return a picture of panels one below the other. names: whether the lines are named at the top."""
+    bottom = TOP + len(panels) * (HEIGHT + GAP) - GAP
+    parts = [part for at, panel in enumerate(panels) for part in _panel(panel, TOP + at * (HEIGHT + GAP), span)]
+    named = legend(dict(zip(panels[0].lines, COLOURS, strict=False)), height=3) if names else ()
+    return document(title, bottom + 36, [*parts, *more, *named, *times(span, bottom)])
+
+
+def _panel(panel: Panel, top: float, span: Span) -> Iterator[str]:
+    yield heading(panel.name, panel.more, top)
+    yield ground(top)
+    values = [value for points in panel.lines.values() for _, value in points]
+    scale = Scale(*nice(min(values), max(values)), top)
+    yield from texts_at(scale, ends(scale))
+    for points, colour in zip(panel.lines.values(), COLOURS, strict=False):
+        yield line([(at, scale.y(value)) for at, value in points], span, colour)
+
+
+def of(rows: Sequence[Row], name: str, key: str) -> list[tuple[float, float]]:
+    """Return the points of a key of a class of messages."""
+    return [(row.at, row.values[key]) for row in rows if row.name == name]
+
+
+def compressor() -> str:
+    """Draw five minutes of a compressor in a full shift: pressure, power, what is taken from it."""
+    rows = [*seen(plant("compressor"), MONDAY + 10 * 3600, 300)]
+    span = Span(300, 5, lambda at: f"{at / 60:g} min")
+    panels = [
+        Panel("pressure_bar", "bar: it switches at 6.5 and 7.5", {"": of(rows, "environmental", "pressure_bar")}),
+        Panel("power_kw", "kW, loaded and unloaded", {"": of(rows, "energy", "power_kw")}),
+        Panel("flow_rate_m3h", "m3/h, what the consumers take", {"": of(rows, "environmental", "flow_rate_m3h")}),
+    ]
+    return drawn("Five minutes of a compressor: pressure, power and flow", panels, span)
+
+
+def moulding() -> str:
+    """Draw two cycles of an injection moulding machine, with a message each second."""
+    rows = [*seen(plant("injection_molding", report_seconds=1), MONDAY + 10 * 3600, 600)]
+    made = [row.at for row in rows if row.name == "production" and row.values["production_count"]]
+    begin, cycle = made[0], made[1] - made[0]
+    rows = [row._replace(at=row.at - begin) for row in rows if 0 <= row.at - begin <= 2 * cycle]
+    span = Span(2 * cycle, 7, lambda at: f"{at:.0f} s")
+    panels = [
+        Panel("power_kw", "kW", {"": of(rows, "energy", "power_kw")}),
+        Panel("machine_temp_c", "Cel, the barrel", {"": of(rows, "environmental", "machine_temp_c")}),
+    ]
+    bottom = TOP + len(panels) * (HEIGHT + GAP) - GAP
+    phases = [*_phases(cycle, span, bottom + 2)]
+    return drawn("Two cycles of an injection moulding machine", panels, span, [*phases, *legend(PHASES)])
+
+
+def _phases(cycle: float, span: Span, y: float) -> Iterator[str]:
+    for repeat in range(2):
+        at = repeat * cycle
+        for part, colour in zip((2, 1, 3, 1), PHASES.values(), strict=True):
+            yield block(at, at + cycle * part / 7, span, y, BAND, colour)
+            at += cycle * part / 7
+
+
+WEEK: Final = {
+    "compressor": "compressor",
+    "hvac": "air conditioning",
+    "conveyor": "conveyor",
+    "hydraulic_pump": "pump",
+    "injection_molding": "moulding",
+}
+
+
+def week() -> str:
+    """Draw the mean power of each machine in each hour of a week."""
+    lines = {title: hourly(kind, MONDAY, 7) for kind, title in WEEK.items()}
+    span = Span(
+        7 * 86_400, 7, lambda at: (["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Mon"])[round(at / 86_400)]
+    )
+    total = [(points[0][0], sum(value for _, value in points)) for points in zip(*lines.values(), strict=True)]
+    panels = [
+        Panel("power_kw", "kW, the mean of each hour, by machine", lines),
+        Panel("power_kw", "kW, all five machines", {"": total}),
+    ]
+    return drawn("A week of five machines: full shifts, nights and the weekend", panels, span, names=True)
+
+
+def hourly(kind: str, begin: float, days: int) -> list[tuple[float, float]]:
+    """Return the mean power of a machine in each hour, at its middle; a message a minute is enough for that."""
+    sums, counts = defaultdict[int, float](float), defaultdict[int, int](int)
+    for row in seen(plant(kind, report_seconds=60), begin, days * 86_400):
+        if row.name == "energy":
+            hour = int(row.at // 3600)
+            sums[hour] += row.values["power_kw"]
+            counts[hour] += 1
+    return [((hour + 0.5) * 3600, sums[hour] / counts[hour]) for hour in sorted(sums)]
+
+
+def year() -> str:
+    """Draw the mean power of the air conditioning of a year, by week and hour of the week."""
+    begin = datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp()
+    values = [value for _, value in hourly("hvac", begin, YEAR_DAYS)]
+    low, high = min(values), max(values)
+    weeks = YEAR_DAYS // 7
+    wide, tall = WIDTH / HOURS_OF_WEEK, 5
+    cells = (
+        f'<rect x="{LEFT + hour * wide:.1f}" y="{TOP + at * tall}" width="{wide + 0.1:.1f}" height="{tall}" '
+        f'fill="{_shade((values[at * HOURS_OF_WEEK + hour] - low) / (high - low))}"/>'
+        for at in range(weeks)
+        for hour in range(HOURS_OF_WEEK)
+    )
+    span = Span(
+        7 * 86_400, 7, lambda at: (["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Mon"])[round(at / 86_400)]
+    )
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    named = (
+        f'<text x="{LEFT - 8}" y="{TOP + at * weeks / 12 * tall + 12:.0f}" text-anchor="end">{month}</text>'
+        for at, month in enumerate(months)
+    )
+    bottom = TOP + weeks * tall
+    title = f"power_kw of the air conditioning, from {low:.0f} (white) to {high:.0f} kW (dark)"
+    return document(
+        "A year of the air conditioning by hour of the week: hot afternoons of full shifts take most",
+        bottom + 36,
+        [heading(title, "the mean of each hour of 52 weeks", TOP), *cells, *named, *times(span, bottom)],
+    )
+
+
+def _shade(share: float) -> str:
+    """Return a blue that is darker for a greater share."""
+    levels = ((255, 9), (255, 60), (255, 130))
+    return "#" + "".join(f"{round(light + (dark - light) * share):02x}" for light, dark in levels)
+
+
+PICTURES: Final[Mapping[str, Callable[[], str]]] = {
+    "compressor": compressor,
+    "moulding": moulding,
+    "week": week,
+    "year": year,
+}
+
+
+def main() -> None:
+    """Write all pictures."""
+    for name, draw in PICTURES.items():
+        path = ROOT / FOLDER / f"{name}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(draw(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
