@@ -45,9 +45,9 @@ MONDAY: Final = datetime(2026, 6, 8, 7, tzinfo=UTC).timestamp()
 
 COLOURS: Final = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#9a6700", "#cf222e")
 PHASES: Final = {"heating": "#cf222e", "injection": "#8250df", "cooling": "#0969da", "ejection": "#2da44e"}
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS_OF_WEEK: Final = 168
 YEAR_DAYS: Final = 364
-GROUND: Final = "#eaeef2"
 
 
 class Row(NamedTuple):
@@ -195,7 +195,7 @@ def year() -> str:
     span = Span(
         7 * 86_400, 7, lambda at: (["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Mon"])[round(at / 86_400)]
     )
-    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     named = (
         f'<text x="{LEFT - 8}" y="{TOP + at * weeks / 12 * tall + 12:.0f}" text-anchor="end">{month}</text>'
         for at, month in enumerate(months)
