@@ -6,14 +6,13 @@ import copy
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from edge.routing import TopicRouter
-from edge.settings.loader import TopicLayout
-from messages import FactoryMessageGenerator
+from messages import FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import PlantConfig, parse
 from tests.support.exports import yamlread
 from tests.support.processes.daemon import ROOT
@@ -69,12 +68,12 @@ def sent(
 ) -> Iterator[Sent]:
     """Yield the messages of a time."""
     generator = FactoryMessageGenerator.of(config, seed, start=start)
-    router = TopicRouter(config, "factory", TopicLayout.TYPE)
+    router = TopicRouter(partial(topic_template, config), "factory")
     done = 0.0
     while done < seconds:
         done = min(done + step, seconds)
         for message in generator.advance(start + done):
-            yield Sent(router(message), message.time_ms / 1000 - start, orjson.loads(message.payload))
+            yield Sent(router.topic(message), message.time_ms / 1000 - start, orjson.loads(message.payload))
 
 
 def by_leaf(messages: Iterator[Sent]) -> dict[str, list[Row]]:
