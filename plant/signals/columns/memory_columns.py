@@ -1,4 +1,4 @@
-"""Memories of a block of rows: each machine's rows one after the other, as single rows have them."""
+"""Memories in a block of rows: the rows of each machine one after the other, with the bits of single rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of measured signals that have a memory, and what can be told of it."""
+"""The parts of measured signals that have a memory, and what depends on the state of one."""
 
 from __future__ import annotations
 
