@@ -14,6 +14,7 @@ from plant.alarms.alarm_reporter import AlarmReporter
 from plant.definition.jobs.job_type import JobType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
+from plant.definition.signals.references import depending
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter
@@ -234,12 +235,19 @@ def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals:
 
 
 def _advancing(machine_type: MachineType) -> int:
-    """Return the class whose rows advance registers: the first regular one that shows a register, or else any."""
-    registers = {name for name, spec in machine_type.signals.items() if spec.integral_of}
+    """Return the class whose rows advance registers and memories: the first regular one that shows some, or else any.
+
+    What is computed from a memory shows it; what is computed from a register only where no class shows the register.
+    """
+    signals, model = machine_type.signals, machine_type.model
+    registers = {name for name, spec in signals.items() if spec.integral_of}
+    remembering = depending(signals, [name for name, spec in signals.items() if spec.goes_on], model)
     regular = [number for number, each in enumerate(machine_type.messages) if each.is_regular]
-    fields = ((number, machine_type.messages[number].fields) for number in regular)
-    showing = (number for number, each in fields if not registers.isdisjoint(field.detail for field in each))
-    return next(showing, next(iter(regular), 0))
+    for shown in (registers | remembering, depending(signals, registers, model)):
+        for number in regular:
+            if not shown.isdisjoint(field.detail for field in machine_type.messages[number].fields):
+                return number
+    return next(iter(regular), 0)
 
 
 def _phase_bounds(job: JobType) -> tuple[float, ...]:
