@@ -1,4 +1,4 @@
-"""Draws the signals of docs/plant-language.md, of alarms and of models as SVGs, by the YAML above each picture.
+"""Draws the signals of docs/signal-pictures.md, of alarms and of models as SVGs, by the YAML above each picture.
 
 python -m tools.pictures.signals      writes docs/pictures/signals; so does `python -m tools.generate`
 """
@@ -41,8 +41,8 @@ from tools.pictures.drawing import (
 )  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
-PAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
-PAGES: Final = (PAGE, PAGE.with_name("alarms.md"), PAGE.with_name("models.md"))
+LANGUAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
+PAGES: Final = tuple(LANGUAGE.with_name(name) for name in ("signal-pictures.md", "alarms.md", "models.md"))
 _BLOCK: Final = re.compile(
     r"^```yaml\n((?:(?!```).*\n)*)```\n\n!\[(.*)\]\(pictures/signals/(\w+)\.svg\)$", re.MULTILINE
 )
@@ -118,8 +118,8 @@ def examples() -> dict[str, Example]:
 
 @cache
 def first_plant() -> Mapping[str, Any]:
-    """Return the plant at the top of the page."""
-    found = re.search(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    """Return the plant at the top of the page about the language."""
+    found = re.search(r"^```yaml\n(.*?)^```", LANGUAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     plant: Mapping[str, Any] = yaml.safe_load(found[1]) if found else {}
     return plant
 
