@@ -1,7 +1,7 @@
 """The models of signals: what a machine measures, counts or is set to, as a value at any moment.
 
-A signal has at most one source: `base`, `set_point`, `formula`, `output`, `integral_of`, `counter` or `choice`. It is
-the sum of it and of its other parts, times the machine's own factor, within limits, rounded.
+A signal has at most one source, one of SOURCES. It is the sum of it and of its other parts, times the machine's own
+factor, within limits, rounded; or it is text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from plant.definition.document.errors import describe_value
-from plant.definition.document.value_types import Name, PeriodSeconds, Seconds, Spec, Weights
+from plant.definition.document.value_types import Name, PeriodSeconds, Seconds, Spec, Weights, described
 
 GREATEST: Final = 1e12
 """The greatest magnitude of a number in the declaration of a signal."""
@@ -21,8 +21,13 @@ DEFAULT_DECIMALS: Final = 2
 OTHERWISE: Final = "else"
 """The key for all states that a mapping by state does not name."""
 
-SOURCES: Final = ("base", "set_point", "formula", "output", "integral_of", "counter", "choice")
+SOURCES: Final = ("base", "set_point", "formula", "output", "integral_of", "counter", "choice", "texts", "text")
 """The keys of which a signal has one at most: what its value begins with."""
+TEXTS: Final = ("choice", "texts", "text")
+"""The sources of signals that are text, or true or false: nothing can be calculated with them."""
+
+FLAGS: Final = ("true", "false")
+"""The keys of `texts` that stand for JSON's booleans."""
 
 
 def _as_mapping(value: object) -> object:
@@ -36,6 +41,19 @@ def _as_mapping(value: object) -> object:
 
 def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _flags_as_text(value: object) -> object:
+    """Return a mapping with the keys true and false as text, as a plant's file is read."""
+    if not isinstance(value, dict):
+        return value
+    return {str(key).lower() if isinstance(key, bool) else key: each for key, each in value.items()}
+
+
+def _not_empty(texts: dict[str, str]) -> dict[str, str]:
+    if not texts:
+        raise ValueError("needs at least one entry")
+    return texts
 
 
 def _low_below_high(pair: tuple[float, float]) -> tuple[float, float]:
@@ -63,6 +81,12 @@ SigmaByState = Annotated[
     _by_state_schema({"type": "number", "minimum": 0, "maximum": GREATEST}),
 ]
 Range = Annotated[tuple[Number, Number], BeforeValidator(_as_tuple), AfterValidator(_low_below_high)]
+Texts = Annotated[
+    dict[Name, Annotated[str, Field(min_length=1)]],
+    BeforeValidator(_flags_as_text),
+    AfterValidator(_not_empty),
+    described(minProperties=1),
+]
 Amplitude = Annotated[float, Field(ge=0, le=GREATEST)]
 
 
@@ -133,6 +157,14 @@ class SignalSpec(Spec):
         "`seconds.STATE`.",
     )
     choice: Weights | None = Field(None, description="Weight of each text that the signal may be.")
+    texts: Texts | None = Field(
+        None,
+        description="Texts by condition, such as `busy: \"state == 'running'\"`: the first that holds; `else` for the "
+        "last. Keys `true` and `false`: JSON's booleans.",
+    )
+    text: Name | None = Field(
+        None, description="A text with a number above it in braces, as it stands in messages: `cycle_{strokes}`."
+    )
     every_seconds: PeriodSeconds | None = Field(
         None, description="Seconds after which `choice` is drawn again; without it, for each message."
     )
@@ -160,6 +192,16 @@ class SignalSpec(Spec):
     )
     description: Annotated[str, Field(max_length=500)] | None = Field(None, description="What the signal is.")
     shown: bool = Field(True, description="false keeps the signal out of messages; formulas may use it.")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text, or true or false."""
+        return any(getattr(self, source) is not None for source in TEXTS)
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it is true or false."""
+        return self.texts is not None and self.texts.keys() <= {*FLAGS}
 
     @property
     def places(self) -> int:

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from plant.signals.laws.situations import Situation
 from tests.plant.signals.press import VOCABULARY
 
+TEXTS: Final = frozenset({"choice", "texts", "text"})
+"""The sources of signals that are text."""
+
 Declared = dict[str, dict[str, Any]]
 
 _levels: Final = st.one_of(st.integers(-300, 300), st.floats(-1e4, 1e4).map(lambda level: round(level, 3)))
@@ -99,7 +102,16 @@ def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStra
     ]
     if not numbers:
         return sources
-    return [*sources, st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)})]
+    conditions = st.builds(
+        str.format, st.sampled_from(_COMPARISONS), _formulas(numbers, plant), _formulas(numbers, plant)
+    )
+    texts = st.tuples(st.sampled_from([("busy", 'q"ü'), ("true", "false")]), conditions)
+    return [
+        *sources,
+        st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)}),
+        texts.map(lambda each: {"texts": dict(zip(each[0], (each[1], "else"), strict=True))}),
+        st.sampled_from(numbers).map(lambda name: {"text": f'a{{{{"{{{name}}} ü'}),
+    ]
 
 
 @st.composite
@@ -107,9 +119,9 @@ def declarations(draw: st.DrawFn, plant: Sequence[str] = ()) -> Declared:
     """Draw the signals of a machine type. plant: names of the plant's signals."""
     declared: Declared = {}
     for number in range(draw(st.integers(1, 6))):
-        numbers = [name for name, data in declared.items() if "choice" not in data]
+        numbers = [name for name, data in declared.items() if TEXTS.isdisjoint(data)]
         data = draw(st.one_of(_sources(numbers, plant)))
-        if "choice" not in data:
+        if TEXTS.isdisjoint(data):
             data = data | draw(st.fixed_dictionaries({}, optional={"decimals": st.integers(0, 6)}))
         declared[f"s{number}"] = data
     return declared
