@@ -17,6 +17,7 @@ import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.definition import plant_config
+from plant.definition.document.weekly_windows import DAYS
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message, machine_of
 from tools.pictures.drawing import (
@@ -56,6 +57,7 @@ HOUR: Final = Span(3600, 6, lambda at: f"{at / 60:g} min")
 SPANS: Final = {
     "phases": Span(600, 5, HOUR.words),
     "daily": Span(86_400, 6, lambda at: f"{at / 3600:02.0f}:00"),
+    "timetable": Span(7 * 86_400, 7, lambda at: DAYS[round(at / 86_400 + 3) % 7]),  # 2026 begins on a Thursday
     "yearly": Span(365 * 86_400, 5, lambda at: f"day {at / 86_400:.0f}"),
 }
 """The pictures that do not show an hour."""

@@ -18,6 +18,7 @@ from plant.definition.signals.bounds import MOST_DIGITS, last_decimal_range, sig
 from plant.definition.signals.signal_spec import OTHERWISE, SOURCES, SignalSpec
 from plant.definition.signals.source_rules import (
     Declared,
+    empty_times,
     unknown_counter,
     unknown_reset,
     wrong_formula,
@@ -42,6 +43,7 @@ _ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
     "output": frozenset({*_PARTS, "decimals"}),
     "integral_of": frozenset({"decimals", "per_seconds"}),
     "counter": frozenset({"decimals"}),
+    "timetable": frozenset({*_PARTS, "decimals"}),
     "choice": frozenset({"every_seconds"}),
     "texts": frozenset(),
     "text": frozenset(),
@@ -152,6 +154,7 @@ def _of_one(
     yield from unknown_counter(signal.spec, vocabulary)
     yield from wrong_formula(signal, above, below, vocabulary, plant)
     yield from wrong_integral(signal.spec, above, below)
+    yield from empty_times(signal.spec)
     yield from wrong_texts(signal, above, below, vocabulary, plant)
     yield from wrong_text(signal.spec, above, below)
     yield from _no_limits(signal)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_serializer
 
 from plant.definition.document.errors import describe_value
-from plant.definition.document.value_types import Name, PeriodSeconds, Seconds, Spec, Weights, described
+from plant.definition.document.value_types import Name, NonEmptyListOf, PeriodSeconds, Seconds, Spec, Weights, described
+from plant.definition.document.weekly_windows import Window, format_minutes
 
 GREATEST: Final = 1e12
 """The greatest magnitude of a number in the declaration of a signal."""
@@ -21,7 +22,18 @@ DEFAULT_DECIMALS: Final = 2
 OTHERWISE: Final = "else"
 """The key for all states that a mapping by state does not name."""
 
-SOURCES: Final = ("base", "set_point", "formula", "output", "integral_of", "counter", "choice", "texts", "text")
+SOURCES: Final = (
+    "base",
+    "set_point",
+    "formula",
+    "output",
+    "integral_of",
+    "counter",
+    "timetable",
+    "choice",
+    "texts",
+    "text",
+)
 """The keys of which a signal has one at most: what its value begins with."""
 TEXTS: Final = ("choice", "texts", "text")
 """The sources of signals that are text, or true or false: nothing can be calculated with them."""
@@ -122,6 +134,32 @@ class Ramp(Spec):
     resets: Name = Field(description="What sets it back to 0: a state, in which it stays 0, or `job` for each new job.")
 
 
+class TimetableWindow(Window):
+    """A window of local time, with the level in it."""
+
+    value: Number = Field(description="Level in this window.")
+
+    @model_serializer
+    def as_written(self) -> dict[str, object]:
+        """Return it as it is written in YAML."""
+        times = {"start": format_minutes(self.start), "end": format_minutes(self.end)}
+        return {"days": [*self.days], **times, "value": self.value}
+
+
+class Timetable(Spec):
+    """A level by local weekday and time of day."""
+
+    times: NonEmptyListOf[TimetableWindow] = Field(
+        description="Windows of local time, each with a `value`; of several at a time, the first counts."
+    )
+    else_: Number = Field(alias="else", description="Level at all other times.")
+
+    @model_serializer
+    def as_written(self) -> dict[str, object]:
+        """Return it as it is written in YAML."""
+        return {"else": self.else_, "times": [each.as_written() for each in self.times]}
+
+
 class SignalSpec(Spec):
     """A signal of a machine type, or of the plant."""
 
@@ -155,6 +193,9 @@ class SignalSpec(Spec):
         None,
         description="What is counted from the start of the machine: `jobs`, `good`, a result of jobs, or "
         "`seconds.STATE`.",
+    )
+    timetable: Timetable | None = Field(
+        None, description="Level by weekday and time of day, such as a tariff: `times`, and `else` for all others."
     )
     choice: Weights | None = Field(None, description="Weight of each text that the signal may be.")
     texts: Texts | None = Field(

@@ -55,6 +55,14 @@ def unknown_counter(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violat
         yield Violation(("counter",), f"must be something that is counted, got {quote(spec.counter)}; {advice}")
 
 
+def empty_times(spec: SignalSpec) -> Iterator[Violation]:
+    """Check that each window of a timetable has a length."""
+    for number, each in enumerate(spec.timetable.times if spec.timetable else ()):
+        if each.start == each.end:
+            rule = "must differ from start; a whole day is from 00:00 to 24:00"
+            yield Violation(("timetable", "times", number, "end"), rule)
+
+
 def formula_names(
     signal: Declared,
     above: Sequence[Declared],

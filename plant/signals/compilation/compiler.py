@@ -10,6 +10,7 @@ from plant.definition.signals.formula_parser import FormulaNames, parse_conditio
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.signals.compilation.text_laws import text_law
+from plant.signals.compilation.timetables import weekly_level
 from plant.signals.laws.causes import CauseEffect, Drifting, Missing, Reported, Spiking, Stuck
 from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
 from plant.signals.laws.expressions import (
@@ -164,6 +165,8 @@ class _Compiler:
             level = self._formula(spec.formula)
         elif spec.output is not None:
             level = self._output(spec.output)
+        elif spec.timetable is not None:
+            level = weekly_level(spec.timetable)
         elif spec.set_point is not None:
             level = self._set_point(name, spec.set_point, signal_bounds(spec))
         elif spec.base is not None:

@@ -50,6 +50,14 @@ _limits: Final = st.tuples(st.floats(-1e5, 0), st.floats(0.5, 1e5)).map(list)
 _bounded: Final = st.fixed_dictionaries({"limits": _limits})
 
 
+_times: Final = st.tuples(st.integers(0, 23), st.integers(0, 59)).map(lambda time: "{:02d}:{:02d}".format(*time))
+_windows: Final = st.fixed_dictionaries(
+    {"start": _times, "end": _times, "value": _levels},
+    optional={"days": st.lists(st.sampled_from(["mon", "wed", "sat", "sun"]), min_size=1)},
+)
+_timetables: Final = st.fixed_dictionaries(
+    {"timetable": st.fixed_dictionaries({"else": _levels, "times": st.lists(_windows, min_size=1, max_size=4)})}
+)
 _NUMBERS: Final = ("0", "1", "-1", "0.5", "2.75", "1e-7", "120", "1e15")
 _MATCHES: Final = ("state == 'running'", "phase != 'press'", "kind == 'frame'")
 _COMPARISONS: Final = tuple(f"{{}} {sign} {{}}" for sign in ("<", "<=", ">", ">=", "==", "!="))
@@ -99,6 +107,7 @@ def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStra
         st.builds(_merged, formula, _parts, _bounded),
         st.fixed_dictionaries({"counter": counters}),
         choice,
+        st.builds(_merged, _timetables, _parts),
     ]
     if not numbers:
         return sources

@@ -46,8 +46,8 @@ MISTAKES: Final = {
     "{a: {base: 1, formula: '2', limits: [0, 9]}}": ["a.formula: replaces base: give only one of them"],
     "{a: {limits: [0, 9]}}": [
         (
-            "a: needs a value: base, set_point, formula, output, integral_of, counter, choice, texts, text,"
-            " or at least walk, noise or uniform"
+            "a: needs a value: base, set_point, formula, output, integral_of, counter, timetable,"
+            " choice, texts, text, or at least walk, noise or uniform"
         )
     ],
     "{a: {base: 1, per_seconds: 5}}": ["a.per_seconds: needs integral_of"],
@@ -83,6 +83,10 @@ MISTAKES: Final = {
         't.texts.true: is a boolean, and "maybe" is text: use texts only, or true and false',
         't.texts.true: has an unknown state "runing" at character 10; did you mean running?',
         't.texts.maybe: has an unknown name "hours" at character 1; did you mean hour?',
+    ],
+    "{a: {timetable: {else: 1, times: [{start: '06:00', end: '06:00', value: 2}]}, follows_seconds: 9}}": [
+        "a.follows_seconds: needs base or set_point",
+        "a.timetable.times[0].end: must differ from start; a whole day is from 00:00 to 24:00",
     ],
     "{t: {texts: {a: else}, decimals: 1}}": ["t.decimals: cannot be used with texts"],
     "{t: {texts: {a: else}}, u: {formula: t + 1, limits: [0, 9]}}": [
@@ -169,6 +173,7 @@ def test_signals_of_the_plant_have_no_states_jobs_and_registers() -> None:
         ("{uniform: [2, 5]}", Bounds(2, 5)),
         ("{base: 100, spread: 0.05}", Bounds(80, 120)),
         ("{base: 1, walk: {sigma: 9, memory_seconds: 9}, limits: [0, 2]}", Bounds(0, 2)),
+        ("{timetable: {else: 3, times: [{start: '06:00', end: '22:00', value: -1.5}]}}", Bounds(-1.5, 3)),
         ("{counter: jobs}", Bounds(0, 10**15 - 1)),
     ],
 )
