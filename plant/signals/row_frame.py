@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from plant.signals.laws.frame import Arithmetic, Memory, State
-from plant.signals.laws.program import DAY_MS, LEVEL_PARTS, YEAR_MS, SignalProgram
+from plant.signals.laws.program import BEFORE_1970_MS, DAY_MS, LEVEL_PARTS, WEEK_MS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_MODULUS, REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.signals.row_arithmetic import RowArithmetic, normal, uniform, walk, wave
@@ -120,6 +120,10 @@ class RowFrame:
     def day_ms(self) -> float:
         """Return the time since local midnight."""
         return self._local_time.at(self._time_ms) % DAY_MS
+
+    def by_local_week(self, edges: tuple[int, ...], levels: tuple[float, ...]) -> float:
+        """Return the level by local weekday and time."""
+        return levels[bisect_right(edges, (self._local_time.at(self._time_ms) + BEFORE_1970_MS) % WEEK_MS)]
 
     def day_wave(self, shift_ms: int) -> float:
         """Return the sine over the local day."""

@@ -71,12 +71,19 @@ def last_decimal_range(bounds: Bounds, places: int) -> tuple[int, int]:
 
 
 def _sum_of_parts(spec: SignalSpec) -> Bounds:
-    levels = [spec.set_point] if spec.set_point is not None else [*(spec.base or {"": 0.0}).values()]
+    levels = _levels(spec)
     amplitudes = sum(wave.amplitude for wave in (spec.daily, spec.yearly) if wave)
     walk = WALK_SIGMAS * spec.walk.sigma if spec.walk else 0.0
     noise = NOISE_SIGMAS * max(spec.noise.values()) if spec.noise else 0.0
     low, high = spec.uniform or (0.0, 0.0)
     return Bounds(min(levels) + low, max(levels) + high).widened(amplitudes + walk + noise)
+
+
+def _levels(spec: SignalSpec) -> list[float]:
+    """Return every level that a signal may begin with."""
+    if spec.timetable is not None:
+        return [spec.timetable.else_, *(each.value for each in spec.timetable.times)]
+    return [spec.set_point] if spec.set_point is not None else [*(spec.base or {"": 0.0}).values()]
 
 
 def _with_spread(bounds: Bounds, spread: float) -> Bounds:

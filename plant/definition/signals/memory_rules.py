@@ -7,7 +7,7 @@ from typing import Final
 
 from plant.definition.document.errors import Place, Violation, quote
 from plant.definition.signals.signal_spec import SignalSpec
-from plant.definition.signals.source_rules import Declared, unusable_source
+from plant.definition.signals.source_rules import Declared, wrong_source
 
 FOLLOWING: Final = ("follows_seconds", "slews_per_second")
 _NO_STEPS: Final = "its memory goes on from message to message, and the plant has none"
@@ -28,9 +28,18 @@ def broken_memory(signal: Declared, above: Sequence[Declared], below: Sequence[D
     yield from _starts_without_memory(signal)
     yield from _beyond_limits(signal.spec)
     yield from _wrong_thresholds(signal.spec)
-    yield from unusable_source("on_share_of", signal.spec.on_share_of, above, below, _switch)
-    yield from unusable_source("change_of", signal.spec.change_of, above, below, _accumulating)
+    yield from _wrong_sources(signal.spec, above, below)
     yield from _too_few_decimals(signal, above)
+
+
+def _wrong_sources(spec: SignalSpec, above: Sequence[Declared], below: Sequence[Declared]) -> Iterator[Violation]:
+    """Check the signals that are named."""
+    for key, name, must_be, lacks in (
+        ("on_share_of", spec.on_share_of, "a signal with `switches`", _switch),
+        ("change_of", spec.change_of, "a register or a counter", _accumulating),
+    ):
+        if name is not None and (wrong := wrong_source(name, above, below, must_be, lacks)):
+            yield Violation((key,), wrong)
 
 
 def follows_of_plant(signal: Declared) -> Iterator[Violation]:

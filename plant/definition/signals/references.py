@@ -10,16 +10,24 @@ from plant.definition.signals.signal_spec import SignalSpec
 from plant.models.registry import models
 
 _NAME: Final = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
+_BRACES: Final = re.compile(r"{(\w+)}")
 _NAMING: Final = ("integral_of", "on_share_of", "change_of")
 
 
 def used(signal: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names in the formulas of a signal as plain data, and the signal that another key names."""
-    switches = signal.get("switches")
-    rates = (switches.get("rises"), switches.get("falls")) if isinstance(switches, Mapping) else ()
-    for formula in (signal.get("formula"), *rates):
-        yield from _NAME.findall(formula) if isinstance(formula, str) else ()
+    """Yield the names in formulas, conditions and texts of a signal as plain data, and what another key names."""
+    for formula in formulas(signal):
+        yield from _NAME.findall(formula)
+    yield from _BRACES.findall(str(signal.get("text", "")))
     yield from (name for name in map(signal.get, _NAMING) if isinstance(name, str))
+
+
+def formulas(signal: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the formulas and conditions of a signal as plain data."""
+    switches, texts = signal.get("switches"), signal.get("texts")
+    rates = (switches.get("rises"), switches.get("falls")) if isinstance(switches, Mapping) else ()
+    conditions = texts.values() if isinstance(texts, Mapping) else ()
+    yield from (each for each in (signal.get("formula"), *rates, *conditions) if isinstance(each, str))
 
 
 def depending(signals: Mapping[str, SignalSpec], first: Collection[str], model: str | None = None) -> set[str]:

@@ -19,12 +19,14 @@ from plant.definition.signals.memory_rules import FOLLOWING, OF_MACHINES, broken
 from plant.definition.signals.signal_spec import OTHERWISE, SOURCES, SignalSpec
 from plant.definition.signals.source_rules import (
     Declared,
+    empty_times,
     unknown_counter,
     unknown_reset,
     wrong_formulas,
     wrong_integral,
     wrong_output,
 )
+from plant.definition.signals.text_rules import wrong_text, wrong_texts
 from plant.definition.signals.vocabulary import RESERVED, Vocabulary
 from plant.models.model import Model
 
@@ -42,10 +44,13 @@ _ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
     "output": frozenset({*_PARTS, "decimals", *FOLLOWING, "starts"}),
     "integral_of": frozenset({"decimals", "per_seconds"}),
     "counter": frozenset({"decimals"}),
+    "timetable": frozenset({*_PARTS, "decimals"}),
     "choice": frozenset({"every_seconds"}),
     "switches": frozenset({*_PARTS, "decimals", "starts", "starts_on"}),
     "on_share_of": frozenset({"decimals"}),
     "change_of": frozenset({"decimals"}),
+    "texts": frozenset(),
+    "text": frozenset(),
 }
 """The other keys that a signal may have, by its source."""
 _NEEDS: Final = {
@@ -160,6 +165,9 @@ def _of_one(
     yield from wrong_formulas(signal, above, below, vocabulary, plant)
     yield from wrong_integral(signal.spec, above, below)
     yield from broken_memory(signal, above, below)
+    yield from empty_times(signal.spec)
+    yield from wrong_texts(signal, above, below, vocabulary, plant)
+    yield from wrong_text(signal.spec, above, below)
     yield from _no_limits(signal)
     yield from _too_many_digits(signal)
     yield from _set_beyond_limits(signal.spec)
@@ -237,7 +245,7 @@ def _no_limits(signal: Declared) -> Iterator[Violation]:
 def _too_many_digits(signal: Declared) -> Iterator[Violation]:
     """Check that each value can be written exactly; registers and counters are cut to that anyway."""
     spec = signal.spec
-    if signal.source in {"integral_of", "counter", "choice", "on_share_of", "change_of"}:
+    if signal.is_text or signal.source in {"integral_of", "counter", "on_share_of", "change_of"}:
         return
     bounds = signal_bounds(spec)
     if bounds.magnitude * 10**spec.places >= 10**MOST_DIGITS:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from plant.definition.document.errors import Place, Violation, quote, suggestion
 from plant.definition.signals.bounds import Bounds, signal_bounds
 from plant.definition.signals.formula_parser import FormulaError, FormulaNames, parse_formula
-from plant.definition.signals.signal_spec import SOURCES, SignalSpec
+from plant.definition.signals.signal_spec import SOURCES, TEXTS, SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.models.model import Model
 
@@ -29,6 +29,11 @@ class Declared:
     def source(self) -> str | None:
         """The key with which its value begins."""
         return next((key for key in SOURCES if key in self.keys), None)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text, or true or false, with which nothing can be calculated."""
+        return self.source in TEXTS
 
 
 def unknown_reset(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violation]:
@@ -50,6 +55,31 @@ def unknown_counter(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violat
         yield Violation(("counter",), f"must be something that is counted, got {quote(spec.counter)}; {advice}")
 
 
+def empty_times(spec: SignalSpec) -> Iterator[Violation]:
+    """Check that each window of a timetable has a length."""
+    for number, each in enumerate(spec.timetable.times if spec.timetable else ()):
+        if each.start == each.end:
+            rule = "must differ from start; a whole day is from 00:00 to 24:00"
+            yield Violation(("timetable", "times", number, "end"), rule)
+
+
+def formula_names(
+    signal: Declared,
+    above: Sequence[Declared],
+    below: Sequence[Declared],
+    vocabulary: Vocabulary,
+    plant: Sequence[Declared],
+) -> FormulaNames:
+    """Return what a formula or condition of a signal may name."""
+    return FormulaNames(
+        vocabulary,
+        signals=[each.name for each in above],
+        plant=[each.name for each in plant if not each.is_text],
+        texts=[each.name for each in above if each.is_text],
+        below=[signal.name, *(each.name for each in below)],
+    )
+
+
 def wrong_formulas(
     signal: Declared,
     above: Sequence[Declared],
@@ -58,14 +88,7 @@ def wrong_formulas(
     plant: Sequence[Declared],
 ) -> Iterator[Violation]:
     """Check formulas, whose names are those of signals above, and of the plant's."""
-    texts = [each.name for each in above if each.source == "choice"]
-    names = FormulaNames(
-        vocabulary,
-        signals=[each.name for each in above],
-        plant=[each.name for each in plant if each.source != "choice"],
-        texts=texts,
-        below=[signal.name, *(each.name for each in below)],
-    )
+    names = formula_names(signal, above, below, vocabulary, plant)
     for place, formula in formulas_of(signal.spec):
         try:
             parse_formula(formula, names)
@@ -93,7 +116,7 @@ def wrong_output(
         yield Violation(
             ("output",), f"must be an output of the model, got {quote(name)}; {suggestion(name, [*model.outputs])}"
         )
-    numbers = {each.name for each in above if each.source != "choice"}
+    numbers = {each.name for each in above if not each.is_text}
     if missing := [each for each in model.inputs if each not in numbers]:
         yield Violation(("output",), f"needs the model's inputs as signals above: {', '.join(missing)}")
     if missing := [each for each in model.plant_inputs if each not in plant_signals]:
@@ -102,43 +125,37 @@ def wrong_output(
 
 def wrong_integral(spec: SignalSpec, above: Sequence[Declared], below: Sequence[Declared]) -> Iterator[Violation]:
     """Check the source of a register."""
-    yield from unusable_source("integral_of", spec.integral_of, above, below, _text)
-    for source in above:
-        if source.name == spec.integral_of and not _text(source):
-            yield from _too_fast(spec, signal_bounds(source.spec))
+    if spec.integral_of is None:
+        return
+    if wrong := wrong_number(spec.integral_of, above, below):
+        yield Violation(("integral_of",), wrong)
+    else:
+        source = next(each for each in above if each.name == spec.integral_of)
+        yield from _too_fast(spec, signal_bounds(source.spec))
 
 
-def _text(source: Declared) -> str:
-    return "is text" if source.source == "choice" else ""
+def wrong_number(name: str, above: Sequence[Declared], below: Sequence[Declared]) -> str | None:
+    """Return the rule that a name breaks which must be that of a number above."""
+    return wrong_source(name, above, below, "a number", lambda source: "is text" if source.is_text else "")
 
 
-def unusable_source(
-    key: str,
-    name: str | None,
+def wrong_source(
+    name: str,
     above: Sequence[Declared],
     below: Sequence[Declared],
+    must_be: str,
     lacks: Callable[[Declared], str],
-) -> Iterator[Violation]:
-    """Check a key that names a signal above. lacks: returns why a signal cannot be named; "" if it can."""
-    if name is None:
-        return
-    place: Place = (key,)
+) -> str | None:
+    """Return the rule that the name of a signal above breaks. lacks: why a signal is not what it must be, or ""."""
     source = next((each for each in above if each.name == name), None)
     if source is None and name in {each.name for each in below}:
-        yield Violation(place, f"must be a signal above this one, and {quote(name)} is below")
-    elif source is None:
+        return f"must be a signal above this one, and {quote(name)} is below"
+    if source is None:
         known = [each.name for each in above if not lacks(each)]
         advice = suggestion(name, known) if known else "there is none"
-        yield Violation(place, f"must be a signal above this one, got {quote(name)}; {advice}")
-    elif reason := lacks(source):
-        yield Violation(place, f"must be {_MUST_BE[key]}, and {quote(name)} {reason}")
-
-
-_MUST_BE: Final = {
-    "integral_of": "a number",
-    "on_share_of": "a signal with `switches`",
-    "change_of": "a register or a counter",
-}
+        return f"must be a signal above this one, got {quote(name)}; {advice}"
+    reason = lacks(source)
+    return f"must be {must_be}, and {quote(name)} {reason}" if reason else None
 
 
 def _too_fast(spec: SignalSpec, rate: Bounds) -> Iterator[Violation]:

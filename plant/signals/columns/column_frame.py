@@ -23,7 +23,7 @@ from plant.signals.columns.records import RowRecords, current_records
 from plant.signals.columns.register_columns import RowsByMachine, advance_registers, rows_by_machine
 from plant.signals.columns.walk_columns import WalkColumns
 from plant.signals.laws.frame import Arithmetic, Memory, State
-from plant.signals.laws.program import DAY_MS, LEVEL_PARTS, YEAR_MS, SignalProgram
+from plant.signals.laws.program import BEFORE_1970_MS, DAY_MS, LEVEL_PARTS, WEEK_MS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.time_zones import QUARTER_MS, LocalTime
@@ -120,6 +120,11 @@ class ColumnFrame:
     def day_ms(self) -> Column:
         """Return the time since local midnight."""
         return (self._local() % DAY_MS).astype(np.float64)
+
+    def by_local_week(self, edges: tuple[int, ...], levels: tuple[float, ...]) -> Column:
+        """Return the level by local weekday and time."""
+        places = np.searchsorted(np.array(edges), (self._local() + BEFORE_1970_MS) % WEEK_MS, side="right")
+        return np.array(levels).take(places)
 
     def day_wave(self, shift_ms: int) -> Column:
         """Return the sine over the local day."""

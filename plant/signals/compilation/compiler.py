@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
 
 from plant.definition.faults.fault_type import DRIFT, DROPOUT, SPIKE, STUCK, Causes, SensorEffect
 from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_bounds, widest_bounds
-from plant.definition.signals.formula_parser import FormulaNames, parse_formula
+from plant.definition.signals.formula_parser import FormulaNames, parse_condition, parse_formula
+from plant.definition.signals.references import formulas
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import IMPOSED, Vocabulary
 from plant.signals.compilation.memory_compiler import MemoryCompiler
+from plant.signals.compilation.text_laws import text_law
+from plant.signals.compilation.timetables import weekly_level
 from plant.signals.laws.causes import CauseEffect, Drifting, Missing, Reported, Spiking, Stuck
 from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
-from plant.signals.laws.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
+from plant.signals.laws.expressions import (
+    BySituation,
+    Constant,
+    Expression,
+    FormulaContext,
+    compile_condition,
+    compile_formula,
+)
 from plant.signals.laws.model_output import ModelOutput
 from plant.signals.laws.parts import DayWave, Lag, Noise, Ramp, SetPoint, Slew, Uniform, Walk, YearWave
 from plant.signals.laws.program import (
@@ -29,7 +37,7 @@ from plant.signals.laws.program import (
     SettablePoint,
     SignalProgram,
 )
-from plant.signals.laws.signal_laws import REGISTER_UNITS, Choice, Count, Law, Measured, Register, StateTime
+from plant.signals.laws.signal_laws import REGISTER_UNITS, Count, Law, Measured, Register, StateTime
 from plant.signals.laws.situations import Situations
 
 
@@ -104,21 +112,14 @@ class _Compiler:
         self.names.append(name)
 
     def _law(self, name: str, spec: SignalSpec) -> Law:
-        if spec.choice is not None:
-            return self._choice(name, spec, spec.choice)
+        text = text_law(name, spec, self._condition, _numbered(self.names), self.laws)
+        if text is not None:
+            return text
         if spec.counter is not None:
             return self._counter(name, spec, spec.counter)
         if spec.integral_of is not None:
             return self._register(name, spec, spec.integral_of)
         return self._measured(name, spec)
-
-    def _choice(self, name: str, spec: SignalSpec, weights: Mapping[str, float]) -> Choice:
-        texts = tuple(sorted(text for text, weight in weights.items() if weight > 0))
-        greatest = max(weights.values())
-        sums = [*accumulate(weights[text] / greatest for text in texts)]
-        bounds = array("d", (part / sums[-1] for part in sums[:-1]))
-        every_ms = max(1, round((spec.every_seconds or 0.0) * 1000))
-        return Choice(purpose(name, "choice"), every_ms, bounds, texts)
 
     def _counter(self, name: str, spec: SignalSpec, counter: str) -> Law:
         number, unit = len(self.counters), 10**spec.places
@@ -184,6 +185,8 @@ class _Compiler:
             return self._formula(spec.formula)
         if spec.output is not None:
             return self._output(spec.output)
+        if spec.timetable is not None:
+            return weekly_level(spec.timetable)
         if spec.set_point is not None:
             return self._set_point(name, spec.set_point, signal_bounds(spec))
         if spec.base is not None:
@@ -244,15 +247,25 @@ class _Compiler:
         return ModelOutput(self._model or "", output, own, of_plant, tuple(states))
 
     def _formula(self, text: str) -> Expression:
+        return compile_formula(parse_formula(text, self._formula_names), self._formula_context)
+
+    def _condition(self, text: str) -> Expression:
+        return compile_condition(parse_condition(text, self._formula_names), self._formula_context)
+
+    @property
+    def _formula_names(self) -> FormulaNames:
+        return FormulaNames(self.situations.vocabulary, self.names, self._plant.names if self._plant else ())
+
+    @property
+    def _formula_context(self) -> FormulaContext:
         plant = self._plant.names if self._plant else ()
-        tree = parse_formula(text, FormulaNames(self.situations.vocabulary, self.names, plant))
-        return compile_formula(tree, FormulaContext(_numbered(self.names), _numbered(plant), self.situations))
+        return FormulaContext(_numbered(self.names), _numbered(plant), self.situations)
 
 
 def _imposed(specs: Iterable[SignalSpec], vocabulary: Vocabulary) -> tuple[str, ...]:
     """Return the imposed states that formulas may tell from each other: all whose names stand in one."""
-    formulas = "".join(spec.formula or "" for spec in specs)
-    return tuple(name for name in IMPOSED if name in formulas and name not in vocabulary.states)
+    texts = "".join(text for spec in specs for text in formulas(spec.model_dump(exclude_none=True)))
+    return tuple(name for name in IMPOSED if name in texts and name not in vocabulary.states)
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:

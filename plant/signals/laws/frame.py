@@ -122,6 +122,9 @@ class Frame(Protocol[V]):
     def day_ms(self) -> V:
         """Return the time since local midnight."""
 
+    def by_local_week(self, edges: tuple[int, ...], levels: tuple[float, ...]) -> V:
+        """Return the level by local weekday and time. edges: where it changes, in milliseconds from Monday on."""
+
     def day_wave(self, shift_ms: int) -> V:
         """Return the sine over the local day. shift_ms: how long before midnight it rises through 0."""
 

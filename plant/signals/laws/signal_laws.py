@@ -154,3 +154,46 @@ class Choice:
     def last_decimals(self, frame: Frame[V], value: V) -> V:  # noqa: ARG002
         """Return the place of the text."""
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class TextByCondition:
+    """One of several texts, or of true and false. place: the place of the one whose condition holds first."""
+
+    place: Expression
+    texts: tuple[str | bool, ...]
+    unit: int = 1
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the place of the text."""
+        return self.place.value(frame)
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:  # noqa: ARG002
+        """Return the place of the text."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedText:
+    """A text with the number of another signal, as that has it in messages. head, tail: before and after the number.
+
+    number: of that signal.  law: its law.
+    """
+
+    number: int
+    law: Law
+    head: str
+    tail: str
+
+    @property
+    def unit(self) -> int:
+        """Whole numbers of the last decimal in 1."""
+        return self.law.unit
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the number."""
+        return frame.values[self.number]
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:
+        """Return the number in messages as a whole number of its last decimal."""
+        return self.law.last_decimals(frame, value)

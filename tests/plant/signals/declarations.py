@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from plant.signals.laws.situations import Situation
 from tests.plant.signals.press import VOCABULARY
 
+TEXTS: Final = frozenset({"choice", "texts", "text"})
+"""The sources of signals that are text."""
+
 Declared = dict[str, dict[str, Any]]
 
 _levels: Final = st.one_of(st.integers(-300, 300), st.floats(-1e4, 1e4).map(lambda level: round(level, 3)))
@@ -47,6 +50,14 @@ _limits: Final = st.tuples(st.floats(-1e5, 0), st.floats(0.5, 1e5)).map(list)
 _bounded: Final = st.fixed_dictionaries({"limits": _limits})
 
 
+_times: Final = st.tuples(st.integers(0, 23), st.integers(0, 59)).map(lambda time: "{:02d}:{:02d}".format(*time))
+_windows: Final = st.fixed_dictionaries(
+    {"start": _times, "end": _times, "value": _levels},
+    optional={"days": st.lists(st.sampled_from(["mon", "wed", "sat", "sun"]), min_size=1)},
+)
+_timetables: Final = st.fixed_dictionaries(
+    {"timetable": st.fixed_dictionaries({"else": _levels, "times": st.lists(_windows, min_size=1, max_size=4)})}
+)
 _NUMBERS: Final = ("0", "1", "-1", "0.5", "2.75", "1e-7", "120", "1e15")
 _MATCHES: Final = ("state == 'running'", "phase != 'press'", "kind == 'frame'")
 _COMPARISONS: Final = tuple(f"{{}} {sign} {{}}" for sign in ("<", "<=", ">", ">=", "==", "!="))
@@ -131,10 +142,20 @@ def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStra
         st.builds(_merged, formula, _parts, _bounded),
         st.fixed_dictionaries({"counter": counters}),
         choice,
+        st.builds(_merged, _timetables, _parts),
     ]
     if not numbers:
         return sources
-    return [*sources, st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)})]
+    conditions = st.builds(
+        str.format, st.sampled_from(_COMPARISONS), _formulas(numbers, plant), _formulas(numbers, plant)
+    )
+    texts = st.tuples(st.sampled_from([("busy", 'q"ü'), ("true", "false")]), conditions)
+    return [
+        *sources,
+        st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)}),
+        texts.map(lambda each: {"texts": dict(zip(each[0], (each[1], "else"), strict=True))}),
+        st.sampled_from(numbers).map(lambda name: {"text": f'a{{{{"{{{name}}} ü'}),
+    ]
 
 
 @st.composite
@@ -142,9 +163,9 @@ def declarations(draw: st.DrawFn, plant: Sequence[str] = ()) -> Declared:
     """Draw the signals of a machine type. plant: names of the plant's signals."""
     declared: Declared = {}
     for number in range(draw(st.integers(1, 6))):
-        numbers = [name for name, data in declared.items() if "choice" not in data]
+        numbers = [name for name, data in declared.items() if TEXTS.isdisjoint(data)]
         data = draw(st.one_of([*_sources(numbers, plant), *_remembering(declared, plant)]))
-        if not {"choice", "change_of"} & data.keys():
+        if not {"change_of", *TEXTS} & data.keys():
             data = data | draw(st.fixed_dictionaries({}, optional={"decimals": st.integers(0, 6)}))
         declared[f"s{number}"] = data
     return declared
