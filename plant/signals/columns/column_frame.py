@@ -22,7 +22,7 @@ from plant.signals.columns.memory_columns import remembered_states
 from plant.signals.columns.records import RowRecords, current_records
 from plant.signals.columns.register_columns import RowsByMachine, advance_registers, rows_by_machine
 from plant.signals.columns.walk_columns import WalkColumns
-from plant.signals.laws.frame import Arithmetic, Memory, State
+from plant.signals.laws.frame import Arithmetic, Memory
 from plant.signals.laws.program import BEFORE_1970_MS, DAY_MS, LEVEL_PARTS, WEEK_MS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
@@ -72,7 +72,7 @@ class ColumnFrame:
         self._elapsed_ms = (rows.times_ms - rows.integers[:, SINCE_MS]).astype(np.float64)
         self._by_machine: RowsByMachine | None = None
         self._levels: dict[int, Column | None] = {}
-        self._states: dict[int, Sequence[State]] = {}
+        self._states: dict[int, Column] = {}
         self._local_ms: Integers | None = None
         self._walks: list[Column] | None = None
         self._plant: tuple[list[Column], Integers] | None = None
@@ -194,16 +194,13 @@ class ColumnFrame:
 
     def remember(self, memory: Memory, inputs: Sequence[Column]) -> Column:
         """Return the value of a memory, and keep its state in the rows that advance registers."""
-        order = self._machines().order
-        self._states[memory.number] = remembered_states(self._source.store, memory, self._rows, order, inputs)
+        store, rows = self._source.store, self._rows
+        self._states[memory.number] = remembered_states(store, memory, rows, self._machines(), inputs)
         return self.remembered(memory.number, 0)
 
     def remembered(self, number: int, place: int) -> Column:
         """Return a number of the state of a memory."""
-        states = self._states[number]
-        column = np.empty(len(states))
-        column[self._machines().order] = [state[place] for state in states]
-        return column
+        return self._states[number][:, place]
 
     def _machines(self) -> RowsByMachine:
         if self._by_machine is None:

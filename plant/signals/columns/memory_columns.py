@@ -2,58 +2,57 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
-from plant.signals.columns.column_arithmetic import Column, Integers
+from plant.signals.columns.column_arithmetic import Column
 from plant.signals.columns.records import RowRecords
+from plant.signals.columns.register_columns import RowsByMachine
 from plant.signals.laws.frame import Memory, State
 from plant.signals.laws.store import SignalStore
 
 
 def remembered_states(
-    store: SignalStore, memory: Memory, rows: RowRecords, order: Integers, inputs: Sequence[Column]
-) -> list[State]:
+    store: SignalStore, memory: Memory, rows: RowRecords, machines: RowsByMachine, inputs: Sequence[Column]
+) -> Column:
     """Return the state of a memory in each row, and keep it in the store where the row advances registers.
 
-    order: of rows, those of a machine together.  The states are in that order.
+    machines: the rows by machine.  The states are below each other, in the order of rows.
     """
-    slots, times_ms, advancing = (each[order].tolist() for each in (rows.slots, rows.times_ms, rows.advancing))
-    layout, after, between = store.layout, memory.after, memory.between
-    states: list[State] = []
-    slot, since_ms, state = -1, 0, _NOTHING
-    for row_slot, time_ms, advances, row in zip(slots, times_ms, advancing, _rows(inputs, order), strict=True):
-        if row_slot != slot:
-            _keep(store, memory, slot, since_ms, state)
-            slot = row_slot
-            first = slot * layout.floats + layout.states + memory.first
-            state = tuple(store.floats[first : first + len(memory.keys)])
-            since_ms = store.integers[slot * layout.integers + layout.steps + memory.number]
-        elapsed_ms = max(0, time_ms - since_ms)
-        if advances:
-            state, since_ms = after(state, elapsed_ms, row), time_ms
-            states.append(state)
-        else:
-            states.append(between(state, elapsed_ms, row))
-    _keep(store, memory, slot, since_ms, state)
-    return states
+    layout, slots = store.layout, machines.slots
+    first, step = layout.states + memory.first, layout.steps + memory.number
+    floats = np.asarray(store.floats).reshape(len(store), layout.floats)[:, first : first + len(memory.keys)]
+    steps = np.asarray(store.integers).reshape(len(store), layout.integers)[:, step]
+    states, ended_ms = [*map(tuple, floats[slots].tolist())], steps[slots].tolist()
+    numbers = chain.from_iterable(_stepped(memory, states, ended_ms, rows, machines, inputs))
+    found = np.empty((len(machines.order), len(memory.keys)))
+    found[machines.order] = np.fromiter(numbers, np.float64, found.size).reshape(found.shape)
+    floats[slots], steps[slots] = states, ended_ms
+    return found
 
 
-_NOTHING: State = ()
+def _stepped(
+    memory: Memory,
+    states: list[State],
+    ended_ms: list[int],
+    rows: RowRecords,
+    machines: RowsByMachine,
+    inputs: Sequence[Column],
+) -> Iterator[State]:
+    """Yield the state in each row, those of a machine together.
 
-
-def _keep(store: SignalStore, memory: Memory, slot: int, since_ms: int, state: State) -> None:
-    """Write the state after the last step of a machine, if there is one."""
-    if state:
-        layout = store.layout
-        first = slot * layout.floats + layout.states + memory.first
-        store.floats[first : first + len(state)] = array("d", state)
-        store.integers[slot * layout.integers + layout.steps + memory.number] = since_ms
-
-
-def _rows(inputs: Sequence[Column], order: Integers) -> Iterator[tuple[float, ...]]:
-    """Yield the inputs of each row in an order. inputs: columns, or numbers that are the same for all rows."""
+    states, ended_ms: of each machine the state after its last step, and when that was; brought up to date.
+    """
+    after, between, order = memory.after, memory.between, machines.order
+    in_order = (machines.machine, rows.times_ms[order], rows.advancing[order])
     columns = (each[order] if each.ndim else np.broadcast_to(each, len(order)) for each in inputs)
-    return zip(*(column.tolist() for column in columns), strict=True)
+    each_input = zip(*(column.tolist() for column in columns), strict=True)
+    for machine, time_ms, advances, row in zip(*(each.tolist() for each in in_order), each_input, strict=True):
+        elapsed_ms = max(0, time_ms - ended_ms[machine])
+        if advances:
+            states[machine], ended_ms[machine] = after(states[machine], elapsed_ms, row), time_ms
+            yield states[machine]
+        else:
+            yield between(states[machine], elapsed_ms, row)

@@ -6,9 +6,14 @@ Within a step the value that is followed is constant, and the law is solved exac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from plant.signals.laws.frame import State
 from plant.signals.row_arithmetic import decay
+
+_decay: Final = lru_cache(maxsize=1024)(decay)
+"""Steps mostly have the same length: that of the period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class LagSteps(_Follower):
     def after(self, state: State, elapsed_ms: int, inputs: State) -> State:
         """Return where the value is after a time."""
         (target,) = inputs
-        return (target + (state[0] - target) * decay(elapsed_ms * self.per_ms),)
+        return (target + (state[0] - target) * _decay(elapsed_ms * self.per_ms),)
 
     between = after
 

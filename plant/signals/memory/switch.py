@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import fmod
+from math import fmod, inf
 from typing import Final
 
 from plant.signals.laws.frame import State
@@ -43,41 +43,42 @@ class Switch:
 
     def after(self, state: State, elapsed_ms: int, inputs: State) -> State:
         """Return the state after a time with constant rates, by which it changes in a second."""
-        if not elapsed_ms:
-            return state
-        value, is_on, on_seconds, left = state[0], state[1], 0.0, elapsed_ms * 0.001
-        rises, falls = inputs[0], inputs[1]
-        is_on = self._switched(value, is_on)
+        value, is_on, _ = state
+        seconds = elapsed_ms * 0.001
+        if is_on:
+            moved = value + inputs[0] * seconds
+            if elapsed_ms and moved < self.high > value:
+                return (max(moved, self.least), 1.0, 1.0)
+        else:
+            moved = value - inputs[1] * seconds
+            if elapsed_ms and moved > self.low < value:
+                return (min(moved, self.most), 0.0, 0.0)
+        return self._switched(state, seconds, inputs[0], inputs[1]) if elapsed_ms else state
+
+    between = after
+
+    def _switched(self, state: State, seconds: float, rises: float, falls: float) -> State:
+        """Return the state after seconds in which it switches at least once, or begins beyond where it does."""
+        left, on_seconds, value = seconds, 0.0, state[0]
+        is_on = value < self.high if state[1] else value <= self.low
         cycles_are_left = rises > 0.0 and falls > 0.0
         while (switches_in := self._seconds_to_switch(value, is_on, rises, falls)) <= left:
             left -= switches_in
             on_seconds += switches_in * is_on
-            value, is_on = (self.low, 1.0) if is_on == 0.0 else (self.high, 0.0)
+            value, is_on = (self.high, False) if is_on else (self.low, True)
             if cycles_are_left:
                 cycles_are_left = False
                 rest = fmod(left, (self.high - self.low) / rises + (self.high - self.low) / falls)
                 on_seconds += (left - rest) * (falls / (rises + falls))
                 left = rest
         on_seconds += left * is_on
-        value = self._moved(value, is_on, rises if is_on else -falls, left)
-        return (value, is_on, min(on_seconds / (elapsed_ms * 0.001), 1.0))
-
-    between = after
-
-    def _switched(self, value: float, is_on: float) -> float:
-        """Return whether it is on where it is: it may start, or be after a reload, beyond where it switches."""
         if is_on:
-            return float(value < self.high)
-        return float(value <= self.low)
+            value = max(min(value + rises * left, self.high), self.least)
+        else:
+            value = min(max(value - falls * left, self.low), self.most)
+        return (value, float(is_on), min(on_seconds / seconds, 1.0))
 
-    def _seconds_to_switch(self, value: float, is_on: float, rises: float, falls: float) -> float:
+    def _seconds_to_switch(self, value: float, is_on: bool, rises: float, falls: float) -> float:
         """Return the seconds until it switches; infinite if it does not."""
         rate, way = (rises, self.high - value) if is_on else (falls, value - self.low)
-        return way / rate if rate > 0.0 else float("inf")
-
-    def _moved(self, value: float, is_on: float, rate: float, seconds: float) -> float:
-        """Return the value after seconds in which it does not switch."""
-        moved = value + rate * seconds
-        if is_on:
-            return max(min(moved, self.high), self.least)
-        return min(max(moved, self.low), self.most)
+        return way / rate if rate > 0.0 else inf
