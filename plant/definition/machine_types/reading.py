@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from plant.definition.document.errors import Place, Violation, describe_value, quote
+from plant.definition.document.errors import Place, Violation, describe_value, quote, suggestion
 from plant.definition.document.validation import Flags, validated
 from plant.definition.document.value_types import Spec
 from plant.definition.machine_types.entry import MachineEntry, older_keys
@@ -20,6 +20,9 @@ from plant.definition.machine_types.rules import broken
 from plant.definition.machine_types.spellings import Entry, Spelling, place_in, spelled_twice
 
 SECTION: Final = "message_types"
+Site = str | None
+"""The name of a site; None for what stands at the top level."""
+
 MOST_TYPES: Final = 200
 _KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
 _NAMED: Final = (
@@ -39,11 +42,11 @@ class MachineTypes(NamedTuple):
 
 
 def read(
-    raw: Mapping[str, Any], interval: float, plant_signals: Mapping[str, Any], flags: Flags
+    raw: Mapping[str, Any], interval: float, plant_signals: Mapping[Site, Mapping[str, Any]], flags: Flags
 ) -> tuple[MachineTypes, list[Violation]]:
     """Return the machine types, and every violation.
 
-    raw: their entries as plain data.  interval: base_interval.  plant_signals: as plain data.
+    raw: their entries as plain data.  interval: base_interval.  plant_signals: by site, as plain data.
     """
     violations: list[Violation] = []
     entries: dict[str, Entry] = {}
@@ -160,15 +163,27 @@ def written_place(key: str, path: tuple[str, ...], entries: Mapping[str, Entry])
 
 
 def _resolved(
-    key: str, entries: Mapping[str, Entry], number: int, interval: float, plant_signals: Mapping[str, Any]
+    key: str,
+    entries: Mapping[str, Entry],
+    number: int,
+    interval: float,
+    plant_signals: Mapping[Site, Mapping[str, Any]],
 ) -> tuple[MachineType, list[Violation]]:
-    entry, spellings = entries[key], _spellings(key, entries)
-    machine_type, wrong = resolve(key, complete(key, entries), number, interval, plant_signals)
+    entry, spellings, completed = entries[key], _spellings(key, entries), complete(key, entries)
+    site = completed.get("site")
+    machine_type, wrong = resolve(key, completed, number, interval, plant_signals.get(site, plant_signals[None]))
+    wrong += _unknown_site(site, [name for name in plant_signals if name is not None])
     # What an entry does not have itself is reported where it is from.
     own = "extends" not in entry or entry["extends"] in library()
     written = ((each, place_in(entry, each.place, spellings)) for each in wrong)  # type: ignore[arg-type]
     places = ((each, own_place(entry, place) or (place if own else None)) for each, place in written)
     return machine_type, [each._replace(place=(SECTION, key, *place)) for each, place in places if place is not None]
+
+
+def _unknown_site(site: Site, known: Sequence[str]) -> Iterator[Violation]:
+    if site is not None and site not in known:
+        advice = suggestion(site, known) if known else "there are no sites"
+        yield Violation(("site",), f"must be the name of a site, got {quote(site)}; {advice}")
 
 
 def _same_file_names(types: Mapping[str, MachineType]) -> Iterator[Violation]:

@@ -1,12 +1,12 @@
 """The models of signals: what a machine measures, counts or is set to, as a value at any moment.
 
-A signal has at most one source: `base`, `set_point`, `formula`, `output`, `integral_of`, `counter` or `choice`. It is
-the sum of it and of its other parts, times the machine's own factor, within limits, rounded.
+A signal has at most one source: `base`, `set_point`, `formula`, `output`, `integral_of`, `counter`, `calendar` or
+`choice`. It is the sum of it and of its other parts, times the machine's own factor, within limits, rounded.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -21,7 +21,7 @@ DEFAULT_DECIMALS: Final = 2
 OTHERWISE: Final = "else"
 """The key for all states that a mapping by state does not name."""
 
-SOURCES: Final = ("base", "set_point", "formula", "output", "integral_of", "counter", "choice")
+SOURCES: Final = ("base", "set_point", "formula", "output", "integral_of", "counter", "calendar", "choice")
 """The keys of which a signal has one at most: what its value begins with."""
 
 
@@ -132,6 +132,11 @@ class SignalSpec(Spec):
         description="What is counted from the start of the machine: `jobs`, `good`, a result of jobs, or "
         "`seconds.STATE`.",
     )
+    calendar: Literal["load"] | None = Field(
+        None,
+        description="In `plant_signals`, with the value `load`: the factor of the calendar's shift that is on, times "
+        "that of its day; 0 outside all shifts.",
+    )
     choice: Weights | None = Field(None, description="Weight of each text that the signal may be.")
     every_seconds: PeriodSeconds | None = Field(
         None, description="Seconds after which `choice` is drawn again; without it, for each message."
@@ -160,6 +165,11 @@ class SignalSpec(Spec):
     )
     description: Annotated[str, Field(max_length=500)] | None = Field(None, description="What the signal is.")
     shown: bool = Field(True, description="false keeps the signal out of messages; formulas may use it.")
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The keys that are given, as plain data."""
+        return self.model_dump(exclude_unset=True, exclude_none=True)
 
     @property
     def places(self) -> int:

@@ -15,7 +15,7 @@ from plant.signals.laws.causes import CauseEffect, Drifting, Missing, Reported, 
 from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
 from plant.signals.laws.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
 from plant.signals.laws.model_output import ModelOutput
-from plant.signals.laws.parts import DayWave, Lag, Noise, Ramp, SetPoint, Uniform, Walk, YearWave
+from plant.signals.laws.parts import DayWave, Lag, Load, Noise, Ramp, SetPoint, Uniform, Walk, YearWave
 from plant.signals.laws.program import (
     DAY_MS,
     HOUR_MS,
@@ -167,6 +167,8 @@ class _Compiler:
             level = self._output(spec.output)
         elif spec.set_point is not None:
             level = self._set_point(name, spec.set_point, signal_bounds(spec))
+        elif spec.calendar is not None:
+            level = Load()
         elif spec.base is not None:
             level = self._by_state([each[name].base or {} for each in self._variants])
         if level is None or spec.follows_seconds is None:

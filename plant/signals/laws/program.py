@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from plant.definition.calendar_config import CalendarSpec
 from plant.signals.laws.exact_tables import WalkGrid
 from plant.signals.laws.parts import Lag
 from plant.signals.laws.signal_laws import Law
@@ -84,6 +85,7 @@ class SignalProgram:
     lags, walks, ramps, set_points, counters, registers: what the laws refer to by their numbers.
     producing: 1 for each situation in which jobs advance, otherwise 0.
     levels: the causes that change signals, by name.  held: those that hold what is reported.
+    calendar: the one whose load a signal is, if one is and there is a calendar.
     """
 
     situations: Situations
@@ -101,6 +103,7 @@ class SignalProgram:
     levels: tuple[str, ...]
     held: tuple[str, ...]
     plant: SignalProgram | None
+    calendar: CalendarSpec | None = None
 
     @property
     def shown_names(self) -> tuple[str, ...]:
