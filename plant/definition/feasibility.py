@@ -45,11 +45,11 @@ def _impossible_waiting(config: PlantConfig) -> Iterator[Violation]:
     """Check that no machine waits for the load of the calendar that also waits for pieces, or has such a state."""
     for key, machine_type, _ in config.declared():
         if machine_type.waits and WAITING in machine_type.states:
-            rule = "is the name of the state that calendar.factors: load brings: choose another name"
+            rule = "is the name of the state that factors: load brings: choose another name"
             yield Violation(("message_types", key, "states", WAITING), rule)
     flow = config.flow
     waiting = {each.site: key for key, each, _ in config.declared() if each.waits and flow and key in flow.line.stages}
     for site, key in waiting.items():
         own = site is not None and config.sites[site].calendar is not None
         place = ("sites", str(site), "calendar", "factors") if own else ("calendar", "factors")
-        yield Violation(place, f"cannot be load with flow: the machines of {key} wait for pieces instead")
+        yield Violation(place, f"cannot be load with flow: machines of {key} wait for pieces")

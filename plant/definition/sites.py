@@ -101,7 +101,7 @@ def _wrong_signals(data: _Data) -> Iterator[Violation]:
             if not each.place or each.place[0] in own:
                 yield each._replace(place=(*place, *each.place))
             elif each not in shared:
-                yield Violation(place, f"makes plant_signals.{format_place(each.place)} wrong, which {each.rule}")
+                yield Violation(place, f"makes plant_signals.{format_place(each.place)} wrong: {each.rule}")
 
 
 def _unknown_shifts(data: _Data, types: MachineTypes, entries: _Data) -> Iterator[Violation]:
