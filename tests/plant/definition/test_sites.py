@@ -163,4 +163,4 @@ def test_states_may_be_called_waiting_where_no_load_makes_machines_wait() -> Non
     text = f"message_types: {{press: {{job: {{cycle_seconds: 5}}, {STATES.replace('running', 'waiting')}}}}}"
     machine_type = load_content(text.encode(), "plant.yaml").message_types.machines["press"]
 
-    assert (machine_type.planned_stops, machine_type.producing_state) == ({"planned_stop"}, "waiting")
+    assert ({*machine_type.planned_stops}, machine_type.producing_state) == ({"planned_stop"}, "waiting")
