@@ -32,9 +32,18 @@ def _changes(before: PlantConfig, after: PlantConfig) -> Iterator[str]:
         yield from _entry_keys(key, entries_before.get(key), entries_after.get(key))
     for key in EVENTS:
         yield from _keys(key, getattr(before.message_types, key), getattr(after.message_types, key))
+    yield from _named("plant_signals", before.plant_signals, after.plant_signals)
     yield from _keys("calendar", before.calendar, after.calendar)
+    for site in dict.fromkeys((*before.sites, *after.sites)):
+        yield from _keys(f"sites.{site}", before.sites.get(site), after.sites.get(site))
     yield from _keys("flow", before.flow, after.flow)
     yield from _keys("commands", before.commands, after.commands)
+
+
+def _named(name: str, before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
+    names = [each for each in dict.fromkeys((*before, *after)) if before.get(each) != after.get(each)]
+    if names:
+        yield f"{name}: {', '.join(names)}"
 
 
 def _entry_keys(key: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:

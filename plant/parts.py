@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from plant.calendar import PlannedStops, Shifts
+from plant.calendar import PlannedStops
 from plant.definition.plant_config import PlantConfig
 from plant.event_queue import EventQueue, Participant
 from plant.faults.fault_log import FaultListener
@@ -21,11 +21,11 @@ from plant.fleets.snapshot import alarm_counts, machines_at
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.fault_spreading import FaultSpreading
 from plant.machines.machine import Machine
-from plant.machines.shifts import no_shift
 from plant.material_flow.flow import Flow
 from plant.orders import OrderBook
 from plant.reports.fault_labels import FaultLabels
 from plant.reports.oee_reports import Reports
+from plant.shift_times import ShiftAt, Shifts, no_shift
 from plant.telemetry import Message, Snapshot
 from plant.truth.events import Listener, OrderListener
 
@@ -185,15 +185,16 @@ class PlantParts:
 
     def _apply_fleets(self, config: PlantConfig, present: Present) -> FleetsApplied:
         now_ms = present.now_ms
-        own = ((self._planned_stops, config.calendar), (self.order_book, config.flow))
+        own = ((self._planned_stops, config.has_calendar), (self.order_book, config.flow))
         participants = (*(part for part, wanted in own if wanted), *self.external)
         self._add_fleets(config)
-        self._planned_stops.apply(config.calendar, now_ms)
-        signals = _plant_signals(config, self._seed)
-        shift_at = Shifts(config.calendar).at if config.calendar else no_shift
-        for fleet in self.fleets:
+        sites = [_site_of(config, fleet.key) for fleet in self.fleets]
+        self._planned_stops.apply([config.calendar_of(site) for site in sites], now_ms)
+        signals = {site: _plant_signals(config, site, self._seed) for site in dict.fromkeys(sites)}
+        shifts = {site: _shift_at(config, site) for site in signals}
+        for fleet, site in zip(self.fleets, sites, strict=True):
             coupled = bool(participants) or _faults_spread(config)
-            fleet.apply(config, now_ms, signals, shift_at, coupled=coupled)
+            fleet.apply(config, now_ms, signals[site], shifts[site], coupled=coupled)
         self._planned_stops.advance_to(now_ms)  # for machines that are new
         self.machine_counts = {key: count for key, _, count in config.machines()}
         return FleetsApplied(now_ms, participants)
@@ -239,10 +240,22 @@ def _faults_spread(config: PlantConfig) -> bool:
     return any(machine_type.causes.reach_others for _, machine_type, _ in config.machines())
 
 
-def _plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals | None:
-    """Return the signals of the plant; None if it has none."""
-    if not config.plant_signals:
+def _site_of(config: PlantConfig, key: str) -> str | None:
+    """Return the site of a machine type; None if it is at none, or gone."""
+    machine_type = config.machine_type(key)
+    return machine_type.site if machine_type else None
+
+
+def _shift_at(config: PlantConfig, site: str | None) -> ShiftAt:
+    """Return what tells the shift that is on at a site."""
+    calendar = config.calendar_of(site)
+    return Shifts(calendar).at if calendar else no_shift
+
+
+def _plant_signals(config: PlantConfig, site: str | None, seed: int | str) -> FleetSignals | None:
+    """Return the signals of the plant at a site; None if it has none."""
+    if not config.plant_signals_of(site):
         return None
     from plant.fleets.fleet_measurements import plant_signals  # noqa: PLC0415  signals need some megabytes
 
-    return plant_signals(config, seed)
+    return plant_signals(config, site, seed)

@@ -28,7 +28,9 @@ ALARMS, ALARMS_PAGE = "Alarms of signals", "docs/alarms.md"
 START, SEED = 1_767_592_800.0, 1
 """The start and the seed of the commands on the page."""
 
-NOT_DRAWN = frozenset({"unit", "description", "decimals", "shown", "follows_seconds", "per_seconds", "every_seconds"})
+NOT_DRAWN = frozenset(
+    {"unit", "description", "decimals", "shown", "follows_seconds", "per_seconds", "every_seconds", "calendar"}
+)
 """Keys of signals that no picture is about."""
 
 

@@ -68,7 +68,7 @@ edge.timestamps:
 edge.startup:
 edge.installed:
 messages: plant.views plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
-plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.material_flow plant.fleets plant.machines plant.signals plant.definition plant.truth plant.reports plant.faults plant.telemetry
+plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.material_flow plant.fleets plant.machines plant.signals plant.shift_times plant.definition plant.truth plant.reports plant.faults plant.telemetry
 plant.views: plant.fleets plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.document plant.jobs
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.machines plant.jobs plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document plant.definition.faults plant.definition.jobs
@@ -79,24 +79,25 @@ plant.reports: plant.machines plant.faults plant.truth plant.telemetry plant.def
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow plant.jobs
 plant.event_queue: plant.fleets plant.machines plant.telemetry plant.jobs
 plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
-plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition plant.definition.document plant.random_stream
-plant.fleets: plant.alarms plant.machines plant.signals plant.signals.compilation plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth plant.definition.jobs
+plant.calendar: plant.fleets plant.machines plant.shift_times plant.definition plant.definition.document plant.random_stream
+plant.fleets: plant.alarms plant.machines plant.signals plant.signals.compilation plant.signals.columns plant.signals.laws plant.shift_times plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth plant.definition.jobs
 plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms plant.jobs
-plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs plant.jobs plant.truth
+plant.machines: plant.shift_times plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs plant.jobs plant.truth
 plant.jobs: plant.random_stream plant.truth plant.definition.machine_types plant.definition.jobs plant.definition.states
 plant.oee_accounting: plant.telemetry plant.truth
 plant.signals.compilation: plant.signals.memory plant.signals.laws plant.definition.faults plant.definition.signals plant.definition.document
 plant.signals.memory: plant.signals plant.signals.laws
-plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
-plant.signals.columns: plant.signals.laws plant.time_zones
-plant.signals.laws: plant.definition.signals plant.models
+plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.shift_times plant.time_zones
+plant.signals.columns: plant.signals.laws plant.shift_times plant.time_zones
+plant.signals.laws: plant.definition plant.definition.signals plant.models
 plant.faults: plant.random_stream plant.definition.faults plant.truth
+plant.shift_times: plant.time_zones plant.definition plant.definition.document
 plant.time_zones: plant.definition
 plant.default_plant:
 plant.random_stream:
 plant.truth:
 plant.telemetry:
-plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.signals plant.definition.document
+plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.jobs plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
 plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
 plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document

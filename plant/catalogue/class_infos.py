@@ -26,7 +26,7 @@ def with_classes(info: MachineTypeInfo, config: PlantConfig) -> MachineTypeInfo:
     classes = tuple(_class_info(each, config) for each in machine_type.messages)
     has_states = [*machine_type.states] != [NO_STATE]
     # What stops machines from outside is not in messages without a status.
-    is_known = not has_states and config.calendar is None and config.flow is None
+    is_known = not has_states and config.calendar_of(machine_type.site) is None and config.flow is None
     return info._replace(messages=classes, constant_status=machine_type.producing_state if is_known else None)
 
 

@@ -11,7 +11,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
 from plant.definition.states.reasons import code_and_text
 from plant.jobs.jobs import milliseconds
-from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED
+from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED, WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,13 @@ class MachineTypeContext:
     def statuses(self) -> tuple[str, ...]:
         """Its own states, then those that may be imposed from outside: by commands on any machine of any plant."""
         in_flow = self.config.flow is not None and self.machine_type.key in self.config.flow.line.stages
-        calendar = self.config.calendar is not None
+        calendar = self.config.calendar_of(self.machine_type.site) is not None
         changes_over = any(each.lots.changeovers(each.job.kinds) for each in self.variants if each.lots and each.job)
         starts_late = calendar and self.machine_type.start_delay_seconds is not None
         imposed = (
             *((PLANNED_STOP, calendar), (BLOCKED, in_flow), (STARVED, self.starves)),
-            *((CHANGEOVER, changes_over), (LATE_START, starts_late), (STOPPED, True)),
+            *((CHANGEOVER, changes_over), (LATE_START, starts_late)),
+            *((WAITING, self.machine_type.waits), (STOPPED, True)),
         )
         own = (*_possible(each.shares for each in self.variants), *self.machine_type.states)
         return tuple(dict.fromkeys((*own, *(state.name for state, may_be in imposed if may_be))))

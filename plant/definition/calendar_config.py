@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
@@ -105,7 +105,7 @@ Factor = Annotated[float, Field(ge=0, le=1)]
 
 
 class Shift(Window):
-    """A window in which the plant works. Of its length, only the first `factor` is worked."""
+    """A window in which the plant works. Of its length only the first `factor` is worked, unless that is the load."""
 
     name: Name | None = Field(None, description="Name, by which machine types say what is different in it.")
     factor: Factor = Field(1.0, description="Share of the shift's length that is worked, from its start on: 0 to 1.")
@@ -167,7 +167,17 @@ class CalendarSpec(Spec):
     )
     holidays: ListOf[Date] = Field((), description="Dates, such as 2026-12-25, of the years 1970 to 2199.")
     holiday_factor: Factor = Field(0.0, description="The same share on holidays, in place of `weekend_factor`: 0 to 1.")
+    factors: Literal["stops", "load"] = Field(
+        "stops",
+        description="What a factor below 1 does: with `stops` a shift ends earlier; with `load` it lasts, and machines "
+        "wait between jobs, so that they make that share of them.",
+    )
     maintenance: ListOf[Maintenance] = Field((), description="Planned stops, weekly or once, of some or all types.")
+
+    @property
+    def has_load(self) -> bool:
+        """Whether factors scale the load, and not the working time."""
+        return self.factors == "load"
 
     def day_factor(self, day: date) -> float:
         """Return the share that is worked of a shift starting on that day, without the shift's own factor."""
@@ -176,8 +186,10 @@ class CalendarSpec(Spec):
         return self.weekend_factor if DAYS[day.weekday()] in WEEKEND else 1.0
 
 
-def broken(data: object, types: Sequence[str]) -> Iterator[Violation]:
-    """Yield the broken rules between the values of `calendar:`. data: plain data.  types: all machine types.
+def broken(data: object, types: Sequence[str], what: str = "a machine type") -> Iterator[Violation]:
+    """Yield the broken rules between the values of `calendar:`. data: plain data.  types: those that it may name.
+
+    what: each of them is, in words.
 
     Values of a wrong type are skipped: the models report them.
     """
@@ -189,7 +201,7 @@ def broken(data: object, types: Sequence[str]) -> Iterator[Violation]:
                 violation._replace(place=("calendar", key, index, *violation.place)) for violation in violations
             )
     for index, entry in enumerate(_list(calendar, "maintenance")):
-        yield from _unknown_types(entry, index, types)
+        yield from _unknown_types(entry, index, types, what)
 
 
 def unknown_shifts(data: object, types: Mapping[str, object]) -> Iterator[Violation]:
@@ -223,10 +235,10 @@ def _weekly_and_once(maintenance: _Entry) -> Iterator[Violation]:
         yield Violation((), "must have either weekday, start and end, or from and to")
 
 
-def _unknown_types(maintenance: object, index: int, known: Sequence[str]) -> Iterator[Violation]:
+def _unknown_types(maintenance: object, index: int, known: Sequence[str], what: str) -> Iterator[Violation]:
     for position, name in enumerate(_list(maintenance, "types")):
         if isinstance(name, str) and name not in known:
-            rule = f"is not a machine type, got {quote(name)}; {suggestion(name, known)}"
+            rule = f"is not {what}, got {quote(name)}; {suggestion(name, known)}"
             yield Violation(("calendar", "maintenance", index, "types", position), rule)
 
 

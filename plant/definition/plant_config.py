@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, PrivateAttr, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import calendar_config, daily_faults, fault_rules, rules
+from plant.definition import daily_faults, fault_rules, rules, sites
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.commands_config import CommandsSpec
 from plant.definition.document import yaml_file
@@ -30,17 +30,13 @@ from plant.definition.document.errors import (
 from plant.definition.document.validation import validated
 from plant.definition.document.value_types import (
     Chance,
-    CountRange,
-    EventsPerHour,
     MachineCount,
     Name,
-    Names,
-    PeriodSeconds,
     Rate,
     Seconds,
     Spec,
-    Topic,
 )
+from plant.definition.event_kinds import CustomerOrder, Dispatch, FaultLabelsReport, OeeReport
 from plant.definition.feasibility import impossible
 from plant.definition.flow import rules as flow_rules
 from plant.definition.flow.edges import line_of
@@ -48,9 +44,10 @@ from plant.definition.flow.flow_config import FlowSpec
 from plant.definition.machine_types import reading
 from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
+from plant.definition.machine_types.reading import Site
 from plant.definition.machine_types.spellings import Entry
-from plant.definition.signals import signal_rules
 from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.sites import SiteSpec, merged_specs
 
 __all__ = [
     "ConfigError",
@@ -68,52 +65,6 @@ __all__ = [
 
 EVENTS: Final = ("customer_order", "dispatch", "oee", "fault_labels")
 """The kinds of message in `message_types` that are no machine types."""
-
-_ENABLED: Final = "false switches these messages off."
-_TOPIC: Final = "MQTT topic in place of the usual one, over {prefix} and {type}."
-
-
-class CustomerOrder(Spec):
-    """Orders: Poisson arrivals, one to three products each."""
-
-    enabled: bool = Field(True, description=_ENABLED)
-    orders_per_hour: EventsPerHour = Field(description="Orders in an hour on average, placed at random.")
-    product_types: Names = Field(description="Products that are ordered, each as likely as the others.")
-    quantity_ranges: dict[Name, CountRange] = Field(
-        {}, description="Pieces of a product in one order: [fewest, most]; one where a product is left out."
-    )
-    topic: Topic | None = Field(None, description=_TOPIC)
-
-    def quantity_range(self, product_type: str) -> tuple[int, int]:
-        """Return the fewest and the most pieces of a product in one order."""
-        return self.quantity_ranges.get(product_type, (1, 1))
-
-
-class Dispatch(Spec):
-    """Dispatches: Poisson arrivals, each takes the oldest order not yet dispatched."""
-
-    enabled: bool = Field(True, description=_ENABLED)
-    dispatches_per_hour: EventsPerHour = Field(
-        description="Dispatches in an hour on average; each takes the oldest open order, if there is one."
-    )
-    destinations: Names = Field(description="Destinations of the shipments, each as likely as the others.")
-    carriers: Names = Field(description="Carriers of the shipments, each as likely as the others.")
-    topic: Topic | None = Field(None, description=_TOPIC)
-
-
-class OeeReport(Spec):
-    """OEE reports: the true figures of each machine as retained messages, every `report_seconds`; off by default."""
-
-    enabled: bool = Field(False, description="true switches these messages on.")
-    report_seconds: PeriodSeconds = Field(60.0, description="Seconds between two messages of a machine.")
-    topic: Topic | None = Field(None, description=_TOPIC)
-
-
-class FaultLabelsReport(Spec):
-    """Labels of faults: a retained message of the machine when an episode begins or ends; off by default."""
-
-    enabled: bool = Field(False, description="true switches these messages on.")
-    topic: Topic | None = Field(None, description=_TOPIC)
 
 
 class Global(Spec):
@@ -163,6 +114,9 @@ class PlantConfig(Spec):
     calendar: CalendarSpec | None = Field(
         None, description="When the plant works: shifts, breaks, holidays, maintenance. Without it, always."
     )
+    sites: dict[Name, SiteSpec] = Field(
+        {}, description="Places with another calendar, time zone and plant signals, for the types that name them."
+    )
     flow: FlowSpec | None = Field(
         None, description="Parts move from machine to machine. Without it, machines do not depend on each other."
     )
@@ -210,10 +164,25 @@ class PlantConfig(Spec):
         classes = machine_type.all_messages if machine_type else ()
         return next((each for each in classes if each.kind == kind), None)
 
+    def calendar_of(self, site: Site) -> CalendarSpec | None:
+        """Return the calendar of a site, or of the machine types that are at none; None without any."""
+        own = self.sites.get(site or "")
+        return own.calendar if own and own.calendar else self.calendar
+
+    def time_zone_of(self, site: Site) -> str:
+        """Return the time zone of days and hours in signals: the calendar's, otherwise UTC."""
+        calendar = self.calendar_of(site)
+        return calendar.time_zone if calendar else "UTC"
+
+    def plant_signals_of(self, site: Site) -> Mapping[str, SignalSpec]:
+        """Return the signals of a site, or of the machine types that are at none."""
+        own = self.sites.get(site or "")
+        return merged_specs(self.plant_signals, own.plant_signals) if own else self.plant_signals
+
     @property
-    def time_zone(self) -> str:
-        """The time zone of days and hours in signals: the calendar's, otherwise UTC."""
-        return self.calendar.time_zone if self.calendar else "UTC"
+    def has_calendar(self) -> bool:
+        """Whether there is a calendar, of the plant or of a site."""
+        return any((self.calendar, *(site.calendar for site in self.sites.values())))
 
     def machine_type(self, key: str) -> MachineType | None:
         """Return a machine type; None if the YAML does not have it."""
@@ -276,13 +245,11 @@ def parse(
     """
     flags, kinds = flags or {}, data.get(reading.SECTION)
     machines, events = _divided(kinds)
-    types, wrong_types = reading.read(machines, _base_interval(data), _plant_signals(data), flags)
+    types, wrong_types = reading.read(machines, _base_interval(data), sites.signals_by_site(data), flags)
     others = {reading.SECTION: events} if isinstance(kinds, dict) else {}
     config, wrong = validated(PlantConfig, {**data, **others}, flags)
     wrong = [*violations, *wrong, *wrong_types, *rules.broken(data), *rules.wrong_counts(data, types.entries)]
-    wrong += _wrong_plant_signals(data)
-    wrong += calendar_config.broken(data.get("calendar"), list(types.entries) or list(library()))
-    wrong += calendar_config.unknown_shifts(data.get("calendar"), machines)
+    wrong += sites.broken(data, types, machines)
     wrong += flow_rules.broken(data, types)
     wrong += (
         each._replace(place=(reading.SECTION, *each.place))
@@ -308,7 +275,8 @@ def _divided(kinds: object) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def completed(config: PlantConfig, types: reading.MachineTypes) -> PlantConfig:
     """Return a configuration with its machine types, and with the line that follows from them and its flow."""
-    machines = daily_faults.with_daily_faults(types.types, config.global_.fault_chance_per_day)
+    by_chance = daily_faults.with_daily_faults(types.types, config.global_.fault_chance_per_day)
+    machines = sites.with_waiting(by_chance, config.calendar_of)
     kinds = config.message_types.model_copy(update={"machines": machines, "entries": types.entries})
     flow = config.flow and config.flow.with_line(line_of(config.flow, machines))
     return config.model_copy(update={"message_types": kinds, "flow": flow})
@@ -320,16 +288,6 @@ def _base_interval(data: Mapping[str, Any]) -> float:
     interval = section.get("base_interval", 1.0) if isinstance(section, dict) else 1.0
     usable = isinstance(interval, int | float) and not isinstance(interval, bool) and 1e-12 <= interval <= 1e12
     return float(interval) if usable else 1.0
-
-
-def _plant_signals(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    signals = data.get("plant_signals")
-    return signals if isinstance(signals, dict) else {}
-
-
-def _wrong_plant_signals(data: Mapping[str, Any]) -> Iterator[Violation]:
-    for each in signal_rules.broken_plant_signals(_plant_signals(data)):
-        yield each._replace(place=("plant_signals", *each.place))
 
 
 def load(path: str | Path) -> PlantConfig:

@@ -17,10 +17,10 @@ from plant.fleets.reporting import FOR_JOB, DueMessage, Reporting
 from plant.machines.machine import Machine, phase
 from plant.machines.machine_type_runtime import TypeRuntimes
 from plant.machines.message_layout import TRACE
-from plant.machines.shifts import ShiftAt, no_shift
 from plant.machines.states import NEVER
 from plant.oee_accounting import OeeAccounts, Span
 from plant.random_stream import RandomStream
+from plant.shift_times import ShiftAt, no_shift
 from plant.telemetry import KindOee, MachineOee, MachineTypeInfo, Message
 
 if TYPE_CHECKING:

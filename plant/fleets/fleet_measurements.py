@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from math import ceil
 from typing import Final
@@ -31,7 +32,7 @@ from plant.signals.laws.program import SignalProgram
 from plant.signals.laws.situations import Situation
 
 _PLANT: Final = "plant"
-"""The name of the random stream of the plant's signals."""
+"""The name of the random stream of the plant's signals; that of a site's is below it."""
 
 
 class FleetMeasurements:
@@ -199,7 +200,7 @@ def measurements_of(
     program = compile_signals(
         machine_type.signals,
         machine_type.vocabulary,
-        config.time_zone,
+        config.time_zone_of(machine_type.site),
         period_ms if period_ms < NEVER else 0.0,
         plant.program if plant else None,
         [machine_type.overrides[number].signals for number in _differing(machine_type)],
@@ -227,10 +228,15 @@ def _differing(machine_type: MachineType) -> list[int]:
     return [number for number, each in sorted(overrides) if each.signals != machine_type.signals]
 
 
-def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals:
-    """Return the signals of the plant."""
-    signals = FleetSignals(compile_signals(config.plant_signals, Vocabulary(), config.time_zone))
-    signals.begin(0, bytes(RandomStream(seed, _PLANT)), Situation(""), 0)
+def plant_signals(config: PlantConfig, site: str | None, seed: int | str) -> FleetSignals:
+    """Return the signals of the plant at a site; None: of the machine types that are at none."""
+    specs, time_zone = config.plant_signals_of(site), config.time_zone_of(site)
+    program = compile_signals(specs, Vocabulary(), time_zone)
+    if any(spec.calendar for spec in specs.values()):
+        program = replace(program, calendar=config.calendar_of(site))
+    signals = FleetSignals(program)
+    name = _PLANT if site is None else f"{_PLANT}/{site}"
+    signals.begin(0, bytes(RandomStream(seed, name)), Situation(""), 0)
     return signals
 
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from plant.definition.faults.fault_type import ON_MACHINE, Consequence, FaultType, WearType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.forecast.throughput import changeovers_per_job, jobs_per_hour
+from plant.forecast.throughput import changeovers_per_job, jobs_per_hour, load_of
 
 _HOUR_MS: Final = 3_600_000
 _ROUNDS: Final = 30
@@ -79,6 +79,7 @@ def labels_per_hour(config: PlantConfig, machine_type: MachineType) -> Mapping[s
         return found
     _, changeover_seconds = changeovers_per_job(config, machine_type)
     share = jobs_per_hour(config, machine_type, 1) * changeover_seconds / 3600 if changeover_seconds else 0.0
+    share += 1 - load_of(config, machine_type).mean  # changeovers and waiting
     rates = _Rates(machine_type, 1 - share)
     for _ in range(_ROUNDS):
         found = {name: _faults_per_hour(fault, rates) for name, fault in causes.faults.items()}

@@ -19,7 +19,7 @@ from plant.definition.plant_config import CustomerOrder, Dispatch, PlantConfig, 
 from plant.forecast.alarm_notes import alarm_notes
 from plant.forecast.cause_rates import labels_per_day
 from plant.forecast.flow_notes import flow_notes
-from plant.forecast.throughput import bottleneck, changeovers_per_job, jobs_per_hour, units_per_order
+from plant.forecast.throughput import bottleneck, changeovers_per_job, jobs_per_hour, load_of, units_per_order
 
 SECONDS_PER_HOUR: Final = 3600.0
 
@@ -134,10 +134,15 @@ def _message_class(config: PlantConfig, spec: MachineType, each: MessageClass, c
 
 
 def _changes_per_second(config: PlantConfig, spec: MachineType, count: int) -> float:
-    """Return how often machines change their state: of themselves in the time without changeovers, and for those."""
-    changeovers, seconds = changeovers_per_job(config, spec)
-    jobs = jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR if changeovers else 0.0
-    return (count - jobs * seconds) * spec.changes_per_second + 2 * jobs * changeovers
+    """Return how often machines change their state: of themselves, and to and from changeovers and waiting.
+
+    A machine waits before its changeover, so that the end of the one is the begin of the other.
+    """
+    (changeovers, seconds), load = changeovers_per_job(config, spec), load_of(config, spec)
+    jobs = jobs_per_hour(config, spec, count) / SECONDS_PER_HOUR if changeovers or spec.waits else 0.0
+    waits = jobs * (1 - load.full_jobs)
+    own = (count * load.mean - jobs * seconds) * spec.changes_per_second
+    return own + 2 * jobs * changeovers + waits * (2 - changeovers)
 
 
 def _events(config: PlantConfig) -> Iterator[TypeForecast]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from plant.definition.jobs.variation import StartUpType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.forecast.throughput import changeovers_per_job, jobs_per_hour, own_lots
+from plant.forecast.throughput import changeovers_per_job, jobs_per_hour, load_of, own_lots
 from plant.machines.stays import stays_of
 
 _STEPS: Final = 60
@@ -55,7 +55,7 @@ def start_ups(config: PlantConfig, machine_type: MachineType) -> StartUps | None
     usual = _bad_share(machine_type, start_up, 0)
     bad = ((share, _bad_share(machine_type, start_up, part)) for share, part in _parts(chance, start_up.jobs))
     _, changeover_seconds = changeovers_per_job(config, machine_type)
-    working = 1 - per_hour * changeover_seconds / 3600
+    working = 1 - per_hour * changeover_seconds / 3600 / load_of(config, machine_type).mean
     return StartUps(
         chance * per_hour / (1 + cycle * working), cycle, math.fsum(share * (each - usual) for share, each in bad)
     )

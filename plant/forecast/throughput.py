@@ -16,6 +16,7 @@ from plant.definition.flow.line import Line, StageSpec
 from plant.definition.jobs.variation import LotsType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import CustomerOrder, PlantConfig
+from plant.definition.weekly_load import FULL, Load, weekly_load
 from plant.orders import MOST_ITEMS
 
 _SMALLEST_SHARE: Final = 1e-9
@@ -39,13 +40,19 @@ def bottleneck(config: PlantConfig, flow: FlowSpec) -> Bottleneck:
 
 
 def jobs_per_hour(config: PlantConfig, spec: MachineType, count: int) -> float:
-    """Return the jobs an hour of `count` machines of a type, if nothing from outside stops them."""
+    """Return the jobs an hour of `count` machines of a type in their working time, by its mean load."""
     producing = spec.shares.get(spec.producing_state, 0.0)
     if spec.job is None or not producing:
         return 0.0
     mean_seconds = spec.job.mean_seconds_at(config.job_period_seconds(spec)) * spec.losses.lengthening
     _, changeover_seconds = changeovers_per_job(config, spec)
-    return count * 3600 / (mean_seconds / producing + changeover_seconds)
+    return count * 3600 / (mean_seconds / producing + changeover_seconds) * load_of(config, spec).mean
+
+
+def load_of(config: PlantConfig, machine_type: MachineType) -> Load:
+    """Return the load of the machines of a type, in the long run and without holidays."""
+    calendar = config.calendar_of(machine_type.site)
+    return weekly_load(calendar) if machine_type.waits and calendar else FULL
 
 
 def own_lots(config: PlantConfig, spec: MachineType) -> LotsType | None:

@@ -71,7 +71,7 @@ class Series(NamedTuple):
     order_json: what they report of the order.  order: number of the order's first job.
     more_lots: those of the order that follow this one.  lot: number of the lot's first job.
     size: its jobs, 0 without lots.  position: of this one, counted from 1.
-    kind: of the lot.  setup_ms: the changeover before this job.
+    kind: of the lot.  setup_ms: the changeover before this job.  wait_ms: the waiting before it.
     after_stop: which job it is after the last long stop, counted from 1.
     """
 
@@ -88,6 +88,7 @@ class Series(NamedTuple):
     order_json: bytes = NULL
     order: int = 0
     more_lots: int = 0
+    wait_ms: int = 0
 
 
 NO_SERIES: Final = Series()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from plant.definition.jobs.variation import LotsType, StartUpType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.jobs.jobs import NO_SERIES, NULL, Job, JobInfluence, Jobs, Series, Wanted, combined, milliseconds
+from plant.machines.job_stops import waiting_ms
 from plant.machines.shifts import Operators
 from plant.random_stream import RandomStream, between, whole_between
 
@@ -86,9 +87,11 @@ class StartUp:
     def place(self, series: Series, before: Job, now_ms: int) -> Series:
         """Return where a job that starts now stands after a stop. series: its own, so far with that of the job before.
 
-        The machine has stopped for the time since the job before began that it has not worked on it.
+        The machine has stopped for the time since the job before began that it has not worked on it, or waited before
+        it: less load changes how many jobs there are, and nothing about each.
         """
-        stopped_ms = now_ms - before.started_ms - before.series.setup_ms - before.cycle_ms + series.setup_ms
+        worked_ms = before.series.setup_ms + before.series.wait_ms + before.cycle_ms
+        stopped_ms = now_ms - before.started_ms - worked_ms + series.setup_ms
         after_stop = 1 if stopped_ms >= self._after_stop_ms else before.series.after_stop + 1
         return series._replace(after_stop=after_stop)
 
@@ -124,7 +127,7 @@ class JobSeries:
         if machine.state.fate is not None:  # a stop that has ended the last job: the changeover is made meanwhile
             series = series._replace(setup_ms=0)
         if self._start_up:
-            series = self._start_up.place(series, before, now_ms)
+            series = self._start_up.place(series, before, now_ms)._replace(wait_ms=waiting_ms(machine, now_ms))
             influence = combined(influence or _USUAL, self._start_up.influence(series.after_stop))
         drawn = self._jobs.kinds.get(wanted.kind or series.kind)
         job = self._jobs.draw(machine.stream, machine.number, number, now_ms, influence, drawn)

@@ -1,14 +1,15 @@
-"""Stops and jobs: what a stop does to the job in work, and stops that machines make only between jobs.
+"""Stops and jobs: what a stop does to the job in work, and stops and waiting between jobs.
 
 All times are milliseconds of plant time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from plant.jobs.jobs import JobFate, Wanted, ended_early
-from plant.machines.states import Rest, innermost, interrupting
+from plant.machines.states import WAITING, Rest, innermost, interrupting
 
 if TYPE_CHECKING:
     from plant.jobs.jobs import Job
@@ -74,3 +75,29 @@ def stop_between_jobs(machine: Machine, job: Job, now_ms: int) -> None:
         machine.entered_number = machine.stay_number
     else:
         machine.enter_state(state, stay_ms, now_ms)
+
+
+def waiting_ms(machine: Machine, now_ms: int) -> int:
+    """Return how long a machine waits whose job ends now, so that it makes as many jobs as the load of now asks for.
+
+    That is in proportion to the time that the job has taken, with its share of the machine's own stops, and with its
+    changeover. A job that a stop has ended is followed by that.
+    """
+    runtime, job = machine.runtime, machine.job
+    shift = runtime.shift_at(now_ms)
+    if not runtime.machine_type.waits or shift is None or not 0 < shift.load < 1 or machine.state.fate is not None:
+        return 0
+    taken_ms = job.cycle_ms / runtime.producing_share + job.series.setup_ms
+    return round(taken_ms * (1 / shift.load - 1))
+
+
+def after_waiting(start_next: Callable[[Machine, int], None]) -> Callable[[Machine, int], None]:
+    """Return what starts the next job of a machine, which waits before it begins. start_next: does so without."""
+
+    def start(machine: Machine, now_ms: int) -> None:
+        length_ms = waiting_ms(machine, now_ms)
+        start_next(machine, now_ms)
+        if length_ms:
+            machine.interrupt(WAITING, length_ms, now_ms)
+
+    return start

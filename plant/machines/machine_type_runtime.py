@@ -21,12 +21,14 @@ from plant.jobs.jobs import NO_JOB, Job, JobInfluence, Jobs, NoJobs, combined, j
 from plant.jobs.reasons import Reasons
 from plant.jobs.spread import cycle_influences, variant_of, varied
 from plant.machines.job_series import JobSeries
+from plant.machines.job_stops import after_waiting
 from plant.machines.message_layout import message_layout, traced_fields
-from plant.machines.shifts import Operators, ShiftAt, ShiftEffects, no_shift
+from plant.machines.shifts import Operators, ShiftEffects
 from plant.machines.states import CHANGEOVER, State
 from plant.machines.stays import stays_of
 from plant.oee_accounting import OeeAccounts
 from plant.random_stream import RandomStream, WeightedChoice
+from plant.shift_times import ShiftAt, no_shift
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine
@@ -67,7 +69,7 @@ class MachineTypeRuntime:
     on_suspended: the same when a machine with faults or wear is suspended, perhaps while it finishes a job.
     observer: what is called at each event of a machine, if there is something.
     on_spread: called when a fault of a machine leads to one of other machines.
-    start_ms: of the run.
+    start_ms: of the run.  shift_at: tells which shift is on.  producing_share: of the time without what imposes states.
     ideal_cycles: the shortest cycle of each kind in seconds, where kinds, machines or shifts have their own.
     series: draws the jobs, if they depend on those before.
     stops_between_jobs: the state that a machine enters as a job ends, or None; None where no state is entered so.
@@ -79,9 +81,9 @@ class MachineTypeRuntime:
     __slots__ = (
         "_has_progress", "_has_sequence", "_station_count", "_stations", "_template", "_values", "accounts",
         "before_a_job", "faults", "ideal_cycles", "influences", "initial_states", "jobs", "machine_type", "next_after",
-        "next_states", "observer", "on_rescheduled", "on_spread", "on_suspended", "period_ms", "reasons",
-        "redrawn_states", "reports_each_job", "results", "series", "shortest_stay_ms", "start_ms", "start_next",
-        "state_mix", "states", "stops_between_jobs",
+        "next_states", "observer", "on_rescheduled", "on_spread", "on_suspended", "period_ms", "producing_share",
+        "reasons", "redrawn_states", "reports_each_job", "results", "series", "shift_at", "shortest_stay_ms",
+        "start_ms", "start_next", "state_mix", "states", "stops_between_jobs",
     )  # fmt: skip
 
     def __init__(
@@ -95,7 +97,8 @@ class MachineTypeRuntime:
         start_ms: int = 0,
     ) -> None:
         self.machine_type, self.results, self.accounts = machine_type, results, accounts
-        self.start_ms, self.faults = start_ms, FaultLog(machine_type.key)
+        self.start_ms, self.faults, self.shift_at = start_ms, FaultLog(machine_type.key), shift_at
+        self.producing_share = machine_type.shares.get(machine_type.producing_state) or 1.0
         self.period_ms = milliseconds(config.period_seconds(machine_type))
         self.on_rescheduled: Callable[[Machine], None] = _ignore
         self.on_suspended: Callable[[Machine], None] = _ignore
@@ -194,7 +197,8 @@ class MachineTypeRuntime:
         """Have more influence the jobs; without any, the next job is started in the least time."""
         self.influences = (*self.influences, *influences)
         alone = _next_influenced if self.influences else _next_job
-        self.start_next: Callable[[Machine, int], None] = alone if self.series is None else _next_of_series
+        at_once: Callable[[Machine, int], None] = alone if self.series is None else _next_of_series
+        self.start_next = after_waiting(at_once) if self.machine_type.waits else at_once
 
     def influence(self, machine: Machine, now_ms: int) -> JobInfluence | None:
         """Return how a job that a machine starts now differs from what its type has: the product of all influences."""

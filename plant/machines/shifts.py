@@ -6,34 +6,19 @@ which are the same at all machines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from plant.definition.jobs.variation import EffectType, OperatorsType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.jobs.jobs import NULL, JobInfluence, json_text
 from plant.jobs.spread import factor
 from plant.random_stream import RandomStream
+from plant.shift_times import ShiftAt
 
 if TYPE_CHECKING:
     from plant.machines.machine import Machine
-
-
-class Shift(NamedTuple):
-    """A shift. began_ms: when it has begun.  name: "" if it has none."""
-
-    began_ms: int
-    name: str
-
-
-ShiftAt = Callable[[int], Shift | None]
-"""Returns the shift that is on at a time."""
-
-
-def no_shift(_now_ms: int) -> Shift | None:
-    """Return None: there are no shifts without a calendar."""
-    return None
 
 
 class ShiftEffects:

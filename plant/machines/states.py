@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from plant.definition.jobs.variation import CHANGEOVER as CHANGEOVER_NAME
 from plant.definition.jobs.variation import LATE_START as LATE_START_NAME
+from plant.definition.jobs.variation import WAITING as WAITING_NAME
 from plant.jobs.jobs import JobFate, json_text
 from plant.machines.stays import Exponential, Stays
 from plant.telemetry import PLANNED_STOP as PLANNED_STOP_NAME
@@ -52,9 +53,8 @@ PLANNED_STOP: Final = imposed_state(PLANNED_STOP_NAME, 1)
 BLOCKED: Final = imposed_state("blocked", 2)
 STARVED: Final = imposed_state("starved", 3)
 CHANGEOVER: Final = imposed_state(CHANGEOVER_NAME, 4)
-
-
 LATE_START: Final = imposed_state(LATE_START_NAME, 5)
+WAITING: Final = imposed_state(WAITING_NAME, 6)
 
 
 def innermost(rest: Rest) -> Rest:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from plant.definition.plant_config import FaultLabelsReport
+from plant.definition.event_kinds import FaultLabelsReport
 from plant.faults.fault_log import Change, FaultLog
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import EPOCH, TimestampPrefix

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from plant.definition.plant_config import OeeReport
+from plant.definition.event_kinds import OeeReport
 from plant.machines.states import NEVER
 from plant.machines.timestamp_prefix import TimestampPrefix
 from plant.telemetry import MachineOee, Message

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from plant.shift_times import Loads
 from plant.signals.laws.frame import Arithmetic, Memory, State
 from plant.signals.laws.program import BEFORE_1970_MS, DAY_MS, LEVEL_PARTS, WEEK_MS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_MODULUS, REGISTER_UNITS
@@ -26,6 +27,7 @@ class RowFrame:
         "_floats",
         "_integers",
         "_key",
+        "_loads",
         "_local_time",
         "_plant",
         "_plant_is_current",
@@ -43,7 +45,7 @@ class RowFrame:
 
     def __init__(self, program: SignalProgram, store: SignalStore, plant: RowFrame | None = None) -> None:
         self._program, self._store, self._plant = program, store, plant
-        self._local_time = LocalTime(program.time_zone)
+        self._local_time, self._loads = LocalTime(program.time_zone), Loads(program.calendar)
         self._producing = program.producing
         self._beginning: Collection[int] = ()
         self._states: dict[int, State] = {}
@@ -132,6 +134,10 @@ class RowFrame:
     def year_wave(self, shift_ms: int) -> float:
         """Return the sine over the year."""
         return wave((self._local_time.at(self._time_ms) + shift_ms) % YEAR_MS, YEAR_MS)
+
+    def load(self) -> float:
+        """Return the load by the calendar."""
+        return self._loads.at(self._time_ms)
 
     def walk(self, number: int) -> float:
         """Return the standard value of a walk."""

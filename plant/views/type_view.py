@@ -7,9 +7,9 @@ from typing import Any
 
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
-from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED
+from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED, WAITING
 
-IMPOSED = tuple(each.name for each in (STOPPED, PLANNED_STOP, BLOCKED, STARVED, CHANGEOVER, LATE_START))
+IMPOSED = tuple(each.name for each in (STOPPED, PLANNED_STOP, BLOCKED, STARVED, CHANGEOVER, LATE_START, WAITING))
 """The states that a machine of any type may be in because of something outside."""
 
 

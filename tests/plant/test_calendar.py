@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import FactoryMessageGenerator
-from plant.calendar import Calendar, WallClock
+from plant.calendar import Calendar
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.document.weekly_windows import DAYS
 from plant.definition.plant_config import Global, PlantConfig, PlantConfigError, load, parse
 from plant.machines.states import NEVER
+from plant.shift_times import WallClock
 from plant.time_zones import zone_info
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.support.exports import yamlread

@@ -11,7 +11,8 @@ import pytest
 
 from edge.mqtt.protocol.codec import Encoder
 from messages import FactoryMessageGenerator, topic_template
-from plant.definition.plant_config import Global, OeeReport, PlantConfig, load
+from plant.definition.event_kinds import OeeReport
+from plant.definition.plant_config import Global, PlantConfig, load
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
 

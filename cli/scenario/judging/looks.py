@@ -20,7 +20,7 @@ from cli.scenario.judging.sampling import CannotLook, Look
 from edge.delivery.queue import Ledger
 from plant.definition.document.errors import quote, suggestion
 from plant.definition.machine_types.machine_type import MachineType
-from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED
+from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED, WAITING
 from plant.oee_accounting import Span
 from plant.telemetry import KindOee, MachineOee, Oee
 
@@ -107,7 +107,7 @@ def _ledger(wanted: LedgerExpectation, sight: Sight) -> Look:
     return Look(holds and (not wanted.balances or balances), seen if balances else f"{seen}, which does not balance")
 
 
-_IMPOSED: Final = [each.name for each in (STOPPED, PLANNED_STOP, BLOCKED, STARVED, CHANGEOVER, LATE_START)]
+_IMPOSED: Final = [each.name for each in (STOPPED, PLANNED_STOP, BLOCKED, STARVED, CHANGEOVER, LATE_START, WAITING)]
 """States that machines do not draw, but that something else puts them into."""
 
 

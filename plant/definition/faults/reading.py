@@ -205,8 +205,11 @@ def _hours_ms(hours: float | None) -> float | None:
     return None if hours is None else hours * 3_600_000
 
 
-def _range_ms(seconds: tuple[float, float] | None) -> tuple[int, int] | None:
-    return None if seconds is None else (round(seconds[0] * 1000), round(seconds[1] * 1000))
+def _range_ms(seconds: float | tuple[float, float] | None) -> tuple[int, int] | None:
+    if seconds is None:
+        return None
+    shortest, longest = _pair(seconds)
+    return round(shortest * 1000), round(longest * 1000)
 
 
 def _pair(value: float | tuple[float, float]) -> tuple[float, float]:

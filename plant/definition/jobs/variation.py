@@ -12,6 +12,9 @@ CHANGEOVER: Final = "changeover"
 LATE_START: Final = "late_start"
 """The state of machines that do not start with the shift."""
 
+WAITING: Final = "waiting"
+"""The state of machines that make fewer jobs than they could, by the load of the calendar."""
+
 DEFAULT: Final = "default"
 """Stands for all pairs of kinds without a changeover of their own."""
 

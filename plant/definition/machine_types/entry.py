@@ -101,6 +101,9 @@ class MachineEntry(Spec):
     extends: Name | None = Field(
         None, description="Another type, of this file or of the library, whose keys this one takes over and overrides."
     )
+    site: Name | None = Field(
+        None, description="One of `sites`, whose calendar, time zone and plant signals are those of the machines."
+    )
     title: Name | None = Field(None, description="Name of such a machine in texts [the key].")
     machine_id: MachineId | None = Field(
         None, description="The machines' ids, over {number} or {number:02d} [the key in capitals, and -{number:02d}]."

@@ -72,7 +72,7 @@ def overlaid(base: Entry, top: Entry, *, replaced: str = "") -> dict[str, Any]:
     for name, signal in top.get("signals", {}).items():
         _drop_replaced_sources(result["signals"][name], signal)
     if "signals" in top and "signals" in base:
-        result["signals"] = _in_order_of_use(result["signals"])
+        result["signals"] = in_order_of_use(result["signals"])
     return result
 
 
@@ -99,6 +99,23 @@ def extension_violations(entries: Mapping[str, Entry]) -> Iterator[Violation]:
             yield Violation((key, "extends"), "leads back to the type itself")
 
 
+def in_order_of_use(signals: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return signals with those first that others use, otherwise in their order; a circle stays as it is."""
+    ordered: dict[str, Mapping[str, Any]] = {}
+
+    def append(name: str, users: tuple[str, ...]) -> None:
+        if name in ordered or name in users:
+            return
+        for each in used(signals[name]):
+            if each in signals:
+                append(each, (*users, name))
+        ordered[name] = signals[name]
+
+    for name in signals:
+        append(name, ())
+    return ordered
+
+
 def _inheritable(entry: Entry) -> dict[str, Any]:
     kept = {name: value for name, value in entry.items() if name not in _OF_ONE_TYPE}
     if "job" in kept:
@@ -118,23 +135,6 @@ def _merged(below: Any, above: Any, depth: int) -> Any:
     if not depth or not isinstance(below, Mapping) or not isinstance(above, Mapping):
         return above
     return {**below, **{key: _merged(below.get(key), value, depth - 1) for key, value in above.items()}}
-
-
-def _in_order_of_use(signals: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return signals with those first that others use, otherwise in their order; a circle stays as it is."""
-    ordered: dict[str, Mapping[str, Any]] = {}
-
-    def append(name: str, users: tuple[str, ...]) -> None:
-        if name in ordered or name in users:
-            return
-        for each in used(signals[name]):
-            if each in signals:
-                append(each, (*users, name))
-        ordered[name] = signals[name]
-
-    for name in signals:
-        append(name, ())
-    return ordered
 
 
 def _drop_replaced_sources(result: dict[str, Any], top: Mapping[str, Any]) -> None:

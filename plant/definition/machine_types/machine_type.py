@@ -11,7 +11,7 @@ from typing import Final
 from plant.definition.alarms.alarm_type import AlarmType
 from plant.definition.faults.fault_type import Causes, FaultType, WearType
 from plant.definition.jobs.job_type import JobType, LossesType
-from plant.definition.jobs.variation import EffectType, LotsType, OperatorsType, SpreadType, StartUpType
+from plant.definition.jobs.variation import WAITING, EffectType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -101,6 +101,8 @@ class MachineType:
     start_delay_seconds: after each planned stop, [shortest, longest].  shifts: what is different in them, by name.
     operators: who works at the machines.
     overrides: the same type as it is for single machines, by their numbers.
+    site: the name of the site where its machines are, if it is at one.
+    waits: whether its machines wait between jobs by the load of their calendar.
     """
 
     key: str
@@ -130,6 +132,8 @@ class MachineType:
     shifts: Mapping[str, EffectType] = field(default_factory=dict)
     operators: OperatorsType | None = None
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
+    site: str | None = None
+    waits: bool = False
 
     def of(self, number: int) -> MachineType:
         """Return the type as it is for its n-th machine."""
@@ -276,8 +280,9 @@ class MachineType:
 
     @property
     def planned_stops(self) -> frozenset[str]:
-        """The states whose time is no planned working time: planned stops, and those of its own that are planned."""
-        return frozenset({PLANNED_STOP, *(name for name, state in self.states.items() if state.planned)})
+        """The states whose time is no planned working time: planned stops, waiting, and its own so declared."""
+        own = (name for name, state in self.states.items() if state.planned)
+        return frozenset({PLANNED_STOP, *([WAITING] if self.waits else ()), *own})
 
     @property
     def results(self) -> Mapping[str, float]:

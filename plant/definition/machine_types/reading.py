@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from plant.definition.document.errors import Place, Violation, describe_value, quote
+from plant.definition.document.errors import Place, Violation, describe_value, quote, suggestion
 from plant.definition.document.validation import Flags, validated
 from plant.definition.document.value_types import Spec
 from plant.definition.machine_types.entry import MachineEntry, older_keys
@@ -20,6 +20,9 @@ from plant.definition.machine_types.rules import broken
 from plant.definition.machine_types.spellings import Entry, Spelling, place_in, spelled_twice
 
 SECTION: Final = "message_types"
+Site = str | None
+"""The name of a site; None for what stands at the top level."""
+
 MOST_TYPES: Final = 200
 _KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
 _NAMED: Final = (
@@ -39,11 +42,11 @@ class MachineTypes(NamedTuple):
 
 
 def read(
-    raw: Mapping[str, Any], interval: float, plant_signals: Mapping[str, Any], flags: Flags
+    raw: Mapping[str, Any], interval: float, plant_signals: Mapping[Site, Mapping[str, Any]], flags: Flags
 ) -> tuple[MachineTypes, list[Violation]]:
     """Return the machine types, and every violation.
 
-    raw: their entries as plain data.  interval: base_interval.  plant_signals: as plain data.
+    raw: their entries as plain data.  interval: base_interval.  plant_signals: by site, as plain data.
     """
     violations: list[Violation] = []
     entries: dict[str, Entry] = {}
@@ -160,15 +163,27 @@ def written_place(key: str, path: tuple[str, ...], entries: Mapping[str, Entry])
 
 
 def _resolved(
-    key: str, entries: Mapping[str, Entry], number: int, interval: float, plant_signals: Mapping[str, Any]
+    key: str,
+    entries: Mapping[str, Entry],
+    number: int,
+    interval: float,
+    plant_signals: Mapping[Site, Mapping[str, Any]],
 ) -> tuple[MachineType, list[Violation]]:
-    entry, spellings = entries[key], _spellings(key, entries)
-    machine_type, wrong = resolve(key, complete(key, entries), number, interval, plant_signals)
+    entry, spellings, completed = entries[key], _spellings(key, entries), complete(key, entries)
+    site = completed.get("site")
+    machine_type, wrong = resolve(key, completed, number, interval, plant_signals.get(site, plant_signals[None]))
+    wrong += _unknown_site(site, [name for name in plant_signals if name is not None])
     # What an entry does not have itself is reported where it is from.
     own = "extends" not in entry or entry["extends"] in library()
     written = ((each, place_in(entry, each.place, spellings)) for each in wrong)  # type: ignore[arg-type]
     places = ((each, own_place(entry, place) or (place if own else None)) for each, place in written)
     return machine_type, [each._replace(place=(SECTION, key, *place)) for each, place in places if place is not None]
+
+
+def _unknown_site(site: Site, known: Sequence[str]) -> Iterator[Violation]:
+    if site is not None and site not in known:
+        advice = suggestion(site, known) if known else "there are no sites"
+        yield Violation(("site",), f"must be the name of a site, got {quote(site)}; {advice}")
 
 
 def _same_file_names(types: Mapping[str, MachineType]) -> Iterator[Violation]:
@@ -185,14 +200,26 @@ def _same_file_names(types: Mapping[str, MachineType]) -> Iterator[Violation]:
 
 def _same_ids(types: Mapping[str, MachineType]) -> Iterator[Violation]:
     """Check that no two types can give two machines, or two jobs, the same id."""
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[str, tuple[str, str]] = {}
     for key, each in types.items():
         head, _, rest = each.machine_id.partition("{number")
-        pattern = head.rstrip("0123456789"), rest.partition("}")[2].lstrip("0123456789")
-        if (other := seen.setdefault(pattern, key)) != key:
+        pattern = head, rest.partition("}")[2]
+        if other := next((other for other, its in seen.items() if _may_be_equal(pattern, its)), None):
             rule = f"may give a machine the id of one of {other}: choose another machine_id"
             yield Violation((SECTION, key, "machine_id"), rule)
+        seen[key] = pattern
     yield from _same_job_ids(types)
+
+
+def _may_be_equal(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Return whether two ids, each with a number between two texts, may be equal: what one has more must be digits."""
+    heads, tails = zip(one, other, strict=True)
+    return _is_more_digits(*heads) and _is_more_digits(*(tail[::-1] for tail in tails))
+
+
+def _is_more_digits(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and (long == short or long[len(short) :].isdigit())
 
 
 def _same_job_ids(types: Mapping[str, MachineType]) -> Iterator[Violation]:

@@ -134,6 +134,7 @@ def _machine_type(
         shifts=variation_entries.read_shifts(entry),
         operators=variation_entries.read_operators(entry),
         start_delay_seconds=entry.get("start_delay_seconds"),
+        site=entry.get("site"),
     )
 
 

@@ -71,7 +71,7 @@ def last_decimal_range(bounds: Bounds, places: int) -> tuple[int, int]:
 
 
 def _sum_of_parts(spec: SignalSpec) -> Bounds:
-    levels = _levels(spec)
+    levels = [0.0, 1.0] if spec.calendar is not None else _levels(spec)
     amplitudes = sum(wave.amplitude for wave in (spec.daily, spec.yearly) if wave)
     walk = WALK_SIGMAS * spec.walk.sigma if spec.walk else 0.0
     noise = NOISE_SIGMAS * max(spec.noise.values()) if spec.noise else 0.0

@@ -45,6 +45,7 @@ _ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
     "integral_of": frozenset({"decimals", "per_seconds"}),
     "counter": frozenset({"decimals"}),
     "timetable": frozenset({*_PARTS, "decimals"}),
+    "calendar": frozenset({*_PARTS, "decimals"}),
     "choice": frozenset({"every_seconds"}),
     "switches": frozenset({*_PARTS, "decimals", "starts", "starts_on"}),
     "on_share_of": frozenset({"decimals"}),
@@ -156,6 +157,7 @@ def _of_one(
     plant: Sequence[Declared],
 ) -> Iterator[Violation]:
     yield from _several_sources(signal)
+    yield from _of_the_plant(signal, vocabulary)
     yield from _no_value(signal)
     yield from _misplaced_keys(signal)
     for key, by_state in (("base", signal.spec.base), ("noise", signal.spec.noise)):
@@ -177,6 +179,11 @@ def _several_sources(signal: Declared) -> Iterator[Violation]:
     for key in SOURCES:
         if key in signal.keys and key != signal.source:
             yield Violation((key,), f"replaces {signal.source}: give only one of them")
+
+
+def _of_the_plant(signal: Declared, vocabulary: Vocabulary) -> Iterator[Violation]:
+    if "calendar" in signal.keys and vocabulary.states:
+        yield Violation(("calendar",), "is for plant_signals, from which formulas take it as plant.NAME")
 
 
 def _no_value(signal: Declared) -> Iterator[Violation]:

@@ -6,7 +6,7 @@ factor, within limits, rounded; or it is text.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_serializer
 
@@ -30,6 +30,7 @@ SOURCES: Final = (
     "integral_of",
     "counter",
     "timetable",
+    "calendar",
     "switches",
     "on_share_of",
     "change_of",
@@ -239,6 +240,11 @@ class SignalSpec(Spec):
     timetable: Timetable | None = Field(
         None, description="Level by weekday and time of day, such as a tariff: `times`, and `else` for all others."
     )
+    calendar: Literal["load"] | None = Field(
+        None,
+        description="In `plant_signals`, with the value `load`: the factor of the calendar's shift that is on, times "
+        "that of its day; 0 outside all shifts.",
+    )
     choice: Weights | None = Field(None, description="Weight of each text that the signal may be.")
     texts: Texts | None = Field(
         None,
@@ -285,6 +291,10 @@ class SignalSpec(Spec):
     def is_flag(self) -> bool:
         """Whether it is true or false."""
         return self.texts is not None and self.texts.keys() <= {*FLAGS}
+
+    def plain(self) -> dict[str, Any]:
+        """The keys that are given, as plain data."""
+        return self.model_dump(exclude_unset=True, exclude_none=True)
 
     @property
     def places(self) -> int:

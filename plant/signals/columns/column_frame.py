@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from plant.shift_times import Loads
 from plant.signals.columns.column_arithmetic import (
     Column,
     ColumnArithmetic,
@@ -36,12 +37,14 @@ class ColumnSource(NamedTuple):
     store: SignalStore
     walks: WalkColumns
     local_time: LocalTime
+    loads: Loads
     plant: ColumnSource | None
 
 
 def column_source(program: SignalProgram, store: SignalStore, plant: ColumnSource | None) -> ColumnSource:
     """Return what blocks of these machines are computed with."""
-    return ColumnSource(program, store, WalkColumns(program.walks), LocalTime(program.time_zone), plant)
+    local_time, loads = LocalTime(program.time_zone), Loads(program.calendar)
+    return ColumnSource(program, store, WalkColumns(program.walks), local_time, loads, plant)
 
 
 class ColumnFrame:
@@ -133,6 +136,12 @@ class ColumnFrame:
     def year_wave(self, shift_ms: int) -> Column:
         """Return the sine over the year."""
         return wave((self._local() + shift_ms) % YEAR_MS, YEAR_MS)
+
+    def load(self) -> Column:
+        """Return the load by the calendar."""
+        loads, times_ms = self._source.loads, self._rows.times_ms
+        first = loads.at(int(times_ms.min()))
+        return np.array(first) if times_ms.max() < loads.until_ms else _loads(loads, times_ms)
 
     def walk(self, number: int) -> Column:
         """Return the standard value of a walk."""
@@ -237,6 +246,17 @@ class ColumnFrame:
             return np.array(offset_ms(int(quarters[0])))
         different, places = np.unique(quarters, return_inverse=True)
         return np.array([offset_ms(quarter) for quarter in different.tolist()])[places]
+
+
+def _loads(loads: Loads, times_ms: Integers) -> Column:
+    """Return the load at each time; it is looked up once for each span in which it is the same."""
+    ordered = np.sort(times_ms)
+    begins_ms, found, place = [], [], 0
+    while place < len(ordered):
+        begins_ms.append(int(ordered[place]))
+        found.append(loads.at(begins_ms[-1]))
+        place = int(np.searchsorted(ordered, loads.until_ms))
+    return np.array(found)[np.searchsorted(begins_ms, times_ms, side="right") - 1]
 
 
 def _plant_values(source: ColumnSource, times_ms: Integers) -> tuple[list[Column], Integers]:

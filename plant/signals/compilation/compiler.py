@@ -24,7 +24,7 @@ from plant.signals.laws.expressions import (
     compile_formula,
 )
 from plant.signals.laws.model_output import ModelOutput
-from plant.signals.laws.parts import DayWave, Lag, Noise, Ramp, SetPoint, Slew, Uniform, Walk, YearWave
+from plant.signals.laws.parts import DayWave, Lag, Load, Noise, Ramp, SetPoint, Slew, Uniform, Walk, YearWave
 from plant.signals.laws.program import (
     DAY_MS,
     HOUR_MS,
@@ -185,13 +185,11 @@ class _Compiler:
             return self._formula(spec.formula)
         if spec.output is not None:
             return self._output(spec.output)
-        if spec.timetable is not None:
-            return weekly_level(spec.timetable)
         if spec.set_point is not None:
             return self._set_point(name, spec.set_point, signal_bounds(spec))
         if spec.base is not None:
             return self._by_state([each[name].base or {} for each in self._variants])
-        return self._remembered(name, spec)
+        return _of_local_time(spec) or self._remembered(name, spec)
 
     def _remembered(self, name: str, spec: SignalSpec) -> Expression | None:
         if spec.switches is not None:
@@ -260,6 +258,13 @@ class _Compiler:
     def _formula_context(self) -> FormulaContext:
         plant = self._plant.names if self._plant else ()
         return FormulaContext(_numbered(self.names), _numbered(plant), self.situations)
+
+
+def _of_local_time(spec: SignalSpec) -> Expression | None:
+    """Return the level of a signal that follows the clock on the wall."""
+    if spec.timetable is not None:
+        return weekly_level(spec.timetable)
+    return Load() if spec.calendar is not None else None
 
 
 def _imposed(specs: Iterable[SignalSpec], vocabulary: Vocabulary) -> tuple[str, ...]:

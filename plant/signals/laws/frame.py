@@ -131,6 +131,9 @@ class Frame(Protocol[V]):
     def year_wave(self, shift_ms: int) -> V:
         """Return the sine over the year. shift_ms: how long before the year's beginning it rises through 0."""
 
+    def load(self) -> V:
+        """Return the load by the calendar: 0 outside all shifts, 1 without a calendar."""
+
     def walk(self, number: int) -> V:
         """Return the standard value of a walk."""
 

@@ -21,6 +21,15 @@ class SetPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """The load by the calendar."""
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the load."""
+        return frame.load()
+
+
+@dataclass(frozen=True, slots=True)
 class Lag:
     """A level that is followed as by a first-order system.
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from plant.definition.calendar_config import CalendarSpec
 from plant.signals.laws.exact_tables import WalkGrid
 from plant.signals.laws.frame import Memory
 from plant.signals.laws.parts import Lag, Slew
@@ -103,6 +104,7 @@ class SignalProgram:
     lags, walks, ramps, set_points, counters, registers, memories: what the laws refer to by their numbers.
     producing: 1 for each situation in which jobs advance, otherwise 0.
     levels: the causes that change signals, by name.  held: those that hold what is reported.
+    calendar: the one whose load a signal is, if one is and there is a calendar.
     """
 
     situations: Situations
@@ -121,6 +123,7 @@ class SignalProgram:
     levels: tuple[str, ...]
     held: tuple[str, ...]
     plant: SignalProgram | None
+    calendar: CalendarSpec | None = None
 
     @property
     def shown_names(self) -> tuple[str, ...]:

@@ -12,10 +12,9 @@ import orjson
 import pytest
 
 from messages import START
-from plant.calendar import Shifts
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
-from plant.machines.shifts import Shift
+from plant.shift_times import Shift, Shifts
 from plant.truth.events import FinishedJob
 from tests.support.factory.plants import share_error, standard_error
 from tests.support.factory.truths import JOB, STATES, press_data, truth

@@ -46,8 +46,8 @@ MISTAKES: Final = {
     "{a: {base: 1, formula: '2', limits: [0, 9]}}": ["a.formula: replaces base: give only one of them"],
     "{a: {limits: [0, 9]}}": [
         (
-            "a: needs a value: base, set_point, formula, output, integral_of, counter, timetable, switches, "
-            "on_share_of, change_of, choice, texts, text, or at least walk, noise or uniform"
+            "a: needs a value: base, set_point, formula, output, integral_of, counter, timetable, calendar, "
+            "switches, on_share_of, change_of, choice, texts, text, or at least walk, noise or uniform"
         )
     ],
     "{a: {base: 1, per_seconds: 5}}": ["a.per_seconds: needs integral_of"],
