@@ -135,8 +135,9 @@ def _in_order_of_use(signals: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapp
 
 
 def _used(signal: Mapping[str, Any]) -> list[str]:
-    """Return the names in a formula or in conditions, what is integrated, and the number in a text."""
+    """Return the names in a formula or in conditions, what is integrated or drawn from, and the number in a text."""
     named = [signal.get("formula"), signal.get("integral_of"), *signal.get("texts", {}).values()]
+    named += signal.get("binomial", {}).values()
     named += _BRACES.findall(signal.get("text", ""))
     return [name for each in named if isinstance(each, str) for name in _NAME.findall(each)]
 

@@ -21,6 +21,7 @@ from plant.definition.signals.source_rules import (
     empty_times,
     unknown_counter,
     unknown_reset,
+    wrong_binomial,
     wrong_formula,
     wrong_integral,
     wrong_output,
@@ -43,6 +44,7 @@ _ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
     "output": frozenset({*_PARTS, "decimals"}),
     "integral_of": frozenset({"decimals", "per_seconds"}),
     "counter": frozenset({"decimals"}),
+    "binomial": frozenset(),
     "timetable": frozenset({*_PARTS, "decimals"}),
     "choice": frozenset({"every_seconds"}),
     "texts": frozenset(),
@@ -154,6 +156,7 @@ def _of_one(
     yield from unknown_counter(signal.spec, vocabulary)
     yield from wrong_formula(signal, above, below, vocabulary, plant)
     yield from wrong_integral(signal.spec, above, below)
+    yield from wrong_binomial(signal.spec, above, below)
     yield from empty_times(signal.spec)
     yield from wrong_texts(signal, above, below, vocabulary, plant)
     yield from wrong_text(signal.spec, above, below)
@@ -234,7 +237,7 @@ def _no_limits(signal: Declared) -> Iterator[Violation]:
 def _too_many_digits(signal: Declared) -> Iterator[Violation]:
     """Check that each value can be written exactly; registers and counters are cut to that anyway."""
     spec = signal.spec
-    if signal.is_text or signal.source in {"integral_of", "counter"}:
+    if signal.is_text or signal.source in {"integral_of", "counter", "binomial"}:
         return
     bounds = signal_bounds(spec)
     if bounds.magnitude * 10**spec.places >= 10**MOST_DIGITS:

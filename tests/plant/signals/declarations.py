@@ -7,11 +7,16 @@ from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
+from plant.definition.signals.bounds import signal_bounds
+from plant.definition.signals.signal_spec import SignalSpec
 from plant.signals.laws.situations import Situation
 from tests.plant.signals.press import VOCABULARY
 
 TEXTS: Final = frozenset({"choice", "texts", "text"})
 """The sources of signals that are text."""
+
+_WHOLE: Final = TEXTS | {"binomial"}
+"""The sources of signals that have no decimals to choose."""
 
 Declared = dict[str, dict[str, Any]]
 
@@ -87,12 +92,19 @@ def _formula(draw: st.DrawFn, leaves: st.SearchStrategy[str], forms: st.SearchSt
     return form.format(*(_formula(draw, leaves, forms, depth - 1) for _ in range(form.count("{}"))))
 
 
+def _is_few(data: dict[str, Any]) -> bool:
+    """Whether a signal is a number of at most 100."""
+    return _WHOLE.isdisjoint(data) and signal_bounds(SignalSpec.model_validate(data)).high <= 100
+
+
 def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStrategy[dict[str, Any]]]:
-    """Return strategies for a signal of each source. numbers: the signals above it."""
+def _sources(
+    declared: Declared, numbers: Sequence[str], plant: Sequence[str]
+) -> list[st.SearchStrategy[dict[str, Any]]]:
+    """Return strategies for a signal of each source. declared: all above it.  numbers: those that are numbers."""
     base = st.fixed_dictionaries({"base": _by_state}, optional={"follows_seconds": _seconds})
     set_point = st.just({"set_point": 0.25, "follows_seconds": 8})
     formula = st.fixed_dictionaries({"formula": _formulas(numbers, plant)})
@@ -115,8 +127,12 @@ def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStra
         str.format, st.sampled_from(_COMPARISONS), _formulas(numbers, plant), _formulas(numbers, plant)
     )
     texts = st.tuples(st.sampled_from([("busy", 'q"ü'), ("true", "false")]), conditions)
+    items = [name for name, data in declared.items() if _is_few(data)]
+    chances = st.one_of(st.sampled_from([0, 0.02, 0.5, 1]), st.sampled_from(numbers))
+    binomials = st.fixed_dictionaries({"of": st.sampled_from(items or [""]), "chance": chances})
     return [
         *sources,
+        *([st.fixed_dictionaries({"binomial": binomials})] if items else []),
         st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)}),
         texts.map(lambda each: {"texts": dict(zip(each[0], (each[1], "else"), strict=True))}),
         st.sampled_from(numbers).map(lambda name: {"text": f'a{{{{"{{{name}}} ü'}),
@@ -129,8 +145,8 @@ def declarations(draw: st.DrawFn, plant: Sequence[str] = ()) -> Declared:
     declared: Declared = {}
     for number in range(draw(st.integers(1, 6))):
         numbers = [name for name, data in declared.items() if TEXTS.isdisjoint(data)]
-        data = draw(st.one_of(_sources(numbers, plant)))
-        if TEXTS.isdisjoint(data):
+        data = draw(st.one_of(_sources(declared, numbers, plant)))
+        if _WHOLE.isdisjoint(data):
             data = data | draw(st.fixed_dictionaries({}, optional={"decimals": st.integers(0, 6)}))
         declared[f"s{number}"] = data
     return declared
