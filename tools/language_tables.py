@@ -48,6 +48,7 @@ from plant.definition.signals.formula_parser import (
 )
 from plant.definition.signals.signal_spec import (
     SOURCES,
+    Binomial,
     Daily,
     Ramp,
     SignalSpec,
@@ -92,6 +93,7 @@ def tables() -> dict[str, str]:
                 "daily": Daily,
                 "yearly": Yearly,
                 "ramp": Ramp,
+                "binomial": Binomial,
                 "timetable": Timetable,
                 "timetable.times": TimetableWindow,
             },

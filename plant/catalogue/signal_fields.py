@@ -7,7 +7,7 @@ from typing import Final
 
 from plant.catalogue.message_kinds import FieldSpec, literal_pattern
 from plant.definition.machine_types.machine_type import MachineType
-from plant.definition.signals.bounds import last_decimal_range, widest_bounds
+from plant.definition.signals.bounds import last_decimal_range, most_items, widest_bounds
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.text_rules import around_number
 
@@ -53,6 +53,8 @@ def _signal_range(name: str, machine_type: MachineType) -> tuple[float | None, f
         spec = machine_type.signals[spec.change_of]
     if spec.counter is not None:
         return 0, None
+    if spec.binomial is not None:
+        return 0, most_items(each[spec.binomial.of] for each in variants)
     if spec.integral_of is not None:
         rate = widest_bounds(each[spec.integral_of] for each in variants)
         return (0 if rate.low >= 0 else None), None

@@ -155,6 +155,10 @@ class RowFrame:
         """Return a draw in [0, 1), for this time."""
         return uniform(self._key, salt, self._time_ms // every_ms)
 
+    def greatest(self, quantity: float) -> float:
+        """Return the number."""
+        return quantity
+
     def pick(self, bounds: array[float], uniform: float) -> float:
         """Return how many of the bounds are not above a number."""
         return bisect_right(bounds, uniform)

@@ -38,7 +38,7 @@ from plant.models.registry import models
 
 MOST_STOPS_PER_JOB: Final = 1_000
 _FOREVER_SECONDS: Final = 1e12
-_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "on_share_of", "change_of", *TEXTS))
+_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "on_share_of", "change_of", "binomial", *TEXTS))
 """Sources of signals that are counted or chosen."""
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")

@@ -14,6 +14,9 @@ from plant.definition.signals.signal_spec import SignalSpec
 MOST_DIGITS: Final = 15
 """The digits that a double precision number has in any case: more could not be written exactly."""
 
+MOST_ITEMS: Final = 1000
+"""The most items of a binomial draw: each is drawn for itself."""
+
 NOISE_SIGMAS: Final = 4.0
 """Standard deviations that normal noise can reach: its draws come from a table up to 3.98."""
 WALK_SIGMAS: Final = 6.0
@@ -45,6 +48,8 @@ def signal_bounds(spec: SignalSpec) -> Bounds:
         return Bounds(0.0, greatest)
     if spec.on_share_of is not None:
         return Bounds(0.0, 1.0)
+    if spec.binomial is not None:
+        return Bounds(0.0, MOST_ITEMS)
     if spec.integral_of is not None or spec.change_of is not None:
         return Bounds(-greatest, greatest)
     return usual_bounds(spec)
@@ -59,6 +64,11 @@ def widest_bounds(specs: Iterable[SignalSpec]) -> Bounds:
     """Return the bounds of a signal that differs from machine to machine."""
     lows, highs = zip(*map(signal_bounds, specs), strict=True)
     return Bounds(min(lows), max(highs))
+
+
+def most_items(specs: Iterable[SignalSpec]) -> int:
+    """Return how many items a signal counts at most. specs: of the signal, which may differ from machine to machine."""
+    return max(0, round(widest_bounds(specs).high))
 
 
 def last_decimal_range(bounds: Bounds, places: int) -> tuple[int, int]:

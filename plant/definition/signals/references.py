@@ -19,7 +19,9 @@ def used(signal: Mapping[str, Any]) -> Iterator[str]:
     for formula in formulas(signal):
         yield from _NAME.findall(formula)
     yield from _BRACES.findall(str(signal.get("text", "")))
-    yield from (name for name in map(signal.get, _NAMING) if isinstance(name, str))
+    drawn = signal.get("binomial")
+    named = (*map(signal.get, _NAMING), *(drawn.values() if isinstance(drawn, Mapping) else ()))
+    yield from (name for name in named if isinstance(name, str))
 
 
 def formulas(signal: Mapping[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from plant.definition.signals.source_rules import (
     empty_times,
     unknown_counter,
     unknown_reset,
+    wrong_binomial,
     wrong_formulas,
     wrong_integral,
     wrong_output,
@@ -44,6 +45,7 @@ _ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
     "output": frozenset({*_PARTS, "decimals", *FOLLOWING, "starts"}),
     "integral_of": frozenset({"decimals", "per_seconds"}),
     "counter": frozenset({"decimals"}),
+    "binomial": frozenset(),
     "timetable": frozenset({*_PARTS, "decimals"}),
     "calendar": frozenset({*_PARTS, "decimals"}),
     "choice": frozenset({"every_seconds"}),
@@ -167,6 +169,7 @@ def _of_one(
     yield from wrong_formulas(signal, above, below, vocabulary, plant)
     yield from wrong_integral(signal.spec, above, below)
     yield from broken_memory(signal, above, below)
+    yield from wrong_binomial(signal.spec, above, below)
     yield from empty_times(signal.spec)
     yield from wrong_texts(signal, above, below, vocabulary, plant)
     yield from wrong_text(signal.spec, above, below)
@@ -252,7 +255,7 @@ def _no_limits(signal: Declared) -> Iterator[Violation]:
 def _too_many_digits(signal: Declared) -> Iterator[Violation]:
     """Check that each value can be written exactly; registers and counters are cut to that anyway."""
     spec = signal.spec
-    if signal.is_text or signal.source in {"integral_of", "counter", "on_share_of", "change_of"}:
+    if signal.is_text or signal.source in {"integral_of", "counter", "on_share_of", "change_of", "binomial"}:
         return
     bounds = signal_bounds(spec)
     if bounds.magnitude * 10**spec.places >= 10**MOST_DIGITS:

@@ -29,6 +29,7 @@ SOURCES: Final = (
     "output",
     "integral_of",
     "counter",
+    "binomial",
     "timetable",
     "calendar",
     "switches",
@@ -72,6 +73,15 @@ def _not_empty(texts: dict[str, str]) -> dict[str, str]:
     return texts
 
 
+def _chance(value: object) -> object:
+    """Return a chance, or the name of a signal."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"must be a number from 0 to 1 or a signal above, got {describe_value(value)}")
+    return float(value)
+
+
 def _low_below_high(pair: tuple[float, float]) -> tuple[float, float]:
     low, high = pair
     if low >= high:
@@ -102,6 +112,11 @@ Texts = Annotated[
     BeforeValidator(_flags_as_text),
     AfterValidator(_not_empty),
     described(minProperties=1),
+]
+Chances = Annotated[
+    float | str,
+    BeforeValidator(_chance),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "minLength": 1}]}),
 ]
 Amplitude = Annotated[float, Field(ge=0, le=GREATEST)]
 Rate = Annotated[float, Field(gt=0, le=GREATEST)]
@@ -177,6 +192,13 @@ class Timetable(Spec):
         return {"else": self.else_, "times": [each.as_written() for each in self.times]}
 
 
+class Binomial(Spec):
+    """How many of some items have something, such as a defect."""
+
+    of: Name = Field(description="A signal above: the number of items, at most 1,000.")
+    chance: Chances = Field(description="Chance of each item, 0 to 1: a number, or a signal above.")
+
+
 class SignalSpec(Spec):
     """A signal of a machine type, or of the plant."""
 
@@ -237,6 +259,9 @@ class SignalSpec(Spec):
         "and high.",
     )
     starts_on: bool = Field(False, description="true: `switches` begin switched on [false].")
+    binomial: Binomial | None = Field(
+        None, description="How many of a number of items have something, each with a chance of its own: `of`, `chance`."
+    )
     timetable: Timetable | None = Field(
         None, description="Level by weekday and time of day, such as a tariff: `times`, and `else` for all others."
     )
@@ -301,7 +326,7 @@ class SignalSpec(Spec):
         """Decimal places in messages."""
         if self.decimals is not None:
             return self.decimals
-        return 0 if self.counter is not None else DEFAULT_DECIMALS
+        return 0 if self.counter is not None or self.binomial is not None else DEFAULT_DECIMALS
 
     @property
     def goes_on(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from plant.definition.document.errors import Place, Violation, quote, suggestion
-from plant.definition.signals.bounds import Bounds, signal_bounds
+from plant.definition.signals.bounds import MOST_ITEMS, Bounds, signal_bounds
 from plant.definition.signals.formula_parser import FormulaError, FormulaNames, parse_formula
 from plant.definition.signals.signal_spec import SOURCES, TEXTS, SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
@@ -132,6 +132,23 @@ def wrong_integral(spec: SignalSpec, above: Sequence[Declared], below: Sequence[
     else:
         source = next(each for each in above if each.name == spec.integral_of)
         yield from _too_fast(spec, signal_bounds(source.spec))
+
+
+def wrong_binomial(spec: SignalSpec, above: Sequence[Declared], below: Sequence[Declared]) -> Iterator[Violation]:
+    """Check the items that are drawn, and their chance."""
+    if spec.binomial is None:
+        return
+    of, chance = spec.binomial.of, spec.binomial.chance
+    wrong = wrong_number(of, above, below)
+    if wrong:
+        yield Violation(("binomial", "of"), wrong)
+    else:
+        greatest = signal_bounds(next(each.spec for each in above if each.name == of)).high
+        if greatest > MOST_ITEMS:
+            rule = f"may be {greatest:,.6g}: must be at most {MOST_ITEMS:,}; give limits to {quote(of)}"
+            yield Violation(("binomial", "of"), rule)
+    if isinstance(chance, str) and (wrong := wrong_number(chance, above, below)):
+        yield Violation(("binomial", "chance"), wrong)
 
 
 def wrong_number(name: str, above: Sequence[Declared], below: Sequence[Declared]) -> str | None:

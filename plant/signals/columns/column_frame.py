@@ -163,6 +163,10 @@ class ColumnFrame:
         numbers = self._rows.times_ms // every_ms
         return uniform(word(salted(self._rows.first_key, salt), self._rows.second_key, numbers))
 
+    def greatest(self, quantity: Column) -> float:
+        """Return the greatest number of all rows."""
+        return float(quantity.max())
+
     def pick(self, bounds: array[float], uniform: Column) -> Column:
         """Return how many of the bounds are not above a number."""
         return np.searchsorted(np.frombuffer(bounds), uniform, side="right").astype(np.float64)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from plant.definition.faults.fault_type import DRIFT, DROPOUT, SPIKE, STUCK, Causes, SensorEffect
-from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_bounds, widest_bounds
+from plant.definition.signals.bounds import Bounds, last_decimal_range, most_items, signal_bounds, widest_bounds
 from plant.definition.signals.formula_parser import FormulaNames, parse_condition, parse_formula
 from plant.definition.signals.references import formulas
+from plant.definition.signals.signal_spec import Binomial as BinomialSpec
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import IMPOSED, Vocabulary
 from plant.signals.compilation.memory_compiler import MemoryCompiler
@@ -20,6 +21,7 @@ from plant.signals.laws.expressions import (
     Constant,
     Expression,
     FormulaContext,
+    SignalValue,
     compile_condition,
     compile_formula,
 )
@@ -37,7 +39,7 @@ from plant.signals.laws.program import (
     SettablePoint,
     SignalProgram,
 )
-from plant.signals.laws.signal_laws import REGISTER_UNITS, Count, Law, Measured, Register, StateTime
+from plant.signals.laws.signal_laws import REGISTER_UNITS, Binomial, Count, Law, Measured, Register, StateTime
 from plant.signals.laws.situations import Situations
 
 
@@ -117,6 +119,8 @@ class _Compiler:
             return text
         if spec.counter is not None:
             return self._counter(name, spec, spec.counter)
+        if spec.binomial is not None:
+            return self._binomial(name, spec.binomial)
         if spec.integral_of is not None:
             return self._register(name, spec, spec.integral_of)
         return self._measured(name, spec)
@@ -128,6 +132,11 @@ class _Compiler:
         if state is None:
             return Count(number, unit)
         return StateTime(number, self.situations.matching("state", state), unit)
+
+    def _binomial(self, name: str, drawn: BinomialSpec) -> Binomial:
+        chance, most = drawn.chance, most_items(each[drawn.of] for each in self._variants)
+        given = SignalValue(self.names.index(chance)) if isinstance(chance, str) else Constant(chance)
+        return Binomial(purpose(name, "binomial"), self.names.index(drawn.of), most, given)
 
     def _register(self, name: str, spec: SignalSpec, source: str) -> Register:
         unit, per_seconds = 10**spec.places, spec.per_seconds or 1.0

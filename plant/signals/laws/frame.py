@@ -146,6 +146,9 @@ class Frame(Protocol[V]):
     def uniform(self, salt: int, every_ms: int = 1) -> V:
         """Return a draw in [0, 1), for the row's machine and time, again for each span of `every_ms`."""
 
+    def greatest(self, quantity: V) -> float:
+        """Return the greatest number of all rows."""
+
     def pick(self, bounds: array[float], uniform: V) -> V:
         """Return how many of the bounds, in ascending order, are not above a number."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from plant.signals.laws.causes import CauseEffect, Missing, Reported, affected
+from plant.signals.laws.exact_tables import SALT_STEP
 from plant.signals.laws.expressions import Expression
 from plant.signals.laws.frame import Frame, V
 
@@ -135,6 +136,34 @@ class StateTime:
     def last_decimals(self, frame: Frame[V], value: V) -> V:
         """Return the seconds."""
         return frame.arithmetic.whole(value * float(self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Binomial:
+    """How many of a number of items have something. Each item is drawn for itself, for each machine and time.
+
+    source: the number of items, rounded to a whole one.  most: of them.  chance: of each.
+    """
+
+    salt: int
+    source: int
+    most: int
+    chance: Expression
+    unit: int = 1
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return how many; a chance below 0 is 0, and one above 1 is 1."""
+        arithmetic, chance = frame.arithmetic, self.chance.value(frame)
+        items = arithmetic.clip(arithmetic.whole(frame.values[self.source]), 0.0, float(self.most))
+        is_less, drawn = arithmetic.binary["<"], frame.constant(0.0)
+        for item in range(int(frame.greatest(items))):
+            has_it = is_less(frame.uniform(self.salt + item * SALT_STEP), chance)
+            drawn = drawn + has_it * is_less(frame.constant(float(item)), items)
+        return drawn
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:  # noqa: ARG002
+        """Return the number."""
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,16 @@ from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
+from plant.definition.signals.bounds import signal_bounds
+from plant.definition.signals.signal_spec import SignalSpec
 from plant.signals.laws.situations import Situation
 from tests.plant.signals.press import VOCABULARY
 
 TEXTS: Final = frozenset({"choice", "texts", "text"})
 """The sources of signals that are text."""
+
+_WHOLE: Final = TEXTS | {"binomial"}
+"""The sources of signals that have no decimals to choose."""
 
 Declared = dict[str, dict[str, Any]]
 
@@ -87,6 +92,11 @@ def _formula(draw: st.DrawFn, leaves: st.SearchStrategy[str], forms: st.SearchSt
     return form.format(*(_formula(draw, leaves, forms, depth - 1) for _ in range(form.count("{}"))))
 
 
+def _is_few(data: dict[str, Any]) -> bool:
+    """Whether a signal is a number of at most 100."""
+    return _WHOLE.isdisjoint(data) and signal_bounds(SignalSpec.model_validate(data)).high <= 100
+
+
 def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
@@ -118,7 +128,7 @@ def _switches(draw: st.DrawFn, numbers: Sequence[str], plant: Sequence[str]) -> 
 
 def _remembering(declared: Declared, plant: Sequence[str]) -> list[st.SearchStrategy[dict[str, Any]]]:
     """Return strategies for signals with memory. declared: the signals above."""
-    numbers = [name for name, data in declared.items() if "choice" not in data]
+    numbers = [name for name, data in declared.items() if TEXTS.isdisjoint(data)]
     switches = [name for name, data in declared.items() if "switches" in data]
     grown = [name for name, data in declared.items() if not {"integral_of", "counter"}.isdisjoint(data)]
     shares = [st.fixed_dictionaries({"on_share_of": st.sampled_from(switches)})] if switches else []
@@ -126,8 +136,10 @@ def _remembering(declared: Declared, plant: Sequence[str]) -> list[st.SearchStra
     return [_followed(numbers, plant), _switches(numbers, plant), *shares * 4, *changes * 4]
 
 
-def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStrategy[dict[str, Any]]]:
-    """Return strategies for a signal of each source. numbers: the signals above it."""
+def _sources(
+    declared: Declared, numbers: Sequence[str], plant: Sequence[str]
+) -> list[st.SearchStrategy[dict[str, Any]]]:
+    """Return strategies for a signal of each source. declared: all above it.  numbers: those that are numbers."""
     base = st.builds(_merged, st.fixed_dictionaries({"base": _by_state}), _following)
     set_point = st.builds(_merged, st.just({"set_point": 0.25}), _following)
     formula = st.fixed_dictionaries({"formula": _formulas(numbers, plant)})
@@ -150,8 +162,12 @@ def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStra
         str.format, st.sampled_from(_COMPARISONS), _formulas(numbers, plant), _formulas(numbers, plant)
     )
     texts = st.tuples(st.sampled_from([("busy", 'q"ü'), ("true", "false")]), conditions)
+    items = [name for name, data in declared.items() if _is_few(data)]
+    chances = st.one_of(st.sampled_from([0, 0.02, 0.5, 1]), st.sampled_from(numbers))
+    binomials = st.fixed_dictionaries({"of": st.sampled_from(items or [""]), "chance": chances})
     return [
         *sources,
+        *([st.fixed_dictionaries({"binomial": binomials})] if items else []),
         st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)}),
         texts.map(lambda each: {"texts": dict(zip(each[0], (each[1], "else"), strict=True))}),
         st.sampled_from(numbers).map(lambda name: {"text": f'a{{{{"{{{name}}} ü'}),
@@ -164,8 +180,8 @@ def declarations(draw: st.DrawFn, plant: Sequence[str] = ()) -> Declared:
     declared: Declared = {}
     for number in range(draw(st.integers(1, 6))):
         numbers = [name for name, data in declared.items() if TEXTS.isdisjoint(data)]
-        data = draw(st.one_of([*_sources(numbers, plant), *_remembering(declared, plant)]))
-        if not {"change_of", *TEXTS} & data.keys():
+        data = draw(st.one_of([*_sources(declared, numbers, plant), *_remembering(declared, plant)]))
+        if "change_of" not in data and _WHOLE.isdisjoint(data):
             data = data | draw(st.fixed_dictionaries({}, optional={"decimals": st.integers(0, 6)}))
         declared[f"s{number}"] = data
     return declared

@@ -167,3 +167,39 @@ def test_a_reload_changes_texts_of_running_machines() -> None:
     assert before.row(0, START_MS + 10) == [b"1", b'"b"']
     assert after.row(0, START_MS + 10) == [b"1", b'"a"']
     assert after.is_in(0, IDLE)
+
+
+def test_what_a_type_that_extends_another_uses_comes_first() -> None:
+    """A text, a number in a text and a draw of the other type may use signals of its own."""
+    text = """
+message_types:
+  press:
+    signals:
+      n: {base: 5, decimals: 0}
+      mode: {texts: {high: n > 5, low: else}}
+      id: {text: "n {n}"}
+      k: {binomial: {of: n, chance: 0.5}}
+  other:
+    extends: press
+    signals:
+      level: {base: 9, decimals: 0}
+      chance: {base: 1}
+      mode: {texts: {high: level > 5, low: else}}
+      id: {text: "mode {level}"}
+      k: {binomial: {of: level, chance: chance}}
+"""
+    config = load_content(text.encode(), "plant.yaml")
+    (message,) = [
+        each for each in FactoryMessageGenerator.of(config, 1, start=START).advance(START + 10) if each.kind == "other"
+    ]
+
+    assert orjson.loads(message.payload) | {"timestamp": "", "machine_id": ""} == {
+        "timestamp": "",
+        "machine_id": "",
+        "n": 5,
+        "level": 9,
+        "mode": "high",
+        "id": "mode 9",
+        "chance": 1.0,
+        "k": 9,
+    }

@@ -46,7 +46,7 @@ MISTAKES: Final = {
     "{a: {base: 1, formula: '2', limits: [0, 9]}}": ["a.formula: replaces base: give only one of them"],
     "{a: {limits: [0, 9]}}": [
         (
-            "a: needs a value: base, set_point, formula, output, integral_of, counter, timetable, calendar, "
+            "a: needs a value: base, set_point, formula, output, integral_of, counter, binomial, timetable, calendar, "
             "switches, on_share_of, change_of, choice, texts, text, or at least walk, noise or uniform"
         )
     ],
@@ -87,6 +87,20 @@ MISTAKES: Final = {
     "{a: {timetable: {else: 1, times: [{start: '06:00', end: '06:00', value: 2}]}, follows_seconds: 9}}": [
         "a.follows_seconds: needs base, set_point, formula or output",
         "a.timetable.times[0].end: must differ from start; a whole day is from 00:00 to 24:00",
+    ],
+    "{n: {base: 1000.4}, m: {base: 1001}, c: {counter: jobs}, t: {texts: {a: else}}, "
+    "a: {binomial: {of: n, chance: 0.5}}, b: {binomial: {of: m, chance: t}}, d: {binomial: {of: c, chance: x}},"
+    "e: {binomial: {of: t, chance: 0}, decimals: 2}, x: {base: 1}}": [
+        'a.binomial.of: may be 1,000.4: must be at most 1,000; give limits to "n"',
+        'b.binomial.of: may be 1,001: must be at most 1,000; give limits to "m"',
+        'b.binomial.chance: must be a number, and "t" is text',
+        'd.binomial.of: may be 1e+15: must be at most 1,000; give limits to "c"',
+        'd.binomial.chance: must be a signal above this one, and "x" is below',
+        "e.decimals: cannot be used with binomial",
+        'e.binomial.of: must be a number, and "t" is text',
+    ],
+    "{n: {base: 5}, a: {binomial: {of: m, chance: 0.5}}}": [
+        'a.binomial.of: must be a signal above this one, got "m"; known names: n'
     ],
     "{t: {texts: {a: else}, decimals: 1}}": ["t.decimals: cannot be used with texts"],
     "{t: {texts: {a: else}}, u: {formula: t + 1, limits: [0, 9]}}": [
@@ -174,6 +188,7 @@ def test_signals_of_the_plant_have_no_states_jobs_and_registers() -> None:
         ("{base: 100, spread: 0.05}", Bounds(80, 120)),
         ("{base: 1, walk: {sigma: 9, memory_seconds: 9}, limits: [0, 2]}", Bounds(0, 2)),
         ("{timetable: {else: 3, times: [{start: '06:00', end: '22:00', value: -1.5}]}}", Bounds(-1.5, 3)),
+        ("{binomial: {of: n, chance: 0.5}}", Bounds(0, 1000)),
         ("{counter: jobs}", Bounds(0, 10**15 - 1)),
     ],
 )
