@@ -21,6 +21,7 @@ from plant.fleets.snapshot import alarm_counts, machines_at
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.fault_spreading import FaultSpreading
 from plant.machines.machine import Machine
+from plant.machines.states import NEVER
 from plant.material_flow.flow import Flow
 from plant.orders import OrderBook
 from plant.reports.fault_labels import FaultLabels
@@ -185,11 +186,12 @@ class PlantParts:
 
     def _apply_fleets(self, config: PlantConfig, present: Present) -> FleetsApplied:
         now_ms = present.now_ms
-        own = ((self._planned_stops, config.has_calendar), (self.order_book, config.flow))
-        participants = (*(part for part, wanted in own if wanted), *self.external)
         self._add_fleets(config)
         sites = [_site_of(config, fleet.key) for fleet in self.fleets]
         self._planned_stops.apply([config.calendar_of(site) for site in sites], now_ms)
+        stops = self._planned_stops.next_ms < NEVER  # a calendar that never stops a machine needs no event queue
+        own = ((self._planned_stops, stops), (self.order_book, config.flow))
+        participants = (*(part for part, wanted in own if wanted), *self.external)
         signals = {site: _plant_signals(config, site, self._seed) for site in dict.fromkeys(sites)}
         shifts = {site: _shift_at(config, site) for site in signals}
         for fleet, site in zip(self.fleets, sites, strict=True):

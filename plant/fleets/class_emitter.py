@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
@@ -86,10 +86,15 @@ class ClassEmitter:
         for began_ms, first, last in self.ring.pop_until(until_ms) if self.ring else ():
             yield DuePlaces(self, began_ms, first, last)
 
-    def subset(self, machines: Sequence[Machine], now_ms: int) -> ClassEmitter:
+    def use_ring(self, ring: PhaseRing, slot_of: Callable[[Machine], int]) -> None:
+        """Report the machines of a ring at its moments."""
+        self.ring, self.ring_slots = ring, array("q", map(slot_of, ring.machines))
+
+    def subset(self, machines: Sequence[Machine], now_ms: int, slot_of: Callable[[Machine], int]) -> ClassEmitter:
         """Return the emitter of some of the machines, which shares everything else."""
         subset = copy.copy(self)
-        subset.ring = self.ring.with_machines(machines, now_ms) if self.ring else None
+        if self.ring:
+            subset.use_ring(self.ring.with_machines(machines, now_ms), slot_of)
         return subset
 
     def message(

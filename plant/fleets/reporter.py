@@ -132,11 +132,20 @@ class Reporter:
         """Return every message due up to a time, in order of time, machine and class."""
         messages: list[Message] = []
         while (begins_ms := self._next_due_ms) <= until_ms:
-            self._collect_until(min(until_ms, begins_ms + self._window_ms))
+            self._collect_until(min(until_ms, self._window_end(begins_ms)))
             if len(self._rows) >= _ROWS_OF_A_BLOCK:
                 messages += self._take_messages()[1]
         messages += self._take_messages()[1]
         return messages
+
+    def _window_end(self, begins_ms: int) -> int:
+        """Return the end of what is collected at once: a period, or many of few machines to which nothing happens."""
+        if self.measurements is None or len(self._machines) > _FEW_ROWS:
+            return begins_ms + self._window_ms
+        from plant.fleets.steady_rows import quiet_window  # noqa: PLC0415  needs numpy
+
+        machines, steadiness = self._machines, self._steadiness
+        return quiet_window(begins_ms, self._window_ms, machines, self.measurements, self.emitters, steadiness)
 
     def schedule(self, until_ms: int) -> Iterator[DueMessage]:
         """Remove and yield what is due up to a time, in order of time, machine and class."""
@@ -173,10 +182,7 @@ class Reporter:
     def subset(self, machines: Sequence[Machine], now_ms: int) -> Reporter:
         """Return the same for some of the machines; it shares everything else."""
         subset, chosen = copy.copy(self), set(machines)
-        subset.emitters = [each.subset(machines, now_ms) for each in self.emitters]
-        for emitter in subset.emitters:
-            if emitter.ring:
-                emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
+        subset.emitters = [each.subset(machines, now_ms, self._slot) for each in self.emitters]
         subset._wake_ups = self._wake_ups.subset({*map(self._slot, machines)})  # noqa: SLF001 - of the same class
         subset._extra = [each for each in self._extra if each.machine in chosen]  # noqa: SLF001 - of the same class
         return subset
@@ -239,8 +245,8 @@ class Reporter:
         if emitter.period_ms < NEVER:
             ring = earlier.ring_of(name) if earlier else None
             phase_name = emitter.message_class.phase_name
-            emitter.ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, phase_name)
-            emitter.ring_slots = array("q", map(self._slot, emitter.ring.machines))
+            ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, phase_name)
+            emitter.use_ring(ring, self._slot)
         if emitter.message_class.on_change:
             self._extra += emitter.first_reports(self._machines, kept if counts else 0, now_ms)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from plant.fleets.fleet_measurements import FleetMeasurements
 
 Integers = npt.NDArray[np.int64]
+
+_MOST_PERIODS: Final = 256
+"""Periods whose rows are collected at once: their columns fit into the cache of a processor."""
 
 
 class _Rows(NamedTuple):
@@ -39,14 +43,12 @@ def collect_steady(
 ) -> Iterator[DueMessage]:
     """Append the rows before the next event of each machine, and yield the due messages after it.
 
-    All are in one period, so that a machine has at most one message of each class.
+    due: class by class.
     """
     next_ms, changed = np.asarray(steadiness.next_ms), np.asarray(steadiness.changed)
     phase_ends = np.asarray(measurements.phase_ends)
     found: list[_Rows] = []
-    for emitter, began_ms, first, last in due:
-        slots: Integers = np.array(emitter.ring_slots[first:last])
-        times = began_ms + np.array(emitter.ring.offsets[first:last]) if emitter.ring else slots
+    for emitter, slots, times in _by_class(due):
         steady = (next_ms[slots] > times) & (changed[slots] == 0) & (phase_ends[slots] > times)
         found.append(_Rows(emitter, slots[steady], times[steady]))
         for slot, time_ms in zip(slots[~steady].tolist(), times[~steady].tolist(), strict=True):
@@ -56,6 +58,38 @@ def collect_steady(
     places = dict(zip(map(id, measured), _add_measured(measured, measurements), strict=True))
     for each in found:
         _append(each, places.get(id(each)), rows, machines)
+
+
+def quiet_window(
+    begins_ms: int,
+    period_ms: int,
+    machines: Sequence[Machine],
+    measurements: FleetMeasurements,
+    emitters: Sequence[ClassEmitter],
+    steadiness: Steadiness,
+) -> int:
+    """Return when something happens to one of few machines: a period or more later, and not too many of them.
+
+    What the machines are like until then is noted.
+    """
+    next_ms = min((*(machine.next_ms for machine in machines), *measurements.phase_ends))
+    for slot, machine in enumerate(machines):
+        if steadiness.changed[slot]:
+            refresh(slot, machine, emitters, steadiness)
+    return begins_ms + max(period_ms, min(next_ms - 1 - begins_ms, period_ms * _MOST_PERIODS))
+
+
+def _by_class(due: Iterable[DuePlaces]) -> Iterator[_Rows]:
+    """Yield the rows that are due of each class, lap after lap."""
+    for emitter, laps in groupby(due, key=attrgetter("emitter")):
+        slots, offsets = array("q"), array("q")
+        begins, counts = array("q"), array("q")
+        for _, began_ms, first, last in laps:
+            slots += emitter.ring_slots[first:last]
+            offsets += emitter.ring.offsets[first:last]
+            begins.append(began_ms)
+            counts.append(last - first)
+        yield _Rows(emitter, np.array(slots), np.repeat(begins, counts) + np.array(offsets))
 
 
 def refresh(slot: int, machine: Machine, emitters: Sequence[ClassEmitter], steadiness: Steadiness) -> None:

@@ -14,15 +14,15 @@ from tests.energy.plants import Row, by_leaf, plant, sent
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 TYPES: Final = {
-    "compressor": MACHINES[0],
-    "hvac": MACHINES[1],
-    "conveyor": MACHINES[2],
-    "hydraulic_pump": MACHINES[3],
-    "injection_molding": MACHINES[4],
-    "steam_boiler": MACHINES[7],
+    "energy_compressor": MACHINES[0],
+    "energy_hvac": MACHINES[1],
+    "energy_conveyor": MACHINES[2],
+    "energy_pump": MACHINES[3],
+    "energy_molding": MACHINES[4],
+    "energy_boiler": MACHINES[7],
 }
 NO_BAND: Final = {"machine_id", "time", "timestamp"}
-DAYS: Final = {"compressor": 0.5}
+DAYS: Final = {"energy_compressor": 0.5}
 """Days of the tests; a week for other types, as a compressor sends a message a second."""
 
 
@@ -45,7 +45,7 @@ def test_power_is_that_of_three_phases_in_every_message(kind: str) -> None:
     for row in meter(kind):
         volts, amperes, factor = row["voltage_v"], row["current_a"], row["power_factor"]
         power = math.sqrt(3) * volts * amperes * factor / 1000
-        decimals_v = 0.05 if kind == "steam_boiler" else 0.005
+        decimals_v = 0.05 if kind == "energy_boiler" else 0.005
         open_share = 0.005 / max(amperes, 0.005) + decimals_v / volts + 0.00005 / factor
         assert power == pytest.approx(row["power_kw"], abs=row["power_kw"] * open_share + 0.0015)
 
@@ -54,7 +54,7 @@ def test_power_is_that_of_three_phases_in_every_message(kind: str) -> None:
 def test_energy_is_power_times_the_period_in_every_message(kind: str) -> None:
     """Within the last decimals of both."""
     hours = TYPES[kind].seconds / HOUR
-    decimals = 4 if kind == "steam_boiler" else 6
+    decimals = 4 if kind == "energy_boiler" else 6
     for row in meter(kind):
         open_kwh = 0.0006 * hours + 1.1 * 10**-decimals
         assert row["energy_kwh"] == pytest.approx(row["power_kw"] * hours, abs=open_kwh)
@@ -71,7 +71,7 @@ def test_the_sum_of_energy_does_not_drift(kind: str) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TYPES if kind != "steam_boiler"])
+@pytest.mark.parametrize("kind", [kind for kind in TYPES if kind != "energy_boiler"])
 def test_good_and_bad_add_up_to_the_count(kind: str) -> None:
     """In every message."""
     for row in week(kind)["production"]:
@@ -80,7 +80,7 @@ def test_good_and_bad_add_up_to_the_count(kind: str) -> None:
 
 def test_the_pressure_of_a_compressor_stays_within_its_limits() -> None:
     """It switches at 6.5 and 7.5 bar, to the moment, and is never beyond them without a fault."""
-    pressures = [row["pressure_bar"] for row in week("compressor")["environmental"]]
+    pressures = [row["pressure_bar"] for row in week("energy_compressor")["environmental"]]
 
     assert min(pressures) >= 6.5
     assert max(pressures) <= 7.5
@@ -90,7 +90,7 @@ def test_the_pressure_of_a_compressor_stays_within_its_limits() -> None:
 
 def test_a_compressor_is_loaded_for_the_share_that_is_asked_of_it() -> None:
     """Its receiver neither fills nor empties, so what it makes is what is taken."""
-    leaves = week("compressor")
+    leaves = week("energy_compressor")
     taken = sum(row["flow_rate_m3h"] for row in leaves["environmental"]) / len(leaves["environmental"])
     power = [row["power_kw"] for row in leaves["energy"]]
     loaded = sum(each > 0.5 * 55 for each in power) / len(power)
@@ -100,7 +100,7 @@ def test_a_compressor_is_loaded_for_the_share_that_is_asked_of_it() -> None:
 
 def test_steam_carries_the_heat_of_the_gas_that_the_efficiency_leaves() -> None:
     """Gas times its heating value times the efficiency is the steam's gain of enthalpy, in every message."""
-    leaves = week("steam_boiler")
+    leaves = week("energy_boiler")
     rows = zip(leaves["natural_gas"], leaves["steam"], leaves["production"], strict=True)
     for gas, steam, made in rows:
         heat_kw = gas["flow_rate_m3h"] * gas["calorific_value_kwh_m3"] * made["efficiency"]
@@ -110,7 +110,7 @@ def test_steam_carries_the_heat_of_the_gas_that_the_efficiency_leaves() -> None:
 
 def test_a_moulding_cycle_takes_210_seconds_and_a_pressing_180() -> None:
     """Of 16 hours of full shifts on a weekday."""
-    for kind, seconds in (("injection_molding", 210), ("hydraulic_pump", 180)):
+    for kind, seconds in (("energy_molding", 210), ("energy_pump", 180)):
         full = list(week(kind)["production"][6 * 120 : 22 * 120])
         made = sum(row["production_count"] for row in full)
         assert made == pytest.approx(16 * HOUR / seconds, abs=1)
@@ -124,7 +124,7 @@ WINDOWS: Final = {
 }
 
 
-@pytest.mark.parametrize("kind", ["conveyor", "hydraulic_pump", "injection_molding"])
+@pytest.mark.parametrize("kind", ["energy_conveyor", "energy_pump", "energy_molding"])
 def test_nights_make_half_and_weekends_three_tenths(kind: str) -> None:
     """Of what a weekday's hour makes, within two points."""
     rows = week(kind)["production"]
@@ -143,7 +143,7 @@ def test_nights_make_half_and_weekends_three_tenths(kind: str) -> None:
 
 def test_defects_of_a_conveyor_are_two_percent() -> None:
     """Drawn for each item."""
-    rows = week("conveyor")["production"]
+    rows = week("energy_conveyor")["production"]
     made, bad = (sum(row[key] for row in rows) for key in ("production_count", "production_count_bad"))
 
     assert bad / made == pytest.approx(0.02, abs=4 * math.sqrt(0.02 * 0.98 / made))

@@ -16,7 +16,7 @@ from tests.energy.plants import MONDAY, Row, Sent, plant, sent
 
 MINUTES: Final = 6
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-FIVE: Final = ("compressor", "hvac", "conveyor", "hydraulic_pump", "injection_molding")
+FIVE: Final = ("energy_compressor", "energy_hvac", "energy_conveyor", "energy_pump", "energy_molding")
 
 
 @pytest.fixture(scope="module")

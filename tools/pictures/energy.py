@@ -111,7 +111,7 @@ def of(rows: Sequence[Row], name: str, key: str) -> list[tuple[float, float]]:
 
 def compressor() -> str:
     """Draw five minutes of a compressor in a full shift: pressure, power, what is taken from it."""
-    rows = [*seen(plant("compressor"), MONDAY + 10 * 3600, 300)]
+    rows = [*seen(plant("energy_compressor"), MONDAY + 10 * 3600, 300)]
     span = Span(300, 5, lambda at: f"{at / 60:g} min")
     panels = [
         Panel("pressure_bar", "bar: it switches at 6.5 and 7.5", {"": of(rows, "environmental", "pressure_bar")}),
@@ -123,7 +123,7 @@ def compressor() -> str:
 
 def moulding() -> str:
     """Draw two cycles of an injection moulding machine, with a message each second."""
-    rows = [*seen(plant("injection_molding", report_seconds=1), MONDAY + 10 * 3600, 600)]
+    rows = [*seen(plant("energy_molding", report_seconds=1), MONDAY + 10 * 3600, 600)]
     made = [row.at for row in rows if row.name == "production" and row.values["production_count"]]
     begin, cycle = made[0], made[1] - made[0]
     rows = [row._replace(at=row.at - begin) for row in rows if 0 <= row.at - begin <= 2 * cycle]
@@ -146,11 +146,11 @@ def _phases(cycle: float, span: Span, y: float) -> Iterator[str]:
 
 
 WEEK: Final = {
-    "compressor": "compressor",
-    "hvac": "air conditioning",
-    "conveyor": "conveyor",
-    "hydraulic_pump": "pump",
-    "injection_molding": "moulding",
+    "energy_compressor": "compressor",
+    "energy_hvac": "air conditioning",
+    "energy_conveyor": "conveyor",
+    "energy_pump": "pump",
+    "energy_molding": "moulding",
 }
 
 
@@ -182,7 +182,7 @@ def hourly(kind: str, begin: float, days: int) -> list[tuple[float, float]]:
 def year() -> str:
     """Draw the mean power of the air conditioning of a year, by week and hour of the week."""
     begin = datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp()
-    values = [value for _, value in hourly("hvac", begin, YEAR_DAYS)]
+    values = [value for _, value in hourly("energy_hvac", begin, YEAR_DAYS)]
     low, high = min(values), max(values)
     weeks = YEAR_DAYS // 7
     wide, tall = WIDTH / HOURS_OF_WEEK, 5
