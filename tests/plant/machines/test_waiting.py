@@ -167,7 +167,7 @@ def test_a_command_stops_a_machine_that_waits() -> None:
 
 
 def test_a_command_sets_the_state_of_a_machine_that_waits() -> None:
-    """It waits no longer: what it is told to do comes in place of the stay that waiting has interrupted."""
+    """It waits no longer: the state that is set comes in place of the stay that waiting has interrupted."""
     running, found = first_waiting(plant(0.1, **ONE))
     running.execute({"command": "set_state", "machine_id": "PRESS-01", "state": "idle", "seconds": 7})
     running.advance(running.now + 8)
