@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from plant.definition.plant_config import PlantConfigError, load_content
@@ -164,3 +167,18 @@ def test_states_may_be_called_waiting_where_no_load_makes_machines_wait() -> Non
     machine_type = load_content(text.encode(), "plant.yaml").message_types.machines["press"]
 
     assert ({*machine_type.planned_stops}, machine_type.producing_state) == ({"planned_stop"}, "waiting")
+
+
+def test_the_errors_on_the_page_are_those_that_come() -> None:
+    """Of its plant, with a slip in a site and a price that only the other site has."""
+    page = (Path(__file__).parents[3] / "docs" / "sites.md").read_text("utf-8")
+    (plant,), (shown,) = (re.findall(rf"```{each}\n(.*?)```", page, re.DOTALL) for each in ("yaml", "text"))
+    cost = "signals: {cost: {formula: plant.price, limits: [0, 9]}}"
+    slips = {"    site: demo": "    site: dem", "site: europe, count: 2": f"site: europe, count: 2, {cost}"}
+    for right, wrong in slips.items():
+        assert right in plant
+        plant = plant.replace(right, wrong)
+    with pytest.raises(PlantConfigError) as found:
+        load_content(plant.encode(), "plant.yaml")
+
+    assert str(found.value).splitlines() == shown.splitlines()
