@@ -29,12 +29,13 @@ Interval = tuple[int, int]
 class Shift(NamedTuple):
     """A shift. began_ms: when it has begun.  name: "" if it has none.
 
-    load: its factor times that of the day on which it has begun.
+    load: its factor times that of the day on which it has begun.  until_ms: up to when it is certainly on.
     """
 
     began_ms: int
     name: str
     load: float = 1.0
+    until_ms: int = _NEVER
 
 
 ShiftAt = Callable[[int], Shift | None]
@@ -121,7 +122,8 @@ class Shifts:
         edges = [edge for shift, end_ms in shifts for edge in (shift.began_ms, end_ms)]
         self._from_ms = max([begins_ms, *(edge for edge in edges if edge <= time_ms)])
         self.until_ms = min([ends_ms, *(edge for edge in edges if edge > time_ms)])
-        self._current = shift_on(shifts, time_ms)
+        found = shift_on(shifts, time_ms)
+        self._current = found and found._replace(until_ms=self.until_ms)
 
     def reaching(self, day: date) -> Iterator[tuple[Shift, int]]:
         """Yield the shifts that start on a day, or on the one before, each with its end."""

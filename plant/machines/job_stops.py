@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from plant.jobs.jobs import JobFate, Wanted, ended_early
 from plant.machines.states import WAITING, Rest, innermost, interrupting
+from plant.shift_times import Shift, ShiftAt
 
 if TYPE_CHECKING:
     from plant.jobs.jobs import Job
@@ -78,7 +79,7 @@ def stop_between_jobs(machine: Machine, job: Job, now_ms: int) -> None:
 
 
 def waiting_ms(machine: Machine, now_ms: int) -> int:
-    """Return how long a machine waits whose job ends now, so that it makes as many jobs as the load of now asks for.
+    """Return how long a machine waits whose job ends now, so that it makes as many jobs as the load asks for.
 
     That is in proportion to the time that the job has taken, with its share of the machine's own stops, and with its
     changeover. A job that a stop has ended is followed by that.
@@ -88,7 +89,23 @@ def waiting_ms(machine: Machine, now_ms: int) -> int:
     if not runtime.machine_type.waits or shift is None or not 0 < shift.load < 1 or machine.state.fate is not None:
         return 0
     taken_ms = job.cycle_ms / runtime.producing_share + job.series.setup_ms
-    return round(taken_ms * (1 / shift.load - 1))
+    return round(_working_ms(taken_ms * (1 - shift.load), shift, now_ms, runtime.shift_at))
+
+
+def _working_ms(load_ms: float, shift: Shift, now_ms: int, shift_at: ShiftAt) -> float:
+    """Return the working time from now on in which so much full load comes: less where the next shift has more of it.
+
+    shift: that which is on.
+    """
+    length_ms = 0.0
+    while (rest_ms := load_ms / shift.load) > shift.until_ms - now_ms:
+        following = shift_at(shift.until_ms)
+        if following is None or not following.load:
+            break
+        load_ms -= (shift.until_ms - now_ms) * shift.load
+        length_ms += shift.until_ms - now_ms
+        now_ms, shift = shift.until_ms, following
+    return length_ms + rest_ms
 
 
 def after_waiting(start_next: Callable[[Machine, int], None]) -> Callable[[Machine, int], None]:

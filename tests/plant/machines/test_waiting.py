@@ -100,6 +100,18 @@ def test_each_shift_of_a_day_has_its_own_factor() -> None:
     assert saturday / weekday == pytest.approx(0.3, rel=0.02)
 
 
+def test_waiting_ends_sooner_as_a_shift_with_more_load_begins() -> None:
+    """A full shift begins at once, however little was asked for before: it makes as many jobs as it has cycles."""
+    shifts = [{"start": "00:00", "end": "06:00", "factor": 0.01}, {"start": "06:00", "end": "24:00"}]
+    job = JOB | {"cycle_seconds": 60}
+    config = plant(calendar={"shifts": shifts}, states=ALWAYS, job=job)
+    made = told(config, MONDAY + DAY, MONDAY)
+
+    for jobs in made.jobs.values():
+        full = [job for job in jobs if job.finished_ms / 1000 > MONDAY + 6 * HOUR]
+        assert len(full) == pytest.approx(18 * 60, abs=1)
+
+
 def test_less_load_is_no_loss() -> None:
     """Planned time is that without waiting: availability, performance and quality are those at full load."""
     full, less = (told(plant(factor, count=40), START + 24 * HOUR).plant.oee() for factor in (1.0, 0.4))
