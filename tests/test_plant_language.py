@@ -25,6 +25,7 @@ PAGE = "docs/plant-language.md"
 SECTIONS = sections(PAGE)
 FIRST, ERRORS, FIELDS = "An entry in ten lines", "Errors", "Fields"
 ALARMS, ALARMS_PAGE = "Alarms of signals", "docs/alarms.md"
+MEMORY_PAGE = "docs/signals-with-memory.md"
 START, SEED = 1_767_592_800.0, 1
 """The start and the seed of the commands on the page."""
 
@@ -50,7 +51,13 @@ def test_the_first_entry_is_a_plant_that_sends_the_message_shown(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "block",
-    [block for title, blocks in SECTIONS.items() if title != ERRORS for block in blocks if block.language == "yaml"],
+    [
+        block
+        for title, blocks in [*SECTIONS.items(), *sections(MEMORY_PAGE).items()]
+        if title != ERRORS
+        for block in blocks
+        if block.language == "yaml"
+    ],
 )
 def test_each_piece_makes_a_plant(block: Block) -> None:
     """Each piece of YAML, laid over the first entry, has no error."""
@@ -96,7 +103,7 @@ def keys(schema: Mapping[str, Any]) -> Iterator[str]:
 
 def test_each_key_of_a_machine_type_is_in_a_table() -> None:
     """No key of the language, however deep, is missing on its pages."""
-    names = (PAGE, "docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md")
+    names = (PAGE, "docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md", MEMORY_PAGE)
     pages = "".join((ROOT / page).read_text("utf-8") for page in names)
     listed = re.findall(r"^\| `(?:[\w.]+\.)?(\w+)` \|", pages, re.MULTILINE)
 

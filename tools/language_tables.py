@@ -46,7 +46,7 @@ from plant.definition.signals.formula_parser import (
     LONGEST,
     MOST_NODES,
 )
-from plant.definition.signals.signal_spec import SOURCES, Daily, Ramp, SignalSpec, Walk, Yearly
+from plant.definition.signals.signal_spec import SOURCES, Daily, Ramp, SignalSpec, Switches, Walk, Yearly
 from plant.definition.signals.vocabulary import FUNCTIONS, MATCHED, PLANT, QUANTITIES
 from plant.models.model import Model
 from plant.models.registry import models
@@ -80,6 +80,7 @@ def tables() -> dict[str, str]:
             {"": SignalSpec, "walk": Walk, "daily": Daily, "yearly": Yearly, "ramp": Ramp},
             only=lambda key: not _is_source(key),
         ),
+        "keys of switches": _keys({"switches": Switches}),
         "keys of an alarm": _keys({"": SignalAlarms}),
         "names of fields": _names_of_fields(),
         "names of formulas": _names_of_formulas(),

@@ -1,4 +1,4 @@
-"""Draws the signals of docs/plant-language.md, of alarms and of models as SVGs, by the YAML above each picture.
+"""Draws the signals of docs/plant-language.md, of alarms, memory and models as SVGs, by the YAML above each picture.
 
 python -m tools.pictures.signals      writes docs/pictures/signals; so does `python -m tools.generate`
 """
@@ -42,7 +42,7 @@ from tools.pictures.drawing import (
 
 ROOT = Path(__file__).parents[2]
 PAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
-PAGES: Final = (PAGE, PAGE.with_name("alarms.md"), PAGE.with_name("models.md"))
+PAGES: Final = (PAGE, *map(PAGE.with_name, ("alarms.md", "models.md", "signals-with-memory.md")))
 _BLOCK: Final = re.compile(
     r"^```yaml\n((?:(?!```).*\n)*)```\n\n!\[(.*)\]\(pictures/signals/(\w+)\.svg\)$", re.MULTILINE
 )
