@@ -10,7 +10,7 @@ from fuzz.plants.choices import Data, maybe, some
 
 NAMES: Final = ("bearing_damage", "jam", "Leak2")
 WEARS: Final = ("tool", "belt")
-_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice"))
+_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice", "on_share_of", "change_of"))
 _EVERY_HOURS: Final = (0.01, 0.001, 0.05)
 _DURATIONS: Final = (8.0, 0.1, [2.0, 40.0])
 _SEVERITIES: Final = (1.0, 0.01, [0.3, 2.0], 5.0)
