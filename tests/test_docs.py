@@ -53,7 +53,11 @@ OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITT
 
 
 OF_OTHER_PLANTS = {
-    *("docs/plant-language.md", "docs/signal-pictures.md", "docs/your-own-machine.md", "docs/alarms.md"),
+    "docs/plant-language.md",
+    "docs/signal-pictures.md",
+    "docs/signals-with-memory.md",
+    "docs/your-own-machine.md",
+    "docs/alarms.md",
     "docs/scenarios.md",
 }
 """Pages whose YAML and messages are not of the default plant; they have tests of their own."""

@@ -25,6 +25,7 @@ PAGE, PICTURES_PAGE = "docs/plant-language.md", "docs/signal-pictures.md"
 SECTIONS = sections(PAGE)
 FIRST, ERRORS, FIELDS = "An entry in ten lines", "Errors", "Fields"
 ALARMS, ALARMS_PAGE = "Alarms of signals", "docs/alarms.md"
+MEMORY_PAGE = "docs/signals-with-memory.md"
 START, SEED = 1_767_592_800.0, 1
 """The start and the seed of the commands on the page."""
 
@@ -54,7 +55,7 @@ def test_the_first_entry_is_a_plant_that_sends_the_message_shown(tmp_path: Path)
     "block",
     [
         block
-        for title, blocks in (SECTIONS | sections(PICTURES_PAGE)).items()
+        for title, blocks in (SECTIONS | sections(PICTURES_PAGE) | sections(MEMORY_PAGE)).items()
         if title != ERRORS
         for block in blocks
         if block.language == "yaml"
@@ -104,7 +105,7 @@ def keys(schema: Mapping[str, Any]) -> Iterator[str]:
 
 def test_each_key_of_a_machine_type_is_in_a_table() -> None:
     """No key of the language, however deep, is missing on its pages."""
-    names = (PAGE, PICTURES_PAGE, "docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md")
+    names = (PAGE, PICTURES_PAGE, MEMORY_PAGE, "docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md")
     pages = "".join((ROOT / page).read_text("utf-8") for page in names)
     listed = re.findall(r"^\| `(?:[\w.]+\.)?(\w+)` \|", pages, re.MULTILINE)
 

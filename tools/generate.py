@@ -159,6 +159,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/faults.md": with_faults,
     "docs/alarms.md": with_tables,
     "docs/models.md": with_tables,
+    "docs/signals-with-memory.md": with_tables,
     **{f"{signals.FOLDER}/{name}.svg": picture(name) for name in signals.examples()},
     **{f"{faults.FOLDER}/{name}.svg": picture_of_faults(name) for name in faults.PICTURES},
     "docs/pictures/losses.svg": picture_of_losses,

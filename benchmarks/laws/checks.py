@@ -23,6 +23,7 @@ from benchmarks.laws.figures import (
     over_machines,
     waves,
 )
+from benchmarks.laws.memory_checks import change, followed, slew, switch
 from benchmarks.laws.sample import Sample, Values, code
 
 Law = Callable[[Sample], Iterator[Figure]]
@@ -282,7 +283,7 @@ def independence(sample: Sample) -> Iterator[Figure]:
 
 LAWS: Final[tuple[Law, ...]] = (
     base, set_point, lag, walk, noise, uniform, daily, yearly, ramp, spread, choice, formula, output, integral, counter,
-    limits, decimals, independence,
+    limits, decimals, independence, switch, slew, followed, change,
 )  # fmt: skip
 
 

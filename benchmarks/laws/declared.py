@@ -50,13 +50,18 @@ message_types:
       oxygen: {base: 3}
       steam_pressure: {output: pressure, limits: [0, 20], decimals: 6}
       energy: {integral_of: power, per_seconds: 3600, decimals: 6}
+      energy_used: {change_of: energy}
+      vessel: {switches: {low: 2, high: 8, rises: "0.02", falls: "0.007"}, starts: 5, starts_on: true, limits: [0, 10], decimals: 6}
+      vessel_on: {on_share_of: vessel, decimals: 6}
+      soaked: {formula: 10 * noise, follows_seconds: 240, limits: [-200, 200], decimals: 6}
+      drive: {base: {running: 100, else: 0}, slews_per_second: 0.5, decimals: 6}
       jobs: {counter: jobs}
       good: {counter: good}
       scrap: {counter: scrap}
       running: {counter: seconds.running, decimals: 3}
       cut: {noise: 1, limits: [-1, 2], decimals: 6}
       rounded: {noise: 1, decimals: 1}
-"""
+"""  # noqa: E501 - a line a signal
 
 CLOCKS: Final = """
 calendar: {time_zone: Europe/Berlin}

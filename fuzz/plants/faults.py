@@ -11,7 +11,7 @@ from fuzz.plants.drawn_signals import TEXTS
 
 NAMES: Final = ("bearing_damage", "jam", "Leak2")
 WEARS: Final = ("tool", "belt")
-_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "binomial")) | TEXTS
+_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "binomial", "on_share_of", "change_of")) | TEXTS
 _EVERY_HOURS: Final = (0.01, 0.001, 0.05)
 _DURATIONS: Final = (8.0, 0.1, [2.0, 40.0])
 _SEVERITIES: Final = (1.0, 0.01, [0.3, 2.0], 5.0)

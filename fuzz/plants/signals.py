@@ -31,14 +31,23 @@ def signals(chance: Random, entry: Mapping[str, Any], shared: Collection[str] = 
     made: Data = {}
     for number in range(chance.choice((1, 2, 3, 5))):
         numbers = [name for name, each in made.items() if TEXTS.isdisjoint(each)]
-        rates = [name for name in numbers if not {"counter", "integral_of"} & made[name].keys()]
+        rates = [name for name in numbers if not {"counter", "integral_of", "change_of"} & made[name].keys()]
         if rates and chance.random() < 0.2:
             made[f"s{number}"] = {"integral_of": rates[-1], "per_seconds": 3600.0, "decimals": chance.choice((2, 0, 3))}
+        elif (follows := _of_others(made)) and chance.random() < 0.4:
+            made[f"s{number}"] = chance.choice(follows)
         elif numbers and chance.random() < 0.2:
             made[f"s{number}"] = drawn(chance, made, numbers)
         else:
             made[f"s{number}"] = _signal(chance, entry, numbers, shared)
     return made
+
+
+def _of_others(made: Data) -> list[Data]:
+    """Return signals that tell what a switch or a register above has done."""
+    shares = [{"on_share_of": name} for name, each in made.items() if "switches" in each]
+    changes = [{"change_of": name} for name, each in made.items() if {"integral_of", "counter"} & each.keys()]
+    return [*shares, *changes]
 
 
 def plant_signals(chance: Random) -> Data:
@@ -63,7 +72,7 @@ def formula(chance: Random, names: Sequence[str], matches: Sequence[str] = (), d
 
 
 def _signal(chance: Random, entry: Mapping[str, Any], numbers: Sequence[str], shared: Collection[str]) -> Data:
-    sources = [_base, _formula, _set_point, _choice, _ramp, _timetable]
+    sources = [_base, _formula, _set_point, _choice, _ramp, _timetable, _followed, _switches]
     if "job" in entry or "states" in entry:
         sources.append(_counter)
     source = chance.choice(sources)
@@ -100,6 +109,18 @@ def _formula(chance: Random, entry: Mapping[str, Any], names: Sequence[str]) -> 
     matches += ["phase != 'press'"] if "phases" in job else []
     matches += ["kind == 'panel'"] if job else []
     return {"formula": formula(chance, names, matches), "limits": [-1000, 1000]} | _parts(chance, entry)
+
+
+def _followed(chance: Random, entry: Mapping[str, Any], names: Sequence[str]) -> Data:
+    made = _formula(chance, entry, names)
+    made |= chance.choice(({"follows_seconds": 8.0}, {"slews_per_second": 0.5}))
+    return made | ({"starts": -3} if chance.random() < 0.5 else {})
+
+
+def _switches(chance: Random, entry: Mapping[str, Any], names: Sequence[str]) -> Data:
+    rates = [chance.choice((formula(chance, names), "0.5", "0.01", "-0.02")) for _ in range(2)]
+    made: Data = {"switches": {"low": 2, "high": 7.5, "rises": rates[0], "falls": rates[1]}, "limits": [-1, 20]}
+    return made | chance.choice(({}, {"starts": 5}, {"starts_on": True})) | _parts(chance, entry)
 
 
 def _set_point(chance: Random, entry: Mapping[str, Any], _names: Sequence[str]) -> Data:

@@ -57,6 +57,12 @@ def test_the_laws_are_met_in_an_hour_of_plant_time() -> None:
     ("cut", {"limits": [-0.9, 2.0]}),
     ("rounded", {"decimals": 0}),
     ("energy", {"per_seconds": 3601.0}),
+    ("soaked", {"follows_seconds": 241.0}),
+    ("drive", {"slews_per_second": 0.51}),
+    ("vessel", {"switches": {"low": 2.0, "high": 8.01, "rises": "0.02", "falls": "0.007"}}),
+    ("vessel", {"switches": {"low": 2.0, "high": 8.0, "rises": "0.02", "falls": "0.0071"}}),
+    ("vessel", {"starts": 5.01}),
+    ("vessel", {"starts_on": False}),
 ])  # fmt: skip
 def test_a_signal_with_another_law_than_declared_is_noticed(signal: str, other: dict[str, Any]) -> None:
     """The messages of an hour are not taken for those of a slightly different declaration."""

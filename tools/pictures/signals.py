@@ -1,4 +1,4 @@
-"""Draws the signals of docs/signal-pictures.md, of alarms and of models as SVGs, by the YAML above each picture.
+"""Draws the signals of docs/signal-pictures.md, of alarms, memory and models as SVGs, by the YAML above each picture.
 
 python -m tools.pictures.signals      writes docs/pictures/signals; so does `python -m tools.generate`
 """
@@ -43,7 +43,9 @@ from tools.pictures.drawing import (
 
 ROOT = Path(__file__).parents[2]
 LANGUAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
-PAGES: Final = tuple(LANGUAGE.with_name(name) for name in ("signal-pictures.md", "alarms.md", "models.md"))
+PAGES: Final = tuple(
+    LANGUAGE.with_name(name) for name in ("signal-pictures.md", "alarms.md", "models.md", "signals-with-memory.md")
+)
 _BLOCK: Final = re.compile(
     r"^```yaml\n((?:(?!```).*\n)*)```\n\n!\[(.*)\]\(pictures/signals/(\w+)\.svg\)$", re.MULTILINE
 )

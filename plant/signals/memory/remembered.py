@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from plant.signals.laws.expressions import Expression
 from plant.signals.laws.frame import Frame, Memory, V
 from plant.signals.memory.switch import SHARE
 
-GREATEST_INPUT = 1e15
+GREATEST_INPUT: Final = 1e15
 """The greatest magnitude of what is followed, and of rates: a formula may also be infinite."""
+
+_FOR_EVER_MS: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,6 @@ class OwnDraw:
     def value(self, frame: Frame[V]) -> V:
         """Return the draw, in [0, 1)."""
         return frame.uniform(self.salt, _FOR_EVER_MS)
-
-
-_FOR_EVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
 from edge.status import OeeQuery
 from messages import FactoryMessageGenerator
-from plant.definition.plant_config import OeeReport
+from plant.definition.event_kinds import OeeReport
 from plant.telemetry import MachineFilter
 from plant.views.plant_views import ViewQuery
 from tests.support.factory.plants import config

@@ -176,6 +176,16 @@ def test_texts_between_messages_are_of_now_and_leave_the_memory_alone() -> None:
     assert seen == rows(plain, 119)
 
 
+def test_shards_say_what_the_whole_plant_says() -> None:
+    """A machine remembers the same whichever others are in its process."""
+    whole = {each.source: each.payload for each in begun(compressors()).advance(START + 1800)}
+    shards = [FactoryMessageGenerator.of(compressors(), 3, start=START, shard=(part, 3)) for part in (1, 2, 3)]
+    found = {each.source: each.payload for shard in shards for each in shard.advance(START + 1800)}
+
+    assert found == whole
+    assert len(whole) == 3
+
+
 def test_schemas_bound_shares_and_changes() -> None:
     """A share is from 0 to 1; the change of a meter of what is never below 0 is never below 0, and a count is whole."""
     signals = yamlread.value(_COMPRESSOR)["signals"]
