@@ -112,11 +112,12 @@ class _Case:
         return config
 
     def _check_formulas(self, config: PlantConfig) -> None:
-        shared = config.plant_signals
         for each in config.message_types.machines.values():
+            shared = config.plant_signals_of(each.site)
             for signals in (each.signals, *(own.signals for own in each.overrides.values())):
                 self._check_names({name: spec.formula for name, spec in signals.items()}, {*shared})
-        self._check_names({name: spec.formula for name, spec in shared.items()}, set())
+        for site in (None, *config.sites):
+            self._check_names({name: spec.formula for name, spec in config.plant_signals_of(site).items()}, set())
 
     def _check_names(self, formulas: Mapping[str, str | None], shared: set[str]) -> None:
         known = set(_USUAL_NAMES)

@@ -28,6 +28,16 @@ CALENDAR: Final[Data] = {
 }
 """A minute of planned stop, soon after the start."""
 
+_SITE: Final[Data] = {
+    "time_zone": "Europe/Berlin",
+    "factors": "load",
+    "shifts": [
+        {"name": "day", "start": "00:02", "end": "01:02", "factor": 0.5},
+        {"start": "01:03", "end": "00:01", "factor": 0.75},
+    ],
+}
+"""A load, with another shift and a minute of planned stop soon after the start, UTC."""
+
 _RESULTS: Final[dict[str, Any]] = {
     "good": 0.8,
     "scrap": {"weight": 0.2, "good": False},
@@ -85,8 +95,18 @@ def _couple(chance: Random, data: Data) -> None:
             types[key] |= in_shifts(chance)
     if maybe(chance, 0.3):
         data |= flow(chance, types, making)
+    elif maybe(chance, 0.3):
+        _place_at_site(chance, data)
     if maybe(chance, 0.3):
         _spread(chance, data)
+
+
+def _place_at_site(chance: Random, data: Data) -> None:
+    """Place some types at a site, where the plant's signals are others."""
+    own = {name: {"calendar": "load"} for name in data.get("plant_signals", {}) if maybe(chance)}
+    data["sites"] = {"there": {"calendar": _SITE, "plant_signals": own}}
+    for key in some(chance, [key for key in KEYS if key in data["message_types"]]):
+        data["message_types"][key]["site"] = "there"
 
 
 def _spread(chance: Random, data: Data) -> None:

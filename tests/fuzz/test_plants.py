@@ -12,7 +12,7 @@ from plant.definition.machine_types.entry import MachineEntry
 from plant.definition.plant_config import parse
 
 NOT_MADE = {"title", "machine_id", "first_number", "frequency_weight", "model"}
-OF_COUPLED_PLANTS = {"shifts", "operators", "start_delay_seconds", "neighbours"}
+OF_COUPLED_PLANTS = {"site", "shifts", "operators", "start_delay_seconds", "neighbours"}
 """Keys of plants whose machines depend on each other, or on a calendar."""
 
 

@@ -160,7 +160,7 @@ def _of_one(
 ) -> Iterator[Violation]:
     yield from _several_sources(signal)
     yield from _of_the_plant(signal, vocabulary)
-    yield from _no_value(signal)
+    yield from _no_value(signal, vocabulary)
     yield from _misplaced_keys(signal)
     for key, by_state in (("base", signal.spec.base), ("noise", signal.spec.noise)):
         yield from _wrong_states(key, by_state, vocabulary)
@@ -189,9 +189,10 @@ def _of_the_plant(signal: Declared, vocabulary: Vocabulary) -> Iterator[Violatio
         yield Violation(("calendar",), "is for plant_signals, from which formulas take it as plant.NAME")
 
 
-def _no_value(signal: Declared) -> Iterator[Violation]:
+def _no_value(signal: Declared, vocabulary: Vocabulary) -> Iterator[Violation]:
     if not signal.keys & {*SOURCES, *_PARTS} - {"limits", "spread"}:
-        yield Violation((), f"needs a value: {', '.join(SOURCES)}, or at least walk, noise or uniform")
+        sources = (each for each in SOURCES if each != "calendar" or not vocabulary.states)
+        yield Violation((), f"needs a value: {', '.join(sources)}, or at least walk, noise or uniform")
 
 
 def _misplaced_keys(signal: Declared) -> Iterator[Violation]:
