@@ -17,7 +17,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter
-from plant.fleets.pending_rows import NOT_MEASURED
+from plant.fleets.pending_rows import NOT_MEASURED, RowObserver
 from plant.fleets.reporting import REGULAR
 from plant.jobs.jobs import Job, milliseconds
 from plant.machines.machine import Machine
@@ -37,6 +37,7 @@ class FleetMeasurements:
     """The signals of the machines of one type, by slot.
 
     advancing: the class of messages, by number, whose regular messages advance registers.
+    observer: is shown the rows that are made into messages; may be None.
     phase_ends: when the phase of each machine's job ends; NEVER if it does not advance, or is in its last phase.
     """
 
@@ -47,6 +48,7 @@ class FleetMeasurements:
         "_phases",
         "_variants",
         "advancing",
+        "observer",
         "phase_ends",
         "signals",
     )
@@ -56,6 +58,7 @@ class FleetMeasurements:
     ) -> None:
         self.signals: Final = FleetSignals(program, plant)
         self.advancing: Final = advancing
+        self.observer: RowObserver | None = None
         self._good = machine_type.good
         job = machine_type.job if self.signals.follows else None
         self._follows_jobs = job is not None
@@ -193,7 +196,7 @@ def measurements_of(
     """
     if not machine_type.signals:
         return None
-    advancing = _advancing(machine_type)
+    advancing = machine_type.advancing
     period_ms = milliseconds(config.class_period_seconds(machine_type.messages[advancing]))
     program = compile_signals(
         machine_type.signals,
@@ -231,15 +234,6 @@ def plant_signals(config: PlantConfig, seed: int | str) -> FleetSignals:
     signals = FleetSignals(compile_signals(config.plant_signals, Vocabulary(), config.time_zone))
     signals.begin(0, bytes(RandomStream(seed, _PLANT)), Situation(""), 0)
     return signals
-
-
-def _advancing(machine_type: MachineType) -> int:
-    """Return the class whose rows advance registers: the first regular one that shows a register, or else any."""
-    registers = {name for name, spec in machine_type.signals.items() if spec.integral_of}
-    regular = [number for number, each in enumerate(machine_type.messages) if each.is_regular]
-    fields = ((number, machine_type.messages[number].fields) for number in regular)
-    showing = (number for number, each in fields if not registers.isdisjoint(field.detail for field in each))
-    return next(showing, next(iter(regular), 0))
 
 
 def _phase_bounds(job: JobType) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from string import Formatter
 from typing import Final
 
 from plant.definition.alarms.alarm_type import AlarmType
+from plant.definition.energy.energy_type import EnergyType
 from plant.definition.faults.fault_type import Causes, FaultType, WearType
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import EffectType, LotsType, OperatorsType, SpreadType, StartUpType
@@ -92,8 +93,9 @@ class MachineType:
     alarms: in the order of messages of the same time.  alarm_messages: the classes of their messages.
     lots, start_up, spread: what makes its jobs, and its machines, differ.
     start_delay_seconds: after each planned stop, [shortest, longest].  shifts: what is different in them, by name.
-    operators: who works at the machines.
+    operators: who works at the machines.  energy: what it is measured by; None where the ground truth has none.
     overrides: the same type as it is for single machines, by their numbers.
+    site: the name of the site where its machines are, if it is at one.
     """
 
     key: str
@@ -122,7 +124,9 @@ class MachineType:
     start_delay_seconds: tuple[float, float] | None = None
     shifts: Mapping[str, EffectType] = field(default_factory=dict)
     operators: OperatorsType | None = None
+    energy: EnergyType | None = None
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
+    site: str | None = None
 
     def of(self, number: int) -> MachineType:
         """Return the type as it is for its n-th machine."""
@@ -187,6 +191,15 @@ class MachineType:
     def main(self) -> MessageClass:
         """The class that reports jobs, or else the first one."""
         return self.messages[0]
+
+    @property
+    def advancing(self) -> int:
+        """The class whose messages advance registers, by number: the first regular one that shows any, or else any."""
+        registers = {name for name, spec in self.signals.items() if spec.integral_of}
+        regular = [number for number, each in enumerate(self.messages) if each.is_regular]
+        fields = ((number, self.messages[number].fields) for number in regular)
+        showing = (number for number, each in fields if not registers.isdisjoint(field.detail for field in each))
+        return next(showing, next(iter(regular), 0))
 
     @property
     def producing_state(self) -> str:
