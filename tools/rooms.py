@@ -86,7 +86,8 @@ plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition
 plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs plant.jobs plant.truth
 plant.jobs: plant.random_stream plant.truth plant.definition.machine_types plant.definition.jobs plant.definition.states
 plant.oee_accounting: plant.telemetry plant.truth
-plant.signals.compilation: plant.signals.laws plant.definition.faults plant.definition.signals
+plant.signals.compilation: plant.signals.memory plant.signals.laws plant.definition.faults plant.definition.signals
+plant.signals.memory: plant.signals plant.signals.laws
 plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
 plant.signals.laws: plant.definition.signals plant.models

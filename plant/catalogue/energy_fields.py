@@ -10,6 +10,9 @@ from plant.definition.machine_types.machine_type import MachineType, MessageClas
 METER: Final = "meter"
 """The meter itself, which grows from message to message."""
 
+GROWTH: Final = "growth"
+"""What the meter has grown by since the regular message before."""
+
 POWER: Final = "power"
 """What the meter integrates, in kW: each regular message stands for its period."""
 
@@ -36,6 +39,8 @@ def _role(name: str, machine_type: MachineType) -> str | None:
         return None
     if name == energy.meter:
         return METER
+    if machine_type.signals[name].change_of == energy.meter:
+        return GROWTH
     meter = machine_type.signals[energy.meter]
     is_power = meter.integral_of == name and meter.per_seconds == _SECONDS_IN_AN_HOUR
     return POWER if is_power and machine_type.signals[name].unit == _KILOWATT else None

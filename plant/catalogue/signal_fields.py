@@ -24,6 +24,8 @@ def _signal_range(name: str, machine_type: MachineType) -> tuple[float | None, f
     """Return the least and greatest number of a signal in messages; None where only its digits limit it."""
     variants = [each.signals for each in (machine_type, *machine_type.overrides.values())]
     spec = machine_type.signals[name]
+    if spec.change_of is not None:
+        spec = machine_type.signals[spec.change_of]
     if spec.counter is not None:
         return 0, None
     if spec.integral_of is not None:

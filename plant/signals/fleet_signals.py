@@ -23,7 +23,7 @@ those of one class of messages, whose period the program was compiled for. While
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable, Iterable, Mapping, MutableSequence, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, MutableSequence, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from plant.faults.levels import Level
@@ -92,6 +92,7 @@ class FleetSignals:
             raise ValueError("rows are pending, and machines cannot begin again before their block")
         self.store.set_key(slot, key)
         self._begin(slot, situation, now_ms)
+        self._begin_memories(slot, now_ms)
 
     def change(self, slot: int, situation: Situation, now_ms: int, *, new_job: bool = False) -> None:
         """Record that the situation of a machine has changed: its state, or the phase or kind of its job.
@@ -222,15 +223,13 @@ class FleetSignals:
 
     def _values_at(self, slot: int, now_ms: int) -> list[float]:
         """Return the values of all signals now: registers are where the pending rows of the machine will bring them."""
-        first = slot * self.store.layout.integers + self.store.layout.registers
-        registers = slice(first, first + len(self.program.registers))
-        before = self.store.integers[registers]
-        for place in self.pending.advancing_rows(slot) if before else ():
+        before = self.store.record(slot)
+        for place in self.pending.advancing_rows(slot) if self.program.accumulates else ():
             self._move_to_pending(place)
             self.frame.evaluate()
         self.frame.move_to(slot, now_ms)
         values = self.frame.evaluate()
-        self.store.integers[registers] = before
+        self.store.set_record(slot, *before)
         return values
 
     def block(self) -> SignalBlock:
@@ -285,6 +284,7 @@ class FleetSignals:
         _keep(self.store.integers, first + FIRST_RAMP, self.program.integers, kept)
         kept_floats = dict(zip(earlier.program.floats, floats, strict=True))
         _keep(self.store.floats, slot * self.store.layout.floats, self.program.floats, kept_floats)
+        self._begin_memories(slot, now_ms, kept)
 
     def _rebase(self, slot: int, now_ms: int) -> None:
         """Make now the moment from which lags, times in states and the job's progress are continued."""
@@ -321,6 +321,12 @@ class FleetSignals:
         _write(store.floats, first + store.layout.set_points, [point.start for point in program.set_points])
         self.frame.move_to(slot, now_ms)
         _write(store.floats, first, [lag.target.value(self.frame) for lag in program.lags])
+
+    def _begin_memories(self, slot: int, now_ms: int, kept: Container[object] = ()) -> None:
+        """Begin memories with what the signals above them are now. kept: those that go on."""
+        new = [number for number, step in enumerate(self.program.steps) if step not in kept]
+        if new:
+            self.frame.begin(slot, now_ms, new)
 
 
 def _write(record: MutableSequence[N], first: int, values: Iterable[N]) -> None:

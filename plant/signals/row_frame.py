@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from plant.signals.laws.frame import Arithmetic
+from plant.signals.laws.frame import Arithmetic, Memory, State
 from plant.signals.laws.program import DAY_MS, LEVEL_PARTS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_MODULUS, REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
@@ -20,6 +20,7 @@ class RowFrame:
 
     __slots__ = (
         "_advances",
+        "_beginning",
         "_first_float",
         "_first_integer",
         "_floats",
@@ -32,6 +33,7 @@ class RowFrame:
         "_program",
         "_register_place",
         "_slot",
+        "_states",
         "_store",
         "_time_ms",
         "arithmetic",
@@ -43,6 +45,8 @@ class RowFrame:
         self._program, self._store, self._plant = program, store, plant
         self._local_time = LocalTime(program.time_zone)
         self._producing = program.producing
+        self._beginning: Collection[int] = ()
+        self._states: dict[int, State] = {}
         self.arithmetic: Final[Arithmetic[float]] = RowArithmetic()
         self.values: list[float] = []
         self.outputs: dict[str, Mapping[str, float]] = {}
@@ -68,6 +72,13 @@ class RowFrame:
         for law in self._program.laws:
             self.values.append(law.value(self))
         return self.values
+
+    def begin(self, slot: int, time_ms: int, memories: Collection[int]) -> None:
+        """Begin memories of a machine, by their numbers, with what the signals above them are at a time."""
+        self.move_to(slot, time_ms)
+        self._beginning = memories
+        self.evaluate()
+        self._beginning = ()
 
     def constant(self, number: float) -> float:
         """Return the number."""
@@ -169,6 +180,28 @@ class RowFrame:
             units -= REGISTER_MODULUS * ((units >= REGISTER_MODULUS) - (units <= -REGISTER_MODULUS))
             self._store.integers[place] = units
         return units // REGISTER_UNITS
+
+    def remember(self, memory: Memory, inputs: Sequence[float]) -> float:
+        """Return the value of a memory; its state is the store's, and kept where the row advances registers."""
+        store, begins = self._store, memory.number in self._beginning
+        layout, keeps = store.layout, self._advances or begins
+        step = self._slot * layout.integers + layout.steps + memory.number
+        first = self._slot * layout.floats + layout.states + memory.first
+        if begins:
+            state = memory.begins(tuple(inputs))
+        else:
+            after = memory.after if keeps else memory.between
+            last = tuple(store.floats[first : first + len(memory.keys)])
+            state = after(last, max(0, self._time_ms - store.integers[step]), tuple(inputs))
+        if keeps:
+            store.integers[step] = self._time_ms
+            store.floats[first : first + len(state)] = array("d", state)
+        self._states[memory.number] = state
+        return state[0]
+
+    def remembered(self, number: int, place: int) -> float:
+        """Return a number of the state of a memory."""
+        return self._states[number][place]
 
     def plant_signal(self, number: int) -> float:
         """Return the value of a signal of the plant."""

@@ -173,7 +173,7 @@ def usual_hysteresis(specs: Sequence[SignalSpec]) -> float:
     """Return 2 % of the range of a signal, in whole last decimals, and at least one; one of what only grows."""
     spec = specs[0]
     unit: int = 10**spec.places
-    if spec.counter is not None or spec.integral_of is not None:
+    if any(each is not None for each in (spec.counter, spec.integral_of, spec.change_of)):
         return 1 / unit
     low, high = widest_bounds(specs)
     return max(1, round((high - low) * HYSTERESIS * unit)) / unit

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from plant.definition.document.errors import Place, Violation
 from plant.definition.machine_types.library import LibraryType, library
 from plant.definition.machine_types.spellings import Entry, translated
+from plant.definition.signals.references import used
 from plant.definition.signals.signal_spec import SOURCES
 from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS
 
@@ -18,10 +18,14 @@ _MERGED_DEPTH: Final = {
 }  # fmt: skip
 """Keys whose mappings are merged and not replaced: how deep."""
 
-_NAME: Final = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
 _EXCLUSIVE: Final = (("report_seconds", "frequency_weight"), ("fields", "messages"))
 _EXCLUSIVE_IN_JOB: Final = (("cycle_seconds", "period_share"),)
 """Keys of which one replaces the other."""
+
+_OF_SOURCES: Final = (
+    "follows_seconds", "slews_per_second", "starts", "starts_on", "per_seconds", "every_seconds",
+)  # fmt: skip
+"""Keys of a signal that say something about its source."""
 
 _OF_ONE_TYPE: Final = ("extends", "count", "enabled", "title", "machine_id", "first_number", "topic", "overrides")
 _OF_ONE_TYPES_JOBS: Final = ("id", "code")
@@ -123,9 +127,9 @@ def _in_order_of_use(signals: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapp
     def append(name: str, users: tuple[str, ...]) -> None:
         if name in ordered or name in users:
             return
-        for used in _used(signals[name]):
-            if used in signals:
-                append(used, (*users, name))
+        for each in used(signals[name]):
+            if each in signals:
+                append(each, (*users, name))
         ordered[name] = signals[name]
 
     for name in signals:
@@ -133,18 +137,11 @@ def _in_order_of_use(signals: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapp
     return ordered
 
 
-def _used(signal: Mapping[str, Any]) -> list[str]:
-    """Return the names in a formula, and what is integrated."""
-    formula, integrated = signal.get("formula"), signal.get("integral_of")
-    names = _NAME.findall(formula) if isinstance(formula, str) else []
-    return [*names, *([integrated] if isinstance(integrated, str) else [])]
-
-
 def _drop_replaced_sources(result: dict[str, Any], top: Mapping[str, Any]) -> None:
     """Drop the source of a signal, and what belongs to it, where the signal gets another source."""
     if given := [key for key in SOURCES if key in top]:
         replaced = [key for key in SOURCES if key in result and key not in given]
-        for key in (*replaced, *(("follows_seconds", "per_seconds", "every_seconds") if replaced else ())):
+        for key in (*replaced, *(_OF_SOURCES if replaced else ())):
             if key not in top:
                 result.pop(key, None)
 

@@ -14,6 +14,7 @@ from plant.definition.faults.fault_type import Causes, FaultType, WearType
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import EffectType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.signals.references import depending
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import Order, before_a_job, final_states, next_rows, rates_of, stops_between_jobs
@@ -194,12 +195,19 @@ class MachineType:
 
     @property
     def advancing(self) -> int:
-        """The class whose messages advance registers, by number: the first regular one that shows any, or else any."""
+        """The class, by number, whose rows advance registers and memories: the first regular one that shows any.
+
+        What is computed from a memory shows it; what is computed from a register only where no class shows the
+        register. Where none shows any, it is the first regular one.
+        """
         registers = {name for name, spec in self.signals.items() if spec.integral_of}
+        remembering = depending(self.signals, [name for name, spec in self.signals.items() if spec.goes_on], self.model)
         regular = [number for number, each in enumerate(self.messages) if each.is_regular]
-        fields = ((number, self.messages[number].fields) for number in regular)
-        showing = (number for number, each in fields if not registers.isdisjoint(field.detail for field in each))
-        return next(showing, next(iter(regular), 0))
+        for shown in (registers | remembering, depending(self.signals, registers, self.model)):
+            for number in regular:
+                if not shown.isdisjoint(field.detail for field in self.messages[number].fields):
+                    return number
+        return next(iter(regular), 0)
 
     @property
     def producing_state(self) -> str:

@@ -28,6 +28,7 @@ from plant.definition.machine_types.message_classes import read_alarm_classes, r
 from plant.definition.machine_types.overrides import read_overrides
 from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
+from plant.definition.signals.references import read_signals
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS, Order, order_violations
@@ -38,7 +39,7 @@ from plant.models.registry import models
 
 MOST_STOPS_PER_JOB: Final = 1_000
 _FOREVER_SECONDS: Final = 1e12
-_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice"))
+_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice", "on_share_of", "change_of"))
 """Sources of signals that are counted or chosen."""
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")
@@ -166,7 +167,7 @@ def _signals(
     wrong += signal_rules.broken(
         declared, vocabulary, plant_signals, models().get(entry.get("model", "")) if "model" in entry else None
     )
-    signals = {} if wrong else {name: SignalSpec.model_validate(each) for name, each in declared.items()}
+    signals = {} if wrong else read_signals(declared)
     return signals, [each._replace(place=("signals", *each.place)) for each in wrong]
 
 

@@ -43,7 +43,9 @@ def signal_bounds(spec: SignalSpec) -> Bounds:
     greatest = (10.0**MOST_DIGITS - 1) / 10**spec.places
     if spec.counter is not None:
         return Bounds(0.0, greatest)
-    if spec.integral_of is not None:
+    if spec.on_share_of is not None:
+        return Bounds(0.0, 1.0)
+    if spec.integral_of is not None or spec.change_of is not None:
         return Bounds(-greatest, greatest)
     return usual_bounds(spec)
 

@@ -15,12 +15,13 @@ from pydantic import ValidationError
 
 from plant.definition.document.errors import Violation, quote
 from plant.definition.signals.bounds import MOST_DIGITS, last_decimal_range, signal_bounds
+from plant.definition.signals.memory_rules import FOLLOWING, OF_MACHINES, broken_memory, follows_of_plant
 from plant.definition.signals.signal_spec import OTHERWISE, SOURCES, SignalSpec
 from plant.definition.signals.source_rules import (
     Declared,
     unknown_counter,
     unknown_reset,
-    wrong_formula,
+    wrong_formulas,
     wrong_integral,
     wrong_output,
 )
@@ -35,17 +36,23 @@ _PARTS: Final = ("walk", "noise", "uniform", "daily", "yearly", "ramp", "spread"
 _FOR_ALL: Final = frozenset({"unit", "description", "shown"})
 _ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
     None: frozenset({*_PARTS, "decimals"}),
-    "base": frozenset({*_PARTS, "decimals", "follows_seconds"}),
-    "set_point": frozenset({*_PARTS, "decimals", "follows_seconds"}),
-    "formula": frozenset({*_PARTS, "decimals"}),
-    "output": frozenset({*_PARTS, "decimals"}),
+    "base": frozenset({*_PARTS, "decimals", *FOLLOWING}),
+    "set_point": frozenset({*_PARTS, "decimals", *FOLLOWING}),
+    "formula": frozenset({*_PARTS, "decimals", *FOLLOWING, "starts"}),
+    "output": frozenset({*_PARTS, "decimals", *FOLLOWING, "starts"}),
     "integral_of": frozenset({"decimals", "per_seconds"}),
     "counter": frozenset({"decimals"}),
     "choice": frozenset({"every_seconds"}),
+    "switches": frozenset({*_PARTS, "decimals", "starts", "starts_on"}),
+    "on_share_of": frozenset({"decimals"}),
+    "change_of": frozenset({"decimals"}),
 }
 """The other keys that a signal may have, by its source."""
 _NEEDS: Final = {
-    "follows_seconds": "base or set_point",
+    "follows_seconds": "base, set_point, formula or output",
+    "slews_per_second": "base, set_point, formula or output",
+    "starts": "switches, or formula or output that is followed",
+    "starts_on": "switches",
     "per_seconds": "integral_of",
     "every_seconds": "choice",
 }
@@ -54,10 +61,12 @@ _UNBOUNDED: Final = {
     "formula": "a formula may give any number",
     "output": "a model may give any number",
     "set_point": "commands set any value within them",
+    "switches": "it may go on rising or falling",
     "ramp": "a ramp may grow without end",
 }
 """Keys that need limits, and why."""
 _OF_MACHINES: Final = {
+    **OF_MACHINES,
     "output": "a model belongs to a machine type",
     "integral_of": "a register belongs to a machine",
     "counter": "a counter belongs to a machine",
@@ -96,6 +105,7 @@ def broken_plant_signals(signals: Mapping[str, Any]) -> Iterator[Violation]:
     for signal in _readable(signals):
         for key in sorted(signal.keys & _OF_MACHINES.keys()):
             yield Violation((signal.name, key), f"cannot be used for the plant: {_OF_MACHINES[key]}")
+        yield from _placed(signal.name, follows_of_plant(signal))
 
 
 def _readable(signals: Mapping[str, Any]) -> list[Declared]:
@@ -147,8 +157,9 @@ def _of_one(
         yield from _wrong_states(key, by_state, vocabulary)
     yield from unknown_reset(signal.spec, vocabulary)
     yield from unknown_counter(signal.spec, vocabulary)
-    yield from wrong_formula(signal, above, below, vocabulary, plant)
+    yield from wrong_formulas(signal, above, below, vocabulary, plant)
     yield from wrong_integral(signal.spec, above, below)
+    yield from broken_memory(signal, above, below)
     yield from _no_limits(signal)
     yield from _too_many_digits(signal)
     yield from _set_beyond_limits(signal.spec)
@@ -226,7 +237,7 @@ def _no_limits(signal: Declared) -> Iterator[Violation]:
 def _too_many_digits(signal: Declared) -> Iterator[Violation]:
     """Check that each value can be written exactly; registers and counters are cut to that anyway."""
     spec = signal.spec
-    if signal.source in {"integral_of", "counter", "choice"}:
+    if signal.source in {"integral_of", "counter", "choice", "on_share_of", "change_of"}:
         return
     bounds = signal_bounds(spec)
     if bounds.magnitude * 10**spec.places >= 10**MOST_DIGITS:

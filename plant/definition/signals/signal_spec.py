@@ -21,7 +21,18 @@ DEFAULT_DECIMALS: Final = 2
 OTHERWISE: Final = "else"
 """The key for all states that a mapping by state does not name."""
 
-SOURCES: Final = ("base", "set_point", "formula", "output", "integral_of", "counter", "choice")
+SOURCES: Final = (
+    "base",
+    "set_point",
+    "formula",
+    "output",
+    "integral_of",
+    "counter",
+    "choice",
+    "switches",
+    "on_share_of",
+    "change_of",
+)
 """The keys of which a signal has one at most: what its value begins with."""
 
 
@@ -64,6 +75,7 @@ SigmaByState = Annotated[
 ]
 Range = Annotated[tuple[Number, Number], BeforeValidator(_as_tuple), AfterValidator(_low_below_high)]
 Amplitude = Annotated[float, Field(ge=0, le=GREATEST)]
+Rate = Annotated[float, Field(gt=0, le=GREATEST)]
 
 
 class Walk(Spec):
@@ -98,6 +110,18 @@ class Ramp(Spec):
     resets: Name = Field(description="What sets it back to 0: a state, in which it stays 0, or `job` for each new job.")
 
 
+Formula = Annotated[str, Field(min_length=1)]
+
+
+class Switches(Spec):
+    """Two-position control: the value rises while it is on, and falls while it is off."""
+
+    low: Number = Field(description="Value at which it switches on; within the limits.")
+    high: Number = Field(description="Value at which it switches off; within the limits.")
+    rises: Formula = Field(description="Formula of the change in a second while it is on; below 0 it falls.")
+    falls: Formula = Field(description="Formula of what it loses in a second while it is off.")
+
+
 class SignalSpec(Spec):
     """A signal of a machine type, or of the plant."""
 
@@ -109,8 +133,13 @@ class SignalSpec(Spec):
     set_point: Number | None = Field(None, description="Level that a command may change, in place of `base`.")
     follows_seconds: Seconds | None = Field(
         None,
-        description="Time constant of the first-order lag with which the value follows `base` or `set_point`, in "
-        "seconds.",
+        description="Time constant of the first-order lag with which the value follows `base`, `set_point`, `formula` "
+        "or `output`, in seconds.",
+    )
+    slews_per_second: Rate | None = Field(
+        None,
+        description="The most by which the value changes in a second as it follows `base`, `set_point`, `formula` or "
+        "`output`, such as a drive's ramp; in place of `follows_seconds`.",
     )
     formula: str | None = Field(
         None,
@@ -132,6 +161,27 @@ class SignalSpec(Spec):
         description="What is counted from the start of the machine: `jobs`, `good`, a result of jobs, or "
         "`seconds.STATE`.",
     )
+    switches: Switches | None = Field(
+        None,
+        description="A value that is switched on at one threshold and off at another, with formulas of how fast it "
+        "rises and falls: the pressure of a compressor, a thermostat.",
+    )
+    on_share_of: Name | None = Field(
+        None,
+        description="A signal with `switches` above it: the share of the time since the last message for which it was "
+        "on, 0 to 1.",
+    )
+    change_of: Name | None = Field(
+        None,
+        description="A register or counter above it: what it has grown by since the message before, exactly.",
+    )
+    starts: Number | None = Field(
+        None,
+        description="Value at the beginning of the machine, of `switches`, and of `formula` or `output` with "
+        "`follows_seconds` or `slews_per_second`; default: that of the formula then, for `switches` one between low "
+        "and high.",
+    )
+    starts_on: bool = Field(False, description="true: `switches` begin switched on [false].")
     choice: Weights | None = Field(None, description="Weight of each text that the signal may be.")
     every_seconds: PeriodSeconds | None = Field(
         None, description="Seconds after which `choice` is drawn again; without it, for each message."
@@ -167,3 +217,11 @@ class SignalSpec(Spec):
         if self.decimals is not None:
             return self.decimals
         return 0 if self.counter is not None else DEFAULT_DECIMALS
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the value goes on from one regular message to the next, besides registers."""
+        follows = self.follows_seconds is not None or self.slews_per_second is not None
+        is_followed = self.formula is not None or self.output is not None
+        sources = (self.switches, self.on_share_of, self.change_of)
+        return (follows and is_followed) or any(each is not None for each in sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,16 +50,14 @@ def unknown_counter(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violat
         yield Violation(("counter",), f"must be something that is counted, got {quote(spec.counter)}; {advice}")
 
 
-def wrong_formula(
+def wrong_formulas(
     signal: Declared,
     above: Sequence[Declared],
     below: Sequence[Declared],
     vocabulary: Vocabulary,
     plant: Sequence[Declared],
 ) -> Iterator[Violation]:
-    """Check a formula, whose names are those of signals above, and of the plant's."""
-    if signal.spec.formula is None:
-        return
+    """Check formulas, whose names are those of signals above, and of the plant's."""
     texts = [each.name for each in above if each.source == "choice"]
     names = FormulaNames(
         vocabulary,
@@ -68,10 +66,20 @@ def wrong_formula(
         texts=texts,
         below=[signal.name, *(each.name for each in below)],
     )
-    try:
-        parse_formula(signal.spec.formula, names)
-    except FormulaError as error:
-        yield from (Violation(("formula",), str(problem)) for problem in error.problems)
+    for place, formula in formulas_of(signal.spec):
+        try:
+            parse_formula(formula, names)
+        except FormulaError as error:
+            yield from (Violation(place, str(problem)) for problem in error.problems)
+
+
+def formulas_of(spec: SignalSpec) -> Iterator[tuple[Place, str]]:
+    """Yield each formula of a signal with its place."""
+    if spec.formula is not None:
+        yield ("formula",), spec.formula
+    if spec.switches is not None:
+        yield ("switches", "rises"), spec.switches.rises
+        yield ("switches", "falls"), spec.switches.falls
 
 
 def wrong_output(
@@ -94,21 +102,43 @@ def wrong_output(
 
 def wrong_integral(spec: SignalSpec, above: Sequence[Declared], below: Sequence[Declared]) -> Iterator[Violation]:
     """Check the source of a register."""
-    name = spec.integral_of
+    yield from unusable_source("integral_of", spec.integral_of, above, below, _text)
+    for source in above:
+        if source.name == spec.integral_of and not _text(source):
+            yield from _too_fast(spec, signal_bounds(source.spec))
+
+
+def _text(source: Declared) -> str:
+    return "is text" if source.source == "choice" else ""
+
+
+def unusable_source(
+    key: str,
+    name: str | None,
+    above: Sequence[Declared],
+    below: Sequence[Declared],
+    lacks: Callable[[Declared], str],
+) -> Iterator[Violation]:
+    """Check a key that names a signal above. lacks: returns why a signal cannot be named; "" if it can."""
     if name is None:
         return
-    place: Place = ("integral_of",)
+    place: Place = (key,)
     source = next((each for each in above if each.name == name), None)
     if source is None and name in {each.name for each in below}:
         yield Violation(place, f"must be a signal above this one, and {quote(name)} is below")
     elif source is None:
-        known = [each.name for each in above if each.source != "choice"]
+        known = [each.name for each in above if not lacks(each)]
         advice = suggestion(name, known) if known else "there is none"
         yield Violation(place, f"must be a signal above this one, got {quote(name)}; {advice}")
-    elif source.source == "choice":
-        yield Violation(place, f"must be a number, and {quote(name)} is text")
-    else:
-        yield from _too_fast(spec, signal_bounds(source.spec))
+    elif reason := lacks(source):
+        yield Violation(place, f"must be {_MUST_BE[key]}, and {quote(name)} {reason}")
+
+
+_MUST_BE: Final = {
+    "integral_of": "a number",
+    "on_share_of": "a signal with `switches`",
+    "change_of": "a register or a counter",
+}
 
 
 def _too_fast(spec: SignalSpec, rate: Bounds) -> Iterator[Violation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,10 +18,11 @@ from plant.signals.columns.column_arithmetic import (
     wave,
     word,
 )
+from plant.signals.columns.memory_columns import remembered_states
 from plant.signals.columns.records import RowRecords, current_records
 from plant.signals.columns.register_columns import RowsByMachine, advance_registers, rows_by_machine
 from plant.signals.columns.walk_columns import WalkColumns
-from plant.signals.laws.frame import Arithmetic
+from plant.signals.laws.frame import Arithmetic, Memory, State
 from plant.signals.laws.program import DAY_MS, LEVEL_PARTS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
@@ -55,6 +56,7 @@ class ColumnFrame:
         "_rows",
         "_situations",
         "_source",
+        "_states",
         "_walks",
         "arithmetic",
         "outputs",
@@ -70,6 +72,7 @@ class ColumnFrame:
         self._elapsed_ms = (rows.times_ms - rows.integers[:, SINCE_MS]).astype(np.float64)
         self._by_machine: RowsByMachine | None = None
         self._levels: dict[int, Column | None] = {}
+        self._states: dict[int, Sequence[State]] = {}
         self._local_ms: Integers | None = None
         self._walks: list[Column] | None = None
         self._plant: tuple[list[Column], Integers] | None = None
@@ -179,12 +182,28 @@ class ColumnFrame:
 
     def register(self, number: int, added: Column) -> Column:
         """Add whole units to a register in the rows that advance it, and return its last decimals."""
-        if self._by_machine is None:
-            self._by_machine = rows_by_machine(self._rows.slots)
         store = self._source.store
         units = added.astype(np.int64) * self._rows.advancing
-        after = advance_registers(store, store.layout.registers + number, self._by_machine, units)
+        after = advance_registers(store, store.layout.registers + number, self._machines(), units)
         return (after // REGISTER_UNITS).astype(np.float64)
+
+    def remember(self, memory: Memory, inputs: Sequence[Column]) -> Column:
+        """Return the value of a memory, and keep its state in the rows that advance registers."""
+        order = self._machines().order
+        self._states[memory.number] = remembered_states(self._source.store, memory, self._rows, order, inputs)
+        return self.remembered(memory.number, 0)
+
+    def remembered(self, number: int, place: int) -> Column:
+        """Return a number of the state of a memory."""
+        states = self._states[number]
+        column = np.empty(len(states))
+        column[self._machines().order] = [state[place] for state in states]
+        return column
+
+    def _machines(self) -> RowsByMachine:
+        if self._by_machine is None:
+            self._by_machine = rows_by_machine(self._rows.slots)
+        return self._by_machine
 
     def plant_signal(self, number: int) -> Column:
         """Return the value of a signal of the plant."""

@@ -11,11 +11,12 @@ from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_b
 from plant.definition.signals.formula_parser import FormulaNames, parse_formula
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.signals.compilation.memory_compiler import MemoryCompiler
 from plant.signals.laws.causes import CauseEffect, Drifting, Missing, Reported, Spiking, Stuck
 from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
 from plant.signals.laws.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
 from plant.signals.laws.model_output import ModelOutput
-from plant.signals.laws.parts import DayWave, Lag, Noise, Ramp, SetPoint, Uniform, Walk, YearWave
+from plant.signals.laws.parts import DayWave, Lag, Noise, Ramp, SetPoint, Slew, Uniform, Walk, YearWave
 from plant.signals.laws.program import (
     DAY_MS,
     HOUR_MS,
@@ -63,6 +64,7 @@ def compile_signals(
         set_points=tuple(compiler.set_points),
         counters=tuple(compiler.counters),
         registers=tuple(compiler.registers),
+        memories=tuple(compiler.memory.memories),
         producing=compiler.situations.matching("state", vocabulary.producing_state or ""),
         levels=causes.levels,
         held=compiler.held,
@@ -88,12 +90,13 @@ class _Compiler:
         self.held = tuple(name for name, each in causes.faults.items() if each.sensor and each.sensor.kind == STUCK)
         self.names: list[str] = []
         self.laws: list[Law] = []
-        self.lags: list[Lag] = []
+        self.lags: list[Lag | Slew] = []
         self.walks: list[WalkGrid] = []
         self.ramps: list[RampReset] = []
         self.set_points: list[SettablePoint] = []
         self.counters: list[Counted] = []
         self.registers: list[Metered] = []
+        self.memory = MemoryCompiler(self._formula)
 
     def add(self, name: str, spec: SignalSpec) -> None:
         """Compile the next signal."""
@@ -160,20 +163,44 @@ class _Compiler:
 
     def _level(self, name: str, spec: SignalSpec) -> Expression | None:
         """Return the level that the signal varies around; None where it is 0."""
-        level: Expression | None = None
-        if spec.formula is not None:
-            level = self._formula(spec.formula)
-        elif spec.output is not None:
-            level = self._output(spec.output)
-        elif spec.set_point is not None:
-            level = self._set_point(name, spec.set_point, signal_bounds(spec))
-        elif spec.base is not None:
-            level = self._by_state([each[name].base or {} for each in self._variants])
-        if level is None or spec.follows_seconds is None:
+        level = self._source(name, spec)
+        is_followed = spec.follows_seconds is not None or spec.slews_per_second is not None
+        if level is None or not is_followed:
             return level
-        lag = Lag(name, len(self.lags), level, 1 / (spec.follows_seconds * 1000))
+        if spec.goes_on:
+            return self.memory.follower(name, spec, level)
+        lag = self._lag(name, spec, level)
         self.lags.append(lag)
         return lag
+
+    def _lag(self, name: str, spec: SignalSpec, level: Expression) -> Lag | Slew:
+        """Return what follows a level that changes at events only."""
+        if spec.slews_per_second is not None:
+            return Slew(name, len(self.lags), level, spec.slews_per_second / 1000)
+        return Lag(name, len(self.lags), level, 1 / ((spec.follows_seconds or 0.0) * 1000))
+
+    def _source(self, name: str, spec: SignalSpec) -> Expression | None:
+        if spec.formula is not None:
+            return self._formula(spec.formula)
+        if spec.output is not None:
+            return self._output(spec.output)
+        if spec.set_point is not None:
+            return self._set_point(name, spec.set_point, signal_bounds(spec))
+        if spec.base is not None:
+            return self._by_state([each[name].base or {} for each in self._variants])
+        return self._remembered(name, spec)
+
+    def _remembered(self, name: str, spec: SignalSpec) -> Expression | None:
+        if spec.switches is not None:
+            return self.memory.switch(name, spec, spec.switches)
+        if spec.on_share_of is not None:
+            return self.memory.on_share(spec.on_share_of)
+        if spec.change_of is not None:
+            accumulating: list[Metered | Counted] = [*self.registers, *self.counters]
+            accumulated = next(each for each in accumulating if each.signal == spec.change_of)
+            number = self.names.index(spec.change_of)
+            return self.memory.change(name, accumulated, number, self.laws[number].unit)
+        return None
 
     def _variations(self, name: str, spec: SignalSpec) -> Sequence[Expression | None]:
         daily, yearly, noise, uniform = spec.daily, spec.yearly, spec.noise, spec.uniform

@@ -7,7 +7,7 @@ both use nothing but the arithmetic of plant.signals.laws.exact_tables.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -16,6 +16,41 @@ if TYPE_CHECKING:
 
 V = TypeVar("V", float, "npt.NDArray[np.float64]")
 """A quantity of each row: a number for one row, a column for a block. A condition is 1 where true, otherwise 0."""
+
+State = tuple[float, ...]
+"""What a memory keeps of one machine; its value is the first."""
+
+
+class Memory(Protocol):
+    """What goes on from step to step: a step lasts from one row that advances registers to the next one of its machine.
+
+    It is computed row by row in plain Python, in single rows and in blocks. Times are whole milliseconds.
+    """
+
+    @property
+    def signal(self) -> str:
+        """The signal that it belongs to."""
+
+    @property
+    def number(self) -> int:
+        """Its place among the memories of a program."""
+
+    @property
+    def first(self) -> int:
+        """The place of its state among the states of all memories of a program."""
+
+    @property
+    def keys(self) -> Sequence[Hashable]:
+        """What each number of its state is, which is kept over reloads while the signal has the same key."""
+
+    def begins(self, inputs: State) -> State:
+        """Return the state as a machine begins, or after a reload from which the signal has the memory."""
+
+    def after(self, state: State, elapsed_ms: int, inputs: State) -> State:
+        """Return the state at the end of a step. state: at its beginning.  inputs: at its end."""
+
+    def between(self, state: State, elapsed_ms: int, inputs: State) -> State:
+        """Return the state in a row between two steps, which is not kept."""
 
 
 class Arithmetic(Protocol[V]):
@@ -122,6 +157,12 @@ class Frame(Protocol[V]):
 
     def register(self, number: int, added: V) -> V:
         """Add whole units to a register where the row advances it, and return its last decimals, rounded down."""
+
+    def remember(self, memory: Memory, inputs: Sequence[V]) -> V:
+        """Return the value of a memory in each row, and keep its state in the rows that advance registers."""
+
+    def remembered(self, number: int, place: int) -> V:
+        """Return a number of the state of a memory, in each row. number: of the memory, which is known."""
 
     def plant_signal(self, number: int) -> V:
         """Return the value of a signal of the plant."""

@@ -41,6 +41,22 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
+class Slew:
+    """A level that is followed no faster than at a rate. What it has is as for Lag; per_ms: the rate."""
+
+    signal: str
+    number: int
+    target: Expression
+    per_ms: float
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return where it is now."""
+        least, most = frame.arithmetic.binary["min"], frame.arithmetic.binary["max"]
+        start, change = frame.lag_start(self.number), frame.elapsed_ms() * self.per_ms
+        return least(most(self.target.value(frame), start - change), start + change)
+
+
+@dataclass(frozen=True, slots=True)
 class Walk:
     """A random walk: an Ornstein-Uhlenbeck process."""
 

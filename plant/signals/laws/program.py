@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from plant.signals.laws.exact_tables import WalkGrid
-from plant.signals.laws.parts import Lag
+from plant.signals.laws.frame import Memory
+from plant.signals.laws.parts import Lag, Slew
 from plant.signals.laws.signal_laws import Law
 from plant.signals.laws.situations import Situations
 
@@ -76,12 +78,26 @@ class Metered(NamedTuple):
     unit: int
 
 
+class Stepped(NamedTuple):
+    """When the last step of a memory ended. key: of the first number of its state."""
+
+    signal: str
+    key: Hashable
+
+
+class Kept(NamedTuple):
+    """A number of the state of a memory."""
+
+    signal: str
+    key: Hashable
+
+
 @dataclass(frozen=True)
 class SignalProgram:
     """The signals of a machine type. Equal programs have the same bytes for the same machines, times and events.
 
     laws: of all signals, in their order; a law refers to others by number.  names, shown: by number, too.
-    lags, walks, ramps, set_points, counters, registers: what the laws refer to by their numbers.
+    lags, walks, ramps, set_points, counters, registers, memories: what the laws refer to by their numbers.
     producing: 1 for each situation in which jobs advance, otherwise 0.
     levels: the causes that change signals, by name.  held: those that hold what is reported.
     """
@@ -91,12 +107,13 @@ class SignalProgram:
     names: tuple[str, ...]
     laws: tuple[Law, ...]
     shown: tuple[int, ...]
-    lags: tuple[Lag, ...]
+    lags: tuple[Lag | Slew, ...]
     walks: tuple[WalkGrid, ...]
     ramps: tuple[RampReset, ...]
     set_points: tuple[SettablePoint, ...]
     counters: tuple[Counted, ...]
     registers: tuple[Metered, ...]
+    memories: tuple[Memory, ...]
     producing: array[float]
     levels: tuple[str, ...]
     held: tuple[str, ...]
@@ -108,15 +125,27 @@ class SignalProgram:
         return tuple(self.names[number] for number in self.shown)
 
     @property
-    def integers(self) -> tuple[RampReset | Counted | Metered | Begun, ...]:
+    def integers(self) -> tuple[RampReset | Counted | Metered | Begun | Stepped, ...]:
         """What is stored of each machine as integers, in this order."""
-        return (*self.ramps, *self.counters, *self.registers, *map(Begun, self.levels))
+        return (*self.ramps, *self.counters, *self.registers, *map(Begun, self.levels), *self.steps)
 
     @property
-    def floats(self) -> tuple[str | SettablePoint | LevelPart | Held, ...]:
+    def steps(self) -> tuple[Stepped, ...]:
+        """The last steps of memories, in their order."""
+        return tuple(Stepped(memory.signal, memory.keys[0]) for memory in self.memories)
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether rows change what is stored: registers or memories."""
+        return bool(self.registers or self.memories)
+
+    @property
+    def floats(self) -> tuple[str | SettablePoint | LevelPart | Held | Kept, ...]:
         """What is stored of each machine as floating point numbers, in this order.
 
-        Lags by name, set points, three numbers of each level, and what is held.
+        Lags by name, set points, three numbers of each level, what is held, and the states of memories.
         """
         levels = (LevelPart(cause, which) for cause in self.levels for which in range(LEVEL_PARTS))
-        return (*(lag.signal for lag in self.lags), *self.set_points, *levels, *map(Held, self.held))
+        lags = (lag.signal for lag in self.lags)
+        kept = (Kept(memory.signal, key) for memory in self.memories for key in memory.keys)
+        return (*lags, *self.set_points, *levels, *map(Held, self.held), *kept)

@@ -16,7 +16,7 @@ SITUATION, SINCE_MS, STATE_SINCE_MS, DONE_MS, CYCLE_MS = range(5)
 """Places in a record of integers: the situation by index; when it, and its state, began; the job's progress then."""
 
 FIRST_RAMP: Final = 5
-"""The place of the first ramp; after the ramps are counters, then registers, in the order of program.integers."""
+"""The place of the first ramp; after the ramps are counters, registers and others, in the order of program.integers."""
 
 
 class Layout(NamedTuple):
@@ -28,10 +28,12 @@ class Layout(NamedTuple):
     counters: int
     registers: int
     begun: int
+    steps: int
     integers: int
     set_points: int
     levels: int
     held: int
+    states: int
     floats: int
 
 
@@ -46,10 +48,12 @@ def layout_of(program: SignalProgram) -> Layout:
         counters=counters,
         registers=registers,
         begun=begun,
+        steps=begun + len(program.levels),
         integers=FIRST_RAMP + len(program.integers),
         set_points=len(program.lags),
         levels=levels,
         held=held,
+        states=held + len(program.held),
         floats=len(program.floats),
     )
 

@@ -80,10 +80,45 @@ def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
+_following: Final[st.SearchStrategy[dict[str, Any]]] = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"follows_seconds": _seconds}),
+    st.fixed_dictionaries({"slews_per_second": st.sampled_from([1e-6, 0.25, 7, 1e9])}),
+)
+_starts: Final = st.fixed_dictionaries({}, optional={"starts": st.sampled_from([-0.0, 0.25])})
+
+
+def _followed(numbers: Sequence[str], plant: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return a strategy for formulas that are followed from step to step."""
+    formula = st.fixed_dictionaries({"formula": _formulas(numbers, plant)})
+    return st.builds(_merged, formula, _following.filter(bool), _starts, _parts, _bounded)
+
+
+@st.composite
+def _switches(draw: st.DrawFn, numbers: Sequence[str], plant: Sequence[str]) -> dict[str, Any]:
+    """Draw a signal that switches itself."""
+    rates = st.one_of(_formulas(numbers, plant), st.sampled_from(["0.001", "0.25", "3600", "-0.1", "0", "1e15"]))
+    low, high = draw(st.sampled_from([(0, 1), (-8, 0.25), (0, 0.5)]))
+    switches = {"low": low, "high": high, "rises": draw(rates), "falls": draw(rates)}
+    limits = [-draw(st.integers(8, 1000)), draw(st.integers(1, 1000))]
+    more = draw(st.fixed_dictionaries({}, optional={"starts": st.just(0.125), "starts_on": st.booleans()}))
+    return {"switches": switches, "limits": limits, **more, **draw(st.one_of(st.just({}), _parts))}
+
+
+def _remembering(declared: Declared, plant: Sequence[str]) -> list[st.SearchStrategy[dict[str, Any]]]:
+    """Return strategies for signals with memory. declared: the signals above."""
+    numbers = [name for name, data in declared.items() if "choice" not in data]
+    switches = [name for name, data in declared.items() if "switches" in data]
+    grown = [name for name, data in declared.items() if not {"integral_of", "counter"}.isdisjoint(data)]
+    shares = [st.fixed_dictionaries({"on_share_of": st.sampled_from(switches)})] if switches else []
+    changes = [st.fixed_dictionaries({"change_of": st.sampled_from(grown)})] if grown else []
+    return [_followed(numbers, plant), _switches(numbers, plant), *shares * 4, *changes * 4]
+
+
 def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStrategy[dict[str, Any]]]:
     """Return strategies for a signal of each source. numbers: the signals above it."""
-    base = st.fixed_dictionaries({"base": _by_state}, optional={"follows_seconds": _seconds})
-    set_point = st.just({"set_point": 0.25, "follows_seconds": 8})
+    base = st.builds(_merged, st.fixed_dictionaries({"base": _by_state}), _following)
+    set_point = st.builds(_merged, st.just({"set_point": 0.25}), _following)
     formula = st.fixed_dictionaries({"formula": _formulas(numbers, plant)})
     counters = st.sampled_from(["jobs", "good", "scrap", "seconds.running", "seconds.idle"])
     choice = st.fixed_dictionaries(
@@ -108,8 +143,8 @@ def declarations(draw: st.DrawFn, plant: Sequence[str] = ()) -> Declared:
     declared: Declared = {}
     for number in range(draw(st.integers(1, 6))):
         numbers = [name for name, data in declared.items() if "choice" not in data]
-        data = draw(st.one_of(_sources(numbers, plant)))
-        if "choice" not in data:
+        data = draw(st.one_of([*_sources(numbers, plant), *_remembering(declared, plant)]))
+        if not {"choice", "change_of"} & data.keys():
             data = data | draw(st.fixed_dictionaries({}, optional={"decimals": st.integers(0, 6)}))
         declared[f"s{number}"] = data
     return declared
@@ -125,8 +160,8 @@ class Event(NamedTuple):
     flag: bool
 
 
-EVENTS: Final = ("row", "row", "row", "row", "change", "job", "set_point", "cut")
-"""Kinds of events; a cut computes the pending rows."""
+EVENTS: Final = ("row", "row", "row", "row", "change", "job", "set_point", "look", "cut")
+"""Kinds of events; a look asks for the signals without a row, a cut computes the pending rows."""
 
 MACHINES: Final = 3
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from plant.definition.signals.references import read_signals
 from plant.definition.signals.signal_rules import broken
-from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.random_stream import RandomStream
 from plant.signals.compilation.compiler import compile_signals
@@ -43,8 +43,7 @@ def compiled(text: str, *, plant: SignalProgram | None = None, vocabulary: Vocab
     declared: dict[str, Any] = yamlread.value(text)
     plant_signals = {name: {"base": 0.0} for name in plant.names} if plant else {}
     assert [*broken(declared, vocabulary, plant_signals)] == []
-    specs = {name: SignalSpec.model_validate(data) for name, data in declared.items()}
-    return compile_signals(specs, vocabulary, "Europe/Berlin", 5000.0, plant)
+    return compile_signals(read_signals(declared), vocabulary, "Europe/Berlin", 5000.0, plant)
 
 
 def machines(program: SignalProgram, count: int = 1, plant: FleetSignals | None = None) -> FleetSignals:

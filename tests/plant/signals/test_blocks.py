@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from plant.definition.signals.references import read_signals
 from plant.definition.signals.signal_rules import broken
-from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.random_stream import RandomStream
 from plant.signals.columns.text_columns import text_columns
@@ -62,47 +62,59 @@ def apply(signals: FleetSignals, event: Event, now_ms: int) -> None:
         signals.set_point(event.slot, points[-1].signal, points[-1].high if event.flag else 0.125, now_ms)
 
 
-def single_rows(signals: FleetSignals, history: Iterable[Event]) -> list[list[bytes]]:
-    """Return the texts of the rows, computed one at a time."""
-    rows, now_ms = [], START_MS
+def looked_at(signals: FleetSignals, event: Event, now_ms: int) -> list[list[bytes]]:
+    """Return the texts of all signals now, if the event is a look."""
+    return [[*signals.texts_at(event.slot, now_ms).values()]] if event.what == "look" else []
+
+
+Texts = tuple[list[list[bytes]], list[list[bytes]]]
+"""The texts of rows, and of looks."""
+
+
+def single_rows(signals: FleetSignals, history: Iterable[Event]) -> Texts:
+    """Return the texts of the rows, computed one at a time, and of looks."""
+    rows, looks, now_ms = [], [], START_MS
     for event in history:
         now_ms += event.after_ms
         apply(signals, event, now_ms)
+        looks += looked_at(signals, event, now_ms)
         if event.what == "row":
             rows.append(signals.row(event.slot, now_ms, advances=event.flag))
-    return rows
+    return rows, looks
 
 
-def rows_of_blocks(signals: FleetSignals, history: Iterable[Event]) -> list[list[bytes]]:
-    """Return the texts of the rows, computed in blocks that end at each cut."""
-    rows, now_ms = [], START_MS
+def rows_of_blocks(signals: FleetSignals, history: Iterable[Event]) -> Texts:
+    """Return the texts of the rows, computed in blocks that end at each cut, and of looks."""
+    rows, looks, now_ms = [], [], START_MS
     for event in history:
         now_ms += event.after_ms
         apply(signals, event, now_ms)
+        looks += looked_at(signals, event, now_ms)
         if event.what == "row":
             signals.pending.add(event.slot, now_ms, advances=event.flag)
         elif event.what == "cut":
             rows += texts_of_block(signals)
-    return rows + texts_of_block(signals)
+    return rows + texts_of_block(signals), looks
 
 
-def rows_of_few(signals: FleetSignals, history: Iterable[Event]) -> list[list[bytes]]:
-    """Return the texts of the rows, all pending until the end and then computed without columns."""
-    now_ms = START_MS
+def rows_of_few(signals: FleetSignals, history: Iterable[Event]) -> Texts:
+    """Return the texts of the rows, all pending until the end and then computed without columns, and of looks."""
+    looks, now_ms = [], START_MS
     for event in history:
         now_ms += event.after_ms
         apply(signals, event, now_ms)
+        looks += looked_at(signals, event, now_ms)
         if event.what == "row":
             signals.pending.add(event.slot, now_ms, advances=event.flag)
-    return signals.rows()
+    return signals.rows(), looks
 
 
 @settings(max_examples=examples(60))
 @given(declarations(plant=["outdoor", "gas_price"]), histories)
 def test_columns_have_the_bits_of_rows(declared: Declared, history: list[Event]) -> None:
-    """Whatever is declared and whatever happens, a row is the same alone and in a block, wherever blocks are cut."""
+    """Whatever is declared and whatever happens, a row is the same alone and in blocks, also if it is looked at."""
     assume(not [*broken(declared, VOCABULARY, {name: {} for name in PLANT.names})])
-    specs = {name: SignalSpec.model_validate(data) for name, data in declared.items()}
+    specs = read_signals(declared)
     variant = {
         name: spec.model_copy(update={"base": {"else": 7.5}} if spec.base else {}) for name, spec in specs.items()
     }

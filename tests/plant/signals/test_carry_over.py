@@ -23,6 +23,16 @@ oven: {set_point: 180, limits: [0, 300]}
 """
 
 
+REMEMBERING: Final = """
+tank: {switches: {low: 2, high: 8, rises: "0.7", falls: "0.3"}, starts: 3, limits: [0, 10], decimals: 6}
+share: {on_share_of: tank, decimals: 6}
+heat: {formula: 100 * share, follows_seconds: 40, limits: [0, 100], decimals: 6}
+speed: {formula: heat, slews_per_second: 0.2, starts: 5, limits: [0, 100], decimals: 6}
+total: {integral_of: heat, per_seconds: 60}
+more: {change_of: total}
+"""
+
+
 def worked(text: str) -> FleetSignals:
     """Return two machines, of which the second has worked since the start, and was set to 200."""
     signals = machines(compiled(text), 2)
@@ -54,7 +64,7 @@ def test_equal_declarations_make_equal_programs() -> None:
     assert compiled(PRESS) != compiled(PRESS.replace("sigma: 0.8", "sigma: 0.9"))
 
 
-@pytest.mark.parametrize("text", [PRESS, ACCUMULATING])
+@pytest.mark.parametrize("text", [PRESS, ACCUMULATING, REMEMBERING])
 def test_an_equal_program_goes_on_as_if_nothing_had_happened(text: str) -> None:
     """After a reload without a change the machines have the same bytes as without a reload."""
     earlier = worked(text)
@@ -88,6 +98,45 @@ def test_what_is_declared_otherwise_begins() -> None:
     after = values(reloaded(changed, worked(ACCUMULATING)), 0)
 
     assert after == {"level": 45.118836, "total": 0.0, "jobs": 0, "seconds": 60, "wear": 60.0, "oven": 170.0}
+
+
+def test_memories_go_on_when_something_else_changes() -> None:
+    """With another signal above or another threshold they go on from where they were, and since when."""
+    earlier = worked(REMEMBERING)
+    before = values(earlier, 1, 3)
+    signals = reloaded("new: {base: 5, follows_seconds: 9}\n" + REMEMBERING.replace("high: 8", "high: 9"), earlier)
+    kept = values(signals, 0, 3)
+
+    assert kept == {"new": 5.0, **before}
+    assert before["heat"] not in (0, 100)
+
+
+def test_memories_of_something_else_begin() -> None:
+    """A switch in place of a lag starts, and the change of another register counts from the reload on."""
+    changed = REMEMBERING.replace("per_seconds: 60", "per_seconds: 30").replace(
+        "heat: {formula: 100 * share, follows_seconds: 40",
+        "heat: {switches: {low: 1, high: 9, rises: '1', falls: '1'}, starts: 4",
+    )
+    earlier = worked(REMEMBERING)
+    signals = reloaded(changed, earlier)
+    after = values(signals, 0)
+    first = signals.row(0, NOW_MS + 5000, advances=True)
+
+    assert (after["heat"], after["total"], after["more"]) == (4.0, 0.0, 0.0)
+    assert after["tank"] == values(earlier, 1)["tank"]
+    assert first[4] == first[5]
+
+
+def test_a_change_that_is_new_counts_from_the_reload_on() -> None:
+    """It does not begin with all that the register has counted before."""
+    earlier = worked(REMEMBERING.replace("more: {change_of: total}", ""))
+    signals = reloaded(REMEMBERING, earlier)
+    before = values(signals, 0)
+    texts = signals.row(0, NOW_MS + 5000, advances=True)
+
+    assert before["total"] > 10
+    assert before["more"] == 0
+    assert json.loads(texts[5]) == pytest.approx(json.loads(texts[4]) - before["total"])
 
 
 def test_situations_are_found_by_their_names() -> None:

@@ -46,12 +46,12 @@ MISTAKES: Final = {
     "{a: {base: 1, formula: '2', limits: [0, 9]}}": ["a.formula: replaces base: give only one of them"],
     "{a: {limits: [0, 9]}}": [
         (
-            "a: needs a value: base, set_point, formula, output, integral_of, counter, choice,"
-            " or at least walk, noise or uniform"
+            "a: needs a value: base, set_point, formula, output, integral_of, counter, choice, switches, on_share_of, "
+            "change_of, or at least walk, noise or uniform"
         )
     ],
     "{a: {base: 1, per_seconds: 5}}": ["a.per_seconds: needs integral_of"],
-    "{a: {formula: '2', follows_seconds: 5, limits: [0, 9]}}": ["a.follows_seconds: needs base or set_point"],
+    "{a: {noise: 1, follows_seconds: 5}}": ["a.follows_seconds: needs base, set_point, formula or output"],
     "{a: {counter: jobs, noise: 1}}": ["a.noise: cannot be used with counter"],
     "{a: {formula: '2'}}": ["a: needs limits: a formula may give any number"],
     "{a: {base: 0, ramp: {per_hour: 1, resets: job}}}": ["a: needs limits: a ramp may grow without end"],
