@@ -52,7 +52,13 @@ OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITT
 """Variables that the documents may name though they are no options."""
 
 
-OF_OTHER_PLANTS = {"docs/plant-language.md", "docs/your-own-machine.md", "docs/alarms.md", "docs/scenarios.md"}
+OF_OTHER_PLANTS = {
+    "docs/plant-language.md",
+    "docs/your-own-machine.md",
+    "docs/alarms.md",
+    "docs/scenarios.md",
+    "docs/energy-truth.md",
+}
 """Pages whose YAML and messages are not of the default plant; they have tests of their own."""
 
 

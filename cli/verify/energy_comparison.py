@@ -1,8 +1,8 @@
 """Compare the energy that messages report with the ground truth, by machine and by site.
 
 Meters grow with the regular messages of one class, so the energy of a span is what its messages have added, and from
-complete messages it is known exactly: by what the meter shows, by what each message says that it has grown by, or by
-the power of each message times its period. Compared are the lines of the ground truth that the messages cover. What a
+complete messages it is known exactly: by what the meter shows, by what it has grown by with each message, or by the
+power of each message times its period. Compared are the lines of the ground truth that the messages cover. What a
 lost message would have reported is missing, unless the meter itself shows it later.
 """
 
@@ -138,7 +138,7 @@ def _is_known(energy: EnergySpan, span: Span, source: _Source, timeline: Timelin
 
 
 def _may_hide_changes(machine_id: str, source: _Source, machine: Machine | None, messages: ReceivedMessages) -> bool:
-    """Return whether regular messages cannot be told from those that report a change of the state."""
+    """Return whether regular messages look like those that report a change of the state."""
     if machine is None or source.key.role == METER:
         return False
     own = [each for each in messages.by_machine[machine_id] if each.class_name == source.class_name]

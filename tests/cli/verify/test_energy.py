@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +23,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import Answer, answer_to
 from tests.plant.energy.furnaces import HOUR, START_MS, furnaces, leaking
+from tests.support.factory.plants import ROOT
 
 Rows = list[dict[str, Any]]
 Change = Callable[[Rows], Rows]
@@ -225,6 +229,51 @@ def test_machines_that_are_not_asked_for_are_not_compared(verify: Callable[..., 
     assert [*found] == ["FURNACE-01", "FURNACE-02", "together"]
 
 
+def growing(**changes: Any) -> dict[str, Any]:
+    """Keys of stamps whose messages say what the meter has grown by."""
+    meter = {"integral_of": "power", "per_seconds": 3600, "unit": "kW.h", "decimals": 6, "shown": False}
+    keys = hidden_meter(meter)
+    return {**keys, "signals": {**keys["signals"], "energy_kwh": {"change_of": "meter", "unit": "kW.h"}}, **changes}
+
+
+def test_what_messages_have_grown_by_adds_up_to_the_energy_exactly(
+    tmp_path: Path, verify: Callable[..., Answer]
+) -> None:
+    """Not what a message repeats that is sent outside the period; a lost one is missing."""
+    fields = ["timestamp", "machine_id", "status", "power", "energy_kwh"]
+    classes = {"energy": {"report_seconds": 30, "on_change": True, "fields": fields}}
+    run = record(tmp_path / "run", (6 * HOUR, furnaces(stamp=growing(messages=classes))))
+    answer, bare = verify(run.triggered, run.truth), verify(run.rows, run.truth)
+    told, true, off = energies(answer)["STAMP-01"]
+    place = next(
+        place for place, each in enumerate(run.messages) if each.source.startswith("STAMP") and not each.trigger
+    )
+    lost = energies(verify([*run.triggered[:place], *run.triggered[place + 1 :]], run.truth))["STAMP-01"]
+
+    assert sum(each.trigger == "change" for each in run.messages) > 10
+    assert (told, off) == (true, "+0.00")
+    assert lost[0] == pytest.approx(told - run.rows[place]["energy_kwh"], abs=1e-3)
+    assert "STAMP-01" not in energies(bare)  # nothing tells which messages are regular
+
+
+def test_the_best_of_several_keys_is_taken(tmp_path: Path, verify: Callable[..., Answer]) -> None:
+    """The growth before the power, which is rounded; so a wrong power is not energy."""
+    run = record(tmp_path / "run", (3 * HOUR, furnaces(stamp=growing())))
+    rows = [{**each, "power": 0.0} if "energy_kwh" in each else each for each in run.rows]
+
+    assert b'"energy":{"power":"power","energy_kwh":"growth"}' in run.truth
+    assert energies(verify(rows, run.truth))["STAMP-01"][2] == "+0.00"
+
+
+def test_power_of_a_sensor_that_may_be_wrong_is_not_energy(tmp_path: Path, verify: Callable[..., Answer]) -> None:
+    """What it reports is not what has been used."""
+    meter = {"integral_of": "power", "per_seconds": 3600, "unit": "kW.h", "shown": False}
+    faults = {"sensor_faults": {"power": {"stuck": {"every_hours": 1, "duration_seconds": 600}}}}
+    run = record(tmp_path / "run", (HOUR, furnaces(stamp=hidden_meter(meter) | faults)))
+
+    assert [*energies(verify(run.rows, run.truth))] == ["FURNACE-01", "FURNACE-02", "together"]
+
+
 CLASSES: Mapping[str, Any] = {
     "messages": {
         "data": {"report_seconds": 20, "fields": ["timestamp", "machine_id", "power", "meter"]},
@@ -275,6 +324,35 @@ def test_lines_of_energy_have_to_follow_each_other(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInput, match=f":{place + 2}: .*the energy of FURNACE-01 must follow that of the line"):
         ReadTruth(tmp_path / "truth")
+
+
+def test_the_day_on_the_page_is_what_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of docs/energy-truth.md make the lines and the table that it shows, also without an hour."""
+    page = (ROOT / "docs" / "energy-truth.md").read_text("utf-8")
+    (plant,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    lines, figures, table, lost = re.findall(r"```text\n(.*?) *```", page, re.DOTALL)
+    run, verify = (
+        shlex.split(each.replace("\\\n", " ")) for each in re.findall(r"```bash\npython (.*?)```", page, re.DOTALL)
+    )
+    (tmp_path / "energy.yaml").write_text(plant)
+    monkeypatch.chdir(tmp_path)
+    rows = printed(*run[: run.index(">")])
+    truth = Path("truth.jsonl").read_text("utf-8").splitlines()
+    Path("rows.jsonl").write_text(rows)
+    whole = printed(*verify)
+    Path("rows.jsonl").write_text("".join(each for each in rows.splitlines(keepends=True) if "05T12:" not in each))
+    part = printed(*verify).splitlines()
+
+    assert {*lines.splitlines()} < {*truth}
+    assert [each for each in truth if '"energy_totals"' in each] == figures.splitlines()
+    assert table in whole
+    assert {each.strip() for each in lost.splitlines()} < {*part}
+
+
+def printed(*words: str) -> str:
+    """What a command of this program prints."""
+    call = [sys.executable, str(ROOT / words[0]), *words[1:]]
+    return subprocess.run(call, capture_output=True, check=False).stdout.decode()
 
 
 def test_the_file_has_a_line_a_quarter_and_the_figures_at_the_end() -> None:

@@ -22,7 +22,26 @@ COUPLED: dict[str, Any] = {
 }
 """With a calendar, all machines advance in one order of time."""
 
+COMPRESSOR: dict[str, Any] = {
+    "signals": {
+        "pressure": {
+            "switches": {"low": 6.5, "high": 7.5, "rises": "0.05", "falls": "0.02"},
+            "limits": [0, 10],
+            "starts": 7,
+        },
+        "load": {"on_share_of": "pressure"},
+        "power": {"formula": "2 + 18 * load", "limits": [0, 30], "unit": "kW"},
+        "oil": {"formula": "20 + 3 * power", "follows_seconds": 300, "starts": 20, "limits": [0, 99]},
+        "running": {"counter": "seconds.running"},
+        "meter": {"integral_of": "power", "per_seconds": 3600, "unit": "kW.h", "decimals": 3},
+        "used": {"change_of": "meter"},
+    },
+    "energy": {"meter": "meter", "drivers": ["running", "oil"]},
+}
+"""Keys of stamps whose signals have memories."""
+
 PLANTS = {
+    "memories": furnaces(stamp=COMPRESSOR),
     "alone": furnaces(leaking(4000)),
     "coupled": furnaces(leaking(4000), **COUPLED),
     "many": furnaces({"count": 40, **leaking(4000)}, {"count": 30}),

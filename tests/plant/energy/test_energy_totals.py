@@ -115,7 +115,7 @@ def test_energy_a_unit_is_of_all_jobs() -> None:
 
 
 def test_there_is_no_baseline_of_too_few_quarters() -> None:
-    """A line through three points of three coefficients would explain everything."""
+    """Three quarters are enough for two coefficients, and too few for four."""
     three = course(furnaces()).advance(3 * 900).close()
 
     assert figures(three)["FURNACE-01"].baseline
@@ -123,7 +123,7 @@ def test_there_is_no_baseline_of_too_few_quarters() -> None:
 
 
 def test_there_is_no_baseline_where_the_drivers_do_not_determine_it() -> None:
-    """Such as one that never changes: it cannot be told from the constant."""
+    """Such as one that never changes: it looks like the constant."""
     assert (
         figures(course(furnaces({"energy": {"meter": "energy", "drivers": ["leak"]}})).advance(DAY).close())[
             "FURNACE-01"
