@@ -17,13 +17,17 @@ import pytest
 
 from cli.verify.input.ground_truth import GroundTruth as ReadTruth
 from cli.verify.input.reference import InvalidInput
+from edge.routing import TopicRouter
 from edge.runtime.ground_truth import GroundTruth
-from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import PlantConfig
+from fuzz.campaign import random_for
+from fuzz.plants.entries import Wanted, plant
+from messages import START, FactoryMessageGenerator, topic_template
+from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import Answer, answer_to
 from tests.plant.energy.furnaces import HOUR, START_MS, furnaces, leaking
 from tests.support.factory.plants import ROOT
+from tests.test_odd_plants import lines
 
 Rows = list[dict[str, Any]]
 Change = Callable[[Rows], Rows]
@@ -64,9 +68,16 @@ def record(path: Path, *course: tuple[float, PlantConfig]) -> Run:
         if number:
             generator.reload(config)
             truth.record_reload(config)
-        messages += generator.advance(generator.now + seconds)
+        messages += in_steps(generator, seconds)
     truth.close()
     return Run(messages, path.read_bytes())
+
+
+def in_steps(generator: FactoryMessageGenerator, seconds: float) -> list[Message]:
+    """The messages of some seconds, a hundred after the other: sensors that are stuck make long steps slow."""
+    began = generator.now
+    ends = [*range(100, int(seconds), 100), seconds]
+    return [message for each in ends for message in generator.advance(began + each)]
 
 
 @cache
@@ -324,6 +335,24 @@ def test_lines_of_energy_have_to_follow_each_other(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInput, match=f":{place + 2}: .*the energy of FURNACE-01 must follow that of the line"):
         ReadTruth(tmp_path / "truth")
+
+
+RANDOM = [parse(plant(random_for(7, number), Wanted(coupled=number % 2 == 0))) for number in range(60)]
+METERED = [each for each in RANDOM if any(its.energy and count for _, its, count in each.machines())]
+
+
+@pytest.mark.parametrize("config", METERED)
+def test_messages_of_any_plant_have_its_energy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], config: PlantConfig
+) -> None:
+    """Where they report it; and no message differs from those of a plant whose meters nobody reads."""
+    run = record(tmp_path / "truth", (2000, config))
+    topics = TopicRouter(lambda kind: topic_template(config, kind), "factory").topic
+    (tmp_path / "rows").write_bytes(b"\n".join(lines(run.messages, topics)))
+    answer = answer_to([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth")], capsys)
+
+    assert "energy off" not in answer.text
+    assert run.messages == in_steps(FactoryMessageGenerator.of(config, 1), 2000)
 
 
 def test_the_day_on_the_page_is_what_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
