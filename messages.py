@@ -45,6 +45,7 @@ from plant.telemetry import (
     Snapshot,
 )
 from plant.trial import ConfigTrial
+from plant.truth.energy import EnergyListener, EnergyTotals
 from plant.truth.events import CommandListener, Listener, OrderListener
 from plant.views.plant_views import PlantViews
 
@@ -80,8 +81,7 @@ class FactoryMessageGenerator:
     messages of all parts, sorted as `advance` sorts them, are those of the whole plant, if all have the same seed.
     Raises PlantConfigError with every error of the YAML, also if it cannot be read.
 
-    Attributes: `seed`, as given or drawn; `start`; `now`, the plant time that has been reached, in seconds since 1970;
-    `shard`; and `config`, the configuration in force.
+    Attributes: `seed`, given or drawn; `start`; `now`, plant time reached, in seconds since 1970; `shard`; `config`.
     """
 
     def __init__(
@@ -144,10 +144,7 @@ class FactoryMessageGenerator:
 
     def advance_silently(self, now: float) -> None:
         """Advance to `now` as `advance` does, but drop the messages: only for the ground truth."""
-        until_ms = self._move_to(now)
-        for emitter in self._parts.emitters:
-            emitter.skip_to(until_ms)
-        self._parts.skip_reports(until_ms)
+        self._parts.skip_to(self._move_to(now))
 
     def generate_messages(self) -> list[dict[str, Any]]:
         """Return the messages of the next base interval, as dictionaries."""
@@ -189,7 +186,7 @@ class FactoryMessageGenerator:
 
         Time must not advance before that. The next minutes are rehearsed, so that an error in them is raised here.
         """
-        trial = self._trial()
+        trial = ConfigTrial(self, self._parts)
         try:
             self._apply(config)
             self.rehearse()
@@ -208,16 +205,13 @@ class FactoryMessageGenerator:
 
     def _rehearse_all(self) -> None:
         """Rehearse with all machines, at any cost."""
-        trial = self._trial()
+        trial = ConfigTrial(self, self._parts)
         try:
             per_second = sum(self._parts.max_events_per_second(self.config), 1 / _REHEARSED_SECONDS)
             seconds = min(_REHEARSED_SECONDS, _REHEARSED_EVENTS / per_second)
             self.advance(min(self.now + seconds, _LAST_MOMENT))
         finally:
             trial.take_back()
-
-    def _trial(self) -> ConfigTrial:
-        return ConfigTrial(self, self._parts)
 
     def _subset(self) -> Self:
         """Return the same plant with some of its machines, which do not depend on each other."""
@@ -242,15 +236,21 @@ class FactoryMessageGenerator:
         self._parts.listen(listener, orders, self._parts.fault_listener)
         self._on_command = commands
 
+    def read_meters(self, listener: EnergyListener | None) -> None:
+        """Call a listener from now on with what machines have used, at each quarter of an hour of the UTC clock."""
+        self._parts.read_meters(listener, self._bring_to_now())
+
     def watch_faults(self, listener: FaultListener | None) -> None:
         """Call a listener from now on, beside those of `listen`, with every episode of a fault when it ends."""
         self._parts.listen(self._parts.listener, self._parts.order_book.listener, listener)
 
     def close_truth(self) -> None:
         """End every stay at `now`, so that the listener has received all time so far. Time may advance after that."""
-        now_ms = self._bring_to_now()
-        for fleet in self._parts.fleets:
-            fleet.close_accounts(now_ms)
+        self._parts.close_truth(self._bring_to_now())
+
+    def energy_totals(self) -> list[EnergyTotals]:
+        """Return the energy figures of each machine and each site up to what the listener has received."""
+        return self._parts.energy.totals()
 
     def oee(self, span: Span = "run") -> list[MachineOee]:
         """Return the exact OEE figures of each machine up to `now`, in order of type and number."""

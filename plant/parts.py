@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from plant.calendar import PlannedStops
 from plant.definition.plant_config import PlantConfig
+from plant.energy.metering import EnergyMetering
 from plant.event_queue import EventQueue, Participant
 from plant.faults.fault_log import FaultListener
 from plant.fleets.fleet import Fleet
@@ -28,6 +29,7 @@ from plant.reports.fault_labels import FaultLabels
 from plant.reports.oee_reports import Reports
 from plant.shift_times import ShiftAt, Shifts, no_shift
 from plant.telemetry import Message, Snapshot
+from plant.truth.energy import EnergyListener
 from plant.truth.events import Listener, OrderListener
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class PlantParts:
 
     fleets: one for each machine type there is or was, in the order of their numbers.
     order_book, reports, labels: what else emits messages.
+    energy: reads the meters of machines, where the ground truth asks for it.
     event_queue: advances all machines in one order of time; None where each may advance by itself.
     machine_counts: how many machines each type has in the whole plant, of which a shard has some.
     external: participants from outside that change machines, see `FactoryMessageGenerator.set_participants`.
@@ -75,15 +78,15 @@ class PlantParts:
     """
 
     __slots__ = (
-        "_begin_ms", "_planned_stops", "_seed", "_shard", "event_queue", "external", "fault_listener", "fleets",
-        "flow", "labels", "listener", "machine_counts", "order_book", "reports",
+        "_begin_ms", "_planned_stops", "_seed", "_shard", "energy", "event_queue", "external", "fault_listener",
+        "fleets", "flow", "labels", "listener", "machine_counts", "order_book", "reports",
     )  # fmt: skip
 
     def __init__(self, seed: int | str, shard: tuple[int, int], begin_ms: int) -> None:
         self._seed, self._shard, self._begin_ms = seed, shard, begin_ms
         self.fleets: list[Fleet] = []
         self.order_book = OrderBook(seed, begin_ms, shard)
-        self.reports, self.labels = Reports(), FaultLabels()
+        self.reports, self.labels, self.energy = Reports(), FaultLabels(), EnergyMetering()
         self._planned_stops = PlannedStops(self.fleets)
         self.flow: Flow | None = None
         self.external: Sequence[Participant] = ()
@@ -97,21 +100,33 @@ class PlantParts:
         """What emits the messages of machines and orders, in the order for messages of the same millisecond."""
         return (self.event_queue, self.order_book) if self.event_queue else (*self.fleets, self.order_book)
 
+    def read_meters(self, listener: EnergyListener | None, now_ms: int) -> None:
+        """Call a listener with the energy of machines from now on, up to which they have advanced."""
+        self.energy.listener = listener
+        self.listen(self.listener, self.order_book.listener, self.fault_listener)
+        self.energy.begin(self.fleets, now_ms)
+
     def listen(self, listener: Listener | None, orders: OrderListener | None, faults: FaultListener | None) -> None:
         """Call listeners from now on: with stays and jobs, with orders and dispatches, and with episodes of faults."""
         self.listener, self.order_book.listener, self.fault_listener = listener, orders, faults
+        ended = self.energy.noting(faults)
         for fleet in self.fleets:
-            fleet.accounts.listener, fleet.faults.listener = listener, faults
+            fleet.accounts.listener, fleet.faults.listener = listener, ended
 
     @property
     def next_report_ms(self) -> int:
-        """The time at which the next OEE reports or labels are due; NEVER while neither is configured."""
-        return min(self.reports.next_ms, self.labels.next_ms)
+        """The time at which OEE reports or labels are due, or meters are read; NEVER without any of these."""
+        return min(self.reports.next_ms, self.labels.next_ms, self.energy.next_ms)
 
     def take_reports(self, now_ms: int) -> list[Message]:
-        """Return the OEE reports and the labels due at a moment; all other messages up to then have been taken."""
+        """Return the OEE reports and the labels due at a moment, and read the meters if that is due.
+
+        All other messages up to then have been taken.
+        """
         self.advance_dependent(now_ms)
         messages: list[Message] = []
+        if self.energy.next_ms == now_ms:
+            self.energy.close(now_ms)
         if self.reports.next_ms == now_ms:
             machines = machines_at(self.fleets, self.machine_counts, self.reports.places)
             for machine in machines:
@@ -124,10 +139,24 @@ class PlantParts:
             messages += self.labels.emit([fleet.faults for fleet in self.fleets])
         return messages
 
-    def skip_reports(self, until_ms: int) -> None:
-        """Drop the OEE reports and the labels that are due up to a time, to which all machines have advanced."""
+    def skip_to(self, until_ms: int) -> None:
+        """Advance to a time, and drop all messages up to it."""
+        while (read_ms := self.energy.next_ms) <= until_ms:
+            self._skip_machines_to(read_ms)
+            self.energy.close(read_ms)
+        self._skip_machines_to(until_ms)
         self.reports.skip_to(until_ms)
         self.labels.skip_to(until_ms, [fleet.faults for fleet in self.fleets])
+
+    def _skip_machines_to(self, until_ms: int) -> None:
+        for emitter in self.emitters:
+            emitter.skip_to(until_ms)
+
+    def close_truth(self, now_ms: int) -> None:
+        """End every stay, and what meters have counted since they were read; all machines have advanced to now."""
+        for fleet in self.fleets:
+            fleet.close_accounts(now_ms)
+        self.energy.close(now_ms)
 
     def counts(self, now_ms: int, states: Mapping[tuple[str, str], int] | None) -> Snapshot:
         """Return counts over the plant. states: those of machines by state, if they are known already."""
@@ -166,15 +195,17 @@ class PlantParts:
 
     def apply(self, config: PlantConfig, now_ms: int) -> None:
         """Apply a configuration from now on. An exception leaves the parts half changed: see ConfigTrial."""
-        orders = self._apply_orders(
-            config, self._apply_flow(config, self._apply_fleets(config, self.advance_to(now_ms)))
-        )
+        present = self.advance_to(now_ms)
+        self.energy.close(now_ms)
+        orders = self._apply_orders(config, self._apply_flow(config, self._apply_fleets(config, present)))
         self._apply_reports(config, now_ms)
         self.event_queue = self._build_event_queue(config, orders)
+        self.energy.begin(self.fleets, now_ms)
 
     def subset(self, machines_per_type: int, now_ms: int) -> Self:
         """Return the same plant with fewer machines of each type. They must not depend on each other."""
         subset = copy.copy(self)
+        subset.energy = EnergyMetering()  # rehearsed machines are read by nobody
         subset.fleets = [fleet.subset(machines_per_type, now_ms) for fleet in self.fleets]
         subset._planned_stops = PlannedStops(subset.fleets)  # noqa: SLF001 - of the same class
         return subset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -141,6 +142,7 @@ class MessageClassInfo(NamedTuple):
     name: "" if it is the only one.  topic: its template.  timestamp, form: key and form of the time; None without one.
     fields: each value's place, such as `data.power`, with its role.  constants: by place.
     period_seconds: of regular messages; None without.  on_change: whether changes of the state are reported.
+    energy: what values are for the energy of the machine, by their place (plant.catalogue.energy_fields).
     """
 
     name: str
@@ -151,6 +153,11 @@ class MessageClassInfo(NamedTuple):
     constants: Mapping[str, object]
     period_seconds: float | None
     on_change: bool
+    energy: Mapping[str, str] = MappingProxyType({})
+
+    def described(self) -> dict[str, object]:
+        """Return it as JSON has it, without what it does not have."""
+        return {name: value for name, value in self._asdict().items() if name != "energy" or value}
 
 
 class MachineTypeInfo(NamedTuple):
@@ -163,6 +170,7 @@ class MachineTypeInfo(NamedTuple):
     alarms: their names, each with `high` or `low`, where it is raised.
     constant_status: the state of machines that have no states, which their messages do not report.
     ends_early: results of jobs that may end before their time, sorted.  restarts: whether a job may start again.
+    energy: as in a class of messages, where the only one is usual.
     """
 
     kind: str
@@ -175,17 +183,19 @@ class MachineTypeInfo(NamedTuple):
     alarms: Sequence[tuple[str, str]] = ()
     ends_early: Sequence[str] = ()
     restarts: bool = False
+    energy: Mapping[str, str] = MappingProxyType({})
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""
         unusual = (
             ("planned_stops", self.planned_stops, [*self.planned_stops] != [PLANNED_STOP]),
-            ("messages", [each._asdict() for each in self.messages], bool(self.messages)),
+            ("messages", [each.described() for each in self.messages], bool(self.messages)),
             ("constant_status", self.constant_status, self.constant_status is not None),
-            ("alarm_messages", [each._asdict() for each in self.alarm_messages], bool(self.alarms)),
+            ("alarm_messages", [each.described() for each in self.alarm_messages], bool(self.alarms)),
             ("alarms", dict(self.alarms), bool(self.alarms)),
             ("ends_early", self.ends_early, bool(self.ends_early)),
             ("restarts", self.restarts, self.restarts),
+            ("energy", self.energy, bool(self.energy)),
         )
         return {"fields": self.fields, "good": self.good, **{key: value for key, value, applies in unusual if applies}}
 

@@ -10,6 +10,7 @@ from plant.faults.fault_log import FaultListener
 from plant.machines.checkpoint import Checkpoint
 from plant.oee_accounting import OeeAccounts
 from plant.orders import OrderBook
+from plant.truth.energy import EnergyListener
 from plant.truth.events import Listener, OrderListener
 
 _P = ParamSpec("_P")
@@ -19,12 +20,19 @@ class _Accounting(Protocol):
     accounts: OeeAccounts
 
 
+class _Metering(Protocol):
+    listener: EnergyListener | None
+
+
 class _Parts(Protocol):
     """What is tried out: who listens to it, and what it accounts for."""
 
     listener: Listener | None
     fault_listener: FaultListener | None
     order_book: OrderBook
+
+    @property
+    def energy(self) -> _Metering: ...
 
     @property
     def fleets(self) -> Sequence[_Accounting]: ...
@@ -41,11 +49,13 @@ class ConfigTrial:
     def __init__(self, root: object, parts: _Parts) -> None:
         self._checkpoint = Checkpoint(root)
         self._parts, self._listeners = parts, (parts.listener, parts.order_book.listener, parts.fault_listener)
+        self._energy = parts.energy.listener
         self._postponed_calls: list[Callable[[], None]] = []
         for each in parts.fleets:
             # A snapshot that is being read must not see the trial; taking back sets this attribute again.
             each.accounts.before_change = None
         listener, orders, faults = self._listeners
+        parts.energy.listener = self._energy and self._postponed(self._energy)
         parts.listen(
             listener and self._postponed(listener),
             orders and self._postponed(orders),
@@ -54,6 +64,7 @@ class ConfigTrial:
 
     def keep(self) -> None:
         """Keep the changes: call the listeners with what has happened meanwhile."""
+        self._parts.energy.listener = self._energy
         self._parts.listen(*self._listeners)
         for call in self._postponed_calls:
             call()

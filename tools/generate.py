@@ -154,6 +154,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/calendar.md": with_calendar,
     "docs/configuration.md": with_options,
     "docs/how-jobs-vary.md": with_variation,
+    "docs/energy-truth.md": with_tables,
     "docs/modules.md": with_modules,
     "docs/plant-language.md": with_tables,
     "docs/faults.md": with_faults,

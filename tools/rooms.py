@@ -68,7 +68,8 @@ edge.timestamps:
 edge.startup:
 edge.installed:
 messages: plant.views plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
-plant.parts: plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.material_flow plant.fleets plant.machines plant.signals plant.shift_times plant.definition plant.truth plant.reports plant.faults plant.telemetry
+plant.parts: plant.energy plant.forecast plant.event_queue plant.interventions plant.calendar plant.orders plant.material_flow plant.fleets plant.machines plant.signals plant.shift_times plant.definition plant.truth plant.reports plant.faults plant.telemetry
+plant.energy: plant.fleets plant.machines plant.signals plant.signals.laws plant.definition.energy plant.definition.signals plant.truth
 plant.views: plant.fleets plant.machines plant.telemetry plant.definition plant.definition.machine_types plant.definition.document plant.jobs
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.machines plant.jobs plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document plant.definition.faults plant.definition.jobs
@@ -99,8 +100,9 @@ plant.truth:
 plant.telemetry:
 plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.jobs plant.definition.signals plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.alarms plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
+plant.definition.machine_types: plant.definition.alarms plant.definition.energy plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
 plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document
+plant.definition.energy: plant.definition.document
 plant.definition.faults: plant.definition.keys plant.definition.document
 plant.definition.keys: plant.definition.signals plant.definition.document plant.definition.jobs
 plant.definition.jobs: plant.definition.document

@@ -37,6 +37,8 @@ class Limits(NamedTuple):
 
 
 BOUNDS: Final = Limits(0.01, 0.02, 0.01, 0.02, 0.01)
+ENERGY_WITHIN: Final = 0.005
+"""By what share of the true energy that from messages may be off."""
 
 _USAGE: Final = "%(prog)s [ROWS] [FLAG ...]"
 _EXIT_CODES: Final = (
@@ -67,6 +69,7 @@ class VerifyOptions:
     quality_within: float = 100 * BOUNDS.quality
     oee_within: float = 100 * BOUNDS.oee
     throughput_within: float = 100 * BOUNDS.throughput
+    energy_within: float = 100 * ENERGY_WITHIN
     flags: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -107,4 +110,11 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         these.add_argument(
             f"--{name}-within", type=amount, metavar="N", default=100 * bound, help=f"{text} (default %(default)g)"
         )
+    these.add_argument(
+        "--energy-within",
+        type=amount,
+        metavar="N",
+        default=100 * ENERGY_WITHIN,
+        help="percent of the energy of a machine, and of a site (default %(default)g)",
+    )
     add_flags(parser, USED_SETTINGS)

@@ -52,9 +52,8 @@ def run_verify(
     try:
         messages, reference = _from_broker(options, settings()) if options.from_mqtt else _from_files(options)
         _require_messages(messages)
-        report = Report(
-            messages, verify_messages(messages, reference, Criteria(options.machines, options.limits, calculate))
-        )
+        criteria = Criteria(options.machines, options.limits, calculate, options.energy_within / 100)
+        report = Report(messages, verify_messages(messages, reference, criteria))
     except (InvalidInput, SubscribeFailed, CredentialsUnavailable) as error:
         print(escaped(f"verify: {error}"), file=sys.stderr)
         return ExitCode.INVALID_INPUT

@@ -11,6 +11,7 @@ from typing import Final
 from cli.verify.alarms.alarm_messages import CLEARED, RAISED
 from cli.verify.comparison import Difference, Figures, Severity
 from cli.verify.counts.message_counts import MessageCounts
+from cli.verify.energy_report import energy_out_of_bounds, energy_table
 from cli.verify.input.received_messages import DISPATCH, ORDER, ReceivedMessages
 from cli.verify.time_tolerance import COARSE_MS
 from cli.verify.verification import Outcome
@@ -101,7 +102,8 @@ class Report:
     def exit_code(self, *, strict: bool) -> ExitCode:
         """Return whether messages agree with the ground truth.  strict: delivery faults count as a mismatch too."""
         outcome = self.outcome
-        if self.machines_out_of_bounds or any(outcome.states.values()) or outcome.discrepancies:
+        off = self.machines_out_of_bounds or energy_out_of_bounds(outcome)
+        if off or any(outcome.states.values()) or outcome.discrepancies:
             return ExitCode.MISMATCH
         if self._silent_sources() or (strict and self._has_delivery_faults()):
             return ExitCode.MISMATCH
@@ -110,6 +112,7 @@ class Report:
     def lines(self) -> Iterator[str]:
         """Yield the lines of the table, the summary, and the counts of messages."""
         yield from self._table()
+        yield from energy_table(self.outcome)
         yield ""
         yield from self._summary()
         yield ""
@@ -169,11 +172,13 @@ class Report:
         yield from self._conclusion()
 
     def _conclusion(self) -> Iterator[str]:
+        if off := energy_out_of_bounds(self.outcome):
+            yield f"* energy off: {_abbreviated(off)}."
         if self.machines_out_of_bounds:
             yield f"* above the bound: {_abbreviated(self.machines_out_of_bounds)}."
         elif self.is_too_short:
             yield "Too few figures could be compared for a result."
-        else:
+        elif not off:
             yield "Every compared figure is within its bound."
         if self.outcome.is_detailed and not self.outcome.discrepancies:
             yield "Every message, job and order agrees with the ground truth."

@@ -9,18 +9,20 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TypeVar
 
-from cli.options.verify import Limits
+from cli.options.verify import ENERGY_WITHIN, Limits
 from cli.verify.class_verification import missing_untimed, verify_classes
 from cli.verify.comparison import Calculator, Difference, StateShare, compare, wrong_states
 from cli.verify.counts.message_counts import EXACT_MS, MessageCounts
 from cli.verify.discrepancies import Discrepancies, DiscrepancyKind
+from cli.verify.energy_comparison import EnergyDifference, energy_differences
 from cli.verify.forms.message_finder import Named
 from cli.verify.forms.message_keys import ClassInfo
+from cli.verify.forms.source_statistics import SourceStatistics
 from cli.verify.forms.type_history import TypeHistory
 from cli.verify.input.ground_truth import FaultLosses, GroundTruth
 from cli.verify.input.machine_places import Places
 from cli.verify.input.machine_readings import Machine
-from cli.verify.input.received_messages import MessageContent, ReceivedMessages, SourceStatistics
+from cli.verify.input.received_messages import MessageContent, ReceivedMessages
 from cli.verify.input.reference import InvalidInput, MachineTotals, Reference, Span
 from cli.verify.input.timeline import MachineParameters, Timeline
 from cli.verify.machine_checks import MachineChecker
@@ -34,11 +36,15 @@ _ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What to compare: the pattern of machine ids, the bounds, and the function that computes figures from counts."""
+    """What to compare: the pattern of machine ids, the bounds, and the function that computes figures from counts.
+
+    energy: by what share of the true energy that from messages may be off.
+    """
 
     machines: str
     bounds: Limits
     calculate: Calculator
+    energy: float = ENERGY_WITHIN
 
 
 @dataclass(slots=True)
@@ -49,6 +55,7 @@ class Outcome:
     is_detailed: whether every message was compared, which needs a ground truth file.  counts, differences, states: by
     machine.  unreported_jobs: by machine, finished jobs without a message.  silent: machines without any message.
     missing_alarms: by machine, messages about alarms that are missing; None without any.
+    energy: of machines and sites, where the ground truth has it; energy_within: by what share it may be off.
     orders: None if orders were not compared.  losses: what faults and wear have cost, by the ground truth.
     """
 
@@ -65,6 +72,8 @@ class Outcome:
     untimed: dict[str, int] = field(default_factory=dict)
     missing_alarms: dict[str, int] | None = None
     silent: Sequence[str] = ()
+    energy: Sequence[EnergyDifference] = ()
+    energy_within: float = ENERGY_WITHIN
     orders: OrderCounts | None = None
     losses: FaultLosses = field(default_factory=FaultLosses)
 
@@ -79,7 +88,9 @@ def verify_messages(messages: ReceivedMessages, reference: Reference, criteria: 
     common = _common_span(messages, reference.span, timelines, machines)
     outcome = Outcome(common, reference.span, isinstance(reference, GroundTruth))
     if isinstance(reference, GroundTruth):
-        outcome.losses = reference.losses
+        outcome.losses, outcome.energy_within = reference.losses, criteria.energy
+        is_compared = partial(fnmatchcase, pat=criteria.machines)
+        outcome.energy = energy_differences(messages, reference, common, machines, is_compared)
     _check_can_be_cut(reference, outcome.span)
     totals = _matching(criteria.machines, reference.machines(*outcome.span))
     received = _matching(criteria.machines, messages.by_machine)

@@ -20,6 +20,7 @@ from edge.timestamps import rfc3339
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import MachineOee, MachineSnapshot, MachineTypeInfo
+from plant.truth.energy import Baseline, EnergySpan, EnergyTotals
 from plant.truth.events import DispatchedOrder, FaultEpisode, FinishedJob, PlacedOrder, StateInterval, TruthEvent
 
 
@@ -43,6 +44,7 @@ class GroundTruth:
             raise UsageError(f"--truth: cannot write {path}: {error.strerror}") from None
         self._plant, self._described = plant, plant.config
         plant.listen(self._file, self._file.order, self._record)
+        plant.read_meters(self._file.energy)
 
     def begin(self) -> None:
         """Empty the file, and write the run, its machine types and its machines."""
@@ -75,6 +77,7 @@ class GroundTruth:
         """Close all intervals, write totals and the end of the run; return the error that made the file incomplete."""
         self._plant.close_truth()
         self._file.totals(self._plant.oee(), self._now_ms)
+        self._file.energy_totals(self._plant.energy_totals(), self._now_ms)
         return self._file.end(self._now_ms)
 
     @property
@@ -156,6 +159,15 @@ class GroundTruthFile:
         for machine in machines:
             self._write({"type": "totals", "at": at} | {name: getattr(machine, name) for name in _TOTALS})
 
+    def energy(self, span: EnergySpan) -> None:
+        """Write what a machine has used in a span."""
+        self._write(_energy(span))
+
+    def energy_totals(self, totals: Iterable[EnergyTotals], now_ms: int) -> None:
+        """Write the energy figures of each machine, and of each site."""
+        for each in totals:
+            self._write({"type": "energy_totals", "at": rfc3339(now_ms), **_energy_totals(each)})
+
     def end(self, now_ms: int) -> GroundTruthLost | None:
         """Write where the run ended, all intervals having been closed, and close the file; return its error if any."""
         self._write({**self._run, "end": rfc3339(now_ms)})
@@ -224,3 +236,50 @@ def _job(event: FinishedJob) -> dict[str, object]:
         "reason": event.reason,
     }
     return job | {name: value for name, value in own.items() if value is not None}
+
+
+def _energy(span: EnergySpan) -> dict[str, object]:
+    return {
+        "type": "energy",
+        **_given(machine_id=span.machine_id, machine_type=span.machine_type, site=span.site),
+        "from": rfc3339(span.from_ms),
+        "to": rfc3339(span.to_ms),
+        **_given(kwh=span.kwh, cost=span.cost, co2_kg=span.co2_kg),
+        "units": span.units,
+        "good": span.good,
+        **({"drivers": span.drivers} if span.drivers else {}),
+        "fault_seconds": span.fault_ms / 1000,
+    }
+
+
+def _energy_totals(totals: EnergyTotals) -> dict[str, object]:
+    is_machine = totals.machine_id is not None
+    return {
+        **_given(machine_id=totals.machine_id, machine_type=totals.machine_type, site=totals.site),
+        **({} if is_machine else {"machines": totals.machines}),
+        **_given(kwh=totals.kwh, cost=totals.cost, co2_kg=totals.co2_kg),
+        "units": totals.units,
+        "good": totals.good,
+        "base_load_kw": totals.base_load_kw,
+        "peak_kw": totals.peak_kw,
+        "peak_from": None if totals.peak_from_ms is None else rfc3339(totals.peak_from_ms),
+        "kwh_per_unit": totals.kwh_per_unit,
+        **({"baseline": _baseline(totals.baseline)} if totals.baseline else {}),
+    }
+
+
+def _baseline(baseline: Baseline) -> dict[str, object]:
+    coefficients = _given(constant=baseline.constant, unit=baseline.per_unit)
+    return {
+        **coefficients,
+        **({"drivers": baseline.drivers} if baseline.drivers else {}),
+        "r2": baseline.r2,
+        "quarters": baseline.quarters,
+        "expected_kwh": baseline.expected_kwh,
+        "actual_kwh": baseline.actual_kwh,
+        "ratio": baseline.ratio,
+    }
+
+
+def _given(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from fuzz.plants.alarms import alarms
 from fuzz.plants.choices import Data, maybe, some
+from fuzz.plants.energy import energy
 from fuzz.plants.faults import causes, spread
 from fuzz.plants.flows import flow
 from fuzz.plants.signals import plant_signals, signals
@@ -134,7 +135,7 @@ def entry(chance: Random, key: str, shared: Sequence[str] = (), wanted: Wanted =
         del made["job"]["cycle_seconds"]
         made["job"]["period_share"] = chance.choice((0.5, 1.0))
     made |= order(chance, made)
-    return made | _of_machines(chance, key, made)
+    return made | _of_machines(chance, key, made) | energy(chance, made, shared)
 
 
 def _of_machines(chance: Random, key: str, made: Data) -> Data:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Final
 
+from plant.catalogue.energy_fields import energy_roles
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import NO_STATE, MachineType, MessageClass
 from plant.definition.plant_config import PlantConfig
@@ -19,11 +21,15 @@ def with_classes(info: MachineTypeInfo, config: PlantConfig) -> MachineTypeInfo:
     machine_type = config.machine_type(info.kind)
     if machine_type is not None and machine_type.alarms:
         alarms = tuple((each.name, each.side.yaml_name) for each in machine_type.alarms)
-        about_alarms = tuple(_class_info(each, config) for each in machine_type.alarm_messages)
+        about_alarms = tuple(_class_info(each, config, {}) for each in machine_type.alarm_messages)
         info = info._replace(alarm_messages=about_alarms, alarms=alarms)
-    if machine_type is None or is_usual(machine_type):
+    if machine_type is None:
         return info
-    classes = tuple(_class_info(each, config) for each in machine_type.messages)
+    energy = [energy_roles(each, machine_type) for each in machine_type.messages]
+    if is_usual(machine_type):
+        return info._replace(energy=energy[0])
+    found = zip(machine_type.messages, energy, strict=True)
+    classes = tuple(_class_info(each, config, roles) for each, roles in found)
     has_states = [*machine_type.states] != [NO_STATE]
     # What stops machines from outside is not in messages without a status.
     is_known = not has_states and config.calendar_of(machine_type.site) is None and config.flow is None
@@ -40,7 +46,7 @@ def is_usual(machine_type: MachineType) -> bool:
     return len(machine_type.messages) == 1 and usual_time and has_places and flat and reports and not main.on_change
 
 
-def _class_info(message_class: MessageClass, config: PlantConfig) -> MessageClassInfo:
+def _class_info(message_class: MessageClass, config: PlantConfig, energy: Mapping[str, str]) -> MessageClassInfo:
     period = config.class_period_seconds(message_class)
     return MessageClassInfo(
         name=message_class.name,
@@ -51,6 +57,7 @@ def _class_info(message_class: MessageClass, config: PlantConfig) -> MessageClas
         constants={field.path: _constant(field) for field in message_class.fields if field.source.is_constant},
         period_seconds=None if math.isinf(period) else period,
         on_change=message_class.on_change,
+        energy=energy,
     )
 
 

@@ -16,6 +16,7 @@ from plant.alarms.alarm_states import AlarmEvent, Limit
 from plant.alarms.block_events import block_events, limits_in_reach
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.class_layout import ColumnTexts, SignalPart
+from plant.fleets.fleet_measurements import FleetMeasurements
 from plant.fleets.pending_rows import PendingRows
 from plant.fleets.reporting import FORMS, REGULAR
 from plant.signals.columns.blocks import SignalBlock
@@ -37,17 +38,23 @@ Objects = npt.NDArray[np.object_]
 class ColumnWriter:
     """Writes the messages of a fleet."""
 
-    __slots__ = ("_alarms", "_classes", "_machines", "_signals")
+    __slots__ = ("_alarms", "_classes", "_machines", "_measurements")
 
     def __init__(
-        self, emitters: Sequence[ClassEmitter], signals: FleetSignals, machines: int, alarms: AlarmReporter | None
+        self,
+        emitters: Sequence[ClassEmitter],
+        measurements: FleetMeasurements,
+        machines: int,
+        alarms: AlarmReporter | None,
     ) -> None:
-        self._signals, self._machines, self._alarms = signals, machines, alarms
-        self._classes = [_ClassWriter(emitter, signals) for emitter in emitters]
+        self._measurements, self._machines, self._alarms = measurements, machines, alarms
+        self._classes = [_ClassWriter(emitter, measurements.signals) for emitter in emitters]
 
     def messages(self, rows: PendingRows) -> tuple[list[int], list[Message]]:
         """Return slots and messages of all rows, and of alarms, in order of time, machine and class."""
-        block = self._signals.block()
+        block = self._measurements.signals.block()
+        if self._measurements.observer is not None:
+            self._measurements.observer.see(rows, lambda number: block.digits[number].tolist())
         slots, classes = np.asarray(rows.slots), np.asarray(rows.classes)
         order = row_order(np.asarray(rows.times), slots, classes, self._machines * len(self._classes))
         messages = self._messages(order, slots, classes, rows, block)

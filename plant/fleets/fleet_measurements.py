@@ -15,11 +15,10 @@ from plant.alarms.alarm_reporter import AlarmReporter
 from plant.definition.jobs.job_type import JobType
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import PlantConfig
-from plant.definition.signals.references import depending
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.faults.levels import Level
 from plant.fleets.class_emitter import ClassEmitter
-from plant.fleets.pending_rows import NOT_MEASURED
+from plant.fleets.pending_rows import NOT_MEASURED, RowObserver
 from plant.fleets.reporting import REGULAR
 from plant.jobs.jobs import Job, milliseconds
 from plant.machines.machine import Machine
@@ -39,6 +38,7 @@ class FleetMeasurements:
     """The signals of the machines of one type, by slot.
 
     advancing: the class of messages, by number, whose regular messages advance registers.
+    observer: is shown the rows that are made into messages; may be None.
     phase_ends: when the phase of each machine's job ends; NEVER if it does not advance, or is in its last phase.
     """
 
@@ -49,6 +49,7 @@ class FleetMeasurements:
         "_phases",
         "_variants",
         "advancing",
+        "observer",
         "phase_ends",
         "signals",
     )
@@ -58,6 +59,7 @@ class FleetMeasurements:
     ) -> None:
         self.signals: Final = FleetSignals(program, plant)
         self.advancing: Final = advancing
+        self.observer: RowObserver | None = None
         self._good = machine_type.good
         job = machine_type.job if self.signals.follows else None
         self._follows_jobs = job is not None
@@ -195,7 +197,7 @@ def measurements_of(
     """
     if not machine_type.signals:
         return None
-    advancing = _advancing(machine_type)
+    advancing = machine_type.advancing
     period_ms = milliseconds(config.class_period_seconds(machine_type.messages[advancing]))
     program = compile_signals(
         machine_type.signals,
@@ -238,22 +240,6 @@ def plant_signals(config: PlantConfig, site: str | None, seed: int | str) -> Fle
     name = _PLANT if site is None else f"{_PLANT}/{site}"
     signals.begin(0, bytes(RandomStream(seed, name)), Situation(""), 0)
     return signals
-
-
-def _advancing(machine_type: MachineType) -> int:
-    """Return the class whose rows advance registers and memories: the first regular one that shows some, or else any.
-
-    What is computed from a memory shows it; what is computed from a register only where no class shows the register.
-    """
-    signals, model = machine_type.signals, machine_type.model
-    registers = {name for name, spec in signals.items() if spec.integral_of}
-    remembering = depending(signals, [name for name, spec in signals.items() if spec.goes_on], model)
-    regular = [number for number, each in enumerate(machine_type.messages) if each.is_regular]
-    for shown in (registers | remembering, depending(signals, registers, model)):
-        for number in regular:
-            if not shown.isdisjoint(field.detail for field in machine_type.messages[number].fields):
-                return number
-    return next(iter(regular), 0)
 
 
 def _phase_bounds(job: JobType) -> tuple[float, ...]:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 from plant.alarms.alarm_reporter import AlarmReporter
 from plant.alarms.alarm_states import AlarmEvent
 from plant.fleets.class_emitter import ClassEmitter
 from plant.fleets.reporting import FORMS, REGULAR
-from plant.signals.fleet_signals import FleetSignals
 from plant.telemetry import Message
 
+if TYPE_CHECKING:
+    from plant.fleets.fleet_measurements import FleetMeasurements
+
 NOT_MEASURED: Final = -1
+
+
+class RowObserver(Protocol):
+    """Is shown rows as they are made into messages."""
+
+    def see(self, rows: PendingRows, digits: Callable[[int], Sequence[int]]) -> None:
+        """Look at rows. digits: returns a signal, by number, in all measured rows, as whole last decimals."""
 
 
 class PendingRows:
@@ -61,14 +70,16 @@ class PendingRows:
         self.measured += array("q", [NOT_MEASURED]) * count if measured is None else measured
 
     def messages(
-        self, emitters: Sequence[ClassEmitter], signals: FleetSignals | None, alarms: AlarmReporter | None
+        self, emitters: Sequence[ClassEmitter], measurements: FleetMeasurements | None, alarms: AlarmReporter | None
     ) -> tuple[list[int], list[Message]]:
         """Return slots and messages of all rows, in order of time, machine and class, and those of alarms among them.
 
-        The rows are made one at a time.  signals: those of the machines, if they have any.
+        The rows are made one at a time.  measurements: the signals of the machines, if they have any.
         """
-        digits, order = signals.row_digits() if signals else [], self.in_order()
-        texts = [*map(signals.texts, digits), []] if signals else [[]]
+        digits, order = measurements.signals.row_digits() if measurements else [], self.in_order()
+        texts = [*map(measurements.signals.texts, digits), []] if measurements else [[]]
+        if measurements and measurements.observer is not None:
+            measurements.observer.see(self, lambda number: [each[number] for each in digits])
         slots = [self.slots[row] for row in order]
         messages = [self.message(row, emitters, texts) for row in order]
         if alarms is None:

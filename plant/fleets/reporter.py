@@ -335,13 +335,13 @@ class Reporter:
         rows, self._rows = self._rows, PendingRows()
         if self.measurements and len(rows) >= _FEW_ROWS:
             return self._column_writer(self.measurements).messages(rows)
-        return rows.messages(self.emitters, self.measurements.signals if self.measurements else None, self.alarms)
+        return rows.messages(self.emitters, self.measurements, self.alarms)
 
     def _column_writer(self, measurements: FleetMeasurements) -> ColumnWriter:
         if self._writer is None:
             from plant.fleets.column_messages import ColumnWriter  # noqa: PLC0415  needs numpy
 
-            self._writer = ColumnWriter(self.emitters, measurements.signals, len(self._machines), self.alarms)
+            self._writer = ColumnWriter(self.emitters, measurements, len(self._machines), self.alarms)
         return self._writer
 
     def _append(self, machine: Machine, emitter: ClassEmitter, time_ms: int, form: int) -> None:

@@ -22,6 +22,28 @@ _EPOCH_MS: Final = {"epoch_ms": 1, "epoch_s": 1000}
 _WHOLE_SECONDS: Final = {"rfc3339_s": 1000}
 
 
+METER, GROWTH, POWER = "meter", "growth", "power"
+_ENERGY_ROLES: Final = (METER, GROWTH, POWER)
+"""What a value may be for the energy of its machine, the best one first."""
+
+
+class EnergyKey(NamedTuple):
+    """Where messages report the energy of their machine, and what it is: meter, growth or power.
+
+    meter: what a meter shows, in kWh.  growth: what it has grown by since the regular message before.
+    power: in kW, over the period of the message.
+    """
+
+    place: str
+    role: str
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Self | None:
+        """Return the best one in an entry of the ground truth; None if messages do not report energy."""
+        found = {role: place for place, role in entry.get("energy", {}).items()}
+        return next((cls(found[role], role) for role in _ENERGY_ROLES if role in found), None)
+
+
 class KeyNames(NamedTuple):
     """The keys of a machine type's messages by role; empty if they have none for it."""
 
@@ -70,7 +92,7 @@ class ClassInfo:
     topic: matches its topics.  timestamp: the key of the time, "" without one; ms_per_unit: of a number there, 0 for
     text; resolution_ms: of the time.
     period_ms: between two regular messages; infinite without, 0 for that of the machine.
-    on_change: whether changes of the state are reported.
+    on_change: whether changes of the state are reported.  energy: where energy is reported, if it is.
     """
 
     name: str
@@ -83,6 +105,7 @@ class ClassInfo:
     resolution_ms: int
     period_ms: float
     on_change: bool
+    energy: EnergyKey | None = None
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
@@ -100,6 +123,7 @@ class ClassInfo:
             _WHOLE_SECONDS.get(entry["form"], 1),
             math.inf if entry["period_seconds"] is None else 1000 * float(entry["period_seconds"]),
             bool(entry["on_change"]),
+            EnergyKey.of(entry),
         )
 
     @property
@@ -122,7 +146,7 @@ class TypeInfo:
 
     keys: by role.  good: the results that count as good.  planned_stops: states outside planned time.
     classes: of messages; empty where there is one, with time, machine and status by their usual keys.
-    places: of all values in the messages of that one.
+    places: of all values in the messages of that one.  energy: where it reports energy, if it does.
     constant_status: the state of machines that have no states.
     alarm_classes: of messages about alarms.  alarms: by name, `high` or `low`, where each is raised.
     ends_early: results of jobs that may end before their time.  restarts: whether a job may start again.
@@ -138,6 +162,7 @@ class TypeInfo:
     ends_early: frozenset[str] = frozenset()
     restarts: bool = False
     places: frozenset[str] = frozenset()
+    energy: EnergyKey | None = None
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
@@ -153,6 +178,7 @@ class TypeInfo:
             frozenset(map(str, entry.get("ends_early", ()))),
             bool(entry.get("restarts", False)),
             frozenset(entry["fields"]),
+            EnergyKey.of(entry),
         )
 
     def in_classes(self) -> Self:
@@ -162,7 +188,7 @@ class TypeInfo:
         keys = self.keys if self.keys.finished_id and self.keys.finished_result else self.keys.without_jobs
         places = self.places | {_USUAL_TIME}
         usual = ClassInfo("", keys, places, {}, _ANY_TOPIC, _USUAL_TIME, 0, 1, period_ms=0.0, on_change=False)
-        return replace(self, classes=(usual,))
+        return replace(self, classes=(replace(usual, energy=self.energy),))
 
     @property
     def reports_jobs(self) -> bool:

@@ -69,7 +69,7 @@ class TypeHistory:
     def in_classes(self) -> Self:
         """Return the same with classes of messages in each edition, if one has any or they differ in their keys."""
         infos = [each.info for each in self._editions]
-        if not any(each.classes for each in infos) and len({each.keys for each in infos}) == 1:
+        if not any(each.classes for each in infos) and len({(each.keys, each.energy) for each in infos}) == 1:
             return self
         return type(self)(each._replace(info=each.info.in_classes()) for each in self._editions)
 

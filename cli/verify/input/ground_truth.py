@@ -20,6 +20,7 @@ import orjson
 from cli.verify.forms.message_keys import TypeInfo
 from cli.verify.forms.message_values import milliseconds
 from cli.verify.forms.type_history import TypeHistory
+from cli.verify.input.energy_records import EnergyTruth
 from cli.verify.input.events import FinishedJob, StateInterval
 from cli.verify.input.received_messages import DISPATCH, ORDER
 from cli.verify.input.record_store import RecordStore
@@ -59,6 +60,7 @@ class GroundTruth:
 
     timelines: the parameters of each machine over time.
     types: how to read the messages of each machine type over time.  losses: what faults and wear have cost.
+    energy: what machines have used.
     """
 
     can_be_cut = True
@@ -68,6 +70,7 @@ class GroundTruth:
         self.timelines: dict[str, Timeline] = {}
         self.types: dict[str, TypeHistory] = {}
         self.losses = FaultLosses()
+        self.energy = EnergyTruth()
         self._intervals, self._jobs, self._orders = RecordStore(), RecordStore(), RecordStore()
         self._known_until_ms: dict[str, int] = {}
         self._descriptions: dict[str, _Entry] = {}
@@ -148,6 +151,7 @@ class GroundTruth:
             "gone": self._gone,
             "interval": self._interval,
             "job": self._job,
+            "energy": lambda entry: self.energy.add(entry, self._line_number),
             ORDER: self._order,
             DISPATCH: self._order,
             "totals": self._machine_totals,
@@ -268,14 +272,7 @@ class GroundTruth:
         consumed = entry.get("consumed_ids")
         consumed = None if consumed is None else tuple(map(str, consumed))
         named = str(job_id), str(kind), cycle_seconds, ideal_seconds, str(result)
-        values = (
-            *named,
-            entry.get("issues_found"),
-            consumed,
-            entry.get("reason"),
-            entry.get("lot"),
-            entry.get("order"),
-        )
+        values = (*named, entry.get("issues_found"), consumed, *map(entry.get, ("reason", "lot", "order")))
         self._sequence.job(machine_id, str(job_id), finished_ms)
         if entry.get("causes"):
             bad = str(result) not in timeline.last.good

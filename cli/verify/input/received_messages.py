@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from cli.verify.alarms.alarm_messages import AlarmMessages
-from cli.verify.forms.consecutive_numbers import Numbers
 from cli.verify.forms.message_finder import Found, MessageFinder, Named
-from cli.verify.forms.message_keys import ClassInfo, KeyNames, TypeInfo
-from cli.verify.forms.message_lines import NotAMessage, parse_line
+from cli.verify.forms.message_keys import EnergyKey, KeyNames, TypeInfo
+from cli.verify.forms.message_lines import parse_line
 from cli.verify.forms.message_values import milliseconds, number_at, text_at
+from cli.verify.forms.source_statistics import SourceStatistics
+from cli.verify.input.energy_records import EnergyMessages, EnergyReading
 from cli.verify.input.events import NO_REASON_KEYS, Reason
 from cli.verify.input.record_store import DEFAULT_CAPACITY, RecordStore
 
@@ -79,68 +80,6 @@ class MessageContent(NamedTuple):
     trigger: str = ""
 
 
-class SourceStatistics:
-    """Statistics of the messages of a source: number, first and last time, and how many are older than an earlier one.
-
-    machine_id: the machine.  class_name: of its messages, None where they are usual.  untimed: messages without a time.
-    of_topics: classes whose messages are known by their topics, by what these name.
-    repeated_numbers: how many numbers of messages came again.  with_trigger: how many messages have a trigger.
-    """
-
-    __slots__ = (
-        "_numbers", "class_name", "content", "first_ms", "keys", "last_ms", "machine_id", "messages",
-        "of_topics", "out_of_order", "repeated_numbers", "untimed", "with_trigger",
-    )  # fmt: skip
-
-    def __init__(self, machine_id: str, keys: KeyNames, time_ms: int, class_name: str | None = None) -> None:
-        self.machine_id, self.keys, self.class_name = machine_id, keys, class_name
-        self.first_ms = self.last_ms = time_ms
-        self.messages = self.untimed = self.out_of_order = self.with_trigger = self.repeated_numbers = 0
-        self._numbers: dict[float, Numbers] = {}
-        self.of_topics: dict[Named, list[ClassInfo]] = {Named.MACHINE: [], Named.STATION: []}
-        self.content: tuple[Any, ...] = ()
-
-    @property
-    def has_times(self) -> bool:
-        """Whether any of its messages has a time."""
-        return self.messages > self.untimed
-
-    def count(self, time_ms: int, trigger: str = "") -> None:
-        """Count a message."""
-        if self.messages == self.untimed:
-            self.first_ms = self.last_ms = time_ms
-        self.messages += 1
-        self.with_trigger += bool(trigger)
-        if time_ms >= self.last_ms:
-            self.last_ms = time_ms
-        else:
-            self.out_of_order += 1
-            self.first_ms = min(time_ms, self.first_ms)
-
-    def count_number(self, number: object, key: str, since_ms: float) -> None:
-        """Count the number of a message, from which missing ones follow.
-
-        key: where it is.  since_ms: from when on messages have it there; before, some may have had none.
-        """
-        if not isinstance(number, int):
-            raise NotAMessage(f"no whole number in {key}")
-        numbers = self._numbers.get(since_ms)
-        if numbers is None:
-            self._numbers[since_ms] = Numbers(number)
-        else:
-            self.repeated_numbers += not numbers.add(number)
-
-    @property
-    def is_numbered(self) -> bool:
-        """Whether any of its messages has a number."""
-        return bool(self._numbers)
-
-    @property
-    def missing_numbers(self) -> int:
-        """How many numbers between those of messages no message has."""
-        return sum(each.missing for each in self._numbers.values())
-
-
 class ReceivedMessages:
     """All messages of a span: `machines` by source, `events` as counts of orders and dispatches.
 
@@ -166,7 +105,7 @@ class ReceivedMessages:
         alarm_finder: MessageFinder | None = None,
     ) -> None:
         self._type_of, self._finder, self._alarm_finder = type_of, finder, alarm_finder
-        self.alarms = AlarmMessages()
+        self.alarms, self.energy = AlarmMessages(), EnergyMessages(buffer_size)
         types = [*types]
         usual = [each.keys for each in types if not each.classes] if types else [_COMMON]
         identities = {(keys.machine_id, keys.status): None for keys in usual if keys.machine_id}
@@ -242,7 +181,23 @@ class ReceivedMessages:
             statistics.untimed += 1
             return
         status = text_at(values, info.keys.status) if info.keys.status else ""
-        self._store_content(source, statistics, time_ms, _content_of(info.keys, values, status, trigger))
+        content = _content_of(info.keys, values, status, trigger)
+        self._add_energy(statistics, info.energy, values, time_ms, content)
+        self._store_content(source, statistics, time_ms, content)
+
+    def _add_energy(
+        self,
+        statistics: SourceStatistics,
+        key: EnergyKey | None,
+        values: Mapping[str, Any],
+        time_ms: int,
+        content: tuple[Any, ...],
+    ) -> None:
+        """Add what a message reports of energy; one without a value, as where a sensor drops out, reports nothing."""
+        if key is not None and (value := number_at(values, key.place)) is not None:
+            outside, has_result = bool(content[-1]), content[1] is not None
+            reading = EnergyReading(time_ms, key, statistics.class_name or "", value, outside, has_result)
+            self.energy.add(statistics.machine_id, self.lines, reading)
 
     def _add_other(self, message: dict[str, Any]) -> None:
         if not message:
@@ -265,7 +220,9 @@ class ReceivedMessages:
         machine = self.machines.get(machine_id)
         if machine is None or (machine.keys is _WITHOUT_JOBS):
             machine = self._new_machine(machine_id, message, time_ms)
-        self._store_content(machine_id, machine, time_ms, _content_of(machine.keys, message, status, trigger))
+        content = _content_of(machine.keys, message, status, trigger)
+        self._add_energy(machine, machine.energy, message, time_ms, content)
+        self._store_content(machine_id, machine, time_ms, content)
 
     def _store_content(self, source: str, statistics: SourceStatistics, time_ms: int, content: tuple[Any, ...]) -> None:
         if content == statistics.content:
@@ -281,7 +238,7 @@ class ReceivedMessages:
         known = self._type_of(machine_id, time_ms)
         keys = known.keys if known and known.keys.finished_id else _guess_keys(message)
         machine = self.machines.setdefault(machine_id, SourceStatistics(machine_id, keys, time_ms))
-        machine.keys = keys
+        machine.keys, machine.energy = keys, known.energy if known else None
         return machine
 
     def _count_unreadable(self, error: ValueError) -> None:

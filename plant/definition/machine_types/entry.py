@@ -30,6 +30,7 @@ from plant.definition.document.value_types import (
     Weights,
 )
 from plant.definition.keys.alarms import SignalAlarms
+from plant.definition.keys.energy import EnergyEntry
 from plant.definition.keys.faults import FaultEntry, SensorFaults, WearEntry
 from plant.definition.keys.jobs import JobEntry, JobOverride
 from plant.definition.keys.messages import (
@@ -186,6 +187,9 @@ class MachineEntry(Spec):
     )
     wear: dict[Name, WearEntry] | None = Field(
         None, description="What wears while machines produce, each by its name; see the table of wear."
+    )
+    energy: EnergyEntry | None = Field(
+        None, description="Which signals are the machines' energy, for the ground truth: meter, cost, co2, drivers."
     )
     neighbours: dict[Name, ListOf[Name]] | None = Field(
         None, description="Ids of machines to which faults spread, by the id of a machine of this type."

@@ -9,10 +9,12 @@ from string import Formatter
 from typing import Final
 
 from plant.definition.alarms.alarm_type import AlarmType
+from plant.definition.energy.energy_type import EnergyType
 from plant.definition.faults.fault_type import Causes, FaultType, WearType
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import WAITING, EffectType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
+from plant.definition.signals.references import depending
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import Order, before_a_job, final_states, next_rows, rates_of, stops_between_jobs
@@ -99,7 +101,7 @@ class MachineType:
     alarms: in the order of messages of the same time.  alarm_messages: the classes of their messages.
     lots, start_up, spread: what makes its jobs, and its machines, differ.
     start_delay_seconds: after each planned stop, [shortest, longest].  shifts: what is different in them, by name.
-    operators: who works at the machines.
+    operators: who works at the machines.  energy: what it is measured by; None where the ground truth has none.
     overrides: the same type as it is for single machines, by their numbers.
     site: the name of the site where its machines are, if it is at one.
     waits: whether its machines wait between jobs by the load of their calendar.
@@ -131,6 +133,7 @@ class MachineType:
     start_delay_seconds: tuple[float, float] | None = None
     shifts: Mapping[str, EffectType] = field(default_factory=dict)
     operators: OperatorsType | None = None
+    energy: EnergyType | None = None
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
     site: str | None = None
     waits: bool = False
@@ -198,6 +201,22 @@ class MachineType:
     def main(self) -> MessageClass:
         """The class that reports jobs, or else the first one."""
         return self.messages[0]
+
+    @property
+    def advancing(self) -> int:
+        """The class, by number, whose rows advance registers and memories: the first regular one that shows any.
+
+        What is computed from a memory shows it; what is computed from a register only where no class shows the
+        register. Where none shows any, it is the first regular one.
+        """
+        registers = {name for name, spec in self.signals.items() if spec.integral_of}
+        remembering = depending(self.signals, [name for name, spec in self.signals.items() if spec.goes_on], self.model)
+        regular = [number for number, each in enumerate(self.messages) if each.is_regular]
+        for shown in (registers | remembering, depending(self.signals, registers, self.model)):
+            for number in regular:
+                if not shown.isdisjoint(field.detail for field in self.messages[number].fields):
+                    return number
+        return next(iter(regular), 0)
 
     @property
     def producing_state(self) -> str:

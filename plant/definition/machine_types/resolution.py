@@ -16,6 +16,7 @@ from plant.definition.document.value_types import (
     YEAR_SECONDS,
     placeholders,
 )
+from plant.definition.energy.energy_rules import read_energy
 from plant.definition.faults.reading import Affected, read_causes
 from plant.definition.jobs import variation_entries
 from plant.definition.jobs.job_entries import read_job
@@ -74,7 +75,8 @@ def resolve(
         machine_type, signals=signals, model=entry.get("model"), order=order, reasons=read_reasons(entry)
     )
     causes, wrong_causes = read_causes(entry, _affected(entry, machine_type))
-    machine_type = replace(machine_type, causes=causes)
+    energy, wrong_energy = read_energy(entry.get("energy"), entry.get("signals", {}), plant_signals)
+    machine_type = replace(machine_type, causes=causes, energy=energy)
     overrides, wrong_overrides = read_overrides(
         entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
     )
@@ -88,6 +90,7 @@ def resolve(
         *wrong_messages,
         *wrong_signals,
         *wrong_causes,
+        *wrong_energy,
         *wrong_overrides,
         *wrong_alarms,
         *_missing_lists(entry),

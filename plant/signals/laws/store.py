@@ -10,6 +10,7 @@ from array import array
 from typing import Final, NamedTuple
 
 from plant.signals.laws.program import LEVEL_PARTS, SignalProgram
+from plant.signals.laws.signal_laws import REGISTER_UNITS
 
 SITUATION, SINCE_MS, STATE_SINCE_MS, DONE_MS, CYCLE_MS = range(5)
 """Places in a record of integers: the situation by index; when it, and its state, began; the job's progress then."""
@@ -85,6 +86,10 @@ class SignalStore:
         """Set the key of a machine's draws. key: 16 bytes."""
         self.keys[2 * slot] = int.from_bytes(key[:8], "little")
         self.keys[2 * slot + 1] = int.from_bytes(key[8:], "little")
+
+    def register(self, slot: int, number: int) -> int:
+        """Return a register in whole last decimals, as the last row that advances it has left it."""
+        return self.integers[slot * self.layout.integers + self.layout.registers + number] // REGISTER_UNITS
 
     def record(self, slot: int) -> tuple[array[int], array[float]]:
         """Return a copy of a machine's record."""
