@@ -93,6 +93,7 @@ class MachineType:
     lots, start_up, spread: what makes its jobs, and its machines, differ.
     start_delay_seconds: after each planned stop, [shortest, longest].  shifts: what is different in them, by name.
     operators: who works at the machines.
+    properties: its constants by name, also those that no message has; texts are over the placeholders of `property_of`.
     overrides: the same type as it is for single machines, by their numbers.
     """
 
@@ -122,6 +123,7 @@ class MachineType:
     start_delay_seconds: tuple[float, float] | None = None
     shifts: Mapping[str, EffectType] = field(default_factory=dict)
     operators: OperatorsType | None = None
+    properties: Mapping[str, str | float | bool] = field(default_factory=dict)
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
 
     def of(self, number: int) -> MachineType:
@@ -187,6 +189,16 @@ class MachineType:
     def main(self) -> MessageClass:
         """The class that reports jobs, or else the first one."""
         return self.messages[0]
+
+    @property
+    def readings(self) -> MessageClass | None:
+        """The class that a machine sends once in each of its periods: the first with nothing but regular messages.
+
+        Where each has others, too, for changes or jobs, it is the first with regular ones; None without any.
+        """
+        regular = [each for each in self.messages if each.is_regular]
+        steady = (each for each in regular if not (each.on_change or each.reports_jobs))
+        return next(steady, next(iter(regular), None))
 
     @property
     def producing_state(self) -> str:

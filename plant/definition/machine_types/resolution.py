@@ -133,6 +133,7 @@ def _machine_type(
         shifts=variation_entries.read_shifts(entry),
         operators=variation_entries.read_operators(entry),
         start_delay_seconds=entry.get("start_delay_seconds"),
+        properties=entry.get("properties", {}),
     )
 
 
