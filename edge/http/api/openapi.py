@@ -170,6 +170,11 @@ def problem_responses(codes: tuple[int, ...]) -> Responses:
     return {code: {"description": _PROBLEMS[code], "content": content} for code in codes}
 
 
+def problem_description(code: int) -> str:
+    """Return when a call is answered with a status code."""
+    return _PROBLEMS[code]
+
+
 def taking_command() -> dict[str, object]:
     """Return what OpenAPI says of a call whose body is a command."""
     kinds = [kind for kind in dict.fromkeys(COMMANDS.values()) if kind is not Reload]
