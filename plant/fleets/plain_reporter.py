@@ -153,10 +153,6 @@ class PlainReporter:
         """Return the number of messages so far of each machine in a class, by its name."""
         return [machine.message_count for machine in self.machines] if name == self._class.name else ()
 
-    def count_of(self, _name: str, slot: int) -> int:
-        """Return the number of messages so far of one machine. slot: its place in its fleet."""
-        return self.machines[slot].message_count
-
     @property
     def class_names(self) -> Sequence[str]:
         """The name of its only class of messages."""

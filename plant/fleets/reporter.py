@@ -189,10 +189,6 @@ class Reporter:
         """Return the number of messages so far of each machine in a class, by its name."""
         return self._counts.get(name, ())
 
-    def count_of(self, name: str, slot: int) -> int:
-        """Return the number of messages so far of one machine in a class. slot: its place in its fleet."""
-        return self._counts[name][slot]
-
     @property
     def class_names(self) -> Sequence[str]:
         """The names of its classes of messages."""

@@ -120,9 +120,6 @@ class Reporting(Protocol):
     def counts_of(self, name: str) -> Sequence[int]:
         """Return the number of messages so far of each machine in a class, by its name; empty if there is no such."""
 
-    def count_of(self, name: str, slot: int) -> int:
-        """Return the number of messages so far of one machine in a class. slot: its place in its fleet."""
-
     def set_count(self, name: str, slot: int, count: int) -> None:
         """Continue the messages of a machine in a class from so many. slot: the place of the machine in its fleet."""
 

@@ -17,7 +17,8 @@ import pytest
 from fastapi.routing import APIRoute
 
 import app
-from edge.settings.loader import Settings, unknown_variables, variables
+from edge.settings.environment_warnings import unknown_variables
+from edge.settings.loader import Settings, variables
 from tests.edge.http.test_routes import Shown, app_of, serving
 from tests.support.exports import yamlread
 from tools.generate import GENERATED

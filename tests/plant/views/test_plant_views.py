@@ -156,11 +156,17 @@ METERED = {
 }
 
 
-@pytest.mark.parametrize("messages", [METERED, None], ids=["classes", "one class"])
-def test_readings_are_the_regular_messages_of_a_machine(messages: dict[str, Any] | None) -> None:
+@pytest.mark.parametrize(
+    ("messages", "signals"),
+    [(METERED, VIBRATION), (None, VIBRATION), (None, None)],
+    ids=["classes", "one class", "no signals"],
+)
+def test_readings_are_the_regular_messages_of_a_machine(
+    messages: dict[str, Any] | None, signals: dict[str, Any] | None
+) -> None:
     """How many so far, and when the last was, also after another period was set; of the class without others."""
     without = dict.fromkeys(("job", "faults", "wear", "sensor_faults"))
-    data = press(**without, messages=messages, signals=VIBRATION, report_seconds=None if messages else 7)
+    data = press(**without, messages=messages, signals=signals, report_seconds=None if messages else 7)
     plant = FactoryMessageGenerator.of(read(data), 1)
     assert plant.views().machine("PRESS-03").readings == (7.0, 0, None)  # type: ignore[union-attr]
     sent = [*plant.advance(START + 100)]
