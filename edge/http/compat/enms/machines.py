@@ -62,7 +62,7 @@ def type_name(machine_type: MachineType) -> str:
 
 def factories(machine_type: MachineType, number: int) -> list[str]:
     """Return the names of the factory of a machine: its constant, and its site."""
-    site = getattr(machine_type, "site", None)
+    site: str | None = getattr(machine_type, "site", None)
     return [name for name in (constant(machine_type, number, "factory_id"), site) if name]
 
 
