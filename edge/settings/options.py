@@ -223,8 +223,8 @@ class Options(BaseModel):
     )
     http_compat: Annotated[HttpCompat, LOWER, Option(_HTTP)] = Field(
         HttpCompat.NONE,
-        description="Answer the calls of another simulator as well: `enms` is an energy plant, `fleet` a fleet of "
-        "sensors.",
+        description="Answer the calls of another simulator as well, and take its variables: `enms` is an energy plant, "
+        "`fleet` a fleet of sensors.",
     )
 
     stats_interval: Annotated[StatsInterval, Option(_LOGS, rule=STATS_INTERVAL_RULE)] = Field(

@@ -91,7 +91,7 @@ def _with_members(response: Response) -> Response:
     problem = orjson.loads(response.body)
     is_invalid = response.status_code == 422
     message = "Validation error" if is_invalid else problem["detail"]
-    errors = [_with_place(each) for each in problem.get("errors", ())]
+    errors = [_with_place(each) for each in problem.pop("errors", ())]
     content = {**problem, "success": False, "message": message, "errors": errors}
     kept = {name: value for name, value in response.headers.items() if name not in ("content-length", "content-type")}
     return Response(orjson.dumps(content), response.status_code, kept, MEDIA_TYPE)
@@ -100,7 +100,8 @@ def _with_members(response: Response) -> Response:
 def _with_place(error: Mapping[str, Any]) -> dict[str, Any]:
     """Return an error with its place and text as FastAPI names them."""
     steps = [step for step in error.get("pointer", "").split("/") if step]
-    return {"type": "value_error", **error, "loc": ["body", *steps], "msg": error["detail"]}
+    kind = error.get("type", "value_error")
+    return {**error, "type": kind, "loc": ["body", *steps], "msg": error["detail"]}
 
 
 def described(name: str, form: Any, codes: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
