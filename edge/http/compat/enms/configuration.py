@@ -81,10 +81,10 @@ class Configuration:
 def _content(config: PlantConfig, asked: Changes, chance: Chance) -> bytes:
     """Return the YAML in force with what is asked for."""
     data: Mapping[str, Any] = decode(yaml_in_force(config)).data
-    return written({**data, **dict(_sections(data, asked, chance))})
+    return written({**data, **dict(changed_sections(data, asked, chance))})
 
 
-def _sections(data: Mapping[str, Any], asked: Changes, chance: Chance) -> Iterator[tuple[str, Any]]:
+def changed_sections(data: Mapping[str, Any], asked: Changes, chance: Chance) -> Iterator[tuple[str, Any]]:
     """Yield the sections that differ."""
     if asked.enable_anomalies is not None or asked.anomaly_probability is not None:
         in_force = min(chance.probability, _MOST_CHANCE) if chance.is_on else 0.0
