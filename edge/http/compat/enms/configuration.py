@@ -21,8 +21,6 @@ from plant.views.plant_yaml import written, yaml_in_force
 CHANCE: Final = "fault_chance_per_day"
 _USUAL_CHANCE: Final = 0.1
 """The chance with which faults are switched on where there was none before."""
-_MOST_CHANCE: Final = 0.999
-"""The chance that stands for 1, at which there would be no end of faults."""
 _WEEKEND: Final = "weekend_factor"
 _BUSY_SECONDS: Final = 2
 
@@ -46,8 +44,7 @@ class Configuration:
         """Return the chance of faults in force; while it is 0, with the probability that is remembered."""
         in_force = float(getattr(config.global_, CHANCE, None) or 0.0)
         if in_force:
-            is_all = in_force == _MOST_CHANCE and self._remembered.probability == 1.0
-            return Chance(is_on=True, probability=1.0 if is_all else in_force)
+            return Chance(is_on=True, probability=in_force)
         return self._remembered._replace(is_on=self._remembered.is_on and self._remembered.probability == 0.0)
 
     async def change(self, asked: Changes, by: str) -> object:
@@ -87,8 +84,7 @@ def _content(config: PlantConfig, asked: Changes, chance: Chance) -> bytes:
 def changed_sections(data: Mapping[str, Any], asked: Changes, chance: Chance) -> Iterator[tuple[str, Any]]:
     """Yield the sections that differ."""
     if asked.enable_anomalies is not None or asked.anomaly_probability is not None:
-        in_force = min(chance.probability, _MOST_CHANCE) if chance.is_on else 0.0
-        yield "global", {**(data.get("global") or {}), CHANCE: in_force}
+        yield "global", {**(data.get("global") or {}), CHANCE: chance.probability if chance.is_on else 0.0}
     if asked.weekend_production_factor is not None:
         own = {_WEEKEND: asked.weekend_production_factor}
         sites = data.get("sites") or {}

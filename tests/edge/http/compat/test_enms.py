@@ -142,11 +142,11 @@ def test_what_is_changed_is_changed_in_the_yaml_and_all_else_stays() -> None:
     [
         (Chance(is_on=True, probability=0.2), 0.2),
         (Chance(is_on=False, probability=0.2), 0.0),
-        (Chance(is_on=True, probability=1.0), 0.999),
+        (Chance(is_on=True, probability=1.0), 1.0),
     ],
 )
 def test_the_chance_of_faults_is_a_key_of_the_plant(chance: Chance, in_force: float) -> None:
-    """At 1 there would be no end of them."""
+    """It is 0 while there are to be none."""
     for asked in (Changes(enable_anomalies=True), Changes(anomaly_probability=0.5)):
         assert dict(changed_sections(SITED, asked, chance)) == {
             "global": {"target_rate": 5, "fault_chance_per_day": in_force}

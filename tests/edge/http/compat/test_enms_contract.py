@@ -133,7 +133,7 @@ def test_the_chance_of_faults_is_remembered_while_it_is_off(simulator: Simulator
     assert [each for call in calls for each in wrong(answer_to(simulator.client, call), call)] == []
     in_force = load_content(simulator.client.get("/api/v1/plant").content, "plant.yaml")
 
-    assert in_force.global_.model_dump()["fault_chance_per_day"] == 0.999
+    assert in_force.global_.model_dump()["fault_chance_per_day"] == 1.0
 
 
 def test_a_machine_is_shown_as_its_messages_and_its_constants_have_it(simulator: Simulator) -> None:
