@@ -181,7 +181,7 @@ async def _check_password(context: CheckContext) -> list[Finding]:
     password = await Reader(partial(read_password, settings), context.timeout_seconds).now()
     source = f"password from {settings.mqtt_password_file or 'MQTT_PASSWORD'}" if password else "without a password"
     login = ok(f"user {settings.mqtt_username}, {source}")
-    clear = [] if settings.mqtt_tls else [warn("MQTT_TLS=false: the password is sent unencrypted")]
+    clear = [] if settings.mqtt_tls or not password else [warn("MQTT_TLS=false: the password is sent unencrypted")]
     return [login, *clear]
 
 
