@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -11,10 +12,42 @@ from plant.telemetry import Message, machine_of
 MOST_BYTES = 65_535
 """The most bytes of UTF-8 in a topic name (MQTT 5, 1.5.4)."""
 
+_NUMBERS: Final = re.compile("[0-9]+")
+
 TRIGGER: Final = "trigger"
 """The user property of a message outside its source's regular period: what caused it."""
 
 _MACHINE_FIELDS = ("{machine_id", "{station_id")
+
+
+class _MachineId(str):
+    """The id of a machine in a template: as it is, or by `{machine_id:4:0:02d}` only the number in it.
+
+    In this form are the characters before and after the number, and how it is written.
+    """
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        if not form:
+            return str(self)
+        before, after, written = form.split(":")
+        number = self[int(before) : len(self) - int(after)]
+        return format(int(number if number.isdecimal() else _last_number(self)), written)
+
+
+def _last_number(machine_id: str) -> str:
+    """Return the last number in an id that is not of its type's pattern: one from before a reload, still queued."""
+    return next(reversed(_NUMBERS.findall(machine_id)), "0")
+
+
+class _AnyId(str):
+    """The id of any machine in a template, whatever is to be written of it."""
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        return str(self)
 
 
 class TopicError(ValueError):
@@ -98,7 +131,7 @@ class PublishedTopics:
 
 
 def _filters(kind: str, template: str, prefix: str, layout: TopicLayout) -> list[str]:
-    filled = template.format(prefix=prefix, type=kind.partition(".")[0], machine_id="+", station_id="+")
+    filled = template.format(prefix=prefix, type=kind.partition(".")[0], machine_id=_AnyId("+"), station_id="+")
     of_type = "/".join("+" if "+" in level else level for level in filled.split("/"))
     return [of_type] if layout is TopicLayout.TYPE else [of_type, f"{of_type}/+"]
 
@@ -125,7 +158,8 @@ class KindOptions:
 class TopicRouter:
     """Returns the topic of a message; each source's topic is made once and cached.
 
-    template: returns a kind's topic template, with the placeholders {prefix} {type} {machine_id} {station_id}.
+    template: returns a kind's topic template, with the placeholders {prefix} {type} {machine_id} {station_id}; the id
+    may have a form that is explained in _MachineId.
     """
 
     def __init__(self, template: Callable[[str], str], prefix: str, layout: TopicLayout = TopicLayout.TYPE) -> None:
@@ -160,7 +194,7 @@ class TopicRouter:
         topic = template.format(
             prefix=self._prefix,
             type=message.kind.partition(".")[0],
-            machine_id=machine,
+            machine_id=_MachineId(machine),
             station_id=message.station or "none",
         )
         if self._layout is TopicLayout.MACHINE and message.station is not None:

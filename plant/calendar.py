@@ -15,7 +15,8 @@ from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Final, NamedTuple
 
-from plant.definition.calendar_config import CalendarSpec, LocalTimes, Maintenance, Shift, Window
+from plant.definition.calendar_config import CalendarSpec, Maintenance, Shift
+from plant.definition.document.weekly_windows import LocalTimes, Window
 from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.machines.shifts import Shift as ShiftOn

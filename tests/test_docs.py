@@ -57,7 +57,10 @@ OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITT
 OF_PROFILES = {"docs/energy-api.md": HttpCompat.ENMS}
 """Pages about the calls of another simulator, by the value of HTTP_COMPAT."""
 
-OF_OTHER_PLANTS = {"docs/plant-language.md", "docs/your-own-machine.md", "docs/alarms.md", "docs/scenarios.md"}
+OF_OTHER_PLANTS = {
+    *("docs/plant-language.md", "docs/signal-pictures.md", "docs/your-own-machine.md", "docs/alarms.md"),
+    "docs/scenarios.md",
+}
 """Pages whose YAML and messages are not of the default plant; they have tests of their own."""
 
 

@@ -1,4 +1,4 @@
-"""Facts about docs/plant-language.md: its pieces are plants, its messages and errors are real."""
+"""Facts about the pages of the plant language: their pieces are plants, their messages and errors are real."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.processes.daemon import ROOT
 from tests.support.processes.walkthrough import FILE, Block, Walkthrough, laid_over, not_in, sections
 from tools.pictures.signals import examples
 
-PAGE = "docs/plant-language.md"
+PAGE, PICTURES_PAGE = "docs/plant-language.md", "docs/signal-pictures.md"
 SECTIONS = sections(PAGE)
 FIRST, ERRORS, FIELDS = "An entry in ten lines", "Errors", "Fields"
 ALARMS, ALARMS_PAGE = "Alarms of signals", "docs/alarms.md"
@@ -50,7 +50,13 @@ def test_the_first_entry_is_a_plant_that_sends_the_message_shown(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "block",
-    [block for title, blocks in SECTIONS.items() if title != ERRORS for block in blocks if block.language == "yaml"],
+    [
+        block
+        for title, blocks in (SECTIONS | sections(PICTURES_PAGE)).items()
+        if title != ERRORS
+        for block in blocks
+        if block.language == "yaml"
+    ],
 )
 def test_each_piece_makes_a_plant(block: Block) -> None:
     """Each piece of YAML, laid over the first entry, has no error."""
@@ -96,7 +102,7 @@ def keys(schema: Mapping[str, Any]) -> Iterator[str]:
 
 def test_each_key_of_a_machine_type_is_in_a_table() -> None:
     """No key of the language, however deep, is missing on its pages."""
-    names = (PAGE, "docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md")
+    names = (PAGE, PICTURES_PAGE, "docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md")
     pages = "".join((ROOT / page).read_text("utf-8") for page in names)
     listed = re.findall(r"^\| `(?:[\w.]+\.)?(\w+)` \|", pages, re.MULTILINE)
 

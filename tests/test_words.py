@@ -132,7 +132,7 @@ def lines_of(path: Path, phrases: list[Found]) -> list[str]:
 
 LONGEST = {"README.md": 250, "modules.md": 650, "plant-language.md": 700}
 """The most lines of a page; 400 where it is not named. modules.md is a generated list; plant-language.md has tables
-that are generated, and a picture of each kind of signal."""
+that are generated."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

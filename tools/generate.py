@@ -1,6 +1,6 @@
 """Update generated copies: the plant in manifests and scenarios, the table of options in docs/configuration.md,
-the tables and pictures of docs/plant-language.md, docs/faults.md and docs/how-jobs-vary.md, the rooms in
-docs/modules.md, and the files of deploy/ that are copied or exported.
+the tables of docs/plant-language.md, docs/faults.md and docs/how-jobs-vary.md, the pictures of docs/signal-pictures.md,
+the rooms in docs/modules.md, and the files of deploy/ that are copied or exported.
 
     python -m tools.generate      after a change to message_structure.yaml, deployment.yaml or the code
 

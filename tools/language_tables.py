@@ -46,7 +46,17 @@ from plant.definition.signals.formula_parser import (
     LONGEST,
     MOST_NODES,
 )
-from plant.definition.signals.signal_spec import SOURCES, Daily, Ramp, SignalSpec, Walk, Yearly
+from plant.definition.signals.signal_spec import (
+    SOURCES,
+    Binomial,
+    Daily,
+    Ramp,
+    SignalSpec,
+    Timetable,
+    TimetableWindow,
+    Walk,
+    Yearly,
+)
 from plant.definition.signals.vocabulary import FUNCTIONS, MATCHED, PLANT, QUANTITIES
 from plant.models.model import Model
 from plant.models.registry import models
@@ -77,7 +87,16 @@ def tables() -> dict[str, str]:
         "keys of a schedule": _keys({"": ScheduledEntry}),
         "sources of a signal": _keys({"": SignalSpec}, only=_is_source),
         "keys of a signal": _keys(
-            {"": SignalSpec, "walk": Walk, "daily": Daily, "yearly": Yearly, "ramp": Ramp},
+            {
+                "": SignalSpec,
+                "walk": Walk,
+                "daily": Daily,
+                "yearly": Yearly,
+                "ramp": Ramp,
+                "binomial": Binomial,
+                "timetable": Timetable,
+                "timetable.times": TimetableWindow,
+            },
             only=lambda key: not _is_source(key),
         ),
         "keys of an alarm": _keys({"": SignalAlarms}),

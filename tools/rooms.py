@@ -80,13 +80,13 @@ plant.reports: plant.machines plant.faults plant.truth plant.telemetry plant.def
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow plant.jobs
 plant.event_queue: plant.fleets plant.machines plant.telemetry plant.jobs
 plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
-plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition plant.random_stream
+plant.calendar: plant.fleets plant.machines plant.time_zones plant.definition plant.definition.document plant.random_stream
 plant.fleets: plant.alarms plant.machines plant.signals plant.signals.compilation plant.signals.columns plant.signals.laws plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth plant.definition.jobs
 plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms plant.jobs
 plant.machines: plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.faults plant.definition.machine_types plant.definition.states plant.definition.jobs plant.jobs plant.truth
 plant.jobs: plant.random_stream plant.truth plant.definition.machine_types plant.definition.jobs plant.definition.states
 plant.oee_accounting: plant.telemetry plant.truth
-plant.signals.compilation: plant.signals.laws plant.definition.faults plant.definition.signals
+plant.signals.compilation: plant.signals.laws plant.definition.faults plant.definition.signals plant.definition.document
 plant.signals: plant.signals.columns plant.signals.laws plant.faults plant.time_zones
 plant.signals.columns: plant.signals.laws plant.time_zones
 plant.signals.laws: plant.definition.signals plant.models

@@ -280,9 +280,11 @@ class PlantLoader:
         settings = self._settings
         topics = TopicRouter(partial(self._template, config), settings.mqtt_topic_prefix, settings.topic_layout)
         stations = {key: spec.station(count) for key, spec, count in config.machines()}
+        ids = {key: spec.id_of(1) for key, spec, _ in config.declared()}
         for kind in sorted(config.kinds):
             try:
-                topics.topic(Message(kind, f"{kind}-1", stations.get(kind), 0, 0, b""))
+                machine_id = ids.get(kind.partition(".")[0], f"{kind}-1")
+                topics.topic(Message(kind, machine_id, stations.get(kind), 0, 0, b""))
             except TopicError as error:
                 yield ConfigError(str(path), None, f"message_types.{kind}.topic", str(error))
         if config.commands is not None or settings.mqtt_commands:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from random import Random  # noqa: TID251 - makes the alarms; no part of a plant
 from typing import Any
 
+from fuzz.plants.drawn_signals import TEXTS
+
 Data = dict[str, Any]
 
 
 def alarms(chance: Random, entry: Mapping[str, Any]) -> Data:
     """Return alarms of some signals of an entry; none if it has no numbers, or sends no regular messages."""
-    numbers = [name for name, each in entry.get("signals", {}).items() if "choice" not in each]
+    numbers = [name for name, each in entry.get("signals", {}).items() if TEXTS.isdisjoint(each)]
     if not numbers or not _is_regular(entry):
         return {}
     return {name: _of_signal(chance) for name in chance.sample(numbers, chance.randint(1, len(numbers)))}

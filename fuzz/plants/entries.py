@@ -142,6 +142,8 @@ def _global(chance: Random) -> Data:
     made: Data = {"base_interval": chance.choice((1.0, 0.5, 1.7))}
     if maybe(chance, 0.2):
         made["target_rate"] = chance.choice((3.0, 20.0))
+    if maybe(chance, 0.2):
+        made["fault_chance_per_day"] = chance.choice((0.1, 1.0))
     return made
 
 
@@ -162,7 +164,7 @@ def _place(chance: Random) -> Data:
         made |= {"station_pattern": "L{line} {station}", "lines": [1, 2, 3][: chance.choice((1, 3))]}
         made["stations"] = ["A", 'B"ö'][: chance.choice((1, 2))]
     if maybe(chance, 0.2):
-        made["topic"] = chance.choice(("plant/all", "{prefix}/{type}/{machine_id}"))
+        made["topic"] = chance.choice(("plant/all", "{prefix}/{type}/{machine_id}", "{prefix}/{type}/{number:03d}"))
     if maybe(chance, 0.2):
         made["qos"] = chance.choice((0, 1))
     if maybe(chance, 0.2):

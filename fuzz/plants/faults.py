@@ -7,10 +7,11 @@ from random import Random  # noqa: TID251 - makes the faults; no part of a plant
 from typing import Any, Final
 
 from fuzz.plants.choices import Data, maybe, some
+from fuzz.plants.drawn_signals import TEXTS
 
 NAMES: Final = ("bearing_damage", "jam", "Leak2")
 WEARS: Final = ("tool", "belt")
-_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice"))
+_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "binomial")) | TEXTS
 _EVERY_HOURS: Final = (0.01, 0.001, 0.05)
 _DURATIONS: Final = (8.0, 0.1, [2.0, 40.0])
 _SEVERITIES: Final = (1.0, 0.01, [0.3, 2.0], 5.0)

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random  # noqa: TID251 - makes the signals; no part of them
 from typing import Any, Final
 
+from fuzz.plants.drawn_signals import TEXTS, drawn, timetable
+
 Data = dict[str, Any]
 
 _LEVELS: Final = (0, 1, -3, 55, 1200, -20)
@@ -28,10 +30,12 @@ def signals(chance: Random, entry: Mapping[str, Any], shared: Collection[str] = 
     """Return signals for an entry with these states and this job. shared: the signals of the plant, numbers only."""
     made: Data = {}
     for number in range(chance.choice((1, 2, 3, 5))):
-        numbers = [name for name, each in made.items() if "choice" not in each]
+        numbers = [name for name, each in made.items() if TEXTS.isdisjoint(each)]
         rates = [name for name in numbers if not {"counter", "integral_of"} & made[name].keys()]
         if rates and chance.random() < 0.2:
             made[f"s{number}"] = {"integral_of": rates[-1], "per_seconds": 3600.0, "decimals": chance.choice((2, 0, 3))}
+        elif numbers and chance.random() < 0.2:
+            made[f"s{number}"] = drawn(chance, made, numbers)
         else:
             made[f"s{number}"] = _signal(chance, entry, numbers, shared)
     return made
@@ -59,7 +63,7 @@ def formula(chance: Random, names: Sequence[str], matches: Sequence[str] = (), d
 
 
 def _signal(chance: Random, entry: Mapping[str, Any], numbers: Sequence[str], shared: Collection[str]) -> Data:
-    sources = [_base, _formula, _set_point, _choice, _ramp]
+    sources = [_base, _formula, _set_point, _choice, _ramp, _timetable]
     if "job" in entry or "states" in entry:
         sources.append(_counter)
     source = chance.choice(sources)
@@ -105,6 +109,10 @@ def _set_point(chance: Random, entry: Mapping[str, Any], _names: Sequence[str]) 
 def _choice(chance: Random, _entry: Mapping[str, Any], _names: Sequence[str]) -> Data:
     made: Data = {"choice": {"red": 3.0, 'gr"ün %s': 1.0, "blue": 0.0}}
     return made | ({"every_seconds": chance.choice(_SECONDS)} if chance.random() < 0.5 else {})
+
+
+def _timetable(chance: Random, entry: Mapping[str, Any], _names: Sequence[str]) -> Data:
+    return timetable(chance) | _parts(chance, entry)
 
 
 def _ramp(chance: Random, entry: Mapping[str, Any], _names: Sequence[str]) -> Data:

@@ -62,7 +62,7 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         key=message_class.kind,
         title=f"{machine_type.title} {message_class.name}".rstrip(),
         description=_describe(machine_type, message_class),
-        topic=message_class.topic,
+        topic=topic_template(config, message_class.kind),
         fields=(*_timestamp(message_class), *_nested(fields, context)),
         sources=tuple(class_source(machine.machine_id, message_class.name) for machine in machines),
         machines=machines,

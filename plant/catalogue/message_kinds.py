@@ -80,7 +80,8 @@ class MessageKind:
 
     key: its name in the YAML's `message_types`; with a dot and the class, where a type has several classes of messages.
     title, description: for people.
-    topic: template over {prefix} {type} {machine_id} {station_id}.  fields: in the order of the message.
+    topic: template over {prefix} {type} {machine_id} {station_id}, as edge.routing fills it in.
+    fields: in the order of the message.
     sources: all sources of such messages.  machines: the same as machines; empty if machines do not emit this kind.
     machine_ids: a regular expression that matches the ids of its machines and no others.
     producing_state: the state in which jobs advance.  ideal_cycle_seconds: the shortest job. None without machines.

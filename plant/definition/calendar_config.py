@@ -9,32 +9,37 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from functools import cache, partial
+from datetime import date, datetime
+from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from plant.definition.document.errors import LONGEST_SHOWN, Violation, describe_value, quote, suggestion
-from plant.definition.document.value_types import ListOf, Name, Names, NonEmptyListOf, Spec, described
+from plant.definition.document.value_types import ListOf, Name, Names, NonEmptyListOf, Spec
+from plant.definition.document.weekly_windows import (
+    DAYS,
+    Day,
+    EndOfWindow,
+    LocalTimes,
+    StartOfWindow,
+    Window,
+    empty_window,
+    valid_or_none,
+    window,
+)
 
 T = TypeVar("T")
 _Entry = Mapping[str, Any]
 
-LocalTimes = tuple[datetime, datetime]
-"""Start and end of a window in local time, without a UTC offset."""
-
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKEND: Final = ("sat", "sun")
 WEEKLY, ONCE = {"weekday", "start", "end"}, {"from", "to"}
 """The keys of maintenance that repeats every week, and of maintenance that takes place once."""
-DAY_MINUTES: Final = 1440
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 ZONES: Final = "tzdata"
 """The package from which time zones are read, so that the same rules apply, and the same bytes result, everywhere."""
 
-_TIME: Final = re.compile(r"(\d\d?):(\d\d)", re.ASCII)
 _YEARS: Final = f"{FIRST_YEAR} to {LAST_YEAR}"
 _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?", re.ASCII)
 
@@ -61,34 +66,6 @@ def _nearest_zone(name: str) -> str:
     asked = name.lower().replace(" ", "_")
     near = difflib.get_close_matches(asked, names, n=1) if len(name) <= LONGEST_SHOWN else []
     return f"; did you mean {names[near[0]]}?" if near else ': names are like "Europe/Berlin"'
-
-
-def _time_of_day(latest: int, value: object) -> int:
-    """Return a text like 22:00 as minutes since midnight."""
-    matched = _TIME.fullmatch(value) if isinstance(value, str) else None
-    hours, minutes = map(int, matched.groups()) if matched else (99, 99)
-    if minutes >= 60 or hours * 60 + minutes > latest:
-        got = f"{describe_value(value)}{_sexagesimal_hint(value)}"
-        raise ValueError(f"must be a time of day from 00:00 to {_format_minutes(latest)}, got {got}")
-    return hours * 60 + minutes
-
-
-def _sexagesimal_hint(value: object) -> str:
-    """Return a hint for a bare 22:00, which YAML 1.1 reads in base 60 as 1320; the number may be meant otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 60 <= value <= DAY_MINUTES:
-        return ""
-    text = _format_minutes(value)
-    return f': if you wrote {text}, YAML read it as a number: put it in quotes, "{text}"'
-
-
-def _format_minutes(minutes: int) -> str:
-    return "{:02d}:{:02d}".format(*divmod(minutes, 60))
-
-
-def _day(value: object) -> str:
-    if not isinstance(value, str) or value not in DAYS:
-        raise ValueError(f"must be one of {', '.join(DAYS)}, got {describe_value(value)}")
-    return value
 
 
 def _date(value: object) -> date:
@@ -118,40 +95,13 @@ def _read(value: object) -> datetime | None:
     return read if read and FIRST_YEAR <= read.year <= LAST_YEAR else None
 
 
-_DAY_TIME: Final = "([01]?[0-9]|2[0-3]):[0-5][0-9]"
 _DATE: Final = "(19[789]|2[01][0-9])[0-9]-[0-9]{2}-[0-9]{2}"
 _MOMENT: Final = {"type": "string", "pattern": f"^{_DATE}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?)?$"}
 
 Zone = Annotated[str, AfterValidator(_zone), Field(json_schema_extra=_list_zones)]
-StartOfWindow = Annotated[
-    int,
-    BeforeValidator(partial(_time_of_day, DAY_MINUTES - 1)),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DAY_TIME}$"}),
-]
-EndOfWindow = Annotated[
-    int,
-    BeforeValidator(partial(_time_of_day, DAY_MINUTES)),
-    WithJsonSchema({"type": "string", "pattern": f"^({_DAY_TIME}|24:00)$"}),
-]
-Day = Annotated[str, BeforeValidator(_day), described(enum=list(DAYS))]
 Date = Annotated[date, BeforeValidator(_date), WithJsonSchema(_MOMENT)]
 LocalTime = Annotated[datetime, BeforeValidator(_local_time), WithJsonSchema(_MOMENT)]
 Factor = Annotated[float, Field(ge=0, le=1)]
-
-
-class Window(Spec):
-    """A window of local time from `start` to `end` that repeats on each of the days on which it starts."""
-
-    start: StartOfWindow = Field(description='Time of day at which it starts, in quotes, such as "06:00".')
-    end: EndOfWindow = Field(
-        description='Time of day at which it ends, in quotes, up to "24:00"; one that is not after `start` is on the '
-        "next day."
-    )
-    days: NonEmptyListOf[Day] = Field(DAYS, description="Days of the week on which it starts.")
-
-    def on(self, day: date) -> LocalTimes | None:
-        """Return start and end if the window starts on that day, otherwise None."""
-        return _window(day, self.start, self.end) if DAYS[day.weekday()] in self.days else None
 
 
 class Shift(Window):
@@ -186,7 +136,7 @@ class Maintenance(Spec):
         """Return start and end if the stop is weekly and starts on that day, otherwise None."""
         if self.start is None or self.end is None or self.weekday != DAYS[day.weekday()]:
             return None
-        return _window(day, self.start, self.end)
+        return window(day, self.start, self.end)
 
     @property
     def once(self) -> LocalTimes | None:
@@ -256,26 +206,13 @@ def unknown_shifts(data: object, types: Mapping[str, object]) -> Iterator[Violat
             yield Violation(("message_types", key, "operators"), "needs a calendar, with whose shifts they change")
 
 
-def _window(day: date, start: int, end: int) -> LocalTimes:
-    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  local time has no offset
-    length = (end - start - 1) % DAY_MINUTES + 1
-    return midnight + timedelta(minutes=start), midnight + timedelta(minutes=start + length)
-
-
 def _list(data: object, key: str) -> list[object]:
     value = data.get(key) if isinstance(data, dict) else None
     return value if isinstance(value, list) else []
 
 
-def _empty_window(window: _Entry) -> Iterator[Violation]:
-    """Reject 06:00 to 06:00, which may mean no time or a whole day."""
-    start, end = (_valid_or_none(partial(_time_of_day, DAY_MINUTES), window.get(key)) for key in ("start", "end"))
-    if start is not None and start == end:
-        yield Violation(("end",), "must differ from start; a whole day is from 00:00 to 24:00")
-
-
 def _ends_before_start(maintenance: _Entry) -> Iterator[Violation]:
-    begin, end = (_valid_or_none(_local_time, maintenance.get(key)) for key in ("from", "to"))
+    begin, end = (valid_or_none(_local_time, maintenance.get(key)) for key in ("from", "to"))
     if begin is not None and end is not None and begin >= end:
         yield Violation(("to",), "must be after from")
 
@@ -293,15 +230,8 @@ def _unknown_types(maintenance: object, index: int, known: Sequence[str]) -> Ite
             yield Violation(("calendar", "maintenance", index, "types", position), rule)
 
 
-def _valid_or_none(read: Callable[[object], T], value: object) -> T | None:
-    try:
-        return read(value)
-    except ValueError:
-        return None
-
-
 _RULES: Final[Mapping[str, Sequence[Callable[[_Entry], Iterator[Violation]]]]] = {
-    "shifts": (_empty_window,),
-    "breaks": (_empty_window,),
-    "maintenance": (_empty_window, _ends_before_start, _weekly_and_once),
+    "shifts": (empty_window,),
+    "breaks": (empty_window,),
+    "maintenance": (empty_window, _ends_before_start, _weekly_and_once),
 }

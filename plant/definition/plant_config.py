@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, PrivateAttr, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import calendar_config, fault_rules, rules
+from plant.definition import calendar_config, daily_faults, fault_rules, rules
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.commands_config import CommandsSpec
 from plant.definition.document import yaml_file
@@ -29,6 +29,7 @@ from plant.definition.document.errors import (
 )
 from plant.definition.document.validation import validated
 from plant.definition.document.value_types import (
+    Chance,
     CountRange,
     EventsPerHour,
     MachineCount,
@@ -127,6 +128,11 @@ class Global(Spec):
     )
     target_rate: Rate | None = Field(
         None, description="Regular messages per second of all machines together, to which their periods are scaled."
+    )
+    fault_chance_per_day: Chance = Field(
+        0.0,
+        description="Chance a day, 0 to 1, that a machine gets one of its `faults` that have neither `every_hours` nor "
+        "`schedule`, each as likely as the others.",
     )
     machine_counts: dict[Name, MachineCount] = Field({}, description="Number of machines of each type.")
 
@@ -282,6 +288,7 @@ def parse(
         each._replace(place=(reading.SECTION, *each.place))
         for each in fault_rules.broken(types.types, has_flow="flow" in data)
     )
+    wrong += daily_faults.endless(types.types, config.global_.fault_chance_per_day) if config else ()
     config = completed(config, types) if config and not wrong else config
     if config and not wrong:
         wrong += impossible(config)
@@ -301,8 +308,9 @@ def _divided(kinds: object) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def completed(config: PlantConfig, types: reading.MachineTypes) -> PlantConfig:
     """Return a configuration with its machine types, and with the line that follows from them and its flow."""
-    kinds = config.message_types.model_copy(update={"machines": types.types, "entries": types.entries})
-    flow = config.flow and config.flow.with_line(line_of(config.flow, types.types))
+    machines = daily_faults.with_daily_faults(types.types, config.global_.fault_chance_per_day)
+    kinds = config.message_types.model_copy(update={"machines": machines, "entries": types.entries})
+    flow = config.flow and config.flow.with_line(line_of(config.flow, machines))
     return config.model_copy(update={"message_types": kinds, "flow": flow})
 
 

@@ -1,8 +1,9 @@
 """What a machine is subject to: its faults, which come and go, and its wear.
 
-A fault by chance begins after an exponential time of producing; a sensor fault after such a time of any kind. Wear
-grows with the time of producing. So there are two clocks: plant time, and the producing time of the machine, which
-stops in every other state. What is due on the second one has a time only while the machine produces.
+A fault by chance begins after an exponential time of producing; one of a sensor, and one with a chance a day, after
+such a time of any kind. Wear grows with the time of producing. So there are two clocks: plant time, and the producing
+time of the machine, which stops in every other state. What is due on the second one has a time only while the machine
+produces.
 All draws are of the machine, the cause and the number of its episode: they depend on nothing else.
 """
 
@@ -291,7 +292,7 @@ class MachineConditions:
             return
         gap_ms = -log1p(-self._draw(fault.name, self._counts.get(fault.name, 0) + 1)[0]) * min(fault.mean_ms, LONGEST)
         due = self._due(round(gap_ms), _CHANCE, fault.name)
-        if fault.sensor:
+        if fault.at_any_time:
             self._clock.add(due._replace(at=now_ms + due.at))
         else:
             self._producing.add(due._replace(at=self.worked_ms(now_ms) + due.at))

@@ -1,10 +1,10 @@
 """How often faults and wear come: the labels an hour of a machine, in the long run, from mean values.
 
-A fault by chance begins P / mean times an hour of the time without it, with P the share of producing; what leads to it
-comes on top. One that lasts until a state ends, ends with a visit of that state: one that it leads to, or another one,
-whichever comes first. Wear is reset by visits of a state, and by those that it leads to. Visits follow from faults in
-turn, so the rates are found by repetition. Visits are taken to come at random; what is scheduled, what spreads from
-other machines, and what causes do to stays and cycles is left out.
+A fault by chance begins P / mean times an hour of the time without it, with P the share of producing, or 1 for one that
+comes at any time; what leads to it comes on top. One that lasts until a state ends, ends with a visit of that state:
+one that it leads to, or another one, whichever comes first. Wear is reset by visits of a state, and by those that it
+leads to. Visits follow from faults in turn, so the rates are found by repetition. Visits are taken to come at random;
+what is scheduled, what spreads from other machines, and what causes do to stays and cycles is left out.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _faults_per_hour(fault: FaultType, rates: _Rates) -> float:
     """Return the episodes an hour: the begins an hour of the time without any, of which each takes its length."""
     begins = math.fsum(rate for (_, name), rate in rates.begun.items() if name == fault.name)
     if fault.mean_ms is not None:
-        begins += (1.0 if fault.sensor else rates.producing) * _HOUR_MS / fault.mean_ms
+        begins += (1.0 if fault.at_any_time else rates.producing) * _HOUR_MS / fault.mean_ms
     hours = _length_hours(fault, rates)
     return begins / (1 + begins * hours) if begins and math.isfinite(hours) else 0.0
 

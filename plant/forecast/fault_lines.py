@@ -50,7 +50,7 @@ def _labels(labels: Mapping[str, float], name: str) -> str:
 
 def _often(fault: FaultType) -> str:
     if fault.mean_ms is not None:
-        return f"every {duration(fault.mean_ms / 1000)}" + ("" if fault.sensor else " of producing")
+        return f"every {duration(fault.mean_ms / 1000)}" + ("" if fault.at_any_time else " of producing")
     return "by schedule" if fault.schedule else "as a consequence or by command"
 
 

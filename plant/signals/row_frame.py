@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from plant.signals.laws.frame import Arithmetic
-from plant.signals.laws.program import DAY_MS, LEVEL_PARTS, YEAR_MS, SignalProgram
+from plant.signals.laws.program import BEFORE_1970_MS, DAY_MS, LEVEL_PARTS, WEEK_MS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_MODULUS, REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.signals.row_arithmetic import RowArithmetic, normal, uniform, walk, wave
@@ -110,6 +110,10 @@ class RowFrame:
         """Return the time since local midnight."""
         return self._local_time.at(self._time_ms) % DAY_MS
 
+    def by_local_week(self, edges: tuple[int, ...], levels: tuple[float, ...]) -> float:
+        """Return the level by local weekday and time."""
+        return levels[bisect_right(edges, (self._local_time.at(self._time_ms) + BEFORE_1970_MS) % WEEK_MS)]
+
     def day_wave(self, shift_ms: int) -> float:
         """Return the sine over the local day."""
         return wave((self._local_time.at(self._time_ms) + shift_ms) % DAY_MS, DAY_MS)
@@ -133,6 +137,10 @@ class RowFrame:
     def uniform(self, salt: int, every_ms: int = 1) -> float:
         """Return a draw in [0, 1), for this time."""
         return uniform(self._key, salt, self._time_ms // every_ms)
+
+    def greatest(self, quantity: float) -> float:
+        """Return the number."""
+        return quantity
 
     def pick(self, bounds: array[float], uniform: float) -> float:
         """Return how many of the bounds are not above a number."""

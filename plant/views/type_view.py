@@ -72,7 +72,7 @@ def _signals(machine_type: MachineType) -> dict[str, Any]:
             "unit": spec.unit,
             "limits": None if spec.limits is None else [*spec.limits],
             "set_point": spec.set_point,
-            "decimals": None if spec.choice is not None else spec.places,
+            "decimals": None if spec.is_text else spec.places,
             "description": spec.description,
             "shown": spec.shown,
         }

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from messages import FactoryMessageGenerator
 from plant.calendar import Calendar, WallClock
-from plant.definition.calendar_config import DAYS, CalendarSpec
+from plant.definition.calendar_config import CalendarSpec
+from plant.definition.document.weekly_windows import DAYS
 from plant.definition.plant_config import Global, PlantConfig, PlantConfigError, load, parse
 from plant.machines.states import NEVER
 from plant.time_zones import zone_info

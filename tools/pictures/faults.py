@@ -98,7 +98,8 @@ class Seen:
 def plants() -> list[dict[str, Any]]:
     """Return the plants of the page: the first one, and those of sensors and of wear."""
     found = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    return [yaml.safe_load(each) for each in found[:3]]
+    pieces = map(yaml.safe_load, found)
+    return [each for each in pieces if "message_types" in each][:3]
 
 
 def seen(data: Mapping[str, Any], window: Window) -> Seen:

@@ -1,4 +1,4 @@
-"""Draws the signals of docs/plant-language.md, of alarms and of models as SVGs, by the YAML above each picture.
+"""Draws the signals of docs/signal-pictures.md, of alarms and of models as SVGs, by the YAML above each picture.
 
 python -m tools.pictures.signals      writes docs/pictures/signals; so does `python -m tools.generate`
 """
@@ -17,6 +17,7 @@ import yaml
 
 from messages import START, FactoryMessageGenerator
 from plant.definition import plant_config
+from plant.definition.document.weekly_windows import DAYS
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message, machine_of
 from tools.pictures.drawing import (
@@ -41,8 +42,8 @@ from tools.pictures.drawing import (
 )  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
-PAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
-PAGES: Final = (PAGE, PAGE.with_name("alarms.md"), PAGE.with_name("models.md"))
+LANGUAGE, FOLDER = ROOT / "docs" / "plant-language.md", "docs/pictures/signals"
+PAGES: Final = tuple(LANGUAGE.with_name(name) for name in ("signal-pictures.md", "alarms.md", "models.md"))
 _BLOCK: Final = re.compile(
     r"^```yaml\n((?:(?!```).*\n)*)```\n\n!\[(.*)\]\(pictures/signals/(\w+)\.svg\)$", re.MULTILINE
 )
@@ -56,6 +57,7 @@ HOUR: Final = Span(3600, 6, lambda at: f"{at / 60:g} min")
 SPANS: Final = {
     "phases": Span(600, 5, HOUR.words),
     "daily": Span(86_400, 6, lambda at: f"{at / 3600:02.0f}:00"),
+    "timetable": Span(7 * 86_400, 7, lambda at: DAYS[round(at / 86_400 + 3) % 7]),  # 2026 begins on a Thursday
     "yearly": Span(365 * 86_400, 5, lambda at: f"day {at / 86_400:.0f}"),
 }
 """The pictures that do not show an hour."""
@@ -118,8 +120,8 @@ def examples() -> dict[str, Example]:
 
 @cache
 def first_plant() -> Mapping[str, Any]:
-    """Return the plant at the top of the page."""
-    found = re.search(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    """Return the plant at the top of the page about the language."""
+    found = re.search(r"^```yaml\n(.*?)^```", LANGUAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     plant: Mapping[str, Any] = yaml.safe_load(found[1]) if found else {}
     return plant
 

@@ -12,7 +12,7 @@ from plant.definition.document.errors import Place, Violation
 from plant.definition.document.validation import validated
 from plant.definition.keys.alarms import AlarmEntry, SignalAlarms
 from plant.definition.signals.bounds import signal_bounds, widest_bounds
-from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.signals.signal_spec import TEXTS, SignalSpec
 
 MOST_ALARMS: Final = 64
 """The most alarms of a machine type."""
@@ -73,7 +73,7 @@ def read_alarms(
         violations += (each._replace(place=(signal, *each.place)) for each in wrong)
         class_name = classes.setdefault(_delivery(data), _class_name(data, signal))
         places.setdefault(class_name, signal)
-        if signal in variants[0] and variants[0][signal].choice is None and not wrong:
+        if signal in variants[0] and not variants[0][signal].is_text and not wrong:
             specs = [each[signal] for each in variants if signal in each]
             alarms += _alarms_of(f"{key}.{class_name}", signal, entries, specs)
     if len(alarms) > MOST_ALARMS:
@@ -85,7 +85,7 @@ def _unknown_signals(declared: _Data, signals: _Data) -> Iterator[Violation]:
     for name in declared:
         if name not in signals:
             yield Violation((name,), "is not a signal of this type", [*signals])
-        elif "choice" in signals[name]:
+        elif not signals[name].keys().isdisjoint(TEXTS):
             yield Violation((name,), "cannot have alarms: the signal is text")
 
 

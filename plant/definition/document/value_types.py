@@ -55,14 +55,24 @@ def described(**keywords: object) -> FieldInfo:
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
-def placeholders(template: str) -> Iterator[str]:
-    """Yield the names in braces; ValueError if a brace is unmatched, or there is more than a name in braces."""
+NUMBER: Final = "number"
+NUMBER_FORM: Final = "0[1-9][0-9]?d"
+"""The number of a machine in a template, and how it may be padded: {number}, or {number:02d}."""
+
+
+def placeholders(template: str, *, numbered: bool = False) -> Iterator[str]:
+    """Yield the names in braces; ValueError if a brace is unmatched, or there is more than a name in braces.
+
+    numbered: {number:02d} is allowed, too.
+    """
     try:
         parts = list(Formatter().parse(template))
     except ValueError:
         raise ValueError(f"has an unmatched brace: {quote(template)}") from None
     for _, name, spec, conversion in parts:
-        if name is not None:
+        if numbered and name == NUMBER and spec and re.fullmatch(NUMBER_FORM, spec) and not conversion:
+            yield name
+        elif name is not None:
             if spec or conversion or not name.isidentifier():
                 raise ValueError(f"must have only a name in braces, got {quote(template)}")
             yield name
@@ -97,7 +107,8 @@ def only_placeholders(*names: str) -> _Check:
 
     def check(template: str) -> str | None:
         try:
-            strange = [f"{{{name}}}" for name in placeholders(template) if name not in names]
+            found = placeholders(template, numbered=NUMBER in names)
+            strange = [f"{{{name}}}" for name in found if name not in names]
         except ValueError as error:
             return str(error)
         return f"may have only {allowed} in braces, got {' '.join(strange)}" if strange else None
@@ -243,17 +254,24 @@ TOPIC_RULES: Final = (
     *(_no_control_characters, _no_dollar, _without("+#", "the wildcards"), _no_empty_level, _fits_topic_length),
 )
 NO_EMPTY_LEVEL: Final = r"^(?!\$|/)(?!.*//)(?!.*/$)"
+_NUMBERED: Final = rf"{NUMBER}(:{NUMBER_FORM})?"
 Topic = Annotated[
     str,
     Field(min_length=1),
     passes(*TOPIC_RULES, only_placeholders(*_TOPIC_NAMES)),
     described(pattern=NO_EMPTY_LEVEL + _template_pattern("+#", "|".join(_TOPIC_NAMES))),
 ]
+MachineTopic = Annotated[
+    str,
+    Field(min_length=1),
+    passes(*TOPIC_RULES, only_placeholders(*_TOPIC_NAMES, NUMBER)),
+    described(pattern=NO_EMPTY_LEVEL + _template_pattern("+#", "|".join((*_TOPIC_NAMES, _NUMBERED)))),
+]
 ClassTopic = Annotated[
     str,
     Field(min_length=1),
-    passes(*TOPIC_RULES, only_placeholders(*_TOPIC_NAMES, "class")),
-    described(pattern=NO_EMPTY_LEVEL + _template_pattern("+#", "|".join((*_TOPIC_NAMES, "class")))),
+    passes(*TOPIC_RULES, only_placeholders(*_TOPIC_NAMES, NUMBER, "class")),
+    described(pattern=NO_EMPTY_LEVEL + _template_pattern("+#", "|".join((*_TOPIC_NAMES, _NUMBERED, "class")))),
 ]
 
 Weight = Annotated[float, Field(ge=0, le=1e9), AfterValidator(_zero_or_not_tiny)]
@@ -273,6 +291,7 @@ Rate = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_not_too_small)]
 Increment = Annotated[float, Field(gt=0, le=1), AfterValidator(_not_too_small)]
 StopsPerHour = Annotated[float, Field(ge=0, le=MOST_STOPS_PER_HOUR), AfterValidator(_zero_or_not_tiny)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Chance = Annotated[float, Field(ge=0, le=1), AfterValidator(_zero_or_not_tiny)]
 Factor = Annotated[float, Field(ge=1, le=100)]
 FactorRange = Annotated[tuple[Factor, Factor], BeforeValidator(as_pair), AfterValidator(low_high)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]

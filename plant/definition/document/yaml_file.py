@@ -45,6 +45,8 @@ _MEANINGS: Final[Mapping[str, str]] = {
     f"{_CORE}float": "a number",
     f"{_CORE}timestamp": "a date",
 }
+_FLAGS_BELOW, _FLAGS = "texts", ("true", "false")
+"""The key below which true and false are keys, as what messages have, and how these are written."""
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 """Characters that are not printable by YAML 1.1, 5.1."""
 
@@ -272,7 +274,8 @@ class _Builder:
         frame.key = event.value
         if event.anchor:
             self._anchors[event.anchor] = (event.value, 1)
-        if self._is_tag_allowed(event) and tag in _MEANINGS:
+        is_flag = frame.place[-1:] == (_FLAGS_BELOW,) and event.value in _FLAGS
+        if self._is_tag_allowed(event) and tag in _MEANINGS and not is_flag:
             self._violation(f"is read by YAML as {_MEANINGS[tag]}, but keys are text: write {quote(event.value)}")
         if event.value in frame.into:
             self._violation(f"is given twice, first in line {self._lines[self.place()]}")

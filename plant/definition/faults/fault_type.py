@@ -97,8 +97,8 @@ class SensorEffect:
 class FaultType:
     """A fault of machines, or of a sensor, which then has the name of its signal and its kind: `temperature.stuck`.
 
-    mean_ms: mean time from one episode to the next, of producing, of sensor faults of any time; None if none come by
-    chance.  duration_ms: the shortest and longest; None if it lasts until something ends it.
+    mean_ms: mean time from one episode to the next, of producing, or at_any_time; None if none come by chance.
+    duration_ms: the shortest and longest; None if it lasts until something ends it.
     until: the state whose end ends it.  ramp_ms: time in which its effects grow.  severity: the least and greatest.
     """
 
@@ -112,6 +112,7 @@ class FaultType:
     leads_to: Sequence[Consequence] = ()
     schedule: Sequence[Scheduled] = ()
     sensor: SensorEffect | None = None
+    at_any_time: bool = False
     description: str = ""
 
 

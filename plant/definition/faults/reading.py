@@ -99,6 +99,7 @@ class _Reader:
             effects=Effects(),
             schedule=tuple(map(_scheduled, data.get("schedule", ()))),
             sensor=sensor,
+            at_any_time=True,
             description=data.get("description", ""),
         )
 

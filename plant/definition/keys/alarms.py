@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from plant.definition.document.value_types import YEAR_SECONDS, Spec, Topic
+from plant.definition.document.value_types import YEAR_SECONDS, MachineTopic, Spec
 from plant.definition.keys.messages import Qos
 
 GREATEST: Final = 1e12
@@ -42,10 +42,10 @@ class SignalAlarms(AlarmEntry):
 
     __pydantic_extra__: dict[str, Any]
 
-    topic: Topic | None = Field(
+    topic: MachineTopic | None = Field(
         None,
-        description="MQTT topic of the messages about these alarms, over {prefix}, {type}, {machine_id} and "
-        "{station_id} [the type's topic, and /alarms].",
+        description="MQTT topic of the messages about these alarms, over {prefix}, {type}, {machine_id}, {number} "
+        "and {station_id} [the type's topic, and /alarms].",
     )
     qos: Qos | None = Field(None, description="Quality of service of these messages, 0 or 1 [1].")
     retain: bool | None = Field(

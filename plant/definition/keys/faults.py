@@ -182,7 +182,7 @@ class EpisodesEntry(Spec):
     every_hours: Hours | None = Field(
         None,
         description="Mean time from the end of one episode to the next, in hours of producing; of sensor faults, in "
-        "hours. Without it only by `schedule`, as a consequence, or by command.",
+        "hours. Without it by `schedule`, as a consequence, by command, or by `global.fault_chance_per_day`.",
     )
     schedule: Schedule | None = Field(None, description="Episodes at certain times.")
     duration_seconds: JobSecondsOrRange | None = Field(

@@ -19,13 +19,13 @@ from plant.definition.document.value_types import (
     Lines,
     ListOf,
     MachineCount,
+    MachineTopic,
     Name,
     PeriodSeconds,
     Share,
     Spec,
     StationPattern,
     StopsPerHour,
-    Topic,
     Weight,
     Weights,
 )
@@ -116,9 +116,10 @@ class MachineEntry(Spec):
     report_seconds: PeriodSeconds | None = Field(
         None, description="Seconds between two regular messages of a machine, in place of `frequency_weight`."
     )
-    topic: Topic | None = Field(
+    topic: MachineTopic | None = Field(
         None,
-        description="MQTT topic in place of the usual one, over {prefix}, {type}, {machine_id} and {station_id}.",
+        description="MQTT topic in place of the usual one, over {prefix}, {type}, {machine_id}, {station_id} and "
+        "{number}.",
     )
     station_pattern: StationPattern | None = Field(
         None, description="Name of a machine's station, over {line} and {station}, such as LINE-{line}-STATION-A."

@@ -19,6 +19,7 @@ _MERGED_DEPTH: Final = {
 """Keys whose mappings are merged and not replaced: how deep."""
 
 _NAME: Final = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
+_BRACES: Final = re.compile(r"{(\w+)}")
 _EXCLUSIVE: Final = (("report_seconds", "frequency_weight"), ("fields", "messages"))
 _EXCLUSIVE_IN_JOB: Final = (("cycle_seconds", "period_share"),)
 """Keys of which one replaces the other."""
@@ -134,10 +135,11 @@ def _in_order_of_use(signals: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapp
 
 
 def _used(signal: Mapping[str, Any]) -> list[str]:
-    """Return the names in a formula, and what is integrated."""
-    formula, integrated = signal.get("formula"), signal.get("integral_of")
-    names = _NAME.findall(formula) if isinstance(formula, str) else []
-    return [*names, *([integrated] if isinstance(integrated, str) else [])]
+    """Return the names in a formula or in conditions, what is integrated or drawn from, and the number in a text."""
+    named = [signal.get("formula"), signal.get("integral_of"), *signal.get("texts", {}).values()]
+    named += signal.get("binomial", {}).values()
+    named += _BRACES.findall(signal.get("text", ""))
+    return [name for each in named if isinstance(each, str) for name in _NAME.findall(each)]
 
 
 def _drop_replaced_sources(result: dict[str, Any], top: Mapping[str, Any]) -> None:

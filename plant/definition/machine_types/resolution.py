@@ -27,7 +27,7 @@ from plant.definition.machine_types.message_classes import read_alarm_classes, r
 from plant.definition.machine_types.overrides import read_overrides
 from plant.definition.machine_types.spellings import Entry, default_dwell
 from plant.definition.signals import signal_rules
-from plant.definition.signals.signal_spec import SignalSpec
+from plant.definition.signals.signal_spec import TEXTS, SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS, Order, order_violations
 from plant.definition.states.reasons import REASON_FIELDS, read_reasons, wrong_reasons
@@ -37,7 +37,7 @@ from plant.models.registry import models
 
 MOST_STOPS_PER_JOB: Final = 1_000
 _FOREVER_SECONDS: Final = 1e12
-_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "choice"))
+_NOT_MEASURED: Final = frozenset(("integral_of", "counter", "binomial", *TEXTS))
 """Sources of signals that are counted or chosen."""
 _LISTS: Final = ("line", "station")
 _IN_PROPERTIES: Final = (*_LISTS, "number", "machine_id", "station_id")

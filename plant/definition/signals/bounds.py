@@ -14,6 +14,9 @@ from plant.definition.signals.signal_spec import SignalSpec
 MOST_DIGITS: Final = 15
 """The digits that a double precision number has in any case: more could not be written exactly."""
 
+MOST_ITEMS: Final = 1000
+"""The most items of a binomial draw: each is drawn for itself."""
+
 NOISE_SIGMAS: Final = 4.0
 """Standard deviations that normal noise can reach: its draws come from a table up to 3.98."""
 WALK_SIGMAS: Final = 6.0
@@ -43,6 +46,8 @@ def signal_bounds(spec: SignalSpec) -> Bounds:
     greatest = (10.0**MOST_DIGITS - 1) / 10**spec.places
     if spec.counter is not None:
         return Bounds(0.0, greatest)
+    if spec.binomial is not None:
+        return Bounds(0.0, MOST_ITEMS)
     if spec.integral_of is not None:
         return Bounds(-greatest, greatest)
     return usual_bounds(spec)
@@ -59,6 +64,11 @@ def widest_bounds(specs: Iterable[SignalSpec]) -> Bounds:
     return Bounds(min(lows), max(highs))
 
 
+def most_items(specs: Iterable[SignalSpec]) -> int:
+    """Return how many items a signal counts at most. specs: of the signal, which may differ from machine to machine."""
+    return max(0, round(widest_bounds(specs).high))
+
+
 def last_decimal_range(bounds: Bounds, places: int) -> tuple[int, int]:
     """Return the least and greatest whole number of the last decimal within bounds; low > high if there is none.
 
@@ -69,12 +79,19 @@ def last_decimal_range(bounds: Bounds, places: int) -> tuple[int, int]:
 
 
 def _sum_of_parts(spec: SignalSpec) -> Bounds:
-    levels = [spec.set_point] if spec.set_point is not None else [*(spec.base or {"": 0.0}).values()]
+    levels = _levels(spec)
     amplitudes = sum(wave.amplitude for wave in (spec.daily, spec.yearly) if wave)
     walk = WALK_SIGMAS * spec.walk.sigma if spec.walk else 0.0
     noise = NOISE_SIGMAS * max(spec.noise.values()) if spec.noise else 0.0
     low, high = spec.uniform or (0.0, 0.0)
     return Bounds(min(levels) + low, max(levels) + high).widened(amplitudes + walk + noise)
+
+
+def _levels(spec: SignalSpec) -> list[float]:
+    """Return every level that a signal may begin with."""
+    if spec.timetable is not None:
+        return [spec.timetable.else_, *(each.value for each in spec.timetable.times)]
+    return [spec.set_point] if spec.set_point is not None else [*(spec.base or {"": 0.0}).values()]
 
 
 def _with_spread(bounds: Bounds, spread: float) -> Bounds:

@@ -10,11 +10,13 @@ import math
 import warnings
 from collections.abc import Collection, Sequence
 from functools import singledispatchmethod
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from plant.definition.document.errors import quote, suggestion
 from plant.definition.signals import formula_tree as tree
 from plant.definition.signals.vocabulary import FUNCTIONS, MATCHED, PLANT, QUANTITIES, Vocabulary
+
+T = TypeVar("T")
 
 LONGEST: Final = 400
 """The most characters of a formula."""
@@ -69,6 +71,11 @@ def parse_formula(text: str, names: FormulaNames) -> tree.Value:
     return _Translator(text, names).translate()
 
 
+def parse_condition(text: str, names: FormulaNames) -> tree.Condition:
+    """Return the tree of a condition, such as `load > 0.5`; FormulaError with every problem of it."""
+    return _Translator(text, names).translate_condition()
+
+
 class _Refused(Exception):
     """A node is refused; the rest of the formula can still be looked at."""
 
@@ -83,11 +90,15 @@ class _Translator:
         self._problems: list[Problem] = []
 
     def translate(self) -> tree.Value:
-        body = self._parsed()
-        value = self._value(body, 0)
+        return self._checked(self._value(self._parsed(), 0))
+
+    def translate_condition(self) -> tree.Condition:
+        return self._checked(self._condition(self._parsed(), 0))
+
+    def _checked(self, translated: T) -> T:
         if self._problems:
             raise FormulaError(sorted(self._problems))
-        return value
+        return translated
 
     def _parsed(self) -> ast.expr:
         if len(self._text) > LONGEST:
@@ -187,7 +198,7 @@ class _Translator:
             raise self._refused(node, f"may only compare {name} with a name in quotes", f"write `{name} == '...'`")
         if name in names.below:
             raise self._refused(node, f"can only use signals above it, and {quote(name)} is not,")
-        known = [*names.signals, *QUANTITIES]
+        known = [*names.signals, *QUANTITIES, *MATCHED]
         raise self._refused(node, f"has an unknown name {quote(name)}", suggestion(name, known))
 
     def _plant_signal(self, node: ast.expr, name: str) -> tree.Value:

@@ -18,12 +18,15 @@ from plant.definition.signals.bounds import MOST_DIGITS, last_decimal_range, sig
 from plant.definition.signals.signal_spec import OTHERWISE, SOURCES, SignalSpec
 from plant.definition.signals.source_rules import (
     Declared,
+    empty_times,
     unknown_counter,
     unknown_reset,
+    wrong_binomial,
     wrong_formula,
     wrong_integral,
     wrong_output,
 )
+from plant.definition.signals.text_rules import wrong_text, wrong_texts
 from plant.definition.signals.vocabulary import RESERVED, Vocabulary
 from plant.models.model import Model
 
@@ -41,7 +44,11 @@ _ALLOWED: Final[Mapping[str | None, frozenset[str]]] = {
     "output": frozenset({*_PARTS, "decimals"}),
     "integral_of": frozenset({"decimals", "per_seconds"}),
     "counter": frozenset({"decimals"}),
+    "binomial": frozenset(),
+    "timetable": frozenset({*_PARTS, "decimals"}),
     "choice": frozenset({"every_seconds"}),
+    "texts": frozenset(),
+    "text": frozenset(),
 }
 """The other keys that a signal may have, by its source."""
 _NEEDS: Final = {
@@ -149,6 +156,10 @@ def _of_one(
     yield from unknown_counter(signal.spec, vocabulary)
     yield from wrong_formula(signal, above, below, vocabulary, plant)
     yield from wrong_integral(signal.spec, above, below)
+    yield from wrong_binomial(signal.spec, above, below)
+    yield from empty_times(signal.spec)
+    yield from wrong_texts(signal, above, below, vocabulary, plant)
+    yield from wrong_text(signal.spec, above, below)
     yield from _no_limits(signal)
     yield from _too_many_digits(signal)
     yield from _set_beyond_limits(signal.spec)
@@ -226,7 +237,7 @@ def _no_limits(signal: Declared) -> Iterator[Violation]:
 def _too_many_digits(signal: Declared) -> Iterator[Violation]:
     """Check that each value can be written exactly; registers and counters are cut to that anyway."""
     spec = signal.spec
-    if signal.source in {"integral_of", "counter", "choice"}:
+    if signal.is_text or signal.source in {"integral_of", "counter", "binomial"}:
         return
     bounds = signal_bounds(spec)
     if bounds.magnitude * 10**spec.places >= 10**MOST_DIGITS:

@@ -1,17 +1,18 @@
 """The models of signals: what a machine measures, counts or is set to, as a value at any moment.
 
-A signal has at most one source: `base`, `set_point`, `formula`, `output`, `integral_of`, `counter` or `choice`. It is
-the sum of it and of its other parts, times the machine's own factor, within limits, rounded.
+A signal has at most one source, one of SOURCES. It is the sum of it and of its other parts, times the machine's own
+factor, within limits, rounded; or it is text.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_serializer
 
 from plant.definition.document.errors import describe_value
-from plant.definition.document.value_types import Name, PeriodSeconds, Seconds, Spec, Weights
+from plant.definition.document.value_types import Name, NonEmptyListOf, PeriodSeconds, Seconds, Spec, Weights, described
+from plant.definition.document.weekly_windows import Window, format_minutes
 
 GREATEST: Final = 1e12
 """The greatest magnitude of a number in the declaration of a signal."""
@@ -21,8 +22,25 @@ DEFAULT_DECIMALS: Final = 2
 OTHERWISE: Final = "else"
 """The key for all states that a mapping by state does not name."""
 
-SOURCES: Final = ("base", "set_point", "formula", "output", "integral_of", "counter", "choice")
+SOURCES: Final = (
+    "base",
+    "set_point",
+    "formula",
+    "output",
+    "integral_of",
+    "counter",
+    "binomial",
+    "timetable",
+    "choice",
+    "texts",
+    "text",
+)
 """The keys of which a signal has one at most: what its value begins with."""
+TEXTS: Final = ("choice", "texts", "text")
+"""The sources of signals that are text, or true or false: nothing can be calculated with them."""
+
+FLAGS: Final = ("true", "false")
+"""The keys of `texts` that stand for JSON's booleans."""
 
 
 def _as_mapping(value: object) -> object:
@@ -36,6 +54,28 @@ def _as_mapping(value: object) -> object:
 
 def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _flags_as_text(value: object) -> object:
+    """Return a mapping with the keys true and false as text, as a plant's file is read."""
+    if not isinstance(value, dict):
+        return value
+    return {str(key).lower() if isinstance(key, bool) else key: each for key, each in value.items()}
+
+
+def _not_empty(texts: dict[str, str]) -> dict[str, str]:
+    if not texts:
+        raise ValueError("needs at least one entry")
+    return texts
+
+
+def _chance(value: object) -> object:
+    """Return a chance, or the name of a signal."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"must be a number from 0 to 1 or a signal above, got {describe_value(value)}")
+    return float(value)
 
 
 def _low_below_high(pair: tuple[float, float]) -> tuple[float, float]:
@@ -63,6 +103,17 @@ SigmaByState = Annotated[
     _by_state_schema({"type": "number", "minimum": 0, "maximum": GREATEST}),
 ]
 Range = Annotated[tuple[Number, Number], BeforeValidator(_as_tuple), AfterValidator(_low_below_high)]
+Texts = Annotated[
+    dict[Name, Annotated[str, Field(min_length=1)]],
+    BeforeValidator(_flags_as_text),
+    AfterValidator(_not_empty),
+    described(minProperties=1),
+]
+Chances = Annotated[
+    float | str,
+    BeforeValidator(_chance),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "minLength": 1}]}),
+]
 Amplitude = Annotated[float, Field(ge=0, le=GREATEST)]
 
 
@@ -96,6 +147,39 @@ class Ramp(Spec):
 
     per_hour: Number = Field(description="Change in an hour; below 0 it falls.")
     resets: Name = Field(description="What sets it back to 0: a state, in which it stays 0, or `job` for each new job.")
+
+
+class TimetableWindow(Window):
+    """A window of local time, with the level in it."""
+
+    value: Number = Field(description="Level in this window.")
+
+    @model_serializer
+    def as_written(self) -> dict[str, object]:
+        """Return it as it is written in YAML."""
+        times = {"start": format_minutes(self.start), "end": format_minutes(self.end)}
+        return {"days": [*self.days], **times, "value": self.value}
+
+
+class Timetable(Spec):
+    """A level by local weekday and time of day."""
+
+    times: NonEmptyListOf[TimetableWindow] = Field(
+        description="Windows of local time, each with a `value`; of several at a time, the first counts."
+    )
+    else_: Number = Field(alias="else", description="Level at all other times.")
+
+    @model_serializer
+    def as_written(self) -> dict[str, object]:
+        """Return it as it is written in YAML."""
+        return {"else": self.else_, "times": [each.as_written() for each in self.times]}
+
+
+class Binomial(Spec):
+    """How many of some items have something, such as a defect."""
+
+    of: Name = Field(description="A signal above: the number of items, at most 1,000.")
+    chance: Chances = Field(description="Chance of each item, 0 to 1: a number, or a signal above.")
 
 
 class SignalSpec(Spec):
@@ -132,7 +216,21 @@ class SignalSpec(Spec):
         description="What is counted from the start of the machine: `jobs`, `good`, a result of jobs, or "
         "`seconds.STATE`.",
     )
+    binomial: Binomial | None = Field(
+        None, description="How many of a number of items have something, each with a chance of its own: `of`, `chance`."
+    )
+    timetable: Timetable | None = Field(
+        None, description="Level by weekday and time of day, such as a tariff: `times`, and `else` for all others."
+    )
     choice: Weights | None = Field(None, description="Weight of each text that the signal may be.")
+    texts: Texts | None = Field(
+        None,
+        description="Texts by condition, such as `busy: \"state == 'running'\"`: the first that holds; `else` for the "
+        "last. Keys `true` and `false`: JSON's booleans.",
+    )
+    text: Name | None = Field(
+        None, description="A text with a number above it in braces, as it stands in messages: `cycle_{strokes}`."
+    )
     every_seconds: PeriodSeconds | None = Field(
         None, description="Seconds after which `choice` is drawn again; without it, for each message."
     )
@@ -162,8 +260,18 @@ class SignalSpec(Spec):
     shown: bool = Field(True, description="false keeps the signal out of messages; formulas may use it.")
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is text, or true or false."""
+        return any(getattr(self, source) is not None for source in TEXTS)
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it is true or false."""
+        return self.texts is not None and self.texts.keys() <= {*FLAGS}
+
+    @property
     def places(self) -> int:
         """Decimal places in messages."""
         if self.decimals is not None:
             return self.decimals
-        return 0 if self.counter is not None else DEFAULT_DECIMALS
+        return 0 if self.counter is not None or self.binomial is not None else DEFAULT_DECIMALS

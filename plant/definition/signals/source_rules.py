@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from plant.definition.document.errors import Place, Violation, quote, suggestion
-from plant.definition.signals.bounds import Bounds, signal_bounds
+from plant.definition.document.errors import Violation, quote, suggestion
+from plant.definition.signals.bounds import MOST_ITEMS, Bounds, signal_bounds
 from plant.definition.signals.formula_parser import FormulaError, FormulaNames, parse_formula
-from plant.definition.signals.signal_spec import SOURCES, SignalSpec
+from plant.definition.signals.signal_spec import SOURCES, TEXTS, SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.models.model import Model
 
@@ -29,6 +29,11 @@ class Declared:
     def source(self) -> str | None:
         """The key with which its value begins."""
         return next((key for key in SOURCES if key in self.keys), None)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text, or true or false, with which nothing can be calculated."""
+        return self.source in TEXTS
 
 
 def unknown_reset(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violation]:
@@ -50,6 +55,31 @@ def unknown_counter(spec: SignalSpec, vocabulary: Vocabulary) -> Iterator[Violat
         yield Violation(("counter",), f"must be something that is counted, got {quote(spec.counter)}; {advice}")
 
 
+def empty_times(spec: SignalSpec) -> Iterator[Violation]:
+    """Check that each window of a timetable has a length."""
+    for number, each in enumerate(spec.timetable.times if spec.timetable else ()):
+        if each.start == each.end:
+            rule = "must differ from start; a whole day is from 00:00 to 24:00"
+            yield Violation(("timetable", "times", number, "end"), rule)
+
+
+def formula_names(
+    signal: Declared,
+    above: Sequence[Declared],
+    below: Sequence[Declared],
+    vocabulary: Vocabulary,
+    plant: Sequence[Declared],
+) -> FormulaNames:
+    """Return what a formula or condition of a signal may name."""
+    return FormulaNames(
+        vocabulary,
+        signals=[each.name for each in above],
+        plant=[each.name for each in plant if not each.is_text],
+        texts=[each.name for each in above if each.is_text],
+        below=[signal.name, *(each.name for each in below)],
+    )
+
+
 def wrong_formula(
     signal: Declared,
     above: Sequence[Declared],
@@ -60,16 +90,8 @@ def wrong_formula(
     """Check a formula, whose names are those of signals above, and of the plant's."""
     if signal.spec.formula is None:
         return
-    texts = [each.name for each in above if each.source == "choice"]
-    names = FormulaNames(
-        vocabulary,
-        signals=[each.name for each in above],
-        plant=[each.name for each in plant if each.source != "choice"],
-        texts=texts,
-        below=[signal.name, *(each.name for each in below)],
-    )
     try:
-        parse_formula(signal.spec.formula, names)
+        parse_formula(signal.spec.formula, formula_names(signal, above, below, vocabulary, plant))
     except FormulaError as error:
         yield from (Violation(("formula",), str(problem)) for problem in error.problems)
 
@@ -85,7 +107,7 @@ def wrong_output(
         yield Violation(
             ("output",), f"must be an output of the model, got {quote(name)}; {suggestion(name, [*model.outputs])}"
         )
-    numbers = {each.name for each in above if each.source != "choice"}
+    numbers = {each.name for each in above if not each.is_text}
     if missing := [each for each in model.inputs if each not in numbers]:
         yield Violation(("output",), f"needs the model's inputs as signals above: {', '.join(missing)}")
     if missing := [each for each in model.plant_inputs if each not in plant_signals]:
@@ -94,21 +116,43 @@ def wrong_output(
 
 def wrong_integral(spec: SignalSpec, above: Sequence[Declared], below: Sequence[Declared]) -> Iterator[Violation]:
     """Check the source of a register."""
-    name = spec.integral_of
-    if name is None:
+    if spec.integral_of is None:
         return
-    place: Place = ("integral_of",)
+    wrong = wrong_number(spec.integral_of, above, below)
+    if wrong:
+        yield Violation(("integral_of",), wrong)
+    else:
+        source = next(each for each in above if each.name == spec.integral_of)
+        yield from _too_fast(spec, signal_bounds(source.spec))
+
+
+def wrong_binomial(spec: SignalSpec, above: Sequence[Declared], below: Sequence[Declared]) -> Iterator[Violation]:
+    """Check the items that are drawn, and their chance."""
+    if spec.binomial is None:
+        return
+    of, chance = spec.binomial.of, spec.binomial.chance
+    wrong = wrong_number(of, above, below)
+    if wrong:
+        yield Violation(("binomial", "of"), wrong)
+    else:
+        greatest = signal_bounds(next(each.spec for each in above if each.name == of)).high
+        if greatest > MOST_ITEMS:
+            rule = f"may be {greatest:,.6g}: must be at most {MOST_ITEMS:,}; give limits to {quote(of)}"
+            yield Violation(("binomial", "of"), rule)
+    if isinstance(chance, str) and (wrong := wrong_number(chance, above, below)):
+        yield Violation(("binomial", "chance"), wrong)
+
+
+def wrong_number(name: str, above: Sequence[Declared], below: Sequence[Declared]) -> str | None:
+    """Return the rule that a name breaks which must be that of a number above."""
     source = next((each for each in above if each.name == name), None)
     if source is None and name in {each.name for each in below}:
-        yield Violation(place, f"must be a signal above this one, and {quote(name)} is below")
-    elif source is None:
-        known = [each.name for each in above if each.source != "choice"]
+        return f"must be a signal above this one, and {quote(name)} is below"
+    if source is None:
+        known = [each.name for each in above if not each.is_text]
         advice = suggestion(name, known) if known else "there is none"
-        yield Violation(place, f"must be a signal above this one, got {quote(name)}; {advice}")
-    elif source.source == "choice":
-        yield Violation(place, f"must be a number, and {quote(name)} is text")
-    else:
-        yield from _too_fast(spec, signal_bounds(source.spec))
+        return f"must be a signal above this one, got {quote(name)}; {advice}"
+    return f"must be a number, and {quote(name)} is text" if source.is_text else None
 
 
 def _too_fast(spec: SignalSpec, rate: Bounds) -> Iterator[Violation]:

@@ -22,7 +22,7 @@ from plant.signals.columns.records import RowRecords, current_records
 from plant.signals.columns.register_columns import RowsByMachine, advance_registers, rows_by_machine
 from plant.signals.columns.walk_columns import WalkColumns
 from plant.signals.laws.frame import Arithmetic
-from plant.signals.laws.program import DAY_MS, LEVEL_PARTS, YEAR_MS, SignalProgram
+from plant.signals.laws.program import BEFORE_1970_MS, DAY_MS, LEVEL_PARTS, WEEK_MS, YEAR_MS, SignalProgram
 from plant.signals.laws.signal_laws import REGISTER_UNITS
 from plant.signals.laws.store import CYCLE_MS, DONE_MS, FIRST_RAMP, SINCE_MS, SITUATION, STATE_SINCE_MS, SignalStore
 from plant.time_zones import QUARTER_MS, LocalTime
@@ -118,6 +118,11 @@ class ColumnFrame:
         """Return the time since local midnight."""
         return (self._local() % DAY_MS).astype(np.float64)
 
+    def by_local_week(self, edges: tuple[int, ...], levels: tuple[float, ...]) -> Column:
+        """Return the level by local weekday and time."""
+        places = np.searchsorted(np.array(edges), (self._local() + BEFORE_1970_MS) % WEEK_MS, side="right")
+        return np.array(levels).take(places)
+
     def day_wave(self, shift_ms: int) -> Column:
         """Return the sine over the local day."""
         return wave((self._local() + shift_ms) % DAY_MS, DAY_MS)
@@ -145,6 +150,10 @@ class ColumnFrame:
         """Return draws in [0, 1), for the rows' times."""
         numbers = self._rows.times_ms // every_ms
         return uniform(word(salted(self._rows.first_key, salt), self._rows.second_key, numbers))
+
+    def greatest(self, quantity: Column) -> float:
+        """Return the greatest number of all rows."""
+        return float(quantity.max())
 
     def pick(self, bounds: array[float], uniform: Column) -> Column:
         """Return how many of the bounds are not above a number."""

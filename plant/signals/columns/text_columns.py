@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from plant.signals.columns.column_arithmetic import Integers
 from plant.signals.laws.json_text import JsonText, json_text
-from plant.signals.laws.signal_laws import Choice, Law, Measured
+from plant.signals.laws.signal_laws import Choice, Law, Measured, NumberedText, TextByCondition
 
 MOST_TEXTS: Final = 1 << 14
 """The most texts of a table, about a megabyte."""
@@ -33,8 +33,10 @@ class TextColumns(Protocol):
 def text_columns(law: Law, head: bytes) -> TextColumns:
     """Return what writes a signal. head: the text before it."""
     text = json_text(law)
-    if isinstance(law, Choice):
+    if isinstance(law, Choice | TextByCondition):
         return _Table(text, head, 0, len(law.texts) - 1)
+    if isinstance(law, NumberedText):
+        return _EachByItself(text, head)
     missing = law.missing if isinstance(law, Measured) else None
     if isinstance(law, Measured) and law.high - law.low < MOST_TEXTS:
         return _Table(text, head, law.low if missing is None else missing, law.high)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate
 
 from plant.definition.faults.fault_type import DRIFT, DROPOUT, SPIKE, STUCK, Causes, SensorEffect
-from plant.definition.signals.bounds import Bounds, last_decimal_range, signal_bounds, widest_bounds
-from plant.definition.signals.formula_parser import FormulaNames, parse_formula
+from plant.definition.signals.bounds import Bounds, last_decimal_range, most_items, signal_bounds, widest_bounds
+from plant.definition.signals.formula_parser import FormulaNames, parse_condition, parse_formula
+from plant.definition.signals.signal_spec import Binomial as BinomialSpec
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
+from plant.signals.compilation.text_laws import text_law
+from plant.signals.compilation.timetables import weekly_level
 from plant.signals.laws.causes import CauseEffect, Drifting, Missing, Reported, Spiking, Stuck
 from plant.signals.laws.exact_tables import WalkGrid, purpose, walk_grid
-from plant.signals.laws.expressions import BySituation, Constant, Expression, FormulaContext, compile_formula
+from plant.signals.laws.expressions import (
+    BySituation,
+    Constant,
+    Expression,
+    FormulaContext,
+    SignalValue,
+    compile_condition,
+    compile_formula,
+)
 from plant.signals.laws.model_output import ModelOutput
 from plant.signals.laws.parts import DayWave, Lag, Noise, Ramp, SetPoint, Uniform, Walk, YearWave
 from plant.signals.laws.program import (
@@ -28,7 +37,7 @@ from plant.signals.laws.program import (
     SettablePoint,
     SignalProgram,
 )
-from plant.signals.laws.signal_laws import REGISTER_UNITS, Choice, Count, Law, Measured, Register, StateTime
+from plant.signals.laws.signal_laws import REGISTER_UNITS, Binomial, Count, Law, Measured, Register, StateTime
 from plant.signals.laws.situations import Situations
 
 
@@ -101,21 +110,16 @@ class _Compiler:
         self.names.append(name)
 
     def _law(self, name: str, spec: SignalSpec) -> Law:
-        if spec.choice is not None:
-            return self._choice(name, spec, spec.choice)
+        text = text_law(name, spec, self._condition, _numbered(self.names), self.laws)
+        if text is not None:
+            return text
         if spec.counter is not None:
             return self._counter(name, spec, spec.counter)
+        if spec.binomial is not None:
+            return self._binomial(name, spec.binomial)
         if spec.integral_of is not None:
             return self._register(name, spec, spec.integral_of)
         return self._measured(name, spec)
-
-    def _choice(self, name: str, spec: SignalSpec, weights: Mapping[str, float]) -> Choice:
-        texts = tuple(sorted(text for text, weight in weights.items() if weight > 0))
-        greatest = max(weights.values())
-        sums = [*accumulate(weights[text] / greatest for text in texts)]
-        bounds = array("d", (part / sums[-1] for part in sums[:-1]))
-        every_ms = max(1, round((spec.every_seconds or 0.0) * 1000))
-        return Choice(purpose(name, "choice"), every_ms, bounds, texts)
 
     def _counter(self, name: str, spec: SignalSpec, counter: str) -> Law:
         number, unit = len(self.counters), 10**spec.places
@@ -124,6 +128,11 @@ class _Compiler:
         if state is None:
             return Count(number, unit)
         return StateTime(number, self.situations.matching("state", state), unit)
+
+    def _binomial(self, name: str, drawn: BinomialSpec) -> Binomial:
+        chance, most = drawn.chance, most_items(each[drawn.of] for each in self._variants)
+        given = SignalValue(self.names.index(chance)) if isinstance(chance, str) else Constant(chance)
+        return Binomial(purpose(name, "binomial"), self.names.index(drawn.of), most, given)
 
     def _register(self, name: str, spec: SignalSpec, source: str) -> Register:
         unit, per_seconds = 10**spec.places, spec.per_seconds or 1.0
@@ -165,6 +174,8 @@ class _Compiler:
             level = self._formula(spec.formula)
         elif spec.output is not None:
             level = self._output(spec.output)
+        elif spec.timetable is not None:
+            level = weekly_level(spec.timetable)
         elif spec.set_point is not None:
             level = self._set_point(name, spec.set_point, signal_bounds(spec))
         elif spec.base is not None:
@@ -217,9 +228,19 @@ class _Compiler:
         return ModelOutput(self._model or "", output, own, of_plant, tuple(states))
 
     def _formula(self, text: str) -> Expression:
+        return compile_formula(parse_formula(text, self._formula_names), self._formula_context)
+
+    def _condition(self, text: str) -> Expression:
+        return compile_condition(parse_condition(text, self._formula_names), self._formula_context)
+
+    @property
+    def _formula_names(self) -> FormulaNames:
+        return FormulaNames(self.situations.vocabulary, self.names, self._plant.names if self._plant else ())
+
+    @property
+    def _formula_context(self) -> FormulaContext:
         plant = self._plant.names if self._plant else ()
-        tree = parse_formula(text, FormulaNames(self.situations.vocabulary, self.names, plant))
-        return compile_formula(tree, FormulaContext(_numbered(self.names), _numbered(plant), self.situations))
+        return FormulaContext(_numbered(self.names), _numbered(plant), self.situations)
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:

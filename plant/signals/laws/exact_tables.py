@@ -20,6 +20,9 @@ WORD: Final = (1 << 64) - 1
 STEP, FIRST_MIX, SECOND_MIX = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 """The constants of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014)."""
 
+SALT_STEP: Final = FIRST_MIX
+"""What lies between the purposes of draws that are numbered: times that are so far apart do not occur."""
+
 TO_UNIT: Final = 2.0**-53
 """What makes 53 bits a number in [0, 1)."""
 

@@ -159,6 +159,11 @@ def compile_formula(formula: tree.Value, context: FormulaContext) -> Expression:
     return Unary("number", _compiled(formula, context))
 
 
+def compile_condition(condition: tree.Condition, context: FormulaContext) -> Expression:
+    """Return a condition as an expression that is 1 where it holds, otherwise 0."""
+    return _compiled(condition, context)
+
+
 @singledispatch
 def _compiled(node: object, context: FormulaContext) -> Expression:  # noqa: ARG001
     raise TypeError(node)

@@ -87,6 +87,9 @@ class Frame(Protocol[V]):
     def day_ms(self) -> V:
         """Return the time since local midnight."""
 
+    def by_local_week(self, edges: tuple[int, ...], levels: tuple[float, ...]) -> V:
+        """Return the level by local weekday and time. edges: where it changes, in milliseconds from Monday on."""
+
     def day_wave(self, shift_ms: int) -> V:
         """Return the sine over the local day. shift_ms: how long before midnight it rises through 0."""
 
@@ -104,6 +107,9 @@ class Frame(Protocol[V]):
 
     def uniform(self, salt: int, every_ms: int = 1) -> V:
         """Return a draw in [0, 1), for the row's machine and time, again for each span of `every_ms`."""
+
+    def greatest(self, quantity: V) -> float:
+        """Return the greatest number of all rows."""
 
     def pick(self, bounds: array[float], uniform: V) -> V:
         """Return how many of the bounds, in ascending order, are not above a number."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from plant.signals.laws.signal_laws import Choice, Law, Measured
+from plant.signals.laws.signal_laws import Choice, Law, Measured, NumberedText, TextByCondition
 
 JsonText = Callable[[int], bytes]
 """Returns the JSON text of a whole number of last decimals."""
@@ -13,11 +13,20 @@ JsonText = Callable[[int], bytes]
 
 def json_text(law: Law) -> JsonText:
     """Return what makes the JSON of a signal."""
-    if isinstance(law, Choice):
+    if isinstance(law, Choice | TextByCondition):
         return [json.dumps(text).encode() for text in law.texts].__getitem__
+    if isinstance(law, NumberedText):
+        return _numbered(law)
     number = number_text(law.unit)
     missing = law.missing if isinstance(law, Measured) else None
     return number if missing is None else lambda digits: b"null" if digits == missing else number(digits)
+
+
+def _numbered(law: NumberedText) -> JsonText:
+    """Return what makes a text with a number; null where that is null."""
+    head, tail, number = json.dumps(law.head).encode()[:-1], json.dumps(law.tail).encode()[1:], json_text(law.law)
+    missing = law.law.missing if isinstance(law.law, Measured) else None
+    return lambda digits: b"null" if digits == missing else b"%b%b%b" % (head, number(digits), tail)
 
 
 def number_text(unit: int) -> JsonText:

@@ -41,6 +41,21 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
+class WeeklyLevel:
+    """A level by local weekday and time. levels: before the first edge, between edges, and after the last one.
+
+    edges: times at which it changes, in milliseconds since the beginning of Monday.
+    """
+
+    edges: tuple[int, ...]
+    levels: tuple[float, ...]
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the level."""
+        return frame.by_local_week(self.edges, self.levels)
+
+
+@dataclass(frozen=True, slots=True)
 class Walk:
     """A random walk: an Ornstein-Uhlenbeck process."""
 

@@ -13,6 +13,9 @@ from plant.signals.laws.situations import Situations
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
+WEEK_MS: Final = 7 * DAY_MS
+BEFORE_1970_MS: Final = 3 * DAY_MS
+"""From Monday to Thursday, which 1970 began with."""
 YEAR_MS: Final = 31_556_952_000
 """A year of the Gregorian calendar on average, 365.2425 days."""
 

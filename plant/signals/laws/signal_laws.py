@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from plant.signals.laws.causes import CauseEffect, Missing, Reported, affected
+from plant.signals.laws.exact_tables import SALT_STEP
 from plant.signals.laws.expressions import Expression
 from plant.signals.laws.frame import Frame, V
 
@@ -138,6 +139,34 @@ class StateTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Binomial:
+    """How many of a number of items have something. Each item is drawn for itself, for each machine and time.
+
+    source: the number of items, rounded to a whole one.  most: of them.  chance: of each.
+    """
+
+    salt: int
+    source: int
+    most: int
+    chance: Expression
+    unit: int = 1
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return how many; a chance below 0 is 0, and one above 1 is 1."""
+        arithmetic, chance = frame.arithmetic, self.chance.value(frame)
+        items = arithmetic.clip(arithmetic.whole(frame.values[self.source]), 0.0, float(self.most))
+        is_less, drawn = arithmetic.binary["<"], frame.constant(0.0)
+        for item in range(int(frame.greatest(items))):
+            has_it = is_less(frame.uniform(self.salt + item * SALT_STEP), chance)
+            drawn = drawn + has_it * is_less(frame.constant(float(item)), items)
+        return drawn
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:  # noqa: ARG002
+        """Return the number."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One of several texts, drawn by weight, again for each span of `every_ms`. bounds: sums of weights, up to 1."""
 
@@ -154,3 +183,46 @@ class Choice:
     def last_decimals(self, frame: Frame[V], value: V) -> V:  # noqa: ARG002
         """Return the place of the text."""
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class TextByCondition:
+    """One of several texts, or of true and false. place: the place of the one whose condition holds first."""
+
+    place: Expression
+    texts: tuple[str | bool, ...]
+    unit: int = 1
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the place of the text."""
+        return self.place.value(frame)
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:  # noqa: ARG002
+        """Return the place of the text."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedText:
+    """A text with the number of another signal, as that has it in messages. head, tail: before and after the number.
+
+    number: of that signal.  law: its law.
+    """
+
+    number: int
+    law: Law
+    head: str
+    tail: str
+
+    @property
+    def unit(self) -> int:
+        """Whole numbers of the last decimal in 1."""
+        return self.law.unit
+
+    def value(self, frame: Frame[V]) -> V:
+        """Return the number."""
+        return frame.values[self.number]
+
+    def last_decimals(self, frame: Frame[V], value: V) -> V:
+        """Return the number in messages as a whole number of its last decimal."""
+        return self.law.last_decimals(frame, value)

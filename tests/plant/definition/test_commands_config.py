@@ -79,6 +79,7 @@ message_types:
     [
         ("{prefix}/commands/{type}/{machine_id}", "", {"mqtt_commands": True}),
         ("{prefix}/do/{machine_id}", 'commands: {topic: "{prefix}/do/{machine_id}"}', {}),
+        ("{prefix}/do/{number:02d}", 'commands: {topic: "{prefix}/do/{machine_id}"}', {}),
         ("{prefix}/do/cnc", 'commands: {topic: "{prefix}/do/{machine_id}"}', {}),
         ("{prefix}/{type}", 'commands: {topic: "{prefix}/cnc_machine/{machine_id}"}', {"topic_layout": "machine"}),
     ],

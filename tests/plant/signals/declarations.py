@@ -7,8 +7,16 @@ from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
+from plant.definition.signals.bounds import signal_bounds
+from plant.definition.signals.signal_spec import SignalSpec
 from plant.signals.laws.situations import Situation
 from tests.plant.signals.press import VOCABULARY
+
+TEXTS: Final = frozenset({"choice", "texts", "text"})
+"""The sources of signals that are text."""
+
+_WHOLE: Final = TEXTS | {"binomial"}
+"""The sources of signals that have no decimals to choose."""
 
 Declared = dict[str, dict[str, Any]]
 
@@ -47,6 +55,14 @@ _limits: Final = st.tuples(st.floats(-1e5, 0), st.floats(0.5, 1e5)).map(list)
 _bounded: Final = st.fixed_dictionaries({"limits": _limits})
 
 
+_times: Final = st.tuples(st.integers(0, 23), st.integers(0, 59)).map(lambda time: "{:02d}:{:02d}".format(*time))
+_windows: Final = st.fixed_dictionaries(
+    {"start": _times, "end": _times, "value": _levels},
+    optional={"days": st.lists(st.sampled_from(["mon", "wed", "sat", "sun"]), min_size=1)},
+)
+_timetables: Final = st.fixed_dictionaries(
+    {"timetable": st.fixed_dictionaries({"else": _levels, "times": st.lists(_windows, min_size=1, max_size=4)})}
+)
 _NUMBERS: Final = ("0", "1", "-1", "0.5", "2.75", "1e-7", "120", "1e15")
 _MATCHES: Final = ("state == 'running'", "phase != 'press'", "kind == 'frame'")
 _COMPARISONS: Final = tuple(f"{{}} {sign} {{}}" for sign in ("<", "<=", ">", ">=", "==", "!="))
@@ -76,12 +92,19 @@ def _formula(draw: st.DrawFn, leaves: st.SearchStrategy[str], forms: st.SearchSt
     return form.format(*(_formula(draw, leaves, forms, depth - 1) for _ in range(form.count("{}"))))
 
 
+def _is_few(data: dict[str, Any]) -> bool:
+    """Whether a signal is a number of at most 100."""
+    return _WHOLE.isdisjoint(data) and signal_bounds(SignalSpec.model_validate(data)).high <= 100
+
+
 def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStrategy[dict[str, Any]]]:
-    """Return strategies for a signal of each source. numbers: the signals above it."""
+def _sources(
+    declared: Declared, numbers: Sequence[str], plant: Sequence[str]
+) -> list[st.SearchStrategy[dict[str, Any]]]:
+    """Return strategies for a signal of each source. declared: all above it.  numbers: those that are numbers."""
     base = st.fixed_dictionaries({"base": _by_state}, optional={"follows_seconds": _seconds})
     set_point = st.just({"set_point": 0.25, "follows_seconds": 8})
     formula = st.fixed_dictionaries({"formula": _formulas(numbers, plant)})
@@ -96,10 +119,24 @@ def _sources(numbers: Sequence[str], plant: Sequence[str]) -> list[st.SearchStra
         st.builds(_merged, formula, _parts, _bounded),
         st.fixed_dictionaries({"counter": counters}),
         choice,
+        st.builds(_merged, _timetables, _parts),
     ]
     if not numbers:
         return sources
-    return [*sources, st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)})]
+    conditions = st.builds(
+        str.format, st.sampled_from(_COMPARISONS), _formulas(numbers, plant), _formulas(numbers, plant)
+    )
+    texts = st.tuples(st.sampled_from([("busy", 'q"ü'), ("true", "false")]), conditions)
+    items = [name for name, data in declared.items() if _is_few(data)]
+    chances = st.one_of(st.sampled_from([0, 0.02, 0.5, 1]), st.sampled_from(numbers))
+    binomials = st.fixed_dictionaries({"of": st.sampled_from(items or [""]), "chance": chances})
+    return [
+        *sources,
+        *([st.fixed_dictionaries({"binomial": binomials})] if items else []),
+        st.fixed_dictionaries({"integral_of": st.sampled_from(numbers)}),
+        texts.map(lambda each: {"texts": dict(zip(each[0], (each[1], "else"), strict=True))}),
+        st.sampled_from(numbers).map(lambda name: {"text": f'a{{{{"{{{name}}} ü'}),
+    ]
 
 
 @st.composite
@@ -107,9 +144,9 @@ def declarations(draw: st.DrawFn, plant: Sequence[str] = ()) -> Declared:
     """Draw the signals of a machine type. plant: names of the plant's signals."""
     declared: Declared = {}
     for number in range(draw(st.integers(1, 6))):
-        numbers = [name for name, data in declared.items() if "choice" not in data]
-        data = draw(st.one_of(_sources(numbers, plant)))
-        if "choice" not in data:
+        numbers = [name for name, data in declared.items() if TEXTS.isdisjoint(data)]
+        data = draw(st.one_of(_sources(declared, numbers, plant)))
+        if _WHOLE.isdisjoint(data):
             data = data | draw(st.fixed_dictionaries({}, optional={"decimals": st.integers(0, 6)}))
         declared[f"s{number}"] = data
     return declared

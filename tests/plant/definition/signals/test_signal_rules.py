@@ -46,8 +46,8 @@ MISTAKES: Final = {
     "{a: {base: 1, formula: '2', limits: [0, 9]}}": ["a.formula: replaces base: give only one of them"],
     "{a: {limits: [0, 9]}}": [
         (
-            "a: needs a value: base, set_point, formula, output, integral_of, counter, choice,"
-            " or at least walk, noise or uniform"
+            "a: needs a value: base, set_point, formula, output, integral_of, counter, binomial,"
+            " timetable, choice, texts, text, or at least walk, noise or uniform"
         )
     ],
     "{a: {base: 1, per_seconds: 5}}": ["a.per_seconds: needs integral_of"],
@@ -72,6 +72,53 @@ MISTAKES: Final = {
         'a.integral_of: must be a signal above this one, got "powr"; did you mean power?'
     ],
     "{c: {choice: {x: 1}}, a: {integral_of: c}}": ['a.integral_of: must be a number, and "c" is text'],
+    "{a: {base: 1}, t: {texts: {hot: a > 5, cold: a > 3}}}": [
+        "t.texts.cold: must have `else` in place of a condition: it is the last text"
+    ],
+    "{a: {base: 1}, t: {texts: {hot: else, mild: a + 1, cold: else}}}": [
+        "t.texts.hot: has `else`, which is for the last text only",
+        "t.texts.mild: must have a comparison as a condition at character 1",
+    ],
+    "{t: {texts: {'true': state == 'runing', maybe: hours > 3, later: else}}}": [
+        't.texts.true: is a boolean, and "maybe" is text: use texts only, or true and false',
+        't.texts.true: has an unknown state "runing" at character 10; did you mean running?',
+        't.texts.maybe: has an unknown name "hours" at character 1; did you mean hour?',
+    ],
+    "{a: {timetable: {else: 1, times: [{start: '06:00', end: '06:00', value: 2}]}, follows_seconds: 9}}": [
+        "a.follows_seconds: needs base or set_point",
+        "a.timetable.times[0].end: must differ from start; a whole day is from 00:00 to 24:00",
+    ],
+    "{n: {base: 1000.4}, m: {base: 1001}, c: {counter: jobs}, t: {texts: {a: else}}, "
+    "a: {binomial: {of: n, chance: 0.5}}, b: {binomial: {of: m, chance: t}}, d: {binomial: {of: c, chance: x}},"
+    "e: {binomial: {of: t, chance: 0}, decimals: 2}, x: {base: 1}}": [
+        'a.binomial.of: may be 1,000.4: must be at most 1,000; give limits to "n"',
+        'b.binomial.of: may be 1,001: must be at most 1,000; give limits to "m"',
+        'b.binomial.chance: must be a number, and "t" is text',
+        'd.binomial.of: may be 1e+15: must be at most 1,000; give limits to "c"',
+        'd.binomial.chance: must be a signal above this one, and "x" is below',
+        "e.decimals: cannot be used with binomial",
+        'e.binomial.of: must be a number, and "t" is text',
+    ],
+    "{n: {base: 5}, a: {binomial: {of: m, chance: 0.5}}}": [
+        'a.binomial.of: must be a signal above this one, got "m"; known names: n'
+    ],
+    "{t: {texts: {a: else}, decimals: 1}}": ["t.decimals: cannot be used with texts"],
+    "{t: {texts: {a: else}}, u: {formula: t + 1, limits: [0, 9]}}": [
+        'u.formula: cannot calculate with "t", which is text, at character 1'
+    ],
+    "{t: {texts: {a: else}}, u: {texts: {b: t > 1, c: else}}}": [
+        'u.texts.b: cannot calculate with "t", which is text, at character 1'
+    ],
+    "{n: {counter: jobs}, t: {text: 'id {nn}'}, u: {text: 'id'}, v: {text: '{n}{t}'}, w: {text: '{n:3d}'}}": [
+        't.text: must be a signal above this one, got "nn"; did you mean n?',
+        "u.text: must have one signal in braces, such as {cycles}, got none",
+        "v.text: must have one signal in braces, such as {cycles}, got {n} {t}",
+        'w.text: must have only a name in braces, got "{n:3d}"',
+    ],
+    "{t: {text: '{n}'}, u: {text: '{t}'}, n: {counter: jobs}}": [
+        't.text: must be a signal above this one, and "n" is below',
+        'u.text: must be a number, and "t" is text',
+    ],
     "{p: {base: 1000000000}, a: {integral_of: p, decimals: 6}}": [
         (
             "a.integral_of: may grow by 1e+15 of the last decimal in a second: must be at most 1e+09; "
@@ -140,6 +187,8 @@ def test_signals_of_the_plant_have_no_states_jobs_and_registers() -> None:
         ("{uniform: [2, 5]}", Bounds(2, 5)),
         ("{base: 100, spread: 0.05}", Bounds(80, 120)),
         ("{base: 1, walk: {sigma: 9, memory_seconds: 9}, limits: [0, 2]}", Bounds(0, 2)),
+        ("{timetable: {else: 3, times: [{start: '06:00', end: '22:00', value: -1.5}]}}", Bounds(-1.5, 3)),
+        ("{binomial: {of: n, chance: 0.5}}", Bounds(0, 1000)),
         ("{counter: jobs}", Bounds(0, 10**15 - 1)),
     ],
 )
