@@ -18,7 +18,7 @@ from plant.definition.document.yaml_file import decode
 from plant.definition.plant_config import PlantConfig
 from plant.views.plant_yaml import written, yaml_in_force
 
-CHANCE: Final = "fault_chance_per_day"
+_CHANCE: Final = "fault_chance_per_day"
 _USUAL_CHANCE: Final = 0.1
 """The chance with which faults are switched on where there was none before."""
 _WEEKEND: Final = "weekend_factor"
@@ -42,7 +42,7 @@ class Configuration:
 
     def chance(self, config: PlantConfig) -> Chance:
         """Return the chance of faults in force; while it is 0, with the probability that is remembered."""
-        in_force = float(getattr(config.global_, CHANCE, None) or 0.0)
+        in_force = config.global_.fault_chance_per_day
         if in_force:
             return Chance(is_on=True, probability=in_force)
         return self._remembered._replace(is_on=self._remembered.is_on and self._remembered.probability == 0.0)
@@ -84,7 +84,7 @@ def _content(config: PlantConfig, asked: Changes, chance: Chance) -> bytes:
 def changed_sections(data: Mapping[str, Any], asked: Changes, chance: Chance) -> Iterator[tuple[str, Any]]:
     """Yield the sections that differ."""
     if asked.enable_anomalies is not None or asked.anomaly_probability is not None:
-        yield "global", {**(data.get("global") or {}), CHANCE: chance.probability if chance.is_on else 0.0}
+        yield "global", {**(data.get("global") or {}), _CHANCE: chance.probability if chance.is_on else 0.0}
     if asked.weekend_production_factor is not None:
         own = {_WEEKEND: asked.weekend_production_factor}
         sites = data.get("sites") or {}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from plant.definition.plant_config import Global, load_content
+from plant.definition.plant_config import load_content
 from sandbox.broker import EmbeddedBroker
 from tests.edge.http.compat.enms_contract import CALLS, FAULTS_BY_CHANCE, INVALID, Call, filled, mistakes
 from tests.support.processes.daemon import DaemonProcess, running
@@ -29,7 +29,7 @@ message_types:
       idle: {share: 0.2, dwell_seconds: 20}
     signals:
       power_kw: {base: {running: 40, idle: 5, else: 0}, limits: [0, 60], decimals: 3}
-      switched_on: {base: {running: 1, idle: 1, else: 0}, limits: [0, 1], decimals: 0}
+      switched_on: {texts: {true: "state == 'running' or state == 'idle'", false: else}}
     faults:
       leak: {duration_seconds: [60, 600], effects: {power_kw: {times: 1.3}}}
       efficiency_loss: {duration_seconds: [60, 600], effects: {power_kw: {times: 1.1}}}
@@ -59,9 +59,6 @@ FIRST, OTHER = "c0000000-0000-0000-0000-000000000001", "c0000000-0000-0000-0001-
 NAMES = {"id": FIRST, "other": OTHER, "nobody": "c0000000-0000-0000-0000-000000000099"}
 MEMBERS = {"title", "status", "detail", "success", "message", "errors"}
 """Of an error: those of RFC 9457, and those that EnMS has."""
-NEEDS_CHANCE = pytest.mark.skipif(
-    "fault_chance_per_day" not in Global.model_fields, reason="needs the key global.fault_chance_per_day"
-)
 
 
 class Simulator(NamedTuple):
@@ -126,14 +123,13 @@ def test_each_call_is_answered_as_the_table_has_it(simulator: Simulator) -> None
     assert [each for call in CALLS for each in wrong(answer_to(simulator.client, call), call)] == []
 
 
-@NEEDS_CHANCE
 def test_the_chance_of_faults_is_remembered_while_it_is_off(simulator: Simulator) -> None:
     """It is in the YAML in force."""
     calls = FAULTS_BY_CHANCE
     assert [each for call in calls for each in wrong(answer_to(simulator.client, call), call)] == []
     in_force = load_content(simulator.client.get("/api/v1/plant").content, "plant.yaml")
 
-    assert in_force.global_.model_dump()["fault_chance_per_day"] == 1.0
+    assert in_force.global_.fault_chance_per_day == 1.0
 
 
 def test_a_machine_is_shown_as_its_messages_and_its_constants_have_it(simulator: Simulator) -> None:
