@@ -151,3 +151,28 @@ def test_the_chance_of_faults_is_a_key_of_the_plant(chance: Chance, in_force: fl
         assert dict(changed_sections(SITED, asked, chance)) == {
             "global": {"target_rate": 5, "fault_chance_per_day": in_force}
         }
+
+
+def test_what_was_done_by_these_calls_is_played_again_to_the_byte(tmp_path: Path) -> None:
+    """Machines that were started and stopped, faults, and another configuration: all of it is in the journal."""
+    (tmp_path / "plant.yaml").write_text(PLANT)
+    flags = ["--dry-run", "--seed", "1", "--message-config-path", str(tmp_path / "plant.yaml"), "--duration", "6"]
+    flags += ["--start", "2026-01-05T06:00:00Z"]
+    live = ["--speed", "1", "--http-port", str(free_port()), "--http-compat", "enms", "--no-auto-start"]
+    with DaemonProcess("run", *flags, *live, "--journal", str(tmp_path / "journal")) as daemon:
+        with httpx.Client(base_url=daemon.url(), transport=httpx.HTTPTransport(retries=5)) as client:
+            answers = [
+                client.post("/simulator/start"),
+                client.post(f"/simulator/machines/{FIRST}/anomaly", json={"anomaly_type": "leak"}),
+                client.post("/simulator/stop", json={"factory_ids": ["europe"]}),
+                client.post(f"/simulator/machines/{FIRST}/anomaly", json={"anomaly_type": "efficiency_loss"}),
+                client.put("/simulator/config", json={"anomaly_probability": 0.9, "enable_anomalies": True}),
+                client.delete(f"/simulator/machines/{FIRST}/anomaly"),
+            ]
+        assert daemon.wait(30) == 0, daemon.log
+    with DaemonProcess("run", *flags, "--speed", "max", "--commands", str(tmp_path / "journal")) as replay:
+        assert replay.wait(30) == 0, replay.log
+
+    assert [each.status_code for each in answers] == [200] * 6
+    assert len(daemon.output) > 15
+    assert replay.output == daemon.output
