@@ -36,7 +36,8 @@ EXPOSE 8080
 # For Docker and Podman; Kubernetes asks by the probes of deployment.yaml. With HTTP_PORT=0 there is nothing to ask.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-c", "\
 import os, sys, urllib.request as web\n\
-port = os.environ.get('HTTP_PORT') or '8080'\n\
+names = ['HTTP_PORT'] + ['API_PORT', 'SIMULATOR_PORT'] * (is_enms := os.environ.get('HTTP_COMPAT', '').lower() == 'enms')\n\
+port = next(filter(None, map(os.environ.get, names)), '8003' if is_enms else '8080')\n\
 ask = web.build_opener(web.ProxyHandler({})).open\n\
 sys.exit(port != '0' and ask(f'http://127.0.0.1:{port}/livez', timeout=4).status != 200)"]
 # Exec form: SIGTERM reaches Python itself, which then drains and says good-bye.

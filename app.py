@@ -34,7 +34,8 @@ from edge.routing import TopicError
 from edge.runtime.reload import PlantLoader, load_at_start, parse_plant
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.simulator import CONFIGURATION, DIED, OK, REFUSED, VERSION
-from edge.settings.loader import Settings, SettingsError, warnings_about
+from edge.settings.environment_warnings import warnings_about
+from edge.settings.loader import Settings, SettingsError
 from messages import topic_template
 from plant.default_plant import PACKAGED, existing
 from plant.definition.plant_config import PlantConfig, PlantConfigError
@@ -139,7 +140,7 @@ def _preflight_inputs(options: PreflightOptions, environ: Mapping[str, str]) -> 
     from edge.mqtt.commands.plant_topics import filter_of_commands  # noqa: PLC0415
 
     settings = loaded(options, environ)
-    warnings = tuple(warnings_about(environ))
+    warnings = tuple(warnings_about(environ, options.flags))
     try:
         config = PlantLoader(settings, topic_template)(settings.message_config_path)
         topics = topics_of(config, settings)

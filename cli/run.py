@@ -24,7 +24,8 @@ from edge.runtime.reload import PlantLoader, Reloader, load_at_start
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.service import Service, SimulatorBackend
 from edge.runtime.simulator import CONFIGURATION, VERSION, Simulator
-from edge.settings.loader import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
+from edge.settings.environment_warnings import warnings_about
+from edge.settings.loader import AuthMethod, Settings, SettingsError, describe, variables_of
 from edge.status import PortError
 from edge.timestamps import rfc3339
 from edge.workers.partition import fork_workers
@@ -200,7 +201,7 @@ def _log_start(options: RunOptions, settings: Settings, environ: Mapping[str, st
     log.info("edgemqttsim %s on Python %s; %s", VERSION, sys.version.split()[0], describe(settings))
     if is_default(settings):
         log.info("%s", using_default(settings.message_config_path))
-    for warning in warnings_about(environ):
+    for warning in warnings_about(environ, options.flags):
         log.warning("%s", warning)
     if options.dry_run:
         return

@@ -51,6 +51,7 @@ _KNOWN: Final[Mapping[str, Sequence[Any]]] = {
     "message_type": ["press"],
     "machine_type": ["press"],
     "state": ["running", "idle", "maintenance", "faulted"],
+    "anomaly_type": ["bearing_damage", "jam"],
     "fault": ["bearing_damage", "jam", "temperature.stuck"],
     "signal": ["feed"],
     "after": ["PRESS-01", "PRESS-50"],
@@ -75,12 +76,18 @@ def plant(count: int = _MACHINES, rate: float = RATE) -> str:
 
 
 @contextmanager
-def daemon_that_publishes(pause_seconds: float = _PAUSE_SECONDS, rate: float = RATE) -> Iterator[_Target]:
-    """Run a simulator with a broker beside it. pause_seconds: from one call to the next.  rate: messages a second."""
+def daemon_that_publishes(
+    pause_seconds: float = _PAUSE_SECONDS, rate: float = RATE, compat: str = "none"
+) -> Iterator[_Target]:
+    """Run a simulator with a broker beside it. pause_seconds: from one call to the next.  rate: messages a second.
+
+    compat: the simulator whose calls it answers as well.
+    """
     with tempfile.TemporaryDirectory() as folder, running(EmbeddedBroker()) as broker:
         file = Path(folder) / "plant.yaml"
         file.write_text(plant(rate=rate))
         options = [*plain(broker), "--message-config-path", str(file), "--http-port", str(free_port())]
+        options += ["--http-compat", compat]
         with DaemonProcess("run", *options, "--log-format", "json", "--queue-size", "20000") as daemon:
             daemon.says("first on")
             yield _Target(daemon, daemon.says(r"HTTP on (http://[^ ]+):").group(1), pause_seconds)

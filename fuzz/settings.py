@@ -22,7 +22,8 @@ from benchmarks.case import ROOT
 from cli.commands import CheckOptions, Options, parse, plant_file
 from cli.options.evaluate import EvaluateOptions
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.settings.loader import Settings, SettingsError, describe, variables, warnings_about
+from edge.settings.environment_warnings import warnings_about
+from edge.settings.loader import Settings, SettingsError, describe, variables
 from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
 from fuzz.values import HOSTS, NUMBERS, PATHS, POOLS, SECRET, SHARDS, TEXTS, TIMES, WORDS
 from plant.default_plant import existing

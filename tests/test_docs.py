@@ -26,15 +26,17 @@ from cli.commands import CheckOptions, parse
 from cli.options.ctl import ACTIONS
 from cli.options.evaluate import EvaluateOptions
 from edge.delivery.queue import Ledger
+from edge.http.compat.profiles import add_profile
 from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.observability.statistics import statistics_block
 from edge.settings.loader import AuthMethod, Settings, markdown_table, variables
+from edge.settings.types import HttpCompat
 from edge.status import CommandStatus, ConnectionStatus
 from messages import START, FactoryMessageGenerator
 from plant.definition import plant_config
 from plant.definition.machine_types import spellings
 from plant.forecast.rate_forecast import check, forecast
-from tests.edge.http.test_routes import Shown, app_of
+from tests.edge.http.test_routes import Shown, api_of, app_of
 from tests.edge.observability.test_metrics import CONNECTED, registry
 from tests.support.exports import yamlread
 
@@ -51,6 +53,9 @@ OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITT
 }
 """Variables that the documents may name though they are no options."""
 
+
+OF_PROFILES = {"docs/energy-api.md": HttpCompat.ENMS}
+"""Pages about the calls of another simulator, by the value of HTTP_COMPAT."""
 
 OF_OTHER_PLANTS = {
     "docs/plant-language.md",
@@ -74,9 +79,9 @@ def blocks(language: str, *, but: Collection[str] = ()) -> list[str]:
     ]
 
 
-def code() -> Iterator[str]:
-    """All code in running text."""
-    for text in TEXTS.values():
+def code(*, but: Collection[str] = ()) -> Iterator[str]:
+    """All code in running text, except that of some pages."""
+    for text in (text for page, text in TEXTS.items() if page not in but):
         yield from re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
 
 
@@ -221,9 +226,22 @@ def test_every_route_is_documented_and_every_documented_one_exists() -> None:
     found += [route for route in served.routes if isinstance(route, APIRoute) and route.path.startswith("/api/")]
     routes = {f"{method} {route.path_format}" for route in found for method in route.methods or ()}
     routes |= {"POST /-/reload", f"GET {served.openapi_url}"}
-    named = {text for text in code() if re.fullmatch(r"(GET|POST|PUT) /\S*", text)} - {EXAMPLE}
+    named = {text for text in code(but=OF_PROFILES) if re.fullmatch(r"(GET|POST|PUT) /\S*", text)} - {EXAMPLE}
 
     assert named == routes
+
+
+@pytest.mark.parametrize("page", OF_PROFILES)
+def test_every_call_of_another_simulator_is_on_its_page(page: str) -> None:
+    """By its path, and by one of its methods."""
+    served = app_of(Shown())
+    own = {id(route) for route in served.routes}
+    add_profile(served, api_of(Shown()), OF_PROFILES[page])
+    added = [route for route in served.routes if isinstance(route, APIRoute) and id(route) not in own]
+    text = TEXTS[page].replace("{id}", "{machine_id}")
+
+    assert len(added) > 3
+    assert [each.path_format for each in added if f"{each.path_format}`" not in text] == []
 
 
 def test_the_statistics_are_shown_as_they_are_printed() -> None:

@@ -178,9 +178,10 @@ def _possible_problems(context: CheckContext, token: Token) -> Iterator[_TokenPr
 
 async def _check_password(context: CheckContext) -> list[Finding]:
     settings = context.settings
-    await Reader(partial(read_password, settings), context.timeout_seconds).now()
-    login = ok(f"user {settings.mqtt_username}, password from {settings.mqtt_password_file or 'MQTT_PASSWORD'}")
-    clear = [] if settings.mqtt_tls else [warn("MQTT_TLS=false: the password is sent unencrypted")]
+    password = await Reader(partial(read_password, settings), context.timeout_seconds).now()
+    source = f"password from {settings.mqtt_password_file or 'MQTT_PASSWORD'}" if password else "without a password"
+    login = ok(f"user {settings.mqtt_username}, {source}")
+    clear = [] if settings.mqtt_tls or not password else [warn("MQTT_TLS=false: the password is sent unencrypted")]
     return [login, *clear]
 
 

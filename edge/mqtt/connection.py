@@ -20,7 +20,7 @@ from edge.mqtt.protocol.reason_codes import KEEP_ALIVE_TIMEOUT, Outcome, Packet,
 from edge.mqtt.sending import Sender, SenderAndSubscriber, Subscriber
 from edge.mqtt.session import REFUSED_FROM, Session, make_properties
 from edge.settings.host_names import joined
-from edge.settings.loader import Settings
+from edge.settings.loader import AuthMethod, Settings
 
 SAT_METHOD = "K8S-SAT"
 METRIC_CATEGORY = ("metriccategory", "edgemqttsim")
@@ -157,9 +157,9 @@ class Connection:
             values["ReceiveMaximum"] = self._subscriber.receive_maximum
         if login.token is not None:
             values |= {"AuthenticationMethod": SAT_METHOD, "AuthenticationData": login.token.raw}
-        if login.password is not None:
+        if settings.mqtt_auth_method is AuthMethod.USERPASS:
             # paho takes bytes as they are, though its annotation says str.
-            self._session.username_pw_set(settings.mqtt_username, cast("str", login.password))
+            self._session.username_pw_set(settings.mqtt_username, cast("str | None", login.password))
         self._session.open(
             settings.mqtt_broker,
             settings.mqtt_port,

@@ -65,7 +65,7 @@ class Reloader:
     ) -> None:
         self._on_accepted = on_accepted
         self.journal = journal or Journal(wall_clock)
-        self._path, self._load, self._apply, self._wall_clock = path, load, apply, wall_clock
+        self._path, self._load, self._apply, self.wall_clock = path, load, apply, wall_clock
         self._current, self._file = current, PlantFile(path)
         self._accepted = self._rejected = 0
         self._last_success = wall_clock()
@@ -163,7 +163,7 @@ class Reloader:
 
     def _accept(self, config: PlantConfig, changes: str, cause: str, source: Path) -> ReloadOutcome:
         self._accepted += 1
-        self._last_success = self._wall_clock()
+        self._last_success = self.wall_clock()
         self._last_rejected = None
         machines = {kind: count for kind, _, count in config.machines()}
         each, total = ", ".join(f"{count} {kind}" for kind, count in machines.items()), sum(machines.values())

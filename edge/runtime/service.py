@@ -160,6 +160,8 @@ class Service:
             idempotency=self._idempotency,
             settings=shown_settings(settings),
             authorize=context.authorize,
+            wall_clock=self._reloader.wall_clock,
+            uptime_seconds=self._uptime_seconds,
         )
         add_api(app, api)
         add_profile(app, api, settings.http_compat)

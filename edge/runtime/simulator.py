@@ -41,6 +41,7 @@ from edge.status import (
 )
 from edge.timestamps import LAST_SECOND
 from messages import FactoryMessageGenerator, topic_template
+from plant.definition.machine_ids import machine_ids
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
@@ -104,7 +105,7 @@ class Simulator:
         traces = self._output.traces
         self.live = LivePlant(
             self._plant,
-            commands or commands_of(options, settings, timing.start),
+            commands or commands_of(options, settings, config, timing.start),
             wake.set,
             self._follow_config,
             self._record_reload,
@@ -326,12 +327,17 @@ class Simulator:
         self._output.restart_run()
 
 
-def commands_of(options: RunOptions, settings: Settings, start: float) -> CommandLog:
-    """Return the commands of a run that begins at a time, in seconds since 1970; raises UsageError with every error."""
+def commands_of(options: RunOptions, settings: Settings, config: PlantConfig, start: float) -> CommandLog:
+    """Return the commands of a run that begins at a time, in seconds since 1970; raises UsageError with every error.
+
+    Where machines do not start by themselves, the first commands stop all of them.
+    """
     loader = PlantLoader(settings, topic_template)
+    stopped = () if settings.auto_start else machine_ids(config)
+    stops = [(round(start * 1000), {"command": "stop", "machine_id": machine_id}) for machine_id in stopped]
     try:
         return read_commands(
-            options.commands, (start, LAST_SECOND), lambda content: loader.parse(content, Path("content"))
+            options.commands, (start, LAST_SECOND), lambda content: loader.parse(content, Path("content")), stops
         )
     except CommandFileError as error:
         raise UsageError(f"--commands: {error}") from None

@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails
 from edge.redaction import redact, shown
 from edge.settings.host_names import split
 from edge.settings.options import Option, Options
-from edge.settings.suggestions import meant
+from edge.settings.profiles import Profile, defaults_of, profile_of
 from edge.settings.types import AuthMethod, LogFormat, LogLevel, QueuePolicy, TopicLayout
 
 __all__ = ["AuthMethod", "LogFormat", "LogLevel", "QueuePolicy", "Settings", "SettingsError", "TopicLayout"]
@@ -59,12 +59,14 @@ class Settings(Options):
         unset: defaults that differ from the declared ones.
         Raises SettingsError with a line for each error: variable or flag, rule and value.
         """
-        given = _given(environ, flags or {})
+        profile = profile_in(environ, flags or {})
+        given = _given(environ, flags or {}, profile.aliases)
         # Here, as the defaults of the model do not depend on the environment.
+        defaults = {**defaults_of(profile, given), **unset}
         ours = {"mqtt_client_id"} - given.keys()
-        given.setdefault("mqtt_client_id", _default_client_id(environ, pid))
+        given.setdefault("mqtt_client_id", _default_client_id(environ, pid, defaults))
         mistakes, disagree = _split_broker(given), False
-        values = {**unset, **{name: value for name, (_, value) in given.items()}}
+        values = {**defaults, **{name: value for name, (_, value) in given.items()}}
         try:
             settings = cls.model_validate(values, context={"pod_name": pod_name(environ)})
         except ValidationError as error:
@@ -115,27 +117,15 @@ def variables_of(*groups: str) -> frozenset[str]:
     return frozenset(variable for name in options_of(*groups) for variable in variables(name))
 
 
-def warnings_about(environ: Mapping[str, str]) -> list[str]:
-    """Return warnings about unknown variables that look like options, and about secrets. Values are not shown."""
-    secrets = [variable for name in _names(secret=True) for variable in variables(name) if environ.get(variable)]
-    return [
-        *unknown_variables(environ),
-        *(
-            f"{secret}: other users may see it in the environment of this process; {secret}_FILE is safer"
-            for secret in secrets
-        ),
-    ]
+def names_of(*, secret: bool) -> list[str]:
+    """Return the options whose value is a secret, or the others."""
+    return [name for name in Settings.model_fields if (_plain_type(name) is SecretBytes) is secret]
 
 
-def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return warnings about unknown variables that look like options, with the option that each may be meant for."""
-    known = [variable for name in Settings.model_fields for variable in variables(name)]
-    suspects = sorted(variable for variable in environ if variable not in known and not _SERVICE_LINK.search(variable))
-    return [
-        f"{_printable(variable)}: no such option" + (f"; did you mean {option}?" if option else "")
-        for variable in suspects
-        if (option := meant(variable, known)) is not None
-    ]
+def profile_in(environ: Mapping[str, str], flags: Mapping[str, object]) -> Profile:
+    """Return what HTTP_COMPAT changes of the options."""
+    found = _find("http_compat", environ, flags, {})
+    return profile_of(found[1] if found else "")
 
 
 def describe(settings: Settings) -> str:
@@ -159,7 +149,7 @@ def add_flags(parser: argparse.ArgumentParser, shown: Collection[str] | None = N
     parser.usage = parser.usage or "%(prog)s [FLAG ...]"
     for group, names in _groups():
         arguments = parser.add_argument_group(group)
-        for name in filter(_names(secret=False).__contains__, names):
+        for name in filter(names_of(secret=False).__contains__, names):
             text = f"{Settings.model_fields[name].description} [{name.upper()}, default {_default_text(name)}]"
             # No `type=`: argparse stops at the first invalid value, and `load` reports all of them.
             boolean = _plain_type(name) is bool
@@ -195,8 +185,6 @@ _LONGEST_SHOWN = 200
 _ALSO = {"mqtt_port": ("-p",), "mqtt_username": ("-u",), "message_config_path": ("--file",)}
 """Short flags, as mosquitto's clients have them, and the name that `check` and `export` have for the plant's file."""
 
-# Kubernetes sets these in every pod for a service whose name begins like that.
-_SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
 _SERVICE_HINT = " (Kubernetes sets this for a service of that name; enableServiceLinks: false in the pod turns it off)"
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 _BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
@@ -242,25 +230,20 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
     yield from grouped.items()
 
 
-def _printable(variable: str) -> str:
-    return variable[:100] if variable.isprintable() else repr(variable[:100])
-
-
-def _names(*, secret: bool) -> list[str]:
-    """Return the options whose value is a secret, or the others."""
-    return [name for name in Settings.model_fields if (_plain_type(name) is SecretBytes) is secret]
-
-
 def _pod_variable(environ: Mapping[str, str]) -> str:
     """Return the variable with the name of the pod: POD_NAME, or HOSTNAME in a container of Kubernetes."""
     in_cluster = not environ.get("POD_NAME") and environ.get("KUBERNETES_SERVICE_HOST")
     return "HOSTNAME" if in_cluster else "POD_NAME"
 
 
-def _default_client_id(environ: Mapping[str, str], pid: int) -> tuple[str, object]:
-    """Return source and value of the default client id: with the pid, or, in a pod, where that is 1, the pod's name."""
+def _default_client_id(environ: Mapping[str, str], pid: int, defaults: Mapping[str, object]) -> tuple[str, object]:
+    """Return source and value of the default client id: with the pid, or, in a pod, where that is 1, the pod's name.
+
+    defaults: those of a profile.
+    """
     name = pod_name(environ)
-    return (_pod_variable(environ), name) if name else ("MQTT_CLIENT_ID", f"factory-sim-{pid}")
+    usual = defaults.get("mqtt_client_id", f"factory-sim-{pid}")
+    return (_pod_variable(environ), name) if name else ("MQTT_CLIENT_ID", usual)
 
 
 def _split_broker(given: MutableMapping[str, tuple[str, object]]) -> list[str]:
@@ -295,15 +278,20 @@ def _equal(given: object, value: object) -> bool:
         return True
 
 
-def _given(environ: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, tuple[str, object]]:
-    """Return what is set: field name -> (the flag or variable that sets it, its value)."""
-    return {name: found for name in Settings.model_fields if (found := _find(name, environ, flags))}
+def _given(
+    environ: Mapping[str, str], flags: Mapping[str, object], aliases: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, object]]:
+    """Return what is set: field name -> (the flag or variable that sets it, its value). aliases: further variables."""
+    return {name: found for name in Settings.model_fields if (found := _find(name, environ, flags, aliases))}
 
 
-def _find(name: str, environ: Mapping[str, str], flags: Mapping[str, object]) -> tuple[str, object] | None:
+def _find(
+    name: str, environ: Mapping[str, str], flags: Mapping[str, object], aliases: Mapping[str, tuple[str, ...]]
+) -> tuple[str, object] | None:
     if flags.get(name) is not None:
         return _flag(name), flags[name]
-    set_variables = (variable for variable in variables(name) if environ.get(variable, "").strip())
+    known = (*variables(name), *aliases.get(name, ()))
+    set_variables = (variable for variable in known if environ.get(variable, "").strip())
     return next(((variable, environ[variable]) for variable in set_variables), None)
 
 
@@ -320,7 +308,7 @@ def _lines(detail: ErrorDetails, sources: Mapping[str, str]) -> list[str]:
 
 def _shown(name: str, value: object) -> str:
     """Return an invalid value for an error; a secret is not shown."""
-    return "the given value" if name in _names(secret=True) else shown(value)
+    return "the given value" if name in names_of(secret=True) else shown(value)
 
 
 def _rule(name: str) -> str:

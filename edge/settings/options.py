@@ -201,6 +201,10 @@ class Options(BaseModel):
     workers: Annotated[int, Field(ge=1, le=256), Option(_PLANT)] = Field(
         1, description="Number of processes, one for each core: each simulates a part, with a connection of its own."
     )
+    auto_start: Annotated[bool, Option(_PLANT)] = Field(
+        default=True,
+        description="Start all machines with the run; otherwise they are stopped until a command starts them.",
+    )
 
     http_host: Annotated[Host, Option(_HTTP)] = Field(
         "127.0.0.1", description="Address on which the HTTP port listens; 0.0.0.0 is all addresses."
@@ -219,8 +223,8 @@ class Options(BaseModel):
     )
     http_compat: Annotated[HttpCompat, LOWER, Option(_HTTP)] = Field(
         HttpCompat.NONE,
-        description="Answer the calls of another simulator as well: `enms` is an energy plant, `fleet` a fleet of "
-        "sensors.",
+        description="Answer the calls of another simulator as well, and take its variables: `enms` is an energy plant, "
+        "`fleet` a fleet of sensors.",
     )
 
     stats_interval: Annotated[StatsInterval, Option(_LOGS, rule=STATS_INTERVAL_RULE)] = Field(
@@ -268,10 +272,12 @@ def _disagreements(s: Options) -> dict[str, bool]:
     method = s.mqtt_auth_method
     password, certificate = method is AuthMethod.USERPASS, method is AuthMethod.X509
     name, name_file, secret = (value is not None for value in (s.mqtt_username, s.mqtt_password_file, s.mqtt_password))
+    # Some brokers ask for a name alone (MQTT 5, 3.1.2.9), and its users have such logins.
+    needs_secret = not (name_file or secret or s.http_compat is HttpCompat.ENMS)
     cert, key = s.mqtt_cert_file is not None, s.mqtt_key_file is not None
     return {
         "MQTT_USERNAME: must be set with MQTT_AUTH_METHOD=USERPASS": password and not name,
-        "MQTT_PASSWORD_FILE: must be set with MQTT_AUTH_METHOD=USERPASS": password and not (name_file or secret),
+        "MQTT_PASSWORD_FILE: must be set with MQTT_AUTH_METHOD=USERPASS": password and needs_secret,
         f"MQTT_USERNAME: applies only with MQTT_AUTH_METHOD=USERPASS, not {method}": name and not password,
         f"MQTT_PASSWORD_FILE: applies only with MQTT_AUTH_METHOD=USERPASS, not {method}": name_file and not password,
         f"MQTT_PASSWORD: applies only with MQTT_AUTH_METHOD=USERPASS, not {method}": secret and not password,

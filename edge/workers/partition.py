@@ -50,7 +50,7 @@ def fork_workers(
     settings = settings.model_copy(update={"seed": settings.seed or secrets.token_hex(8)})
     parts = settings.of_workers()
     start = options.timing(time.time()).start
-    commands = commands_of(options, settings, start)  # read once: it may be a pipe
+    commands = commands_of(options, settings, config, start)  # read once: it may be a pipe
     with as_config_errors(settings.message_config_path.absolute()):
         counts = split_count(options, parts, config) if options.count else [None] * len(parts)
     works = [

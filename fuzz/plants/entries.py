@@ -163,6 +163,8 @@ def _global(chance: Random) -> Data:
     made: Data = {"base_interval": chance.choice((1.0, 0.5, 1.7))}
     if maybe(chance, 0.2):
         made["target_rate"] = chance.choice((3.0, 20.0))
+    if maybe(chance, 0.2):
+        made["fault_chance_per_day"] = chance.choice((0.1, 1.0))
     return made
 
 

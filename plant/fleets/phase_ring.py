@@ -51,7 +51,7 @@ class PhaseRing:
         self, machines: Sequence[Machine], period_ms: float, anchor_ms: int, now_ms: int, name: str = ""
     ) -> None:
         self._period_ms, self._anchor_ms, self._name = period_ms, anchor_ms, name
-        offsets = [1 + int(phase(machine.stream, name) * int(period_ms)) for machine in machines]
+        offsets = [*map(self._offset_of, machines)]
         in_order = sorted(range(len(machines)), key=lambda place: (offsets[place], machines[place].number))
         self.machines = [machines[place] for place in in_order]
         # An array keeps the numbers side by side in memory, not one at each machine.
@@ -79,6 +79,16 @@ class PhaseRing:
             if (lap, place) >= first:
                 yield self._begins_ms(lap) + self.offsets[place], machine
 
+    def last_ms(self, machine: Machine, now_ms: int) -> int:
+        """Return the last deadline of a machine up to a time, whether it has existed then or not."""
+        offset_ms = self._offset_of(machine)
+        return self._begins_ms(self._lap_at(now_ms - offset_ms)) + offset_ms
+
+    @property
+    def period_seconds(self) -> float:
+        """The seconds between two deadlines of a machine."""
+        return self._period_ms / 1000
+
     def with_machines(self, machines: Sequence[Machine], now_ms: int) -> PhaseRing:
         """Return a ring with the same laps and other machines."""
         return PhaseRing(machines, self._period_ms, self._anchor_ms, now_ms, self._name)
@@ -93,9 +103,7 @@ class PhaseRing:
         return now_ms - int((now_ms - self._anchor_ms) / self._period_ms % 1 * period_ms)
 
     def _move_to(self, now_ms: int) -> None:
-        self._lap = int((now_ms - self._anchor_ms) / self._period_ms)
-        # The division may be wrong in its last digit; the beginnings of laps decide.
-        self._lap += (self._begins_ms(self._lap + 1) <= now_ms) - (self._begins_ms(self._lap) > now_ms)
+        self._lap = self._lap_at(now_ms)
         self._began_ms = self._begins_ms(self._lap)
         self._set_place(bisect_right(self.offsets, now_ms - self._began_ms))
 
@@ -105,6 +113,14 @@ class PhaseRing:
             self._lap, self._place = self._lap + 1, 0
             self._began_ms = self._begins_ms(self._lap)
         self.next_ms = self._began_ms + self.offsets[self._place] if self.machines else NEVER
+
+    def _lap_at(self, time_ms: int) -> int:
+        lap = int((time_ms - self._anchor_ms) // self._period_ms)
+        # The division may be wrong in its last digit; the beginnings of laps decide.
+        return lap + (self._begins_ms(lap + 1) <= time_ms) - (self._begins_ms(lap) > time_ms)
+
+    def _offset_of(self, machine: Machine) -> int:
+        return 1 + int(phase(machine.stream, self._name) * int(self._period_ms))
 
     def _begins_ms(self, lap: int) -> int:
         return self._anchor_ms + int(lap * self._period_ms)

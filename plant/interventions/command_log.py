@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from math import inf
 from operator import itemgetter
@@ -55,15 +55,18 @@ class CommandLog:
             yield self._waiting.popleft()[1]
 
 
-def read_commands(path: str | None, span: Span, load: Callable[[bytes], object]) -> CommandLog:
+def read_commands(
+    path: str | None, span: Span, load: Callable[[bytes], object], before: Sequence[Timed] = ()
+) -> CommandLog:
     """Return the commands of a file, from the start of the run on; none without a file.
 
     Lines of other types, as a ground truth file has them, are ignored. Raises CommandFileError with every wrong line.
     span: where the run begins, and the last moment, in seconds since 1970.
     load: reads the YAML of a reload; raises PlantConfigError.
+    before: others, which come before those of the file at the same time.
     """
     if path is None:
-        return CommandLog([])
+        return CommandLog([*before])
     found: list[Timed] = []
     errors: list[str] = []
     origin = ""
@@ -84,7 +87,7 @@ def read_commands(path: str | None, span: Span, load: Callable[[bytes], object])
         more = f"\n  and {len(errors) - _MOST_ERRORS} more" if len(errors) > _MOST_ERRORS else ""
         lines = "\n  ".join(errors[:_MOST_ERRORS])
         raise CommandFileError(f"{path} has lines that are no commands of this run:\n  {lines}{more}{origin}")
-    return CommandLog(found)
+    return CommandLog([*before, *found])
 
 
 def _origin(first: bytes) -> str:

@@ -82,11 +82,20 @@ class SignalView(NamedTuple):
     shown: bool
 
 
+class ReadingsView(NamedTuple):
+    """The messages that a machine sends once in each period. sent: so far.  last_ms: the last one; None without."""
+
+    period_seconds: float
+    sent: int
+    last_ms: int | None
+
+
 class MachineDetails(NamedTuple):
-    """A machine with its signals."""
+    """A machine with its signals. readings: None where it sends nothing at a regular period."""
 
     machine: MachineView
     signals: tuple[SignalView, ...]
+    readings: ReadingsView | None = None
 
 
 def view_of(fleet: Fleet, slot: int, now_ms: int) -> MachineView:
@@ -114,7 +123,7 @@ def view_of(fleet: Fleet, slot: int, now_ms: int) -> MachineView:
 def details_of(fleet: Fleet, slot: int, now_ms: int) -> MachineDetails:
     """Return the same with its signals."""
     view = view_of(fleet, slot, now_ms)
-    return MachineDetails(view, tuple(_signals(fleet, slot, now_ms)))
+    return MachineDetails(view, tuple(_signals(fleet, slot, now_ms)), _readings(fleet, slot, now_ms))
 
 
 def _job(machine: Machine, now_ms: int) -> JobView | None:
@@ -139,6 +148,17 @@ def _alarms(fleet: Fleet, slot: int) -> Iterator[str]:
     for limit in alarms.states.limits if alarms else ():
         if alarms and alarms.states.active[limit.place][slot]:
             yield limit.alarm.name
+
+
+def _readings(fleet: Fleet, slot: int, now_ms: int) -> ReadingsView | None:
+    reporting, sent = fleet.reporting, fleet.machine_type.readings
+    ring = reporting.ring_of(sent.name) if reporting and sent else None
+    if reporting is None or sent is None or ring is None:
+        return None
+    machine = fleet.machines[slot]
+    # The machines of a plain type count for themselves: to list the counts of all takes too long.
+    count = machine.message_count if fleet.machine_type.is_plain else reporting.counts_of(sent.name)[slot]
+    return ReadingsView(ring.period_seconds, count, ring.last_ms(machine, now_ms) if count else None)
 
 
 def _signals(fleet: Fleet, slot: int, now_ms: int) -> Iterator[SignalView]:

@@ -22,18 +22,23 @@ _number_of: Final = attrgetter("number")
 
 
 class ViewQuery(NamedTuple):
-    """Some machines. which: of them, without the limit.  state: in this state.  cause: with this fault, or wear."""
+    """Some machines. which: of them, without the limit.  state: in this state.  cause: with this fault, or wear.
+
+    is_detailed: each with its signals, which take most of the time.
+    """
 
     which: MachineFilter = MachineFilter()
     state: str | None = None
     cause: str | None = None
+    is_detailed: bool = False
 
 
 class PlacedView(NamedTuple):
-    """A machine, and its place among all: the index of its type, and its number."""
+    """A machine, and its place among all: the index of its type, and its number. details: where they are asked for."""
 
     place: tuple[int, int]
     view: MachineView
+    details: MachineDetails | None = None
 
 
 class _Parts(Protocol):
@@ -67,10 +72,7 @@ class PlantViews:
                 slots = range(first + begin, first + min(begin + _READ_PER_TURN, len(machines)))
                 now_ms = self._advance(config)
                 wanted = (slot for slot in slots if _selects(query, fleet.machines[slot], now_ms))
-                yield [
-                    PlacedView((type_number, fleet.machines[slot].number), view_of(fleet, slot, now_ms))
-                    for slot in wanted
-                ]
+                yield [_placed(query, type_number, fleet, slot, now_ms) for slot in wanted]
 
     def machine(self, machine_id: str) -> MachineDetails | None:
         """Return the machine of an id with its signals; None if there is none, or another shard has it."""
@@ -97,6 +99,14 @@ class PlantViews:
             raise SnapshotOutdated
         self._parts.advance_dependent(now_ms)
         return now_ms
+
+
+def _placed(query: ViewQuery, type_number: int, fleet: Fleet, slot: int, now_ms: int) -> PlacedView:
+    place = type_number, fleet.machines[slot].number
+    if not query.is_detailed:
+        return PlacedView(place, view_of(fleet, slot, now_ms))
+    details = details_of(fleet, slot, now_ms)
+    return PlacedView(place, details.machine, details)
 
 
 def _slot(fleet: Fleet, number: int) -> int:

@@ -22,9 +22,12 @@ def yaml_in_force(config: PlantConfig) -> bytes:
         raise ValueError("the configuration is not from a YAML")
     data = decode(config.content).data
     changed = _with_types(_with_global(data, config), config)
-    if changed == data:
-        return config.content
-    text: str = yaml.dump(changed, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
+    return config.content if changed == data else written(changed)
+
+
+def written(data: Mapping[str, Any]) -> bytes:
+    """Return plain data that differs from what was read as YAML."""
+    text: str = yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
     return (_HEAD + text).encode()
 
 

@@ -22,7 +22,8 @@ import jsonschema
 import pytest
 import yaml
 
-from edge.settings.loader import Settings, unknown_variables
+from edge.settings.environment_warnings import unknown_variables
+from edge.settings.loader import Settings
 from tests.conftest import _require_mosquitto
 from tests.support.brokers import plugin
 from tests.support.exports import prometheus

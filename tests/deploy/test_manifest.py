@@ -17,7 +17,8 @@ import pytest
 from fastapi.routing import APIRoute
 
 import app
-from edge.settings.loader import Settings, unknown_variables, variables
+from edge.settings.environment_warnings import unknown_variables
+from edge.settings.loader import Settings, variables
 from tests.edge.http.test_routes import Shown, app_of, serving
 from tests.support.exports import yamlread
 from tools.generate import GENERATED
@@ -259,18 +260,27 @@ def test_the_image_runs_as_the_user_of_the_manifest() -> None:
     assert DOCKERFILE.rstrip().endswith('ENTRYPOINT ["python", "app.py"]')
 
 
-@pytest.mark.parametrize(("failing", "status"), [(False, 0), (True, 1)], ids=["well", "unwell"])
-def test_the_health_check_is_livez(failing: bool, status: int) -> None:
-    """The command of HEALTHCHECK, run as it stands, says what /livez says."""
+@pytest.mark.parametrize(
+    ("failing", "names", "status"),
+    [
+        (False, {"HTTP_PORT": True}, 0),
+        (True, {"HTTP_PORT": True}, 1),
+        (False, {"HTTP_PORT": True, "API_PORT": False}, 0),
+        (False, {"HTTP_COMPAT": "enms", "API_PORT": True, "HTTP_PORT": ""}, 0),
+        (True, {"HTTP_COMPAT": "ENMS", "SIMULATOR_PORT": True}, 1),
+    ],
+)
+def test_the_health_check_is_livez(failing: bool, names: dict[str, str | bool], status: int) -> None:
+    """The command of HEALTHCHECK, run as it stands, says what /livez says. names: of variables; true is the port."""
     found = re.search(r"^HEALTHCHECK .*CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     shown = Shown()
     if failing:
         shown.fail()
     with serving(shown) as client:
         command = [sys.executable, *json.loads(found[1] if found else "")[1:]]
-        run = subprocess.run(
-            command, env={**os.environ, "HTTP_PORT": str(client.base_url.port)}, capture_output=True, check=False
-        )
+        ports: dict[bool, str] = {True: str(client.base_url.port), False: "9"}
+        environ = {name: ports[each] if isinstance(each, bool) else each for name, each in names.items()}
+        run = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, check=False)
 
     assert run.returncode == status, run.stderr
 

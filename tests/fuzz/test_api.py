@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from math import inf
 
+import pytest
+
 from fuzz.api import daemon_that_publishes, late_at
 
 
-def test_calls_made_of_the_openapi_description_do_no_harm_to_a_plant_at_work() -> None:
+@pytest.mark.parametrize("compat", ["none", "enms"])
+def test_calls_made_of_the_openapi_description_do_no_harm_to_a_plant_at_work(compat: str) -> None:
     """Each is answered as OpenAPI has it, none by an error of ours, and each message is accounted for."""
-    with daemon_that_publishes(pause_seconds=0.0, rate=200) as target:
+    with daemon_that_publishes(pause_seconds=0.0, rate=200, compat=compat) as target:
         findings = target.call_all(7, 200, lambda _: None)
         problems = [*target.final_problems()]
 

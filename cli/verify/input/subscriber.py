@@ -123,9 +123,9 @@ class Subscriber:
         login = asyncio.run(_read_now(Reader(partial(Login.of, settings))))
         if login.context is not None:
             self._client.tls_set_context(cast("ssl.SSLContext", _ServerName(login.context, settings.tls_server_name)))
-        if login.password is not None:
+        if settings.mqtt_auth_method is AuthMethod.USERPASS:
             # paho takes bytes as they are, though its annotation says str.
-            self._client.username_pw_set(settings.mqtt_username, cast("str", login.password))
+            self._client.username_pw_set(settings.mqtt_username, cast("str | None", login.password))
         if login.token is not None:
             self._properties.AuthenticationMethod = SAT_METHOD
             self._properties.AuthenticationData = login.token.raw

@@ -18,7 +18,8 @@ class ApiContext:
     """What the control API needs of the process.
 
     control: executes commands, and applies a YAML.  check: checks one.  idempotency: the requests with a key.
-    settings: the options in force, without secrets.
+    settings: the options in force, without secrets.  wall_clock: Unix seconds.
+    uptime_seconds: how long the process has run.
     authorize: raises HTTPException unless the caller may change things.
     """
 
@@ -28,3 +29,5 @@ class ApiContext:
     idempotency: Idempotency
     settings: Mapping[str, object]
     authorize: Callable[[Request], Awaitable[None]]
+    wall_clock: Callable[[], float]
+    uptime_seconds: Callable[[], float]

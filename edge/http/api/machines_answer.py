@@ -15,7 +15,7 @@ from edge.http.answers import Answer, chunks, in_pieces
 from edge.http.shared_work import in_turns
 from edge.status import MachineEntry, MachinesFound
 from edge.timestamps import rfc3339
-from plant.views.machine_view import CauseView, JobView, MachineDetails, MachineView
+from plant.views.machine_view import CauseView, JobView, MachineDetails, MachineView, ReadingsView
 from plant.views.plant_views import PlacedView, ViewQuery
 
 PATH: Final = "/api/v1/machines"
@@ -25,7 +25,7 @@ _place: Final = itemgetter(0)
 def machine_entries(placed: Iterable[PlacedView]) -> list[MachineEntry]:
     """Return machines of a list as JSON, each with its place and id."""
     # A copy: what orjson makes takes eight kilobytes, however short it is.
-    return [(place, view.machine_id, b"".join((orjson.dumps(_listed(view)), b""))) for place, view in placed]
+    return [(place, view.machine_id, b"".join((_json(view, details), b""))) for place, view, details in placed]
 
 
 def machine_json(found: MachineDetails) -> bytes:
@@ -41,7 +41,8 @@ def machine_json(found: MachineDetails) -> bytes:
         }
         for each in found.signals
     }
-    return orjson.dumps({"at": rfc3339(found.machine.now_ms), **_listed(found.machine), "signals": signals})
+    known = {"at": rfc3339(found.machine.now_ms), **_listed(found.machine), "readings": _readings(found.readings)}
+    return orjson.dumps({**known, "signals": signals})
 
 
 async def merged_machines(parts: Sequence[MachinesFound], limit: int | None) -> MachinesFound:
@@ -72,6 +73,17 @@ def _next_path(found: MachinesFound, query: ViewQuery) -> str | None:
         "limit": which.limit,
     }
     return f"{PATH}?" + urlencode({name: value for name, value in asked.items() if value is not None})
+
+
+def _json(view: MachineView, details: MachineDetails | None) -> bytes:
+    return orjson.dumps(_listed(view)) if details is None else machine_json(details)
+
+
+def _readings(found: ReadingsView | None) -> Mapping[str, object] | None:
+    if found is None:
+        return None
+    last = None if found.last_ms is None else rfc3339(found.last_ms)
+    return {"period_seconds": round(found.period_seconds, 6), "sent": found.sent, "last": last}
 
 
 def _listed(view: MachineView) -> dict[str, Any]:

@@ -78,6 +78,7 @@ _SIGNALS: Final = {
         "shown": True,
     }
 }
+_READINGS: Final = {"period_seconds": 3.0, "sent": 160, "last": "2026-01-05T07:59:58.412Z"}
 _FORM: Final = {"unit": "mm/s", "limits": [0.0, 50.0], "set_point": None, "decimals": 2, "description": None}
 EXAMPLES: Final[Mapping[str, object]] = {
     "machines": {
@@ -85,7 +86,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
         "machines": [_MACHINE],
         "next": "/api/v1/machines?after=PRESS-03&limit=1",
     },
-    "machine": {"at": "2026-01-05T08:00:00.000Z", **_PRESS, "signals": _SIGNALS},
+    "machine": {"at": "2026-01-05T08:00:00.000Z", **_PRESS, "readings": _READINGS, "signals": _SIGNALS},
     "machine-types": {
         "machine_types": [
             {
@@ -167,6 +168,11 @@ def problem_responses(codes: tuple[int, ...]) -> Responses:
     """Return responses with problem details."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {code: {"description": _PROBLEMS[code], "content": content} for code in codes}
+
+
+def problem_description(code: int) -> str:
+    """Return when a call is answered with a status code."""
+    return _PROBLEMS[code]
 
 
 def taking_command() -> dict[str, object]:

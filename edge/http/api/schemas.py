@@ -72,10 +72,19 @@ class Signal(_Form):
     shown: bool = Field(description="Whether messages have it.")
 
 
+class Readings(_Form):
+    """The messages that a machine sends once in each of its periods."""
+
+    period_seconds: float
+    sent: int = Field(description="How many so far.")
+    last: Moment | None
+
+
 class MachineWithSignals(Machine):
     """A machine as it is now, with its signals."""
 
     at: Moment
+    readings: Readings | None = Field(description="Of the first class that has only regular messages.")
     signals: dict[str, Signal]
 
 

@@ -102,6 +102,7 @@ class MachineType:
     lots, start_up, spread: what makes its jobs, and its machines, differ.
     start_delay_seconds: after each planned stop, [shortest, longest].  shifts: what is different in them, by name.
     operators: who works at the machines.  energy: what it is measured by; None where the ground truth has none.
+    properties: its constants by name, also those that no message has; texts are over the placeholders of `property_of`.
     overrides: the same type as it is for single machines, by their numbers.
     site: the name of the site where its machines are, if it is at one.
     waits: whether its machines wait between jobs by the load of their calendar.
@@ -134,6 +135,7 @@ class MachineType:
     shifts: Mapping[str, EffectType] = field(default_factory=dict)
     operators: OperatorsType | None = None
     energy: EnergyType | None = None
+    properties: Mapping[str, str | float | bool] = field(default_factory=dict)
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
     site: str | None = None
     waits: bool = False
@@ -217,6 +219,16 @@ class MachineType:
                 if not shown.isdisjoint(field.detail for field in self.messages[number].fields):
                     return number
         return next(iter(regular), 0)
+
+    @property
+    def readings(self) -> MessageClass | None:
+        """The class that a machine sends once in each of its periods: the first with nothing but regular messages.
+
+        Where each has others, too, for changes or jobs, it is the first with regular ones; None without any.
+        """
+        regular = [each for each in self.messages if each.is_regular]
+        steady = (each for each in regular if not (each.on_change or each.reports_jobs))
+        return next(steady, next(iter(regular), None))
 
     @property
     def producing_state(self) -> str:

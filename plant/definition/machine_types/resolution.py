@@ -138,6 +138,7 @@ def _machine_type(
         operators=variation_entries.read_operators(entry),
         start_delay_seconds=entry.get("start_delay_seconds"),
         site=entry.get("site"),
+        properties=entry.get("properties", {}),
     )
 
 

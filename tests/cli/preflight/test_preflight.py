@@ -530,6 +530,18 @@ def test_a_token_that_goes_away_meanwhile_is_a_finding_too(
     assert re.search(r"FAIL  CONNECT .*broker-sat is missing", capsys.readouterr().out)
 
 
+def test_a_login_by_a_name_alone_is_told_as_such(pod: Pod, capsys: Capture) -> None:
+    """As the variables of EnMS have it."""
+    pod.token_file.write_bytes(b"unused")
+    login = PLAIN | {"MQTT_USERNAME": "factory", "HTTP_COMPAT": "enms", "MQTT_AUTH_METHOD": "USERPASS"}
+    with at(EmbeddedBroker()) as port:
+        assert preflight(environ(pod, port, **login)) == 0
+    printed = capsys.readouterr().out
+
+    assert "user factory, without a password" in printed
+    assert "the password is sent" not in printed
+
+
 def test_a_broker_that_repeats_the_password_gets_it_into_no_line(pod: Pod, capsys: Capture) -> None:
     """Its Reason String is replaced by the fact; its control characters reach no terminal."""
     pod.token_file.write_bytes(b"unused")

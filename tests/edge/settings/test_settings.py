@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from cli import commands
 from cli.options.preflight import PreflightOptions
 from edge.runtime.run_options import RunOptions, UsageError
+from edge.settings.environment_warnings import unknown_variables, warnings_about
 from edge.settings.loader import (
     AuthMethod,
     LogFormat,
@@ -23,9 +24,7 @@ from edge.settings.loader import (
     add_flags,
     describe,
     markdown_table,
-    unknown_variables,
     variables,
-    warnings_about,
 )
 from edge.settings.types import QueuePolicy
 from tests.support.processes.options import parsed

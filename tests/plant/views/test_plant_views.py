@@ -147,3 +147,46 @@ def test_a_machine_of_another_shard_is_not_shown() -> None:
     found = [[each.views().machine(f"PRESS-{n:02}") is not None for n in range(1, 6)] for each in shards]
 
     assert found == [[True, False, True, False, False], [False, True, False, True, False]]
+
+
+VIBRATION = {"vibration": {"base": {"running": 2, "else": 0.1}, "noise": 0.1}}
+METERED = {
+    "state": {"fields": ["timestamp", "machine_id", "status"], "report_seconds": 3, "on_change": True},
+    "energy": {"fields": ["timestamp", "machine_id", "vibration"], "report_seconds": 7},
+}
+
+
+@pytest.mark.parametrize(
+    ("messages", "signals"),
+    [(METERED, VIBRATION), (None, VIBRATION), (None, None)],
+    ids=["classes", "one class", "no signals"],
+)
+def test_readings_are_the_regular_messages_of_a_machine(
+    messages: dict[str, Any] | None, signals: dict[str, Any] | None
+) -> None:
+    """How many so far, and when the last was, also after another period was set; of the class without others."""
+    without = dict.fromkeys(("job", "faults", "wear", "sensor_faults"))
+    data = press(**without, messages=messages, signals=signals, report_seconds=None if messages else 7)
+    plant = FactoryMessageGenerator.of(read(data), 1)
+    assert plant.views().machine("PRESS-03").readings == (7.0, 0, None)  # type: ignore[union-attr]
+    sent = [*plant.advance(START + 100)]
+    plant.execute({"command": "rate", "messages_per_second": 20})
+    sent += plant.advance(START + 200)
+    kind = "press.energy" if messages else "press"
+    times = [each.time_ms for each in sent if each.kind == kind and each.payload.count(b"PRESS-03")]
+    found = plant.views().machine("PRESS-03")
+
+    assert found
+    assert found.readings
+    assert len(times) > 30
+    assert (found.readings.sent, found.readings.last_ms) == (len(times), times[-1])
+    assert found.readings.period_seconds == pytest.approx((times[-1] - times[-6]) / 5000, rel=0.01)
+
+
+def test_machines_are_listed_with_all_that_they_have() -> None:
+    """Where that is asked for: the same as of each alone."""
+    plant = pressing()
+    found = [each.details for group in plant.views().machines(ViewQuery(is_detailed=True)) for each in group]
+
+    assert found == [plant.views().machine(f"PRESS-{number:02}") for number in range(1, 5)]
+    assert [each.details for group in plant.views().machines(ViewQuery()) for each in group] == [None] * 4

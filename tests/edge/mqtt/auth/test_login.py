@@ -38,6 +38,14 @@ async def test_a_name_and_a_password_from_a_file_let_us_in(tmp_path: Path, lines
 
 
 @in_loop
+async def test_a_name_alone_is_sent_where_no_password_is_given() -> None:
+    """As clients of EnMS have it, whose broker may let everyone in (MQTT 5, 3.1.2.9)."""
+    broker = EmbeddedBroker()
+    async with plain(broker, mqtt_auth_method="USERPASS", mqtt_username="factory", http_compat="enms"):
+        assert broker.connects[0].username == "factory"
+
+
+@in_loop
 async def test_a_wrong_password_ends_it(tmp_path: Path) -> None:
     """CONNACK 0x86 is final, and the text names the two options to look at."""
     (tmp_path / "password").write_text("wrong")

@@ -1,0 +1,1 @@
+"""The calls of EnMS, a simulator of an energy plant: see docs/energy-api.md."""
