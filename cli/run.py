@@ -17,6 +17,7 @@ from edge.background_writer import locked, written_to
 from edge.control.journal import Journal
 from edge.delivery.queue import describe_endurance
 from edge.installed import DEMO_PACKAGES, why_lacking
+from edge.observability.fleet_logs import FleetJsonFormatter
 from edge.observability.logs import set_up
 from edge.observability.tracing.configuration import Tracing, TracingUnavailable, stop_tracing, tracing_of
 from edge.redaction import shown
@@ -25,6 +26,7 @@ from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.service import Service, SimulatorBackend
 from edge.runtime.simulator import CONFIGURATION, VERSION, Simulator
 from edge.settings.loader import AuthMethod, Settings, SettingsError, describe, variables_of, warnings_about
+from edge.settings.types import HttpCompat
 from edge.status import PortError
 from edge.timestamps import rfc3339
 from edge.workers.partition import fork_workers
@@ -126,7 +128,8 @@ def _settings(options: RunOptions, environ: Mapping[str, str]) -> Settings:
     """Return the settings of a run, and set up logging by them."""
     quiet = {"http_port": 0} if options.dry_run else {}
     settings = loaded(options, environ, **quiet)
-    set_up(settings.log_level, settings.log_format)
+    is_fleet = settings.http_compat is HttpCompat.FLEET
+    set_up(settings.log_level, settings.log_format, json=FleetJsonFormatter if is_fleet else None)
     return settings
 
 

@@ -30,6 +30,9 @@ from edge.redaction import clean, redact
 from edge.status import why_not_alive, why_not_ready
 from edge.status_source import StatusSource
 
+CHANGES = "x-changes"
+"""In the OpenAPI description of a path: its GET changes something too, as that of another simulator did."""
+
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 _MOST_WAITING = 100
 
@@ -88,7 +91,7 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
         await refreshing.get("refresh", source.refresh)
 
     _add_index(app)
-    _add_metrics(app, context.registry, refresh)
+    add_metrics(app, "/metrics", context.registry, refresh)
     _add_probes(app, source, context)
     _add_details(app, source, context, refresh)
     add_oee(app, source)
@@ -101,10 +104,13 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
 def served(app: FastAPI) -> Outermost:
     """Return the application wrapped in what is the same for every call."""
     methods: dict[str, set[str]] = {"/openapi.json": {"GET"}}
+    unsafe = set[str]()
     for route in app.routes:
         if isinstance(route, APIRoute):
             methods.setdefault(route.path, set()).update(route.methods or ())
-    return Outermost(app, methods)
+            if (route.openapi_extra or {}).get(CHANGES):
+                unsafe.add(route.path)
+    return Outermost(app, methods, unsafe)
 
 
 def _add_index(app: FastAPI) -> None:
@@ -137,11 +143,12 @@ _ACTIONS = {
 }
 
 
-def _add_metrics(app: FastAPI, registry: CollectorRegistry, refresh: Callable[[], Awaitable[None]]) -> None:
+def add_metrics(app: FastAPI, path: str, registry: CollectorRegistry, refresh: Callable[[], Awaitable[None]]) -> None:
+    """Add the metrics of a registry at a path. refresh: brings up to date what they are computed from."""
     pages = SharedWork[bytes](_MOST_WAITING)
 
     @app.get(
-        "/metrics",
+        path,
         summary="Metrics for Prometheus",
         tags=_MONITORING,
         response_class=PlainTextResponse,

@@ -160,6 +160,9 @@ class Service:
             idempotency=self._idempotency,
             settings=shown_settings(settings),
             authorize=context.authorize,
+            registry=context.registry,
+            began=self._reloader.status().last_success,
+            max_devices=settings.fleet_max_devices,
         )
         add_api(app, api)
         add_profile(app, api, settings.http_compat)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
+from prometheus_client import CollectorRegistry
 
 from edge.control.control import Control
 from edge.control.idempotency import Idempotency
@@ -20,6 +21,8 @@ class ApiContext:
     control: executes commands, and applies a YAML.  check: checks one.  idempotency: the requests with a key.
     settings: the options in force, without secrets.
     authorize: raises HTTPException unless the caller may change things.
+    registry: the metrics.  began: when the process began, in Unix seconds, if known.
+    max_devices: the most machines that the calls of HTTP_COMPAT=fleet give.
     """
 
     source: StatusSource
@@ -28,3 +31,6 @@ class ApiContext:
     idempotency: Idempotency
     settings: Mapping[str, object]
     authorize: Callable[[Request], Awaitable[None]]
+    registry: CollectorRegistry
+    began: float | None
+    max_devices: int

@@ -8,9 +8,10 @@ from typing import Final
 from fastapi import FastAPI
 
 from edge.http.api.context import ApiContext
+from edge.http.compat.fleet import add_fleet
 from edge.settings.types import HttpCompat
 
-_PROFILES: Final[Mapping[HttpCompat, Callable[[FastAPI, ApiContext], None]]] = {}
+_PROFILES: Final[Mapping[HttpCompat, Callable[[FastAPI, ApiContext], None]]] = {HttpCompat.FLEET: add_fleet}
 """What adds the calls of a profile to an application."""
 
 

@@ -120,6 +120,9 @@ def app_of(shown: Shown) -> FastAPI:
         idempotency=shown.idempotency,
         settings={"settings": {"MQTT_QOS": 1}, "given": []},
         authorize=shown.authorize,
+        registry=shown.registry,
+        began=0.0,
+        max_devices=10_000,
     )
     add_api(app, api)
     return app
