@@ -91,7 +91,7 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
         await refreshing.get("refresh", source.refresh)
 
     _add_index(app)
-    add_metrics(app, "/metrics", context.registry, refresh)
+    _add_metrics(app, context.registry, refresh)
     _add_probes(app, source, context)
     _add_details(app, source, context, refresh)
     add_oee(app, source)
@@ -143,19 +143,18 @@ _ACTIONS = {
 }
 
 
-def add_metrics(app: FastAPI, path: str, registry: CollectorRegistry, refresh: Callable[[], Awaitable[None]]) -> None:
-    """Add the metrics of a registry at a path. refresh: brings up to date what they are computed from."""
+def _add_metrics(app: FastAPI, registry: CollectorRegistry, refresh: Callable[[], Awaitable[None]]) -> None:
     pages = SharedWork[bytes](_MOST_WAITING)
 
     @app.get(
-        path,
+        "/metrics",
         summary="Metrics for Prometheus",
         tags=_MONITORING,
         response_class=PlainTextResponse,
         responses={**UNAVAILABLE, **_example("edgemqttsim_connected 1.0\n", "text/plain")},
     )
     async def metrics(request: Request) -> Response:
-        encode, content_type = _encoder(request.headers.get("accept", ""))
+        encode, content_type = encoder(request.headers.get("accept", ""))
 
         async def page() -> bytes:
             await refresh()
@@ -213,7 +212,7 @@ def _probe(reason: str | None) -> Response:
     return PlainTextResponse(f"{redact(reason or 'ok')}\n", status_code=503 if reason else 200)
 
 
-def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+def encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
     """Return what writes the metrics in the format that the caller accepts; as text where none is known."""
     try:
         return choose_encoder(accept)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from prometheus_client import GCCollector, PlatformCollector
 
 from edge.blocking import run_aside
@@ -21,8 +21,9 @@ from edge.control.problems import Problem
 from edge.http.api.context import ApiContext
 from edge.http.api.errors import as_problems
 from edge.http.authorization import caller
-from edge.http.compat.fleet_metrics import FleetCollector
-from edge.http.routes import CHANGES, add_metrics
+from edge.http.compat.fleet_metrics import FleetFigures, with_fleet
+from edge.http.figures import UNAVAILABLE, busy_is_503
+from edge.http.routes import CHANGES, encoder
 from edge.http.shared_work import SharedWork
 from edge.observability.tracing import spans
 from plant.definition.machine_types.machine_type import MachineType
@@ -155,22 +156,29 @@ def _add(app: FastAPI, path: str, call: Callable[..., Awaitable[Answer]], **abou
 
 
 def _add_metrics(app: FastAPI, context: ApiContext, fleet: DeviceFleet) -> None:
-    collector = FleetCollector(context.source, context.began)
     for register in (PlatformCollector, GCCollector):
         register(registry=context.registry)
-    context.registry.register(collector)
-    refreshing = SharedWork[None](_MOST_WAITING)
-
-    async def refresh() -> None:
-        await refreshing.get("refresh", context.source.refresh)
-        collector.running = (await fleet.devices()).count
+    pages = SharedWork[bytes](_MOST_WAITING)
 
     @app.get(_METRICS, tags=["fleet"], status_code=307, response_class=RedirectResponse)
     async def redirected() -> Response:
         """Go on at `/metrics/`."""
         return RedirectResponse(f"{_METRICS}/", 307)
 
-    add_metrics(app, f"{_METRICS}/", context.registry, refresh)
+    @app.get(f"{_METRICS}/", tags=["fleet"], response_class=PlainTextResponse, responses=UNAVAILABLE)
+    async def metrics(request: Request) -> Response:
+        """Metrics for Prometheus: ours, and those of the fleet, with a series for each device."""
+        encode, content_type = encoder(request.headers.get("accept", ""))
+
+        async def page() -> bytes:
+            await context.source.refresh()
+            figures = FleetFigures(
+                context.source.ledger.acknowledged_by_machine, (await fleet.devices()).count, context.began
+            )
+            return await with_fleet(encode(context.registry), content_type, figures)
+
+        with busy_is_503():
+            return Response(await pages.get(content_type, page), headers={"content-type": content_type})
 
 
 def _scaled(before: int, now: int) -> Answer:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
+from prometheus_client.parser import text_string_to_metric_families as classic_families
 
 from tests.edge.runtime.test_live_commands import http
 from tests.support.brokers.mosquitto import Mosquitto
@@ -170,7 +172,7 @@ def test_metrics_have_the_names_and_count_what_has_arrived(mosquitto: Mosquitto,
     arrived = dict.fromkeys(devices(4), 0.0)
     for record in recorder.records:
         arrived[json.loads(record.payload)["device_id"]] += 1
-    samples = [each for family in text_string_to_metric_families(text) for each in family.samples]
+    samples = [each for family in classic_families(text) for each in family.samples]
     sent = {each.labels["device_id"]: each.value for each in samples if each.name == "mqtt_sent_total"}
     assert (moved.status_code, moved.headers["location"]) == (307, "/metrics/")
     assert sent == arrived
@@ -248,3 +250,21 @@ def test_log_lines_as_json_have_the_keys(mosquitto: Mosquitto) -> None:
     assert [*line] == keys.split()
     assert (line["trace_id"], line["span_id"], line["user_id"]) == ("unknown-trace", "unknown-span", "unknown-user")
     assert line["level"] == "INFO"
+
+
+@pytest.mark.parametrize(
+    ("accept", "parse"),
+    [("text/plain", classic_families), ("application/openmetrics-text;version=1.0.0", open_families)],
+)
+def test_metrics_can_be_had_in_either_format(
+    mosquitto: Mosquitto, accept: str, parse: Callable[[str], Iterator[Metric]]
+) -> None:
+    """As Prometheus asks for them: each is parsed by the library, which names the counter alike."""
+    with simulator(mosquitto, PLANT) as (daemon, client):
+        daemon.says("first on ")
+        text = client.get("/metrics/", headers={"Accept": accept}).text
+
+    families = {family.name: family for family in parse(text)}
+    assert families["mqtt_sent"].type == "counter"
+    assert families["running_devices"].samples[0].value == 10
+    assert "edgemqttsim_connected" in families
