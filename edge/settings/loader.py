@@ -192,8 +192,8 @@ def _markdown_row(name: str) -> str:
 
 
 _LONGEST_SHOWN = 200
-_ALSO = {"mqtt_port": ("-p",), "mqtt_username": ("-u",), "message_config_path": ("--file",)}
-"""Short flags, as mosquitto's clients have them, and the name that `check` and `export` have for the plant's file."""
+_ALSO = {"mqtt_port": ("-p",), "mqtt_username": ("-u",), "message_config_path": ("--file", "--config")}
+"""Short flags, as mosquitto's clients have them, and other names of the plant's file, as `check` has them."""
 
 # Kubernetes sets these in every pod for a service whose name begins like that.
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
