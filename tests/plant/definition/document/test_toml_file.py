@@ -130,11 +130,9 @@ def test_what_would_cost_much_is_refused_before_it_is_read(text: str, rule: str)
 
 LETTERS = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")) | st.sampled_from("\n\t\r\"'#[]{}=.,\\")
 NAMES = st.text(LETTERS, min_size=1, max_size=6)
-VALUES = st.recursive(
-    st.integers(-9, 9) | st.booleans() | st.text(LETTERS, max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
-    max_leaves=12,
-)
+LEAVES = st.integers(-9, 9) | st.booleans() | st.text(LETTERS, max_size=8)
+INNER = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(NAMES, LEAVES, max_size=3)
+VALUES = LEAVES | st.lists(INNER, max_size=3) | st.dictionaries(NAMES, INNER, max_size=3)
 
 
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=5))
