@@ -29,7 +29,7 @@ _LONGEST_START: Final = len('"timestamp":1767600000.085,')
 _READ_BYTES: Final = 262_144
 _CALL_SECONDS, _END_SECONDS, _AFTER_SECONDS = 60.0, 60.0, 1.5
 _SENT: Final = re.compile(r"^mqtt_sent_total\{.*\} (\d+)\.0$", re.MULTILINE)
-_FLAGS: Final = ("--http-compat", "fleet", "--queue-size", "100000", "--mqtt-window", "2000")
+_FLAGS: Final = ("--http-compat", "fleet")
 
 
 class Asked(NamedTuple):

@@ -32,17 +32,23 @@ _OF_FILE: Final = ("SIMULATION_FREQUENCY_SEC", "MQTT_TOPIC")
 
 _OF_BROKER: Final = ("MQTT_BROKER", "MQTT_PORT")
 _OF_HTTP: Final = ("HTTP_HOST", "HTTP_PORT")
+_OF_FLEET: Final = MappingProxyType({"queue_size": 100_000, "mqtt_window": 2000})
+"""Defaults of a run with its calls: the queue has room for what 10,000 devices send in ten seconds.
+
+While so many are added, messages fall due that are queued at once afterwards. A small window would be slow at QoS 1.
+"""
+
 _UNSET: Final = MappingProxyType(
     {
+        **_OF_FLEET,
         "mqtt_port": 1883,
         "mqtt_tls": False,
         "mqtt_auth_method": AuthMethod.NONE,
         "http_port": 8000,
-        "queue_size": 100_000,
         "http_compat": HttpCompat.FLEET,
     }
 )
-"""Defaults of a run with such a file: there, neither login nor TLS. The queue has room for 10,000 devices."""
+"""Defaults of a run with such a file: there, neither login nor TLS."""
 
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]+)\s*=\s*(.*?)\s*")
 
@@ -87,7 +93,7 @@ def fleet_start(
     left_out = {name for group in own for name in (_OF_BROKER if group == "broker" else _OF_HTTP)}
     says = {name: value for name, value in _variables(found).items() if name not in left_out}
     if not is_file:
-        return FleetStart({**says, **environ}, notes=_unused(environ))
+        return FleetStart({**says, **environ}, _OF_FLEET, notes=_unused(environ))
     traces = bool(found.observability.trace_endpoint)
     return FleetStart({**environ, **says}, _UNSET, given, (*_notes(found, file),), traces)
 

@@ -148,6 +148,7 @@ def test_variables_hold_beside_a_plant_of_our_own() -> None:
 
     assert (start.environ["HTTP_PORT"], start.environ["HTTP_HOST"]) == ("8123", "::1")
     assert start.notes == ("MQTT_TOPIC: only with a config.toml; a plant's YAML has report_seconds and topic itself",)
+    assert settings(start).queue_size == 100_000
     assert begun("message_types: {}\n", environ) == FleetStart(environ)
 
 
