@@ -102,7 +102,9 @@ def plant_file(positional: str | None, flag: str | None, variable: str | None, d
 
 def _add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("file", nargs="?", metavar="FILE", help="the YAML; default: MESSAGE_CONFIG_PATH")
-    check.add_argument("--message-config-path", "--file", metavar="FILE", help="the same, as run and export name it")
+    check.add_argument(
+        "--message-config-path", "--file", "--config", metavar="FILE", help="the same, as run and export name it"
+    )
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:
@@ -127,6 +129,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--journal",
         metavar="FILE",
         help="write each command and reload that is applied, with its plant time, as JSON lines for --commands",
+    )
+    this.add_argument(
+        "--log-config",
+        metavar="FILE",
+        help="take level and form of the log from this TOML, as Python's dictConfig has it; its files are not opened",
     )
     add_time(run)
     add_flags(run)

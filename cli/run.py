@@ -13,10 +13,12 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cli.run_start import run_start
 from edge.background_writer import locked, written_to
 from edge.control.journal import Journal
 from edge.delivery.queue import describe_endurance
 from edge.installed import DEMO_PACKAGES, why_lacking
+from edge.observability.fleet_logs import FleetJsonFormatter
 from edge.observability.logs import set_up
 from edge.observability.tracing.configuration import Tracing, TracingUnavailable, stop_tracing, tracing_of
 from edge.redaction import shown
@@ -25,7 +27,9 @@ from edge.runtime.run_options import RunOptions, UsageError
 from edge.runtime.service import Service, SimulatorBackend
 from edge.runtime.simulator import CONFIGURATION, VERSION, Simulator
 from edge.settings.environment_warnings import warnings_about
+from edge.settings.foreign.fleet_start import FleetStart
 from edge.settings.loader import AuthMethod, Settings, SettingsError, describe, variables_of
+from edge.settings.types import HttpCompat
 from edge.status import PortError
 from edge.timestamps import rfc3339
 from edge.workers.partition import fork_workers
@@ -123,11 +127,12 @@ def using_default(path: Path) -> str:
     return f"no {path.name} in this directory, using the default plant: file={path}"
 
 
-def _settings(options: RunOptions, environ: Mapping[str, str]) -> Settings:
+def _settings(options: RunOptions, start: FleetStart) -> Settings:
     """Return the settings of a run, and set up logging by them."""
     quiet = {"http_port": 0} if options.dry_run else {}
-    settings = loaded(options, environ, **quiet)
-    set_up(settings.log_level, settings.log_format)
+    settings = loaded(options, start.environ, **{**start.unset, **quiet})
+    is_fleet = settings.http_compat is HttpCompat.FLEET
+    set_up(settings.log_level, settings.log_format, json=FleetJsonFormatter if is_fleet else None)
     return settings
 
 
@@ -150,15 +155,18 @@ def _service(
 
     announce: logs what comes before the other lines; called once nothing can be wrong any more.
     """
-    settings = _settings(options, environ)
-    loader = PlantLoader(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None)
+    start = run_start(options, environ)
+    settings = _settings(options, start)
+    loader = PlantLoader(settings, topic_template, DEMO_ORDERS_PER_HOUR if options.demo else None, start.given)
     path = settings.message_config_path.absolute()
     current = load_at_start(path, loader.parse)
     journal = _journal_file(options, settings)
-    tracing = tracing_of(environ, VERSION, time.monotonic)
+    tracing, why_not = _tracing(start)
     backend = _backend(options, settings, current.config, tracing)
     announce(settings)
-    _log_start(options, settings, environ, current.config)
+    _log_start(options, settings, start.without_its_variables(), current.config)
+    for note in filter(None, (*start.notes, why_not)):
+        log.info("%s", note)
     if tracing is not None:
         log.info("tracing is on variable=%s rate=%g", tracing.variable, settings.trace_rate)
     _log_demo_rates(loader)
@@ -178,6 +186,19 @@ def _service(
     # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
     may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
     return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move)
+
+
+def _tracing(start: FleetStart) -> tuple[Tracing | None, str]:
+    """Return the tracing that is asked for, and why there is none.
+
+    Raises TracingUnavailable, but not where the file of another simulator asks, whose users may have no collector.
+    """
+    try:
+        return tracing_of(start.environ, VERSION, time.monotonic), ""
+    except TracingUnavailable as error:
+        if not start.traces_by_file:
+            raise
+        return None, f"no traces, though observability.trace_endpoint asks for them: {error}"
 
 
 def _journal_file(options: RunOptions, settings: Settings) -> int | None:

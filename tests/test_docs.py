@@ -48,6 +48,7 @@ OTHER_VARIABLES = {"POD_NAME", "PYTHONUNBUFFERED", "EDGEMQTTSIM_REQUIRE_MOSQUITT
     "MQTT_URL",  # so other tools call
     "MQTT_USER",  # what has another name here
     "MQTT_CAFILE",
+    "MQTT_TOPIC",  # of another simulator
     "COMPOSE_PROFILES",  # of docker compose
     "PLANT",
 }

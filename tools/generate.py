@@ -25,7 +25,7 @@ from edge.runtime.simulator import VERSION
 from edge.settings.loader import Settings, markdown_table
 from plant.definition.plant_config import load
 from tools import fault_tables, language_tables, rooms
-from tools.pictures import faults, losses, signals
+from tools.pictures import faults, fleet, losses, signals
 
 ROOT = Path(__file__).parent.parent
 SCHEMA_LINE = "# yaml-language-server: $schema=message_structure.schema.json\n"
@@ -164,6 +164,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     **{f"{signals.FOLDER}/{name}.svg": picture(name) for name in signals.examples()},
     **{f"{faults.FOLDER}/{name}.svg": picture_of_faults(name) for name in faults.PICTURES},
     "docs/pictures/losses.svg": picture_of_losses,
+    "docs/pictures/fleet.svg": lambda _old: fleet.picture_of_fleet(),
     "scenarios/two-shifts.yaml": with_default_plant,
     "mqtt-asset-endpoint.yaml": whole("assets", "mqtt-asset-endpoint.yaml"),
     "mqtt-asset-example.yaml": whole("assets", "mqtt-asset-example.yaml"),

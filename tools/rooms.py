@@ -20,7 +20,8 @@ ARROWS: Final = {
         for line in """\
 app: cli.commands cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: edge.workers edge.runtime edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer
+cli.run: edge.workers edge.runtime edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign
+cli.run_start: edge.settings.foreign edge.runtime edge.settings edge.redaction plant.default_plant
 cli.scenario: cli.scenario.running cli.scenario.judging cli.scenario.definition cli.verify.input cli.options edge.runtime edge.mqtt.auth edge.observability edge.settings edge.redaction edge.timestamps messages plant.definition plant.definition.document
 cli.scenario.running: cli.scenario.judging cli.scenario.definition cli.verify.input edge.runtime edge.control edge.observability edge.delivery edge.routing edge.installed edge.settings edge.status edge.blocking messages plant.interventions plant.oee_accounting plant.telemetry sandbox.demo
 cli.scenario.judging: cli.scenario.definition edge.delivery edge.timestamps plant.machines plant.oee_accounting plant.telemetry plant.definition.machine_types plant.definition.document
@@ -43,7 +44,7 @@ cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
 edge.runtime: edge.control edge.http edge.http.compat edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands
-edge.http.compat: edge.http.compat.enms edge.http.api edge.settings
+edge.http.compat: edge.http.compat.enms edge.http edge.http.api edge.control edge.observability.tracing edge.blocking edge.settings plant.definition.machine_types
 edge.http.compat.enms: edge.http.api edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.machines plant.definition plant.definition.machine_types plant.definition.document
 edge.http.api: edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
 edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
@@ -58,6 +59,7 @@ edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
 edge.routing: edge.settings plant.telemetry
+edge.settings.foreign: edge.settings edge.blocking plant.definition plant.definition.document
 edge.settings: edge.redaction
 edge.status: plant.telemetry
 edge.oee_sums: plant.telemetry

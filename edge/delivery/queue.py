@@ -46,11 +46,13 @@ class Ledger:
     generated: accepted from the plant.  acknowledged: by the broker (at QoS 0: written).
     refused: by PUBACK reason code (>= 0x80, MQTT 5, 3.4.2.1).  dropped: by reason, such as `oldest` or `shutdown`.
     queued, in_flight: waiting now, and sent but not yet acknowledged.
+    acknowledged_by_machine: only where somebody asks for it, as it grows with the plant.
     """
 
     __slots__ = (
         "acknowledged",
         "acknowledged_by_kind",
+        "acknowledged_by_machine",
         "dropped",
         "generated",
         "generated_by_kind",
@@ -68,6 +70,7 @@ class Ledger:
         self.dropped: Counter[str] = Counter()
         self.generated_by_kind: Counter[str] = Counter()
         self.acknowledged_by_kind: Counter[str] = Counter()
+        self.acknowledged_by_machine: Counter[str] = Counter()
 
     @property
     def sent(self) -> int:

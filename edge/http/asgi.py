@@ -46,11 +46,14 @@ class ChunkedResponse(Response):
 
 
 class Outermost:
-    """Wraps an application. methods: those of each path, without HEAD and OPTIONS."""
+    """Wraps an application. methods: those of each path, without HEAD and OPTIONS.
 
-    def __init__(self, app: ASGIApp, methods: Mapping[str, Iterable[str]]) -> None:
+    unsafe: the paths whose GET changes something, so that HEAD is not taken for it.
+    """
+
+    def __init__(self, app: ASGIApp, methods: Mapping[str, Iterable[str]], unsafe: Collection[str] = ()) -> None:
         self._app = app
-        self._methods = {path: _allowed(names) for path, names in methods.items()}
+        self._methods = {path: _allowed(names, has_head=path not in unsafe) for path, names in methods.items()}
         self._patterns = [(compile_path(path)[0], self._methods[path]) for path in methods if "{" in path]
         self._started = 0
 
@@ -112,8 +115,8 @@ class Outermost:
         return self._methods.get(path) or next(matching, None)
 
 
-def _allowed(methods: Iterable[str]) -> list[str]:
-    return sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
+def _allowed(methods: Iterable[str], *, has_head: bool = True) -> list[str]:
+    return sorted({*methods, "OPTIONS"} | ({"HEAD"} if has_head and "GET" in methods else set()))
 
 
 def _in_origin_form(scope: Scope) -> Scope:

@@ -30,6 +30,9 @@ from edge.redaction import clean, redact
 from edge.status import why_not_alive, why_not_ready
 from edge.status_source import StatusSource
 
+CHANGES = "x-changes"
+"""In the OpenAPI description of a path: its GET changes something too, as that of another simulator did."""
+
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 _MOST_WAITING = 100
 
@@ -101,10 +104,13 @@ def create_app(source: StatusSource, context: HttpContext) -> FastAPI:
 def served(app: FastAPI) -> Outermost:
     """Return the application wrapped in what is the same for every call."""
     methods: dict[str, set[str]] = {"/openapi.json": {"GET"}}
+    unsafe = set[str]()
     for route in app.routes:
         if isinstance(route, APIRoute):
             methods.setdefault(route.path, set()).update(route.methods or ())
-    return Outermost(app, methods)
+            if (route.openapi_extra or {}).get(CHANGES):
+                unsafe.add(route.path)
+    return Outermost(app, methods, unsafe)
 
 
 def _add_index(app: FastAPI) -> None:
@@ -148,7 +154,7 @@ def _add_metrics(app: FastAPI, registry: CollectorRegistry, refresh: Callable[[]
         responses={**UNAVAILABLE, **_example("edgemqttsim_connected 1.0\n", "text/plain")},
     )
     async def metrics(request: Request) -> Response:
-        encode, content_type = _encoder(request.headers.get("accept", ""))
+        encode, content_type = encoder(request.headers.get("accept", ""))
 
         async def page() -> bytes:
             await refresh()
@@ -206,7 +212,7 @@ def _probe(reason: str | None) -> Response:
     return PlainTextResponse(f"{redact(reason or 'ok')}\n", status_code=503 if reason else 200)
 
 
-def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+def encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
     """Return what writes the metrics in the format that the caller accepts; as text where none is known."""
     try:
         return choose_encoder(accept)

@@ -67,10 +67,15 @@ _FLOORS = {
 }
 
 
-def set_up(level: LogLevel, form: LogFormat, stream: TextIO | None = None) -> None:
-    """Send all logging to `stream` (stderr), replacing earlier handlers; libraries have their lowest levels."""
+def set_up(
+    level: LogLevel, form: LogFormat, stream: TextIO | None = None, json: Callable[[], logging.Formatter] | None = None
+) -> None:
+    """Send all logging to `stream` (stderr), replacing earlier handlers; libraries have their lowest levels.
+
+    json: makes what formats records as JSON, in place of JsonFormatter.
+    """
     handler = _Handler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())
+    handler.setFormatter((json or JsonFormatter)() if form is LogFormat.JSON else TextFormatter())
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=threshold, handlers=[handler], force=True)
     for name, floor in _FLOORS.items():

@@ -21,15 +21,16 @@ from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.mqtt.publisher import Publisher
 from edge.observability.logs import RateLimited
 from edge.observability.tracing import spans
+from edge.observability.tracing.fleet import FLEET_SPAN, fleet_attributes
 from edge.observability.tracing.messages import MessageTraces
 from edge.routing import KindOptions, TopicError, TopicRouter
 from edge.runtime.run_options import UsageError
 from edge.settings.loader import Settings
-from edge.settings.types import QueuePolicy
+from edge.settings.types import HttpCompat, QueuePolicy
 from edge.startup import why_not_writable
 from edge.status import ConnectionStatus
 from messages import FactoryMessageGenerator
-from plant.telemetry import Message
+from plant.telemetry import Message, machine_of
 
 log = logging.getLogger("app")
 
@@ -154,6 +155,7 @@ class Output:
         make_sink: Callable[[MessageQueue], Sink] | None = None,
     ) -> None:
         self._settings, self._plant, self._clock = settings, plant, clock
+        self._is_fleet = settings.http_compat is HttpCompat.FLEET
         self._started_at = clock()
         self._templates: dict[str, str] = {}
         self._topics = TopicRouter(self._template, settings.mqtt_topic_prefix, settings.topic_layout)
@@ -167,7 +169,7 @@ class Output:
             ledger,
             on_room=wake.set,
             on_overflow=self.log.overflowed,
-            on_acknowledged=self._acknowledged if self.traces else self.log.acknowledged,
+            on_acknowledged=self._acknowledged if self.traces or self._is_fleet else self.log.acknowledged,
             on_failed=self.traces.failed if self.traces else lambda _messages, _why: None,
         )
         self._options = KindOptions()
@@ -273,7 +275,8 @@ class Output:
         """Return what traces messages, if anything is traced."""
         if not spans.enabled():
             return None
-        return MessageTraces(self._settings.trace_rate, clock, wall_clock, self._describe)
+        name = FLEET_SPAN if self._is_fleet else None
+        return MessageTraces(self._settings.trace_rate, clock, wall_clock, self._describe, name)
 
     def _describe(self, message: Message) -> tuple[str, spans.Attributes] | None:
         """Return the topic of a message, and what its span says about where it is sent; None if it has no topic."""
@@ -287,10 +290,13 @@ class Output:
             "server.address": settings.mqtt_broker,
             "server.port": settings.mqtt_port,
             "edgemqttsim.mqtt.qos": self._options.qos.get(message.kind, settings.mqtt_qos),
+            **(fleet_attributes(message, topic, settings.mqtt_broker) if self._is_fleet else {}),
         }
 
     def _acknowledged(self, messages: Sequence[Message]) -> None:
         self.log.acknowledged(messages)
+        if self._is_fleet:
+            self.ledger.acknowledged_by_machine.update(map(machine_of, messages))
         if self.traces:
             self.traces.acknowledged(messages)
 

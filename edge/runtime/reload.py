@@ -21,6 +21,7 @@ from edge.settings.loader import Settings
 from edge.status import CheckOutcome, PlantError, ReloadOutcome, ReloadStatus
 from plant.config_changes import describe_changes
 from plant.definition.document.errors import WHOLE_FILE, unreadable
+from plant.definition.fleet_config import NOTHING_GIVEN, Given
 from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load_content
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
@@ -158,7 +159,8 @@ class Reloader:
             return replace(self._reject(digest(content), errors, cause, source), places=_places(error))
         self._current = LoadedPlant(config, digest(content))
         outcome = self._accept(config, changes, cause, source)
-        self.journal.executed({"command": "reload", "content": content.decode()}, cause, at_ms)
+        as_yaml = content if config.content is None else config.content  # with what the environment has added
+        self.journal.executed({"command": "reload", "content": as_yaml.decode()}, cause, at_ms)
         return outcome
 
     def _accept(self, config: PlantConfig, changes: str, cause: str, source: Path) -> ReloadOutcome:
@@ -227,10 +229,13 @@ def load_at_start(path: Path, load: Callable[[bytes, Path], PlantConfig]) -> Loa
     return LoadedPlant(load(file.content, path), digest(file.content), file.followed)
 
 
-def parse_plant(content: bytes, path: Path) -> PlantConfig:
-    """Return the plant that a file's content describes; raises PlantConfigError with every error."""
+def parse_plant(content: bytes, path: Path, given: Given = NOTHING_GIVEN) -> PlantConfig:
+    """Return the plant that a file's content describes; raises PlantConfigError with every error.
+
+    given: what holds where a config.toml of another simulator leaves something out.
+    """
     with as_config_errors(path):
-        return load_content(content, str(path))
+        return load_content(content, str(path), given)
 
 
 class PlantLoader:
@@ -238,6 +243,7 @@ class PlantLoader:
 
     template: returns a kind's topic template in a configuration.  orders_per_hour: replaces the default rate, for a
     demo in which nobody wants to wait half an hour for an order.
+    given: what holds where a config.toml of another simulator leaves something out.
     """
 
     def __init__(
@@ -245,7 +251,9 @@ class PlantLoader:
         settings: Settings,
         template: Callable[[PlantConfig, str], str],
         orders_per_hour: float | None = None,
+        given: Given = NOTHING_GIVEN,
     ) -> None:
+        self._given = given
         self._settings, self._template, self._orders_per_hour = settings, template, orders_per_hour
         self._replaced: Mapping[str, float] = {}
         self._replaced_before: Mapping[str, float] = {}
@@ -256,7 +264,7 @@ class PlantLoader:
 
     def parse(self, content: bytes, path: Path) -> PlantConfig:
         """Return the plant that a file's content describes; raises PlantConfigError with every error."""
-        config = self.checked(parse_plant(content, path), path)
+        config = self.checked(parse_plant(content, path, self._given), path)
         with as_config_errors(path):
             if not self._orders_per_hour:
                 return config

@@ -25,6 +25,7 @@ class RunOptions:
     start: plant time at the beginning, in Unix seconds; None is now.
     duration: plant seconds to simulate.  speed: plant seconds a second; inf is as fast as possible, None the default.
     then_live: start and duration describe history, after which the run continues in real time.
+    log_config: a logging configuration in TOML.
     flags: values of settings on the command line, as they were typed.
     """
 
@@ -38,6 +39,7 @@ class RunOptions:
     duration: float | None = None
     speed: float | None = None
     then_live: bool = False
+    log_config: str | None = None
     flags: Mapping[str, object] = field(default_factory=dict)
 
     @property

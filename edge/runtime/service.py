@@ -162,6 +162,9 @@ class Service:
             authorize=context.authorize,
             wall_clock=self._reloader.wall_clock,
             uptime_seconds=self._uptime_seconds,
+            registry=context.registry,
+            began=self._reloader.status().last_success,
+            max_devices=settings.fleet_max_devices,
         )
         add_api(app, api)
         add_profile(app, api, settings.http_compat)

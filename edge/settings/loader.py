@@ -182,8 +182,8 @@ def _markdown_row(name: str) -> str:
 
 
 _LONGEST_SHOWN = 200
-_ALSO = {"mqtt_port": ("-p",), "mqtt_username": ("-u",), "message_config_path": ("--file",)}
-"""Short flags, as mosquitto's clients have them, and the name that `check` and `export` have for the plant's file."""
+_ALSO = {"mqtt_port": ("-p",), "mqtt_username": ("-u",), "message_config_path": ("--file", "--config")}
+"""Short flags, as mosquitto's clients have them, and other names of the plant's file, as `check` has them."""
 
 _SERVICE_HINT = " (Kubernetes sets this for a service of that name; enableServiceLinks: false in the pod turns it off)"
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}

@@ -226,6 +226,9 @@ class Options(BaseModel):
         description="Answer the calls of another simulator as well, and take its variables: `enms` is an energy plant, "
         "`fleet` a fleet of sensors.",
     )
+    fleet_max_devices: Annotated[int, Field(ge=1, le=1_000_000), Option(_HTTP, ("SIMULATION_MAX_DEVICES",))] = Field(
+        10_000, description="With HTTP_COMPAT=fleet: the most devices that /start and /scale give; more are cut to it."
+    )
 
     stats_interval: Annotated[StatsInterval, Option(_LOGS, rule=STATS_INTERVAL_RULE)] = Field(
         30.0, description="Seconds between statistics; 0 is only at shutdown."

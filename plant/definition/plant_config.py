@@ -7,24 +7,21 @@ distribution is a set of weights, which need not add up to 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, PrivateAttr, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import daily_faults, fault_rules, rules, sites
+from plant.definition import daily_faults, fault_rules, plant_file, rules, sites
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.commands_config import CommandsSpec
-from plant.definition.document import yaml_file
 from plant.definition.document.errors import (
     ConfigError,
     Place,
     PlantConfigError,
     Violation,
-    format_place,
     with_lines,
 )
 from plant.definition.document.validation import validated
@@ -36,8 +33,10 @@ from plant.definition.document.value_types import (
     Seconds,
     Spec,
 )
+from plant.definition.document.yaml_file import Document
 from plant.definition.event_kinds import CustomerOrder, Dispatch, FaultLabelsReport, OeeReport
 from plant.definition.feasibility import impossible
+from plant.definition.fleet_config import NOTHING_GIVEN, Given
 from plant.definition.flow import rules as flow_rules
 from plant.definition.flow.edges import line_of
 from plant.definition.flow.flow_config import FlowSpec
@@ -291,18 +290,18 @@ def _base_interval(data: Mapping[str, Any]) -> float:
 
 
 def load(path: str | Path) -> PlantConfig:
-    """Return the configuration in a YAML file; PlantConfigError with every error in it."""
-    return _config(partial(yaml_file.read, Path(path)), str(path))
+    """Return the configuration in a file, YAML or TOML; PlantConfigError with every error in it."""
+    return _config(plant_file.read(Path(path)), str(path))
 
 
-def load_content(content: bytes, file: str) -> PlantConfig:
-    """Return the configuration in the content of a YAML file; PlantConfigError with every error in it."""
-    return _config(partial(yaml_file.decode, content), file).from_content(content)
+def load_content(content: bytes, file: str, given: Given = NOTHING_GIVEN) -> PlantConfig:
+    """Return the configuration in the content of a file; PlantConfigError with every error in it.
+
+    file: its name.  given: what holds where a config.toml of another simulator leaves something out.
+    """
+    document = plant_file.decode(content, file, given)
+    return _config(document, file).from_content(content if document.is_yaml else plant_file.as_yaml(document))
 
 
-def _config(read: Callable[[], yaml_file.Document], file: str) -> PlantConfig:
-    try:
-        document = read()
-    except yaml_file.UnreadableError as error:
-        raise PlantConfigError([ConfigError(file, error.line, format_place(error.place), error.rule)]) from error
+def _config(document: Document, file: str) -> PlantConfig:
     return parse(document.data, file, document.lines, document.violations, document.flags)

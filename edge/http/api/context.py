@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
+from prometheus_client import CollectorRegistry
 
 from edge.control.control import Control
 from edge.control.idempotency import Idempotency
@@ -21,6 +22,8 @@ class ApiContext:
     settings: the options in force, without secrets.  wall_clock: Unix seconds.
     uptime_seconds: how long the process has run.
     authorize: raises HTTPException unless the caller may change things.
+    registry: the metrics.  began: when the process began, in Unix seconds, if known.
+    max_devices: the most machines that the calls of HTTP_COMPAT=fleet give.
     """
 
     source: StatusSource
@@ -31,3 +34,6 @@ class ApiContext:
     authorize: Callable[[Request], Awaitable[None]]
     wall_clock: Callable[[], float]
     uptime_seconds: Callable[[], float]
+    registry: CollectorRegistry
+    began: float | None
+    max_devices: int

@@ -19,7 +19,16 @@ def _enms(app: FastAPI, context: ApiContext) -> None:
     add_enms(app, context)
 
 
-_PROFILES: Final[Mapping[HttpCompat, Callable[[FastAPI, ApiContext], None]]] = {HttpCompat.ENMS: _enms}
+def _fleet(app: FastAPI, context: ApiContext) -> None:
+    from edge.http.compat.fleet import add_fleet  # noqa: PLC0415 - only where it is asked for
+
+    add_fleet(app, context)
+
+
+_PROFILES: Final[Mapping[HttpCompat, Callable[[FastAPI, ApiContext], None]]] = {
+    HttpCompat.ENMS: _enms,
+    HttpCompat.FLEET: _fleet,
+}
 """What adds the calls of a profile to an application."""
 
 

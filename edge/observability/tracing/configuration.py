@@ -41,11 +41,17 @@ class TracingUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
-    """Tracing that was asked for. version: of the simulator.  variable: which one asks.  clock: seconds, monotonic."""
+    """Tracing that was asked for. version: of the simulator.  variable: which one asks.  clock: seconds, monotonic.
+
+    endpoint: where traces go, with the path; None where the SDK makes it of OTEL_EXPORTER_OTLP_ENDPOINT.
+    service_name: None where the SDK knows it, or it is ours.
+    """
 
     version: str
     variable: str
     clock: Callable[[], float]
+    endpoint: str | None = None
+    service_name: str | None = None
 
     def start(self, instance: str) -> None:
         """Trace from now on. instance: the id of this part of the service.
@@ -54,7 +60,7 @@ class Tracing:
         """
         from edge.observability.tracing.opentelemetry_tracer import make_tracer  # noqa: PLC0415 - only where it is on
 
-        spans.use(make_tracer(self.version, instance, self.clock))
+        spans.use(make_tracer(self.version, instance, self.clock, self.endpoint, self.service_name))
 
 
 def stop_tracing() -> None:
@@ -81,7 +87,8 @@ def tracing_of(environ: Mapping[str, str], version: str, clock: Callable[[], flo
     _check_limits()
     for secret in _secrets(environ):
         protect(secret.encode(), for_good=True)
-    return Tracing(version, demanded_by, clock)
+    endpoint, name = _value(environ, _ENDPOINTS[0]), _value(environ, "OTEL_SERVICE_NAME")
+    return Tracing(version, demanded_by, clock, endpoint or None, name or None)
 
 
 def _check_protocol(name: str, protocol: str) -> None:

@@ -24,13 +24,15 @@ _FAILED: Final = "spans cannot be exported endpoint=%s lost=%d reason=%s"
 class WatchedExporter(SpanExporter):
     """Exports spans by OTLP, and logs at most once a minute that it cannot. clock: seconds, monotonic.
 
+    endpoint: where to, with the path; None for that of the OTEL_* variables.
+
     Takes the place of the log of OpenTelemetry's packages, which has several lines for each attempt.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], endpoint: str | None = None) -> None:
         self._log = RateLimited(log, _SECONDS, clock)
         self._reasons = _relay(self._log)
-        self._exporter = OTLPSpanExporter()
+        self._exporter = OTLPSpanExporter(endpoint)
         self._endpoint = _without_secrets(self._exporter._endpoint)  # noqa: SLF001 - only it knows what the variables make
         self._lost = 0
 

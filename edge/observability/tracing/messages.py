@@ -26,6 +26,7 @@ class MessageTraces:
 
     per_second: the most messages a second, beside those that follow a command.  clock: seconds, monotonic.
     wall_clock: Unix seconds.  describe: returns a message's topic, and attributes of its span; None if it has no topic.
+    name: of the spans, in place of one with the topic.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class MessageTraces:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         describe: Callable[[Message], tuple[str, Attributes] | None],
+        name: str | None = None,
     ) -> None:
+        self._name = name
         self._interval = 1 / per_second if per_second else inf
         self._clock, self._wall_clock, self._describe = clock, wall_clock, describe
         self._next_at = clock() if per_second else inf
@@ -133,7 +136,7 @@ class MessageTraces:
             "edgemqttsim.message.sequence": message.sequence,
             "edgemqttsim.message.plant_time": rfc3339(message.time_ms),
         }
-        span = spans.begin(f"publish {topic}", {**own, **attributes}, Kind.PRODUCER, parent)
+        span = spans.begin(self._name or f"publish {topic}", {**own, **attributes}, Kind.PRODUCER, parent)
         if span is not None:
             self._open[message], self._carriers[message] = span, span.carrier
 

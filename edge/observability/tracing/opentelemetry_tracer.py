@@ -35,16 +35,25 @@ _LONGEST: Final = 1000
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
-def make_tracer(version: str, instance: str, clock: Callable[[], float]) -> OpenTelemetryTracer:
+def make_tracer(
+    version: str,
+    instance: str,
+    clock: Callable[[], float],
+    endpoint: str | None = None,
+    service_name: str | None = None,
+) -> OpenTelemetryTracer:
     """Return a tracer that exports from a thread of its own, and mark what is logged within a span with its ids.
 
-    clock: seconds, monotonic.
+    clock: seconds, monotonic.  endpoint, service_name: where the SDK is not to take those of the OTEL_* variables.
     """
     resource = Resource.create().merge(
         Resource({"service.name": "edgemqttsim", "service.version": version, "service.instance.id": instance})
     )
-    provider = TracerProvider(resource=resource.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(WatchedExporter(clock)))
+    resource = resource.merge(OTELResourceDetector().detect())
+    if service_name is not None:
+        resource = resource.merge(Resource({"service.name": service_name}))
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(WatchedExporter(clock, endpoint)))
     mark_records(_ids)
     return OpenTelemetryTracer(provider, version)
 

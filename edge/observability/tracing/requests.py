@@ -13,7 +13,7 @@ from edge.observability.tracing import spans
 from edge.observability.tracing.spans import Attributes, Carrier, Kind, Span
 from edge.redaction import printable
 
-QUIET: Final = frozenset({"/metrics", "/livez", "/readyz", "/healthz"})
+QUIET: Final = frozenset({"/metrics", "/metrics/", "/livez", "/readyz", "/healthz"})
 """Asked for every few seconds by machines: no spans."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})

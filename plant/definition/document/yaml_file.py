@@ -76,12 +76,14 @@ class Document:
 
     data: unreadable values are UNREAD in it.  lines: the line of each place, counted from 1.
     violations: errors that did not stop the reading.  flags: words that YAML reads as true or false, as typed.
+    is_yaml: whether it was YAML, and not TOML.
     """
 
     data: dict[str, Any]
     lines: Mapping[Place, int]
     violations: list[Violation]
     flags: Mapping[Place, str]
+    is_yaml: bool = True
 
 
 class UnreadableError(Exception):
@@ -96,19 +98,25 @@ class UnreadableError(Exception):
 
 def read(path: Path) -> Document:
     """Return the document in a file; UnreadableError with the first error."""
-    return decode(_content(path))
+    return decode(content_of(path))
 
 
 def decode(content: bytes) -> Document:
     """Return the document in the content of a file; UnreadableError with the first error."""
+    return parse(text_of(content))
+
+
+def text_of(content: bytes) -> str:
+    """Return content as text; UnreadableError where it cannot be, or is too long."""
     if len(content) > MAX_BYTES:
         raise UnreadableError(None, (), f"must have at most {MAX_BYTES:,} bytes")
-    return parse(_decoded(content))
+    text = _decoded(content)
+    _check_characters(text)
+    return text
 
 
 def parse(text: str) -> Document:
     """Return the document in a text; UnreadableError with the first error."""
-    _check_characters(text)
     builder = _Builder()
     with _syntax_errors(text, builder):
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -116,7 +124,8 @@ def parse(text: str) -> Document:
     return builder.document()
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """Return the content of a regular file; UnreadableError where it cannot be read."""
     if path.is_fifo() or path.is_char_device() or path.is_block_device() or path.is_socket():
         raise UnreadableError(None, (), "cannot be read: it is not a regular file")
     try:

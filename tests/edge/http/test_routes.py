@@ -128,6 +128,9 @@ def api_of(shown: Shown) -> ApiContext:
         authorize=shown.authorize,
         wall_clock=lambda: 1_767_600_000.0,
         uptime_seconds=lambda: 1.5,
+        registry=shown.registry,
+        began=0.0,
+        max_devices=10_000,
     )
 
 

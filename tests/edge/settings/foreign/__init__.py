@@ -1,0 +1,1 @@
+"""Tests of settings from the files and variables of another simulator."""
