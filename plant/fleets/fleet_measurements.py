@@ -69,6 +69,16 @@ class FleetMeasurements:
         self._variants = {number: place for place, number in enumerate(_differing(machine_type), 1)}
         self.phase_ends = array("q")
 
+    def start(self, earlier: FleetMeasurements | None, machines: Sequence[Machine], kept: int, now_ms: int) -> None:
+        """Take over the signals of machines that stay, and start those of new ones.
+
+        earlier: from before a reload.  machines: by slot; the first `kept` of them were there.
+        """
+        if earlier:
+            self.continue_from(earlier, machines[:kept], now_ms)
+        for slot in range(kept if earlier else 0, len(machines)):
+            self.begin(slot, machines[slot], now_ms)
+
     def begin(self, slot: int, machine: Machine, now_ms: int) -> None:
         """Start the signals of a new machine. slot: at most one more than there are."""
         if slot == len(self.phase_ends):

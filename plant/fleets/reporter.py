@@ -109,7 +109,7 @@ class Reporter:
         self._extra.sort(key=_IN_ORDER)
         if self.measurements:
             before = earlier.measurements if isinstance(earlier, Reporter) else None
-            self._start_measurements(self.measurements, before, kept, now_ms)
+            self.measurements.start(before, self._machines, kept, now_ms)
         if self.alarms and earlier and earlier.alarms:
             self.alarms.continue_from(earlier.alarms, kept)
         if earlier:
@@ -249,15 +249,6 @@ class Reporter:
             emitter.use_ring(ring, self._slot)
         if emitter.message_class.on_change:
             self._extra += emitter.first_reports(self._machines, kept if counts else 0, now_ms)
-
-    def _start_measurements(
-        self, measurements: FleetMeasurements, earlier: FleetMeasurements | None, kept: int, now_ms: int
-    ) -> None:
-        """Take over the signals of machines that stay, and start those of new ones."""
-        if earlier:
-            measurements.continue_from(earlier, self._machines[:kept], now_ms)
-        for slot in range(kept if earlier else 0, len(self._machines)):
-            measurements.begin(slot, self._machines[slot], now_ms)
 
     def _continued(self, earlier: Reporter) -> Iterator[DueMessage]:
         """Yield what was scheduled before beside the periods, of machines and classes that are still there."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from orjson import loads
 
+from plant.definition.machine_types.message_classes import readings_of
 from plant.fleets.fleet import Fleet
 from plant.jobs.jobs import NULL
 from plant.machines.machine import Machine
@@ -151,7 +152,7 @@ def _alarms(fleet: Fleet, slot: int) -> Iterator[str]:
 
 
 def _readings(fleet: Fleet, slot: int, now_ms: int) -> ReadingsView | None:
-    reporting, sent = fleet.reporting, fleet.machine_type.readings
+    reporting, sent = fleet.reporting, readings_of(fleet.machine_type)
     ring = reporting.ring_of(sent.name) if reporting and sent else None
     if reporting is None or sent is None or ring is None:
         return None

@@ -221,16 +221,6 @@ class MachineType:
         return next(iter(regular), 0)
 
     @property
-    def readings(self) -> MessageClass | None:
-        """The class that a machine sends once in each of its periods: the first with nothing but regular messages.
-
-        Where each has others, too, for changes or jobs, it is the first with regular ones; None without any.
-        """
-        regular = [each for each in self.messages if each.is_regular]
-        steady = (each for each in regular if not (each.on_change or each.reports_jobs))
-        return next(steady, next(iter(regular), None))
-
-    @property
     def producing_state(self) -> str:
         """The state in which jobs advance."""
         return next((name for name, state in self.states.items() if state.produces), NO_STATE)

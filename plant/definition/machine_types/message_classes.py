@@ -10,7 +10,7 @@ from plant.definition.alarms.alarm_rules import CLASS_NAME, Alarms
 from plant.definition.document.errors import Violation
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.layout import TIMESTAMP, FieldNames, read_fields
-from plant.definition.machine_types.machine_type import MessageClass
+from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.machine_types.spellings import Entry
 
 MOST_CLASSES: Final = 16
@@ -139,3 +139,13 @@ def _same_topics(key: str, classes: list[MessageClass]) -> Iterator[Violation]:
     for each in classes:
         if (other := seen.setdefault(each.topic.replace("{type}", key), each.name)) != each.name:
             yield Violation(("messages", each.name, "topic"), f"is also the topic of {other}")
+
+
+def readings_of(machine_type: MachineType) -> MessageClass | None:
+    """Return the class that a machine sends once in each of its periods: the first with only regular messages.
+
+    Where each has others, too, for changes or jobs, it is the first with regular ones; None without any.
+    """
+    regular = [each for each in machine_type.messages if each.is_regular]
+    steady = (each for each in regular if not (each.on_change or each.reports_jobs))
+    return next(steady, next(iter(regular), None))

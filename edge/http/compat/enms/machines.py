@@ -14,6 +14,7 @@ import orjson
 
 from plant.definition.machine_types.field_sources import Field, FieldSource
 from plant.definition.machine_types.machine_type import MachineType
+from plant.definition.machine_types.message_classes import readings_of
 from plant.definition.machine_types.overrides import number_of
 from plant.definition.plant_config import PlantConfig
 from plant.machines.states import PLANNED_STOP, STOPPED
@@ -74,7 +75,7 @@ def factories_count(config: PlantConfig) -> int:
 
 def total(config: PlantConfig, rows: Mapping[str, int]) -> int:
     """Return how many readings there have been. rows: messages so far, by kind."""
-    sent = (machine_type.readings for _, machine_type, _ in config.declared())
+    sent = (readings_of(machine_type) for _, machine_type, _ in config.declared())
     return sum(rows.get(each.kind, 0) for each in sent if each is not None)
 
 
