@@ -33,6 +33,7 @@ from edge.http.compat.enms.operation import Operation, counts
 from edge.http.shared_work import SharedWork
 from edge.status import why_not_ready
 from edge.timestamps import rfc3339
+from plant.definition.machine_types.message_classes import readings_of
 from plant.views.plant_views import ViewQuery
 
 _MOST_WAITING: Final = 100
@@ -124,7 +125,7 @@ def _add_about(app: FastAPI, context: ApiContext) -> None:
         async def found() -> object:
             config = await context.source.config()
             types = [machine_type for _, machine_type, _ in config.machines()]
-            sent = {type_name(each): each.readings for each in types}
+            sent = {type_name(each): readings_of(each) for each in types}
             periods = {name: config.class_period_seconds(each) for name, each in sent.items() if each is not None}
             data = {
                 "service": SERVICE,
