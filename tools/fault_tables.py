@@ -10,7 +10,8 @@ from plant.definition.faults.fault_type import Effects
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import load
 
-SCENARIO: Final = Path(__file__).parent.parent / "scenarios" / "spaceship-faults.yaml"
+SCENARIOS: Final = Path(__file__).parent.parent / "scenarios"
+SCENARIO, ENERGY = SCENARIOS / "spaceship-faults.yaml", SCENARIOS / "energy.yaml"
 SEVERITIES: Final = (1.0, 2.0, 5.0)
 WORN: Final = (0.5, 1.0, 1.2)
 
@@ -30,6 +31,16 @@ def tables() -> str:
             follows = ", ".join(f"{each.state or each.fault} at {each.at:g}" for each in worn.leads_to)
             wear.append(f"| {machine_type.title} | `{worn.name}` | {effects} | {follows} |")
     return "\n".join((*faults, "", *wear)) + "\n"
+
+
+def energy_table() -> str:
+    """Return the table of the faults of the energy plant; what extends another type has the same ones."""
+    lines = ["| machine | fault | what it is | what it does at severity 1, 2 and 5 |", "|---|---|---|---|"]
+    for machine_type in load(ENERGY).message_types.machines.values():
+        for fault in machine_type.causes.faults.values() if machine_type.site is None else ():
+            effects = "; ".join(_effects(machine_type, fault.effects, SEVERITIES))
+            lines.append(f"| {machine_type.title} | `{fault.name}` | {fault.description} | {effects} |")
+    return "\n".join(lines) + "\n"
 
 
 def result_shares(machine_type: MachineType, effects: Effects, level: float) -> dict[str, float]:

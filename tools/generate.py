@@ -25,7 +25,7 @@ from edge.runtime.simulator import VERSION
 from edge.settings.loader import Settings, markdown_table
 from plant.definition.plant_config import load
 from tools import fault_tables, language_tables, rooms
-from tools.pictures import faults, fleet, losses, signals
+from tools.pictures import energy, faults, fleet, losses, signals
 
 ROOT = Path(__file__).parent.parent
 SCHEMA_LINE = "# yaml-language-server: $schema=message_structure.schema.json\n"
@@ -71,6 +71,12 @@ def with_faults(page: str) -> str:
     return between(with_tables(page), begin, end, fault_tables.tables())
 
 
+def with_energy(page: str) -> str:
+    """Return docs/energy.md with what the faults of the scenario do."""
+    marks = "<!-- energy faults: begin -->\n", "<!-- energy faults: end -->"
+    return between(page, *marks, fault_tables.energy_table())
+
+
 def with_variation(page: str) -> str:
     """Return docs/how-jobs-vary.md with the current table."""
     marks = "<!-- keys of variation: begin -->\n", "<!-- keys of variation: end -->"
@@ -85,6 +91,11 @@ def picture(name: str) -> Callable[[str], str]:
 def picture_of_faults(name: str) -> Callable[[str], str]:
     """Return a picture of faults or wear."""
     return lambda _old: faults.PICTURES[name]()
+
+
+def picture_of_energy(name: str) -> Callable[[str], str]:
+    """Return a picture of the energy plant."""
+    return lambda _old: energy.PICTURES[name]()
 
 
 def picture_of_losses(_old: str) -> str:
@@ -158,11 +169,13 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/modules.md": with_modules,
     "docs/plant-language.md": with_tables,
     "docs/faults.md": with_faults,
+    "docs/energy.md": with_energy,
     "docs/alarms.md": with_tables,
     "docs/models.md": with_tables,
     "docs/signals-with-memory.md": with_tables,
     **{f"{signals.FOLDER}/{name}.svg": picture(name) for name in signals.examples()},
     **{f"{faults.FOLDER}/{name}.svg": picture_of_faults(name) for name in faults.PICTURES},
+    **{f"{energy.FOLDER}/{name}.svg": picture_of_energy(name) for name in energy.PICTURES},
     "docs/pictures/losses.svg": picture_of_losses,
     "docs/pictures/fleet.svg": lambda _old: fleet.picture_of_fleet(),
     "scenarios/two-shifts.yaml": with_default_plant,

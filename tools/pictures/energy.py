@@ -156,7 +156,7 @@ WEEK: Final = {
 
 def week() -> str:
     """Draw the mean power of each machine in each hour of a week."""
-    lines = {title: hourly(kind, MONDAY, 7) for kind, title in WEEK.items()}
+    lines = {title: hourly(kind, MONDAY, 7, 300) for kind, title in WEEK.items()}
     span = Span(
         7 * 86_400, 7, lambda at: (["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Mon"])[round(at / 86_400)]
     )
@@ -168,10 +168,10 @@ def week() -> str:
     return drawn("A week of five machines: full shifts, nights and the weekend", panels, span, names=True)
 
 
-def hourly(kind: str, begin: float, days: int) -> list[tuple[float, float]]:
-    """Return the mean power of a machine in each hour, at its middle; a message a minute is enough for that."""
+def hourly(kind: str, begin: float, days: int, seconds: float) -> list[tuple[float, float]]:
+    """Return the mean power of a machine in each hour, at its middle. seconds: between two messages."""
     sums, counts = defaultdict[int, float](float), defaultdict[int, int](int)
-    for row in seen(plant(kind, report_seconds=60), begin, days * 86_400):
+    for row in seen(plant(kind, report_seconds=seconds), begin, days * 86_400):
         if row.name == "energy":
             hour = int(row.at // 3600)
             sums[hour] += row.values["power_kw"]
@@ -182,7 +182,7 @@ def hourly(kind: str, begin: float, days: int) -> list[tuple[float, float]]:
 def year() -> str:
     """Draw the mean power of the air conditioning of a year, by week and hour of the week."""
     begin = datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp()
-    values = [value for _, value in hourly("energy_hvac", begin, YEAR_DAYS)]
+    values = [value for _, value in hourly("energy_hvac", begin, YEAR_DAYS, 1200)]
     low, high = min(values), max(values)
     weeks = YEAR_DAYS // 7
     wide, tall = WIDTH / HOURS_OF_WEEK, 5
