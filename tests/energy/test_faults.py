@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from plant.definition.faults.fault_type import FaultType
+from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import load
 from tests.energy.plants import MONDAY, SCENARIO, Row, plant, sent
@@ -31,7 +32,8 @@ def entry(key: str, name: str, severity: float | None) -> dict[str, Any]:
     machine_type = TYPES[key]
     signals = affected(machine_type, machine_type.causes.faults[name])
     shown = {each: {"shown": True, "decimals": 4} for each in signals}
-    scheduled = {"schedule": {"after_seconds": 0, "severity": severity, "duration_seconds": 400_000}}
+    schedule = {"after_seconds": 1, "severity": severity, "duration_seconds": 400_000}
+    scheduled = {**library()[key].entry["faults"][name], "schedule": schedule}
     return {
         "report_seconds": 60,
         "signals": {**shown, "made": {"counter": "jobs"}} if machine_type.job else shown,
