@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     types = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))["message_types"]
     print("type                messages     CPU s  messages/s  no numbers  drift of the meter")
-    for kind in options.types or [kind for kind, entry in types.items() if "site" not in entry]:
+    for kind in options.types or [kind for kind, entry in types.items() if "extends" not in entry]:
         found = year(kind, options.days)
         share = float(found.drift) / found.kwh if found.kwh else 0.0
         print(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from plant.definition.faults.fault_type import Effects
+from plant.definition.machine_types.library import library
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import load
 
@@ -37,7 +38,7 @@ def energy_table() -> str:
     """Return the table of the faults of the energy plant; what extends another type has the same ones."""
     lines = ["| machine | fault | what it is | what it does at severity 1, 2 and 5 |", "|---|---|---|---|"]
     for machine_type in load(ENERGY).message_types.machines.values():
-        for fault in machine_type.causes.faults.values() if machine_type.site is None else ():
+        for fault in machine_type.causes.faults.values() if machine_type.key in library() else ():
             effects = "; ".join(_effects(machine_type, fault.effects, SEVERITIES))
             lines.append(f"| {machine_type.title} | `{fault.name}` | {fault.description} | {effects} |")
     return "\n".join(lines) + "\n"

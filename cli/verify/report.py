@@ -65,9 +65,10 @@ class Report:
 
     @property
     def is_too_short(self) -> bool:
-        """Whether fewer than half of the figures could be compared."""
+        """Whether fewer than half of the figures could be compared; energy alone is enough."""
         figures = self._figures
-        return 2 * sum(map(len, self.uncompared.values())) > figures or not figures
+        nothing = not figures and not self.outcome.energy
+        return 2 * sum(map(len, self.uncompared.values())) > figures or nothing
 
     @property
     def _figures(self) -> int:
@@ -111,7 +112,7 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the table, the summary, and the counts of messages."""
-        yield from self._table()
+        yield from self._table() if self.outcome.differences or not self.outcome.energy else ()
         yield from energy_table(self.outcome)
         yield ""
         yield from self._summary()
@@ -147,7 +148,8 @@ class Report:
 
     def _summary(self) -> Iterator[str]:
         outcome = self.outcome
-        count, (since_ms, until_ms) = len(outcome.differences), outcome.span
+        metered = {each.machine_id for each in outcome.energy if each.machine_id}
+        count, (since_ms, until_ms) = len(outcome.differences.keys() | metered), outcome.span
         seconds = (until_ms - since_ms) / 1000
         machines = "machine" if count == 1 else "machines"
         yield f"{count:,} {machines}, {_text(since_ms)} to {_text(until_ms)} ({seconds:,.0f} s)."

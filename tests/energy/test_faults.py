@@ -14,7 +14,7 @@ from plant.definition.plant_config import load
 from tests.energy.plants import MONDAY, SCENARIO, Row, plant, sent
 from tools.fault_tables import SEVERITIES, result_shares
 
-TYPES: Final = {key: each for key, each in load(SCENARIO).message_types.machines.items() if each.site is None}
+TYPES: Final = {key: each for key, each in load(SCENARIO).message_types.machines.items() if each.site == "demo"}
 FAULTS: Final = [(key, name) for key, each in TYPES.items() for name in each.causes.faults]
 SLOWING: Final = [(key, name) for key, name in FAULTS if TYPES[key].causes.faults[name].effects.cycle]
 SPOILING: Final = [(key, name) for key, name in FAULTS if TYPES[key].causes.faults[name].effects.results]

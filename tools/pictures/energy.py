@@ -64,7 +64,7 @@ def plant(*kinds: str, **entry: Any) -> PlantConfig:
     data["global"].pop("fault_chance_per_day")
     types = data["message_types"]
     data["message_types"] = {kind: {**types[kind], **entry} for kind in kinds}
-    data.pop("sites")
+    data["sites"] = {"demo": {}}
     return parse(data)
 
 

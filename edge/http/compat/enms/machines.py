@@ -62,9 +62,8 @@ def type_name(machine_type: MachineType) -> str:
 
 
 def factories(machine_type: MachineType, number: int) -> list[str]:
-    """Return the names of the factory of a machine: its constant, and its site."""
-    site: str | None = getattr(machine_type, "site", None)
-    return [name for name in (constant(machine_type, number, "factory_id"), site) if name]
+    """Return the names of the factory of a machine: its site, and its constant."""
+    return [name for name in (machine_type.site, constant(machine_type, number, "factory_id")) if name]
 
 
 def factories_count(config: PlantConfig) -> int:
