@@ -113,7 +113,9 @@ def test_a_simple_detector_finds_the_damaged_bearings(run: Run, tmp_path: Path) 
     code, text = called(
         "evaluate", str(tmp_path / "detections.csv"), "--truth", str(run.truth), "--only", "bearing_fault", "--json"
     )
-    found = json.loads(text)
+    found = json.loads(text)["detector"]
 
     assert code == 0, text
-    assert found["events"]["detector"]["recall"] == found["events"]["detector"]["precision"] == 1.0
+    assert found["labels"] == found["found"] == found["detections"] == 2
+    assert found["recall"] == found["precision"] == 1.0
+    assert found["delay"]["greatest"] < 60
