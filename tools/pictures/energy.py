@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ import yaml
 
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
+from plant.time_zones import zone_info
 from tools.pictures.drawing import (
     BAND,
     GAP,
@@ -48,6 +50,8 @@ PHASES: Final = {"heating": "#cf222e", "injection": "#8250df", "cooling": "#0969
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS_OF_WEEK: Final = 168
 YEAR_DAYS: Final = 364
+TALL, SHADES = 5, 8
+ZONE: Final = zone_info("America/Los_Angeles")
 
 
 class Row(NamedTuple):
@@ -180,27 +184,24 @@ def hourly(kind: str, begin: float, days: int, seconds: float) -> list[tuple[flo
 
 
 def year() -> str:
-    """Draw the mean power of the air conditioning of a year, by week and hour of the week."""
+    """Draw the mean power of the air conditioning of a year, by week and local hour of the week."""
     begin = datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp()
-    values = [value for _, value in hourly("energy_hvac", begin, YEAR_DAYS, 1200)]
+    weeks: list[list[float]] = [[0.0] * HOURS_OF_WEEK for _ in range(YEAR_DAYS // 7)]
+    for at, value in hourly("energy_hvac", begin, YEAR_DAYS, 1200):
+        day, hour = _local(begin + at)
+        week_of, day = divmod(day - _local(begin)[0], 7)
+        if week_of < len(weeks):
+            weeks[week_of][day * 24 + hour] = value
+    values = [value for each in weeks for value in each if value]
     low, high = min(values), max(values)
-    weeks = YEAR_DAYS // 7
-    wide, tall = WIDTH / HOURS_OF_WEEK, 5
-    cells = (
-        f'<rect x="{LEFT + hour * wide:.1f}" y="{TOP + at * tall}" width="{wide + 0.1:.1f}" height="{tall}" '
-        f'fill="{_shade((values[at * HOURS_OF_WEEK + hour] - low) / (high - low))}"/>'
-        for at in range(weeks)
-        for hour in range(HOURS_OF_WEEK)
-    )
-    span = Span(
-        7 * 86_400, 7, lambda at: (["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Mon"])[round(at / 86_400)]
-    )
+    bottom = TOP + len(weeks) * TALL
+    span = Span(7 * 86_400, 7, lambda at: DAYS[round(at / 86_400) % 7])
     months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     named = (
-        f'<text x="{LEFT - 8}" y="{TOP + at * weeks / 12 * tall + 12:.0f}" text-anchor="end">{month}</text>'
+        f'<text x="{LEFT - 8}" y="{TOP + at * len(weeks) / 12 * TALL + 12:.0f}" text-anchor="end">{month}</text>'
         for at, month in enumerate(months)
     )
-    bottom = TOP + weeks * tall
+    cells = (cell for at, each in enumerate(weeks) for cell in _cells(each, TOP + at * TALL, low, high))
     title = f"power_kw of the air conditioning, from {low:.0f} (white) to {high:.0f} kW (dark)"
     return document(
         "A year of the air conditioning by hour of the week: hot afternoons of full shifts take most",
@@ -209,9 +210,25 @@ def year() -> str:
     )
 
 
+def _local(time: float) -> tuple[int, int]:
+    """Return the local day, by number, and the hour of a moment."""
+    local = datetime.fromtimestamp(time, tz=ZONE)
+    return local.toordinal(), local.hour
+
+
+def _cells(values: Sequence[float], y: float, low: float, high: float) -> Iterator[str]:
+    """Draw a week as a strip: hours of the same shade together."""
+    wide, at = WIDTH / HOURS_OF_WEEK, 0
+    for shade, group in groupby(values, key=lambda value: _shade(max(0.0, (value - low) / (high - low)))):
+        count = len([*group])
+        x, width = LEFT + at * wide, count * wide
+        yield f'<rect x="{x:.1f}" y="{y:g}" width="{width:.1f}" height="{TALL}" fill="{shade}"/>'
+        at += count
+
+
 def _shade(share: float) -> str:
     """Return a blue that is darker for a greater share."""
-    levels = ((255, 9), (255, 60), (255, 130))
+    levels, share = ((255, 9), (255, 60), (255, 130)), round(share * SHADES) / SHADES
     return "#" + "".join(f"{round(light + (dark - light) * share):02x}" for light, dark in levels)
 
 
