@@ -104,8 +104,12 @@ def picture_of_losses(_old: str) -> str:
 
 
 def with_modules(page: str) -> str:
-    """Return docs/modules.md with the current rooms, their modules, and the arrows between them."""
-    page = between(page, "<!-- rooms: begin -->\n", "<!-- rooms: end -->", rooms.layout())
+    """Return docs/modules.md with the current rooms and their modules."""
+    return between(page, "<!-- rooms: begin -->\n", "<!-- rooms: end -->", rooms.layout())
+
+
+def with_arrows(page: str) -> str:
+    """Return docs/arrows.md with the current arrows between rooms."""
     return between(page, "<!-- arrows: begin -->\n", "<!-- arrows: end -->", rooms.table())
 
 
@@ -167,6 +171,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/how-jobs-vary.md": with_variation,
     "docs/energy-truth.md": with_tables,
     "docs/modules.md": with_modules,
+    "docs/arrows.md": with_arrows,
     "docs/plant-language.md": with_tables,
     "docs/faults.md": with_faults,
     "docs/energy.md": with_energy,

@@ -1,4 +1,4 @@
-"""The rooms of the code, and the arrows between them: which room may import which. docs/modules.md shows both.
+"""The rooms of the code, and the arrows between them: which room may import which. docs/modules.md and docs/arrows.md show them.
 
 A room is a folder of modules, or a module beside such folders.
 """

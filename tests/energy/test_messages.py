@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
@@ -12,7 +13,8 @@ import pytest
 
 from messages import FactoryMessageGenerator
 from tests.energy.contract import BOOL, KEYS, MACHINES, MODES, STR, Machine
-from tests.energy.plants import MONDAY, Row, Sent, plant, sent
+from tests.energy.plants import MONDAY, Sent, plant, sent
+from tests.support.processes.daemon import ROOT
 
 MINUTES: Final = 6
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -128,6 +130,12 @@ def test_the_consumer_takes_every_message_as_a_row_of_its_own(messages: list[Sen
     assert len(set(rows)) == len(rows)
 
 
-def regular(messages: list[Sent], leaf: str) -> Iterator[Row]:
-    """The rows of a topic's last level."""
-    return (each.row for each in messages if each.leaf == leaf)
+def test_the_message_on_the_page_is_one_of_the_plant() -> None:
+    """docs/energy.md shows a message with energy: its keys in order, and numbers that agree."""
+    page = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
+    row = json.loads(page.partition("```json\n")[2].partition("\n")[0])
+    power = math.sqrt(3) * row["voltage_v"] * row["current_a"] * row["power_factor"] / 1000
+
+    assert list(row) == list(KEYS["compressor"]["energy"])
+    assert power == pytest.approx(row["power_kw"], abs=0.01)
+    assert row["energy_kwh"] == pytest.approx(row["power_kw"] / 3600, abs=1e-6)
