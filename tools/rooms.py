@@ -1,4 +1,6 @@
-"""The rooms of the code, and the arrows between them: which room may import which. docs/modules.md and docs/arrows.md show them.
+"""The rooms of the code, and the arrows between them, as in docs/modules.md and docs/arrows.md.
+
+An arrow says which room may import which.
 
 A room is a folder of modules, or a module beside such folders.
 """

@@ -110,8 +110,7 @@ def text_of(content: bytes) -> str:
     """Return content as text; UnreadableError where it cannot be, or is too long."""
     if len(content) > MAX_BYTES:
         raise UnreadableError(None, (), f"must have at most {MAX_BYTES:,} bytes")
-    text = _decoded(content)
-    _check_characters(text)
+    _check_characters(text := _decoded(content))
     return text
 
 
