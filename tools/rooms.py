@@ -45,7 +45,7 @@ cli.scenario.definition: cli.arguments edge.routing edge.settings edge.timestamp
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
 edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
-edge.runtime: edge.control edge.http edge.http.compat edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands
+edge.runtime: edge.control edge.http edge.http.compat edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.definition.files plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands
 edge.http.compat: edge.http.compat.enms edge.http edge.http.api edge.control edge.observability.tracing edge.blocking edge.settings plant.definition.machine_types
 edge.http.compat.enms: edge.http.api edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.machines plant.definition plant.definition.machine_types plant.definition.document
 edge.http.api: edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
@@ -61,7 +61,7 @@ edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
 edge.routing: edge.settings plant.telemetry
-edge.settings.foreign: edge.settings edge.blocking plant.definition plant.definition.document
+edge.settings.foreign: plant.definition.files edge.settings edge.blocking plant.definition.document
 edge.settings: edge.redaction
 edge.status: plant.telemetry
 edge.oee_sums: plant.telemetry
@@ -103,7 +103,8 @@ plant.default_plant:
 plant.random_stream:
 plant.truth:
 plant.telemetry:
-plant.definition: plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.jobs plant.definition.signals plant.definition.document
+plant.definition: plant.definition.files plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.jobs plant.definition.signals plant.definition.document
+plant.definition.files: plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
 plant.definition.machine_types: plant.definition.alarms plant.definition.energy plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
 plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document

@@ -21,7 +21,7 @@ from edge.settings.loader import Settings
 from edge.status import CheckOutcome, PlantError, ReloadOutcome, ReloadStatus
 from plant.config_changes import describe_changes
 from plant.definition.document.errors import WHOLE_FILE, unreadable
-from plant.definition.fleet_config import NOTHING_GIVEN, Given
+from plant.definition.files.fleet_config import NOTHING_GIVEN, Given
 from plant.definition.plant_config import ConfigError, PlantConfig, PlantConfigError, load_content
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message

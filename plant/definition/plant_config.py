@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, PrivateAttr, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from plant.definition import daily_faults, fault_rules, plant_file, rules, sites
+from plant.definition import daily_faults, fault_rules, rules, sites
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.commands_config import CommandsSpec
 from plant.definition.document.errors import (
@@ -36,7 +36,8 @@ from plant.definition.document.value_types import (
 from plant.definition.document.yaml_file import Document
 from plant.definition.event_kinds import CustomerOrder, Dispatch, FaultLabelsReport, OeeReport
 from plant.definition.feasibility import impossible
-from plant.definition.fleet_config import NOTHING_GIVEN, Given
+from plant.definition.files import plant_file
+from plant.definition.files.fleet_config import NOTHING_GIVEN, Given
 from plant.definition.flow import rules as flow_rules
 from plant.definition.flow.edges import line_of
 from plant.definition.flow.flow_config import FlowSpec

@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from edge.settings.types import AuthMethod, HttpCompat
-from plant.definition import fleet_config, plant_file
 from plant.definition.document.errors import ConfigError, PlantConfigError
-from plant.definition.fleet_config import NOTHING_GIVEN, FleetConfig, Given
+from plant.definition.files import fleet_config, plant_file
+from plant.definition.files.fleet_config import NOTHING_GIVEN, FleetConfig, Given
 
 _KEYS: Final = {
     "simulation": ("frequency_sec", "max_devices"),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from plant.definition import fleet_config
 from plant.definition.document import toml_file, yaml_file
 from plant.definition.document.errors import ConfigError, PlantConfigError, format_place, with_lines
 from plant.definition.document.yaml_file import Document, UnreadableError
-from plant.definition.fleet_config import NOTHING_GIVEN, Given
+from plant.definition.files import fleet_config
+from plant.definition.files.fleet_config import NOTHING_GIVEN, Given
 
 
 def read(path: Path) -> Document:
