@@ -10,6 +10,7 @@ import pytest
 
 from tests.energy.contract import MACHINES
 from tests.energy.plants import Row, by_leaf, plant, sent
+from tests.support.examples import THOROUGH, thorough
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -22,14 +23,15 @@ TYPES: Final = {
     "energy_boiler": MACHINES[7],
 }
 NO_BAND: Final = {"machine_id", "time", "timestamp"}
+MONTH: Final = 30
 DAYS: Final = {"energy_compressor": 0.5}
-"""Days of the tests; a week for other types, as a compressor sends a message a second."""
+"""Days of the tests: a week, or a month with `make test-thorough`, and less of what sends a message a second."""
 
 
 @cache
 def week(kind: str) -> dict[str, list[Row]]:
-    """The messages of a machine in a week, from Monday on, without faults."""
-    days = DAYS.get(kind, 7)
+    """The messages of a machine in a week or a month, from Monday on, without faults."""
+    days = DAYS.get(kind, MONTH if THOROUGH else 7)
     return by_leaf(sent(plant(kind), days * DAY, step=6 * HOUR))
 
 
@@ -86,6 +88,25 @@ def test_the_pressure_of_a_compressor_stays_within_its_limits() -> None:
     assert max(pressures) <= 7.5
     assert min(pressures) < 6.55
     assert max(pressures) > 7.45
+
+
+@thorough
+def test_a_month_of_a_compressor_keeps_its_balances() -> None:
+    """The same of 7.8 million messages, which are looked at one by one, and whose sum is the mean power times the time."""
+    energy = power = 0.0
+    pressures = 0
+    for each in sent(plant("energy_compressor"), MONTH * DAY, step=HOUR):
+        row = each.row
+        if each.leaf == "energy":
+            energy, power = energy + row["energy_kwh"], power + row["power_kw"]
+            watts = math.sqrt(3) * row["voltage_v"] * row["current_a"] * row["power_factor"]
+            assert watts / 1000 == pytest.approx(row["power_kw"], abs=0.02)
+        elif each.leaf == "environmental":
+            pressures += 1
+            assert 6.5 <= row["pressure_bar"] <= 7.5
+
+    assert pressures == MONTH * DAY
+    assert energy == pytest.approx(power / HOUR, rel=1e-6)
 
 
 def test_a_compressor_is_loaded_for_the_share_that_is_asked_of_it() -> None:
