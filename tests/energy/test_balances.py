@@ -92,7 +92,7 @@ def test_the_pressure_of_a_compressor_stays_within_its_limits() -> None:
 
 @thorough
 def test_a_month_of_a_compressor_keeps_its_balances() -> None:
-    """The same of 7.8 million messages, which are looked at one by one, and whose sum is the mean power times the time."""
+    """Of 7.8 million messages, looked at one by one; and the sum of energy is the mean power times the time."""
     energy = power = 0.0
     pressures = 0
     for each in sent(plant("energy_compressor"), MONTH * DAY, step=HOUR):
