@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.document.weekly_windows import LocalTimes
@@ -26,7 +27,8 @@ Interval = tuple[int, int]
 """Start and end, which is not included, in milliseconds since 1970."""
 
 
-class Shift(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class Shift:
     """A shift. began_ms: when it has begun.  name: "" if it has none.
 
     load: its factor times that of the day on which it has begun.  until_ms: up to when it is certainly on.
@@ -35,7 +37,7 @@ class Shift(NamedTuple):
     began_ms: int
     name: str
     load: float = 1.0
-    until_ms: int = _NEVER
+    until_ms: int = field(default=_NEVER, compare=False)
 
 
 ShiftAt = Callable[[int], Shift | None]
@@ -123,7 +125,7 @@ class Shifts:
         self._from_ms = max([begins_ms, *(edge for edge in edges if edge <= time_ms)])
         self.until_ms = min([ends_ms, *(edge for edge in edges if edge > time_ms)])
         found = shift_on(shifts, time_ms)
-        self._current = found and found._replace(until_ms=self.until_ms)
+        self._current = found and replace(found, until_ms=self.until_ms)
 
     def reaching(self, day: date) -> Iterator[tuple[Shift, int]]:
         """Yield the shifts that start on a day, or on the one before, each with its end."""

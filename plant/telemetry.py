@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -136,6 +135,10 @@ PLANNED_STOP: Final = "planned_stop"
 """The state whose time does not count as planned time."""
 
 
+NO_ENERGY: Final[Mapping[str, str]] = {}
+"""No values of a message are energy; a plain mapping, as workers send it to each other."""
+
+
 class MessageClassInfo(NamedTuple):
     """What a consumer needs to know about one class of messages of a machine type.
 
@@ -153,7 +156,7 @@ class MessageClassInfo(NamedTuple):
     constants: Mapping[str, object]
     period_seconds: float | None
     on_change: bool
-    energy: Mapping[str, str] = MappingProxyType({})
+    energy: Mapping[str, str] = NO_ENERGY
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what it does not have."""
@@ -183,7 +186,7 @@ class MachineTypeInfo(NamedTuple):
     alarms: Sequence[tuple[str, str]] = ()
     ends_early: Sequence[str] = ()
     restarts: bool = False
-    energy: Mapping[str, str] = MappingProxyType({})
+    energy: Mapping[str, str] = NO_ENERGY
 
     def described(self) -> dict[str, object]:
         """Return it as JSON has it, without what is usual."""

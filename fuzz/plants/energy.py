@@ -6,6 +6,8 @@ from collections.abc import Collection
 from random import Random  # noqa: TID251 - makes the energy; no part of a plant
 from typing import Any
 
+from fuzz.plants.drawn_signals import TEXTS
+
 Data = dict[str, Any]
 
 
@@ -22,7 +24,7 @@ def energy(chance: Random, entry: Data, shared: Collection[str]) -> Data:
     signals[meter]["unit"] = "kW.h"
     signals[signals[meter]["integral_of"]]["unit"] = "kW"
     made: Data = {"meter": meter, **({"cost": others[0]} if others else {})}
-    numbers = [name for name, each in signals.items() if "choice" not in each and name not in registers[:2]]
+    numbers = [name for name, each in signals.items() if TEXTS.isdisjoint(each) and name not in registers[:2]]
     known = [*numbers, *(f"plant.{name}" for name in shared)]
     if known and chance.random() < 0.7:
         made["drivers"] = chance.sample(known, min(len(known), 2))

@@ -75,7 +75,7 @@ message_types:
             ),
             (
                 '9: sites.europe.plant_signals.sum.formula: has an unknown name "prise" at character 11; '
-                "known names: outdoor, age_seconds, job_progress, hour"
+                "did you mean phase?"
             ),
             "10: sites.europe.colour: is an unknown key; known names: calendar, plant_signals",
         ],
