@@ -53,17 +53,8 @@ PROFILES: Final[Mapping[HttpCompat, Profile]] = {
         # Its own alone: another program's `.env` might turn off what protects.
         dotenv=frozenset(
             [
-                "MQTT_HOST",
-                "MQTT_PORT",
-                "MQTT_USERNAME",
-                "MQTT_PASSWORD",
-                "MQTT_KEEPALIVE",
-                "MQTT_QOS",
-                "MQTT_CLIENT_ID",
-                "API_PORT",
-                "SIMULATOR_PORT",
-                "SIMULATOR_AUTO_START",
-                "LOG_LEVEL",
+                *("MQTT_HOST", "MQTT_PORT", "MQTT_USERNAME", "MQTT_PASSWORD", "MQTT_KEEPALIVE", "MQTT_QOS"),
+                *("MQTT_CLIENT_ID", "API_PORT", "SIMULATOR_PORT", "SIMULATOR_AUTO_START", "LOG_LEVEL"),
             ]
         ),
     ),
