@@ -174,7 +174,8 @@ class Service:
         server = Server(traced(outermost), settings.http_host, settings.http_port, further)
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
-        also = "" if settings.http_compat is HttpCompat.NONE else f", and the calls of {settings.http_compat}"
+        compat = settings.http_compat
+        also = f", and the calls of HTTP_COMPAT={compat}" if compat is not HttpCompat.NONE else ""
         log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs%s", server.url, also)
         self._tasks.start("http", server.run())
         return server
