@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
@@ -87,20 +88,28 @@ async def _demo(options: RunOptions, environ: Mapping[str, str]) -> int:
         return await _service(options, {**kept, **demo.environ}, partial(_announce_broker, demo)).run()
 
 
-def _announce_dry_run(settings: Settings) -> None:
+def _announce_dry_run(settings: Settings, _: PlantConfig) -> None:
     text = "dry run: messages go to standard output, no broker is started path=%s"
     log.info(text, settings.message_config_path)
 
 
-def _announce_broker(demo: Demo, settings: Settings) -> None:
+def _announce_broker(demo: Demo, settings: Settings, config: PlantConfig) -> None:
     """Log how to watch the messages, and how to change the plant."""
     banner, facts = demo.how_to_look(
-        settings.mqtt_topic_prefix,
+        filters_of(config, settings.mqtt_topic_prefix),
         settings.message_config_path,
         _docs_page(settings),
         own=not is_default(settings),
     )
     log.info("an embedded broker runs on this machine", extra={"block": banner, **facts})
+
+
+def filters_of(config: PlantConfig, prefix: str) -> list[str]:
+    """Return filters with which a client gets all messages: first levels of topics, those of most kinds first."""
+    levels = Counter(topic_template(config, kind).partition("/")[0] for kind in config.kinds)
+    if any("{" in level and level != "{prefix}" for level in levels):
+        return ["#"]
+    return [f"{level.replace('{prefix}', prefix)}/#" for level, _ in levels.most_common()]
 
 
 class HasFlags(Protocol):
@@ -144,12 +153,14 @@ def _docs_page(settings: Settings) -> str | None:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}/docs" if settings.http_port else None
 
 
-def _announce_nothing(_: Settings) -> None:
+def _announce_nothing(_: Settings, __: PlantConfig) -> None:
     pass
 
 
 def _service(
-    options: RunOptions, environ: Mapping[str, str], announce: Callable[[Settings], None] = _announce_nothing
+    options: RunOptions,
+    environ: Mapping[str, str],
+    announce: Callable[[Settings, PlantConfig], None] = _announce_nothing,
 ) -> Service:
     """Return everything that a run needs; where there are workers, they have been forked, and wait.
 
@@ -163,7 +174,7 @@ def _service(
     journal = _journal_file(options, settings)
     tracing, why_not = _tracing(start)
     backend = _backend(options, settings, current.config, tracing)
-    announce(settings)
+    announce(settings, current.config)
     _log_start(options, settings, start.without_its_variables(), current.config)
     for note in filter(None, (*start.notes, why_not)):
         log.info("%s", note)

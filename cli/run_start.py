@@ -10,6 +10,7 @@ from edge.runtime.plant_file import read_at_start
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.foreign.fleet_start import FleetStart, fleet_start, with_dotenv
 from edge.settings.foreign.log_config import read_log_config
+from edge.settings.profiles import Profile, may_be_in_dotenv, profile_of
 from edge.settings.types import HttpCompat
 from plant.default_plant import existing
 
@@ -29,13 +30,24 @@ def run_start(options: RunOptions, environ: Mapping[str, str]) -> FleetStart:
 
 
 def _of_plant_file(options: RunOptions, environ: Mapping[str, str]) -> FleetStart:
-    asked = str(options.flags.get("http_compat") or environ.get("HTTP_COMPAT", "")).strip().lower() == HttpCompat.FLEET
+    compat = str(options.flags.get("http_compat") or environ.get("HTTP_COMPAT", "")).strip().lower()
+    environ = _with_dotenv_of(profile_of(compat), environ, is_demo=options.demo)
+    asked = compat == HttpCompat.FLEET
     path = Path(str(options.flags.get("message_config_path") or environ.get("MESSAGE_CONFIG_PATH") or existing()))
     if not asked and path.suffix != _TOML:
         return FleetStart(environ)
     environ = with_dotenv(environ, Path())
     own = [name for name, has in (("broker", options.demo), ("http", options.dry_run)) if has]
     return fleet_start(_content(path), str(path), environ, asked=asked, own=own)
+
+
+def _with_dotenv_of(profile: Profile, environ: Mapping[str, str], *, is_demo: bool) -> Mapping[str, str]:
+    """Return an environment with what a profile reads of `.env`: nothing about the broker, where a demo has its own."""
+    if not profile.dotenv:
+        return environ
+    return with_dotenv(
+        environ, Path(), lambda name: may_be_in_dotenv(profile, name) and not (is_demo and name.startswith("MQTT_"))
+    )
 
 
 def _content(path: Path) -> bytes | None:

@@ -11,7 +11,7 @@ import contextlib
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -75,14 +75,17 @@ class Demo:
             "SAT_TOKEN_PATH": str(self._folder / "broker-sat"),
         }
 
-    def how_to_look(self, prefix: str, plant: Path, page: str | None, *, own: bool) -> tuple[str, dict[str, str]]:
+    def how_to_look(
+        self, filters: Sequence[str], plant: Path, page: str | None, *, own: bool
+    ) -> tuple[str, dict[str, str]]:
         """Return how to see the messages and change the plant: as text for people, and as values for a JSON log.
 
-        plant: its YAML file.  page: the URL for a browser, or None.  own: whether the user may edit that file, which
-        is otherwise the one that the program comes with.
+        filters: those of MQTT for all its messages.  plant: its YAML file.  page: the URL for a browser, or None.
+        own: whether the user may edit that file, which is otherwise the one that the program comes with.
         """
         secure, port = self.broker.ports[:2]
-        watch = f"mosquitto_sub -V mqttv5 -h localhost -p {port} -t '{prefix}/#' -v"
+        topics = " ".join(f"-t '{each}'" for each in filters)
+        watch = f"mosquitto_sub -V mqttv5 -h localhost -p {port} {topics} -v"
         browser = f"  in a browser    {page}\n" if page else ""
         change = (
             f"edit {plant} while it runs, and the messages change"
@@ -94,7 +97,7 @@ class Demo:
             f"  the simulator   localhost:{secure}, TLS and K8S-SAT, as in a cluster\n"
             f"  your clients    localhost:{port}, without TLS or login: watch the messages from another terminal\n"
             f"                    {watch}\n"
-            f"                  or MQTTX: host localhost, port {port}, MQTT 5, topic {prefix}/#\n"
+            f"                  or MQTTX: host localhost, port {port}, MQTT 5, topic {' and '.join(filters)}\n"
             f"{browser}"
             f"  {change}; Ctrl-C stops it\n"
         )

@@ -65,8 +65,8 @@ OF_OTHER_PLANTS = {
     "docs/your-own-machine.md",
     "docs/alarms.md",
     "docs/scenarios.md",
-    "docs/energy-truth.md",
     "docs/energy.md",
+    "docs/energy-truth.md",
 }
 """Pages whose YAML and messages are not of the default plant; they have tests of their own."""
 

@@ -19,6 +19,7 @@ from edge.runtime.reload import Reloader
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.settings.loader import Settings
 from edge.settings.shown import shown_settings
+from edge.settings.types import HttpCompat
 from edge.status_source import StatusSource
 from plant.definition.plant_config import PlantConfig
 
@@ -173,7 +174,9 @@ class Service:
         server = Server(traced(outermost), settings.http_host, settings.http_port, further)
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
-        log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs", server.url)
+        compat = settings.http_compat
+        also = f", and the calls of HTTP_COMPAT={compat}" if compat is not HttpCompat.NONE else ""
+        log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs%s", server.url, also)
         self._tasks.start("http", server.run())
         return server
 

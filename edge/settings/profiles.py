@@ -17,11 +17,13 @@ class Profile(NamedTuple):
 
     defaults: of options, by name.  aliases: further variables of options, by priority.
     not_read: patterns of variables, each with what does the same.
+    dotenv: variables that a file `.env` in the working directory may have, beside those that are not read.
     """
 
     defaults: Mapping[str, object] = {}
     aliases: Mapping[str, tuple[str, ...]] = {}
     not_read: Mapping[str, str] = {}
+    dotenv: Collection[str] = ()
 
 
 _SHIFTS: Final = "calendar.shifts in the YAML has the shifts"
@@ -48,6 +50,13 @@ PROFILES: Final[Mapping[HttpCompat, Profile]] = {
             ),
             r"POSTGRES_[A-Z0-9_]+": "no database is needed",
         },
+        # Its own alone: another program's `.env` might turn off what protects.
+        dotenv=frozenset(
+            [
+                *("MQTT_HOST", "MQTT_PORT", "MQTT_USERNAME", "MQTT_PASSWORD", "MQTT_KEEPALIVE", "MQTT_QOS"),
+                *("MQTT_CLIENT_ID", "API_PORT", "SIMULATOR_PORT", "SIMULATOR_AUTO_START", "LOG_LEVEL"),
+            ]
+        ),
     ),
 }
 """The profiles that change options, by the value of HTTP_COMPAT."""
@@ -66,6 +75,11 @@ def defaults_of(profile: Profile, given: Collection[str]) -> Mapping[str, object
     if "mqtt_auth_method" in profile.defaults and "mqtt_username" in given:
         return {**profile.defaults, "mqtt_auth_method": AuthMethod.USERPASS}
     return profile.defaults
+
+
+def may_be_in_dotenv(profile: Profile, variable: str) -> bool:
+    """Return whether a file `.env` may have a variable: one that the other simulator reads, whether we do or not."""
+    return variable in profile.dotenv or any(re.fullmatch(each, variable, re.ASCII) for each in profile.not_read)
 
 
 def not_read(profile: Profile, environ: Mapping[str, str], known: Collection[str]) -> Iterator[str]:

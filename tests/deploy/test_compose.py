@@ -414,6 +414,21 @@ def test_the_simulator_publishes_over_tls_with_its_password(broker: Broker, cred
     assert "tls=on" in daemon.log
 
 
+def test_the_energy_plant_publishes_there_with_the_calls_of_its_simulator(
+    broker: Broker, credentials: Credentials
+) -> None:
+    """By the command of the docs: HTTP_COMPAT leaves login, TLS and port as the service has them."""
+    plant = str(ROOT / "scenarios" / "energy.yaml")
+    with simulator(broker, credentials, MESSAGE_CONFIG_PATH=plant, HTTP_COMPAT="enms") as daemon:
+        seen = broker.client("mosquitto_sub", "-t", "factory/demo/compressor-1/energy", "-C", "2", "-W", "20")
+        assert daemon.wait(30) == 0, daemon.log
+
+    assert SERVICES["simulator"]["ports"] == [f"127.0.0.1:{SIMULATOR['HTTP_PORT']}:{SIMULATOR['HTTP_PORT']}"]
+    assert [json.loads(line)["power_kw"] > 0 for line in seen.stdout.splitlines()] == [True, True]
+    assert '"messages_failed":0' in daemon.log
+    assert "auth=USERPASS tls=on" in daemon.log
+
+
 def test_the_simulator_publishes_nowhere_else(broker: Broker, credentials: Credentials) -> None:
     """Below another first level the broker refuses every message, by name."""
     with simulator(broker, credentials, MQTT_TOPIC_PREFIX="plant") as daemon:

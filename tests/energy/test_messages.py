@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections import Counter, defaultdict
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 import pytest
 
 from messages import FactoryMessageGenerator
+from plant.definition.plant_config import parse
 from tests.energy.contract import BOOL, KEYS, MACHINES, MODES, STR, Machine
-from tests.energy.plants import MONDAY, Sent, plant, sent
+from tests.energy.plants import MONDAY, Sent, data, plant, sent
+from tests.support.exports import yamlread
 from tests.support.processes.daemon import ROOT
 
 MINUTES: Final = 6
+PAGE: Final = (ROOT / "docs" / "energy.md").read_text("utf-8")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 FIVE: Final = ("energy_compressor", "energy_hvac", "energy_conveyor", "energy_pump", "energy_molding")
 
@@ -56,6 +58,28 @@ def test_there_is_no_other_topic(messages: list[Sent]) -> None:
     roots = {machine.root for machine in MACHINES}
 
     assert {each.topic.rpartition("/")[0] for each in messages} == roots
+
+
+def test_the_page_shows_messages_that_come() -> None:
+    """Those of docs/energy.md are of the hour that it names, with seed 1."""
+    (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    (start,) = re.findall(r"--start (\S+)", PAGE)
+    plant_of_page = FactoryMessageGenerator.of(plant(chance=0.1), 1, start=datetime.fromisoformat(start).timestamp())
+    sent_first = [each.payload.decode() for each in plant_of_page.advance(plant_of_page.now + 2)]
+
+    assert len(block.splitlines()) == 3
+    assert [row for row in block.splitlines() if row not in sent_first] == []
+
+
+def test_another_machine_is_the_entry_on_the_page() -> None:
+    """Laid over the scenario it is a ninth machine, whose id is none of the others."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    found = data()
+    found["message_types"] |= yamlread.value(block)["message_types"]
+    ids = [each.id_of(number + 1) for _, each, count in parse(found).machines() for number in range(count)]
+
+    assert "c0000000-0000-0000-0000-000000000009" in ids
+    assert len({*ids}) == 9
 
 
 def test_five_machines_send_what_the_table_says() -> None:
@@ -128,14 +152,3 @@ def test_the_consumer_takes_every_message_as_a_row_of_its_own(messages: list[Sen
 
     assert None not in rows
     assert len(set(rows)) == len(rows)
-
-
-def test_the_message_on_the_page_is_one_of_the_plant() -> None:
-    """docs/energy.md shows a message with energy: its keys in order, and numbers that agree."""
-    page = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
-    row = json.loads(page.partition("```json\n")[2].partition("\n")[0])
-    power = math.sqrt(3) * row["voltage_v"] * row["current_a"] * row["power_factor"] / 1000
-
-    assert list(row) == list(KEYS["compressor"]["energy"])
-    assert power == pytest.approx(row["power_kw"], abs=0.01)
-    assert row["energy_kwh"] == pytest.approx(row["power_kw"] / 3600, abs=1e-6)

@@ -6,7 +6,7 @@ Its file has priority over its variables, as there; a flag of ours has priority 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -50,7 +50,9 @@ _UNSET: Final = MappingProxyType(
 )
 """Defaults of a run with such a file: there, neither login nor TLS."""
 
-_LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]+)\s*=\s*(.*?)\s*")
+_LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z_0-9]*)\s*=\s*(.*?)\s*")
+_QUOTED: Final = re.compile(r"""(["'])(.*?)\1(?:\s+#.*)?""")
+_COMMENT: Final = re.compile(r"(?:^|\s+)#.*")
 
 
 class FleetStart(NamedTuple):
@@ -98,19 +100,26 @@ def fleet_start(
     return FleetStart({**environ, **says}, _UNSET, given, (*_notes(found, file),), traces)
 
 
-def with_dotenv(environ: Mapping[str, str], directory: Path) -> Mapping[str, str]:
-    """Return an environment with that simulator's variables in the file `.env` of a directory; the environment wins."""
+def with_dotenv(
+    environ: Mapping[str, str], directory: Path, wanted: Callable[[str], bool] = VARIABLES.__contains__
+) -> Mapping[str, str]:
+    """Return an environment with what is wanted of the file `.env` of a directory; the environment wins.
+
+    wanted: whether a variable is one of the other simulator.
+    """
     try:
         lines = (directory / ".env").read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return environ
     found = (_LINE.fullmatch(line) for line in lines)
-    pairs = {each[1].upper(): _unquoted(each[2]) for each in found if each and each[1].upper() in VARIABLES}
+    pairs = {each[1].upper(): _unquoted(each[2]) for each in found if each and wanted(each[1].upper())}
     return {**pairs, **environ}
 
 
 def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+    """Return a value without its quotes, or without the comment after it."""
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[2] if quoted else _COMMENT.sub("", text)
 
 
 def _data(content: bytes | None, file: str) -> Mapping[str, object] | None:

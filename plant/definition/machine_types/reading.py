@@ -171,13 +171,20 @@ def _resolved(
 ) -> tuple[MachineType, list[Violation]]:
     entry, spellings, completed = entries[key], _spellings(key, entries), complete(key, entries)
     site = completed.get("site")
-    machine_type, wrong = resolve(key, completed, number, interval, plant_signals.get(site, plant_signals[None]))
+    machine_type, wrong = resolve(key, completed, number, interval, _at_site(site, plant_signals))
     wrong += _unknown_site(site, [name for name in plant_signals if name is not None])
     # What an entry does not have itself is reported where it is from.
     own = "extends" not in entry or entry["extends"] in library()
     written = ((each, place_in(entry, each.place, spellings)) for each in wrong)  # type: ignore[arg-type]
     places = ((each, own_place(entry, place) or (place if own else None)) for each, place in written)
     return machine_type, [each._replace(place=(SECTION, key, *place)) for each, place in places if place is not None]
+
+
+def _at_site(site: Site, plant_signals: Mapping[Site, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the signals of the plant at a site; at an unknown one those of any site, as it may be meant."""
+    if site in plant_signals:
+        return plant_signals[site]
+    return {name: signal for signals in plant_signals.values() for name, signal in signals.items()}
 
 
 def _unknown_site(site: Site, known: Sequence[str]) -> Iterator[Violation]:

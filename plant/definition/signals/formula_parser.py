@@ -92,6 +92,13 @@ class _Translator:
     def translate(self) -> tree.Value:
         return self._checked(self._value(self._parsed(), 0))
 
+    def _unreadable(self, error: SyntaxError) -> Problem:
+        """Return what is wrong with the syntax. Where a part is missing at the end, Python has no place for it."""
+        end, character = len(self._source.rstrip()), error.offset or 0
+        if 0 < character <= end:
+            return Problem(self._indent + character, f"cannot be read: {error.msg}")
+        return Problem(self._indent + max(end, 1), "cannot be read: something is missing after it,")
+
     def translate_condition(self) -> tree.Condition:
         return self._checked(self._condition(self._parsed(), 0))
 
@@ -110,7 +117,7 @@ class _Translator:
                 warnings.simplefilter("error")  # what a later Python refuses is refused by all
                 parsed = ast.parse(self._source, mode="eval")
         except SyntaxError as error:
-            raise FormulaError([Problem(self._indent + (error.offset or 1), f"cannot be read: {error.msg}")]) from None
+            raise FormulaError([self._unreadable(error)]) from None
         except (ValueError, MemoryError, RecursionError, Warning) as error:
             raise FormulaError([Problem(self._indent + 1, f"cannot be read: {error}")]) from None
         nodes = sum(not isinstance(node, _CONTEXT) for node in ast.walk(parsed))

@@ -295,7 +295,9 @@ class SignalSpec(Spec):
     spread: Annotated[float, Field(ge=0, le=0.25)] = Field(
         0.0, description="Relative standard deviation of the factor that each machine has for itself: 0 to 0.25."
     )
-    limits: Range | None = Field(None, description="[low, high]: values outside are cut.")
+    limits: Range | None = Field(
+        None, description="[low, high]: values outside are cut. With more decimals than the signal they are narrower."
+    )
     decimals: Annotated[int, Field(ge=0, le=MOST_DECIMALS)] | None = Field(
         None, description="Decimal places in messages, 0 to 6; default 2, for counters 0."
     )

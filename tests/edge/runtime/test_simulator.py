@@ -19,6 +19,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.run import filters_of
+from plant.definition.plant_config import parse
 from sandbox.access import Passwords
 from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import ProjectedVolume
@@ -99,6 +101,29 @@ def test_the_demo_shows_all_seven_kinds_of_message() -> None:
         daemon.signal(signal.SIGTERM)
 
         assert daemon.wait() == 0
+
+
+def test_the_demo_names_the_topics_that_the_plant_has() -> None:
+    """A client with the command that is printed sees the messages of a plant with other topics than the default's."""
+    with DaemonProcess("--demo", "--message-config-path", "scenarios/sensors.yaml", *NO_HTTP) as daemon:
+        said = daemon.says(r"mosquitto_sub -V mqttv5 -h localhost -p (\d+) (.*) -v\n.* topic (.*)\n")
+
+    assert said.groups()[1:] == ("-t 'sensors/#'", "sensors/#")
+
+
+@pytest.mark.parametrize(
+    ("topics", "filters"),
+    [
+        (["{prefix}/mill", "{prefix}/oven"], ["plant/a/#"]),
+        (["site/mill", "{prefix}/oven", "{prefix}/press"], ["plant/a/#", "site/#"]),
+        (["{type}/state", "{prefix}/oven"], ["#"]),
+    ],
+)
+def test_filters_are_for_all_topics_of_a_plant(topics: list[str], filters: list[str]) -> None:
+    """By first levels, those with most kinds of message first; everything, where a machine decides the first level."""
+    types = {f"type_{number}": {"topic": topic, "signals": {"a": {"base": 1}}} for number, topic in enumerate(topics)}
+
+    assert filters_of(parse({"message_types": types}), "plant/a") == filters
 
 
 def test_the_demo_says_what_its_flags_make_of_it(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.run_start import run_start
+from edge.runtime.run_options import RunOptions
 from edge.settings.environment_warnings import warnings_about
 from edge.settings.loader import Settings, SettingsError
 from edge.settings.profiles import PROFILES
@@ -123,3 +125,18 @@ def test_the_page_about_the_energy_plant_has_all_variables() -> None:
 
     assert [name for name in (*THEIRS, *names) if f"`{name}`" not in page] == []
     assert [instead for instead in profile.not_read.values() if instead.split(",")[0].split(";")[0] not in page] == []
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_its_file_of_variables_is_read(demo: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the simulator reads `.env` itself: its own variables alone; and none of a broker where a demo has one."""
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{name}={value}" for name, value in (THEIRS | NOT_READ | {"HTTP_HOST": "0.0.0.0"}).items()]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    environ = ENMS | {"LOG_LEVEL": "ERROR"}
+    expected = THEIRS | NOT_READ | environ
+    if demo:
+        expected = {name: value for name, value in expected.items() if not name.startswith("MQTT_")}
+
+    assert run_start(RunOptions(demo=demo), environ).environ == expected
+    assert run_start(RunOptions(demo=demo), {}).environ == {}

@@ -19,6 +19,20 @@ message_types:
 """,
         ['3: message_types.press.site: must be the name of a site, got "eurpe"; did you mean europe?'],
     ),
+    "an unknown site, and signals of the site that is meant": (
+        """\
+sites: {europe: {plant_signals: {price: {base: 1}}}, demo: {}}
+message_types:
+  press: {site: eurpe, signals: {a: {formula: plant.price + plant.prise, limits: [0, 9]}}}
+""",
+        [
+            (
+                '3: message_types.press.signals.a.formula: has an unknown signal of the plant "prise" at character 15; '
+                "did you mean plant.price?"
+            ),
+            '3: message_types.press.site: must be the name of a site, got "eurpe"; did you mean europe?',
+        ],
+    ),
     "no sites": (
         "message_types:\n  press: {site: europe, signals: {a: {base: 1}}}\n",
         ['2: message_types.press.site: must be the name of a site, got "europe"; there are no sites'],

@@ -27,7 +27,7 @@ def test_machines_wait_until_they_are_started_and_callers_need_the_token(tmp_pat
         own = {"SIMULATOR_AUTO_START": "false", "HTTP_TOKEN_FILE": str(tmp_path / "token")}
         environ = environment(broker, port := free_port()) | own
         with DaemonProcess("run", "--message-config-path", str(tmp_path / "plant.yaml"), environ=environ) as daemon:
-            daemon.says(f"HTTP on http://127.0.0.1:{port}")
+            daemon.says(f"HTTP on http://127.0.0.1:{port}: .*, and the calls of HTTP_COMPAT=enms\n")
             url = f"http://127.0.0.1:{port}"
             with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5)) as client:
                 wait_until(lambda: client.get("/health").json()["status"] == "healthy", 10, "a connection")

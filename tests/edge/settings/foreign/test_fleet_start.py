@@ -168,6 +168,24 @@ def test_a_file_of_variables_holds_where_the_environment_does_not(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("MQTT_QOS=1   # at least once", "1"),
+        ("MQTT_QOS=a#b", "a#b"),
+        ("MQTT_QOS='a # b'", "a # b"),
+        ('MQTT_QOS="a b" # c', "a b"),
+        ("MQTT_QOS=# nothing", ""),
+        ("MQTT_QOS='", "'"),
+    ],
+)
+def test_a_comment_after_a_variable_is_not_of_its_value(line: str, value: str, tmp_path: Path) -> None:
+    """As in the files `.env` that others read: a comment has a space before it, and is none within quotes."""
+    (tmp_path / ".env").write_text(line)
+
+    assert with_dotenv({}, tmp_path) == {"MQTT_QOS": value}
+
+
+@pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
         ("count = 10", 'count = "10"', 2, "simulator.device_count: must be a whole number, got the text"),

@@ -32,6 +32,8 @@ REFUSED: Final = {
     "(pressure := 3)": "may not contain an assignment at character 2",
     "(yield)": "may not contain a Yield at character 2",
     "f'{pressure}'": "may not contain text at character 1",
+    "pressure > ": "cannot be read: something is missing after it, at character 10",
+    " 2 +": "cannot be read: something is missing after it, at character 4",
     "pressure := 3": "cannot be read: invalid syntax at character 10",
     "pressure; 1": "cannot be read: invalid syntax at character 9",
     "pressure and": "cannot be read: ",
