@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.case import ROOT
 from benchmarks.laws.checks import LAWS
 from benchmarks.laws.declared import CLOCK, PROBE, ZONE, clocks, probes
+from benchmarks.laws.discrete_checks import by_clock
 from benchmarks.laws.figures import Figure, exact
 from benchmarks.laws.sample import Sample, sample
 from benchmarks.reporting.page import Marks, table, write
@@ -48,6 +49,7 @@ def _clock_figures(local: Sample) -> Iterator[Figure]:
     sines = 20 + 5 * np.cos((expected - 15.5) / 24 * 2 * math.pi)
     how = f"rounding, the sine's table; {ZONE}, last week of March"
     yield exact(("daily", "daily", "greatest error, local time"), local.signals["daily"] - sines, 0.5e-6 + 1.5e-6, how)
+    yield from by_clock(local, moments)
     yield exact(("formula", "local_hour", "greatest error"), local.signals["local_hour"] - expected, 0.5e-6 + 1e-9, how)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.laws.discrete_checks import binomial, texts
 from benchmarks.laws.figures import (
     Estimate,
     Figure,
@@ -283,7 +284,7 @@ def independence(sample: Sample) -> Iterator[Figure]:
 
 LAWS: Final[tuple[Law, ...]] = (
     base, set_point, lag, walk, noise, uniform, daily, yearly, ramp, spread, choice, formula, output, integral, counter,
-    limits, decimals, independence, switch, slew, followed, change,
+    limits, decimals, independence, switch, slew, followed, change, binomial, texts,
 )  # fmt: skip
 
 

@@ -61,17 +61,29 @@ message_types:
       running: {counter: seconds.running, decimals: 3}
       cut: {noise: 1, limits: [-1, 2], decimals: 6}
       rounded: {noise: 1, decimals: 1}
+      items: {base: 40, decimals: 0}
+      bad: {binomial: {of: items, chance: 0.2}}
+      mode: {texts: {busy: "state == 'running'", slow: "noise > 0", resting: else}}
+      recipe: {text: "recipe_{jobs}"}
 """  # noqa: E501 - a line a signal
 
 CLOCKS: Final = """
-calendar: {time_zone: Europe/Berlin}
+calendar:
+  time_zone: Europe/Berlin
+  factors: load
+  shifts: [{start: "06:00", end: "22:00", factor: 0.75}, {start: "22:00", end: "06:00", factor: 0.5}]
+  weekend_factor: 0.5
+plant_signals:
+  load: {calendar: load}
 message_types:
   clock:
     report_seconds: 600
     signals:
       daily: {base: 20, daily: {amplitude: 5, peak_hour: 15.5}, decimals: 6}
       local_hour: {formula: hour, limits: [0, 24], decimals: 6}
-"""
+      tariff: {timetable: {else: 0.2, times: [{days: [mon, tue, wed, thu, fri], start: "08:00", end: "20:00", value: 0.3}]}}
+      asked: {formula: plant.load, limits: [0, 1], decimals: 6}
+"""  # noqa: E501 - a line a signal
 
 
 def probes(machines: int) -> dict[str, Any]:
