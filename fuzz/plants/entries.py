@@ -226,7 +226,8 @@ def _messages(chance: Random, made: Data, wanted: Wanted) -> Data:
         own: Data = {"fields": _fields(chance, some(chance, rest if number else names), wanted)}
         classes[name] = own | _class_keys(chance, made)
     order = some(chance, [*classes])
-    return {"messages": {name: classes[name] for name in dict.fromkeys((*order, *classes))}}
+    together = {"together": True} if maybe(chance, 0.3) else {}
+    return {"messages": {name: classes[name] for name in dict.fromkeys((*order, *classes))}, **together}
 
 
 def _class_keys(chance: Random, made: Data) -> Data:
