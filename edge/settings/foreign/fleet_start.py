@@ -51,6 +51,8 @@ _UNSET: Final = MappingProxyType(
 """Defaults of a run with such a file: there, neither login nor TLS."""
 
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]+)\s*=\s*(.*?)\s*")
+_QUOTED: Final = re.compile(r"""(["'])(.*?)\1(?:\s*#.*)?""")
+_COMMENT: Final = re.compile(r"\s+#")
 
 
 class FleetStart(NamedTuple):
@@ -110,7 +112,9 @@ def with_dotenv(environ: Mapping[str, str], directory: Path) -> Mapping[str, str
 
 
 def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+    """Return a value without its quotes, and without a comment after it."""
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[2] if quoted else _COMMENT.split(text, maxsplit=1)[0]
 
 
 def _data(content: bytes | None, file: str) -> Mapping[str, object] | None:

@@ -99,9 +99,7 @@ def test_what_is_kept_at_the_broker_says_whether_machines_run(mosquitto: Mosquit
         for stop in ({}, {"factory_ids": [DEMO, EUROPE]}, {"factory_ids": ["demo", "europe"]}):
             plant.client.post("/simulator/stop", json=stop)
             wait_until(lambda: plant.all_say("offline", is_running=False), 15, "that all are offline")
-            with Recorder(mosquitto.ports["plain"]) as late:
-                wait_until(lambda late=late: len(late.records) >= 8, 5, "what is retained")
-                kept = [json.loads(each.payload) for each in late.records if each.retain]
+            kept = retained(mosquitto)
             plant.client.post("/simulator/start", json=stop)
             wait_until(lambda: plant.all_say("running", "idle", is_running=True), 15, "that all run or wait for a job")
 
@@ -109,6 +107,13 @@ def test_what_is_kept_at_the_broker_says_whether_machines_run(mosquitto: Mosquit
             assert {(each["is_running"], each["operating_mode"], each["current_power_kw"]) for each in kept} == {
                 (False, "offline", 0.0)
             }
+
+
+def retained(broker: Mosquitto) -> list[dict[str, Any]]:
+    """What somebody who comes later finds at the broker: the statuses of eight machines."""
+    with Recorder(broker.ports["plain"], topics=["factory/+/+/status"]) as late:
+        wait_until(lambda: len(late.records) >= len(IDS), 5, "what is retained")
+        return [json.loads(each.payload) for each in late.records if each.retain]
 
 
 def test_each_fault_of_each_machine_begins_and_ends(mosquitto: Mosquitto) -> None:

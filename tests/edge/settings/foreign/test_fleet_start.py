@@ -168,6 +168,25 @@ def test_a_file_of_variables_holds_where_the_environment_does_not(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1 # at least once", "1"),
+        ("1\t# at least once", "1"),
+        ("'1' # at least once", "1"),
+        ('"a # b" # c', "a # b"),
+        ("a#b", "a#b"),
+        ("'a", "'a"),
+        ("", ""),
+    ],
+)
+def test_a_comment_after_a_variable_is_none_of_its_value(tmp_path: Path, written: str, value: str) -> None:
+    """As what reads such files there has it: after a space, and not within quotes."""
+    (tmp_path / ".env").write_text(f"MQTT_TOPIC={written}\n")
+
+    assert with_dotenv({}, tmp_path) == {"MQTT_TOPIC": value}
+
+
+@pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
         ("count = 10", 'count = "10"', 2, "simulator.device_count: must be a whole number, got the text"),
