@@ -37,7 +37,7 @@ async def counts(source: StatusSource) -> Counts:
 
 
 class Operation:
-    """Starts and stops machines, one caller after the other. at_work: `starting` or `stopping` while it does, else "".
+    """Starts and stops machines, one caller after the other, and so with faults. at_work: `starting` or `stopping` while it does, else "".
 
     clock: seconds since the process began.
     """
@@ -46,7 +46,7 @@ class Operation:
         self.at_work = ""
         self._context, self._clock = context, clock
         self._since: float | None = 0.0
-        self._one_at_a_time = asyncio.Lock()
+        self._one_switch, self._one_injection = asyncio.Lock(), asyncio.Lock()
 
     def uptime_seconds(self, running: int) -> float:
         """Return for how long machines have been running; 0 where none does. running: how many do now."""
@@ -59,7 +59,7 @@ class Operation:
 
     async def switch(self, command: str, selection: Selection, by: str) -> object:
         """Start or stop the machines that are selected, those that are not so yet; return the envelope."""
-        async with self._one_at_a_time:
+        async with self._one_switch:
             self.at_work = "starting" if command == "start" else "stopping"
             try:
                 for machine_id in await self._to_switch(command, selection):
@@ -79,7 +79,7 @@ class Operation:
         target = {"machine_id": machine_id}
         seconds, severity = float(asked.duration_seconds), asked.severity
         fault = {"fault": asked.anomaly_type, "seconds": seconds, "severity": severity}
-        async with self._one_at_a_time:
+        async with self._one_injection:
             await self._context.control.execute({"command": "clear", **target}, by)
             await self._context.control.execute({"command": "inject", **target, **fault}, by)
         told = asked.model_dump(exclude={"machine_id"})
