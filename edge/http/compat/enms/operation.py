@@ -37,9 +37,9 @@ async def counts(source: StatusSource) -> Counts:
 
 
 class Operation:
-    """Starts and stops machines, one caller after the other, and so with faults. at_work: `starting` or `stopping` while it does, else "".
+    """Starts and stops machines, and begins and ends faults, of each one caller after the other.
 
-    clock: seconds since the process began.
+    at_work: `starting` or `stopping` while it does, else "".  clock: seconds since the process began.
     """
 
     def __init__(self, context: ApiContext, clock: Callable[[], float]) -> None:
