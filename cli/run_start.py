@@ -8,12 +8,10 @@ from pathlib import Path
 from edge.redaction import shown
 from edge.runtime.plant_file import read_at_start
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.settings.foreign.fleet_start import FleetStart, fleet_start, with_dotenv
+from edge.settings.foreign.fleet_start import FleetStart, fleet_start, is_in_toml, with_dotenv
 from edge.settings.foreign.log_config import read_log_config
 from edge.settings.types import HttpCompat
 from plant.default_plant import existing
-
-_TOML = ".toml"
 
 
 def run_start(options: RunOptions, environ: Mapping[str, str]) -> FleetStart:
@@ -31,11 +29,12 @@ def run_start(options: RunOptions, environ: Mapping[str, str]) -> FleetStart:
 def _of_plant_file(options: RunOptions, environ: Mapping[str, str]) -> FleetStart:
     asked = str(options.flags.get("http_compat") or environ.get("HTTP_COMPAT", "")).strip().lower() == HttpCompat.FLEET
     path = Path(str(options.flags.get("message_config_path") or environ.get("MESSAGE_CONFIG_PATH") or existing()))
-    if not asked and path.suffix != _TOML:
+    content = _content(path)
+    if not (asked or is_in_toml(content, path.name)):
         return FleetStart(environ)
-    environ = with_dotenv(environ, Path())
     own = [name for name, has in (("broker", options.demo), ("http", options.dry_run)) if has]
-    return fleet_start(_content(path), str(path), environ, asked=asked, own=own)
+    start = fleet_start(content, str(path), with_dotenv(environ, Path()), asked=asked, own=own)
+    return start if start.unset else FleetStart(environ)  # a plant of ours, in TOML
 
 
 def _content(path: Path) -> bytes | None:
