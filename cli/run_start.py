@@ -8,13 +8,11 @@ from pathlib import Path
 from edge.redaction import shown
 from edge.runtime.plant_file import read_at_start
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.settings.foreign.fleet_start import FleetStart, fleet_start, with_dotenv
+from edge.settings.foreign.fleet_start import FleetStart, fleet_start, is_in_toml, with_dotenv
 from edge.settings.foreign.log_config import read_log_config
 from edge.settings.profiles import Profile, may_be_in_dotenv, profile_of
 from edge.settings.types import HttpCompat
 from plant.default_plant import existing
-
-_TOML = ".toml"
 
 
 def run_start(options: RunOptions, environ: Mapping[str, str]) -> FleetStart:
@@ -34,11 +32,12 @@ def _of_plant_file(options: RunOptions, environ: Mapping[str, str]) -> FleetStar
     environ = _with_dotenv_of(profile_of(compat), environ, is_demo=options.demo)
     asked = compat == HttpCompat.FLEET
     path = Path(str(options.flags.get("message_config_path") or environ.get("MESSAGE_CONFIG_PATH") or existing()))
-    if not asked and path.suffix != _TOML:
+    content = _content(path)
+    if not (asked or is_in_toml(content, path.name)):
         return FleetStart(environ)
-    environ = with_dotenv(environ, Path())
     own = [name for name, has in (("broker", options.demo), ("http", options.dry_run)) if has]
-    return fleet_start(_content(path), str(path), environ, asked=asked, own=own)
+    start = fleet_start(content, str(path), with_dotenv(environ, Path()), asked=asked, own=own)
+    return start if start.unset else FleetStart(environ)  # a plant of ours, in TOML
 
 
 def _with_dotenv_of(profile: Profile, environ: Mapping[str, str], *, is_demo: bool) -> Mapping[str, str]:

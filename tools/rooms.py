@@ -61,7 +61,7 @@ edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
 edge.routing: edge.settings plant.telemetry
-edge.settings.foreign: plant.definition.files edge.settings edge.blocking plant.definition.document
+edge.settings.foreign: plant.definition.files edge.settings edge.blocking edge.redaction plant.definition.document
 edge.settings: edge.redaction
 edge.status: plant.telemetry
 edge.oee_sums: plant.telemetry

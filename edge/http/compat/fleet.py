@@ -191,10 +191,11 @@ def _scaled(before: int, now: int) -> Answer:
 def _refuse_other_pages(request: Request) -> None:
     """Refuse what a page of another origin has a browser fetch, such as an image: a GET names no origin.
 
-    A page that sends the token has been allowed to.
+    A page that sends the token has been allowed to; a name and a password may stand in the address of an image.
     """
     site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in _OWN_PAGES and "authorization" not in request.headers:
+    is_with_token = request.headers.get("authorization", "").lower().startswith("bearer ")
+    if site is not None and site not in _OWN_PAGES and not is_with_token:
         raise HTTPException(403, "not from a page of another origin")
 
 

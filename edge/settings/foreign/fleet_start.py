@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from edge.settings.types import AuthMethod, HttpCompat
+from plant.definition.document import toml_file
 from plant.definition.document.errors import ConfigError, PlantConfigError
 from plant.definition.files import fleet_config, plant_file
 from plant.definition.files.fleet_config import NOTHING_GIVEN, FleetConfig, Given
@@ -98,6 +99,11 @@ def fleet_start(
         return FleetStart({**says, **environ}, _OF_FLEET, notes=_unused(environ))
     traces = bool(found.observability.trace_endpoint)
     return FleetStart({**environ, **says}, _UNSET, given, (*_notes(found, file),), traces)
+
+
+def is_in_toml(content: bytes | None, file: str) -> bool:
+    """Return whether a plant's file is TOML, as that simulator's is. content: None where it cannot be read."""
+    return content is not None and toml_file.is_toml(content.decode("utf-8-sig", "replace"), file)
 
 
 def with_dotenv(

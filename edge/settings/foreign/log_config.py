@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from edge.blocking import read_small
+from edge.redaction import printable
 from edge.settings.types import LogFormat, LogLevel
 
 _MOST_BYTES: Final = 65_536
@@ -50,26 +51,33 @@ def read_log_config(path: Path) -> LogConfig:
     return LogConfig({"LOG_LEVEL": _LEVELS[level], "LOG_FORMAT": form}, (*_notes(data, handlers),))
 
 
-def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _table(data: Mapping[str, Any], name: str, within: str = "") -> Mapping[str, Any]:
     found = data.get(name, {})
     if not isinstance(found, dict):
-        raise ValueError(f"{name}: must be a table")  # noqa: TRY004 - of a file
+        raise ValueError(f"{within}{printable(name)}: must be a table")  # noqa: TRY004 - of a file
     return found
+
+
+def _handler(handlers: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return _table(handlers, name, "handlers.")
 
 
 def _is_json(data: Mapping[str, Any], handlers: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
     """Return whether a handler of the root has a formatter whose name or class says JSON."""
     formatters = _table(data, "formatters")
     named = root.get("handlers", [*handlers])
-    used = [_table(handlers, name).get("formatter") for name in named if isinstance(name, str)]
+    if not isinstance(named, list):
+        raise ValueError("root.handlers: must be a list")  # noqa: TRY004 - of a file
+    used = [_handler(handlers, name).get("formatter") for name in named if isinstance(name, str)]
     return any("json" in f"{name} {formatters.get(name, '')}".lower() for name in used if isinstance(name, str))
 
 
 def _notes(data: Mapping[str, Any], handlers: Mapping[str, Any]) -> Iterator[str]:
     yield "log configuration: its level and its form (JSON or text) are in force, lines go to standard error"
     for name in handlers:
-        file = _table(handlers, name).get("filename")
+        file = _handler(handlers, name).get("filename")
         if file is not None:
-            yield f"log configuration: handlers.{name} is not opened; redirect standard error instead filename={file}"
-    if loggers := [*_table(data, "loggers")]:
-        yield f"log configuration: levels of single loggers are not in force loggers={','.join(loggers)}"
+            what, file = f"handlers.{printable(name)}", printable(str(file))
+            yield f"log configuration: {what} is not opened; redirect standard error instead filename={file}"
+    if loggers := ",".join(_table(data, "loggers")):
+        yield f"log configuration: levels of single loggers are not in force loggers={printable(loggers)}"

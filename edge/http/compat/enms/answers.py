@@ -58,10 +58,16 @@ def read_body(form: type[_F], content: bytes, *, is_optional: bool = False) -> _
     except orjson.JSONDecodeError as error:
         raise Problem(422, f"is no JSON: {error}", [BodyError("", str(error), "json_invalid")]) from None
     except ValidationError as error:
-        found = [
-            BodyError("".join(f"/{step}" for step in each["loc"]), each["msg"], each["type"]) for each in error.errors()
-        ]
-        raise Problem(422, "; ".join(f"{each.pointer[1:]}: {each.detail}" for each in found), found) from None
+        found = [_body_error(each["loc"], each["msg"], each["type"]) for each in error.errors()]
+        places = (f"{each.pointer[1:]}: " if each.pointer else "" for each in found)
+        detail = "; ".join(f"{place}{each.detail}" for place, each in zip(places, found, strict=True))
+        raise Problem(422, detail, found) from None
+
+
+def _body_error(place: tuple[int | str, ...], rule: str, kind: str) -> BodyError:
+    if not place:
+        rule = "must be a JSON object"  # pydantic's text names our class
+    return BodyError("".join(f"/{step}" for step in place), rule, kind)
 
 
 async def shown(work: Callable[[], Awaitable[object]]) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -36,15 +37,16 @@ async def counts(source: StatusSource) -> Counts:
 
 
 class Operation:
-    """Starts and stops machines. at_work: `starting` or `stopping` while it does, else "".
+    """Starts and stops machines, and begins and ends faults, of each one caller after the other.
 
-    clock: seconds since the process began.
+    at_work: `starting` or `stopping` while it does, else "".  clock: seconds since the process began.
     """
 
     def __init__(self, context: ApiContext, clock: Callable[[], float]) -> None:
         self.at_work = ""
         self._context, self._clock = context, clock
         self._since: float | None = 0.0
+        self._one_switch, self._one_injection = asyncio.Lock(), asyncio.Lock()
 
     def uptime_seconds(self, running: int) -> float:
         """Return for how long machines have been running; 0 where none does. running: how many do now."""
@@ -57,12 +59,13 @@ class Operation:
 
     async def switch(self, command: str, selection: Selection, by: str) -> object:
         """Start or stop the machines that are selected, those that are not so yet; return the envelope."""
-        self.at_work = "starting" if command == "start" else "stopping"
-        try:
-            for machine_id in await self._to_switch(command, selection):
-                await self._context.control.execute({"command": command, "machine_id": machine_id}, by)
-        finally:
-            self.at_work = ""
+        async with self._one_switch:
+            self.at_work = "starting" if command == "start" else "stopping"
+            try:
+                for machine_id in await self._to_switch(command, selection):
+                    await self._context.control.execute({"command": command, "machine_id": machine_id}, by)
+            finally:
+                self.at_work = ""
         found = await counts(self._context.source)
         self.uptime_seconds(found["running_machines"])
         return reply(f"Simulator {_DONE[command]} successfully", found)
@@ -74,10 +77,11 @@ class Operation:
         found = await self._found(machine_id)
         _check_fault(found, asked.anomaly_type)
         target = {"machine_id": machine_id}
-        await self._context.control.execute({"command": "clear", **target}, by)
         seconds, severity = float(asked.duration_seconds), asked.severity
         fault = {"fault": asked.anomaly_type, "seconds": seconds, "severity": severity}
-        await self._context.control.execute({"command": "inject", **target, **fault}, by)
+        async with self._one_injection:
+            await self._context.control.execute({"command": "clear", **target}, by)
+            await self._context.control.execute({"command": "inject", **target, **fault}, by)
         told = asked.model_dump(exclude={"machine_id"})
         return reply(f"Anomaly '{asked.anomaly_type}' injected successfully", {**target, **told})
 

@@ -1,6 +1,7 @@
 """The calls of EnMS as its clients know them: what is sent, and the status, keys, types and texts of the answer.
 
-`{id}` is a machine, `{other}` one in another factory, and `{nobody}` an id that no machine has.
+`{id}` is a machine, `{other}` one in another factory, and `{nobody}` an id that no machine has. `{total}` is the number
+of machines, `{rest}` one less, and `{intervals}` how often each kind reports.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ Form = Any
 NUMBER = {int, float}
 ENVELOPE: Mapping[str, Form] = {"message": str, "success": True, "data": dict}
 COUNTS: Mapping[str, Form] = {"running_machines": int, "total_machines": int}
+ALL_RUN: Mapping[str, Form] = {"running_machines": "{total}", "total_machines": "{total}"}
+ALL_BUT_ONE: Mapping[str, Form] = {"running_machines": "{rest}", "total_machines": "{total}"}
 MODES = {"idle", "running", "maintenance", "fault", "offline"}
 MACHINE: Mapping[str, Form] = {
     "machine_id": str,
@@ -82,28 +85,34 @@ CALLS = (
         ),
     ),
     Call("GET", "/health", None, 200, HEALTH),
-    Call("POST", "/simulator/stop", None, 200, told(STOPPED, {"running_machines": 0, "total_machines": 5})),
+    Call("POST", "/simulator/stop", None, 200, told(STOPPED, {"running_machines": 0, "total_machines": "{total}"})),
     Call("GET", "/simulator/status", None, 200, {**STATUS, "status": "stopped", "running_machines": 0}),
     Call(
         "GET", "/simulator/machines/{id}", None, 200, {**MACHINE, "is_running": False, "operating_mode": "offline"}
     ),
     Call(
         "POST", "/simulator/start", {"machine_ids": ["{id}", "{nobody}"]}, 200,
-        told(STARTED, {"running_machines": 1, "total_machines": 5}),
+        told(STARTED, {"running_machines": 1, "total_machines": "{total}"}),
     ),
     Call(
         "POST", "/simulator/start", {"factory_ids": ["europe", "nowhere"]}, 200,
-        told(STARTED, {"running_machines": 3, "total_machines": 5}),
+        told(STARTED, {"running_machines": 3, "total_machines": "{total}"}),
     ),
-    Call("POST", "/simulator/start", None, 200, told(STARTED, {"running_machines": 5, "total_machines": 5})),
-    Call("POST", "/simulator/start", {}, 200, told(STARTED, {"running_machines": 5, "total_machines": 5})),
+    Call("POST", "/simulator/start", None, 200, told(STARTED, ALL_RUN)),
+    Call("POST", "/simulator/start", {}, 200, told(STARTED, ALL_RUN)),
     Call(
         "POST", "/simulator/stop", {"machine_ids": ["{other}"], "factory_ids": None}, 200,
-        told(STOPPED, {"running_machines": 4, "total_machines": 5}),
+        told(STOPPED, ALL_BUT_ONE),
     ),
     Call(
         "GET", "/simulator/status", None, 200,
-        {**STATUS, "status": "running", "machines_count": 5, "running_machines": 4, "factories_count": 2},
+        {
+            **STATUS,
+            "status": "running",
+            "machines_count": "{total}",
+            "running_machines": "{rest}",
+            "factories_count": 2,
+        },
     ),
     Call("POST", "/simulator/start", {"machine_ids": None}, 200, told(STARTED, COUNTS)),
     Call("POST", "/simulator/start", {"machine_ids": "{id}"}, 422, INVALID),
@@ -156,13 +165,13 @@ CALLS = (
                 "service": str,
                 "version": str,
                 "machine_types": [str],
-                "data_intervals": {"compressor": "1s", "boiler": "2s"},
+                "data_intervals": "{intervals}",
                 "endpoints": dict,
             },
         },
     ),
 )  # fmt: skip
-"""In an order in which they can be made. The plant has five machines, two of them in the factory `europe`."""
+"""In an order in which they can be made. Two of the machines are in the factory `europe`."""
 
 FAULTS_BY_CHANCE = (
     Call(
@@ -201,11 +210,13 @@ FAULTS_BY_CHANCE = (
 """Those about the chance of faults, in their order."""
 
 
-def filled(form: Form, names: Mapping[str, str]) -> Form:
-    """A form, a path or a body with the ids of machines in it."""
+def filled(form: Form, names: Mapping[str, Form]) -> Form:
+    """A form, a path or a body with the ids and numbers of a plant in it."""
     if isinstance(form, str):
         for name, value in names.items():
-            form = form.replace(f"{{{name}}}", value)
+            if form == f"{{{name}}}":
+                return value
+            form = form.replace(f"{{{name}}}", str(value))
         return form
     if isinstance(form, Mapping):
         return {key: filled(each, names) for key, each in form.items()}

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from edge.control.problems import Problem
+from edge.http.compat.enms.answers import read_body
 from edge.http.compat.enms.configuration import Chance, changed_sections
 from edge.http.compat.enms.forms import Changes
 from edge.http.compat.enms.machines import shown_machine
@@ -151,6 +153,22 @@ def test_the_chance_of_faults_is_a_key_of_the_plant(chance: Chance, in_force: fl
         assert dict(changed_sections(SITED, asked, chance)) == {
             "global": {"target_rate": 5, "fault_chance_per_day": in_force}
         }
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"[]", "must be a JSON object"),
+        (b"null", "must be a JSON object"),
+        (b'{"anomaly_probability": 2}', "anomaly_probability: Input should be less than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_with_its_place(content: bytes, detail: str) -> None:
+    """Without names of ours, and without a place where it is the whole."""
+    with pytest.raises(Problem) as raised:
+        read_body(Changes, content)
+
+    assert raised.value.detail == detail
 
 
 def test_what_was_done_by_these_calls_is_played_again_to_the_byte(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +57,14 @@ message_types:
     fields: [timestamp, machine_id, status, power_kw]
 """
 FIRST, OTHER = "c0000000-0000-0000-0000-000000000001", "c0000000-0000-0000-0001-000000000002"
-NAMES = {"id": FIRST, "other": OTHER, "nobody": "c0000000-0000-0000-0000-000000000099"}
+NAMES: Mapping[str, Any] = {
+    "id": FIRST,
+    "other": OTHER,
+    "nobody": "c0000000-0000-0000-0000-000000000099",
+    "total": 5,
+    "rest": 4,
+    "intervals": {"compressor": "1s", "boiler": "2s"},
+}
 MEMBERS = {"title", "status", "detail", "success", "message", "errors"}
 """Of an error: those of RFC 9457, and those that EnMS has."""
 
@@ -98,17 +106,22 @@ def simulator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
                 yield Simulator(daemon, client, folder / "journal")
 
 
-def answer_to(client: httpx.Client, call: Call) -> httpx.Response:
+def mistakes_in_answers(client: httpx.Client, calls: Sequence[Call], names: Mapping[str, Any] = NAMES) -> list[str]:
+    """Make calls one after the other: what in their answers is not as the table has it."""
+    return [each for call in calls for each in wrong(answer_to(client, call, names), call, names)]
+
+
+def answer_to(client: httpx.Client, call: Call, names: Mapping[str, Any]) -> httpx.Response:
     """Make a call."""
-    body = None if call.body is None else json.dumps(filled(call.body, NAMES))
-    return client.request(call.method, filled(call.path, NAMES), content=body)
+    body = None if call.body is None else json.dumps(filled(call.body, names))
+    return client.request(call.method, filled(call.path, names), content=body)
 
 
-def wrong(answer: httpx.Response, call: Call) -> list[str]:
+def wrong(answer: httpx.Response, call: Call, names: Mapping[str, Any]) -> list[str]:
     """What in the answer to a call is not as the table has it."""
     if answer.status_code != call.status:
         return [f"{call.name}: {answer.status_code} {answer.text}"]
-    found, form = answer.json(), filled(call.form, NAMES)
+    found, form = answer.json(), filled(call.form, names)
     if call.status >= 400:
         if answer.headers["content-type"] != "application/problem+json" or found.keys() != MEMBERS:
             return [f"{call.name}: {answer.headers['content-type']} {answer.text}"]
@@ -120,13 +133,12 @@ def wrong(answer: httpx.Response, call: Call) -> list[str]:
 
 def test_each_call_is_answered_as_the_table_has_it(simulator: Simulator) -> None:
     """One after the other, in its order."""
-    assert [each for call in CALLS for each in wrong(answer_to(simulator.client, call), call)] == []
+    assert mistakes_in_answers(simulator.client, CALLS) == []
 
 
 def test_the_chance_of_faults_is_remembered_while_it_is_off(simulator: Simulator) -> None:
     """It is in the YAML in force."""
-    calls = FAULTS_BY_CHANCE
-    assert [each for call in calls for each in wrong(answer_to(simulator.client, call), call)] == []
+    assert mistakes_in_answers(simulator.client, FAULTS_BY_CHANCE) == []
     in_force = load_content(simulator.client.get("/api/v1/plant").content, "plant.yaml")
 
     assert in_force.global_.fault_chance_per_day == 1.0
@@ -180,6 +192,17 @@ def test_a_second_injection_replaces_the_first(simulator: Simulator) -> None:
         assert simulator.client.post(f"/simulator/machines/{FIRST}/anomaly", json=body).status_code == 200
         faults = simulator.client.get(f"/api/v1/machines/{FIRST}").json()["faults"]
         assert [(each["fault"], each["severity"]) for each in faults] == [(name, severity)]
+
+
+def test_of_injections_at_once_each_replaces_the_one_before(simulator: Simulator) -> None:
+    """None is refused as there already, and one fault is left."""
+    path, names = f"/simulator/machines/{FIRST}/anomaly", ["leak", "efficiency_loss"] * 12
+    with ThreadPoolExecutor(len(names)) as callers:
+        answers = [*callers.map(lambda name: simulator.client.post(path, json={"anomaly_type": name}), names)]
+    faults = simulator.client.get(f"/api/v1/machines/{FIRST}").json()["faults"]
+
+    assert {each.status_code for each in answers} == {200}, [each.text for each in answers]
+    assert len(faults) == 1
 
 
 def test_a_fault_that_the_type_has_not_is_refused_with_those_that_there_are(simulator: Simulator) -> None:

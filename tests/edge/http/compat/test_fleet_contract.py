@@ -213,6 +213,8 @@ def test_pages_of_others_change_nothing_by_an_image(mosquitto: Mosquitto) -> Non
     with simulator(mosquitto, PLANT) as (_, client):
         for site in ("cross-site", "same-site"):
             assert client.get("/stop", headers={"Sec-Fetch-Site": site}).status_code == 403
+        named = {"Sec-Fetch-Site": "cross-site", "Authorization": "Basic YTpi"}  # as of http://a:b@localhost/stop
+        assert client.get("/stop", headers=named).status_code == 403
         assert client.get("/stop", headers={"Host": "rebound.example"}).status_code == 403
         assert client.head("/stop").status_code == 405
         assert client.get("/status").json()["count"] == 10

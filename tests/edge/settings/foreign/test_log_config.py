@@ -67,7 +67,10 @@ def test_the_form_is_that_of_the_root_s_handlers(tmp_path: Path, old: str, new: 
         ("a = ", r"is not valid TOML: .*line 1|is not valid TOML"),
         ('[root]\nlevel = "LOUD"', "root.level: must be one of NOTSET, DEBUG"),
         ("root = 1", "root: must be a table"),
-        ('[root]\nhandlers = ["x"]\n[handlers]\nx = 1', "x: must be a table"),
+        ('[root]\nhandlers = ["x"]\n[handlers]\nx = 1', "^handlers.x: must be a table"),
+        ("[root]\nhandlers = 5", "^root.handlers: must be a list"),
+        ('[root]\nhandlers = "console"', "^root.handlers: must be a list"),
+        ("[handlers]\nfile = 1", "^handlers.file: must be a table"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -75,6 +78,18 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     (file := tmp_path / "logger.toml").write_text(text)
     with pytest.raises(ValueError, match=said):
         read_log_config(file)
+
+
+def test_what_it_names_stays_within_its_line(tmp_path: Path) -> None:
+    """A name with a line break or colours is no line of its own."""
+    (file := tmp_path / "logger.toml").write_text(
+        '[handlers."a\\nb"]\nfilename = "c\\nd\\u001b[31m"\n[loggers."e\\nf"]\n'
+    )
+
+    assert read_log_config(file).notes[1:] == (
+        "log configuration: handlers.a?b is not opened; redirect standard error instead filename=c?d?[31m",
+        "log configuration: levels of single loggers are not in force loggers=e?f",
+    )
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
