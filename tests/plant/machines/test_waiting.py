@@ -112,6 +112,17 @@ def test_waiting_ends_sooner_as_a_shift_with_more_load_begins() -> None:
         assert len(full) == pytest.approx(18 * 60, abs=1)
 
 
+@pytest.mark.parametrize("factor", [1e-6, 1e-9, 1e-300])
+def test_a_machine_waits_for_a_year_at_most(factor: float) -> None:
+    """However little is asked for in all shifts."""
+    shifts = [{"start": start, "end": end, "factor": factor} for start, end in (("00:00", "12:00"), ("12:00", "24:00"))]
+    job = JOB | {"cycle_seconds": 1000}
+    made = told(plant(calendar={"shifts": shifts}, states=ALWAYS, job=job), MONDAY + 400 * DAY, MONDAY)
+
+    for stays in made.stays.values():
+        assert 366 * 86_400_000 in lengths(stays, "waiting")
+
+
 def test_less_load_is_no_loss() -> None:
     """Planned time is that without waiting: availability, performance and quality are those at full load."""
     full, less = (told(plant(factor, count=40), START + 24 * HOUR).plant.oee() for factor in (1.0, 0.4))
