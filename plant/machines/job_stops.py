@@ -102,12 +102,12 @@ def _working_ms(load_ms: float, shift: Shift, now_ms: int, shift_at: ShiftAt) ->
     """
     length_ms = 0.0
     while (rest_ms := load_ms / shift.load) > shift.until_ms - now_ms and length_ms < _LONGEST_WAIT_MS:
-        following = shift_at(shift.until_ms)
+        following = shift_at(shift.resumes_ms)
         if following is None or not following.load:
             break
         load_ms -= (shift.until_ms - now_ms) * shift.load
         length_ms += shift.until_ms - now_ms
-        now_ms, shift = shift.until_ms, following
+        now_ms, shift = shift.resumes_ms, following
     return min(length_ms + rest_ms, _LONGEST_WAIT_MS)
 
 
