@@ -317,6 +317,7 @@ class SignalSpec(Spec):
         """Whether it is true or false."""
         return self.texts is not None and self.texts.keys() <= {*FLAGS}
 
+    @property
     def plain(self) -> dict[str, Any]:
         """The keys that are given, as plain data."""
         return self.model_dump(exclude_unset=True, exclude_none=True)
