@@ -46,7 +46,7 @@ MISTAKES: Final = {
     "{a: {base: 1, formula: '2', limits: [0, 9]}}": ["a.formula: replaces base: give only one of them"],
     "{a: {limits: [0, 9]}}": [
         (
-            "a: needs a value: base, set_point, formula, output, integral_of, counter, binomial, timetable, calendar, "
+            "a: needs a value: base, set_point, formula, output, integral_of, counter, binomial, timetable, "
             "switches, on_share_of, change_of, choice, texts, text, or at least walk, noise or uniform"
         )
     ],
