@@ -23,6 +23,9 @@ from plant.telemetry import Message
 _IN_ORDER: Final = itemgetter(0, 1, 2)
 _TIME: Final = attrgetter("time_ms")
 
+_ROWS_OF_A_BLOCK: Final = 4096
+"""Rows collected before messages are made of them: what looks at a signal meanwhile goes through those rows."""
+
 
 class Participant(Protocol):
     """Something beside the machines that suspends and resumes them (`Machine.suspend`, `Machine.resume`)."""
@@ -58,10 +61,19 @@ class EventQueue:
 
     def messages_until(self, until_ms: int) -> list[Message]:
         """Advance to a time and return every message due, in order of time, type and machine number."""
+        messages: list[Message] = []
+        now_ms, count = 0, 0
         for due in merge(*(fleet.schedule(until_ms) for fleet in self._fleets.values()), key=_TIME):
-            self.advance_to(due.time_ms)
+            if count >= _ROWS_OF_A_BLOCK and due.time_ms > now_ms:
+                messages += self._take_messages()
+                count = 0
+            now_ms, count = due.time_ms, count + 1
+            self.advance_to(now_ms)
             self._fleets[due.machine.runtime.machine_type.key].collect(due)
         self.advance_to(until_ms)
+        return messages + self._take_messages()
+
+    def _take_messages(self) -> list[Message]:
         collected = [each for fleet in self._fleets.values() for each in fleet.take_collected()]
         return [message for _, _, _, message in sorted(collected, key=_IN_ORDER)]
 

@@ -22,6 +22,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
 DAY: Final = timedelta(days=1)
 _NEVER: Final = 2**62
+_LONGEST_STOP_DAYS: Final = 15
 
 Interval = tuple[int, int]
 """Start and end, which is not included, in milliseconds since 1970."""
@@ -32,12 +33,14 @@ class Shift:
     """A shift. began_ms: when it has begun.  name: "" if it has none.
 
     load: its factor times that of the day on which it has begun.  until_ms: up to when it is certainly on.
+    resumes_ms: from when on there is load after that, where machines wait: until_ms, or the end of a planned stop.
     """
 
     began_ms: int
     name: str
     load: float = 1.0
     until_ms: int = field(default=_NEVER, compare=False)
+    resumes_ms: int = field(default=_NEVER, compare=False)
 
 
 ShiftAt = Callable[[int], Shift | None]
@@ -125,7 +128,18 @@ class Shifts:
         self._from_ms = max([begins_ms, *(edge for edge in edges if edge <= time_ms)])
         self.until_ms = min([ends_ms, *(edge for edge in edges if edge > time_ms)])
         found = shift_on(shifts, time_ms)
-        self._current = found and replace(found, until_ms=self.until_ms)
+        resumes_ms = self._resumes_ms(today) if found else _NEVER
+        self._current = found and replace(found, until_ms=self.until_ms, resumes_ms=resumes_ms)
+
+    def _resumes_ms(self, day: date) -> int:
+        """Return from when on there is load again, at `until_ms` or later; that itself if not for a fortnight."""
+        if self._spec.factors != "load":
+            return self.until_ms
+        for days in range(_LONGEST_STOP_DAYS):
+            following = ((shift, end_ms) for shift, end_ms in self.reaching(day + days * DAY) if shift.load)
+            if begins := [max(shift.began_ms, self.until_ms) for shift, end_ms in following if end_ms > self.until_ms]:
+                return min(begins)
+        return self.until_ms
 
     def reaching(self, day: date) -> Iterator[tuple[Shift, int]]:
         """Yield the shifts that start on a day, or on the one before, each with its end."""

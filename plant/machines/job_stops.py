@@ -6,7 +6,7 @@ All times are milliseconds of plant time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from plant.jobs.jobs import JobFate, Wanted, ended_early
 from plant.machines.states import WAITING, Rest, innermost, interrupting
@@ -15,6 +15,9 @@ from plant.shift_times import Shift, ShiftAt
 if TYPE_CHECKING:
     from plant.jobs.jobs import Job
     from plant.machines.machine import Machine
+
+_LONGEST_WAIT_MS: Final = 366 * 86_400_000.0
+"""However little is asked for: so many shifts are looked at, and times stay those of a calendar."""
 
 
 def lose_work(machine: Machine, fate: JobFate, now_ms: int) -> None:
@@ -95,17 +98,17 @@ def waiting_ms(machine: Machine, now_ms: int) -> int:
 def _working_ms(load_ms: float, shift: Shift, now_ms: int, shift_at: ShiftAt) -> float:
     """Return the working time from now on in which so much full load comes: less where the next shift has more of it.
 
-    shift: that which is on.
+    That is at most a year.  shift: that which is on.
     """
     length_ms = 0.0
-    while (rest_ms := load_ms / shift.load) > shift.until_ms - now_ms:
-        following = shift_at(shift.until_ms)
+    while (rest_ms := load_ms / shift.load) > shift.until_ms - now_ms and length_ms < _LONGEST_WAIT_MS:
+        following = shift_at(shift.resumes_ms)
         if following is None or not following.load:
             break
         load_ms -= (shift.until_ms - now_ms) * shift.load
         length_ms += shift.until_ms - now_ms
-        now_ms, shift = shift.until_ms, following
-    return length_ms + rest_ms
+        now_ms, shift = shift.resumes_ms, following
+    return min(length_ms + rest_ms, _LONGEST_WAIT_MS)
 
 
 def after_waiting(start_next: Callable[[Machine, int], None]) -> Callable[[Machine, int], None]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
+from plant.fleets.fleet import Fleet
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.machines.states import BLOCKED, NEVER, PLANNED_STOP, STARVED, State
@@ -19,6 +20,7 @@ from plant.oee_accounting import SPANS, OeeAccounts
 from plant.telemetry import Message
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.support.examples import examples
+from tests.support.factory.acted_on import CALENDAR, press, read
 from tests.support.factory.plants import NO_LOSSES, by_machine, config, consecutive, job_id, only, original, said
 
 START_MS = round(1000 * START)
@@ -299,3 +301,23 @@ def test_machines_may_be_left_to_themselves_again() -> None:
     plant.set_participants()
 
     assert {row["status"] for its in by_machine(plant.advance(START + 600)).values() for row in its if "status" in row}
+
+
+def test_a_long_step_makes_messages_of_some_thousand_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks at a signal meanwhile goes through the rows that wait; the messages are those of short steps."""
+    taken: list[int] = []
+
+    def take(fleet: Fleet) -> list[tuple[int, int, int, Message]]:
+        collected = take_collected(fleet)
+        taken.append(len(collected))
+        return collected
+
+    take_collected = Fleet.take_collected
+    monkeypatch.setattr(Fleet, "take_collected", take)
+    presses = read(press() | {"calendar": CALENDAR})
+    whole = said(presses, 7200)
+    most, in_steps = max(taken), FactoryMessageGenerator.of(presses, 1)
+
+    assert len(whole) > 8_000
+    assert most < 5_000
+    assert [each for end in range(9, 7201, 9) for each in in_steps.advance(START + end)] == whole

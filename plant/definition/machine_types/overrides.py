@@ -16,6 +16,9 @@ MOST_OVERRIDES: Final = 1_000
 _REPLACED: Final = ("base", "noise")
 """Keys whose mappings are replaced as a whole."""
 
+_DIGITS: Final = re.compile(r"[0-9]{1,99}")
+"""A number in an id: as many digits as a pattern may ask for."""
+
 _Resolve = Callable[[Entry], tuple[MachineType, list[Violation]]]
 
 
@@ -47,8 +50,10 @@ def read_overrides(
 
 def number_of(machine_id: str, machine_type: MachineType) -> int | None:
     """Return the number of the machine that has an id, whether there are so many or not; None if none can have it."""
-    numbers = (int(digits) - machine_type.first_number + 1 for digits in re.findall(r"[0-9]{1,9}", machine_id))
-    return next((number for number in numbers if number > 0 and machine_type.id_of(number) == machine_id), None)
+    head, _, rest = machine_type.machine_id.partition("{number")
+    digits = machine_id.removeprefix(head).removesuffix(rest.partition("}")[2])
+    number = int(digits) - machine_type.first_number + 1 if _DIGITS.fullmatch(digits) else 0
+    return number if number > 0 and machine_type.id_of(number) == machine_id else None
 
 
 def _unknown_names(own: Mapping[str, Any], machine_type: MachineType) -> Iterator[Violation]:

@@ -205,7 +205,7 @@ class _Translator:
             raise self._refused(node, f"may only compare {name} with a name in quotes", f"write `{name} == '...'`")
         if name in names.below:
             raise self._refused(node, f"can only use signals above it, and {quote(name)} is not,")
-        known = [*names.signals, *QUANTITIES, *MATCHED]
+        known = [*names.signals, *QUANTITIES, *filter(names.vocabulary.named, MATCHED)]
         raise self._refused(node, f"has an unknown name {quote(name)}", suggestion(name, known))
 
     def _plant_signal(self, node: ast.expr, name: str) -> tree.Value:

@@ -68,6 +68,16 @@ def test_a_stopped_machine_is_stopped_until_it_is_started() -> None:
     assert plant.oee()[0].stopped_seconds == {"stopped": 100.0}
 
 
+@pytest.mark.parametrize("pattern", ["c0-{number:010d}07", "9{number}", "{number:03d}1", "7-{number}-1"])
+def test_a_machine_is_found_by_its_id_whatever_digits_stand_around_its_number(pattern: str) -> None:
+    """The number is where the pattern has it."""
+    plant = begun(press(**QUIET, states=STEADY, machine_id=pattern, first_number=0))
+    machine_id = pattern.format(number=1)
+
+    assert do(plant, "stop", machine_id) == {"machine_id": machine_id, "state": "stopped"}
+    assert plant.views().view(machine_id) is not None
+
+
 def test_stop_and_start_may_be_repeated() -> None:
     """Two stops are one, and a start of a machine that is not stopped changes nothing."""
     plant, twin = quiet(), quiet()

@@ -14,7 +14,7 @@ import pytest
 from messages import START
 from plant.definition.calendar_config import CalendarSpec
 from plant.definition.plant_config import PlantConfig, PlantConfigError, parse
-from plant.shift_times import Shift, Shifts
+from plant.shift_times import Shifts
 from plant.truth.events import FinishedJob
 from tests.support.factory.plants import share_error, standard_error
 from tests.support.factory.truths import JOB, STATES, press_data, truth
@@ -73,8 +73,9 @@ def test_the_shift_that_is_on_is_the_one_that_has_begun_last() -> None:
         29.0: "night",
     }
 
-    assert {each: shifts.at(midnight + round(each * 3_600_000)) for each in hours} == {
-        each: Shift(midnight + round(begin * 3_600_000), name)
+    found = {each: shifts.at(midnight + round(each * 3_600_000)) for each in hours}
+    assert {each: shift and (shift.began_ms, shift.name) for each, shift in found.items()} == {
+        each: (midnight + round(begin * 3_600_000), name)
         for (each, name), begin in zip(hours.items(), (-2, -2, 5.5, 6, 14, 14, 22, 22), strict=True)
     }
     assert shifts.at(midnight + 21 * 3_600_000) is None

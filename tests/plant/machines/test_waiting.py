@@ -100,9 +100,13 @@ def test_each_shift_of_a_day_has_its_own_factor() -> None:
     assert saturday / weekday == pytest.approx(0.3, rel=0.02)
 
 
-def test_waiting_ends_sooner_as_a_shift_with_more_load_begins() -> None:
-    """A full shift begins at once, however little was asked for before: it makes as many jobs as it has cycles."""
-    shifts = [{"start": "00:00", "end": "06:00", "factor": 0.01}, {"start": "06:00", "end": "24:00"}]
+@pytest.mark.parametrize("ends", ["06:00", "04:00"])
+def test_waiting_ends_sooner_as_a_shift_with_more_load_begins(ends: str) -> None:
+    """A full shift begins at once, however little was asked for before: it makes as many jobs as it has cycles.
+
+    Also where a planned stop lies between them.
+    """
+    shifts = [{"start": "00:00", "end": ends, "factor": 0.01}, {"start": "06:00", "end": "24:00"}]
     job = JOB | {"cycle_seconds": 60}
     config = plant(calendar={"shifts": shifts}, states=ALWAYS, job=job)
     made = told(config, MONDAY + DAY, MONDAY)
@@ -110,6 +114,17 @@ def test_waiting_ends_sooner_as_a_shift_with_more_load_begins() -> None:
     for jobs in made.jobs.values():
         full = [job for job in jobs if job.finished_ms / 1000 > MONDAY + 6 * HOUR]
         assert len(full) == pytest.approx(18 * 60, abs=1)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e-9, 1e-300])
+def test_a_machine_waits_for_a_year_at_most(factor: float) -> None:
+    """However little is asked for in all shifts."""
+    shifts = [{"start": start, "end": end, "factor": factor} for start, end in (("00:00", "12:00"), ("12:00", "24:00"))]
+    job = JOB | {"cycle_seconds": 1000}
+    made = told(plant(calendar={"shifts": shifts}, states=ALWAYS, job=job), MONDAY + 400 * DAY, MONDAY)
+
+    for stays in made.stays.values():
+        assert 366 * 86_400_000 in lengths(stays, "waiting")
 
 
 def test_less_load_is_no_loss() -> None:
