@@ -89,7 +89,7 @@ message_types:
             ),
             (
                 '9: sites.europe.plant_signals.sum.formula: has an unknown name "prise" at character 11; '
-                "did you mean phase?"
+                "known names: outdoor, age_seconds, job_progress, hour"
             ),
             "10: sites.europe.colour: is an unknown key; known names: calendar, plant_signals",
         ],
