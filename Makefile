@@ -10,7 +10,7 @@ TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools te
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test test-thorough test-image bench bench-plants bench-fleet laws soak fuzz fuzz-api chaos image lint types check clean
+.PHONY: help run check-plant test test-thorough test-image bench bench-plants bench-fleet bench-year laws soak fuzz fuzz-api chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ bench-plants: $(VENV)/.dev ## Measure plants with signals; result: docs/performa
 bench-fleet: $(VENV)/.dev ## Measure a fleet of sensors that is scaled; result: docs/fleet.md; quick: ARGS="--scale 0.1 --no-page"
 	@sh tests/setup_mosquitto.sh
 	@$(VENV)/bin/python -m benchmarks.fleet $(ARGS)
+
+bench-year: $(VENV)/.dev ## Simulate a year of each energy machine; figures: docs/energy.md; quick: ARGS="--days 30 energy_pump"
+	@$(VENV)/bin/python -m benchmarks.year $(ARGS)
 
 laws: $(VENV)/.dev ## Check the law of each kind of signal over a week; result: docs/reliability.md; quick: ARGS="--hours 1 --no-page"
 	@$(VENV)/bin/python -m benchmarks.laws $(ARGS)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.year`: a simulated year of each machine of the energy plant, at its own interval.
+"""`make bench-year`: a simulated year of each machine of the energy plant, at its own interval.
 
-Nothing is published: what counts is how long the plant takes, that each number is one, and that no meter drifts. A
-meter is compared with the sum of what the messages say, of one message in a hundred days of the year at least.
+Nothing is published: what counts is how long the plant takes, that each number is one, and that no meter drifts. The
+meter of the first thirty days is compared with power times time, of all their messages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_NUMBERS: Final = (b"NaN", b"nan", b"Infinity", b"inf", b":null")
 class Year(NamedTuple):
     """A year of a machine: its type, messages, processor seconds, payloads that are no numbers, and its drift.
 
-    drift: of the meter against the sum of the messages, in kWh, over the part of the year in which all were read.
+    kwh, drift: of the meter over the first thirty days, and how far power times time is from it, in kWh.
     """
 
     kind: str
