@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ class Demo:
     """
 
     def __init__(self, wanted_ports: tuple[int, int] = (AIO_PORT, PLAIN_PORT)) -> None:
-        secure, plain = (port and free_port(port) for port in wanted_ports)
+        secure, plain = wanted_ports
         # It is also removed where a signal ends the process before the demo has begun.
         with _signals_later():
             self._temporary = tempfile.TemporaryDirectory(prefix="edgemqttsim-demo-", ignore_cleanup_errors=True)
@@ -43,8 +42,13 @@ class Demo:
         self._files = {"ca.crt": authority.ca_pem}
         self._rotate()
         self.broker = EmbeddedBroker(
-            Listener(port=secure, tls=authority.server_context(), access=ServiceAccountTokens(self._issuer)),
-            Listener(port=plain),
+            Listener(
+                port=secure,
+                or_any_port=True,
+                tls=authority.server_context(),
+                access=ServiceAccountTokens(self._issuer),
+            ),
+            Listener(port=plain, or_any_port=True),
         )
         self._rotation: asyncio.Task[None] | None = None
 
@@ -128,12 +132,3 @@ def _signals_later() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def free_port(wanted: int) -> int:
-    """Return `wanted` if it is free on loopback, or any free port."""
-    with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", wanted)):
-        return wanted
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,6 +9,7 @@ does, so that a broker can be killed at any moment and leaves nothing open.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -25,11 +26,13 @@ RETRY_SECONDS = 0.5
 class Listener:
     """Where to listen, and which clients to accept.
 
-    port: 0 for any free one.  tls: a server's context, or None for plain TCP.  access: who may connect.
+    port: 0 for any free one.  or_any_port: whether any free one will do where that one is in use.  tls: a server's
+    context, or None for plain TCP.  access: who may connect.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
+    or_any_port: bool = False
     tls: ssl.SSLContext | None = None
     access: Access = field(default_factory=Anyone)
 
@@ -42,7 +45,7 @@ class ListeningSocket:
         self._make = make
         self._counters = counters
         self._loop = asyncio.get_running_loop()
-        self._socket = socket.create_server((listener.host, port), backlog=BACKLOG)
+        self._socket = _bound(listener, port)
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
         # With its socket, because a task that is cancelled before its first step does not close it.
@@ -87,3 +90,16 @@ class ListeningSocket:
             await self._loop.connect_accepted_socket(self._make, connection, ssl=self._tls)
         except OSError:
             self._counters.handshake_failures += 1
+
+
+def _bound(listener: Listener, port: int) -> socket.socket:
+    """Return a socket that listens; raise OSError if the port is in use.
+
+    Whether a port is free only binding it tells: between a look and the use of it another process may take it.
+    """
+    try:
+        return socket.create_server((listener.host, port), backlog=BACKLOG)
+    except OSError as error:
+        if not listener.or_any_port or error.errno != errno.EADDRINUSE:
+            raise
+        return socket.create_server((listener.host, 0), backlog=BACKLOG)

@@ -23,6 +23,7 @@ from mqtt5 import (
 )
 
 from sandbox.broker import EmbeddedBroker, Limits, Listener
+from sandbox.demo import Demo
 from tests.support.brokers.rawclient import RawClient, connected, in_loop, message
 
 KEPT: dict[str, Any] = {"session_expiry_interval": 600}
@@ -275,3 +276,21 @@ async def test_a_taken_port_is_an_error_that_leaves_nothing_open() -> None:
         second = EmbeddedBroker(Listener(), Listener(port=first.port))
         with pytest.raises(OSError, match="in use"):
             await second.start()
+
+
+@in_loop
+async def test_a_taken_port_is_another_one_where_any_will_do() -> None:
+    """Also where it was free as the broker was made: two may start at the same moment, and each gets one of its own."""
+    first, second = (EmbeddedBroker(Listener(port=18884, or_any_port=True)) for _ in range(2))
+    async with first, second:
+        assert first.port != second.port
+        async with connected(first.port, "one"), connected(second.port, "two"):
+            pass
+
+
+@in_loop
+async def test_demos_that_start_at_once_have_ports_of_their_own() -> None:
+    """Both want the usual ones."""
+    first, second = Demo(), Demo()
+    async with first, second:
+        assert len({*first.broker.ports, *second.broker.ports}) == 4

@@ -67,7 +67,10 @@ class DaemonProcess:
 
     def says(self, pattern: str, timeout_seconds: float = 15.0) -> re.Match[str]:
         """Wait until stderr matches `pattern`."""
-        wait_until(lambda: re.search(pattern, self.log), timeout_seconds, f"{pattern!r} in:\n{self.log}")
+        try:
+            wait_until(lambda: re.search(pattern, self.log), timeout_seconds, repr(pattern))
+        except TimeoutError as error:
+            raise TimeoutError(f"{error} in:\n{self.log}") from None
         found = re.search(pattern, self.log)
         assert found
         return found
