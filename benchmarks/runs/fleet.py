@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import socket
 import tempfile
-import threading
 import time
-from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import httpx
 import yaml
@@ -18,15 +15,14 @@ import yaml
 from benchmarks.broker import BenchBroker
 from benchmarks.case import ROOT
 from benchmarks.proc import cpu_seconds, memory_bytes
+from benchmarks.runs.arrivals import Arrivals
 from benchmarks.runs.lateness import Late
 from benchmarks.runs.live import finish, said_last, start
-from benchmarks.senders.raw import connect, subscribe
 from tests.support.processes.daemon import DaemonProcess
 
 SCENARIO: Final = ROOT / "scenarios" / "sensors.yaml"
 _MESSAGE: Final = re.compile(rb'"timestamp":([0-9]{10}\.[0-9]+),')
 _LONGEST_START: Final = len('"timestamp":1767600000.085,')
-_READ_BYTES: Final = 262_144
 _CALL_SECONDS, _END_SECONDS, _AFTER_SECONDS = 60.0, 60.0, 1.5
 _SENT: Final = re.compile(r"^mqtt_sent_total\{.*\} (\d+)\.0$", re.MULTILINE)
 _FLAGS: Final = ("--http-compat", "fleet")
@@ -76,30 +72,13 @@ class Grown:
         return self.sent == self.counted == self.arrived == self.shown
 
 
-class FleetArrivals:
-    """Context manager: listens from entering on, in a thread, at QoS 0.
-
-    due, came: by message, in the order in which they came: its timestamp and the wall clock, in Unix seconds.
-    """
+class FleetArrivals(Arrivals):
+    """Those of the fleet's messages, whose timestamps are Unix seconds."""
 
     def __init__(self, port: int) -> None:
-        self.due, self.came = array("d"), array("d")
-        self._port = port
-        self._thread = threading.Thread(target=self._listen, name="arrivals", daemon=True)
+        super().__init__(port, "sensors/#")
 
-    def __enter__(self) -> Self:
-        self._sock = connect(self._port, "", "bench-fleet")
-        subscribe(self._sock, "sensors/#")
-        self._sock.settimeout(None)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._sock.close()
-
-    def late(self, begin: float, end: float) -> Late:
+    def late_between(self, begin: float, end: float) -> Late:
         """How late those were that were due in a stretch of time."""
         pairs = zip(self.due, self.came, strict=False)
         return Late.of([came - due for due, came in pairs if begin <= due < end])
@@ -111,16 +90,13 @@ class FleetArrivals:
             time.sleep(0.05)
         return len(self.came)
 
-    def _listen(self) -> None:
-        rest = b""
-        while data := self._sock.recv(_READ_BYTES):
-            now, buffer = time.time(), rest + data
-            end = 0
-            for found in _MESSAGE.finditer(buffer):
-                self.due.append(float(found[1]))
-                self.came.append(now)
-                end = found.end()
-            rest = buffer[max(end, len(buffer) - _LONGEST_START + 1) :]
+    def _note(self, buffer: bytes, now: float) -> bytes:
+        end = 0
+        for found in _MESSAGE.finditer(buffer):
+            self.due.append(float(found[1]))
+            self.came.append(now)
+            end = found.end()
+        return buffer[max(end, len(buffer) - _LONGEST_START + 1) :]
 
 
 def grow(broker: BenchBroker, asked: Asked) -> Grown:
@@ -158,11 +134,11 @@ def _scaled(process: DaemonProcess, arrivals: FleetArrivals, asked: Asked) -> di
     return {
         "shown": sum(map(int, _SENT.findall(page))),
         "cpu_share": share,
-        "late": arrivals.late(steady_at, steady_end - _AFTER_SECONDS / 2),
+        "late": arrivals.late_between(steady_at, steady_end - _AFTER_SECONDS / 2),
         "up_seconds": up_seconds,
         "down_seconds": down_seconds,
-        "up_late_ms": arrivals.late(up_at, up_at + up_seconds + 1).max_ms,
-        "down_late_ms": arrivals.late(down_at, down_at + down_seconds + 1).max_ms,
+        "up_late_ms": arrivals.late_between(up_at, up_at + up_seconds + 1).max_ms,
+        "down_late_ms": arrivals.late_between(down_at, down_at + down_seconds + 1).max_ms,
         "page_seconds": page_seconds,
         "page_bytes": len(page),
         "rss_bytes": rss,
