@@ -76,6 +76,7 @@ class _Case:
     def __init__(self, random: Random, path: Path, plants: list[PlantConfig]) -> None:
         self.outcome, self.seconds, self.wrong = "refused", 0.0, list[str]()
         self._random, self._path = random, path
+        self._applied: tuple[float, PlantConfig] | None = None
         self._before = random.choice(plants)
         begun = START + random.uniform(0, _RUN_SECONDS)
         self._plant, self._twin = (FactoryMessageGenerator.of(self._before, "fuzz") for _ in range(2))
@@ -123,6 +124,10 @@ class _Case:
         began = time.monotonic()
         outcome = await self._reloader().reload("fuzz")
         self._measure(began)
+        if self._applied is not None:
+            at, config = self._applied
+            self._twin_said += self._twin.advance(at)
+            self._twin.reload(config)
         self._check_outcome(outcome.errors)
         await self._publish_more(running[0])
         await self._stop(running)
@@ -139,9 +144,7 @@ class _Case:
         if sum(count for _, _, count in config.machines()) > _MOST_MACHINES:
             raise _TooLarge
         self._plant.try_out(config).keep()
-        self.outcome = "taken"
-        self._twin_said += self._twin.advance(self._plant.now)
-        self._twin.reload(config)
+        self.outcome, self._applied = "taken", (self._plant.now, config)
         self._pacer.resume()
         return round(self._plant.now * 1000)
 

@@ -126,7 +126,9 @@ class PlannedStops:
             if spec is None and self._calendars:
                 _set_planned_stop(fleet.machines, now_ms, stopped=False)
         given = zip(self._fleets, specs, strict=True) if any(specs) else ()
-        self._calendars = [Calendar(spec, fleet.key) if spec else None for fleet, spec in given]
+        # Types that stop together share one: a search for the next stop may take the days of a year.
+        shared: dict[tuple[int, tuple[bool, ...]], Calendar] = {}
+        self._calendars = [_calendar_of(spec, fleet.key, shared) if spec else None for fleet, spec in given]
         self.advance_to(now_ms)
 
     def advance_to(self, until_ms: int) -> None:
@@ -140,6 +142,14 @@ class PlannedStops:
                 _delay(machine, until_ms)
             _set_planned_stop(fleet.machines, until_ms, stopped=stopped)
         self.next_ms = min((each.next_change(until_ms) for each in self._calendars if each), default=NEVER)
+
+
+def _calendar_of(spec: CalendarSpec, kind: str, made: dict[tuple[int, tuple[bool, ...]], Calendar]) -> Calendar:
+    """Return the calendar of a machine type: one of those `made` where it has the same stops."""
+    stops = id(spec), tuple(each.stops(kind) for each in spec.maintenance)
+    if stops not in made:
+        made[stops] = Calendar(spec, kind)
+    return made[stops]
 
 
 def _is_within(time_ms: int, spans: Iterable[Interval]) -> bool:
