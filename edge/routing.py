@@ -155,6 +155,16 @@ class KindOptions:
         self.retained.update(retained)
 
 
+def fill_topic(template: str, message: Message, prefix: str) -> str:
+    """Return a template with the placeholders {prefix} {type} {machine_id} {station_id} filled in, not a topic yet."""
+    return template.format(
+        prefix=prefix,
+        type=message.kind.partition(".")[0],
+        machine_id=_MachineId(machine_of(message)),
+        station_id=message.station or "none",
+    )
+
+
 class TopicRouter:
     """Returns the topic of a message; each source's topic is made once and cached.
 
@@ -190,13 +200,7 @@ class TopicRouter:
         return topic
 
     def _fill(self, template: str, message: Message) -> str:
-        machine = machine_of(message)
-        topic = template.format(
-            prefix=self._prefix,
-            type=message.kind.partition(".")[0],
-            machine_id=_MachineId(machine),
-            station_id=message.station or "none",
-        )
+        machine, topic = machine_of(message), fill_topic(template, message, self._prefix)
         if self._layout is TopicLayout.MACHINE and message.station is not None:
             return topic if machine in topic.split("/") else f"{topic}/{machine}"
         return topic

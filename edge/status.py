@@ -82,6 +82,38 @@ class CommandStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """The connections of machines, where each has its own.
+
+    wanted, up: how many there are, and how many are connected.  wills_expected: connections that ended without our
+    DISCONNECT, for each of which the broker publishes a will.  refused: machines that the broker refuses for a reason
+    that stays.  connect_seconds: for a histogram of how long connecting took: upper bound and count up to it.
+    """
+
+    wanted: int = 0
+    up: int = 0
+    wills_expected: int = 0
+    refused: int = 0
+    connect_seconds: Sequence[tuple[str, float]] = ()
+    connect_seconds_sum: float = 0.0
+
+    def __add__(self, other: DeviceStatus) -> DeviceStatus:
+        buckets = [(name, count + more) for (name, count), (_, more) in zip(*self._buckets(other), strict=True)]
+        return DeviceStatus(
+            self.wanted + other.wanted,
+            self.up + other.up,
+            self.wills_expected + other.wills_expected,
+            self.refused + other.refused,
+            buckets,
+            self.connect_seconds_sum + other.connect_seconds_sum,
+        )
+
+    def _buckets(self, other: DeviceStatus) -> tuple[Sequence[tuple[str, float]], Sequence[tuple[str, float]]]:
+        mine, its = self.connect_seconds, other.connect_seconds
+        return mine or [(name, 0.0) for name, _ in its], its or [(name, 0.0) for name, _ in mine]
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionStatus:
     """The connection to the broker, or several connections together.
 
@@ -91,7 +123,7 @@ class ConnectionStatus:
     last_ack_age_seconds: time since the last acknowledgement, None before the first.
     waiting_seconds: how long acknowledgements have been due without any arriving; 0 when none is due.
     blocked: why no message has been accepted on this connection for a while although some were sent, or None.
-    commands: those over MQTT; None where they are off.
+    commands: those over MQTT; None where they are off.  devices: where each machine has a connection of its own.
     """
 
     connected: bool = False
@@ -104,6 +136,7 @@ class ConnectionStatus:
     blocked: str | None = None
     clients: int = 1
     commands: CommandStatus | None = None
+    devices: DeviceStatus | None = None
 
     @property
     def reconnects(self) -> int:
@@ -111,8 +144,9 @@ class ConnectionStatus:
         return max(0, self.connects - self.clients)
 
     def described(self) -> dict[str, object]:
-        """Return it as plain data, with commands only where they come over MQTT."""
-        return {name: value for name, value in asdict(self).items() if name != "commands" or value is not None}
+        """Return it as plain data, with commands and devices only where there are any."""
+        optional = ("commands", "devices")
+        return {name: value for name, value in asdict(self).items() if name not in optional or value is not None}
 
 
 @dataclass(frozen=True, slots=True)

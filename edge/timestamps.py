@@ -18,6 +18,11 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def rfc3339_seconds(seconds: float) -> str:
+    """Return seconds since the Unix epoch as `2026-01-31T14:22:05Z`, without their fraction."""
+    return f"{_second(int(seconds))}Z"
+
+
 def rfc3339(time_ms: int) -> str:
     """Return milliseconds since the Unix epoch as `2026-01-31T14:22:05.250Z`, always 24 characters."""
     seconds, millis = divmod(time_ms, 1000)

@@ -50,11 +50,12 @@ class LivePlant:
     file: the commands of a file.  wake: called when something is to be done.
     on_config: called when another configuration is in force.  on_kept: called when one that was tried is kept.
     on_live: called with each command that came meanwhile and was executed, in the context of whoever gave it.
+    on_connection: called with each command for the connection of a machine of this part; may raise CommandRefused.
     is_first: whether it logs what concerns the plant as a whole, which its other parts do not.
     script: acts after the commands of the file.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the plant, what acts on it, and whom it tells
         self,
         plant: FactoryMessageGenerator,
         file: CommandLog,
@@ -65,7 +66,9 @@ class LivePlant:
         is_first: bool,
         script: Script | None = None,
         on_live: Callable[[Command], None] = lambda _command: None,
+        on_connection: Callable[[Command], None] = lambda _command: None,
     ) -> None:
+        self._on_connection = on_connection
         self.refused = 0
         self._free_from = -inf
         self._note: Note | None = None
@@ -204,7 +207,10 @@ class LivePlant:
     def _execute_one(self, command: Command) -> Executed:
         """Execute a command now; raises CommandRefused."""
         at_ms = self._now_ms
-        return Executed(at_ms, self._plant.execute(command))
+        answer = self._plant.execute(command)
+        if "connection" in answer:
+            self._on_connection(command)
+        return Executed(at_ms, answer)
 
     def _try_out(self, config: PlantConfig) -> None:
         """Follow another configuration, and emit nothing until it is kept or taken back; raises its error."""

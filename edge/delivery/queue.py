@@ -7,11 +7,11 @@ shown anywhere comes from it. One thread uses both; there are no locks.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from math import inf
 from operator import attrgetter
-from typing import Final
+from typing import Final, Protocol
 
 from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
@@ -104,6 +104,26 @@ class Ledger:
         )
 
 
+class Store(Protocol):
+    """What a queue keeps its messages in: a deque, or what is like one."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Message]: ...
+
+    def extend(self, iterable: Iterable[Message], /) -> None:
+        """Append messages."""
+
+    def extendleft(self, iterable: Iterable[Message], /) -> None:
+        """Put messages at the head, one after the other."""
+
+    def popleft(self) -> Message:
+        """Remove and return the oldest message."""
+
+    def clear(self) -> None:
+        """Remove all."""
+
+
 class MessageQueue:
     """A bounded first-in, first-out queue of messages between plant and publisher, which keeps the ledger.
 
@@ -113,6 +133,7 @@ class MessageQueue:
     on_overflow: called for each message dropped because the queue was full, with which one it was: `oldest`, `newest`.
     on_acknowledged: called with messages that the broker has acknowledged.
     on_failed: called with messages that will never be delivered, and why: dropped for a reason, or `refused`.
+    store: where it keeps them; a deque unless messages are to be taken in another order than theirs.
     """
 
     def __init__(
@@ -125,6 +146,7 @@ class MessageQueue:
         on_overflow: Callable[[str], None] = lambda _what: None,
         on_acknowledged: Callable[[Sequence[Message]], None] = lambda _messages: None,
         on_failed: Callable[[Sequence[Message], str], None] = lambda _messages, _why: None,
+        store: Store | None = None,
     ) -> None:
         self.size = size
         self.policy = policy
@@ -132,7 +154,7 @@ class MessageQueue:
         self._on_message: Callable[[], None] | None = None
         self._on_room, self._on_overflow, self._on_acknowledged = on_room, on_overflow, on_acknowledged
         self._on_failed = on_failed
-        self._queue: deque[Message] = deque()
+        self._queue: Store = deque() if store is None else store
         # Chosen once: a full queue stays full for a while, and each message then gets here.
         self._when_full = {
             QueuePolicy.DROP_OLDEST: self._drop_oldest,
@@ -172,13 +194,17 @@ class MessageQueue:
         busy: sources with a message in flight. The result ends before the first message of such a source, and the
         sources of the returned messages are added to it.
         """
-        queue, length = self._queue, len(self._queue)
-        count = min(most, length) if busy is None else self._not_busy(most, busy)
+        queue = self._queue
+        count = min(most, len(queue)) if busy is None else count_not_busy(queue, most, busy)
         taken = [queue.popleft() for _ in range(count)]
+        self.count_taken(count)
+        return taken
+
+    def count_taken(self, count: int) -> None:
+        """Count messages that were removed from the store as in flight."""
         self.ledger.queued -= count
         self.ledger.in_flight += count
-        self._notify_room(length)
-        return taken
+        self._notify_room(len(self._queue) + count)
 
     def put_back(self, *messages: Message) -> None:
         """Move messages in flight to the head of the queue again, in the order in which they were taken.
@@ -240,16 +266,6 @@ class MessageQueue:
         self.ledger.generated += len(messages)
         self.ledger.generated_by_kind.update(map(_kind_of, messages))
 
-    def _not_busy(self, most: int, busy: set[str]) -> int:
-        """Return how many of the oldest can be taken; their sources are busy then."""
-        count = 0
-        for message in islice(self._queue, most):
-            if message.source in busy:
-                break
-            busy.add(message.source)
-            count += 1
-        return count
-
     def _notify_room(self, length_before: int) -> None:
         if length_before >= self.size > len(self._queue):
             self._on_room()
@@ -274,3 +290,14 @@ class MessageQueue:
 
     def _block(self, message: Message) -> bool:  # noqa: ARG002 - one signature for all policies
         return False
+
+
+def count_not_busy(messages: Iterable[Message], most: int, busy: set[str]) -> int:
+    """Return how many of the first can be taken, up to `most`; their sources are busy then."""
+    count = 0
+    for message in islice(messages, most):
+        if message.source in busy:
+            break
+        busy.add(message.source)
+        count += 1
+    return count

@@ -9,18 +9,17 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 
-from edge.mqtt.auth.credentials import CredentialsUnavailable, Login, Reader, token_file
+from edge.mqtt.auth.credentials import Login, Reader, token_file
 from edge.mqtt.auth.token_refresh import TokenRefresher
 from edge.mqtt.backoff import Backoff
 from edge.mqtt.connack import Accepted, shortcomings
-from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
+from edge.mqtt.connection import BrokerRefused, Connection
 from edge.mqtt.dialing import Dialer
-from edge.mqtt.protocol.reason_codes import NOT_AUTHORIZED
+from edge.mqtt.endings import reason_to_retry
 from edge.mqtt.publisher import Publisher
-from edge.mqtt.sending import Subscriber
+from edge.mqtt.sending import CommandSubscriber
 from edge.observability.tracing import spans
-from edge.redaction import from_peer
-from edge.settings.loader import AuthMethod, Settings
+from edge.settings.loader import Settings
 from edge.status import ConnectionStatus
 
 log = logging.getLogger("broker")
@@ -38,7 +37,7 @@ class MqttClient:
         settings: Settings,
         publisher: Publisher,
         wall_clock: Callable[[], float],
-        subscriber: Subscriber | None = None,
+        subscriber: CommandSubscriber | None = None,
     ) -> None:
         self._settings, self._publisher, self._subscriber = settings, publisher, subscriber
         self._files = Reader(partial(Login.of, settings))
@@ -117,16 +116,8 @@ class MqttClient:
         try:
             await self._log_in(connection)
             await connection.keep(self._tokens.tick)
-        except (ConnectionEnded, CredentialsUnavailable) as ended:
-            return f"{ended}{self._tokens.expiry_note}"
-        except BrokerRefused as refused:
-            return self._tolerate(refused)
-        except Exception as error:
-            # Whatever it is, the next attempt may do better.
-            log.debug("a connection ended by an error of our own", exc_info=error)
-            kind = type(error)
-            name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-            return f"the connection failed: {name}: {from_peer(str(error))}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may do better
+            return reason_to_retry(error, self._settings.mqtt_auth_method, self._tokens)
         finally:
             # A session in which the broker breaks rules may be the reason: one with another client's subscriptions.
             self._clean_start = self._clean_start or connection.violated
@@ -192,17 +183,6 @@ class MqttClient:
                 ledger.dropped.total() - self._dropped_before,
                 ledger.pending,
             )
-
-    def _tolerate(self, refused: BrokerRefused) -> str:
-        """Return why to retry all the same; raise `refused` where that is of no use."""
-        if not refused.final:
-            return str(refused)
-        if refused.code != NOT_AUTHORIZED or self._settings.mqtt_auth_method is not AuthMethod.K8S_SAT:
-            raise refused
-        cause = self._tokens.refused()
-        if cause is None:
-            raise refused
-        return f"{refused}{cause}"
 
 
 def _loop_seconds() -> float:

@@ -18,6 +18,7 @@ from edge.mqtt.protocol.properties import (
 from edge.mqtt.publisher import Limits
 from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID
 from edge.settings.loader import Settings
+from edge.settings.types import Connections
 
 _NAMES: Final = {
     "ReceiveMaximum": RECEIVE_MAXIMUM,
@@ -47,13 +48,15 @@ class Accepted:
         most = min(granted.get("ReceiveMaximum", LAST_OWN_ID), LAST_OWN_ID - FIRST_OWN_ID)
         window = min(settings.mqtt_window, most)
         answers = _share_of_answers(window, most) if settings.mqtt_commands else 0
+        announced = settings.mqtt_connections is Connections.PER_MACHINE and most - answers > 1
         limits = Limits(
-            window=min(window, most - answers),
+            window=min(window, most - answers - announced),
             qos=min(settings.mqtt_qos, granted.get("MaximumQoS", 2)),
             most_qos=min(1, granted.get("MaximumQoS", 2)),
             frame_bytes=granted.get("MaximumPacketSize"),
             retain=bool(granted.get("RetainAvailable", 1)),
             answers=answers,
+            announcements=int(announced),
         )
         return cls(answer.session_present, limits, granted)
 

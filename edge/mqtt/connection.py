@@ -18,7 +18,7 @@ from edge.mqtt.protocol.packet_reader import Answer
 from edge.mqtt.protocol.properties import REASON_STRING, SERVER_REFERENCE
 from edge.mqtt.protocol.reason_codes import KEEP_ALIVE_TIMEOUT, Outcome, Packet, explain, name_of, outcome
 from edge.mqtt.sending import Sender, SenderAndSubscriber, Subscriber
-from edge.mqtt.session import REFUSED_FROM, Session, make_properties
+from edge.mqtt.session import REFUSED_FROM, Session, Will, make_properties
 from edge.settings.host_names import joined
 from edge.settings.loader import AuthMethod, Settings
 
@@ -48,6 +48,7 @@ class Connection:
 
     on_auth: called with the reason code of each AUTH from the server.  dialer: opens the TCP connection; it remembers
     which addresses have failed.  subscriber: receives what it subscribes to, if there is one.
+    client_id: where it is not that of the settings.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Connection:
         on_auth: Callable[[int], None],
         dialer: Dialer | None = None,
         subscriber: Subscriber | None = None,
+        client_id: str | None = None,
     ) -> None:
         self._on_auth = on_auth
         self._settings, self._subscriber = settings, subscriber
@@ -67,7 +69,7 @@ class Connection:
         self._dropped_for: str | None = None
         self._disconnecting = self._clean_start = False
         self._session = Session(
-            settings.mqtt_client_id,
+            client_id or settings.mqtt_client_id,
             self,
             self._sender.acknowledged,
             self._sender.fill,
@@ -75,12 +77,15 @@ class Connection:
         )
         self._transport = self._session.channel
 
-    async def open(self, login: Login, *, clean_start: bool) -> Accepted:
-        """Connect, log in and start publishing; raise ConnectionEnded or BrokerRefused where that fails."""
+    async def open(self, login: Login, *, clean_start: bool, will: Will | None = None) -> Accepted:
+        """Connect, log in and start publishing; raise ConnectionEnded or BrokerRefused where that fails.
+
+        will: what the broker publishes where the connection ends without our DISCONNECT.
+        """
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await self._dial(login.context)
-                self._send_connect(login, clean_start=clean_start)
+                self._send_connect(login, will, clean_start=clean_start)
                 ends: list[asyncio.Future[Any]] = [self._answer, self._transport.closed]
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
@@ -104,16 +109,34 @@ class Connection:
             # A server may close after 1.5 keep-alives, and paho pings only when its loop_misc is called.
             seconds = min(_TICK_SECONDS, (self._session.keepalive or 60) / 4)
             await asyncio.wait([self._transport.closed], timeout=seconds)
-            self._session.loop_misc()
-            self._drop_if_silent()
+            self.check()
             tick()
-        if not self._disconnecting:
-            raise self._end()
+        self._raise_end()
+
+    async def ended(self) -> None:
+        """Wait until the connection ends, and return or raise as `keep` does; meanwhile others call `check`."""
+        await asyncio.wait([self._transport.closed])
+        self._raise_end()
+
+    def check(self) -> None:
+        """Ping where that is due, and close a connection that is dead; call it about twice a second."""
+        self._session.loop_misc()
+        self._drop_if_silent()
 
     @property
     def violated(self) -> bool:
         """Whether we have closed the connection because the broker broke a rule of MQTT 5."""
         return isinstance(self._transport.fault, Violation)
+
+    @property
+    def keep_alive(self) -> int:
+        """The keep-alive in force, in seconds."""
+        return self._session.keepalive
+
+    @property
+    def disconnecting(self) -> bool:
+        """Whether we have sent DISCONNECT."""
+        return self._disconnecting
 
     def refresh(self, token: Token) -> None:
         """Send a new token on the live connection (MQTT 5, 4.12.1)."""
@@ -123,6 +146,11 @@ class Connection:
         """Send DISCONNECT and close; without an expiry the broker keeps the session."""
         self._disconnecting = True
         self._session.send_disconnect(session_expiry_seconds=session_expiry_seconds)
+
+    def reset(self) -> None:
+        """End the connection as a crash does, without DISCONNECT, so that the broker publishes the will."""
+        self._dropped_for = "reset by a command"
+        self._transport.reset()
 
     def close(self) -> None:
         """Close the connection at once, whatever its state."""
@@ -145,7 +173,11 @@ class Connection:
             server_hostname=self._settings.tls_server_name if context else None,
         )
 
-    def _send_connect(self, login: Login, *, clean_start: bool) -> None:
+    def _raise_end(self) -> None:
+        if not self._disconnecting:
+            raise self._end()
+
+    def _send_connect(self, login: Login, will: Will | None, *, clean_start: bool) -> None:
         """Send CONNECT."""
         settings, self._clean_start = self._settings, clean_start
         values: dict[str, object] = {
@@ -159,13 +191,15 @@ class Connection:
             values |= {"AuthenticationMethod": SAT_METHOD, "AuthenticationData": login.token.raw}
         if settings.mqtt_auth_method is AuthMethod.USERPASS:
             # paho takes bytes as they are, though its annotation says str.
-            self._session.username_pw_set(settings.mqtt_username, cast("str | None", login.password))
+            name = login.username or settings.mqtt_username
+            self._session.username_pw_set(name, cast("str | None", login.password))
         self._session.open(
             settings.mqtt_broker,
             settings.mqtt_port,
             settings.mqtt_keep_alive,
             clean_start=clean_start,
             properties=make_properties(PacketTypes.CONNECT, **values),
+            will=will,
         )
 
     def _drop_if_silent(self) -> None:

@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from functools import partial
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from edge.blocking import run_aside
@@ -60,13 +61,20 @@ class Dialer:
 
     An address that accepts the TCP connection, on which then no MQTT session begins, is tried after the others at the
     next attempts. A lookup that hangs is waited for again, not started again: each costs a thread.
+    keep_seconds: for which an answer is used again, where many connections are opened to one host.
     """
 
     def __init__(
-        self, host: str, port: int, attempt_seconds: float = _ATTEMPT_SECONDS, lookup_seconds: float = _LOOKUP_SECONDS
+        self,
+        host: str,
+        port: int,
+        attempt_seconds: float = _ATTEMPT_SECONDS,
+        lookup_seconds: float = _LOOKUP_SECONDS,
+        keep_seconds: float = 0.0,
     ) -> None:
         self.host, self.port = host, port
         self._attempt_seconds, self._lookup_seconds = attempt_seconds, lookup_seconds
+        self._keep_seconds, self._known_until, self._known = keep_seconds, -inf, list[Address]()
         self._lookup: asyncio.Task[list[Address]] | None = None
         self._doubts: dict[Address, int] = {}
         self._attempts = itertools.count(1)
@@ -76,15 +84,22 @@ class Dialer:
 
         Raises socket.gaierror, EAI_AGAIN where no name server answers.
         """
+        now = asyncio.get_running_loop().time()
+        if now >= self._known_until:
+            self._known = await self._looked_up()
+            self._known_until = now + self._keep_seconds
+        return sorted(interleaved(self._known), key=lambda address: self._doubts.get(address, 0))
+
+    async def _looked_up(self) -> list[Address]:
         if self._lookup is None or self._lookup.done():  # a result that was not waited for may be old
             self._lookup = asyncio.create_task(run_aside(partial(_look_up, self.host, self.port)), name="lookup")
             self._lookup.add_done_callback(_retrieve)
-        done, _ = await asyncio.wait([self._lookup], timeout=self._lookup_seconds)
+        lookup = self._lookup  # several connects may wait for the same one
+        done, _ = await asyncio.wait([lookup], timeout=self._lookup_seconds)
         if not done:
             why = f"no answer from a name server within {self._lookup_seconds:g} s"
             raise socket.gaierror(socket.EAI_AGAIN, why)
-        lookup, self._lookup = self._lookup, None
-        return sorted(interleaved(lookup.result()), key=lambda address: self._doubts.get(address, 0))
+        return lookup.result()
 
     async def connect(self) -> socket.socket:
         """Return a connected socket, to the first address that accepts.

@@ -17,7 +17,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from edge.delivery.queue import NO_TOPIC, TOO_LARGE, Ledger, MessageQueue
+from edge.delivery.queue import NO_TOPIC, TOO_LARGE, Ledger
 from edge.mqtt.protocol.codec import TextTooLong
 from edge.mqtt.protocol.reason_codes import Outcome, Packet, name_of, outcome
 from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID, REFUSED_FROM
@@ -41,6 +41,37 @@ class FrameEncoder(Protocol):
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
     ) -> list[bytes]:
         """Return a frame for each message; raise TopicError or TextTooLong where one has none."""
+
+
+class MessageSource(Protocol):
+    """Where messages come from: the queue, or what a queue has for one machine."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the queue."""
+
+    def __len__(self) -> int: ...
+
+    def connect_consumer(self, on_message: Callable[[], None]) -> None:
+        """Register the one consumer: called when there was no message and now is."""
+
+    def take(self, most: int, busy: set[str] | None = None) -> list[Message]:
+        """Return the oldest messages, up to `most`, which are in flight then; see MessageQueue."""
+
+    def put_back(self, *messages: Message) -> None:
+        """Move messages in flight to the head again."""
+
+    def acknowledged(self, *messages: Message) -> None:
+        """Count these messages in flight as acknowledged."""
+
+    def refused(self, message: Message, code: int) -> None:
+        """Count this message in flight as refused, with a PUBACK reason code."""
+
+    def discard(self, message: Message, reason: str) -> None:
+        """Count this message in flight as dropped."""
+
+    def drop_all(self, reason: str) -> int:
+        """Drop everything that waits; return how many messages that was."""
 
 
 class _Unsendable(Exception):
@@ -70,6 +101,7 @@ class Limits:
     window: messages that may be unacknowledged.  qos: 0 or 1, of kinds that have none of their own.
     most_qos: the highest that the server accepts, 0 or 1.  frame_bytes: its Maximum Packet Size, or None.
     retain: whether it keeps retained messages.  answers: answers to commands that may be unacknowledged besides.
+    announcements: messages about the state of a machine's connection that may be, too.
     """
 
     window: int
@@ -78,6 +110,7 @@ class Limits:
     retain: bool = True
     most_qos: int = 1
     answers: int = 0
+    announcements: int = 0
 
 
 class Publisher:
@@ -91,7 +124,7 @@ class Publisher:
 
     def __init__(
         self,
-        queue: MessageQueue,
+        queue: MessageSource,
         encoder: FrameEncoder,
         clock: Callable[[], float],
         on_refused: Callable[[Message, int], None] = lambda _message, _code: None,
@@ -104,7 +137,8 @@ class Publisher:
         self.last_acknowledgement: float | None = None
         self._queue, self._encoder, self._clock, self._qos = queue, encoder, clock, qos
         self._on_refused, self._on_unsendable, self._on_deferred = on_refused, on_unsendable, on_deferred
-        self._acknowledged_before = 0
+        self.acknowledged_count = 0
+        """How many messages the broker has acknowledged on this connection, or on the last one."""
         self._wire: FrameWriter | None = None
         self._limits = Limits(window=1)
         self._in_flight: dict[int, Message] = {}
@@ -122,11 +156,6 @@ class Publisher:
     def ledger(self) -> Ledger:
         """The ledger of the queue."""
         return self._queue.ledger
-
-    @property
-    def acknowledged_count(self) -> int:
-        """How many messages the broker has acknowledged on this connection, or on the last one."""
-        return self.ledger.acknowledged - self._acknowledged_before
 
     @property
     def blocked(self) -> str | None:
@@ -148,7 +177,7 @@ class Publisher:
         """Start on a connection: send again what is unacknowledged, then what is queued."""
         self._wire, self._limits = wire, limits
         self._encoder.follow_limits(retain=limits.retain, frame_bytes=limits.frame_bytes)
-        self._blocked, self._acknowledged_before = None, self.ledger.acknowledged
+        self._blocked, self.acknowledged_count = None, 0
         self._mark_for_resend()
         self._resend_as_duplicate = session_present
         self.progress_at = self._clock()
@@ -190,7 +219,7 @@ class Publisher:
         self.progress_at = self.last_acknowledgement = self._clock()
         if code < REFUSED_FROM:
             self._pause_seconds, self._blocked = 0.0, None
-            self._queue.acknowledged(*messages)
+            self._count_acknowledged(messages)
         elif outcome(Packet.PUBACK, code) is Outcome.WAIT:
             self._queue.put_back(*messages)
             self._on_deferred(messages[0], code)
@@ -259,8 +288,12 @@ class Publisher:
             each = zip(packet_ids, messages, strict=True)
             frames = [frame for one in each for frame in self._frame_of_one(qos, *one, dup=dup)]
         if not qos:
-            self._queue.acknowledged(*self._remove_from_flight(packet_ids))
+            self._count_acknowledged(self._remove_from_flight(packet_ids))
         return frames
+
+    def _count_acknowledged(self, messages: Sequence[Message]) -> None:
+        self.acknowledged_count += len(messages)
+        self._queue.acknowledged(*messages)
 
     def _frame_of_one(self, qos: int, packet_id: int, message: Message, *, dup: bool) -> list[bytes]:
         """Return the message's frame; drop the message if it has none."""

@@ -51,6 +51,10 @@ class Subscriber(Protocol):
     def acknowledged(self, packet_ids: Sequence[int], code: int) -> int:
         """Process PUBACKs of answers; return how many of the ids were in flight."""
 
+
+class CommandSubscriber(Subscriber, Protocol):
+    """Receives commands."""
+
     def status(self) -> CommandStatus:
         """Return the state of the subscription, and counts."""
 

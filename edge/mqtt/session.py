@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
 
 FIRST_OWN_ID, LAST_OWN_ID = 1024, 65_535
-"""Packet ids of telemetry. Those below are of the subscription to commands, and of their answers."""
+"""Packet ids of telemetry. Those below are of the subscription to commands, of their answers, and of announcements."""
+ANNOUNCEMENT_IDS = 1022, 1023
+"""Packet ids of what a machine's connection says about itself: that it is online, that it ends."""
 
 RE_AUTHENTICATE = 0x19
 REFUSED_FROM = 0x80
@@ -51,6 +53,13 @@ def make_properties(packet_type: int, **values: object) -> Properties:
     for name, value in values.items():
         setattr(properties, name, value)
     return properties
+
+
+class Will(NamedTuple):
+    """A message that the broker publishes where a connection ends without DISCONNECT: retained, at QoS 1."""
+
+    topic: str
+    payload: bytes
 
 
 class SessionListener(Protocol):
@@ -103,8 +112,20 @@ class Session(paho.Client):
         self.on_socket_register_write = self._write_now
         self.on_disconnect = self._on_paho_disconnect
 
-    def open(self, host: str, port: int, keep_alive: int, *, clean_start: bool, properties: Properties) -> None:
+    def open(
+        self,
+        host: str,
+        port: int,
+        keep_alive: int,
+        *,
+        clean_start: bool,
+        properties: Properties,
+        will: Will | None = None,
+    ) -> None:
         """Send CONNECT."""
+        if will is not None:
+            about = make_properties(PacketTypes.WILLMESSAGE, PayloadFormatIndicator=1, ContentType="application/json")
+            self.will_set(will.topic, will.payload, qos=1, retain=True, properties=about)
         self.connect_async(host, port, keep_alive, clean_start=clean_start, properties=properties)
         self.reconnect()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from struct import pack
 from typing import cast
 
 from edge.mqtt.protocol.codec import PROTOCOL_ERROR, PUBACK, Splitter, Violation
@@ -12,6 +13,7 @@ from edge.mqtt.protocol.packet_reader import DISCONNECT, check_beginning, kind_o
 
 _PINGREQ = 0xC0
 _CLOSE_SECONDS = 1.0
+_RESET_ON_CLOSE = pack("ii", 1, 0)
 _MOST_STRAYS = 1000
 _QUICK_ACK = getattr(socket, "TCP_QUICKACK", 0)
 """Linux: acknowledge received data at once (tcp(7)); the option has to be set again each time.
@@ -86,6 +88,14 @@ class Transport(asyncio.Protocol):
         self._closing, self.writable = True, False
         if self._transport is not None:
             self._transport.abort()
+
+    def reset(self) -> None:
+        """End the TCP connection with RST (RFC 9293, 3.10.7); what is not written yet is lost."""
+        if self._transport is not None:
+            # With a linger time of 0 the kernel resets (socket(7)).
+            plug = self._transport.get_extra_info("socket")
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.abort()
 
     def ping_answered(self) -> None:
         """Count a PINGRESP; raise Violation where too many come without a ping."""

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from edge.delivery.queue import NO_TOPIC, TOO_LARGE, Ledger
 from edge.lateness import Lateness
 from edge.observability.command_metrics import of_commands
+from edge.observability.device_metrics import of_devices
 from edge.observability.statistics import refused_by_code
 from edge.status import ClockStatus, ConnectionStatus, ReloadStatus
 from edge.status_source import StatusSource
@@ -122,6 +123,8 @@ def _of_connection(connection: ConnectionStatus) -> Iterator[Metric]:
         "Time since the last acknowledgement.",
         connection.last_ack_age_seconds,
     )
+    if connection.devices is not None:
+        yield from of_devices(connection.devices)
 
 
 def _of_clock(clock: ClockStatus) -> Iterator[Metric]:

@@ -160,6 +160,8 @@ def _alarm_fields(alarms: AlarmStatus) -> dict[str, object]:
 
 def _connection_text(connection: ConnectionStatus) -> str:
     state = "connected" if connection.connected else f"not connected, {connection.last_reason}"
+    if connection.devices is not None:
+        state = f"{connection.devices.up:,} of {connection.devices.wanted:,} connections up"
     return f"{state} (reconnects: {connection.reconnects}, token renewals: {connection.token_renewals})"
 
 

@@ -5,39 +5,38 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import FileIO
 from math import inf
 from typing import Final, NamedTuple, Protocol
 
 from edge.control.live_plant import Script
+from edge.delivery.lanes import Lanes
 from edge.delivery.queue import Ledger, MessageQueue
 from edge.delivery.stdout import StdoutWriter
 from edge.mqtt.client import MqttClient
 from edge.mqtt.commands.lane import CommandLane
+from edge.mqtt.devices.fleet import DeviceFleet
+from edge.mqtt.devices.places import LaneNames, Place, places_of
 from edge.mqtt.protocol.carrying_encoder import CarryingEncoder
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
-from edge.mqtt.protocol.reason_codes import Packet, explain
-from edge.mqtt.publisher import Publisher
-from edge.observability.logs import RateLimited
+from edge.mqtt.publisher import MessageSource, Publisher
+from edge.observability.delivery_log import DeliveryLog
 from edge.observability.tracing import spans
 from edge.observability.tracing.fleet import FLEET_SPAN, fleet_attributes
 from edge.observability.tracing.messages import MessageTraces
 from edge.routing import KindOptions, TopicError, TopicRouter
 from edge.runtime.run_options import UsageError
 from edge.settings.loader import Settings
-from edge.settings.types import HttpCompat, QueuePolicy
+from edge.settings.types import Connections, HttpCompat, QueuePolicy
 from edge.startup import why_not_writable
 from edge.status import ConnectionStatus
-from messages import FactoryMessageGenerator
+from messages import CommandRefused, FactoryMessageGenerator
 from plant.telemetry import Message, machine_of
 
 log = logging.getLogger("app")
 
-_LOG_SECONDS = 30.0
 _POLL_SECONDS = 0.05
-_REFUSED = "the broker rejected a message on %s: %s"
-_DEFERRED = "the broker deferred a message on %s: %s"
 
 
 class Sink(Protocol):
@@ -79,56 +78,6 @@ class Observer(NamedTuple):
 NOBODY: Final = Observer()
 
 
-class DeliveryLog:
-    """Logs the first message of each kind, and messages that were dropped or rejected, at a limited rate.
-
-    clock: seconds, monotonic.  show_first: whether the first messages are logged.
-    """
-
-    def __init__(
-        self, topics: TopicRouter, ledger: Ledger, queue_size: int, clock: Callable[[], float], *, show_first: bool
-    ) -> None:
-        self._topics, self._ledger, self._queue_size = topics, ledger, queue_size
-        self._rate_limited = RateLimited(log, _LOG_SECONDS, clock)
-        self._shown = set[str]()
-        self._show_first = show_first
-
-    def acknowledged(self, messages: Sequence[Message]) -> None:
-        """Log the first message of each kind: newcomers want to see one, and `kubectl logs` shows it."""
-        if not self._show_first or len(self._shown) == len(self._ledger.acknowledged_by_kind):
-            return
-        for message in messages:
-            if message.kind not in self._shown:
-                self._shown.add(message.kind)
-                log.info("first on %s: %s", self._topics.topic(message), message.payload.decode())
-
-    def overflowed(self, what: str) -> None:
-        """Log that the queue is full, and that its oldest or the newest message is dropped."""
-        text = "the queue is full, dropping the %s message size=%d"
-        self._rate_limited.log(logging.WARNING, "overflow", text, what, self._queue_size)
-
-    def refused(self, message: Message, code: int) -> None:
-        """Log that the broker rejected a message, with the reason code of its PUBACK."""
-        self._log_puback(_REFUSED, message, code)
-
-    def deferred(self, message: Message, code: int) -> None:
-        """Log that the broker wants a message later, with the reason code of its PUBACK."""
-        self._log_puback(_DEFERRED, message, code)
-
-    def unsendable(self, message: Message, reason: str, why: str) -> None:
-        """Log that a message cannot be sent; `reason` is the one that the ledger counts."""
-        text = "dropping a message of %s: %s: %s"
-        self._rate_limited.log(logging.WARNING, (message.kind, reason), text, message.source, reason, why)
-
-    def flush(self) -> None:
-        """Log how many lines were held back."""
-        self._rate_limited.flush()
-
-    def _log_puback(self, text: str, message: Message, code: int) -> None:
-        topic, why = self._topics.topic(message), explain(Packet.PUBACK, code)
-        self._rate_limited.log(logging.WARNING, (message.kind, code), text, topic, why)
-
-
 class Output:
     """A queue, and the sink that it is emptied into.
 
@@ -162,6 +111,9 @@ class Output:
         ledger = Ledger()
         self.traces = None if dry_run or make_sink else self._make_traces(clock, wall_clock)
         self.log = DeliveryLog(self._topics, ledger, settings.queue_size, clock, show_first=show_first and not dry_run)
+        self._lane_names = LaneNames()
+        is_laned = settings.mqtt_connections is Connections.PER_MACHINE and not (dry_run or make_sink)
+        self._lanes = Lanes(self._lane_names) if is_laned else None
         self.queue = MessageQueue(
             settings.queue_size,
             # Nothing is dropped for a slow reader of standard output: the plant waits for it.
@@ -171,6 +123,7 @@ class Output:
             on_overflow=self.log.overflowed,
             on_acknowledged=self._acknowledged if self.traces or self._is_fleet else self.log.acknowledged,
             on_failed=self.traces.failed if self.traces else lambda _messages, _why: None,
+            store=self._lanes,
         )
         self._options = KindOptions()
         self._read_options()
@@ -178,6 +131,7 @@ class Output:
         self._encoder = CarryingEncoder(self.traces.carriers, *about) if self.traces else Encoder(*about)
         takes_commands = settings.mqtt_commands and not dry_run
         self.commands = CommandLane(settings, lambda: plant.config, command_part, clock) if takes_commands else None
+        self._devices: DeviceFleet | None = None
         self.sink: Sink
         if make_sink is not None:
             self.sink = make_sink(self.queue)
@@ -200,6 +154,16 @@ class Output:
         self._encoder.invalidate()
         if self.commands is not None:
             self.commands.invalidate()
+        if self._devices is not None:
+            self._lane_names.follow(self._places())
+            self._devices.follow()
+
+    def connect(self, command: Mapping[str, object]) -> None:
+        """Do what a command says to the connection of a machine; raises CommandRefused where it has none of its own."""
+        if self._devices is not None:
+            self._devices.act(command)
+        elif isinstance(self.sink, MqttClient):
+            raise CommandRefused("command", "needs a connection for each machine: MQTT_CONNECTIONS=per_machine")
 
     def restart_run(self) -> None:
         """Give messages the ids of a new run, because the plant began another one."""
@@ -258,18 +222,31 @@ class Output:
         return bool(connection.clients) and not connection.connects
 
     def _broker(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> Sink:
-        events = self.log
-        publisher = Publisher(
-            self.queue,
-            self._encoder,
-            clock,
-            events.refused,
-            events.unsendable,
-            events.deferred,
-            self._options.qos,
-        )
+        if self._lanes is not None:
+            self._lane_names.follow(self._places())
+            self._devices = DeviceFleet(
+                self._settings,
+                self._places,
+                self.queue,
+                self._lanes,
+                self._publisher,
+                self.commands,
+                clock,
+                wall_clock,
+            )
+            return self._devices
+        publisher = self._publisher(self.queue)
         subscription = self.commands.subscription if self.commands is not None else None
         return MqttClient(self._settings, publisher, wall_clock, subscription)
+
+    def _publisher(self, source: MessageSource) -> Publisher:
+        log = self.log
+        return Publisher(
+            source, self._encoder, self._clock, log.refused, log.unsendable, log.deferred, self._options.qos
+        )
+
+    def _places(self) -> Iterator[Place]:
+        return places_of(self._plant.config, self._settings)
 
     def _make_traces(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> MessageTraces | None:
         """Return what traces messages, if anything is traced."""

@@ -112,6 +112,7 @@ class Simulator:
             is_first=is_first,
             script=observer.script,
             on_live=traces.follow if traces else lambda _command: None,
+            on_connection=self._output.connect,
         )
         self.lateness = Lateness()
         self._throttle = Throttle(self._late_rate(config), observer.room)

@@ -18,6 +18,8 @@ from edge.settings.types import (
     AuthMethod,
     CatchUp,
     ClientId,
+    Connections,
+    DeviceClientId,
     FilePath,
     FourBytes,
     Host,
@@ -30,6 +32,7 @@ from edge.settings.types import (
     Secret,
     Shard,
     StatsInterval,
+    StatusTopic,
     Text,
     TopicLayout,
     TopicPrefix,
@@ -88,6 +91,27 @@ class Options(BaseModel):
         description="Start the first connection with a new session; a reconnect always resumes its session.",
     )
 
+    mqtt_connections: Annotated[Connections, LOWER, Option(_BROKER)] = Field(
+        Connections.SHARED,
+        description="One connection for the whole plant (`shared`, the fast one), or one for each machine "
+        "(`per_machine`), which announces itself and has a last will.",
+    )
+    mqtt_device_client_id: Annotated[DeviceClientId, Option(_BROKER)] = Field(
+        "{client_id}-{machine_id}",
+        description="With MQTT_CONNECTIONS=per_machine: the client id of a machine, made of {client_id}, which is "
+        "MQTT_CLIENT_ID, and {machine_id}.",
+    )
+    mqtt_status_topic: Annotated[StatusTopic, Option(_BROKER)] = Field(
+        "{prefix}/status/{machine_id}",
+        description="With MQTT_CONNECTIONS=per_machine: where a machine announces that it is online or offline, "
+        "retained; over {prefix} {type} {machine_id} {station_id}.",
+    )
+    mqtt_connect_rate: Annotated[float, Field(ge=0, le=100_000), Option(_BROKER)] = Field(
+        200.0,
+        description="With MQTT_CONNECTIONS=per_machine: the most attempts to connect in a second, unevenly spread; 0 "
+        "is no limit.",
+    )
+
     mqtt_auth_method: Annotated[AuthMethod, UPPER, Option(_LOGIN)] = Field(
         AuthMethod.K8S_SAT,
         description="How to log in: by Kubernetes service account token, password, client certificate, or not at all.",
@@ -106,6 +130,12 @@ class Options(BaseModel):
         None,
         description="The password itself, where a file is not possible. Other users may see it in the environment of "
         "the process; there is no flag for it.",
+    )
+
+    mqtt_device_logins: Annotated[FilePath | None, Option(_LOGIN)] = Field(
+        None,
+        description="With MQTT_CONNECTIONS=per_machine and USERPASS: CSV file with the columns machine_id, username, "
+        "password; read again when it changes.",
     )
 
     mqtt_tls: Annotated[bool, Option(_TLS, ("AIO_MQTT_USE_TLS",))] = Field(
@@ -276,11 +306,14 @@ def _disagreements(s: Options) -> dict[str, bool]:
     password, certificate = method is AuthMethod.USERPASS, method is AuthMethod.X509
     name, name_file, secret = (value is not None for value in (s.mqtt_username, s.mqtt_password_file, s.mqtt_password))
     # Some brokers ask for a name alone (MQTT 5, 3.1.2.9), and its users have such logins.
-    needs_secret = not (name_file or secret or s.http_compat is HttpCompat.ENMS)
+    table = s.mqtt_device_logins is not None
+    needs_secret = not (name_file or secret or table or s.http_compat is HttpCompat.ENMS)
     cert, key = s.mqtt_cert_file is not None, s.mqtt_key_file is not None
     return {
-        "MQTT_USERNAME: must be set with MQTT_AUTH_METHOD=USERPASS": password and not name,
+        "MQTT_USERNAME: must be set with MQTT_AUTH_METHOD=USERPASS": password and not (name or table),
         "MQTT_PASSWORD_FILE: must be set with MQTT_AUTH_METHOD=USERPASS": password and needs_secret,
+        "MQTT_DEVICE_LOGINS: applies only with MQTT_AUTH_METHOD=USERPASS and MQTT_CONNECTIONS=per_machine": table
+        and not (password and s.mqtt_connections is Connections.PER_MACHINE),
         f"MQTT_USERNAME: applies only with MQTT_AUTH_METHOD=USERPASS, not {method}": name and not password,
         f"MQTT_PASSWORD_FILE: applies only with MQTT_AUTH_METHOD=USERPASS, not {method}": name_file and not password,
         f"MQTT_PASSWORD: applies only with MQTT_AUTH_METHOD=USERPASS, not {method}": secret and not password,

@@ -8,6 +8,7 @@ import os
 import re
 from enum import StrEnum
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretBytes, ValidationInfo
@@ -35,6 +36,13 @@ class AuthMethod(StrEnum):
     USERPASS = "USERPASS"
     X509 = "X509"
     NONE = "NONE"
+
+
+class Connections(StrEnum):
+    """One connection for all machines, or one for each."""
+
+    SHARED = "shared"
+    PER_MACHINE = "per_machine"
 
 
 class TopicLayout(StrEnum):
@@ -133,6 +141,31 @@ def _topic_prefix(value: str) -> str:
     return value
 
 
+def _template(*names: str, needs: tuple[str, ...]) -> AfterValidator:
+    """Return a validator for a text with the placeholders of these names, of which it needs one of `needs`."""
+    known = " ".join(f"{{{name}}}" for name in names)
+    rule = f"text with {' or '.join(f'{{{name}}}' for name in needs)} in it, and no other placeholders than {known}"
+
+    def check(value: str) -> str:
+        try:
+            parts = [part for part in Formatter().parse(value) if part[1] is not None]
+        except ValueError:
+            raise ValueError(rule) from None
+        found = {name for _, name, _, _ in parts}
+        if not found <= set(names) or not found & set(needs) or any(form or turned for _, _, form, turned in parts):
+            raise ValueError(rule)
+        return value
+
+    return AfterValidator(check)
+
+
+def _status_topic(value: str) -> str:
+    """Check that every level has something, and that no wildcard is in it (MQTT 5, 4.7)."""
+    if any(character in value for character in "+#") or not all(value.split("/")) or value.startswith("$"):
+        raise ValueError("topic levels joined by '/', none of them empty, without + and #, not starting with $")
+    return value
+
+
 def _uri_reference(value: str) -> str:
     if len(value) > _LONGEST_URI or not _URI_REFERENCE.fullmatch(value):
         raise ValueError(f"a URI reference (RFC 3986) such as aio://plant-1/factory, of {_LONGEST_URI} bytes at most")
@@ -179,6 +212,12 @@ UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) el
 Host = Annotated[str, AfterValidator(normal)]
 Text = Annotated[str, _text()]
 ClientId = Annotated[str, _text(_LONGEST_CLIENT_ID)]
+DeviceClientId = Annotated[ClientId, _template("client_id", "machine_id", needs=("machine_id",))]
+StatusTopic = Annotated[
+    Text,
+    _template("prefix", "type", "machine_id", "station_id", needs=("machine_id", "station_id")),
+    AfterValidator(_status_topic),
+]
 TopicPrefix = Annotated[Text, AfterValidator(_topic_prefix)]
 FilePath = Annotated[Path, AfterValidator(file_path)]
 Secret = Annotated[SecretBytes, BeforeValidator(_secret)]

@@ -9,7 +9,7 @@ from operator import attrgetter
 from edge.delivery.queue import Ledger
 from edge.lateness import Lateness
 from edge.oee_sums import added
-from edge.status import NO_ALARMS, NO_STEPS, AlarmStatus, ClockStatus, ConnectionStatus
+from edge.status import NO_ALARMS, NO_STEPS, AlarmStatus, ClockStatus, ConnectionStatus, DeviceStatus
 from plant.telemetry import KindOee, Snapshot
 
 
@@ -50,6 +50,7 @@ def sum_connections(parts: Sequence[ConnectionStatus], done: Sequence[Connection
     done: connections that are over, of which only the counts are added.
     """
     counted = [*parts, *done]
+    has_devices = any(part.devices for part in parts)
     disconnected = next((part for part in parts if not part.connected), None)
     return ConnectionStatus(
         connected=disconnected is None,
@@ -60,7 +61,8 @@ def sum_connections(parts: Sequence[ConnectionStatus], done: Sequence[Connection
         last_ack_age_seconds=max(_known(parts, "last_ack_age_seconds"), default=None),
         waiting_seconds=max(part.waiting_seconds for part in parts),
         blocked=next((part.blocked for part in parts if part.blocked), None),
-        clients=max(1, sum(part.connects > 0 for part in counted)),
+        clients=max(1, sum(part.clients if part.devices else part.connects > 0 for part in counted)),
+        devices=sum((part.devices for part in counted if part.devices), DeviceStatus()) if has_devices else None,
         commands=next((part.commands for part in counted if part.commands), None),
     )
 

@@ -104,7 +104,16 @@ class Reload(Spec):
     content: str = Field(description="The whole YAML.")
 
 
-Command = Stop | Start | SetState | Inject | Clear | SetPoint | Scale | SetRate | Switch | Reload
+class Connect(_OfMachine):
+    """Cut, end or begin the connection of a machine, where each has its own; the machine itself goes on."""
+
+    command: Literal["crash", "disconnect", "reconnect"]
+    seconds: _Seconds | None = Field(
+        None, description="How long it stays away [crash: it reconnects at once; disconnect: until reconnect]."
+    )
+
+
+Command = Stop | Start | SetState | Inject | Clear | SetPoint | Scale | SetRate | Switch | Reload | Connect
 
 COMMANDS: Final[Mapping[str, type[Command]]] = {
     "stop": Stop,
@@ -118,6 +127,9 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
     "enable": Switch,
     "disable": Switch,
     "reload": Reload,
+    "crash": Connect,
+    "disconnect": Connect,
+    "reconnect": Connect,
 }
 
 

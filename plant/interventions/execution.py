@@ -18,6 +18,7 @@ from plant.interventions.commands import (
     Clear,
     Command,
     CommandRefused,
+    Connect,
     Inject,
     Reload,
     Scale,
@@ -35,6 +36,7 @@ Answer = Mapping[str, object]
 """What is so after a command; empty where another shard has the machine."""
 
 _number: Final = attrgetter("number")
+_CONNECTIONS: Final = {"crash": "crashed", "disconnect": "disconnected", "reconnect": "reconnecting"}
 
 
 class _Parts(Protocol):
@@ -191,6 +193,12 @@ def _apply(target: Target, config: PlantConfig, place: str) -> None:
         raise CommandRefused(place, f"cannot be used: {type(error).__name__}: {error}") from error
 
 
+def _connect(target: Target, command: Connect) -> Answer:
+    """Find the machine: its connection is not the plant's, which only keeps the command for a replay."""
+    machine = _find(target, command.machine_id).machine
+    return {} if machine is None else {"machine_id": machine.id, "connection": _CONNECTIONS[command.command]}
+
+
 def _known(place: str, name: str, known: list[str], what: str) -> None:
     if name not in known:
         advice = suggestion(name, known) if known else "there is none"
@@ -222,4 +230,5 @@ _EXECUTIONS: Final[Mapping[type[Command], Callable[[Target, Any], Answer]]] = {
     SetRate: _set_rate,
     Switch: _switch,
     Reload: _reload_content,
+    Connect: _connect,
 }

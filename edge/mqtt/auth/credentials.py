@@ -142,11 +142,13 @@ class Login:
     """The credentials for one connect, read from their files.
 
     context: TLS, or None for plain TCP.  token: for K8S-SAT.  password: for USERPASS.
+    username: for USERPASS, where it is not that of the settings.
     """
 
     context: ssl.SSLContext | None
     token: Token | None = None
     password: bytes | None = field(default=None, repr=False)
+    username: str | None = None
 
     @classmethod
     def of(cls, settings: Settings, note: Note = lambda _file: None) -> Self:

@@ -17,6 +17,7 @@ _ANSWER_SECONDS = 10.0
 _REFRESH_BEFORE_SECONDS = 60.0
 _TOLERATED_REFUSALS = 5
 _MOST_AUDIENCES = 8
+_Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 TokenSource = Callable[[], Token | None]
 """Returns what the token file held when it was last read; None where it has not been, or could not be."""
@@ -45,6 +46,7 @@ class TokenRefresher:
     is opened through its path each time, so the symlink swap of a projected volume is noticed every time.
 
     clock: monotonic seconds.  wall_clock: Unix seconds.  source: makes the reader of the file for one connection.
+    log: for what happens to this token.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class TokenRefresher:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         source: Callable[[SecretFile], TokenSource] = read_in_background,
+        log: _Log = log,
     ) -> None:
+        self._log = log
         self._file, self._clock, self._wall_clock, self._source = file, clock, wall_clock, source
         self._token: Token | None = None
         self._refreshes = self._refusals = 0
@@ -119,12 +123,12 @@ class TokenRefresher:
             if now > exchange.answer_due:
                 self._reconnect(exchange, "no answer to AUTH")
         elif (token := self._new_token(exchange)) and now >= exchange.not_before:
-            log.info("refreshing the token on the live connection file=%s", self._file.path)
+            self._log.info("refreshing the token on the live connection file=%s", self._file.path)
             exchange.offered, exchange.answer_due = token, now + _ANSWER_SECONDS
             exchange.connection.refresh(token)
         elif self._expires_soon and not exchange.warned:
             exchange.warned = True
-            log.warning(
+            self._log.warning(
                 "the token expires within %.0f s and there is no new one file=%s",
                 _REFRESH_BEFORE_SECONDS,
                 self._file.path,
@@ -138,14 +142,14 @@ class TokenRefresher:
         token, exchange.offered = exchange.offered, None
         result = outcome(Packet.AUTH, code)
         if result is Outcome.WAIT:
-            log.warning("the broker cannot check the new token now; retrying in %.1fs", _ANSWER_SECONDS)
+            self._log.warning("the broker cannot check the new token now; retrying in %.1fs", _ANSWER_SECONDS)
             exchange.not_before = self._clock() + _ANSWER_SECONDS
         elif result is not Outcome.TAKEN:
             self._reconnect(exchange, f"the broker answered AUTH with {name_of(code)}")
         else:
             self._token, exchange.warned = token, False
             self._refreshes += 1
-            log.info("token refreshed on the live connection")
+            self._log.info("token refreshed on the live connection")
 
     @property
     def _expires_soon(self) -> bool:
@@ -158,7 +162,7 @@ class TokenRefresher:
 
     def _reconnect(self, exchange: _Exchange, why: str) -> None:
         exchange.over = True
-        log.warning("%s; reconnecting once with the new token, session kept", why)
+        self._log.warning("%s; reconnecting once with the new token, session kept", why)
         exchange.connection.disconnect()
 
     def _audience(self) -> str:

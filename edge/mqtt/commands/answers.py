@@ -10,12 +10,12 @@ from typing import Final
 from edge.mqtt.protocol.codec import TextTooLong
 from edge.mqtt.protocol.packet_writer import AnswerPacket
 from edge.mqtt.publisher import FrameWriter, Limits
-from edge.mqtt.session import FIRST_OWN_ID, REFUSED_FROM
+from edge.mqtt.session import ANNOUNCEMENT_IDS, REFUSED_FROM
 
 MOST_WAITING: Final = 1000
 MOST_BYTES: Final = 1_048_576
 FIRST_ID: Final = 17
-"""Packet ids of answers are those from here up to telemetry's; those below are of the subscription."""
+"""Packet ids of answers are those from here up to those of announcements; those below are of the subscription."""
 
 ACKNOWLEDGED, REFUSED, DROPPED = "acknowledged", "refused", "dropped"
 
@@ -33,7 +33,7 @@ class Answers:
         self._bytes = 0
         self._wire: FrameWriter | None = None
         self._limits = Limits(window=1)
-        self._ids = cycle(range(FIRST_ID, FIRST_OWN_ID))
+        self._ids = cycle(range(FIRST_ID, ANNOUNCEMENT_IDS[0]))
 
     @property
     def pending(self) -> int:

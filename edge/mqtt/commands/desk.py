@@ -44,12 +44,16 @@ _MOST_BYTES: Final = 1_048_576
 
 
 class _Sender(NamedTuple):
-    """Who asks, and where the answer goes. response: None where none is asked for."""
+    """Who asks, and where the answer goes.
+
+    response: its topic; None where none is asked for.  answers: of the connection on which the command has come.
+    """
 
     publisher: str
     topic: str
     response: str | None
     correlation: bytes | None
+    answers: Answers
 
     @property
     def by(self) -> str:
@@ -75,11 +79,9 @@ class CommandDesk:
     counts: messages by outcome. Those for machines in other parts of the plant are not counted.
     """
 
-    def __init__(
-        self, topics: Callable[[], CommandTopics], answers: Answers, clock: Callable[[], float], expiry_seconds: int
-    ) -> None:
+    def __init__(self, topics: Callable[[], CommandTopics], clock: Callable[[], float], expiry_seconds: int) -> None:
         self.counts = Counter(dict.fromkeys(OUTCOMES, 0))
-        self._topics, self._answers, self._expiry_seconds = topics, answers, expiry_seconds
+        self._topics, self._expiry_seconds = topics, expiry_seconds
         self._rate_limited = RateLimited(log, 30.0, clock)
         self._front: Front | None = None
         self._at_work: dict[asyncio.Task[None], int] = {}
@@ -108,12 +110,15 @@ class CommandDesk:
         text = "commands over MQTT come too fast, dropping those at QoS 0 without an answer outcome=%s"
         self._rate_limited.log(logging.WARNING, "overrun", text, BUSY)
 
-    def take(self, message: Publish) -> None:
-        """Have the command in a message executed and answered, or refuse it, as part of the trace of its sender."""
-        with spans.continued(message.carrier):
-            self._take(message)
+    def take(self, message: Publish, answers: Answers) -> None:
+        """Have the command in a message executed and answered, or refuse it, as part of the trace of its sender.
 
-    def _take(self, message: Publish) -> None:
+        answers: of the connection on which it has come.
+        """
+        with spans.continued(message.carrier):
+            self._take(message, answers)
+
+    def _take(self, message: Publish, answers: Answers) -> None:
         topics = self._topics()
         address = topics.address(message.topic)
         if address is None:
@@ -127,7 +132,8 @@ class CommandDesk:
         except TopicError as error:
             self._note(RESPONSE_TOPIC, message.topic, f"has a response topic that is refused: {error}")
             return
-        sender = _Sender(address.publisher, message.topic, response if duty.answers else None, message.correlation)
+        where = response if duty.answers else None
+        sender = _Sender(address.publisher, message.topic, where, message.correlation, answers)
         self._take_from(sender, message, address, exists=duty.executes)
 
     def _take_from(self, sender: _Sender, message: Publish, address: Address, *, exists: bool) -> None:
@@ -200,7 +206,7 @@ class CommandDesk:
             return
         echoed = {"command_id": about["command_id"]} if "command_id" in about else {}
         payload = orjson.dumps({**content, **echoed})
-        self._answers.give(sender.response, payload, kind, sender.correlation, self._expiry_seconds, spans.carrier())
+        sender.answers.give(sender.response, payload, kind, sender.correlation, self._expiry_seconds, spans.carrier())
 
 
 def _unknown(machine_id: str) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from edge.mqtt.commands.answers import Answers
@@ -9,6 +10,7 @@ from edge.mqtt.commands.desk import CommandDesk
 from edge.mqtt.commands.plant_topics import CommandTopics
 from edge.mqtt.commands.subscription import CommandSubscription
 from edge.settings.loader import Settings
+from edge.status import CommandStatus
 from plant.definition.plant_config import PlantConfig
 
 
@@ -27,14 +29,37 @@ class CommandLane:
     ) -> None:
         self._settings, self._config, self._part = settings, config, part
         self._topics = self._topics_now()
-        answers = Answers()
-        self.desk = CommandDesk(lambda: self._topics, answers, clock, settings.mqtt_message_expiry)
-        self.subscription = CommandSubscription(self._topics.filter, self.desk, answers, clock)
+        self._clock = clock
+        self.desk = CommandDesk(lambda: self._topics, clock, settings.mqtt_message_expiry)
+        self.subscription = CommandSubscription(self._topics.filter, self.desk, Answers(), clock)
+        self._of_machines: dict[str, CommandSubscription] = {}
 
     def invalidate(self) -> None:
         """Follow the configuration that is in force now."""
         self._topics = self._topics_now()
         self.subscription.follow(self._topics.filter)
+        for machine_id, each in self._of_machines.items():
+            each.follow(self._topics.filter_of(machine_id))
+
+    def subscription_of(self, target: str) -> CommandSubscription:
+        """Return a subscription to the commands for one machine, or for the plant as a whole, on its own connection."""
+        topics = self._topics.filter_of(target)
+        made = CommandSubscription(topics, self.desk, Answers(), self._clock, is_one_of_many=True)
+        self._of_machines[target] = made
+        return made
+
+    def forget(self, target: str) -> None:
+        """Forget the subscription of a machine that there no longer is."""
+        self._of_machines.pop(target, None)
+
+    def status(self) -> CommandStatus:
+        """Return the state of all subscriptions of machines together, of which those count that are connected."""
+        found = [each.status() for each in self._of_machines.values()]
+        missing = next((each.why_not for each in found if not each.subscribed), None)
+        answers = Counter[str]()
+        for each in found:
+            answers.update(each.answers)
+        return CommandStatus(self._topics.filter, missing is None, missing, dict(self.desk.counts), dict(answers))
 
     def _topics_now(self) -> CommandTopics:
         return CommandTopics(self._config(), self._settings, self._part)

@@ -104,6 +104,11 @@ class CommandTopics:
         self._machine_at = levels.index(MACHINE)
         self._publisher_at = levels.index(PUBLISHER) if PUBLISHER in levels else None
 
+    def filter_of(self, target: str) -> str:
+        """Return the filter of the commands for one machine, or for PLANT."""
+        template = command_template(self._config.commands)
+        return template.format(prefix=self._settings.mqtt_topic_prefix, publisher="+", machine_id=target)
+
     def address(self, topic: str) -> Address | None:
         """Return what the topic of a command says; None if it is no topic of commands."""
         if not matches(self.filter, topic):

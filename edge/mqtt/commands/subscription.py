@@ -39,10 +39,19 @@ class CommandSubscription:
     """Receives commands at QoS 1, and acknowledges each when the desk has it: executed, refused, or waiting.
 
     A message that comes again because a lost connection took its acknowledgement is acknowledged, and not taken again.
-    clock: seconds, monotonic.
+    clock: seconds, monotonic.  is_one_of_many: each machine has one, which are not all worth a line in the log.
     """
 
-    def __init__(self, topics: str, desk: CommandDesk, answers: Answers, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        topics: str,
+        desk: CommandDesk,
+        answers: Answers,
+        clock: Callable[[], float],
+        *,
+        is_one_of_many: bool = False,
+    ) -> None:
+        self._level = logging.DEBUG if is_one_of_many else logging.INFO
         self.receive_maximum = RECEIVE_MAXIMUM
         self.packets: Mapping[int, Callable[[bytes], None]] = {
             PUBLISH: self._on_publish,
@@ -110,7 +119,7 @@ class CommandSubscription:
             return
         message = read_publish(frame)
         if message.packet_id is None:
-            self._desk.take(message)
+            self._desk.take(message, self._answers)
             return
         if len(self._due) >= RECEIVE_MAXIMUM:
             raise Violation(_RECEIVE_MAXIMUM_EXCEEDED, f"sent more than {RECEIVE_MAXIMUM} unacknowledged messages")
@@ -118,7 +127,7 @@ class CommandSubscription:
         if self._is_repeated(message, message.packet_id):
             self._desk.repeated()
         else:
-            self._desk.take(message)
+            self._desk.take(message, self._answers)
         self.fill()
 
     def _has_time(self) -> bool:
@@ -149,7 +158,7 @@ class CommandSubscription:
             return
         self._subscribed = answer.code < REFUSED_FROM
         if self._subscribed:
-            log.info("subscribed to commands topics=%s qos=%d", topics, answer.code)
+            log.log(self._level, "subscribed to commands topics=%s qos=%d", topics, answer.code)
         else:
             self._why_not = explain(Packet.SUBACK, answer.code, reason_string=answer.text(REASON_STRING))
             log.warning("no commands over MQTT: the broker refused the subscription to %s: %s", topics, self._why_not)

@@ -1,0 +1,137 @@
+"""Credentials of many connections: shared where they are the same, else from templates of file names, or from a table.
+
+In MQTT_USERNAME, MQTT_PASSWORD_FILE, MQTT_CERT_FILE and MQTT_KEY_FILE, `{machine_id}` is the id of the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from functools import partial
+from math import inf
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from edge.blocking import read_small, run_aside
+from edge.mqtt.auth.credentials import Login, Reader, SecretFile
+from edge.mqtt.devices.places import Place
+from edge.redaction import protect
+from edge.settings.loader import AuthMethod, Settings
+
+_MACHINE: Final = "{machine_id}"
+_TEMPLATES: Final = ("mqtt_password_file", "mqtt_cert_file", "mqtt_key_file")
+_MOST_TABLE_BYTES: Final = 64 * 1024 * 1024
+_COLUMNS: Final = ("machine_id", "username", "password")
+_SHARED_SECONDS: Final = 1.0
+"""For which a login that was read is used for further connections: to read it for each would be too slow."""
+
+
+class _Credentials(NamedTuple):
+    username: str
+    password: bytes
+
+    def __repr__(self) -> str:
+        return f"<credentials of {self.username}>"
+
+
+class DeviceLogins:
+    """Returns the login of each connection, read anew from its files, or from what was read less than a second ago."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._table = _Table(settings.mqtt_device_logins) if settings.mqtt_device_logins is not None else None
+        paths = [str(getattr(settings, name)) for name in _TEMPLATES]
+        self._is_own = any(_MACHINE in path for path in paths)
+        self._shared = Reader(partial(Login.of, _without_table(settings)))
+        self._login: Login | None = None
+        self._read_at = -inf
+
+    async def of(self, place: Place) -> Login:
+        """Return the login of a machine, or of the plant; raise CredentialsUnavailable where it has none."""
+        login = await (Reader(partial(Login.of, self._settings_of(place))).now() if self._is_own else self._of_all())
+        if self._table is not None:
+            found = await self._table.row(place)
+            return Login(login.context, login.token, found.password, found.username)
+        if self._settings.mqtt_auth_method is AuthMethod.USERPASS:
+            name = (self._settings.mqtt_username or "").replace(_MACHINE, place.machine_id)
+            return Login(login.context, login.token, login.password, name)
+        return login
+
+    async def _of_all(self) -> Login:
+        now = asyncio.get_running_loop().time()
+        if self._login is None or now - self._read_at > _SHARED_SECONDS:
+            self._login = await self._shared.now()
+            self._read_at = asyncio.get_running_loop().time()
+        return self._login
+
+    def _settings_of(self, place: Place) -> Settings:
+        """Return the settings with the names of files filled in."""
+        machine_id = place.machine_id.replace("/", "_")  # an id is part of a file's name, never of its folder
+        filled = {
+            name: Path(str(path).replace(_MACHINE, machine_id))
+            for name in _TEMPLATES
+            if (path := getattr(self._settings, name)) is not None
+        }
+        return self._settings.model_copy(update=filled)
+
+
+class _Table:
+    """Rows of a CSV file by machine; read again when it has changed, at most once a second."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = SecretFile(path, "logins file", "MQTT_DEVICE_LOGINS", _MOST_TABLE_BYTES)
+        self._content = b""
+        self._rows: dict[str, _Credentials] = {}
+        self._read_at = -inf
+        self._lock = asyncio.Lock()
+
+    async def row(self, place: Place) -> _Credentials:
+        """Return the row of a machine; raise CredentialsUnavailable where there is none."""
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if now - self._read_at > _SHARED_SECONDS:
+                await run_aside(self._read)
+                self._read_at = now
+        try:
+            return self._rows[place.machine_id]
+        except KeyError:
+            raise self._file.error(f"has no row for the machine {place.machine_id}") from None
+
+    def _read(self) -> None:
+        try:
+            content = read_small(self._file.path, self._file.most_bytes)
+        except FileNotFoundError:
+            raise self._file.error("is missing") from None
+        except OSError as error:
+            raise self._file.error(f"cannot be read: {error.strerror}") from None
+        if content != self._content or not self._rows:
+            self._rows = self._parsed(content)
+            self._content = content
+
+    def _parsed(self, content: bytes) -> dict[str, _Credentials]:
+        try:
+            lines = [*csv.reader(io.StringIO(content.decode("utf-8-sig")), strict=True)]
+        except (UnicodeDecodeError, csv.Error):
+            raise self._file.error("is no CSV in UTF-8") from None
+        if not lines or tuple(each.strip() for each in lines[0]) != _COLUMNS:
+            raise self._file.error(f"must begin with the line {','.join(_COLUMNS)}")
+        rows: dict[str, _Credentials] = {}
+        for number, line in enumerate(lines[1:], 2):
+            if not line:
+                continue
+            if len(line) != len(_COLUMNS) or not line[0] or not line[1]:
+                raise self._file.error(f"must have three columns, of which two are not empty, in each line: {number}")
+            if line[0] in rows:
+                raise self._file.error(f"has the machine {line[0][:100]!r} twice: line {number}")
+            password = line[2].encode()
+            protect(password)
+            rows[line[0]] = _Credentials(line[1], password)
+        return rows
+
+
+def _without_table(settings: Settings) -> Settings:
+    """Return settings of which no password is read, where each machine has its own in a table."""
+    if settings.mqtt_device_logins is None:
+        return settings
+    return settings.model_copy(update={"mqtt_password_file": None, "mqtt_password": None})
