@@ -116,10 +116,10 @@ class Lanes:
 class Lane:
     """One lane of a queue, as a publisher takes messages from it."""
 
-    __slots__ = ("_lanes", "_name", "_queue", "acknowledged", "discard", "put_back", "refused")
+    __slots__ = ("_lanes", "_queue", "acknowledged", "discard", "name", "put_back", "refused")
 
     def __init__(self, queue: MessageQueue, lanes: Lanes, name: str) -> None:
-        self._queue, self._lanes, self._name = queue, lanes, name
+        self._queue, self._lanes, self.name = queue, lanes, name
         self.put_back, self.acknowledged = queue.put_back, queue.acknowledged
         self.refused, self.discard = queue.refused, queue.discard
 
@@ -129,17 +129,17 @@ class Lane:
         return self._queue.ledger
 
     def __len__(self) -> int:
-        return len(self._lanes.lane(self._name))
+        return len(self._lanes.lane(self.name))
 
     def connect_consumer(self, on_message: Callable[[], None]) -> None:
         """Register the one consumer: `on_message` is called when the lane was empty and no longer is."""
-        self._lanes.connect(self._name, on_message)
+        self._lanes.connect(self.name, on_message)
 
     def take(self, most: int, busy: set[str] | None = None) -> list[Message]:
         """Return the oldest messages of the lane, up to `most`, as MessageQueue does."""
-        lane = self._lanes.lane(self._name)
+        lane = self._lanes.lane(self.name)
         count = min(most, len(lane)) if busy is None else count_not_busy(lane, most, busy)
-        taken = self._lanes.take(self._name, count)
+        taken = self._lanes.take(self.name, count)
         self._queue.count_taken(count)
         return taken
 

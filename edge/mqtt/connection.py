@@ -250,6 +250,7 @@ class Connection:
         if answer.code >= REFUSED_FROM:
             refused = self._refused("the broker refused the connection", Packet.CONNACK, answer)
             self._answer.set_exception(refused)
+            self._answer.exception()  # retrieved, also where nothing waits for it any more
         elif answer.session_present and self._clean_start:
             raise Violation(PROTOCOL_ERROR, "resumed a session although CONNECT had Clean Start")
         else:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FIRST_OWN_ID, LAST_OWN_ID = 1024, 65_535
 """Packet ids of telemetry. Those below are of the subscription to commands, of their answers, and of announcements."""
 ANNOUNCEMENT_IDS = 1022, 1023
-"""Packet ids of what a machine's connection says about itself: that it is online, that it ends."""
+"""Packet ids of the announcements of a machine: that it is online, that its connection ends."""
 
 RE_AUTHENTICATE = 0x19
 REFUSED_FROM = 0x80

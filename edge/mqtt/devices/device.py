@@ -1,4 +1,4 @@
-"""The client of one machine: connects, stays connected, reconnects; and goes away when it is told to."""
+"""The client of one machine: connects, stays connected, reconnects; and stays away on command."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Device:
             self._connection.reset()
 
     def disconnect(self, seconds: float | None) -> None:
-        """Say that the machine is offline, and disconnect; stay away for some seconds, or until `reconnect`.
+        """Announce that the machine is offline, and disconnect; stay away for some seconds, or until `reconnect`.
 
         The session is kept at the broker, as MQTT_SESSION_EXPIRY says.
         """
@@ -119,7 +119,7 @@ class Device:
             self._pausing.set_result(None)
 
     def leave(self) -> None:
-        """Say that the machine is offline, disconnect, and end the session: it does not come back."""
+        """Announce that the machine is offline, disconnect, and end the session: the last one."""
         self._is_ending = True
         self._leave(0)
 

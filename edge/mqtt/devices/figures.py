@@ -1,4 +1,4 @@
-"""Counts of many connections together, and log lines that speak of all of them."""
+"""Counts of many connections together, and log lines about all of them."""
 
 from __future__ import annotations
 

@@ -33,6 +33,8 @@ log = logging.getLogger("broker")
 
 _ROUND_SECONDS, _SLICE_SECONDS = 1.0, 0.05
 """Each connection is looked after once in a round, and the round is cut into slices, so that none takes long."""
+_SLICES_A_READ: Final = 4
+"""How often the token file is read, or what was read is taken: a new token is noticed within half a second."""
 _LOOKUP_KEPT_SECONDS: Final = 5.0
 _REFUSED_BEFORE_GIVING_UP: Final = 10
 _CLOSE_SECONDS: Final = 2.0
@@ -136,7 +138,7 @@ class DeviceFleet:
         return not self._queue.ledger.pending
 
     async def stop(self) -> None:
-        """Have each machine say that it is offline, and disconnect it, ending its session; then let `run` return."""
+        """Have each machine announce that it is offline, and disconnect it, ending its session; then let `run` return."""
         self._stopping.set()
         devices = iter(self._devices.values())
         while batch := list(islice(devices, _LEAVING_AT_ONCE)):
@@ -201,18 +203,20 @@ class DeviceFleet:
         device.leave()
         await device.end()
         device.publisher.abandon("shutdown")
-        if device.place.machine_id not in self._devices:  # it may have come back meanwhile
+        if device.place.machine_id not in self._devices:  # it may be there again by now
             self._lanes.disconnect(device.place.machine_id)
             if self._commands is not None:
                 self._commands.forget(device.place.machine_id)
 
     async def _look_after_all(self) -> None:
         """Look after each connection once, a slice at a time."""
-        self._latest = self._token() or self._latest
         devices = list(self._devices.values())
         slices = max(1, round(self._round_seconds / _SLICE_SECONDS))
         size = max(1, ceil(len(devices) / slices))
-        for first in range(0, slices * size, size):
+        for number in range(slices):
+            if not number % _SLICES_A_READ:
+                self._latest = self._token() or self._latest
+            first = number * size
             for device in devices[first : first + size]:
                 device.tick()
             with contextlib.suppress(TimeoutError):

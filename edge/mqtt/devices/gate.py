@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final
 
 _MOST_AT_ONCE: Final = 256
-"""Attempts that may be under way: what a broker that does not answer holds up."""
+"""Attempts that may be in progress: what a broker that does not answer holds up."""
 
 
 class ConnectGate:

@@ -36,7 +36,7 @@ class _Credentials(NamedTuple):
 
 
 class DeviceLogins:
-    """Returns the login of each connection, read anew from its files, or from what was read less than a second ago."""
+    """Returns the login of each connection, read again from its files, or from what was read less than a second ago."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""What a machine's connection says about itself: a birth, a last will, and that it ends; all retained.
+"""What a machine's connection announces: a birth, a last will, and that it ends; all retained.
 
 Birth and will are those of most systems of devices, such as Sparkplug: who looks at the topic sees who is there.
 """
@@ -33,9 +33,9 @@ class _All(frozenset[str]):
 
 
 class Announcements:
-    """Makes what all machines say about their connections.  wall_clock: Unix seconds.
+    """Makes the announcements of all machines.  wall_clock: Unix seconds.
 
-    on_refused: called with a machine's id and the reason code where the broker does not take what it says.
+    on_refused: called with a machine's id and the reason code where the broker refuses one.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Announcements:
         self._encoder = Encoder(lambda message: status_topic(message, settings), 0, None, _All())
 
     def message(self, place: Place, status: str) -> Message:
-        """Return what a machine says now."""
+        """Return the announcement of a machine now."""
         now = self._wall_clock()
         content = {"device_id": place.machine_id, "status": status, "ts": rfc3339_seconds(now)}
         return Message(place.kind, place.machine_id, place.station, round(now * 1000), 0, orjson.dumps(content))
@@ -84,13 +84,13 @@ class Presence:
         return None if self._announcements is None else self._announcements.will(self._place)
 
     def announce_end(self) -> None:
-        """Say that the connection ends, before it is ended with DISCONNECT, which discards the will."""
+        """Announce that the connection ends, before it is ended with DISCONNECT, which discards the will."""
         self._announce(OFFLINE, _END)
 
     # Subscriber
 
     def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
-        """Say that the machine is online, and subscribe: the connection is up."""
+        """Announce that the machine is online, and subscribe: the connection is up."""
         self._wire, self._limits = wire, limits
         self._due.clear()
         self._announce(ONLINE, _BIRTH)
@@ -104,7 +104,7 @@ class Presence:
             self._subscription.close()
 
     def fill(self) -> None:
-        """Write what the subscription has to say."""
+        """Write what is due of the subscription."""
         if self._subscription is not None:
             self._subscription.fill()
 

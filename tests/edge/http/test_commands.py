@@ -104,5 +104,6 @@ def test_openapi_describes_each_command(client: httpx.Client) -> None:
 
     assert names == {
         "stop", "start", "set_state", "inject", "clear", "set_point", "scale", "rate", "enable", "disable",
+        "crash", "disconnect", "reconnect",
     }  # fmt: skip
     assert {"200", "400", "401", "403", "413", "422", "503"} <= call["responses"].keys()

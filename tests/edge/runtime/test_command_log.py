@@ -68,7 +68,7 @@ WRONG = {
     '{"after_seconds": 1, "comand": "stop", "machine_id": "A"}': "command: is missing",
     '{"after_seconds": 1, "command": "halt"}': (
         "command: must be one of stop, start, set_state, inject, clear, set_point, scale, rate, enable, disable, "
-        'reload, got the text "halt"'
+        'reload, crash, disconnect, reconnect, got the text "halt"'
     ),
     '{"command": "stop", "machine_id": "A"}': "needs either at or after_seconds",
     '{"at": "2026-01-01T01:00:00Z", "after_seconds": 1, "command": "stop"}': "needs either at or after_seconds",

@@ -55,7 +55,8 @@ def check(rig: Rig, received: Iterable[Copy], *, broker_repeats: bool = False) -
     assert not (unheard := set(keys) - (notes.said.keys() - notes.refused.keys())), f"{len(unheard)} not to be there"
     _check_content(rig, copies)
     _check_order(keys)
-    _check_sent_again_in_order(notes.frames)
+    for connections in notes.frames.values():
+        _check_sent_again_in_order(connections)
     excess = Counter(keys) - notes.sent_on
     assert not excess or broker_repeats, f"{excess.total()} copies more than were sent on different connections"
     return Outcome(len(set(keys)), len(keys) - len(set(keys)))

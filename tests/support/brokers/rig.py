@@ -10,19 +10,23 @@ import asyncio
 import logging
 import re
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from edge.delivery.lanes import Lane, LaneOf, Lanes
 from edge.delivery.queue import MessageQueue
 from edge.mqtt.client import MqttClient
+from edge.mqtt.devices.fleet import DeviceFleet
+from edge.mqtt.devices.places import LaneNames, Place, places_of
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
-from edge.mqtt.publisher import FrameWriter, Limits, Publisher
+from edge.mqtt.publisher import FrameWriter, Limits, MessageSource, Publisher
 from edge.routing import TopicRouter
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.settings.loader import Settings
+from edge.settings.types import Connections
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
@@ -41,8 +45,8 @@ class Notes:
     """What happened to each message.
 
     said: handed over by the plant, or offered by the test, in order.  acknowledged: how often, by message.  refused:
-    with which code.  frames: what was sent on each connection, in order.  looks: how often the ledger was compared
-    with what is really queued and in flight.  wrong: what did not agree then, or was sent without need.
+    with which code.  frames: what was sent on each connection, in order, by client.  looks: how often the ledger was
+    compared with what is really queued and in flight.  wrong: what did not agree then, or was sent without need.
     most_in_flight: at any look.
     """
 
@@ -50,7 +54,7 @@ class Notes:
         self.said: dict[Key, Message] = {}
         self.acknowledged: Counter[Key] = Counter()
         self.refused: dict[Key, int] = {}
-        self.frames: list[list[Key]] = [[]]
+        self.frames: defaultdict[str, list[list[Key]]] = defaultdict(lambda: [[]])
         self.looks = 0
         self.wrong: list[str] = []
         self.most_in_flight = 0
@@ -59,21 +63,21 @@ class Notes:
         """The outbox has taken these messages over, or dropped them."""
         self.said.update({(message.source, message.sequence): message for message in messages})
 
-    def send(self, key: Key) -> None:
+    def send(self, client: str, key: Key) -> None:
         """A frame of this message is about to be written."""
-        self.frames[-1].append(key)
+        self.frames[client][-1].append(key)
         if key in self.acknowledged:
             self.wrong.append(f"{key} sent again after it was acknowledged")
 
     @property
     def sent_on(self) -> Counter[Key]:
         """On how many connections each message was sent."""
-        return Counter(key for frames in self.frames for key in set(frames))
+        return Counter(key for connections in self.frames.values() for frames in connections for key in set(frames))
 
 
 class _NotingOutbox(MessageQueue):
-    def __init__(self, settings: Settings, notes: Notes, wake: asyncio.Event) -> None:
-        super().__init__(settings.queue_size, settings.queue_policy, on_room=wake.set)
+    def __init__(self, settings: Settings, notes: Notes, wake: asyncio.Event, lanes: Lanes | None) -> None:
+        super().__init__(settings.queue_size, settings.queue_policy, on_room=wake.set, store=lanes)
         self._notes = notes
 
     def acknowledged(self, *messages: Message) -> None:
@@ -86,23 +90,23 @@ class _NotingOutbox(MessageQueue):
 
 
 class _NotingEncoder(Encoder):
-    def __init__(self, topics: TopicRouter, settings: Settings, notes: Notes) -> None:
+    def __init__(self, topics: TopicRouter, settings: Settings, notes: Notes, client_of: LaneOf) -> None:
         events = CloudEvents(settings.mqtt_cloud_events_source, "rig")
         super().__init__(topics.topic, settings.mqtt_message_expiry, events)
-        self._notes = notes
+        self._notes, self._client_of = notes, client_of
 
     def frames(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
     ) -> list[bytes]:
         for message in messages:
-            self._notes.send((message.source, message.sequence))
+            self._notes.send(self._client_of(message), (message.source, message.sequence))
         return super().frames(messages, packet_ids, dup=dup)
 
 
 class _NotingDelivery(Publisher):
-    def __init__(self, outbox: MessageQueue, encoder: Encoder, notes: Notes) -> None:
-        super().__init__(outbox, encoder, time.monotonic)
-        self._notes = notes
+    def __init__(self, source: MessageSource, encoder: Encoder, notes: Notes, client: str) -> None:
+        super().__init__(source, encoder, time.monotonic)
+        self._notes, self._client = notes, client
 
     @property
     def unanswered(self) -> int:
@@ -110,7 +114,7 @@ class _NotingDelivery(Publisher):
         return len(self._in_flight) + len(self._again)
 
     def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:
-        self._notes.frames.append([])
+        self._notes.frames[self._client].append([])
         super().open(wire, limits, session_present=session_present)
 
 
@@ -126,10 +130,18 @@ class Rig:
         self._plant = self._new_plant()
         self.topics = TopicRouter(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         wake = asyncio.Event()
-        self.outbox = _NotingOutbox(settings, self.notes, wake)
+        names = LaneNames()
+        names.follow(self._places())
+        self.is_per_machine = settings.mqtt_connections is Connections.PER_MACHINE
+        lanes = Lanes(names) if self.is_per_machine else None
+        self.outbox = _NotingOutbox(settings, self.notes, wake, lanes)
         self.ledger = self.outbox.ledger
-        self._delivery = _NotingDelivery(self.outbox, _NotingEncoder(self.topics, settings, self.notes), self.notes)
-        self.broker = MqttClient(settings, self._delivery, time.time)
+        client_of = names if self.is_per_machine else lambda _message: CLIENT_ID
+        self._encoder = _NotingEncoder(self.topics, settings, self.notes, client_of)
+        self._deliveries: list[_NotingDelivery] = []
+        self.broker = (
+            self._fleet(lanes) if lanes is not None else MqttClient(settings, self._publisher(self.outbox), time.time)
+        )
         self._pacer = Pacer(
             self._plant,
             self.outbox,
@@ -164,13 +176,22 @@ class Rig:
             if self.outbox.offer(message):
                 self.notes.say(message)
 
+    @property
+    def clients(self) -> int:
+        """How many clients there are."""
+        return len(list(self._places())) if self.is_per_machine else 1
+
     async def connected(self, times: int = 1) -> None:
-        """Wait until a connection is up, and at least so many have been."""
-        await until(lambda: self.broker.facts().connected and self.broker.facts().connects >= times, "connected")
+        """Wait until all connections are up, and there have been so many more than clients, less one."""
+        await until(lambda: self._all_up and self.broker.facts().connects >= self.clients + times - 1, "connected")
+
+    async def all_connected(self, times: int) -> None:
+        """Wait until all connections are up, and each client has had so many."""
+        await until(lambda: self._all_up and self.broker.facts().connects >= self.clients * times, "all connected")
 
     async def renewed(self, times: int) -> None:
         """Wait until the token has been renewed so many times on live connections."""
-        await until(lambda: self.broker.facts().token_renewals >= times, f"renewed {times} times")
+        await until(lambda: self.broker.facts().token_renewals >= times * self.clients, f"renewed {times} times")
 
     async def drained(self, seconds: float = 30.0) -> None:
         """Have the plant say nothing more, and wait until all is acknowledged."""
@@ -187,6 +208,24 @@ class Rig:
         """What the plant says up to a moment of plant time where nothing holds it back."""
         return self._new_plant().advance(until_ms / 1000)
 
+    @property
+    def _all_up(self) -> bool:
+        facts = self.broker.facts()
+        return facts.connected and (facts.devices is None or facts.devices.up == self.clients)
+
+    def _places(self) -> Iterator[Place]:
+        return places_of(self._config, self.settings)
+
+    def _publisher(self, source: MessageSource) -> Publisher:
+        client = source.name if isinstance(source, Lane) else CLIENT_ID
+        self._deliveries.append(_NotingDelivery(source, self._encoder, self.notes, client))
+        return self._deliveries[-1]
+
+    def _fleet(self, lanes: Lanes) -> DeviceFleet:
+        return DeviceFleet(
+            self.settings, self._places, self.outbox, lanes, self._publisher, None, time.monotonic, time.time
+        )
+
     def _new_plant(self) -> FactoryMessageGenerator:
         return FactoryMessageGenerator.of(self._config, "rig", start=self._start)
 
@@ -194,7 +233,7 @@ class Rig:
         """Compare the ledger with what is really there, at moments nobody has chosen."""
         notes, ledger = self.notes, self.ledger
         while True:
-            really = (len(self.outbox), self._delivery.unanswered)
+            really = (len(self.outbox), sum(each.unanswered for each in self._deliveries))
             if not ledger.balances() or (ledger.queued, ledger.in_flight) != really:
                 notes.wrong.append(f"{ledger} with really (queued, in flight) = {really}")
             notes.looks += 1
