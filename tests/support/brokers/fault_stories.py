@@ -48,11 +48,12 @@ class Mode(NamedTuple):
     """How the machines are connected.
 
     times: how many faults there are: many connections take their time each.
-    fewest_in_flight: what a broker may allow each client.
+    fewest_in_flight: what a broker may allow each client.  token_seconds: from one token to the next.
     """
 
     times: int
     fewest_in_flight: int
+    token_seconds: float
     options: Mapping[str, object]
 
     def settings(self, port: int, **options: object) -> Settings:
@@ -60,8 +61,8 @@ class Mode(NamedTuple):
         return settings_for(port, **self.options, **options)
 
 
-SHARED = Mode(20, 5, {})
-PER_MACHINE = Mode(4, 1, {"mqtt_connections": "per_machine", "mqtt_connect_rate": 0})
+SHARED = Mode(20, 5, 1.0, {})
+PER_MACHINE = Mode(4, 1, 2.5, {"mqtt_connections": "per_machine", "mqtt_connect_rate": 0})
 
 
 def new_broker(access: Access | None = None, limits: Limits | None = None) -> EmbeddedBroker:
@@ -243,15 +244,16 @@ class Tokens:
 
 
 async def tokens_in_time(mode: Mode, tokens: Tokens) -> None:
-    """A new token of four seconds each second: none ever expires in force, and the one connection goes on."""
-    tokens.write(4.0)
+    """A new token before the fourth part of the last one is over: none ever
+    expires in force, and each connection goes on."""
+    tokens.write(4 * mode.token_seconds)
     async with tokens.broker as broker, Rig(mode.settings(broker.port, **tokens.options), busy_plant(5 * 0.04)) as rig:
         seen = broker.subscribe(TELEMETRY)
         await rig.connected()
         for number in range(1, mode.times + 1):
-            expiry = tokens.write(4.0)
+            expiry = tokens.write(4 * mode.token_seconds)
             await rig.renewed(number)
-            await asyncio.sleep(expiry - 3.0 - time.time())
+            await asyncio.sleep(expiry - 3 * mode.token_seconds - time.time())
         tokens.write(60.0)
         await rig.renewed(mode.times + 1)
         await rig.finish()
