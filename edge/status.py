@@ -87,13 +87,15 @@ class DeviceStatus:
 
     wanted, up: how many there are, and how many are connected.  wills_expected: connections that ended without our
     DISCONNECT, for each of which the broker publishes a will.  refused: machines that the broker refuses for a reason
-    that stays.  connect_seconds: for a histogram of how long connecting took: upper bound and count up to it.
+    that stays.  resumed: connections for which the broker had kept the session.
+    connect_seconds: for a histogram of how long connecting took: upper bound and count up to it.
     """
 
     wanted: int = 0
     up: int = 0
     wills_expected: int = 0
     refused: int = 0
+    resumed: int = 0
     connect_seconds: Sequence[tuple[str, float]] = ()
     connect_seconds_sum: float = 0.0
 
@@ -104,6 +106,7 @@ class DeviceStatus:
             self.up + other.up,
             self.wills_expected + other.wills_expected,
             self.refused + other.refused,
+            self.resumed + other.resumed,
             buckets,
             self.connect_seconds_sum + other.connect_seconds_sum,
         )

@@ -24,8 +24,12 @@ def _marks(command: str) -> Marks:
     return Marks(f"<!-- measured: {command} writes from here -->", f"<!-- measured: {command} to here -->")
 
 
-BENCH, SOAK_PACE, SOAK_MEMORY, PLANT_SPEED, FLEET = map(
-    _marks, ("make bench", "make soak, pace,", "make soak, memory,", "make bench-plants", "make bench-fleet")
+BENCH, SOAK_PACE, SOAK_MEMORY, PLANT_SPEED, FLEET, CONNECTIONS = map(
+    _marks,
+    (
+        *("make bench", "make soak, pace,", "make soak, memory,"),
+        *("make bench-plants", "make bench-fleet", "make bench-connections"),
+    ),
 )
 
 

@@ -25,13 +25,13 @@ class Arrivals:
     due, came: by row, in the order in which they came: its timestamp and the wall clock, in Unix seconds.
     """
 
-    def __init__(self, port: int, topic_filter: str = "factory/#") -> None:
+    def __init__(self, port: int, topic_filter: str = "factory/#", client_id: str = "bench-arrivals") -> None:
         self.due, self.came = array("d"), array("d")
-        self._port, self._filter = port, topic_filter
+        self._port, self._filter, self._client_id = port, topic_filter, client_id
         self._thread = threading.Thread(target=self._listen, name="arrivals", daemon=True)
 
     def __enter__(self) -> Self:
-        self._sock = connect(self._port, "", "bench-arrivals")
+        self._sock = connect(self._port, "", self._client_id)
         subscribe(self._sock, self._filter)
         self._sock.settimeout(None)
         self._thread.start()

@@ -139,6 +139,8 @@ class Lane:
         """Return the oldest messages of the lane, up to `most`, as MessageQueue does."""
         lane = self._lanes.lane(self.name)
         count = min(most, len(lane)) if busy is None else count_not_busy(lane, most, busy)
+        if not count:
+            return []
         taken = self._lanes.take(self.name, count)
         self._queue.count_taken(count)
         return taken

@@ -198,10 +198,10 @@ class Publisher:
         if not self._in_flight:
             self.progress_at = self._clock()
         frames: list[bytes] = []
-        while resent := self._take_for_resend():
+        while self._again and (resent := self._take_for_resend()):
             packet_ids, messages = zip(*resent, strict=True)
             frames += self._frames(packet_ids, messages, dup=self._resend_as_duplicate)
-        while len(frames) < self._limits.window and (new := self._take_new()):
+        while len(frames) < self._limits.window and len(self._queue) and (new := self._take_new()):
             frames += self._frames(list(islice(self._free_ids, len(new))), new)
         if frames:
             self._wire.write(b"".join(frames))

@@ -21,6 +21,9 @@ def of_devices(devices: DeviceStatus) -> Iterator[Metric]:
         "Connections that ended without our DISCONNECT, for each of which the broker publishes a will.",
         devices.wills_expected,
     )
+    yield CounterMetricFamily(
+        "edgemqttsim_sessions_resumed", "Connections for which the broker had kept the session.", devices.resumed
+    )
     yield HistogramMetricFamily(
         "edgemqttsim_connect_seconds",
         "Time from the start of an attempt to connect to CONNACK, of those that succeeded.",

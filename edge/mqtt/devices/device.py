@@ -176,7 +176,7 @@ class Device:
         accepted = await connection.open(login, clean_start=self._clean_start, will=self.presence.will())
         self._connection, self._clean_start, self.refused = connection, False, None
         self.tokens.connected(connection)
-        shared.figures.opened(shared.clock() - began, is_first=not self._connects)
+        shared.figures.opened(shared.clock() - began, is_first=not self._connects, resumed=accepted.session_present)
         self._connects += 1
         shared.on_accepted(self.place, connection.keep_alive)
         self._log.info(

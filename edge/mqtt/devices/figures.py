@@ -23,20 +23,25 @@ class Figures:
     """Counts of the connections of machines.  clock: seconds, monotonic.
 
     wanted, up: how many there are, and how many are connected.  connects: accepted so far, of `clients` machines.
-    lost: those that ended otherwise than by our DISCONNECT, for each of which the broker publishes a will.
-    token_renewals: AUTH exchanges that succeeded.
+    wills_expected: those that ended otherwise than by our DISCONNECT, for each of which the broker publishes a will.
+    refused: machines that the broker refuses for a reason that stays.  resumed: connects to a session that was kept.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.wanted = self.up = self.connects = self.clients = self.wills_expected = self.refused = 0
+        self.wanted = self.up = self.connects = self.clients = 0
+        self.wills_expected = self.refused = self.resumed = 0
         self._clock = clock
         self._buckets, self._sum_seconds = [0] * (len(_BOUNDS) + 1), 0.0
         self._connected, self._ends = 0, Counter[str]()
         self._next_line_at, self._was_complete = clock() + _LOG_SECONDS, False
         self._began = clock()
 
-    def opened(self, seconds: float, *, is_first: bool) -> None:
-        """Count a connection that the broker has accepted, so long after the attempt began."""
+    def opened(self, seconds: float, *, is_first: bool, resumed: bool) -> None:
+        """Count a connection that the broker has accepted, so long after the attempt began.
+
+        resumed: the broker had kept the session.
+        """
+        self.resumed += resumed
         self.up += 1
         self.connects += 1
         self.clients += is_first
@@ -57,7 +62,9 @@ class Figures:
         """Return the counts."""
         names = (*map(str, _BOUNDS), "+Inf")
         buckets = tuple(zip(names, accumulate(map(float, self._buckets)), strict=True))
-        return DeviceStatus(self.wanted, self.up, self.wills_expected, self.refused, buckets, self._sum_seconds)
+        return DeviceStatus(
+            self.wanted, self.up, self.wills_expected, self.refused, self.resumed, buckets, self._sum_seconds
+        )
 
     def write_lines(self) -> None:
         """Log what has happened since the last lines, if that is some seconds ago; and once that all are connected."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from edge.delivery.lanes import Lane, Lanes
 from edge.delivery.queue import MessageQueue
-from edge.mqtt.auth.credentials import token_file
+from edge.mqtt.auth.credentials import Token, token_file
 from edge.mqtt.auth.token_refresh import read_in_background
 from edge.mqtt.commands.lane import CommandLane
 from edge.mqtt.connection import BrokerRefused
@@ -65,7 +65,7 @@ class DeviceFleet:
         self._figures = Figures(clock)
         file = token_file(settings)
         self._token = read_in_background(file) if settings.mqtt_auth_method is AuthMethod.K8S_SAT else lambda: None
-        self._latest = self._token()
+        self._latest: Token | None = None
         self._shared = Shared(
             settings,
             clock,
