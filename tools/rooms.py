@@ -79,7 +79,7 @@ plant.views: plant.fleets plant.machines plant.telemetry plant.definition plant.
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.machines plant.jobs plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document plant.definition.faults plant.definition.jobs
 plant.trial: plant.orders plant.machines plant.oee_accounting plant.truth plant.faults
-plant.catalogue: plant.orders plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals plant.jobs plant.reports plant.definition.jobs plant.definition.states
+plant.catalogue: plant.definition.identity plant.orders plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals plant.jobs plant.reports plant.definition.jobs plant.definition.states
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition plant.jobs plant.truth
 plant.reports: plant.machines plant.faults plant.truth plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow plant.jobs
@@ -106,7 +106,8 @@ plant.telemetry:
 plant.definition: plant.definition.files plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.jobs plant.definition.signals plant.definition.document
 plant.definition.files: plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.alarms plant.definition.energy plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
+plant.definition.machine_types: plant.definition.identity plant.definition.alarms plant.definition.energy plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
+plant.definition.identity:
 plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document
 plant.definition.energy: plant.definition.document
 plant.definition.faults: plant.definition.keys plant.definition.document

@@ -11,6 +11,7 @@ from typing import Final
 from plant.definition.alarms.alarm_type import AlarmType
 from plant.definition.energy.energy_type import EnergyType
 from plant.definition.faults.fault_type import Causes, FaultType, WearType
+from plant.definition.identity.id_pattern import IdPattern
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import WAITING, EffectType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
@@ -92,8 +93,7 @@ class MachineType:
     """One machine type.
 
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
-    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.  first_number: that of the first
-    machine.
+    it.  title: name of such a machine in texts.  ids: of its machines.
     states: empty where the type has none.  order: of its states, as declared.  job: None where machines make nothing.
     reasons: the weights of the reasons of states and results, by name.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
@@ -111,7 +111,7 @@ class MachineType:
     key: str
     number: int
     title: str
-    machine_id: str
+    ids: IdPattern
     enabled: bool
     station_pattern: str
     lines: Sequence[str]
@@ -124,7 +124,6 @@ class MachineType:
     model: str | None = None
     order: Order = field(default_factory=Order)
     reasons: Rows = field(default_factory=dict)
-    first_number: int = 1
     alarms: Sequence[AlarmType] = ()
     alarm_messages: Sequence[MessageClass] = ()
     causes: Causes = field(default_factory=Causes)
@@ -333,7 +332,7 @@ class MachineType:
 
     def id_of(self, number: int) -> str:
         """Return the id of the type's n-th machine, counted from 1."""
-        return self.machine_id.format(number=number - 1 + self.first_number)
+        return self.ids.id_of(number)
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:
         """Return the shortest and longest producing time of a job; infinite without jobs."""
