@@ -36,8 +36,8 @@ cli.evaluate.input: cli.verify.input cli.verify.forms edge.settings edge.redacti
 cli.exports.schemas: cli.exports.common cli.scenario.definition edge.mqtt.protocol edge.routing plant.interventions plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
 cli.verify.counts: cli.verify.input cli.verify.forms
 cli.verify.input: cli.verify.forms cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
+cli.verify.alarms: cli.verify.forms
 cli.verify.forms: edge.routing
-cli.verify.alarms:
 cli.ctl: cli.options edge.runtime edge.redaction
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.status edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry

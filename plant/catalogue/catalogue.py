@@ -78,6 +78,7 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         timestamp_form=message_class.form,
         on_change=message_class.on_change,
         reports_alarms=message_class.reports_alarms,
+        reports_cleared=message_class.reports_cleared,
         reports_each_job=message_class.reports_jobs and context.has_job_shorter_than(period),
         own_ideal_seconds=context.own_ideal_seconds,
         has_states=[*machine_type.states] != [NO_STATE],
@@ -97,7 +98,8 @@ def _of_alarms(context: MachineTypeContext, kind: str) -> MachineTypeContext:
 
 def _describe(machine_type: MachineType, message_class: MessageClass) -> str:
     if message_class.reports_alarms:
-        return f"Alarms of a {machine_type.title}, each when it is raised and when it is cleared."
+        also = " and when it is cleared" if message_class.reports_cleared else ""
+        return f"Alarms of a {machine_type.title}, each when it is raised{also}."
     what = f"{message_class.name} of a" if message_class.name else "State and work of a"
     times = (
         ("at a regular period", message_class.is_regular),

@@ -92,7 +92,7 @@ class MessageKind:
     timestamp, timestamp_form: the key of the time, and its form; None without one.
     on_change: whether each change of a machine's state is reported at once.
     own_ideal_seconds: the shortest job of each machine for which it is another one, by id.
-    reports_alarms: whether messages are about alarms that are raised and cleared.
+    reports_alarms: whether messages are about alarms.  reports_cleared: whether also about those that are cleared.
     ideal_cycles: the shortest cycle of each kind of job in seconds, where kinds have their own.
     ends_early: results of jobs that may end before their time, sorted.
     reports_each_job: whether each finished job has a message of its own, as jobs may be shorter than the period.
@@ -119,6 +119,7 @@ class MessageKind:
     timestamp_form: str = "rfc3339"
     on_change: bool = False
     reports_alarms: bool = False
+    reports_cleared: bool = True
     reports_each_job: bool = False
     own_ideal_seconds: tuple[tuple[str, float], ...] = ()
     has_states: bool = True

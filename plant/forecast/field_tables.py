@@ -81,7 +81,8 @@ def _table(kind: MessageKind, its: TypeForecast) -> str:
 
 def _when(kind: MessageKind, its: TypeForecast) -> str:
     if kind.reports_alarms:
-        return f"when an alarm is raised or cleared, from each of {len(kind.machines):,}"
+        events = "raised or cleared" if kind.reports_cleared else "raised"
+        return f"when an alarm is {events}, from each of {len(kind.machines):,}"
     regular = [f"every {duration(its.period_seconds)}"] if its.regular_per_second else []
     others = (("at each change of the state", kind.on_change), ("for each finished job", kind.reports_each_job))
     more = [when for when, applies in others if applies]

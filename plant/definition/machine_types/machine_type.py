@@ -40,6 +40,7 @@ class MessageClass:
     on_change: whether a change of the state is reported at once; the regular messages are then those of
     `report_seconds`, if it is given.
     together: whether classes of the same period report in the same millisecond.
+    reports_alarms: whether messages are about alarms.  reports_cleared: whether also about those that are cleared.
     """
 
     name: str
@@ -54,6 +55,8 @@ class MessageClass:
     retain: bool = False
     on_change: bool = False
     together: bool = False
+    reports_alarms: bool = False
+    reports_cleared: bool = True
 
     @property
     def phase_name(self) -> str:
@@ -75,11 +78,6 @@ class MessageClass:
     def reports_jobs(self) -> bool:
         """Whether it reports finished jobs; one class of a type does."""
         return any(field.source.name.startswith("FINISHED") for field in self.fields)
-
-    @property
-    def reports_alarms(self) -> bool:
-        """Whether its messages are about alarms that are raised and cleared."""
-        return any(field.source is FieldSource.ALARM for field in self.fields)
 
     def period_by_weight(self, base_interval: float) -> float:
         """Return the configured period in seconds, otherwise ten base intervals by the weight; inf without one."""
