@@ -84,7 +84,7 @@ plant.orders: plant.material_flow plant.machines plant.random_stream plant.telem
 plant.reports: plant.machines plant.faults plant.truth plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow plant.jobs
 plant.event_queue: plant.fleets plant.machines plant.telemetry plant.jobs
-plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
+plant.interventions: plant.definition.states plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
 plant.calendar: plant.fleets plant.machines plant.shift_times plant.definition plant.definition.document plant.random_stream
 plant.fleets: plant.alarms plant.machines plant.signals plant.signals.compilation plant.signals.columns plant.signals.laws plant.shift_times plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth plant.definition.jobs
 plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms plant.jobs

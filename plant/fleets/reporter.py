@@ -209,9 +209,11 @@ class Reporter:
         slot = self._touched(machine)
         if self.measurements:
             self.measurements.state_changed(slot, machine, now_ms)
-        for emitter in self.emitters:
-            if emitter.reports_change(slot, now_ms):
-                self._append(machine, emitter, now_ms, FOR_CHANGE)
+        self._report_state(slot, machine, now_ms)
+
+    def state_confirmed(self, machine: Machine, now_ms: int) -> None:
+        """Report the state once more."""
+        self._report_state(self._touched(machine), machine, now_ms)
 
     def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
         """Record another level of a fault or of wear."""
@@ -237,6 +239,11 @@ class Reporter:
             self.measurements.job_finished(slot, job)
         if self._reports_each_job and machine.finished is not NO_JOB:
             self._append(machine, self.emitters[0], now_ms, FOR_JOB)
+
+    def _report_state(self, slot: int, machine: Machine, now_ms: int) -> None:
+        for emitter in self.emitters:
+            if emitter.reports_change(slot, now_ms):
+                self._append(machine, emitter, now_ms, FOR_CHANGE)
 
     def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:
         name = emitter.message_class.name

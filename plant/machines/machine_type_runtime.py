@@ -45,6 +45,9 @@ class MachineObserver(Protocol):
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Note that a machine is in another state."""
 
+    def state_confirmed(self, machine: Machine, now_ms: int) -> None:
+        """Note that a command has a machine enter the state in which it is."""
+
     def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
         """Note that a fault, or wear, of a machine has another level."""
 

@@ -135,7 +135,7 @@ class CommandDesk:
             self._refuse(RETAINED, sender, _RETAINED)
             return
         try:
-            request = read(message.payload, address.target)
+            request = read(message.payload, address.target, self._topics().own_commands)
         except Malformed as error:
             self._refuse(error.outcome, sender, error.problem)
         except Problem as problem:

@@ -30,6 +30,7 @@ from plant.definition.document.value_types import (
 )
 from plant.definition.identity.id_pattern import checked
 from plant.definition.keys.alarms import SignalAlarms
+from plant.definition.keys.commands import StateCommandEntry
 from plant.definition.keys.energy import EnergyEntry
 from plant.definition.keys.faults import FaultEntry, SensorFaults, WearEntry
 from plant.definition.keys.jobs import JobEntry, JobOverride
@@ -186,6 +187,9 @@ class MachineEntry(Spec):
     )
     neighbours: dict[Name, ListOf[Name]] | None = Field(
         None, description="Ids of machines to which faults spread, by the id of a machine of this type."
+    )
+    commands: dict[Name, StateCommandEntry] | None = Field(
+        None, description="Commands that set the state, each by its name, also in place of `stop` and `start`."
     )
     fields: Fields | None = Field(None, description=FIELDS)
     qos: Qos | None = Field(None, description=QOS)

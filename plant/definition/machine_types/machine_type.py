@@ -19,6 +19,7 @@ from plant.definition.signals.references import depending
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import Order, before_a_job, final_states, next_rows, rates_of, stops_between_jobs
+from plant.definition.states.state_commands import StateCommand
 from plant.definition.states.state_type import StateType
 from plant.definition.states.transitions import Row, Rows
 from plant.definition.states.visits import next_weights
@@ -102,7 +103,7 @@ class MachineType:
     operators: who works at the machines.  energy: what it is measured by; None where the ground truth has none.
     properties: its constants by name, also those that no message has; texts are over the placeholders of `property_of`.
     overrides: the same type as it is for single machines, by their numbers.
-    site: the name of the site where its machines are, if it is at one.
+    commands: its own, by name.  site: the name of the site where its machines are, if it is at one.
     waits: whether its machines wait between jobs by the load of their calendar.
     """
 
@@ -134,6 +135,7 @@ class MachineType:
     energy: EnergyType | None = None
     properties: Mapping[str, str | float | bool] = field(default_factory=dict)
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
+    commands: Mapping[str, StateCommand] = field(default_factory=dict)
     site: str | None = None
     waits: bool = False
 

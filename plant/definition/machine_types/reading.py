@@ -28,6 +28,7 @@ MOST_TYPES: Final = 200
 _KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
 _NAMED: Final = (
     "states", "transitions", "reasons", "signals", "alarms", "messages", "overrides", "faults", "sensor_faults", "wear",
+    "commands",
 )  # fmt: skip
 """Keys of an entry with a mapping of names, whose errors do not depend on each other."""
 

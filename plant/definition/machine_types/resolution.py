@@ -34,6 +34,7 @@ from plant.definition.signals.signal_spec import TEXTS, SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS, Order, order_violations
 from plant.definition.states.reasons import REASON_FIELDS, read_reasons, wrong_reasons
+from plant.definition.states.state_commands import read_state_commands
 from plant.definition.states.state_entries import read_states
 from plant.definition.states.state_type import StateType
 from plant.models.registry import models
@@ -77,7 +78,8 @@ def resolve(
     )
     causes, wrong_causes = read_causes(entry, _affected(entry, machine_type))
     energy, wrong_energy = read_energy(entry.get("energy"), entry.get("signals", {}), plant_signals)
-    machine_type = replace(machine_type, causes=causes, energy=energy)
+    commands, wrong_commands = read_state_commands(entry.get("commands", {}), [*entry.get("states", {})])
+    machine_type = replace(machine_type, causes=causes, energy=energy, commands=commands)
     overrides, wrong_overrides = read_overrides(
         entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
     )
@@ -94,6 +96,7 @@ def resolve(
         *wrong_energy,
         *wrong_overrides,
         *wrong_alarms,
+        *(each._replace(place=("commands", *each.place)) for each in wrong_commands),
         *_missing_lists(entry),
         *_wrong_ids(entry, machine_type),
         *_unknown_placeholders(entry),
