@@ -77,6 +77,7 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         timestamp=message_class.timestamp,
         timestamp_form=message_class.form,
         on_change=message_class.on_change,
+        on_command=message_class.on_command,
         reports_alarms=message_class.reports_alarms,
         reports_cleared=message_class.reports_cleared,
         reports_each_job=message_class.reports_jobs and context.has_job_shorter_than(period),
@@ -104,6 +105,7 @@ def _describe(machine_type: MachineType, message_class: MessageClass) -> str:
     times = (
         ("at a regular period", message_class.is_regular),
         ("at each change of its state", message_class.on_change),
+        ("when a command sets its state", message_class.on_command),
     )
     return f"{what} {machine_type.title}, reported {' and '.join(when for when, applies in times if applies)}."
 

@@ -209,11 +209,17 @@ class Reporter:
         slot = self._touched(machine)
         if self.measurements:
             self.measurements.state_changed(slot, machine, now_ms)
-        self._report_state(slot, machine, now_ms)
+        for emitter in self.emitters:
+            if emitter.reports_change(slot, now_ms):
+                self._append(machine, emitter, now_ms, FOR_CHANGE)
 
-    def state_confirmed(self, machine: Machine, now_ms: int) -> None:
-        """Report the state once more."""
-        self._report_state(self._touched(machine), machine, now_ms)
+    def state_commanded(self, machine: Machine, now_ms: int, *, confirms: bool) -> None:
+        """Report a state that a command sets, where that is not reported as a change already."""
+        self._touched(machine)
+        for emitter in self.emitters:
+            of_class = emitter.message_class
+            if (of_class.on_command and not of_class.on_change) or (confirms and of_class.on_change):
+                self._append(machine, emitter, now_ms, FOR_CHANGE)
 
     def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
         """Record another level of a fault or of wear."""
@@ -240,11 +246,6 @@ class Reporter:
         if self._reports_each_job and machine.finished is not NO_JOB:
             self._append(machine, self.emitters[0], now_ms, FOR_JOB)
 
-    def _report_state(self, slot: int, machine: Machine, now_ms: int) -> None:
-        for emitter in self.emitters:
-            if emitter.reports_change(slot, now_ms):
-                self._append(machine, emitter, now_ms, FOR_CHANGE)
-
     def _start_class(self, emitter: ClassEmitter, earlier: Reporting | None, kept: int, now_ms: int) -> None:
         name = emitter.message_class.name
         counts = earlier.counts_of(name) if earlier else ()
@@ -254,7 +255,7 @@ class Reporter:
             phase_name = emitter.message_class.phase_name
             ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, phase_name)
             emitter.use_ring(ring, self._slot)
-        if emitter.message_class.on_change:
+        if emitter.message_class.on_change or emitter.message_class.on_command:
             self._extra += emitter.first_reports(self._machines, kept if counts else 0, now_ms)
 
     def _continued(self, earlier: Reporter) -> Iterator[DueMessage]:

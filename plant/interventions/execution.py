@@ -96,6 +96,7 @@ def _stop(target: Target, command: Stop) -> Answer:
         return _own(target, command)
     if machine is not None:
         machine.suspend(STOPPED, target.now_ms)
+        _commanded(machine, target.now_ms)
     return _state(machine)
 
 
@@ -106,6 +107,7 @@ def _start(target: Target, command: Start) -> Answer:
     if machine is not None and machine.is_stopped:
         machine.resume(STOPPED, target.now_ms)
         target.parts.started(machine, target.now_ms)
+        _commanded(machine, target.now_ms)
     return _state(machine)
 
 
@@ -119,8 +121,7 @@ def _own(target: Target, command: OwnCommand | Stop | Start) -> Answer:
     before = machine.state
     machine.set_state(machine.runtime.states[own.state], _LATCHED_MS if own.is_latched else None, target.now_ms)
     machine.resume(STOPPED, target.now_ms)
-    if machine.state is before and machine.runtime.observer is not None:
-        machine.runtime.observer.state_confirmed(machine, target.now_ms)
+    _commanded(machine, target.now_ms, confirms=machine.state is before)
     _rescheduled(machine)
     return _state(machine)
 
@@ -131,8 +132,14 @@ def _set_state(target: Target, command: SetState) -> Answer:
     if machine is not None:
         stay_ms = None if command.seconds is None else max(1, round(command.seconds * 1000))
         machine.set_state(machine.runtime.states[command.state], stay_ms, target.now_ms)
+        _commanded(machine, target.now_ms)
         _rescheduled(machine)
     return _state(machine)
+
+
+def _commanded(machine: Machine, now_ms: int, *, confirms: bool = False) -> None:
+    if machine.runtime.observer is not None:
+        machine.runtime.observer.state_commanded(machine, now_ms, confirms=confirms)
 
 
 def _inject(target: Target, command: Inject) -> Answer:

@@ -39,7 +39,7 @@ class MessageClass:
     timestamp: the first key of a message; None without it.  form: of the timestamp.  fields: the other keys, in order.
     qos: None for that of the run.  retain: whether messages are published with the retain flag.
     on_change: whether a change of the state is reported at once; the regular messages are then those of
-    `report_seconds`, if it is given.
+    `report_seconds`, if it is given.  on_command: whether that is so of a state that a command sets.
     together: whether classes of the same period report in the same millisecond.
     reports_alarms: whether messages are about alarms.  reports_cleared: whether also about those that are cleared.
     """
@@ -55,6 +55,7 @@ class MessageClass:
     qos: int | None = None
     retain: bool = False
     on_change: bool = False
+    on_command: bool = False
     together: bool = False
     reports_alarms: bool = False
     reports_cleared: bool = True
@@ -177,7 +178,8 @@ class MachineType:
     def is_plain(self) -> bool:
         """Whether it has no signals, no classes of messages by name, reports no changes, and begins with the time."""
         sources = {field.source for field in self.main.fields}
-        return not (self.signals or self.main.name or self.main.on_change) and sources.isdisjoint(
+        events = self.main.on_change or self.main.on_command
+        return not (self.signals or self.main.name or events) and sources.isdisjoint(
             (FieldSource.TIMESTAMP, FieldSource.MACHINE_SEQUENCE)
         )
 

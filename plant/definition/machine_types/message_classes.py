@@ -90,6 +90,7 @@ def _message_class(
         qos=entry.get("qos"),
         retain=entry.get("retain", False),
         on_change=entry.get("on_change", False),
+        on_command=entry.get("on_command", False),
         together=entry.get("together", False),
     )
     return message_class, wrong
@@ -181,8 +182,9 @@ def _rules(entry: Entry, declared: Mapping[str, Mapping[str, Any]]) -> Iterator[
         if "frequency_weight" in own and "report_seconds" in own:
             rule = "replaces frequency_weight: give only one of them"
             yield Violation(("messages", name, "report_seconds"), rule)
-        if own.get("on_change") and not entry.get("states"):
-            yield Violation(("messages", name, "on_change"), "needs states, whose changes it reports")
+        for key in ("on_change", "on_command"):
+            if own.get(key) and not entry.get("states"):
+                yield Violation(("messages", name, key), "needs states, whose changes it reports")
 
 
 def _same_topics(key: str, classes: list[MessageClass]) -> Iterator[Violation]:
