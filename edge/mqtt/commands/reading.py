@@ -28,6 +28,14 @@ class Malformed(Exception):
         self.outcome, self.problem = outcome, problem
 
 
+class Refused(Exception):
+    """A payload is a command that breaks a rule, which needs no plant to see. about: what its sender says about it."""
+
+    def __init__(self, problem: Problem, about: Mapping[str, str | int | float]) -> None:
+        super().__init__(problem.detail)
+        self.problem, self.about = problem, about
+
+
 class Request(NamedTuple):
     """A command, and what its sender says about it: `reason`, `command_id` and `ts`, where they are given."""
 
@@ -38,10 +46,18 @@ class Request(NamedTuple):
 def read(payload: bytes, target: str, own: Collection[str] = ()) -> Request:
     """Return what a payload asks for. target: the machine in the topic, or PLANT.  own: commands of types of the plant.
 
-    Raises Malformed, or Problem where a field breaks a rule that needs no plant to see.
+    Raises Malformed, Refused, or Problem where what the sender says about the command breaks a rule.
     """
     asked = _json_object(payload)
     about: dict[str, str | int | float] = {name: _brief(name, asked.pop(name)) for name in _ABOUT if name in asked}
+    try:
+        return Request(_command_of(asked, target, own), about)
+    except Problem as problem:
+        raise Refused(problem, about) from None
+
+
+def _command_of(asked: dict[str, object], target: str, own: Collection[str]) -> Command:
+    """Return the command in a payload; raises Problem."""
     for name in _NAMES_OF_MACHINE:
         if name in asked and asked.pop(name) != target:
             raise _wrong(name, "must be the machine in the topic, or left out")
@@ -50,7 +66,7 @@ def read(payload: bytes, target: str, own: Collection[str] = ()) -> Request:
         parse(asked, own)
     except CommandRefused as error:
         raise problem_of(error) or error from None
-    return Request(asked, about)
+    return asked
 
 
 def _machine_of(name: object, target: str, own: Collection[str]) -> dict[str, object]:
