@@ -215,10 +215,8 @@ class Reporter:
 
     def state_commanded(self, machine: Machine, now_ms: int, *, confirms: bool) -> None:
         """Report a state that a command sets, where that is not reported as a change already."""
-        self._touched(machine)
         for emitter in self.emitters:
-            of_class = emitter.message_class
-            if (of_class.on_command and not of_class.on_change) or (confirms and of_class.on_change):
+            if emitter.reports_command(confirms=confirms):
                 self._append(machine, emitter, now_ms, FOR_CHANGE)
 
     def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
@@ -321,8 +319,7 @@ class Reporter:
 
     def _due_places(self, until_ms: int) -> Iterator[DuePlaces]:
         """Remove and yield the places in the rings that are due up to a time."""
-        for emitter in self.emitters:
-            yield from emitter.due_places(until_ms)
+        return chain.from_iterable(emitter.due_places(until_ms) for emitter in self.emitters)
 
     def _pop_extra(self, until_ms: int) -> list[DueMessage]:
         passed = bisect_right(self._extra, until_ms, key=_TIME)

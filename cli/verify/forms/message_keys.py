@@ -104,7 +104,7 @@ class AlarmKeys(NamedTuple):
 
     @property
     def can_be_judged(self) -> bool:
-        """Whether messages say which alarm it is, and what has raised it."""
+        """Whether messages report which alarm it is, and what has raised it."""
         is_named = bool(self.alarm or (self.alarm_signal and self.alarm_side))
         return is_named and bool(self.alarm_value and self.alarm_limit)
 
