@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from tests.conftest import StartMosquitto
@@ -22,10 +23,11 @@ DEVICES = ("conveyor", "robot_arm", "press", "env_station")
 
 
 class Bench(NamedTuple):
-    """A simulator of the sandbox at mosquitto's port. heard: all messages."""
+    """A simulator of the sandbox at mosquitto's port. heard: all messages.  url: of its API."""
 
     port: int
     heard: Recorder
+    url: str
 
     def said(self, topic: str) -> list[Any]:
         """The payloads on a topic, in order."""
@@ -49,11 +51,11 @@ class Bench(NamedTuple):
 
 @pytest.fixture
 def bench(start_mosquitto: StartMosquitto) -> Iterator[Bench]:
-    """Such a bench, on which each device has reported its state and a value."""
+    """Return such a bench, on which each device has reported its state and a value."""
     broker = start_mosquitto(listeners=("plain",))
     port = broker.ports["plain"]
-    with Recorder(port, topics=["factory/#"]) as heard, simulators(flags(broker, *PLANT)):
-        made = Bench(port, heard)
+    with Recorder(port, topics=["factory/#"]) as heard, simulators(flags(broker, *PLANT)) as (daemon,):
+        made = Bench(port, heard, daemon.url())
         last = ("telemetry/conveyor/current", "telemetry/env_station/noise", "telemetry/press/vibration")
         topics = [*(f"factory/{each}" for each in last), *(f"factory/state/{device}" for device in DEVICES)]
         wait_until(lambda: all(made.said(topic) for topic in topics), 20.0, "each device")
@@ -104,6 +106,17 @@ def test_an_unknown_command_is_refused_with_the_senders_number(bench: Bench) -> 
     assert (answer["status"], answer["command_id"]) == (422, 8)
     assert "maintenance" in answer["detail"]
     assert {*bench.states("robot_arm")[len(before) - 1 :]} == {"idle"}
+
+
+def test_a_command_of_the_type_may_also_come_over_http(bench: Bench) -> None:
+    """It is the same command, with the same state on the topic."""
+    before = len(bench.states("env_station"))
+    command = {"command": "maintenance", "machine_id": "env_station"}
+    answer = httpx.post(f"{bench.url}/api/v1/commands", json=command)
+
+    assert (answer.status_code, answer.json()["answer"]["state"]) == (200, "maintenance")
+    bench.wait_for_states("env_station", before + 1)
+    assert bench.states("env_station")[-1] == "maintenance"
 
 
 @pytest.mark.skipif(not shutil.which("mosquitto_pub"), reason="needs mosquitto-clients")
