@@ -29,7 +29,7 @@ from plant.fleets.snapshot import (
     group_starts,
     open_episodes,
 )
-from plant.interventions.commands import Command, CommandRefused, described, parse
+from plant.interventions.commands import Command, CommandRefused, described, own_names, parse
 from plant.interventions.execution import Answer, Target, execute
 from plant.machines.states import NEVER
 from plant.oee_accounting import Span
@@ -175,7 +175,7 @@ class FactoryMessageGenerator:
         """
         if (at := self.now if at is None else at) != self.now and not self.now < at < self.next_due() - 0.0006:
             raise ValueError("time must have advanced to where a command is executed")
-        asked = parse(command) if isinstance(command, Mapping) else command
+        asked = parse(command, own_names(self.config)) if isinstance(command, Mapping) else command
         answer = execute(Target(self.config, self._parts, now_ms := self._move_to(at), self.reload), asked)
         if self._on_command is not None:
             self._on_command(now_ms, described(asked))

@@ -105,7 +105,7 @@ def keys(schema: Mapping[str, Any]) -> Iterator[str]:
 
 def test_each_key_of_a_machine_type_is_in_a_table() -> None:
     """No key of the language, however deep, is missing on its pages."""
-    more = ("docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md", "docs/energy-truth.md")
+    more = ("docs/how-jobs-vary.md", "docs/faults.md", "docs/alarms.md", "docs/energy-truth.md", "docs/commands.md")
     names = (PAGE, PICTURES_PAGE, MEMORY_PAGE, *more)
     pages = "".join((ROOT / page).read_text("utf-8") for page in names)
     listed = re.findall(r"^\| `(?:[\w.]+\.)?(\w+)` \|", pages, re.MULTILINE)

@@ -176,6 +176,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/faults.md": with_faults,
     "docs/energy.md": with_energy,
     "docs/alarms.md": with_tables,
+    "docs/commands.md": with_tables,
     "docs/models.md": with_tables,
     "docs/signals-with-memory.md": with_tables,
     **{f"{signals.FOLDER}/{name}.svg": picture(name) for name in signals.examples()},

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from cli.exports.schemas.config_schema import schema_of
 from plant.definition.document.value_types import YEAR_SECONDS
 from plant.definition.keys.alarms import SignalAlarms
+from plant.definition.keys.commands import StateCommandEntry
 from plant.definition.keys.energy import EnergyEntry
 from plant.definition.keys.faults import (
     ConsequenceEntry,
@@ -103,6 +104,7 @@ def tables() -> dict[str, str]:
         ),
         "keys of switches": _keys({"switches": Switches}),
         "keys of an alarm": _keys({"": SignalAlarms}),
+        "keys of a command": _keys({"": StateCommandEntry}),
         "keys of energy": _keys({"": EnergyEntry}),
         "names of fields": _names_of_fields(),
         "names of formulas": _names_of_formulas(),

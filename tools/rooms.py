@@ -36,8 +36,8 @@ cli.evaluate.input: cli.verify.input cli.verify.forms edge.settings edge.redacti
 cli.exports.schemas: cli.exports.common cli.scenario.definition edge.mqtt.protocol edge.routing plant.interventions plant.catalogue plant.telemetry plant.definition plant.definition.machine_types
 cli.verify.counts: cli.verify.input cli.verify.forms
 cli.verify.input: cli.verify.forms cli.verify.alarms edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.routing edge.settings edge.blocking edge.redaction edge.timestamps
+cli.verify.alarms: cli.verify.forms
 cli.verify.forms: edge.routing
-cli.verify.alarms:
 cli.ctl: cli.options edge.runtime edge.redaction
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.status edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
@@ -80,12 +80,12 @@ plant.views: plant.fleets plant.machines plant.telemetry plant.definition plant.
 plant.config_changes: plant.forecast plant.definition
 plant.forecast: plant.catalogue plant.orders plant.machines plant.jobs plant.definition plant.definition.alarms plant.definition.flow plant.definition.machine_types plant.definition.signals plant.definition.document plant.definition.faults plant.definition.jobs
 plant.trial: plant.orders plant.machines plant.oee_accounting plant.truth plant.faults
-plant.catalogue: plant.orders plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals plant.jobs plant.reports plant.definition.jobs plant.definition.states
+plant.catalogue: plant.definition.identity plant.orders plant.machines plant.telemetry plant.definition plant.definition.alarms plant.definition.machine_types plant.definition.signals plant.jobs plant.reports plant.definition.jobs plant.definition.states
 plant.orders: plant.material_flow plant.machines plant.random_stream plant.telemetry plant.definition plant.jobs plant.truth
 plant.reports: plant.machines plant.faults plant.truth plant.telemetry plant.definition
 plant.material_flow: plant.fleets plant.machines plant.random_stream plant.telemetry plant.definition.flow plant.jobs
 plant.event_queue: plant.fleets plant.machines plant.telemetry plant.jobs
-plant.interventions: plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
+plant.interventions: plant.definition.states plant.fleets plant.machines plant.faults plant.definition plant.definition.flow plant.definition.faults plant.definition.machine_types plant.definition.keys plant.definition.signals plant.definition.document
 plant.calendar: plant.fleets plant.machines plant.shift_times plant.definition plant.definition.document plant.random_stream
 plant.fleets: plant.alarms plant.machines plant.signals plant.signals.compilation plant.signals.columns plant.signals.laws plant.shift_times plant.faults plant.oee_accounting plant.random_stream plant.telemetry plant.definition plant.definition.machine_types plant.definition.signals plant.jobs plant.truth plant.definition.jobs
 plant.alarms: plant.machines plant.signals.laws plant.telemetry plant.definition.machine_types plant.definition.alarms plant.jobs
@@ -107,7 +107,8 @@ plant.telemetry:
 plant.definition: plant.definition.files plant.definition.flow plant.definition.machine_types plant.definition.faults plant.definition.jobs plant.definition.signals plant.definition.document
 plant.definition.files: plant.definition.document
 plant.definition.flow: plant.definition.machine_types plant.definition.document
-plant.definition.machine_types: plant.definition.alarms plant.definition.energy plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
+plant.definition.machine_types: plant.definition.identity plant.definition.alarms plant.definition.energy plant.definition.keys plant.definition.faults plant.definition.states plant.definition.signals plant.definition.document plant.models plant.definition.jobs
+plant.definition.identity:
 plant.definition.alarms: plant.definition.keys plant.definition.signals plant.definition.document
 plant.definition.energy: plant.definition.document
 plant.definition.faults: plant.definition.keys plant.definition.document

@@ -45,6 +45,7 @@ from plant.definition.machine_ids import machine_ids
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
 from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
+from plant.interventions.commands import own_names
 from plant.telemetry import KindOee, Snapshot
 from plant.views.plant_views import ViewQuery
 
@@ -338,7 +339,11 @@ def commands_of(options: RunOptions, settings: Settings, config: PlantConfig, st
     stops = [(round(start * 1000), {"command": "stop", "machine_id": machine_id}) for machine_id in stopped]
     try:
         return read_commands(
-            options.commands, (start, LAST_SECOND), lambda content: loader.parse(content, Path("content")), stops
+            options.commands,
+            (start, LAST_SECOND),
+            lambda content: loader.parse(content, Path("content")),
+            stops,
+            own_names(config),
         )
     except CommandFileError as error:
         raise UsageError(f"--commands: {error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from plant.alarms.alarm_states import CLEARED, RAISED, AlarmEvent, AlarmStates
@@ -15,12 +15,13 @@ from plant.definition.machine_types.machine_type import MachineType, MessageClas
 from plant.jobs.jobs import json_text
 from plant.machines.machine import Machine
 from plant.machines.message_layout import layout_of, tokens
-from plant.machines.timestamp_prefix import TimestampPrefix
+from plant.machines.timestamp_prefix import TimestampPrefix, TimestampValue
 from plant.signals.laws.json_text import number_text
 from plant.signals.laws.program import SignalProgram
 from plant.telemetry import Message, class_source
 
-Text = Callable[[Machine, AlarmEvent], bytes]
+Text = Callable[[Machine, AlarmEvent, int], bytes]
+"""Makes the JSON of a key for a machine, what has happened, and the number of the message."""
 
 
 class AlarmReporter:
@@ -62,8 +63,9 @@ class AlarmReporter:
         all_slots: list[int] = []
         all_messages: list[Message] = []
         done = 0
-        self._emitted.update(event.limit.alarm.kind for _, event in events)
-        for place, event in events:
+        reported = [each for each in events if self._classes[each[1].limit.alarm.kind].reports(each[1])]
+        self._emitted.update(event.limit.alarm.kind for _, event in reported)
+        for place, event in reported:
             after = _end_of_moment(slots, messages, place)
             all_slots += slots[done:after]
             all_messages += messages[done:after]
@@ -94,24 +96,47 @@ def _end_of_moment(slots: Sequence[int], messages: Sequence[Message], place: int
 class _AlarmClass:
     """A class of messages of alarms. counts: messages so far, by slot."""
 
-    __slots__ = ("_kind", "_machines", "_prefix", "_texts", "counts", "name")
+    __slots__ = ("_kind", "_machines", "_prefix", "_reports_cleared", "_texts", "counts", "name")
 
     def __init__(self, message_class: MessageClass, machine_type: MachineType, machines: Sequence[Machine]) -> None:
         self.name, self._kind, self._machines = message_class.name, message_class.kind, machines
         self._prefix = TimestampPrefix(message_class.timestamp, message_class.form)
         units = {name: json.dumps(spec.unit).encode() for name, spec in machine_type.signals.items()}
-        found = tokens(message_class.timestamp, message_class.fields)
-        self._texts: list[bytes | Text] = [each if isinstance(each, bytes) else _text(each, units) for each in found]
+        self._texts = [*_texts(message_class, units)]
+        self._reports_cleared = message_class.reports_cleared
         self.counts = array("q", bytes(8 * len(machines)))
+
+    def reports(self, event: AlarmEvent) -> bool:
+        """Return whether an event has a message."""
+        return event.is_raised or self._reports_cleared
 
     def message(self, event: AlarmEvent) -> Message:
         """Return the next message of a machine."""
         machine = self._machines[event.slot]
         self.counts[event.slot] = count = self.counts[event.slot] + 1
-        texts = (each if isinstance(each, bytes) else each(machine, event) for each in self._texts)
+        texts = (each if isinstance(each, bytes) else each(machine, event, count) for each in self._texts)
         payload = self._prefix(event.time_ms) + b"".join(texts)
         source = class_source(machine.id, self.name)
         return Message(self._kind, source, machine.station, event.time_ms, count, payload)
+
+
+def _texts(message_class: MessageClass, units: Mapping[str, bytes]) -> Iterator[bytes | Text]:
+    """Yield the parts of a message after a timestamp at its beginning. units: by signal."""
+    head = b""
+    for each in tokens(message_class.timestamp, message_class.fields):
+        if isinstance(each, bytes):
+            head = each
+        elif each.source is FieldSource.TIMESTAMP:
+            yield _time(TimestampValue(head, each.detail))
+            head = b""
+        else:
+            yield from (head, _text(each, units))
+            head = b""
+    yield head
+
+
+def _time(timestamp: TimestampValue) -> Text:
+    return lambda _machine, event, _count: timestamp(event.time_ms)
 
 
 def _text(field: Field, units: Mapping[str, bytes]) -> Text:
@@ -120,6 +145,7 @@ def _text(field: Field, units: Mapping[str, bytes]) -> Text:
         FieldSource.ALARM: lambda event: json_text(event.limit.alarm.name),
         FieldSource.ALARM_SIGNAL: lambda event: json_text(event.limit.alarm.signal),
         FieldSource.ALARM_EVENT: lambda event: json_text(RAISED if event.is_raised else CLEARED),
+        FieldSource.ALARM_SIDE: lambda event: json_text(event.limit.alarm.side.yaml_name),
         FieldSource.ALARM_SEVERITY: lambda event: json_text(event.limit.alarm.severity),
         FieldSource.ALARM_VALUE: lambda event: number_text(event.limit.unit)(event.digits),
         FieldSource.ALARM_LIMIT: lambda event: limit_text(event.limit.alarm, event.limit.unit),
@@ -127,9 +153,11 @@ def _text(field: Field, units: Mapping[str, bytes]) -> Text:
     }
     if field.source in of_event:
         make = of_event[field.source]
-        return lambda _machine, event: make(event)
+        return lambda _machine, event, _count: make(event)
+    if field.source is FieldSource.SEQUENCE:
+        return lambda _machine, _event, count: b"%d" % count
     layout = layout_of([field])
-    return lambda machine, _event: layout.text(machine)
+    return lambda machine, _event, _count: layout.text(machine)
 
 
 def limit_text(alarm: AlarmType, unit: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Final
 from plant.catalogue.message_kinds import FieldSpec
 from plant.catalogue.signal_fields import signal_field
 from plant.catalogue.type_context import MachineTypeContext
-from plant.definition.alarms.alarm_type import SEVERITIES
+from plant.definition.alarms.alarm_type import SEVERITIES, Side
 from plant.definition.machine_types.field_sources import FieldSource
 
 EVENTS: Final = ("raised", "cleared")
@@ -27,6 +27,11 @@ def _signal(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
 
 def _event(name: str, meaning: str, _context: MachineTypeContext) -> FieldSpec:
     return FieldSpec(name, "string", meaning, enum=EVENTS)
+
+
+def _side(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
+    used = {each.side for each in context.machine_type.alarms}
+    return FieldSpec(name, "string", meaning, enum=tuple(each.yaml_name for each in Side if each in used))
 
 
 def _severity(name: str, meaning: str, context: MachineTypeContext) -> FieldSpec:
@@ -72,6 +77,7 @@ ALARM_SPECS: Final[Mapping[FieldSource, Describe]] = {
     FieldSource.ALARM: _alarm,
     FieldSource.ALARM_SIGNAL: _signal,
     FieldSource.ALARM_EVENT: _event,
+    FieldSource.ALARM_SIDE: _side,
     FieldSource.ALARM_SEVERITY: _severity,
     FieldSource.ALARM_VALUE: _value,
     FieldSource.ALARM_LIMIT: _limit,

@@ -77,7 +77,9 @@ def _machine_kind(context: MachineTypeContext, message_class: MessageClass) -> M
         timestamp=message_class.timestamp,
         timestamp_form=message_class.form,
         on_change=message_class.on_change,
+        on_command=message_class.on_command,
         reports_alarms=message_class.reports_alarms,
+        reports_cleared=message_class.reports_cleared,
         reports_each_job=message_class.reports_jobs and context.has_job_shorter_than(period),
         own_ideal_seconds=context.own_ideal_seconds,
         has_states=[*machine_type.states] != [NO_STATE],
@@ -97,11 +99,13 @@ def _of_alarms(context: MachineTypeContext, kind: str) -> MachineTypeContext:
 
 def _describe(machine_type: MachineType, message_class: MessageClass) -> str:
     if message_class.reports_alarms:
-        return f"Alarms of a {machine_type.title}, each when it is raised and when it is cleared."
+        also = " and when it is cleared" if message_class.reports_cleared else ""
+        return f"Alarms of a {machine_type.title}, each when it is raised{also}."
     what = f"{message_class.name} of a" if message_class.name else "State and work of a"
     times = (
         ("at a regular period", message_class.is_regular),
         ("at each change of its state", message_class.on_change),
+        ("when a command sets its state", message_class.on_command),
     )
     return f"{what} {machine_type.title}, reported {' and '.join(when for when, applies in times if applies)}."
 

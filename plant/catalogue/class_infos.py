@@ -43,7 +43,8 @@ def is_usual(machine_type: MachineType) -> bool:
     has_places = all(places.get(source) == path for source, path in _USUAL_PLACES.items())
     flat = not any(field.within for field in main.fields)
     reports = machine_type.job is None or {FieldSource.FINISHED_ID, FieldSource.FINISHED_RESULT} <= places.keys()
-    return len(machine_type.messages) == 1 and usual_time and has_places and flat and reports and not main.on_change
+    is_regular = not (main.on_change or main.on_command)
+    return len(machine_type.messages) == 1 and usual_time and has_places and flat and reports and is_regular
 
 
 def _class_info(message_class: MessageClass, config: PlantConfig, energy: Mapping[str, str]) -> MessageClassInfo:

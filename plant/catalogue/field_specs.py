@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from string import Formatter
 from typing import Final
 
 from plant.catalogue.alarm_fields import ALARM_SPECS
@@ -175,8 +174,10 @@ def label_fields(contexts: Sequence[MachineTypeContext]) -> tuple[FieldSpec, ...
 
 def id_pattern(machine_type: MachineType) -> str:
     """Return the regular expression of a type's machine ids: numbers are padded; longer numbers make longer ids."""
-    parts = Formatter().parse(machine_type.machine_id)
-    text = "".join(literal_pattern(head) + (_digits(form) if name else "") for head, name, form, _ in parts)
+    ids = machine_type.ids
+    if not ids.is_numbered:
+        return f"^(?:{'|'.join(map(literal_pattern, ids.fixed_ids))})(?:-[0-9]{{1,}})?$"
+    text = "".join(literal_pattern(head) + ("" if form is None else _digits(form)) for head, form in ids.parts)
     return f"^{text}$"
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from plant import orders
+from plant.definition.identity.id_pattern import IdPattern
 from plant.definition.plant_config import EVENTS, PlantConfig
 from plant.reports import fault_labels, oee_reports
 
@@ -23,16 +24,15 @@ def topic_template(config: PlantConfig, kind: str) -> str:
     declared = config.message_class(kind) or (getattr(config.message_types, kind) if kind in EVENTS else None)
     template = (declared.topic if declared else None) or _TOPICS.get(kind, OTHER_TOPIC)
     machine_type = config.machine_type(kind.partition(".")[0])
-    return _with_place_of_number(template, machine_type.machine_id) if machine_type else template
+    return _with_place_of_number(template, machine_type.ids) if machine_type else template
 
 
-def _with_place_of_number(template: str, machine_id: str) -> str:
+def _with_place_of_number(template: str, ids: IdPattern) -> str:
     """Return a template in which `{number:02d}` says where in a machine's id its number is: `{machine_id:4:0:02d}`.
 
-    So the topic follows from the id alone, also of a machine that is gone. machine_id: the pattern of ids.
+    So the topic follows from the id alone, also of a machine that is gone.
     """
-    head, _, rest = machine_id.partition("{number")
-    before, after = len(head), len(rest.partition("}")[2])
+    before, after = map(len, ids.affixes)
     return _BRACES.sub(
         lambda found: found[0] if found[1] is None else f"{{machine_id:{before}:{after}:{found[1]}}}", template
     )

@@ -18,7 +18,9 @@ def near_ids(config: PlantConfig, text: str) -> list[str]:
     return [
         machine_type.id_of(number)
         for _, machine_type, count in config.machines()
-        for number in sorted({*range(1, _FIRST + 1), *(each + 1 - machine_type.first_number for each in wanted), count})
+        for number in sorted(
+            {*range(1, _FIRST + 1), *(each + 1 - machine_type.ids.first_number for each in wanted), count}
+        )
         if 1 <= number <= count
     ]
 

@@ -81,6 +81,10 @@ class ClassEmitter:
         """Return whether a change of the state is reported: not at the beginning, before the first message."""
         return self.message_class.on_change and not (now_ms == self.began_ms and slot >= self.new_from)
 
+    def reports_command(self, *, confirms: bool) -> bool:
+        """Return whether a state that a command sets is reported, unless as a change. confirms: there is no change."""
+        return confirms if self.message_class.on_change else self.message_class.on_command
+
     def due_places(self, until_ms: int) -> Iterator[DuePlaces]:
         """Remove and yield what is due up to a time."""
         for began_ms, first, last in self.ring.pop_until(until_ms) if self.ring else ():

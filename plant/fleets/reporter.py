@@ -213,6 +213,12 @@ class Reporter:
             if emitter.reports_change(slot, now_ms):
                 self._append(machine, emitter, now_ms, FOR_CHANGE)
 
+    def state_commanded(self, machine: Machine, now_ms: int, *, confirms: bool) -> None:
+        """Report a state that a command sets, where that is not reported as a change already."""
+        for emitter in self.emitters:
+            if emitter.reports_command(confirms=confirms):
+                self._append(machine, emitter, now_ms, FOR_CHANGE)
+
     def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
         """Record another level of a fault or of wear."""
         slot = self._touched(machine)
@@ -247,7 +253,7 @@ class Reporter:
             phase_name = emitter.message_class.phase_name
             ring = renewed_ring(ring, self._machines, emitter.period_ms, now_ms, phase_name)
             emitter.use_ring(ring, self._slot)
-        if emitter.message_class.on_change:
+        if emitter.message_class.on_change or emitter.message_class.on_command:
             self._extra += emitter.first_reports(self._machines, kept if counts else 0, now_ms)
 
     def _continued(self, earlier: Reporter) -> Iterator[DueMessage]:
@@ -313,8 +319,7 @@ class Reporter:
 
     def _due_places(self, until_ms: int) -> Iterator[DuePlaces]:
         """Remove and yield the places in the rings that are due up to a time."""
-        for emitter in self.emitters:
-            yield from emitter.due_places(until_ms)
+        return chain.from_iterable(emitter.due_places(until_ms) for emitter in self.emitters)
 
     def _pop_extra(self, until_ms: int) -> list[DueMessage]:
         passed = bisect_right(self._extra, until_ms, key=_TIME)

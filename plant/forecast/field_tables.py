@@ -81,9 +81,14 @@ def _table(kind: MessageKind, its: TypeForecast) -> str:
 
 def _when(kind: MessageKind, its: TypeForecast) -> str:
     if kind.reports_alarms:
-        return f"when an alarm is raised or cleared, from each of {len(kind.machines):,}"
+        events = "raised or cleared" if kind.reports_cleared else "raised"
+        return f"when an alarm is {events}, from each of {len(kind.machines):,}"
     regular = [f"every {duration(its.period_seconds)}"] if its.regular_per_second else []
-    others = (("at each change of the state", kind.on_change), ("for each finished job", kind.reports_each_job))
+    others = (
+        ("at each change of the state", kind.on_change),
+        ("when a command sets the state", kind.on_command),
+        ("for each finished job", kind.reports_each_job),
+    )
     more = [when for when, applies in others if applies]
     sources = f" from each of {len(kind.machines):,}" if len(kind.machines) > 1 else ""
     return f"{' and '.join((*regular, *more))}{sources}, {rate(its.per_second).strip()} messages/s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from math import inf
 from operator import itemgetter
@@ -56,7 +56,11 @@ class CommandLog:
 
 
 def read_commands(
-    path: str | None, span: Span, load: Callable[[bytes], object], before: Sequence[Timed] = ()
+    path: str | None,
+    span: Span,
+    load: Callable[[bytes], object],
+    before: Sequence[Timed] = (),
+    own: Collection[str] = (),
 ) -> CommandLog:
     """Return the commands of a file, from the start of the run on; none without a file.
 
@@ -64,6 +68,7 @@ def read_commands(
     span: where the run begins, and the last moment, in seconds since 1970.
     load: reads the YAML of a reload; raises PlantConfigError.
     before: others, which come before those of the file at the same time.
+    own: the names of commands that types of the plant have.
     """
     if path is None:
         return CommandLog([*before])
@@ -74,7 +79,7 @@ def read_commands(
         with Path(path).open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
                 try:
-                    found += _command(line, span, load)
+                    found += _command(line, span, load, own)
                 except ValueError as error:
                     errors.append(f"line {number}: {error}")
                 if number == 1:
@@ -107,7 +112,7 @@ def _is_plain(text: str) -> bool:
     return text.isprintable() and " " not in text
 
 
-def _command(line: bytes, span: Span, load: Callable[[bytes], object]) -> Iterator[Timed]:
+def _command(line: bytes, span: Span, load: Callable[[bytes], object], own: Collection[str]) -> Iterator[Timed]:
     """Yield the command in a line; none for an empty line, or one of another type. ValueError for a wrong one."""
     if _MARK not in line and (line.startswith(_OF_TRUTH) or not line.strip()):
         return
@@ -124,7 +129,7 @@ def _command(line: bytes, span: Span, load: Callable[[bytes], object]) -> Iterat
     at_ms = _time_ms(entry, span)
     command = {key: value for key, value in entry.items() if key not in _ABOUT}
     try:
-        asked = parse(command)
+        asked = parse(command, own)
         if isinstance(asked, Reload):
             load(asked.content.encode())
     except (CommandRefused, PlantConfigError) as error:

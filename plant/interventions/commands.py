@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -10,8 +10,11 @@ from pydantic import Field
 from plant.definition.document.errors import describe_value
 from plant.definition.document.validation import validated
 from plant.definition.document.value_types import YEAR_SECONDS, MachineCount, Name, Rate, Spec
+from plant.definition.document.value_types import described as with_schema
 from plant.definition.keys.faults import SeverityNumber
+from plant.definition.plant_config import PlantConfig
 from plant.definition.signals.signal_spec import Number
+from plant.definition.states.state_commands import REPLACEABLE, USUAL
 
 _Seconds = Annotated[float, Field(ge=0.001, le=YEAR_SECONDS)]
 
@@ -113,7 +116,13 @@ class Connect(_OfMachine):
     )
 
 
-Command = Stop | Start | SetState | Inject | Clear | SetPoint | Scale | SetRate | Switch | Reload | Connect
+class OwnCommand(_OfMachine):
+    """Do what the machine's type declares under this name in `commands`."""
+
+    command: Annotated[Name, with_schema(**{"not": {"enum": [*REPLACEABLE, *USUAL]}})]
+
+
+Command = OwnCommand | Stop | Start | SetState | Inject | Clear | SetPoint | Scale | SetRate | Switch | Reload | Connect
 
 COMMANDS: Final[Mapping[str, type[Command]]] = {
     "stop": Stop,
@@ -133,14 +142,30 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
 }
 
 
-def parse(data: Mapping[str, object]) -> Command:
-    """Return a command from plain data; raises CommandRefused with the first rule that it breaks."""
+def own_names(config: PlantConfig) -> frozenset[str]:
+    """Return the names of the commands that types of a plant have beside the usual ones."""
+    return frozenset(name for _, each, _ in config.machines() for name in each.commands) - COMMANDS.keys()
+
+
+def kind_of(name: object, own: Collection[str]) -> type[Command] | None:
+    """Return what a command is by its name; None if there is none. own: names that types of the plant have."""
+    if not isinstance(name, str):
+        return None
+    return COMMANDS.get(name, OwnCommand if name in own else None)
+
+
+def parse(data: Mapping[str, object], own: Collection[str] = ()) -> Command:
+    """Return a command from plain data; raises CommandRefused with the first rule that it breaks.
+
+    own: the names of further commands, as types of the plant have them.
+    """
     name = data.get("command")
-    if not isinstance(name, str) or name not in COMMANDS:
-        names = ", ".join(COMMANDS)
+    kind = kind_of(name, own)
+    if kind is None:
+        names = ", ".join((*COMMANDS, *sorted(own)))
         is_given = f"must be one of {names}, got {describe_value(name)}"
         raise CommandRefused("command", is_given if "command" in data else f"is missing: one of {names}")
-    found, wrong = validated(COMMANDS[name], data, {})
+    found, wrong = validated(kind, data, {})
     if found is None:
         first = wrong[0] if wrong else None
         place = ".".join(map(str, first.place)) if first else ""

@@ -9,17 +9,20 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from plant.definition.changes import with_count, with_enabled, with_rate
 from plant.definition.document.errors import Violation, quote, suggestion
+from plant.definition.document.value_types import YEAR_SECONDS
 from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.machine_types.overrides import number_of
 from plant.definition.plant_config import PlantConfig, PlantConfigError, load_content
 from plant.faults.episodes import BY_COMMAND, Injected
 from plant.fleets.fleet import Fleet
 from plant.interventions.commands import (
+    COMMANDS,
     Clear,
     Command,
     CommandRefused,
     Connect,
     Inject,
+    OwnCommand,
     Reload,
     Scale,
     SetPoint,
@@ -34,6 +37,9 @@ from plant.machines.states import STOPPED
 
 Answer = Mapping[str, object]
 """What is so after a command; empty where another shard has the machine."""
+
+_LATCHED_MS: Final = round(YEAR_SECONDS * 1000)
+"""How long a machine stays in a state that is latched: longer than anyone waits for the next command."""
 
 _number: Final = attrgetter("number")
 _CONNECTIONS: Final = {"crash": "crashed", "disconnect": "disconnected", "reconnect": "reconnecting"}
@@ -87,17 +93,38 @@ def _find(target: Target, machine_id: str) -> _Found:
 
 
 def _stop(target: Target, command: Stop) -> Answer:
-    machine = _find(target, command.machine_id).machine
+    machine_type, machine = _find(target, command.machine_id)
+    if command.command in machine_type.commands:
+        return _own(target, command)
     if machine is not None:
         machine.suspend(STOPPED, target.now_ms)
+        _commanded(machine, target.now_ms)
     return _state(machine)
 
 
 def _start(target: Target, command: Start) -> Answer:
-    machine = _find(target, command.machine_id).machine
+    machine_type, machine = _find(target, command.machine_id)
+    if command.command in machine_type.commands:
+        return _own(target, command)
     if machine is not None and machine.is_stopped:
         machine.resume(STOPPED, target.now_ms)
         target.parts.started(machine, target.now_ms)
+        _commanded(machine, target.now_ms)
+    return _state(machine)
+
+
+def _own(target: Target, command: OwnCommand | Stop | Start) -> Answer:
+    """Have a machine enter the state that its type declares for a command, and report it even if it is there."""
+    machine_type, machine = _find(target, command.machine_id)
+    _known("command", command.command, [*COMMANDS, *machine_type.commands], "a command of this type")
+    if machine is None:
+        return {}
+    own = machine_type.commands[command.command]
+    before = machine.state
+    machine.set_state(machine.runtime.states[own.state], _LATCHED_MS if own.is_latched else None, target.now_ms)
+    machine.resume(STOPPED, target.now_ms)
+    _commanded(machine, target.now_ms, confirms=machine.state is before)
+    _rescheduled(machine)
     return _state(machine)
 
 
@@ -107,8 +134,14 @@ def _set_state(target: Target, command: SetState) -> Answer:
     if machine is not None:
         stay_ms = None if command.seconds is None else max(1, round(command.seconds * 1000))
         machine.set_state(machine.runtime.states[command.state], stay_ms, target.now_ms)
+        _commanded(machine, target.now_ms)
         _rescheduled(machine)
     return _state(machine)
+
+
+def _commanded(machine: Machine, now_ms: int, *, confirms: bool = False) -> None:
+    if machine.runtime.observer is not None:
+        machine.runtime.observer.state_commanded(machine, now_ms, confirms=confirms)
 
 
 def _inject(target: Target, command: Inject) -> Answer:
@@ -220,6 +253,7 @@ def _faults(machine: Machine) -> Answer:
 
 
 _EXECUTIONS: Final[Mapping[type[Command], Callable[[Target, Any], Answer]]] = {
+    OwnCommand: _own,
     Stop: _stop,
     Start: _start,
     SetState: _set_state,

@@ -45,6 +45,9 @@ class MachineObserver(Protocol):
     def state_changed(self, machine: Machine, now_ms: int) -> None:
         """Note that a machine is in another state."""
 
+    def state_commanded(self, machine: Machine, now_ms: int, *, confirms: bool) -> None:
+        """Note that a command has set the state of a machine. confirms: to that in which it was."""
+
     def level_changed(self, machine: Machine, cause: str, level: Level, now_ms: int) -> None:
         """Note that a fault, or wear, of a machine has another level."""
 

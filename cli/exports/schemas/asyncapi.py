@@ -155,7 +155,7 @@ def _message(export: Export, kind: MessageKind) -> _Object:
 def _headers(export: Export, kind: MessageKind) -> _Object:
     """Return the schema of the MQTT user properties: CloudEvents attributes and the trigger."""
     attributes = _attributes(export, kind) if export.cloud_events else {}
-    trigger = _TRIGGERS.get((kind.reports_jobs, kind.on_change))
+    trigger = _TRIGGERS.get((kind.reports_jobs, kind.on_change or kind.on_command))
     properties = attributes | ({TRIGGER: trigger} if trigger else {})
     required = {"required": list(attributes)} if attributes else {}
     return {"type": "object", "properties": properties, **required} if properties else {}

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import TypeAdapter
 
 from cli.exports.common.export import Export
-from plant.interventions.commands import COMMANDS, Reload
+from plant.interventions.commands import COMMANDS, OwnCommand, Reload
 
 _COMMANDS, _ANSWERS = "command-requests", "command-answers"
 _BINDINGS: Final = {"bindingVersion": "0.2.0"}
@@ -88,7 +88,7 @@ def _message(name: str, content_type: str, payload: _Object, summary: str) -> _O
 
 def _payload() -> _Object:
     """Return the schema of a command: one of all kinds, of which the machine may be left out, as the topic has it."""
-    kinds = [kind for kind in dict.fromkeys(COMMANDS.values()) if kind is not Reload]
+    kinds = [kind for kind in dict.fromkeys((*COMMANDS.values(), OwnCommand)) if kind is not Reload]
     schemas = [TypeAdapter(kind).json_schema() for kind in kinds]
     for schema in schemas:
         schema["properties"] |= _ABOUT

@@ -46,8 +46,8 @@ def kql(export: Export) -> list[File]:
     # No empty line: in the editors of both services it ends the statement.
     script = "\n".join([_SCRIPT, *commands, *functions])
     queries = _queries(tables, functions, usual=usual)
-    if about_alarms := [kind for kind in export.kinds if kind.reports_alarms]:
-        queries += f"\n{active_alarms(about_alarms, names)}"
+    if active := active_alarms([kind for kind in export.kinds if kind.reports_alarms], names):
+        queries += f"\n{active}"
     return [File("kql/database.kql", f"{script}\n"), File("kql/queries.kql", queries)]
 
 

@@ -8,14 +8,28 @@ from typing import Final
 
 from cli.exports.schemas.kql_classes import time_column
 from cli.exports.schemas.kql_tables import identifier, literal
-from plant.catalogue.catalogue import MessageKind
+from plant.catalogue.catalogue import FieldSource, MessageKind
 
-_COLUMNS: Final = ("machine_id", "alarm", "event", "severity", "value", "limit", "unit")
+_COLUMNS: Final = {
+    "machine_id": FieldSource.MACHINE_ID,
+    "alarm": FieldSource.ALARM,
+    "event": FieldSource.ALARM_EVENT,
+    "severity": FieldSource.ALARM_SEVERITY,
+    "value": FieldSource.ALARM_VALUE,
+    "limit": FieldSource.ALARM_LIMIT,
+    "unit": FieldSource.ALARM_UNIT,
+}
 
 
 def active_alarms(kinds: Sequence[MessageKind], tables: Mapping[str, str]) -> str:
-    """Return the query. kinds: those about alarms.  tables: of each kind of message, by its key."""
-    parts = ",\n    ".join(f"({_rows(kind, tables[kind.key])})" for kind in kinds)
+    """Return the query; empty if no kind says which alarm is raised or cleared.
+
+    kinds: those about alarms.  tables: of each kind of message, by its key.
+    """
+    telling = [kind for kind in kinds if all(kind.path_of(role) == (name,) for name, role in _COLUMNS.items())]
+    if not telling:
+        return ""
+    parts = ",\n    ".join(f"({_rows(kind, tables[kind.key])})" for kind in telling)
     return Template(_ACTIVE).substitute(parts=parts, raised=literal("raised"))
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+from cli.verify.forms.message_keys import AlarmKeys
+
 RAISED, CLEARED = "raised", "cleared"
 _HIGH: Final = "high"
 
@@ -42,14 +44,23 @@ class AlarmMessages:
 
     def __init__(self) -> None:
         self._events: dict[tuple[str, str], list[_Event]] = {}
+        self._only_raised: set[tuple[str, str]] = set()
 
-    def add(self, machine_id: str, time_ms: int, line: int, message: Mapping[str, Any]) -> None:
-        """Add a message. line: where it was read. ValueError if a key has a wrong value."""
-        event, alarm, value, limit = (message[key] for key in ("event", "alarm", "value", "limit"))
+    def add(self, machine_id: str, time_ms: int, line: int, message: Mapping[str, Any], keys: AlarmKeys) -> None:
+        """Add a message, unless nothing can be said about it. line: where it was read.
+
+        ValueError if a key has a wrong value.
+        """
+        if not keys.can_be_judged:
+            return
+        event, alarm = message[keys.alarm_event] if keys.alarm_event else RAISED, keys.name(message)
+        value, limit = message[keys.alarm_value], message[keys.alarm_limit]
         if event not in (RAISED, CLEARED) or not isinstance(alarm, str):
             raise ValueError("no alarm that is raised or cleared")
         if not isinstance(value, int | float) or not isinstance(limit, int | float):
             raise ValueError("no number in value or limit")  # noqa: TRY004 - as for all unreadable lines
+        if not keys.alarm_event:
+            self._only_raised.add((machine_id, alarm))
         self._events.setdefault((machine_id, alarm), []).append(_Event(time_ms, line, event, value, limit))
 
     @property
@@ -60,10 +71,11 @@ class AlarmMessages:
     def missing(self, goes_on: GoesOn) -> dict[str, int]:
         """Return how many messages are missing at least, by machine: those between two of the same event.
 
-        None is missing between two where the alarm has ended without one: with its machine, or with its declaration.
+        None is missing between two where the alarm has ended without one: with its machine, or with its declaration;
+        and none of alarms of which only that they are raised is reported.
         """
         found: dict[str, int] = {}
-        for machine_id, alarm in self._events:
+        for machine_id, alarm in self._events.keys() - self._only_raised:
             repeated = sum(
                 one.what == other.what and goes_on(machine_id, alarm, one.time_ms, other.time_ms)
                 for one, other in pairwise(self._in_order((machine_id, alarm)))

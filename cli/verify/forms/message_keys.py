@@ -84,6 +84,38 @@ class KeyNames(NamedTuple):
         )
 
 
+class AlarmKeys(NamedTuple):
+    """The places of what messages about alarms report, by role; empty if they do not.
+
+    Messages without the event are all about alarms that are raised.
+    """
+
+    alarm: str = ""
+    alarm_signal: str = ""
+    alarm_side: str = ""
+    alarm_event: str = ""
+    alarm_value: str = ""
+    alarm_limit: str = ""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> Self:
+        """Return the places from a mapping of places to roles, as in the ground truth."""
+        return cls(**{role: place for place, role in fields.items() if role in cls._fields})
+
+    @property
+    def can_be_judged(self) -> bool:
+        """Whether messages report which alarm it is, and what has raised it."""
+        is_named = bool(self.alarm or (self.alarm_signal and self.alarm_side))
+        return is_named and bool(self.alarm_value and self.alarm_limit)
+
+    def name(self, message: Mapping[str, Any]) -> object:
+        """Return the name of the alarm, which where it has none of its own is that of its signal and its side."""
+        return message[self.alarm] if self.alarm else f"{message[self.alarm_signal]}.{message[self.alarm_side]}"
+
+
+NO_ALARM: Final = AlarmKeys()
+
+
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
     """How to read one class of messages. A value in an object has the place of its key, such as `data.power`.
@@ -93,6 +125,7 @@ class ClassInfo:
     text; resolution_ms: of the time.
     period_ms: between two regular messages; infinite without, 0 for that of the machine.
     on_change: whether changes of the state are reported.  energy: where energy is reported, if it is.
+    alarms: where alarms are reported.
     """
 
     name: str
@@ -106,6 +139,7 @@ class ClassInfo:
     period_ms: float
     on_change: bool
     energy: EnergyKey | None = None
+    alarms: AlarmKeys = NO_ALARM
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], kind: str) -> Self:
@@ -124,6 +158,7 @@ class ClassInfo:
             math.inf if entry["period_seconds"] is None else 1000 * float(entry["period_seconds"]),
             bool(entry["on_change"]),
             EnergyKey.of(entry),
+            AlarmKeys.of(fields),
         )
 
     @property

@@ -150,7 +150,7 @@ class ReceivedMessages:
     def _add(self, message: dict[str, Any], trigger: str, topic: str | None) -> None:
         if self._alarm_finder and (found := self._alarm_finder.find(message, topic)):
             if found.time_ms is not None and self._is_inside(found.time_ms):
-                self.alarms.add(found.machine_id, found.time_ms, self.lines, found.values)
+                self.alarms.add(found.machine_id, found.time_ms, self.lines, found.values, found.info.alarms)
             return
         if self._finder and (found := self._finder.find(message, topic)):
             self._add_found(found, trigger)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from edge.http.api.schemas import Problem
 from edge.http.problems import MEDIA_TYPE
-from plant.interventions.commands import COMMANDS, Reload
+from plant.interventions.commands import COMMANDS, OwnCommand, Reload
 
 Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 
@@ -177,7 +177,7 @@ def problem_description(code: int) -> str:
 
 def taking_command() -> dict[str, object]:
     """Return what OpenAPI says of a call whose body is a command."""
-    kinds = [kind for kind in dict.fromkeys(COMMANDS.values()) if kind is not Reload]
+    kinds = [kind for kind in dict.fromkeys((*COMMANDS.values(), OwnCommand)) if kind is not Reload]
     schemas = [TypeAdapter(kind).json_schema() for kind in kinds]
     examples = {name: {"value": value} for name, value in _COMMANDS.items()}
     content = {"application/json": {"schema": {"oneOf": schemas}, "examples": examples}}

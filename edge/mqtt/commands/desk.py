@@ -15,7 +15,7 @@ from edge.control.inbox import MOST_WAITING, Front
 from edge.control.problems import FieldError, Problem
 from edge.mqtt.commands.answers import Answers
 from edge.mqtt.commands.plant_topics import Address, CommandTopics
-from edge.mqtt.commands.reading import Malformed, Request, read
+from edge.mqtt.commands.reading import Malformed, Refused, Request, read
 from edge.mqtt.protocol.publish_reader import Publish
 from edge.observability.logs import RateLimited
 from edge.observability.tracing import spans
@@ -141,9 +141,11 @@ class CommandDesk:
             self._refuse(RETAINED, sender, _RETAINED)
             return
         try:
-            request = read(message.payload, address.target)
+            request = read(message.payload, address.target, self._topics().own_commands)
         except Malformed as error:
             self._refuse(error.outcome, sender, error.problem)
+        except Refused as error:
+            self._refuse(REFUSED, sender, error.problem, error.about)
         except Problem as problem:
             self._refuse(REFUSED, sender, problem)
         else:

@@ -12,6 +12,7 @@ from messages import topic_template
 from plant.definition.commands_config import MACHINE, PUBLISHER, command_template
 from plant.definition.machine_types.overrides import number_of
 from plant.definition.plant_config import EVENTS, PlantConfig
+from plant.interventions.commands import own_names
 from plant.reports import fault_labels, oee_reports
 from plant.telemetry import Message
 
@@ -103,6 +104,11 @@ class CommandTopics:
         levels = address_of_commands(config, settings).split("/")
         self._machine_at = levels.index(MACHINE)
         self._publisher_at = levels.index(PUBLISHER) if PUBLISHER in levels else None
+
+    @cached_property
+    def own_commands(self) -> frozenset[str]:
+        """The names of the commands that types of the plant have beside the usual ones."""
+        return own_names(self._config)
 
     def filter_of(self, target: str) -> str:
         """Return the filter of the commands for one machine, or for PLANT."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import orjson
@@ -10,7 +10,7 @@ import orjson
 from edge.control.inbox import Command
 from edge.control.problems import FieldError, Problem, problem_of
 from edge.mqtt.commands.plant_topics import PLANT
-from plant.interventions.commands import COMMANDS, CommandRefused, parse
+from plant.interventions.commands import CommandRefused, kind_of, parse
 
 MOST_BYTES: Final = 32_768
 """Bytes of the longest payload: half of the longest packet, so that a longer one still arrives and can be answered."""
@@ -28,6 +28,14 @@ class Malformed(Exception):
         self.outcome, self.problem = outcome, problem
 
 
+class Refused(Exception):
+    """A payload is a command that breaks a rule, which needs no plant to see. about: what its sender says about it."""
+
+    def __init__(self, problem: Problem, about: Mapping[str, str | int | float]) -> None:
+        super().__init__(problem.detail)
+        self.problem, self.about = problem, about
+
+
 class Request(NamedTuple):
     """A command, and what its sender says about it: `reason`, `command_id` and `ts`, where they are given."""
 
@@ -35,27 +43,35 @@ class Request(NamedTuple):
     about: Mapping[str, str | int | float]
 
 
-def read(payload: bytes, target: str) -> Request:
-    """Return what a payload asks for. target: the machine in the topic, or PLANT.
+def read(payload: bytes, target: str, own: Collection[str] = ()) -> Request:
+    """Return what a payload asks for. target: the machine in the topic, or PLANT.  own: commands of types of the plant.
 
-    Raises Malformed, or Problem where a field breaks a rule that needs no plant to see.
+    Raises Malformed, Refused, or Problem where what the sender says about the command breaks a rule.
     """
     asked = _json_object(payload)
     about: dict[str, str | int | float] = {name: _brief(name, asked.pop(name)) for name in _ABOUT if name in asked}
+    try:
+        return Request(_command_of(asked, target, own), about)
+    except Problem as problem:
+        raise Refused(problem, about) from None
+
+
+def _command_of(asked: dict[str, object], target: str, own: Collection[str]) -> Command:
+    """Return the command in a payload; raises Problem."""
     for name in _NAMES_OF_MACHINE:
         if name in asked and asked.pop(name) != target:
             raise _wrong(name, "must be the machine in the topic, or left out")
-    asked |= _machine_of(asked.get("command"), target)
+    asked |= _machine_of(asked.get("command"), target, own)
     try:
-        parse(asked)
+        parse(asked, own)
     except CommandRefused as error:
         raise problem_of(error) or error from None
-    return Request(asked, about)
+    return asked
 
 
-def _machine_of(name: object, target: str) -> dict[str, object]:
+def _machine_of(name: object, target: str, own: Collection[str]) -> dict[str, object]:
     """Return the key for the machine of the topic, where the command is for one."""
-    kind = COMMANDS.get(name) if isinstance(name, str) else None
+    kind = kind_of(name, own)
     if kind is None or "machine_id" not in kind.model_fields:
         if kind is not None and target != PLANT:
             raise _wrong("command", f"is for the whole plant: the level of the machine in its topic must be {PLANT}")

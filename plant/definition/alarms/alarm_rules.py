@@ -37,11 +37,16 @@ _Data = Mapping[str, Any]
 
 
 class Delivery(NamedTuple):
-    """How messages of alarms are published. topic: a template; None for the usual one."""
+    """What messages of alarms are, and how they are published. topic: a template; None for the usual one.
+
+    fields: as declared; None for all.  reports_cleared: whether there are messages of alarms that are cleared.
+    """
 
     topic: str | None
     qos: int
     retain: bool
+    fields: Sequence[Any] | None
+    reports_cleared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +70,23 @@ def read_alarms(
     variants: the signals of the type, and of single machines; empty ones where any is wrong.
     """
     violations = [*_unknown_signals(declared, signals)]
-    classes: dict[Delivery, str] = {}
+    classes: dict[str, Delivery] = {}
     places: dict[str, str] = {}
     alarms: list[AlarmType] = []
     for signal, data in declared.items():
         entries, wrong = _entries(data)
         violations += (each._replace(place=(signal, *each.place)) for each in wrong)
-        class_name = classes.setdefault(_delivery(data), _class_name(data, signal))
+        delivery = _delivery(data)
+        alike = (name for name, each in classes.items() if each == delivery)
+        class_name = next(alike, CLASS_NAME if delivery == _delivery({}) else f"{CLASS_NAME}-{signal}")
+        classes[class_name] = delivery
         places.setdefault(class_name, signal)
         if signal in variants[0] and not variants[0][signal].is_text and not wrong:
             specs = [each[signal] for each in variants if signal in each]
             alarms += _alarms_of(f"{key}.{class_name}", signal, entries, specs)
     if len(alarms) > MOST_ALARMS:
         violations.append(Violation((), f"must have at most {MOST_ALARMS} alarms, got {len(alarms)}"))
-    return Alarms(alarms, {name: delivery for delivery, name in classes.items()}, places), violations
+    return Alarms(alarms, classes, places), violations
 
 
 def _unknown_signals(declared: _Data, signals: _Data) -> Iterator[Violation]:
@@ -90,12 +98,8 @@ def _unknown_signals(declared: _Data, signals: _Data) -> Iterator[Violation]:
 
 
 def _delivery(data: _Data) -> Delivery:
-    return Delivery(data.get("topic"), data.get("qos", _USUAL_QOS), data.get("retain", False))
-
-
-def _class_name(data: _Data, signal: str) -> str:
-    is_usual = _delivery(data) == _delivery({})
-    return CLASS_NAME if is_usual else f"{CLASS_NAME}-{signal}"
+    qos, retain, is_whole = data.get("qos", _USUAL_QOS), data.get("retain", False), data.get("report_cleared", True)
+    return Delivery(data.get("topic"), qos, retain, data.get("fields"), is_whole)
 
 
 def _entries(data: _Data) -> tuple[dict[str, _Data], list[Violation]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field
 
 from plant.definition.document.value_types import YEAR_SECONDS, MachineTopic, Spec
-from plant.definition.keys.messages import Qos
+from plant.definition.keys.messages import Fields, Qos
 
 GREATEST: Final = 1e12
 """The greatest magnitude of a limit: that of numbers in signals."""
@@ -50,4 +50,8 @@ class SignalAlarms(AlarmEntry):
     qos: Qos | None = Field(None, description="Quality of service of these messages, 0 or 1 [1].")
     retain: bool | None = Field(
         None, description="true: the broker keeps the last of these messages for new subscribers [false]."
+    )
+    fields: Fields | None = Field(None, description="Keys of these messages in order, as `fields` of the type [all].")
+    report_cleared: bool | None = Field(
+        None, description="false: only that an alarm is raised has a message, and not that it is cleared [true]."
     )

@@ -53,6 +53,11 @@ class MessageEntry(Spec):
         description="true: each change of the state is reported at once. Regular messages are then those of its own"
         " `report_seconds`, if any [false].",
     )
+    on_command: bool | None = Field(
+        None,
+        description="true: a state that a command sets is reported at once, and that of a new machine; other changes "
+        "are seen with the next regular message [false].",
+    )
     qos: Qos | None = Field(None, description=QOS)
     retain: bool | None = Field(None, description=RETAIN)
     timestamp: TimestampForm | None = Field(None, description=TIMESTAMP)

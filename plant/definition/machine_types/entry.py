@@ -6,9 +6,8 @@ weights, which need not add up to 1.
 
 from __future__ import annotations
 
-import re
 from functools import cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
@@ -29,7 +28,9 @@ from plant.definition.document.value_types import (
     Weight,
     Weights,
 )
+from plant.definition.identity.id_pattern import checked
 from plant.definition.keys.alarms import SignalAlarms
+from plant.definition.keys.commands import StateCommandEntry
 from plant.definition.keys.energy import EnergyEntry
 from plant.definition.keys.faults import FaultEntry, SensorFaults, WearEntry
 from plant.definition.keys.jobs import JobEntry, JobOverride
@@ -56,16 +57,7 @@ from plant.definition.keys.variation import (
 from plant.definition.machine_types.spellings import FORMS, Spelling
 from plant.definition.signals.signal_spec import ByState, SigmaByState, SignalSpec
 
-_MACHINE_ID: Final = re.compile(r"[^{}/+#]*\{number(:0[1-9][0-9]?d)?\}[^{}/+#]*")
-
-
-def _machine_id(pattern: str) -> str:
-    if not _MACHINE_ID.fullmatch(pattern):
-        raise ValueError("must have {number}, or {number:02d} for two digits, once; no other braces and no /, + or #")
-    return pattern
-
-
-MachineId = Annotated[Name, AfterValidator(_machine_id)]
+MachineId = Annotated[Name, AfterValidator(checked)]
 
 
 class SignalOverride(Spec):
@@ -107,7 +99,9 @@ class MachineEntry(Spec):
     )
     title: Name | None = Field(None, description="Name of such a machine in texts [the key].")
     machine_id: MachineId | None = Field(
-        None, description="The machines' ids, over {number} or {number:02d} [the key in capitals, and -{number:02d}]."
+        None,
+        description="The machines' ids, over {number} or {number:02d}, or over {station}; where machines are more than "
+        "stations, the second one of a station has -2 after that, and so on [the key in capitals, and -{number:02d}].",
     )
     first_number: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
         None, description="What {number} begins with [1]."
@@ -193,6 +187,9 @@ class MachineEntry(Spec):
     )
     neighbours: dict[Name, ListOf[Name]] | None = Field(
         None, description="Ids of machines to which faults spread, by the id of a machine of this type."
+    )
+    commands: dict[Name, StateCommandEntry] | None = Field(
+        None, description="Commands that set the state, each by its name, also in place of `stop` and `start`."
     )
     fields: Fields | None = Field(None, description=FIELDS)
     qos: Qos | None = Field(None, description=QOS)

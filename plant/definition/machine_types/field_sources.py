@@ -104,6 +104,7 @@ class FieldSource(Enum):
     ALARM = "alarm.name", "", "The alarm: the signal, a dot, and the alarm's own name."
     ALARM_SIGNAL = "alarm.signal", "", "The signal whose value has raised or cleared the alarm."
     ALARM_EVENT = "alarm.event", "", "What happened: the alarm is raised, or cleared."
+    ALARM_SIDE = "alarm.side", "", "On which side of its limit the value is: high or low."
     ALARM_SEVERITY = "alarm.severity", "", "How urgent the alarm is."
     ALARM_VALUE = "alarm.value", "", "The value, as the machine's message of this time reports it."
     ALARM_LIMIT = "alarm.limit", "", "The limit of the alarm, at which it is raised."

@@ -14,7 +14,7 @@ from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS
 
 _MERGED_DEPTH: Final = {
     "states": 2, "transitions": 1, "reasons": 1, "job": 1, "properties": 1, "signals": 2, "alarms": 1, "overrides": 1,
-    "faults": 1, "sensor_faults": 2, "wear": 1, "energy": 1,
+    "faults": 1, "sensor_faults": 2, "wear": 1, "energy": 1, "commands": 1,
 }  # fmt: skip
 """Keys whose mappings are merged and not replaced: how deep."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from plant.definition.document.errors import Violation, describe_value, quote
 from plant.definition.document.value_types import constant_rule, key_rule
@@ -19,6 +19,21 @@ CONSTANT: Final = "constant"
 MOST_FIELDS: Final = 200
 _REPEATED: Final = "the object has already"
 DEEPEST: Final = 4
+
+
+class Names(Protocol):
+    """The names that `fields` may have."""
+
+    @property
+    def usual(self) -> Mapping[str, Field]:
+        """The keys of messages without `fields`, by name."""
+
+    @property
+    def known(self) -> list[str]:
+        """All names, the usual ones first."""
+
+    def field(self, key: str, name: str, within: tuple[str, ...]) -> Field | None:
+        """Return the field `key` with the value of a name; None if there is no such name."""
 
 
 class FieldNames:
@@ -52,7 +67,7 @@ class FieldNames:
         usual |= of_jobs
         self.taken = {TIMESTAMP, *usual}
         usual |= {name: Field(name, FieldSource.SIGNAL, detail=name) for name in signals}
-        self.usual = usual
+        self.usual: Mapping[str, Field] = usual
         missing = set() if product else {name for name in _SOURCES if name.startswith(_OF_JOBS)}
         missing |= {*absent}
         missing |= set() if has_states else {"status"}
@@ -101,7 +116,7 @@ class Layout(NamedTuple):
     fields: Sequence[Field]
 
 
-def read_fields(entries: Sequence[Any] | None, names: FieldNames) -> tuple[Layout, list[Violation]]:
+def read_fields(entries: Sequence[Any] | None, names: Names) -> tuple[Layout, list[Violation]]:
     """Return the layout of a message, and the violations, whose places begin at the list."""
     if entries is None:
         return Layout(TIMESTAMP, list(names.usual.values())), []
@@ -131,7 +146,7 @@ def _split_timestamp(entries: Sequence[Any]) -> tuple[str | None, Sequence[Any]]
 
 
 def _read(
-    entries: Sequence[Any], names: FieldNames, within: tuple[str, ...], at: tuple[str | int, ...]
+    entries: Sequence[Any], names: Names, within: tuple[str, ...], at: tuple[str | int, ...]
 ) -> Iterator[Field | Violation]:
     seen = set[str]()
     for index, entry in enumerate(entries):
@@ -159,7 +174,7 @@ def _broken_rule(entry: Any, seen: set[str]) -> str | None:
 
 
 def _keyed(
-    key: str, value: Any, names: FieldNames, within: tuple[str, ...], place: tuple[str | int, ...]
+    key: str, value: Any, names: Names, within: tuple[str, ...], place: tuple[str | int, ...]
 ) -> Iterable[Field | Violation]:
     """Return `key: name`, `key: {constant: 5}`, or the fields of an object, which is a mapping or a list."""
     if isinstance(value, str):
@@ -180,7 +195,7 @@ def _constant(key: str, value: Any, within: tuple[str, ...], place: tuple[str | 
 
 def _object(
     value: Mapping[Any, Any] | Sequence[Any],
-    names: FieldNames,
+    names: Names,
     within: tuple[str, ...],
     place: tuple[str | int, ...],
 ) -> Iterator[Field | Violation]:
@@ -193,7 +208,7 @@ def _object(
 
 
 def _named(
-    key: str, name: str, names: FieldNames, within: tuple[str, ...], place: tuple[str | int, ...]
+    key: str, name: str, names: Names, within: tuple[str, ...], place: tuple[str | int, ...]
 ) -> Field | Violation:
     if name == TIMESTAMP:
         return Field(key, FieldSource.TIMESTAMP, within)

@@ -11,6 +11,7 @@ from typing import Final
 from plant.definition.alarms.alarm_type import AlarmType
 from plant.definition.energy.energy_type import EnergyType
 from plant.definition.faults.fault_type import Causes, FaultType, WearType
+from plant.definition.identity.id_pattern import IdPattern
 from plant.definition.jobs.job_type import JobType, LossesType
 from plant.definition.jobs.variation import WAITING, EffectType, LotsType, OperatorsType, SpreadType, StartUpType
 from plant.definition.machine_types.field_sources import Field, FieldSource
@@ -18,6 +19,7 @@ from plant.definition.signals.references import depending
 from plant.definition.signals.signal_spec import SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import Order, before_a_job, final_states, next_rows, rates_of, stops_between_jobs
+from plant.definition.states.state_commands import StateCommand
 from plant.definition.states.state_type import StateType
 from plant.definition.states.transitions import Row, Rows
 from plant.definition.states.visits import next_weights
@@ -37,8 +39,9 @@ class MessageClass:
     timestamp: the first key of a message; None without it.  form: of the timestamp.  fields: the other keys, in order.
     qos: None for that of the run.  retain: whether messages are published with the retain flag.
     on_change: whether a change of the state is reported at once; the regular messages are then those of
-    `report_seconds`, if it is given.
+    `report_seconds`, if it is given.  on_command: whether that is so of a state that a command sets.
     together: whether classes of the same period report in the same millisecond.
+    reports_alarms: whether messages are about alarms.  reports_cleared: whether also about those that are cleared.
     """
 
     name: str
@@ -52,7 +55,10 @@ class MessageClass:
     qos: int | None = None
     retain: bool = False
     on_change: bool = False
+    on_command: bool = False
     together: bool = False
+    reports_alarms: bool = False
+    reports_cleared: bool = True
 
     @property
     def phase_name(self) -> str:
@@ -75,11 +81,6 @@ class MessageClass:
         """Whether it reports finished jobs; one class of a type does."""
         return any(field.source.name.startswith("FINISHED") for field in self.fields)
 
-    @property
-    def reports_alarms(self) -> bool:
-        """Whether its messages are about alarms that are raised and cleared."""
-        return any(field.source is FieldSource.ALARM for field in self.fields)
-
     def period_by_weight(self, base_interval: float) -> float:
         """Return the configured period in seconds, otherwise ten base intervals by the weight; inf without one."""
         if self.report_seconds is not None:
@@ -92,8 +93,7 @@ class MachineType:
     """One machine type.
 
     key: its name in `message_types`.  number: its place among the types: messages of the same millisecond are sorted by
-    it.  title: name of such a machine in texts.  machine_id: pattern over {number}.  first_number: that of the first
-    machine.
+    it.  title: name of such a machine in texts.  ids: of its machines.
     states: empty where the type has none.  order: of its states, as declared.  job: None where machines make nothing.
     reasons: the weights of the reasons of states and results, by name.
     messages: its classes of messages; the first one reports the jobs.  signals: by name, in order.
@@ -104,14 +104,14 @@ class MachineType:
     operators: who works at the machines.  energy: what it is measured by; None where the ground truth has none.
     properties: its constants by name, also those that no message has; texts are over the placeholders of `property_of`.
     overrides: the same type as it is for single machines, by their numbers.
-    site: the name of the site where its machines are, if it is at one.
+    commands: its own, by name.  site: the name of the site where its machines are, if it is at one.
     waits: whether its machines wait between jobs by the load of their calendar.
     """
 
     key: str
     number: int
     title: str
-    machine_id: str
+    ids: IdPattern
     enabled: bool
     station_pattern: str
     lines: Sequence[str]
@@ -124,7 +124,6 @@ class MachineType:
     model: str | None = None
     order: Order = field(default_factory=Order)
     reasons: Rows = field(default_factory=dict)
-    first_number: int = 1
     alarms: Sequence[AlarmType] = ()
     alarm_messages: Sequence[MessageClass] = ()
     causes: Causes = field(default_factory=Causes)
@@ -137,6 +136,7 @@ class MachineType:
     energy: EnergyType | None = None
     properties: Mapping[str, str | float | bool] = field(default_factory=dict)
     overrides: Mapping[int, MachineType] = field(default_factory=dict)
+    commands: Mapping[str, StateCommand] = field(default_factory=dict)
     site: str | None = None
     waits: bool = False
 
@@ -178,7 +178,8 @@ class MachineType:
     def is_plain(self) -> bool:
         """Whether it has no signals, no classes of messages by name, reports no changes, and begins with the time."""
         sources = {field.source for field in self.main.fields}
-        return not (self.signals or self.main.name or self.main.on_change) and sources.isdisjoint(
+        events = self.main.on_change or self.main.on_command
+        return not (self.signals or self.main.name or events) and sources.isdisjoint(
             (FieldSource.TIMESTAMP, FieldSource.MACHINE_SEQUENCE)
         )
 
@@ -333,7 +334,7 @@ class MachineType:
 
     def id_of(self, number: int) -> str:
         """Return the id of the type's n-th machine, counted from 1."""
-        return self.machine_id.format(number=number - 1 + self.first_number)
+        return self.ids.id_of(number)
 
     def job_seconds(self, period_seconds: float) -> tuple[float, float]:
         """Return the shortest and longest producing time of a job; infinite without jobs."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from plant.definition.alarms.alarm_rules import CLASS_NAME, Alarms
+from plant.definition.alarms.alarm_rules import CLASS_NAME, Alarms, Delivery
 from plant.definition.document.errors import Violation
 from plant.definition.machine_types.field_sources import Field, FieldSource
-from plant.definition.machine_types.layout import TIMESTAMP, FieldNames, read_fields
+from plant.definition.machine_types.layout import TIMESTAMP, FieldNames, constant, read_fields
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
 from plant.definition.machine_types.spellings import Entry
 
@@ -25,6 +25,29 @@ ALARM_FIELDS: Final = (
     Field("unit", FieldSource.ALARM_UNIT),
 )
 """The keys of a message about an alarm after those of the machine."""
+
+_MORE_OF_ALARMS: Final = (FieldSource.ALARM_SIDE, FieldSource.SEQUENCE)
+_RAISED: Final = "raised"
+
+
+class _AlarmNames:
+    """The names that `fields` of alarms may have: of what never changes in a machine, and of the alarm."""
+
+    def __init__(self, names: FieldNames) -> None:
+        self.usual: Mapping[str, Field] = {each.name: each for each in (*names.of_every_message, *ALARM_FIELDS)}
+        sources = (*(each.source for each in ALARM_FIELDS), *_MORE_OF_ALARMS)
+        self._sources = {each.yaml_name: each for each in sources}
+
+    @property
+    def known(self) -> list[str]:
+        """All names, the usual ones first."""
+        return list(dict.fromkeys((TIMESTAMP, *self.usual, *self._sources)))
+
+    def field(self, key: str, name: str, within: tuple[str, ...]) -> Field | None:
+        """Return the field `key` with the value of a name; None if there is no such name."""
+        if name in self.usual:
+            return replace(self.usual[name], name=key, within=within)
+        return Field(key, self._sources[name], within) if name in self._sources else None
 
 
 def read_messages(key: str, entry: Entry, names: FieldNames) -> tuple[tuple[MessageClass, ...], list[Violation]]:
@@ -67,6 +90,7 @@ def _message_class(
         qos=entry.get("qos"),
         retain=entry.get("retain", False),
         on_change=entry.get("on_change", False),
+        on_command=entry.get("on_command", False),
         together=entry.get("together", False),
     )
     return message_class, wrong
@@ -76,22 +100,51 @@ def read_alarm_classes(
     key: str, entry: Entry, names: FieldNames, alarms: Alarms, classes: Sequence[MessageClass]
 ) -> tuple[tuple[MessageClass, ...], list[Violation]]:
     """Return the classes of messages of the alarms, and the violations. classes: the other ones of the type."""
-    usual = f"{entry.get('topic', _TYPE_TOPIC)}/{CLASS_NAME}"
-    found = tuple(
-        MessageClass(
-            name=name,
-            kind=f"{key}.{name}",
-            topic=delivery.topic or usual,
-            timestamp=TIMESTAMP,
-            form=entry.get("timestamp", "rfc3339"),
-            fields=(*names.of_every_message, *ALARM_FIELDS),
-            frequency_weight=0.0,
-            qos=delivery.qos,
-            retain=delivery.retain,
-        )
-        for name, delivery in alarms.classes.items()
+    found: list[MessageClass] = []
+    violations: list[Violation] = []
+    for name, delivery in alarms.classes.items():
+        each, wrong = _alarm_class(name, key, entry, _AlarmNames(names), delivery)
+        found.append(each)
+        place = "alarms", alarms.places[name], "fields"
+        violations += (broken._replace(place=(*place, *broken.place)) for broken in wrong)
+    if found:
+        violations += _wrong_alarm_classes(key, entry, found, alarms, classes)
+    return tuple(found), violations
+
+
+def _alarm_class(
+    name: str, key: str, entry: Entry, names: _AlarmNames, delivery: Delivery
+) -> tuple[MessageClass, list[Violation]]:
+    layout, wrong = read_fields(delivery.fields, names)
+    form = entry.get("timestamp", "rfc3339")
+    if delivery.fields is not None and not wrong and delivery.reports_cleared:
+        wrong = [*_undistinguished(layout.fields)]
+    message_class = MessageClass(
+        name=name,
+        kind=f"{key}.{name}",
+        topic=delivery.topic or f"{entry.get('topic', _TYPE_TOPIC)}/{CLASS_NAME}",
+        timestamp=layout.timestamp,
+        form=form,
+        fields=tuple(_completed(field, form, reports_cleared=delivery.reports_cleared) for field in layout.fields),
+        frequency_weight=0.0,
+        qos=delivery.qos,
+        retain=delivery.retain,
+        reports_alarms=True,
+        reports_cleared=delivery.reports_cleared,
     )
-    return found, [*_wrong_alarm_classes(key, entry, found, alarms, classes)] if found else []
+    return message_class, wrong
+
+
+def _completed(field: Field, form: str, *, reports_cleared: bool) -> Field:
+    """Return a field of messages of alarms with the form of its time; the event, where there is only one, as such."""
+    if field.source is FieldSource.ALARM_EVENT and not reports_cleared:
+        return constant(field.name, _RAISED, field.within)
+    return replace(field, detail=form) if field.source is FieldSource.TIMESTAMP else field
+
+
+def _undistinguished(fields: Sequence[Field]) -> Iterator[Violation]:
+    if all(field.source is not FieldSource.ALARM_EVENT for field in fields):
+        yield Violation((), "need the event, raised or cleared; or give report_cleared: false")
 
 
 def _wrong_alarm_classes(
@@ -129,8 +182,9 @@ def _rules(entry: Entry, declared: Mapping[str, Mapping[str, Any]]) -> Iterator[
         if "frequency_weight" in own and "report_seconds" in own:
             rule = "replaces frequency_weight: give only one of them"
             yield Violation(("messages", name, "report_seconds"), rule)
-        if own.get("on_change") and not entry.get("states"):
-            yield Violation(("messages", name, "on_change"), "needs states, whose changes it reports")
+        for key in ("on_change", "on_command"):
+            if own.get(key) and not entry.get("states"):
+                yield Violation(("messages", name, key), "needs states, whose changes it reports")
 
 
 def _same_topics(key: str, classes: list[MessageClass]) -> Iterator[Violation]:

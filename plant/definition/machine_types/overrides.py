@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
@@ -15,9 +14,6 @@ from plant.definition.states.order import TRANSITIONS
 MOST_OVERRIDES: Final = 1_000
 _REPLACED: Final = ("base", "noise")
 """Keys whose mappings are replaced as a whole."""
-
-_DIGITS: Final = re.compile(r"[0-9]{1,99}")
-"""A number in an id: as many digits as a pattern may ask for."""
 
 _Resolve = Callable[[Entry], tuple[MachineType, list[Violation]]]
 
@@ -50,10 +46,7 @@ def read_overrides(
 
 def number_of(machine_id: str, machine_type: MachineType) -> int | None:
     """Return the number of the machine that has an id, whether there are so many or not; None if none can have it."""
-    head, _, rest = machine_type.machine_id.partition("{number")
-    digits = machine_id.removeprefix(head).removesuffix(rest.partition("}")[2])
-    number = int(digits) - machine_type.first_number + 1 if _DIGITS.fullmatch(digits) else 0
-    return number if number > 0 and machine_type.id_of(number) == machine_id else None
+    return machine_type.ids.number_of(machine_id)
 
 
 def _unknown_names(own: Mapping[str, Any], machine_type: MachineType) -> Iterator[Violation]:

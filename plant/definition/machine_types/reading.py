@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from plant.definition.document.errors import Place, Violation, describe_value, quote, suggestion
 from plant.definition.document.validation import Flags, validated
 from plant.definition.document.value_types import Spec
+from plant.definition.identity.id_pattern import IdPattern, may_share_an_id
 from plant.definition.machine_types.entry import MachineEntry, older_keys
 from plant.definition.machine_types.inheritance import complete, extension_violations, own_place, root
 from plant.definition.machine_types.library import library
@@ -27,6 +28,7 @@ MOST_TYPES: Final = 200
 _KEY: Final = re.compile(r"[^\W\d][\w-]{0,99}")
 _NAMED: Final = (
     "states", "transitions", "reasons", "signals", "alarms", "messages", "overrides", "faults", "sensor_faults", "wear",
+    "commands",
 )  # fmt: skip
 """Keys of an entry with a mapping of names, whose errors do not depend on each other."""
 
@@ -207,26 +209,13 @@ def _same_file_names(types: Mapping[str, MachineType]) -> Iterator[Violation]:
 
 def _same_ids(types: Mapping[str, MachineType]) -> Iterator[Violation]:
     """Check that no two types can give two machines, or two jobs, the same id."""
-    seen: dict[str, tuple[str, str]] = {}
+    seen: dict[str, IdPattern] = {}
     for key, each in types.items():
-        head, _, rest = each.machine_id.partition("{number")
-        pattern = head, rest.partition("}")[2]
-        if other := next((other for other, its in seen.items() if _may_be_equal(pattern, its)), None):
+        if other := next((other for other, its in seen.items() if may_share_an_id(each.ids, its)), None):
             rule = f"may give a machine the id of one of {other}: choose another machine_id"
             yield Violation((SECTION, key, "machine_id"), rule)
-        seen[key] = pattern
+        seen[key] = each.ids
     yield from _same_job_ids(types)
-
-
-def _may_be_equal(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Return whether two ids, each with a number between two texts, may be equal: what one has more must be digits."""
-    heads, tails = zip(one, other, strict=True)
-    return _is_more_digits(*heads) and _is_more_digits(*(tail[::-1] for tail in tails))
-
-
-def _is_more_digits(one: str, other: str) -> bool:
-    short, long = sorted((one, other), key=len)
-    return long.startswith(short) and (long == short or long[len(short) :].isdigit())
 
 
 def _same_job_ids(types: Mapping[str, MachineType]) -> Iterator[Violation]:

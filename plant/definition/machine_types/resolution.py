@@ -18,6 +18,7 @@ from plant.definition.document.value_types import (
 )
 from plant.definition.energy.energy_rules import read_energy
 from plant.definition.faults.reading import Affected, read_causes
+from plant.definition.identity.id_pattern import NUMBER, STATION, IdPattern, repeated_id
 from plant.definition.jobs import variation_entries
 from plant.definition.jobs.job_entries import read_job
 from plant.definition.jobs.job_type import JobType, LossesType
@@ -33,6 +34,7 @@ from plant.definition.signals.signal_spec import TEXTS, SignalSpec
 from plant.definition.signals.vocabulary import Vocabulary
 from plant.definition.states.order import BETWEEN_JOBS, TRANSITIONS, Order, order_violations
 from plant.definition.states.reasons import REASON_FIELDS, read_reasons, wrong_reasons
+from plant.definition.states.state_commands import read_state_commands
 from plant.definition.states.state_entries import read_states
 from plant.definition.states.state_type import StateType
 from plant.models.registry import models
@@ -76,7 +78,8 @@ def resolve(
     )
     causes, wrong_causes = read_causes(entry, _affected(entry, machine_type))
     energy, wrong_energy = read_energy(entry.get("energy"), entry.get("signals", {}), plant_signals)
-    machine_type = replace(machine_type, causes=causes, energy=energy)
+    commands, wrong_commands = read_state_commands(entry.get("commands", {}), [*entry.get("states", {})])
+    machine_type = replace(machine_type, causes=causes, energy=energy, commands=commands)
     overrides, wrong_overrides = read_overrides(
         entry, machine_type, lambda changed: resolve(key, changed, number, interval, plant_signals)
     )
@@ -93,7 +96,9 @@ def resolve(
         *wrong_energy,
         *wrong_overrides,
         *wrong_alarms,
+        *(each._replace(place=("commands", *each.place)) for each in wrong_commands),
         *_missing_lists(entry),
+        *_wrong_ids(entry, machine_type),
         *_unknown_placeholders(entry),
         *_unknown_model(entry),
         *_impossible_period(machine_type, interval),
@@ -121,8 +126,7 @@ def _machine_type(
         key=key,
         number=number,
         title=entry.get("title", key.replace("_", " ")),
-        machine_id=entry.get("machine_id", f"{_in_capitals(key)}-{{number:02d}}"),
-        first_number=entry.get("first_number", 1),
+        ids=_ids(key, entry),
         enabled=entry.get("enabled", True),
         station_pattern=entry.get("station_pattern", "none"),
         lines=tuple(entry.get("lines", ())),
@@ -140,6 +144,11 @@ def _machine_type(
         site=entry.get("site"),
         properties=entry.get("properties", {}),
     )
+
+
+def _ids(key: str, entry: Entry) -> IdPattern:
+    pattern = entry.get("machine_id", f"{_in_capitals(key)}-{{number:02d}}")
+    return IdPattern(pattern, entry.get("first_number", 1), tuple(entry.get("stations", ())))
 
 
 def _in_capitals(key: str) -> str:
@@ -200,6 +209,25 @@ def _missing_lists(entry: Entry) -> Iterator[Violation]:
     for name in dict.fromkeys(placeholders(entry.get("station_pattern", ""))):
         if f"{name}s" not in entry:
             yield Violation((f"{name}s",), f"is missing: station_pattern has {{{name}}}")
+
+
+def _wrong_ids(entry: Entry, machine_type: MachineType) -> Iterator[Violation]:
+    """Check ids that have stations and no numbers."""
+    ids = machine_type.ids
+    if ids.is_numbered:
+        return
+    if not ids.stations:
+        yield Violation(("stations",), f"is missing: machine_id has {{{STATION}}}")
+    if "first_number" in entry:
+        yield Violation(("first_number",), f"needs {{{NUMBER}}} in machine_id")
+    if (repeated := repeated_id(ids)) is not None:
+        yield Violation(
+            ("stations",), f"makes the id {quote(repeated)} twice: machines of a second round have such ids"
+        )
+    for each in machine_type.all_messages:
+        if f"{{{NUMBER}" in each.topic.replace("{{", ""):
+            yield Violation(("machine_id",), f"needs {{{NUMBER}}}, which a topic has")
+            return
 
 
 def _taken_properties(entry: Entry, names: FieldNames) -> Iterator[Violation]:

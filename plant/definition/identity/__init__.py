@@ -1,0 +1,1 @@
+"""The ids of machines: the patterns that a type declares, and what follows from an id."""
