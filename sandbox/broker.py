@@ -74,12 +74,12 @@ class EmbeddedBroker:
 
     @property
     def connects(self) -> list[SeenConnect]:
-        """All CONNECT packets so far, in order."""
+        """The CONNECT packets so far, in order; of more than 10,000 only the newest."""
         return self._seen.connects
 
     @property
     def auths(self) -> list[SeenAuth]:
-        """All AUTH packets so far, in order."""
+        """The AUTH packets so far, in order; of more than 10,000 only the newest."""
         return self._seen.auths
 
     @property
@@ -105,7 +105,7 @@ class EmbeddedBroker:
         """Listen; raise OSError if a port is in use."""
         try:
             for index, listener in enumerate(self._listeners):
-                make = partial(Connection, self._hub, listener.access, self.faults, self._connections)
+                make = partial(Connection, self._hub, listener.access, listener.acl, self.faults, self._connections)
                 self._open_listeners.append(ListeningSocket(listener, self._ports[index], make, self.counters))
         except OSError:
             await self._stop_listening()

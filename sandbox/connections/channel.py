@@ -44,6 +44,10 @@ class Channel(asyncio.Protocol):
         self._blocked = False
         self._timers: list[asyncio.TimerHandle] = []
 
+    def decode(self, frame: memoryview) -> Packet:
+        """Decode a frame; raise Violation where it is malformed."""
+        raise NotImplementedError
+
     def on_packet(self, packet: Packet) -> None:
         """Process a packet."""
 
@@ -99,8 +103,8 @@ class Channel(asyncio.Protocol):
         self.on_writable()
 
     def send(self, frame: bytes) -> None:
-        """Send a frame at the end of this turn of the loop, or sooner when there are many bytes."""
-        if self.closing:
+        """Send a frame at the end of this turn of the loop, or sooner with many bytes; an empty one is none."""
+        if self.closing or not frame:
             return
         self._outgoing.append(frame)
         self._outgoing_bytes += len(frame)
@@ -189,7 +193,7 @@ class Channel(asyncio.Protocol):
                 if end is None or end > len(data):
                     break
                 # Past the frame before it is handled: a stall inside must not handle it twice.
-                packet, start = wire.decode(view[start:end]), end
+                packet, start = self.decode(view[start:end]), end
                 self.on_packet(packet)
         except wire.Violation as violation:
             self.on_violation(violation)

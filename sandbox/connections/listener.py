@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.access import Access, Anyone
+from sandbox.acl import Acl
 from sandbox.observe import Counters
 
 BACKLOG = 128
@@ -35,6 +36,7 @@ class Listener:
     or_any_port: bool = False
     tls: ssl.SSLContext | None = None
     access: Access = field(default_factory=Anyone)
+    acl: Acl | None = None
 
 
 class ListeningSocket:
