@@ -1,9 +1,9 @@
-"""The embedded broker: MQTT 5 in the caller's event loop, with K8S-SAT and with faults on demand.
+"""The embedded broker: MQTT 5 and 3.1.1 in the caller's event loop, with K8S-SAT and with faults on demand.
 
 For demos and tests, not for production: nothing is persistent, and `faults` change its behaviour.
 
-It supports only MQTT 5, with QoS 0 and 1, over TCP and TLS: wildcards, retained messages, wills, sessions that outlast
-their connections, keep-alive, and flow control both ways. No QoS 2, topic aliases or shared subscriptions.
+It supports QoS 0 and 1 over TCP, TLS and WebSocket: wildcards, shared subscriptions, retained messages, wills, sessions
+that outlast their connections, keep-alive, flow control both ways, and access control. No QoS 2 or topic aliases.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CLOSE_SECONDS = 2.0
 
 
 class EmbeddedBroker:
-    """An MQTT 5 broker; without listeners it has a plain anonymous one on loopback.
+    """A broker of MQTT 5 and 3.1.1; without listeners it has a plain anonymous one on loopback.
 
     Use it as an async context manager, or `start` and `close` it. After `close` or `kill` it can be started again, on
     the same ports, with the sessions that were kept.

@@ -310,7 +310,7 @@ class Connection(Answers):
             self.hang_up()
 
     def _watch_keep_alive(self, packet: ConnectPacket) -> None:
-        # A client of MQTT 3.1.1 cannot be told another keep-alive than its own.
+        # There is no way to give a client of MQTT 3.1.1 another keep-alive than its own.
         server = self.limits.server_keep_alive_seconds if self.dialect.announces_limits else None
         self._keep_alive_seconds = packet.keep_alive if server is None else server
         if self._keep_alive_seconds:

@@ -1,4 +1,4 @@
-"""Messages on their way from publisher to subscriber, and the wills that become messages.
+"""Messages between publisher and subscriber, and the wills that become messages.
 
 For demos and tests, not for production.
 """
