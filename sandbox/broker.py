@@ -16,6 +16,7 @@ from typing import Self
 
 from mqtt5 import ConnectPacket, PublishPacket, TopicFilter
 
+from sandbox.connections.channel import READ_BYTES
 from sandbox.connections.connection import Connection
 from sandbox.connections.listener import Listener, ListeningSocket
 from sandbox.faults import Faults, Rule
@@ -103,9 +104,10 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         """Listen; raise OSError if a port is in use."""
+        make_connection = partial(Connection, self._hub, self.faults, bytearray(READ_BYTES), self._connections)
         try:
             for index, listener in enumerate(self._listeners):
-                make = partial(Connection, self._hub, listener.access, listener.acl, self.faults, self._connections)
+                make = partial(make_connection, listener.access, listener.acl)
                 self._open_listeners.append(ListeningSocket(listener, self._ports[index], make, self.counters))
         except OSError:
             await self._stop_listening()

@@ -25,8 +25,8 @@ Waiting = deque[tuple[float, int, int]]
 class Answers(Channel):
     """A channel that speaks the client's version of MQTT."""
 
-    def __init__(self, limits: Limits, counters: Counters) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: Limits, buffer: bytearray, counters: Counters) -> None:
+        super().__init__(limits, buffer)
         self.client_id = ""
         self.dialect: Dialect = VERSION_5
         self._counters = counters

@@ -54,11 +54,20 @@ FAILURE = 0x80
 class Connection(Answers):
     """A client's connection from its first byte to its last.
 
-    access: who may connect.  acl: what they may do, or None for all.  members: all connections of the broker.
+    buffer: for reading, shared by all.  members: all connections of the broker.  access: who may connect.
+    acl: what they may do, or None for all.
     """
 
-    def __init__(self, hub: Hub, access: Access, acl: Acl | None, faults: Faults, members: set[Connection]) -> None:
-        super().__init__(hub.limits, hub.seen.counters)
+    def __init__(
+        self,
+        hub: Hub,
+        faults: Faults,
+        buffer: bytearray,
+        members: set[Connection],
+        access: Access,
+        acl: Acl | None,
+    ) -> None:
+        super().__init__(hub.limits, buffer, hub.seen.counters)
         self._hub = hub
         self._access = access
         self._acl = acl

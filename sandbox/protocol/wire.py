@@ -58,7 +58,7 @@ class Header(NamedTuple):
     subscription_ids: list[int]
 
 
-def frame_end(data: bytes, start: int, limit: int) -> int | None:
+def frame_end(data: bytes | bytearray, start: int, limit: int) -> int | None:
     """Return the index after the frame that begins at `start`; None until its length is known (MQTT 5, 2.1.4).
 
     Raises Violation for a length of more than four bytes, or a frame of more than `limit` bytes.
