@@ -15,6 +15,7 @@ from sandbox.connections.channel import Channel
 from sandbox.limits import Limits
 from sandbox.observe import Counters, SeenConnect
 from sandbox.protocol.dialects import VERSION_5, Dialect, dialect_of
+from sandbox.protocol.wire import Reason
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +83,10 @@ class Answers(Channel):
             self._counters.disconnected[int(code)] += 1
             log.debug("client %r: DISCONNECT 0x%02X", self.client_id, code)
         else:
-            # The client does not learn the reason, so somebody has to.
+            # The client does not learn the reason, so somebody has to; at the broker's own end all know it.
+            level = logging.DEBUG if code == Reason.SERVER_SHUTTING_DOWN else logging.INFO
             text = "closed an MQTT %s connection, which has no DISCONNECT client_id=%r reason=0x%02X"
-            log.info(text, self.dialect.version, self.client_id, code)
+            log.log(level, text, self.dialect.version, self.client_id, code)
         self.send(frame)
         self.finish()
         # Now, not when the connection is closed: messages sent to it meanwhile would be lost.

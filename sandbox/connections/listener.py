@@ -70,6 +70,7 @@ class ListeningSocket:
         # With its socket, because a task that is cancelled before its first step does not close it.
         self._handshakes: dict[asyncio.Task[None], socket.socket] = {}
         self._retry: asyncio.TimerHandle | None = None
+        self._exhausted = False
         self._open()
 
     async def close(self) -> None:
@@ -98,10 +99,13 @@ class ListeningSocket:
                 return
             except OSError as error:
                 # Out of descriptors: the socket stays readable, so an immediate retry would be a busy loop.
-                log.warning("accepting no connections for a while seconds=%s error=%s", RETRY_SECONDS, error)
+                if not self._exhausted:
+                    self._exhausted = True
+                    log.warning("cannot accept connections, trying again port=%d error=%s", self.port, error)
                 self._loop.remove_reader(self._socket)
                 self._retry = self._loop.call_later(RETRY_SECONDS, self._open)
                 return
+            self._exhausted = False
             connection.setblocking(False)
             task = self._loop.create_task(self._handshake(connection))
             self._handshakes[task] = connection

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
+import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from mqtt5 import ConnectPacket, PublishPacket, QoS, SubscribePacket, TopicFilter, Will
 
 from sandbox.broker import EmbeddedBroker
+from sandbox.connections.listener import RETRY_SECONDS
 from sandbox.observe import COUNTED_CLIENTS, KEPT_PACKETS, OTHERS, Counters, note
 from sandbox.protocol.index import Index
 from sandbox.protocol.topics import Subscription, matches
@@ -20,6 +24,7 @@ from sandbox.sessions.messages import Message
 from sandbox.sessions.retained import PURGED_FROM, Retained
 from tests.sandbox.test_clients import until
 from tests.support.brokers.rawclient import RawClient, connected, in_loop, message
+from tests.support.brokers.rig import Lines
 
 WORD = st.sampled_from(["a", "b", "c", "", "$s"])
 TOPIC = st.lists(WORD, min_size=1, max_size=4).map("/".join).filter(bool)
@@ -167,3 +172,33 @@ async def test_a_thousand_connections_cut_at_once_are_a_thousand_wills() -> None
         async with many(broker.port, count):
             assert sum(bool(one.session_present) for one in broker.connects) == count
             assert broker.publish(message(1, "commands/x/999"))
+
+
+@in_loop
+async def test_without_descriptors_the_log_says_so_once_and_clients_wait(lines: Lines) -> None:
+    """At the limit of open files a client waits in the kernel, and is served when there are some again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with EmbeddedBroker() as broker:
+        waiting = socket.create_connection(("127.0.0.1", broker.port))
+        filled: list[int] = []
+        try:
+            # Nothing has been accepted yet, as the loop has not turned: no descriptor is left for it.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (waiting.fileno() + 1, hard))
+            with suppress(OSError):
+                while True:
+                    filled.append(os.dup(waiting.fileno()))
+            waiting.sendall(ConnectPacket("late").write())
+            async with asyncio.timeout(5):
+                while not lines.count("cannot accept connections, trying again"):  # noqa: ASYNC110 - a log is no event
+                    await asyncio.sleep(0.01)
+                # Twice the pause between two tries.
+                await asyncio.sleep(2 * RETRY_SECONDS)
+            assert lines.count("cannot accept connections, trying again") == 1
+            assert broker.connected == []
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            await until(lambda: broker.connected == ["late"], "the client that waited")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for each in filled:
+                os.close(each)
+            waiting.close()
