@@ -253,6 +253,7 @@ BAD_STARTS: dict[str, bytes] = {
     "will with QoS 3": connect("a", 0x1E, text("w"), text("")),
     "will with QoS 2": connect("a", 0x16, text("w"), text("")),
     "will on a wildcard": connect("a", 0x06, text("w/#"), text("")),
+    "NUL in the client id": connect("a\0b"),
     "bytes behind": connect("a", 0x02, b"more"),
     "cut short": frame(0x10, text("MQTT"), b"\4\2\0\0"),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mqtt5 import ConnectPacket, PingReqPacket
+from mqtt5 import ConnectPacket, DisconnectPacket, PingReqPacket
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, RejectConnection, Request
 
@@ -115,6 +115,22 @@ async def test_a_ping_of_websocket_is_answered_and_a_close_frame_ends_the_connec
         assert isinstance(await client.event(), CloseConnection)
         assert await client.reader.read() == b""
         assert broker.connected == []
+
+
+@in_loop
+async def test_the_broker_waits_for_the_clients_close_frame() -> None:
+    """After DISCONNECT it sends one, and closes when it is answered: at once would break what is still written."""
+    async with EmbeddedBroker(WEB) as broker, page(broker.port) as client:
+        await client.open()
+        client.say(CONNECT)
+        await client.heard(3)
+        client.say(DisconnectPacket().write())
+        closing = await client.event()
+        assert isinstance(closing, CloseConnection)
+        end = asyncio.ensure_future(client.reader.read())
+        assert await asyncio.wait([end], timeout=0.1) == (set(), {end})
+        client.writer.write(client.protocol.send(closing.response()))
+        assert await end == b""
 
 
 @pytest.mark.parametrize(
