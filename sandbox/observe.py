@@ -40,9 +40,12 @@ class Counters:
     expiries: int = 0
     handshake_failures: int = 0
 
-    def count(self, counter: Counter[str], client_id: str) -> None:
-        """Count a packet of a client: clients that take a random id each time must not fill the memory."""
-        counter[client_id if client_id in counter or len(counter) < COUNTED_CLIENTS else OTHERS] += 1
+    def count_connect(self, client_id: str) -> str:
+        """Count a CONNECT; return under which name, as clients with a random id each time must not fill the memory."""
+        known = client_id in self.connects or len(self.connects) < COUNTED_CLIENTS
+        name = client_id if known else OTHERS
+        self.connects[name] += 1
+        return name
 
 
 def fingerprint(secret: bytes | None) -> str | None:

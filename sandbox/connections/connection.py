@@ -78,6 +78,7 @@ class Connection(Answers):
         self._expiry: asyncio.TimerHandle | None = None
         self._keep_alive_seconds = 0
         self._noted_qos_2 = False
+        self._counted_as = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for CONNECT for a limited time; called by asyncio."""
@@ -143,12 +144,12 @@ class Connection(Answers):
             raise Violation(Reason.PROTOCOL_ERROR)
         # Set before anything else, so that faults can select a client.
         self.client_id = packet.client_id or f"sandbox-{uuid.uuid4()}"
-        self._counters.count(self._counters.connects, self.client_id)
+        self._counted_as = self._counters.count_connect(self.client_id)
         self._seen_connect = SeenConnect.of(packet, self.dialect.version)
         note(self._hub.seen.connects, self._seen_connect)
 
     def _inspect_publish(self, packet: PublishPacket) -> None:
-        self._counters.count(self._counters.publishes, self.client_id)
+        self._counters.publishes[self._counted_as] += 1
         if packet.qos == QoS.EXACTLY_ONCE:
             self._note_qos_2("publish refused")
         check_message(packet, self.limits)

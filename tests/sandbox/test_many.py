@@ -117,7 +117,7 @@ def test_what_is_observed_is_bounded() -> None:
     assert seen == [*range(3 * KEPT_PACKETS - len(seen), 3 * KEPT_PACKETS)]
     counters = Counters()
     for number in range(COUNTED_CLIENTS + 5):
-        counters.count(counters.connects, str(number))
+        counters.count_connect(str(number))
     assert (len(counters.connects), counters.connects[OTHERS]) == (COUNTED_CLIENTS + 1, 5)
 
 
