@@ -19,7 +19,7 @@ PACKAGES = {
 }
 """Modules that a start imports -> their packages in requirements.txt; others are imported only where they are used."""
 
-DEMO_PACKAGES = {"cryptography": "cryptography", "jwt": "PyJWT", "mqtt5": "mqtt5"}
+DEMO_PACKAGES = {"cryptography": "cryptography", "jwt": "PyJWT", "mqtt5": "mqtt5", "wsproto": "wsproto"}
 """Modules that the embedded broker of `--demo` imports in addition -> their packages in sandbox/requirements.txt."""
 
 _NAME = "edgemqttsim"

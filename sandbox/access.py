@@ -46,23 +46,38 @@ class _WithoutMethod:
 
 
 class Anyone(_WithoutMethod):
-    """Accepts every client; user name and password are ignored."""
+    """Accepts every client; user name and password are not checked, so a client of it has no identity."""
 
     def admit(self, connect: ConnectPacket, certificate: Certificate | None) -> Admission:  # noqa: ARG002
         """Accept every client without enhanced authentication."""
         _reject_methods(connect)
-        return Admission(connect.username)
+        return Admission()
+
+
+class ClientIds(_WithoutMethod):
+    """Accepts every client, and takes its client id for its identity, which anybody can claim.
+
+    Only to show what goes wrong so: whoever calls himself `controller` is one.
+    """
+
+    def admit(self, connect: ConnectPacket, certificate: Certificate | None) -> Admission:  # noqa: ARG002
+        """Accept every client without enhanced authentication, under its client id."""
+        _reject_methods(connect)
+        return Admission(connect.client_id or None)
 
 
 class Passwords(_WithoutMethod):
-    """Accepts user names with their passwords."""
+    """Accepts user names with their passwords.  anonymous: whether a client may also come without a name."""
 
-    def __init__(self, users: Mapping[str, str]) -> None:
+    def __init__(self, users: Mapping[str, str], *, anonymous: bool = False) -> None:
         self._users = {name: password.encode() for name, password in users.items()}
+        self._anonymous = anonymous
 
     def admit(self, connect: ConnectPacket, certificate: Certificate | None) -> Admission:  # noqa: ARG002
         """Accept a user with the right password; reject others with 0x86."""
         _reject_methods(connect)
+        if self._anonymous and connect.username is None:
+            return Admission()
         expected = self._users.get(connect.username or "")
         # In constant time: this code may be read as an example.
         if expected is None or not hmac.compare_digest(expected, connect.password or b""):

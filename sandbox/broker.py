@@ -1,9 +1,9 @@
-"""The embedded broker: MQTT 5 in the caller's event loop, with K8S-SAT and with faults on demand.
+"""The embedded broker: MQTT 5 and 3.1.1 in the caller's event loop, with K8S-SAT and with faults on demand.
 
 For demos and tests, not for production: nothing is persistent, and `faults` change its behaviour.
 
-It supports only MQTT 5, with QoS 0 and 1, over TCP and TLS: wildcards, retained messages, wills, sessions that outlast
-their connections, keep-alive, and flow control both ways. No QoS 2, topic aliases or shared subscriptions.
+It supports QoS 0 and 1 over TCP, TLS and WebSocket: wildcards, shared subscriptions, retained messages, wills, sessions
+that outlast their connections, keep-alive, flow control both ways, and access control. No QoS 2 or topic aliases.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Self
 
 from mqtt5 import ConnectPacket, PublishPacket, TopicFilter
 
+from sandbox.connections.channel import READ_BYTES
 from sandbox.connections.connection import Connection
 from sandbox.connections.listener import Listener, ListeningSocket
 from sandbox.faults import Faults, Rule
@@ -32,7 +33,7 @@ CLOSE_SECONDS = 2.0
 
 
 class EmbeddedBroker:
-    """An MQTT 5 broker; without listeners it has a plain anonymous one on loopback.
+    """A broker of MQTT 5 and 3.1.1; without listeners it has a plain anonymous one on loopback.
 
     Use it as an async context manager, or `start` and `close` it. After `close` or `kill` it can be started again, on
     the same ports, with the sessions that were kept.
@@ -74,12 +75,12 @@ class EmbeddedBroker:
 
     @property
     def connects(self) -> list[SeenConnect]:
-        """All CONNECT packets so far, in order."""
+        """The CONNECT packets so far, in order; of more than 10,000 only the newest."""
         return self._seen.connects
 
     @property
     def auths(self) -> list[SeenAuth]:
-        """All AUTH packets so far, in order."""
+        """The AUTH packets so far, in order; of more than 10,000 only the newest."""
         return self._seen.auths
 
     @property
@@ -103,9 +104,10 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         """Listen; raise OSError if a port is in use."""
+        make_connection = partial(Connection, self._hub, self.faults, bytearray(READ_BYTES), self._connections)
         try:
             for index, listener in enumerate(self._listeners):
-                make = partial(Connection, self._hub, listener.access, self.faults, self._connections)
+                make = partial(make_connection, listener.access, listener.acl)
                 self._open_listeners.append(ListeningSocket(listener, self._ports[index], make, self.counters))
         except OSError:
             await self._stop_listening()

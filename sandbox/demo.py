@@ -1,4 +1,4 @@
-"""The embedded broker of `run --demo` on loopback: TLS and K8S-SAT for the simulator, a plain port for other clients.
+"""The embedded broker of `run --demo` on loopback: TLS and K8S-SAT for the simulator, plain ports for other clients.
 
 For demos and tests, not for production: its certificate authority and its tokens are created at the
 start and deleted at the end. The simulator logs in as in a cluster, and its token is rotated as there.
@@ -10,27 +10,64 @@ import asyncio
 import contextlib
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.access import ServiceAccountTokens
+from sandbox.access import Access, Anyone, Passwords, ServiceAccountTokens
+from sandbox.acl import Acl
 from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer
 
-AIO_PORT, PLAIN_PORT = 18883, 1883
+AIO_PORT, PLAIN_PORT, WEB_PORT = 18883, 1883, 9001
+MQTTX_WEB = "https://mqttx.app"
+"""The origin of MQTTX's page, which the demo lets in beside pages of this machine."""
+
 _TOKEN_SECONDS, _ROTATED_AT = 600.0, 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """Who may use the ports for other clients, and for what; without anything: all, for everything.
+
+    users: passwords by user name; with any, a client needs one of them.  anonymous: whether a client may come without
+    a name all the same.  acl: what each of them may do, or None for everything.  origins: of pages, such as
+    https://example.org, that may connect by WebSocket beside those of this machine.
+    """
+
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    anonymous: bool = False
+    acl: Acl | None = None
+    origins: frozenset[str] = frozenset({MQTTX_WEB})
+
+    @property
+    def access(self) -> Access:
+        """How they log in."""
+        return Passwords(self.users, anonymous=self.anonymous) if self.users else Anyone()
+
+    @property
+    def login(self) -> str:
+        """How they log in, in words."""
+        if not self.users:
+            return "without TLS or login"
+        names = ", ".join(sorted(self.users))
+        return f"without TLS, {'with or without a login' if self.anonymous else 'with a login'} ({names})"
 
 
 class Demo:
     """The embedded broker with credentials in a temporary folder, and how to use it; an async context manager.
 
-    wanted_ports: for the simulator and for other clients, if they are free; otherwise, and for 0, it takes any.
+    wanted_ports: for the simulator, for other clients, and for other clients by WebSocket, if they are free; otherwise,
+    and for 0, it takes any. The last may be left out.  clients: who the others are.
     """
 
-    def __init__(self, wanted_ports: tuple[int, int] = (AIO_PORT, PLAIN_PORT)) -> None:
-        secure, plain = wanted_ports
+    def __init__(
+        self, wanted_ports: tuple[int, ...] = (AIO_PORT, PLAIN_PORT, WEB_PORT), clients: Clients | None = None
+    ) -> None:
+        secure, plain, *web = wanted_ports
+        self._clients = clients = clients or Clients()
         # It is also removed where a signal ends the process before the demo has begun.
         with _signals_later():
             self._temporary = tempfile.TemporaryDirectory(prefix="edgemqttsim-demo-", ignore_cleanup_errors=True)
@@ -48,7 +85,18 @@ class Demo:
                 tls=authority.server_context(),
                 access=ServiceAccountTokens(self._issuer),
             ),
-            Listener(port=plain, or_any_port=True),
+            Listener(port=plain, or_any_port=True, access=clients.access, acl=clients.acl),
+            *(
+                Listener(
+                    port=port,
+                    or_any_port=True,
+                    access=clients.access,
+                    acl=clients.acl,
+                    websocket=True,
+                    origins=clients.origins,
+                )
+                for port in web
+            ),
         )
         self._rotation: asyncio.Task[None] | None = None
 
@@ -87,9 +135,12 @@ class Demo:
         filters: those of MQTT for all its messages.  plant: its YAML file.  page: the URL for a browser, or None.
         own: whether the user may edit that file, which is otherwise the one that the program comes with.
         """
-        secure, port = self.broker.ports[:2]
+        secure, port, *web = self.broker.ports
         topics = " ".join(f"-t '{each}'" for each in filters)
         watch = f"mosquitto_sub -V mqttv5 -h localhost -p {port} {topics} -v"
+        pages = "".join(
+            f"                  pages in a browser: ws://localhost:{each}, MQTT over WebSocket\n" for each in web
+        )
         browser = f"  in a browser    {page}\n" if page else ""
         change = (
             f"edit {plant} while it runs, and the messages change"
@@ -99,9 +150,10 @@ class Demo:
         text = (
             "An embedded broker runs on this machine (not for production).\n"
             f"  the simulator   localhost:{secure}, TLS and K8S-SAT, as in a cluster\n"
-            f"  your clients    localhost:{port}, without TLS or login: watch the messages from another terminal\n"
+            f"  your clients    localhost:{port}, {self._clients.login}: watch the messages from another terminal\n"
             f"                    {watch}\n"
-            f"                  or MQTTX: host localhost, port {port}, MQTT 5, topic {' and '.join(filters)}\n"
+            f"                  or MQTTX: host localhost, port {port}, MQTT 5 or 3.1.1, topic {' and '.join(filters)}\n"
+            f"{pages}"
             f"{browser}"
             f"  {change}; Ctrl-C stops it\n"
         )
@@ -111,6 +163,8 @@ class Demo:
             "watch": watch,
             "plant": str(plant),
         }
+        if web:
+            facts["websocket"] = f"ws://localhost:{web[0]}"
         return text, facts | ({"page": page} if page else {})
 
     def _rotate(self) -> None:

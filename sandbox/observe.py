@@ -8,15 +8,21 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from mqtt5 import AuthPacket, ConnectPacket
+
+KEPT_PACKETS = 10_000
+COUNTED_CLIENTS = 100_000
+OTHERS = "(others)"
 
 
 @dataclass(slots=True)
 class Counters:
     """Counts since the broker was made; they survive `kill` and `start`.
 
-    connects, publishes: packets received, by client id.  delivered: PUBLISH packets sent.
+    connects, publishes: packets received, by client id; those of all ids beyond the first 100,000 as "(others)".
+    delivered: PUBLISH packets sent.
     acknowledged: PUBACKs sent, by reason code.  refused: CONNECTs refused, by reason code.
     disconnected: DISCONNECTs sent, by reason code.  dropped: messages not delivered, by reason.
     reauthentications: AUTH answered with success.  expiries: connections closed because their token expired.
@@ -33,6 +39,13 @@ class Counters:
     reauthentications: int = 0
     expiries: int = 0
     handshake_failures: int = 0
+
+    def count_connect(self, client_id: str) -> str:
+        """Count a CONNECT; return under which name, as clients with a random id each time must not fill the memory."""
+        known = client_id in self.connects or len(self.connects) < COUNTED_CLIENTS
+        name = client_id if known else OTHERS
+        self.connects[name] += 1
+        return name
 
 
 def fingerprint(secret: bytes | None) -> str | None:
@@ -54,11 +67,12 @@ class SeenConnect:
     authentication_method: str | None
     token_sha256: str | None
     will_topic: str | None
+    version: str = "5"
     reason_code: int | None = None
     session_present: bool | None = None
 
     @classmethod
-    def of(cls, packet: ConnectPacket) -> SeenConnect:
+    def of(cls, packet: ConnectPacket, version: str) -> SeenConnect:
         """Record a CONNECT, without its secrets."""
         return cls(
             client_id=packet.client_id,
@@ -71,6 +85,7 @@ class SeenConnect:
             authentication_method=packet.authentication_method,
             token_sha256=fingerprint(packet.authentication_data),
             will_topic=None if packet.will is None else packet.will.topic,
+            version=version,
         )
 
 
@@ -92,8 +107,18 @@ class SeenAuth:
 
 @dataclass(slots=True)
 class Observations:
-    """Counters, and CONNECT and AUTH packets in order of arrival."""
+    """Counters, and the newest CONNECT and AUTH packets in order of arrival."""
 
     counters: Counters = field(default_factory=Counters)
     connects: list[SeenConnect] = field(default_factory=list)
     auths: list[SeenAuth] = field(default_factory=list)
+
+
+SeenT = TypeVar("SeenT")
+
+
+def note(seen: list[SeenT], packet: SeenT) -> None:
+    """Append a packet, and forget the older half of more than 10,000: a broker that runs for days must not grow."""
+    if len(seen) >= KEPT_PACKETS:
+        del seen[: KEPT_PACKETS // 2]
+    seen.append(packet)

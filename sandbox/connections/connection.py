@@ -1,4 +1,4 @@
-"""One client's connection: the rules of MQTT 5 between a channel's packets and the hub.
+"""One client's connection: the rules of MQTT between a channel's packets and the hub.
 
 For demos and tests, not for production.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -24,50 +23,62 @@ from mqtt5 import (
     PubAckPacket,
     PublishPacket,
     QoS,
-    SubAckPacket,
     SubAckReasonCode,
     SubscribePacket,
-    UnsubAckPacket,
-    UnsubAckReasonCode,
+    TopicFilter,
     UnsubscribePacket,
 )
 
 from sandbox.access import Access, Admission
-from sandbox.connections.channel import Channel
+from sandbox.acl import Acl, Permissions
+from sandbox.connections.answers import Answers
 from sandbox.faults import Faults
-from sandbox.observe import SeenAuth, SeenConnect
+from sandbox.observe import SeenAuth, SeenConnect, note
 from sandbox.protocol import wire
-from sandbox.protocol.rules import check_message, is_filter
-from sandbox.protocol.topics import is_shared
+from sandbox.protocol.rules import check_message
+from sandbox.protocol.topics import is_shared, is_subscribable
 from sandbox.protocol.wire import Reason, Violation
-from sandbox.sessions.hub import Hub
-from sandbox.sessions.session import Delivery, Session, Will
+from sandbox.sessions.hub import Hub, Login
+from sandbox.sessions.messages import Delivery, Will
+from sandbox.sessions.session import Session
 
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_FACTOR = 1.5
 """A silent client is disconnected after one and a half times its keep-alive (MQTT 5, 3.1.2.10)."""
 
+FAILURE = 0x80
+"""The first reason code that is a failure (MQTT 5, 2.4)."""
 
-class Connection(Channel):
-    """A client's connection from its first byte to its last.  members: all connections of the broker."""
 
-    def __init__(self, hub: Hub, access: Access, faults: Faults, members: set[Connection]) -> None:
-        super().__init__(hub.limits)
-        self.client_id = ""
+class Connection(Answers):
+    """A client's connection from its first byte to its last.
+
+    buffer: for reading, shared by all.  members: all connections of the broker.  access: who may connect.
+    acl: what they may do, or None for all.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        faults: Faults,
+        buffer: bytearray,
+        members: set[Connection],
+        access: Access,
+        acl: Acl | None,
+    ) -> None:
+        super().__init__(hub.limits, buffer, hub.seen.counters)
         self._hub = hub
         self._access = access
+        self._acl = acl
         self._faults = faults
         self._members = members
-        self._counters = hub.seen.counters
-        self._seen_connect: SeenConnect | None = None
         self._session: Session | None = None
-        self._admission = Admission()
+        self._permissions: Permissions | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._keep_alive_seconds = 0
-        self._unacknowledged = 0
-        self._unwritten_acknowledgements = 0
-        self._delayed: deque[tuple[float, int, int]] = deque()
+        self._noted_qos_2 = False
+        self._counted_as = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for CONNECT for a limited time; called by asyncio."""
@@ -96,12 +107,7 @@ class Connection(Channel):
         if self._session is not None:
             self.disconnect(violation.code)
         else:
-            self._refuse(violation.code, wire.REFUSAL_OF_OLD_CLIENT if violation.old else wire.refusal(violation.code))
-
-    def on_written(self) -> None:
-        """Count acknowledgements when they are written, so that the window is the one that the client knows (4.9)."""
-        self._unacknowledged -= self._unwritten_acknowledgements
-        self._unwritten_acknowledgements = 0
+            self.refuse(violation.code)
 
     def on_writable(self) -> None:
         """Send what is queued."""
@@ -114,41 +120,18 @@ class Connection(Channel):
         self.detach_session(keep_will=True)
 
     def take(self, packet: PublishPacket) -> Reason:
-        """Route a message; return the reason code for its acknowledgement."""
+        """Route a message that the client may publish; return the reason code for its acknowledgement."""
+        if self._permissions is not None and not self._permissions.may_write(packet.topic):
+            self._counters.dropped["not authorized"] += 1
+            log.debug("publish refused by the acl client_id=%r topic=%r", self.client_id, packet.topic)
+            return Reason.NOT_AUTHORIZED
         reached = self._hub.route(packet, self.client_id)
         return Reason.SUCCESS if reached else Reason.NO_MATCHING_SUBSCRIBERS
 
     def acknowledge(self, packet: PublishPacket, code: int, delay_seconds: float = 0.0) -> None:
-        """Send PUBACK for QoS 1, never before that of an earlier message (MQTT 5, 4.6)."""
-        packet_id = packet.packet_id
-        if packet_id is None:
-            return
-        # While one acknowledgement is delayed, all later ones have to wait for it.
-        if delay_seconds <= 0 and not self._delayed:
-            self._send_acknowledgement(packet_id, code)
-            return
-        self._delayed.append((self.loop.time() + delay_seconds, packet_id, code))
-        if len(self._delayed) == 1:
-            self.later(delay_seconds, self._send_delayed)
-
-    def refuse(self, code: int) -> None:
-        """Send CONNACK with a reason code, then close."""
-        self._refuse(code, wire.refusal(code))
-
-    def disconnect(self, code: int) -> None:
-        """Send DISCONNECT with a reason code, then close; the session continues without this connection."""
-        if self.closing:
-            return
-        self._counters.disconnected[int(code)] += 1
-        log.debug("client %r: DISCONNECT 0x%02X", self.client_id, code)
-        self.send(wire.disconnect(code))
-        self.finish()
-        # Now, not when the connection is closed: messages sent to it meanwhile would be lost.
-        self.detach_session(keep_will=True)
-
-    def authenticated(self, code: AuthReasonCode) -> None:
-        """Send AUTH with a reason code."""
-        self.send(AuthPacket(reason_code=code, authentication_method=self._admission.method).write())
+        """Send PUBACK for QoS 1, now or later, in the order of the messages."""
+        if packet.packet_id is not None:
+            self.acknowledge_id(packet.packet_id, code, delay_seconds)
 
     def detach_session(self, *, keep_will: bool) -> None:
         """Detach from the session."""
@@ -161,38 +144,55 @@ class Connection(Channel):
             raise Violation(Reason.PROTOCOL_ERROR)
         # Set before anything else, so that faults can select a client.
         self.client_id = packet.client_id or f"sandbox-{uuid.uuid4()}"
-        self._counters.connects[self.client_id] += 1
-        self._seen_connect = SeenConnect.of(packet)
-        self._hub.seen.connects.append(self._seen_connect)
+        self._counted_as = self._counters.count_connect(self.client_id)
+        self._seen_connect = SeenConnect.of(packet, self.dialect.version)
+        note(self._hub.seen.connects, self._seen_connect)
 
     def _inspect_publish(self, packet: PublishPacket) -> None:
-        self._counters.publishes[self.client_id] += 1
+        self._counters.publishes[self._counted_as] += 1
+        if packet.qos == QoS.EXACTLY_ONCE:
+            self._note_qos_2("publish refused")
         check_message(packet, self.limits)
         self._unacknowledged += packet.packet_id is not None
-        if self._unacknowledged > self.limits.receive_maximum:
+        # MQTT 3.1.1 has no Receive Maximum; there TCP slows a client that sends too much.
+        if self._unacknowledged > self.limits.receive_maximum and self.dialect.announces_limits:
             raise Violation(Reason.RECEIVE_MAXIMUM_EXCEEDED)
 
     def _inspect_auth(self, packet: AuthPacket) -> None:
-        self._hub.seen.auths.append(SeenAuth.of(self.client_id, packet))
+        note(self._hub.seen.auths, SeenAuth.of(self.client_id, packet))
 
     def _connect(self, packet: ConnectPacket) -> None:
-        self._check_will(packet)
+        will = self._will(packet)
         self._admit(self._access.admit(packet, self.transport.get_extra_info("peercert")))
+        identity, readable = self._admission.identity, None
+        if self._acl is not None:
+            permissions = self._permissions = self._acl.permissions(identity, self.client_id)
+            readable = permissions.may_read if permissions.denies else None
+            if will is not None and not permissions.may_write(will.packet.topic):
+                log.info("will dropped by the acl client_id=%r topic=%r", self.client_id, will.packet.topic)
+                will = None
         expiry_seconds = self._granted_expiry(packet.session_expiry_interval)
         # CONNACK before the session's messages, which `pump` sends.
-        self._session, present = self._hub.open(packet, self.client_id, self, expiry_seconds)
-        self.send(self._connack(packet, expiry_seconds, present=present).write())
+        login = Login(will, expiry_seconds, identity, readable)
+        self._session, present = self._hub.open(packet, self.client_id, self, login)
+        self.send(self.dialect.connack(self._connack(packet, expiry_seconds, present=present)))
         self._watch_keep_alive(packet)
         self._session.pump()
-        log.debug("client %r: connected, session present: %s", self.client_id, present)
+        text = "client %r: connected by MQTT %s, session present: %s"
+        log.debug(text, self.client_id, self.dialect.version, present)
 
-    def _check_will(self, packet: ConnectPacket) -> None:
+    def _will(self, packet: ConnectPacket) -> Will | None:
+        """Return the will of a CONNECT; raise Violation for one that no client may have."""
         if packet.will is None:
-            return
+            return None
+        if packet.will.qos == QoS.EXACTLY_ONCE:
+            self._note_qos_2("will refused")
         try:
-            check_message(Will.of(packet.will).packet, self.limits)
+            will = Will.of(packet.will)
         except ValueError as error:
             raise Violation(Reason.TOPIC_NAME_INVALID) from error
+        check_message(will.packet, self.limits)
+        return will
 
     def _connack(self, packet: ConnectPacket, expiry_seconds: int, *, present: bool) -> ConnAckPacket:
         if self._seen_connect is not None:
@@ -206,7 +206,6 @@ class Connection(Channel):
             receive_max=self.limits.receive_maximum,
             max_qos=QoS(self.limits.maximum_qos),
             max_packet_size=self.limits.maximum_packet_size,
-            shared_subscription_available=False,
         )
 
     def _publish(self, packet: PublishPacket, _session: Session) -> None:
@@ -218,31 +217,45 @@ class Connection(Channel):
 
     def _subscribe(self, packet: SubscribePacket, session: Session) -> None:
         _require_packet_id(packet)
-        if any(is_shared(one.pattern) for one in packet.topic_filters):
-            raise Violation(Reason.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED)
+        if any(one.no_local and is_shared(one.pattern) for one in packet.topic_filters):
+            # A Protocol Error (MQTT 5, 3.8.3.1).
+            raise Violation(Reason.PROTOCOL_ERROR)
         codes: list[SubAckReasonCode] = []
         retained: list[Delivery] = []
         for wanted in packet.topic_filters:
-            if not is_filter(wanted.pattern):
-                codes.append(SubAckReasonCode.TOPIC_FILTER_INVALID)
-                continue
-            retained += self._hub.subscribe(session, wanted, packet.subscription_id)
-            codes.append(SubAckReasonCode(min(int(wanted.max_qos), self._hub.limits.maximum_qos)))
+            codes.append(self._code_for(wanted))
+            if int(codes[-1]) < FAILURE:
+                retained += self._hub.subscribe(session, wanted, packet.subscription_id)
         # SUBACK first: not required, but clients expect it before retained messages.
-        self.send(SubAckPacket(packet.packet_id, codes).write())
+        self.send(self.dialect.suback(packet.packet_id, codes))
         for delivery in retained:
             session.offer(delivery)
 
+    def _code_for(self, wanted: TopicFilter) -> SubAckReasonCode:
+        """Return the QoS granted for a filter, or why it is refused."""
+        if not is_subscribable(wanted.pattern):
+            return SubAckReasonCode.TOPIC_FILTER_INVALID
+        if self._permissions is not None and not self._permissions.may_subscribe(wanted.pattern):
+            log.debug("subscription refused by the acl client_id=%r filter=%r", self.client_id, wanted.pattern)
+            return SubAckReasonCode.NOT_AUTHORIZED
+        if wanted.max_qos == QoS.EXACTLY_ONCE:
+            self._note_qos_2(f"subscription granted QoS {self.limits.maximum_qos}")
+        return SubAckReasonCode(min(int(wanted.max_qos), self._hub.limits.maximum_qos))
+
+    def _note_qos_2(self, outcome: str) -> None:
+        """Log once for a connection that QoS 2 is not offered: a client may not show what it was answered."""
+        if not self._noted_qos_2:
+            self._noted_qos_2 = True
+            log.info("QoS 2 is not offered, %s client_id=%r mqtt=%s", outcome, self.client_id, self.dialect.version)
+
     def refuse_subscription(self, packet: SubscribePacket, code: int) -> None:
         """Send SUBACK with a reason code for each filter."""
-        codes = [SubAckReasonCode(code)] * len(packet.topic_filters)
-        self.send(SubAckPacket(packet.packet_id, codes).write())
+        self.send(self.dialect.suback(packet.packet_id, [SubAckReasonCode(code)] * len(packet.topic_filters)))
 
     def _unsubscribe(self, packet: UnsubscribePacket, session: Session) -> None:
         _require_packet_id(packet)
         removed = [self._hub.unsubscribe(session, pattern) for pattern in packet.patterns]
-        codes = (UnsubAckReasonCode.NO_SUBSCRIPTION_EXISTED, UnsubAckReasonCode.SUCCESS)
-        self.send(UnsubAckPacket(packet.packet_id, [codes[one] for one in removed]).write())
+        self.send(self.dialect.unsuback(packet.packet_id, removed))
 
     def _ping(self, _packet: PingReqPacket, _session: Session) -> None:
         self.send(wire.PINGRESP)
@@ -284,29 +297,6 @@ class Connection(Channel):
         AuthPacket: _auth,
     }
 
-    def _refuse(self, code: int, frame: bytes) -> None:
-        if self.closing:
-            return
-        self._counters.refused[int(code)] += 1
-        if self._seen_connect is not None:
-            self._seen_connect.reason_code = int(code)
-        log.debug("client %r: refused with 0x%02X", self.client_id, code)
-        self.send(frame)
-        self.finish()
-
-    def _send_acknowledgement(self, packet_id: int, code: int) -> None:
-        self._counters.acknowledged[int(code)] += 1
-        self._unwritten_acknowledgements += 1
-        self.send(wire.puback(packet_id, code))
-
-    def _send_delayed(self) -> None:
-        now = self.loop.time()
-        while self._delayed and self._delayed[0][0] <= now:
-            _, packet_id, code = self._delayed.popleft()
-            self._send_acknowledgement(packet_id, code)
-        if self._delayed:
-            self.later(self._delayed[0][0] - now, self._send_delayed)
-
     def _admit(self, admission: Admission) -> None:
         # The newest token's expiry counts, even if it is earlier.
         if self._expiry is not None:
@@ -330,7 +320,8 @@ class Connection(Channel):
             self.hang_up()
 
     def _watch_keep_alive(self, packet: ConnectPacket) -> None:
-        server = self.limits.server_keep_alive_seconds
+        # There is no way to give a client of MQTT 3.1.1 another keep-alive than its own.
+        server = self.limits.server_keep_alive_seconds if self.dialect.announces_limits else None
         self._keep_alive_seconds = packet.keep_alive if server is None else server
         if self._keep_alive_seconds:
             self.later(self._keep_alive_seconds * KEEP_ALIVE_FACTOR, self._check_keep_alive)

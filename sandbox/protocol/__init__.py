@@ -1,1 +1,1 @@
-"""MQTT 5 without state: frames, rules of single packets, topic filters."""
+"""MQTT without state: frames, both versions of packets, their rules, topic filters."""

@@ -1,4 +1,4 @@
-"""The rules of MQTT 5 about single packets that the codec leaves to the broker.
+"""The rules of MQTT about single packets that the codec leaves to the broker.
 
 For demos and tests, not for production.
 """

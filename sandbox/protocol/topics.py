@@ -1,18 +1,18 @@
-"""Topic filters, and the index of subscriptions.
+"""Topic filters: what they match, what they cover, and subscriptions with them.
 
 For demos and tests, not for production.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
 
 from mqtt5 import TopicFilter
 
-CACHED_TOPICS = 10_000
-SubscriberT = TypeVar("SubscriberT")
+from sandbox.protocol.rules import is_filter
+
+SHARE = "$share/"
 
 
 def matches(pattern: Sequence[str], topic: Sequence[str]) -> bool:
@@ -28,14 +28,39 @@ def matches(pattern: Sequence[str], topic: Sequence[str]) -> bool:
     return len(pattern) == len(topic)
 
 
+def covers(outer: Sequence[str], inner: Sequence[str]) -> bool:
+    """Return whether one filter matches every topic that another filter matches, both split at `/`."""
+    # Only `#` covers `#`; with any other level of the outer filter there, longer topics are left out.
+    deep = inner.index("#") if "#" in inner else None
+    return matches(outer, inner) and (deep is None or "#" in outer[: deep + 1])
+
+
 def is_shared(pattern: str) -> bool:
     """Return whether a filter is a shared subscription (MQTT 5, 4.8.2)."""
-    return pattern.startswith("$share/")
+    return pattern.startswith(SHARE)
+
+
+def split_share(pattern: str) -> tuple[str | None, str]:
+    """Return the group of a shared subscription, or None, and the filter itself (MQTT 5, 4.8.2)."""
+    if not is_shared(pattern):
+        return None, pattern
+    group, _, own = pattern.removeprefix(SHARE).partition("/")
+    return group, own
+
+
+def is_subscribable(pattern: str) -> bool:
+    """Return whether a client may ask for a filter: shared ones have a group's name and a filter (MQTT 5, 4.8.2)."""
+    group, own = split_share(pattern)
+    named = group is None or (group and not set(group) & set("+#\0"))
+    return bool(named) and is_filter(own)
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One filter of one subscriber.  qos: the QoS granted.  identifier: its Subscription Identifier, or None."""
+    """One filter of one subscriber.  qos: the QoS granted.  identifier: its Subscription Identifier, or None.
+
+    levels: of the filter, without `$share` and the group.
+    """
 
     levels: tuple[str, ...]
     qos: int
@@ -47,58 +72,9 @@ class Subscription:
     def of(cls, wanted: TopicFilter, identifier: int | None, maximum_qos: int) -> Subscription:
         """Return the subscription for a filter in SUBSCRIBE."""
         return cls(
-            levels=tuple(wanted.pattern.split("/")),
+            levels=tuple(split_share(wanted.pattern)[1].split("/")),
             qos=min(int(wanted.max_qos), maximum_qos),
             no_local=wanted.no_local,
             retain_as_published=wanted.retain_as_published,
             identifier=identifier,
         )
-
-
-class Match(NamedTuple, Generic[SubscriberT]):
-    """A subscriber and those of its subscriptions that match a topic."""
-
-    subscriber: SubscriberT
-    subscriptions: tuple[Subscription, ...]
-
-
-class Index(Generic[SubscriberT]):
-    """All subscriptions. The matches of a topic are cached until a subscription changes."""
-
-    def __init__(self) -> None:
-        self._of: dict[SubscriberT, dict[str, Subscription]] = {}
-        self._cache: dict[str, list[Match[SubscriberT]]] = {}
-
-    def add(self, subscriber: SubscriberT, pattern: str, subscription: Subscription) -> bool:
-        """Add or replace a filter; return whether the subscriber had it before."""
-        self._cache.clear()
-        mine = self._of.setdefault(subscriber, {})
-        existed = pattern in mine
-        mine[pattern] = subscription
-        return existed
-
-    def remove(self, subscriber: SubscriberT, pattern: str) -> bool:
-        """Remove one filter; return whether there was one."""
-        self._cache.clear()
-        return self._of.get(subscriber, {}).pop(pattern, None) is not None
-
-    def remove_all(self, subscriber: SubscriberT) -> None:
-        """Remove all of a subscriber's filters."""
-        self._cache.clear()
-        self._of.pop(subscriber, None)
-
-    def match(self, topic: str) -> list[Match[SubscriberT]]:
-        """Return the subscribers to this topic, in the order of their first subscription."""
-        found = self._cache.get(topic)
-        if found is None:
-            # Topics with a level that always changes would fill the memory.
-            if len(self._cache) >= CACHED_TOPICS:
-                self._cache.clear()
-            found = self._cache[topic] = list(self._search(topic.split("/")))
-        return found
-
-    def _search(self, topic: list[str]) -> Iterator[Match[SubscriberT]]:
-        for subscriber, mine in self._of.items():
-            taken = tuple(one for one in mine.values() if matches(one.levels, topic))
-            if taken:
-                yield Match(subscriber, taken)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mqtt5 import PublishPacket
 
-from sandbox.sessions.session import Delivery
+from sandbox.sessions.messages import Delivery
 
 
 class Received(NamedTuple):
@@ -51,11 +51,16 @@ class Recorder:
     """Records the messages of one topic filter.  unsubscribe: called by `close`."""
 
     client_id = ""
+    present = True
 
     def __init__(self, unsubscribe: Callable[[Recorder], None]) -> None:
         self.messages: list[Received] = []
         self._arrived = asyncio.Event()
         self._unsubscribe = unsubscribe
+
+    def may_read(self, topic: str) -> bool:  # noqa: ARG002
+        """Return True: it is not a client."""
+        return True
 
     def offer(self, delivery: Delivery) -> None:
         """Record a message."""

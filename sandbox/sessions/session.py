@@ -1,4 +1,4 @@
-"""Messages, and a client's session: what is unacknowledged, and what is queued.
+"""A client's session: what is unacknowledged, and what is queued.
 
 For demos and tests, not for production.
 """
@@ -7,95 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import NamedTuple, Protocol
-
-from mqtt5 import PublishPacket, QoS
-from mqtt5 import Will as WillOfConnect
+from collections.abc import Callable
 
 from sandbox.limits import Limits
 from sandbox.observe import Counters
+from sandbox.protocol.index import Group
+from sandbox.sessions.messages import Delivery, Link, Subscriber, Will
 
-
-class Message(NamedTuple):
-    """A message that the broker has accepted.
-
-    publisher: client id.  expires_at: loop time from which it is not delivered, or None (MQTT 5, 3.3.2.3.3).
-    """
-
-    packet: PublishPacket
-    publisher: str
-    expires_at: float | None
-
-    def expired(self, now: float) -> bool:
-        """Return whether it has expired at loop time `now`."""
-        return self.expires_at is not None and now >= self.expires_at
-
-
-class Delivery(NamedTuple):
-    """A message for one subscriber, with its QoS and RETAIN flag."""
-
-    message: Message
-    qos: int
-    retain: bool
-    subscription_ids: list[int]
-
-    def frame(self, packet_id: int | None, *, duplicate: bool, now: float) -> bytes:
-        """Encode the PUBLISH, with the remaining seconds until it expires (MQTT 5, 3.3.2.3.3)."""
-        packet, _, expires_at = self.message
-        return PublishPacket(
-            packet.topic,
-            packet.payload,
-            qos=QoS(self.qos),
-            retain=self.retain,
-            packet_id=packet_id,
-            duplicate=duplicate,
-            payload_format_indicator=packet.payload_format_indicator,
-            message_expiry_interval=None if expires_at is None else max(0, round(expires_at - now)),
-            content_type=packet.content_type,
-            response_topic=packet.response_topic,
-            correlation_data=packet.correlation_data,
-            subscription_ids=self.subscription_ids,
-            user_properties=packet.user_properties,
-        ).write()
-
-
-class Link(Protocol):
-    """The connection of a session."""
-
-    @property
-    def writable(self) -> bool:
-        """Whether more may be sent now: False while the peer does not read."""
-
-    def send(self, frame: bytes) -> None:
-        """Send one frame, joined with others of the same turn of the loop."""
-
-    def disconnect(self, code: int) -> None:
-        """Send DISCONNECT and close."""
-
-
-class Will(NamedTuple):
-    """A will message.  delay_seconds: after the connection has closed (MQTT 5, 3.1.3.2.2)."""
-
-    packet: PublishPacket
-    delay_seconds: int
-
-    @classmethod
-    def of(cls, will: WillOfConnect) -> Will:
-        """Return the will in a CONNECT; raise ValueError if its topic is invalid."""
-        packet = PublishPacket(
-            will.topic,
-            will.payload or b"",
-            qos=will.qos,
-            retain=will.retain,
-            packet_id=1 if int(will.qos) else None,
-            payload_format_indicator=will.payload_format_indicator,
-            message_expiry_interval=will.message_expiry_interval,
-            content_type=will.content_type,
-            response_topic=will.response_topic,
-            correlation_data=will.correlation_data,
-            user_properties=will.user_properties,
-        )
-        return cls(packet, will.will_delay_interval)
+Readable = Callable[[str], bool]
+"""Whether access control lets a client receive a topic's messages."""
 
 
 class Session:
@@ -111,6 +31,8 @@ class Session:
         self.will: Will | None = None
         self.expiry_seconds = 0
         self.timers: list[asyncio.TimerHandle] = []
+        self.identity: str | None = None
+        self.readable: Readable | None = None
         self._limits = limits
         self._counters = counters
         self._window = 0
@@ -125,6 +47,15 @@ class Session:
     def waiting(self) -> int:
         """Messages queued or not acknowledged."""
         return len(self._queue) + len(self._again) + len(self._unacknowledged)
+
+    @property
+    def present(self) -> bool:
+        """Whether its client is connected now."""
+        return self.link is not None
+
+    def may_read(self, topic: str) -> bool:
+        """Return whether access control lets its client receive a topic's messages."""
+        return self.readable is None or self.readable(topic)
 
     def attach(self, link: Link, receive_maximum: int, maximum_packet_size: int | None) -> None:
         """Attach a connection with the client's limits. Nothing is sent before `pump`."""
@@ -159,6 +90,21 @@ class Session:
         if self._unacknowledged.pop(packet_id, None) is not None:
             self.pump()
 
+    def take_shared(self, wanted: Callable[[Group[Subscriber]], bool]) -> list[Delivery]:
+        """Remove and return what is not acknowledged of the wanted shared subscriptions, oldest message first."""
+
+        def leaves(delivery: Delivery) -> bool:
+            return delivery.group is not None and wanted(delivery.group)
+
+        pending = [*(one for _, one in self._again), *self._unacknowledged.values(), *self._queue]
+        leaving = [one for one in pending if leaves(one)]
+        if leaving:
+            self._again = deque(each for each in self._again if not leaves(each[1]))
+            self._unacknowledged = {key: one for key, one in self._unacknowledged.items() if not leaves(one)}
+            self._queue = deque(one for one in self._queue if not leaves(one))
+            self._queued_bytes = sum(len(one.message.packet.payload) for one in self._queue)
+        return leaving
+
     def pump(self) -> None:
         """Send as much as the window and the connection allow."""
         link = self.link
@@ -177,14 +123,14 @@ class Session:
         if self._again:
             # Sent before, so its expiry no longer counts (MQTT 5, 3.3.2.3.3), and its packet id stays (4.4).
             packet_id, delivery = self._again.popleft()
-            self._transmit(link, delivery, packet_id, delivery.frame(packet_id, duplicate=True, now=now))
+            self._transmit(link, delivery, packet_id, delivery.frame(link.dialect, packet_id, duplicate=True, now=now))
             return
         delivery = self._take()
         if delivery.message.expired(now):
             self._counters.dropped["expired"] += 1
             return
         new_id = self._new_id() if delivery.qos else None
-        self._transmit(link, delivery, new_id, delivery.frame(new_id, duplicate=False, now=now))
+        self._transmit(link, delivery, new_id, delivery.frame(link.dialect, new_id, duplicate=False, now=now))
 
     def _transmit(self, link: Link, delivery: Delivery, packet_id: int | None, frame: bytes) -> None:
         # MQTT 5, 3.1.2-25, requires to drop it silently.

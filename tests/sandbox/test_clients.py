@@ -158,16 +158,6 @@ async def test_mosquitto_clients_pass_messages_over_tls_with_a_password(tmp_path
         assert output.decode().splitlines() == [f"factory/cnc 1 {text}" for text in ("one", "2", "3")]
 
 
-@needs_mosquitto
-@in_loop
-async def test_a_client_of_mqtt_3_is_told_why_not() -> None:
-    """mosquitto_sub without `-V 5` ends with a clear message."""
-    async with EmbeddedBroker() as broker:
-        subscriber = await run("mosquitto_sub", "-h", "localhost", "-p", str(broker.port), "-t", "#")
-        _, errors = await subscriber.communicate()
-        assert b"unacceptable protocol version" in errors
-
-
 @in_loop
 async def test_it_is_quick_enough_to_be_no_bottleneck() -> None:
     """A windowed QoS 1 client and the broker together use under 0.1 ms of processor time a message: 10,000 a second."""

@@ -293,4 +293,4 @@ async def test_demos_that_start_at_once_have_ports_of_their_own() -> None:
     """Both want the usual ones."""
     first, second = Demo(), Demo()
     async with first, second:
-        assert len({*first.broker.ports, *second.broker.ports}) == 4
+        assert len({*first.broker.ports, *second.broker.ports}) == 6
