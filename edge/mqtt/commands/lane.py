@@ -8,6 +8,7 @@ from edge.mqtt.commands.answers import Answers
 from edge.mqtt.commands.desk import CommandDesk
 from edge.mqtt.commands.plant_topics import CommandTopics
 from edge.mqtt.commands.subscription import CommandSubscription
+from edge.mqtt.protocol.versions import rules_of
 from edge.settings.loader import Settings
 from plant.definition.plant_config import PlantConfig
 
@@ -29,7 +30,8 @@ class CommandLane:
         self._topics = self._topics_now()
         answers = Answers()
         self.desk = CommandDesk(lambda: self._topics, answers, clock, settings.mqtt_message_expiry)
-        self.subscription = CommandSubscription(self._topics.filter, self.desk, answers, clock)
+        rules = rules_of(settings.mqtt_version)
+        self.subscription = CommandSubscription(self._topics.filter, self.desk, answers, clock, rules)
 
     def invalidate(self) -> None:
         """Follow the configuration that is in force now."""

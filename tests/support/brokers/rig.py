@@ -19,10 +19,12 @@ from typing import Self
 from edge.delivery.queue import MessageQueue
 from edge.mqtt.client import MqttClient
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
-from edge.mqtt.publisher import FrameWriter, Limits, Publisher
+from edge.mqtt.protocol.plain_encoder import PlainEncoder
+from edge.mqtt.publisher import FrameEncoder, FrameWriter, Limits, Publisher
 from edge.routing import TopicRouter
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.settings.loader import Settings
+from edge.settings.types import MqttVersion
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
@@ -85,22 +87,29 @@ class _NotingOutbox(MessageQueue):
         self._notes.refused[(message.source, message.sequence)] = code
 
 
-class _NotingEncoder(Encoder):
+class _NotingEncoder:
     def __init__(self, topics: TopicRouter, settings: Settings, notes: Notes) -> None:
         events = CloudEvents(settings.mqtt_cloud_events_source, "rig")
-        super().__init__(topics.topic, settings.mqtt_message_expiry, events)
+        self._frames = (
+            Encoder(topics.topic, settings.mqtt_message_expiry, events)
+            if settings.mqtt_version is MqttVersion.V5
+            else PlainEncoder(topics.topic)
+        )
         self._notes = notes
+
+    def follow_limits(self, *, retain: bool, frame_bytes: int | None = None) -> None:
+        self._frames.follow_limits(retain=retain, frame_bytes=frame_bytes)
 
     def frames(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
     ) -> list[bytes]:
         for message in messages:
             self._notes.send((message.source, message.sequence))
-        return super().frames(messages, packet_ids, dup=dup)
+        return self._frames.frames(messages, packet_ids, dup=dup)
 
 
 class _NotingDelivery(Publisher):
-    def __init__(self, outbox: MessageQueue, encoder: Encoder, notes: Notes) -> None:
+    def __init__(self, outbox: MessageQueue, encoder: FrameEncoder, notes: Notes) -> None:
         super().__init__(outbox, encoder, time.monotonic)
         self._notes = notes
 
