@@ -249,7 +249,7 @@ def _default_client_id(environ: Mapping[str, str], pid: int, defaults: Mapping[s
 def _defaults_of_version(given: Mapping[str, tuple[str, object]]) -> Mapping[str, object]:
     """Return the defaults that the version of MQTT changes: a session that 3.1.1 keeps is kept without end."""
     _, version = given.get("mqtt_version", ("", MqttVersion.V5))
-    return {"mqtt_session_expiry": 0} if str(version).strip() == MqttVersion.V3_1_1 else {}
+    return {"mqtt_session_expiry": 0} if str(version) == MqttVersion.V3_1_1 else {}
 
 
 def _split_broker(given: MutableMapping[str, tuple[str, object]]) -> list[str]:

@@ -70,7 +70,7 @@ class Options(BaseModel):
     mqtt_port: Annotated[Port, Option(_BROKER, ("AIO_BROKER_TCP_PORT",))] = Field(
         18883, description="TCP port of the broker; 18883 is the default listener of Azure IoT Operations."
     )
-    mqtt_version: Annotated[MqttVersion, LOWER, Option(_BROKER)] = Field(
+    mqtt_version: Annotated[MqttVersion, Option(_BROKER)] = Field(
         MqttVersion.V5,
         description="Version of MQTT. 3.1.1 is for brokers without MQTT 5: messages have no properties then, and a "
         "refused one cannot be told from a delivered one.",

