@@ -72,8 +72,8 @@ class Options(BaseModel):
     )
     mqtt_version: Annotated[MqttVersion, Option(_BROKER)] = Field(
         MqttVersion.V5,
-        description="Version of MQTT. 3.1.1 is for brokers without MQTT 5: messages have no properties then, and a "
-        "refused one cannot be told from a delivered one.",
+        description="Version of MQTT. 3.1.1 is for brokers without MQTT 5: messages have no properties then, and one "
+        "that the broker refuses counts as delivered.",
     )
     mqtt_client_id: Annotated[
         ClientId, Option(_BROKER, ("AIO_MQTT_CLIENT_ID",), "factory-sim-{pid}; in a pod, the pod's name")
