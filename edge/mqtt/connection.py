@@ -168,7 +168,7 @@ class Connection:
             settings.mqtt_port,
             settings.mqtt_keep_alive,
             clean_start=self._clean_start,
-            properties=make_properties(PacketTypes.CONNECT, **values) if self._rules.has_properties else None,
+            properties=make_properties(PacketTypes.CONNECT, **values),
         )
 
     def _drop_if_silent(self) -> None:

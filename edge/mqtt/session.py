@@ -107,8 +107,8 @@ class Session(paho.Client):
         self.on_socket_register_write = self._write_now
         self.on_disconnect = self._on_paho_disconnect
 
-    def open(self, host: str, port: int, keep_alive: int, *, clean_start: bool, properties: Properties | None) -> None:
-        """Send CONNECT.  clean_start: Clean Session in MQTT 3.1.1, which has no properties."""
+    def open(self, host: str, port: int, keep_alive: int, *, clean_start: bool, properties: Properties) -> None:
+        """Send CONNECT.  clean_start: Clean Session in MQTT 3.1.1.  properties: paho does not send them there."""
         self._clean_session = clean_start  # paho takes it only when a client is made, and only for 3.1.1
         self.connect_async(host, port, keep_alive, clean_start=clean_start, properties=properties)
         self.reconnect()

@@ -223,25 +223,26 @@ async def test_a_connack_that_cannot_be_is_a_fault_of_the_broker(what: str, line
         assert lines.count("closed the connection (") == 1
 
 
+@pytest.mark.parametrize("kept", [True, False])
 @in_loop
-async def test_what_a_kept_session_did_not_acknowledge_is_sent_again_as_a_duplicate() -> None:
+async def test_what_was_not_acknowledged_is_sent_again_as_a_duplicate_where_the_session_was_kept(kept: bool) -> None:
     """With the packet id that it had (MQTT 3.1.1, 4.4); DUP is the fourth bit of the first byte."""
 
     async def script(peer: Peer) -> None:
         await peer.hear(CONNECT)
-        await peer.say(WELCOME if peer.number == 1 else KEPT)
+        await peer.say(KEPT if kept and peer.number > 1 else WELCOME)
         if peer.number > 1:
             await peer.behave(greeted=True)
             return
         await peer.hear(PUBLISH)
         peer.reset()
 
-    async with facing(script, mqtt_session_expiry=60) as (rogue, rig):
+    async with facing(script, mqtt_session_expiry=60 if kept else 0) as (rogue, rig):
         rig.offer("CNC-01 1")
         await rig.finish()
 
         first, again = rogue.peers[0].heard[1], rogue.peers[1].heard[1]
-        assert (first[0], again[0]) == (0x32, 0x3A)
+        assert (first[0], again[0]) == (0x32, 0x3A if kept else 0x32)
         assert first[1] == again[1]
 
 
