@@ -122,8 +122,10 @@ def test_an_empty_or_blank_variable_counts_as_unset() -> None:
         (
             "MQTT_QOS",
             "2",
-            "0 or 1 (QoS 2 is used with neither version of MQTT: to deliver exactly once costs two round trips a message; "
-            "with MQTT 5 each message has an id and a sequence number instead, which show what came twice)",
+            (
+                "0 or 1 (QoS 2 is used with neither version of MQTT: to deliver exactly once costs two round trips a "
+                "message; with MQTT 5 each message has an id and a sequence number instead, which show what came twice)"
+            ),
         ),
         ("MQTT_VERSION", "3.1", "one of 5, 3.1.1"),
         ("MQTT_TLS", "maybe", "true or false"),
@@ -259,7 +261,6 @@ def test_sound_combinations_are_accepted(environ: dict[str, str]) -> None:
     [
         ({}, 3600),
         ({"MQTT_VERSION": "5"}, 3600),
-        ({"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE"}, 0),
         ({"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE"}, 0),
         ({"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE", "AIO_MQTT_SESSION_EXPIRY": "60"}, 60),
     ],
