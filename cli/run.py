@@ -19,6 +19,7 @@ from edge.background_writer import locked, written_to
 from edge.control.journal import Journal
 from edge.delivery.queue import describe_endurance
 from edge.installed import DEMO_PACKAGES, why_lacking
+from edge.mqtt.protocol.versions import left_out
 from edge.observability.fleet_logs import FleetJsonFormatter
 from edge.observability.logs import set_up
 from edge.observability.tracing.configuration import Tracing, TracingUnavailable, stop_tracing, tracing_of
@@ -237,6 +238,8 @@ def _log_start(options: RunOptions, settings: Settings, environ: Mapping[str, st
         log.warning("%s", warning)
     if options.dry_run:
         return
+    for line in left_out(settings):
+        log.info("%s", line)
     if _lacks_a_token(settings, environ):
         log.warning(_WITHOUT_LOGIN, settings.sat_token_path)
     if options.speed != inf:

@@ -33,6 +33,7 @@ from edge.mqtt.commands.lane import CommandLane
 from edge.mqtt.commands.subscription import CommandSubscription
 from edge.mqtt.connection import BrokerRefused
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
+from edge.mqtt.protocol.plain_encoder import PlainEncoder
 from edge.mqtt.publisher import Publisher
 from edge.settings.loader import Settings
 from fuzz.campaign import LONGEST_SECONDS, Finding, Log, Result, random_for
@@ -138,7 +139,10 @@ class Case:
     def _client(self, port: int) -> tuple[MessageQueue, MqttClient]:
         method = self._chance.choice(("NONE", "K8S-SAT"))
         self._token_file.write_bytes(_TOKEN % 0)
+        version = self._chance.choice(("5", "3.1.1")) if method == "NONE" else "5"
         options = {
+            "mqtt_version": version,
+            "mqtt_session_expiry": self._chance.choice((0, 60)),
             "mqtt_broker": "127.0.0.1",
             "mqtt_port": port,
             "mqtt_client_id": "fuzz",
@@ -154,8 +158,7 @@ class Case:
         }
         settings = Settings.load({}, options, pid=1)
         queue = MessageQueue(1000)
-        encoder = Encoder(lambda message: f"factory/{message.source}", 3600, CloudEvents("aio://fuzz", "run"))
-        publisher = Publisher(queue, encoder, time.monotonic)
+        publisher = Publisher(queue, _encoder(version), time.monotonic)
         return queue, MqttClient(settings, publisher, time.time, self._subscription(settings))
 
     def _subscription(self, settings: Settings) -> CommandSubscription | None:
@@ -231,6 +234,16 @@ class Case:
 
     def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         self.wrong.append(f"raised in the loop: {context.get('exception') or context.get('message')!r}")
+
+
+def _encoder(version: str) -> Encoder:
+    if version == "5":
+        return Encoder(_topic, 3600, CloudEvents("aio://fuzz", "run"))
+    return PlainEncoder(_topic)
+
+
+def _topic(message: Message) -> str:
+    return f"factory/{message.source}"
 
 
 class _Records(logging.Handler):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from random import Random  # noqa: TID251 - makes the attacks; no part of the plant
 from typing import Final
 
-from fuzz.rogue import CONNECT, PUBLISH, WELCOME, Peer, length, packet
+from fuzz.rogue import CONNECT, PUBLISH, Peer, length, packet
 
 Misbehaviour = Callable[[Peer, Random], Awaitable[None]]
 
@@ -114,7 +114,7 @@ def grants(chance: Random) -> bytes:
 
 async def _greet(peer: Peer, chance: Random) -> None:
     await peer.hear(CONNECT)
-    await peer.say(WELCOME if chance.random() < 0.5 else grants(chance))
+    await peer.say(peer.welcome if chance.random() < 0.5 else grants(chance))
 
 
 async def _linger(peer: Peer, seconds: float = _PATIENCE_SECONDS) -> None:
@@ -208,7 +208,7 @@ async def floods(peer: Peer, chance: Random) -> None:
             b"\xd0\x00",
             b"\x40\x02" + _packet_id(chance),
             packet(0x90, b"\x00\x01\x00\x00"),
-            WELCOME,
+            peer.welcome,
             packet(0xE0, b"\x00" + properties(chance)),
             b"\xc0\x00",
             frame(chance),
@@ -260,7 +260,7 @@ async def answers_auth_oddly(peer: Peer, chance: Random) -> None:
         packet(0xF0, bytes((_code(chance),)) + properties(chance)),
         b"\xf0\x00",
         b"\x20\x03\x00\x87\x00",
-        WELCOME,
+        peer.welcome,
     )
     for _ in range(chance.randrange(1, 200)):
         await peer.say(chance.choice(answers))
@@ -270,7 +270,7 @@ async def answers_auth_oddly(peer: Peer, chance: Random) -> None:
 async def drips(peer: Peer, chance: Random) -> None:
     """Correct packets, a byte at a time."""
     await peer.hear(CONNECT)
-    for byte in WELCOME:
+    for byte in peer.welcome:
         await peer.say(bytes((byte,)))
         await asyncio.sleep(0.001)
     for _ in range(chance.randrange(1, 10)):

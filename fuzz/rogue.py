@@ -16,6 +16,13 @@ WELCOME = b"\x20\x03\x00\x00\x00"
 """CONNACK: success, a new session, no properties (MQTT 5, 3.2)."""
 
 
+WELCOME_3_1_1 = b"\x20\x02\x00\x00"
+"""The same in MQTT 3.1.1, 3.2."""
+
+_LEVEL_AT = 6
+"""Where the protocol level is in CONNECT (MQTT 5, 3.1.2.2)."""
+
+
 def packet(first: int, body: bytes) -> bytes:
     """A packet of this first byte (MQTT 5, 2.1)."""
     return bytes((first,)) + length(len(body)) + body
@@ -59,6 +66,16 @@ class Peer:
             if kind is None or first & 0xF0 == kind:
                 return self.heard[-1]
 
+    @property
+    def is_old(self) -> bool:
+        """Whether the client has connected with MQTT 3.1.1."""
+        return any(first == CONNECT and body[_LEVEL_AT : _LEVEL_AT + 1] == b"\x04" for first, body in self.heard)
+
+    @property
+    def welcome(self) -> bytes:
+        """CONNACK in the version of the client."""
+        return WELCOME_3_1_1 if self.is_old else WELCOME
+
     async def say(self, data: bytes) -> None:
         """Send bytes, right or wrong; waits while the client does not read."""
         self._writer.write(data)
@@ -88,14 +105,14 @@ class Peer:
         """Behave correctly to the end of the connection: CONNACK, acknowledgements, PINGRESP."""
         if not greeted:
             await self.hear(CONNECT)
-            await self.say(WELCOME)
+            await self.say(self.welcome)
         while True:
             first, body = await self.hear()
             if first & 0xF0 == PUBLISH and first & 6:
                 topic = int.from_bytes(body[:2], "big")
                 await self.say(b"\x40\x02" + body[2 + topic : 4 + topic])
             elif first & 0xF0 == SUBSCRIBE:
-                await self.say(b"\x90\x04" + body[:2] + b"\x00\x01")
+                await self.say(packet(0x90, body[:2] + (b"\x01" if self.is_old else b"\x00\x01")))
             elif first == PINGREQ:
                 await self.say(b"\xd0\x00")
             elif first & 0xF0 == DISCONNECT:

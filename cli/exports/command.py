@@ -89,6 +89,7 @@ def export_of(config: PlantConfig, settings: Settings, version: str, namespace: 
         cloud_events=settings.mqtt_cloud_events,
         events_source=settings.mqtt_cloud_events_source,
         commands=address_of_commands(config, settings) if settings.mqtt_commands else None,
+        mqtt=settings.mqtt_version,
     )
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from cli.options.preflight import ExitCode
+from edge.mqtt.protocol.versions import Rules, rules_of
 from edge.settings.host_names import joined
 from edge.settings.loader import Settings
 
@@ -69,6 +70,11 @@ class CheckContext:
     def settings(self) -> Settings:
         """The settings to test."""
         return self.inputs.settings
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the version of MQTT."""
+        return rules_of(self.settings.mqtt_version)
 
     @property
     def where(self) -> str:

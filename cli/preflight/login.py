@@ -51,9 +51,16 @@ _AUDIENCE = (
 )
 _LATER = f"The broker answers, but is not ready: {kubectl_get('pods')}; --wait retries."
 _MAY_CONNECT = f"The broker's authorization must allow the client id; preflight's ends in `{CLIENT_ID_SUFFIX}`."
+_NOT_TESTED = (
+    "not tested, as MQTT 3.1.1 does not report it: the broker's limits (Receive Maximum, Maximum QoS, Maximum Packet "
+    "Size, Retain Available), and whether it refuses a message"
+)
 _MOVED = ("Ask the operator of the broker for its new address, and set MQTT_BROKER to it.", _LATER)
 _FIXES: Final[Mapping[int, tuple[str, ...]]] = {
-    0x84: ("Set MQTT_BROKER and MQTT_PORT to a broker with MQTT 5; older versions do not support this login.",),
+    0x84: (
+        "Set MQTT_VERSION to the other version, 5 or 3.1.1, or MQTT_BROKER and MQTT_PORT to a broker with this one.",
+        "K8S-SAT needs a broker with MQTT 5.",
+    ),
     0x85: (
         "Set MQTT_CLIENT_ID to a shorter one of letters, digits and `-`.",
         f"preflight appends `{CLIENT_ID_SUFFIX}`: if the broker has a list of client ids, add that one.",
@@ -111,7 +118,8 @@ async def connect_failure(context: CheckContext, error: BrokerRefused | Connecti
     return Failure(
         ExitCode.NO_SESSION,
         f"no answer to CONNECT: {error}",
-        "Does an MQTT 5 broker listen there? An older one, or a proxy, may close the connection or not answer.",
+        f"Does an {context.rules.name} broker listen there? One of another version (MQTT_VERSION), or a proxy, may "
+        "close the connection or not answer.",
         _LATER,
     )
 
@@ -207,6 +215,9 @@ _CHECKS: Final[Mapping[AuthMethod, Callable[[CheckContext], Awaitable[list[Findi
 
 def _granted_limits(context: CheckContext, granted: Mapping[str, int]) -> Iterator[Finding]:
     """Report the limits that the broker sets, and warn about those that cost throughput or features."""
+    if not context.rules.has_properties:
+        yield note(_NOT_TESTED)
+        return
     limits = [form.format(f"{granted[name]:,}") for name, form in _LIMITS.items() if name in granted]
     yield note(f"limits of the broker: {', '.join(limits) or 'none'}")
     yield from map(warn, shortcomings(granted, context.settings))

@@ -32,6 +32,7 @@ _FIXES: Final[Mapping[int, tuple[str, ...]]] = {
     ),
 }
 _ANY_FIX = (f"See the log of the broker's pods: {kubectl_get('pods')}",)
+_MAY_BE_REFUSED = "MQTT 3.1.1 does not say whether it refuses one, so subscribe to them and look"
 _STUCK = f"The broker is connected, but stuck or overloaded: {kubectl_get('pods')}; --wait retries."
 
 
@@ -42,7 +43,7 @@ async def check_publish(context: CheckContext) -> list[Finding]:
         return [note("--no-publish: no topic was tested")]
     if not topics:
         return [warn("the plant publishes no messages: it has no machines and no orders")]
-    probe = Probe(topics)
+    probe = Probe(topics, has_properties=context.rules.has_properties)
     try:
         async with session(context, probe, mqtt_session_expiry=0) as (connection, _):
             await _wait_for_answers(context, probe, connection)
@@ -109,6 +110,9 @@ def _evaluated(context: CheckContext, probe: Probe) -> Iterator[Finding]:
         fixes.append(_STUCK)
     if problems:
         raise Failure(ExitCode.PUBLISH, f"{_NOT_ALL}; {'; '.join(problems)}", *fixes)
+    if not context.rules.has_properties:
+        yield warn(f"the broker has acknowledged all: {abbreviated(context.inputs.topics)}; {_MAY_BE_REFUSED}")
+        return
     yield ok(f"the broker accepts all: {abbreviated(context.inputs.topics)}")
     if unsubscribed := _topics_by_answer(probe)[_NO_SUBSCRIBERS]:
         yield note(f"no subscribers now for {abbreviated(unsubscribed)}: the broker accepts messages and discards them")

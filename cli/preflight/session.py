@@ -14,6 +14,7 @@ from edge.mqtt.auth.credentials import Login, Reader
 from edge.mqtt.connack import Accepted
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
 from edge.mqtt.protocol.codec import PUBLISH, QOS_1, text, user_property, varint
+from edge.mqtt.protocol.packet_writer import framed
 from edge.mqtt.publisher import FrameWriter, Limits
 from edge.mqtt.sending import Subscriber
 from edge.mqtt.session import FIRST_OWN_ID, LAST_OWN_ID
@@ -40,9 +41,11 @@ class Probe:
 
     answers: reason codes of PUBACK by topic.  answered: set when no answer is missing.
     is_connected: whether the broker has accepted the connection.  expects_answers: false at QoS 0, which has none.
+    has_properties: whether the version of MQTT has them.
     """
 
-    def __init__(self, topics: Iterable[str] = ()) -> None:
+    def __init__(self, topics: Iterable[str] = (), *, has_properties: bool = True) -> None:
+        self._has_properties = has_properties
         self.answers: dict[str, int] = {}
         self.answered = asyncio.Event()
         self.is_connected, self.expects_answers = False, True
@@ -88,7 +91,7 @@ class Probe:
 
     def _publish(self, wire: FrameWriter, topic: str) -> None:
         packet_id = self._next_id if self.expects_answers else None
-        frame = empty_message(topic, packet_id)
+        frame = empty_message(topic, packet_id, has_properties=self._has_properties)
         if self._most_bytes is not None and len(frame) > self._most_bytes:
             # The broker has said so before: it would close the connection (MQTT 5, 3.2.2.3.6).
             self.answers[topic] = TOO_LARGE
@@ -99,15 +102,16 @@ class Probe:
         wire.write(frame)
 
 
-def empty_message(topic: str, packet_id: int | None) -> bytes:
+def empty_message(topic: str, packet_id: int | None, *, has_properties: bool = True) -> bytes:
     """Return a PUBLISH without payload and not retained: QoS 1 under `packet_id`, QoS 0 if that is None (MQTT 5, 3.3).
 
     No consumer can count an empty message as production, and no connector finds data points in it.
+    has_properties: whether the version of MQTT has them.
     """
     properties = _ONE_SECOND_EXPIRY + user_property(*TEST_PROPERTY)
     head, identifier = (PUBLISH, b"") if packet_id is None else (PUBLISH | QOS_1, packet_id.to_bytes(2, "big"))
-    body = text(topic) + identifier + varint(len(properties)) + properties
-    return bytes((head,)) + varint(len(body)) + body
+    marked = varint(len(properties)) + properties if has_properties else b""
+    return framed(head, text(topic) + identifier + marked)
 
 
 @asynccontextmanager

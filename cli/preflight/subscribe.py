@@ -11,12 +11,11 @@ from cli.preflight.findings import CheckContext, Failure, Finding, kubectl_get, 
 from cli.preflight.login import connect_failure
 from cli.preflight.session import Probe, session
 from edge.mqtt.connection import BrokerRefused, Connection, ConnectionEnded
-from edge.mqtt.protocol import packet_reader
 from edge.mqtt.protocol.codec import PUBLISH
 from edge.mqtt.protocol.packet_reader import SUBACK
-from edge.mqtt.protocol.packet_writer import subscribe
 from edge.mqtt.protocol.properties import REASON_STRING
 from edge.mqtt.protocol.reason_codes import Packet, explain
+from edge.mqtt.protocol.versions import Rules
 from edge.mqtt.publisher import FrameWriter, Limits
 from edge.mqtt.session import REFUSED_FROM
 from edge.status import CommandStatus
@@ -32,10 +31,11 @@ _FIXES: Final = (
 class SubscriptionProbe:
     """Subscribes, and keeps the broker's answer; commands that come meanwhile are left to the simulator.
 
-    refused: why the broker refuses the subscription, or None.
+    refused: why the broker refuses the subscription, or None.  rules: of the version of MQTT.
     """
 
-    def __init__(self, topics: str) -> None:
+    def __init__(self, topics: str, rules: Rules) -> None:
+        self._rules = rules
         self.receive_maximum = 1
         self.packets: Mapping[int, Callable[[bytes], None]] = {SUBACK: self._on_suback, PUBLISH: lambda _frame: None}
         self.answered = asyncio.Event()
@@ -44,7 +44,7 @@ class SubscriptionProbe:
 
     def open(self, wire: FrameWriter, limits: Limits, *, session_present: bool) -> None:  # noqa: ARG002
         """Subscribe on an established connection."""
-        wire.write(subscribe(_PACKET_ID, self._topics))
+        wire.write(self._rules.subscribe(_PACKET_ID, self._topics))
 
     def close(self) -> None:
         """Do nothing: the session ends with the connection."""
@@ -61,16 +61,17 @@ class SubscriptionProbe:
         return CommandStatus(self._topics, self.answered.is_set() and not self.refused, self.refused)
 
     def _on_suback(self, frame: bytes) -> None:
-        _, answer = packet_reader.suback("SUBACK", frame)
+        _, answer = self._rules.suback("SUBACK", frame)
         if answer.code >= REFUSED_FROM:
-            self.refused = explain(Packet.SUBACK, answer.code, reason_string=answer.text(REASON_STRING))
+            reason = answer.text(REASON_STRING)
+            self.refused = explain(Packet.SUBACK, answer.code, reason_string=reason, version=self._rules.version)
         self.answered.set()
 
 
 async def check_subscribe(context: CheckContext) -> list[Finding]:
     """Subscribe to the commands of the plant; Failure unless the broker accepts that."""
     topics = context.inputs.commands or ""
-    sender, subscriber = Probe(), SubscriptionProbe(topics)
+    sender, subscriber = Probe(), SubscriptionProbe(topics, context.rules)
     try:
         async with session(context, sender, subscriber, mqtt_session_expiry=0) as (connection, _):
             await _wait_for_answer(context, subscriber, connection)

@@ -159,6 +159,8 @@ class MqttClient:
         self._tokens.connected(connection)
         self._last_reason = "connected"
         self._log_connected(login, accepted)
+        if self._stopping.is_set():  # `stop` had no connection to end
+            connection.disconnect(session_expiry_seconds=0)
 
     def _log_connected(self, login: Login, accepted: Accepted) -> None:
         settings = self._settings

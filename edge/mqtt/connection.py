@@ -17,6 +17,7 @@ from edge.mqtt.protocol.codec import LONGEST_PACKET, PROTOCOL_ERROR, Violation
 from edge.mqtt.protocol.packet_reader import Answer
 from edge.mqtt.protocol.properties import REASON_STRING, SERVER_REFERENCE
 from edge.mqtt.protocol.reason_codes import KEEP_ALIVE_TIMEOUT, Outcome, Packet, explain, name_of, outcome
+from edge.mqtt.protocol.versions import rules_of
 from edge.mqtt.sending import Sender, SenderAndSubscriber, Subscriber
 from edge.mqtt.session import REFUSED_FROM, Session, Will, make_properties
 from edge.settings.host_names import joined
@@ -61,7 +62,7 @@ class Connection:
         client_id: str | None = None,
     ) -> None:
         self._on_auth = on_auth
-        self._settings, self._subscriber = settings, subscriber
+        self._settings, self._subscriber, self._rules = settings, subscriber, rules_of(settings.mqtt_version)
         self._sender = sender if subscriber is None else SenderAndSubscriber(sender, subscriber)
         self._dialer = dialer or Dialer(settings.mqtt_broker, settings.mqtt_port)
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
@@ -74,6 +75,7 @@ class Connection:
             self._sender.acknowledged,
             self._sender.fill,
             {} if subscriber is None else subscriber.packets,
+            self._rules,
         )
         self._transport = self._session.channel
 
@@ -125,7 +127,7 @@ class Connection:
 
     @property
     def violated(self) -> bool:
-        """Whether we have closed the connection because the broker broke a rule of MQTT 5."""
+        """Whether we have closed the connection because the broker broke a rule of MQTT."""
         return isinstance(self._transport.fault, Violation)
 
     @property
@@ -179,7 +181,8 @@ class Connection:
 
     def _send_connect(self, login: Login, will: Will | None, *, clean_start: bool) -> None:
         """Send CONNECT."""
-        settings, self._clean_start = self._settings, clean_start
+        settings = self._settings
+        self._clean_start = self._rules.is_clean(settings.mqtt_session_expiry, clean_start=clean_start)
         values: dict[str, object] = {
             "SessionExpiryInterval": settings.mqtt_session_expiry,
             "MaximumPacketSize": LONGEST_PACKET,
@@ -197,7 +200,7 @@ class Connection:
             settings.mqtt_broker,
             settings.mqtt_port,
             settings.mqtt_keep_alive,
-            clean_start=clean_start,
+            clean_start=self._clean_start,
             properties=make_properties(PacketTypes.CONNECT, **values),
             will=will,
         )
@@ -235,11 +238,12 @@ class Connection:
         before = "" if self._answer.done() else f"{self._where} closed the connection before it answered"
         if lost is not None:
             return ConnectionEnded(f"{before or 'connection lost'}: {lost}")
-        return ConnectionEnded(before or "the broker closed the connection without DISCONNECT")
+        return ConnectionEnded(before or self._rules.closed)
 
     def _refused(self, what: str, packet: Packet, answer: Answer) -> BrokerRefused:
         method = self._settings.mqtt_auth_method
-        why = explain(packet, answer.code, method, answer.text(REASON_STRING), answer.text(SERVER_REFERENCE))
+        texts = answer.text(REASON_STRING), answer.text(SERVER_REFERENCE)
+        why = explain(packet, answer.code, method, *texts, version=self._settings.mqtt_version)
         final = outcome(packet, answer.code, method) in {Outcome.FATAL, Outcome.WAIT}
         return BrokerRefused(f"{what}: {why}", answer.code, final=final)
 

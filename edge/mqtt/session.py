@@ -1,10 +1,11 @@
-"""paho's MQTT 5 session, carried by an asyncio transport, with the AUTH packet that paho lacks.
+"""paho's MQTT session, carried by an asyncio transport, with the AUTH packet that paho lacks.
 
 paho keeps CONNECT, keep-alive and DISCONNECT. Telemetry bypasses it as whole frames: outgoing ones are written between
 paho's, incoming PUBACKs never reach it. Nor does anything else that a broker sends: packet_reader.py parses it, and
 paho reads frames of our own, which report that it is connected, or that its ping was answered. So nothing that a broker
 sends can confuse paho or fill its memory. The one private method of paho that this relies on is overridden here and
-nowhere else; tests/edge/mqtt/test_session.py fails when paho changes it.
+nowhere else, and so is the one private attribute that it sets; tests/edge/mqtt/test_session.py fails when paho changes
+either.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -32,6 +33,7 @@ from edge.mqtt.protocol.packet_reader import (
     kind_of,
 )
 from edge.mqtt.protocol.properties import SERVER_KEEP_ALIVE
+from edge.mqtt.protocol.versions import MQTT_5, Rules
 from edge.mqtt.transport import Transport
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class Session(paho.Client):
     """paho's client on a Transport, with AUTH (MQTT 5, 3.15). Unexpected packets end the connection.
 
     on_pubacks, on_room: as for Transport.  subscription: packets that are expected because of a subscription: what
-    processes each, by its first four bits.
+    processes each, by its first four bits.  rules: of the version of MQTT.
     """
 
     def __init__(
@@ -92,22 +94,24 @@ class Session(paho.Client):
         on_pubacks: Callable[[Sequence[int], int], int],
         on_room: Callable[[], None],
         subscription: Mapping[int, Callable[[bytes], None]] = MappingProxyType({}),
+        rules: Rules = MQTT_5,
     ) -> None:
         super().__init__(
             callback_api_version=CallbackAPIVersion.VERSION2,
             client_id=client_id,
-            protocol=paho.MQTTv5,
+            protocol=MQTTProtocolVersion(rules.level),
             reconnect_on_failure=False,
         )
-        self.channel = Transport(on_pubacks, on_room, self._receive, self.loop_read)
+        self.channel = Transport(on_pubacks, on_room, self._receive, self.loop_read, rules)
+        self._rules = rules
         self._listener = listener
         self._accepted = self._authenticating = False
         self._frames: dict[int, Callable[[bytes], None]] = {
             CONNACK: self._connack,
-            AUTH: self._auth,
             PINGRESP: self._pingresp,
-            DISCONNECT: self._server_disconnect,
         }
+        if rules.has_properties:
+            self._frames |= {AUTH: self._auth, DISCONNECT: self._server_disconnect}
         self._subscription = subscription
         self.on_socket_register_write = self._write_now
         self.on_disconnect = self._on_paho_disconnect
@@ -122,10 +126,13 @@ class Session(paho.Client):
         properties: Properties,
         will: Will | None = None,
     ) -> None:
-        """Send CONNECT."""
+        """Send CONNECT.  clean_start: Clean Session in MQTT 3.1.1.  properties: paho does not send them there."""
+        self._clean_session = clean_start  # paho takes it only when a client is made, and only for 3.1.1
         if will is not None:
             about = make_properties(PacketTypes.WILLMESSAGE, PayloadFormatIndicator=1, ContentType="application/json")
-            self.will_set(will.topic, will.payload, qos=1, retain=True, properties=about)
+            self.will_set(
+                will.topic, will.payload, qos=1, retain=True, properties=about if self._rules.has_properties else None
+            )
         self.connect_async(host, port, keep_alive, clean_start=clean_start, properties=properties)
         self.reconnect()
 
@@ -137,7 +144,10 @@ class Session(paho.Client):
         self.channel.write(bytes((AUTH,)) + varint(len(body)) + body)
 
     def send_disconnect(self, *, session_expiry_seconds: int | None = None) -> None:
-        """Send DISCONNECT; an expiry of 0 ends the session at the server, None keeps it (MQTT 5, 3.14)."""
+        """Send DISCONNECT; an expiry of 0 ends the session at the server, None keeps it (MQTT 5, 3.14).
+
+        In MQTT 3.1.1 it has no expiry: what happens to the session was decided by CONNECT.
+        """
         properties = None
         if session_expiry_seconds is not None:
             properties = make_properties(PacketTypes.DISCONNECT, SessionExpiryInterval=session_expiry_seconds)
@@ -151,7 +161,7 @@ class Session(paho.Client):
 
     def _connack(self, frame: bytes) -> None:
         """Process the answer to CONNECT; mosquitto refuses AUTH by a second one."""
-        answer = packet_reader.connack(frame)
+        answer = self._rules.connack(frame)
         if self._accepted and answer.code >= REFUSED_FROM:
             self._listener.on_server_disconnect(answer)
             self.channel.close()
@@ -171,8 +181,7 @@ class Session(paho.Client):
         is dead; and a client may ping more often than it must. So the broker's number counts only where it is less.
         """
         seconds = answer.number(SERVER_KEEP_ALIVE) or self.keepalive
-        properties = bytes((SERVER_KEEP_ALIVE,)) + min(seconds, self.keepalive).to_bytes(2, "big")
-        return bytes((CONNACK, 3 + len(properties), 0, 0, len(properties))) + properties
+        return self._rules.connected(min(seconds, self.keepalive))
 
     def _auth(self, frame: bytes) -> None:
         answer = packet_reader.auth(frame)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from struct import pack
 from typing import cast
 
-from edge.mqtt.protocol.codec import PROTOCOL_ERROR, PUBACK, Splitter, Violation
-from edge.mqtt.protocol.packet_reader import DISCONNECT, check_beginning, kind_of, puback
+from edge.mqtt.protocol.codec import PROTOCOL_ERROR, PUBACK, Violation
+from edge.mqtt.protocol.packet_reader import check_beginning, kind_of
+from edge.mqtt.protocol.versions import MQTT_5, Rules
 
 _PINGREQ = 0xC0
 _CLOSE_SECONDS = 1.0
@@ -32,6 +33,7 @@ class Transport(asyncio.Protocol):
     on_room: called once after all frames of one read, and when the transport accepts bytes again after it was full.
     on_frame: called with each frame except PUBACKs; may raise Violation, which ends the connection.
     read_by_paho: called when there are bytes for paho.
+    rules: of the version of MQTT.
     fault: why we ended the connection ourselves: a Violation, or an error of our own.
     """
 
@@ -41,6 +43,7 @@ class Transport(asyncio.Protocol):
         on_room: Callable[[], None],
         on_frame: Callable[[bytes], None],
         read_by_paho: Callable[[], object],
+        rules: Rules = MQTT_5,
     ) -> None:
         self.writable = True
         self.fault: Exception | None = None
@@ -49,7 +52,7 @@ class Transport(asyncio.Protocol):
         self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
         self._on_pubacks, self._on_room = on_pubacks, on_room
         self._on_frame, self._read_by_paho = on_frame, read_by_paho
-        self._splitter = Splitter()
+        self._rules, self._splitter = rules, rules.splitter()
         self._inbox = b""
         self._expected = self._strays = self._pings = 0
         self._transport: asyncio.Transport | None = None
@@ -78,9 +81,9 @@ class Transport(asyncio.Protocol):
         self._read_by_paho()
 
     def close_for(self, violation: Violation) -> None:
-        """Send DISCONNECT with the reason code, and close (MQTT 5, 4.13.1)."""
+        """Send DISCONNECT with the reason code, where the version has one, and close (MQTT 5, 4.13.1)."""
         self.fault = self.fault or violation
-        self.write(bytes((DISCONNECT, 2, violation.code, 0)))
+        self.write(self._rules.disconnect_for(violation.code))
         self.close()
 
     def abort(self) -> None:
@@ -161,7 +164,7 @@ class Transport(asyncio.Protocol):
             if self._closing:
                 return
             if frame[0] & 0xF0 == PUBACK:
-                packet_id, code = puback(frame)
+                packet_id, code = self._rules.puback(frame)
                 expected = self._on_pubacks([packet_id], code)
                 self._expected += expected
                 if not expected:

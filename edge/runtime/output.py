@@ -20,6 +20,8 @@ from edge.mqtt.devices.fleet import DeviceFleet
 from edge.mqtt.devices.places import LaneNames, Place, places_of
 from edge.mqtt.protocol.carrying_encoder import CarryingEncoder
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
+from edge.mqtt.protocol.plain_encoder import PlainEncoder
+from edge.mqtt.protocol.versions import rules_of
 from edge.mqtt.publisher import MessageSource, Publisher
 from edge.observability.delivery_log import DeliveryLog
 from edge.observability.tracing import spans
@@ -127,8 +129,7 @@ class Output:
         )
         self._options = KindOptions()
         self._read_options()
-        about = self._topics.topic, settings.mqtt_message_expiry, self._cloud_events(), self._options.retained
-        self._encoder = CarryingEncoder(self.traces.carriers, *about) if self.traces else Encoder(*about)
+        self._encoder = self._make_encoder()
         takes_commands = settings.mqtt_commands and not dry_run
         self.commands = CommandLane(settings, lambda: plant.config, command_part, clock) if takes_commands else None
         self._devices: DeviceFleet | None = None
@@ -247,6 +248,13 @@ class Output:
 
     def _places(self) -> Iterator[Place]:
         return places_of(self._plant.config, self._settings)
+
+    def _make_encoder(self) -> Encoder:
+        topic, retained = self._topics.topic, self._options.retained
+        if not rules_of(self._settings.mqtt_version).has_properties:
+            return PlainEncoder(topic, retained)
+        about = topic, self._settings.mqtt_message_expiry, self._cloud_events(), retained
+        return CarryingEncoder(self.traces.carriers, *about) if self.traces else Encoder(*about)
 
     def _make_traces(self, clock: Callable[[], float], wall_clock: Callable[[], float]) -> MessageTraces | None:
         """Return what traces messages, if anything is traced."""

@@ -26,7 +26,7 @@ from edge.redaction import redact, shown
 from edge.settings.host_names import split
 from edge.settings.options import Option, Options
 from edge.settings.profiles import Profile, defaults_of, profile_of
-from edge.settings.types import AuthMethod, LogFormat, LogLevel, QueuePolicy, TopicLayout
+from edge.settings.types import AuthMethod, LogFormat, LogLevel, MqttVersion, QueuePolicy, TopicLayout
 
 __all__ = ["AuthMethod", "LogFormat", "LogLevel", "QueuePolicy", "Settings", "SettingsError", "TopicLayout"]
 
@@ -62,7 +62,7 @@ class Settings(Options):
         profile = profile_in(environ, flags or {})
         given = _given(environ, flags or {}, profile.aliases)
         # Here, as the defaults of the model do not depend on the environment.
-        defaults = {**defaults_of(profile, given), **unset}
+        defaults = {**defaults_of(profile, given), **_defaults_of_version(given), **unset}
         ours = {"mqtt_client_id"} - given.keys()
         given.setdefault("mqtt_client_id", _default_client_id(environ, pid, defaults))
         mistakes, disagree = _split_broker(given), False
@@ -244,6 +244,12 @@ def _default_client_id(environ: Mapping[str, str], pid: int, defaults: Mapping[s
     name = pod_name(environ)
     usual = defaults.get("mqtt_client_id", f"factory-sim-{pid}")
     return (_pod_variable(environ), name) if name else ("MQTT_CLIENT_ID", usual)
+
+
+def _defaults_of_version(given: Mapping[str, tuple[str, object]]) -> Mapping[str, object]:
+    """Return the defaults that the version of MQTT changes: a session that 3.1.1 keeps is kept without end."""
+    _, version = given.get("mqtt_version", ("", MqttVersion.V5))
+    return {"mqtt_session_expiry": 0} if str(version) == MqttVersion.V3_1_1 else {}
 
 
 def _split_broker(given: MutableMapping[str, tuple[str, object]]) -> list[str]:

@@ -26,8 +26,10 @@ from edge.settings.types import (
     HttpCompat,
     LogFormat,
     LogLevel,
+    MqttVersion,
     Origins,
     Port,
+    Qos,
     QueuePolicy,
     Secret,
     Shard,
@@ -71,6 +73,11 @@ class Options(BaseModel):
     mqtt_port: Annotated[Port, Option(_BROKER, ("AIO_BROKER_TCP_PORT",))] = Field(
         18883, description="TCP port of the broker; 18883 is the default listener of Azure IoT Operations."
     )
+    mqtt_version: Annotated[MqttVersion, Option(_BROKER)] = Field(
+        MqttVersion.V5,
+        description="Version of MQTT. 3.1.1 is for brokers without MQTT 5: messages have no properties then, and one "
+        "that the broker refuses counts as delivered.",
+    )
     mqtt_client_id: Annotated[
         ClientId, Option(_BROKER, ("AIO_MQTT_CLIENT_ID",), "factory-sim-{pid}; in a pod, the pod's name")
     ] = Field(
@@ -84,7 +91,9 @@ class Options(BaseModel):
         "closed.",
     )
     mqtt_session_expiry: Annotated[FourBytes, Option(_BROKER, ("AIO_MQTT_SESSION_EXPIRY",))] = Field(
-        3600, description="Seconds for which the broker keeps the session of a lost connection."
+        3600,
+        description="Seconds for which the broker keeps the session of a lost connection. With MQTT 3.1.1 the default "
+        "is 0, and with any other number the broker keeps it without end.",
     )
     mqtt_clean_start: Annotated[bool, Option(_BROKER, ("AIO_MQTT_CLEAN_START",))] = Field(
         default=False,
@@ -167,7 +176,7 @@ class Options(BaseModel):
     topic_layout: Annotated[TopicLayout, LOWER, Option(_DELIVERY)] = Field(
         TopicLayout.TYPE, description="One topic per machine `type`, or per `machine` with its id as the last level."
     )
-    mqtt_qos: Annotated[int, Field(ge=0, le=1), Option(_DELIVERY)] = Field(
+    mqtt_qos: Annotated[Qos, Option(_DELIVERY)] = Field(
         1, description="Quality of service: 1 with acknowledgement, 0 without."
     )
     mqtt_window: Annotated[TwoBytes, Option(_DELIVERY)] = Field(
@@ -309,7 +318,10 @@ def _disagreements(s: Options) -> dict[str, bool]:
     table = s.mqtt_device_logins is not None
     needs_secret = not (name_file or secret or table or s.http_compat is HttpCompat.ENMS)
     cert, key = s.mqtt_cert_file is not None, s.mqtt_key_file is not None
+    token_needs = s.mqtt_version is not MqttVersion.V5 and method is AuthMethod.K8S_SAT
     return {
+        "MQTT_VERSION: K8S-SAT needs MQTT 5, as no other version can carry its token; set MQTT_VERSION=5, or "
+        "MQTT_AUTH_METHOD to USERPASS, X509 or NONE": token_needs,
         "MQTT_USERNAME: must be set with MQTT_AUTH_METHOD=USERPASS": password and not (name or table),
         "MQTT_PASSWORD_FILE: must be set with MQTT_AUTH_METHOD=USERPASS": password and needs_secret,
         "MQTT_DEVICE_LOGINS: applies only with MQTT_AUTH_METHOD=USERPASS and MQTT_CONNECTIONS=per_machine": table

@@ -45,6 +45,13 @@ class Connections(StrEnum):
     PER_MACHINE = "per_machine"
 
 
+class MqttVersion(StrEnum):
+    """The version of MQTT that is used with the broker."""
+
+    V5 = "5"
+    V3_1_1 = "3.1.1"
+
+
 class TopicLayout(StrEnum):
     """One topic per machine type, or one per machine."""
 
@@ -126,6 +133,16 @@ def _secret(value: object) -> object:
     if isinstance(secret, bytes) and not 1 <= len(secret) <= _LONGEST:
         raise ValueError(f"1 to {_LONGEST} bytes")
     return secret
+
+
+def _qos(value: object) -> object:
+    """Return the value; raise ValueError for the QoS that MQTT has and the simulator does not."""
+    if str(value).strip() == "2":
+        raise ValueError(
+            "0 or 1 (QoS 2 is used with neither version of MQTT: to deliver exactly once costs two round trips a "
+            "message; with MQTT 5 each message has an id and a sequence number instead, which show what came twice)"
+        )
+    return value
 
 
 def _stats_interval(value: float) -> float:
@@ -225,6 +242,7 @@ StatsInterval = Annotated[float, AfterValidator(_stats_interval)]
 UriReference = Annotated[str, AfterValidator(_uri_reference)]
 Origins = Annotated[str, AfterValidator(_origins)]
 Shard = Annotated[str, AfterValidator(_shard)]
+Qos = Annotated[int, Field(ge=0, le=1), BeforeValidator(_qos)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 TwoBytes = Annotated[int, Field(ge=1, le=65535)]
 FourBytes = Annotated[int, Field(ge=0, le=4294967295)]

@@ -11,7 +11,7 @@ import orjson
 
 from cli.options.export import NAMESPACE
 from edge.routing import TopicRouter, matches
-from edge.settings.types import TopicLayout
+from edge.settings.types import MqttVersion, TopicLayout
 from plant.catalogue.catalogue import MessageKind
 from plant.telemetry import Message
 
@@ -71,7 +71,8 @@ class Export:
     """The input of an export.
 
     prefix: the first levels of every topic.  namespace, app: of the pod.  broker_host, broker_port, tls: of the broker.
-    version: of the simulator.  qos, message_expiry_seconds (0: never), cloud_events: how messages are published;
+    version: of the simulator.  mqtt: the version of MQTT.
+    qos, message_expiry_seconds (0: never), cloud_events: how messages are published;
     events_source: their CloudEvents `source`.  schema_version: of the schemas that dataflows refer to.
     commands: the topic of commands over MQTT, with {publisher} and {machine_id}; None where they are off.
     """
@@ -91,6 +92,12 @@ class Export:
     events_source: str = "aio://edgemqttsim"
     schema_version: int = 1
     commands: str | None = None
+    mqtt: MqttVersion = MqttVersion.V5
+
+    @property
+    def has_properties(self) -> bool:
+        """Whether messages have MQTT properties, which are new in MQTT 5."""
+        return self.mqtt is MqttVersion.V5
 
     @property
     def command_filter(self) -> str | None:

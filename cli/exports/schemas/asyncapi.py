@@ -2,7 +2,7 @@
 
 The document describes the publisher, so every operation is a `send`, except where it takes commands; consumers
 subscribe to the channel's address.
-MQTT properties are in the MQTT bindings 0.2.0.
+MQTT properties are in the MQTT bindings 0.2.0, where the version of MQTT has any.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _server(export: Export) -> _Object:
     return {
         "host": f"{export.broker_host}:{export.broker_port}",
         "protocol": "secure-mqtt" if export.tls else "mqtt",
-        "protocolVersion": "5.0",
+        "protocolVersion": "5.0" if export.has_properties else str(export.mqtt),
         "description": "The broker that the factory publishes to.",
     }
 
@@ -123,7 +123,8 @@ def _channel(topic: str, kinds: Iterable[MessageKind]) -> _Object:
 
 
 def _operation(export: Export, channel: str, kind: MessageKind) -> tuple[str, _Object]:
-    expiry = {"messageExpiryInterval": export.message_expiry_seconds} if export.message_expiry_seconds else {}
+    seconds = export.message_expiry_seconds if export.has_properties else 0
+    expiry = {"messageExpiryInterval": seconds} if seconds else {}
     return f"{channel}.{kind.key}", {
         "action": "send",
         "channel": {"$ref": f"#/channels/{channel}"},
@@ -146,10 +147,12 @@ def _message(export: Export, kind: MessageKind) -> _Object:
         "summary": kind.description,
         "contentType": _JSON,
         "payload": {"$ref": f"#/components/schemas/{kind.key}"},
-        "bindings": {"mqtt": {"payloadFormatIndicator": 1, "contentType": _JSON, **_BINDINGS}},
     }
+    if not export.has_properties:
+        return content
+    bindings = {"mqtt": {"payloadFormatIndicator": 1, "contentType": _JSON, **_BINDINGS}}
     headers = _headers(export, kind)
-    return content | ({"headers": headers} if headers else {})
+    return content | {"bindings": bindings} | ({"headers": headers} if headers else {})
 
 
 def _headers(export: Export, kind: MessageKind) -> _Object:

@@ -38,15 +38,20 @@ def commands_of(export: Export) -> CommandChannels:
         return CommandChannels({}, {}, {})
     used = {name: about for name, about in _PARAMETERS.items() if f"{{{name}}}" in export.commands}
     servers = [{"$ref": "#/servers/broker"}]
+    requests = {
+        "address": export.commands,
+        "servers": servers,
+        "parameters": used,
+        "messages": {"command": {"$ref": "#/components/messages/command"}},
+    }
+    command = _message("command", "application/json", _payload(), "Acts on a machine or the whole plant.")
+    if not export.has_properties:  # a command has no Response Topic then
+        command.pop("bindings")
+        return CommandChannels({_COMMANDS: requests}, {_COMMANDS: _operation()}, {"command": command})
     names = ("command-executed", "command-refused")
     return CommandChannels(
         channels={
-            _COMMANDS: {
-                "address": export.commands,
-                "servers": servers,
-                "parameters": used,
-                "messages": {"command": {"$ref": "#/components/messages/command"}},
-            },
+            _COMMANDS: requests,
             _ANSWERS: {
                 "address": None,
                 "description": "The Response Topic of the command.",
@@ -54,25 +59,30 @@ def commands_of(export: Export) -> CommandChannels:
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
             },
         },
-        operations={_COMMANDS: _operation(names)},
+        operations={_COMMANDS: _operation() | _reply(names)},
         messages={
-            "command": _message("command", "application/json", _payload(), "Acts on a machine or the whole plant."),
+            "command": command,
             names[0]: _message(names[0], "application/json", _EXECUTED, "What is then so, and since when."),
             names[1]: _message(names[1], "application/problem+json", _PROBLEM, "Why nothing was done (RFC 9457)."),
         },
     )
 
 
-def _operation(names: tuple[str, ...]) -> _Object:
+def _operation() -> _Object:
     return {
         "action": "receive",
         "channel": {"$ref": f"#/channels/{_COMMANDS}"},
         "messages": [{"$ref": f"#/channels/{_COMMANDS}/messages/command"}],
+        "bindings": {"mqtt": {"qos": 1, "retain": False, **_BINDINGS}},
+    }
+
+
+def _reply(names: tuple[str, ...]) -> _Object:
+    return {
         "reply": {
             "channel": {"$ref": f"#/channels/{_ANSWERS}"},
             "messages": [{"$ref": f"#/channels/{_ANSWERS}/messages/{name}"} for name in names],
-        },
-        "bindings": {"mqtt": {"qos": 1, "retain": False, **_BINDINGS}},
+        }
     }
 
 

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, Final, Self, cast
 
 import orjson
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -25,6 +25,7 @@ from edge.mqtt.dialing import NotReached, connected_socket
 from edge.mqtt.protocol.codec import PACKET_TOO_LARGE, PROTOCOL_ERROR, PUBLISH, Violation
 from edge.mqtt.protocol.packet_reader import CONNACK, DISCONNECT, NAMES, PINGRESP, check_beginning
 from edge.mqtt.protocol.reason_codes import Packet, explain, name_of
+from edge.mqtt.protocol.versions import Rules, rules_of
 from edge.mqtt.session import make_properties
 from edge.routing import TRIGGER, matches
 from edge.settings.host_names import joined
@@ -49,7 +50,7 @@ class Subscriber:
 
     topics: a topic filter.  commands: that of commands, which are no messages of the simulator.
     dropped: messages that arrived faster than they were read.  disconnects: lost connections;
-    the session survives them for five minutes.
+    the session survives them for five minutes, and with MQTT 3.1.1 not at all.
     """
 
     def __init__(self, settings: Settings, topics: str, commands: str | None = None) -> None:
@@ -58,7 +59,8 @@ class Subscriber:
         self._messages: queue.Queue[bytes | None] = queue.Queue()
         self._subscribed = threading.Event()
         self._refusal: str | None = None
-        self._properties = make_properties(
+        self._rules = rules_of(settings.mqtt_version)
+        self._properties = self._make_properties(
             PacketTypes.CONNECT, SessionExpiryInterval=_SESSION_SECONDS, MaximumPacketSize=_LONGEST_PACKET
         )
         self._client = self._new_client()
@@ -85,7 +87,7 @@ class Subscriber:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect(properties=make_properties(PacketTypes.DISCONNECT, SessionExpiryInterval=0))
+        self._client.disconnect(properties=self._make_properties(PacketTypes.DISCONNECT, SessionExpiryInterval=0))
         self._client.loop_stop()
 
     def payloads(self, seconds: float) -> Iterator[bytes]:
@@ -109,13 +111,16 @@ class Subscriber:
         return taken
 
     def _new_client(self) -> _Client:
-        client = _Client(CallbackAPIVersion.VERSION2, f"{self._settings.mqtt_client_id}-verify", protocol=MQTTv5)
+        client = _Client(f"{self._settings.mqtt_client_id}-verify", self._rules)
         client.on_pre_connect = self._refresh_token
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
         return client
+
+    def _make_properties(self, packet: int, **values: object) -> Properties | None:
+        return make_properties(packet, **values) if self._rules.has_properties else None
 
     def _set_credentials(self) -> None:
         """Set TLS and credentials as the simulator does."""
@@ -126,7 +131,7 @@ class Subscriber:
         if settings.mqtt_auth_method is AuthMethod.USERPASS:
             # paho takes bytes as they are, though its annotation says str.
             self._client.username_pw_set(settings.mqtt_username, cast("str | None", login.password))
-        if login.token is not None:
+        if login.token is not None and self._properties is not None:
             self._properties.AuthenticationMethod = SAT_METHOD
             self._properties.AuthenticationData = login.token.raw
 
@@ -134,7 +139,7 @@ class Subscriber:
 
     def _refresh_token(self, _client: Client, _data: Any) -> None:
         """Read the token again before each connection; keep the current one if the file cannot be read."""
-        if self._settings.mqtt_auth_method is AuthMethod.K8S_SAT:
+        if self._settings.mqtt_auth_method is AuthMethod.K8S_SAT and self._properties is not None:
             with suppress(CredentialsUnavailable):
                 reader: Reader[Token] = Reader(partial(read_token, token_file(self._settings)))
                 self._properties.AuthenticationData = asyncio.run(_read_now(reader)).raw
@@ -177,7 +182,8 @@ class Subscriber:
             self._settle("the connection was lost before the broker answered")
 
     def _explain(self, packet: Packet, reason: ReasonCode | None) -> str:
-        return explain(packet, reason.value if reason else 0, self._settings.mqtt_auth_method)
+        code, settings = reason.value if reason else 0, self._settings
+        return explain(packet, code, settings.mqtt_auth_method, version=settings.mqtt_version)
 
     def _settle(self, refusal: str | None) -> None:
         """Record the first answer; later ones do not count."""
@@ -199,6 +205,10 @@ class _Client(Client):
 
     violation = ""
     _begun = False
+
+    def __init__(self, client_id: str, rules: Rules) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion(rules.level))
+        self._rules = rules
 
     def _create_socket_connection(self) -> socket.socket:
         # paho would try the addresses of a name one after the other, five seconds each.
@@ -240,7 +250,7 @@ class _Client(Client):
     def _end(self, code: int, what: str) -> MQTTErrorCode:
         self.violation = f"{what} ({name_of(code)})"
         with suppress(OSError, AttributeError):
-            self._sock_send(bytes((DISCONNECT, 2, code, 0)))
+            self._sock_send(self._rules.disconnect_for(code))
         return MQTTErrorCode.MQTT_ERR_PROTOCOL
 
 

@@ -9,6 +9,7 @@ from edge.mqtt.commands.answers import Answers
 from edge.mqtt.commands.desk import CommandDesk
 from edge.mqtt.commands.plant_topics import CommandTopics
 from edge.mqtt.commands.subscription import CommandSubscription
+from edge.mqtt.protocol.versions import rules_of
 from edge.settings.loader import Settings
 from edge.status import CommandStatus
 from plant.definition.plant_config import PlantConfig
@@ -29,9 +30,9 @@ class CommandLane:
     ) -> None:
         self._settings, self._config, self._part = settings, config, part
         self._topics = self._topics_now()
-        self._clock = clock
+        self._clock, self._rules = clock, rules_of(settings.mqtt_version)
         self.desk = CommandDesk(lambda: self._topics, clock, settings.mqtt_message_expiry)
-        self.subscription = CommandSubscription(self._topics.filter, self.desk, Answers(), clock)
+        self.subscription = CommandSubscription(self._topics.filter, self.desk, Answers(), clock, self._rules)
         self._of_machines: dict[str, CommandSubscription] = {}
 
     def invalidate(self) -> None:
@@ -44,7 +45,7 @@ class CommandLane:
     def subscription_of(self, target: str) -> CommandSubscription:
         """Return a subscription to the commands for one machine, or for the plant as a whole, on its own connection."""
         topics = self._topics.filter_of(target)
-        made = CommandSubscription(topics, self.desk, Answers(), self._clock, is_one_of_many=True)
+        made = CommandSubscription(topics, self.desk, Answers(), self._clock, self._rules, is_one_of_many=True)
         self._of_machines[target] = made
         return made
 

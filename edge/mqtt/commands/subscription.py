@@ -11,21 +11,24 @@ from typing import Final
 
 from edge.mqtt.commands.answers import FIRST_ID, Answers
 from edge.mqtt.commands.desk import CommandDesk
-from edge.mqtt.protocol import packet_reader
 from edge.mqtt.protocol.codec import PROTOCOL_ERROR, PUBLISH, Violation
 from edge.mqtt.protocol.packet_reader import SUBACK, UNSUBACK
-from edge.mqtt.protocol.packet_writer import puback, subscribe, unsubscribe
+from edge.mqtt.protocol.packet_writer import puback
 from edge.mqtt.protocol.properties import REASON_STRING
-from edge.mqtt.protocol.publish_reader import Publish, read_publish
+from edge.mqtt.protocol.publish_reader import Publish
 from edge.mqtt.protocol.reason_codes import Packet, explain
+from edge.mqtt.protocol.versions import MQTT_5, Rules
 from edge.mqtt.publisher import FrameWriter, Limits
 from edge.mqtt.session import REFUSED_FROM
 from edge.status import CommandStatus
 
 log = logging.getLogger("broker")
 
-RECEIVE_MAXIMUM: Final = 32
+RECEIVE_MAXIMUM: Final = MQTT_5.receive_maximum
 """Commands that the broker may send without acknowledgement: with the longest packets two MiB."""
+
+_MOST_KNOWN: Final = 1000
+"""Messages that are recognised when they come again, where the version of MQTT has no Receive Maximum."""
 
 MOST_PER_SECOND: Final = 1000
 """Messages at QoS 0 that are read in a second. Nothing else limits them, and each takes time from telemetry."""
@@ -39,7 +42,8 @@ class CommandSubscription:
     """Receives commands at QoS 1, and acknowledges each when the desk has it: executed, refused, or waiting.
 
     A message that comes again because a lost connection took its acknowledgement is acknowledged, and not taken again.
-    clock: seconds, monotonic.  is_one_of_many: each machine has one, which are not all worth a line in the log.
+    clock: seconds, monotonic.  rules: of the version of MQTT.
+    is_one_of_many: each machine has one, which are not all worth a line in the log.
     """
 
     def __init__(
@@ -48,11 +52,13 @@ class CommandSubscription:
         desk: CommandDesk,
         answers: Answers,
         clock: Callable[[], float],
+        rules: Rules = MQTT_5,
         *,
         is_one_of_many: bool = False,
     ) -> None:
         self._level = logging.DEBUG if is_one_of_many else logging.INFO
-        self.receive_maximum = RECEIVE_MAXIMUM
+        self._rules, self.receive_maximum = rules, rules.receive_maximum
+        self._most_known = min(rules.receive_maximum, _MOST_KNOWN)
         self.packets: Mapping[int, Callable[[bytes], None]] = {
             PUBLISH: self._on_publish,
             SUBACK: self._on_suback,
@@ -78,7 +84,7 @@ class CommandSubscription:
         """Subscribe to another filter in place of the one so far."""
         before, self._topics = self._topics, topics
         if self._wire is not None and topics != before:
-            self._write(unsubscribe, before)
+            self._write(self._rules.unsubscribe, before)
             self._subscribe()
 
     # Subscriber
@@ -117,12 +123,12 @@ class CommandSubscription:
         if not frame[0] & _QOS and not self._has_time():
             self._desk.overrun(1)
             return
-        message = read_publish(frame)
+        message = self._rules.publish(frame)
         if message.packet_id is None:
             self._desk.take(message, self._answers)
             return
-        if len(self._due) >= RECEIVE_MAXIMUM:
-            raise Violation(_RECEIVE_MAXIMUM_EXCEEDED, f"sent more than {RECEIVE_MAXIMUM} unacknowledged messages")
+        if len(self._due) >= self.receive_maximum:
+            raise Violation(_RECEIVE_MAXIMUM_EXCEEDED, f"sent more than {self.receive_maximum} unacknowledged messages")
         self._due.append(message.packet_id)
         if self._is_repeated(message, message.packet_id):
             self._desk.repeated()
@@ -147,12 +153,12 @@ class CommandSubscription:
         digest = blake2b(content.encode(), digest_size=16).digest()
         before = self._taken.pop(packet_id, None)
         self._taken[packet_id] = digest
-        if len(self._taken) > RECEIVE_MAXIMUM:
+        if len(self._taken) > self._most_known:
             del self._taken[next(iter(self._taken))]
         return message.dup and before == digest
 
     def _on_suback(self, frame: bytes) -> None:
-        packet_id, answer = packet_reader.suback("SUBACK", frame)
+        packet_id, answer = self._rules.suback("SUBACK", frame)
         topics = self._asked_for("SUBACK", packet_id)
         if topics != self._topics:
             return
@@ -160,11 +166,12 @@ class CommandSubscription:
         if self._subscribed:
             log.log(self._level, "subscribed to commands topics=%s qos=%d", topics, answer.code)
         else:
-            self._why_not = explain(Packet.SUBACK, answer.code, reason_string=answer.text(REASON_STRING))
+            reason = answer.text(REASON_STRING)
+            self._why_not = explain(Packet.SUBACK, answer.code, reason_string=reason, version=self._rules.version)
             log.warning("no commands over MQTT: the broker refused the subscription to %s: %s", topics, self._why_not)
 
     def _on_unsuback(self, frame: bytes) -> None:
-        packet_id, _ = packet_reader.suback("UNSUBACK", frame)
+        packet_id, _ = self._rules.suback("UNSUBACK", frame)
         self._asked_for("UNSUBACK", packet_id)
 
     def _asked_for(self, name: str, packet_id: int) -> str:
@@ -174,7 +181,7 @@ class CommandSubscription:
 
     def _subscribe(self) -> None:
         self._subscribed, self._why_not = False, "the broker has not answered to the subscription"
-        self._write(subscribe, self._topics)
+        self._write(self._rules.subscribe, self._topics)
 
     def _write(self, packet: Callable[[int, str], bytes], topics: str) -> None:
         if self._wire is not None:

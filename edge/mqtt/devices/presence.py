@@ -13,6 +13,8 @@ import orjson
 
 from edge.mqtt.devices.places import Place, status_topic
 from edge.mqtt.protocol.codec import Encoder
+from edge.mqtt.protocol.plain_encoder import PlainEncoder
+from edge.mqtt.protocol.versions import rules_of
 from edge.mqtt.publisher import FrameWriter, Limits
 from edge.mqtt.sending import Subscriber
 from edge.mqtt.session import ANNOUNCEMENT_IDS, REFUSED_FROM, Will
@@ -43,7 +45,8 @@ class Announcements:
     ) -> None:
         self._settings, self._wall_clock, self.on_refused = settings, wall_clock, on_refused
         # Without an expiry: who looks a day later still finds it.
-        self._encoder = Encoder(lambda message: status_topic(message, settings), 0, None, _All())
+        has_properties = rules_of(settings.mqtt_version).has_properties
+        self._encoder = Encoder(self._topic, 0, None, _All()) if has_properties else PlainEncoder(self._topic, _All())
 
     def message(self, place: Place, status: str) -> Message:
         """Return the announcement of a machine now."""
@@ -60,7 +63,10 @@ class Announcements:
     def will(self, place: Place) -> Will:
         """Return the last will, with the time of now, when it is given to the broker."""
         message = self.message(place, OFFLINE)
-        return Will(status_topic(message, self._settings), message.payload)
+        return Will(self._topic(message), message.payload)
+
+    def _topic(self, message: Message) -> str:
+        return status_topic(message, self._settings)
 
 
 class Presence:

@@ -120,7 +120,7 @@ _VARYING_BYTES = 2 * _SEQUENCE_BYTES + len(_TIME_HEAD) + 24
 _ORDINARY: Final = frozenset({Message})
 """The type of messages without a trigger."""
 
-_Envelope = tuple[bytes, bytes, int, bool]
+Envelope = tuple[bytes, bytes, int, bool]
 """The constant parts of a sender's PUBLISH: topic, properties, bytes except header, packet id and payload, and whether
 it is retained. Not a NamedTuple, which takes three times as long to unpack."""
 
@@ -160,8 +160,8 @@ class Encoder:
         self._events = events
         expiry = _EXPIRY + expiry_seconds.to_bytes(4, "big") if expiry_seconds else b""
         self._shared = _PAYLOAD_FORMAT + b"\x01" + expiry + _CONTENT_TYPE + text("application/json")
-        self._envelopes: defaultdict[str, dict[str, _Envelope]] = defaultdict(dict)  # by trigger and source
-        self._common: dict[tuple[str, bool, str], _Envelope] = {}
+        self._envelopes: defaultdict[str, dict[str, Envelope]] = defaultdict(dict)  # by trigger and source
+        self._common: dict[tuple[str, bool, str], Envelope] = {}
         self._heads = {first: _Heads(first, 2 if first & QOS_1 else 0) for first in range(PUBLISH, PUBLISH + 16)}
 
     def frame(self, message: Message, packet_id: int | None, *, dup: bool = False) -> bytes:
@@ -214,7 +214,7 @@ class Encoder:
         self,
         messages: Sequence[Message],
         packet_ids: Sequence[int] | None,
-        envelopes: Mapping[str, _Envelope],
+        envelopes: Mapping[str, Envelope],
         *,
         dup: bool,
     ) -> list[bytes]:
@@ -230,7 +230,7 @@ class Encoder:
             for topic, properties, more, kept in (envelopes[message.source],)
         ]
 
-    def _envelope_of(self, message: Message) -> _Envelope:
+    def _envelope_of(self, message: Message) -> Envelope:
         topic, retained, trigger = self._topic(message), message.kind in self._retained, message.trigger
         why = user_property(TRIGGER, trigger) if trigger else b""
         if self._events:
@@ -240,7 +240,7 @@ class Encoder:
             self._common[common] = self._envelope(topic, retained, why)
         return self._common[common]
 
-    def _envelope(self, topic: str, retained: bool, constant: bytes) -> _Envelope:
+    def _envelope(self, topic: str, retained: bool, constant: bytes) -> Envelope:
         name, properties = text(topic), self._shared + constant
         varying = _VARYING_BYTES if self._events else 0
         length = varint(len(properties) + varying)
@@ -250,6 +250,8 @@ class Encoder:
 
 class Splitter:
     """Splits a byte stream into MQTT frames of at most LONGEST_PACKET bytes; buffers no more than one of them."""
+
+    _puback_bytes = _PUBACK_BYTES
 
     def __init__(self) -> None:
         self._rest = b""
@@ -278,7 +280,7 @@ class Splitter:
         """
         buffer = self._rest + data if self._rest else data
         size = 2 + buffer[1] if len(buffer) > 1 else 0
-        count = len(buffer) // size if size in _PUBACK_BYTES else 0
+        count = len(buffer) // size if size in self._puback_bytes else 0
         end = count * size
         same = (0, 1, *range(4, size))
         if not count or any(buffer[place:end:size] != buffer[place : place + 1] * count for place in same):

@@ -49,7 +49,7 @@ NAMES: Final[Mapping[int, str]] = {
 }
 """Packets by their first four bits (MQTT 5, 2.1.2)."""
 
-_OLD_REFUSALS: Final = {1: 0x84, 2: 0x85, 3: 0x88, 4: 0x86, 5: 0x87}
+OLD_REFUSALS: Final = {1: 0x84, 2: 0x85, 3: 0x88, 4: 0x86, 5: 0x87}
 """Return codes of a broker without MQTT 5 (MQTT 3.1.1, 3.2.2.3) -> the reason codes of MQTT 5."""
 
 
@@ -159,8 +159,8 @@ def puback(frame: bytes) -> tuple[int, int]:
 def connack(frame: bytes) -> Answer:
     """Parse CONNACK (MQTT 5, 3.2), or that of a broker without MQTT 5, which has no properties."""
     body = body_of(frame)
-    if len(body) == 2 and (body[1] in _OLD_REFUSALS or body[1] >= 0x80):
-        return Answer(_OLD_REFUSALS.get(body[1], body[1]))
+    if len(body) == 2 and (body[1] in OLD_REFUSALS or body[1] >= 0x80):
+        return Answer(OLD_REFUSALS.get(body[1], body[1]))
     if len(body) < 3 or body[0] > 1:
         raise Violation(MALFORMED, "sent a malformed CONNACK")
     flags, code = body[0], body[1]

@@ -7,7 +7,7 @@ from typing import Final
 
 from edge.mqtt.protocol.codec import DUP, PUBACK, PUBLISH, QOS_1, text, user_property, varint
 
-_SUBSCRIBE, _UNSUBSCRIBE = 0x82, 0xA2
+SUBSCRIBE, UNSUBSCRIBE = 0x82, 0xA2
 _OPTIONS: Final = 0x01 | 0x08 | 0x20
 """QoS 1, Retain As Published, Retain Handling 2: the broker sends what it has retained to nobody (MQTT 5, 3.8.3.1)."""
 
@@ -16,17 +16,17 @@ _UTF_8, _EXPIRY, _CONTENT_TYPE, _CORRELATION = b"\x01\x01", b"\x02", b"\x03", b"
 
 def subscribe(packet_id: int, topic_filter: str) -> bytes:
     """Return SUBSCRIBE to one filter at QoS 1, without retained messages (MQTT 5, 3.8)."""
-    return _packet(_SUBSCRIBE, _number(packet_id) + b"\0" + text(topic_filter) + bytes((_OPTIONS,)))
+    return framed(SUBSCRIBE, two_bytes(packet_id) + b"\0" + text(topic_filter) + bytes((_OPTIONS,)))
 
 
 def unsubscribe(packet_id: int, topic_filter: str) -> bytes:
     """Return UNSUBSCRIBE from one filter (MQTT 5, 3.10)."""
-    return _packet(_UNSUBSCRIBE, _number(packet_id) + b"\0" + text(topic_filter))
+    return framed(UNSUBSCRIBE, two_bytes(packet_id) + b"\0" + text(topic_filter))
 
 
 def puback(packet_id: int) -> bytes:
     """Return PUBACK with the code Success (MQTT 5, 3.4)."""
-    return _packet(PUBACK, _number(packet_id))
+    return framed(PUBACK, two_bytes(packet_id))
 
 
 class AnswerPacket:
@@ -58,14 +58,16 @@ class AnswerPacket:
     def frame(self, packet_id: int | None, *, dup: bool = False) -> bytes:
         """Return it at QoS 1 with a packet id, at QoS 0 without."""
         if packet_id is None:
-            return _packet(PUBLISH, self._topic + self._properties + self._payload)
+            return framed(PUBLISH, self._topic + self._properties + self._payload)
         first = PUBLISH | QOS_1 | (DUP if dup else 0)
-        return _packet(first, self._topic + _number(packet_id) + self._properties + self._payload)
+        return framed(first, self._topic + two_bytes(packet_id) + self._properties + self._payload)
 
 
-def _packet(first: int, body: bytes) -> bytes:
+def framed(first: int, body: bytes) -> bytes:
+    """Return a packet: its first byte, its remaining length, and what comes then (MQTT 5, 2.1)."""
     return bytes((first,)) + varint(len(body)) + body
 
 
-def _number(packet_id: int) -> bytes:
+def two_bytes(packet_id: int) -> bytes:
+    """Encode a packet id (MQTT 5, 2.2.1)."""
     return packet_id.to_bytes(2, "big")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-from edge.mqtt.protocol.codec import MALFORMED, PROTOCOL_ERROR, Violation
+from edge.mqtt.protocol.codec import DUP, MALFORMED, PROTOCOL_ERROR, RETAIN, Violation
 from edge.mqtt.protocol.properties import (
     CORRELATION_DATA,
     RESPONSE_TOPIC,
@@ -62,34 +62,53 @@ class Publish:
     carrier: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_publish(frame: bytes) -> Publish:
-    """Parse PUBLISH at QoS 0 or 1 (MQTT 5, 3.3)."""
-    body, qos, dup = body_of(frame), frame[0] >> 1 & 3, bool(frame[0] & 8)
-    if qos > 1 or (dup and not qos):
+class Head(NamedTuple):
+    """What PUBLISH begins with in both versions.  packet_id: None at QoS 0.  end: the index in the body after it."""
+
+    topic: str
+    packet_id: int | None
+    end: int
+
+
+def head_of(frame: bytes, body: bytes) -> Head:
+    """Parse the header of PUBLISH at QoS 0 or 1 up to its properties (MQTT 5, 3.3.1 and 3.3.2; MQTT 3.1.1, 3.3)."""
+    qos = frame[0] >> 1 & 3
+    if qos > 1 or (frame[0] & DUP and not qos):
         raise Violation(*_TOO_MUCH if qos == 2 else _MALFORMED_PUBLISH)
     try:
         topic, at = text_at(body, 0)
         packet_id, at = two_bytes_at(body, at) if qos else (None, at)
+    except (ValueError, LookupError):
+        raise Violation(*_MALFORMED_PUBLISH) from None
+    if packet_id == 0 or "+" in str(topic) or "#" in str(topic):
+        raise Violation(*_MALFORMED_PUBLISH)
+    return Head(str(topic), packet_id if isinstance(packet_id, int) else None, at)
+
+
+def read_publish(frame: bytes) -> Publish:
+    """Parse PUBLISH at QoS 0 or 1 (MQTT 5, 3.3)."""
+    body = body_of(frame)
+    topic, packet_id, at = head_of(frame, body)
+    try:
         length, start = varint_at(body, at)
     except (ValueError, LookupError):
         raise Violation(*_MALFORMED_PUBLISH) from None
     end = start + length
-    if end > len(body) or packet_id == 0 or "+" in str(topic) or "#" in str(topic):
+    if end > len(body):
         raise Violation(*_MALFORMED_PUBLISH)
     carried = _Carried()
     values = read_properties("PUBLISH", body[:end], at, _PUBLISH | {USER_PROPERTY: Property(carried.take)})
     if TOPIC_ALIAS in values:
         raise Violation(_TOPIC_ALIAS_INVALID, "sent a topic alias, and we allow none")
     if not topic:
-        raise Violation(PROTOCOL_ERROR, "sent a PUBLISH without a topic")
-    number = packet_id if isinstance(packet_id, int) else None
+        raise Violation(*NO_TOPIC)
     response, correlation = (values.get(each) for each in (RESPONSE_TOPIC, CORRELATION_DATA))
     return Publish(
-        str(topic),
+        topic,
         body[end:],
-        number,
-        dup,
-        bool(frame[0] & 1),
+        packet_id,
+        bool(frame[0] & DUP),
+        bool(frame[0] & RETAIN),
         response if isinstance(response, bytes) else None,
         correlation if isinstance(correlation, bytes) else None,
         carried.found,
@@ -114,5 +133,6 @@ class _Carried:
 
 
 _TOPIC_ALIAS_INVALID: Final = 0x94
+NO_TOPIC: Final = PROTOCOL_ERROR, "sent a PUBLISH without a topic"
 _MALFORMED_PUBLISH: Final = MALFORMED, "sent a malformed PUBLISH"
 _TOO_MUCH: Final = PROTOCOL_ERROR, "sent a PUBLISH at QoS 2 for a subscription at QoS 1"

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from edge.redaction import from_peer
-from edge.settings.types import AuthMethod
+from edge.settings.types import AuthMethod, MqttVersion
 
 NOT_AUTHORIZED, KEEP_ALIVE_TIMEOUT = 0x87, 0x8D
 _REFUSED_FROM = 0x80
@@ -122,7 +122,8 @@ def outcome(packet: Packet, code: int, method: AuthMethod | None = None) -> Outc
 
 _ANY: Final = None
 _HINTS: Final[Mapping[tuple[Packet, int, AuthMethod | None], str]] = {
-    (Packet.CONNACK, 0x84, _ANY): "the broker does not support MQTT 5",
+    (Packet.CONNACK, 0x84, AuthMethod.K8S_SAT): "the broker does not support MQTT 5, which K8S-SAT needs",
+    (Packet.CONNACK, 0x84, _ANY): "the broker does not support MQTT 5: set MQTT_VERSION=3.1.1",
     (Packet.CONNACK, 0x85, _ANY): "the broker does not accept this client id (MQTT_CLIENT_ID)",
     (Packet.CONNACK, 0x86, AuthMethod.USERPASS): (
         "the broker does not accept this user name and password (MQTT_USERNAME, MQTT_PASSWORD_FILE)"
@@ -170,19 +171,49 @@ _HINTS: Final[Mapping[tuple[Packet, int, AuthMethod | None], str]] = {
 """The likely cause of a code, by packet and login; `_ANY` applies where the login has no hint of its own."""
 
 
+_OLD: Final = MqttVersion.V3_1_1
+_OLD_NAMES: Final[Mapping[tuple[Packet, int], str]] = {
+    (Packet.CONNACK, 0x84): "1 Unacceptable protocol version",
+    (Packet.CONNACK, 0x85): "2 Identifier rejected",
+    (Packet.CONNACK, 0x88): "3 Server unavailable",
+    (Packet.CONNACK, 0x86): "4 Bad user name or password",
+    (Packet.CONNACK, NOT_AUTHORIZED): "5 Not authorized",
+    (Packet.SUBACK, 0x80): "0x80 Failure",
+}
+"""Return codes of MQTT 3.1.1 (3.2.2.3, 3.9.3), by the reason code of MQTT 5 that they are mapped to."""
+
+_OLD_HINTS: Final[Mapping[tuple[Packet, int], str]] = {
+    (Packet.CONNACK, 0x84): "the broker does not support MQTT 3.1.1: set MQTT_VERSION=5",
+    (Packet.CONNACK, 0x85): (
+        "the broker does not accept this client id (MQTT_CLIENT_ID); every broker takes 1 to 23 letters and digits"
+    ),
+    (Packet.SUBACK, 0x80): "the broker does not say why: check its authorization",
+}
+
+
 def name_of(code: int) -> str:
     """Return a reason code by number and name: `0x87 Not authorized`."""
     return f"0x{code:02X} {CODES[code].name if code in CODES else 'reason code not in MQTT 5'}"
 
 
 def explain(
-    packet: Packet, code: int, method: AuthMethod | None = None, reason_string: str = "", server_reference: str = ""
+    packet: Packet,
+    code: int,
+    method: AuthMethod | None = None,
+    reason_string: str = "",
+    server_reference: str = "",
+    *,
+    version: MqttVersion = MqttVersion.V5,
 ) -> str:
     """Return a reason code with its likely cause: `0x87 Not authorized (the broker does not accept ...)`.
 
     reason_string, server_reference: properties of the broker's packet, which it may fill with anything.
+    version: of MQTT; 3.1.1 has other names for some: `return code 5 Not authorized (the broker does not accept ...)`.
     """
-    hint = _HINTS.get((packet, code, method)) or _HINTS.get((packet, code, _ANY))
+    own = _OLD_HINTS.get((packet, code)) if version is _OLD else None
+    hint = own or _HINTS.get((packet, code, method)) or _HINTS.get((packet, code, _ANY))
     more = f"; server reference: {from_peer(server_reference)}" if server_reference else ""
     more += f"; reason string: {from_peer(reason_string)}" if reason_string else ""
-    return f"{name_of(code)}{f' ({hint})' if hint else ''}{more}"
+    old = _OLD_NAMES.get((packet, code)) if version is _OLD else None
+    name = f"return code {old}" if old else name_of(code)
+    return f"{name}{f' ({hint})' if hint else ''}{more}"

@@ -209,6 +209,25 @@ def test_extra_rows_are_told_of_by_a_header_of_machines(events: str, capsys: pyt
     assert "trigger" not in messages["customer_order"].get("headers", {}).get("properties", {})
 
 
+OLD = {"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE"}
+
+
+def test_with_mqtt_3_1_1_the_document_has_no_properties(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor headers, nor an answer to commands: only topics, payloads, quality of service and retained messages."""
+    export("asyncapi", **OLD, MQTT_COMMANDS="true")
+    found = yamlread.value(capsys.readouterr().out)
+
+    assert [error.message for error in Draft7Validator(DOCUMENT).iter_errors(found)] == []
+    assert all(resolved(found, reference) for reference in references(found) if reference.startswith("#/c"))
+    assert found["servers"]["broker"]["protocolVersion"] == "3.1.1"
+    assert {key for each in found["operations"].values() for key in each["bindings"]["mqtt"]} == {
+        "qos", "retain", "bindingVersion",
+    }  # fmt: skip
+    assert not any("headers" in each or "bindings" in each for each in found["components"]["messages"].values())
+    assert "command-answers" not in found["channels"]
+    assert "reply" not in found["operations"]["command-requests"]
+
+
 # The command
 
 

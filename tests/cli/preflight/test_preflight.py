@@ -216,6 +216,8 @@ USER = {"MQTT_TLS": "false", "MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "f
 LONG = {"MQTT_TOPIC_PREFIX": "factory" * 20}
 HTTP = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 MQTT_3 = bytes((0x20, 2, 0, 1))
+MQTT_5 = bytes((0x20, 3, 0, 0x84, 0))
+OLD = {**PLAIN, "MQTT_VERSION": "3.1.1"}
 
 NO_KEYS = {"MQTT_AUTH_METHOD": "X509", "MQTT_CERT_FILE": "/no.crt", "MQTT_KEY_FILE": "/no.key"}
 
@@ -246,6 +248,14 @@ TABLE = [
     Broken("another login", plain, Exit.REJECTED, "0x8C", "authenticationRef", {"MQTT_TLS": "false"}),
     Broken("a bad client id", refusing(0x85), Exit.REJECTED, "0x85", "MQTT_CLIENT_ID"),
     Broken("MQTT 3", answering(MQTT_3), Exit.REJECTED, "0x84", "a broker with MQTT 5", PLAIN),
+    Broken("MQTT 5 alone", answering(MQTT_5), Exit.REJECTED, "return code 1 Unacceptable protocol version",
+           "Set MQTT_VERSION to the other version", OLD),
+    Broken("another login, MQTT 3.1.1", answering(bytes((0x20, 2, 0, 5))), Exit.REJECTED,
+           "return code 5 Not authorized", "MQTT_AUTH_METHOD", OLD),
+    Broken("not yet, MQTT 3.1.1", answering(bytes((0x20, 2, 0, 3))), Exit.NO_SESSION,
+           "return code 3 Server unavailable", "--wait", OLD),
+    Broken("hung up on, MQTT 3.1.1", answering(HTTP), Exit.NO_SESSION,
+           "no answer to CONNECT", "MQTT 3.1.1 broker", OLD),
     Broken("a full broker", refusing(0x97), Exit.NO_SESSION, "0x97", "--wait"),
     Broken("too many at once", refusing(0x9F), Exit.NO_SESSION, "0x9F", "--wait"),
     Broken("no answer", with_fault(lambda faults: faults.stall(None, ConnectPacket)), Exit.NO_SESSION,
@@ -447,6 +457,25 @@ def test_mosquitto_is_found_well(start_mosquitto: StartMosquitto, pod: Pod, caps
     assert preflight(environ(pod, mosquitto.ports["sat"])) == 0
 
     assert re.search(r"^note +PUBLISH +no subscribers now for factory/3dprinter", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_with_mqtt_3_1_1_mosquitto_is_found_well_and_what_cannot_be_tested_is_named(
+    start_mosquitto: StartMosquitto, pod: Pod, capsys: Capture
+) -> None:
+    """A topic that it forbids would be acknowledged all the same, so that line is a warning. An empty message for each
+    topic is all that comes of the test."""
+    mosquitto = start_mosquitto(listeners=["plain"])
+    with Recorder(mosquitto.ports["plain"]) as recorder:
+        variables = environ(pod, mosquitto.ports["plain"], **OLD, MQTT_COMMANDS="true")
+        assert preflight(variables) == 0
+        records = recorder.wait_for(len(ALL_TOPICS))
+
+    said = capsys.readouterr().out
+    assert "note  CONNECT    not tested, as MQTT 3.1.1 does not report it: the broker's limits (Receive Max" in said
+    assert "warn  PUBLISH    the broker has acknowledged all: factory/3dprinter, factory/cnc, " in said
+    assert "ok    SUBSCRIBE  the broker sends the commands of factory/commands/+/+" in said
+    assert sorted(one.topic for one in records) == [f"factory/{name}" for name in ALL_TOPICS]
+    assert {(one.payload, one.retain, one.qos) for one in records} == {(b"", False, 1)}
 
 
 def test_what_mosquitto_forbids_is_named(

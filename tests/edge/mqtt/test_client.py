@@ -13,6 +13,7 @@ import pytest
 import edge.mqtt.backoff
 import edge.mqtt.connection
 from edge.mqtt.backoff import Backoff
+from fuzz.rogue import CONNECT, DISCONNECT, WELCOME, Peer, Rogue
 from sandbox.broker import EmbeddedBroker, Limits, Listener
 from tests.support.brokers.proxy import Proxy
 from tests.support.brokers.rawclient import connected, in_loop
@@ -294,3 +295,22 @@ async def test_a_dead_link_with_tls_is_left_without_good_bye(rows: list[str], po
                 proxy.restore()
                 await rig.connected(times=2)
                 await rig.finish()
+
+
+@in_loop
+async def test_a_stop_while_it_connects_ends_the_connection_that_comes_of_it() -> None:
+    """DISCONNECT follows the late CONNACK at once, and nothing is left that would go on."""
+    stopped = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.hear(CONNECT)
+        await stopped.wait()
+        await peer.say(WELCOME)
+        await peer.gone()
+
+    async with Rogue(script) as rogue, Rig(settings_for(rogue.port)) as rig:
+        await until(lambda: rogue.peers and rogue.peers[0].heard, "CONNECT")
+        await rig.broker.stop()
+        stopped.set()
+        await asyncio.wait_for(rig.living, 5.0)
+        await until(lambda: rogue.peers[0].heard[-1][0] == DISCONNECT, "DISCONNECT")

@@ -14,7 +14,7 @@ import edge.mqtt.backoff
 from messages import START, FactoryMessageGenerator
 from sandbox.credentials import Authority, write_atomically
 from tests.conftest import StartMosquitto
-from tests.support.brokers.checks import check, check_nothing_lost, key_of
+from tests.support.brokers.checks import check, check_nothing_lost, identified
 from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.proxy import Proxy
 from tests.support.brokers.rawclient import in_loop
@@ -196,8 +196,18 @@ async def test_what_will_not_mend_itself_ends(case: str, pod: Pod, hurried: None
     assert words in "\n".join([*lines.said, str(refused)])
 
 
+OLD: dict[str, object] = {"mqtt_version": "3.1.1", "mqtt_window": 5, "mqtt_keep_alive": 1}
+KILLED: dict[str, tuple[str, dict[str, object]]] = {
+    "MQTT 5": ("sat", {"mqtt_keep_alive": 1}),
+    "MQTT 3.1.1": ("plain", OLD),
+    "MQTT 3.1.1, sessions kept": ("plain", OLD | {"mqtt_session_expiry": 3600}),
+}
+"""Versions: by which listener, and with which options. MQTT 3.1.1 has no Receive Maximum, which limits the window."""
+
+
+@pytest.mark.parametrize("version", KILLED)
 def test_it_may_be_killed_20_times(
-    start_mosquitto: StartMosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: str, start_mosquitto: StartMosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGKILL and restart with persistence, over TLS and K8S-SAT, with five messages in flight at most; resets and a
     stalled link between: nothing is lost, doubled without cause or out of order.
@@ -211,9 +221,13 @@ def test_it_may_be_killed_20_times(
     broker = start_mosquitto(persistence=True, options={"max_inflight_messages": 5, **seldom})
     token = tmp_path / "token"
     write_atomically(token, broker.credentials.token())
-    options = secure(broker.credentials.ca_file, token, mqtt_keep_alive=1)
-    with Recorder(broker.ports["plain"]) as recorder, Proxy(broker.ports["sat"]) as proxy:
+    listener, options = KILLED[version]
+    if listener == "sat":
+        options = secure(broker.credentials.ca_file, token, **options)
+    with Recorder(broker.ports["plain"]) as recorder, Proxy(broker.ports[listener]) as proxy:
         rig, records = asyncio.run(_kill_reset_and_stall(broker, proxy, options, recorder))
+    if "3.1.1" in version:
+        records = identified(rig, records)
     outcome = check(rig, records, broker_repeats=True)
     check_nothing_lost(rig, records)
     assert outcome.arrived > TIMES * BETWEEN
@@ -242,7 +256,8 @@ async def _kill_reset_and_stall(
         await _acknowledged(rig)
         await rig.finish()
         await asyncio.to_thread(recorder.wait_for, len(rig.notes.said))
-        await until(lambda: {key_of(one) for one in recorder.records} >= rig.notes.said.keys(), "all arrived")
+        payloads = {message.payload for message in rig.notes.said.values()}
+        await until(lambda: {one.payload for one in recorder.records} >= payloads, "all arrived")
         return rig, recorder.records
 
 

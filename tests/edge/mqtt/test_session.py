@@ -191,4 +191,5 @@ def test_paho_is_the_one_this_was_built_on() -> None:
     assert list(inspect.signature(paho.Client._create_socket).parameters) == ["self"]
     assert list(inspect.signature(paho.Client._packet_handle).parameters) == ["self"]
     assert list(inspect.signature(paho.Client._sock_recv).parameters) == ["self", "bufsize"]
+    assert paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)._clean_session is True
     assert {"command", "remaining_length"} <= set(paho.Client(CallbackAPIVersion.VERSION2)._in_packet)

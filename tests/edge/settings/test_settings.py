@@ -118,7 +118,16 @@ def test_an_empty_or_blank_variable_counts_as_unset() -> None:
         ("MQTT_PORT", "0", "a whole number from 1 to 65535"),
         ("MQTT_PORT", "65536", "a whole number from 1 to 65535"),
         ("MQTT_PORT", "1883.5", "a whole number from 1 to 65535"),
-        ("MQTT_QOS", "2", "a whole number from 0 to 1"),
+        ("MQTT_QOS", "3", "a whole number from 0 to 1"),
+        (
+            "MQTT_QOS",
+            "2",
+            (
+                "0 or 1 (QoS 2 is used with neither version of MQTT: to deliver exactly once costs two round trips a "
+                "message; with MQTT 5 each message has an id and a sequence number instead, which show what came twice)"
+            ),
+        ),
+        ("MQTT_VERSION", "3.1", "one of 5, 3.1.1"),
         ("MQTT_TLS", "maybe", "true or false"),
         ("MQTT_BROKER", "a..b", "a host name or an IP address"),
         ("MQTT_BROKER", "x" * 64, "a host name or an IP address"),
@@ -216,6 +225,8 @@ X509_FILES = {"MQTT_CERT_FILE": "c.pem", "MQTT_KEY_FILE": "k.pem"}
         ({"MQTT_CERT_FILE": "c.pem"}, ["MQTT_KEY_FILE"]),
         ({"MQTT_KEY_PASSWORD_FILE": "p"}, ["MQTT_KEY_PASSWORD_FILE"]),
         ({"MQTT_TLS_INSECURE": "true", "MQTT_TLS": "false"}, ["MQTT_TLS_INSECURE"]),
+        ({"MQTT_VERSION": "3.1.1"}, ["MQTT_VERSION"]),
+        ({"MQTT_VERSION": "3.1.1", "MQTT_USERNAME": "u"}, ["MQTT_VERSION", "MQTT_USERNAME"]),
     ],
 )
 def test_options_that_contradict_one_another_are_refused(environ: dict[str, str], named: list[str]) -> None:
@@ -236,11 +247,33 @@ def test_options_that_contradict_one_another_are_refused(environ: dict[str, str]
         {"STATS_INTERVAL": "0.1"},
         {"MQTT_BROKER": "aio-broker.azure-iot-operations.svc.cluster.local."},
         {"MQTT_TOPIC_PREFIX": "site/line-1", "HTTP_PORT": "0", "MQTT_MESSAGE_EXPIRY": "0"},
+        {"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "none"},
+        {"MQTT_VERSION": "5"},
     ],
 )
 def test_sound_combinations_are_accepted(environ: dict[str, str]) -> None:
     """Names of choices are read in any case."""
     load(**environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "seconds"),
+    [
+        ({}, 3600),
+        ({"MQTT_VERSION": "5"}, 3600),
+        ({"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE"}, 0),
+        ({"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE", "AIO_MQTT_SESSION_EXPIRY": "60"}, 60),
+    ],
+)
+def test_a_session_that_would_be_kept_without_end_is_kept_only_where_that_is_asked_for(
+    environ: dict[str, str], seconds: int
+) -> None:
+    """MQTT 3.1.1 has no expiry, so its default is the one that keeps nothing; the line of options does not show it."""
+    settings = load(**environ)
+
+    assert settings.mqtt_session_expiry == seconds
+    assert all(each.mqtt_session_expiry == seconds for each in load(**environ, WORKERS="2", SEED="1").of_workers())
+    assert ("MQTT_SESSION_EXPIRY" in describe(settings)) == ("AIO_MQTT_SESSION_EXPIRY" in environ)
 
 
 def test_the_server_name_is_the_brokers_host_unless_given() -> None:
@@ -426,6 +459,7 @@ def test_unknown_variables_are_told_with_the_nearest_known_one_and_without_their
         "MQTT_BROKR": "a",
         "MQTT_URL": "mqtt://user:s3cret@broker",
         "MQTT_PASSWD": "s3cret",
+        "MQTT_PROTOCOL": "3.1.1",
         "MQTT_CAFILE": "ca.pem",
         "MQTT_ZZ": "",
         "BROKER_HOST": "b",
@@ -445,6 +479,7 @@ def test_unknown_variables_are_told_with_the_nearest_known_one_and_without_their
         "MQTT_BROKR: no such option; did you mean MQTT_BROKER?",
         "MQTT_CAFILE: no such option; did you mean MQTT_CA_FILE?",
         "MQTT_PASSWD: no such option; did you mean MQTT_PASSWORD_FILE?",
+        "MQTT_PROTOCOL: no such option; did you mean MQTT_VERSION?",
         "MQTT_URL: no such option; did you mean MQTT_BROKER?",
         "MQTT_ZZ: no such option",
         "QOS: no such option; did you mean MQTT_QOS?",

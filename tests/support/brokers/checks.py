@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from tests.support.brokers.rig import Key, Rig
+from tests.support.brokers.subscriber import Record
 
 
 class Copy(Protocol):
@@ -66,6 +67,17 @@ def check_nothing_lost(rig: Rig, received: Iterable[Copy]) -> None:
     """All that the plant said is acknowledged and with the subscriber, once the rig is drained."""
     assert rig.ledger.acknowledged == rig.ledger.generated == len(rig.notes.said), rig.ledger
     assert {key_of(copy) for copy in received} == rig.notes.said.keys()
+
+
+def identified(rig: Rig, records: Sequence[Record]) -> list[Record]:
+    """What came over MQTT 3.1.1, with the attributes of its messages, which are found by topic and payload."""
+    attributes = {
+        (rig.topics.topic(message), message.payload): (("subject", source), ("id", f"{sequence:012x}"))
+        for (source, sequence), message in rig.notes.said.items()
+    }
+    assert len(attributes) == len(rig.notes.said), "two messages are alike"
+    assert not any(record.user_properties for record in records)
+    return [record._replace(user_properties=attributes[record.topic, record.payload]) for record in records]
 
 
 def key_of(copy: Copy) -> Key:

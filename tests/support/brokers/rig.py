@@ -22,11 +22,12 @@ from edge.mqtt.client import MqttClient
 from edge.mqtt.devices.fleet import DeviceFleet
 from edge.mqtt.devices.places import LaneNames, Place, places_of
 from edge.mqtt.protocol.codec import CloudEvents, Encoder
-from edge.mqtt.publisher import FrameWriter, Limits, MessageSource, Publisher
+from edge.mqtt.protocol.plain_encoder import PlainEncoder
+from edge.mqtt.publisher import FrameEncoder, FrameWriter, Limits, MessageSource, Publisher
 from edge.routing import TopicRouter
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.settings.loader import Settings
-from edge.settings.types import Connections
+from edge.settings.types import Connections, MqttVersion
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
@@ -89,22 +90,29 @@ class _NotingOutbox(MessageQueue):
         self._notes.refused[(message.source, message.sequence)] = code
 
 
-class _NotingEncoder(Encoder):
+class _NotingEncoder:
     def __init__(self, topics: TopicRouter, settings: Settings, notes: Notes, client_of: LaneOf) -> None:
         events = CloudEvents(settings.mqtt_cloud_events_source, "rig")
-        super().__init__(topics.topic, settings.mqtt_message_expiry, events)
+        self._frames = (
+            Encoder(topics.topic, settings.mqtt_message_expiry, events)
+            if settings.mqtt_version is MqttVersion.V5
+            else PlainEncoder(topics.topic)
+        )
         self._notes, self._client_of = notes, client_of
+
+    def follow_limits(self, *, retain: bool, frame_bytes: int | None = None) -> None:
+        self._frames.follow_limits(retain=retain, frame_bytes=frame_bytes)
 
     def frames(
         self, messages: Sequence[Message], packet_ids: Sequence[int] | None, *, dup: bool = False
     ) -> list[bytes]:
         for message in messages:
             self._notes.send(self._client_of(message), (message.source, message.sequence))
-        return super().frames(messages, packet_ids, dup=dup)
+        return self._frames.frames(messages, packet_ids, dup=dup)
 
 
 class _NotingDelivery(Publisher):
-    def __init__(self, source: MessageSource, encoder: Encoder, notes: Notes, client: str) -> None:
+    def __init__(self, source: MessageSource, encoder: FrameEncoder, notes: Notes, client: str) -> None:
         super().__init__(source, encoder, time.monotonic)
         self._notes, self._client = notes, client
 

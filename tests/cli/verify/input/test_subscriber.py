@@ -115,6 +115,34 @@ def test_messages_live_from_the_broker_agree_with_what_was_added_to_the_sums(
     assert re.search(r"^[1-9][0-9,]* messages outside the time", answer.text, re.MULTILINE)
 
 
+def test_with_mqtt_3_1_1_messages_live_from_the_broker_agree_too(
+    plant: tuple[Plant, str], mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The subscriber is a client of the version that the simulator uses."""
+    asked = ["--from-mqtt", "--duration", "2", "--truth", plant[1], "--strict"]
+    old = {"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE", "MQTT_TLS": "false", "MQTT_CLIENT_ID": "old"}
+
+    answer = answer_to(asked, capsys, environ=old | {"MQTT_PORT": str(mosquitto.ports["plain"])})
+
+    assert answer.code == 0, answer
+    assert "5 machines, 2026-01-01T00:30:00Z to 2026-01-01T01:00:00Z (1,800 s)." in answer.text
+    assert "as old-verify (p2, c1, k60)" in mosquitto.log_tail()
+
+
+def test_with_mqtt_3_1_1_a_broker_that_refuses_is_named(
+    start_mosquitto: StartMosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its return code, in words."""
+    broker = start_mosquitto(listeners=("password",))
+    environ = {"MQTT_VERSION": "3.1.1", "MQTT_AUTH_METHOD": "NONE", "MQTT_BROKER": "localhost"}
+    environ |= {"MQTT_PORT": str(broker.ports["password"]), "MQTT_CA_FILE": str(broker.credentials.ca_file)}
+
+    refused = answer_to(["--from-mqtt", "--duration", "1"], capsys, environ=environ)
+
+    assert refused.code == 2
+    assert "the broker rejected the connection: return code 5 Not authorized (the broker requires" in refused.error
+
+
 def test_a_broker_that_refuses_is_named(mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]) -> None:
     """A token for somebody else, no token, and nobody there."""
     environ = sat(mosquitto)
