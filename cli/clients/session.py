@@ -202,8 +202,9 @@ class Session:
             return Dropped(f"{address} closed the connection without an answer to CONNECT: does it speak MQTT?")
         if code == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
             return Dropped(f"{address} no longer answers: nothing within the keep-alive of {self.broker.keep_alive} s")
-        hint = "" if self.broker.is_5 else f"; is another client connected with the client id {self.client_id}?"
-        return Dropped(f"{address} closed the connection without DISCONNECT{hint}")
+        # MQTT 3.1.1 has no DISCONNECT from a broker, and mosquitto 2.0 sends none where another client takes over.
+        hint = f"is another client connected with the client id {self.client_id}?"
+        return Dropped(f"{address} closed the connection without DISCONNECT; {hint}")
 
     def _new_client(self) -> Client:
         client = Client(
