@@ -87,13 +87,14 @@ def _measured(topic: str, device: str, sensor: str, found: Mapping[str, object])
         if value is None:
             return NotUnderstood(topic, "has no number value")
         return Reading(device, sensor, topic, value)
+    # An alarm may also be reported when it is over: then it is a value like that of telemetry.
     kind, limit = found.get("alarm_type"), _number(found.get("limit"))
     if not isinstance(kind, str):
         return NotUnderstood(topic, "has no text alarm_type")
     if value is not None and (
         found.get("event") == "cleared" or (limit is not None and not beyond(kind, value, limit))
     ):
-        return Reading(device, sensor, topic, value)
+        return Reading(device, sensor, f"{TELEMETRY}/{device}/{sensor}", value)
     return Alarm(device, sensor, topic, kind, value, limit)
 
 
