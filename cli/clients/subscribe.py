@@ -12,7 +12,7 @@ from cli.clients.following import DONE, FAILED, WRONG, follow, until_interrupted
 from cli.clients.printer import Printer, is_coloured
 from cli.clients.rates import Rates
 from cli.clients.session import Accepted, Dropped, Received, Session
-from cli.options.clients import ObserveOptions, SubOptions
+from cli.options.clients import PERSISTENT, ObserveOptions, SubOptions
 from edge.runtime.run_options import UsageError
 
 _IDLE_SECONDS: Final = 1.0
@@ -34,7 +34,7 @@ def run_sub(
         return WRONG
     name = "observer" if isinstance(options, ObserveOptions) else "cli"
     printer = Printer(name, clock.now, out, err, json_lines=options.json, colour=is_coloured(out, environ))
-    session = Session(broker, options.client_id, clock.elapsed)
+    session = Session(broker, options.client_id, clock.elapsed, persistent=options.session == PERSISTENT)
     subscriber = Subscriber(options, session, printer, clock)
     return until_interrupted(lambda: _followed(session, subscriber, printer, clock))
 
@@ -80,8 +80,10 @@ class Subscriber:
         now = self._clock.elapsed()
         return max(0.0, min([_IDLE_SECONDS, *(end - now for end in ends)]))
 
-    def opened(self, accepted: Accepted) -> None:  # noqa: ARG002 - a clean session is never there before
+    def opened(self, accepted: Accepted) -> None:
         """Subscribe; raises Dropped where the broker refuses it."""
+        if self._options.session == PERSISTENT:
+            self._printer.note(f"connected (session_present={str(accepted.session_present).lower()})")
         answers = self._session.subscribe(self._filters, self._options.qos)
         for pattern, answer in zip(self._filters, answers, strict=False):
             if answer.refused:

@@ -76,6 +76,7 @@ class SubOptions(ClientOptions):
     count: int | None = None
     seconds: float | None = None
     rate: bool = False
+    session: str = CLEAN
     json: bool = False
 
 
@@ -175,8 +176,7 @@ def add_controller(parser: argparse.ArgumentParser) -> None:
     these = parser.add_argument_group("Controller")
     text = "YAML with the rules [those of the reference controller]; docs/clients.md has its keys"
     these.add_argument("--rules", metavar="FILE", help=text)
-    text = "whether the broker keeps alarms while the controller is away, for an hour [clean]"
-    these.add_argument("--session", choices=(CLEAN, PERSISTENT), default=CLEAN, help=text)
+    _add_session(these, "alarms")
     these.add_argument("--seconds", type=some_period, metavar="TIME", help="end after this time [never]")
     these.add_argument("--json", action="store_true", help="print JSON lines")
     _add_connection(parser, "controller")
@@ -244,6 +244,11 @@ def _add_qos(group: argparse._ArgumentGroup, default: int) -> None:
     group.add_argument("--qos", type=_qos, metavar="0|1", default=default, help=text)
 
 
+def _add_session(these: argparse._ArgumentGroup, what: str) -> None:
+    text = f"whether the broker keeps {what} while this client is away, for an hour [clean]"
+    these.add_argument("--session", choices=(CLEAN, PERSISTENT), default=CLEAN, help=text)
+
+
 def _add_receiving(these: argparse._ArgumentGroup, qos: int) -> None:
     _add_qos(these, qos)
     these.add_argument("--contains", metavar="TEXT", help="only messages with this text in topic or payload")
@@ -258,6 +263,7 @@ def _add_receiving(these: argparse._ArgumentGroup, qos: int) -> None:
     these.add_argument("--seconds", type=some_period, metavar="TIME", help=text)
     text = "print messages per second of each topic, every second, and not the messages"
     these.add_argument("--rate", action="store_true", help=text)
+    _add_session(these, "messages of QoS 1")
     these.add_argument("--json", action="store_true", help="print JSON lines")
 
 

@@ -54,6 +54,21 @@ def test_a_message_is_a_line_with_time_topic_qos_retain_and_payload(at: At) -> N
     )
 
 
+def test_a_persistent_session_gets_what_was_published_at_qos_1_while_it_was_away(at: At) -> None:
+    """And not what was published at QoS 0, though mosquitto might keep that too (MQTT 5, 4.4)."""
+    session = (*ALL, "--qos", "1", "--session", "persistent", *at.flags)
+    with Client(at.port, *session) as before:
+        before.says(r"cli: connected \(session_present=false\)")
+        before.says("subscribed")
+    run(at.port, "pub", "--topic", "a/b", "--message", "lost", *at.flags)
+    publish(at.port, "kept", *at.flags)
+    with Client(at.port, *session) as after:
+        after.says(r"cli: connected \(session_present=true\)")
+        after.says("kept")
+
+        assert lines(after) == ["cli: a/b qos=1 retain=0 kept"]
+
+
 def test_what_the_broker_grants_is_noted_in_words(at: At) -> None:
     """On standard error, so that standard output has messages alone."""
     with Client(at.port, *ALL, *at.flags) as client:
